@@ -1,0 +1,2 @@
+//! The `must` program.
+fn main() {}

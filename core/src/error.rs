@@ -1,0 +1,226 @@
+//! The one error type of MUST and the one table of its codes.
+//!
+//! Every failure, in every language and over HTTP, is an [`Error`]: a stable [`ErrorCode`] to branch on, a `detail` that says
+//! what happened, and a `user_action` that says what a person can do about it. The table below is the only place where a
+//! code, its number in the C ABI and its HTTP status are written down; headers, binding tables and the page in `docs/` are
+//! generated from it. Neither text ever holds a secret.
+
+use std::fmt;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $http:literal, $retryable:literal, $action:literal;)+) => {
+        /// What went wrong, as a value that callers branch on. Numbers and names never change once released.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(i32)]
+        pub enum ErrorCode { $($(#[$doc])* $variant = $number,)+ }
+
+        impl ErrorCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable name, as it appears in JSON, in Python, Node and C++.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The HTTP status that goes with the code. Codes that only end tasks carry 500.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $http,)+ }
+            }
+
+            /// Whether the same call may succeed later without a change by the caller.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)+ }
+            }
+
+            /// What a person can do, where the place of the failure has nothing better to say.
+            #[must_use]
+            pub const fn default_user_action(self) -> &'static str {
+                match self { $(Self::$variant => $action,)+ }
+            }
+
+            /// The code with this stable name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The API key that was presented is not valid.
+    InvalidApiKey = 1, "invalid_api_key", 403, false, "Check the API key, or ask the operator for a new one.";
+    /// No credential was presented.
+    SessionRequired = 2, "session_required", 401, false, "Start a session or send an API key.";
+    /// The generation session has ended.
+    SessionExpired = 3, "session_expired", 401, false, "Start a new session.";
+    /// The admin key that was presented is not valid.
+    AdminKeyInvalid = 4, "admin_key_invalid", 403, false, "Check the admin key.";
+    /// An admin call came without an admin session.
+    AdminSessionRequired = 5, "admin_session_required", 401, false, "Sign in as an administrator.";
+    /// The admin session has ended.
+    AdminSessionExpired = 6, "admin_session_expired", 401, false, "Sign in as an administrator again.";
+    /// The platform has no usable admin key.
+    AdminMisconfigured = 7, "admin_misconfigured", 403, false, "Set an admin key of at least 16 characters.";
+    /// Too many calls in the window.
+    RateLimited = 8, "rate_limited", 429, true, "Wait for the time in Retry-After, then try again.";
+    /// The browser origin is not on the allow list.
+    CorsOriginBlocked = 9, "cors_origin_blocked", 403, false, "Add the exact origin to the allowed origins.";
+    /// The request is not one the catalog allows.
+    ValidationError = 10, "validation_error", 422, false, "Correct the request and send it again.";
+    /// There is no task with this id.
+    TaskNotFound = 11, "task_not_found", 404, false, "Check the task id; the task may have been deleted.";
+    /// The task has not finished yet.
+    ResultNotReady = 12, "result_not_ready", 425, true, "Wait until the task is done, then ask again.";
+    /// The task finished, and its files are no longer there.
+    ResultGone = 13, "result_gone", 410, false, "Generate it again.";
+    /// The workspace of a remote task is not one of ours.
+    ProxyTargetInvalid = 14, "proxy_target_invalid", 400, false, "Use a task id that this platform gave out.";
+    /// A remote worker failed to answer as it should.
+    RemoteFailed = 15, "remote_failed", 502, true, "Try again; if it goes on, check the worker account.";
+    /// No worker can take the task.
+    NoWorkers = 16, "no_workers", 503, true, "Enable a worker account, or try again later.";
+    /// The model is known, but cannot run on this machine.
+    ModelUnavailable = 17, "model_unavailable", 503, false, "Install the model's weights, or choose an available model.";
+    /// Every place in the queue is taken.
+    QueueOverloaded = 18, "queue_overloaded", 503, true, "Try again in a little while.";
+    /// The device ran out of memory.
+    GpuMemoryExceeded = 19, "gpu_memory_exceeded", 500, true, "Ask for a smaller size or fewer frames, or use a larger device.";
+    /// The task was processing for longer than its limit and was given up.
+    TaskStale = 20, "task_stale", 500, true, "Submit the task again.";
+    /// The task ran longer than its execution limit.
+    TaskTimeout = 21, "task_timeout", 500, true, "Ask for fewer steps or frames, or raise the execution limit.";
+    /// The caller cancelled the task.
+    Cancelled = 22, "cancelled", 500, false, "Submit the task again if it is still wanted.";
+    /// Something the platform stands on cannot be used.
+    DependencyUnavailable = 23, "dependency_unavailable", 503, true, "Check the platform's storage and secrets, then try again.";
+    /// There is nothing at this address.
+    NotFound = 24, "not_found", 404, false, "Check the address.";
+    /// The address exists, the method does not.
+    MethodNotAllowed = 25, "method_not_allowed", 405, false, "Use one of the methods in Allow.";
+    /// The request is larger than the platform accepts.
+    PayloadTooLarge = 26, "payload_too_large", 413, false, "Send less, or a smaller image.";
+    /// A fault in the platform itself.
+    Internal = 27, "internal", 500, false, "Report it with the correlation id or the detail.";
+    /// The call does not fit the state of what it was made on: closed, ended, or used in a forked child.
+    InvalidState = 28, "invalid_state", 409, false, "Open a new platform in this process and use that.";
+    /// Another process has the data folder open.
+    DataDirLocked = 29, "data_dir_locked", 409, true, "Close the other process, or use another data folder.";
+    /// The disk is full.
+    StorageFull = 30, "storage_full", 507, true, "Free some disk space, then try again.";
+    /// The database is damaged.
+    StorageCorrupt = 31, "storage_corrupt", 503, false, "Restore the data folder from a backup.";
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure: what kind, what happened, what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Error {
+    code: ErrorCode,
+    detail: String,
+    user_action: String,
+}
+
+impl Error {
+    /// An error with the code's own advice.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: one_line(detail.into()), user_action: code.default_user_action().to_owned() }
+    }
+
+    /// The same error with better advice for the place where it happened.
+    #[must_use]
+    pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
+        self.user_action = one_line(user_action.into());
+        self
+    }
+
+    /// A request that the catalog does not allow.
+    pub fn validation(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ValidationError, detail)
+    }
+
+    /// A fault of the platform itself.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Internal, detail)
+    }
+
+    /// The code to branch on.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What happened, in one line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What a person can do about it, in one line.
+    #[must_use]
+    pub fn user_action(&self) -> &str {
+        &self.user_action
+    }
+}
+
+fn one_line(text: String) -> String {
+    if text.contains(['\n', '\r']) { text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ") } else { text }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        let detail = error.to_string();
+        if detail.contains("OUT_OF_MEMORY") || detail.contains("out of memory") {
+            Self::new(ErrorCode::GpuMemoryExceeded, "the device ran out of memory")
+        } else {
+            Self::internal(format!("tensor operation failed: {detail}"))
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::new(ErrorCode::StorageFull, format!("cannot write: {error}")),
+            _ => Self::new(ErrorCode::DependencyUnavailable, format!("file operation failed: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_unique_and_round_trip() {
+        let mut names = std::collections::HashSet::new();
+        let mut numbers = std::collections::HashSet::new();
+        for &code in ErrorCode::ALL {
+            assert!(names.insert(code.as_str()));
+            assert!(numbers.insert(code as i32));
+            assert_eq!(ErrorCode::from_name(code.as_str()), Some(code));
+            assert!(!code.default_user_action().is_empty());
+        }
+    }
+
+    #[test]
+    fn display_is_one_line() {
+        let error = Error::validation("first\nsecond").with_action("do\r\nthis");
+        assert_eq!(error.to_string(), "validation_error: first second");
+        assert_eq!(error.user_action(), "do this");
+    }
+}
