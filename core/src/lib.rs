@@ -1,12 +1,15 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
+pub mod catalog;
 pub mod diffusion;
 pub mod error;
 pub mod media;
 pub mod platform;
 pub mod settings;
+mod store;
 pub mod task;
+mod thread;
 
 pub use error::{Error, ErrorCode, Result};
-pub use platform::{Event, Platform, TaskEvents};
+pub use platform::{Event, Load, Platform};
 pub use settings::{DeviceChoice, Settings};
-pub use task::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery};
+pub use task::{GenerateRequest, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, Task, TaskError, TaskEvents, TaskPage, TaskQuery};

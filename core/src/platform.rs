@@ -3,20 +3,32 @@
 //! A [`Platform`] is a handle that is cheap to clone and may be used from any thread. It owns its threads; they end with
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
-use crate::error::{Error, Result};
+use crate::catalog::Catalog;
+use crate::error::{Error, ErrorCode, Result};
 use crate::settings::Settings;
-use crate::task::{GenerateRequest, Media, Task, TaskPage, TaskQuery};
+use crate::store::Store;
+use crate::task::{self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks};
+use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long the last handle waits for running work when it is dropped without [`Platform::close`].
+const DROP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running platform in one data folder.
 #[derive(Clone)]
 pub struct Platform {
-    inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tasks: Option<Tasks>,
+    process: u32,
 }
 
 /// What came of waiting for the next change of a task.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub enum Event {
     /// The task as it stands now; changes that came quickly one after another are one.
     Changed(Task),
@@ -26,50 +38,50 @@ pub enum Event {
     TimedOut,
 }
 
-/// The changes of one task, first the present state, last the terminal one.
-pub struct TaskEvents(());
-
-impl TaskEvents {
-    /// Waits for the next change; `None` waits as long as it takes.
-    ///
-    /// # Errors
-    /// `task_not_found` when the task is deleted meanwhile, `invalid_state` when the platform closes.
-    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Event> {
-        let _ = timeout;
-        Err(Error::internal("not built"))
-    }
-
-    /// The same without blocking a thread, on any executor; `None` once the task has ended.
-    ///
-    /// # Errors
-    /// As [`TaskEvents::next`].
-    pub async fn changed(&mut self) -> Result<Option<Task>> {
-        Err(Error::internal("not built"))
-    }
+/// How the lanes stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Load {
+    /// Every lane; the shared one is the last.
+    pub lanes: Vec<LaneStatus>,
+    /// Tasks that wait for a lane.
+    pub waiting: usize,
 }
 
 impl Platform {
     /// Opens the data folder, brings back what a crash interrupted, and starts the lanes.
     ///
     /// # Errors
-    /// `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`, `validation_error`.
+    /// `data_dir_locked` when another process or platform has the folder, `dependency_unavailable` when it cannot be
+    /// written, `storage_full`, `storage_corrupt`, `validation_error` for a catalog or a setting that makes no sense.
     pub fn open(settings: Settings) -> Result<Self> {
-        let _ = settings;
-        Err(Error::internal("not built"))
+        let catalog = match &settings.catalog {
+            None => Catalog::built_in()?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Error::validation(format!("the catalog {} cannot be read: {error}", path.display())))?;
+                Catalog::from_json(&text)?
+            }
+        };
+        let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
+        let tasks = Tasks::start(settings, catalog, store)?;
+        Ok(Self { inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id() }) })
     }
 
-    /// The catalog as callers see it: the array of spec `GET /models`.
+    /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
+    ///
+    /// # Errors
+    /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<serde_json::Value>> {
-        Err(Error::internal("not built"))
+        Ok(self.service()?.models())
     }
 
-    /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result.
+    /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result;
+    /// waits up to `queue_wait` for a place when the queue is full.
     ///
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        let _ = (request, &self.inner);
-        Err(Error::internal("not built"))
+        self.service()?.submit(request)
     }
 
     /// The task as it stands.
@@ -77,53 +89,72 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.status(id)
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
+    ///
+    /// # Errors
+    /// `task_not_found`; `invalid_state` when the platform closes meanwhile.
     pub fn wait(&self, id: &str, timeout: Option<Duration>) -> Result<Task> {
-        let _ = (id, timeout);
-        Err(Error::internal("not built"))
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut events = self.events(id)?;
+        loop {
+            match events.next(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))? {
+                Event::Changed(task) if task.status.is_terminal() => return Ok(task),
+                Event::Changed(_) => {}
+                Event::Ended | Event::TimedOut => return self.status(id),
+            }
+        }
     }
 
     /// Follows a task.
+    ///
+    /// # Errors
+    /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.events(id)
     }
 
-    /// Asks a task to end: true when it was still pending or running, false when it had ended already.
+    /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
+    /// within one step and ends `failed` with `cancelled`.
+    ///
+    /// # Errors
+    /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.cancel(id)
     }
 
     /// The result's bytes.
     ///
     /// # Errors
-    /// `task_not_found`, `result_not_ready`, `result_gone`.
+    /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.media(id, false)
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
+    ///
+    /// # Errors
+    /// As [`Platform::result`].
     pub fn preview(&self, id: &str) -> Result<Media> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.media(id, true)
     }
 
     /// Tasks of every status.
+    ///
+    /// # Errors
+    /// `validation_error` for a page larger than 100 or an unknown model.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
-        let _ = query;
-        Err(Error::internal("not built"))
+        self.service()?.page(query)
     }
 
-    /// Finished tasks with a result.
+    /// Finished tasks with a result, newest first unless asked otherwise.
+    ///
+    /// # Errors
+    /// As [`Platform::tasks`].
     pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
-        let _ = query;
-        Err(Error::internal("not built"))
+        self.service()?.page(&TaskQuery { status: Some(Status::Done), ..query.clone() })
     }
 
     /// Removes an ended task and its files.
@@ -131,14 +162,59 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        let _ = id;
-        Err(Error::internal("not built"))
+        self.service()?.delete(id)
+    }
+
+    /// How the lanes and their pipelines stand.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn load(&self) -> Result<Load> {
+        let (lanes, waiting) = self.service()?.lanes();
+        Ok(Load { lanes, waiting })
+    }
+
+    /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn observe_lanes(&self, observer: LaneObserver) -> Result<()> {
+        self.service()?.observe_lanes(observer);
+        Ok(())
     }
 
     /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
     /// not finished go on when the folder is opened again. Calling it again does nothing.
+    ///
+    /// # Errors
+    /// `invalid_state` in a forked child.
     pub fn close(&self, deadline: Duration) -> Result<()> {
-        let _ = deadline;
-        Err(Error::internal("not built"))
+        self.service()?.close(deadline);
+        Ok(())
+    }
+
+    fn service(&self) -> Result<&Tasks> {
+        if self.inner.process != std::process::id() {
+            return Err(Error::new(ErrorCode::InvalidState, "this platform belongs to the process that opened it, not to a forked child"));
+        }
+        self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
+    }
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Some(tasks) = self.tasks.take() else { return };
+        if self.process == std::process::id() {
+            tasks.close(DROP_DEADLINE);
+        } else {
+            // A forked child has none of the threads, and closing the parent's database would break its locks.
+            std::mem::forget(tasks);
+        }
     }
 }

@@ -1,5 +1,26 @@
 //! Task life: the record, its state machine, its queue and lanes, and who runs it.
+//!
+//! What always holds: `pending -> processing -> done | failed` and never backwards, kept by the statements in `store.rs` and
+//! by a trigger; a row is durable before a lane hears of it; a run that has lost its lease changes nothing. Threads: one a
+//! lane, one housekeeper; callers may come from any other.
 
+mod hub;
+mod job;
+mod loader;
+mod queue;
+mod residency;
+mod runner;
+mod service;
+mod store;
+mod sweep;
 mod types;
 
+pub use hub::TaskEvents;
+pub use residency::{LaneEvent, LaneStatus};
+pub use service::LaneObserver;
+pub(crate) use service::Tasks;
+pub(crate) use store::MIGRATIONS;
 pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! The answer to "which models are there": the catalog as callers and user interfaces see it.
+
+use super::load::Model;
+use serde_json::{Map, Value, json};
+
+impl Model {
+    /// The model as `GET /models` shows it. `unavailable` says why it cannot run here and what to do, when it cannot.
+    #[must_use]
+    pub fn describe(&self, unavailable: Option<(&str, &str)>) -> Value {
+        let fixed: Map<String, Value> =
+            self.parameters.iter().filter(|(_, p)| p.locked).filter_map(|(name, p)| Some((name.clone(), p.default.clone()?))).collect();
+        let recommended: Map<String, Value> = self.parameters.iter().filter_map(|(name, p)| Some((name.clone(), p.recommended.clone()?))).collect();
+        let schema: Map<String, Value> =
+            self.parameters.iter().map(|(name, p)| (name.clone(), serde_json::to_value(p).unwrap_or(Value::Null))).collect();
+        let mut entry = json!({
+            "id": self.id,
+            "aliases": self.aliases,
+            "name": self.name,
+            "type": self.media_type,
+            "category": self.category,
+            "family": self.family,
+            "description": self.description,
+            "modes": self.modes,
+            "default_mode": self.default_mode,
+            "fixed_parameters": fixed,
+            "recommended_parameters": recommended,
+            "parameters_schema": schema,
+            "available": unavailable.is_none(),
+        });
+        if let (Some((reason, action)), Some(entry)) = (unavailable, entry.as_object_mut()) {
+            entry.insert("unavailable_reason".to_owned(), Value::from(reason));
+            entry.insert("user_action".to_owned(), Value::from(action));
+        }
+        entry
+    }
+}

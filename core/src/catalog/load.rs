@@ -1,0 +1,229 @@
+//! Reading a catalog and making sure that it is consistent.
+
+use super::parameter::{Kind, Parameter};
+use crate::error::{Error, Result};
+use crate::task::MediaType;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+const BUILT_IN: &str = include_str!("../../catalog.json");
+
+/// Name of a mode, such as `t2v`.
+pub type Mode = String;
+
+/// Every model, by id and alias.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    models: Vec<Model>,
+    by_name: HashMap<String, usize>,
+}
+
+/// One model: its modes and the rules of its parameters.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Stable id.
+    pub id: String,
+    /// Other names that are accepted for it.
+    pub aliases: Vec<String>,
+    /// A name for people.
+    pub name: String,
+    /// Picture or clip.
+    pub media_type: MediaType,
+    /// `anime` or `realistic`.
+    pub category: String,
+    /// Architecture: `sdxl`, `flux`, `wan`.
+    pub family: String,
+    /// A sentence for people.
+    pub description: String,
+    /// What it can start from.
+    pub modes: Vec<Mode>,
+    /// The mode when none is asked for.
+    pub default_mode: Mode,
+    /// How much it needs while it is loaded.
+    pub weight_class: WeightClass,
+    /// Where its weights come from.
+    pub weights: Weights,
+    /// Its parameters, in the order in which people should see them.
+    pub parameters: Vec<(String, Parameter)>,
+}
+
+/// How much a model needs while it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightClass {
+    /// Fits beside any other.
+    Light,
+    /// One at a time on a device.
+    Heavy,
+}
+
+/// Where the weights of a model come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Weights {
+    /// Inside the library.
+    Embedded {
+        /// Which of the embedded weights.
+        name: String,
+    },
+    /// A folder under the models folder.
+    Folder {
+        /// Its name.
+        folder: String,
+        /// What must be in it, for people.
+        expects: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCatalog {
+    version: u32,
+    parameters: Map<String, Value>,
+    models: Vec<RawModel>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawModel {
+    id: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    name: String,
+    #[serde(rename = "type")]
+    media_type: MediaType,
+    category: String,
+    family: String,
+    description: String,
+    modes: Vec<Mode>,
+    default_mode: Mode,
+    weight_class: WeightClass,
+    weights: Weights,
+    parameters: Map<String, Value>,
+}
+
+impl Catalog {
+    /// The catalog that ships with the library.
+    ///
+    /// # Errors
+    /// Never for a released library: its own tests read it.
+    pub fn built_in() -> Result<Self> {
+        Self::from_json(BUILT_IN)
+    }
+
+    /// Reads a catalog and checks that it is consistent.
+    ///
+    /// # Errors
+    /// `validation_error` that names the model and the parameter at fault.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let raw: RawCatalog = serde_json::from_str(text).map_err(|error| invalid(format!("the catalog cannot be read: {error}")))?;
+        if raw.version != 1 {
+            return Err(invalid(format!("the catalog has version {}, and this library reads version 1", raw.version)));
+        }
+        let mut catalog = Self { models: Vec::new(), by_name: HashMap::new() };
+        for model in raw.models {
+            catalog.add(build(model, &raw.parameters)?)?;
+        }
+        Ok(catalog)
+    }
+
+    fn add(&mut self, model: Model) -> Result<()> {
+        for name in std::iter::once(&model.id).chain(&model.aliases) {
+            if self.by_name.insert(name.clone(), self.models.len()).is_some() {
+                return Err(invalid(format!("the name {name} stands for two models in the catalog")));
+            }
+        }
+        self.models.push(model);
+        Ok(())
+    }
+
+    /// Every model in the catalog's order.
+    #[must_use]
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model with this id or alias.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.by_name.get(name).and_then(|index| self.models.get(*index))
+    }
+}
+
+impl Model {
+    /// The rules of one parameter.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, parameter)| parameter)
+    }
+}
+
+fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
+    let id = raw.id;
+    if !raw.modes.contains(&raw.default_mode) {
+        return Err(invalid(format!("{id}: the default mode {} is not one of its modes", raw.default_mode)));
+    }
+    let mut parameters = Vec::new();
+    for (name, own) in raw.parameters {
+        let parameter = merge(shared.get(&name), own).map_err(|why| invalid(format!("{id}.{name}: {why}")))?;
+        check_rules(&name, &parameter).map_err(|why| invalid(format!("{id}.{name}: {why}")))?;
+        parameters.push((name, parameter));
+    }
+    for needed in ["prompt", "negative_prompt", "width", "height", "seed", "steps", "output_format"] {
+        if !parameters.iter().any(|(name, _)| name == needed) {
+            return Err(invalid(format!("{id}: the parameter {needed} is missing")));
+        }
+    }
+    let names: Vec<&String> = parameters.iter().map(|(name, _)| name).collect();
+    for (name, parameter) in &parameters {
+        for (subject, accepted) in parameter.visible_if.iter().chain(&parameter.required_if).flatten() {
+            let known = if subject == "mode" { accepted.iter().any(|mode| raw.modes.iter().any(|m| mode.as_str() == Some(m))) } else { names.contains(&subject) };
+            if !known {
+                return Err(invalid(format!("{id}.{name}: a rule names {subject} with values that this model does not have")));
+            }
+        }
+    }
+    Ok(Model {
+        id,
+        aliases: raw.aliases,
+        name: raw.name,
+        media_type: raw.media_type,
+        category: raw.category,
+        family: raw.family,
+        description: raw.description,
+        modes: raw.modes,
+        default_mode: raw.default_mode,
+        weight_class: raw.weight_class,
+        weights: raw.weights,
+        parameters,
+    })
+}
+
+/// The shared definition with the model's own fields laid over it.
+fn merge(shared: Option<&Value>, own: Value) -> std::result::Result<Parameter, String> {
+    let mut merged = shared.and_then(Value::as_object).cloned().unwrap_or_default();
+    let Value::Object(own) = own else { return Err("must be an object".to_owned()) };
+    merged.extend(own);
+    serde_json::from_value(Value::Object(merged)).map_err(|error| error.to_string())
+}
+
+fn check_rules(name: &str, parameter: &Parameter) -> std::result::Result<(), String> {
+    if parameter.kind == Kind::Choice && parameter.choices.is_empty() {
+        return Err("a choice needs choices".to_owned());
+    }
+    if (parameter.kind == Kind::Frames) != parameter.item.is_some() {
+        return Err("a list of frames, and nothing else, needs an item".to_owned());
+    }
+    if parameter.locked && parameter.default.is_none() {
+        return Err("a locked parameter needs a default".to_owned());
+    }
+    for value in parameter.default.iter().chain(&parameter.recommended) {
+        parameter.check(name, value)?;
+    }
+    Ok(())
+}
+
+fn invalid(detail: String) -> Error {
+    Error::validation(detail).with_action("Correct the catalog file and open the platform again.")
+}

@@ -1,0 +1,16 @@
+//! The model catalog: which models exist, their modes, and the rules of every parameter.
+//!
+//! `catalog.json` is the one source of truth; a host may pass a catalog of its own in the same form. A catalog that was
+//! loaded is consistent: every default keeps its own bounds, every mode and rule names something that exists.
+
+mod listing;
+mod load;
+mod parameter;
+mod validate;
+
+pub use load::{Catalog, Mode, Model, WeightClass, Weights};
+pub use parameter::{Item, Kind, Parameter, Rule};
+pub use validate::{ImageSlot, ValidRequest};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! One parameter of one model: its kind, default, bounds and the rules of when it applies.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What sort of value a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Text.
+    String,
+    /// A whole number; `30.0` is one, as in JSON Schema.
+    Integer,
+    /// Any finite number.
+    Number,
+    /// One of `choices`.
+    Choice,
+    /// A picture: data URI or raw bytes.
+    Image,
+    /// A list of pictures placed at frames of a clip.
+    Frames,
+}
+
+/// For each named parameter (or `mode`) the values under which the rule holds; all must match.
+pub type Rule = BTreeMap<String, Vec<Value>>;
+
+/// The rules of one parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// What sort of value it takes.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// A short name for people.
+    pub label: String,
+    /// A sentence for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    /// Whether every request must give it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// What stands in when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// Least value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+    /// Greatest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<f64>,
+    /// Distance between allowed values, counted from `minimum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// Fewest characters, and then not blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<usize>,
+    /// Most characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// Fewest entries of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_items: Option<usize>,
+    /// The allowed values of a choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Value>,
+    /// Whether any value but the default is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
+    /// The value that works best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<Value>,
+    /// When it may be given; always when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible_if: Option<Rule>,
+    /// When it must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_if: Option<Rule>,
+    /// The fields of an entry of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<BTreeMap<String, Item>>,
+}
+
+/// One field of an entry of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// The field's value must be below the value of this parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<String>,
+    /// The other rules.
+    #[serde(flatten)]
+    pub rules: Parameter,
+}
+
+/// Whether `rule` holds for the mode and the values.
+pub(super) fn holds(rule: &Rule, mode: &str, values: &Map<String, Value>) -> bool {
+    rule.iter().all(|(name, accepted)| {
+        if name == "mode" { accepted.iter().any(|value| value.as_str() == Some(mode)) } else { values.get(name).is_some_and(|value| accepted.contains(value)) }
+    })
+}
+
+impl Parameter {
+    /// Whether the parameter may be given in this mode with these values.
+    #[must_use]
+    pub fn is_visible(&self, mode: &str, values: &Map<String, Value>) -> bool {
+        self.visible_if.as_ref().is_none_or(|rule| holds(rule, mode, values))
+    }
+
+    /// Whether the parameter must be given in this mode with these values.
+    #[must_use]
+    pub fn is_required(&self, mode: &str, values: &Map<String, Value>) -> bool {
+        self.required || self.required_if.as_ref().is_some_and(|rule| holds(rule, mode, values))
+    }
+
+    /// Whether it takes pictures.
+    #[must_use]
+    pub const fn is_media(&self) -> bool {
+        matches!(self.kind, Kind::Image | Kind::Frames)
+    }
+
+    /// Checks one value and returns it in its canonical form (an integer is an integer). The error says what is allowed.
+    pub(super) fn check(&self, name: &str, value: &Value) -> Result<Value, String> {
+        let value = match self.kind {
+            Kind::String => self.check_text(name, value)?,
+            Kind::Integer => self.check_number(name, value, true)?,
+            Kind::Number => self.check_number(name, value, false)?,
+            Kind::Choice => self.choices.iter().find(|choice| same(choice, value)).cloned().ok_or_else(|| format!("{name} must be one of {}", list(&self.choices)))?,
+            Kind::Image | Kind::Frames => value.clone(),
+        };
+        if self.locked && self.default.as_ref().is_some_and(|default| !same(default, &value)) {
+            return Err(format!("{name} is fixed at {} for this model", show(self.default.as_ref())));
+        }
+        Ok(value)
+    }
+
+    fn check_text(&self, name: &str, value: &Value) -> Result<Value, String> {
+        let text = value.as_str().ok_or_else(|| format!("{name} must be a string, not {}", type_name(value)))?;
+        let length = text.chars().count();
+        if self.min_length.is_some_and(|least| least > 0) && text.trim().is_empty() {
+            return Err(format!("{name} must not be blank"));
+        }
+        if let Some(least) = self.min_length.filter(|least| length < *least) {
+            return Err(format!("{name} must have at least {least} characters, and has {length}"));
+        }
+        if let Some(most) = self.max_length.filter(|most| length > *most) {
+            return Err(format!("{name} must have at most {most} characters, and has {length}"));
+        }
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn check_number(&self, name: &str, value: &Value, whole: bool) -> Result<Value, String> {
+        let wanted = if whole { "a whole number" } else { "a number" };
+        let number = value.as_f64().filter(|n| n.is_finite()).ok_or_else(|| format!("{name} must be {wanted}, not {}", type_name(value)))?;
+        if whole && (number.fract() != 0.0 || number.abs() > 9_007_199_254_740_991.0) {
+            return Err(format!("{name} must be {wanted}, not {value}"));
+        }
+        // A locked parameter says so, rather than speaking of bounds.
+        if !self.locked && (self.minimum.is_some_and(|least| number < least) || self.maximum.is_some_and(|most| number > most)) {
+            return Err(format!("{name} must be {}, and is {value}", self.range()));
+        }
+        if let Some(step) = self.step.filter(|step| *step > 0.0 && !self.locked) {
+            let steps = (number - self.minimum.unwrap_or(0.0)) / step;
+            if (steps - steps.round()).abs() > 1e-6 {
+                return Err(format!("{name} must be {} in steps of {}, and is {value}", self.range(), trim(step)));
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, checked above")]
+        Ok(if whole { Value::from(number as i64) } else { Value::from(number) })
+    }
+
+    fn range(&self) -> String {
+        match (self.minimum, self.maximum) {
+            (Some(least), Some(most)) => format!("from {} to {}", trim(least), trim(most)),
+            (Some(least), None) => format!("at least {}", trim(least)),
+            (None, Some(most)) => format!("at most {}", trim(most)),
+            (None, None) => "a number".to_owned(),
+        }
+    }
+}
+
+/// Equality of JSON values with numbers compared as numbers: 8 equals 8.0.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() < f64::EPSILON,
+        _ => a == b,
+    }
+}
+
+fn trim(number: f64) -> String {
+    format!("{number}")
+}
+
+fn show(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "nothing".to_owned(),
+    }
+}
+
+fn list(values: &[Value]) -> String {
+    values.iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// The JSON type of a value, for messages.
+pub(super) const fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,100 @@
+//! The engine room: one SQLite database in the data folder, one thread that writes it, connections beside it that read.
+//!
+//! Owns connections, transactions, migrations and the folder's lock; knows no table. What always holds: a write that was
+//! acknowledged is on disk (WAL, `synchronous=FULL`); a write that failed left nothing behind; one process has the folder.
+//! Any thread may call [`Store::read`] and [`Store::write`]; closures run with a connection of their own for as long as they last.
+
+mod connection;
+mod lock;
+mod migrate;
+mod writer;
+
+use crate::error::{Error, ErrorCode, Result};
+use connection::Readers;
+use lock::FolderLock;
+pub(crate) use migrate::Migration;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use writer::Writer;
+
+#[cfg(test)]
+mod tests;
+
+/// The open database of one data folder.
+pub(crate) struct Store {
+    writer: Writer,
+    readers: Readers,
+    lock: Mutex<Option<FolderLock>>,
+}
+
+impl Store {
+    /// Takes the folder's lock, checks the database, brings its schema up to date.
+    ///
+    /// # Errors
+    /// `data_dir_locked`, `dependency_unavailable` when the folder cannot be written, `storage_full`, `storage_corrupt`.
+    pub(crate) fn open(folder: &Path, migrations: &[Migration]) -> Result<Self> {
+        connection::check_library_version()?;
+        std::fs::create_dir_all(folder).map_err(|error| folder_error(folder, &error))?;
+        let lock = FolderLock::take(folder)?;
+        let path = database_path(folder);
+        let mut first = connection::open(&path)?;
+        connection::check_integrity(&first)?;
+        migrate::run(&mut first, migrations)?;
+        Ok(Self { writer: Writer::start(first)?, readers: Readers::new(path), lock: Mutex::new(Some(lock)) })
+    }
+
+    /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share
+    /// one commit; each has a savepoint of its own, so that one that fails takes nothing else with it.
+    pub(crate) fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.writer.write(work)
+    }
+
+    /// Like [`Store::write`], without waiting for it or hearing how it went: for what may be lost in a crash.
+    pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
+        self.writer.write_later(work);
+    }
+
+    /// Runs `work` on a reading connection: it sees what was committed before it began.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.readers.with(work)
+    }
+
+    /// Finishes what was handed in, then closes every connection. Later calls get `invalid_state`.
+    pub(crate) fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+        *self.lock.lock() = None;
+    }
+}
+
+/// Where the database of a data folder is.
+pub(crate) fn database_path(folder: &Path) -> PathBuf {
+    folder.join("must.db")
+}
+
+fn folder_error(folder: &Path, error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Error::new(ErrorCode::StorageFull, format!("no space to open the data folder {}", folder.display()))
+        }
+        _ => Error::new(ErrorCode::DependencyUnavailable, format!("the data folder {} cannot be used: {error}", folder.display()))
+            .with_action("Give the process a folder that it can read and write."),
+    }
+}
+
+/// How SQLite's failures read to callers.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Sqlite;
+        let code = match error.sqlite_error_code() {
+            Some(Sqlite::DiskFull) => ErrorCode::StorageFull,
+            Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => ErrorCode::StorageCorrupt,
+            Some(Sqlite::ReadOnly | Sqlite::CannotOpen | Sqlite::PermissionDenied | Sqlite::SystemIoFailure | Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => {
+                ErrorCode::DependencyUnavailable
+            }
+            _ => ErrorCode::Internal,
+        };
+        Self::new(code, format!("the database refused: {error}"))
+    }
+}

@@ -1,0 +1,80 @@
+use super::*;
+use std::sync::Arc;
+
+const SCHEMA: &[Migration] = &[Migration { name: "numbers", sql: "CREATE TABLE number (value INTEGER PRIMARY KEY) STRICT" }];
+
+fn insert(connection: &Connection, value: i64) -> Result<()> {
+    connection.prepare_cached("INSERT INTO number VALUES (?)")?.execute([value])?;
+    Ok(())
+}
+
+fn count(store: &Store) -> i64 {
+    store.read(|c| Ok(c.query_row("SELECT count(*) FROM number", [], |row| row.get(0))?)).unwrap()
+}
+
+#[test]
+fn a_failing_write_takes_nothing_else_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path(), SCHEMA).unwrap());
+    let threads: Vec<_> = (0..64)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                store.write(move |c| {
+                    insert(c, n)?;
+                    if n % 4 == 0 { Err(Error::validation("no")) } else { Ok(n) }
+                })
+            })
+        })
+        .collect();
+    for (n, thread) in threads.into_iter().enumerate() {
+        assert_eq!(thread.join().unwrap().is_ok(), n % 4 != 0);
+    }
+    assert_eq!(count(&store), 48);
+    assert_eq!(store.write(|_| -> Result<()> { panic!("in a write") }).unwrap_err().code(), ErrorCode::Internal);
+    store.write(|c| insert(c, 1000)).unwrap();
+    assert_eq!(count(&store), 49);
+}
+
+#[test]
+fn the_folder_is_held_by_one_and_comes_back_after_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SCHEMA).unwrap();
+    store.write(|c| insert(c, 7)).unwrap();
+    let second = Store::open(folder.path(), SCHEMA).map(|_| ()).unwrap_err();
+    assert_eq!(second.code(), ErrorCode::DataDirLocked);
+    assert!(second.detail().contains(&std::process::id().to_string()), "{second}");
+    store.close();
+    assert_eq!(store.write(|c| insert(c, 8)).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(store.read(|_| Ok(())).unwrap_err().code(), ErrorCode::InvalidState);
+    drop(store);
+    assert_eq!(count(&Store::open(folder.path(), SCHEMA).unwrap()), 1);
+}
+
+#[test]
+fn a_damaged_or_newer_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(database_path(folder.path()), vec![7_u8; 8192]).unwrap();
+    assert_eq!(Store::open(folder.path(), SCHEMA).map(|_| ()).unwrap_err().code(), ErrorCode::StorageCorrupt);
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), SCHEMA).unwrap());
+    assert_eq!(Store::open(folder.path(), &[]).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+}
+
+#[test]
+fn a_file_in_place_of_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "x").unwrap();
+    assert_eq!(Store::open(&path, SCHEMA).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+}
+
+#[test]
+fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }]).unwrap();
+    store.write(|c| Ok(c.execute_batch("PRAGMA max_page_count=50")?)).unwrap();
+    let big = store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).map(|_| ())?)).unwrap_err();
+    assert_eq!(big.code(), ErrorCode::StorageFull, "{big}");
+    store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (x'00')", []).map(|_| ())?)).unwrap();
+}

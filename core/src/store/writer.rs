@@ -1,0 +1,133 @@
+//! The one thread that writes: it takes what has queued up, runs it in one transaction, and answers after the commit.
+
+use super::connection::closed;
+use crate::error::{Error, ErrorCode, Result};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// Most writes that share one commit.
+const LARGEST_GROUP: usize = 256;
+
+/// A write on its way: runs once, and is told how the commit went.
+trait Job: Send {
+    /// Does the work; its changes stay when there is no error.
+    fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode>;
+    /// Answers the caller. `commit` is the fate of the transaction.
+    fn finish(self: Box<Self>, commit: &Result<()>);
+}
+
+struct Write<T, F> {
+    work: Option<F>,
+    outcome: Option<Result<T>>,
+    reply: Option<mpsc::SyncSender<Result<T>>>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Write<T, F> {
+    fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
+        let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let verdict = outcome.as_ref().map(drop).map_err(Error::code);
+        self.outcome = Some(outcome);
+        verdict
+    }
+
+    fn finish(self: Box<Self>, commit: &Result<()>) {
+        let outcome = match (self.outcome, commit) {
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error.clone()),
+            (None, Ok(())) => Err(Error::internal("a write was not run")),
+        };
+        match (self.reply, outcome) {
+            // The caller is gone: nothing to tell it.
+            (Some(reply), outcome) => drop(reply.send(outcome)),
+            (None, Err(error)) => tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed"),
+            (None, Ok(_)) => {}
+        }
+    }
+}
+
+pub(super) struct Writer {
+    inbox: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = crate::thread::spawn("must-writer", move || serve(&connection, &receiver))?;
+        Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Box::new(Write { work: Some(work), outcome: None, reply: Some(reply) }))?;
+        answer.recv().map_err(|_| closed())?
+    }
+
+    pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
+        // A closed platform writes nothing more.
+        let _ = self.send(Box::new(Write { work: Some(work), outcome: None, reply: None }));
+    }
+
+    pub(super) fn close(&self) {
+        *self.inbox.lock() = None;
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn send(&self, job: Box<dyn Job>) -> Result<()> {
+        self.inbox.lock().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>) {
+    while let Ok(first) = inbox.recv() {
+        let mut group = vec![first];
+        while group.len() < LARGEST_GROUP {
+            match inbox.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        let commit = run_group(connection, &mut group);
+        for job in group {
+            job.finish(&commit);
+        }
+    }
+    // A clean close leaves no WAL behind. Failing that, the next open reads it.
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let outcome = (|| -> Result<()> {
+        for job in group.iter_mut() {
+            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            if let Err(code) = job.run(connection) {
+                if connection.is_autocommit() {
+                    // SQLite gave up the whole transaction, as it may when the disk is full.
+                    return Err(Error::new(code, "the write was rolled back together with one that failed"));
+                }
+                connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            }
+            connection.prepare_cached("RELEASE job")?.execute([])?;
+        }
+        connection.execute_batch("COMMIT")?;
+        Ok(())
+    })();
+    if outcome.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    outcome
+}

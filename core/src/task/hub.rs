@@ -1,0 +1,155 @@
+//! The tasks that have not ended, in memory: their live state for whoever asks or waits, and the flags that stop them.
+//!
+//! Always holds: a task is in the hub from before its caller hears of it until after its end is durable. What is shown is
+//! never ahead of the database in status; progress is shown here first and written now and then.
+
+use super::types::{Status, Task};
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Event;
+use crate::thread::block_on;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// One task that has not ended.
+pub(super) struct Live {
+    state: watch::Sender<Task>,
+    cancel: AtomicBool,
+    fenced: AtomicBool,
+}
+
+impl Live {
+    /// The present state.
+    pub(super) fn snapshot(&self) -> Task {
+        self.state.borrow().clone()
+    }
+
+    /// Changes the state and wakes whoever waits. A change that comes after the end is dropped.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Task)) {
+        self.state.send_if_modified(|task| {
+            if task.status.is_terminal() {
+                return false;
+            }
+            let progress = task.progress;
+            change(task);
+            task.progress = task.progress.max(progress);
+            true
+        });
+    }
+
+    /// Asks the run to stop.
+    pub(super) fn request_cancel(&self) {
+        self.cancel.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn cancel_requested(&self) -> bool {
+        self.cancel.load(Ordering::SeqCst)
+    }
+
+    /// Tells the run that it no longer holds the lease.
+    pub(super) fn fence(&self) {
+        self.fenced.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::SeqCst)
+    }
+}
+
+/// Every live task by id.
+#[derive(Default)]
+pub(super) struct Hub {
+    live: RwLock<HashMap<String, Arc<Live>>>,
+}
+
+impl Hub {
+    pub(super) fn add(&self, task: Task) -> Arc<Live> {
+        let id = task.id.clone();
+        let live = Arc::new(Live { state: watch::Sender::new(task), cancel: AtomicBool::new(false), fenced: AtomicBool::new(false) });
+        self.live.write().insert(id, Arc::clone(&live));
+        live
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Live>> {
+        self.live.read().get(id).cloned()
+    }
+
+    /// Shows the end of a task, now durable, and lets it go.
+    pub(super) fn end(&self, task: Task) {
+        if let Some(live) = self.live.write().remove(&task.id) {
+            live.state.send_replace(task);
+        }
+    }
+
+    /// Lets every task go without an end: whoever waits hears that the platform closes.
+    pub(super) fn close(&self) {
+        self.live.write().clear();
+    }
+}
+
+/// The changes of one task: first the present state, last the terminal one.
+pub struct TaskEvents {
+    state: watch::Receiver<Task>,
+    fresh: bool,
+    ended: bool,
+}
+
+impl TaskEvents {
+    pub(super) fn of_live(live: &Live) -> Self {
+        Self { state: live.state.subscribe(), fresh: true, ended: false }
+    }
+
+    pub(super) fn of_ended(task: Task) -> Self {
+        Self { state: watch::channel(task).1, fresh: true, ended: false }
+    }
+
+    /// Waits for the next change; `None` waits as long as it takes.
+    ///
+    /// # Errors
+    /// `invalid_state` when the platform closes before the task ends.
+    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Event> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match block_on(self.changed(), deadline) {
+            Some(Ok(Some(task))) => Ok(Event::Changed(task)),
+            Some(Ok(None)) => Ok(Event::Ended),
+            Some(Err(error)) => Err(error),
+            None => Ok(Event::TimedOut),
+        }
+    }
+
+    /// The same without blocking a thread, on any executor; `None` once the task has ended. May be dropped and called again.
+    ///
+    /// # Errors
+    /// As [`TaskEvents::next`].
+    pub async fn changed(&mut self) -> Result<Option<Task>> {
+        if self.ended {
+            return Ok(None);
+        }
+        if !self.fresh && self.state.changed().await.is_err() && !self.state.borrow().status.is_terminal() {
+            return Err(Error::new(ErrorCode::InvalidState, "the platform was closed before the task ended")
+                .with_action("Open the data folder again: the task goes on there."));
+        }
+        self.fresh = false;
+        let task = self.state.borrow_and_update().clone();
+        self.ended = task.status.is_terminal();
+        Ok(Some(task))
+    }
+}
+
+impl std::fmt::Debug for TaskEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskEvents").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// Applies a claim to what is shown.
+pub(super) fn show_claimed(task: &mut Task, started: super::types::Timestamp) {
+    task.status = Status::Processing;
+    task.stage = "starting".to_owned();
+    task.stage_detail.clear();
+    task.started_at = Some(started);
+    task.updated_at = started;
+}

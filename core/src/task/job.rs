@@ -1,0 +1,139 @@
+//! From a checked request to a durable task, and from a task's row back to what a pipeline runs.
+
+use super::types::{MediaType, Status, Task, Timestamp};
+use crate::catalog::ValidRequest;
+use crate::diffusion::{Frames, Request, Start};
+use crate::error::{Error, Result};
+use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
+use serde_json::{Map, Value, json};
+
+/// A task that is ready to be stored: its row and its pictures, decoded, cut to size and written as PNG.
+pub(super) struct NewTask {
+    pub(super) task: Task,
+    pub(super) inputs: Vec<(String, Vec<u8>)>,
+}
+
+impl NewTask {
+    /// Decodes the pictures, draws a seed where none was given, and makes the row.
+    pub(super) fn prepare(valid: ValidRequest<'_>) -> Result<Self> {
+        let mut parameters = valid.values;
+        let width = dimension(&parameters, "width")?;
+        let height = dimension(&parameters, "height")?;
+        let mut inputs = Vec::with_capacity(valid.images.len());
+        for slot in &valid.images {
+            let picture = decode_image(slot.source, &ImageLimits::default()).map_err(|error| in_parameter(&slot.name, &error))?;
+            if !slot.name.contains('[') {
+                parameters.insert(slot.name.clone(), json!({"width": picture.width, "height": picture.height}));
+            }
+            let fitted = resize_to(&picture, width, height)?;
+            inputs.push((slot.name.clone(), encode(&fitted, 0, OutputFormat::Png, &mut || Ok(()))?));
+        }
+        let text = |parameters: &mut Map<String, Value>, name: &str| match parameters.shift_remove(name) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        let prompt = text(&mut parameters, "prompt");
+        let negative_prompt = text(&mut parameters, "negative_prompt");
+        let asked = parameters.shift_remove("seed").and_then(|seed| seed.as_i64()).unwrap_or(-1);
+        let id = uuid::Uuid::now_v7();
+        let seed = if asked >= 0 { asked } else { draw_seed() };
+        parameters.shift_remove("width");
+        parameters.shift_remove("height");
+        let now = Timestamp::now();
+        let task = Task {
+            id: id.to_string(),
+            workspace: None,
+            model: valid.model.id.clone(),
+            media_type: valid.model.media_type,
+            mode: valid.mode,
+            prompt,
+            negative_prompt,
+            parameters,
+            seed,
+            width,
+            height,
+            status: Status::Pending,
+            progress: 0,
+            stage: "queued".to_owned(),
+            stage_detail: String::new(),
+            result_path: None,
+            preview_path: None,
+            error: None,
+            created_at: now,
+            updated_at: now,
+            started_at: None,
+            finished_at: None,
+        };
+        Ok(Self { task, inputs })
+    }
+}
+
+/// What a pipeline is asked for, read from a task and its stored pictures.
+pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Request> {
+    let start = match task.mode.as_str() {
+        "txt2img" | "t2v" => Start::Noise,
+        "img2img" => Start::Image { image: picture(inputs, "reference_image")?, strength: number(task, "denoising_strength", 0.7) },
+        "i2v" => Start::FirstFrame { image: picture(inputs, "reference_image")?, strength: number(task, "denoising_strength", 1.0) },
+        "first_last_frame" => Start::FirstLast {
+            first: picture(inputs, "first_frame_image")?,
+            last: picture(inputs, "last_frame_image")?,
+            first_strength: number(task, "first_strength", 1.0),
+            last_strength: number(task, "last_strength", 1.0),
+        },
+        other => return Err(Error::internal(format!("no pipeline runs the mode {other}"))),
+    };
+    let num_frames = match task.media_type {
+        MediaType::Image => 1,
+        MediaType::Video => count(task, "num_frames")?,
+    };
+    let guidance = if task.parameters.contains_key("guidance_scale") { "guidance_scale" } else { "cfg_scale" };
+    Ok(Request {
+        prompt: task.prompt.clone(),
+        negative_prompt: task.negative_prompt.clone(),
+        width: task.width,
+        height: task.height,
+        num_frames,
+        steps: count(task, "steps")?,
+        guidance_scale: number(task, guidance, 1.0),
+        seed: u64::try_from(task.seed).map_err(|_| Error::internal("a stored seed is negative"))?,
+        start,
+    })
+}
+
+/// The format and the frame rate that a task asks for.
+pub(super) fn output_of(task: &Task) -> Result<(OutputFormat, u32)> {
+    let format = task.parameters.get("output_format").and_then(Value::as_str).and_then(OutputFormat::from_name);
+    let fps = if task.media_type == MediaType::Video { count(task, "fps")? } else { 1 };
+    Ok((format.ok_or_else(|| missing("output_format"))?, fps))
+}
+
+fn picture(inputs: &[(String, Vec<u8>)], name: &str) -> Result<Frames> {
+    let (_, png) = inputs.iter().find(|(known, _)| known == name).ok_or_else(|| missing(name))?;
+    decode_image(ImageSource::Bytes(png), &ImageLimits::default())
+}
+
+fn number(task: &Task, name: &str, otherwise: f64) -> f64 {
+    task.parameters.get(name).and_then(Value::as_f64).unwrap_or(otherwise)
+}
+
+fn count(task: &Task, name: &str) -> Result<u32> {
+    task.parameters.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| missing(name))
+}
+
+fn dimension(parameters: &Map<String, Value>, name: &str) -> Result<u32> {
+    parameters.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    Error::internal(format!("a stored task lacks {name}"))
+}
+
+fn in_parameter(name: &str, error: &Error) -> Error {
+    Error::new(error.code(), format!("{name}: {}", error.detail())).with_action(error.user_action())
+}
+
+/// A seed between 0 and 2147483647 from the system's random source.
+fn draw_seed() -> i64 {
+    let bits = uuid::Uuid::new_v4().as_u128();
+    i64::try_from(bits & 0x7fff_ffff).unwrap_or(0)
+}

@@ -1,0 +1,169 @@
+//! Which pipelines are loaded in a lane: warm ones are used again, idle ones are let go, heavy ones make room for each other.
+
+use crate::catalog::{Model, WeightClass, Weights};
+use crate::diffusion::{Control, Pipeline, Stage};
+use crate::error::Result;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// What a lane's memory of loaded pipelines went through since the platform was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LaneStatus {
+    /// The model that the lane belongs to; none for the shared lane.
+    pub model: Option<String>,
+    /// Ids of the models whose weights are loaded, in the order of their last use.
+    pub loaded: Vec<String>,
+    /// Bytes that they hold.
+    pub memory_bytes: u64,
+    /// Tasks that found their pipeline loaded.
+    pub hits: u64,
+    /// Tasks that did not.
+    pub misses: u64,
+    /// Pipelines that were loaded.
+    pub loads: u64,
+    /// Pipelines that were let go, for room, for idleness or after an error.
+    pub evictions: u64,
+}
+
+/// Something that happened to a lane's pipelines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LaneEvent {
+    /// A task found its pipeline loaded.
+    Hit {
+        /// Id of the model.
+        model: String,
+    },
+    /// A task did not find its pipeline loaded.
+    Miss {
+        /// Id of the model.
+        model: String,
+    },
+    /// A pipeline was loaded.
+    Loaded {
+        /// Id of the model that it was loaded for.
+        model: String,
+        /// How long that took.
+        took: Duration,
+        /// Bytes that it holds.
+        memory_bytes: u64,
+    },
+    /// A pipeline was let go.
+    Evicted {
+        /// Id of the model that used it last.
+        model: String,
+        /// Bytes that came free.
+        memory_bytes: u64,
+    },
+}
+
+struct Slot {
+    weights: Weights,
+    model: String,
+    class: WeightClass,
+    pipeline: Box<dyn Pipeline>,
+    last_used: Instant,
+}
+
+/// Loads the weights of a model.
+pub(super) type Loader = Box<dyn Fn(&Model) -> Result<Box<dyn Pipeline>> + Send>;
+
+/// Hears how the lane stands now and, when there is one, the event that brought it there.
+pub(super) type Report = Box<dyn Fn(&LaneStatus, Option<&LaneEvent>) + Send>;
+
+/// The pipelines of one lane. Belongs to the lane's thread.
+pub(super) struct Residency {
+    slots: Vec<Slot>,
+    status: LaneStatus,
+    load: Loader,
+    report: Report,
+}
+
+impl Residency {
+    pub(super) fn new(model: Option<String>, load: Loader, report: Report) -> Self {
+        Self { slots: Vec::new(), status: LaneStatus { model, ..LaneStatus::default() }, load, report }
+    }
+
+    /// Runs `work` with the model's pipeline, loading it when it is not there. Whatever `keep` refuses afterwards is let go:
+    /// a pipeline is not used again after an error that may have left it in disorder.
+    pub(super) fn with<T>(
+        &mut self,
+        model: &Model,
+        control: &mut dyn Control,
+        work: impl FnOnce(&mut dyn Pipeline, &mut dyn Control) -> Result<T>,
+        keep: impl FnOnce(&Result<T>) -> bool,
+    ) -> Result<T> {
+        let mut slot = match self.slots.iter().position(|slot| slot.weights == model.weights) {
+            Some(index) => {
+                self.status.hits += 1;
+                let slot = self.slots.remove(index);
+                self.tell(&LaneEvent::Hit { model: model.id.clone() });
+                slot
+            }
+            None => self.load(model, control)?,
+        };
+        slot.model.clone_from(&model.id);
+        let outcome = work(slot.pipeline.as_mut(), control);
+        slot.last_used = Instant::now();
+        if keep(&outcome) {
+            self.slots.push(slot);
+            self.tally();
+        } else {
+            self.evict(slot);
+        }
+        outcome
+    }
+
+    /// Lets go of what has not been used for `limit`.
+    pub(super) fn evict_idle(&mut self, limit: Duration) {
+        let (idle, warm) = std::mem::take(&mut self.slots).into_iter().partition::<Vec<_>, _>(|slot| slot.last_used.elapsed() >= limit);
+        self.slots = warm;
+        idle.into_iter().for_each(|slot| self.evict(slot));
+    }
+
+    fn load(&mut self, model: &Model, control: &mut dyn Control) -> Result<Slot> {
+        self.status.misses += 1;
+        self.tell(&LaneEvent::Miss { model: model.id.clone() });
+        control.progress(Stage::Load, 0, 1)?;
+        if model.weight_class == WeightClass::Heavy {
+            while let Some(index) = self.slots.iter().position(|slot| slot.class == WeightClass::Heavy) {
+                let slot = self.slots.remove(index);
+                self.evict(slot);
+            }
+        }
+        let began = Instant::now();
+        let pipeline = (self.load)(model)?;
+        let memory_bytes = pipeline.memory_bytes();
+        self.status.loads += 1;
+        self.tell(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
+        let slot = Slot { weights: model.weights.clone(), model: model.id.clone(), class: model.weight_class, pipeline, last_used: Instant::now() };
+        match control.progress(Stage::Load, 1, 1) {
+            Ok(()) => Ok(slot),
+            Err(error) => {
+                // Stopped while it loaded: what was loaded is still good.
+                self.slots.push(slot);
+                self.tally();
+                Err(error)
+            }
+        }
+    }
+
+    fn evict(&mut self, slot: Slot) {
+        let (model, memory_bytes) = (slot.model.clone(), slot.pipeline.memory_bytes());
+        drop(slot);
+        self.status.evictions += 1;
+        self.tally();
+        self.tell(&LaneEvent::Evicted { model, memory_bytes });
+    }
+
+    fn tally(&mut self) {
+        self.status.loaded = self.slots.iter().map(|slot| slot.model.clone()).collect();
+        self.status.memory_bytes = self.slots.iter().map(|slot| slot.pipeline.memory_bytes()).sum();
+        (self.report)(&self.status, None);
+    }
+
+    fn tell(&self, event: &LaneEvent) {
+        (self.report)(&self.status, Some(event));
+    }
+}

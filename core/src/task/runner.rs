@@ -1,0 +1,190 @@
+//! A lane's thread: takes a task, claims it, runs its pipeline, writes its files, ends it.
+//!
+//! Everything it writes carries the lease of the claim; files go to a folder named after the epoch, so that a run which has
+//! lost its lease can neither end the task nor touch the files of the run that holds it.
+
+use super::hub::{Live, show_claimed};
+use super::job::{diffusion_request, output_of};
+use super::queue::{Entry, Work};
+use super::residency::Residency;
+use super::service::Shared;
+use super::store::{self, Lease};
+use super::types::{MediaType, Task};
+use crate::diffusion::{Control, Frames, Pipeline, Stage};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::{encode, preview_jpeg, write_atomic};
+use rayon::ThreadPool;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a lane without work looks for idle pipelines.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
+
+/// How often progress is written to the database, at most.
+const PROGRESS_WRITES: Duration = Duration::from_secs(1);
+
+pub(super) fn run_lane(shared: &Arc<Shared>, lane: usize, mut residency: Residency, pool: &ThreadPool) {
+    loop {
+        match shared.queue.take(lane, IDLE_LOOK) {
+            Work::Closed => return,
+            Work::Idle => residency.evict_idle(shared.settings.idle_evict),
+            Work::Run(entry) => {
+                run_task(shared, &entry, &mut residency, pool);
+                shared.queue.done(lane);
+            }
+        }
+    }
+}
+
+fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool: &ThreadPool) {
+    let (id, epoch) = (entry.id.clone(), entry.epoch);
+    let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch));
+    let (lease, live) = match (claimed, shared.hub.get(&entry.id)) {
+        (Ok(Some(lease)), Some(live)) => (lease, live),
+        (Ok(_), _) => return,
+        (Err(error), _) => {
+            // Not claimed, so not ours to end: it stays as it is and runs after the next start.
+            tracing::error!(task = entry.id, code = error.code().as_str(), "a task could not be claimed");
+            return;
+        }
+    };
+    live.update(|task| show_claimed(task, lease.started_at));
+    let task = live.snapshot();
+    let outcome = catch_unwind(AssertUnwindSafe(|| produce(shared, &task, &live, lease, residency, pool)))
+        .unwrap_or_else(|_| Err(Error::internal("the run panicked")));
+    end(shared, &task, &live, lease, outcome);
+}
+
+/// Runs the pipeline and writes the files; the paths of result and preview, relative to the data folder.
+fn produce(shared: &Arc<Shared>, task: &Task, live: &Arc<Live>, lease: Lease, residency: &mut Residency, pool: &ThreadPool) -> Result<(String, String)> {
+    let model = shared.catalog.model(&task.model).ok_or_else(|| {
+        Error::new(ErrorCode::ModelUnavailable, format!("the catalog no longer has the model {}", task.model))
+    })?;
+    let inputs = shared.store.read(|connection| store::inputs(connection, &task.id))?;
+    let request = diffusion_request(task, &inputs)?;
+    let (format, fps) = output_of(task)?;
+    let mut control = TaskControl::new(shared, task, live, lease);
+    let generate = |pipeline: &mut dyn Pipeline, control: &mut dyn Control| -> Result<Frames> {
+        // The send-able halves go to the pool's threads; the lane waits here.
+        let mut outcome = None;
+        pool.install(|| outcome = Some(pipeline.generate(&request, control)));
+        outcome.unwrap_or_else(|| Err(Error::internal("the run did not end")))
+    };
+    let frames = residency.with(model, &mut control, generate, |outcome| match outcome {
+        Ok(_) => true,
+        Err(error) => matches!(error.code(), ErrorCode::Cancelled | ErrorCode::TaskTimeout | ErrorCode::InvalidState | ErrorCode::ValidationError),
+    })?;
+    control.saving(0, 1)?;
+    let bytes = encode(&frames, fps, format, &mut || control.check())?;
+    let preview = preview_jpeg(&frames)?;
+    let folder = format!("results/{}/{}", task.id, lease.epoch);
+    let directory = shared.settings.data_dir.join(&folder);
+    std::fs::create_dir_all(&directory)?;
+    let name = format!("result.{}", format.extension());
+    write_atomic(&directory, &name, &bytes)?;
+    write_atomic(&directory, "preview.jpg", &preview)?;
+    control.saving(1, 1)?;
+    Ok((format!("{folder}/{name}"), format!("{folder}/preview.jpg")))
+}
+
+/// Makes the end durable, then shows it.
+fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Result<(String, String)>) {
+    let id = task.id.clone();
+    let ended = match outcome {
+        Ok((result, preview)) => shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview)),
+        // Stopped by the platform's own end: the task stays as it is and goes on after the next start.
+        Err(_) if shared.queue.is_closed() && !live.cancel_requested() => return,
+        Err(error) => {
+            tracing::info!(task = task.id, code = error.code().as_str(), detail = error.detail(), "a task failed");
+            shared.store.write(move |connection| store::fail(connection, &id, Some(lease), error.code(), error.detail()))
+        }
+    };
+    match ended {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!(task = task.id, "a run lost its lease; what it made is thrown away");
+            shared.remove_files(&format!("results/{}/{}", task.id, lease.epoch));
+        }
+        Err(error) => {
+            tracing::error!(task = task.id, code = error.code().as_str(), "the end of a task could not be written");
+            shared.end_later(task.id.clone(), lease, error);
+            return;
+        }
+    }
+    shared.show_end(&task.id);
+}
+
+/// What a pipeline hears and says while it runs a task.
+struct TaskControl<'a> {
+    shared: &'a Arc<Shared>,
+    task: &'a Task,
+    live: &'a Arc<Live>,
+    lease: Lease,
+    deadline: Instant,
+    written: Instant,
+}
+
+impl<'a> TaskControl<'a> {
+    fn new(shared: &'a Arc<Shared>, task: &'a Task, live: &'a Arc<Live>, lease: Lease) -> Self {
+        let limit = match task.media_type {
+            MediaType::Image => shared.settings.image_limit,
+            MediaType::Video => shared.settings.video_limit,
+        };
+        Self { shared, task, live, lease, deadline: Instant::now() + limit, written: Instant::now() }
+    }
+
+    /// The error that ends the run, when there is a reason to end it.
+    fn check(&self) -> Result<()> {
+        if self.live.cancel_requested() {
+            return Err(Error::new(ErrorCode::Cancelled, "cancelled while it ran"));
+        }
+        if self.live.is_fenced() || self.shared.queue.is_closed() {
+            return Err(Error::new(ErrorCode::InvalidState, "the run was told to stop"));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Error::new(ErrorCode::TaskTimeout, format!("the {} ran longer than its limit", self.task.media_type.as_str())));
+        }
+        Ok(())
+    }
+
+    fn saving(&mut self, done: usize, total: usize) -> Result<()> {
+        self.check()?;
+        self.show("saving", String::new(), (92, 99), done, total);
+        Ok(())
+    }
+
+    fn show(&mut self, stage: &'static str, detail: String, (from, to): (usize, usize), done: usize, total: usize) {
+        let progress = u8::try_from(from + (to - from) * done.min(total) / total.max(1)).unwrap_or(99);
+        self.live.update(|task| {
+            task.progress = progress;
+            stage.clone_into(&mut task.stage);
+            task.stage_detail.clone_from(&detail);
+            task.updated_at = super::types::Timestamp::now();
+        });
+        if self.written.elapsed() >= PROGRESS_WRITES {
+            self.written = Instant::now();
+            let (id, lease, live) = (self.task.id.clone(), self.lease, Arc::clone(self.live));
+            self.shared.store.write_later(move |connection| {
+                if !store::progress(connection, &id, lease, progress, stage, &detail)? {
+                    live.fence();
+                }
+                Ok(())
+            });
+        }
+    }
+}
+
+impl Control for TaskControl<'_> {
+    fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()> {
+        self.check()?;
+        let (span, detail) = match stage {
+            Stage::Load => ((0, 10), String::new()),
+            Stage::Encode => ((10, 15), String::new()),
+            Stage::Denoise => ((15, 80), format!("step {done} of {total}")),
+            Stage::Decode => ((80, 92), String::new()),
+        };
+        self.show(stage.as_str(), detail, span, done, total);
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! The life of tasks, from a request to a result: what [`Platform`](crate::Platform) hands its callers through to.
+
+use super::hub::{Hub, TaskEvents};
+use super::job::NewTask;
+use super::queue::{Entry, Queue};
+use super::residency::{LaneEvent, LaneStatus, Residency};
+use super::store::{self, Lease, Unfinished};
+use super::sweep::{self, Sweeper};
+use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery};
+use super::{loader, runner};
+use crate::catalog::{Catalog, Model};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::OutputFormat;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::thread;
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Hears of what happens to the pipelines of every lane. Called on the lane's thread; must not block.
+pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
+
+/// What every thread of the platform works on.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) catalog: Catalog,
+    pub(super) store: Store,
+    pub(super) hub: Hub,
+    pub(super) queue: Queue,
+    device: candle_core::Device,
+    lanes: Mutex<Vec<LaneStatus>>,
+    observers: RwLock<Vec<LaneObserver>>,
+}
+
+/// The running service.
+pub(crate) struct Tasks {
+    shared: Arc<Shared>,
+    lanes: Mutex<Vec<JoinHandle<()>>>,
+    sweeper: Sweeper,
+}
+
+impl Tasks {
+    /// Brings back what did not end, and starts the lanes.
+    pub(crate) fn start(settings: Settings, catalog: Catalog, store: Store) -> Result<Self> {
+        let mut models = Vec::with_capacity(settings.lanes.len());
+        for name in &settings.lanes {
+            let model = catalog.model(name).ok_or_else(|| Error::validation(format!("a lane is asked for the model {name:?}, which the catalog does not have")))?;
+            models.push(model.id.clone());
+        }
+        let device = loader::device(settings.device)?;
+        let queue = Queue::new(settings.queue_depth, &models);
+        let lanes = queue.lanes().iter().map(|model| LaneStatus { model: model.clone(), ..LaneStatus::default() }).collect();
+        let shared = Arc::new(Shared {
+            settings, catalog, store, device, queue,
+            hub: Hub::default(), lanes: Mutex::new(lanes), observers: RwLock::new(Vec::new()),
+        });
+        sweep::fail_stale(&shared)?;
+        shared.bring_back()?;
+        let mut lanes = Vec::new();
+        for lane in 0..shared.queue.lanes().len() {
+            lanes.push(shared.start_lane(lane)?);
+        }
+        let sweeper = Sweeper::start(&shared)?;
+        Ok(Self { shared, lanes: Mutex::new(lanes), sweeper })
+    }
+
+    pub(crate) fn models(&self) -> Vec<serde_json::Value> {
+        let shared = &self.shared;
+        let describe = |model: &Model| match loader::unavailable(model, &shared.settings.models_dir()) {
+            Some((reason, action)) => model.describe(Some((&reason, &action))),
+            None => model.describe(None),
+        };
+        shared.catalog.models().iter().map(describe).collect()
+    }
+
+    pub(crate) fn submit(&self, request: &GenerateRequest) -> Result<Task> {
+        let shared = &self.shared;
+        let valid = shared.catalog.validate(request)?;
+        if let Some((reason, action)) = loader::unavailable(valid.model, &shared.settings.models_dir()) {
+            return Err(Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
+        }
+        let NewTask { task, inputs } = NewTask::prepare(valid)?;
+        let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
+        let row = task.clone();
+        shared.store.write(move |connection| store::insert(connection, &row, &inputs))?;
+        shared.hub.add(task.clone());
+        place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+        Ok(task)
+    }
+
+    pub(crate) fn status(&self, id: &str) -> Result<Task> {
+        match self.shared.hub.get(id) {
+            Some(live) => Ok(live.snapshot()),
+            None => self.shared.store.read(|connection| store::get(connection, id)),
+        }
+    }
+
+    pub(crate) fn events(&self, id: &str) -> Result<TaskEvents> {
+        // A task leaves the hub after its end is durable, so one that is in neither place at first is in the second by then.
+        for _ in 0..2 {
+            if let Some(live) = self.shared.hub.get(id) {
+                return Ok(TaskEvents::of_live(&live));
+            }
+            let task = self.shared.store.read(|connection| store::get(connection, id))?;
+            if task.status.is_terminal() {
+                return Ok(TaskEvents::of_ended(task));
+            }
+        }
+        Err(Error::new(ErrorCode::InvalidState, "the platform is closing"))
+    }
+
+    pub(crate) fn cancel(&self, id: &str) -> Result<bool> {
+        let shared = &self.shared;
+        let wanted = id.to_owned();
+        let before = shared.store.write(move |connection| store::cancel(connection, &wanted))?;
+        match before {
+            Status::Pending => {
+                shared.queue.remove(id);
+                shared.show_end(id);
+            }
+            Status::Processing => {
+                if let Some(live) = shared.hub.get(id) {
+                    live.request_cancel();
+                }
+            }
+            Status::Done | Status::Failed => {}
+        }
+        Ok(!before.is_terminal())
+    }
+
+    pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
+        let task = self.status(id)?;
+        if let Some(error) = &task.error {
+            return Err(Error::new(ErrorCode::ResultGone, format!("the task failed ({}) and has no result", error.code)).with_action("Submit the task again."));
+        }
+        let path = if preview { task.preview_path } else { task.result_path };
+        let Some(path) = path else {
+            return Err(Error::new(ErrorCode::ResultNotReady, format!("the task is {}, at {} percent", task.status.as_str(), task.progress)));
+        };
+        let extension = path.rsplit('.').next().unwrap_or_default();
+        let format = OutputFormat::from_name(extension).ok_or_else(|| Error::internal("a result has an unknown ending"))?;
+        let bytes = std::fs::read(self.shared.settings.data_dir.join(&path)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::new(ErrorCode::ResultGone, "the file of the result is no longer there"),
+            _ => error.into(),
+        })?;
+        Ok(Media { bytes, content_type: format.mime(), file_name: format!("{}{}.{extension}", task.id, if preview { "-preview" } else { "" }) })
+    }
+
+    pub(crate) fn page(&self, query: &TaskQuery) -> Result<TaskPage> {
+        let mut query = query.clone();
+        if let Some(name) = &query.model {
+            let model = self.shared.catalog.model(name).ok_or_else(|| Error::validation(format!("there is no model {name:?}")))?;
+            query.model = Some(model.id.clone());
+        }
+        let mut page = self.shared.store.read(|connection| store::page(connection, &query))?;
+        for task in &mut page.items {
+            if let Some(live) = self.shared.hub.get(&task.id) {
+                *task = live.snapshot();
+            }
+        }
+        Ok(page)
+    }
+
+    pub(crate) fn delete(&self, id: &str) -> Result<()> {
+        let wanted = id.to_owned();
+        let task = self.shared.store.write(move |connection| store::delete(connection, &wanted))?;
+        self.shared.remove_files(&format!("results/{}", task.id));
+        Ok(())
+    }
+
+    pub(crate) fn lanes(&self) -> (Vec<LaneStatus>, usize) {
+        (self.shared.lanes.lock().clone(), self.shared.queue.waiting())
+    }
+
+    pub(crate) fn observe_lanes(&self, observer: LaneObserver) {
+        self.shared.observers.write().push(observer);
+    }
+
+    /// Stops the lanes at their next step and closes the store. A lane that has not stopped by the deadline is left to end
+    /// on its own; it can write nothing more.
+    pub(crate) fn close(&self, deadline: Duration) {
+        let deadline = Instant::now() + deadline;
+        self.shared.queue.close();
+        self.sweeper.stop();
+        for lane in self.lanes.lock().drain(..) {
+            while !lane.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if lane.is_finished() {
+                let _ = lane.join();
+            } else {
+                tracing::warn!("a lane did not stop before the deadline");
+            }
+        }
+        self.shared.hub.close();
+        self.shared.store.close();
+    }
+}
+
+impl Shared {
+    fn bring_back(&self) -> Result<()> {
+        for Unfinished { task, epoch, cancel_requested } in self.store.read(store::unfinished)? {
+            if cancel_requested {
+                let id = task.id.clone();
+                self.store.write(move |connection| store::fail(connection, &id, None, ErrorCode::Cancelled, "cancelled while it ran"))?;
+                continue;
+            }
+            // The work of a run that was cut short is gone; its task runs again, and its progress does not fall.
+            let entry = Entry { id: task.id.clone(), model: task.model.clone(), epoch };
+            self.hub.add(task);
+            self.queue.restore(entry);
+        }
+        Ok(())
+    }
+
+    fn start_lane(self: &Arc<Self>, lane: usize) -> Result<JoinHandle<()>> {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.settings.threads)
+            .thread_name(move |n| format!("must-lane{lane}-{n}"))
+            .start_handler(|_| thread::block_sigpipe())
+            .build()
+            .map_err(|error| Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the inference threads: {error}")))?;
+        let model = self.queue.lanes().get(lane).cloned().flatten();
+        let (device, models_dir) = (self.device.clone(), self.settings.models_dir());
+        let load = Box::new(move |model: &Model| loader::load(model, &models_dir, &device));
+        let watcher = Arc::downgrade(self);
+        let report = Box::new(move |status: &LaneStatus, event: Option<&LaneEvent>| {
+            if let Some(shared) = watcher.upgrade() {
+                shared.report_lane(lane, status, event);
+            }
+        });
+        let residency = Residency::new(model, load, report);
+        let shared = Arc::clone(self);
+        thread::spawn(&format!("must-lane{lane}"), move || runner::run_lane(&shared, lane, residency, &threads))
+    }
+
+    fn report_lane(&self, lane: usize, status: &LaneStatus, event: Option<&LaneEvent>) {
+        if let Some(slot) = self.lanes.lock().get_mut(lane) {
+            slot.clone_from(status);
+        }
+        if let Some(event) = event {
+            tracing::debug!(?event, "lane");
+            self.observers.read().iter().for_each(|observer| observer(event));
+        }
+    }
+
+    /// Shows the durable end of a task to whoever waits.
+    pub(super) fn show_end(&self, id: &str) {
+        match self.store.read(|connection| store::get(connection, id)) {
+            Ok(task) if task.status.is_terminal() => self.hub.end(task),
+            Ok(_) => {}
+            Err(error) => tracing::error!(task = id, code = error.code().as_str(), "the end of a task cannot be read"),
+        }
+    }
+
+    /// Tries again, when storage lets us, to write an end that could not be written.
+    pub(super) fn end_later(self: &Arc<Self>, id: String, lease: Lease, error: Error) {
+        let shared = Arc::clone(self);
+        let retry = move || {
+            while !shared.queue.is_closed() {
+                std::thread::sleep(Duration::from_millis(500));
+                let (wanted, error) = (id.clone(), error.clone());
+                if shared.store.write(move |connection| store::fail(connection, &wanted, Some(lease), error.code(), error.detail())).is_ok() {
+                    shared.show_end(&id);
+                    return;
+                }
+            }
+        };
+        if let Err(error) = thread::spawn("must-end-later", retry) {
+            tracing::error!(code = error.code().as_str(), "cannot retry the end of a task");
+        }
+    }
+
+    /// Removes files under the data folder that no row names any more. What cannot be removed now goes at the next start.
+    pub(super) fn remove_files(&self, relative: &str) {
+        let path = self.settings.data_dir.join(relative);
+        if let Err(error) = std::fs::remove_dir_all(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = relative, %error, "files could not be removed");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The task table: every statement that touches it, and the state machine that these statements keep.
+//!
+//! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
+//! ended, the statement changes nothing and says so.
+
+use super::types::{MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
+use crate::error::{Error, ErrorCode, Result};
+use crate::store::Migration;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use std::time::Duration;
+
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration { name: "tasks", sql: include_str!("schema.sql") }];
+
+/// Most entries on a page.
+const LARGEST_PAGE: u32 = 100;
+
+/// A claim that was made: the fencing token and what it fences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) epoch: i64,
+    pub(super) started_at: Timestamp,
+}
+
+/// A task that has not ended.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) task: Task,
+    pub(super) epoch: i64,
+    pub(super) cancel_requested: bool,
+}
+
+pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO task (id, workspace, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
+         VALUES (:id, :workspace, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
+    )?;
+    statement.execute(named_params! {
+        ":id": task.id, ":workspace": task.workspace, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
+        ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": serde_json::Value::Object(task.parameters.clone()).to_string(),
+        ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
+    })?;
+    for (name, png) in inputs {
+        connection.prepare_cached("INSERT INTO task_input (task_id, name, png) VALUES (?, ?, ?)")?.execute(params![task.id, name, png])?;
+    }
+    Ok(())
+}
+
+pub(super) fn get(connection: &Connection, id: &str) -> Result<Task> {
+    let mut statement = connection.prepare_cached("SELECT * FROM task WHERE id = ?")?;
+    statement.query_row([id], read).optional()?.ok_or_else(|| not_found(id))
+}
+
+pub(super) fn inputs(connection: &Connection, id: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut statement = connection.prepare_cached("SELECT name, png FROM task_input WHERE task_id = ? ORDER BY name")?;
+    let rows = statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes a task to run it. None when it has ended, is to be cancelled, or somebody else holds it.
+pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64) -> Result<Option<Lease>> {
+    let now = Timestamp::now();
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET status = 'processing', epoch = epoch + 1, started_at = :now, updated_at = :now, stage = 'starting', stage_detail = ''
+         WHERE id = :id AND epoch = :epoch AND status IN ('pending', 'processing') AND cancel_requested = 0 RETURNING epoch",
+    )?;
+    let epoch = statement.query_row(named_params! {":now": now.0, ":id": id, ":epoch": held_epoch}, |row| row.get(0)).optional()?;
+    Ok(epoch.map(|epoch| Lease { epoch, started_at: now }))
+}
+
+/// Keeps a running task's progress; false when the lease is lost.
+pub(super) fn progress(connection: &Connection, id: &str, lease: Lease, progress: u8, stage: &str, detail: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET progress = max(progress, :progress), stage = :stage, stage_detail = :detail, updated_at = :now
+         WHERE id = :id AND epoch = :epoch AND status = 'processing'",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":progress": progress, ":stage": stage, ":detail": detail, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.epoch,
+    })?;
+    Ok(changed == 1)
+}
+
+/// Ends a running task with its result; false when the lease is lost.
+pub(super) fn complete(connection: &Connection, id: &str, lease: Lease, result: &str, preview: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET status = 'done', progress = 100, stage = 'done', stage_detail = '', result_path = :result, preview_path = :preview,
+             updated_at = :now, finished_at = :now
+         WHERE id = :id AND epoch = :epoch AND status = 'processing'",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":result": result, ":preview": preview, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.epoch,
+    })?;
+    forget_inputs(connection, id, changed == 1)
+}
+
+/// Ends a task with an error; false when it had ended or, with a lease, when the lease is lost.
+pub(super) fn fail(connection: &Connection, id: &str, lease: Option<Lease>, code: ErrorCode, detail: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET status = 'failed', stage = 'failed', stage_detail = '', error_code = :code, error_detail = :detail,
+             updated_at = :now, finished_at = :now, epoch = epoch + (:epoch IS NULL)
+         WHERE id = :id AND status IN ('pending', 'processing') AND (:epoch IS NULL OR epoch = :epoch)",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":code": code.as_str(), ":detail": detail, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.map(|lease| lease.epoch),
+    })?;
+    forget_inputs(connection, id, changed == 1)
+}
+
+fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> Result<bool> {
+    if ended {
+        connection.prepare_cached("DELETE FROM task_input WHERE task_id = ?")?.execute([id])?;
+    }
+    Ok(ended)
+}
+
+/// Asks a task to end. A pending one ends here and now; a running one is marked, so that a restart does not revive it.
+pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
+    let before = get(connection, id)?.status;
+    match before {
+        Status::Pending => {
+            fail(connection, id, None, ErrorCode::Cancelled, "cancelled before it ran")?;
+        }
+        Status::Processing => {
+            connection.prepare_cached("UPDATE task SET cancel_requested = 1 WHERE id = ?")?.execute([id])?;
+        }
+        Status::Done | Status::Failed => {}
+    }
+    Ok(before)
+}
+
+/// Gives up tasks of one kind that have been processing for longer than `limit`; who they were and how long they ran.
+pub(super) fn fail_stale(connection: &Connection, media_type: MediaType, limit: Duration) -> Result<Vec<(String, Duration)>> {
+    let now = Timestamp::now();
+    let oldest = now.0.saturating_sub(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached("SELECT id, started_at FROM task WHERE status = 'processing' AND type = ? AND started_at < ?")?;
+    let rows = statement.query_map(params![media_type.as_str(), oldest], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let mut stale = Vec::new();
+    for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        let ran = Duration::from_millis(u64::try_from(now.0 - row.1).unwrap_or(0));
+        let detail = format!("the {} was still processing after {} s; the limit is {} s", media_type.as_str(), ran.as_secs(), limit.as_secs());
+        if fail(connection, &row.0, None, ErrorCode::TaskStale, &detail)? {
+            stale.push((row.0, ran));
+        }
+    }
+    Ok(stale)
+}
+
+/// Every task that has not ended, oldest first.
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM task WHERE status IN ('processing', 'pending') ORDER BY seq")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Unfinished { task: read(row)?, epoch: row.get("epoch")?, cancel_requested: row.get("cancel_requested")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One page of the tasks that match; `model` must be an id by now.
+pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPage> {
+    let (page, per_page) = (query.page.max(1), if query.per_page == 0 { 20 } else { query.per_page });
+    if per_page > LARGEST_PAGE {
+        return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, and is {per_page}")));
+    }
+    let filter = named_params! {
+        ":status": query.status.map(Status::as_str), ":model": query.model, ":type": query.media_type.map(MediaType::as_str),
+    };
+    let total: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)",
+        )?
+        .query_row(filter, |row| row.get(0))?;
+    let sql = match query.sort {
+        Sort::Newest => {
+            "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
+             ORDER BY seq DESC LIMIT :limit OFFSET :offset"
+        }
+        Sort::Oldest => {
+            "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
+             ORDER BY seq LIMIT :limit OFFSET :offset"
+        }
+    };
+    let offset = i64::from(page - 1) * i64::from(per_page);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(
+        named_params! {
+            ":status": query.status.map(Status::as_str), ":model": query.model, ":type": query.media_type.map(MediaType::as_str),
+            ":limit": per_page, ":offset": offset,
+        },
+        read,
+    )?;
+    let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let total = u64::try_from(total).unwrap_or(0);
+    let has_more = u64::from(page) * u64::from(per_page) < total;
+    Ok(TaskPage { items, total, page, per_page, has_more })
+}
+
+/// Removes an ended task and returns it as it was.
+pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
+    let task = get(connection, id)?;
+    if !task.status.is_terminal() {
+        return Err(Error::new(ErrorCode::InvalidState, format!("the task {id} is {} and cannot be deleted", task.status.as_str()))
+            .with_action("Cancel the task, wait until it has ended, then delete it."));
+    }
+    connection.prepare_cached("DELETE FROM task WHERE id = ?")?.execute([id])?;
+    Ok(task)
+}
+
+/// Ids of the tasks whose files belong to them, with the result each points to.
+pub(super) fn result_of(connection: &Connection, id: &str) -> Result<Option<Option<String>>> {
+    Ok(connection.prepare_cached("SELECT result_path FROM task WHERE id = ?")?.query_row([id], |row| row.get(0)).optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
+    let parameters: String = row.get("parameters")?;
+    let error_code: Option<String> = row.get("error_code")?;
+    let error_detail: Option<String> = row.get("error_detail")?;
+    let status: String = row.get("status")?;
+    Ok(Task {
+        id: row.get("id")?,
+        workspace: row.get("workspace")?,
+        model: row.get("model")?,
+        media_type: if row.get_ref("type")?.as_str()? == "image" { MediaType::Image } else { MediaType::Video },
+        mode: row.get("mode")?,
+        prompt: row.get("prompt")?,
+        negative_prompt: row.get("negative_prompt")?,
+        parameters: serde_json::from_str(&parameters).unwrap_or_default(),
+        seed: row.get("seed")?,
+        width: row.get("width")?,
+        height: row.get("height")?,
+        status: Status::from_name(&status).unwrap_or(Status::Failed),
+        progress: row.get("progress")?,
+        stage: row.get("stage")?,
+        stage_detail: row.get("stage_detail")?,
+        result_path: row.get("result_path")?,
+        preview_path: row.get("preview_path")?,
+        error: error_code.map(|code| TaskError { code, detail: error_detail.unwrap_or_default() }),
+        created_at: Timestamp(row.get("created_at")?),
+        updated_at: Timestamp(row.get("updated_at")?),
+        started_at: row.get::<_, Option<i64>>("started_at")?.map(Timestamp),
+        finished_at: row.get::<_, Option<i64>>("finished_at")?.map(Timestamp),
+    })
+}
+
+pub(super) fn not_found(id: &str) -> Error {
+    let shown: String = id.chars().take(64).collect();
+    Error::new(ErrorCode::TaskNotFound, format!("there is no task {shown:?}"))
+}

@@ -1,0 +1,92 @@
+//! The housekeeper: gives up tasks that have been processing for too long, and removes files that belong to no task.
+
+use super::service::Shared;
+use super::store;
+use super::types::MediaType;
+use crate::error::Result;
+use crate::thread;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often stale tasks are looked for, at most; a tenth of the shortest limit when that is less.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub(super) struct Sweeper {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Sweeper {
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let (shared, stopped) = (Arc::clone(shared), Arc::clone(&stop));
+        let every = LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
+        let thread = thread::spawn("must-sweeper", move || {
+            remove_orphans(&shared);
+            let (flag, wake) = &*stopped;
+            let mut flag = flag.lock();
+            while !*flag {
+                wake.wait_for(&mut flag, every);
+                if !*flag && let Err(error) = fail_stale(&shared) {
+                    tracing::error!(code = error.code().as_str(), "stale tasks could not be looked for");
+                }
+            }
+        })?;
+        Ok(Self { stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) fn stop(&self) {
+        *self.stop.0.lock() = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Fails what has been processing for longer than its kind may, and stops the run.
+pub(super) fn fail_stale(shared: &Shared) -> Result<()> {
+    for (media_type, limit) in [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)] {
+        for (id, ran) in shared.store.write(move |connection| store::fail_stale(connection, media_type, limit))? {
+            tracing::warn!(task = id, kind = media_type.as_str(), ran_s = ran.as_secs(), limit_s = limit.as_secs(), "a stale task was given up");
+            if let Some(live) = shared.hub.get(&id) {
+                live.fence();
+            }
+            shared.show_end(&id);
+        }
+    }
+    Ok(())
+}
+
+/// Removes result folders of tasks that are gone, of runs that lost their lease, and of runs that a crash cut short.
+fn remove_orphans(shared: &Shared) {
+    let Ok(entries) = std::fs::read_dir(shared.settings.data_dir.join("results")) else { return };
+    for entry in entries.flatten() {
+        let id = entry.file_name().to_string_lossy().into_owned();
+        // A task of this process, running or waiting, looks after its own files.
+        if shared.hub.get(&id).is_some() {
+            continue;
+        }
+        let Ok(known) = shared.store.read(|connection| store::result_of(connection, &id)) else { return };
+        match known {
+            None => shared.remove_files(&format!("results/{id}")),
+            Some(result) => remove_other_epochs(shared, &id, result.as_deref()),
+        }
+    }
+}
+
+fn remove_other_epochs(shared: &Shared, id: &str, result: Option<&str>) {
+    if shared.hub.get(id).is_some() {
+        return;
+    }
+    let kept = result.and_then(|path| path.split('/').nth(2));
+    let Ok(epochs) = std::fs::read_dir(shared.settings.data_dir.join("results").join(id)) else { return };
+    for epoch in epochs.flatten() {
+        let name = epoch.file_name().to_string_lossy().into_owned();
+        if kept != Some(&name) {
+            shared.remove_files(&format!("results/{id}/{name}"));
+        }
+    }
+}

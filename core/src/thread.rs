@@ -1,0 +1,61 @@
+//! Threads of our own: named, and deaf to SIGPIPE whatever the host has set; and waiting for a future without an executor.
+
+use crate::error::{Error, ErrorCode, Result};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{Builder, JoinHandle, Thread};
+use std::time::Instant;
+
+/// Starts a named thread.
+///
+/// # Errors
+/// `dependency_unavailable` when the system has no thread to give.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let body = move || {
+        block_sigpipe();
+        work();
+    };
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the thread {name}: {error}")))
+}
+
+/// A host written in C dies of SIGPIPE by default; our threads get the write's error instead.
+pub(crate) fn block_sigpipe() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGPIPE);
+        // Only an invalid mask can fail.
+        let _ = set.thread_block();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for `future` on this thread until `deadline`; none when the time is over first.
+pub(crate) fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            Some(left) if left.is_zero() => return None,
+            Some(left) => std::thread::park_timeout(left),
+            None => std::thread::park(),
+        }
+    }
+}
