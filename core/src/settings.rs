@@ -27,6 +27,9 @@ pub struct Settings {
     /// Models that get a lane of their own, where their pipeline stays warm.
     #[serde(default)]
     pub lanes: Vec<String>,
+    /// Whether tasks stay where they are: nothing runs until the folder is opened again without this.
+    #[serde(default)]
+    pub paused: bool,
     /// Places in the shared queue.
     #[serde(default = "defaults::queue_depth")]
     pub queue_depth: usize,
@@ -73,6 +76,7 @@ impl Settings {
             device: DeviceChoice::Auto,
             threads: 0,
             lanes: Vec::new(),
+            paused: false,
             queue_depth: defaults::queue_depth(),
             queue_wait: defaults::queue_wait(),
             image_limit: defaults::image_limit(),

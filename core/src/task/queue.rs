@@ -109,10 +109,12 @@ impl Queue {
         self.space.notify_all();
     }
 
-    /// Takes a task out before a lane does.
-    pub(super) fn remove(&self, id: &str) {
-        self.state.lock().waiting.retain(|entry| entry.id != id);
+    /// Takes a task out before a lane does; false when it was not waiting.
+    pub(super) fn remove(&self, id: &str) -> bool {
+        let mut state = self.state.lock();
+        let index = state.waiting.iter().position(|entry| entry.id == id);
         self.space.notify_all();
+        index.and_then(|index| state.waiting.remove(index)).is_some()
     }
 
     pub(super) fn waiting(&self) -> usize {

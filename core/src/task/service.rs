@@ -59,7 +59,8 @@ impl Tasks {
         sweep::fail_stale(&shared)?;
         shared.bring_back()?;
         let mut lanes = Vec::new();
-        for lane in 0..shared.queue.lanes().len() {
+        let running = if shared.settings.paused { 0 } else { shared.queue.lanes().len() };
+        for lane in 0..running {
             lanes.push(shared.start_lane(lane)?);
         }
         let sweeper = Sweeper::start(&shared)?;
@@ -118,6 +119,12 @@ impl Tasks {
         match before {
             Status::Pending => {
                 shared.queue.remove(id);
+                shared.show_end(id);
+            }
+            // Cut short by an earlier end of the platform, and not taken up again yet.
+            Status::Processing if shared.queue.remove(id) => {
+                let wanted = id.to_owned();
+                shared.store.write(move |connection| store::fail(connection, &wanted, None, ErrorCode::Cancelled, "cancelled while it ran"))?;
                 shared.show_end(id);
             }
             Status::Processing => {

@@ -1,2 +1,73 @@
-//! The `must` program.
-fn main() {}
+//! The `must` program: one platform in a data folder, from the command line.
+//!
+//! Exit codes: 0 done, 1 the task failed, 2 the request or the command line is not valid, 3 the platform or the model cannot
+//! be used now, 4 there is no such task, 130 interrupted.
+
+mod args;
+mod generate;
+mod output;
+
+use args::{Args, Command, TaskCommand};
+use clap::Parser;
+use must::{Error, ErrorCode, Platform, Settings, TaskQuery};
+use output::Output;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long running work may take to stop when the program ends.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = Output { json: args.json };
+    match run(&args, output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(exit_code(error.code()))
+        }
+    }
+}
+
+fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    let mut settings = Settings::new(args.data_dir()?);
+    settings.models_dir.clone_from(&args.models);
+    settings.paused = !matches!(args.command, Command::Generate(_));
+    let platform = Platform::open(settings)?;
+    let outcome = match &args.command {
+        Command::Generate(request) => generate::run(&platform, request, output),
+        Command::Models => platform.models().and_then(|models| output.models(&models)).map(|()| ExitCode::SUCCESS),
+        Command::Tasks(command) => tasks(&platform, command, output).map(|()| ExitCode::SUCCESS),
+        Command::Gallery(page) => platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS),
+    };
+    platform.close(CLOSE_DEADLINE)?;
+    outcome
+}
+
+fn tasks(platform: &Platform, command: &TaskCommand, output: Output) -> Result<(), Error> {
+    match command {
+        TaskCommand::List { page, status } => {
+            let query = TaskQuery { status: status.map(Into::into), ..page.query() };
+            output.page(&platform.tasks(&query)?)
+        }
+        TaskCommand::Show { id } => output.task(&platform.status(id)?),
+        TaskCommand::Cancel { id } => {
+            let accepted = platform.cancel(id)?;
+            output.line(&serde_json::json!({"id": id, "cancelled": accepted}), if accepted { "cancelled" } else { "had ended already" })
+        }
+        TaskCommand::Delete { id } => {
+            platform.delete(id)?;
+            output.line(&serde_json::json!({"id": id, "deleted": true}), "deleted")
+        }
+    }
+}
+
+fn exit_code(code: ErrorCode) -> u8 {
+    match code {
+        ErrorCode::ValidationError | ErrorCode::PayloadTooLarge => 2,
+        ErrorCode::TaskNotFound | ErrorCode::ResultGone => 4,
+        ErrorCode::Cancelled => 130,
+        ErrorCode::TaskTimeout | ErrorCode::TaskStale | ErrorCode::GpuMemoryExceeded | ErrorCode::Internal => 1,
+        _ => 3,
+    }
+}

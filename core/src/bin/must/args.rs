@@ -1,0 +1,142 @@
+//! What may be asked of the program.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use must::{Error, Status, TaskQuery};
+use std::path::PathBuf;
+
+/// Generate images and videos, and look after the tasks that did.
+#[derive(Debug, Parser)]
+#[command(name = "must", version, about)]
+pub(crate) struct Args {
+    /// Folder of the database and the results [default: must in the user's data folder]
+    #[arg(long, global = true, env = "MUST_DATA_DIR", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder with one folder of weights a model [default: models in the data folder]
+    #[arg(long, global = true, env = "MUST_MODELS_DIR", value_name = "DIR")]
+    pub(crate) models: Option<PathBuf>,
+    /// Answer in JSON, one value on standard output; errors too, on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a picture or a clip
+    Generate(Generate),
+    /// List the models and say which can run here
+    Models,
+    /// Look at tasks and end them
+    #[command(subcommand)]
+    Tasks(TaskCommand),
+    /// List finished tasks, newest first
+    Gallery(Page),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Generate {
+    /// What to show
+    pub(crate) prompt: String,
+    /// File to write; its ending picks picture or clip (png, jpg, mp4, webm)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Model [default: tiny-image or tiny-video, by the file's ending]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+    /// Mode of the model [default: the model's own]
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// What to avoid
+    #[arg(long, value_name = "PROMPT")]
+    pub(crate) negative: Option<String>,
+    /// The same seed gives the same result; -1 draws one
+    #[arg(short, long, allow_negative_numbers = true)]
+    pub(crate) seed: Option<i64>,
+    /// Any other parameter, such as steps=30; several times for several
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// An image file for a parameter, such as reference_image=cat.png
+    #[arg(long = "image", value_name = "NAME=FILE")]
+    pub(crate) images: Vec<String>,
+    /// Show no progress bar
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List tasks, newest first
+    List {
+        #[command(flatten)]
+        page: Page,
+        /// Only these
+        #[arg(long)]
+        status: Option<StatusName>,
+    },
+    /// Show one task
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// End a task that is pending or was cut short
+    Cancel {
+        /// Its id
+        id: String,
+    },
+    /// Remove an ended task and its files
+    Delete {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Page {
+    /// Which page, from 1
+    #[arg(long, default_value_t = 1)]
+    page: u32,
+    /// Tasks on a page, at most 100
+    #[arg(long, default_value_t = 20)]
+    per_page: u32,
+    /// Only of this model
+    #[arg(long)]
+    model: Option<String>,
+}
+
+impl Page {
+    pub(crate) fn query(&self) -> TaskQuery {
+        TaskQuery { page: self.page, per_page: self.per_page, model: self.model.clone(), ..TaskQuery::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StatusName {
+    Pending,
+    Processing,
+    Done,
+    Failed,
+}
+
+impl From<StatusName> for Status {
+    fn from(name: StatusName) -> Self {
+        match name {
+            StatusName::Pending => Self::Pending,
+            StatusName::Processing => Self::Processing,
+            StatusName::Done => Self::Done,
+            StatusName::Failed => Self::Failed,
+        }
+    }
+}
+
+impl Args {
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Error> {
+        let user_data = || {
+            let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            base.or_else(|| std::env::home_dir().map(|home| home.join(".local/share"))).map(|base| base.join("must"))
+        };
+        self.data.clone().or_else(user_data).ok_or_else(|| {
+            Error::validation("there is no home folder to keep the data in").with_action("Name a folder with --data.")
+        })
+    }
+}
