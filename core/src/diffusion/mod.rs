@@ -3,6 +3,21 @@
 //! Always holds: a pipeline checks shapes and sizes before a tensor is made, asks its [`Control`] at every step whether to
 //! go on, and draws all randomness on the CPU, so that one seed gives one result on every device.
 
+mod files;
+mod kernels;
+mod noise;
+mod scheduler;
+mod tokenizer;
+mod weights;
+
+pub mod wan;
+
+pub use files::ModelFiles;
+pub use noise::Noise;
+pub use scheduler::{UniPc, UniPcConfig};
+pub use tokenizer::{PromptTokenizer, clean};
+pub use weights::Weights;
+
 use crate::error::Result;
 
 /// Frames that a pipeline made or that a caller gave: 8-bit RGB, row-major, frame after frame.
