@@ -48,12 +48,7 @@ pub(super) fn webm(track: &Track<'_>, blocks: &[Block]) -> Vec<u8> {
     let info_at = seek_size;
     let tracks_at = info_at + info.len();
     let cues_at = tracks_at + tracks.len();
-    let mut body = vec![
-        seek_head(info_at, tracks_at, cues_at),
-        info,
-        tracks,
-        cues(&clusters, cues_at + cues_size),
-    ];
+    let mut body = vec![seek_head(info_at, tracks_at, cues_at), info, tracks, cues(&clusters, cues_at + cues_size)];
     body.extend(clusters.into_iter().map(|(_, bytes)| bytes));
     let header = master(
         EBML,

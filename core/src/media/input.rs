@@ -182,7 +182,8 @@ fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Re
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| damaged(format))?;
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
-    let rgb = if picture.color().has_alpha() { on_white(&picture.into_rgba8()) } else { picture.into_rgb8().into_raw() };
+    let rgb =
+        if picture.color().has_alpha() { on_white(&picture.into_rgba8()) } else { picture.into_rgb8().into_raw() };
     Ok(Frames { width, height, rgb })
 }
 
@@ -210,7 +211,9 @@ fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLimits) -> Res
 
 fn is_animated(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<bool> {
     match format {
-        ImageFormat::Png => PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(limits)).and_then(|d| d.is_apng()),
+        ImageFormat::Png => {
+            PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(limits)).and_then(|d| d.is_apng())
+        }
         ImageFormat::Webp => WebPDecoder::new(Cursor::new(bytes)).map(|d| d.has_animation()),
         ImageFormat::Jpeg => Ok(false),
     }

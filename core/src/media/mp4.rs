@@ -40,7 +40,8 @@ pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Resul
     let width = (frames.width as usize).next_multiple_of(2);
     let height = (frames.height as usize).next_multiple_of(2);
     let mut encoder = encoder(width, height, fps)?;
-    let mut samples = Samples { sps: Vec::new(), pps: Vec::new(), data: Vec::new(), sizes: Vec::new(), keys: Vec::new() };
+    let mut samples =
+        Samples { sps: Vec::new(), pps: Vec::new(), data: Vec::new(), sizes: Vec::new(), keys: Vec::new() };
     let mut planes = Yuv::new(width, height);
     for (index, frame) in (0_u64..).zip(yuv::each(frames)) {
         check()?;
@@ -82,7 +83,9 @@ impl Samples {
     fn push(&mut self, stream: &EncodedBitStream<'_>) -> Result<()> {
         let start = self.data.len();
         for unit in (0..stream.num_layers()).filter_map(|index| stream.layer(index)).flat_map(|layer| {
-            (0..layer.nal_count()).filter_map(move |index| layer.nal_unit(index).map(<[u8]>::to_vec)).collect::<Vec<_>>()
+            (0..layer.nal_count())
+                .filter_map(move |index| layer.nal_unit(index).map(<[u8]>::to_vec))
+                .collect::<Vec<_>>()
         }) {
             let zeros = unit.iter().take_while(|&&byte| byte == 0).count();
             let unit = unit.get(zeros + 1..).unwrap_or_default();
@@ -118,7 +121,8 @@ fn keep_first(kept: &mut Vec<u8>, unit: &[u8]) -> Result<()> {
 
 fn mux(samples: &Samples, width: usize, height: usize, fps: u32) -> Result<Vec<u8>> {
     let brands = [b"isom", b"iso2", b"avc1", b"mp41"];
-    let ftyp = Ftyp { major_brand: b"isom".into(), minor_version: 512, compatible_brands: brands.map(Into::into).into() };
+    let ftyp =
+        Ftyp { major_brand: b"isom".into(), minor_version: 512, compatible_brands: brands.map(Into::into).into() };
     let mut file = Vec::new();
     ftyp.encode(&mut file).map_err(unmuxed)?;
     // The boxes have the same size wherever the data begins, so a first writing tells where that is.
