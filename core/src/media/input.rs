@@ -166,6 +166,9 @@ fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimit
 }
 
 fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Frames> {
+    if let Some((width, height)) = png_size(bytes, format) {
+        check_size(width, height, 0, limits)?;
+    }
     if is_animated(bytes, format, limits)? {
         return Err(Error::validation("the image is animated").with_action("Send a single still picture."));
     }
@@ -185,6 +188,12 @@ fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Re
     let rgb =
         if picture.color().has_alpha() { on_white(&picture.into_rgba8()) } else { picture.into_rgb8().into_raw() };
     Ok(Frames { width, height, rgb })
+}
+
+/// The size that a PNG's header claims. Its decoder makes room for rows as soon as it is opened, so the size comes first.
+fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    (format == ImageFormat::Png).then(|| Some((number(16)?, number(20)?)))?
 }
 
 fn decoder_limits(limits: &ImageLimits) -> Limits {

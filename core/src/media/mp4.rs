@@ -55,11 +55,12 @@ pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Resul
 }
 
 fn encoder(width: usize, height: usize, fps: u32) -> Result<Encoder> {
-    // A fixed quantiser is asked for as a range of one; the bit rate is then only an upper bound that is never met.
+    // A fixed quantiser is asked for as a range of one. This mode of control keeps to it, skips no frame and, unlike those
+    // that follow a bit rate, prints nothing; the bit rate only has to be a plausible one.
     let bits = u32::try_from(width * height * 16).unwrap_or(u32::MAX).clamp(1_000_000, 100_000_000);
     let config = EncoderConfig::new()
         .usage_type(UsageType::CameraVideoRealTime)
-        .rate_control_mode(RateControlMode::Quality)
+        .rate_control_mode(RateControlMode::Bufferbased)
         .qp(QpRange::new(QP, QP))
         .bitrate(BitRate::from_bps(bits))
         .max_frame_rate(FrameRate::from_hz(fps as f32))
