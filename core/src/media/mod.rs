@@ -1,1 +1,25 @@
-//! Pictures and clips in and out: decoding what callers send, encoding what pipelines make.
+//! Pictures and clips in and out: decoding what callers send, encoding what pipelines make, and putting files on disk.
+//!
+//! Everything here is a plain function from bytes or [`Frames`](crate::diffusion::Frames) to bytes; there is no state, so
+//! any thread may call any of it. Three things always hold:
+//!
+//! - What comes in is hostile until decoded: size, type and dimensions are checked before a pixel is read, and a decoder
+//!   that panics is an error, not a crash.
+//! - What goes out is a function of the frames alone. No clock, no random id, no thread count enters a file, so the same
+//!   frames give the same bytes on every run.
+//! - A file that has its final name is whole.
+
+mod ebml;
+mod file;
+mod input;
+mod mp4;
+mod output;
+mod resize;
+mod still;
+mod webm;
+mod yuv;
+
+pub use file::{sweep_temporaries, write_atomic};
+pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
+pub use output::{OutputFormat, encode, preview_jpeg};
+pub use resize::resize_to;

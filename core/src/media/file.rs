@@ -1,0 +1,172 @@
+//! Files on disk: a name either holds the whole file or nothing.
+//!
+//! Always holds: bytes are written under a temporary name in the same folder, flushed to the device, and only then renamed;
+//! the rename itself is flushed too. Whatever fails, the temporary file is removed; a crash can leave one behind, known by
+//! its prefix.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// What temporary names begin with.
+const PREFIX: &str = ".must-tmp-";
+
+/// Writes `dir/name` atomically and durably, replacing what is there, and returns its path.
+///
+/// # Errors
+/// `validation_error` for a name that is not a plain file name; `storage_full` where there is no room;
+/// `dependency_unavailable` for everything else that a disk can do, a read-only folder among it.
+pub fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    if !is_plain(name) {
+        return Err(Error::validation("a file name may not be empty, hidden as temporary, or hold a path"));
+    }
+    let path = dir.join(name);
+    let written = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        // The usual mode of a new file, cut by the umask; the default would keep it from everyone but its owner.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut temporary = builder.tempfile_in(dir)?;
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(&path).map_err(|failed| failed.error)?;
+        sync_dir(dir)
+    };
+    written().map_err(|error| storage_error(&error))?;
+    Ok(path)
+}
+
+/// Removes what a crash in [`write_atomic`] left in `dir`, and returns how many files that were.
+///
+/// Only for a folder that nobody writes to at the moment: at start, under the folder's lock.
+///
+/// # Errors
+/// `dependency_unavailable` where the folder cannot be read or a file cannot be removed.
+pub fn sweep_temporaries(dir: &Path) -> Result<usize> {
+    let mut removed = 0;
+    let mut sweep = || -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+        Ok(())
+    };
+    sweep().map_err(|error| storage_error(&error))?;
+    Ok(removed)
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.starts_with(PREFIX)
+        && !name.contains(['/', '\\', '\0'])
+        && Path::new(name).file_name().is_some_and(|plain| plain == name)
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    // An empty path means the current folder to `join`, and nothing to `open`.
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn storage_error(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Error::new(ErrorCode::StorageFull, format!("there is no room for the file: {}", error.kind()))
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorCode::DependencyUnavailable, format!("the folder cannot be written to: {}", error.kind()))
+                .with_action("Make the folder writable for this user, or use another folder.")
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::new(ErrorCode::DependencyUnavailable, "the folder does not exist")
+                .with_action("Create the folder, or use another one.")
+        }
+        kind => Error::new(ErrorCode::DependencyUnavailable, format!("the file could not be written: {kind}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_replaces_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write_atomic(dir.path(), "a.bin", b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        write_atomic(dir.path(), "a.bin", b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_have_the_usual_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let usual = dir.path().join("usual");
+        fs::write(&usual, "").unwrap();
+        let ours = write_atomic(dir.path(), "ours", b"").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&usual));
+    }
+
+    #[test]
+    fn names_stay_inside_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "../a", "a/b", "/a", "a/", "a\0b", "a\\b", ".must-tmp-a"] {
+            let error = write_atomic(dir.path(), name, b"x").unwrap_err();
+            assert_eq!(error.code(), ErrorCode::ValidationError, "{name:?}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn failures_have_their_codes_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = write_atomic(&dir.path().join("missing"), "a", b"x").unwrap_err();
+        assert_eq!(missing.code(), ErrorCode::DependencyUnavailable);
+        // A folder stands where the file should go: the rename fails after everything was written.
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        let taken = write_atomic(dir.path(), "taken", b"x").unwrap_err();
+        assert_eq!(taken.code(), ErrorCode::DependencyUnavailable);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn full_and_read_only_disks_have_their_codes() {
+        let code = |number| storage_error(&io::Error::from_raw_os_error(number)).code();
+        let (enospc, edquot, efbig, erofs, eacces, eio) = (28, 122, 27, 30, 13, 5);
+        for full in [enospc, edquot, efbig] {
+            assert_eq!(code(full), ErrorCode::StorageFull);
+        }
+        for refused in [erofs, eacces, eio] {
+            assert_eq!(code(refused), ErrorCode::DependencyUnavailable);
+        }
+    }
+
+    #[test]
+    fn sweep_takes_temporaries_only() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".must-tmp-abc", ".must-tmp-def", "kept.png", ".hidden"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        fs::create_dir(dir.path().join(".must-tmp-folder")).unwrap();
+        assert_eq!(sweep_temporaries(dir.path()).unwrap(), 2);
+        assert_eq!(sweep_temporaries(dir.path()).unwrap(), 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+        assert!(sweep_temporaries(&dir.path().join("missing")).is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! Reference images that callers send: raw bytes or a data URI into one RGB frame.
+//!
+//! Owns the limits and the order of the checks: byte count, then the declared type against the real one, then dimensions
+//! and memory, and only then pixels. Every refusal is `validation_error` (or `payload_too_large` over the byte limit) with a
+//! sentence a person can act on; what the caller sent is never repeated in it.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::codecs::{png::PngDecoder, webp::WebPDecoder};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+
+use crate::diffusion::Frames;
+use crate::error::{Error, ErrorCode, Result};
+
+const ACCEPTED: &str = "Send one PNG, JPEG or WebP picture.";
+
+/// Where a picture comes from.
+#[derive(Clone, Copy)]
+pub enum ImageSource<'a> {
+    /// The bytes of a PNG, JPEG or WebP file.
+    Bytes(&'a [u8]),
+    /// Exactly `data:image/png;base64,...`, `data:image/jpeg;base64,...` or `data:image/webp;base64,...`.
+    DataUri(&'a str),
+}
+
+/// A picture can be megabytes and private, so debug output tells its size only.
+impl std::fmt::Debug for ImageSource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::DataUri(text) => write!(f, "DataUri({} characters)", text.len()),
+        }
+    }
+}
+
+/// What a picture may cost before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageLimits {
+    /// Bytes of the file.
+    pub max_bytes: usize,
+    /// Pixels of the longer side.
+    pub max_side: u32,
+    /// Pixels altogether.
+    pub max_pixels: u64,
+    /// Bytes that decoding may allocate for pixels.
+    pub max_alloc: u64,
+}
+
+impl Default for ImageLimits {
+    fn default() -> Self {
+        Self { max_bytes: 20 << 20, max_side: 8192, max_pixels: 40_000_000, max_alloc: 256 << 20 }
+    }
+}
+
+/// The picture formats that are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImageFormat {
+    /// PNG.
+    Png,
+    /// JPEG.
+    Jpeg,
+    /// WebP.
+    Webp,
+}
+
+impl ImageFormat {
+    /// The format's name as people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::Webp => "WebP",
+        }
+    }
+
+    /// The media type.
+    #[must_use]
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
+        }
+    }
+
+    const fn decoder(self) -> image::ImageFormat {
+        match self {
+            Self::Png => image::ImageFormat::Png,
+            Self::Jpeg => image::ImageFormat::Jpeg,
+            Self::Webp => image::ImageFormat::WebP,
+        }
+    }
+}
+
+/// The real type of a file, told by its first bytes; `None` for anything that is not accepted.
+#[must_use]
+pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Some(ImageFormat::Png)
+    } else if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        Some(ImageFormat::Jpeg)
+    } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        Some(ImageFormat::Webp)
+    } else {
+        None
+    }
+}
+
+/// Decodes one still picture into one RGB frame of its own size.
+///
+/// The EXIF orientation is applied. Transparency is composited on white, which is what a page or a viewer shows behind it.
+/// Animated pictures are refused.
+///
+/// # Errors
+/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else.
+pub fn decode_image(source: ImageSource<'_>, limits: &ImageLimits) -> Result<Frames> {
+    match source {
+        ImageSource::Bytes(bytes) => decode_bytes(bytes, None, limits),
+        ImageSource::DataUri(uri) => {
+            let (declared, bytes) = decode_data_uri(uri, limits)?;
+            decode_bytes(&bytes, Some(declared), limits)
+        }
+    }
+}
+
+fn decode_data_uri(uri: &str, limits: &ImageLimits) -> Result<(ImageFormat, Vec<u8>)> {
+    let (declared, text) = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp]
+        .into_iter()
+        .find_map(|format| {
+            let text = uri.strip_prefix("data:")?.strip_prefix(format.mime())?.strip_prefix(";base64,")?;
+            Some((format, text))
+        })
+        .ok_or_else(|| {
+            Error::validation("the image is not a data URI of an accepted type")
+                .with_action("Send data:image/png;base64, or the same with jpeg or webp, followed by the encoded file.")
+        })?;
+    if text.len() > limits.max_bytes.div_ceil(3).saturating_mul(4) {
+        return Err(too_large(limits));
+    }
+    let bytes = STANDARD.decode(text).map_err(|_| {
+        Error::validation("the data of the image is not valid base64")
+            .with_action("Encode the file as standard base64 with padding and without line breaks.")
+    })?;
+    Ok((declared, bytes))
+}
+
+fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimits) -> Result<Frames> {
+    if bytes.is_empty() {
+        return Err(Error::validation("the image is empty").with_action(ACCEPTED));
+    }
+    if bytes.len() > limits.max_bytes {
+        return Err(too_large(limits));
+    }
+    let format = sniff(bytes)
+        .ok_or_else(|| Error::validation("the image is not a PNG, JPEG or WebP file").with_action(ACCEPTED))?;
+    if let Some(declared) = declared.filter(|&declared| declared != format) {
+        return Err(Error::validation(format!("the image says it is {} but is {}", declared.name(), format.name()))
+            .with_action("Name the type that the file really has, or convert the file."));
+    }
+    // Decoders are known to panic on some malicious files; nothing of theirs outlives the call.
+    catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format, limits))).unwrap_or_else(|_| Err(damaged(format)))
+}
+
+fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Frames> {
+    if let Some((width, height)) = png_size(bytes, format) {
+        check_size(width, height, 0, limits)?;
+    }
+    if is_animated(bytes, format, limits)? {
+        return Err(Error::validation("the image is animated").with_action("Send a single still picture."));
+    }
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        return Err(damaged(format));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format.decoder());
+    // Width, height and the pixel buffer are checked below, where the message can name the figures.
+    reader.limits(decoder_limits(limits));
+    let mut decoder = reader.into_decoder().map_err(|_| damaged(format))?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, decoder.total_bytes(), limits)?;
+    let orientation = decoder.orientation().map_err(|_| damaged(format))?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| damaged(format))?;
+    picture.apply_orientation(orientation);
+    let (width, height) = (picture.width(), picture.height());
+    let rgb =
+        if picture.color().has_alpha() { on_white(&picture.into_rgba8()) } else { picture.into_rgb8().into_raw() };
+    Ok(Frames { width, height, rgb })
+}
+
+/// The size that a PNG's header claims. Its decoder makes room for rows as soon as it is opened, so the size comes first.
+fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    (format == ImageFormat::Png).then(|| Some((number(16)?, number(20)?)))?
+}
+
+fn decoder_limits(limits: &ImageLimits) -> Limits {
+    let mut ours = Limits::default();
+    ours.max_alloc = Some(limits.max_alloc);
+    ours
+}
+
+fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLimits) -> Result<()> {
+    let pixels = u64::from(width) * u64::from(height);
+    let detail = if pixels == 0 {
+        "the image has no pixels".to_owned()
+    } else if width.max(height) > limits.max_side {
+        format!("the image is {width}x{height} pixels; a side may have at most {}", limits.max_side)
+    } else if pixels > limits.max_pixels {
+        format!("the image is {width}x{height} pixels; at most {} are accepted altogether", limits.max_pixels)
+    } else if memory > limits.max_alloc {
+        format!("the image needs {} MiB to decode; at most {} are given to it", memory >> 20, limits.max_alloc >> 20)
+    } else {
+        return Ok(());
+    };
+    Err(Error::validation(detail).with_action("Send a smaller picture."))
+}
+
+fn is_animated(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<bool> {
+    match format {
+        ImageFormat::Png => {
+            PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(limits)).and_then(|d| d.is_apng())
+        }
+        ImageFormat::Webp => WebPDecoder::new(Cursor::new(bytes)).map(|d| d.has_animation()),
+        ImageFormat::Jpeg => Ok(false),
+    }
+    .map_err(|_| damaged(format))
+}
+
+/// Whether the last scan of a JPEG is closed. The decoder fills what is missing with grey instead of failing; inside a scan
+/// 0xFF is always stuffed, so an end marker after the last scan's start is a real one.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
+    last(0xD9) > last(0xDA)
+}
+
+fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(picture.as_raw().len() / 4 * 3);
+    for pixel in picture.pixels() {
+        let [r, g, b, a] = pixel.0.map(u16::from);
+        // At most 255 * 255 + 127, which fits; the quotient is at most 255.
+        rgb.extend([r, g, b].map(|c| ((c * a + 255 * (255 - a) + 127) / 255) as u8));
+    }
+    rgb
+}
+
+fn too_large(limits: &ImageLimits) -> Error {
+    Error::new(ErrorCode::PayloadTooLarge, format!("the image is larger than {} bytes", limits.max_bytes))
+        .with_action("Send a smaller picture.")
+}
+
+fn damaged(format: ImageFormat) -> Error {
+    Error::validation(format!("the {} image is damaged or cut short", format.name()))
+        .with_action("Open the picture in a viewer to check it, save it again, and send that.")
+}
+
+#[cfg(test)]
+#[path = "input_tests.rs"]
+mod tests;

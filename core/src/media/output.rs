@@ -1,0 +1,134 @@
+//! The files that a generation ends in: formats, encoding, previews.
+//!
+//! Always holds: frames are checked against their own size before an encoder sees them, and the same frames, rate and
+//! format give the same bytes.
+
+use crate::diffusion::Frames;
+use crate::error::{Error, Result};
+use crate::media::{mp4, still, webm};
+
+/// The longest side of a preview.
+const PREVIEW_SIDE: u32 = 512;
+/// Above this a clip is a mistake, and containers begin to lose exactness.
+const MAX_FPS: u32 = 120;
+/// The largest side that every format and container can say.
+const MAX_SIDE: u32 = 16384;
+
+/// A file format that frames can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutputFormat {
+    /// A PNG picture: exact.
+    Png,
+    /// A JPEG picture.
+    Jpeg,
+    /// An MP4 clip, H.264.
+    Mp4,
+    /// A WebM clip, AV1.
+    Webm,
+}
+
+impl OutputFormat {
+    /// Every format.
+    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::Mp4, Self::Webm];
+
+    /// The name that requests and the catalog use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpeg",
+            Self::Mp4 => "mp4",
+            Self::Webm => "webm",
+        }
+    }
+
+    /// The file ending, without the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            other => other.name(),
+        }
+    }
+
+    /// The media type.
+    #[must_use]
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Mp4 => "video/mp4",
+            Self::Webm => "video/webm",
+        }
+    }
+
+    /// Whether the format holds a clip; the others hold one picture.
+    #[must_use]
+    pub const fn is_video(self) -> bool {
+        matches!(self, Self::Mp4 | Self::Webm)
+    }
+
+    /// The format of a name or file ending, in any case: `png`, `jpg`, `jpeg`, `mp4`, `webm`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let same = |other: &str| name.eq_ignore_ascii_case(other);
+        Self::ALL.iter().copied().find(|format| same(format.name()) || same(format.extension()))
+    }
+}
+
+/// Encodes frames as one file. A picture format takes the first frame and ignores `fps`.
+///
+/// `check` is called before every frame; the error it returns ends the encoding and is passed up unchanged. An odd width or
+/// height is written as it is by every format but MP4, whose picture is one pixel larger there, with the edge repeated.
+///
+/// # Errors
+/// What `check` returns; `validation_error` for a rate or a size that the format cannot hold; `internal` where the frames do
+/// not fit their size or an encoder fails.
+pub fn encode(
+    frames: &Frames,
+    fps: u32,
+    format: OutputFormat,
+    check: &mut dyn FnMut() -> Result<()>,
+) -> Result<Vec<u8>> {
+    check_frames(frames)?;
+    if frames.width.max(frames.height) > MAX_SIDE {
+        return Err(Error::validation(format!("a side may have at most {MAX_SIDE} pixels")));
+    }
+    if format.is_video() && !(1..=MAX_FPS).contains(&fps) {
+        return Err(Error::validation(format!("a clip has 1 to {MAX_FPS} frames a second, not {fps}")));
+    }
+    check()?;
+    match format {
+        OutputFormat::Png => still::png(frames),
+        OutputFormat::Jpeg => still::jpeg(frames, still::QUALITY),
+        OutputFormat::Mp4 => mp4::encode(frames, fps, check),
+        OutputFormat::Webm => webm::encode(frames, fps, check),
+    }
+}
+
+/// A small JPEG of the first frame: no larger than 512 x 512, the aspect kept; smaller pictures keep their size.
+///
+/// # Errors
+/// `internal` where the frames do not fit their size.
+pub fn preview_jpeg(frames: &Frames) -> Result<Vec<u8>> {
+    check_frames(frames)?;
+    still::jpeg(&still::fit(frames, PREVIEW_SIDE)?, still::PREVIEW_QUALITY)
+}
+
+/// That there is at least one frame, and that the bytes are exactly whole frames.
+pub(super) fn check_frames(frames: &Frames) -> Result<()> {
+    let frame = frames.width as usize * frames.height as usize * 3;
+    if frame == 0 || frames.rgb.is_empty() || !frames.rgb.len().is_multiple_of(frame) {
+        return Err(Error::internal(format!(
+            "{} bytes are not whole frames of {}x{}",
+            frames.rgb.len(),
+            frames.width,
+            frames.height
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

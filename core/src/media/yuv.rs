@@ -1,0 +1,126 @@
+//! RGB to planar YCbCr 4:2:0, and how its colours are signalled.
+//!
+//! Always holds: the conversion is the one that every file says it is: BT.601 matrix, limited range, on sRGB primaries and
+//! transfer (code points 1, 13, 6 of ITU-T H.273, the choice of JPEG and AVIF). Decoders that read the signal and the many
+//! that assume BT.601 for unmarked video then show the same colours. Integer arithmetic only, so that every machine agrees.
+
+use crate::diffusion::Frames;
+
+/// Colour primaries as H.273 counts them: BT.709, which are those of sRGB.
+pub(super) const PRIMARIES: u8 = 1;
+/// Transfer characteristics: sRGB.
+pub(super) const TRANSFER: u8 = 13;
+/// Matrix coefficients: SMPTE 170M, which is BT.601.
+pub(super) const MATRIX: u8 = 6;
+
+/// One frame in three planes; chroma has half the size, rounded up.
+pub(super) struct Yuv {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) y: Vec<u8>,
+    pub(super) u: Vec<u8>,
+    pub(super) v: Vec<u8>,
+}
+
+impl Yuv {
+    /// Room for a frame of this size.
+    pub(super) fn new(width: usize, height: usize) -> Self {
+        let chroma = width.div_ceil(2) * height.div_ceil(2);
+        Self { width, height, y: vec![0; width * height], u: vec![0; chroma], v: vec![0; chroma] }
+    }
+
+    /// Fills the planes from `rgb`, a frame of `source_width` pixels a row. Where this frame is larger than the source, the
+    /// last row and column repeat; chroma is the mean of the pixels under it.
+    pub(super) fn fill(&mut self, rgb: &[u8], source_width: usize) {
+        let (width, height) = (self.width, self.height);
+        let source_height = (rgb.len() / 3) / source_width.max(1);
+        let at = |x: usize, y: usize| -> [i32; 3] {
+            let (x, y) = (x.min(source_width.saturating_sub(1)), y.min(source_height.saturating_sub(1)));
+            match rgb.get((y * source_width + x) * 3..) {
+                Some(&[r, g, b, ..]) => [r, g, b].map(i32::from),
+                _ => [0; 3],
+            }
+        };
+        for (row, luma) in self.y.chunks_exact_mut(width.max(1)).enumerate() {
+            for (column, sample) in luma.iter_mut().enumerate() {
+                let [r, g, b] = at(column, row);
+                // 219/255 of (0.299, 0.587, 0.114), in 1/65536. 16..=235, so the cast keeps the value.
+                *sample = (16 + ((16829 * r + 33039 * g + 6416 * b + (1 << 15)) >> 16)) as u8;
+            }
+        }
+        let chroma_width = width.div_ceil(2).max(1);
+        let rows = self.u.chunks_exact_mut(chroma_width).zip(self.v.chunks_exact_mut(chroma_width)).enumerate();
+        for (row, (u_row, v_row)) in rows {
+            for (column, (u, v)) in u_row.iter_mut().zip(v_row.iter_mut()).enumerate() {
+                let (x, y) = (column * 2, row * 2);
+                let (right, below) = ((x + 1).min(width - 1), (y + 1).min(height - 1));
+                let mut sum = [0; 3];
+                for pixel in [at(x, y), at(right, y), at(x, below), at(right, below)] {
+                    sum.iter_mut().zip(pixel).for_each(|(sum, part)| *sum += part);
+                }
+                let [r, g, b] = sum;
+                // 224/255 of the colour differences, in 1/65536, of a sum of four. 16..=240, so the casts keep the values.
+                *u = (128 + ((-9714 * r - 19070 * g + 28784 * b + (1 << 17)) >> 18)) as u8;
+                *v = (128 + ((28784 * r - 24103 * g - 4681 * b + (1 << 17)) >> 18)) as u8;
+            }
+        }
+    }
+}
+
+/// The frames of a clip, one slice of RGB bytes each.
+pub(super) fn each(frames: &Frames) -> impl Iterator<Item = &[u8]> {
+    frames.rgb.chunks_exact((frames.width as usize * frames.height as usize * 3).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(rgb: [u8; 3]) -> (u8, u8, u8) {
+        let mut yuv = Yuv::new(2, 2);
+        yuv.fill(&rgb.repeat(4), 2);
+        (yuv.y[0], yuv.u[0], yuv.v[0])
+    }
+
+    #[test]
+    fn known_colours_have_their_bt601_values() {
+        assert_eq!(one([0, 0, 0]), (16, 128, 128));
+        assert_eq!(one([255, 255, 255]), (235, 128, 128));
+        assert_eq!(one([255, 0, 0]), (81, 90, 240));
+        assert_eq!(one([0, 255, 0]), (145, 54, 34));
+        assert_eq!(one([0, 0, 255]), (41, 240, 110));
+    }
+
+    #[test]
+    fn every_colour_stays_in_range_and_comes_back() {
+        for r in (0..=255).step_by(15) {
+            for g in (0..=255).step_by(15) {
+                for b in (0..=255).step_by(15) {
+                    let (y, u, v) = one([r, g, b]);
+                    assert!((16..=235).contains(&y) && (16..=240).contains(&u) && (16..=240).contains(&v));
+                    let (y, u, v) = (f64::from(y) - 16.0, f64::from(u) - 128.0, f64::from(v) - 128.0);
+                    let back = [
+                        1.164_384 * y + 1.596_027 * v,
+                        1.164_384 * y - 0.391_762 * u - 0.812_968 * v,
+                        1.164_384 * y + 2.017_232 * u,
+                    ];
+                    for (was, is) in [r, g, b].into_iter().zip(back) {
+                        assert!((f64::from(was) - is).abs() < 2.5, "{r} {g} {b} came back as {back:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn edges_of_odd_frames_repeat() {
+        let rgb: Vec<u8> = [[10, 10, 10], [20, 20, 20], [240, 240, 240]].concat().repeat(3);
+        let mut same = Yuv::new(3, 3);
+        same.fill(&rgb, 3);
+        assert_eq!((same.y.len(), same.u.len()), (9, 4));
+        let mut larger = Yuv::new(4, 4);
+        larger.fill(&rgb, 3);
+        assert_eq!(larger.y[2], larger.y[3]);
+        assert_eq!(larger.y[8..12], larger.y[12..16]);
+    }
+}

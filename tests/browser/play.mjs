@@ -1,0 +1,81 @@
+// Plays clips in headless Chromium and fails unless each one decodes, runs to its end and shows the right colours.
+//
+//   node play.mjs clip.mp4 clip.webm ...
+//
+// The clips are those of `cargo test -p must --test media_external -- --ignored samples`: 64x64, 17 frames at 16 a second,
+// a red disc on a light ground. Needs only Node and a Chromium (CHROMIUM names it; `chromium` otherwise).
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+
+const types = { ".mp4": "video/mp4", ".webm": "video/webm" };
+
+function page(file) {
+  const uri = `data:${types[extname(file)]};base64,${readFileSync(file).toString("base64")}`;
+  return `<!doctype html><meta charset="utf-8"><video muted playsinline src="${uri}"></video><pre id="result">waiting</pre>
+<script>
+const video = document.querySelector("video");
+const result = document.getElementById("result");
+const finish = (value) => { result.textContent = JSON.stringify(value); };
+const pixel = (x, y) => {
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  return [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+};
+video.onerror = () => finish({ error: video.error.message || "code " + video.error.code });
+let first;
+video.onloadeddata = () => {
+  first = { disc: pixel(16, 32), ground: pixel(60, 4) };
+  video.play().catch((reason) => finish({ error: String(reason) }));
+};
+video.onended = () => finish({
+  width: video.videoWidth, height: video.videoHeight, duration: video.duration, time: video.currentTime, ...first,
+});
+</script>`;
+}
+
+function play(file) {
+  const folder = mkdtempSync(join(tmpdir(), "must-play-"));
+  try {
+    const html = join(folder, "page.html");
+    writeFileSync(html, page(file));
+    const chromium = process.env.CHROMIUM ?? "chromium";
+    const run = spawnSync(chromium, [
+      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+      `--user-data-dir=${join(folder, "profile")}`, "--timeout=15000", "--virtual-time-budget=10000", "--dump-dom",
+      `file://${html}`,
+    ], { encoding: "utf8", timeout: 120_000 });
+    if (run.error) throw run.error;
+    const found = /<pre id="result">([^<]*)<\/pre>/.exec(run.stdout)?.[1] ?? "no answer";
+    if (!found.startsWith("{")) throw new Error(`${found}: ${run.stderr.slice(-500)}`);
+    return JSON.parse(found.replaceAll("&amp;", "&"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
+
+const near = (a, b, by) => a.every((value, index) => Math.abs(value - b[index]) <= by);
+const files = process.argv.slice(2);
+if (files.length === 0) throw new Error("name at least one clip");
+let failed = false;
+for (const file of files) {
+  const seen = play(file);
+  const wrong = [];
+  if (seen.error) wrong.push(seen.error);
+  else {
+    if (seen.width !== 64 || seen.height !== 64) wrong.push("size");
+    if (Math.abs(seen.duration - 17 / 16) > 0.002) wrong.push("duration");
+    if (seen.time < 1) wrong.push("did not run to its end");
+    if (!near(seen.disc, [220, 40, 40], 6)) wrong.push("colour of the disc");
+    if (!near(seen.ground, [240, 240, 235], 6)) wrong.push("colour of the ground");
+  }
+  console.log(`${wrong.length ? "FAIL" : "ok"} ${file} ${JSON.stringify(seen)} ${wrong.join(", ")}`);
+  failed ||= wrong.length > 0;
+}
+process.exit(failed ? 1 : 0);
