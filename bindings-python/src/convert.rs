@@ -81,7 +81,7 @@ impl Parameters {
             return Err(invalid(
                 py,
                 format!(
-                    "{name} cannot be of type {}: give a text, a number, a boolean, a list, a dict, \
+                    "{name} cannot be of type {}: give a string, a number, a boolean, a list, a dict, \
                      or an image as bytes, a path or an open file",
                     value.get_type().name()?
                 ),
@@ -116,11 +116,11 @@ fn image(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     }
 }
 
-/// A text.
+/// A string.
 pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Ok(text) = value.cast::<PyString>() else {
         let found = value.get_type().name()?;
-        return Err(invalid(value.py(), format!("{name} must be a text, not {found}")));
+        return Err(invalid(value.py(), format!("{name} must be a string, not {found}")));
     };
     text.to_cow()
         .map(|text| text.into_owned())
