@@ -13,7 +13,7 @@ from must._errors import error_from
 from must._exceptions import MustError
 
 Image: TypeAlias = bytes | bytearray | memoryview | PathLike[str] | BinaryIO | str
-"""A PNG, JPEG or WebP: its bytes, its path (a `pathlib.Path`), a file open in binary mode, or a data URI as a string."""
+"""A PNG, JPEG or WebP: its bytes, its path (`pathlib.Path`), a file open in binary mode, or a data URI as a string."""
 
 Parameter: TypeAlias = bool | int | float | Image | Sequence["Parameter"] | Mapping[str, Any] | None
 """What a parameter may be given as. `None` counts as not given."""
