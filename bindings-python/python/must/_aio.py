@@ -1,0 +1,192 @@
+"""The platform for asyncio: no call blocks the loop, and a task that is waited for takes no thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, cast
+
+from must import _native
+from must._errors import InvalidStateError
+from must._must import NativePlatform
+from must._types import Model, Page, Parameter, Query, Settings, TaskState
+from must._wakeups import Waiters
+
+T = TypeVar("T")
+
+SUBMITTERS = 8
+"""Threads that submit. A submission may wait long for a place in the queue, so it has threads of its own."""
+
+CALLERS = 4
+"""Threads for every other call; these are short."""
+
+
+class AsyncPlatform:
+    """A running platform in one data folder; see `Platform`.
+
+        async with must.AsyncPlatform("data") as platform:
+            task = await platform.generate("tiny-video", "a red circle moving left", seed=7)
+            async for state in task:
+                print(state.progress)
+            await task.save("clip.mp4")
+
+    Cancelling an asyncio task that waits leaves the generation running; `AsyncTask.cancel` ends it.
+    """
+
+    def __init__(self, data_dir: str | PathLike[str], **settings: Unpack[Settings]) -> None:
+        """Keep the settings for `open`, which `async with` calls."""
+        self._data_dir = data_dir
+        self._settings = settings
+        self._opened: NativePlatform | None = None
+        self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
+        self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
+
+    async def open(self) -> Self:
+        """Open the data folder. Opening again does nothing. Raises as `Platform` does."""
+        if self._opened is None:
+            loop = asyncio.get_running_loop()
+            native = await loop.run_in_executor(self._callers, _native.open_native, self._data_dir, self._settings)
+            _native.close_at_exit(self, native)
+            self._opened = native
+        return self
+
+    async def __aenter__(self) -> Self:
+        """Open the platform."""
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the platform."""
+        await self.close()
+
+    async def close(self, timeout: float = _native.CLOSE_TIMEOUT) -> None:
+        """Stop taking work, ask what runs to stop, wait at most `timeout` seconds for it, and close the data folder.
+
+        Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
+        """
+        if self._opened is not None:
+            await self._call(self._opened.close, timeout)
+
+    async def models(self) -> list[Model]:
+        """The models of the catalog, each with the rules of its parameters and whether it can run here."""
+        return cast("list[Model]", await self._call(self._native.models))
+
+    async def generate(
+        self, model: str, prompt: str | None = None, *, mode: str | None = None, **parameters: Parameter
+    ) -> AsyncTask:
+        """Check the request and make a durable task; see `Platform.generate`.
+
+        A submission that is cancelled before it has returned leaves no task running.
+        """
+        native = self._native
+        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, parameters)
+        try:
+            raw = await asyncio.wrap_future(submission)
+        except asyncio.CancelledError:
+            # Nobody has the id of this task, so nobody could stop it.
+            submission.add_done_callback(lambda done: _cancel_submitted(native, done))
+            raise
+        return AsyncTask(self, TaskState.from_native(raw))
+
+    async def task(self, id: str) -> AsyncTask:
+        """The handle of a task that was submitted before; see `Platform.task`."""
+        return AsyncTask(self, TaskState.from_native(await self._call(self._native.status, id)))
+
+    async def tasks(self, **query: Unpack[Query]) -> Page:
+        """One page of the tasks of every status, newest first unless asked otherwise."""
+        return Page.from_native(await self._call(self._native.tasks, dict(query)))
+
+    async def gallery(self, **query: Unpack[Query]) -> Page:
+        """One page of the finished tasks that have a result, newest first unless asked otherwise."""
+        return Page.from_native(await self._call(self._native.gallery, dict(query)))
+
+    async def delete(self, id: str) -> None:
+        """Remove an ended task and its files; see `Platform.delete`."""
+        await self._call(self._native.delete, id)
+
+    @property
+    def _native(self) -> NativePlatform:
+        if self._opened is None:
+            raise InvalidStateError("the platform is not open", "Use `async with`, or await `open()` first.")
+        return self._opened
+
+    async def _call(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._callers, call, *arguments)
+
+
+class AsyncTask:
+    """A handle on one task. `async for` follows its changes until it has ended; `await` waits for its end."""
+
+    __slots__ = ("_platform", "_state")
+
+    def __init__(self, platform: AsyncPlatform, state: TaskState) -> None:
+        """Made by `AsyncPlatform.generate` and `AsyncPlatform.task`."""
+        self._platform = platform
+        self._state = state
+
+    def __repr__(self) -> str:
+        """Id and last known status."""
+        return f"<must.AsyncTask {self.id} {self._state.status}>"
+
+    @property
+    def id(self) -> str:
+        """Stable id."""
+        return self._state.id
+
+    @property
+    def state(self) -> TaskState:
+        """The state that this handle saw last; `status()` asks anew."""
+        return self._state
+
+    async def status(self) -> TaskState:
+        """The task as it stands."""
+        return self._see(await self._platform._call(self._platform._native.status, self.id))
+
+    async def __aiter__(self) -> AsyncIterator[TaskState]:
+        """The present state, then every change, last the state that the task ended in; see `Task.__iter__`."""
+        events = await self._platform._call(self._platform._native.events, self.id)
+        waiters = Waiters.of_running_loop()
+        while (raw := await waiters.next_change(events)) is not None:
+            yield self._see(raw)
+
+    def __await__(self) -> Generator[Any, None, TaskState]:
+        """The same as `wait()`."""
+        return self.wait().__await__()
+
+    async def wait(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
+        """Wait until the task has ended, at most `timeout` seconds; see `Task.wait`."""
+        async with asyncio.timeout(timeout):
+            async for _ in self:
+                pass
+        return self._state.raise_for_failure() if raise_on_failure else self._state
+
+    async def cancel(self) -> bool:
+        """Ask the task to end: true when it was waiting or running, false when it had ended already."""
+        return await self._platform._call(self._platform._native.cancel, self.id)
+
+    async def result(self) -> bytes:
+        """The result's bytes: an image or a video file; raises as `Task.result` does."""
+        return (await self._platform._call(self._platform._native.result, self.id))[0]
+
+    async def preview(self) -> bytes:
+        """The preview's bytes: a JPEG of at most 512 by 512 pixels; raises as `Task.result` does."""
+        return (await self._platform._call(self._platform._native.preview, self.id))[0]
+
+    async def save(self, path: str | PathLike[str]) -> Path:
+        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""
+        media = await self._platform._call(self._platform._native.result, self.id)
+        return await self._platform._call(_native.save, media, path)
+
+    def _see(self, raw: dict[str, object]) -> TaskState:
+        self._state = TaskState.from_native(raw)
+        return self._state
+
+
+def _cancel_submitted(native: NativePlatform, submission: Future[dict[str, Any]]) -> None:
+    if not submission.cancelled() and submission.exception() is None:
+        native.cancel(submission.result()["id"])

@@ -1,0 +1,46 @@
+"""The base of every exception of MUST; the classes are generated, one a code, in `_errors`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MustError(Exception):
+    """A failure: what kind, what happened, what to do.
+
+    Catch a subclass, such as `must.QueueOverloadedError`, to answer one kind of failure, or this class for all. The
+    text of the exception is one line, `code: detail`; a traceback shows `user_action` below it. Neither holds a secret.
+    """
+
+    code: ClassVar[str] = "internal"
+    """The stable name, the same in every language."""
+
+    number: ClassVar[int] = 0
+    """The number in the C ABI."""
+
+    http_status: ClassVar[int] = 500
+    """The HTTP status that goes with the code."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without a change by the caller."""
+
+    default_user_action: ClassVar[str] = ""
+    """What a person can do, where there is nothing better to say."""
+
+    detail: str
+    """What happened, in one line."""
+
+    user_action: str
+    """What a person can do about it, in one line."""
+
+    def __init__(self, detail: str, user_action: str | None = None) -> None:
+        """Make an error with the code's own advice, or a better one."""
+        super().__init__(detail, user_action)
+        self.detail = detail
+        self.user_action = user_action or self.default_user_action
+        if self.user_action:
+            self.add_note(self.user_action)
+
+    def __str__(self) -> str:
+        """One line: the code and what happened."""
+        return f"{self.code}: {self.detail}"

@@ -1,0 +1,190 @@
+"""The platform for threads: every call blocks, lets other threads run meanwhile, and gives way to Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack, cast
+
+from must import _native
+from must._types import Model, Page, Parameter, Query, Settings, TaskState
+
+
+class Platform:
+    """A running platform in one data folder.
+
+    Opening it brings back what a crash interrupted and starts the lanes. Any thread of this process may use it; a child
+    made by `fork` gets `InvalidStateError` from every call, and opens a platform of its own in another folder. Left
+    open, it is closed when it is collected or the interpreter ends.
+
+        with must.Platform("data") as platform:
+            task = platform.generate("tiny-video", "a red circle moving left", seed=7)
+            task.wait()
+            task.save("clip.mp4")
+    """
+
+    def __init__(self, data_dir: str | PathLike[str], **settings: Unpack[Settings]) -> None:
+        """Open the data folder; it is made when absent.
+
+        Raises:
+            DataDirLockedError: Another process or platform has the folder open.
+            DependencyUnavailableError: The folder cannot be written, or the GPU asked for cannot be used.
+            StorageFullError: The disk is full.
+            StorageCorruptError: The database is damaged.
+            ValidationError: A setting or the catalog makes no sense.
+        """
+        self._native = _native.open_native(data_dir, settings)
+        _native.close_at_exit(self, self._native)
+
+    def __enter__(self) -> Self:
+        """The platform itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the platform."""
+        self.close()
+
+    def close(self, timeout: float = _native.CLOSE_TIMEOUT) -> None:
+        """Stop taking work, ask what runs to stop, wait at most `timeout` seconds for it, and close the data folder.
+
+        Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
+        """
+        self._native.close(timeout)
+
+    def models(self) -> list[Model]:
+        """The models of the catalog, each with the rules of its parameters and whether it can run here."""
+        return cast("list[Model]", self._native.models())
+
+    def generate(
+        self, model: str, prompt: str | None = None, *, mode: str | None = None, **parameters: Parameter
+    ) -> Task:
+        """Check the request, make a durable task, and return at once with its handle.
+
+        `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
+        model's own: see `parameters_schema` in `models()`. Images may be bytes, a `pathlib.Path`, a file open in binary
+        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`.
+
+        Raises:
+            ValidationError: The catalog does not allow the request; the detail names the parameter.
+            PayloadTooLargeError: An image is too large.
+            ModelUnavailableError: The model's weights are not on this machine.
+            QueueOverloadedError: The queue stayed full.
+            StorageFullError: The disk is full.
+        """
+        raw = _native.submit(self._native, model, prompt, mode, parameters)
+        return Task(self, TaskState.from_native(raw))
+
+    def task(self, id: str) -> Task:
+        """The handle of a task that was submitted before, by this process or an earlier one.
+
+        Raises:
+            TaskNotFoundError: There is no such task.
+        """
+        return Task(self, TaskState.from_native(self._native.status(id)))
+
+    def tasks(self, **query: Unpack[Query]) -> Page:
+        """One page of the tasks of every status, newest first unless asked otherwise."""
+        return Page.from_native(self._native.tasks(dict(query)))
+
+    def gallery(self, **query: Unpack[Query]) -> Page:
+        """One page of the finished tasks that have a result, newest first unless asked otherwise."""
+        return Page.from_native(self._native.gallery(dict(query)))
+
+    def delete(self, id: str) -> None:
+        """Remove an ended task and its files.
+
+        Raises:
+            TaskNotFoundError: There is no such task.
+            InvalidStateError: It has not ended: cancel it first.
+        """
+        self._native.delete(id)
+
+
+class Task:
+    """A handle on one task. Iterating it follows its changes until it has ended."""
+
+    __slots__ = ("_platform", "_state")
+
+    def __init__(self, platform: Platform, state: TaskState) -> None:
+        """Made by `Platform.generate` and `Platform.task`."""
+        self._platform = platform
+        self._state = state
+
+    def __repr__(self) -> str:
+        """Id and last known status."""
+        return f"<must.Task {self.id} {self._state.status}>"
+
+    @property
+    def id(self) -> str:
+        """Stable id."""
+        return self._state.id
+
+    @property
+    def state(self) -> TaskState:
+        """The state that this handle saw last; `status()` asks anew."""
+        return self._state
+
+    def status(self) -> TaskState:
+        """The task as it stands."""
+        return self._see(self._platform._native.status(self.id))
+
+    def __iter__(self) -> Iterator[TaskState]:
+        """The present state, then every change, last the state that the task ended in. A failure is not raised.
+
+        Changes that come quickly one after another are one.
+
+        Raises:
+            InvalidStateError: The platform was closed before the task ended.
+        """
+        events = self._platform._native.events(self.id)
+        while (raw := events.next(None)) is not None:
+            yield self._see(raw)
+
+    def wait(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
+        """Wait until the task has ended, at most `timeout` seconds, and return the state it ended in.
+
+        Stopping to wait, by the timeout or by Ctrl-C, leaves the generation running.
+
+        Raises:
+            TimeoutError: The task has not ended in time.
+            MustError: The task's own error when it failed, unless `raise_on_failure` is false.
+            InvalidStateError: The platform was closed before the task ended.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        events = self._platform._native.events(self.id)
+        while (raw := events.next(None if end is None else end - time.monotonic())) is not None:
+            self._see(raw)
+        return self._state.raise_for_failure() if raise_on_failure else self._state
+
+    def cancel(self) -> bool:
+        """Ask the task to end: true when it was waiting or running, false when it had ended already.
+
+        A running one stops within one step and ends failed, with the code `cancelled`. Any thread may cancel.
+        """
+        return self._platform._native.cancel(self.id)
+
+    def result(self) -> bytes:
+        """The result's bytes: an image or a video file.
+
+        Raises:
+            ResultNotReadyError: The task has not ended.
+            ResultGoneError: The task failed, or its files are gone.
+        """
+        return self._platform._native.result(self.id)[0]
+
+    def preview(self) -> bytes:
+        """The preview's bytes: a JPEG of at most 512 by 512 pixels. Raises as `result` does."""
+        return self._platform._native.preview(self.id)[0]
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""
+        return _native.save(self._platform._native.result(self.id), path)
+
+    def _see(self, raw: dict[str, object]) -> TaskState:
+        self._state = TaskState.from_native(raw)
+        return self._state

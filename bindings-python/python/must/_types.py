@@ -1,0 +1,242 @@
+"""What the platform answers with: plain values, fixed when they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from os import PathLike
+from typing import Any, BinaryIO, Literal, Self, TypeAlias, TypedDict
+
+from must._errors import error_from
+from must._exceptions import MustError
+
+Image: TypeAlias = bytes | bytearray | memoryview | PathLike[str] | BinaryIO | str
+"""A PNG, JPEG or WebP: its bytes, its path (`pathlib.Path`), a file open in binary mode, or a data URI as a string."""
+
+Parameter: TypeAlias = bool | int | float | Image | Sequence["Parameter"] | Mapping[str, Any] | None
+"""What a parameter may be given as. `None` counts as not given."""
+
+
+class Status(StrEnum):
+    """Where a task stands. `pending -> processing -> done | failed`, never backwards."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task has ended."""
+        return self in (Status.DONE, Status.FAILED)
+
+
+class MediaType(StrEnum):
+    """A picture or a clip."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class Settings(TypedDict, total=False):
+    """How a platform is set up. Whatever is left out has the default of the library; times are seconds."""
+
+    models_dir: str | PathLike[str]
+    """Folder with one folder of weights a model; `models` in the data folder when left out."""
+    catalog: str | PathLike[str]
+    """A catalog file that stands in for the built-in one."""
+    device: Literal["auto", "cpu", "cuda"]
+    """Where inference runs."""
+    threads: int
+    """Threads that inference on the CPU uses; 0 means one a core."""
+    lanes: Sequence[str]
+    """Models that get a lane of their own, where their pipeline stays warm."""
+    queue_depth: int
+    """Places in the shared queue."""
+    queue_wait: float
+    """How long a submission waits for a place in a full queue before `QueueOverloadedError`."""
+    image_limit: float
+    """How long a picture may run."""
+    video_limit: float
+    """How long a clip may run."""
+    image_stale: float
+    """When a picture that is still processing is given up."""
+    video_stale: float
+    """When a clip that is still processing is given up."""
+    idle_evict: float
+    """How long an unused pipeline stays loaded."""
+
+
+class Query(TypedDict, total=False):
+    """Which tasks to list. Whatever is left out does not narrow the listing."""
+
+    status: Status | Literal["pending", "processing", "done", "failed"] | None
+    """Only these; the gallery has none but done tasks."""
+    model: str | None
+    """Only of this model, by id or alias."""
+    type: MediaType | Literal["image", "video"] | None
+    """Only pictures or only clips."""
+    sort: Literal["newest", "oldest"]
+    """Newest first unless asked otherwise."""
+    page: int
+    """From 1."""
+    per_page: int
+    """1 to 100; 20 unless asked otherwise."""
+
+
+class Model(TypedDict):
+    """One model of the catalog, as `GET /models` shows it."""
+
+    id: str
+    aliases: list[str]
+    name: str
+    type: Literal["image", "video"]
+    category: str
+    family: str
+    description: str
+    modes: list[str]
+    default_mode: str
+    fixed_parameters: dict[str, Any]
+    recommended_parameters: dict[str, Any]
+    parameters_schema: dict[str, dict[str, Any]]
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """Why a task failed."""
+
+    code: str
+    """Name of an error code, such as `cancelled`."""
+    detail: str
+    """What happened."""
+
+    def exception(self) -> MustError:
+        """The exception of the class that goes with the code."""
+        return error_from(self.code, self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """One task, as it stood when it was asked for."""
+
+    id: str
+    """Stable id."""
+    workspace: str | None
+    """Workspace that runs it; none when it runs here."""
+    model: str
+    """Catalog id of the model."""
+    type: MediaType
+    """Picture or clip."""
+    mode: str
+    """Mode of the model."""
+    prompt: str
+    """What to show."""
+    negative_prompt: str
+    """What to avoid."""
+    parameters: Mapping[str, Any]
+    """Every other parameter, defaults filled in; images are named, not held."""
+    seed: int
+    """Seed in use; drawn when -1 was asked for."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    status: Status
+    """Where it stands."""
+    progress: int
+    """0 to 100, never falling."""
+    stage: str
+    """Name of the stage it is in."""
+    stage_detail: str
+    """More about the stage, such as `step 3 of 20`."""
+    result_path: str | None
+    """File of the result, relative to the data folder. Present exactly when done."""
+    preview_path: str | None
+    """File of the preview, relative to the data folder."""
+    error: TaskFailure | None
+    """Why it failed. Present exactly when failed."""
+    created_at: datetime
+    """When it was submitted, in UTC."""
+    updated_at: datetime
+    """When anything last changed, in UTC."""
+    started_at: datetime | None
+    """When it began to run, in UTC."""
+    finished_at: datetime | None
+    """When it ended, in UTC."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task has ended."""
+        return self.status.ended
+
+    def raise_for_failure(self) -> Self:
+        """Return this state, or raise the task's own error when it failed.
+
+        Raises:
+            MustError: Of the class that goes with the task's error code, such as `must.CancelledError`.
+        """
+        if self.error is not None:
+            raise self.error.exception()
+        return self
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Fields that this version does not know are left out."""
+        error, started, finished = raw["error"], raw["started_at"], raw["finished_at"]
+        return cls(
+            id=raw["id"],
+            workspace=raw["workspace"],
+            model=raw["model"],
+            type=MediaType(raw["type"]),
+            mode=raw["mode"],
+            prompt=raw["prompt"],
+            negative_prompt=raw["negative_prompt"],
+            parameters=raw["parameters"],
+            seed=raw["seed"],
+            width=raw["width"],
+            height=raw["height"],
+            status=Status(raw["status"]),
+            progress=raw["progress"],
+            stage=raw["stage"],
+            stage_detail=raw["stage_detail"],
+            result_path=raw["result_path"],
+            preview_path=raw["preview_path"],
+            error=TaskFailure(error["code"], error["detail"]) if error else None,
+            created_at=datetime.fromisoformat(raw["created_at"]),
+            updated_at=datetime.fromisoformat(raw["updated_at"]),
+            started_at=datetime.fromisoformat(started) if started else None,
+            finished_at=datetime.fromisoformat(finished) if finished else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing; iterating it gives the tasks."""
+
+    items: tuple[TaskState, ...]
+    """The tasks of this page."""
+    total: int
+    """How many there are on all pages."""
+    page: int
+    """From 1."""
+    per_page: int
+    """Most items on a page."""
+    has_more: bool
+    """Whether another page follows."""
+
+    def __iter__(self) -> Iterator[TaskState]:
+        """The tasks of this page."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """How many tasks this page has."""
+        return len(self.items)
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form."""
+        items = tuple(TaskState.from_native(item) for item in raw["items"])
+        return cls(items, raw["total"], raw["page"], raw["per_page"], raw["has_more"])

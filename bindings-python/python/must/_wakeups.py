@@ -1,0 +1,59 @@
+"""How many asyncio tasks of one loop wait on threads of the library through one file descriptor."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+from must._must import Events, Wakeups
+
+
+class Waiters:
+    """The waiters of one loop. The loop watches the file descriptor only while somebody waits."""
+
+    _of_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Waiters]] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        """Made by `of_running_loop`."""
+        self._wakeups = Wakeups()
+        self._tokens = itertools.count()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+
+    @classmethod
+    def of_running_loop(cls) -> Waiters:
+        """The waiters of the loop that runs now."""
+        loop = asyncio.get_running_loop()
+        waiters = cls._of_loop.get(loop)
+        if waiters is None:
+            waiters = cls._of_loop[loop] = cls()
+        return waiters
+
+    async def next_change(self, events: Events) -> dict[str, Any] | None:
+        """The next change of a task; `None` once it has ended."""
+        while True:
+            token = next(self._tokens)
+            ready, change = events.poll(self._wakeups, token)
+            if ready:
+                return change
+            await self._woken(token)
+
+    async def _woken(self, token: int) -> None:
+        # Between the poll and here the loop has not run, so a wakeup that came meanwhile is still in the queue.
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.add_reader(self._wakeups.fileno(), self._wake)
+        woken = self._waiting[token] = loop.create_future()
+        try:
+            await woken
+        finally:
+            del self._waiting[token]
+            if not self._waiting:
+                loop.remove_reader(self._wakeups.fileno())
+
+    def _wake(self) -> None:
+        for token in self._wakeups.drain():
+            woken = self._waiting.get(token)
+            if woken is not None and not woken.done():
+                woken.set_result(None)

@@ -1,0 +1,197 @@
+//! Python values into JSON values and back. What cannot be a parameter is refused here with the name of the parameter;
+//! what a parameter may hold is for the catalog to say.
+
+use crate::errors::raise;
+use must::{Error, Task};
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Deepest nesting of lists and mappings; the catalog's own is three.
+const MAX_DEPTH: usize = 16;
+
+/// Parameters as the core takes them.
+#[derive(Default)]
+pub(crate) struct Parameters {
+    /// Everything but images given as bytes.
+    pub(crate) values: Map<String, Value>,
+    /// Images given as bytes, by the parameter's name, such as `arbitrary_frames[0].image`.
+    pub(crate) images: BTreeMap<String, Vec<u8>>,
+}
+
+impl Parameters {
+    /// Takes a mapping apart. `None` counts as not given. Reads paths and file objects.
+    pub(crate) fn from_dict(dict: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut parameters = Self::default();
+        for (key, value) in dict {
+            if value.is_none() {
+                continue;
+            }
+            let name = text("a parameter's name", &key)?;
+            if let Some(value) = parameters.value(&name, &value, 0)? {
+                parameters.values.insert(name, value);
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// The JSON value; nothing when it was an image, which goes to `images`.
+    fn value(&mut self, name: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
+        let py = value.py();
+        if depth > MAX_DEPTH {
+            return Err(invalid(py, format!("{name} is nested too deeply")));
+        }
+        let json = if value.is_none() {
+            Value::Null
+        } else if let Ok(flag) = value.cast::<PyBool>() {
+            Value::Bool(flag.is_true())
+        } else if value.is_instance_of::<PyString>() {
+            Value::String(text(name, value)?)
+        } else if value.is_instance_of::<PyInt>() {
+            integer(name, value)?
+        } else if let Ok(number) = value.cast::<PyFloat>() {
+            float(py, name, number.value())?
+        } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+            let mut items = Vec::new();
+            for (index, item) in value.try_iter()?.enumerate() {
+                // An image leaves its place behind, so that the items after it keep their index.
+                items.push(self.value(&format!("{name}[{index}]"), &item?, depth + 1)?.unwrap_or(Value::Null));
+            }
+            Value::Array(items)
+        } else if let Ok(dict) = value.cast::<PyDict>() {
+            let mut fields = Map::new();
+            for (key, field) in dict {
+                let key = text(&format!("a key of {name}"), &key)?;
+                if let Some(field) = self.value(&format!("{name}.{key}"), &field, depth + 1)? {
+                    fields.insert(key, field);
+                }
+            }
+            Value::Object(fields)
+        } else if let Some(bytes) = image(name, value)? {
+            self.images.insert(name.to_owned(), bytes);
+            return Ok(None);
+        } else if value.hasattr("__index__")? {
+            integer(name, &value.call_method0("__index__")?)?
+        } else if value.hasattr("__float__")? {
+            float(py, name, value.call_method0("__float__")?.extract()?)?
+        } else {
+            return Err(invalid(
+                py,
+                format!(
+                    "{name} cannot be of type {}: give a string, a number, a boolean, a list, a dict, \
+                     or an image as bytes, a path or an open file",
+                    value.get_type().name()?
+                ),
+            ));
+        };
+        Ok(Some(json))
+    }
+}
+
+/// The bytes of an image in any of the forms that are not text.
+fn image(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    let py = value.py();
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Some(bytes.as_bytes().to_vec()));
+    }
+    let bytes = if value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>() {
+        py.get_type::<PyBytes>().call1((value,))?
+    } else if value.hasattr("__fspath__")? {
+        // Python's own open, so that a missing file raises what it raises everywhere else.
+        let file = py.import("io")?.call_method1("open", (value, "rb"))?;
+        let bytes = file.call_method0("read");
+        file.call_method0("close")?;
+        bytes?
+    } else if value.hasattr("read")? {
+        value.call_method0("read")?
+    } else {
+        return Ok(None);
+    };
+    match bytes.cast::<PyBytes>() {
+        Ok(bytes) => Ok(Some(bytes.as_bytes().to_vec())),
+        Err(_) => Err(invalid(py, format!("{name} must be a file that was opened in binary mode"))),
+    }
+}
+
+/// A string.
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        let found = value.get_type().name()?;
+        return Err(invalid(value.py(), format!("{name} must be a string, not {found}")));
+    };
+    text.to_cow()
+        .map(|text| text.into_owned())
+        .map_err(|_| invalid(value.py(), format!("{name} holds a character that is not valid Unicode")))
+}
+
+fn integer(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    match value.extract::<i64>() {
+        Ok(number) => Ok(Value::from(number)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Err(invalid(value.py(), format!("{name} is too large a number")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn float(py: Python<'_>, name: &str, value: f64) -> PyResult<Value> {
+    Number::from_f64(value)
+        .map(Value::Number)
+        .ok_or_else(|| invalid(py, format!("{name} must be a finite number, not {value}")))
+}
+
+/// Seconds as a duration; less than nothing is nothing.
+pub(crate) fn duration(py: Python<'_>, name: &str, seconds: f64) -> PyResult<Duration> {
+    if seconds.is_nan() {
+        return Err(invalid(py, format!("{name} must be a number of seconds, not NaN")));
+    }
+    Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+fn invalid(py: Python<'_>, detail: String) -> PyErr {
+    raise(py, &Error::validation(detail))
+}
+
+/// A JSON value as plain Python objects.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
+            (None, None) => PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(to_python(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(fields) => {
+            let dict = PyDict::new(py);
+            for (key, field) in fields {
+                dict.set_item(key, to_python(py, field)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}
+
+/// A serialisable value of the core as plain Python objects.
+pub(crate) fn shown<'py>(py: Python<'py>, value: impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
+    match serde_json::to_value(value) {
+        Ok(value) => to_python(py, &value),
+        Err(error) => Err(raise(py, &Error::internal(format!("cannot show a value: {error}")))),
+    }
+}
+
+/// A task as a dict with the fields of its JSON form.
+pub(crate) fn task<'py>(py: Python<'py>, task: &Task) -> PyResult<Bound<'py, PyAny>> {
+    shown(py, task)
+}

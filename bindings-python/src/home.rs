@@ -1,0 +1,42 @@
+//! Values that belong to one process. A child made by `fork` has the value but none of the threads behind it, and its
+//! locks may be held for ever, so there the value is neither used nor dropped.
+
+use must::{Error, ErrorCode, Result};
+use pyo3::Python;
+use std::process;
+
+/// A value that only the process that made it may use.
+pub(crate) struct Home<T: Send> {
+    process: u32,
+    value: Option<T>,
+}
+
+impl<T: Send> Home<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { process: process::id(), value: Some(value) }
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// `invalid_state` in a forked child.
+    pub(crate) fn get(&self) -> Result<&T> {
+        match &self.value {
+            Some(value) if self.process == process::id() => Ok(value),
+            _ => Err(Error::new(ErrorCode::InvalidState, "the platform belongs to the process that forked this one")),
+        }
+    }
+}
+
+impl<T: Send> Drop for Home<T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        if self.process != process::id() {
+            std::mem::forget(value);
+            return;
+        }
+        // The last handle of a platform waits for its threads, so other Python threads must go on meanwhile.
+        let mut value = Some(value);
+        Python::try_attach(|py| py.detach(|| drop(value.take())));
+    }
+}

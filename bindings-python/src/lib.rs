@@ -1,0 +1,43 @@
+//! The native part of the Python module `must`: converts, calls one method of [`must::Platform`], converts back.
+//!
+//! The typed module that people import is written in Python, in `python/must/`; nothing else should import this one.
+//! Always holds: whatever may block runs detached from the interpreter and gives way to a signal; a child made by `fork`
+//! is refused before any lock is taken; no thread of the core ever enters the interpreter.
+
+mod blocking;
+mod convert;
+mod errors;
+mod events;
+mod home;
+mod platform;
+mod wakeups;
+
+use pyo3::pymodule;
+
+/// Native part of `must`: private, may change in any release.
+#[pymodule]
+mod _must {
+    #[pymodule_export]
+    use super::events::Events;
+    #[pymodule_export]
+    use super::platform::NativePlatform;
+    #[pymodule_export]
+    use super::wakeups::Wakeups;
+    use pyo3::prelude::*;
+
+    /// Version of the library.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// The table of codes: name, number, HTTP status, whether a later try may succeed, what a person can do.
+    #[pyfunction]
+    #[pyo3(signature = () -> "list[tuple[str, int, int, bool, str]]")]
+    fn error_table() -> Vec<(&'static str, i32, u16, bool, &'static str)> {
+        must::ErrorCode::ALL
+            .iter()
+            .map(|&code| {
+                (code.as_str(), code as i32, code.http_status(), code.is_retryable(), code.default_user_action())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! The platform, method by method.
+
+use crate::blocking::leave_on_signal;
+use crate::convert::{self, Parameters};
+use crate::errors::{OrRaise, raise};
+use crate::events::Events;
+use crate::home::Home;
+use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// An open platform. Usable from any thread of the process that opened it.
+#[pyclass(frozen, module = "must._must")]
+pub(crate) struct NativePlatform {
+    platform: Home<Platform>,
+}
+
+#[pymethods]
+impl NativePlatform {
+    /// Opens the data folder.
+    #[new]
+    #[pyo3(signature = (data_dir: "str | bytes", settings: "dict[str, object]"))]
+    fn new(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let settings = read_settings(py, data_dir, settings)?;
+        let platform = leave_on_signal(py, move || Platform::open(settings), drop)?.or_raise(py)?;
+        Ok(Self { platform: Home::new(platform) })
+    }
+
+    /// The catalog.
+    #[pyo3(signature = () -> "list[dict[str, object]]")]
+    fn models<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, self.call(py, Platform::models)?)
+    }
+
+    /// Submits a generation.
+    #[pyo3(signature = (model: "object", mode: "object", parameters: "dict[str, object]") -> "dict[str, object]")]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        mode: &Bound<'py, PyAny>,
+        parameters: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let platform = self.platform.get().or_raise(py)?.clone();
+        let Parameters { values, images } = Parameters::from_dict(parameters)?;
+        let request = GenerateRequest {
+            model: convert::text("model", model)?,
+            mode: if mode.is_none() { None } else { Some(convert::text("mode", mode)?) },
+            parameters: values,
+            images,
+        };
+        let unwanted = platform.clone();
+        let submitted = leave_on_signal(
+            py,
+            move || platform.submit(&request),
+            // Nobody has the id of this task, so nobody could stop it.
+            move |task| drop(task.and_then(|task| unwanted.cancel(&task.id))),
+        )?;
+        convert::task(py, &submitted.or_raise(py)?)
+    }
+
+    /// The task as it stands.
+    #[pyo3(signature = (id: "str") -> "dict[str, object]")]
+    fn status<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
+        convert::task(py, &self.call(py, |platform| platform.status(id))?)
+    }
+
+    /// Follows a task.
+    #[pyo3(signature = (id: "str"))]
+    fn events(&self, py: Python<'_>, id: &str) -> PyResult<Events> {
+        Ok(Events::new(self.call(py, |platform| platform.events(id))?))
+    }
+
+    /// Asks a task to end; true when it had not ended yet.
+    #[pyo3(signature = (id: "str"))]
+    fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
+        self.call(py, |platform| platform.cancel(id))
+    }
+
+    /// The result: bytes, content type, file name.
+    #[pyo3(signature = (id: "str") -> "tuple[bytes, str, str]")]
+    fn result<'py>(&self, py: Python<'py>, id: &str) -> PyResult<(Bound<'py, PyBytes>, &'static str, String)> {
+        Ok(media(py, self.call(py, |platform| platform.result(id))?))
+    }
+
+    /// The preview: bytes, content type, file name.
+    #[pyo3(signature = (id: "str") -> "tuple[bytes, str, str]")]
+    fn preview<'py>(&self, py: Python<'py>, id: &str) -> PyResult<(Bound<'py, PyBytes>, &'static str, String)> {
+        Ok(media(py, self.call(py, |platform| platform.preview(id))?))
+    }
+
+    /// Tasks of every status.
+    #[pyo3(signature = (query: "dict[str, object]") -> "dict[str, object]")]
+    fn tasks<'py>(&self, py: Python<'py>, query: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        let query = read_query(py, query)?;
+        convert::shown(py, self.call(py, |platform| platform.tasks(&query))?)
+    }
+
+    /// Finished tasks with a result.
+    #[pyo3(signature = (query: "dict[str, object]") -> "dict[str, object]")]
+    fn gallery<'py>(&self, py: Python<'py>, query: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        let query = read_query(py, query)?;
+        convert::shown(py, self.call(py, |platform| platform.gallery(&query))?)
+    }
+
+    /// Removes an ended task and its files.
+    #[pyo3(signature = (id: "str"))]
+    fn delete(&self, py: Python<'_>, id: &str) -> PyResult<()> {
+        self.call(py, |platform| platform.delete(id))
+    }
+
+    /// Closes the platform; waits at most `timeout` seconds for what runs.
+    #[pyo3(signature = (timeout: "float"))]
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        let deadline = convert::duration(py, "timeout", timeout)?;
+        let platform = self.platform.get().or_raise(py)?.clone();
+        leave_on_signal(py, move || platform.close(deadline), drop)?.or_raise(py)
+    }
+}
+
+impl NativePlatform {
+    /// Calls the core detached from the interpreter.
+    fn call<T: Send>(&self, py: Python<'_>, call: impl FnOnce(&Platform) -> must::Result<T> + Send) -> PyResult<T> {
+        let platform = self.platform.get().or_raise(py)?;
+        py.detach(|| call(platform)).or_raise(py)
+    }
+}
+
+fn media(py: Python<'_>, media: Media) -> (Bound<'_, PyBytes>, &'static str, String) {
+    (PyBytes::new(py, &media.bytes), media.content_type, media.file_name)
+}
+
+fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Settings> {
+    let mut values = Parameters::from_dict(settings)?.values;
+    // Set below as the path it is: not every path can be written as JSON.
+    values.insert("data_dir".to_owned(), Value::from(""));
+    let mut settings = Settings::from_json(&Value::Object(values).to_string()).or_raise(py)?;
+    settings.data_dir = data_dir;
+    Ok(settings)
+}
+
+fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> {
+    let values = Parameters::from_dict(query)?.values;
+    serde_json::from_value(Value::Object(values))
+        .map_err(|error| raise(py, &Error::validation(format!("the listing is not valid: {error}"))))
+}

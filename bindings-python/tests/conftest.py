@@ -1,0 +1,36 @@
+"""Platforms for the tests: one that many share, and one for a test that closes, fills or counts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import must
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[must.Platform]:
+    with must.Platform(tmp_path_factory.mktemp("shared"), device="cpu") as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[must.Platform]:
+    with must.Platform(tmp_path / "data", device="cpu") as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def picture(shared: must.Platform) -> must.Task:
+    """A finished picture."""
+    task = shared.generate("tiny-image", "a red circle", seed=7, steps=4)
+    task.wait()
+    return task
+
+
+@pytest.fixture(scope="session")
+def clip(shared: must.Platform) -> must.Task:
+    """A finished clip."""
+    task = shared.generate("tiny-video", "a red circle moving left", seed=7, steps=4, num_frames=5)
+    task.wait()
+    return task

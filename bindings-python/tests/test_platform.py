@@ -1,0 +1,244 @@
+"""Every call of the threaded platform, on good input."""
+
+import dataclasses
+import io
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import must
+from support import QUICK, QUICK_CLIP, data_uri, png
+
+
+def test_the_version_is_the_librarys() -> None:
+    assert must.__version__.count(".") == 2
+
+
+def test_models_are_listed_with_the_rules_of_their_parameters(shared: must.Platform) -> None:
+    models = {model["id"]: model for model in shared.models()}
+    assert {"pony", "flux", "anisora", "phr00t", "tiny-image", "tiny-video"} <= models.keys()
+    assert models["tiny-video"]["available"] is True
+    assert models["flux"]["available"] is False
+    assert models["tiny-video"]["default_mode"] == "t2v"
+    assert models["tiny-video"]["parameters_schema"]["prompt"]["max_length"] == 2000
+    assert models["anisora"]["fixed_parameters"] == {"steps": 8}
+
+
+def test_a_clip_is_generated(clip: must.Task) -> None:
+    state = clip.status()
+    assert state.status is must.Status.DONE
+    assert state.ended
+    assert (state.model, state.type, state.mode) == ("tiny-video", must.MediaType.VIDEO, "t2v")
+    assert (state.seed, state.width, state.height, state.progress) == (7, 64, 64, 100)
+    assert state.prompt == "a red circle moving left"
+    assert state.parameters["num_frames"] == 5
+    assert state.error is None
+    assert state.workspace is None
+    assert state.result_path is not None
+    assert clip.result()[4:8] == b"ftyp"
+    assert clip.preview()[:3] == b"\xff\xd8\xff"
+
+
+def test_times_are_aware_and_in_order(clip: must.Task) -> None:
+    state = clip.status()
+    assert state.started_at is not None
+    assert state.finished_at is not None
+    assert state.created_at <= state.started_at <= state.finished_at
+    assert state.created_at.utcoffset() == timedelta(0)
+    assert datetime.now(UTC) - state.created_at < timedelta(hours=1)
+
+
+def test_a_state_is_frozen_and_has_every_field_of_the_core(shared: must.Platform, picture: must.Task) -> None:
+    state = picture.status()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        state.seed = 8  # type: ignore[misc]
+    native = shared._native.status(picture.id)
+    assert native.keys() == {field.name for field in dataclasses.fields(must.TaskState)}
+
+
+@pytest.mark.parametrize(
+    ("model", "format", "magic"),
+    [
+        ("tiny-image", "png", b"\x89PNG"),
+        ("tiny-image", "jpeg", b"\xff\xd8\xff"),
+        ("tiny-video", "webm", b"\x1aE\xdf\xa3"),
+    ],
+)
+def test_formats(shared: must.Platform, model: str, format: str, magic: bytes) -> None:
+    short = QUICK if model == "tiny-image" else QUICK_CLIP
+    task = shared.generate(model, "a blue square", seed=1, output_format=format, **short)
+    task.wait()
+    assert task.result().startswith(magic)
+
+
+def test_the_same_seed_gives_the_same_bytes(shared: must.Platform, picture: must.Task) -> None:
+    again = shared.generate("tiny-image", "a red circle", seed=7, steps=4)
+    again.wait()
+    assert again.id != picture.id
+    assert again.result() == picture.result()
+
+
+def test_a_drawn_seed_is_reported(shared: must.Platform) -> None:
+    task = shared.generate("tiny-image", "a green triangle", **QUICK)
+    assert 0 <= task.state.seed <= 2147483647
+    assert task.wait().seed == task.state.seed
+
+
+def test_an_image_may_be_given_in_every_form(shared: must.Platform, tmp_path: Path) -> None:
+    data = png()
+    path = tmp_path / "reference.png"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        forms: list[must.Image] = [
+            data,
+            bytearray(data),
+            memoryview(data),
+            path,
+            io.BytesIO(data),
+            file,
+            data_uri(data),
+        ]
+        tasks = [
+            shared.generate("tiny-image", "a red circle", mode="img2img", reference_image=form, seed=3, **QUICK)
+            for form in forms
+        ]
+    for task in tasks:
+        task.wait()
+    assert len({task.result() for task in tasks}) == 1
+
+
+def test_a_clip_between_two_frames(shared: must.Platform) -> None:
+    task = shared.generate(
+        "tiny-video",
+        "a red circle moving left",
+        mode="first_last_frame",
+        first_frame_image=png(),
+        last_frame_image=png(color=(40, 40, 200)),
+        seed=3,
+        **QUICK_CLIP,
+    )
+    assert task.wait().mode == "first_last_frame"
+
+
+def test_numbers_that_are_not_pythons_own_are_taken(shared: must.Platform) -> None:
+    class Whole:
+        def __index__(self) -> int:
+            return 4
+
+    class Real:
+        def __float__(self) -> float:
+            return 2.5
+
+    given: dict[str, Any] = {"steps": Whole(), "guidance_scale": Real()}
+    task = shared.generate("tiny-image", "a red circle", **given)
+    assert task.state.parameters["steps"] == 4
+    assert task.state.parameters["guidance_scale"] == 2.5
+    task.wait()
+
+
+def test_none_counts_as_not_given(shared: must.Platform) -> None:
+    task = shared.generate("tiny-image", "a red circle", mode=None, negative_prompt=None, **QUICK)
+    assert task.wait().negative_prompt == ""
+
+
+def test_iterating_a_task_follows_it_to_its_end(shared: must.Platform) -> None:
+    task = shared.generate("tiny-video", "a red circle moving left", **QUICK_CLIP)
+    states = list(task)
+    order = list(must.Status)
+    assert [order.index(state.status) for state in states] == sorted(order.index(state.status) for state in states)
+    assert [state.progress for state in states] == sorted(state.progress for state in states)
+    assert [state.ended for state in states] == [False] * (len(states) - 1) + [True]
+    assert task.state == states[-1]
+    assert list(task) == [states[-1]]
+
+
+def test_a_handle_is_had_again_by_id(shared: must.Platform, picture: must.Task) -> None:
+    again = shared.task(picture.id)
+    assert again.id == picture.id
+    assert again.state == picture.status()
+    assert picture.id in repr(again)
+
+
+def test_saving_to_a_file_and_into_a_folder(picture: must.Task, tmp_path: Path) -> None:
+    named = picture.save(tmp_path / "mine.png")
+    assert named == tmp_path / "mine.png"
+    own = picture.save(os.fspath(tmp_path))
+    assert own.parent == tmp_path
+    assert own.suffix == ".png"
+    assert named.read_bytes() == own.read_bytes() == picture.result()
+
+
+def test_listing_goes_by_page_and_is_narrowed(platform: must.Platform) -> None:
+    tasks = [platform.generate("tiny-image", f"picture {n}", **QUICK) for n in range(5)]
+    for task in tasks:
+        task.wait()
+    first = platform.tasks(per_page=2)
+    assert (len(first), first.total, first.page, first.per_page, first.has_more) == (2, 5, 1, 2, True)
+    assert [state.id for state in first] == [tasks[4].id, tasks[3].id]
+    assert not platform.tasks(per_page=2, page=3).has_more
+    assert next(iter(platform.tasks(sort="oldest"))).id == tasks[0].id
+    assert platform.tasks(status=must.Status.DONE, model="tiny-image", type="image").total == 5
+    assert platform.tasks(status="failed").total == platform.tasks(type=must.MediaType.VIDEO).total == 0
+    assert [state.id for state in platform.gallery()] == [task.id for task in reversed(tasks)]
+
+
+def test_deleting_removes_row_and_files(platform: must.Platform, tmp_path: Path) -> None:
+    task = platform.generate("tiny-image", "a red circle", **QUICK)
+    state = task.wait()
+    assert state.result_path is not None
+    file = tmp_path / "data" / state.result_path
+    assert file.exists()
+    platform.delete(task.id)
+    assert not file.exists()
+    assert platform.tasks().total == 0
+    with pytest.raises(must.TaskNotFoundError):
+        task.status()
+
+
+def test_tasks_outlive_the_platform(tmp_path: Path) -> None:
+    with must.Platform(tmp_path, device="cpu") as platform:
+        done = platform.generate("tiny-image", "a red circle", **QUICK)
+        done.wait()
+        data = done.result()
+        waiting = [platform.generate("tiny-image", "a red circle", **QUICK).id for _ in range(3)]
+    with must.Platform(tmp_path, device="cpu") as platform:
+        assert platform.task(done.id).result() == data
+        for id in waiting:
+            assert platform.task(id).wait().status is must.Status.DONE
+
+
+def test_settings_are_taken(tmp_path: Path) -> None:
+    with must.Platform(
+        os.fspath(tmp_path / "data"),
+        models_dir=tmp_path / "weights",
+        device="cpu",
+        threads=1,
+        lanes=["tiny-image"],
+        queue_depth=3,
+        queue_wait=0.5,
+        image_limit=60,
+        video_limit=60.5,
+        image_stale=600,
+        video_stale=600,
+        idle_evict=5,
+    ) as platform:
+        flux = next(model for model in platform.models() if model["id"] == "flux")
+        assert os.fspath(tmp_path / "weights") in str(flux["user_action"])  # type: ignore[typeddict-item]
+
+
+def test_the_settings_are_those_of_the_core(tmp_path: Path) -> None:
+    """The core's refusal names every field that it knows."""
+    with pytest.raises(must.ValidationError) as caught:
+        must.Platform(tmp_path, no_such_setting=1)  # type: ignore[call-arg]
+    known = set(caught.value.detail.split("expected one of", 1)[1].split("`")[1::2])
+    assert known - {"data_dir"} == set(must.Settings.__annotations__)
+
+
+def test_a_path_need_not_be_valid_text(tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/not-\xff-utf8")
+    with must.Platform(folder, device="cpu") as platform:
+        assert platform.tasks().total == 0
+    assert os.path.isdir(folder)

@@ -1,0 +1,394 @@
+"""What concerns the process as a whole: fork, signals, exit, other interpreters, memory, the disk."""
+
+import ctypes
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import must
+from support import QUICK, resident_bytes, run_script
+
+FORK = """
+    import os, signal, sys, time
+    import must
+
+    platform = must.Platform(sys.argv[1], device="cpu")
+    task = platform.generate("tiny-video", "a red circle moving left", steps=4)
+    events = iter(task)
+    next(events)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        calls = [task.status, task.wait, task.cancel, platform.tasks, platform.models, platform.close,
+                 lambda: next(events), lambda: list(task), lambda: platform.generate("tiny-image", "a red circle")]
+        for call in calls:
+            try:
+                call()
+            except must.InvalidStateError as error:
+                assert error.user_action
+            else:
+                os._exit(3)
+        # An ordinary end, so that what runs at exit runs here too.
+        sys.exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    assert task.wait().status == "done"
+    platform.close()
+"""
+
+
+def test_a_forked_child_is_refused_and_ends(tmp_path: Path) -> None:
+    run_script(FORK, tmp_path)
+
+
+def test_a_forked_child_opens_a_folder_of_its_own(tmp_path: Path) -> None:
+    run_script(
+        """
+        import os, signal, sys
+        import must
+
+        platform = must.Platform(sys.argv[1] + "/parent", device="cpu")
+        first = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+        first.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            with must.Platform(sys.argv[1] + "/child", device="cpu") as mine:
+                task = mine.generate("tiny-image", "a red circle", seed=7, steps=4)
+                task.wait()
+                with open(sys.argv[1] + "/picture", "wb") as file:
+                    file.write(task.result())
+            sys.exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, status
+        assert open(sys.argv[1] + "/picture", "rb").read() == first.result()
+        """,
+        tmp_path,
+    )
+
+
+def test_multiprocessing_by_fork(tmp_path: Path) -> None:
+    run_script(
+        """
+        import multiprocessing, sys
+        import must
+
+        def child():
+            try:
+                platform.tasks()
+            except must.InvalidStateError:
+                return
+            sys.exit(3)
+
+        platform = must.Platform(sys.argv[1], device="cpu")
+        processes = [multiprocessing.get_context("fork").Process(target=child) for _ in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(30)
+            assert process.exitcode == 0, process.exitcode
+        assert platform.tasks().total == 0
+        """,
+        tmp_path,
+    )
+
+
+INTERRUPT = """
+    import os, signal, sys, threading, time
+    import must
+
+    def interrupted(call):
+        sent = []
+
+        def send():
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Timer(0.5, send).start()
+        try:
+            call()
+        except KeyboardInterrupt:
+            took = time.monotonic() - sent[0]
+            assert took < 1.0, took
+        else:
+            sys.exit("was not interrupted")
+
+    with must.Platform(sys.argv[1], device="cpu", queue_depth=2, queue_wait=60) as platform:
+        while not (full := platform.tasks().total >= 4):
+            try:
+                task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+            except must.QueueOverloadedError:
+                break
+            if platform.tasks(status="pending").total >= 2:
+                break
+"""
+
+
+def test_ctrl_c_stops_a_wait(tmp_path: Path) -> None:
+    run_script(
+        INTERRUPT
+        + """
+        interrupted(task.wait)
+        interrupted(lambda: task.wait(60))
+        interrupted(lambda: list(task))
+        assert not task.status().ended
+        """,
+        tmp_path,
+    )
+
+
+def test_ctrl_c_stops_a_submission_that_waits_for_a_place(tmp_path: Path) -> None:
+    run_script(
+        INTERRUPT
+        + """
+        before = platform.tasks().total
+        interrupted(lambda: platform.generate("tiny-image", "a red circle", steps=50))
+        assert platform.tasks().total == before
+        """,
+        tmp_path,
+    )
+
+
+def test_ctrl_c_ends_asyncio(tmp_path: Path) -> None:
+    run_script(
+        """
+        import asyncio, os, signal, sys, threading
+        import must
+
+        async def main():
+            async with must.AsyncPlatform(sys.argv[1], device="cpu") as platform:
+                task = await platform.generate("tiny-video", "a red circle moving left", steps=50)
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+                await task
+
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            sys.exit(0)
+        sys.exit("was not interrupted")
+        """,
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(0)", "threading.Thread(target=task.wait, daemon=True).start()"])
+def test_the_interpreter_ends_cleanly_while_a_task_runs(tmp_path: Path, end: str) -> None:
+    done = run_script(
+        f"""
+        import sys, threading
+        import must
+
+        platform = must.Platform(sys.argv[1], device="cpu")
+        task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+        next(iter(task))
+        threading.excepthook = lambda _: None
+        {end}
+        """,
+        tmp_path,
+        timeout=40,
+    )
+    assert done.stderr == ""
+    with must.Platform(tmp_path, device="cpu") as platform:
+        assert platform.tasks().total == 1
+
+
+def test_the_interpreter_ends_cleanly_while_asyncio_waits(tmp_path: Path) -> None:
+    done = run_script(
+        """
+        import asyncio, sys
+        import must
+
+        async def main():
+            platform = await must.AsyncPlatform(sys.argv[1], device="cpu").open()
+            task = await platform.generate("tiny-video", "a red circle moving left", steps=50)
+            asyncio.get_running_loop().create_task(task.wait())
+            await asyncio.sleep(0.1)
+
+        asyncio.run(main())
+        """,
+        tmp_path,
+        timeout=40,
+    )
+    assert done.stderr == ""
+
+
+def test_another_interpreter_of_the_process_is_refused() -> None:
+    run_script(
+        """
+        import must
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+
+        other = interpreters.create()
+        try:
+            found = interpreters.run_string(other, "import must")
+        except interpreters.RunFailedError as error:
+            found = error
+        assert "ImportError" in str(found), found
+        assert "subinterpreter" in str(found), found
+        interpreters.destroy(other)
+        """
+    )
+
+
+def test_a_second_process_is_told_that_the_folder_is_taken(platform: must.Platform, tmp_path: Path) -> None:
+    assert platform.tasks().total == 0
+    run_script(
+        """
+        import sys
+        import must
+        try:
+            must.Platform(sys.argv[1])
+        except must.DataDirLockedError as error:
+            assert sys.argv[2] in error.detail, error
+            assert error.user_action
+        else:
+            sys.exit("two processes have one folder")
+        """,
+        tmp_path / "data",
+        str(os.getpid()),
+    )
+
+
+def test_a_folder_that_cannot_be_written() -> None:
+    """The system lets its administrator write anywhere, so the script steps down to somebody else first."""
+    folder = Path(tempfile.mkdtemp(prefix="must-"))
+    folder.chmod(0o555)
+    try:
+        run_script(
+            """
+            import os, sys
+            import must
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+            try:
+                must.Platform(sys.argv[1])
+            except must.DependencyUnavailableError as error:
+                assert sys.argv[1] in error.detail, error
+                assert "write" in error.user_action, error.user_action
+            else:
+                sys.exit("a platform was opened where nothing can be written")
+            """,
+            folder,
+        )
+        assert list(folder.iterdir()) == []
+    finally:
+        shutil.rmtree(folder)
+
+
+def mounted(size: str, folder: Path) -> tuple[str, ...]:
+    """A command that runs another one with a small disk of its own at `folder`, which nobody else sees."""
+    script = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
+    rights = () if os.geteuid() == 0 else ("--map-root-user",)
+    return ("unshare", *rights, "--mount", "sh", "-c", script, str(folder))
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    run_script(
+        """
+        import os, sys
+        import must
+        folder = sys.argv[1]
+
+        def fill():
+            with open(folder + "/filler", "wb", buffering=0) as file:
+                size = 65536
+                while size:
+                    try:
+                        file.write(bytes(size))
+                    except OSError:
+                        size //= 2
+
+        with must.Platform(folder + "/data", device="cpu") as platform:
+            kept = platform.generate("tiny-image", "a red circle", steps=4)
+            kept.wait()
+            fill()
+            try:
+                for _ in range(200):
+                    platform.generate("tiny-image", "x" * 2000, negative_prompt="y" * 1000, steps=4)
+            except must.StorageFullError as error:
+                assert error.retryable and error.user_action
+            else:
+                sys.exit("nothing was refused")
+            held = platform.tasks(per_page=1).total
+            assert kept.result() == platform.task(kept.id).result()
+            os.remove(folder + "/filler")
+            assert platform.tasks(per_page=1).total == held
+            task = platform.generate("tiny-image", "a red circle", steps=4)
+            assert task.wait(60).status == "done"
+            assert platform.tasks(per_page=1).total == held + 1
+        fill()
+        try:
+            must.Platform(folder + "/other")
+        except must.StorageFullError as error:
+            assert error.user_action
+        else:
+            sys.exit("a platform was opened on a full disk")
+        """,
+        tmp_path,
+        before=mounted("4m", tmp_path),
+    )
+
+
+def test_a_thousand_calls_do_not_grow(shared: must.Platform, picture: must.Task) -> None:
+    def calls() -> None:
+        picture.status()
+        picture.result()
+        picture.wait()
+        shared.tasks()
+        shared.models()
+        with pytest.raises(must.ValidationError):
+            shared.generate("tiny-video", "a", mode="i2v", reference_image=b"no image" * 10_000)
+        with pytest.raises(must.TaskNotFoundError):
+            shared.task("no-such")
+
+    for _ in range(200):
+        calls()
+    ctypes.CDLL(None).malloc_trim(0)
+    before = resident_bytes()
+    for _ in range(1000):
+        calls()
+    ctypes.CDLL(None).malloc_trim(0)
+    assert resident_bytes() - before < 4 << 20
+
+
+def test_opening_and_closing_does_not_grow(tmp_path: Path) -> None:
+    def cycle() -> int:
+        with must.Platform(tmp_path, device="cpu", threads=1) as platform:
+            platform.tasks()
+        ctypes.CDLL(None).malloc_trim(0)
+        return resident_bytes()
+
+    for _ in range(10):
+        cycle()
+    before, threads, files = cycle(), len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+    for _ in range(40):
+        after = cycle()
+    assert after - before < 4 << 20
+    assert len(os.listdir("/proc/self/task")) <= threads
+    assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_generations_do_not_grow(shared: must.Platform) -> None:
+    def cycle() -> None:
+        task = shared.generate("tiny-image", "a red circle", **QUICK)
+        for _ in task:
+            pass
+        task.result()
+        shared.delete(task.id)
+
+    for _ in range(10):
+        cycle()
+    ctypes.CDLL(None).malloc_trim(0)
+    before = resident_bytes()
+    for _ in range(40):
+        cycle()
+    ctypes.CDLL(None).malloc_trim(0)
+    assert resident_bytes() - before < 8 << 20
