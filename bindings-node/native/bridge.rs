@@ -1,0 +1,70 @@
+//! The way back into JavaScript: one function per platform that takes every answer.
+//!
+//! Any thread may answer. The function does not keep the event loop alive; the typed layer does that while calls are open.
+
+use must::Error;
+use napi::bindgen_prelude::{Buffer, Either, FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+/// Why a call failed.
+#[napi(object)]
+pub struct NativeFailure {
+    /// Stable name of the error code.
+    pub code: String,
+    /// What happened.
+    pub detail: String,
+    /// What a person can do about it.
+    pub user_action: String,
+}
+
+impl From<Error> for NativeFailure {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code().as_str().to_owned(),
+            detail: error.detail().to_owned(),
+            user_action: error.user_action().to_owned(),
+        }
+    }
+}
+
+/// What a call gives: JSON text, or the bytes of a file.
+pub(crate) enum Answer {
+    Json(String),
+    Bytes(Vec<u8>),
+}
+
+impl Answer {
+    /// JSON text of anything that can be written as JSON.
+    pub(crate) fn json(value: &impl serde::Serialize) -> must::Result<Self> {
+        serde_json::to_string(value).map(Self::Json).map_err(|error| Error::internal(format!("cannot write JSON: {error}")))
+    }
+}
+
+/// What JavaScript's function is called with: the call's number, why it failed, what it gave.
+pub(crate) type ReplyArgs = FnArgs<(u32, Option<NativeFailure>, Option<Either<String, Buffer>>)>;
+
+type Message = (u32, must::Result<Answer>);
+
+/// The function that takes the answers.
+pub(crate) struct Bridge(ThreadsafeFunction<Message, (), ReplyArgs, napi::Status, false, true>);
+
+impl Bridge {
+    pub(crate) fn new(reply: &Function<'_, ReplyArgs, ()>) -> napi::Result<Self> {
+        let function = reply.build_threadsafe_function::<Message>().weak::<true>().build_callback(|context| {
+            let (call, outcome) = context.value;
+            Ok(match outcome {
+                Ok(Answer::Json(text)) => (call, None, Some(Either::A(text))),
+                Ok(Answer::Bytes(bytes)) => (call, None, Some(Either::B(bytes.into()))),
+                Err(error) => (call, Some(error.into()), None),
+            }
+            .into())
+        })?;
+        Ok(Self(function))
+    }
+
+    /// Hands over an answer. An environment that has ended meanwhile never sees it.
+    pub(crate) fn reply(&self, call: u32, outcome: must::Result<Answer>) {
+        let _ = self.0.call((call, outcome), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}

@@ -1,0 +1,236 @@
+//! The threads of one platform handle: one that waits for task changes, and a pool for calls that touch files or the database.
+//!
+//! A thousand waits are a thousand futures on one thread. Calls that may block go to the pool; submissions may fill only part
+//! of it, because a full queue lets them wait for long, and a cancel that would make room must not stand behind them.
+//! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
+
+use crate::bridge::{Answer, Bridge};
+use must::{Error, ErrorCode, Platform, Result, Task, TaskEvents};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::AbortHandle;
+
+const POOL_THREADS: usize = 32;
+const SUBMIT_THREADS: usize = 24;
+const POOL_GRACE: Duration = Duration::from_secs(1);
+
+enum State {
+    New,
+    Open(Platform),
+    Closed,
+}
+
+struct Stop {
+    deadline: Duration,
+    call: Option<u32>,
+}
+
+/// What the threads share.
+struct Shared {
+    bridge: Bridge,
+    state: Mutex<State>,
+    /// Waits that are under way, by call.
+    waits: Mutex<HashMap<u32, AbortHandle>>,
+    /// Followed tasks; `None` while a `next` holds the events.
+    streams: Mutex<HashMap<u32, Option<TaskEvents>>>,
+    submits: Arc<Semaphore>,
+}
+
+/// The threads of one platform handle.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    handle: Handle,
+    stop: Mutex<Option<oneshot::Sender<Stop>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+fn closed() -> Error {
+    Error::new(ErrorCode::InvalidState, "the platform is closed")
+}
+
+impl Shared {
+    fn platform(&self) -> Result<Platform> {
+        match &*self.state.lock() {
+            State::Open(platform) => Ok(platform.clone()),
+            State::New => Err(Error::new(ErrorCode::InvalidState, "the platform is not open yet")),
+            State::Closed => Err(closed()),
+        }
+    }
+
+    /// Runs `work` and answers, also when it panics.
+    fn run(&self, call: u32, work: impl FnOnce(&Self) -> Result<Answer>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
+        self.bridge.reply(call, outcome.unwrap_or_else(|_| Err(Error::internal("a call panicked"))));
+    }
+
+    fn close(&self, deadline: Duration) -> Result<Answer> {
+        let before = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        self.streams.lock().clear();
+        if let State::Open(platform) = before {
+            platform.close(deadline)?;
+        }
+        Answer::json(&())
+    }
+}
+
+impl Driver {
+    pub(crate) fn start(bridge: Bridge) -> Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(POOL_THREADS)
+            .thread_name("must-node-pool")
+            .thread_keep_alive(Duration::from_secs(5))
+            .build()?;
+        let handle = runtime.handle().clone();
+        let shared = Arc::new(Shared {
+            bridge,
+            state: Mutex::new(State::New),
+            waits: Mutex::default(),
+            streams: Mutex::default(),
+            submits: Arc::new(Semaphore::new(SUBMIT_THREADS)),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("must-node".to_owned())
+            .spawn(move || drive(runtime, &of_thread, stopped))?;
+        Ok(Self { shared, handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Opens the platform.
+    pub(crate) fn open(&self, call: u32, open: impl FnOnce() -> Result<Platform> + Send + 'static) {
+        self.pool(call, move |shared| {
+            let platform = open()?;
+            let mut state = shared.state.lock();
+            if matches!(*state, State::New) {
+                *state = State::Open(platform);
+                return Answer::json(&());
+            }
+            drop(state);
+            platform.close(Duration::ZERO)?;
+            Err(closed())
+        });
+    }
+
+    /// Runs one method of the platform on the pool.
+    pub(crate) fn call(&self, call: u32, work: impl FnOnce(&Platform) -> Result<Answer> + Send + 'static) {
+        self.pool(call, move |shared| work(&shared.platform()?));
+    }
+
+    /// As [`Driver::call`], for work that may wait for a place in the queue.
+    pub(crate) fn submit(&self, call: u32, work: impl FnOnce(&Platform) -> Result<Answer> + Send + 'static) {
+        let (shared, submits) = (Arc::clone(&self.shared), Arc::clone(&self.shared.submits));
+        self.handle.spawn(async move {
+            let Ok(permit) = submits.acquire_owned().await else { return };
+            tokio::task::spawn_blocking(move || {
+                shared.run(call, |shared| work(&shared.platform()?));
+                drop(permit);
+            });
+        });
+    }
+
+    /// Answers with the task once it has ended.
+    pub(crate) fn wait(&self, call: u32, id: String) {
+        self.future(call, async move |shared| {
+            let mut events = tokio::task::spawn_blocking({
+                let shared = Arc::clone(&shared);
+                move || shared.platform()?.events(&id)
+            })
+            .await
+            .map_err(|_| Error::internal("a call panicked"))??;
+            let mut last = None;
+            while let Some(task) = events.changed().await? {
+                last = Some(task);
+            }
+            match last {
+                Some(task) => Answer::json(&task),
+                None => Err(Error::internal("the task ended without a state")),
+            }
+        });
+    }
+
+    /// Begins to follow a task under the number `call`.
+    pub(crate) fn follow(&self, call: u32, id: String) {
+        self.pool(call, move |shared| {
+            let events = shared.platform()?.events(&id)?;
+            shared.streams.lock().insert(call, Some(events));
+            Answer::json(&())
+        });
+    }
+
+    /// Answers with the next state of the task that `stream` follows; null after the last.
+    pub(crate) fn next(&self, call: u32, stream: u32) {
+        let events = self.shared.streams.lock().get_mut(&stream).and_then(Option::take);
+        self.future(call, async move |shared| {
+            let Some(mut events) = events else { return Answer::json(&None::<Task>) };
+            let task = events.changed().await?;
+            if let Some(place) = shared.streams.lock().get_mut(&stream) {
+                *place = Some(events);
+            }
+            Answer::json(&task)
+        });
+    }
+
+    /// Ends what [`Driver::follow`] began.
+    pub(crate) fn unfollow(&self, stream: u32) {
+        self.shared.streams.lock().remove(&stream);
+    }
+
+    /// Gives up a wait: nobody listens for its answer any more.
+    pub(crate) fn forget(&self, call: u32) {
+        if let Some(wait) = self.shared.waits.lock().remove(&call) {
+            wait.abort();
+        }
+    }
+
+    /// Closes the platform, ends the threads and then answers `call`.
+    pub(crate) fn close(&self, call: u32, deadline: Duration) {
+        match self.stop.lock().take() {
+            Some(stop) => drop(stop.send(Stop { deadline, call: Some(call) })),
+            None => self.shared.bridge.reply(call, Answer::json(&())),
+        }
+    }
+
+    /// Closes the platform where that has not been done, and blocks until every thread of this handle has ended.
+    pub(crate) fn stop(&self, deadline: Duration) {
+        if let Some(stop) = self.stop.lock().take() {
+            drop(stop.send(Stop { deadline, call: None }));
+        }
+        if let Some(thread) = self.thread.lock().take() {
+            drop(thread.join());
+        }
+    }
+
+    fn pool(&self, call: u32, work: impl FnOnce(&Shared) -> Result<Answer> + Send + 'static) {
+        let shared = Arc::clone(&self.shared);
+        self.handle.spawn_blocking(move || shared.run(call, work));
+    }
+
+    fn future<F>(&self, call: u32, work: impl FnOnce(Arc<Shared>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<Answer>> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let mut waits = self.shared.waits.lock();
+        let wait = self.handle.spawn(async move {
+            let outcome = work(Arc::clone(&shared)).await;
+            shared.waits.lock().remove(&call);
+            shared.bridge.reply(call, outcome);
+        });
+        waits.insert(call, wait.abort_handle());
+    }
+}
+
+fn drive(runtime: Runtime, shared: &Shared, stopped: oneshot::Receiver<Stop>) {
+    let Stop { deadline, call } = runtime.block_on(stopped).unwrap_or(Stop { deadline: Duration::ZERO, call: None });
+    let outcome = catch_unwind(AssertUnwindSafe(|| shared.close(deadline)));
+    runtime.shutdown_timeout(POOL_GRACE);
+    if let Some(call) = call {
+        shared.bridge.reply(call, outcome.unwrap_or_else(|_| Err(Error::internal("closing panicked"))));
+    }
+}

@@ -1,0 +1,172 @@
+//! The one class that JavaScript sees.
+
+use crate::bridge::{Answer, Bridge, ReplyArgs};
+use crate::driver::Driver;
+use crate::files::write_whole;
+use must::{Error, GenerateRequest, Media, Platform, Result, Settings, TaskQuery};
+use napi::bindgen_prelude::{Env, Function, Uint8Array};
+use napi_derive::napi;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a platform may take to close when its environment ends.
+const EXIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Raw bytes of one image of a request.
+#[napi(object)]
+pub struct NativeImage {
+    /// Path of the parameter, such as `reference_image` or `arbitrary_frames[0].image`.
+    pub name: String,
+    /// PNG, JPEG or WebP.
+    pub bytes: Uint8Array,
+}
+
+/// One platform handle. Every method but `unfollow`, `forget` and `release` answers through `reply`, under the number `call`.
+#[napi]
+pub struct NativePlatform {
+    driver: Arc<Driver>,
+    hook: Option<napi::CleanupEnvHook<Arc<Driver>>>,
+}
+
+#[napi]
+impl NativePlatform {
+    /// Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave.
+    #[napi(constructor)]
+    pub fn new(env: Env, reply: Function<'_, ReplyArgs, ()>) -> napi::Result<Self> {
+        let bridge = Bridge::new(&reply)?;
+        let driver = Driver::start(bridge).map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        let driver = Arc::new(driver);
+        // Hooks run in reverse order of their making: this one joins the threads before Node takes the reply function away.
+        let hook = env.add_env_cleanup_hook(Arc::clone(&driver), |driver| driver.stop(EXIT_DEADLINE))?;
+        Ok(Self { driver, hook: Some(hook) })
+    }
+
+    /// Opens the data folder; `settings` is JSON. Gives null.
+    #[napi]
+    pub fn open(&self, call: u32, settings: String) {
+        self.driver.open(call, move || Platform::open(Settings::from_json(&settings)?));
+    }
+
+    /// Gives the array of models.
+    #[napi]
+    pub fn models(&self, call: u32) {
+        self.driver.call(call, |platform| Answer::json(&platform.models()?));
+    }
+
+    /// Submits a request, JSON beside raw images. Gives the task.
+    #[napi]
+    pub fn submit(&self, call: u32, request: String, images: Vec<NativeImage>) {
+        let images: Vec<_> = images.into_iter().map(|image| (image.name, image.bytes.to_vec())).collect();
+        self.driver.submit(call, move |platform| {
+            let mut request = GenerateRequest::from_json(&request)?;
+            request.images.extend(images);
+            Answer::json(&platform.submit(&request)?)
+        });
+    }
+
+    /// Gives the task as it stands.
+    #[napi]
+    pub fn status(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| Answer::json(&platform.status(&task)?));
+    }
+
+    /// Gives the task once it has ended.
+    #[napi]
+    pub fn wait(&self, call: u32, task: String) {
+        self.driver.wait(call, task);
+    }
+
+    /// Begins to follow a task; `call` is the stream's number from then on. Gives null.
+    #[napi]
+    pub fn follow(&self, call: u32, task: String) {
+        self.driver.follow(call, task);
+    }
+
+    /// Gives the next state of a followed task, null after the last.
+    #[napi]
+    pub fn next(&self, call: u32, stream: u32) {
+        self.driver.next(call, stream);
+    }
+
+    /// Ends a stream.
+    #[napi]
+    pub fn unfollow(&self, stream: u32) {
+        self.driver.unfollow(stream);
+    }
+
+    /// Gives up a `wait` or a `next`; it is not answered.
+    #[napi]
+    pub fn forget(&self, call: u32) {
+        self.driver.forget(call);
+    }
+
+    /// Gives whether the task was still pending or running.
+    #[napi]
+    pub fn cancel(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| Answer::json(&platform.cancel(&task)?));
+    }
+
+    /// Gives the bytes of the result.
+    #[napi]
+    pub fn result(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| Ok(bytes(platform.result(&task)?)));
+    }
+
+    /// Gives the bytes of the preview.
+    #[napi]
+    pub fn preview(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| Ok(bytes(platform.preview(&task)?)));
+    }
+
+    /// Writes the result to a file. Gives null.
+    #[napi]
+    pub fn save(&self, call: u32, task: String, path: String) {
+        self.driver.call(call, move |platform| Answer::json(&write_whole(Path::new(&path), &platform.result(&task)?.bytes)?));
+    }
+
+    /// Gives a page of tasks; `query` is JSON.
+    #[napi]
+    pub fn tasks(&self, call: u32, query: String) {
+        self.driver.call(call, move |platform| Answer::json(&platform.tasks(&parse(&query)?)?));
+    }
+
+    /// Gives a page of finished tasks; `query` is JSON.
+    #[napi]
+    pub fn gallery(&self, call: u32, query: String) {
+        self.driver.call(call, move |platform| Answer::json(&platform.gallery(&parse(&query)?)?));
+    }
+
+    /// Removes an ended task and its files. Gives null.
+    #[napi]
+    pub fn delete(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| Answer::json(&platform.delete(&task)?));
+    }
+
+    /// Closes the platform and ends its threads, then gives null.
+    #[napi]
+    pub fn close(&self, call: u32, deadline_ms: f64) {
+        self.driver.close(call, milliseconds(deadline_ms));
+    }
+
+    /// Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process.
+    #[napi]
+    pub fn release(&mut self, env: Env, deadline_ms: f64) -> napi::Result<()> {
+        self.driver.stop(milliseconds(deadline_ms));
+        self.hook.take().map_or(Ok(()), |hook| env.remove_env_cleanup_hook(hook))
+    }
+}
+
+fn bytes(media: Media) -> Answer {
+    Answer::Bytes(media.bytes)
+}
+
+fn parse(query: &str) -> Result<TaskQuery> {
+    serde_json::from_str(query).map_err(|error| Error::validation(format!("the query is not valid: {error}")))
+}
+
+/// A duration of whole or broken milliseconds; nonsense counts as none, too much as a day.
+fn milliseconds(value: f64) -> Duration {
+    let most = Duration::from_secs(86_400);
+    Duration::try_from_secs_f64(value / 1000.0).map_or(if value > 0.0 { most } else { Duration::ZERO }, |time| time.min(most))
+}

@@ -1,0 +1,141 @@
+import { Calls } from "./calls";
+import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
+import { Task } from "./task";
+import type { GenerateRequest, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
+
+/** How to submit. */
+export interface GenerateOptions {
+  /** Cancels the task, now or at any later time. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How to close. */
+export interface CloseOptions {
+  /** How long running tasks get to stop; 10 s when absent. */
+  deadlineMs?: number | undefined;
+}
+
+const CLOSE_MS = 10_000;
+const EXIT_MS = 5_000;
+
+/** The platforms of this environment that are open. */
+const open = new Set<Calls>();
+
+process.on("exit", () => {
+  for (const calls of open) calls.native.release(EXIT_MS);
+});
+
+/**
+ * A running platform in one data folder. It runs until it is closed or its environment (process or worker thread) ends;
+ * an idle one does not keep the process alive. Every call gives a promise and leaves the event loop free.
+ */
+export class Platform implements AsyncDisposable {
+  readonly #calls: Calls;
+  #closing: Promise<void> | undefined;
+
+  private constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /**
+   * Opens the data folder, brings back what a crash interrupted, and starts the lanes.
+   * @throws MustError `validation_error`, `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`,
+   * `storage_corrupt`.
+   */
+  static async open(settings: Settings): Promise<Platform> {
+    const json = encodeSettings(settings);
+    const calls = new Calls();
+    open.add(calls);
+    try {
+      await calls.start((call) => calls.native.open(call, json));
+      return new Platform(calls);
+    } catch (error) {
+      await end(calls, 0);
+      throw error;
+    }
+  }
+
+  /** The catalog: every model, whether it can run here, its modes and its parameters. */
+  models(): Promise<Model[]> {
+    return this.#calls.json((call) => this.#calls.native.models(call));
+  }
+
+  /**
+   * Checks the request, makes a durable task and hands it to a lane; does not wait for the result.
+   * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no
+   * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
+   */
+  async generate(request: GenerateRequest, { signal }: GenerateOptions = {}): Promise<Task> {
+    signal?.throwIfAborted();
+    const { json, images } = encodeRequest(request);
+    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images));
+    const task = new Task(this.#calls, state.id);
+    if (signal?.aborted) {
+      await task.cancel();
+      throw signal.reason;
+    }
+    if (signal) this.#cancelOn(signal, task);
+    return task;
+  }
+
+  /** A handle of the task with this id, which need not exist. */
+  task(id: string): Task {
+    return new Task(this.#calls, id);
+  }
+
+  /** A page of the tasks of every status. */
+  async tasks(query: TaskQuery = {}): Promise<TaskPage> {
+    const json = encodeQuery(query);
+    return this.#calls.json((call) => this.#calls.native.tasks(call, json));
+  }
+
+  /** A page of the finished tasks with a result. */
+  async gallery(query: TaskQuery = {}): Promise<TaskPage> {
+    const json = encodeQuery(query);
+    return this.#calls.json((call) => this.#calls.native.gallery(call, json));
+  }
+
+  /**
+   * Removes an ended task and its files.
+   * @throws MustError `task_not_found`; `invalid_state` while it runs or waits: cancel it first.
+   */
+  async delete(id: string): Promise<void> {
+    const task = textArgument("the task id", id);
+    await this.#calls.start((call) => this.#calls.native.delete(call, task));
+  }
+
+  /**
+   * Stops taking work, asks what runs to stop, waits for it, and closes the data folder. Tasks that are not finished go on
+   * when the folder is opened again. Calls that are open end with `invalid_state`. Calling it again does nothing.
+   */
+  async close({ deadlineMs = CLOSE_MS }: CloseOptions = {}): Promise<void> {
+    const deadline = timeArgument("deadlineMs", deadlineMs);
+    await (this.#closing ??= end(this.#calls, deadline));
+  }
+
+  /** Closes the platform, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Cancels `task` when `signal` is aborted; lets go of the signal when the task has ended. */
+  #cancelOn(signal: AbortSignal, task: Task): void {
+    const cancel = (): void => void task.cancel().catch(ignore);
+    signal.addEventListener("abort", cancel, { once: true });
+    this.#calls
+      .start((call) => this.#calls.native.wait(call, task.id), { background: true })
+      .catch(ignore)
+      .finally(() => signal.removeEventListener("abort", cancel));
+  }
+}
+
+async function end(calls: Calls, deadlineMs: number): Promise<void> {
+  try {
+    await calls.close(deadlineMs);
+  } finally {
+    calls.native.release(EXIT_MS);
+    open.delete(calls);
+  }
+}
+
+function ignore(): void {}

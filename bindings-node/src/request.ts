@@ -1,0 +1,148 @@
+/** Requests, queries and settings on their way into the native part: checked for what JSON cannot say, images taken out. */
+
+import { validation } from "./errors";
+import type { NativeImage } from "./native";
+import type { Settings } from "./types";
+
+const MAX_DEPTH = 16;
+
+/** A request as JSON text, with the raw images beside it. */
+export function encodeRequest(request: unknown): { json: string; images: NativeImage[] } {
+  const images: NativeImage[] = [];
+  return { json: encodeObject("the request", request, images), images };
+}
+
+/** A query as JSON text. */
+export function encodeQuery(query: unknown): string {
+  return encodeObject("the query", query);
+}
+
+function encodeObject(what: string, value: unknown, images?: NativeImage[]): string {
+  if (!isPlainObject(value)) throw validation(`${what} must be an object, not ${kind(value)}`);
+  return JSON.stringify(encode(value, "", 0, images));
+}
+
+function encode(value: unknown, path: string, depth: number, images: NativeImage[] | undefined): unknown {
+  switch (typeof value) {
+    case "boolean":
+      return value;
+    case "string":
+      if (!value.isWellFormed()) throw validation(`${path} holds half of a surrogate pair, which is not Unicode text`);
+      return value;
+    case "number":
+      if (!Number.isFinite(value)) throw validation(`${path} must be a finite number, not ${value}`);
+      return value;
+    case "object":
+      break;
+    default:
+      throw validation(`${path} must be a JSON value${images ? " or an image" : ""}, not ${kind(value)}`);
+  }
+  if (value === null) return null;
+  if (depth > MAX_DEPTH) throw validation(`${path} is nested too deeply`);
+  if (Array.isArray(value)) {
+    return Array.from(value, (item, index) => encode(item, `${path}[${index}]`, depth + 1, images));
+  }
+  const bytes = images && bytesOf(value);
+  if (bytes) {
+    images.push({ name: path, bytes });
+    return undefined;
+  }
+  if (!isPlainObject(value)) throw validation(`${path} must be a JSON value${images ? " or an image" : ""}, not ${kind(value)}`);
+  const encoded = Object.create(null) as Record<string, unknown>;
+  for (const [name, item] of Object.entries(value)) {
+    encoded[name] = encode(item, path ? `${path}.${name}` : name, depth + 1, images);
+  }
+  return encoded;
+}
+
+/** The native part reads the bytes before the call returns; shared memory could change under it and is copied first. */
+function bytesOf(value: object): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value.buffer instanceof ArrayBuffer ? value : new Uint8Array(value);
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function kind(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object";
+}
+
+type Kind = "text" | "count" | "texts" | "milliseconds";
+
+/** Each setting: its name in the core and what it holds. */
+const SETTINGS: { [name in keyof Required<Settings>]: readonly [string, Kind] } = {
+  dataDir: ["data_dir", "text"],
+  modelsDir: ["models_dir", "text"],
+  catalog: ["catalog", "text"],
+  device: ["device", "text"],
+  threads: ["threads", "count"],
+  lanes: ["lanes", "texts"],
+  queueDepth: ["queue_depth", "count"],
+  queueWaitMs: ["queue_wait", "milliseconds"],
+  imageLimitMs: ["image_limit", "milliseconds"],
+  videoLimitMs: ["video_limit", "milliseconds"],
+  imageStaleMs: ["image_stale", "milliseconds"],
+  videoStaleMs: ["video_stale", "milliseconds"],
+  idleEvictMs: ["idle_evict", "milliseconds"],
+};
+
+/** Settings as the core reads them: its names, seconds. */
+export function encodeSettings(settings: unknown): string {
+  if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
+  const encoded: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(settings)) {
+    if (!Object.hasOwn(SETTINGS, name)) throw validation(`there is no setting ${name}`);
+    if (value === undefined) continue;
+    const [field, expected] = SETTINGS[name as keyof Settings];
+    encoded[field] = encodeSetting(name, value, expected);
+  }
+  if (encoded["data_dir"] === undefined || encoded["data_dir"] === "") throw validation("dataDir is required");
+  return JSON.stringify(encoded);
+}
+
+function encodeSetting(name: string, value: unknown, expected: Kind): unknown {
+  const fits = {
+    text: isText(value),
+    texts: Array.isArray(value) && value.every(isText),
+    count: Number.isSafeInteger(value) && (value as number) >= 0,
+    milliseconds: isMilliseconds(value),
+  }[expected];
+  if (!fits) throw validation(`${name} must be ${SAYS[expected]}`);
+  return expected === "milliseconds" ? (value as number) / 1000 : value;
+}
+
+const SAYS: Record<Kind, string> = {
+  text: "a string",
+  texts: "an array of strings",
+  count: "a whole number, 0 or more",
+  milliseconds: "a number of milliseconds, 0 or more",
+};
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
+}
+
+/** Whether a value is a length of time. */
+export function isMilliseconds(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+/** A text argument of a call. */
+export function textArgument(name: string, value: unknown): string {
+  if (!isText(value)) throw validation(`${name} must be a string, not ${kind(value)}`);
+  return value as string;
+}
+
+/** A length of time given to a call. */
+export function timeArgument(name: string, value: unknown): number {
+  if (!isMilliseconds(value)) throw validation(`${name} must be ${SAYS.milliseconds}`);
+  return value;
+}

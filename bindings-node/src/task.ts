@@ -1,0 +1,118 @@
+import type { Calls } from "./calls";
+import { errorOf } from "./errors";
+import { textArgument, timeArgument } from "./request";
+import type { TaskState } from "./types";
+
+/** How to wait. */
+export interface WaitOptions {
+  /** Ends the waiting, with the signal's reason; the task goes on. */
+  signal?: AbortSignal | undefined;
+  /** Ends the waiting with the task as it stands then. */
+  timeoutMs?: number | undefined;
+}
+
+/** One generation. A handle that any number of callers may hold; the task itself lives in the data folder. */
+export class Task implements AsyncIterable<TaskState> {
+  readonly #calls: Calls;
+  /** Stable id. */
+  readonly id: string;
+
+  /** @internal */
+  constructor(calls: Calls, id: string) {
+    this.#calls = calls;
+    this.id = textArgument("the task id", id);
+  }
+
+  /**
+   * The task as it stands.
+   * @throws MustError `task_not_found`.
+   */
+  status(): Promise<TaskState> {
+    return this.#calls.json((call) => this.#calls.native.status(call, this.id));
+  }
+
+  /**
+   * Waits until the task has ended, and gives its last state. When `timeoutMs` runs out first, the state is that of the
+   * moment; a task that goes on is neither cancelled nor disturbed.
+   * @throws MustError with the task's own code when it failed; `task_not_found`. The signal's reason when it is aborted.
+   */
+  async wait({ signal, timeoutMs }: WaitOptions = {}): Promise<TaskState> {
+    const state = timeoutMs === undefined ? await this.#ended(signal) : await this.#endedWithin(timeoutMs, signal);
+    if (state.error) throw errorOf(state.error.code, state.error.detail);
+    return state;
+  }
+
+  /**
+   * The states of the task: first the present one, last the one it ends with. Changes that come quickly one after another
+   * are one. A failed task ends the iteration like any other; its last state has the error.
+   * @throws MustError `task_not_found` when it is deleted meanwhile, `invalid_state` when the platform closes. The
+   * signal's reason when it is aborted; the task goes on.
+   */
+  async *events({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TaskState, void, undefined> {
+    const { native } = this.#calls;
+    let stream = 0;
+    signal?.throwIfAborted();
+    await this.#calls.start((call) => native.follow((stream = call), this.id));
+    try {
+      for (;;) {
+        const state = await this.#calls.json<TaskState | null>((call) => native.next(call, stream), { signal });
+        if (state === null) return;
+        yield state;
+      }
+    } finally {
+      native.unfollow(stream);
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<TaskState, void, undefined> {
+    return this.events();
+  }
+
+  /**
+   * Asks the task to end. True when it was still pending or running; false when it had ended already, and nothing changes.
+   * @throws MustError `task_not_found`.
+   */
+  cancel(): Promise<boolean> {
+    return this.#calls.json((call) => this.#calls.native.cancel(call, this.id));
+  }
+
+  /**
+   * The bytes of the result.
+   * @throws MustError `result_not_ready`, `result_gone`, `task_not_found`.
+   */
+  result(): Promise<Buffer> {
+    return this.#calls.bytes((call) => this.#calls.native.result(call, this.id));
+  }
+
+  /**
+   * The bytes of the preview: a JPEG of at most 512 by 512 pixels.
+   * @throws MustError `result_not_ready`, `result_gone`, `task_not_found`.
+   */
+  preview(): Promise<Buffer> {
+    return this.#calls.bytes((call) => this.#calls.native.preview(call, this.id));
+  }
+
+  /**
+   * Writes the result to a file; one that is there is replaced once the new one is whole.
+   * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
+   */
+  async save(path: string): Promise<void> {
+    const file = textArgument("path", path);
+    await this.#calls.start((call) => this.#calls.native.save(call, this.id, file));
+  }
+
+  #ended(signal: AbortSignal | undefined): Promise<TaskState> {
+    return this.#calls.json((call) => this.#calls.native.wait(call, this.id), { signal });
+  }
+
+  async #endedWithin(timeoutMs: number, signal: AbortSignal | undefined): Promise<TaskState> {
+    const time = AbortSignal.timeout(Math.ceil(timeArgument("timeoutMs", timeoutMs)));
+    const either = signal ? AbortSignal.any([signal, time]) : time;
+    try {
+      return await this.#ended(either);
+    } catch (error) {
+      if (error !== time.reason || error === undefined) throw error;
+      return this.status();
+    }
+  }
+}

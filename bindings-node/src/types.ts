@@ -1,0 +1,141 @@
+/**
+ * What goes in and what comes out. Requests, tasks, queries and models keep the names of the catalog and of the HTTP API
+ * (snake_case); options of this module's own calls are camelCase.
+ */
+
+import type { ErrorCode } from "./generated/codes";
+import type { Mode, ModelId, Parameters } from "./generated/parameters";
+
+/** How a platform is set up; everything but `dataDir` may be left out. */
+export interface Settings {
+  /** Folder of the database and the results; made when absent. One process at a time. */
+  dataDir: string;
+  /** Folder with one folder of weights a model; `models` in the data folder when absent. */
+  modelsDir?: string | undefined;
+  /** A catalog file that stands in for the built-in one. */
+  catalog?: string | undefined;
+  /** Where inference runs: the first GPU that works, else the CPU (`auto`). */
+  device?: "auto" | "cpu" | "cuda" | undefined;
+  /** Threads that inference on the CPU uses; 0 means one a core. */
+  threads?: number | undefined;
+  /** Models that get a lane of their own, where their pipeline stays warm. */
+  lanes?: string[] | undefined;
+  /** Places in the shared queue. */
+  queueDepth?: number | undefined;
+  /** How long a submission waits for a place in a full queue before `queue_overloaded`. */
+  queueWaitMs?: number | undefined;
+  /** How long a picture may run. */
+  imageLimitMs?: number | undefined;
+  /** How long a clip may run. */
+  videoLimitMs?: number | undefined;
+  /** When a picture that is still processing is given up. */
+  imageStaleMs?: number | undefined;
+  /** When a clip that is still processing is given up. */
+  videoStaleMs?: number | undefined;
+  /** How long an unused pipeline stays loaded. */
+  idleEvictMs?: number | undefined;
+}
+
+/** A picture or a clip. */
+export type MediaType = "image" | "video";
+
+/** Where a task stands. */
+export type Status = "pending" | "processing" | "done" | "failed";
+
+/** A PNG, JPEG or WebP picture: its bytes, or a data URI. */
+export type ImageInput = Uint8Array | ArrayBuffer | string;
+
+/** What to generate: the model, its mode and its parameters in one flat object. */
+export type GenerateRequest = {
+  /** Catalog id or alias. */
+  model: ModelId | (string & {});
+  /** The model's default mode when absent. */
+  mode?: Mode | (string & {});
+} & Parameters;
+
+/** Why a task failed. */
+export interface TaskFailure {
+  code: ErrorCode;
+  /** What happened. */
+  detail: string;
+}
+
+/** One task, as it stood when it was asked for. Times are RFC 3339 in UTC. */
+export interface TaskState {
+  id: string;
+  /** Workspace that runs it; null when it runs here. */
+  workspace: string | null;
+  /** Catalog id of the model. */
+  model: string;
+  type: MediaType;
+  mode: string;
+  prompt: string;
+  negative_prompt: string;
+  /** Every other parameter, defaults filled in; images are named, not held. */
+  parameters: Record<string, unknown>;
+  /** Seed in use; drawn when -1 was asked for. */
+  seed: number;
+  /** Pixels. */
+  width: number;
+  /** Pixels. */
+  height: number;
+  status: Status;
+  /** 0 to 100, never falling. */
+  progress: number;
+  /** Name of the stage it is in. */
+  stage: string;
+  /** More about the stage, such as `step 3 of 20`. */
+  stage_detail: string;
+  /** File of the result, relative to the data folder. Present exactly when done. */
+  result_path: string | null;
+  /** File of the preview, relative to the data folder. */
+  preview_path: string | null;
+  /** Present exactly when failed. */
+  error: TaskFailure | null;
+  created_at: string;
+  updated_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+/** Which tasks to list. */
+export interface TaskQuery {
+  status?: Status;
+  /** Id or alias. */
+  model?: string;
+  type?: MediaType;
+  /** `newest` first unless asked otherwise. */
+  sort?: "newest" | "oldest";
+  /** From 1. */
+  page?: number;
+  /** 1 to 100; 20 when absent. */
+  per_page?: number;
+}
+
+/** One page of tasks. */
+export interface TaskPage {
+  items: TaskState[];
+  /** How many there are on all pages. */
+  total: number;
+  /** From 1. */
+  page: number;
+  per_page: number;
+  /** Whether another page follows. */
+  has_more: boolean;
+}
+
+/** A model of the catalog. */
+export interface Model {
+  id: string;
+  name: string;
+  type: MediaType;
+  category: string;
+  description: string;
+  modes: string[];
+  default_mode: string;
+  /** Whether its weights are on this machine. */
+  available: boolean;
+  /** Default, bounds, choices and rules of each parameter, by name. */
+  parameters_schema: unknown;
+  [field: string]: unknown;
+}
