@@ -5,20 +5,19 @@
 // The clips are those of `cargo test -p must --test media_external -- --ignored samples`: 64x64, 17 frames at 16 a second,
 // a red disc on a light ground. Needs only Node and a Chromium (CHROMIUM names it; `chromium` otherwise).
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 
 const types = { ".mp4": "video/mp4", ".webm": "video/webm" };
+const limit = 60_000;
 
-function page(file) {
-  const uri = `data:${types[extname(file)]};base64,${readFileSync(file).toString("base64")}`;
-  return `<!doctype html><meta charset="utf-8"><video muted playsinline src="${uri}"></video><pre id="result">waiting</pre>
+const page = `<!doctype html><meta charset="utf-8"><video muted playsinline src="/clip"></video>
 <script>
 const video = document.querySelector("video");
-const result = document.getElementById("result");
-const finish = (value) => { result.textContent = JSON.stringify(value); };
+const finish = (value) => fetch("/result", { method: "POST", body: JSON.stringify(value) });
 const pixel = (x, y) => {
   const canvas = document.createElement("canvas");
   canvas.width = video.videoWidth;
@@ -37,26 +36,49 @@ video.onended = () => finish({
   width: video.videoWidth, height: video.videoHeight, duration: video.duration, time: video.currentTime, ...first,
 });
 </script>`;
+
+// Serves the page and the clip, and resolves with what the page reports.
+function serve(file) {
+  const server = createServer();
+  const reported = new Promise((resolve) => {
+    server.on("request", (request, response) => {
+      if (request.url === "/clip") {
+        response.writeHead(200, { "Content-Type": types[extname(file)] }).end(readFileSync(file));
+      } else if (request.url === "/result") {
+        let body = "";
+        request.on("data", (part) => { body += part; });
+        request.on("end", () => { response.end(); resolve(JSON.parse(body)); });
+      } else {
+        response.writeHead(200, { "Content-Type": "text/html" }).end(request.url === "/" ? page : "");
+      }
+    });
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, reported })));
 }
 
-function play(file) {
-  const folder = mkdtempSync(join(tmpdir(), "must-play-"));
+async function play(file) {
+  const profile = mkdtempSync(join(tmpdir(), "must-play-"));
+  const { server, reported } = await serve(file);
+  const browser = spawn(process.env.CHROMIUM ?? "chromium", [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+    "--remote-debugging-port=0", `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`,
+  ], { stdio: "ignore" });
+  const ended = new Promise((resolve) => {
+    browser.on("error", (error) => resolve({ error: String(error) }));
+    browser.on("exit", () => resolve({ error: "the browser ended" }));
+  });
+  let timer;
+  const late = new Promise((resolve) => { timer = setTimeout(() => resolve({ error: "nothing after a minute" }), limit); });
   try {
-    const html = join(folder, "page.html");
-    writeFileSync(html, page(file));
-    const chromium = process.env.CHROMIUM ?? "chromium";
-    const run = spawnSync(chromium, [
-      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-      `--user-data-dir=${join(folder, "profile")}`, "--timeout=15000", "--virtual-time-budget=10000", "--dump-dom",
-      `file://${html}`,
-    ], { encoding: "utf8", timeout: 120_000 });
-    if (run.error) throw run.error;
-    const found = /<pre id="result">([^<]*)<\/pre>/.exec(run.stdout)?.[1] ?? "no answer";
-    if (!found.startsWith("{")) throw new Error(`${found}: ${run.stderr.slice(-500)}`);
-    return JSON.parse(found.replaceAll("&amp;", "&"));
+    return await Promise.race([reported, ended, late]);
   } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    clearTimeout(timer);
+    browser.kill();
+    await ended;
+    server.closeAllConnections();
+    server.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
@@ -65,7 +87,7 @@ const files = process.argv.slice(2);
 if (files.length === 0) throw new Error("name at least one clip");
 let failed = false;
 for (const file of files) {
-  const seen = play(file);
+  const seen = await play(file);
   const wrong = [];
   if (seen.error) wrong.push(seen.error);
   else {
