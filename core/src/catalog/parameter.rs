@@ -158,7 +158,9 @@ impl Parameter {
         if !self.locked && (self.minimum.is_some_and(|least| number < least) || self.maximum.is_some_and(|most| number > most)) {
             return Err(format!("{name} must be {}, and is {value}", self.range()));
         }
-        if let Some(step) = self.step.filter(|step| *step > 0.0 && !self.locked) {
+        // The default is always allowed: 720 is the catalog's width of a clip, and lies between two steps of 64 from 512.
+        let is_default = self.default.as_ref().is_some_and(|default| same(default, value));
+        if let Some(step) = self.step.filter(|step| *step > 0.0 && !self.locked && !is_default) {
             let steps = (number - self.minimum.unwrap_or(0.0)) / step;
             if (steps - steps.round()).abs() > 1e-6 {
                 return Err(format!("{name} must be {} in steps of {}, and is {value}", self.range(), trim(step)));

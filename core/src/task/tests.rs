@@ -1,0 +1,258 @@
+use super::store::{self, Lease};
+use super::*;
+use crate::error::{ErrorCode, Result};
+use crate::store::Store;
+use crate::{Event, Platform, Settings};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn row(id: &str) -> Task {
+    let now = Timestamp::now();
+    Task {
+        id: id.to_owned(), workspace: None, model: "tiny-image".to_owned(), media_type: MediaType::Image, mode: "txt2img".to_owned(),
+        prompt: "a circle".to_owned(), negative_prompt: String::new(), parameters: serde_json::Map::new(), seed: 7, width: 64, height: 64,
+        status: Status::Pending, progress: 0, stage: "queued".to_owned(), stage_detail: String::new(), result_path: None, preview_path: None,
+        error: None, created_at: now, updated_at: now, started_at: None, finished_at: None,
+    }
+}
+
+fn with_row<T>(work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> T
+where
+    T: Send + 'static,
+{
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+    store
+        .write(move |connection| {
+            store::insert(connection, &row("a"), &[("reference_image".to_owned(), vec![1])])?;
+            work(connection)
+        })
+        .unwrap()
+}
+
+fn claim(connection: &Connection, epoch: i64) -> Lease {
+    store::claim(connection, "a", epoch).unwrap().unwrap()
+}
+
+#[test]
+fn a_task_walks_from_pending_to_done_and_no_further() {
+    with_row(|c| {
+        let lease = claim(c, 0);
+        assert_eq!(store::claim(c, "a", 0)?, None, "claimed already");
+        assert!(store::progress(c, "a", lease, 40, "denoising", "step 2 of 5")?);
+        assert!(store::progress(c, "a", lease, 30, "decoding", "")?, "progress does not fall");
+        assert_eq!(store::get(c, "a")?.progress, 40);
+        assert!(store::complete(c, "a", lease, "results/a/1/result.png", "results/a/1/preview.jpg")?);
+        let done = store::get(c, "a")?;
+        assert_eq!((done.status, done.progress, done.error.is_none(), done.finished_at.is_some()), (Status::Done, 100, true, true));
+        assert!(!store::fail(c, "a", Some(lease), ErrorCode::Internal, "late")?);
+        assert_eq!(store::cancel(c, "a")?, Status::Done);
+        assert!(store::inputs(c, "a")?.is_empty(), "inputs go with the end");
+        for sql in [
+            "UPDATE task SET status = 'pending'", "UPDATE task SET status = 'processing'", "UPDATE task SET progress = 5",
+            "UPDATE task SET status = 'failed', error_code = 'x'",
+        ] {
+            assert!(c.execute(sql, []).is_err(), "{sql}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_lost_lease_changes_nothing() {
+    with_row(|c| {
+        let first = claim(c, 0);
+        let second = claim(c, first.epoch);
+        assert!(!store::progress(c, "a", first, 50, "x", "")?);
+        assert!(!store::complete(c, "a", first, "r", "p")?);
+        assert!(!store::fail(c, "a", Some(first), ErrorCode::Internal, "x")?);
+        assert!(store::complete(c, "a", second, "r2", "p2")?);
+        assert_eq!(store::get(c, "a")?.result_path.as_deref(), Some("r2"));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_table_refuses_half_truths() {
+    with_row(|c| {
+        for sql in [
+            "UPDATE task SET status = 'done', finished_at = 1", "UPDATE task SET status = 'failed', finished_at = 1",
+            "UPDATE task SET result_path = 'x'", "UPDATE task SET progress = 101", "UPDATE task SET status = 'lost'",
+        ] {
+            assert!(c.execute(sql, []).is_err(), "{sql}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn stale_tasks_fail_by_the_limit_of_their_kind() {
+    with_row(|c| {
+        claim(c, 0);
+        c.execute("UPDATE task SET started_at = started_at - 600001", [])?;
+        assert!(store::fail_stale(c, MediaType::Video, Duration::from_secs(600))?.is_empty());
+        assert!(store::fail_stale(c, MediaType::Image, Duration::from_secs(700))?.is_empty());
+        let stale = store::fail_stale(c, MediaType::Image, Duration::from_secs(600))?;
+        assert_eq!(stale.len(), 1);
+        assert_eq!(stale[0].1.as_secs(), 600);
+        let error = store::get(c, "a")?.error.unwrap();
+        assert_eq!(error.code, "task_stale");
+        assert!(error.detail.contains("600 s"), "{}", error.detail);
+        Ok(())
+    });
+}
+
+fn open(folder: &tempfile::TempDir) -> Platform {
+    Platform::open(Settings::new(folder.path())).unwrap()
+}
+
+fn picture(prompt: &str) -> GenerateRequest {
+    GenerateRequest::new("tiny-image", prompt).set("steps", 4).set("guidance_scale", 1.0).set("seed", 7)
+}
+
+#[test]
+fn a_picture_is_made_followed_kept_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = open(&folder);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&events);
+    platform.observe_lanes(Box::new(move |event| heard.lock().push(format!("{event:?}")))).unwrap();
+    let task = platform.submit(&picture("a red circle")).unwrap();
+    assert_eq!((task.status, task.seed), (Status::Pending, 7));
+    let mut follow = platform.events(&task.id).unwrap();
+    let (mut last, mut ended) = (0, false);
+    loop {
+        match follow.next(Some(Duration::from_secs(120))).unwrap() {
+            Event::Changed(task) => {
+                assert!(task.progress >= last, "{} after {last}", task.progress);
+                last = task.progress;
+                ended = task.status == Status::Done;
+            }
+            Event::Ended => break,
+            Event::TimedOut => panic!("too slow"),
+        }
+    }
+    assert!(ended && last == 100);
+    let media = platform.result(&task.id).unwrap();
+    assert_eq!(media.content_type, "image/png");
+    assert_eq!(platform.preview(&task.id).unwrap().content_type, "image/jpeg");
+    let again = platform.submit(&picture("a red circle")).unwrap();
+    assert_eq!(platform.wait(&again.id, Some(Duration::from_secs(120))).unwrap().status, Status::Done);
+    assert_eq!(platform.result(&again.id).unwrap().bytes, media.bytes, "same seed, same bytes");
+    let heard = events.lock().join(" ");
+    assert!(heard.contains("Miss") && heard.contains("Loaded") && heard.contains("Hit"), "{heard}");
+    let load = platform.load().unwrap();
+    assert_eq!((load.lanes[0].hits, load.lanes[0].misses), (1, 1));
+    assert!(load.lanes[0].memory_bytes > 1_000_000);
+    assert_eq!(platform.gallery(&TaskQuery::default()).unwrap().total, 2);
+    platform.delete(&task.id).unwrap();
+    assert_eq!(platform.status(&task.id).unwrap_err().code(), ErrorCode::TaskNotFound);
+    assert!(!folder.path().join("results").join(&task.id).exists());
+    assert_eq!(platform.gallery(&TaskQuery { model: Some("tiny-image".into()), ..Default::default() }).unwrap().items.len(), 1);
+    platform.close(Duration::from_secs(10)).unwrap();
+    platform.close(Duration::from_secs(10)).unwrap();
+    assert_eq!(platform.status(&again.id).unwrap_err().code(), ErrorCode::InvalidState);
+    let reopened = open(&folder);
+    assert_eq!(reopened.result(&again.id).unwrap().bytes, media.bytes);
+}
+
+#[test]
+fn cancel_ends_pending_and_running_tasks_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = open(&folder);
+    let running = platform.submit(&GenerateRequest::new("tiny-video", "a red circle").set("steps", 50)).unwrap();
+    let waiting = platform.submit(&picture("a circle")).unwrap();
+    let mut events = platform.events(&running.id).unwrap();
+    while !matches!(events.next(Some(Duration::from_secs(60))).unwrap(), Event::Changed(task) if task.stage == "denoising") {}
+    assert_eq!(platform.delete(&running.id).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(platform.result(&running.id).unwrap_err().code(), ErrorCode::ResultNotReady);
+    assert!(platform.cancel(&waiting.id).unwrap());
+    assert!(platform.cancel(&running.id).unwrap());
+    for id in [&running.id, &waiting.id] {
+        let ended = platform.wait(id, Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(ended.error.unwrap().code, "cancelled");
+        assert!(!platform.cancel(id).unwrap());
+        assert_eq!(platform.result(id).unwrap_err().code(), ErrorCode::ResultGone);
+    }
+    assert_eq!(platform.cancel("nothing").unwrap_err().code(), ErrorCode::TaskNotFound);
+}
+
+#[test]
+fn limits_end_a_task_with_their_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = r#"{"data_dir": "DIR", "image_limit": 0, "video_limit": 600, "video_stale": 0.05}"#.replace("DIR", &folder.path().display().to_string());
+    let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
+    let image = platform.submit(&picture("a circle")).unwrap();
+    let ended = platform.wait(&image.id, Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(ended.error.unwrap().code, "task_timeout");
+    let video = platform.submit(&GenerateRequest::new("tiny-video", "a circle").set("steps", 50)).unwrap();
+    let ended = platform.wait(&video.id, Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(ended.error.unwrap().code, "task_stale");
+}
+
+#[test]
+fn refused_submissions_leave_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = r#"{"data_dir": "DIR", "queue_depth": 1, "queue_wait": 0, "paused": true}"#.replace("DIR", &folder.path().display().to_string());
+    let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
+    let not_a_picture = GenerateRequest::new("tiny-image", "x").mode("img2img").image("reference_image", b"no picture at all".to_vec());
+    for (request, code) in [
+        (GenerateRequest::new("pony", "a boat"), ErrorCode::ModelUnavailable),
+        (not_a_picture, ErrorCode::ValidationError),
+        (GenerateRequest::new("tiny-image", " "), ErrorCode::ValidationError),
+    ] {
+        let error = platform.submit(&request).unwrap_err();
+        assert_eq!(error.code(), code);
+        assert!(!error.detail().is_empty() && !error.user_action().is_empty());
+    }
+    assert_eq!(platform.tasks(&TaskQuery::default()).unwrap().total, 0);
+    for _ in 0..2 {
+        platform.submit(&picture("a circle")).unwrap();
+    }
+    assert_eq!(platform.submit(&picture("a circle")).unwrap_err().code(), ErrorCode::QueueOverloaded);
+    assert_eq!(platform.tasks(&TaskQuery { status: Some(Status::Pending), ..Default::default() }).unwrap().total, 2);
+}
+
+#[test]
+fn what_a_restart_finds_runs_or_ends_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let paused = r#"{"data_dir": "DIR", "paused": true}"#.replace("DIR", &folder.path().display().to_string());
+    let platform = Platform::open(Settings::from_json(&paused).unwrap()).unwrap();
+    let ids: Vec<_> = (0..4).map(|_| platform.submit(&picture("a circle")).unwrap().id).collect();
+    platform.close(Duration::from_secs(5)).unwrap();
+    {
+        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+        let ids = ids.clone();
+        store
+            .write(move |c| {
+                for id in &ids[1..] {
+                    store::claim(c, id, 0)?;
+                }
+                c.execute("UPDATE task SET cancel_requested = 1 WHERE id = ?", [&ids[2]])?;
+                Ok(c.execute("UPDATE task SET started_at = started_at - 601000 WHERE id = ?", [&ids[3]])?)
+            })
+            .unwrap();
+    }
+    let orphan = folder.path().join("results").join("nobody").join("1");
+    std::fs::create_dir_all(&orphan).unwrap();
+    let platform = open(&folder);
+    let ends: Vec<_> = ids.iter().map(|id| platform.wait(id, Some(Duration::from_secs(120))).unwrap()).collect();
+    assert_eq!(ends[0].status, Status::Done, "pending runs");
+    assert_eq!(ends[1].status, Status::Done, "interrupted runs again");
+    assert_eq!(ends[2].error.as_ref().unwrap().code, "cancelled");
+    assert_eq!(ends[3].error.as_ref().unwrap().code, "task_stale");
+    platform.close(Duration::from_secs(5)).unwrap();
+    assert!(!orphan.exists(), "files of no task are removed");
+}
+
+#[test]
+fn public_types_cross_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Platform>();
+    check::<crate::Error>();
+    check::<Task>();
+    check::<TaskEvents>();
+    check::<GenerateRequest>();
+}
