@@ -1,0 +1,86 @@
+//! The `must` program as a user runs it: what it prints and how it exits.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn must(data: &Path, arguments: &[&str]) -> Run {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_must")).arg("--data").arg(data).args(arguments).output().unwrap();
+    Run { code: status.code().unwrap_or(-1), stdout: String::from_utf8(stdout).unwrap(), stderr: String::from_utf8(stderr).unwrap() }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn generate_show_list_and_delete() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let picture = folder.path().join("circle.png");
+    let picture = picture.to_str().unwrap();
+    let made = must(&data, &["--json", "generate", "a red circle", "-o", picture, "--seed", "7", "--set", "steps=4"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let task = json(&made.stdout);
+    assert_eq!((&task["status"], &task["model"], &task["parameters"]["steps"]), (&"done".into(), &"tiny-image".into(), &4.into()));
+    assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+    let id = task["id"].as_str().unwrap();
+
+    let again = folder.path().join("again.jpg");
+    let made = must(&data, &["generate", "a red circle", "-o", again.to_str().unwrap(), "--set", "steps=4", "--image", &format!("reference_image={picture}"), "-q"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(made.stdout.contains("seed"), "{}", made.stdout);
+
+    let gallery = json(&must(&data, &["gallery", "--json"]).stdout);
+    assert_eq!(gallery["total"], 2);
+    assert_eq!(gallery["items"][0]["mode"], "img2img", "the mode follows from the image");
+    assert_eq!(json(&must(&data, &["tasks", "show", id, "--json"]).stdout)["id"], id);
+    assert_eq!(json(&must(&data, &["tasks", "list", "--status", "failed", "--json"]).stdout)["total"], 0);
+    assert_eq!(json(&must(&data, &["tasks", "cancel", id, "--json"]).stdout)["cancelled"], false);
+    assert_eq!(must(&data, &["tasks", "delete", id]).code, 0);
+    assert_eq!(must(&data, &["tasks", "show", id]).code, 4);
+    let models = json(&must(&data, &["models", "--json"]).stdout);
+    assert_eq!(models["models"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn refusals_say_why_and_exit_with_their_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = folder.path().join("not-a-folder");
+    std::fs::write(&file, "x").unwrap();
+    for (arguments, code, name) in [
+        (vec!["generate", "a boat", "-o", "boat.gif"], 2, "validation_error"),
+        (vec!["generate", " ", "-o", "boat.png"], 2, "validation_error"),
+        (vec!["generate", "a boat", "-o", "boat.png", "--set", "width=65"], 2, "validation_error"),
+        (vec!["generate", "a boat", "-o", "boat.png", "--set", "nonsense"], 2, "validation_error"),
+        (vec!["generate", "a boat", "-o", "boat.png", "--model", "pony"], 3, "model_unavailable"),
+        (vec!["tasks", "show", "nothing"], 4, "task_not_found"),
+    ] {
+        let run = must(&data, &[&["--json"], arguments.as_slice()].concat());
+        assert_eq!(run.code, code, "{arguments:?}: {}", run.stderr);
+        let error = json(&run.stderr);
+        assert_eq!(error["code"], name);
+        assert!(error["detail"].as_str().is_some_and(|text| !text.is_empty()) && error["user_action"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(run.stdout.is_empty());
+    }
+    let run = must(&file, &["--json", "models"]);
+    assert_eq!((run.code, json(&run.stderr)["code"].as_str()), (3, Some("dependency_unavailable")));
+    assert_eq!(must(&data, &["generate"]).code, 2);
+}
+
+#[test]
+fn a_second_program_in_the_folder_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = must::Platform::open(must::Settings::new(folder.path())).unwrap();
+    let run = must(folder.path(), &["--json", "models"]);
+    assert_eq!((run.code, json(&run.stderr)["code"].as_str()), (3, Some("data_dir_locked")));
+    drop(held);
+    assert_eq!(must(folder.path(), &["models"]).code, 0);
+}

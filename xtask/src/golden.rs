@@ -1,0 +1,25 @@
+//! `cargo xtask golden`: the golden data, made by the reference library and compared with.
+
+use crate::run::{Outcome, command, root, run, target, words};
+use std::path::PathBuf;
+
+/// The Python that has the reference library: `MUST_REFERENCE_PYTHON`, or an environment made for it.
+pub fn reference_python() -> Result<PathBuf, String> {
+    if let Some(python) = std::env::var_os("MUST_REFERENCE_PYTHON") {
+        return Ok(PathBuf::from(python));
+    }
+    let folder = target().join("reference");
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        run(command("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut install = command(&python);
+        run(install.args(["-m", "pip", "install", "--quiet", "-r"]).arg(root().join("tools/golden/requirements.txt")))?;
+    }
+    Ok(python)
+}
+
+pub fn run_golden() -> Outcome {
+    let python = reference_python()?;
+    run(command(python).arg("tools/golden/make.py").env("HF_HUB_OFFLINE", "1"))?;
+    run(&mut words("cargo", "test -p must --test golden -- --nocapture"))
+}

@@ -1,0 +1,64 @@
+//! Running programs from the project's root, and saying what is run.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Command;
+
+pub type Outcome = Result<(), String>;
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+}
+
+/// The folder that cargo builds into.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// What the dev profile builds.
+pub fn built(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
+
+/// A command that runs in the project's root and builds into the one target folder.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root()).env("CARGO_TARGET_DIR", target());
+    command
+}
+
+/// Runs a command, showing it and all that it prints.
+pub fn run(command: &mut Command) -> Outcome {
+    let shown = show(command);
+    eprintln!("+ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {shown}")),
+        Err(error) => Err(format!("cannot run {shown}: {error}")),
+    }
+}
+
+/// Runs a command and returns what it printed on standard output.
+pub fn read(command: &mut Command) -> Result<String, String> {
+    let shown = show(command);
+    eprintln!("+ {shown}");
+    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("failed ({}): {shown}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("did not print text: {shown}"))
+}
+
+/// `program` followed by the words of `line`.
+pub fn words(program: &str, line: &str) -> Command {
+    let mut command = command(program);
+    command.args(line.split_whitespace());
+    command
+}
+
+fn show(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
