@@ -61,7 +61,8 @@ struct Slots {
 
 struct Table {
     process: u32,
-    forked: bool,
+    /// The table of the process that this one was forked from: kept, and never looked into.
+    parent: Option<&'static Table>,
     slots: RwLock<Slots>,
 }
 
@@ -71,12 +72,11 @@ fn table() -> &'static Table {
     let process = std::process::id();
     let current = CURRENT.load(Ordering::Acquire);
     // SAFETY: null, or a table that was published below and is never freed.
-    if let Some(table) = unsafe { current.as_ref() }
-        && table.process == process
-    {
-        return table;
-    }
-    let fresh = Box::into_raw(Box::new(Table { process, forked: !current.is_null(), slots: RwLock::default() }));
+    let parent = match unsafe { current.as_ref() } {
+        Some(table) if table.process == process => return table,
+        other => other,
+    };
+    let fresh = Box::into_raw(Box::new(Table { process, parent, slots: RwLock::default() }));
     match CURRENT.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: just made, and from now on never freed.
         Ok(_) => unsafe { &*fresh },
@@ -163,7 +163,7 @@ fn live<T: Object>(handle: *const T::Handle) -> Result<usize> {
 }
 
 fn stale<T: Object>(table: &Table) -> Error {
-    if table.forked {
+    if table.parent.is_some() {
         return Error::new(
             ErrorCode::InvalidState,
             format!("{} does not belong to this process, which was forked", T::NAME),

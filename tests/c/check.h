@@ -2,6 +2,8 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#define _DEFAULT_SOURCE
+
 #include <must.h>
 #include <stdio.h>
 #include <stdlib.h>

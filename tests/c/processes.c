@@ -1,5 +1,4 @@
 /* Other processes: a forked child, a second process on the same folder, a folder that cannot be written. */
-#define _DEFAULT_SOURCE
 #include "check.h"
 
 #include <string.h>
