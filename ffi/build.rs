@@ -1,0 +1,12 @@
+//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let target = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let argument = match target.as_str() {
+        "linux" | "freebsd" | "android" => "-Wl,-soname,libmust.so.0",
+        "macos" => "-Wl,-install_name,@rpath/libmust.0.dylib",
+        _ => return,
+    };
+    println!("cargo::rustc-cdylib-link-arg={argument}");
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Builds libmust and installs it for C and C++ hosts:
+#
+#   ffi/install.sh PREFIX [debug|release]      (release when not said)
+#
+# lays out PREFIX/include/{must.h,must.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
+# PREFIX/lib/cmake/must. Everything in PREFIX finds the rest by its own place, so the folder can be moved.
+set -eu
+
+[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+mkdir -p "$1"
+prefix=$(cd "$1" && pwd)
+profile=${2:-release}
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+
+case $profile in
+  release) cargo build --quiet -p must-ffi --release ;;
+  debug) cargo build --quiet -p must-ffi ;;
+  *) echo "install.sh: the profile is debug or release, not $profile" >&2; exit 2 ;;
+esac
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+built=$target/$profile
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+mkdir -p "$prefix/include" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
+cp include/must.h include/must.hpp "$prefix/include/"
+
+if [ -f "$built/libmust_ffi.dylib" ]; then
+  soname=libmust.0.dylib shared=libmust.$version.dylib plain=libmust.dylib file=libmust_ffi.dylib
+  private="-lc++ -framework CoreFoundation -framework Security -liconv -lm"
+else
+  soname=libmust.so.0 shared=libmust.so.$version plain=libmust.so file=libmust_ffi.so
+  private="-lstdc++ -lgcc_s -lpthread -lm -ldl -lc"
+fi
+# Written beside and moved into place: a program that has the old file open keeps it.
+cp "$built/$file" "$prefix/lib/$shared.new" && mv -f "$prefix/lib/$shared.new" "$prefix/lib/$shared"
+ln -sf "$shared" "$prefix/lib/$soname"
+ln -sf "$soname" "$prefix/lib/$plain"
+
+# The static library is one object that shows only must_*: a host may link an SQLite or a Rust library of its own beside it.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
+  names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' include/must.h | sort -u)
+  cc -r -nostdlib -no-pie -o "$work/all.o" $(printf -- '-Wl,-u,%s ' $names) "$built/libmust_ffi.a"
+  objcopy $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
+  rm -f "$work/libmust.a" && ar rcs "$work/libmust.a" "$work/must.o"
+  mv -f "$work/libmust.a" "$prefix/lib/libmust.a"
+else
+  cp "$built/libmust_ffi.a" "$prefix/lib/libmust.a"
+fi
+
+fill() { sed -e "s|@VERSION@|$version|g" -e "s|@SHARED@|$shared|g" -e "s|@SONAME@|$soname|g" -e "s|@PRIVATE@|$private|g" "$1" >"$2"; }
+fill ffi/package/must.pc.in "$prefix/lib/pkgconfig/must.pc"
+fill ffi/package/mustConfig.cmake.in "$prefix/lib/cmake/must/mustConfig.cmake"
+fill ffi/package/mustConfigVersion.cmake.in "$prefix/lib/cmake/must/mustConfigVersion.cmake"
+echo "libmust $version is in $prefix"

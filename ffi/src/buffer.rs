@@ -1,0 +1,138 @@
+//! Bytes handed out: results, previews and texts.
+
+use crate::entry::{Out, c_text, enter, free, text};
+use crate::error::view;
+use crate::handle;
+use crate::platform::open;
+use crate::types::{must_buffer_t, must_error_t, must_platform_t};
+use must::{Media, Platform, Result};
+use std::ffi::{CString, c_char};
+
+/// Bytes with what they are. One NUL follows them in memory, so that a text can be read as a C string.
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    content_type: CString,
+    file_name: CString,
+}
+
+impl Buffer {
+    pub(crate) fn text(text: String) -> Self {
+        Self::new(text.into_bytes(), "application/json", "")
+    }
+
+    fn new(mut bytes: Vec<u8>, content_type: &str, file_name: &str) -> Self {
+        bytes.push(0);
+        Self { bytes, content_type: c_text(content_type), file_name: c_text(file_name) }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.split_last().map_or(&[], |(_, bytes)| bytes)
+    }
+}
+
+impl From<Media> for Buffer {
+    fn from(media: Media) -> Self {
+        Self::new(media.bytes, media.content_type, &media.file_name)
+    }
+}
+
+/// The result of a task that is done: the file of the picture or the clip.
+///
+/// `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,
+/// `result_not_ready`, `result_gone`, `invalid_state`. Since 0.1.0.
+///
+/// # Safety
+/// `id` points to `id_len` bytes; `result_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_result(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    result_out: *mut *mut must_buffer_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { media(platform, id, id_len, ("result_out", result_out), error_out, Platform::result) }
+}
+
+/// The preview of a task that is done: a JPEG of at most 512 by 512 pixels.
+///
+/// `*preview_out` receives a buffer that the caller ends with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
+///
+/// # Safety
+/// As for `must_result`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_preview(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    preview_out: *mut *mut must_buffer_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { media(platform, id, id_len, ("preview_out", preview_out), error_out, Platform::preview) }
+}
+
+unsafe fn media(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    (name, place): (&str, *mut *mut must_buffer_t),
+    error_out: *mut *mut must_error_t,
+    call: fn(&Platform, &str) -> Result<Media>,
+) -> i32 {
+    // SAFETY: the contract of the two callers above.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new(name, place)?;
+            let id = text("id", id, id_len)?;
+            out.give(Buffer::from(open(platform)?.call(|platform| call(platform, id))?))
+        })
+    }
+}
+
+/// Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
+/// They are the buffer's and live until `must_buffer_free`.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_buffer_data(buffer: *const must_buffer_t) -> *const u8 {
+    handle::get::<Buffer>(buffer).map_or(std::ptr::null(), |buffer| buffer.bytes.as_ptr())
+}
+
+/// How many bytes a buffer holds; 0 when the handle is not a live buffer.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_buffer_size(buffer: *const must_buffer_t) -> usize {
+    handle::get::<Buffer>(buffer).map_or(0, |buffer| buffer.bytes().len())
+}
+
+/// Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Lives as the bytes do.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_buffer_content_type(buffer: *const must_buffer_t) -> *const c_char {
+    view::<Buffer>(buffer, |buffer| &buffer.content_type)
+}
+
+/// A file name with the right ending for the bytes; the empty text for texts and when the handle is not a live buffer.
+/// Lives as the bytes do.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_buffer_file_name(buffer: *const must_buffer_t) -> *const c_char {
+    view::<Buffer>(buffer, |buffer| &buffer.file_name)
+}
+
+/// Ends a buffer and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+///
+/// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live buffer. Since 0.1.0.
+///
+/// # Safety
+/// `buffer` is NULL or points to a variable that holds a buffer or NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_buffer_free(buffer: *mut *mut must_buffer_t) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { free::<Buffer>(buffer) }
+}

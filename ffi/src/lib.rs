@@ -1,0 +1,29 @@
+//! The C ABI of MUST: `include/must.h` is generated from this crate, and `include/must.hpp` is the C++ layer over it.
+//!
+//! Every function does four things and no more: enters through [`entry::enter`] (panics, error object), turns its arguments
+//! into Rust values, makes one call on [`must::Platform`], and hands the answer out as a handle. Handles are numbers that
+//! [`handle`] looks up, never addresses, so a stale, foreign or doubly freed one is an error and not undefined behaviour.
+//! Ownership, threads and lifetimes are written for C readers at the top of the header (`cbindgen.toml`).
+//!
+//! The library makes threads only for `must_watch`; it installs no signal handler.
+
+#![expect(unsafe_code, reason = "pointers from C are only good as far as its contracts say; each block states which")]
+
+mod buffer;
+mod entry;
+mod error;
+mod events;
+mod handle;
+mod listing;
+mod platform;
+mod signals;
+mod task;
+mod types;
+
+pub use buffer::*;
+pub use error::*;
+pub use events::*;
+pub use listing::*;
+pub use platform::*;
+pub use task::*;
+pub use types::*;

@@ -1,0 +1,150 @@
+//! Opening, closing and asking a platform; the version.
+
+use crate::buffer::Buffer;
+use crate::entry::{Out, deadline, enter, free, text};
+use crate::handle;
+use crate::types::{must_buffer_t, must_error_t, must_platform_t};
+use must::{Error, ErrorCode, Platform, Result, Settings};
+use std::ffi::{CStr, c_char};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => c"",
+};
+
+/// Number of the binary interface that a header describes. It grows when functions are added; none ever changes or goes.
+pub const MUST_ABI_VERSION: i32 = 1;
+
+/// A platform and whether a panic went through it.
+pub(crate) struct Open {
+    platform: Platform,
+    poisoned: AtomicBool,
+}
+
+impl Open {
+    /// Makes a call on the platform. After a call that panicked, every other is refused: what it left behind is unknown.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&Platform) -> Result<T>) -> Result<T> {
+        struct Watch<'a>(&'a AtomicBool);
+        impl Drop for Watch<'_> {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    self.0.store(true, Ordering::Release);
+                }
+            }
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorCode::InvalidState, "a fault inside the library ended this platform")
+                .with_action("Free the platform and open it again."));
+        }
+        let _watch = Watch(&self.poisoned);
+        call(&self.platform)
+    }
+}
+
+/// The platform behind a handle.
+pub(crate) fn open(platform: *const must_platform_t) -> Result<Arc<Open>> {
+    handle::get(platform)
+}
+
+/// Version of the library, such as `0.1.0`. The text is static.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_version() -> *const c_char {
+    VERSION.as_ptr()
+}
+
+/// Number of the binary interface of the library. A program works with a library whose number is at least the
+/// `MUST_ABI_VERSION` of the header that it was compiled with.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_abi_version() -> i32 {
+    MUST_ABI_VERSION
+}
+
+/// Opens a data folder, brings back what a crash interrupted, and starts to work.
+///
+/// `settings` is a JSON object, UTF-8, such as `{"data_dir": "/var/lib/must"}`; the folder is made when absent.
+/// `*platform_out` receives a platform that the caller ends with `must_platform_free`. Errors: `validation_error`,
+/// `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`. Since 0.1.0.
+///
+/// # Safety
+/// `settings` points to `settings_len` bytes; `platform_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_platform_open(
+    settings: *const c_char,
+    settings_len: usize,
+    platform_out: *mut *mut must_platform_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("platform_out", platform_out)?;
+            let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
+            let platform = Platform::open(settings)?;
+            out.give(Open { platform, poisoned: AtomicBool::new(false) })
+        })
+    }
+}
+
+/// Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
+///
+/// Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
+/// call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
+///
+/// # Safety
+/// `error_out` is NULL or points to memory for a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_platform_close(
+    platform: *const must_platform_t,
+    deadline_ms: i64,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let deadline = deadline(deadline_ms)?;
+            open(platform)?.call(|platform| platform.close(deadline))
+        })
+    }
+}
+
+/// Ends a platform and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+///
+/// An open platform is closed first, as soon as calls that are still under way on it have returned; to bound that time, or
+/// to hear of errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+/// platform. Since 0.1.0.
+///
+/// # Safety
+/// `platform` is NULL or points to a variable that holds a platform or NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_platform_free(platform: *mut *mut must_platform_t) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { free::<Open>(platform) }
+}
+
+/// The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
+///
+/// `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
+///
+/// # Safety
+/// `models_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_models(
+    platform: *const must_platform_t,
+    models_out: *mut *mut must_buffer_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("models_out", models_out)?;
+            let models = open(platform)?.call(Platform::models)?;
+            out.give(Buffer::text(serde_json::Value::Array(models).to_string()))
+        })
+    }
+}

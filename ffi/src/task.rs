@@ -1,0 +1,299 @@
+//! One task: submitting, asking, waiting, cancelling, deleting; and reading the answer.
+
+use crate::entry::{Out, c_text, enter, free, slice, text, timeout};
+use crate::error::view;
+use crate::handle;
+use crate::platform::open;
+use crate::types::{must_error_t, must_image_t, must_platform_t, must_status_t, must_task_t};
+use must::{ErrorCode, GenerateRequest, Platform, Status, Task};
+use std::ffi::{CString, c_char};
+use std::sync::OnceLock;
+
+/// A task as it stood, with its texts ready for C.
+pub(crate) struct Snapshot {
+    task: Task,
+    id: CString,
+    model: CString,
+    mode: CString,
+    prompt: CString,
+    stage: CString,
+    stage_detail: CString,
+    error_detail: CString,
+    json: OnceLock<CString>,
+}
+
+impl From<Task> for Snapshot {
+    fn from(task: Task) -> Self {
+        Self {
+            id: c_text(&task.id),
+            model: c_text(&task.model),
+            mode: c_text(&task.mode),
+            prompt: c_text(&task.prompt),
+            stage: c_text(&task.stage),
+            stage_detail: c_text(&task.stage_detail),
+            error_detail: c_text(task.error.as_ref().map_or("", |error| &error.detail)),
+            json: OnceLock::new(),
+            task,
+        }
+    }
+}
+
+/// Checks a request, makes a durable task of it and queues it. Does not wait for the result.
+///
+/// `request` is a JSON object, UTF-8: `{"model": "tiny-video", "prompt": "a red circle moving left", "seed": 7}`, with
+/// `mode` and any parameter of the model beside. Images are data URIs in it, or come as bytes in `images`, an array of
+/// `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
+/// task; the caller ends it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
+/// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
+///
+/// # Safety
+/// Each pointer is good for the length given with it; `task_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_submit(
+    platform: *const must_platform_t,
+    request: *const c_char,
+    request_len: usize,
+    images: *const must_image_t,
+    image_count: usize,
+    task_out: *mut *mut must_task_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("task_out", task_out)?;
+            let mut request = GenerateRequest::from_json(text("request", request, request_len)?)?;
+            for image in slice("images", images, image_count)? {
+                let name = text("images[].name", image.name, image.name_len)?;
+                let bytes = slice("images[].data", image.data, image.data_len)?;
+                request = request.image(name, bytes);
+            }
+            out.give(Snapshot::from(open(platform)?.call(|platform| platform.submit(&request))?))
+        })
+    }
+}
+
+/// A task as it stands now.
+///
+/// `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+///
+/// # Safety
+/// `id` points to `id_len` bytes; `task_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_status(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    task_out: *mut *mut must_task_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("task_out", task_out)?;
+            let id = text("id", id, id_len)?;
+            out.give(Snapshot::from(open(platform)?.call(|platform| platform.status(id))?))
+        })
+    }
+}
+
+/// Waits until a task has ended or `timeout_ms` is over (-1: as long as it takes), and gives the task as it stands then.
+///
+/// Neither a failed task nor the end of the time is an error: look at `must_task_status`. Otherwise as `must_status`.
+/// Since 0.1.0.
+///
+/// # Safety
+/// As for `must_status`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_wait(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    timeout_ms: i64,
+    task_out: *mut *mut must_task_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("task_out", task_out)?;
+            let id = text("id", id, id_len)?;
+            let timeout = timeout(timeout_ms)?;
+            out.give(Snapshot::from(open(platform)?.call(|platform| platform.wait(id, timeout))?))
+        })
+    }
+}
+
+/// Asks a task to end. `*cancelled_out`, which may be NULL, is true when it was still pending or running, and false when it
+/// had ended already, which is not an error.
+///
+/// Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+///
+/// # Safety
+/// `id` points to `id_len` bytes; `cancelled_out` is NULL or points to a bool; `error_out` is NULL or points to memory for a
+/// handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_cancel(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    cancelled_out: *mut bool,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::optional("cancelled_out", cancelled_out)?;
+            let id = text("id", id, id_len)?;
+            let cancelled = open(platform)?.call(|platform| platform.cancel(id))?;
+            if let Some(out) = out {
+                out.put(cancelled);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Removes an ended task and its files.
+///
+/// Errors: `task_not_found`; `invalid_state` while the task waits or runs: cancel it first. Since 0.1.0.
+///
+/// # Safety
+/// `id` points to `id_len` bytes; `error_out` is NULL or points to memory for a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_delete(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let id = text("id", id, id_len)?;
+            open(platform)?.call(|platform: &Platform| platform.delete(id))
+        })
+    }
+}
+
+fn read<T>(task: *const must_task_t, otherwise: T, read: impl FnOnce(&Task) -> T) -> T {
+    handle::get::<Snapshot>(task).map_or(otherwise, |snapshot| read(&snapshot.task))
+}
+
+/// Id of a task. This text, like every other of a task, is UTF-8, belongs to the handle and lives until `must_task_free`;
+/// it is empty when the handle is not a live task.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_id(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.id)
+}
+
+/// Catalog id of the model.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_model(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.model)
+}
+
+/// Mode of the model.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_mode(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.mode)
+}
+
+/// The prompt.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_prompt(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.prompt)
+}
+
+/// Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_status(task: *const must_task_t) -> must_status_t {
+    read(task, must_status_t::None, |task| match task.status {
+        Status::Pending => must_status_t::Pending,
+        Status::Processing => must_status_t::Processing,
+        Status::Done => must_status_t::Done,
+        Status::Failed => must_status_t::Failed,
+    })
+}
+
+/// Progress, 0 to 100; -1 when the handle is not a live task.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_progress(task: *const must_task_t) -> i32 {
+    read(task, -1, |task| i32::from(task.progress))
+}
+
+/// Seed in use, drawn by the platform when the request asked for -1; -1 when the handle is not a live task.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_seed(task: *const must_task_t) -> i64 {
+    read(task, -1, |task| task.seed)
+}
+
+/// Name of the stage the task is in.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_stage(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.stage)
+}
+
+/// More about the stage, such as `step 3 of 20`.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_stage_detail(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.stage_detail)
+}
+
+/// Why the task failed: a `must_code_t`; 0 unless it failed; -1 when the handle is not a live task.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_error_code(task: *const must_task_t) -> i32 {
+    read(task, -1, |task| {
+        task.error.as_ref().map_or(0, |error| ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal) as i32)
+    })
+}
+
+/// What happened when the task failed; empty unless it failed.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_error_detail(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.error_detail)
+}
+
+/// Everything about the task, as the JSON object that every language and HTTP show.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_json(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |snapshot| {
+        snapshot.json.get_or_init(|| c_text(&serde_json::to_string(&snapshot.task).unwrap_or_default()))
+    })
+}
+
+/// Ends a task handle and sets the variable to NULL; the task itself goes on. NULL, or a variable that holds NULL, is fine.
+///
+/// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live task. Since 0.1.0.
+///
+/// # Safety
+/// `task` is NULL or points to a variable that holds a task or NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_task_free(task: *mut *mut must_task_t) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { free::<Snapshot>(task) }
+}

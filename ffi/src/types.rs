@@ -1,0 +1,78 @@
+//! The types of the C ABI: opaque handles, the image argument, the enums and the callbacks.
+//!
+//! The handle types have no contents on either side: a pointer to one is a number from [`crate::handle`].
+
+#![expect(non_camel_case_types, reason = "these are the names that C sees")]
+
+use std::ffi::{c_char, c_void};
+
+/// A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
+pub struct must_platform_t(());
+
+/// A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
+pub struct must_task_t(());
+
+/// One page of tasks. Ended by `must_page_free`.
+pub struct must_page_t(());
+
+/// The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
+pub struct must_events_t(());
+
+/// Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
+pub struct must_buffer_t(());
+
+/// What went wrong. Ended by `must_error_free`.
+pub struct must_error_t(());
+
+/// An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
+/// such as `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` returns.
+#[repr(C)]
+pub struct must_image_t {
+    /// Name of the parameter, UTF-8.
+    pub name: *const c_char,
+    /// Length of the name in bytes.
+    pub name_len: usize,
+    /// The file's bytes.
+    pub data: *const u8,
+    /// How many bytes.
+    pub data_len: usize,
+}
+
+/// Where a task stands. It moves from pending over processing to done or failed, never back.
+#[repr(i32)]
+pub enum must_status_t {
+    /// Not a task: the handle that was asked is NULL, freed, or of another kind.
+    None = 0,
+    /// Durable, waiting for a lane.
+    Pending = 1,
+    /// Running.
+    Processing = 2,
+    /// Ended with a result.
+    Done = 3,
+    /// Ended with an error.
+    Failed = 4,
+}
+
+/// What came of waiting for the next change of a task.
+#[repr(i32)]
+pub enum must_event_t {
+    /// The task changed; it comes with the event.
+    Changed = 1,
+    /// The task has ended, and its last change has been handed out.
+    Ended = 2,
+    /// The time ran out first.
+    TimedOut = 3,
+    /// Only in a `must_watch_fn`: the platform was closed, or the task deleted, before the task ended.
+    Closed = 4,
+}
+
+/// Called by `must_watch` with each change of a task, on a thread of the library, one call at a time.
+///
+/// `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and in the end once `MUST_EVENT_ENDED` or
+/// `MUST_EVENT_CLOSED` with NULL. The task is the library's and lives until the callback returns: do not free it. Returning
+/// anything but 0 ends the watch. The callback may call any function of this header; it must return normally (no `longjmp`,
+/// no C++ exception).
+pub type must_watch_fn = Option<unsafe extern "C" fn(user: *mut c_void, event: i32, task: *const must_task_t) -> i32>;
+
+/// Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
+pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;

@@ -1,0 +1,196 @@
+/* Every function, doing what it is there for. */
+#include "check.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+/* The table of codes: names, numbers and advice, without gaps and both ways. */
+static void codes(void) {
+  int count = 0;
+  CHECK(strcmp(must_code_name(MUST_OK), "ok") == 0 && must_code_from_name(MUST_STR("ok")) == MUST_OK);
+  CHECK(must_code_http_status(MUST_OK) == 200);
+  for (int32_t code = 1; must_code_name(code) != NULL; code++, count++) {
+    CHECK(must_code_from_name(MUST_STR(must_code_name(code))) == code);
+    CHECK(strlen(must_code_user_action(code)) > 0);
+    CHECK(must_code_http_status(code) >= 400 && must_code_http_status(code) < 600);
+  }
+  CHECK(count >= MUST_STORAGE_CORRUPT);
+  CHECK(strcmp(must_code_name(MUST_VALIDATION_ERROR), "validation_error") == 0);
+  CHECK(must_code_is_retryable(MUST_RATE_LIMITED) && !must_code_is_retryable(MUST_VALIDATION_ERROR));
+  CHECK(must_code_name(-1) == NULL && must_code_user_action(12345) == NULL && must_code_http_status(12345) == -1);
+  CHECK(must_code_from_name(MUST_STR("nothing")) == -1 && must_code_from_name(NULL, 3) == -1);
+}
+
+/* A task followed by events to its end, its result and its preview. Returns its id in a task handle. */
+static must_task_t *generate(must_platform_t *platform) {
+  must_error_t *error = NULL;
+  must_task_t *task = submit_picture(platform), *now = NULL;
+  must_events_t *events = NULL;
+  const char *id = must_task_id(task);
+  CHECK(strlen(id) > 0 && must_task_status(task) == MUST_STATUS_PENDING && must_task_error_code(task) == MUST_OK);
+  CHECK(strcmp(must_task_model(task), "tiny-image") == 0 && strcmp(must_task_mode(task), "txt2img") == 0);
+  CHECK(strcmp(must_task_prompt(task), "a red circle") == 0 && must_task_seed(task) == 7);
+  CHECK(strstr(must_task_json(task), "\"prompt\":\"a red circle\"") != NULL);
+
+  OK(must_events_open(platform, MUST_STR(id), &events, &error));
+  int32_t event = 0, progress = 0, changes = 0;
+  for (;; changes++) {
+    must_task_t *next = NULL;
+    OK(must_events_next(events, -1, &event, &next, &error));
+    if (event == MUST_EVENT_ENDED) {
+      CHECK(next == NULL);
+      break;
+    }
+    CHECK(event == MUST_EVENT_CHANGED && must_task_progress(next) >= progress);
+    progress = must_task_progress(next);
+    CHECK(must_task_free(&now) == MUST_OK);
+    now = next;
+  }
+  CHECK(changes >= 1 && must_task_status(now) == MUST_STATUS_DONE && progress == 100);
+  CHECK(must_task_stage(now) != NULL && must_task_stage_detail(now) != NULL);
+  must_task_free(&now);
+  must_events_free(&events);
+
+  must_buffer_t *buffer = NULL;
+  OK(must_result(platform, MUST_STR(id), &buffer, &error));
+  CHECK(must_buffer_size(buffer) > 8 && memcmp(must_buffer_data(buffer), "\x89PNG", 4) == 0);
+  CHECK(strcmp(must_buffer_content_type(buffer), "image/png") == 0 && strstr(must_buffer_file_name(buffer), ".png") != NULL);
+  CHECK(must_buffer_data(buffer)[must_buffer_size(buffer)] == 0);
+  CHECK(must_buffer_free(&buffer) == MUST_OK && buffer == NULL);
+  OK(must_preview(platform, MUST_STR(id), &buffer, &error));
+  CHECK(strcmp(must_buffer_content_type(buffer), "image/jpeg") == 0);
+
+  /* The preview as the image that another task starts from, by its bytes. */
+  must_image_t image = {"reference_image", strlen("reference_image"), must_buffer_data(buffer), must_buffer_size(buffer)};
+  must_task_t *second = NULL;
+  const char *request = "{\"model\": \"tiny-image\", \"mode\": \"img2img\", \"prompt\": \"a red circle\", \"steps\": 4}";
+  OK(must_submit(platform, MUST_STR(request), &image, 1, &second, &error));
+  must_buffer_free(&buffer);
+  OK(must_wait(platform, MUST_STR(must_task_id(second)), -1, &now, &error));
+  CHECK(must_task_status(now) == MUST_STATUS_DONE);
+  must_task_free(&now);
+  must_task_free(&second);
+  return task;
+}
+
+struct watch {
+  pthread_mutex_t lock;
+  pthread_cond_t over;
+  int changes, ended, destroyed, stop_after;
+};
+
+static int32_t on_event(void *user, int32_t event, const must_task_t *task) {
+  struct watch *watch = user;
+  sigset_t mask;
+  CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGPIPE));
+  if (event == MUST_EVENT_CHANGED) {
+    CHECK(must_task_status(task) != MUST_STATUS_NONE);
+    return ++watch->changes == watch->stop_after;
+  }
+  CHECK(task == NULL);
+  watch->ended = event;
+  return 0;
+}
+
+static void on_destroy(void *user) {
+  struct watch *watch = user;
+  pthread_mutex_lock(&watch->lock);
+  watch->destroyed++;
+  pthread_cond_signal(&watch->over);
+  pthread_mutex_unlock(&watch->lock);
+}
+
+static void watch_to_the_end(must_platform_t *platform, const char *id, int stop_after, int32_t ended) {
+  must_error_t *error = NULL;
+  struct watch watch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, stop_after};
+  OK(must_watch(platform, MUST_STR(id), on_event, &watch, on_destroy, &error));
+  pthread_mutex_lock(&watch.lock);
+  while (watch.destroyed == 0) pthread_cond_wait(&watch.over, &watch.lock);
+  pthread_mutex_unlock(&watch.lock);
+  CHECK(watch.changes >= 1 && watch.ended == ended && watch.destroyed == 1);
+}
+
+static void listings(must_platform_t *platform, const char *id) {
+  must_error_t *error = NULL;
+  must_page_t *page = NULL;
+  must_task_t *task = NULL;
+  OK(must_gallery(platform, MUST_STR("{\"type\": \"image\", \"sort\": \"oldest\", \"per_page\": 1}"), &page, &error));
+  CHECK(must_page_size(page) == 1 && must_page_total(page) == 2 && must_page_has_more(page));
+  OK(must_page_task(page, 0, &task, &error));
+  CHECK(strstr(must_page_json(page), "\"items\"") != NULL);
+  FAILS(MUST_VALIDATION_ERROR, must_page_task(page, 1, &(must_task_t *){NULL}, &error));
+  CHECK(must_page_free(&page) == MUST_OK && page == NULL);
+  CHECK(strcmp(must_task_id(task), id) == 0);
+  must_task_free(&task);
+  OK(must_tasks(platform, NULL, 0, &page, &error));
+  CHECK(must_page_size(page) == 2);
+  must_page_free(&page);
+}
+
+void test_api(const char *folder) {
+  must_error_t *error = NULL;
+  struct sigaction before, after;
+  sigset_t mask_before, mask_after;
+  CHECK(sigaction(SIGPIPE, NULL, &before) == 0 && pthread_sigmask(SIG_BLOCK, NULL, &mask_before) == 0);
+  codes();
+
+  must_platform_t *platform = open_in(folder, "api", false);
+  must_buffer_t *models = NULL;
+  OK(must_models(platform, &models, &error));
+  CHECK(strstr((const char *)must_buffer_data(models), "\"tiny-video\"") != NULL);
+  CHECK(must_buffer_size(models) == strlen((const char *)must_buffer_data(models)));
+  must_buffer_free(&models);
+
+  must_task_t *task = generate(platform), *now = NULL;
+  const char *id = must_task_id(task);
+  listings(platform, id);
+  watch_to_the_end(platform, id, 0, MUST_EVENT_ENDED);
+  watch_to_the_end(platform, id, 1, 0);
+
+  bool cancelled = true;
+  OK(must_cancel(platform, MUST_STR(id), &cancelled, &error));
+  CHECK(!cancelled);
+  OK(must_status(platform, MUST_STR(id), &now, &error));
+  CHECK(must_task_status(now) == MUST_STATUS_DONE && must_task_progress(now) == 100);
+  must_task_free(&now);
+  OK(must_delete(platform, MUST_STR(id), &error));
+  FAILS(MUST_TASK_NOT_FOUND, must_status(platform, MUST_STR(id), &now, &error));
+  must_task_free(&task);
+  CHECK(sigaction(SIGPIPE, NULL, &after) == 0 && after.sa_handler == before.sa_handler);
+  CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask_after) == 0 &&
+        sigismember(&mask_before, SIGPIPE) == sigismember(&mask_after, SIGPIPE));
+
+  OK(must_platform_close(platform, 10000, &error));
+  OK(must_platform_close(platform, 0, &error));
+  FAILS(MUST_INVALID_STATE, must_tasks(platform, NULL, 0, &(must_page_t *){NULL}, &error));
+  CHECK(must_platform_free(&platform) == MUST_OK && platform == NULL);
+
+  /* Tasks that wait: the end of a time, a result too early, cancelling, and a platform that closes under a watch. */
+  platform = open_in(folder, "paused", true);
+  task = submit_picture(platform);
+  id = must_task_id(task);
+  must_events_t *events = NULL;
+  int32_t event = 0;
+  OK(must_events_open(platform, MUST_STR(id), &events, &error));
+  OK(must_events_next(events, 0, &event, &now, &error));
+  CHECK(event == MUST_EVENT_CHANGED && must_task_status(now) == MUST_STATUS_PENDING);
+  must_task_free(&now);
+  OK(must_events_next(events, 20, &event, &now, &error));
+  CHECK(event == MUST_EVENT_TIMED_OUT && now == NULL);
+  CHECK(must_events_free(&events) == MUST_OK && events == NULL);
+  OK(must_wait(platform, MUST_STR(id), 20, &now, &error));
+  CHECK(must_task_status(now) == MUST_STATUS_PENDING);
+  must_task_free(&now);
+  FAILS(MUST_RESULT_NOT_READY, must_result(platform, MUST_STR(id), &models, &error));
+  FAILS(MUST_RESULT_NOT_READY, must_preview(platform, MUST_STR(id), &models, &error));
+  FAILS(MUST_INVALID_STATE, must_delete(platform, MUST_STR(id), &error));
+  OK(must_cancel(platform, MUST_STR(id), &cancelled, &error));
+  CHECK(cancelled);
+  OK(must_wait(platform, MUST_STR(id), -1, &now, &error));
+  CHECK(must_task_status(now) == MUST_STATUS_FAILED && must_task_error_code(now) == MUST_CANCELLED);
+  CHECK(strlen(must_task_error_detail(now)) > 0);
+  must_task_free(&now);
+  must_task_free(&task);
+  must_platform_free(&platform);
+}

@@ -1,0 +1,94 @@
+/* Other processes: a forked child, a second process on the same folder, a folder that cannot be written. */
+#include "check.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int open_as_child(const char *how, const char *folder) {
+  /* Root may write anywhere; give that up. */
+  if (strcmp(how, "readonly") == 0 && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) return 99;
+  char settings[4096];
+  must_platform_t *platform = NULL;
+  must_error_t *error = NULL;
+  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s\"}", folder);
+  int32_t code = must_platform_open(MUST_STR(settings), &platform, &error);
+  if (code != MUST_OK) {
+    printf("   %s\n", must_error_detail(error));
+    check_fails(code, code, &error, __FILE__, __LINE__, "must_platform_open");
+  }
+  must_platform_free(&platform);
+  return code;
+}
+
+static int exit_status(pid_t child) {
+  int status = 0;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+static int another_process(const char *program, const char *how, const char *folder) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    execl(program, program, "--child", how, folder, (char *)NULL);
+    _exit(98);
+  }
+  return exit_status(child);
+}
+
+/* What a forked child does with what its parent has; and a platform of its own. */
+static void forked(must_platform_t *platform, must_task_t *task, const char *folder) {
+  must_error_t *error = NULL;
+  must_page_t *page = NULL;
+  must_platform_t *copy = platform;
+  alarm(60);
+  FAILS(MUST_INVALID_STATE, must_tasks(platform, NULL, 0, &page, &error));
+  FAILS(MUST_INVALID_STATE, must_platform_close(platform, 0, &error));
+  CHECK(must_task_status(task) == MUST_STATUS_NONE && must_task_free(&task) == MUST_INVALID_STATE);
+  CHECK(must_platform_free(&copy) == MUST_INVALID_STATE && copy == NULL);
+
+  must_platform_t *own = open_in(folder, "forked", true);
+  must_task_t *made = submit_picture(own);
+  OK(must_tasks(own, NULL, 0, &page, &error));
+  CHECK(must_page_total(page) == 1);
+  FAILS(MUST_INVALID_STATE, must_models(platform, &(must_buffer_t *){NULL}, &error));
+  must_page_free(&page);
+  must_task_free(&made);
+  must_platform_free(&own);
+}
+
+void test_processes(const char *folder, const char *program) {
+  char path[4096];
+  must_error_t *error = NULL;
+  must_platform_t *platform = open_in(folder, "processes", true), *second = NULL;
+  must_task_t *task = submit_picture(platform);
+
+  snprintf(path, sizeof path, "%s/processes", folder);
+  CHECK(another_process(program, "same", path) == MUST_DATA_DIR_LOCKED);
+  char settings[4200];
+  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s\"}", path);
+  FAILS(MUST_DATA_DIR_LOCKED, must_platform_open(MUST_STR(settings), &second, &error));
+
+  snprintf(path, sizeof path, "%s/readonly", folder);
+  CHECK(mkdir(path, 0555) == 0);
+  CHECK(another_process(program, "readonly", path) == MUST_DEPENDENCY_UNAVAILABLE);
+
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    forked(platform, task, folder);
+    _exit(0);
+  }
+  CHECK(exit_status(child) == 0);
+
+  /* The parent has noticed nothing. */
+  must_page_t *page = NULL;
+  OK(must_tasks(platform, NULL, 0, &page, &error));
+  CHECK(must_page_total(page) == 1 && must_task_status(task) == MUST_STATUS_PENDING);
+  must_page_free(&page);
+  must_task_free(&task);
+  OK(must_platform_close(platform, 1000, &error));
+  must_platform_free(&platform);
+}

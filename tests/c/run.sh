@@ -1,0 +1,85 @@
+#!/bin/sh
+# Builds libmust, installs it to a scratch prefix, and runs the C and C++ tests and examples against it: as they are, under
+# AddressSanitizer, and under valgrind. Installs nothing; says what is missing. Ends with 1 at the first failure.
+#
+#   tests/c/run.sh [quick]      quick leaves valgrind out
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$root/tests/c
+missing=
+for tool in cargo cc c++ cmake pkg-config nm valgrind; do
+  command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+[ -z "$missing" ] || { echo "tests/c: missing:$missing (Debian: apt-get install build-essential cmake pkg-config valgrind)" >&2; exit 1; }
+
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+prefix=$work/prefix
+folder() { rm -rf "$work/data"; mkdir -p "$work/data"; chmod 755 "$work/data"; echo "$work/data"; }
+step() { echo "== $*"; }
+fail() { echo "tests/c: $*" >&2; exit 1; }
+
+step install
+"$root/ffi/install.sh" "$prefix" debug
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+functions=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' "$prefix/include/must.h" | sort -u)
+
+step symbols
+nm -D --defined-only "$prefix/lib/libmust.so" | awk '{print $3}' | sort -u >"$work/exported"
+printf '%s\n' $functions | cmp - "$work/exported" || fail "libmust.so exports other names than must.h declares"
+if [ "$(uname)" = Linux ]; then
+  others=$(nm --defined-only --extern-only "$prefix/lib/libmust.a" | awk 'NF == 3 {print $3}' | grep -v '^must_' || true)
+  [ -z "$others" ] || fail "libmust.a shows other names than must_*: $(echo "$others" | head -n 5)"
+fi
+for function in $functions; do
+  grep -q "$function(" "$here"/*.c || fail "no C test calls $function"
+done
+
+step build
+cmake -S "$here" -B "$work/tests" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug >/dev/null
+cmake --build "$work/tests" --parallel 2 >/dev/null
+cmake -S "$root/examples/generate/cpp" -B "$work/example-cpp" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake --build "$work/example-cpp" >/dev/null
+cp -r "$root/examples/generate/c" "$work/example-c" && make --silent -C "$work/example-c"
+cc -std=c11 "$root/examples/generate/c/main.c" $(pkg-config --cflags must) "$prefix/lib/libmust.a" \
+  $(pkg-config --libs --static must | sed 's/-lmust//') -o "$work/example-c/static"
+flags="-std=c11 -g -fsanitize=address -fno-omit-frame-pointer"
+cc $flags "$here"/*.c $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/c-asan"
+c++ -std=c++17 -g -fsanitize=address,undefined -fno-sanitize-recover=all "$here/test.cpp" \
+  $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/cpp-asan"
+
+step examples
+expected='{"status":"done","model":"tiny-video","seed":7,"bytes":'
+for example in "$work/example-c/generate" "$work/example-c/static" "$work/example-cpp/generate"; do
+  data=$(folder)
+  "$example" "$data/must" "$data/clip.mp4" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2; fail "$example failed"; }
+  bytes=$(wc -c <"$data/clip.mp4")
+  [ "$(cat "$work/out")" = "$expected$((bytes))}" ] || fail "$example printed: $(cat "$work/out")"
+  [ -s "$data/clip.mp4.jpg" ] || fail "$example saved no preview"
+  sum=$(cksum <"$data/clip.mp4")
+  [ "${first:=$sum}" = "$sum" ] || fail "$example made other bytes from the same seed"
+  cat "$work/out"
+done
+
+step plain
+"$work/tests/must-c-test" "$(folder)" 1000
+"$work/tests/must-cpp-test" "$(folder)"
+"$work/tests/must-cpp-static-test" "$(folder)"
+
+step AddressSanitizer
+export MUST_TEST_TOOL=asan
+"$work/c-asan" "$(folder)" 200
+"$work/cpp-asan" "$(folder)"
+
+[ "${1:-}" = quick ] && { echo "tests/c: all passed, valgrind left out"; exit 0; }
+step valgrind
+export MUST_TEST_TOOL=valgrind
+check() {
+  valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite \
+    --suppressions="$here/valgrind.supp" --fair-sched=yes "$@"
+}
+check "$work/tests/must-c-test" "$(folder)" 50
+check "$work/tests/must-cpp-test" "$(folder)"
+echo "tests/c: all passed"

@@ -1,0 +1,166 @@
+// Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
+//
+//     must-cpp-test FOLDER
+#include <atomic>
+#include <condition_variable>
+#include <iostream>
+#include <limits>
+#include <must.hpp>
+#include <mutex>
+#include <thread>
+
+#define CHECK(condition)                                                            \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
+      std::cerr << __FILE__ << ":" << __LINE__ << ": not so: " << #condition << "\n"; \
+      std::exit(1);                                                                 \
+    }                                                                               \
+  } while (0)
+
+using namespace std::chrono_literals;
+
+static_assert(!std::is_copy_constructible_v<must::Platform> && std::is_nothrow_move_constructible_v<must::Platform>);
+static_assert(!std::is_copy_constructible_v<must::Task> && std::is_move_constructible_v<must::Task>);
+static_assert(!std::is_copy_constructible_v<must::Events> && !std::is_copy_constructible_v<must::Media>);
+static_assert(std::is_copy_constructible_v<must::Snapshot> && std::is_base_of_v<std::runtime_error, must::Error>);
+
+// The error that a call throws; it must say what happened and what to do.
+template <typename Call>
+static void throws(must::ErrorCode code, Call call) {
+  try {
+    call();
+  } catch (const must::Error &error) {
+    if (error.code() != code) std::cerr << error.what() << "\n";
+    CHECK(error.code() == code && error.code_name() == must_code_name(code));
+    CHECK(!error.detail().empty() && !error.user_action().empty());
+    CHECK(std::string(error.what()) == error.code_name() + ": " + error.detail());
+    return;
+  }
+  std::cerr << must_code_name(code) << " expected\n";
+  CHECK(false);
+}
+
+static must::GenerateRequest picture() { return must::GenerateRequest("tiny-image", "a red circle").seed(7).set("steps", 4); }
+
+static void generating(const must::Platform &platform) {
+  CHECK(platform.models().find("\"tiny-image\"") != std::string::npos);
+  auto task = platform.submit(picture());
+  int changes = 0, progress = 0;
+  for (const auto &now : task.events()) {
+    CHECK(now.progress >= progress && now.id == task.id());
+    progress = now.progress;
+    ++changes;
+  }
+  CHECK(changes >= 1 && progress == 100 && task.status() == must::Status::done);
+  const auto done = task.wait();
+  CHECK(done.ended() && done.seed == 7 && done.error_code == MUST_OK && done.model == "tiny-image");
+  CHECK(done.json.find("\"seed\":7") != std::string::npos && !task.cancel());
+
+  const auto preview = task.preview();
+  CHECK(preview.content_type() == "image/jpeg" && !preview.file_name().empty());
+  const std::string bytes(preview.begin(), preview.end());
+  const auto second = platform.submit(picture().mode("img2img").image("reference_image", bytes));
+  CHECK(second.wait().status == must::Status::done);
+  CHECK(second.result().content_type() == "image/png" && second.result().size() > 8);
+
+  must::Query query;
+  query.model = "tiny-image";
+  query.type = "image";
+  query.per_page = 1;
+  query.oldest_first = true;
+  const auto page = platform.gallery(query);
+  CHECK(page.items.size() == 1 && page.total == 2 && page.has_more && page.items.front().id == task.id());
+  task.remove();
+  throws(MUST_TASK_NOT_FOUND, [&] { static_cast<void>(task.snapshot()); });
+}
+
+static void waiting(const must::Platform &platform) {
+  const auto task = platform.submit(picture());
+  auto events = task.events();
+  CHECK(events.next().kind == must::Event::Kind::changed);
+  CHECK(events.next(20ms).kind == must::Event::Kind::timed_out);
+  CHECK(task.wait(20ms).status == must::Status::pending);
+  throws(MUST_RESULT_NOT_READY, [&] { static_cast<void>(task.result()); });
+  throws(MUST_INVALID_STATE, [&] { task.remove(); });
+
+  // Another thread is already waiting on these events.
+  std::thread waiter([&] { CHECK(events.next().task.status == must::Status::failed); });
+  std::this_thread::sleep_for(100ms);
+  throws(MUST_INVALID_STATE, [&] { static_cast<void>(events.next(0ms)); });
+
+  // Two watches: one to the end, one that a thrown exception ends.
+  std::mutex lock;
+  std::condition_variable over;
+  int watches = 0;
+  std::atomic<int> ended{0};
+  const auto count = [&](bool to_the_end) {
+    ended += to_the_end ? 1 : 0;
+    const std::lock_guard<std::mutex> guard(lock);
+    ++watches;
+    over.notify_all();
+  };
+  task.watch([](const must::Snapshot &now) { return !now.id.empty(); }, count);
+  task.watch([](const must::Snapshot &) -> bool { throw std::runtime_error("enough"); }, count);
+  CHECK(task.cancel());
+  waiter.join();
+  std::unique_lock<std::mutex> guard(lock);
+  over.wait(guard, [&] { return watches == 2; });
+  CHECK(ended == 1);
+  const auto now = platform.task(task.id()).snapshot();
+  CHECK(now.error_code == MUST_CANCELLED && !now.error_detail.empty());
+}
+
+static void bad_input(const must::Platform &platform) {
+  const auto refused = [&](const must::GenerateRequest &request, must::ErrorCode code = MUST_VALIDATION_ERROR) {
+    throws(code, [&] { static_cast<void>(platform.submit(request)); });
+  };
+  const auto before = platform.tasks().total;
+  refused({"tiny-video", " \t"});
+  refused({"tiny-video", std::string(2001, 'a')});
+  refused({"no-such-model", "a red circle"});
+  refused(picture().mode("no-such-mode"));
+  refused(picture().set("no_such", true));
+  refused(picture().set("guidance_scale", "high"));
+  throws(MUST_VALIDATION_ERROR, [] { picture().set("guidance_scale", std::numeric_limits<double>::quiet_NaN()); });
+  refused(must::GenerateRequest("tiny-video", "a red circle").set("width", 67));
+  refused(must::GenerateRequest("anisora", "a red circle").set("steps", 9));
+  refused(picture().mode("img2img"));
+  refused(picture().mode("img2img").set("reference_image", "data:image/png;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="));
+  refused(picture().mode("img2img").image("reference_image", "not an image"));
+  refused({"tiny-video", "\xff\xfe"});
+  refused({"flux", "a red circle"}, MUST_MODEL_UNAVAILABLE);
+  throws(MUST_VALIDATION_ERROR, [] { must::Platform(must::Settings("x").set_json("no_such", "1")); });
+  CHECK(platform.tasks().total == before);
+
+  // What JSON must escape arrives as it was.
+  const std::string prompt = "a \"red\" \\ circle\nmoving\tleft \x01 \xc3\xa9";
+  const auto task = platform.submit(picture().set("negative_prompt", prompt).set("guidance_scale", 3.5));
+  CHECK(task.snapshot().json.find("\\\"red\\\" \\\\ circle\\nmoving\\tleft \\u0001 \xc3\xa9") != std::string::npos);
+  task.cancel();
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
+  const std::string folder = argv[1];
+  {
+    must::Platform platform(must::Settings(folder + "/cpp").device("cpu").threads(1).queue_depth(10));
+    generating(platform);
+    throws(MUST_DATA_DIR_LOCKED, [&] { must::Platform(folder + "/cpp"); });
+    platform.close(10s);
+    platform.close();
+    throws(MUST_INVALID_STATE, [&] { static_cast<void>(platform.models()); });
+  }
+  {
+    must::Platform platform(must::Settings(folder + "/cpp-paused").set_json("paused", "true"));
+    waiting(platform);
+    bad_input(platform);
+    auto moved = std::move(platform);
+    CHECK(moved.handle() != nullptr && platform.handle() == nullptr);
+    throws(MUST_VALIDATION_ERROR, [&] { static_cast<void>(platform.models()); });
+    auto orphan = moved.submit(picture());
+    { const auto gone = std::move(moved); }
+    throws(MUST_INVALID_STATE, [&] { orphan.cancel(); });
+  }
+  CHECK(std::string(must::version()) == must_version());
+  std::cout << "ok cpp\n";
+}
