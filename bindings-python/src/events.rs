@@ -60,12 +60,7 @@ impl Events {
     /// Looks for the next change without blocking: `(True, change)`, `(True, None)` once the task has ended, or
     /// `(False, None)` when there is none yet; `token` is then woken when it is time to look again.
     #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, dict[str, object] | None]")]
-    fn poll<'py>(
-        &self,
-        py: Python<'py>,
-        wakeups: &Wakeups,
-        token: u64,
-    ) -> PyResult<(bool, Option<Bound<'py, PyAny>>)> {
+    fn poll<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<(bool, Option<Bound<'py, PyAny>>)> {
         let state = Arc::clone(self.state.get().or_raise(py)?);
         let waker = wakeups.waker(token).or_raise(py)?;
         match py.detach(|| state.lock().poll(&mut Context::from_waker(&waker))) {

@@ -4,6 +4,29 @@
 use must::{Error, ErrorCode, Result};
 use pyo3::Python;
 use std::process;
+use std::sync::OnceLock;
+
+/// The process that opened a platform first.
+static OPENED_IN: OnceLock<u32> = OnceLock::new();
+
+/// Refuses to open a platform in a process that was forked after another was open: besides the platform's threads it
+/// lacks those that candle keeps for the whole process, and inference would wait for them for ever.
+pub(crate) fn check_may_open() -> Result<()> {
+    match OPENED_IN.get() {
+        Some(&opened_in) if opened_in != process::id() => Err(forked()),
+        _ => Ok(()),
+    }
+}
+
+/// Notes that a platform is open in this process.
+pub(crate) fn note_opened() {
+    OPENED_IN.get_or_init(process::id);
+}
+
+fn forked() -> Error {
+    Error::new(ErrorCode::InvalidState, "this process was forked from one that had a platform open")
+        .with_action("Start processes by spawn instead of fork, or open the first platform after the fork.")
+}
 
 /// A value that only the process that made it may use.
 pub(crate) struct Home<T: Send> {
@@ -23,7 +46,7 @@ impl<T: Send> Home<T> {
     pub(crate) fn get(&self) -> Result<&T> {
         match &self.value {
             Some(value) if self.process == process::id() => Ok(value),
-            _ => Err(Error::new(ErrorCode::InvalidState, "the platform belongs to the process that forked this one")),
+            _ => Err(forked()),
         }
     }
 }

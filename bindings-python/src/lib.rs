@@ -23,7 +23,23 @@ mod _must {
     use super::platform::NativePlatform;
     #[pymodule_export]
     use super::wakeups::Wakeups;
+    use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
+    use std::sync::OnceLock;
+
+    /// Refuses every interpreter of the process but the first: what the module keeps for the process holds objects of
+    /// one interpreter.
+    #[pymodule_init]
+    fn init(py: Python<'_>) -> PyResult<()> {
+        static FIRST: OnceLock<usize> = OnceLock::new();
+        // Each interpreter has a `sys` of its own.
+        let sys = py.import("sys")?.as_ptr() as usize;
+        if *FIRST.get_or_init(|| sys) == sys {
+            Ok(())
+        } else {
+            Err(PyImportError::new_err("must cannot be used in a sub-interpreter; use it in a process of its own"))
+        }
+    }
 
     /// Version of the library.
     #[pymodule_export]

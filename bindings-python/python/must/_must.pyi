@@ -2,6 +2,8 @@
 
 from typing import Any, Final, final
 
+__all__ = ["VERSION", "Events", "NativePlatform", "Wakeups", "error_table"]
+
 VERSION: Final[str]
 
 def error_table() -> list[tuple[str, int, int, bool, str]]: ...

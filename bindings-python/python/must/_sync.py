@@ -17,8 +17,8 @@ class Platform:
     """A running platform in one data folder.
 
     Opening it brings back what a crash interrupted and starts the lanes. Any thread of this process may use it; a child
-    made by `fork` gets `InvalidStateError` from every call, and opens a platform of its own in another folder. Left
-    open, it is closed when it is collected or the interpreter ends.
+    made by `fork` gets `InvalidStateError` from every call and cannot open a platform of its own. Left open, a platform
+    is closed when it is collected or the interpreter ends.
 
         with must.Platform("data") as platform:
             task = platform.generate("tiny-video", "a red circle moving left", seed=7)
@@ -35,6 +35,7 @@ class Platform:
             StorageFullError: The disk is full.
             StorageCorruptError: The database is damaged.
             ValidationError: A setting or the catalog makes no sense.
+            InvalidStateError: This process was forked from one that had a platform open.
         """
         self._native = _native.open_native(data_dir, settings)
         _native.close_at_exit(self, self._native)

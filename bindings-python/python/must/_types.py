@@ -53,6 +53,8 @@ class Settings(TypedDict, total=False):
     """Threads that inference on the CPU uses; 0 means one a core."""
     lanes: Sequence[str]
     """Models that get a lane of their own, where their pipeline stays warm."""
+    paused: bool
+    """Starts no lane: tasks are taken and kept, and run when the folder is opened without this."""
     queue_depth: int
     """Places in the shared queue."""
     queue_wait: float
