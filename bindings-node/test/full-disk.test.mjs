@@ -1,17 +1,21 @@
-// A disk that is full: a small file system where one can be mounted, a limit on file size elsewhere.
+// A disk that is full: a data folder on a file system of two megabytes, in a mount namespace of its own.
 
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { test } from "node:test";
-import { folder, program } from "./support.mjs";
+import { finished, folder, testFolder } from "./support.mjs";
 
-const linux = { skip: process.platform !== "linux" };
+const namespaces = [["--mount"], ["--mount", "--user", "--map-root-user"]];
+const mount = 'mount -t tmpfs -o size=2m tmpfs "$1"';
 
-test("a full disk is told as such, leaves no row, and passes", linux, async (t) => {
-  const mount = "mount -t tmpfs -o size=2m tmpfs";
-  const mountPoint = await folder(t);
-  const shell = `unshare --mount true 2>/dev/null || exit 77; exec unshare --mount bash -c '${mount} "$2" && exec "$@"' sh`;
-  const { code, stdout, stderr } = await program("full-disk.mjs", [mountPoint], { shell: `run() { ${shell} "$@"; }; run "$0" "$@"` });
-  if (code === 77) return t.skip("no file system can be mounted here");
+test("a full disk is told as such, leaves no row, and passes", async (t) => {
+  const dataDir = await folder(t);
+  const namespace = namespaces.find((options) => spawnSync("unshare", [...options, "bash", "-c", mount, "bash", dataDir]).status === 0);
+  if (!namespace) return t.skip("no file system can be mounted here");
+  const script = `${mount} && exec "$2" "$3" "$1"`;
+  const child = spawn("unshare", [...namespace, "bash", "-c", script, "bash", dataDir, process.execPath, join(testFolder, "programs", "full-disk.mjs")]);
+  const { code, stdout, stderr } = await finished(child);
   assert.equal(code, 0, stderr);
   const { refused, rows, later } = JSON.parse(stdout);
   assert.equal(refused.code, "storage_full", JSON.stringify(refused));

@@ -50,12 +50,8 @@ export async function rejects(promise, code, pattern = /./) {
 }
 
 /** Runs a program of test/programs; gives its exit code, signal and output. */
-export function program(name, args = [], { shell, timeoutMs = 120_000 } = {}) {
-  const file = join(testFolder, "programs", name);
-  const child = shell
-    ? spawn("bash", ["-c", `${shell}; exec "$0" "$@"`, process.execPath, file, ...args])
-    : spawn(process.execPath, [file, ...args]);
-  return finished(child, timeoutMs);
+export function program(name, args = [], { timeoutMs } = {}) {
+  return finished(spawn(process.execPath, [join(testFolder, "programs", name), ...args]), timeoutMs);
 }
 
 /** A child process until its end. */
