@@ -1,17 +1,14 @@
 //! The one class that JavaScript sees.
 
 use crate::bridge::{Answer, Bridge, NativeFailure};
-use crate::driver::Driver;
+use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
 use must::{Error, GenerateRequest, Media, Platform, Result, Settings, TaskQuery};
 use napi::bindgen_prelude::{Buffer, Either, Env, FnArgs, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-/// How long a platform may take to close when its environment ends.
-const EXIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Raw bytes of one image of a request.
 #[napi(object)]
@@ -26,7 +23,7 @@ pub struct NativeImage {
 #[napi]
 pub struct NativePlatform {
     driver: Arc<Driver>,
-    hook: Option<napi::CleanupEnvHook<Arc<Driver>>>,
+    hook: Option<napi::CleanupEnvHook<Weak<Driver>>>,
 }
 
 #[napi]
@@ -42,7 +39,12 @@ impl NativePlatform {
         let driver = Driver::start(bridge).map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let driver = Arc::new(driver);
         // Hooks run in reverse order of their making: this one joins the threads before Node takes the reply function away.
-        let hook = env.add_env_cleanup_hook(Arc::clone(&driver), |driver| driver.stop(EXIT_DEADLINE))?;
+        // Its data is never freed once the hook is removed, so that it holds the driver weakly.
+        let hook = env.add_env_cleanup_hook(Arc::downgrade(&driver), |driver| {
+            if let Some(driver) = driver.upgrade() {
+                driver.stop(EXIT_DEADLINE);
+            }
+        })?;
         Ok(Self { driver, hook: Some(hook) })
     }
 
