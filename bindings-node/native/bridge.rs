@@ -37,7 +37,9 @@ pub(crate) enum Answer {
 impl Answer {
     /// JSON text of anything that can be written as JSON.
     pub(crate) fn json(value: &impl serde::Serialize) -> must::Result<Self> {
-        serde_json::to_string(value).map(Self::Json).map_err(|error| Error::internal(format!("cannot write JSON: {error}")))
+        serde_json::to_string(value)
+            .map(Self::Json)
+            .map_err(|error| Error::internal(format!("cannot write JSON: {error}")))
     }
 }
 

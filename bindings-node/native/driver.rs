@@ -16,6 +16,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
+/// How long a platform may take to close when its environment ends.
+pub(crate) const EXIT_DEADLINE: Duration = Duration::from_secs(5);
+
 const POOL_THREADS: usize = 32;
 const SUBMIT_THREADS: usize = 24;
 const POOL_GRACE: Duration = Duration::from_secs(1);
@@ -223,6 +226,12 @@ impl Driver {
             shared.bridge.reply(call, outcome);
         });
         waits.insert(call, wait.abort_handle());
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.stop(EXIT_DEADLINE);
     }
 }
 

@@ -1,17 +1,14 @@
 //! The one class that JavaScript sees.
 
-use crate::bridge::{Answer, Bridge, ReplyArgs};
-use crate::driver::Driver;
+use crate::bridge::{Answer, Bridge, NativeFailure};
+use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
 use must::{Error, GenerateRequest, Media, Platform, Result, Settings, TaskQuery};
-use napi::bindgen_prelude::{Env, Function, Uint8Array};
+use napi::bindgen_prelude::{Buffer, Either, Env, FnArgs, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-/// How long a platform may take to close when its environment ends.
-const EXIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Raw bytes of one image of a request.
 #[napi(object)]
@@ -26,19 +23,28 @@ pub struct NativeImage {
 #[napi]
 pub struct NativePlatform {
     driver: Arc<Driver>,
-    hook: Option<napi::CleanupEnvHook<Arc<Driver>>>,
+    hook: Option<napi::CleanupEnvHook<Weak<Driver>>>,
 }
 
 #[napi]
 impl NativePlatform {
     /// Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave.
     #[napi(constructor)]
-    pub fn new(env: Env, reply: Function<'_, ReplyArgs, ()>) -> napi::Result<Self> {
+    pub fn new(
+        env: Env,
+        // Spelled out rather than `ReplyArgs`: the TypeScript declaration is made from these tokens.
+        reply: Function<'_, FnArgs<(u32, Option<NativeFailure>, Option<Either<String, Buffer>>)>, ()>,
+    ) -> napi::Result<Self> {
         let bridge = Bridge::new(&reply)?;
         let driver = Driver::start(bridge).map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let driver = Arc::new(driver);
         // Hooks run in reverse order of their making: this one joins the threads before Node takes the reply function away.
-        let hook = env.add_env_cleanup_hook(Arc::clone(&driver), |driver| driver.stop(EXIT_DEADLINE))?;
+        // Its data is never freed once the hook is removed, so that it holds the driver weakly.
+        let hook = env.add_env_cleanup_hook(Arc::downgrade(&driver), |driver| {
+            if let Some(driver) = driver.upgrade() {
+                driver.stop(EXIT_DEADLINE);
+            }
+        })?;
         Ok(Self { driver, hook: Some(hook) })
     }
 
@@ -122,7 +128,8 @@ impl NativePlatform {
     /// Writes the result to a file. Gives null.
     #[napi]
     pub fn save(&self, call: u32, task: String, path: String) {
-        self.driver.call(call, move |platform| Answer::json(&write_whole(Path::new(&path), &platform.result(&task)?.bytes)?));
+        self.driver
+            .call(call, move |platform| Answer::json(&write_whole(Path::new(&path), &platform.result(&task)?.bytes)?));
     }
 
     /// Gives a page of tasks; `query` is JSON.
@@ -168,5 +175,6 @@ fn parse(query: &str) -> Result<TaskQuery> {
 /// A duration of whole or broken milliseconds; nonsense counts as none, too much as a day.
 fn milliseconds(value: f64) -> Duration {
     let most = Duration::from_secs(86_400);
-    Duration::try_from_secs_f64(value / 1000.0).map_or(if value > 0.0 { most } else { Duration::ZERO }, |time| time.min(most))
+    Duration::try_from_secs_f64(value / 1000.0)
+        .map_or(if value > 0.0 { most } else { Duration::ZERO }, |time| time.min(most))
 }

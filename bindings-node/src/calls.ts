@@ -15,6 +15,8 @@ interface Pending {
 interface CallOptions {
   /** Gives the call up, with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Gives the call up after this time, with the answer null. */
+  timeoutMs?: number | undefined;
   /** Whether the event loop may end while the call is open. */
   background?: boolean;
 }
@@ -37,26 +39,28 @@ export class Calls {
   }
 
   /** Starts a call and gives what it answers: JSON text or bytes. */
-  async start(begin: Begin, { signal, background = false }: CallOptions = {}): Promise<string | Buffer> {
+  async start(begin: Begin, { signal, timeoutMs, background = false }: CallOptions = {}): Promise<string | Buffer> {
     signal?.throwIfAborted();
     if (this.#closed) throw closed();
     const call = this.#number();
-    let abort: (() => void) | undefined;
+    const giveUp = (settle: (pending: Pending) => void): void => {
+      const pending = this.#pending.get(call);
+      this.native.forget(call);
+      if (pending) settle(pending);
+    };
+    const abort = (): void => giveUp(({ reject }) => reject(signal?.reason));
+    let timer: NodeJS.Timeout | undefined;
     if (!background) this.#hold(1);
     try {
       return await new Promise((resolve, reject) => {
         this.#pending.set(call, { resolve, reject });
-        if (signal) {
-          abort = () => {
-            this.native.forget(call);
-            reject(signal.reason);
-          };
-          signal.addEventListener("abort", abort, { once: true });
-        }
+        signal?.addEventListener("abort", abort);
+        if (timeoutMs !== undefined) timer = setTimeout(giveUp, Math.min(timeoutMs, LONG_MS), ({ resolve }: Pending) => resolve("null"));
         begin(call);
       });
     } finally {
-      if (abort) signal?.removeEventListener("abort", abort);
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
       this.#pending.delete(call);
       if (!background) this.#hold(-1);
     }

@@ -37,7 +37,10 @@ export class Task implements AsyncIterable<TaskState> {
    * @throws MustError with the task's own code when it failed; `task_not_found`. The signal's reason when it is aborted.
    */
   async wait({ signal, timeoutMs }: WaitOptions = {}): Promise<TaskState> {
-    const state = timeoutMs === undefined ? await this.#ended(signal) : await this.#endedWithin(timeoutMs, signal);
+    if (timeoutMs !== undefined) timeArgument("timeoutMs", timeoutMs);
+    const wait = (call: number): void => this.#calls.native.wait(call, this.id);
+    const ended = await this.#calls.json<TaskState | null>(wait, { signal, timeoutMs });
+    const state = ended ?? (await this.status());
     if (state.error) throw errorOf(state.error.code, state.error.detail);
     return state;
   }
@@ -45,8 +48,8 @@ export class Task implements AsyncIterable<TaskState> {
   /**
    * The states of the task: first the present one, last the one it ends with. Changes that come quickly one after another
    * are one. A failed task ends the iteration like any other; its last state has the error.
-   * @throws MustError `task_not_found` when it is deleted meanwhile, `invalid_state` when the platform closes. The
-   * signal's reason when it is aborted; the task goes on.
+   * @throws MustError `task_not_found`, `invalid_state` when the platform closes first. The signal's reason when it is
+   * aborted; the task goes on.
    */
   async *events({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TaskState, void, undefined> {
     const { native } = this.#calls;
@@ -99,20 +102,5 @@ export class Task implements AsyncIterable<TaskState> {
   async save(path: string): Promise<void> {
     const file = textArgument("path", path);
     await this.#calls.start((call) => this.#calls.native.save(call, this.id, file));
-  }
-
-  #ended(signal: AbortSignal | undefined): Promise<TaskState> {
-    return this.#calls.json((call) => this.#calls.native.wait(call, this.id), { signal });
-  }
-
-  async #endedWithin(timeoutMs: number, signal: AbortSignal | undefined): Promise<TaskState> {
-    const time = AbortSignal.timeout(Math.ceil(timeArgument("timeoutMs", timeoutMs)));
-    const either = signal ? AbortSignal.any([signal, time]) : time;
-    try {
-      return await this.#ended(either);
-    } catch (error) {
-      if (error !== time.reason || error === undefined) throw error;
-      return this.status();
-    }
   }
 }

@@ -124,18 +124,60 @@ export interface TaskPage {
   has_more: boolean;
 }
 
+/** The rules of one parameter of one model. */
+export interface ParameterSchema {
+  type: "string" | "integer" | "number" | "choice" | "image" | "frames";
+  /** A short name for people. */
+  label: string;
+  /** A sentence for people. */
+  help?: string;
+  /** Whether every request must give it. */
+  required?: boolean;
+  /** What stands in when it is left out. */
+  default?: string | number;
+  minimum?: number;
+  maximum?: number;
+  /** Distance between allowed values, counted from `minimum`. */
+  step?: number;
+  /** Fewest characters, and then not blank. */
+  min_length?: number;
+  max_length?: number;
+  min_items?: number;
+  /** The allowed values of a choice. */
+  choices?: (string | number)[];
+  /** Whether any value but the default is refused. */
+  locked?: boolean;
+  /** The value that works best. */
+  recommended?: string | number;
+  /** For each named parameter (or `mode`) the values under which it may be given. */
+  visible_if?: Record<string, unknown[]>;
+  /** For each named parameter (or `mode`) the values under which it must be given. */
+  required_if?: Record<string, unknown[]>;
+  /** The fields of an entry of a list. */
+  item?: Record<string, ParameterSchema & { below?: string }>;
+}
+
 /** A model of the catalog. */
 export interface Model {
   id: string;
+  aliases: string[];
   name: string;
   type: MediaType;
   category: string;
+  family: string;
   description: string;
   modes: string[];
   default_mode: string;
-  /** Whether its weights are on this machine. */
+  /** Values that cannot be changed. */
+  fixed_parameters: Record<string, string | number>;
+  /** Values that work best. */
+  recommended_parameters: Record<string, string | number>;
+  /** Rules of each parameter, by name. */
+  parameters_schema: Record<string, ParameterSchema>;
+  /** Whether it can run on this machine. */
   available: boolean;
-  /** Default, bounds, choices and rules of each parameter, by name. */
-  parameters_schema: unknown;
-  [field: string]: unknown;
+  /** Why it cannot run here; absent when it can. */
+  unavailable_reason?: string;
+  /** What to do so that it can; absent when it can. */
+  user_action?: string;
 }

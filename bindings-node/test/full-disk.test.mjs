@@ -1,0 +1,25 @@
+// A disk that is full: a data folder on a file system of two megabytes, in a mount namespace of its own.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { finished, folder, testFolder } from "./support.mjs";
+
+const namespaces = [["--mount"], ["--mount", "--user", "--map-root-user"]];
+const mount = 'mount -t tmpfs -o size=2m tmpfs "$1"';
+
+test("a full disk is told as such, leaves no row, and passes", async (t) => {
+  const dataDir = await folder(t);
+  const namespace = namespaces.find((options) => spawnSync("unshare", [...options, "bash", "-c", mount, "bash", dataDir]).status === 0);
+  if (!namespace) return t.skip("no file system can be mounted here");
+  const script = `${mount} && exec "$2" "$3" "$1"`;
+  const child = spawn("unshare", [...namespace, "bash", "-c", script, "bash", dataDir, process.execPath, join(testFolder, "programs", "full-disk.mjs")]);
+  const { code, stdout, stderr } = await finished(child);
+  assert.equal(code, 0, stderr);
+  const { refused, rows, later } = JSON.parse(stdout);
+  assert.equal(refused.code, "storage_full", JSON.stringify(refused));
+  assert.ok(refused.detail && refused.userAction);
+  assert.equal(rows.after, rows.before);
+  assert.equal(later, "done");
+});

@@ -1,0 +1,28 @@
+// Starts a long task, prints its id, and ends in the way that is asked for.
+
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { writeSync } from "node:fs";
+import { Platform } from "must";
+
+const [dataDir, end] = isMainThread ? process.argv.slice(2) : workerData;
+
+if (isMainThread && end === "worker") {
+  // The worker alone loads a platform; the process exits while it generates.
+  const worker = new Worker(new URL(import.meta.url), { workerData: [dataDir, "stay"] });
+  worker.once("message", () => process.exit(4));
+} else {
+  const platform = await Platform.open({ dataDir, device: "cpu" });
+  const task = await platform.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
+  for await (const { status } of task) if (status === "processing") break;
+  writeSync(1, `${task.id}\n`);
+  const waiting = task.wait();
+  if (end === "exit") process.exit(3);
+  if (end === "throw") setImmediate(() => { throw new Error("on purpose"); });
+  if (end === "reject") Promise.reject(new Error("on purpose"));
+  if (end === "kill") process.kill(process.pid, "SIGKILL");
+  if (end === "interrupt") process.kill(process.pid, "SIGINT");
+  if (end === "stay") parentPort.postMessage("generating");
+  if (end !== "idle") await waiting;
+  // What waits is given up: nothing keeps the process alive but the task, and that does not.
+  waiting.catch(() => {});
+}

@@ -1,0 +1,34 @@
+// Calls everything again and again, and prints by how many bytes the process grew between the first third and the end.
+
+import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Platform } from "must";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc");
+const resident = async () => {
+  for (let n = 0; n < 4; n++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
+};
+
+const platform = await Platform.open({ dataDir: process.argv[2], device: "cpu" });
+const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+await task.wait();
+const picture = Buffer.alloc(1 << 20);
+const round = async () => {
+  await Promise.all([task.status(), task.wait(), task.result(), task.preview(), task.cancel(), platform.tasks(), platform.gallery(), platform.models()]);
+  for await (const state of task) if (!state) break;
+  await platform.generate({ model: "tiny-image", prompt: " " }).catch(() => {});
+  await platform.generate({ model: "tiny-image", prompt: "x", mode: "img2img", reference_image: picture }).catch(() => {});
+};
+
+for (let n = 0; n < 500; n++) await round();
+const before = await resident();
+for (let n = 0; n < 1000; n++) await round();
+const grown = (await resident()) - before;
+await platform.close();
+console.log(JSON.stringify({ grown }));

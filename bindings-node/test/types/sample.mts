@@ -1,0 +1,57 @@
+// Compiled, never run: every call with its types. A line under @ts-expect-error must not compile.
+
+import { MustError, Platform, errorCodes, type ErrorCode, type GenerateRequest, type Model, type Task, type TaskPage, type TaskState } from "must";
+
+export async function sample(picture: Buffer): Promise<void> {
+  await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000 });
+  const models: Model[] = await platform.models();
+  const steps: number | undefined = models[0]?.parameters_schema["steps"]?.maximum;
+
+  const request: GenerateRequest = { model: "tiny-video", mode: "i2v", prompt: "a red circle", reference_image: picture, seed: steps ?? 7 };
+  const stop = new AbortController();
+  const task: Task = await platform.generate(request, { signal: stop.signal });
+  await platform.generate({ model: "my-own", prompt: "x", arbitrary_frames: [{ frame_index: 0, image: "data:image/png;base64,AA" }] });
+  const id: string = task.id;
+
+  for await (const state of task) {
+    const progress: number = state.progress;
+    if (progress > 50 && state.status === "processing") break;
+  }
+  for await (const state of task.events({ signal: stop.signal })) console.log(state.stage_detail);
+  const done: TaskState = await task.wait({ signal: AbortSignal.timeout(1000), timeoutMs: 500 });
+  const bytes: Buffer = await task.result();
+  const preview: Buffer = await platform.task(id).preview();
+  await task.save("clip.mp4");
+  const cancelled: boolean = await task.cancel();
+  const page: TaskPage = await platform.gallery({ type: "video", per_page: 10 });
+  await platform.tasks({ status: "failed", sort: "oldest" });
+  await platform.delete(page.items[0]?.id ?? id);
+  console.log(done.error?.code, bytes.length, preview.length, cancelled);
+
+  try {
+    await platform.close({ deadlineMs: 1000 });
+  } catch (error) {
+    if (error instanceof MustError) {
+      const code: ErrorCode = error.code;
+      const action: string = error.userAction;
+      console.error(code === "storage_full", errorCodes[code].retryable, error.detail, action);
+    }
+  }
+
+  // @ts-expect-error: dataDir is required
+  await Platform.open({});
+  // @ts-expect-error: one spelling of settings
+  await Platform.open({ dataDir: "data", queue_depth: 3 });
+  // @ts-expect-error: a prompt is required
+  await platform.generate({ model: "tiny-video" });
+  // @ts-expect-error: one spelling of parameters
+  await platform.generate({ model: "tiny-video", prompt: "x", referenceImage: picture });
+  // @ts-expect-error: a number
+  await platform.generate({ model: "tiny-video", prompt: "x", steps: "4" });
+  // @ts-expect-error: one of the statuses
+  await platform.tasks({ status: "sleeping" });
+  // @ts-expect-error: platforms are opened
+  new Platform();
+  // @ts-expect-error: an id is not changed
+  task.id = "other";
+}
