@@ -328,7 +328,13 @@ fn tile<const V: usize>(taps: &Taps<'_>, from: [usize; V]) -> [[[f32; LANES]; V]
 fn store<const V: usize>(sums: &[[[f32; LANES]; V]; CHANNELS], segments: &[Segment; V], planes: &mut [&mut [f32]]) {
     for (sums, plane) in sums.iter().zip(planes) {
         for (sums, segment) in sums.iter().zip(segments) {
-            plane[segment.to..][..segment.count].copy_from_slice(&sums[..segment.count]);
+            let place = &mut plane[segment.to..][..segment.count];
+            // Constant indices once unrolled, which is what keeps the sums in registers.
+            for lane in 0..LANES {
+                if lane < place.len() {
+                    place[lane] = sums[lane];
+                }
+            }
         }
     }
 }

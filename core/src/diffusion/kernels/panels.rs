@@ -187,12 +187,20 @@ fn tile<const R: usize>(
             }
         }
     }
-    for (row, sums) in sums.iter_mut().enumerate() {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            // Lanes beyond the matrix are finished too, with a column that does not exist; they are not stored.
-            *sum = finish(*sum, row, lane);
+    for (row, sums) in sums.into_iter().enumerate() {
+        let place = &mut out[row * out_stride..][..lanes];
+        // Every index into the sums is a constant once this is unrolled, which is what keeps them in registers.
+        if lanes == WIDTH {
+            for lane in 0..WIDTH {
+                place[lane] = finish(sums[lane], row, lane);
+            }
+        } else {
+            for lane in 0..WIDTH {
+                if lane < lanes {
+                    place[lane] = finish(sums[lane], row, lane);
+                }
+            }
         }
-        out[row * out_stride..][..lanes].copy_from_slice(&sums[..lanes]);
     }
     R
 }
