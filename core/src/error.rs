@@ -178,7 +178,11 @@ impl Error {
 }
 
 fn one_line(text: String) -> String {
-    if text.contains(['\n', '\r']) { text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ") } else { text }
+    if text.contains(['\n', '\r']) {
+        text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    } else {
+        text
+    }
 }
 
 impl From<candle_core::Error> for Error {
@@ -195,7 +199,9 @@ impl From<candle_core::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::new(ErrorCode::StorageFull, format!("cannot write: {error}")),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::new(ErrorCode::StorageFull, format!("cannot write: {error}"))
+            }
             _ => Self::new(ErrorCode::DependencyUnavailable, format!("file operation failed: {error}")),
         }
     }

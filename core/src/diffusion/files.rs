@@ -97,8 +97,8 @@ impl ModelFiles {
                 .ok_or_else(|| unusable(format!("the model has no file {name}"))),
             Self::Folder(folder) => {
                 let path = folder.join(name);
-                let file = File::open(&path)
-                    .map_err(|error| unusable(format!("cannot open {}: {error}", path.display())))?;
+                let file =
+                    File::open(&path).map_err(|error| unusable(format!("cannot open {}: {error}", path.display())))?;
                 let length = file.metadata()?.len();
                 Ok(Blob::Disk(Arc::new(Mutex::new(file)), length))
             }

@@ -123,9 +123,11 @@ impl Noise {
 fn box_muller(block: &mut [f32]) {
     let (radii, angles) = block.split_at_mut(8);
     for (first, second) in radii.iter_mut().zip(angles) {
-        let radius = (-2.0 * libm::log(f64::from(1.0 - *first))).sqrt();
-        let angle = TAU * f64::from(*second);
-        *first = (radius * libm::cos(angle)) as f32;
-        *second = (radius * libm::sin(angle)) as f32;
+        // Rounded to single precision where PyTorch rounds.
+        let logarithm = libm::log(f64::from(1.0 - *first)) as f32;
+        let radius = (-2.0 * logarithm).sqrt();
+        let angle = f64::from(std::f32::consts::TAU * *second);
+        *first = radius * libm::cos(angle) as f32;
+        *second = radius * libm::sin(angle) as f32;
     }
 }

@@ -56,8 +56,13 @@ impl Weights {
     pub fn open(model: &ModelFiles, folder: &str, stem: &str, device: &Device) -> Result<Self> {
         let single = format!("{folder}/{stem}.safetensors");
         let index = format!("{folder}/{stem}.safetensors.index.json");
-        let mut weights =
-            Self { origin: folder.to_owned(), files: vec![], entries: HashMap::new(), device: device.clone(), held: Mutex::new(0) };
+        let mut weights = Self {
+            origin: folder.to_owned(),
+            files: vec![],
+            entries: HashMap::new(),
+            device: device.clone(),
+            held: Mutex::new(0),
+        };
         if model.has(&single) || !model.has(&index) {
             weights.add(model.open(&single)?, &single)?;
             return Ok(weights);

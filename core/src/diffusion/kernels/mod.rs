@@ -6,9 +6,11 @@
 mod attention;
 mod conv;
 mod linear;
-mod rotary;
+mod norm;
+mod panels;
+mod simd;
 
 pub(crate) use attention::attention;
 pub(crate) use conv::{Conv, Resize};
 pub(crate) use linear::{Activation, Linear};
-pub(crate) use rotary::{Rotation, norm_rotate};
+pub(crate) use norm::{Rotation, add_gated, channel_norm, layer_norm, norm_rotate};

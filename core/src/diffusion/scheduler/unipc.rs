@@ -171,7 +171,8 @@ impl UniPc {
         }
         self.outputs.push_back(clean);
         let left = self.timesteps.len().saturating_sub(self.index);
-        let order = if self.config.lower_order_final { self.config.solver_order.min(left) } else { self.config.solver_order };
+        let order =
+            if self.config.lower_order_final { self.config.solver_order.min(left) } else { self.config.solver_order };
         self.last_order = order.min(self.taken + 1).max(1);
         let next = self.predict(&corrected)?;
         self.last_sample = Some(corrected);
@@ -272,7 +273,9 @@ impl Grid {
     }
 
     fn matrix(&self, order: usize) -> Vec<Vec<f32>> {
-        (0..order).map(|power| self.spacings.iter().take(order).map(|spacing| spacing.powi(power as i32)).collect()).collect()
+        (0..order)
+            .map(|power| self.spacings.iter().take(order).map(|spacing| spacing.powi(power as i32)).collect())
+            .collect()
     }
 
     fn targets(&self, order: usize) -> Vec<f32> {

@@ -33,7 +33,8 @@ pub struct ModelIndex {
 impl ModelIndex {
     /// Refuses, by name, what is not implemented.
     pub fn check(&self) -> Result<()> {
-        let present = |part: &Option<Vec<Option<String>>>| part.as_ref().is_some_and(|names| names.iter().any(Option::is_some));
+        let present =
+            |part: &Option<Vec<Option<String>>>| part.as_ref().is_some_and(|names| names.iter().any(Option::is_some));
         refuse(
             "model_index.json",
             &[
@@ -124,7 +125,10 @@ impl TransformerConfig {
         refuse(
             "transformer/config.json",
             &[
-                (sizes.iter().chain(&self.patch_size).any(|&size| size == 0 || size > 1 << 20), "a size is 0 or absurd"),
+                (
+                    sizes.iter().chain(&self.patch_size).any(|&size| size == 0 || size > 1 << 20),
+                    "a size is 0 or absurd",
+                ),
                 (!self.attention_head_dim.is_multiple_of(2), "attention_head_dim is odd"),
                 (!self.freq_dim.is_multiple_of(2), "freq_dim is odd"),
                 (
@@ -209,7 +213,10 @@ impl VaeConfig {
             &[
                 (levels == 0 || levels > 8, "dim_mult has no or too many levels"),
                 (
-                    [self.base_dim, decoder_base, self.z_dim].iter().chain(&self.dim_mult).any(|&size| size == 0 || size > 1 << 14),
+                    [self.base_dim, decoder_base, self.z_dim]
+                        .iter()
+                        .chain(&self.dim_mult)
+                        .any(|&size| size == 0 || size > 1 << 14),
                     "a size is 0 or absurd",
                 ),
                 (self.temperal_downsample.len() + 1 != levels, "temperal_downsample does not fit dim_mult"),
@@ -218,7 +225,10 @@ impl VaeConfig {
                     self.latents_mean.len() != self.z_dim || self.latents_std.len() != self.z_dim,
                     "latents_mean or latents_std does not fit z_dim",
                 ),
-                (self.latents_std.iter().any(|&deviation| deviation.is_nan() || deviation <= 0.0), "latents_std is not positive"),
+                (
+                    self.latents_std.iter().any(|&deviation| deviation.is_nan() || deviation <= 0.0),
+                    "latents_std is not positive",
+                ),
                 (!self.attn_scales.is_empty(), "attn_scales is not supported yet"),
                 (self.is_residual, "is_residual (Wan 2.2 5B autoencoder) is not supported yet"),
                 (self.patch_size.is_some(), "patch_size is not supported yet"),

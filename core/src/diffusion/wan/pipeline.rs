@@ -95,7 +95,11 @@ impl Wan {
             return Err(Error::validation("guidance_scale must be a finite number"));
         }
         let image = |image: &Frames| {
-            if image.width == request.width && image.height == request.height && image.count() == 1 && image.rgb.len() == width * height * 3 {
+            if image.width == request.width
+                && image.height == request.height
+                && image.count() == 1
+                && image.rgb.len() == width * height * 3
+            {
                 Ok(())
             } else {
                 Err(Error::validation("a given image must be one frame of the size asked for"))
@@ -167,7 +171,8 @@ impl Wan {
         if let Some(last) = last {
             clip.push(self.to_tensor(last)?);
         }
-        let latents = self.vae.encode(&Tensor::cat(&clip, 1)?, |done, total| control.progress(Stage::Encode, done, total))?;
+        let latents =
+            self.vae.encode(&Tensor::cat(&clip, 1)?, |done, total| control.progress(Stage::Encode, done, total))?;
 
         // How firmly each of the four frames of a latent frame is held; the first frame of the clip fills its own latent.
         let mut mask = vec![0f32; 4 * frames];

@@ -121,6 +121,9 @@ impl TextEncoder {
             };
             (if key > query { near + half } else { near }) as u32
         };
-        (0..count).flat_map(|query| (0..count).map(move |key| (query, key))).map(|(query, key)| bucket(query, key)).collect()
+        (0..count)
+            .flat_map(|query| (0..count).map(move |key| (query, key)))
+            .map(|(query, key)| bucket(query, key))
+            .collect()
     }
 }

@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::config::TransformerConfig;
-use crate::diffusion::kernels::{Activation, Linear, Rotation, attention, norm_rotate};
+use crate::diffusion::kernels::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate};
 use crate::diffusion::weights::Weights;
 use crate::error::{Error, Result};
 
@@ -74,8 +74,6 @@ pub struct Transformer {
     blocks: Vec<Block>,
     output: Linear,
     output_table: Tensor, // [2, width]
-    ones: Tensor,         // [width]
-    zeros: Tensor,        // [width]
     device: Device,
 }
 
@@ -91,7 +89,10 @@ impl Transformer {
             .map(|index| {
                 let name = format!("blocks.{index}");
                 let cross_norm = if config.cross_attn_norm {
-                    Some((weights.get(&format!("{name}.norm2.weight"), width)?, weights.get(&format!("{name}.norm2.bias"), width)?))
+                    Some((
+                        weights.get(&format!("{name}.norm2.weight"), width)?,
+                        weights.get(&format!("{name}.norm2.bias"), width)?,
+                    ))
                 } else {
                     None
                 };
@@ -110,14 +111,18 @@ impl Transformer {
         };
         Ok(Self {
             patch: Linear::new(patch, Some(weights.get("patch_embedding.bias", width)?))?,
-            text: [embedder("text_embedder.linear_1", config.text_dim, width)?, embedder("text_embedder.linear_2", width, width)?],
-            time: [embedder("time_embedder.linear_1", config.freq_dim, width)?, embedder("time_embedder.linear_2", width, width)?],
+            text: [
+                embedder("text_embedder.linear_1", config.text_dim, width)?,
+                embedder("text_embedder.linear_2", width, width)?,
+            ],
+            time: [
+                embedder("time_embedder.linear_1", config.freq_dim, width)?,
+                embedder("time_embedder.linear_2", width, width)?,
+            ],
             time_projection: embedder("time_proj", width, width * 6)?,
             blocks,
             output: Linear::load(weights, "proj_out", width, config.out_channels * pt * ph * pw, true)?,
             output_table: weights.get("scale_shift_table", (1, 2, width))?.squeeze(0)?,
-            ones: Tensor::ones(width, candle_core::DType::F32, device)?,
-            zeros: Tensor::zeros(width, candle_core::DType::F32, device)?,
             config: config.clone(),
             device: device.clone(),
         })
@@ -148,7 +153,11 @@ impl Transformer {
     /// What latents of `[.., frames, height, width]` and these times need.
     pub fn plan(&self, (frames, height, width): (usize, usize, usize), times: &[i64]) -> Result<Plan> {
         let [pt, ph, pw] = self.config.patch_size;
-        if !frames.is_multiple_of(pt) || !height.is_multiple_of(ph) || !width.is_multiple_of(pw) || frames * height * width == 0 {
+        if !frames.is_multiple_of(pt)
+            || !height.is_multiple_of(ph)
+            || !width.is_multiple_of(pw)
+            || frames * height * width == 0
+        {
             return Err(Error::validation(format!(
                 "latents of {frames}x{height}x{width} do not divide into patches of {pt}x{ph}x{pw}"
             )));
@@ -162,7 +171,8 @@ impl Transformer {
             return Ok(Plan { rotation, steps: vec![] });
         }
         let [first, second] = &self.time;
-        let embedded = second.forward(&first.forward(&self.time_frequencies(times)?, Activation::Silu)?, Activation::None)?;
+        let embedded =
+            second.forward(&first.forward(&self.time_frequencies(times)?, Activation::Silu)?, Activation::None)?;
         let projected = self.time_projection.forward(&embedded.silu()?, Activation::None)?; // [steps, 6 * width]
         let steps = (0..times.len())
             .map(|step| {
@@ -213,11 +223,20 @@ impl Transformer {
             }
         }
         let shape = (frames * height * width, size / 2);
-        Ok(Rotation { cos: Tensor::from_vec(cos, shape, &self.device)?, sin: Tensor::from_vec(sin, shape, &self.device)? })
+        Ok(Rotation {
+            cos: Tensor::from_vec(cos, shape, &self.device)?,
+            sin: Tensor::from_vec(sin, shape, &self.device)?,
+        })
     }
 
     /// The velocity at step `step` of the plan, for each prompt: `[in_channels, t, h, w]` to `[out_channels, t, h, w]`.
-    pub fn forward(&self, latents: &Tensor, plan: &Plan, step: usize, contexts: &[&TextContext]) -> Result<Vec<Tensor>> {
+    pub fn forward(
+        &self,
+        latents: &Tensor,
+        plan: &Plan,
+        step: usize,
+        contexts: &[&TextContext],
+    ) -> Result<Vec<Tensor>> {
         let (channels, frames, height, width) = latents.dims4()?;
         let [pt, ph, pw] = self.config.patch_size;
         let (blocks_time, output_time) =
@@ -248,12 +267,7 @@ impl Transformer {
                     state = self.attend_text(block, &modulation, state, next()?)?;
                 }
                 let table = self.output_table.broadcast_add(output_time)?; // [2, width]
-                let normal = candle_nn::ops::layer_norm(
-                    &state,
-                    &(table.get(1)? + 1.0)?,
-                    &table.get(0)?,
-                    self.config.eps as f32,
-                )?;
+                let normal = layer_norm(&state, &(table.get(1)? + 1.0)?, &table.get(0)?, self.config.eps)?;
                 let patches = self.output.forward(&normal, Activation::None)?;
                 Ok(patches
                     .reshape(vec![gt, gh, gw, pt, ph, pw, self.config.out_channels])?
@@ -263,9 +277,15 @@ impl Transformer {
             .collect()
     }
 
-    fn attend_self(&self, block: &Block, modulation: &Modulation, state: Tensor, rotation: &Rotation) -> Result<Tensor> {
+    fn attend_self(
+        &self,
+        block: &Block,
+        modulation: &Modulation,
+        state: Tensor,
+        rotation: &Rotation,
+    ) -> Result<Tensor> {
         let epsilon = self.config.eps;
-        let normal = candle_nn::ops::layer_norm(&state, &modulation.scale, &modulation.shift, epsilon as f32)?;
+        let normal = layer_norm(&state, &modulation.scale, &modulation.shift, epsilon)?;
         let query = block.own.query.forward(&normal, Activation::None)?;
         let key = block.own.key.forward(&normal, Activation::None)?;
         let value = block.own.value.forward(&normal, Activation::None)?;
@@ -273,14 +293,20 @@ impl Transformer {
         let key = norm_rotate(&key, &block.own.key_norm, epsilon, Some(rotation))?;
         let mixed = attention(&query, &key, &value, self.config.num_attention_heads)?;
         let output = block.own.output.forward(&mixed, Activation::None)?;
-        Ok((state + output.broadcast_mul(&modulation.gate)?)?)
+        add_gated(&state, &output, &modulation.gate)
     }
 
     /// Cross-attention and the feed-forward part.
-    fn attend_text(&self, block: &Block, modulation: &Modulation, state: Tensor, text: &(Tensor, Tensor)) -> Result<Tensor> {
+    fn attend_text(
+        &self,
+        block: &Block,
+        modulation: &Modulation,
+        state: Tensor,
+        text: &(Tensor, Tensor),
+    ) -> Result<Tensor> {
         let epsilon = self.config.eps;
         let normal = match &block.cross_norm {
-            Some((gain, shift)) => candle_nn::ops::layer_norm(&state, gain, shift, epsilon as f32)?,
+            Some((gain, shift)) => layer_norm(&state, gain, shift, epsilon)?,
             None => state.clone(),
         };
         let query = block.cross.query.forward(&normal, Activation::None)?;
@@ -288,10 +314,10 @@ impl Transformer {
         let mixed = attention(&query, &text.0, &text.1, self.config.num_attention_heads)?;
         let state = (state + block.cross.output.forward(&mixed, Activation::None)?)?;
 
-        let normal = candle_nn::ops::layer_norm(&state, &modulation.feed_scale, &modulation.feed_shift, epsilon as f32)?;
+        let normal = layer_norm(&state, &modulation.feed_scale, &modulation.feed_shift, epsilon)?;
         let hidden = block.up.forward(&normal, Activation::Gelu)?;
         let output = block.down.forward(&hidden, Activation::None)?;
-        Ok((state + output.broadcast_mul(&modulation.feed_gate)?)?)
+        add_gated(&state, &output, &modulation.feed_gate)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::diffusion::kernels::{Activation, Conv, Linear, Resize, attention};
+use crate::diffusion::kernels::{Activation, Conv, Linear, Resize, attention, channel_norm};
 use crate::diffusion::weights::Weights;
 use crate::error::{Error, Result};
 
@@ -63,7 +63,13 @@ pub(super) struct CausalConv {
 }
 
 impl CausalConv {
-    pub(super) fn load(weights: &Weights, name: &str, inputs: usize, outputs: usize, slots: &mut usize) -> Result<Self> {
+    pub(super) fn load(
+        weights: &Weights,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        slots: &mut usize,
+    ) -> Result<Self> {
         let conv = Conv::load(weights, name, (inputs, outputs), (3, 3), (Resize::Same, 1), false)?;
         Ok(Self { conv, slot: slot(slots) })
     }
@@ -77,7 +83,7 @@ impl CausalConv {
 /// Root-mean-square norm over channels.
 #[derive(Debug)]
 pub(super) struct Norm {
-    gain: Tensor, // [channels, 1, 1, 1], the square root of the channel count included
+    gain: Tensor, // [channels], the square root of the channel count included
 }
 
 impl Norm {
@@ -87,19 +93,18 @@ impl Norm {
 
     fn load_shaped(weights: &Weights, name: &str, shape: &[usize]) -> Result<Self> {
         let channels = shape.first().copied().unwrap_or(1);
-        let gain = weights.get(&format!("{name}.gamma"), shape.to_vec())?.reshape((channels, 1, 1, 1))?;
+        let gain = weights.get(&format!("{name}.gamma"), shape.to_vec())?.reshape(channels)?;
         Ok(Self { gain: (gain * (channels as f64).sqrt())? })
     }
 
     /// `[channels, t, h, w]`, same shape out.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let length = x.sqr()?.sum_keepdim(0)?.sqrt()?.clamp(1e-12f32, f32::MAX)?;
-        Ok(x.broadcast_div(&length)?.broadcast_mul(&self.gain)?)
+        channel_norm(x, &self.gain, false)
     }
 
     /// The norm, then SiLU.
     pub(super) fn silu(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.forward(x)?.silu()?)
+        channel_norm(x, &self.gain, true)
     }
 }
 
@@ -112,7 +117,13 @@ pub(super) struct Residual {
 }
 
 impl Residual {
-    pub(super) fn load(weights: &Weights, name: &str, inputs: usize, outputs: usize, slots: &mut usize) -> Result<Self> {
+    pub(super) fn load(
+        weights: &Weights,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        slots: &mut usize,
+    ) -> Result<Self> {
         let shortcut = if inputs == outputs {
             None
         } else {
@@ -175,7 +186,9 @@ impl FrameAttention {
         let joint = self.joint.forward(&rows, Activation::None)?; // [t * h * w, 3 * channels]
         let mixed = (0..frames)
             .map(|frame| {
-                let part = |index| joint.narrow(0, frame * pixels, pixels)?.narrow(1, index * channels, channels)?.contiguous();
+                let part = |index| {
+                    joint.narrow(0, frame * pixels, pixels)?.narrow(1, index * channels, channels)?.contiguous()
+                };
                 attention(&part(0)?, &part(1)?, &part(2)?, 1)
             })
             .collect::<Result<Vec<_>>>()?;
@@ -221,7 +234,8 @@ pub(super) struct Resample {
 impl Resample {
     /// Doubles height and width and halves channels; `time` doubles frames too, except for the first of a clip.
     pub(super) fn up(weights: &Weights, name: &str, width: usize, time: bool, slots: &mut usize) -> Result<Self> {
-        let space = Conv::load(weights, &format!("{name}.resample.1"), (width, width / 2), (1, 3), (Resize::Double, 1), true)?;
+        let space =
+            Conv::load(weights, &format!("{name}.resample.1"), (width, width / 2), (1, 3), (Resize::Double, 1), true)?;
         let time = if time {
             let name = format!("{name}.time_conv");
             let conv = Conv::load(weights, &name, (width, width * 2), (3, 1), (Resize::Same, 1), false)?;
@@ -234,7 +248,8 @@ impl Resample {
 
     /// Halves height and width; `time` halves frames too, except for the first of a clip.
     pub(super) fn down(weights: &Weights, name: &str, width: usize, time: bool, slots: &mut usize) -> Result<Self> {
-        let space = Conv::load(weights, &format!("{name}.resample.1"), (width, width), (1, 3), (Resize::Half, 1), true)?;
+        let space =
+            Conv::load(weights, &format!("{name}.resample.1"), (width, width), (1, 3), (Resize::Half, 1), true)?;
         let time = if time {
             let name = format!("{name}.time_conv");
             let conv = Conv::load(weights, &name, (width, width), (3, 1), (Resize::Same, 2), false)?;

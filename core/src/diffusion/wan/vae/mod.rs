@@ -11,7 +11,7 @@ mod blocks;
 
 use candle_core::{Device, Tensor};
 
-use self::blocks::{CausalConv, Middle, Norm, Residual, Resample, State};
+use self::blocks::{CausalConv, Middle, Norm, Resample, Residual, State};
 use super::config::VaeConfig;
 use crate::diffusion::kernels::{Conv, Resize};
 use crate::diffusion::weights::Weights;

@@ -1,0 +1,385 @@
+//! Normalisations with what follows them.
+#![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::simd::{silu, vectorized};
+use crate::error::Result;
+
+/// Pixels that one job takes: a block of all channels stays in cache.
+const BLOCK: usize = 512;
+/// Rows that one job takes.
+const ROWS: usize = 32;
+/// Parts in which a row is summed.
+const PARTS: usize = 8;
+
+fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("not contiguous"),
+    }
+}
+
+/// Root-mean-square norm over the channels of `[channels, t, h, w]`, times `gain` `[channels]` (the square root of the
+/// channel count included), then SiLU if `activate`.
+pub(crate) fn channel_norm(input: &Tensor, gain: &Tensor, activate: bool) -> Result<Tensor> {
+    if input.device().is_cpu() {
+        return Ok(input.contiguous()?.apply_op2_no_bwd(gain, &ChannelNorm { activate })?);
+    }
+    channel_norm_plain(input, gain, activate)
+}
+
+fn channel_norm_plain(input: &Tensor, gain: &Tensor, activate: bool) -> Result<Tensor> {
+    let length = input.sqr()?.sum_keepdim(0)?.sqrt()?.clamp(1e-12f32, f32::MAX)?;
+    let normal = input.broadcast_div(&length)?.broadcast_mul(&gain.reshape((gain.dim(0)?, 1, 1, 1))?)?;
+    Ok(if activate { normal.silu()? } else { normal })
+}
+
+struct ChannelNorm {
+    activate: bool,
+}
+
+impl CustomOp2 for ChannelNorm {
+    fn name(&self) -> &'static str {
+        "channel norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        layout: &Layout,
+        gain: &CpuStorage,
+        gain_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (input, gain) = (contiguous(input, layout)?, contiguous(gain, gain_layout)?);
+        let channels = gain.len();
+        if channels == 0 || layout.dims().first() != Some(&channels) {
+            candle_core::bail!("channel norm: {channels} gains for {:?}", layout.shape());
+        }
+        let pixels = input.len() / channels;
+        let mut out = vec![0f32; input.len()];
+        let mut jobs: Vec<Vec<&mut [f32]>> =
+            (0..pixels.div_ceil(BLOCK)).map(|_| Vec::with_capacity(channels)).collect();
+        for plane in out.chunks_exact_mut(pixels.max(1)) {
+            plane.chunks_mut(BLOCK).zip(&mut jobs).for_each(|(part, job)| job.push(part));
+        }
+        jobs.into_par_iter().enumerate().for_each(|(block, mut parts)| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let count = parts.first().map_or(0, |part| part.len());
+                    let source = |channel: usize| &input[channel * pixels + block * BLOCK..][..count];
+                    let mut lengths = [0f32; BLOCK];
+                    for channel in 0..channels {
+                        for (sum, &value) in lengths.iter_mut().zip(source(channel)) {
+                            *sum = value.mul_add(value, *sum);
+                        }
+                    }
+                    lengths.iter_mut().for_each(|length| *length = 1.0 / length.sqrt().max(1e-12));
+                    for (channel, part) in parts.iter_mut().enumerate() {
+                        let gain = gain[channel];
+                        let pixels = part.iter_mut().zip(source(channel)).zip(&lengths);
+                        if self.activate {
+                            pixels.for_each(|((out, &value), &inverse)| *out = silu(value * inverse * gain));
+                        } else {
+                            pixels.for_each(|((out, &value), &inverse)| *out = value * inverse * gain);
+                        }
+                    }
+                },
+            );
+        });
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+/// Layer norm over the last axis of `[rows, width]`, times `scale` plus `shift`, `[width]` each.
+pub(crate) fn layer_norm(input: &Tensor, scale: &Tensor, shift: &Tensor, epsilon: f64) -> Result<Tensor> {
+    if input.device().is_cpu() {
+        return Ok(input.contiguous()?.apply_op3_no_bwd(scale, shift, &LayerNorm { epsilon: epsilon as f32 })?);
+    }
+    Ok(candle_nn::ops::layer_norm(input, scale, shift, epsilon as f32)?)
+}
+
+struct LayerNorm {
+    epsilon: f32,
+}
+
+/// The sum of `term` over a row, in eight interleaved parts whatever the vector width.
+#[inline(always)]
+fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    let (blocks, rest) = row.as_chunks::<PARTS>();
+    let mut parts = [0f32; PARTS];
+    for block in blocks {
+        for (part, &value) in parts.iter_mut().zip(block) {
+            *part += term(value);
+        }
+    }
+    parts.iter_mut().zip(rest).for_each(|(part, &value)| *part += term(value));
+    parts.iter().sum()
+}
+
+impl CustomOp3 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        layout: &Layout,
+        scale: &CpuStorage,
+        scale_layout: &Layout,
+        shift: &CpuStorage,
+        shift_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let input = contiguous(input, layout)?;
+        let (scale, shift) = (contiguous(scale, scale_layout)?, contiguous(shift, shift_layout)?);
+        let width = scale.len();
+        if width == 0 || shift.len() != width || layout.dims().last() != Some(&width) {
+            candle_core::bail!("layer norm: {width} scales for {:?}", layout.shape());
+        }
+        let mut out = vec![0f32; input.len()];
+        out.par_chunks_mut(ROWS * width).zip(input.par_chunks(ROWS * width)).for_each(|(out, input)| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (out, row) in out.chunks_exact_mut(width).zip(input.chunks_exact(width)) {
+                        let mean = sum(
+                            row,
+                            #[inline(always)]
+                            |value| value,
+                        ) / width as f32;
+                        let variance = sum(
+                            row,
+                            #[inline(always)]
+                            |value| (value - mean) * (value - mean),
+                        ) / width as f32;
+                        let inverse = 1.0 / (variance + self.epsilon).sqrt();
+                        for (((out, &value), &scale), &shift) in out.iter_mut().zip(row).zip(scale).zip(shift) {
+                            *out = ((value - mean) * inverse).mul_add(scale, shift);
+                        }
+                    }
+                },
+            );
+        });
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+/// Cosines and sines of every token's position.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotation {
+    /// `[tokens, size / 2]`.
+    pub(crate) cos: Tensor,
+    /// `[tokens, size / 2]`.
+    pub(crate) sin: Tensor,
+}
+
+/// Root-mean-square norm over all heads of `[tokens, heads * size]`, then, if asked, rotation of neighbouring channel
+/// pairs by the token's angle.
+pub(crate) fn norm_rotate(input: &Tensor, gain: &Tensor, epsilon: f64, rotation: Option<&Rotation>) -> Result<Tensor> {
+    if !input.device().is_cpu() {
+        return norm_rotate_plain(input, gain, epsilon, rotation);
+    }
+    let epsilon = epsilon as f32;
+    Ok(match rotation {
+        Some(rotation) => {
+            let turns = Tensor::cat(&[&rotation.cos, &rotation.sin], 1)?;
+            input.apply_op3_no_bwd(gain, &turns, &NormRotate { epsilon })?
+        }
+        None => input.apply_op2_no_bwd(gain, &NormRotate { epsilon })?,
+    })
+}
+
+fn norm_rotate_plain(input: &Tensor, gain: &Tensor, epsilon: f64, rotation: Option<&Rotation>) -> Result<Tensor> {
+    let normal = candle_nn::ops::rms_norm(&input.contiguous()?, gain, epsilon as f32)?;
+    let Some(rotation) = rotation else { return Ok(normal) };
+    let (tokens, width) = normal.dims2()?;
+    let size = rotation.cos.dim(1)? * 2;
+    let heads = normal.reshape((1, tokens, width / size, size))?.transpose(1, 2)?.contiguous()?;
+    let turned = candle_nn::rotary_emb::rope_i(&heads, &rotation.cos, &rotation.sin)?;
+    Ok(turned.transpose(1, 2)?.reshape((tokens, width))?)
+}
+
+struct NormRotate {
+    epsilon: f32,
+}
+
+impl NormRotate {
+    /// `turns` holds, per token, cosines then sines; it is empty for no rotation.
+    fn run(
+        &self,
+        input: &CpuStorage,
+        layout: &Layout,
+        gain: &[f32],
+        turns: &[f32],
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (tokens, width) = layout.shape().dims2()?;
+        let stride = match *layout.stride() {
+            [stride, 1] => stride,
+            _ => candle_core::bail!("norm: rows are not contiguous"),
+        };
+        let size = turns.len().checked_div(tokens).unwrap_or(0);
+        if gain.len() != width || (size != 0 && !width.is_multiple_of(size)) || turns.len() != size * tokens {
+            candle_core::bail!("norm: shapes do not fit");
+        }
+        let data = &input.as_slice::<f32>()?[layout.start_offset()..];
+        if tokens > 0 && (tokens - 1) * stride + width > data.len() {
+            candle_core::bail!("norm: shapes do not fit");
+        }
+        let mut out = vec![0f32; tokens * width];
+        out.par_chunks_mut((ROWS * width).max(1)).enumerate().for_each(|(block, out)| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                        let token = block * ROWS + row;
+                        let row = &data[token * stride..][..width];
+                        let inverse = 1.0
+                            / (sum(
+                                row,
+                                #[inline(always)]
+                                |value| value * value,
+                            ) / width as f32
+                                + self.epsilon)
+                                .sqrt();
+                        for ((out, &value), &gain) in out.iter_mut().zip(row).zip(gain) {
+                            *out = value * inverse * gain;
+                        }
+                        if size == 0 {
+                            continue;
+                        }
+                        let (cos, sin) = turns[token * size..][..size].split_at(size / 2);
+                        for head in out.chunks_exact_mut(size) {
+                            for ((pair, &cos), &sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
+                                let [first, second] = *pair;
+                                *pair = [first * cos - second * sin, first * sin + second * cos];
+                            }
+                        }
+                    }
+                },
+            );
+        });
+        Ok((CpuStorage::F32(out), Shape::from((tokens, width))))
+    }
+}
+
+impl CustomOp2 for NormRotate {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.run(s1, l1, contiguous(s2, l2)?, &[])
+    }
+}
+
+impl CustomOp3 for NormRotate {
+    fn name(&self) -> &'static str {
+        "norm and rotate"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.run(s1, l1, contiguous(s2, l2)?, contiguous(s3, l3)?)
+    }
+}
+
+/// `state + output * gate`: `[rows, width]` each, `gate` `[width]`.
+pub(crate) fn add_gated(state: &Tensor, output: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    if state.device().is_cpu() {
+        return Ok(state.apply_op3_no_bwd(output, gate, &AddGated)?);
+    }
+    Ok((state + output.broadcast_mul(gate)?)?)
+}
+
+struct AddGated;
+
+impl CustomOp3 for AddGated {
+    fn name(&self) -> &'static str {
+        "add gated"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (state, output, gate) = (contiguous(s1, l1)?, contiguous(s2, l2)?, contiguous(s3, l3)?);
+        if gate.is_empty() || state.len() != output.len() || !state.len().is_multiple_of(gate.len()) {
+            candle_core::bail!("add gated: shapes do not fit");
+        }
+        let mut out = vec![0f32; state.len()];
+        vectorized(
+            #[inline(always)]
+            || {
+                let rows = out
+                    .chunks_exact_mut(gate.len())
+                    .zip(state.chunks_exact(gate.len()))
+                    .zip(output.chunks_exact(gate.len()));
+                for ((out, state), output) in rows {
+                    for (((out, &state), &output), &gate) in out.iter_mut().zip(state).zip(output).zip(gate) {
+                        *out = output.mul_add(gate, state);
+                    }
+                }
+            },
+        );
+        Ok((CpuStorage::F32(out), l1.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn random(shape: &[usize]) -> Tensor {
+        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
+    }
+
+    fn worst(a: &Tensor, b: &Tensor) -> f32 {
+        let difference = (a - b).unwrap().abs().unwrap().flatten_all().unwrap();
+        difference.max(0).unwrap().to_scalar::<f32>().unwrap()
+    }
+
+    #[test]
+    fn fused_equal_plain() {
+        let (clip, gain) = (random(&[13, 3, 17, 19]), random(&[13]));
+        for activate in [false, true] {
+            let (a, b) = (channel_norm(&clip, &gain, activate), channel_norm_plain(&clip, &gain, activate));
+            assert!(worst(&a.unwrap(), &b.unwrap()) < 1e-6);
+        }
+        let (rows, scale, shift) = (random(&[70, 45]), random(&[45]), random(&[45]));
+        let plain = candle_nn::ops::layer_norm_slow(&rows, &scale, &shift, 1e-6).unwrap();
+        assert!(worst(&layer_norm(&rows, &scale, &shift, 1e-6).unwrap(), &plain) < 1e-5);
+
+        let (rows, gain) = (random(&[70, 60]), random(&[60]));
+        let rotation = Rotation { cos: random(&[70, 10]), sin: random(&[70, 10]) };
+        for rotation in [None, Some(&rotation)] {
+            let (a, b) = (norm_rotate(&rows, &gain, 1e-6, rotation), norm_rotate_plain(&rows, &gain, 1e-6, rotation));
+            assert!(worst(&a.unwrap(), &b.unwrap()) < 1e-5);
+        }
+        let (other, gate) = (random(&[70, 60]), random(&[60]));
+        let plain = (&rows + other.broadcast_mul(&gate).unwrap()).unwrap();
+        assert!(worst(&add_gated(&rows, &other, &gate).unwrap(), &plain) < 1e-6);
+    }
+}
