@@ -12,4 +12,7 @@ mod thread;
 pub use error::{Error, ErrorCode, Result};
 pub use platform::{Event, Load, Platform};
 pub use settings::{DeviceChoice, Settings};
-pub use task::{GenerateRequest, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, Task, TaskError, TaskEvents, TaskPage, TaskQuery};
+pub use task::{
+    GenerateRequest, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, Task, TaskError, TaskEvents, TaskPage,
+    TaskQuery,
+};

@@ -7,7 +7,9 @@ use crate::catalog::Catalog;
 use crate::error::{Error, ErrorCode, Result};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::task::{self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks};
+use crate::task::{
+    self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
+};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,8 +59,9 @@ impl Platform {
         let catalog = match &settings.catalog {
             None => Catalog::built_in()?,
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Error::validation(format!("the catalog {} cannot be read: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Error::validation(format!("the catalog {} cannot be read: {error}", path.display()))
+                })?;
                 Catalog::from_json(&text)?
             }
         };
@@ -195,7 +198,10 @@ impl Platform {
 
     fn service(&self) -> Result<&Tasks> {
         if self.inner.process != std::process::id() {
-            return Err(Error::new(ErrorCode::InvalidState, "this platform belongs to the process that opened it, not to a forked child"));
+            return Err(Error::new(
+                ErrorCode::InvalidState,
+                "this platform belongs to the process that opened it, not to a forked child",
+            ));
         }
         self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
     }

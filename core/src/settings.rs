@@ -92,8 +92,10 @@ impl Settings {
     /// # Errors
     /// `validation_error` that names the field at fault.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|error| Error::validation(format!("the settings are not valid: {error}")).with_action("Correct the settings and open the platform again."))
+        serde_json::from_str(text).map_err(|error| {
+            Error::validation(format!("the settings are not valid: {error}"))
+                .with_action("Correct the settings and open the platform again.")
+        })
     }
 
     pub(crate) fn models_dir(&self) -> PathBuf {

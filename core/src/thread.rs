@@ -17,10 +17,9 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
         block_sigpipe();
         work();
     };
-    Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map_err(|error| Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the thread {name}: {error}")))
+    Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
+        Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the thread {name}: {error}"))
+    })
 }
 
 /// A host written in C dies of SIGPIPE by default; our threads get the write's error instead.

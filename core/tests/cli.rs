@@ -11,8 +11,13 @@ struct Run {
 }
 
 fn must(data: &Path, arguments: &[&str]) -> Run {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_must")).arg("--data").arg(data).args(arguments).output().unwrap();
-    Run { code: status.code().unwrap_or(-1), stdout: String::from_utf8(stdout).unwrap(), stderr: String::from_utf8(stderr).unwrap() }
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_must")).arg("--data").arg(data).args(arguments).output().unwrap();
+    Run {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
 }
 
 fn json(text: &str) -> Value {
@@ -28,12 +33,28 @@ fn generate_show_list_and_delete() {
     let made = must(&data, &["--json", "generate", "a red circle", "-o", picture, "--seed", "7", "--set", "steps=4"]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     let task = json(&made.stdout);
-    assert_eq!((&task["status"], &task["model"], &task["parameters"]["steps"]), (&"done".into(), &"tiny-image".into(), &4.into()));
+    assert_eq!(
+        (&task["status"], &task["model"], &task["parameters"]["steps"]),
+        (&"done".into(), &"tiny-image".into(), &4.into())
+    );
     assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
     let id = task["id"].as_str().unwrap();
 
     let again = folder.path().join("again.jpg");
-    let made = must(&data, &["generate", "a red circle", "-o", again.to_str().unwrap(), "--set", "steps=4", "--image", &format!("reference_image={picture}"), "-q"]);
+    let made = must(
+        &data,
+        &[
+            "generate",
+            "a red circle",
+            "-o",
+            again.to_str().unwrap(),
+            "--set",
+            "steps=4",
+            "--image",
+            &format!("reference_image={picture}"),
+            "-q",
+        ],
+    );
     assert_eq!(made.code, 0, "{}", made.stderr);
     assert!(made.stdout.contains("seed"), "{}", made.stdout);
 
@@ -67,7 +88,10 @@ fn refusals_say_why_and_exit_with_their_code() {
         assert_eq!(run.code, code, "{arguments:?}: {}", run.stderr);
         let error = json(&run.stderr);
         assert_eq!(error["code"], name);
-        assert!(error["detail"].as_str().is_some_and(|text| !text.is_empty()) && error["user_action"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(
+            error["detail"].as_str().is_some_and(|text| !text.is_empty())
+                && error["user_action"].as_str().is_some_and(|text| !text.is_empty())
+        );
         assert!(run.stdout.is_empty());
     }
     let run = must(&file, &["--json", "models"]);

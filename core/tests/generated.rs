@@ -22,7 +22,14 @@ fn the_page_of_error_codes_matches_the_table() {
     );
     for code in ErrorCode::ALL {
         let again = if code.is_retryable() { "yes" } else { "no" };
-        writeln!(page, "| {} | `{code}` | {} | {again} | {} |", *code as i32, code.http_status(), code.default_user_action()).unwrap();
+        writeln!(
+            page,
+            "| {} | `{code}` | {} | {again} | {} |",
+            *code as i32,
+            code.http_status(),
+            code.default_user_action()
+        )
+        .unwrap();
     }
     check("docs/errors.md", &page);
 }

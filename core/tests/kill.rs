@@ -31,7 +31,10 @@ fn victim() {
             let platform = &platform;
             scope.spawn(move || {
                 for n in 0.. {
-                    let request = GenerateRequest::new("tiny-image", "a red circle").set("steps", 4).set("guidance_scale", 1.0).set("seed", caller * 1000 + n);
+                    let request = GenerateRequest::new("tiny-image", "a red circle")
+                        .set("steps", 4)
+                        .set("guidance_scale", 1.0)
+                        .set("seed", caller * 1000 + n);
                     let task = platform.submit(&request).unwrap();
                     writeln!(std::io::stdout(), "ack {}", task.id).unwrap();
                     platform.wait(&task.id, None).unwrap();
@@ -68,7 +71,12 @@ fn nothing_acknowledged_is_lost_and_nothing_hangs() {
     }
     platform.close(Duration::from_secs(10)).unwrap();
     assert!(interrupted > 0, "no death came in the middle of anything: the test shows nothing");
-    writeln!(std::io::stderr(), "{rounds} deaths, {} acknowledged tasks, all done; {interrupted} found unfinished after a death", acknowledged.len()).unwrap();
+    writeln!(
+        std::io::stderr(),
+        "{rounds} deaths, {} acknowledged tasks, all done; {interrupted} found unfinished after a death",
+        acknowledged.len()
+    )
+    .unwrap();
 }
 
 /// Starts the victim, lets it open, kills it after `life`; the ids that it acknowledged.
@@ -105,8 +113,11 @@ fn look(folder: &Path, acknowledged: &HashSet<String>, looked_at: &mut HashSet<S
     let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok", "round {round}");
     let mut statement = connection.prepare("SELECT id, status, result_path FROM task").unwrap();
-    let rows: Vec<(String, String, Option<String>)> =
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect();
+    let rows: Vec<(String, String, Option<String>)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let known: HashSet<&String> = rows.iter().map(|row| &row.0).collect();
     for id in acknowledged {
         assert!(known.contains(id), "round {round}: {id} was acknowledged and is gone");
@@ -133,5 +144,6 @@ fn look(folder: &Path, acknowledged: &HashSet<String>, looked_at: &mut HashSet<S
 
 fn whole(path: &Path) {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    decode_image(ImageSource::Bytes(&bytes), &ImageLimits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    decode_image(ImageSource::Bytes(&bytes), &ImageLimits::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test", "--list"] => test::list(),
-        ["test", parts @ ..] => test::run(parts),
+        ["test", parts @ ..] => test::run_parts(parts),
         ["regen"] => test::regen(),
         ["golden"] => golden::run_golden(),
         ["bench", names @ ..] => bench::run(names),

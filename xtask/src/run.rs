@@ -44,7 +44,10 @@ pub fn run(command: &mut Command) -> Outcome {
 pub fn read(command: &mut Command) -> Result<String, String> {
     let shown = show(command);
     eprintln!("+ {shown}");
-    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run {shown}: {error}"))?;
     if !output.status.success() {
         return Err(format!("failed ({}): {shown}", output.status));
     }

@@ -32,7 +32,7 @@ pub fn list() -> Outcome {
     Ok(())
 }
 
-pub fn run(names: &[&str]) -> Outcome {
+pub fn run_parts(names: &[&str]) -> Outcome {
     if let Some(unknown) = names.iter().find(|name| !PARTS.iter().any(|part| part.name == **name)) {
         return Err(format!("there is no part {unknown}; cargo xtask test --list names them"));
     }
@@ -63,13 +63,19 @@ pub fn regen() -> Outcome {
         command.env(name, value);
     })?;
     let environment = python_module()?;
-    crate::run::run(command(&environment).args(["-m", "pytest", "-q", "tests/test_generated.py"]).current_dir(root().join("bindings-python")).env(name, value))?;
-    crate::run::run(words("npm", "install --no-audit --no-fund").current_dir(root().join("bindings-node")).env("MUST_BUILD_PROFILE", "dev").env(name, value))?;
-    crate::run::run(words("node", "--test test/generated.test.mjs").current_dir(root().join("bindings-node")).env(name, value))
+    run(command(&environment)
+        .args(["-m", "pytest", "-q", "tests/test_generated.py"])
+        .current_dir(root().join("bindings-python"))
+        .env(name, value))?;
+    run(words("npm", "install --no-audit --no-fund")
+        .current_dir(root().join("bindings-node"))
+        .env("MUST_BUILD_PROFILE", "dev")
+        .env(name, value))?;
+    run(words("node", "--test test/generated.test.mjs").current_dir(root().join("bindings-node")).env(name, value))
 }
 
 fn format() -> Outcome {
-    crate::run::run(&mut words("cargo", "fmt --all --check"))
+    run(&mut words("cargo", "fmt --all --check"))
 }
 
 fn rust() -> Outcome {
@@ -80,22 +86,32 @@ fn run_tests(arguments: &[&str], adjust: impl FnOnce(&mut std::process::Command)
     let mut tests = command("cargo");
     tests.arg("test").args(arguments).env("MUST_REQUIRE_TOOLS", "1");
     adjust(&mut tests);
-    crate::run::run(&mut tests)
+    run(&mut tests)
 }
 
 fn c() -> Outcome {
-    crate::run::run(&mut words("bash", "tests/c/run.sh"))
+    run(&mut words("bash", "tests/c/run.sh"))
 }
 
 /// Builds the Python module with the dev profile into an environment of its own; that environment's Python.
 fn python_module() -> Result<std::path::PathBuf, String> {
-    let python = tools::python_environment("python-tests", &["maturin>=1.16,<2", "pytest>=9", "mypy>=2.4", "ruff>=0.17"])?;
+    let python =
+        tools::python_environment("python-tests", &["maturin>=1.16,<2", "pytest>=9", "mypy>=2.4", "ruff>=0.17"])?;
     let mut install = command(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--no-build-isolation", "--force-reinstall", "--no-deps", "./bindings-python"]);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-build-isolation",
+        "--force-reinstall",
+        "--no-deps",
+        "./bindings-python",
+    ]);
     install.args(["--config-settings", "build-args=--profile dev"]);
     let scripts = python.parent().map(Path::to_path_buf).unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
-    crate::run::run(install.env("PATH", format!("{}:{path}", scripts.display())))?;
+    run(install.env("PATH", format!("{}:{path}", scripts.display())))?;
     Ok(python)
 }
 
@@ -103,15 +119,15 @@ fn python() -> Outcome {
     let python = python_module()?;
     let folder = root().join("bindings-python");
     for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
-        crate::run::run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
+        run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
     }
     Ok(())
 }
 
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
-    crate::run::run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
-    crate::run::run(words("npm", "test").current_dir(&folder))
+    run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
+    run(words("npm", "test").current_dir(&folder))
 }
 
 /// Runs `examples/generate` in every language: one line of JSON each, alike, and the same bytes.
@@ -119,14 +135,17 @@ fn examples() -> Outcome {
     let work = target().join("examples");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    crate::run::run(&mut words("cargo", "build -p must --example generate --bin must"))?;
-    crate::run::run(&mut words("cargo", "build -p must-ffi"))?;
+    run(&mut words("cargo", "build -p must --example generate --bin must"))?;
+    run(&mut words("cargo", "build -p must-ffi"))?;
     let prefix = work.join("prefix");
-    crate::run::run(command("bash").arg("ffi/install.sh").arg(&prefix).args(["--profile", "dev"]))?;
-    crate::run::run(command("make").args(["-s", "-C", "examples/generate/c"]).env("PREFIX", &prefix).env("OUT", &work))?;
+    run(command("bash").arg("ffi/install.sh").arg(&prefix).args(["--profile", "dev"]))?;
+    run(command("make").args(["-s", "-C", "examples/generate/c"]).env("PREFIX", &prefix).env("OUT", &work))?;
     let cpp = work.join("cpp");
-    crate::run::run(command("cmake").args(["-S", "examples/generate/cpp", "-B"]).arg(&cpp).arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())))?;
-    crate::run::run(command("cmake").arg("--build").arg(&cpp))?;
+    run(command("cmake")
+        .args(["-S", "examples/generate/cpp", "-B"])
+        .arg(&cpp)
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())))?;
+    run(command("cmake").arg("--build").arg(&cpp))?;
     let python = tools::python_environment("python-tests", &["pytest>=9"])?;
     let programs = [
         ("rust", command(built("examples/generate"))),
@@ -138,7 +157,9 @@ fn examples() -> Outcome {
     let mut first: Option<(String, Vec<u8>)> = None;
     for (language, mut program) in programs {
         let clip = work.join(format!("{language}.mp4"));
-        let said = read(program.arg(work.join(format!("data-{language}"))).arg(&clip).env("LD_LIBRARY_PATH", prefix.join("lib")))?;
+        let said = read(
+            program.arg(work.join(format!("data-{language}"))).arg(&clip).env("LD_LIBRARY_PATH", prefix.join("lib")),
+        )?;
         let bytes = std::fs::read(&clip).map_err(|error| format!("{language} wrote no clip: {error}"))?;
         if !said.trim_end().ends_with(&format!("\"bytes\":{}}}", bytes.len())) {
             return Err(format!("{language} said {said:?}, and its clip has {} bytes", bytes.len()));
@@ -146,7 +167,9 @@ fn examples() -> Outcome {
         match &first {
             None => first = Some((said, bytes)),
             Some((line, same)) if *line == said && *same == bytes => {}
-            Some((line, _)) => return Err(format!("{language} differs from Rust: {said:?} and {line:?}, or the clips' bytes")),
+            Some((line, _)) => {
+                return Err(format!("{language} differs from Rust: {said:?} and {line:?}, or the clips' bytes"));
+            }
         }
     }
     eprintln!("five languages, the same {} bytes", first.map_or(0, |(_, bytes)| bytes.len()));
@@ -161,19 +184,23 @@ fn with_argument(mut command: std::process::Command, argument: &str) -> std::pro
 fn browser() -> Outcome {
     let clips = target().join("browser-clips");
     std::fs::create_dir_all(&clips).map_err(|error| format!("cannot make {}: {error}", clips.display()))?;
-    crate::run::run(&mut words("cargo", "build -p must"))?;
+    run(&mut words("cargo", "build -p must"))?;
     let mut play = command("node");
     play.arg("tests/browser/play.mjs");
     for name in ["clip.mp4", "clip.webm"] {
         let clip = clips.join(name);
         let mut generate = command(built("must"));
-        generate.arg("--data").arg(clips.join("data")).args(["generate", "a red circle moving left", "--seed", "7", "--quiet", "-o"]).arg(&clip);
-        crate::run::run(&mut generate)?;
+        generate
+            .arg("--data")
+            .arg(clips.join("data"))
+            .args(["generate", "a red circle moving left", "--seed", "7", "--quiet", "-o"])
+            .arg(&clip);
+        run(&mut generate)?;
         play.arg(&clip);
     }
-    crate::run::run(&mut play)
+    run(&mut play)
 }
 
 fn lint() -> Outcome {
-    crate::run::run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))
+    run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))
 }

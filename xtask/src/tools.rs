@@ -16,7 +16,8 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Installs the programs that are missing.
 pub fn programs() -> Outcome {
-    let missing: Vec<&str> = PROGRAMS.iter().filter(|(program, _)| !exists(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !exists(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -42,6 +43,10 @@ pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, 
 /// Whether a program is on the path.
 pub fn exists(program: &str) -> bool {
     let mut probe = command("sh");
-    probe.args(["-c", &format!("command -v {program}")]).current_dir(root()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe
+        .args(["-c", &format!("command -v {program}")])
+        .current_dir(root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }

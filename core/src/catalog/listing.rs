@@ -7,11 +7,19 @@ impl Model {
     /// The model as `GET /models` shows it. `unavailable` says why it cannot run here and what to do, when it cannot.
     #[must_use]
     pub fn describe(&self, unavailable: Option<(&str, &str)>) -> Value {
-        let fixed: Map<String, Value> =
-            self.parameters.iter().filter(|(_, p)| p.locked).filter_map(|(name, p)| Some((name.clone(), p.default.clone()?))).collect();
-        let recommended: Map<String, Value> = self.parameters.iter().filter_map(|(name, p)| Some((name.clone(), p.recommended.clone()?))).collect();
-        let schema: Map<String, Value> =
-            self.parameters.iter().map(|(name, p)| (name.clone(), serde_json::to_value(p).unwrap_or(Value::Null))).collect();
+        let fixed: Map<String, Value> = self
+            .parameters
+            .iter()
+            .filter(|(_, p)| p.locked)
+            .filter_map(|(name, p)| Some((name.clone(), p.default.clone()?)))
+            .collect();
+        let recommended: Map<String, Value> =
+            self.parameters.iter().filter_map(|(name, p)| Some((name.clone(), p.recommended.clone()?))).collect();
+        let schema: Map<String, Value> = self
+            .parameters
+            .iter()
+            .map(|(name, p)| (name.clone(), serde_json::to_value(p).unwrap_or(Value::Null)))
+            .collect();
         let mut entry = json!({
             "id": self.id,
             "aliases": self.aliases,

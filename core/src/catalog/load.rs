@@ -117,7 +117,8 @@ impl Catalog {
     /// # Errors
     /// `validation_error` that names the model and the parameter at fault.
     pub fn from_json(text: &str) -> Result<Self> {
-        let raw: RawCatalog = serde_json::from_str(text).map_err(|error| invalid(format!("the catalog cannot be read: {error}")))?;
+        let raw: RawCatalog =
+            serde_json::from_str(text).map_err(|error| invalid(format!("the catalog cannot be read: {error}")))?;
         if raw.version != 1 {
             return Err(invalid(format!("the catalog has version {}, and this library reads version 1", raw.version)));
         }
@@ -178,9 +179,15 @@ fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
     let names: Vec<&String> = parameters.iter().map(|(name, _)| name).collect();
     for (name, parameter) in &parameters {
         for (subject, accepted) in parameter.visible_if.iter().chain(&parameter.required_if).flatten() {
-            let known = if subject == "mode" { accepted.iter().any(|mode| raw.modes.iter().any(|m| mode.as_str() == Some(m))) } else { names.contains(&subject) };
+            let known = if subject == "mode" {
+                accepted.iter().any(|mode| raw.modes.iter().any(|m| mode.as_str() == Some(m)))
+            } else {
+                names.contains(&subject)
+            };
             if !known {
-                return Err(invalid(format!("{id}.{name}: a rule names {subject} with values that this model does not have")));
+                return Err(invalid(format!(
+                    "{id}.{name}: a rule names {subject} with values that this model does not have"
+                )));
             }
         }
     }

@@ -95,7 +95,11 @@ pub struct Item {
 /// Whether `rule` holds for the mode and the values.
 pub(super) fn holds(rule: &Rule, mode: &str, values: &Map<String, Value>) -> bool {
     rule.iter().all(|(name, accepted)| {
-        if name == "mode" { accepted.iter().any(|value| value.as_str() == Some(mode)) } else { values.get(name).is_some_and(|value| accepted.contains(value)) }
+        if name == "mode" {
+            accepted.iter().any(|value| value.as_str() == Some(mode))
+        } else {
+            values.get(name).is_some_and(|value| accepted.contains(value))
+        }
     })
 }
 
@@ -124,7 +128,12 @@ impl Parameter {
             Kind::String => self.check_text(name, value)?,
             Kind::Integer => self.check_number(name, value, true)?,
             Kind::Number => self.check_number(name, value, false)?,
-            Kind::Choice => self.choices.iter().find(|choice| same(choice, value)).cloned().ok_or_else(|| format!("{name} must be one of {}", list(&self.choices)))?,
+            Kind::Choice => self
+                .choices
+                .iter()
+                .find(|choice| same(choice, value))
+                .cloned()
+                .ok_or_else(|| format!("{name} must be one of {}", list(&self.choices)))?,
             Kind::Image | Kind::Frames => value.clone(),
         };
         if self.locked && self.default.as_ref().is_some_and(|default| !same(default, &value)) {
@@ -150,12 +159,17 @@ impl Parameter {
 
     fn check_number(&self, name: &str, value: &Value, whole: bool) -> Result<Value, String> {
         let wanted = if whole { "a whole number" } else { "a number" };
-        let number = value.as_f64().filter(|n| n.is_finite()).ok_or_else(|| format!("{name} must be {wanted}, not {}", type_name(value)))?;
+        let number = value
+            .as_f64()
+            .filter(|n| n.is_finite())
+            .ok_or_else(|| format!("{name} must be {wanted}, not {}", type_name(value)))?;
         if whole && (number.fract() != 0.0 || number.abs() > 9_007_199_254_740_991.0) {
             return Err(format!("{name} must be {wanted}, not {value}"));
         }
         // A locked parameter says so, rather than speaking of bounds.
-        if !self.locked && (self.minimum.is_some_and(|least| number < least) || self.maximum.is_some_and(|most| number > most)) {
+        if !self.locked
+            && (self.minimum.is_some_and(|least| number < least) || self.maximum.is_some_and(|most| number > most))
+        {
             return Err(format!("{name} must be {}, and is {value}", self.range()));
         }
         // The default is always allowed: 720 is the catalog's width of a clip, and lies between two steps of 64 from 512.

@@ -31,8 +31,16 @@ fn defaults_are_filled_in() {
     let valid = catalog.validate(&request).unwrap();
     assert_eq!(valid.mode, "t2v");
     for (name, value) in [
-        ("steps", json!(8)), ("guidance_scale", json!(1.0)), ("width", json!(720)), ("height", json!(1280)), ("num_frames", json!(81)),
-        ("fps", json!(16)), ("motion_score", json!(3.0)), ("seed", json!(-1)), ("negative_prompt", json!("")), ("output_format", json!("mp4")),
+        ("steps", json!(8)),
+        ("guidance_scale", json!(1.0)),
+        ("width", json!(720)),
+        ("height", json!(1280)),
+        ("num_frames", json!(81)),
+        ("fps", json!(16)),
+        ("motion_score", json!(3.0)),
+        ("seed", json!(-1)),
+        ("negative_prompt", json!("")),
+        ("output_format", json!("mp4")),
     ] {
         assert_eq!(valid.values.get(name), Some(&value), "{name}");
     }
@@ -66,9 +74,17 @@ fn bad_values_are_refused_with_what_is_allowed() {
         (base().mode("i2v").set("reference_image", 5), "must be an image"),
         (base().mode("arbitrary_frame"), "arbitrary_frames is required"),
         (base().mode("arbitrary_frame").set("arbitrary_frames", json!([])), "at least 1"),
-        (base().mode("arbitrary_frame").set("arbitrary_frames", json!([{"frame_index": 81, "image": "data:"}])), "below num_frames"),
+        (
+            base().mode("arbitrary_frame").set("arbitrary_frames", json!([{"frame_index": 81, "image": "data:"}])),
+            "below num_frames",
+        ),
         (base().mode("arbitrary_frame").set("arbitrary_frames", json!([{"frame_index": 3}])), "image is required"),
-        (base().mode("arbitrary_frame").set("arbitrary_frames", json!([{"frame_index": 3, "image": "data:", "x": 1}])), "no field"),
+        (
+            base()
+                .mode("arbitrary_frame")
+                .set("arbitrary_frames", json!([{"frame_index": 3, "image": "data:", "x": 1}])),
+            "no field",
+        ),
         (base().image("nowhere", vec![1]), "has no parameter"),
     ] {
         let detail = refused(&request);
@@ -91,12 +107,16 @@ fn images_come_as_data_uris_or_bytes_but_not_both() {
     let request = GenerateRequest::new("pony", "a boat").mode("img2img").image("reference_image", vec![1, 2]);
     assert_eq!(catalog.validate(&request).unwrap().images.len(), 1);
     assert!(refused(&request.set("reference_image", "data:image/png;base64,AA==")).contains("given twice"));
-    let frames = GenerateRequest::new("anisora", "a boat").mode("arbitrary_frame")
+    let frames = GenerateRequest::new("anisora", "a boat")
+        .mode("arbitrary_frame")
         .set("arbitrary_frames", json!([{"frame_index": 3}, {"frame_index": 9, "image": "data:x", "strength": 0.5}]))
         .image("arbitrary_frames[0].image", vec![1]);
     let valid = catalog.validate(&frames).unwrap();
     assert_eq!(valid.images.len(), 2);
-    assert_eq!(valid.values.get("arbitrary_frames"), Some(&json!([{"frame_index": 3, "strength": 0.85}, {"frame_index": 9, "strength": 0.5}])));
+    assert_eq!(
+        valid.values.get("arbitrary_frames"),
+        Some(&json!([{"frame_index": 3, "strength": 0.85}, {"frame_index": 9, "strength": 0.5}]))
+    );
 }
 
 #[test]

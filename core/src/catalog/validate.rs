@@ -41,7 +41,12 @@ impl Catalog {
         })?;
         let mode = request.mode.clone().unwrap_or_else(|| model.default_mode.clone());
         if !model.modes.contains(&mode) {
-            return Err(Error::validation(format!("{} has no mode {}; its modes are {}", model.id, quoted(&mode), model.modes.join(", "))));
+            return Err(Error::validation(format!(
+                "{} has no mode {}; its modes are {}",
+                model.id,
+                quoted(&mode),
+                model.modes.join(", ")
+            )));
         }
         let mut check = Check { model, mode: &mode, values: Map::new(), images: Vec::new() };
         check.known_names(request)?;
@@ -65,11 +70,18 @@ impl<'a> Check<'a, '_> {
         for name in request.parameters.keys().map(String::as_str).chain(raw_names) {
             let Some(parameter) = self.model.parameter(name) else {
                 let known = self.model.parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(Error::validation(format!("{} has no parameter {}; its parameters are {known}", self.model.id, quoted(name))));
+                return Err(Error::validation(format!(
+                    "{} has no parameter {}; its parameters are {known}",
+                    self.model.id,
+                    quoted(name)
+                )));
             };
             let only_by_mode = parameter.visible_if.as_ref().is_some_and(|rule| rule.keys().all(|key| key == "mode"));
             if only_by_mode && !parameter.is_visible(self.mode, &self.values) {
-                return Err(Error::validation(format!("{name} does not apply to the mode {} of {}", self.mode, self.model.id)));
+                return Err(Error::validation(format!(
+                    "{name} does not apply to the mode {} of {}",
+                    self.mode, self.model.id
+                )));
             }
         }
         Ok(())
@@ -80,7 +92,11 @@ impl<'a> Check<'a, '_> {
             let given = request.parameters.get(name).filter(|value| !value.is_null());
             if !parameter.is_visible(self.mode, &self.values) {
                 match given {
-                    Some(_) => return Err(Error::validation(format!("{name} does not apply to this combination of parameters"))),
+                    Some(_) => {
+                        return Err(Error::validation(format!(
+                            "{name} does not apply to this combination of parameters"
+                        )));
+                    }
                     None => continue,
                 }
             }
@@ -89,7 +105,9 @@ impl<'a> Check<'a, '_> {
                     let value = parameter.check(name, value).map_err(Error::validation)?;
                     self.values.insert(name.clone(), value);
                 }
-                None if parameter.is_required(self.mode, &self.values) => return Err(Error::validation(format!("{name} is required"))),
+                None if parameter.is_required(self.mode, &self.values) => {
+                    return Err(Error::validation(format!("{name} is required")));
+                }
                 None => {}
             }
         }
@@ -100,13 +118,19 @@ impl<'a> Check<'a, '_> {
         let model = self.model;
         for (name, parameter) in model.parameters.iter().filter(|(_, parameter)| parameter.is_media()) {
             let given = request.parameters.get(name).filter(|value| !value.is_null());
-            let found = if parameter.kind == Kind::Image { self.picture(request, name, given)? } else { self.frames(request, name, given)? };
+            let found = if parameter.kind == Kind::Image {
+                self.picture(request, name, given)?
+            } else {
+                self.frames(request, name, given)?
+            };
             if !found && parameter.is_required(self.mode, &self.values) {
                 return Err(Error::validation(format!("{name} is required in the mode {}", self.mode)));
             }
         }
         match request.images.keys().find(|name| !self.images.iter().any(|slot| slot.name == **name)) {
-            Some(name) => Err(Error::validation(format!("the image {} belongs to no parameter of this request", quoted(name)))),
+            Some(name) => {
+                Err(Error::validation(format!("the image {} belongs to no parameter of this request", quoted(name))))
+            }
             None => Ok(()),
         }
     }
@@ -114,9 +138,16 @@ impl<'a> Check<'a, '_> {
     fn picture(&mut self, request: &'a GenerateRequest, name: &str, given: Option<&'a Value>) -> Result<bool> {
         let raw = request.images.get(name);
         let source = match (given, raw) {
-            (Some(_), Some(_)) => return Err(Error::validation(format!("{name} is given twice: as a data URI and as bytes"))),
+            (Some(_), Some(_)) => {
+                return Err(Error::validation(format!("{name} is given twice: as a data URI and as bytes")));
+            }
             (Some(Value::String(uri)), None) => ImageSource::DataUri(uri),
-            (Some(other), None) => return Err(Error::validation(format!("{name} must be an image (data URI or bytes), not {}", type_name(other)))),
+            (Some(other), None) => {
+                return Err(Error::validation(format!(
+                    "{name} must be an image (data URI or bytes), not {}",
+                    type_name(other)
+                )));
+            }
             (None, Some(bytes)) => ImageSource::Bytes(bytes),
             (None, None) => return Ok(false),
         };
@@ -126,16 +157,25 @@ impl<'a> Check<'a, '_> {
 
     fn frames(&mut self, request: &'a GenerateRequest, name: &str, given: Option<&'a Value>) -> Result<bool> {
         let model = self.model;
-        let Some((parameter, item)) = model.parameter(name).and_then(|p| p.item.as_ref().map(|item| (p, item))) else { return Ok(false) };
+        let Some((parameter, item)) = model.parameter(name).and_then(|p| p.item.as_ref().map(|item| (p, item))) else {
+            return Ok(false);
+        };
         let Some(given) = given else { return Ok(false) };
-        let entries = given.as_array().ok_or_else(|| Error::validation(format!("{name} must be a list, not {}", type_name(given))))?;
+        let entries = given
+            .as_array()
+            .ok_or_else(|| Error::validation(format!("{name} must be a list, not {}", type_name(given))))?;
         if entries.len() < parameter.min_items.unwrap_or(0) {
-            return Err(Error::validation(format!("{name} needs at least {} entries", parameter.min_items.unwrap_or(0))));
+            return Err(Error::validation(format!(
+                "{name} needs at least {} entries",
+                parameter.min_items.unwrap_or(0)
+            )));
         }
         let mut checked = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             let at = format!("{name}[{index}]");
-            let fields = entry.as_object().ok_or_else(|| Error::validation(format!("{at} must be an object, not {}", type_name(entry))))?;
+            let fields = entry
+                .as_object()
+                .ok_or_else(|| Error::validation(format!("{at} must be an object, not {}", type_name(entry))))?;
             if let Some(unknown) = fields.keys().find(|key| !item.contains_key(*key)) {
                 return Err(Error::validation(format!("{at} has no field {}", quoted(unknown))));
             }
@@ -156,7 +196,8 @@ impl<'a> Check<'a, '_> {
                     continue;
                 };
                 let value = rules.rules.check(&path, value).map_err(Error::validation)?;
-                if let Some((limit, most)) = rules.below.as_ref().and_then(|limit| Some((limit, self.values.get(limit)?.as_f64()?)))
+                if let Some((limit, most)) =
+                    rules.below.as_ref().and_then(|limit| Some((limit, self.values.get(limit)?.as_f64()?)))
                     && value.as_f64().is_some_and(|value| value >= most)
                 {
                     return Err(Error::validation(format!("{path} must be below {limit}, which is {most}")));

@@ -15,8 +15,11 @@ const MOST_READERS: usize = 8;
 pub(super) fn check_library_version() -> Result<()> {
     let found = rusqlite::version_number();
     if found < LEAST_SQLITE {
-        return Err(Error::new(ErrorCode::DependencyUnavailable, format!("SQLite {} is too old to be safe; 3.51.3 or newer is needed", rusqlite::version()))
-            .with_action("Link MUST with its bundled SQLite."));
+        return Err(Error::new(
+            ErrorCode::DependencyUnavailable,
+            format!("SQLite {} is too old to be safe; 3.51.3 or newer is needed", rusqlite::version()),
+        )
+        .with_action("Link MUST with its bundled SQLite."));
     }
     Ok(())
 }
@@ -43,7 +46,11 @@ fn open_reader(path: &Path) -> Result<Connection> {
 
 pub(super) fn check_integrity(connection: &Connection) -> Result<()> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(Error::new(ErrorCode::StorageCorrupt, format!("the database failed its check: {verdict}"))) }
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorCode::StorageCorrupt, format!("the database failed its check: {verdict}")))
+    }
 }
 
 /// A few reading connections, opened as they are needed.
@@ -61,7 +68,11 @@ struct ReadersState {
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, state: Mutex::new(ReadersState { idle: Vec::new(), open: 0, closed: false }), freed: Condvar::new() }
+        Self {
+            path,
+            state: Mutex::new(ReadersState { idle: Vec::new(), open: 0, closed: false }),
+            freed: Condvar::new(),
+        }
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {

@@ -22,14 +22,26 @@ impl Drop for FolderLock {
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("must.lock");
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(|error| folder_error(folder, &error))?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| folder_error(folder, &error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                let holder = holder.trim().parse::<u32>().map_or_else(|_| "another platform".to_owned(), |pid| format!("process {pid}"));
-                return Err(Error::new(ErrorCode::DataDirLocked, format!("{holder} has the data folder {} open", folder.display())));
+                let holder = holder
+                    .trim()
+                    .parse::<u32>()
+                    .map_or_else(|_| "another platform".to_owned(), |pid| format!("process {pid}"));
+                return Err(Error::new(
+                    ErrorCode::DataDirLocked,
+                    format!("{holder} has the data folder {} open", folder.display()),
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(folder_error(folder, &error)),
         }

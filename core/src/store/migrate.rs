@@ -14,8 +14,11 @@ pub(crate) struct Migration {
 pub(super) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<()> {
     let done: usize = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? as usize;
     if done > migrations.len() {
-        return Err(Error::new(ErrorCode::DependencyUnavailable, format!("the database has schema {done}, and this library knows {}", migrations.len()))
-            .with_action("Use the newer library that wrote this data folder, or another folder."));
+        return Err(Error::new(
+            ErrorCode::DependencyUnavailable,
+            format!("the database has schema {done}, and this library knows {}", migrations.len()),
+        )
+        .with_action("Use the newer library that wrote this data folder, or another folder."));
     }
     for (index, migration) in migrations.iter().enumerate().skip(done) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -46,7 +46,10 @@ impl Store {
 
     /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share
     /// one commit; each has a savepoint of its own, so that one that fails takes nothing else with it.
-    pub(crate) fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.writer.write(work)
     }
 
@@ -78,8 +81,11 @@ fn folder_error(folder: &Path, error: &std::io::Error) -> Error {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             Error::new(ErrorCode::StorageFull, format!("no space to open the data folder {}", folder.display()))
         }
-        _ => Error::new(ErrorCode::DependencyUnavailable, format!("the data folder {} cannot be used: {error}", folder.display()))
-            .with_action("Give the process a folder that it can read and write."),
+        _ => Error::new(
+            ErrorCode::DependencyUnavailable,
+            format!("the data folder {} cannot be used: {error}", folder.display()),
+        )
+        .with_action("Give the process a folder that it can read and write."),
     }
 }
 
@@ -90,9 +96,14 @@ impl From<rusqlite::Error> for Error {
         let code = match error.sqlite_error_code() {
             Some(Sqlite::DiskFull) => ErrorCode::StorageFull,
             Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => ErrorCode::StorageCorrupt,
-            Some(Sqlite::ReadOnly | Sqlite::CannotOpen | Sqlite::PermissionDenied | Sqlite::SystemIoFailure | Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => {
-                ErrorCode::DependencyUnavailable
-            }
+            Some(
+                Sqlite::ReadOnly
+                | Sqlite::CannotOpen
+                | Sqlite::PermissionDenied
+                | Sqlite::SystemIoFailure
+                | Sqlite::DatabaseBusy
+                | Sqlite::DatabaseLocked,
+            ) => ErrorCode::DependencyUnavailable,
             _ => ErrorCode::Internal,
         };
         Self::new(code, format!("the database refused: {error}"))

@@ -1,7 +1,8 @@
 use super::*;
 use std::sync::Arc;
 
-const SCHEMA: &[Migration] = &[Migration { name: "numbers", sql: "CREATE TABLE number (value INTEGER PRIMARY KEY) STRICT" }];
+const SCHEMA: &[Migration] =
+    &[Migration { name: "numbers", sql: "CREATE TABLE number (value INTEGER PRIMARY KEY) STRICT" }];
 
 fn insert(connection: &Connection, value: i64) -> Result<()> {
     connection.prepare_cached("INSERT INTO number VALUES (?)")?.execute([value])?;
@@ -74,7 +75,8 @@ fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }]).unwrap();
     store.write(|c| Ok(c.execute_batch("PRAGMA max_page_count=50")?)).unwrap();
-    let big = store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).map(|_| ())?)).unwrap_err();
+    let big =
+        store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).map(|_| ())?)).unwrap_err();
     assert_eq!(big.code(), ErrorCode::StorageFull, "{big}");
     store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (x'00')", []).map(|_| ())?)).unwrap();
 }

@@ -28,7 +28,8 @@ struct Write<T, F> {
 impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Write<T, F> {
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
         let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)))
+            .unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         let verdict = outcome.as_ref().map(drop).map_err(Error::code);
         self.outcome = Some(outcome);
         verdict
@@ -44,7 +45,9 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Write<T, F> {
         match (self.reply, outcome) {
             // The caller is gone: nothing to tell it.
             (Some(reply), outcome) => drop(reply.send(outcome)),
-            (None, Err(error)) => tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed"),
+            (None, Err(error)) => {
+                tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed")
+            }
             (None, Ok(_)) => {}
         }
     }
@@ -62,7 +65,10 @@ impl Writer {
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    pub(super) fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Box::new(Write { work: Some(work), outcome: None, reply: Some(reply) }))?;
         answer.recv().map_err(|_| closed())?

@@ -68,7 +68,11 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn add(&self, task: Task) -> Arc<Live> {
         let id = task.id.clone();
-        let live = Arc::new(Live { state: watch::Sender::new(task), cancel: AtomicBool::new(false), fenced: AtomicBool::new(false) });
+        let live = Arc::new(Live {
+            state: watch::Sender::new(task),
+            cancel: AtomicBool::new(false),
+            fenced: AtomicBool::new(false),
+        });
         self.live.write().insert(id, Arc::clone(&live));
         live
     }

@@ -21,7 +21,8 @@ impl NewTask {
         let height = dimension(&parameters, "height")?;
         let mut inputs = Vec::with_capacity(valid.images.len());
         for slot in &valid.images {
-            let picture = decode_image(slot.source, &ImageLimits::default()).map_err(|error| in_parameter(&slot.name, &error))?;
+            let picture =
+                decode_image(slot.source, &ImageLimits::default()).map_err(|error| in_parameter(&slot.name, &error))?;
             if !slot.name.contains('[') {
                 parameters.insert(slot.name.clone(), json!({"width": picture.width, "height": picture.height}));
             }
@@ -72,8 +73,14 @@ impl NewTask {
 pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Request> {
     let start = match task.mode.as_str() {
         "txt2img" | "t2v" => Start::Noise,
-        "img2img" => Start::Image { image: picture(inputs, "reference_image")?, strength: number(task, "denoising_strength", 0.7) },
-        "i2v" => Start::FirstFrame { image: picture(inputs, "reference_image")?, strength: number(task, "denoising_strength", 1.0) },
+        "img2img" => Start::Image {
+            image: picture(inputs, "reference_image")?,
+            strength: number(task, "denoising_strength", 0.7),
+        },
+        "i2v" => Start::FirstFrame {
+            image: picture(inputs, "reference_image")?,
+            strength: number(task, "denoising_strength", 1.0),
+        },
         "first_last_frame" => Start::FirstLast {
             first: picture(inputs, "first_frame_image")?,
             last: picture(inputs, "last_frame_image")?,

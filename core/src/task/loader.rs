@@ -30,10 +30,16 @@ pub(super) fn unavailable(model: &Model, models_dir: &Path) -> Option<(String, S
     let place = models_dir.join(folder);
     let put = format!("Put {expects} into {}.", place.display());
     if !place.is_dir() {
-        return Some((format!("the weights of {} are not on this machine: {} is missing", model.id, place.display()), put));
+        return Some((
+            format!("the weights of {} are not on this machine: {} is missing", model.id, place.display()),
+            put,
+        ));
     }
     if model.family != "wan" {
-        return Some((format!("this version cannot run the {} family yet", model.family), "Choose a model that is available.".to_owned()));
+        return Some((
+            format!("this version cannot run the {} family yet", model.family),
+            "Choose a model that is available.".to_owned(),
+        ));
     }
     if !place.join("model_index.json").is_file() {
         return Some((format!("{} holds no diffusers folder (model_index.json is missing)", place.display()), put));
@@ -48,7 +54,9 @@ pub(super) fn unavailable(model: &Model, models_dir: &Path) -> Option<(String, S
 pub(super) fn load(model: &Model, models_dir: &Path, device: &Device) -> Result<Box<dyn Pipeline>> {
     match &model.weights {
         Weights::Embedded { name } if name == "tiny" => Ok(Box::new(Wan::embedded(device)?)),
-        Weights::Embedded { name } => Err(Error::new(ErrorCode::ModelUnavailable, format!("the library carries no weights named {name}"))),
+        Weights::Embedded { name } => {
+            Err(Error::new(ErrorCode::ModelUnavailable, format!("the library carries no weights named {name}")))
+        }
         Weights::Folder { folder, .. } => Ok(Box::new(Wan::from_folder(models_dir.join(folder), device)?)),
     }
 }

@@ -68,7 +68,10 @@ impl Queue {
                 return Ok(Place { queue: self, used: false });
             }
             if self.space.wait_until(&mut state, deadline).timed_out() {
-                return Err(Error::new(ErrorCode::QueueOverloaded, format!("all {} places of the queue are taken", self.depth)));
+                return Err(Error::new(
+                    ErrorCode::QueueOverloaded,
+                    format!("all {} places of the queue are taken", self.depth),
+                ));
             }
         }
     }

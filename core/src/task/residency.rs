@@ -117,7 +117,9 @@ impl Residency {
 
     /// Lets go of what has not been used for `limit`.
     pub(super) fn evict_idle(&mut self, limit: Duration) {
-        let (idle, warm) = std::mem::take(&mut self.slots).into_iter().partition::<Vec<_>, _>(|slot| slot.last_used.elapsed() >= limit);
+        let (idle, warm) = std::mem::take(&mut self.slots)
+            .into_iter()
+            .partition::<Vec<_>, _>(|slot| slot.last_used.elapsed() >= limit);
         self.slots = warm;
         idle.into_iter().for_each(|slot| self.evict(slot));
     }
@@ -137,7 +139,13 @@ impl Residency {
         let memory_bytes = pipeline.memory_bytes();
         self.status.loads += 1;
         self.tell(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
-        let slot = Slot { weights: model.weights.clone(), model: model.id.clone(), class: model.weight_class, pipeline, last_used: Instant::now() };
+        let slot = Slot {
+            weights: model.weights.clone(),
+            model: model.id.clone(),
+            class: model.weight_class,
+            pipeline,
+            last_used: Instant::now(),
+        };
         match control.progress(Stage::Load, 1, 1) {
             Ok(()) => Ok(slot),
             Err(error) => {

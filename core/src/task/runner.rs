@@ -57,7 +57,14 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
 }
 
 /// Runs the pipeline and writes the files; the paths of result and preview, relative to the data folder.
-fn produce(shared: &Arc<Shared>, task: &Task, live: &Arc<Live>, lease: Lease, residency: &mut Residency, pool: &ThreadPool) -> Result<(String, String)> {
+fn produce(
+    shared: &Arc<Shared>,
+    task: &Task,
+    live: &Arc<Live>,
+    lease: Lease,
+    residency: &mut Residency,
+    pool: &ThreadPool,
+) -> Result<(String, String)> {
     let model = shared.catalog.model(&task.model).ok_or_else(|| {
         Error::new(ErrorCode::ModelUnavailable, format!("the catalog no longer has the model {}", task.model))
     })?;
@@ -73,7 +80,10 @@ fn produce(shared: &Arc<Shared>, task: &Task, live: &Arc<Live>, lease: Lease, re
     };
     let frames = residency.with(model, &mut control, generate, |outcome| match outcome {
         Ok(_) => true,
-        Err(error) => matches!(error.code(), ErrorCode::Cancelled | ErrorCode::TaskTimeout | ErrorCode::InvalidState | ErrorCode::ValidationError),
+        Err(error) => matches!(
+            error.code(),
+            ErrorCode::Cancelled | ErrorCode::TaskTimeout | ErrorCode::InvalidState | ErrorCode::ValidationError
+        ),
     })?;
     control.saving(0, 1)?;
     let bytes = encode(&frames, fps, format, &mut || control.check())?;
@@ -92,12 +102,16 @@ fn produce(shared: &Arc<Shared>, task: &Task, live: &Arc<Live>, lease: Lease, re
 fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Result<(String, String)>) {
     let id = task.id.clone();
     let ended = match outcome {
-        Ok((result, preview)) => shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview)),
+        Ok((result, preview)) => {
+            shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview))
+        }
         // Stopped by the platform's own end: the task stays as it is and goes on after the next start.
         Err(_) if shared.queue.is_closed() && !live.cancel_requested() => return,
         Err(error) => {
             tracing::info!(task = task.id, code = error.code().as_str(), detail = error.detail(), "a task failed");
-            shared.store.write(move |connection| store::fail(connection, &id, Some(lease), error.code(), error.detail()))
+            shared
+                .store
+                .write(move |connection| store::fail(connection, &id, Some(lease), error.code(), error.detail()))
         }
     };
     match ended {
@@ -143,7 +157,10 @@ impl<'a> TaskControl<'a> {
             return Err(Error::new(ErrorCode::InvalidState, "the run was told to stop"));
         }
         if Instant::now() >= self.deadline {
-            return Err(Error::new(ErrorCode::TaskTimeout, format!("the {} ran longer than its limit", self.task.media_type.as_str())));
+            return Err(Error::new(
+                ErrorCode::TaskTimeout,
+                format!("the {} ran longer than its limit", self.task.media_type.as_str()),
+            ));
         }
         Ok(())
     }

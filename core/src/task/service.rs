@@ -46,15 +46,24 @@ impl Tasks {
     pub(crate) fn start(settings: Settings, catalog: Catalog, store: Store) -> Result<Self> {
         let mut models = Vec::with_capacity(settings.lanes.len());
         for name in &settings.lanes {
-            let model = catalog.model(name).ok_or_else(|| Error::validation(format!("a lane is asked for the model {name:?}, which the catalog does not have")))?;
+            let model = catalog.model(name).ok_or_else(|| {
+                Error::validation(format!("a lane is asked for the model {name:?}, which the catalog does not have"))
+            })?;
             models.push(model.id.clone());
         }
         let device = loader::device(settings.device)?;
         let queue = Queue::new(settings.queue_depth, &models);
-        let lanes = queue.lanes().iter().map(|model| LaneStatus { model: model.clone(), ..LaneStatus::default() }).collect();
+        let lanes =
+            queue.lanes().iter().map(|model| LaneStatus { model: model.clone(), ..LaneStatus::default() }).collect();
         let shared = Arc::new(Shared {
-            settings, catalog, store, device, queue,
-            hub: Hub::default(), lanes: Mutex::new(lanes), observers: RwLock::new(Vec::new()),
+            settings,
+            catalog,
+            store,
+            device,
+            queue,
+            hub: Hub::default(),
+            lanes: Mutex::new(lanes),
+            observers: RwLock::new(Vec::new()),
         });
         sweep::fail_stale(&shared)?;
         shared.bring_back()?;
@@ -124,7 +133,9 @@ impl Tasks {
             // Cut short by an earlier end of the platform, and not taken up again yet.
             Status::Processing if shared.queue.remove(id) => {
                 let wanted = id.to_owned();
-                shared.store.write(move |connection| store::fail(connection, &wanted, None, ErrorCode::Cancelled, "cancelled while it ran"))?;
+                shared.store.write(move |connection| {
+                    store::fail(connection, &wanted, None, ErrorCode::Cancelled, "cancelled while it ran")
+                })?;
                 shared.show_end(id);
             }
             Status::Processing => {
@@ -140,25 +151,43 @@ impl Tasks {
     pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
         let task = self.status(id)?;
         if let Some(error) = &task.error {
-            return Err(Error::new(ErrorCode::ResultGone, format!("the task failed ({}) and has no result", error.code)).with_action("Submit the task again."));
+            return Err(Error::new(
+                ErrorCode::ResultGone,
+                format!("the task failed ({}) and has no result", error.code),
+            )
+            .with_action("Submit the task again."));
         }
         let path = if preview { task.preview_path } else { task.result_path };
         let Some(path) = path else {
-            return Err(Error::new(ErrorCode::ResultNotReady, format!("the task is {}, at {} percent", task.status.as_str(), task.progress)));
+            return Err(Error::new(
+                ErrorCode::ResultNotReady,
+                format!("the task is {}, at {} percent", task.status.as_str(), task.progress),
+            ));
         };
         let extension = path.rsplit('.').next().unwrap_or_default();
-        let format = OutputFormat::from_name(extension).ok_or_else(|| Error::internal("a result has an unknown ending"))?;
+        let format =
+            OutputFormat::from_name(extension).ok_or_else(|| Error::internal("a result has an unknown ending"))?;
         let bytes = std::fs::read(self.shared.settings.data_dir.join(&path)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::new(ErrorCode::ResultGone, "the file of the result is no longer there"),
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorCode::ResultGone, "the file of the result is no longer there")
+            }
             _ => error.into(),
         })?;
-        Ok(Media { bytes, content_type: format.mime(), file_name: format!("{}{}.{extension}", task.id, if preview { "-preview" } else { "" }) })
+        Ok(Media {
+            bytes,
+            content_type: format.mime(),
+            file_name: format!("{}{}.{extension}", task.id, if preview { "-preview" } else { "" }),
+        })
     }
 
     pub(crate) fn page(&self, query: &TaskQuery) -> Result<TaskPage> {
         let mut query = query.clone();
         if let Some(name) = &query.model {
-            let model = self.shared.catalog.model(name).ok_or_else(|| Error::validation(format!("there is no model {name:?}")))?;
+            let model = self
+                .shared
+                .catalog
+                .model(name)
+                .ok_or_else(|| Error::validation(format!("there is no model {name:?}")))?;
             query.model = Some(model.id.clone());
         }
         let mut page = self.shared.store.read(|connection| store::page(connection, &query))?;
@@ -211,7 +240,9 @@ impl Shared {
         for Unfinished { task, epoch, cancel_requested } in self.store.read(store::unfinished)? {
             if cancel_requested {
                 let id = task.id.clone();
-                self.store.write(move |connection| store::fail(connection, &id, None, ErrorCode::Cancelled, "cancelled while it ran"))?;
+                self.store.write(move |connection| {
+                    store::fail(connection, &id, None, ErrorCode::Cancelled, "cancelled while it ran")
+                })?;
                 continue;
             }
             // The work of a run that was cut short is gone; its task runs again, and its progress does not fall.
@@ -228,7 +259,9 @@ impl Shared {
             .thread_name(move |n| format!("must-lane{lane}-{n}"))
             .start_handler(|_| thread::block_sigpipe())
             .build()
-            .map_err(|error| Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the inference threads: {error}")))?;
+            .map_err(|error| {
+                Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the inference threads: {error}"))
+            })?;
         let model = self.queue.lanes().get(lane).cloned().flatten();
         let (device, models_dir) = (self.device.clone(), self.settings.models_dir());
         let load = Box::new(move |model: &Model| loader::load(model, &models_dir, &device));
@@ -269,7 +302,13 @@ impl Shared {
             while !shared.queue.is_closed() {
                 std::thread::sleep(Duration::from_millis(500));
                 let (wanted, error) = (id.clone(), error.clone());
-                if shared.store.write(move |connection| store::fail(connection, &wanted, Some(lease), error.code(), error.detail())).is_ok() {
+                if shared
+                    .store
+                    .write(move |connection| {
+                        store::fail(connection, &wanted, Some(lease), error.code(), error.detail())
+                    })
+                    .is_ok()
+                {
                     shared.show_end(&id);
                     return;
                 }

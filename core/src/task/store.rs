@@ -40,7 +40,9 @@ pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Ve
         ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
     })?;
     for (name, png) in inputs {
-        connection.prepare_cached("INSERT INTO task_input (task_id, name, png) VALUES (?, ?, ?)")?.execute(params![task.id, name, png])?;
+        connection
+            .prepare_cached("INSERT INTO task_input (task_id, name, png) VALUES (?, ?, ?)")?
+            .execute(params![task.id, name, png])?;
     }
     Ok(())
 }
@@ -51,7 +53,8 @@ pub(super) fn get(connection: &Connection, id: &str) -> Result<Task> {
 }
 
 pub(super) fn inputs(connection: &Connection, id: &str) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut statement = connection.prepare_cached("SELECT name, png FROM task_input WHERE task_id = ? ORDER BY name")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name, png FROM task_input WHERE task_id = ? ORDER BY name")?;
     let rows = statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -63,12 +66,21 @@ pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64) -> Resul
         "UPDATE task SET status = 'processing', epoch = epoch + 1, started_at = :now, updated_at = :now, stage = 'starting', stage_detail = ''
          WHERE id = :id AND epoch = :epoch AND status IN ('pending', 'processing') AND cancel_requested = 0 RETURNING epoch",
     )?;
-    let epoch = statement.query_row(named_params! {":now": now.0, ":id": id, ":epoch": held_epoch}, |row| row.get(0)).optional()?;
+    let epoch = statement
+        .query_row(named_params! {":now": now.0, ":id": id, ":epoch": held_epoch}, |row| row.get(0))
+        .optional()?;
     Ok(epoch.map(|epoch| Lease { epoch, started_at: now }))
 }
 
 /// Keeps a running task's progress; false when the lease is lost.
-pub(super) fn progress(connection: &Connection, id: &str, lease: Lease, progress: u8, stage: &str, detail: &str) -> Result<bool> {
+pub(super) fn progress(
+    connection: &Connection,
+    id: &str,
+    lease: Lease,
+    progress: u8,
+    stage: &str,
+    detail: &str,
+) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET progress = max(progress, :progress), stage = :stage, stage_detail = :detail, updated_at = :now
          WHERE id = :id AND epoch = :epoch AND status = 'processing'",
@@ -93,7 +105,13 @@ pub(super) fn complete(connection: &Connection, id: &str, lease: Lease, result: 
 }
 
 /// Ends a task with an error; false when it had ended or, with a lease, when the lease is lost.
-pub(super) fn fail(connection: &Connection, id: &str, lease: Option<Lease>, code: ErrorCode, detail: &str) -> Result<bool> {
+pub(super) fn fail(
+    connection: &Connection,
+    id: &str,
+    lease: Option<Lease>,
+    code: ErrorCode,
+    detail: &str,
+) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'failed', stage = 'failed', stage_detail = '', error_code = :code, error_detail = :detail,
              updated_at = :now, finished_at = :now, epoch = epoch + (:epoch IS NULL)
@@ -128,15 +146,27 @@ pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
 }
 
 /// Gives up tasks of one kind that have been processing for longer than `limit`; who they were and how long they ran.
-pub(super) fn fail_stale(connection: &Connection, media_type: MediaType, limit: Duration) -> Result<Vec<(String, Duration)>> {
+pub(super) fn fail_stale(
+    connection: &Connection,
+    media_type: MediaType,
+    limit: Duration,
+) -> Result<Vec<(String, Duration)>> {
     let now = Timestamp::now();
     let oldest = now.0.saturating_sub(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-    let mut statement = connection.prepare_cached("SELECT id, started_at FROM task WHERE status = 'processing' AND type = ? AND started_at < ?")?;
-    let rows = statement.query_map(params![media_type.as_str(), oldest], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, started_at FROM task WHERE status = 'processing' AND type = ? AND started_at < ?",
+    )?;
+    let rows = statement
+        .query_map(params![media_type.as_str(), oldest], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
     let mut stale = Vec::new();
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         let ran = Duration::from_millis(u64::try_from(now.0 - row.1).unwrap_or(0));
-        let detail = format!("the {} was still processing after {} s; the limit is {} s", media_type.as_str(), ran.as_secs(), limit.as_secs());
+        let detail = format!(
+            "the {} was still processing after {} s; the limit is {} s",
+            media_type.as_str(),
+            ran.as_secs(),
+            limit.as_secs()
+        );
         if fail(connection, &row.0, None, ErrorCode::TaskStale, &detail)? {
             stale.push((row.0, ran));
         }
@@ -146,7 +176,8 @@ pub(super) fn fail_stale(connection: &Connection, media_type: MediaType, limit: 
 
 /// Every task that has not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM task WHERE status IN ('processing', 'pending') ORDER BY seq")?;
+    let mut statement =
+        connection.prepare_cached("SELECT * FROM task WHERE status IN ('processing', 'pending') ORDER BY seq")?;
     let rows = statement.query_map([], |row| {
         Ok(Unfinished { task: read(row)?, epoch: row.get("epoch")?, cancel_requested: row.get("cancel_requested")? })
     })?;
@@ -196,8 +227,11 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
 pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
     let task = get(connection, id)?;
     if !task.status.is_terminal() {
-        return Err(Error::new(ErrorCode::InvalidState, format!("the task {id} is {} and cannot be deleted", task.status.as_str()))
-            .with_action("Cancel the task, wait until it has ended, then delete it."));
+        return Err(Error::new(
+            ErrorCode::InvalidState,
+            format!("the task {id} is {} and cannot be deleted", task.status.as_str()),
+        )
+        .with_action("Cancel the task, wait until it has ended, then delete it."));
     }
     connection.prepare_cached("DELETE FROM task WHERE id = ?")?.execute([id])?;
     Ok(task)
@@ -205,7 +239,10 @@ pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
 
 /// Ids of the tasks whose files belong to them, with the result each points to.
 pub(super) fn result_of(connection: &Connection, id: &str) -> Result<Option<Option<String>>> {
-    Ok(connection.prepare_cached("SELECT result_path FROM task WHERE id = ?")?.query_row([id], |row| row.get(0)).optional()?)
+    Ok(connection
+        .prepare_cached("SELECT result_path FROM task WHERE id = ?")?
+        .query_row([id], |row| row.get(0))
+        .optional()?)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Task> {

@@ -22,7 +22,8 @@ impl Sweeper {
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (shared, stopped) = (Arc::clone(shared), Arc::clone(&stop));
-        let every = LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
+        let every =
+            LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
         let thread = thread::spawn("must-sweeper", move || {
             remove_orphans(&shared);
             let (flag, wake) = &*stopped;
@@ -48,9 +49,17 @@ impl Sweeper {
 
 /// Fails what has been processing for longer than its kind may, and stops the run.
 pub(super) fn fail_stale(shared: &Shared) -> Result<()> {
-    for (media_type, limit) in [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)] {
+    for (media_type, limit) in
+        [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)]
+    {
         for (id, ran) in shared.store.write(move |connection| store::fail_stale(connection, media_type, limit))? {
-            tracing::warn!(task = id, kind = media_type.as_str(), ran_s = ran.as_secs(), limit_s = limit.as_secs(), "a stale task was given up");
+            tracing::warn!(
+                task = id,
+                kind = media_type.as_str(),
+                ran_s = ran.as_secs(),
+                limit_s = limit.as_secs(),
+                "a stale task was given up"
+            );
             if let Some(live) = shared.hub.get(&id) {
                 live.fence();
             }

@@ -11,10 +11,28 @@ use std::time::Duration;
 fn row(id: &str) -> Task {
     let now = Timestamp::now();
     Task {
-        id: id.to_owned(), workspace: None, model: "tiny-image".to_owned(), media_type: MediaType::Image, mode: "txt2img".to_owned(),
-        prompt: "a circle".to_owned(), negative_prompt: String::new(), parameters: serde_json::Map::new(), seed: 7, width: 64, height: 64,
-        status: Status::Pending, progress: 0, stage: "queued".to_owned(), stage_detail: String::new(), result_path: None, preview_path: None,
-        error: None, created_at: now, updated_at: now, started_at: None, finished_at: None,
+        id: id.to_owned(),
+        workspace: None,
+        model: "tiny-image".to_owned(),
+        media_type: MediaType::Image,
+        mode: "txt2img".to_owned(),
+        prompt: "a circle".to_owned(),
+        negative_prompt: String::new(),
+        parameters: serde_json::Map::new(),
+        seed: 7,
+        width: 64,
+        height: 64,
+        status: Status::Pending,
+        progress: 0,
+        stage: "queued".to_owned(),
+        stage_detail: String::new(),
+        result_path: None,
+        preview_path: None,
+        error: None,
+        created_at: now,
+        updated_at: now,
+        started_at: None,
+        finished_at: None,
     }
 }
 
@@ -46,12 +64,17 @@ fn a_task_walks_from_pending_to_done_and_no_further() {
         assert_eq!(store::get(c, "a")?.progress, 40);
         assert!(store::complete(c, "a", lease, "results/a/1/result.png", "results/a/1/preview.jpg")?);
         let done = store::get(c, "a")?;
-        assert_eq!((done.status, done.progress, done.error.is_none(), done.finished_at.is_some()), (Status::Done, 100, true, true));
+        assert_eq!(
+            (done.status, done.progress, done.error.is_none(), done.finished_at.is_some()),
+            (Status::Done, 100, true, true)
+        );
         assert!(!store::fail(c, "a", Some(lease), ErrorCode::Internal, "late")?);
         assert_eq!(store::cancel(c, "a")?, Status::Done);
         assert!(store::inputs(c, "a")?.is_empty(), "inputs go with the end");
         for sql in [
-            "UPDATE task SET status = 'pending'", "UPDATE task SET status = 'processing'", "UPDATE task SET progress = 5",
+            "UPDATE task SET status = 'pending'",
+            "UPDATE task SET status = 'processing'",
+            "UPDATE task SET progress = 5",
             "UPDATE task SET status = 'failed', error_code = 'x'",
         ] {
             assert!(c.execute(sql, []).is_err(), "{sql}");
@@ -78,8 +101,11 @@ fn a_lost_lease_changes_nothing() {
 fn the_table_refuses_half_truths() {
     with_row(|c| {
         for sql in [
-            "UPDATE task SET status = 'done', finished_at = 1", "UPDATE task SET status = 'failed', finished_at = 1",
-            "UPDATE task SET result_path = 'x'", "UPDATE task SET progress = 101", "UPDATE task SET status = 'lost'",
+            "UPDATE task SET status = 'done', finished_at = 1",
+            "UPDATE task SET status = 'failed', finished_at = 1",
+            "UPDATE task SET result_path = 'x'",
+            "UPDATE task SET progress = 101",
+            "UPDATE task SET status = 'lost'",
         ] {
             assert!(c.execute(sql, []).is_err(), "{sql}");
         }
@@ -150,7 +176,10 @@ fn a_picture_is_made_followed_kept_and_deleted() {
     platform.delete(&task.id).unwrap();
     assert_eq!(platform.status(&task.id).unwrap_err().code(), ErrorCode::TaskNotFound);
     assert!(!folder.path().join("results").join(&task.id).exists());
-    assert_eq!(platform.gallery(&TaskQuery { model: Some("tiny-image".into()), ..Default::default() }).unwrap().items.len(), 1);
+    assert_eq!(
+        platform.gallery(&TaskQuery { model: Some("tiny-image".into()), ..Default::default() }).unwrap().items.len(),
+        1
+    );
     platform.close(Duration::from_secs(10)).unwrap();
     platform.close(Duration::from_secs(10)).unwrap();
     assert_eq!(platform.status(&again.id).unwrap_err().code(), ErrorCode::InvalidState);
@@ -165,7 +194,9 @@ fn cancel_ends_pending_and_running_tasks_and_nothing_else() {
     let running = platform.submit(&GenerateRequest::new("tiny-video", "a red circle").set("steps", 50)).unwrap();
     let waiting = platform.submit(&picture("a circle")).unwrap();
     let mut events = platform.events(&running.id).unwrap();
-    while !matches!(events.next(Some(Duration::from_secs(60))).unwrap(), Event::Changed(task) if task.stage == "denoising") {}
+    while !matches!(events.next(Some(Duration::from_secs(60))).unwrap(), Event::Changed(task) if task.stage == "denoising")
+    {
+    }
     assert_eq!(platform.delete(&running.id).unwrap_err().code(), ErrorCode::InvalidState);
     assert_eq!(platform.result(&running.id).unwrap_err().code(), ErrorCode::ResultNotReady);
     assert!(platform.cancel(&waiting.id).unwrap());
@@ -182,7 +213,8 @@ fn cancel_ends_pending_and_running_tasks_and_nothing_else() {
 #[test]
 fn limits_end_a_task_with_their_code() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = r#"{"data_dir": "DIR", "image_limit": 0, "video_limit": 600, "video_stale": 0.05}"#.replace("DIR", &folder.path().display().to_string());
+    let settings = r#"{"data_dir": "DIR", "image_limit": 0, "video_limit": 600, "video_stale": 0.05}"#
+        .replace("DIR", &folder.path().display().to_string());
     let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
     let image = platform.submit(&picture("a circle")).unwrap();
     let ended = platform.wait(&image.id, Some(Duration::from_secs(60))).unwrap();
@@ -195,9 +227,11 @@ fn limits_end_a_task_with_their_code() {
 #[test]
 fn refused_submissions_leave_no_row() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = r#"{"data_dir": "DIR", "queue_depth": 1, "queue_wait": 0, "paused": true}"#.replace("DIR", &folder.path().display().to_string());
+    let settings = r#"{"data_dir": "DIR", "queue_depth": 1, "queue_wait": 0, "paused": true}"#
+        .replace("DIR", &folder.path().display().to_string());
     let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
-    let not_a_picture = GenerateRequest::new("tiny-image", "x").mode("img2img").image("reference_image", b"no picture at all".to_vec());
+    let not_a_picture =
+        GenerateRequest::new("tiny-image", "x").mode("img2img").image("reference_image", b"no picture at all".to_vec());
     for (request, code) in [
         (GenerateRequest::new("pony", "a boat"), ErrorCode::ModelUnavailable),
         (not_a_picture, ErrorCode::ValidationError),

@@ -178,7 +178,8 @@ impl GenerateRequest {
     /// # Errors
     /// `validation_error` when the text is not a JSON object with a `model`.
     pub fn from_json(text: &str) -> crate::Result<Self> {
-        let value: Value = serde_json::from_str(text).map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;
         let Value::Object(mut parameters) = value else {
             return Err(crate::Error::validation("the request must be a JSON object"));
         };

@@ -52,7 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(stderr(), "gallery: {} {}", task.id, task.prompt)?;
     }
     let done = ended.status == Status::Done;
-    writeln!(stdout(), "{{\"status\":\"{}\",\"model\":\"{}\",\"seed\":{},\"bytes\":{}}}", ended.status.as_str(), ended.model, ended.seed, media.bytes.len())?;
+    writeln!(
+        stdout(),
+        "{{\"status\":\"{}\",\"model\":\"{}\",\"seed\":{},\"bytes\":{}}}",
+        ended.status.as_str(),
+        ended.model,
+        ended.seed,
+        media.bytes.len()
+    )?;
     platform.delete(&task.id)?;
     platform.close(Duration::from_secs(10))?;
     if done { Ok(()) } else { Err("the task did not end well".into()) }

@@ -34,12 +34,17 @@ fn request(platform: &Platform, args: &Generate) -> Result<GenerateRequest> {
         "jpg" | "jpeg" => ("jpeg", "tiny-image"),
         "mp4" => ("mp4", "tiny-video"),
         "webm" => ("webm", "tiny-video"),
-        _ => return Err(Error::validation(format!("cannot tell a format from the name {}", args.output.display())).with_action("End the file's name in png, jpg, mp4 or webm.")),
+        _ => {
+            return Err(Error::validation(format!("cannot tell a format from the name {}", args.output.display()))
+                .with_action("End the file's name in png, jpg, mp4 or webm."));
+        }
     };
     let model = args.model.clone().unwrap_or_else(|| default_model.to_owned());
     let mut request = GenerateRequest::new(model, args.prompt.as_str()).set("output_format", format);
     request.mode.clone_from(&args.mode);
-    for (name, value) in [("negative_prompt", args.negative.clone().map(Value::from)), ("seed", args.seed.map(Value::from))] {
+    for (name, value) in
+        [("negative_prompt", args.negative.clone().map(Value::from)), ("seed", args.seed.map(Value::from))]
+    {
         if let Some(value) = value {
             request = request.set(name, value);
         }
@@ -50,7 +55,8 @@ fn request(platform: &Platform, args: &Generate) -> Result<GenerateRequest> {
     }
     for pair in &args.images {
         let (name, file) = split(pair, "--image")?;
-        let bytes = std::fs::read(file).map_err(|error| Error::validation(format!("cannot read the image {file}: {error}")))?;
+        let bytes =
+            std::fs::read(file).map_err(|error| Error::validation(format!("cannot read the image {file}: {error}")))?;
         request = request.image(name, bytes);
     }
     // A mode that fits the images given, so that nobody has to name both.
@@ -63,14 +69,24 @@ fn request(platform: &Platform, args: &Generate) -> Result<GenerateRequest> {
 /// The one mode of the model that needs exactly the images given.
 fn mode_for(platform: &Platform, request: &GenerateRequest) -> Result<Option<String>> {
     let models = platform.models()?;
-    let model = models.iter().find(|model| model["id"] == *request.model || model["aliases"].as_array().is_some_and(|all| all.iter().any(|a| *a == *request.model)));
-    let needs = |parameter: &Value, mode: &Value| parameter["required_if"]["mode"].as_array().is_some_and(|modes| modes.contains(mode));
+    let model = models.iter().find(|model| {
+        model["id"] == *request.model
+            || model["aliases"].as_array().is_some_and(|all| all.iter().any(|a| *a == *request.model))
+    });
+    let needs = |parameter: &Value, mode: &Value| {
+        parameter["required_if"]["mode"].as_array().is_some_and(|modes| modes.contains(mode))
+    };
     let fits = |model: &Value, mode: &Value| {
         model["parameters_schema"].as_object().is_some_and(|schema| {
-            schema.iter().filter(|(_, parameter)| parameter["type"] == "image").all(|(name, parameter)| needs(parameter, mode) == request.images.contains_key(name))
+            schema
+                .iter()
+                .filter(|(_, parameter)| parameter["type"] == "image")
+                .all(|(name, parameter)| needs(parameter, mode) == request.images.contains_key(name))
         })
     };
-    Ok(model.and_then(|model| model["modes"].as_array()?.iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)))
+    Ok(model.and_then(|model| {
+        model["modes"].as_array()?.iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)
+    }))
 }
 
 fn split<'a>(pair: &'a str, option: &str) -> Result<(&'a str, &'a str)> {
@@ -89,7 +105,11 @@ fn follow(platform: &Platform, id: &str, quiet: bool) -> Result<Task> {
                 bar.set_position(u64::from(task.progress));
                 bar.set_message(format!("{} {}", task.stage, task.stage_detail));
                 if task.status.is_terminal() {
-                    if task.status == Status::Done { bar.finish_and_clear() } else { bar.abandon() }
+                    if task.status == Status::Done {
+                        bar.finish_and_clear()
+                    } else {
+                        bar.abandon()
+                    }
                     return Ok(task);
                 }
             }

@@ -38,7 +38,9 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
         Command::Generate(request) => generate::run(&platform, request, output),
         Command::Models => platform.models().and_then(|models| output.models(&models)).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks(&platform, command, output).map(|()| ExitCode::SUCCESS),
-        Command::Gallery(page) => platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS),
+        Command::Gallery(page) => {
+            platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS)
+        }
     };
     platform.close(CLOSE_DEADLINE)?;
     outcome
@@ -53,7 +55,10 @@ fn tasks(platform: &Platform, command: &TaskCommand, output: Output) -> Result<(
         TaskCommand::Show { id } => output.task(&platform.status(id)?),
         TaskCommand::Cancel { id } => {
             let accepted = platform.cancel(id)?;
-            output.line(&serde_json::json!({"id": id, "cancelled": accepted}), if accepted { "cancelled" } else { "had ended already" })
+            output.line(
+                &serde_json::json!({"id": id, "cancelled": accepted}),
+                if accepted { "cancelled" } else { "had ended already" },
+            )
         }
         TaskCommand::Delete { id } => {
             platform.delete(id)?;

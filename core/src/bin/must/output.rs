@@ -16,7 +16,11 @@ impl Output {
 
     pub(crate) fn error(self, error: &Error) {
         let body = json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()});
-        let text = if self.json { format!("{body}\n") } else { format!("error ({}): {}\n{}\n", error.code(), error.detail(), error.user_action()) };
+        let text = if self.json {
+            format!("{body}\n")
+        } else {
+            format!("error ({}): {}\n{}\n", error.code(), error.detail(), error.user_action())
+        };
         // Nowhere is left to report that standard error is closed.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
@@ -29,8 +33,13 @@ impl Output {
         let mut lines = String::new();
         for model in models {
             let modes: Vec<_> = model["modes"].as_array().into_iter().flatten().map(text).collect();
-            let state = if model["available"] == true { "available".to_owned() } else { format!("not available: {}", text(&model["user_action"])) };
-            lines += &format!("{:<12} {:<6} {:<40} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
+            let state = if model["available"] == true {
+                "available".to_owned()
+            } else {
+                format!("not available: {}", text(&model["user_action"]))
+            };
+            lines +=
+                &format!("{:<12} {:<6} {:<40} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
         }
         write(lines)
     }
@@ -46,7 +55,14 @@ impl Output {
         let mut lines = String::new();
         for task in &page.items {
             let prompt: String = task.prompt.chars().take(50).collect();
-            lines += &format!("{}  {:<10} {:>3}%  {:<11} {}  {prompt}\n", task.id, task.status.as_str(), task.progress, task.model, task.created_at);
+            lines += &format!(
+                "{}  {:<10} {:>3}%  {:<11} {}  {prompt}\n",
+                task.id,
+                task.status.as_str(),
+                task.progress,
+                task.model,
+                task.created_at
+            );
         }
         lines += &format!("{} of {}, page {}", page.items.len(), page.total, page.page);
         self.line(&value, &lines)
@@ -54,5 +70,7 @@ impl Output {
 }
 
 fn write(text: String) -> Result<()> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::new(ErrorCode::DependencyUnavailable, format!("cannot write to standard output: {error}")))
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| {
+        Error::new(ErrorCode::DependencyUnavailable, format!("cannot write to standard output: {error}"))
+    })
 }
