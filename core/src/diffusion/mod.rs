@@ -36,7 +36,7 @@ impl Frames {
     #[must_use]
     pub fn count(&self) -> usize {
         let frame = self.width as usize * self.height as usize * 3;
-        if frame == 0 { 0 } else { self.rgb.len() / frame }
+        self.rgb.len().checked_div(frame).unwrap_or(0)
     }
 }
 
