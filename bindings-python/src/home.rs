@@ -4,24 +4,6 @@
 use must::{Error, ErrorCode, Result};
 use pyo3::Python;
 use std::process;
-use std::sync::OnceLock;
-
-/// The process that opened a platform first.
-static OPENED_IN: OnceLock<u32> = OnceLock::new();
-
-/// Refuses to open a platform in a process that was forked after another was open: besides the platform's threads it
-/// lacks those that candle keeps for the whole process, and inference would wait for them for ever.
-pub(crate) fn check_may_open() -> Result<()> {
-    match OPENED_IN.get() {
-        Some(&opened_in) if opened_in != process::id() => Err(forked()),
-        _ => Ok(()),
-    }
-}
-
-/// Notes that a platform is open in this process.
-pub(crate) fn note_opened() {
-    OPENED_IN.get_or_init(process::id);
-}
 
 fn forked() -> Error {
     Error::new(ErrorCode::InvalidState, "this process was forked from one that had a platform open")

@@ -4,7 +4,7 @@ use crate::blocking::leave_on_signal;
 use crate::convert::{self, Parameters};
 use crate::errors::{OrRaise, raise};
 use crate::events::Events;
-use crate::home::{Home, check_may_open, note_opened};
+use crate::home::Home;
 use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -23,10 +23,8 @@ impl NativePlatform {
     #[new]
     #[pyo3(signature = (data_dir: "str | bytes", settings: "dict[str, object]"))]
     fn new(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Self> {
-        check_may_open().or_raise(py)?;
         let settings = read_settings(py, data_dir, settings)?;
         let platform = leave_on_signal(py, move || Platform::open(settings), drop)?.or_raise(py)?;
-        note_opened();
         Ok(Self { platform: Home::new(platform) })
     }
 

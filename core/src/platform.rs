@@ -11,7 +11,7 @@ use crate::task::{
     self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long the last handle waits for running work when it is dropped without [`Platform::close`].
@@ -56,6 +56,7 @@ impl Platform {
     /// `data_dir_locked` when another process or platform has the folder, `dependency_unavailable` when it cannot be
     /// written, `storage_full`, `storage_corrupt`, `validation_error` for a catalog or a setting that makes no sense.
     pub fn open(settings: Settings) -> Result<Self> {
+        refuse_forked_child()?;
         let catalog = match &settings.catalog {
             None => Catalog::built_in()?,
             Some(path) => {
@@ -67,6 +68,7 @@ impl Platform {
         };
         let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
         let tasks = Tasks::start(settings, catalog, store)?;
+        FIRST_PROCESS.get_or_init(std::process::id);
         Ok(Self { inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id() }) })
     }
 
@@ -198,13 +200,26 @@ impl Platform {
 
     fn service(&self) -> Result<&Tasks> {
         if self.inner.process != std::process::id() {
-            return Err(Error::new(
-                ErrorCode::InvalidState,
-                "this platform belongs to the process that opened it, not to a forked child",
-            ));
+            return Err(forked());
         }
         self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
     }
+}
+
+/// The process that opened the first platform: a child forked from it has copies of inference pools without their threads,
+/// and would wait for them for ever.
+static FIRST_PROCESS: OnceLock<u32> = OnceLock::new();
+
+fn refuse_forked_child() -> Result<()> {
+    match FIRST_PROCESS.get() {
+        Some(first) if *first != std::process::id() => Err(forked()),
+        _ => Ok(()),
+    }
+}
+
+fn forked() -> Error {
+    Error::new(ErrorCode::InvalidState, "this process was forked from one that had a platform open")
+        .with_action("Start processes by spawn instead of fork, or open the first platform after the fork.")
 }
 
 impl std::fmt::Debug for Platform {
