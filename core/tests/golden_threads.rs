@@ -1,5 +1,7 @@
 //! One seed gives one result, whatever the number of threads: the same generation in processes of 1, 2 and 5 threads.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::process::Command;
 
 use candle_core::Device;

@@ -76,8 +76,8 @@ impl CustomOp3 for Fused {
             .into_par_iter()
             .map(|head| {
                 let mut panels = (Panels::default(), Panels::default());
-                panels.0.from_columns(&key.data[head * size..], key.stride, key.count, size);
-                panels.1.from_rows(&value.data[head * size..], value.stride, size, value.count);
+                panels.0.pack_columns(&key.data[head * size..], key.stride, key.count, size);
+                panels.1.pack_rows(&value.data[head * size..], value.stride, size, value.count);
                 panels
             })
             .collect();
