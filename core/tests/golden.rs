@@ -2,6 +2,8 @@
 //!
 //! The data is written by `tools/golden/make.py`. Run with `--nocapture` to see the largest differences.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -219,5 +221,68 @@ fn generations_agree() {
         let worst =
             frames.rgb.iter().zip(&reference).map(|(&a, b)| (f32::from(a) / 255.0 - b).abs()).fold(0f32, f32::max);
         assert!(worst <= 1e-3 + 0.5 / 255.0, "{name} in bytes: {worst:e}");
+    }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test -p must --test golden -- --ignored --nocapture speed"]
+fn speed() {
+    let results = tensors("results.safetensors");
+    let begun = std::time::Instant::now();
+    let model = Wan::embedded(&Device::Cpu).unwrap();
+    println!("load: {:.3} s", begun.elapsed().as_secs_f32());
+    for name in ["t2v_20", "picture"] {
+        let request = request(&cases().cases[name], &results);
+        let mut best = f32::INFINITY;
+        let mut stages: Vec<(Stage, std::time::Instant)> = vec![];
+        for _ in 0..5 {
+            let mut watch = Watch::default();
+            let begun = std::time::Instant::now();
+            model.sample(&request, &mut watch).unwrap();
+            if begun.elapsed().as_secs_f32() < best {
+                best = begun.elapsed().as_secs_f32();
+                stages = watch.begun;
+            }
+        }
+        let decode = stages.last().unwrap().1.duration_since(stages[0].1).as_secs_f32();
+        println!("{name}: {best:.3} s at best, of which before decoding {decode:.3} s");
+    }
+}
+
+#[derive(Default)]
+struct Watch {
+    begun: Vec<(Stage, std::time::Instant)>,
+}
+
+impl Control for Watch {
+    fn progress(&mut self, stage: Stage, _: usize, _: usize) -> Result<()> {
+        if self.begun.last().is_none_or(|(last, _)| *last != stage) {
+            self.begun.push((stage, std::time::Instant::now()));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn control_is_asked_and_obeyed() {
+    struct Stopper(usize, Vec<(Stage, usize, usize)>);
+    impl Control for Stopper {
+        fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()> {
+            self.1.push((stage, done, total));
+            if self.1.len() > self.0 { Err(must::Error::new(must::ErrorCode::Cancelled, "stop")) } else { Ok(()) }
+        }
+    }
+    let request =
+        Request { num_frames: 5, width: 32, height: 32, steps: 2, ..request(&cases().cases["t2v_8"], &Tensors::new()) };
+    let mut model = Wan::embedded(&Device::Cpu).unwrap();
+    let mut free = Stopper(usize::MAX, vec![]);
+    model.generate(&request, &mut free).unwrap();
+    let calls = free.1;
+    assert!(calls.contains(&(Stage::Denoise, 1, 2)) && calls.contains(&(Stage::Decode, 1, 2)));
+    for stop in 0..calls.len() {
+        let mut control = Stopper(stop, vec![]);
+        let error = model.generate(&request, &mut control).unwrap_err();
+        assert_eq!(error.code(), must::ErrorCode::Cancelled);
+        assert_eq!(control.1.len(), stop + 1, "asked again after it said stop");
     }
 }

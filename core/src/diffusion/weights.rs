@@ -195,3 +195,58 @@ fn is_pickle(start: [u8; 8]) -> bool {
         // A safetensors file may begin so, but then the upper half of its header size is zero.
         && start.get(4..) != Some(&[0; 4])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: usize) -> Vec<u8> {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(vec![0u8; data]);
+        bytes
+    }
+
+    fn open(bytes: &[u8]) -> Result<Weights> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("part")).unwrap();
+        std::fs::write(folder.path().join("part/model.safetensors"), bytes).unwrap();
+        Weights::open(&ModelFiles::Folder(folder.path().to_owned()), "part", "model", &Device::Cpu)
+    }
+
+    #[test]
+    fn sound_files_open() {
+        let header = r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}"#;
+        let weights = open(&file(header, 16)).unwrap();
+        assert_eq!(weights.get("a", (2, 3)).unwrap().dims(), [2, 3]);
+        assert!(weights.get("a", (3, 2)).unwrap_err().detail().contains("tensor a has shape [2, 3]"));
+        assert!(weights.get("c", 1).unwrap_err().detail().contains("tensor c is missing"));
+        assert_eq!(weights.held_bytes(), 24);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let one = |offsets: &str| format!(r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":[{offsets}]}}}}"#);
+        let cases = [
+            (vec![], "too short"),
+            (file("[]", 0), "not JSON"),
+            (file("{", 0), "header"),
+            (file(&one("0,8"), 7), "longer or shorter"),
+            (file(&one("0,8"), 9), "longer or shorter"),
+            (file(&one("4,12"), 12), "gaps"),
+            (file(&one("0,4"), 8), "do not agree"),
+            (file(&one("8,0"), 8), "do not agree"),
+            (file(&one("18446744073709551612,4"), 8), "do not agree"),
+            (file(r#"{"a":{"dtype":"F99","shape":[],"data_offsets":[0,1]}}"#, 1), "not supported"),
+            (file(r#"{"a":{"dtype":"F32","shape":[18446744073709551615,2],"data_offsets":[0,8]}}"#, 8), "do not agree"),
+            (u64::MAX.to_le_bytes().to_vec(), "larger than allowed"),
+            (b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl".to_vec(), "pickle"),
+            (b"\x80\x02}q\x00(X\x06\x00".to_vec(), "pickle"),
+        ];
+        for (bytes, expected) in cases {
+            let error = open(&bytes).unwrap_err();
+            assert_eq!(error.code(), crate::ErrorCode::ModelUnavailable);
+            assert!(error.detail().contains(expected), "{} does not say {expected}", error.detail());
+        }
+    }
+}

@@ -76,8 +76,8 @@ impl CustomOp3 for Fused {
             .into_par_iter()
             .map(|head| {
                 let mut panels = (Panels::default(), Panels::default());
-                panels.0.from_columns(&key.data[head * size..], key.stride, key.count, size);
-                panels.1.from_rows(&value.data[head * size..], value.stride, size, value.count);
+                panels.0.pack_columns(&key.data[head * size..], key.stride, key.count, size);
+                panels.1.pack_rows(&value.data[head * size..], value.stride, size, value.count);
                 panels
             })
             .collect();
@@ -101,7 +101,9 @@ impl CustomOp3 for Fused {
                             #[inline(always)]
                             |score, _, _| score * scale,
                         );
-                        scores.chunks_exact_mut(key.count).for_each(softmax);
+                        for scores in scores.chunks_exact_mut(key.count) {
+                            softmax(scores);
+                        }
                         let view = Rows { data: &scores, stride: key.count, count: rows };
                         multiply(
                             view,
@@ -130,21 +132,26 @@ fn softmax(scores: &mut [f32]) {
             *most = if score > *most { score } else { *most };
         }
     }
-    let most = most.iter().chain(rest).fold(f32::NEG_INFINITY, |most, &score| most.max(score));
+    let mut top = f32::NEG_INFINITY;
+    for &score in most.iter().chain(rest.iter()) {
+        top = top.max(score);
+    }
     let (blocks, rest) = scores.as_chunks_mut::<8>();
     let mut sums = [0f32; 8];
     for block in blocks {
         for (sum, score) in sums.iter_mut().zip(block) {
-            *score = exp(*score - most);
+            *score = exp(*score - top);
             *sum += *score;
         }
     }
     for (sum, score) in sums.iter_mut().zip(rest) {
-        *score = exp(*score - most);
+        *score = exp(*score - top);
         *sum += *score;
     }
     let inverse = 1.0 / sums.iter().sum::<f32>();
-    scores.iter_mut().for_each(|score| *score *= inverse);
+    for score in scores {
+        *score *= inverse;
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Linear {
         }
         let (outputs, inputs) = weight.dims2()?;
         let mut panels = Panels::default();
-        panels.from_columns(&weight.flatten_all()?.to_vec1::<f32>()?, inputs, outputs, inputs);
+        panels.pack_columns(&weight.flatten_all()?.to_vec1::<f32>()?, inputs, outputs, inputs);
         let bias = match bias {
             Some(bias) => bias.to_vec1::<f32>()?,
             None => vec![],

@@ -76,14 +76,20 @@ impl CustomOp2 for ChannelNorm {
                             *sum = value.mul_add(value, *sum);
                         }
                     }
-                    lengths.iter_mut().for_each(|length| *length = 1.0 / length.sqrt().max(1e-12));
+                    for length in &mut lengths {
+                        *length = 1.0 / length.sqrt().max(1e-12);
+                    }
                     for (channel, part) in parts.iter_mut().enumerate() {
                         let gain = gain[channel];
                         let pixels = part.iter_mut().zip(source(channel)).zip(&lengths);
                         if self.activate {
-                            pixels.for_each(|((out, &value), &inverse)| *out = silu(value * inverse * gain));
+                            for ((out, &value), &inverse) in pixels {
+                                *out = silu(value * inverse * gain);
+                            }
                         } else {
-                            pixels.for_each(|((out, &value), &inverse)| *out = value * inverse * gain);
+                            for ((out, &value), &inverse) in pixels {
+                                *out = value * inverse * gain;
+                            }
                         }
                     }
                 },
@@ -115,7 +121,9 @@ fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
             *part += term(value);
         }
     }
-    parts.iter_mut().zip(rest).for_each(|(part, &value)| *part += term(value));
+    for (part, &value) in parts.iter_mut().zip(rest) {
+        *part += term(value);
+    }
     parts.iter().sum()
 }
 

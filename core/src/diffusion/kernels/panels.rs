@@ -20,7 +20,7 @@ pub(crate) struct Panels {
 
 impl Panels {
     /// Packs a matrix whose columns lie `stride` apart, each `depth` numbers in a row: a weight `[width, depth]`.
-    pub(super) fn from_columns(&mut self, columns: &[f32], stride: usize, width: usize, depth: usize) {
+    pub(super) fn pack_columns(&mut self, columns: &[f32], stride: usize, width: usize, depth: usize) {
         self.reset(width, depth);
         for (index, panel) in self.data.chunks_exact_mut(depth * WIDTH).enumerate() {
             for lane in 0..WIDTH.min(width - index * WIDTH) {
@@ -33,7 +33,7 @@ impl Panels {
     }
 
     /// Packs a matrix whose rows lie `stride` apart, each `width` numbers in a row.
-    pub(super) fn from_rows(&mut self, rows: &[f32], stride: usize, width: usize, depth: usize) {
+    pub(super) fn pack_rows(&mut self, rows: &[f32], stride: usize, width: usize, depth: usize) {
         self.reset(width, depth);
         for (index, panel) in self.data.chunks_exact_mut(depth * WIDTH).enumerate() {
             let lanes = WIDTH.min(width - index * WIDTH);
@@ -218,8 +218,8 @@ mod tests {
             let start: Vec<f32> = (0..width).map(|i| i as f32).collect();
             let turned: Vec<f32> = (0..depth * width).map(|i| right[i % width * depth + i / width]).collect();
             let (mut by_column, mut by_row) = (Panels::default(), Panels::default());
-            by_column.from_columns(&right, depth, width, depth);
-            by_row.from_rows(&turned, width, width, depth);
+            by_column.pack_columns(&right, depth, width, depth);
+            by_row.pack_rows(&turned, width, width, depth);
             assert_eq!(by_column.data, by_row.data);
             let mut out = vec![0f32; rows * width];
             let view = Rows { data: &left, stride: depth, count: rows };

@@ -26,9 +26,9 @@ pub(super) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let shifted = x.mul_add(std::f32::consts::LOG2_E, MAGIC);
     let whole = shifted - MAGIC;
-    let rest = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_375, x));
+    let rest = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, x));
     let mut series = 1.987_569_1e-4f32;
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1] {
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         series = series.mul_add(rest, coefficient);
     }
     let fraction = series.mul_add(rest * rest, rest) + 1.0;
@@ -45,7 +45,7 @@ pub(super) fn silu(x: f32) -> f32 {
 /// GELU in its tanh form, written with the sigmoid: `tanh(y) = 2 sigmoid(2 y) - 1`.
 #[inline(always)]
 pub(super) fn gelu(x: f32) -> f32 {
-    let inner = 1.595_769_1 * (0.044_715 * x * x).mul_add(x, x);
+    let inner = 1.595_769 * (0.044_715 * x * x).mul_add(x, x);
     x / (1.0 + exp(-inner))
 }
 
