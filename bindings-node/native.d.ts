@@ -23,41 +23,41 @@ export interface NativeImage {
 /** One platform handle. Every method but `unfollow`, `forget` and `release` answers through `reply`, under the number `call`. */
 export declare class NativePlatform {
   /** Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave. */
-   constructor(reply: (arg: ReplyArgs) => void)
+  constructor(reply: (arg0: number, arg1?: NativeFailure | undefined | null, arg2?: string | Buffer | undefined | null) => void)
   /** Opens the data folder; `settings` is JSON. Gives null. */
-   open(call: number, settings: string): void
+  open(call: number, settings: string): void
   /** Gives the array of models. */
-   models(call: number): void
+  models(call: number): void
   /** Submits a request, JSON beside raw images. Gives the task. */
-   submit(call: number, request: string, images: Array<NativeImage>): void
+  submit(call: number, request: string, images: Array<NativeImage>): void
   /** Gives the task as it stands. */
-   status(call: number, task: string): void
+  status(call: number, task: string): void
   /** Gives the task once it has ended. */
-   wait(call: number, task: string): void
+  wait(call: number, task: string): void
   /** Begins to follow a task; `call` is the stream's number from then on. Gives null. */
-   follow(call: number, task: string): void
+  follow(call: number, task: string): void
   /** Gives the next state of a followed task, null after the last. */
-   next(call: number, stream: number): void
+  next(call: number, stream: number): void
   /** Ends a stream. */
-   unfollow(stream: number): void
+  unfollow(stream: number): void
   /** Gives up a `wait` or a `next`; it is not answered. */
-   forget(call: number): void
+  forget(call: number): void
   /** Gives whether the task was still pending or running. */
-   cancel(call: number, task: string): void
+  cancel(call: number, task: string): void
   /** Gives the bytes of the result. */
-   result(call: number, task: string): void
+  result(call: number, task: string): void
   /** Gives the bytes of the preview. */
-   preview(call: number, task: string): void
+  preview(call: number, task: string): void
   /** Writes the result to a file. Gives null. */
-   save(call: number, task: string, path: string): void
+  save(call: number, task: string, path: string): void
   /** Gives a page of tasks; `query` is JSON. */
-   tasks(call: number, query: string): void
+  tasks(call: number, query: string): void
   /** Gives a page of finished tasks; `query` is JSON. */
-   gallery(call: number, query: string): void
+  gallery(call: number, query: string): void
   /** Removes an ended task and its files. Gives null. */
-   delete(call: number, task: string): void
+  delete(call: number, task: string): void
   /** Closes the platform and ends its threads, then gives null. */
-   close(call: number, deadlineMs: number): void
+  close(call: number, deadlineMs: number): void
   /** Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process. */
-   release(deadlineMs: number): void
+  release(deadlineMs: number): void
 }
