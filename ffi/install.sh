@@ -44,7 +44,8 @@ trap 'rm -rf "$work"' EXIT
 if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
   names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' include/must.h | sort -u)
   cc -r -nostdlib -no-pie -o "$work/all.o" $(printf -- '-Wl,-u,%s ' $names) "$built/libmust_ffi.a"
-  objcopy $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
+  # Without the bitcode that Rust leaves for link-time optimisation: it is of no use here, and an older LLVM plugin of `ar` dies of it.
+  objcopy --remove-section .llvmbc --remove-section .llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
   rm -f "$work/libmust.a" && ar rcs "$work/libmust.a" "$work/must.o"
   mv -f "$work/libmust.a" "$prefix/lib/libmust.a"
 else
