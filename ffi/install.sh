@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds libmust and installs it for C and C++ hosts:
 #
-#   ffi/install.sh PREFIX [debug|release]      (release when not said)
+#   ffi/install.sh PREFIX [--profile dev|release]      (release when not said)
 #
 # lays out PREFIX/include/{must.h,must.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
 # PREFIX/lib/cmake/must. Everything in PREFIX finds the rest by its own place, so the folder can be moved.
@@ -10,17 +10,19 @@ set -eu
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"
 prefix=$(cd "$1" && pwd)
-profile=${2:-release}
+profile=release
+[ "${2:-}" != --profile ] || profile=${3:-}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 case $profile in
-  release) cargo build --quiet -p must-ffi --release ;;
-  debug) cargo build --quiet -p must-ffi ;;
-  *) echo "install.sh: the profile is debug or release, not $profile" >&2; exit 2 ;;
+  release) folder=release ;;
+  dev) folder=debug ;;
+  *) echo "install.sh: the profile is dev or release, not $profile" >&2; exit 2 ;;
 esac
+cargo build --quiet -p must-ffi --profile "$profile"
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-built=$target/$profile
+built=$target/$folder
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 mkdir -p "$prefix/include" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"

@@ -1,5 +1,7 @@
 //! `include/must.h` is what cbindgen and the table of error codes say. `MUST_REGEN=1` writes it anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use must::ErrorCode;
 use std::fmt::Write;
 use std::path::Path;

@@ -22,7 +22,7 @@ step() { echo "== $*"; }
 fail() { echo "tests/c: $*" >&2; exit 1; }
 
 step install
-"$root/ffi/install.sh" "$prefix" debug
+"$root/ffi/install.sh" "$prefix" --profile dev
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 functions=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' "$prefix/include/must.h" | sort -u)
 
@@ -42,7 +42,7 @@ cmake -S "$here" -B "$work/tests" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TY
 cmake --build "$work/tests" --parallel 2 >/dev/null
 cmake -S "$root/examples/generate/cpp" -B "$work/example-cpp" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/example-cpp" >/dev/null
-cp -r "$root/examples/generate/c" "$work/example-c" && make --silent -C "$work/example-c"
+mkdir "$work/example-c" && make --silent -C "$root/examples/generate/c" PREFIX="$prefix" OUT="$work/example-c"
 cc -std=c11 "$root/examples/generate/c/main.c" $(pkg-config --cflags must) "$prefix/lib/libmust.a" \
   $(pkg-config --libs --static must | sed 's/-lmust//') -o "$work/example-c/static"
 flags="-std=c11 -g -fsanitize=address -fno-omit-frame-pointer"
