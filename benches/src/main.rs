@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 fn bench(name: &str, arguments: &[&str]) -> Outcome<()> {
     let (name, run) = BENCHES.iter().find(|(known, _)| *known == name).ok_or_else(usage)?;
     let options = Options::parse(arguments)?;
+    drop(options.scratch()?);
     let machine = machine::describe(&options.folder);
     let report = run(&options)?;
     report.print(name);
