@@ -24,7 +24,7 @@ test("1,000 calls of each kind do not grow the process", { skip: process.platfor
   const { code, stdout, stderr } = await program("memory.mjs", [await folder(t)], { timeoutMs: 300_000 });
   assert.equal(code, 0, stderr);
   const { grown } = JSON.parse(stdout);
-  assert.ok(grown < 16e6, `${grown} bytes`);
+  assert.ok(grown < 8e6, `${grown} bytes`);
 });
 
 test("platforms that are opened and closed leave nothing behind", async (t) => {
