@@ -45,9 +45,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
   names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' include/must.h | sort -u)
-  cc -r -nostdlib -no-pie -o "$work/all.o" $(printf -- '-Wl,-u,%s ' $names) "$built/libmust_ffi.a"
-  # Without the bitcode that Rust leaves for link-time optimisation: it is of no use here, and an older LLVM plugin of `ar` dies of it.
-  objcopy --remove-section .llvmbc --remove-section .llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
+  ld -r -o "$work/all.o" $(printf -- "-u %s " $names) "$built/libmust_ffi.a"
+  # The standard library's objects carry bitcode of their compiler, which joined together trips tools that try to read it.
+  objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
   rm -f "$work/libmust.a" && ar rcs "$work/libmust.a" "$work/must.o"
   mv -f "$work/libmust.a" "$prefix/lib/libmust.a"
 else

@@ -26,12 +26,12 @@
  * wait block only their own thread; must_platform_close and must_cancel wake them. The library installs no signal handler,
  * changes no signal disposition, and blocks SIGPIPE on its own threads only.
  *
- * FORK. A child made by fork() owns none of its parent's handles: each call on one gives MUST_INVALID_STATE. It may open a
- * platform of its own, in another folder.
+ * FORK. A child made by fork() owns none of its parent's handles: each call on one gives MUST_INVALID_STATE, and so does
+ * opening a platform when the parent had one. A child that calls exec() starts afresh.
  *
  * VERSIONS. Functions and codes are only ever added. A program checks that the library is not older than its header:
  *
- *     if (must_abi_version() < MUST_ABI_VERSION) { fprintf(stderr, "libmust %s is too old\\n", must_version()); exit(1); }
+ *     if (must_abi_version() < MUST_ABI_VERSION) { fprintf(stderr, "libmust %s is too old\n", must_version()); exit(1); }
  *
  * EXAMPLE.
  *
@@ -42,7 +42,7 @@
  *     if (must_platform_open(MUST_STR("{\"data_dir\": \"must-data\"}"), &platform, &error) ||
  *         must_submit(platform, MUST_STR(request), NULL, 0, &task, &error) ||
  *         must_wait(platform, MUST_STR(must_task_id(task)), -1, &ended, &error)) {
- *       fprintf(stderr, "%s: %s %s\\n", must_code_name(must_error_code(error)), must_error_detail(error),
+ *       fprintf(stderr, "%s: %s %s\n", must_code_name(must_error_code(error)), must_error_detail(error),
  *               must_error_user_action(error));
  *       must_error_free(&error);
  *     }
@@ -61,177 +61,112 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
 /**
  * What went wrong, as a value to branch on. Numbers and names never change once released.
  */
 typedef enum must_code_t {
-  /**
-   * It worked.
-   */
+  /** It worked. */
   MUST_OK = 0,
-  /**
-   * `invalid_api_key`. Check the API key, or ask the operator for a new one.
-   */
+  /** `invalid_api_key`. Check the API key, or ask the operator for a new one. */
   MUST_INVALID_API_KEY = 1,
-  /**
-   * `session_required`. Start a session or send an API key.
-   */
+  /** `session_required`. Start a session or send an API key. */
   MUST_SESSION_REQUIRED = 2,
-  /**
-   * `session_expired`. Start a new session.
-   */
+  /** `session_expired`. Start a new session. */
   MUST_SESSION_EXPIRED = 3,
-  /**
-   * `admin_key_invalid`. Check the admin key.
-   */
+  /** `admin_key_invalid`. Check the admin key. */
   MUST_ADMIN_KEY_INVALID = 4,
-  /**
-   * `admin_session_required`. Sign in as an administrator.
-   */
+  /** `admin_session_required`. Sign in as an administrator. */
   MUST_ADMIN_SESSION_REQUIRED = 5,
-  /**
-   * `admin_session_expired`. Sign in as an administrator again.
-   */
+  /** `admin_session_expired`. Sign in as an administrator again. */
   MUST_ADMIN_SESSION_EXPIRED = 6,
-  /**
-   * `admin_misconfigured`. Set an admin key of at least 16 characters.
-   */
+  /** `admin_misconfigured`. Set an admin key of at least 16 characters. */
   MUST_ADMIN_MISCONFIGURED = 7,
-  /**
-   * `rate_limited`. Wait for the time in Retry-After, then try again.
-   */
+  /** `rate_limited`. Wait for the time in Retry-After, then try again. */
   MUST_RATE_LIMITED = 8,
-  /**
-   * `cors_origin_blocked`. Add the exact origin to the allowed origins.
-   */
+  /** `cors_origin_blocked`. Add the exact origin to the allowed origins. */
   MUST_CORS_ORIGIN_BLOCKED = 9,
-  /**
-   * `validation_error`. Correct the request and send it again.
-   */
+  /** `validation_error`. Correct the request and send it again. */
   MUST_VALIDATION_ERROR = 10,
-  /**
-   * `task_not_found`. Check the task id; the task may have been deleted.
-   */
+  /** `task_not_found`. Check the task id; the task may have been deleted. */
   MUST_TASK_NOT_FOUND = 11,
-  /**
-   * `result_not_ready`. Wait until the task is done, then ask again.
-   */
+  /** `result_not_ready`. Wait until the task is done, then ask again. */
   MUST_RESULT_NOT_READY = 12,
-  /**
-   * `result_gone`. Generate it again.
-   */
+  /** `result_gone`. Generate it again. */
   MUST_RESULT_GONE = 13,
-  /**
-   * `proxy_target_invalid`. Use a task id that this platform gave out.
-   */
+  /** `proxy_target_invalid`. Use a task id that this platform gave out. */
   MUST_PROXY_TARGET_INVALID = 14,
-  /**
-   * `remote_failed`. Try again; if it goes on, check the worker account.
-   */
+  /** `remote_failed`. Try again; if it goes on, check the worker account. */
   MUST_REMOTE_FAILED = 15,
-  /**
-   * `no_workers`. Enable a worker account, or try again later.
-   */
+  /** `no_workers`. Enable a worker account, or try again later. */
   MUST_NO_WORKERS = 16,
-  /**
-   * `model_unavailable`. Install the model's weights, or choose an available model.
-   */
+  /** `model_unavailable`. Install the model's weights, or choose an available model. */
   MUST_MODEL_UNAVAILABLE = 17,
-  /**
-   * `queue_overloaded`. Try again in a little while.
-   */
+  /** `queue_overloaded`. Try again in a little while. */
   MUST_QUEUE_OVERLOADED = 18,
-  /**
-   * `gpu_memory_exceeded`. Ask for a smaller size or fewer frames, or use a larger device.
-   */
+  /** `gpu_memory_exceeded`. Ask for a smaller size or fewer frames, or use a larger device. */
   MUST_GPU_MEMORY_EXCEEDED = 19,
-  /**
-   * `task_stale`. Submit the task again.
-   */
+  /** `task_stale`. Submit the task again. */
   MUST_TASK_STALE = 20,
-  /**
-   * `task_timeout`. Ask for fewer steps or frames, or raise the execution limit.
-   */
+  /** `task_timeout`. Ask for fewer steps or frames, or raise the execution limit. */
   MUST_TASK_TIMEOUT = 21,
-  /**
-   * `cancelled`. Submit the task again if it is still wanted.
-   */
+  /** `cancelled`. Submit the task again if it is still wanted. */
   MUST_CANCELLED = 22,
-  /**
-   * `dependency_unavailable`. Check the platform's storage and secrets, then try again.
-   */
+  /** `dependency_unavailable`. Check the platform's storage and secrets, then try again. */
   MUST_DEPENDENCY_UNAVAILABLE = 23,
-  /**
-   * `not_found`. Check the address.
-   */
+  /** `not_found`. Check the address. */
   MUST_NOT_FOUND = 24,
-  /**
-   * `method_not_allowed`. Use one of the methods in Allow.
-   */
+  /** `method_not_allowed`. Use one of the methods in Allow. */
   MUST_METHOD_NOT_ALLOWED = 25,
-  /**
-   * `payload_too_large`. Send less, or a smaller image.
-   */
+  /** `payload_too_large`. Send less, or a smaller image. */
   MUST_PAYLOAD_TOO_LARGE = 26,
-  /**
-   * `internal`. Report it with the correlation id or the detail.
-   */
+  /** `internal`. Report it with the correlation id or the detail. */
   MUST_INTERNAL = 27,
-  /**
-   * `invalid_state`. Open a new platform in this process and use that.
-   */
+  /** `invalid_state`. Open a new platform in this process and use that. */
   MUST_INVALID_STATE = 28,
-  /**
-   * `data_dir_locked`. Close the other process, or use another data folder.
-   */
+  /** `data_dir_locked`. Close the other process, or use another data folder. */
   MUST_DATA_DIR_LOCKED = 29,
-  /**
-   * `storage_full`. Free some disk space, then try again.
-   */
+  /** `storage_full`. Free some disk space, then try again. */
   MUST_STORAGE_FULL = 30,
-  /**
-   * `storage_corrupt`. Restore the data folder from a backup.
-   */
+  /** `storage_corrupt`. Restore the data folder from a backup. */
   MUST_STORAGE_CORRUPT = 31,
 } must_code_t;
 
-/**
- * A text argument: pointer and length of a string that ends in NUL.
- */
+/** A text argument: pointer and length of a string that ends in NUL. */
 #define MUST_STR(text) (text), strlen(text)
 
 
-/*
- Number of the binary interface that a header describes. It grows when functions are added; none ever changes or goes.
+/**
+ * Number of the binary interface that a header describes. It grows when functions are added; none ever changes or goes.
  */
 #define MUST_ABI_VERSION 1
 
-/*
- Where a task stands. It moves from pending over processing to done or failed, never back.
+/**
+ * Where a task stands. It moves from pending over processing to done or failed, never back.
  */
 enum must_status_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /*
-   Not a task: the handle that was asked is NULL, freed, or of another kind.
+  /**
+   * Not a task: the handle that was asked is NULL, freed, or of another kind.
    */
   MUST_STATUS_NONE = 0,
-  /*
-   Durable, waiting for a lane.
+  /**
+   * Durable, waiting for a lane.
    */
   MUST_STATUS_PENDING = 1,
-  /*
-   Running.
+  /**
+   * Running.
    */
   MUST_STATUS_PROCESSING = 2,
-  /*
-   Ended with a result.
+  /**
+   * Ended with a result.
    */
   MUST_STATUS_DONE = 3,
-  /*
-   Ended with an error.
+  /**
+   * Ended with an error.
    */
   MUST_STATUS_FAILED = 4,
 };
@@ -243,28 +178,28 @@ typedef int32_t must_status_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/*
- What came of waiting for the next change of a task.
+/**
+ * What came of waiting for the next change of a task.
  */
 enum must_event_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /*
-   The task changed; it comes with the event.
+  /**
+   * The task changed; it comes with the event.
    */
   MUST_EVENT_CHANGED = 1,
-  /*
-   The task has ended, and its last change has been handed out.
+  /**
+   * The task has ended, and its last change has been handed out.
    */
   MUST_EVENT_ENDED = 2,
-  /*
-   The time ran out first.
+  /**
+   * The time ran out first.
    */
   MUST_EVENT_TIMED_OUT = 3,
-  /*
-   Only in a `must_watch_fn`: the platform was closed, or the task deleted, before the task ended.
+  /**
+   * Only in a `must_watch_fn`: the platform was closed, or the task deleted, before the task ended.
    */
   MUST_EVENT_CLOSED = 4,
 };
@@ -276,438 +211,139 @@ typedef int32_t must_event_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/*
- Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
+/**
+ * Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
  */
 typedef struct must_buffer_t must_buffer_t;
 
-/*
- What went wrong. Ended by `must_error_free`.
+/**
+ * What went wrong. Ended by `must_error_free`.
  */
 typedef struct must_error_t must_error_t;
 
-/*
- The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
+/**
+ * The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
  */
 typedef struct must_events_t must_events_t;
 
-/*
- One page of tasks. Ended by `must_page_free`.
+/**
+ * One page of tasks. Ended by `must_page_free`.
  */
 typedef struct must_page_t must_page_t;
 
-/*
- A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
+/**
+ * A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
  */
 typedef struct must_platform_t must_platform_t;
 
-/*
- A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
+/**
+ * A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
  */
 typedef struct must_task_t must_task_t;
 
-/*
- Called by `must_watch` with each change of a task, on a thread of the library, one call at a time.
-
- `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and in the end once `MUST_EVENT_ENDED` or
- `MUST_EVENT_CLOSED` with NULL. The task is the library's and lives until the callback returns: do not free it. Returning
- anything but 0 ends the watch. The callback may call any function of this header; it must return normally (no `longjmp`,
- no C++ exception).
- */
-typedef int32_t (*must_watch_fn)(void *user, int32_t event, const must_task_t *task);
-
-/*
- Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
- */
-typedef void (*must_destroy_fn)(void *user);
-
-/*
- An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
- such as `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` returns.
+/**
+ * An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
+ * such as `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` returns.
  */
 typedef struct {
-  /*
-   Name of the parameter, UTF-8.
+  /**
+   * Name of the parameter, UTF-8.
    */
   const char *name;
-  /*
-   Length of the name in bytes.
+  /**
+   * Length of the name in bytes.
    */
   size_t name_len;
-  /*
-   The file's bytes.
+  /**
+   * The file's bytes.
    */
   const uint8_t *data;
-  /*
-   How many bytes.
+  /**
+   * How many bytes.
    */
   size_t data_len;
 } must_image_t;
+
+/**
+ * Called by `must_watch` with each change of a task, on a thread of the library, one call at a time.
+ *
+ * `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and in the end once `MUST_EVENT_ENDED` or
+ * `MUST_EVENT_CLOSED` with NULL. The task is the library's and lives until the callback returns: do not free it. Returning
+ * anything but 0 ends the watch. The callback may call any function of this header; it must return normally (no `longjmp`,
+ * no C++ exception).
+ */
+typedef int32_t (*must_watch_fn)(void *user, int32_t event, const must_task_t *task);
+
+/**
+ * Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
+ */
+typedef void (*must_destroy_fn)(void *user);
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-/*
- The result of a task that is done: the file of the picture or the clip.
-
- `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,
- `result_not_ready`, `result_gone`, `invalid_state`. Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `result_out` points to memory for a handle; `error_out` is NULL or does.
- */
-int32_t must_result(const must_platform_t *platform,
-                    const char *id,
-                    size_t id_len,
-                    must_buffer_t **result_out,
-                    must_error_t **error_out);
-
-/*
- The preview of a task that is done: a JPEG of at most 512 by 512 pixels.
-
- `*preview_out` receives a buffer that the caller ends with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
-
- # Safety
- As for `must_result`.
- */
-int32_t must_preview(const must_platform_t *platform,
-                     const char *id,
-                     size_t id_len,
-                     must_buffer_t **preview_out,
-                     must_error_t **error_out);
-
-/*
- Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
- They are the buffer's and live until `must_buffer_free`.
-
- Since 0.1.0.
- */
-const uint8_t *must_buffer_data(const must_buffer_t *buffer);
-
-/*
- How many bytes a buffer holds; 0 when the handle is not a live buffer.
-
- Since 0.1.0.
- */
-size_t must_buffer_size(const must_buffer_t *buffer);
-
-/*
- Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Lives as the bytes do.
-
- Since 0.1.0.
- */
-const char *must_buffer_content_type(const must_buffer_t *buffer);
-
-/*
- A file name with the right ending for the bytes; the empty text for texts and when the handle is not a live buffer.
- Lives as the bytes do.
-
- Since 0.1.0.
- */
-const char *must_buffer_file_name(const must_buffer_t *buffer);
-
-/*
- Ends a buffer and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
-
- Returns 0, or `MUST_INVALID_STATE` when the handle was not a live buffer. Since 0.1.0.
-
- # Safety
- `buffer` is NULL or points to a variable that holds a buffer or NULL.
- */
-int32_t must_buffer_free(must_buffer_t **buffer);
-
-/*
- Code of an error; 0 for NULL, `MUST_INVALID_STATE` for a handle that is not a live error.
-
- Since 0.1.0.
- */
-int32_t must_error_code(const must_error_t *error);
-
-/*
- What happened, in one line of UTF-8; the empty text for NULL or a handle that is not a live error.
- The text is the error's and lives until `must_error_free`.
-
- Since 0.1.0.
- */
-const char *must_error_detail(const must_error_t *error);
-
-/*
- What a person can do about it, in one line of UTF-8; otherwise as `must_error_detail`.
-
- Since 0.1.0.
- */
-const char *must_error_user_action(const must_error_t *error);
-
-/*
- Ends an error and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
-
- Returns 0, or `MUST_INVALID_STATE` when the handle was not a live error. Since 0.1.0.
-
- # Safety
- `error` is NULL or points to a variable that holds an error or NULL.
- */
-int32_t must_error_free(must_error_t **error);
-
-/*
- Stable name of a code, such as `validation_error`; `ok` for 0; NULL when there is no such code. The text is static.
-
- Since 0.1.0.
- */
-const char *must_code_name(int32_t code);
-
-/*
- The code with this stable name; 0 for `ok`; -1 when there is none, or `name` is NULL or not UTF-8.
-
- Since 0.1.0.
-
- # Safety
- `name` is NULL or points to `name_len` bytes.
- */
-int32_t must_code_from_name(const char *name, size_t name_len);
-
-/*
- What a person can do about errors with this code in general; NULL when there is no such code. The text is static.
-
- Since 0.1.0.
- */
-const char *must_code_user_action(int32_t code);
-
-/*
- The HTTP status that goes with a code; 200 for 0; -1 when there is no such code.
-
- Since 0.1.0.
- */
-int32_t must_code_http_status(int32_t code);
-
-/*
- Whether the same call may succeed later without a change by the caller.
-
- Since 0.1.0.
- */
-bool must_code_is_retryable(int32_t code);
-
-/*
- Begins to follow a task. The first event is the task as it stands, the last one the task as it ended.
-
- `*events_out` receives a handle that the caller ends with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
- Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `events_out` points to memory for a handle; `error_out` is NULL or does.
- */
-int32_t must_events_open(const must_platform_t *platform,
-                         const char *id,
-                         size_t id_len,
-                         must_events_t **events_out,
-                         must_error_t **error_out);
-
-/*
- Waits up to `timeout_ms` (-1: as long as it takes) for the next change.
-
- `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller ends
- with `must_task_free`; with any other it is not written. Changes that come quickly one after another are one. Errors:
- `task_not_found` when the task was deleted, `invalid_state` when the platform was closed or another thread is waiting on
- this handle. Since 0.1.0.
-
- # Safety
- `event_out` points to memory for an int32_t, `task_out` for a handle; `error_out` is NULL or points to memory for a handle.
- */
-int32_t must_events_next(const must_events_t *events,
-                         int64_t timeout_ms,
-                         int32_t *event_out,
-                         must_task_t **task_out,
-                         must_error_t **error_out);
-
-/*
- Ends events and sets the variable to NULL. NULL, or a variable that holds NULL, is fine. The task goes on.
-
- Returns 0, or `MUST_INVALID_STATE` when the handle was not live events. Since 0.1.0.
-
- # Safety
- `events` is NULL or points to a variable that holds events or NULL.
- */
-int32_t must_events_free(must_events_t **events);
-
-/*
- Follows a task by a callback on a thread that the library makes for it.
-
- `on_event` is called with `user` as its type says. `destroy`, which may be NULL, is called once with `user` when the watch
- is over, on that thread and after the last event; a host that must know that no callback will come any more waits for
- it. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
- fails, neither is called and `user` stays the caller's. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `on_event` and `destroy` may be called with `user` on another thread until `destroy` has
- been; `error_out` is NULL or points to memory for a handle.
- */
-int32_t must_watch(const must_platform_t *platform,
-                   const char *id,
-                   size_t id_len,
-                   must_watch_fn on_event,
-                   void *user,
-                   must_destroy_fn destroy,
-                   must_error_t **error_out);
-
-/*
- Lists tasks of every status.
-
- `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `sort` (`newest`, `oldest`),
- `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
- caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
-
- # Safety
- `query` is NULL or points to `query_len` bytes; `page_out` points to memory for a handle; `error_out` is NULL or does.
- */
-int32_t must_tasks(const must_platform_t *platform,
-                   const char *query,
-                   size_t query_len,
-                   must_page_t **page_out,
-                   must_error_t **error_out);
-
-/*
- Lists finished tasks with a result. Otherwise as `must_tasks`.
-
- Since 0.1.0.
-
- # Safety
- As for `must_tasks`.
- */
-int32_t must_gallery(const must_platform_t *platform,
-                     const char *query,
-                     size_t query_len,
-                     must_page_t **page_out,
-                     must_error_t **error_out);
-
-/*
- How many tasks are on a page; 0 when the handle is not a live page.
-
- Since 0.1.0.
- */
-size_t must_page_size(const must_page_t *page);
-
-/*
- How many tasks there are on all pages together; 0 when the handle is not a live page.
-
- Since 0.1.0.
- */
-uint64_t must_page_total(const must_page_t *page);
-
-/*
- Whether another page follows.
-
- Since 0.1.0.
- */
-bool must_page_has_more(const must_page_t *page);
-
-/*
- A task of a page, `index` from 0.
-
- `*task_out` receives a copy that outlives the page; the caller ends it with `must_task_free`. Errors: `validation_error`
- when there is no such index, `invalid_state`. Since 0.1.0.
-
- # Safety
- `task_out` points to memory for a handle; `error_out` is NULL or does.
- */
-int32_t must_page_task(const must_page_t *page,
-                       size_t index,
-                       must_task_t **task_out,
-                       must_error_t **error_out);
-
-/*
- The page as a JSON object with `items`, `total`, `page`, `per_page` and `has_more`; empty when the handle is not a live
- page. The text is the page's and lives until `must_page_free`.
-
- Since 0.1.0.
- */
-const char *must_page_json(const must_page_t *page);
-
-/*
- Ends a page and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
-
- Returns 0, or `MUST_INVALID_STATE` when the handle was not a live page. Since 0.1.0.
-
- # Safety
- `page` is NULL or points to a variable that holds a page or NULL.
- */
-int32_t must_page_free(must_page_t **page);
-
-/*
- Version of the library, such as `0.1.0`. The text is static.
-
- Since 0.1.0.
+/**
+ * Version of the library, such as `0.1.0`. The text is static.
+ *
+ * Since 0.1.0.
  */
 const char *must_version(void);
 
-/*
- Number of the binary interface of the library. A program works with a library whose number is at least the
- `MUST_ABI_VERSION` of the header that it was compiled with.
-
- Since 0.1.0.
+/**
+ * Number of the binary interface of the library. A program works with a library whose number is at least the
+ * `MUST_ABI_VERSION` of the header that it was compiled with.
+ *
+ * Since 0.1.0.
  */
 int32_t must_abi_version(void);
 
-/*
- Opens a data folder, brings back what a crash interrupted, and starts to work.
-
- `settings` is a JSON object, UTF-8, such as `{"data_dir": "/var/lib/must"}`; the folder is made when absent.
- `*platform_out` receives a platform that the caller ends with `must_platform_free`. Errors: `validation_error`,
- `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`. Since 0.1.0.
-
- # Safety
- `settings` points to `settings_len` bytes; `platform_out` points to memory for a handle; `error_out` is NULL or does.
+/**
+ * Opens a data folder, brings back what a crash interrupted, and starts to work.
+ *
+ * `settings` is a JSON object, UTF-8, such as `{"data_dir": "/var/lib/must"}`; the folder is made when absent.
+ * `*platform_out` receives a platform that the caller ends with `must_platform_free`. Errors: `validation_error`,
+ * `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`. Since 0.1.0.
  */
 int32_t must_platform_open(const char *settings,
                            size_t settings_len,
                            must_platform_t **platform_out,
                            must_error_t **error_out);
 
-/*
- Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
-
- Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
- call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
-
- # Safety
- `error_out` is NULL or points to memory for a handle.
+/**
+ * Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
+ *
+ * Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
+ * call for tasks after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
  */
 int32_t must_platform_close(const must_platform_t *platform,
                             int64_t deadline_ms,
                             must_error_t **error_out);
 
-/*
- Ends a platform and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
-
- An open platform is closed first, as soon as calls that are still under way on it have returned; to bound that time, or
- to hear of errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
- platform. Since 0.1.0.
-
- # Safety
- `platform` is NULL or points to a variable that holds a platform or NULL.
+/**
+ * Ends a platform and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * An open platform is closed first, as soon as calls that are still under way on it have returned; to bound that time, or
+ * to hear of errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+ * platform. Since 0.1.0.
  */
 int32_t must_platform_free(must_platform_t **platform);
 
-/*
- The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
-
- `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
-
- # Safety
- `models_out` points to memory for a handle; `error_out` is NULL or does.
+/**
+ * The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
+ *
+ * `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
  */
 int32_t must_models(const must_platform_t *platform, must_buffer_t **models_out, must_error_t **error_out);
 
-/*
- Checks a request, makes a durable task of it and queues it. Does not wait for the result.
-
- `request` is a JSON object, UTF-8: `{"model": "tiny-video", "prompt": "a red circle moving left", "seed": 7}`, with
- `mode` and any parameter of the model beside. Images are data URIs in it, or come as bytes in `images`, an array of
- `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
- task; the caller ends it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
- `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
-
- # Safety
- Each pointer is good for the length given with it; `task_out` points to memory for a handle; `error_out` is NULL or does.
+/**
+ * Checks a request, makes a durable task of it and queues it. Does not wait for the result.
+ *
+ * `request` is a JSON object, UTF-8: `{"model": "tiny-video", "prompt": "a red circle moving left", "seed": 7}`, with
+ * `mode` and any parameter of the model beside. Images are data URIs in it, or come as bytes in `images`, an array of
+ * `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
+ * task; the caller ends it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
+ * `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_submit(const must_platform_t *platform,
                     const char *request,
@@ -717,13 +353,10 @@ int32_t must_submit(const must_platform_t *platform,
                     must_task_t **task_out,
                     must_error_t **error_out);
 
-/*
- A task as it stands now.
-
- `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `task_out` points to memory for a handle; `error_out` is NULL or does.
+/**
+ * A task as it stands now.
+ *
+ * `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_status(const must_platform_t *platform,
                     const char *id,
@@ -731,14 +364,11 @@ int32_t must_status(const must_platform_t *platform,
                     must_task_t **task_out,
                     must_error_t **error_out);
 
-/*
- Waits until a task has ended or `timeout_ms` is over (-1: as long as it takes), and gives the task as it stands then.
-
- Neither a failed task nor the end of the time is an error: look at `must_task_status`. Otherwise as `must_status`.
- Since 0.1.0.
-
- # Safety
- As for `must_status`.
+/**
+ * Waits until a task has ended or `timeout_ms` is over (-1: as long as it takes), and gives the task as it stands then.
+ *
+ * Neither a failed task nor the end of the time is an error: look at `must_task_status`. Otherwise as `must_status`.
+ * Since 0.1.0.
  */
 int32_t must_wait(const must_platform_t *platform,
                   const char *id,
@@ -747,15 +377,11 @@ int32_t must_wait(const must_platform_t *platform,
                   must_task_t **task_out,
                   must_error_t **error_out);
 
-/*
- Asks a task to end. `*cancelled_out`, which may be NULL, is true when it was still pending or running, and false when it
- had ended already, which is not an error.
-
- Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `cancelled_out` is NULL or points to a bool; `error_out` is NULL or points to memory for a
- handle.
+/**
+ * Asks a task to end. `*cancelled_out`, which may be NULL, is true when it was still pending or running, and false when it
+ * had ended already, which is not an error.
+ *
+ * Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_cancel(const must_platform_t *platform,
                     const char *id,
@@ -763,110 +389,348 @@ int32_t must_cancel(const must_platform_t *platform,
                     bool *cancelled_out,
                     must_error_t **error_out);
 
-/*
- Removes an ended task and its files.
-
- Errors: `task_not_found`; `invalid_state` while the task waits or runs: cancel it first. Since 0.1.0.
-
- # Safety
- `id` points to `id_len` bytes; `error_out` is NULL or points to memory for a handle.
+/**
+ * Removes an ended task and its files.
+ *
+ * Errors: `task_not_found`; `invalid_state` while the task waits or runs: cancel it first. Since 0.1.0.
  */
 int32_t must_delete(const must_platform_t *platform, const char *id, size_t id_len, must_error_t **error_out);
 
-/*
- Id of a task. This text, like every other of a task, is UTF-8, belongs to the handle and lives until `must_task_free`;
- it is empty when the handle is not a live task.
-
- Since 0.1.0.
+/**
+ * Id of a task. This text, like every other of a task, is UTF-8, belongs to the handle and lives until `must_task_free`;
+ * it is empty when the handle is not a live task.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_id(const must_task_t *task);
 
-/*
- Catalog id of the model.
-
- Since 0.1.0.
+/**
+ * Catalog id of the model.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_model(const must_task_t *task);
 
-/*
- Mode of the model.
-
- Since 0.1.0.
+/**
+ * Mode of the model.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_mode(const must_task_t *task);
 
-/*
- The prompt.
-
- Since 0.1.0.
+/**
+ * The prompt.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_prompt(const must_task_t *task);
 
-/*
- Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
-
- Since 0.1.0.
+/**
+ * Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
+ *
+ * Since 0.1.0.
  */
 must_status_t must_task_status(const must_task_t *task);
 
-/*
- Progress, 0 to 100; -1 when the handle is not a live task.
-
- Since 0.1.0.
+/**
+ * Progress, 0 to 100; -1 when the handle is not a live task.
+ *
+ * Since 0.1.0.
  */
 int32_t must_task_progress(const must_task_t *task);
 
-/*
- Seed in use, drawn by the platform when the request asked for -1; -1 when the handle is not a live task.
-
- Since 0.1.0.
+/**
+ * Seed in use, drawn by the platform when the request asked for -1; -1 when the handle is not a live task.
+ *
+ * Since 0.1.0.
  */
 int64_t must_task_seed(const must_task_t *task);
 
-/*
- Name of the stage the task is in.
-
- Since 0.1.0.
+/**
+ * Name of the stage the task is in.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_stage(const must_task_t *task);
 
-/*
- More about the stage, such as `step 3 of 20`.
-
- Since 0.1.0.
+/**
+ * More about the stage, such as `step 3 of 20`.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_stage_detail(const must_task_t *task);
 
-/*
- Why the task failed: a `must_code_t`; 0 unless it failed; -1 when the handle is not a live task.
-
- Since 0.1.0.
+/**
+ * Why the task failed: a `must_code_t`; 0 unless it failed; -1 when the handle is not a live task.
+ *
+ * Since 0.1.0.
  */
 int32_t must_task_error_code(const must_task_t *task);
 
-/*
- What happened when the task failed; empty unless it failed.
-
- Since 0.1.0.
+/**
+ * What happened when the task failed; empty unless it failed.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_error_detail(const must_task_t *task);
 
-/*
- Everything about the task, as the JSON object that every language and HTTP show.
-
- Since 0.1.0.
+/**
+ * Everything about the task, as the JSON object that every language and HTTP show.
+ *
+ * Since 0.1.0.
  */
 const char *must_task_json(const must_task_t *task);
 
-/*
- Ends a task handle and sets the variable to NULL; the task itself goes on. NULL, or a variable that holds NULL, is fine.
-
- Returns 0, or `MUST_INVALID_STATE` when the handle was not a live task. Since 0.1.0.
-
- # Safety
- `task` is NULL or points to a variable that holds a task or NULL.
+/**
+ * Ends a task handle and sets the variable to NULL; the task itself goes on. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live task. Since 0.1.0.
  */
 int32_t must_task_free(must_task_t **task);
+
+/**
+ * Lists tasks of every status.
+ *
+ * `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `sort` (`newest`, `oldest`),
+ * `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
+ * caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
+ */
+int32_t must_tasks(const must_platform_t *platform,
+                   const char *query,
+                   size_t query_len,
+                   must_page_t **page_out,
+                   must_error_t **error_out);
+
+/**
+ * Lists finished tasks with a result. Otherwise as `must_tasks`.
+ *
+ * Since 0.1.0.
+ */
+int32_t must_gallery(const must_platform_t *platform,
+                     const char *query,
+                     size_t query_len,
+                     must_page_t **page_out,
+                     must_error_t **error_out);
+
+/**
+ * How many tasks are on a page; 0 when the handle is not a live page.
+ *
+ * Since 0.1.0.
+ */
+size_t must_page_size(const must_page_t *page);
+
+/**
+ * How many tasks there are on all pages together; 0 when the handle is not a live page.
+ *
+ * Since 0.1.0.
+ */
+uint64_t must_page_total(const must_page_t *page);
+
+/**
+ * Whether another page follows.
+ *
+ * Since 0.1.0.
+ */
+bool must_page_has_more(const must_page_t *page);
+
+/**
+ * A task of a page, `index` from 0.
+ *
+ * `*task_out` receives a copy that outlives the page; the caller ends it with `must_task_free`. Errors: `validation_error`
+ * when there is no such index, `invalid_state`. Since 0.1.0.
+ */
+int32_t must_page_task(const must_page_t *page,
+                       size_t index,
+                       must_task_t **task_out,
+                       must_error_t **error_out);
+
+/**
+ * The page as a JSON object with `items`, `total`, `page`, `per_page` and `has_more`; empty when the handle is not a live
+ * page. The text is the page's and lives until `must_page_free`.
+ *
+ * Since 0.1.0.
+ */
+const char *must_page_json(const must_page_t *page);
+
+/**
+ * Ends a page and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live page. Since 0.1.0.
+ */
+int32_t must_page_free(must_page_t **page);
+
+/**
+ * Begins to follow a task. The first event is the task as it stands, the last one the task as it ended.
+ *
+ * `*events_out` receives a handle that the caller ends with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
+ * Since 0.1.0.
+ */
+int32_t must_events_open(const must_platform_t *platform,
+                         const char *id,
+                         size_t id_len,
+                         must_events_t **events_out,
+                         must_error_t **error_out);
+
+/**
+ * Waits up to `timeout_ms` (-1: as long as it takes) for the next change.
+ *
+ * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller ends
+ * with `must_task_free`; with any other it is not written. Changes that come quickly one after another are one. Errors:
+ * `task_not_found` when the task was deleted, `invalid_state` when the platform was closed or another thread is waiting on
+ * this handle. Since 0.1.0.
+ */
+int32_t must_events_next(const must_events_t *events,
+                         int64_t timeout_ms,
+                         int32_t *event_out,
+                         must_task_t **task_out,
+                         must_error_t **error_out);
+
+/**
+ * Ends events and sets the variable to NULL. NULL, or a variable that holds NULL, is fine. The task goes on.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not live events. Since 0.1.0.
+ */
+int32_t must_events_free(must_events_t **events);
+
+/**
+ * Follows a task by a callback on a thread that the library makes for it.
+ *
+ * `on_event` is called with `user` as its type says. `destroy`, which may be NULL, is called once with `user` when the watch
+ * is over, on that thread and after the last event; a host that must know that no callback will come any more waits for
+ * it. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
+ * fails, neither is called and `user` stays the caller's. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+ */
+int32_t must_watch(const must_platform_t *platform,
+                   const char *id,
+                   size_t id_len,
+                   must_watch_fn on_event,
+                   void *user,
+                   must_destroy_fn destroy,
+                   must_error_t **error_out);
+
+/**
+ * The result of a task that is done: the file of the picture or the clip.
+ *
+ * `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,
+ * `result_not_ready`, `result_gone`, `invalid_state`. Since 0.1.0.
+ */
+int32_t must_result(const must_platform_t *platform,
+                    const char *id,
+                    size_t id_len,
+                    must_buffer_t **result_out,
+                    must_error_t **error_out);
+
+/**
+ * The preview of a task that is done: a JPEG of at most 512 by 512 pixels.
+ *
+ * `*preview_out` receives a buffer that the caller ends with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
+ */
+int32_t must_preview(const must_platform_t *platform,
+                     const char *id,
+                     size_t id_len,
+                     must_buffer_t **preview_out,
+                     must_error_t **error_out);
+
+/**
+ * Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
+ * They are the buffer's and live until `must_buffer_free`.
+ *
+ * Since 0.1.0.
+ */
+const uint8_t *must_buffer_data(const must_buffer_t *buffer);
+
+/**
+ * How many bytes a buffer holds; 0 when the handle is not a live buffer.
+ *
+ * Since 0.1.0.
+ */
+size_t must_buffer_size(const must_buffer_t *buffer);
+
+/**
+ * Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Lives as the bytes do.
+ *
+ * Since 0.1.0.
+ */
+const char *must_buffer_content_type(const must_buffer_t *buffer);
+
+/**
+ * A file name with the right ending for the bytes; the empty text for texts and when the handle is not a live buffer.
+ * Lives as the bytes do.
+ *
+ * Since 0.1.0.
+ */
+const char *must_buffer_file_name(const must_buffer_t *buffer);
+
+/**
+ * Ends a buffer and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live buffer. Since 0.1.0.
+ */
+int32_t must_buffer_free(must_buffer_t **buffer);
+
+/**
+ * Code of an error; 0 for NULL, `MUST_INVALID_STATE` for a handle that is not a live error.
+ *
+ * Since 0.1.0.
+ */
+int32_t must_error_code(const must_error_t *error);
+
+/**
+ * What happened, in one line of UTF-8; the empty text for NULL or a handle that is not a live error.
+ * The text is the error's and lives until `must_error_free`.
+ *
+ * Since 0.1.0.
+ */
+const char *must_error_detail(const must_error_t *error);
+
+/**
+ * What a person can do about it, in one line of UTF-8; otherwise as `must_error_detail`.
+ *
+ * Since 0.1.0.
+ */
+const char *must_error_user_action(const must_error_t *error);
+
+/**
+ * Ends an error and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live error. Since 0.1.0.
+ */
+int32_t must_error_free(must_error_t **error);
+
+/**
+ * Stable name of a code, such as `validation_error`; `ok` for 0; NULL when there is no such code. The text is static.
+ *
+ * Since 0.1.0.
+ */
+const char *must_code_name(int32_t code);
+
+/**
+ * The code with this stable name; 0 for `ok`; -1 when there is none, or `name` is NULL or not UTF-8.
+ *
+ * Since 0.1.0.
+ */
+int32_t must_code_from_name(const char *name, size_t name_len);
+
+/**
+ * What a person can do about errors with this code in general; NULL when there is no such code. The text is static.
+ *
+ * Since 0.1.0.
+ */
+const char *must_code_user_action(int32_t code);
+
+/**
+ * The HTTP status that goes with a code; 200 for 0; -1 when there is no such code.
+ *
+ * Since 0.1.0.
+ */
+int32_t must_code_http_status(int32_t code);
+
+/**
+ * Whether the same call may succeed later without a change by the caller.
+ *
+ * Since 0.1.0.
+ */
+bool must_code_is_retryable(int32_t code);
 
 #ifdef __cplusplus
 }  // extern "C"

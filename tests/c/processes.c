@@ -73,7 +73,9 @@ void test_processes(const char *folder, const char *program) {
   pid_t child = fork();
   if (child == 0) {
     forked(platform, task, folder);
-    _exit(0);
+    /* Ends by exec: in a forked child a leak check would find all that the parent's other threads own. */
+    execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
+    _exit(97);
   }
   CHECK(exit_status(child) == 0);
 

@@ -29,6 +29,7 @@ functions=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' "$prefix/include/mus
 step symbols
 nm -D --defined-only "$prefix/lib/libmust.so" | awk '{print $3}' | sort -u >"$work/exported"
 printf '%s\n' $functions | cmp - "$work/exported" || fail "libmust.so exports other names than must.h declares"
+[ -f "$prefix/lib/libmust.a" ] || fail "there is no libmust.a"
 if [ "$(uname)" = Linux ]; then
   others=$(nm --defined-only --extern-only "$prefix/lib/libmust.a" | awk 'NF == 3 {print $3}' | grep -v '^must_' || true)
   [ -z "$others" ] || fail "libmust.a shows other names than must_*: $(echo "$others" | head -n 5)"

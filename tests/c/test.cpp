@@ -163,7 +163,7 @@ int main(int argc, char **argv) {
     throws(MUST_DATA_DIR_LOCKED, [&] { must::Platform(folder + "/cpp"); });
     platform.close(10s);
     platform.close();
-    throws(MUST_INVALID_STATE, [&] { static_cast<void>(platform.models()); });
+    throws(MUST_INVALID_STATE, [&] { static_cast<void>(platform.tasks()); });
   }
   {
     must::Platform platform(must::Settings(folder + "/cpp-paused").set_json("paused", "true"));
