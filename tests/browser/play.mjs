@@ -63,7 +63,7 @@ async function play(file) {
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-port=0", `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`,
-  ], { stdio: "ignore" });
+  ], { stdio: "ignore", detached: true });
   const ended = new Promise((resolve) => {
     browser.on("error", (error) => resolve({ error: String(error) }));
     browser.on("exit", () => resolve({ error: "the browser ended" }));
@@ -74,7 +74,8 @@ async function play(file) {
     return await Promise.race([reported, ended, late]);
   } finally {
     clearTimeout(timer);
-    browser.kill();
+    // The whole group: its helpers go on writing to the profile otherwise.
+    try { process.kill(-browser.pid, "SIGKILL"); } catch { /* it has ended */ }
     await ended;
     server.closeAllConnections();
     server.close();
