@@ -1,0 +1,348 @@
+"""Train the transformer and the text encoder together, by flow matching on cached latents.
+
+    python train.py run   --cache LATENTS --vae MODEL_FOLDER --out RUN [--init MODEL_FOLDER] --minutes 100
+    python train.py export RUN OUT --vae MODEL_FOLDER
+
+``run`` goes on from RUN/state.pt if that exists. ``export`` writes the averaged weights as a diffusers folder; it
+may be called at any time, also while a run is under way.
+"""
+
+import argparse
+import os
+import random
+import time
+
+import torch
+
+import models
+import vae as autoencoder
+import world
+from cache import Cache
+from muon import Muon
+
+# Of the clips in a batch, how many are made from text alone, from the first frame, from both ends.
+KINDS = {"text": 35, "first": 20, "both": 25}
+EMPTY_CAPTIONS = 0.10
+PICTURE_MOTION_OMITTED = 0.5  # pictures are mostly asked for without a motion
+FULL_LENGTH = 0.8  # of the steps; the others train on 2, 3 or 4 latent frames
+EMA = 0.998
+NOISE_SPREAD = 1.2  # standard deviation of the logit of the noise level, before the shift
+
+
+# --- Batches -------------------------------------------------------------------------------------------------
+
+
+class Batches:
+    """Random training examples from a cache: (latents, conditions, token ids, token mask)."""
+
+    def __init__(self, cache, tokenizer, seed):
+        self.cache, self.tokenizer = cache, tokenizer
+        self.rng = random.Random(seed)
+
+    def caption(self, scene, picture):
+        if self.rng.random() < EMPTY_CAPTIONS:
+            return ""
+        rates = dict(world.LEAVE_OUT, motion=PICTURE_MOTION_OMITTED) if picture else world.LEAVE_OUT
+        return world.caption(scene, world.random_omissions(self.rng, rates))
+
+    def _finish(self, latents, conditions, captions):
+        tokens = self.tokenizer(
+            captions, padding="max_length", max_length=models.PROMPT_TOKENS, truncation=True, return_tensors="pt"
+        )
+        return torch.stack(latents), torch.stack(conditions), tokens.input_ids, tokens.attention_mask
+
+    def pictures(self, count):
+        """Single frames: the first latent of a clip, no condition."""
+        rows = [self.rng.randrange(len(self.cache.scenes)) for _ in range(count)]
+        latents = [self.cache.clips[row, :, :1].float() for row in rows]
+        conditions = [torch.zeros(20, 1, 8, 8) for _ in rows]
+        return self._finish(latents, conditions, [self.caption(self.cache.scenes[row], True) for row in rows])
+
+    def clips(self, count, length=None, kind=None):
+        """Clips of one length, each with a condition of a random kind."""
+        if length is None:
+            length = 5 if self.rng.random() < FULL_LENGTH else self.rng.choice([2, 3, 4])
+        fitting = (self.cache.lengths == length).nonzero().flatten().tolist()
+        latents, conditions, captions = [], [], []
+        for _ in range(count):
+            chosen = kind or self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+            if chosen == "text":
+                clip = self.rng.randrange(len(self.cache.scenes))
+                condition = torch.zeros(20, length, 8, 8)
+            else:
+                last = chosen == "both"
+                row = self.rng.choice(fitting) if last else self.rng.randrange(len(self.cache.conditioned))
+                clip = self.cache.conditioned[row]
+                condition = self.cache.condition(row, length, last)
+            latents.append(self.cache.clips[clip, :, :length].float())
+            conditions.append(condition)
+            captions.append(self.caption(self.cache.scenes[clip], False))
+        return self._finish(latents, conditions, captions)
+
+
+# --- Loss ----------------------------------------------------------------------------------------------------
+
+
+def text_states(text_encoder, ids, mask):
+    """Prompt states as the Wan pipelines make them: zero beyond the last token."""
+    return text_encoder(ids, mask).last_hidden_state * mask.unsqueeze(-1)
+
+
+def draw_noise_levels(count, generator=None):
+    """Noise levels in (0, 1): logit-normal, shifted as in sampling."""
+    base = torch.sigmoid(torch.randn(count, generator=generator) * NOISE_SPREAD)
+    return models.FLOW_SHIFT * base / (1 + (models.FLOW_SHIFT - 1) * base)
+
+
+def flow_loss(transformer, text_encoder, batch, levels, noise):
+    """Squared error of the predicted velocity, for each example."""
+    latents, conditions, ids, mask = batch
+    weight = levels.view(-1, 1, 1, 1, 1)
+    noisy = (1 - weight) * latents + weight * noise
+    velocity = transformer(
+        hidden_states=torch.cat([noisy, conditions], 1),
+        timestep=levels * 1000,
+        encoder_hidden_states=text_states(text_encoder, ids, mask),
+        return_dict=False,
+    )[0]
+    return ((velocity.float() - (noise - latents)) ** 2).mean((1, 2, 3, 4))
+
+
+def to_device(batch, device):
+    return tuple(tensor.to(device) for tensor in batch)
+
+
+@torch.no_grad()
+def validation(transformer, text_encoder, batches, device):
+    """Loss on fixed examples of each kind with fixed noise."""
+    result = {}
+    for kind, batch in batches.items():
+        generator = torch.Generator().manual_seed(11)
+        count = len(batch[0])
+        base = (torch.arange(count) + 0.5) / count
+        levels = models.FLOW_SHIFT * base / (1 + (models.FLOW_SHIFT - 1) * base)
+        noise = torch.randn(batch[0].shape, generator=generator)
+        loss = flow_loss(transformer, text_encoder, to_device(batch, device), levels.to(device), noise.to(device))
+        result[kind] = loss.mean().item()
+    return result
+
+
+def validation_batches(folder, tokenizer, count):
+    """Fixed examples from a cache that is not trained on."""
+    batches = Batches(Cache(folder), tokenizer, seed=77)
+    fixed = {kind: batches.clips(count, 5, kind) for kind in KINDS}
+    fixed["picture"] = batches.pictures(count)
+    return fixed
+
+
+# --- The run -------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """Everything that a run carries from step to step."""
+
+    def __init__(self, options):
+        self.options = options
+        torch.manual_seed(options.seed)
+        if options.init:
+            self.tokenizer, self.text_encoder, self.transformer, _ = models.load(options.init)
+        else:
+            self.tokenizer, self.text_encoder = models.new_tokenizer(), models.new_text_encoder()
+            self.transformer = models.new_transformer()
+        self.text_encoder.to(options.device).train()
+        self.transformer.to(options.device).train()
+        self.parameters = list(self.transformer.parameters()) + list(self.text_encoder.parameters())
+        self.ema = [parameter.detach().clone() for parameter in self.parameters]
+        self.optimizers = self._optimizers()
+        self.step, self.elapsed = 0, 0.0
+
+    def _optimizers(self):
+        options = self.options
+        hidden = []
+        if options.optimizer == "muon":
+            hidden = [p for p in self.transformer.blocks.parameters() if p.ndim == 2]
+        chosen = {id(parameter) for parameter in hidden}
+        rest = [parameter for parameter in self.parameters if id(parameter) not in chosen]
+        groups = [
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        result = [torch.optim.AdamW(groups, lr=options.lr, betas=(0.9, 0.98))]
+        if hidden:
+            result.append(Muon(hidden, lr=options.lr))
+        return result
+
+    def fraction(self):
+        """How much of the run is over: by steps if a number of steps was asked for, else by time."""
+        if self.options.steps:
+            return self.step / self.options.steps
+        return self.elapsed / (self.options.minutes * 60)
+
+    def learning_rate(self):
+        """Warm up, hold, then fall in a straight line to 2%."""
+        hold = self.options.hold
+        done = min(self.fraction(), 1.0)
+        fall = 1.0 if done < hold else max(0.02, (1 - done) / (1 - hold))
+        return self.options.lr * min(1.0, (self.step + 1) / self.options.warmup) * fall
+
+    def train_step(self, batches):
+        """One step on clips and pictures; returns the two losses."""
+        options = self.options
+        rate = self.learning_rate()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        losses = []
+        total = options.batch + options.pictures
+        for batch in (batches.clips(options.batch), batches.pictures(options.pictures)):
+            batch = to_device(batch, options.device)
+            levels = draw_noise_levels(len(batch[0])).to(options.device)
+            noise = torch.randn(batch[0].shape).to(options.device)
+            bf16 = options.device != "cpu"
+            with torch.autocast("cuda", torch.bfloat16, enabled=bf16):
+                loss = flow_loss(self.transformer, self.text_encoder, batch, levels, noise)
+            (loss.sum() / total).backward()
+            losses.append(loss.mean().item())
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self._average()
+        return losses
+
+    @torch.no_grad()
+    def _average(self):
+        decay = min(EMA, (1 + self.step) / (10 + self.step))
+        torch._foreach_mul_(self.ema, decay)
+        torch._foreach_add_(self.ema, [p.detach() for p in self.parameters], alpha=1 - decay)
+
+    def swap(self):
+        """Exchange the weights with their averages (call twice to undo)."""
+        for parameter, average in zip(self.parameters, self.ema):
+            held = parameter.data.clone()
+            parameter.data.copy_(average)
+            average.copy_(held)
+
+    def save(self, folder):
+        state = {
+            "transformer": self.transformer.state_dict(),
+            "text_encoder": self.text_encoder.state_dict(),
+            "ema": self.ema,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "torch_rng": torch.get_rng_state(),
+        }
+        path = os.path.join(folder, "state.pt")
+        torch.save(state, path + ".part")
+        os.replace(path + ".part", path)
+
+    def restore(self, folder):
+        state = torch.load(os.path.join(folder, "state.pt"), map_location=self.options.device)
+        self.transformer.load_state_dict(state["transformer"])
+        self.text_encoder.load_state_dict(state["text_encoder"])
+        for average, value in zip(self.ema, state["ema"]):
+            average.copy_(value)
+        for optimizer, value in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(value)
+        self.step, self.elapsed = state["step"], state["elapsed"]
+        torch.set_rng_state(state["torch_rng"].cpu())
+
+
+def train(options):
+    """Train until the time or the number of steps is over."""
+    os.makedirs(options.out, exist_ok=True)
+    run = Run(options)
+    if os.path.exists(os.path.join(options.out, "state.pt")):
+        run.restore(options.out)
+    cache = Cache(options.cache)
+    batches = Batches(cache, run.tokenizer, seed=(options.seed + 1) * 1_000_003 + run.step)
+    checks = validation_batches(options.validation, run.tokenizer, 32) if options.validation else None
+    print(f"step {run.step}, {len(cache.scenes)} clips, {sum(p.numel() for p in run.parameters) / 1e6:.2f} M", flush=True)
+    smooth = None
+    clock = time.process_time if options.processor_time else time.time
+    before, saved = clock(), clock()
+    while run.fraction() < 1:
+        losses = run.train_step(batches)
+        now = clock()
+        run.elapsed += now - before
+        before = now
+        smooth = losses if smooth is None else [0.98 * a + 0.02 * b for a, b in zip(smooth, losses)]
+        if run.step % 50 == 0:
+            clips = cache.refresh()
+            print(
+                f"{run.elapsed:.0f} s, step {run.step}, clips {smooth[0]:.4f}, pictures {smooth[1]:.4f}, "
+                f"lr {run.learning_rate():.1e}, of {clips} clips",
+                flush=True,
+            )
+        if now - saved > options.save_every * 60 or run.fraction() >= 1:
+            run.save(options.out)
+            saved = clock()
+            if checks:
+                report(run, checks)
+            before = clock()
+    if options.export:
+        export(options.out, options.export, options.vae)
+
+
+def report(run, checks):
+    """Print the validation loss of the weights and of their averages."""
+    now = validation(run.transformer, run.text_encoder, checks, run.options.device)
+    run.swap()
+    averaged = validation(run.transformer, run.text_encoder, checks, run.options.device)
+    run.swap()
+    line = ", ".join(f"{kind} {now[kind]:.4f}/{averaged[kind]:.4f}" for kind in now)
+    print(f"  step {run.step} validation (weights/averaged): {line}", flush=True)
+
+
+def export(folder, out, vae_folder):
+    """Write the averaged weights of a run as a diffusers folder."""
+    state = torch.load(os.path.join(folder, "state.pt"), map_location="cpu")
+    transformer, text_encoder = models.new_transformer(), models.new_text_encoder()
+    parameters = list(transformer.parameters()) + list(text_encoder.parameters())
+    with torch.no_grad():
+        for parameter, average in zip(parameters, state["ema"]):
+            parameter.copy_(average)
+    models.save(out, models.new_tokenizer(), text_encoder, transformer, models.load_vae(vae_folder))
+    print(f"wrote {out}, step {state['step']}, {state['elapsed']:.0f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("--cache", required=True, help="folder made by cache.py")
+    run.add_argument("--validation", help="another such folder, with another seed")
+    run.add_argument("--init", help="diffusers folder to go on from (default: fresh weights)")
+    run.add_argument("--vae", help="diffusers folder whose autoencoder made the cache (for --export)")
+    run.add_argument("--out", required=True, help="folder of the run")
+    run.add_argument("--export", help="write a diffusers folder here at the end")
+    run.add_argument("--minutes", type=float, default=100)
+    run.add_argument("--steps", type=int, help="instead of --minutes")
+    run.add_argument("--processor-time", action="store_true", help="count processor time instead of wall time")
+    run.add_argument("--batch", type=int, default=24, help="clips in a step")
+    run.add_argument("--pictures", type=int, default=12, help="pictures in a step")
+    run.add_argument("--lr", type=float, default=1e-3)
+    run.add_argument("--hold", type=float, default=0.5, help="share of the run before the learning rate falls")
+    run.add_argument("--warmup", type=int, default=50)
+    run.add_argument("--optimizer", choices=["adamw", "muon"], default="muon")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--threads", type=int, default=1)
+    run.add_argument("--device", default="cpu")
+    run.add_argument("--save-every", type=float, default=5, help="minutes")
+    out = commands.add_parser("export")
+    out.add_argument("run")
+    out.add_argument("out")
+    out.add_argument("--vae", required=True)
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    if options.command == "run":
+        torch.set_num_threads(options.threads)
+        train(options)
+    else:
+        export(options.run, options.out, options.vae)
+
+
+if __name__ == "__main__":
+    main()
