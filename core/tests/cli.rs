@@ -1,5 +1,13 @@
 //! The `must` program as a user runs it: what it prints and how it exits.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};

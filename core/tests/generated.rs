@@ -1,5 +1,13 @@
 //! Committed files that are made from the code: each must match it. `MUST_REGEN=1` rewrites them instead.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use must::ErrorCode;
 use std::fmt::Write;
 use std::path::Path;

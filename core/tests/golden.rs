@@ -2,6 +2,13 @@
 //!
 //! The data is written by `tools/golden/make.py`. Run with `--nocapture` to see the largest differences.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::collections::HashMap;

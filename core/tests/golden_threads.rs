@@ -1,5 +1,12 @@
 //! One seed gives one result, whatever the number of threads: the same generation in processes of 1, 2 and 5 threads.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::Command;

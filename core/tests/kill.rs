@@ -3,6 +3,14 @@
 //! The victim is this test program itself, started again with a data folder in its environment. What it acknowledged is
 //! known from its standard output, which outlives it. `MUST_KILL_ROUNDS` sets how many times it dies (200 by default).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use must::media::{ImageLimits, ImageSource, decode_image};
 use must::{GenerateRequest, Platform, Settings, Status, TaskQuery};
 use std::collections::HashSet;

@@ -2,6 +2,14 @@
 //!
 //! Each test does nothing where its tool is missing, unless `MUST_REQUIRE_TOOLS=1` says that this is a failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,12 @@
 //! `include/must.h` is what cbindgen and the table of error codes say. `MUST_REGEN=1` writes it anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use must::ErrorCode;

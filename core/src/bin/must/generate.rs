@@ -74,7 +74,7 @@ fn mode_for(platform: &Platform, request: &GenerateRequest) -> Result<Option<Str
             || model["aliases"].as_array().is_some_and(|all| all.iter().any(|a| *a == *request.model))
     });
     let needs = |parameter: &Value, mode: &Value| {
-        parameter["required_if"]["mode"].as_array().is_some_and(|modes| modes.contains(mode))
+        parameter.pointer("/required_if/mode").and_then(Value::as_array).is_some_and(|modes| modes.contains(mode))
     };
     let fits = |model: &Value, mode: &Value| {
         model["parameters_schema"].as_object().is_some_and(|schema| {
