@@ -23,7 +23,7 @@ export interface NativeImage {
 /** One platform handle. Every method but `unfollow`, `forget` and `release` answers through `reply`, under the number `call`. */
 export declare class NativePlatform {
   /** Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave. */
-  constructor(reply: (arg0: number, arg1?: NativeFailure | undefined | null, arg2?: string | Buffer | undefined | null) => void)
+  constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
   /** Opens the data folder; `settings` is JSON. Gives null. */
   open(call: number, settings: string): void
   /** Gives the array of models. */

@@ -1,10 +1,10 @@
 //! The one class that JavaScript sees.
 
-use crate::bridge::{Answer, Bridge, NativeFailure};
+use crate::bridge::{Answer, Bridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
 use must::{Error, GenerateRequest, Media, Platform, Result, Settings, TaskQuery};
-use napi::bindgen_prelude::{Buffer, Either, Env, FnArgs, Function, Uint8Array};
+use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -32,8 +32,8 @@ impl NativePlatform {
     #[napi(constructor)]
     pub fn new(
         env: Env,
-        // Spelled out rather than `ReplyArgs`: the TypeScript declaration is made from these tokens.
-        reply: Function<'_, FnArgs<(u32, Option<NativeFailure>, Option<Either<String, Buffer>>)>, ()>,
+        #[napi(ts_arg_type = "(call: number, failure: NativeFailure | null, value: string | Buffer | null) => void")]
+        reply: Function<'_, ReplyArgs, ()>,
     ) -> napi::Result<Self> {
         let bridge = Bridge::new(&reply)?;
         let driver = Driver::start(bridge).map_err(|error| napi::Error::from_reason(error.to_string()))?;

@@ -93,7 +93,7 @@ export class Calls {
     return this.#last;
   }
 
-  #settle(call: number, failure: NativeFailure | null | undefined, value: string | Buffer | null | undefined): void {
+  #settle(call: number, failure: NativeFailure | null, value: string | Buffer | null): void {
     const pending = this.#pending.get(call);
     if (failure) pending?.reject(fromNative(failure));
     else pending?.resolve(value ?? "null");

@@ -75,7 +75,7 @@ function kind(value: unknown): string {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object";
 }
 
-type Kind = "text" | "count" | "texts" | "milliseconds";
+type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
 
 /** Each setting: its name in the core and what it holds. */
 const SETTINGS: { [name in keyof Required<Settings>]: readonly [string, Kind] } = {
@@ -85,6 +85,7 @@ const SETTINGS: { [name in keyof Required<Settings>]: readonly [string, Kind] } 
   device: ["device", "text"],
   threads: ["threads", "count"],
   lanes: ["lanes", "texts"],
+  paused: ["paused", "flag"],
   queueDepth: ["queue_depth", "count"],
   queueWaitMs: ["queue_wait", "milliseconds"],
   imageLimitMs: ["image_limit", "milliseconds"],
@@ -110,6 +111,7 @@ export function encodeSettings(settings: unknown): string {
 
 function encodeSetting(name: string, value: unknown, expected: Kind): unknown {
   const fits = {
+    flag: typeof value === "boolean",
     text: isText(value),
     texts: Array.isArray(value) && value.every(isText),
     count: Number.isSafeInteger(value) && (value as number) >= 0,
@@ -120,6 +122,7 @@ function encodeSetting(name: string, value: unknown, expected: Kind): unknown {
 }
 
 const SAYS: Record<Kind, string> = {
+  flag: "true or false",
   text: "a string",
   texts: "an array of strings",
   count: "a whole number, 0 or more",

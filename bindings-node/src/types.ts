@@ -20,6 +20,8 @@ export interface Settings {
   threads?: number | undefined;
   /** Models that get a lane of their own, where their pipeline stays warm. */
   lanes?: string[] | undefined;
+  /** Whether tasks are only taken and kept, and run when the folder is opened again without this. */
+  paused?: boolean | undefined;
   /** Places in the shared queue. */
   queueDepth?: number | undefined;
   /** How long a submission waits for a place in a full queue before `queue_overloaded`. */

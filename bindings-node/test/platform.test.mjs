@@ -1,7 +1,7 @@
 // Opening, the catalog, listings, closing.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -91,6 +91,22 @@ test("settings are checked before anything is opened", async (t) => {
   await rejects(Platform.open({ dataDir, device: "abacus" }), "validation_error", /abacus/);
   await rejects(Platform.open({ dataDir, catalog: join(dataDir, "none.json") }), "validation_error", /none\.json/);
   await (await Platform.open({ dataDir, device: "cpu", lanes: ["tiny-image"], queueDepth: 3, queueWaitMs: 50, threads: 1 })).close();
+});
+
+test("every setting of the core has its name here", async () => {
+  const core = await readFile(new URL("../../core/src/settings.rs", import.meta.url), "utf8");
+  const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
+  const struct = core.slice(core.indexOf("pub struct Settings"), core.indexOf("\n}", core.indexOf("pub struct Settings")));
+  const fields = [...struct.matchAll(/^    pub (\w+):/gm)].map(([, field]) => field);
+  assert.ok(fields.includes("data_dir"));
+  for (const field of fields) assert.ok(ours.includes(`["${field}", `), `${field} is missing in src/request.ts`);
+});
+
+test("a paused platform takes tasks and runs none", async (t) => {
+  const opened = await platform(t, { paused: true });
+  const task = await opened.generate(quick);
+  assert.equal((await task.wait({ timeoutMs: 300 })).status, "pending");
+  await rejects(Platform.open({ dataDir: "x", paused: "yes" }), "validation_error", /paused must be true or false/);
 });
 
 test("closing is idempotent, and ends what is open", async (t) => {

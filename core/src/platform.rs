@@ -11,6 +11,7 @@ use crate::task::{
     self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
 };
 use serde::Serialize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub struct Platform {
 struct Inner {
     tasks: Option<Tasks>,
     process: u32,
+    closed: AtomicBool,
 }
 
 /// What came of waiting for the next change of a task.
@@ -69,7 +71,9 @@ impl Platform {
         let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
         let tasks = Tasks::start(settings, catalog, store)?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        Ok(Self { inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id(), closed: AtomicBool::new(false) }),
+        })
     }
 
     /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
@@ -194,13 +198,22 @@ impl Platform {
     /// # Errors
     /// `invalid_state` in a forked child.
     pub fn close(&self, deadline: Duration) -> Result<()> {
-        self.service()?.close(deadline);
+        if self.inner.process != std::process::id() {
+            return Err(forked());
+        }
+        if let Some(tasks) = &self.inner.tasks {
+            self.inner.closed.store(true, Ordering::SeqCst);
+            tasks.close(deadline);
+        }
         Ok(())
     }
 
     fn service(&self) -> Result<&Tasks> {
         if self.inner.process != std::process::id() {
             return Err(forked());
+        }
+        if self.inner.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorCode::InvalidState, "the platform is closed"));
         }
         self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
     }

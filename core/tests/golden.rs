@@ -2,7 +2,7 @@
 //!
 //! The data is written by `tools/golden/make.py`. Run with `--nocapture` to see the largest differences.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

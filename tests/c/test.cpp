@@ -83,10 +83,25 @@ static void waiting(const must::Platform &platform) {
   throws(MUST_RESULT_NOT_READY, [&] { static_cast<void>(task.result()); });
   throws(MUST_INVALID_STATE, [&] { task.remove(); });
 
-  // Another thread is already waiting on these events.
-  std::thread waiter([&] { CHECK(events.next().task.status == must::Status::failed); });
-  std::this_thread::sleep_for(100ms);
-  throws(MUST_INVALID_STATE, [&] { static_cast<void>(events.next(0ms)); });
+  // Another thread is already waiting on these events. Whichever of the two comes second is told so, and asks again.
+  std::thread waiter([&] {
+    for (;;) {
+      try {
+        CHECK(events.next().task.status == must::Status::failed);
+        return;
+      } catch (const must::Error &error) {
+        CHECK(error.code() == MUST_INVALID_STATE);
+      }
+    }
+  });
+  for (bool told = false; !told;) {
+    try {
+      static_cast<void>(events.next(0ms));
+    } catch (const must::Error &error) {
+      CHECK(error.code() == MUST_INVALID_STATE);
+      told = true;
+    }
+  }
 
   // Two watches: one to the end, one that a thrown exception ends.
   std::mutex lock;

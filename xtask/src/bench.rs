@@ -1,7 +1,127 @@
-//! `cargo xtask bench`: runs the benchmarks and keeps their results.
+//! `cargo xtask bench`: builds what the benchmarks need, runs them, and keeps their results.
+//!
+//! What cannot be built or found does not stop the rest: the figures say that it is missing, and so does the end of the run.
 
-use crate::run::Outcome;
+use crate::run::{Outcome, command, root, run as execute, target, words};
+use crate::tools;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-pub fn run(_names: &[&str]) -> Outcome {
-    Err("no benchmark is there yet".to_owned())
+const NAMES: [&str; 4] = ["submit", "status", "overhead", "generate"];
+
+/// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
+#[derive(Clone, Copy)]
+struct Scale {
+    quick: bool,
+}
+
+impl Scale {
+    fn profile(self) -> &'static str {
+        if self.quick { "dev" } else { "release" }
+    }
+
+    fn folder(self) -> PathBuf {
+        target().join(if self.quick { "debug" } else { "release" })
+    }
+}
+
+/// Runs the benchmarks with these names, or all; `--quick` among them only tries whether they work.
+pub fn run(names: &[&str]) -> Outcome {
+    let scale = Scale { quick: names.contains(&"--quick") };
+    let chosen: Vec<&str> = names.iter().copied().filter(|name| *name != "--quick").collect();
+    if let Some(unknown) = chosen.iter().find(|name| !NAMES.contains(name)) {
+        return Err(format!("there is no benchmark {unknown}; there are {} and the option --quick", NAMES.join(", ")));
+    }
+    execute(command("cargo").args(["build", "-p", "must-benches", "--profile", scale.profile()]))?;
+    let mut missing = Vec::new();
+    for name in NAMES.into_iter().filter(|name| chosen.is_empty() || chosen.contains(name)) {
+        let mut bench = command(scale.folder().join("must-benches"));
+        bench.arg(name).arg("--root").arg(root()).arg("--folder").arg(target().join("bench-data"));
+        bench.arg("--results").arg(if scale.quick {
+            target().join("bench-quick")
+        } else {
+            root().join("benches/results")
+        });
+        if scale.quick {
+            bench.arg("--quick");
+        }
+        let provided = match name {
+            "overhead" => vec![("--c", c(scale)), ("--python", python(scale)), ("--node", node(scale))],
+            "generate" => vec![("--reference", reference())],
+            _ => Vec::new(),
+        };
+        for (option, outcome) in provided {
+            match outcome {
+                Ok(path) => bench.arg(option).arg(path),
+                Err(why) => {
+                    let text = format!("{}: {why}", option.trim_start_matches('-'));
+                    bench.arg("--missing").arg(&text);
+                    missing.push(text);
+                    &mut bench
+                }
+            };
+        }
+        execute(&mut bench)?;
+    }
+    if missing.is_empty() { Ok(()) } else { Err(format!("not everything was measured:\n  {}", missing.join("\n  "))) }
+}
+
+/// The C caller, linked with the shared library.
+fn c(scale: Scale) -> Result<PathBuf, String> {
+    let work = target().join("bench-c");
+    let library = work.join("libmust.so.0");
+    std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
+    execute(command("cargo").args(["build", "-p", "must-ffi", "--profile", scale.profile()]))?;
+    // Under the name that it gives itself, so that the program finds it.
+    let built = scale.folder().join("libmust_ffi.so");
+    std::fs::copy(&built, &library).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+    let program = work.join("calls");
+    let mut compile = words("cc", "-std=c11 -O2 -Wall -Wextra -Werror -Iinclude benches/calls/calls.c -o");
+    compile.arg(&program).arg(&library).arg(format!("-Wl,-rpath,{}", work.display()));
+    execute(&mut compile)?;
+    Ok(program)
+}
+
+/// A Python with the module built into it.
+fn python(scale: Scale) -> Result<PathBuf, String> {
+    let python = tools::python_environment("bench-python", &["maturin>=1.16,<2"])?;
+    let mut install = command(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--no-build-isolation", "--force-reinstall", "--no-deps"]);
+    install.arg("./bindings-python").arg("--config-settings").arg(format!("build-args=--profile {}", scale.profile()));
+    execute(beside(&mut install, &python))?;
+    Ok(python)
+}
+
+/// Puts the programs of a Python's environment first on the path.
+fn beside<'a>(command: &'a mut Command, python: &Path) -> &'a mut Command {
+    let scripts = python.parent().map(Path::to_path_buf).unwrap_or_default();
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", scripts.display()))
+}
+
+/// The built Node package.
+fn node(scale: Scale) -> Result<PathBuf, String> {
+    if !tools::exists("node") {
+        return Err("there is no program node on the path".to_owned());
+    }
+    let folder = root().join("bindings-node");
+    let mut install = words("npm", "ci --no-audit --no-fund");
+    execute(install.current_dir(&folder).env("MUST_BUILD_PROFILE", scale.profile()))?;
+    Ok(folder.join("dist"))
+}
+
+/// The Python that has the reference library: `MUST_REFERENCE_PYTHON`, or what `cargo xtask golden` made.
+fn reference() -> Result<PathBuf, String> {
+    let made = target().join("reference/bin/python");
+    let python = match std::env::var_os("MUST_REFERENCE_PYTHON") {
+        Some(python) => PathBuf::from(python),
+        None if made.exists() => made,
+        None => {
+            return Err("set MUST_REFERENCE_PYTHON to a Python with torch, diffusers and transformers, \
+                        or let `cargo xtask golden` make one"
+                .to_owned());
+        }
+    };
+    let check = execute(command(&python).args(["-c", "import torch, diffusers, transformers"]));
+    check.map(|()| python.clone()).map_err(|why| format!("{} lacks the reference library: {why}", python.display()))
 }

@@ -15,14 +15,13 @@ if (isMainThread && end === "worker") {
   const task = await platform.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
   for await (const { status } of task) if (status === "processing") break;
   writeSync(1, `${task.id}\n`);
-  const waiting = task.wait();
+  // An open call keeps the process alive; a running task alone does not.
+  const waiting = end === "idle" ? undefined : task.wait();
   if (end === "exit") process.exit(3);
   if (end === "throw") setImmediate(() => { throw new Error("on purpose"); });
   if (end === "reject") Promise.reject(new Error("on purpose"));
   if (end === "kill") process.kill(process.pid, "SIGKILL");
   if (end === "interrupt") process.kill(process.pid, "SIGINT");
   if (end === "stay") parentPort.postMessage("generating");
-  if (end !== "idle") await waiting;
-  // What waits is given up: nothing keeps the process alive but the task, and that does not.
-  waiting.catch(() => {});
+  await waiting;
 }

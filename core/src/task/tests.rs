@@ -183,6 +183,7 @@ fn a_picture_is_made_followed_kept_and_deleted() {
     platform.close(Duration::from_secs(10)).unwrap();
     platform.close(Duration::from_secs(10)).unwrap();
     assert_eq!(platform.status(&again.id).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(platform.models().unwrap_err().code(), ErrorCode::InvalidState);
     let reopened = open(&folder);
     assert_eq!(reopened.result(&again.id).unwrap().bytes, media.bytes);
 }

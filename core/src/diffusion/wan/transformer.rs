@@ -187,17 +187,17 @@ impl Transformer {
     /// Reference: `get_timestep_embedding` in diffusers, in single precision as there.
     fn time_frequencies(&self, times: &[i64]) -> Result<Tensor> {
         let half = self.config.freq_dim / 2;
-        let angles = |time: i64| {
-            (0..half).map(move |index| {
-                let exponent = -(10_000f64.ln() as f32) * index as f32 / half as f32;
-                f64::from(time as f32 * libm::exp(f64::from(exponent)) as f32)
-            })
-        };
-        let values: Vec<f32> = times
-            .iter()
-            .flat_map(|&time| angles(time).map(libm::cos).chain(angles(time).map(libm::sin)))
-            .map(|value| value as f32)
-            .collect();
+        let mut values = Vec::with_capacity(times.len() * half * 2);
+        for &time in times {
+            let angles: Vec<f64> = (0..half)
+                .map(|index| {
+                    let exponent = -(10_000f64.ln() as f32) * index as f32 / half as f32;
+                    f64::from(time as f32 * libm::exp(f64::from(exponent)) as f32)
+                })
+                .collect();
+            values.extend(angles.iter().map(|angle| libm::cos(*angle) as f32));
+            values.extend(angles.iter().map(|angle| libm::sin(*angle) as f32));
+        }
         Ok(Tensor::from_vec(values, (times.len(), half * 2), &self.device)?)
     }
 

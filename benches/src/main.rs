@@ -1,0 +1,63 @@
+//! The benchmarks of MUST: each measures one thing, prints a table, and writes its figures as JSON.
+//!
+//! `cargo xtask bench` builds what they need and runs them; `benches/README.md` says what each measures. Nothing here
+//! asserts a time: the goals stand beside the figures. The subcommands `calls` and `worker` are the processes that
+//! `overhead` and `generate` start.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+mod calls;
+mod generate;
+mod machine;
+mod options;
+mod overhead;
+mod process;
+mod report;
+mod stats;
+mod status;
+mod submit;
+mod worker;
+
+use options::Options;
+use report::Report;
+use std::process::ExitCode;
+
+type Outcome<T> = Result<T, String>;
+type Bench = fn(&Options) -> Outcome<Report>;
+
+const BENCHES: &[(&str, Bench)] =
+    &[("submit", submit::run), ("status", status::run), ("overhead", overhead::run), ("generate", generate::run)];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["calls", rest @ ..] => calls::run(rest),
+        ["worker", rest @ ..] => worker::run(rest),
+        [name, rest @ ..] => bench(name, rest),
+        [] => Err(usage()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("must-benches: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(name: &str, arguments: &[&str]) -> Outcome<()> {
+    let (name, run) = BENCHES.iter().find(|(known, _)| *known == name).ok_or_else(usage)?;
+    let options = Options::parse(arguments)?;
+    drop(options.scratch()?);
+    let machine = machine::describe(&options.folder);
+    let report = run(&options)?;
+    report.print(name);
+    let path = report.write(name, &options, machine)?;
+    println!("\nkept in {}", path.display());
+    Ok(())
+}
+
+fn usage() -> String {
+    let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+    format!("usage: must-benches {} {}", names.join("|"), options::USAGE)
+}
