@@ -314,7 +314,7 @@ int32_t must_platform_open(const char *settings,
  * Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
  *
  * Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
- * call for tasks after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
+ * call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
  */
 int32_t must_platform_close(const must_platform_t *platform,
                             int64_t deadline_ms,

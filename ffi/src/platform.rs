@@ -94,7 +94,7 @@ pub unsafe extern "C" fn must_platform_open(
 /// Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
 ///
 /// Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
-/// call for tasks after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
+/// call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
 ///
 /// # Safety
 /// `error_out` is NULL or points to memory for a handle.

@@ -78,7 +78,7 @@ export MUST_TEST_TOOL=asan
 step valgrind
 export MUST_TEST_TOOL=valgrind
 check() {
-  valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite \
+  valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --suppressions="$here/valgrind.supp" --fair-sched=yes "$@"
 }
 check "$work/tests/must-c-test" "$(folder)" 50

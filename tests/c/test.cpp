@@ -164,6 +164,7 @@ int main(int argc, char **argv) {
     platform.close(10s);
     platform.close();
     throws(MUST_INVALID_STATE, [&] { static_cast<void>(platform.tasks()); });
+    throws(MUST_INVALID_STATE, [&] { static_cast<void>(platform.models()); });
   }
   {
     must::Platform platform(must::Settings(folder + "/cpp-paused").set_json("paused", "true"));
