@@ -57,14 +57,11 @@ def _overlaps(mask, shape, radii, shifts):
     """Soft intersection over union with templates of every radius at every shift: [radii, shifts]."""
     x, y = centroid(mask)
     offset_x, offset_y = _centroid_offset(shape)
-    rows = []
-    for radius in radii:
-        centres_x = torch.tensor([x - offset_x * radius + shift[0] for shift in shifts])
-        centres_y = torch.tensor([y - offset_y * radius + shift[1] for shift in shifts])
-        templates = world.coverage(shape, centres_x, centres_y, radius, mask.shape[-1])
-        meet = torch.minimum(templates, mask).sum((1, 2))
-        rows.append(meet / torch.maximum(templates, mask).sum((1, 2)))
-    return torch.stack(rows)
+    radius = torch.tensor(radii).view(-1, 1)
+    shift_x, shift_y = torch.tensor(shifts).T
+    centres_x, centres_y = x - offset_x * radius + shift_x, y - offset_y * radius + shift_y
+    templates = world.coverage(shape, centres_x, centres_y, radius[..., None, None], mask.shape[-1])
+    return torch.minimum(templates, mask).sum((2, 3)) / torch.maximum(templates, mask).sum((2, 3))
 
 
 def match_shape(mask):

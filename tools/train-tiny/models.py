@@ -23,7 +23,10 @@ def new_tokenizer():
     """A word tokenizer for the vocabulary of the world."""
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -3.0)]
     vocabulary = special + [("\u2581" + word, -2.0) for word in WORDS]
-    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=PROMPT_TOKENS)
+    tokenizer = T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=PROMPT_TOKENS)
+    # One call, so that the saved tokenizer pads and cuts to the prompt length by itself.
+    tokenizer("", padding="max_length", max_length=PROMPT_TOKENS, truncation=True)
+    return tokenizer
 
 
 def new_text_encoder():

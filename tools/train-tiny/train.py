@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -108,6 +109,12 @@ def flow_loss(transformer, text_encoder, batch, levels, noise):
     return ((velocity.float() - (noise - latents)) ** 2).mean((1, 2, 3, 4))
 
 
+def split_examples(batch, levels, noise, parts):
+    """Cut a batch into parts of about the same size."""
+    pieces = [tensor.tensor_split(parts) for tensor in (*batch, levels, noise)]
+    return [(piece[:4], piece[4], piece[5]) for piece in zip(*pieces)]
+
+
 def to_device(batch, device):
     return tuple(tensor.to(device) for tensor in batch)
 
@@ -154,6 +161,7 @@ class Run:
         self.parameters = list(self.transformer.parameters()) + list(self.text_encoder.parameters())
         self.ema = [parameter.detach().clone() for parameter in self.parameters]
         self.optimizers = self._optimizers()
+        self.pool = ThreadPoolExecutor(options.workers)
         self.step, self.elapsed = 0, 0.0
 
     def _optimizers(self):
@@ -193,22 +201,29 @@ class Run:
             optimizer.zero_grad()
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        losses = []
+        drawn = [batches.clips(options.batch), batches.pictures(options.pictures)]
+        drawn = [(batch, draw_noise_levels(len(batch[0])), torch.randn(batch[0].shape)) for batch in drawn]
+        parts = zip(*(split_examples(*examples, options.workers) for examples in drawn))
         total = options.batch + options.pictures
-        for batch in (batches.clips(options.batch), batches.pictures(options.pictures)):
-            batch = to_device(batch, options.device)
-            levels = draw_noise_levels(len(batch[0])).to(options.device)
-            noise = torch.randn(batch[0].shape).to(options.device)
-            bf16 = options.device != "cpu"
-            with torch.autocast("cuda", torch.bfloat16, enabled=bf16):
-                loss = flow_loss(self.transformer, self.text_encoder, batch, levels, noise)
-            (loss.sum() / total).backward()
-            losses.append(loss.mean().item())
+        results = list(self.pool.map(lambda part: self._accumulate(part, total), parts))
+        losses = [torch.cat(values).mean().item() for values in zip(*results)]
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
         self.step += 1
         self._average()
+        return losses
+
+    def _accumulate(self, part, total):
+        """Add the gradients of some clips and some pictures; returns the loss of each example."""
+        device, losses = self.options.device, []
+        for batch, levels, noise in part:
+            with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
+                loss = flow_loss(
+                    self.transformer, self.text_encoder, to_device(batch, device), levels.to(device), noise.to(device)
+                )
+            (loss.sum() / total).backward()
+            losses.append(loss.detach())
         return losses
 
     @torch.no_grad()
@@ -328,7 +343,11 @@ def main():
     run.add_argument("--warmup", type=int, default=50)
     run.add_argument("--optimizer", choices=["adamw", "muon"], default="muon")
     run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--threads", type=int, default=1)
+    run.add_argument("--threads", type=int, default=1, help="of each operation")
+    run.add_argument(
+        "--workers", type=int, default=1,
+        help="threads that each take a part of every batch: on a busy machine better than threads of each operation",
+    )
     run.add_argument("--device", default="cpu")
     run.add_argument("--save-every", type=float, default=5, help="minutes")
     out = commands.add_parser("export")
