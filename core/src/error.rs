@@ -199,7 +199,7 @@ impl From<candle_core::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
                 Self::new(ErrorCode::StorageFull, format!("cannot write: {error}"))
             }
             _ => Self::new(ErrorCode::DependencyUnavailable, format!("file operation failed: {error}")),
