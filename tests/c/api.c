@@ -47,6 +47,7 @@ static must_task_t *generate(must_platform_t *platform) {
     CHECK(must_task_free(&now) == MUST_OK);
     now = next;
   }
+  if (must_task_status(now) != MUST_STATUS_DONE) fprintf(stderr, "%s\n", must_task_json(now));
   CHECK(changes >= 1 && must_task_status(now) == MUST_STATUS_DONE && progress == 100);
   CHECK(must_task_stage(now) != NULL && must_task_stage_detail(now) != NULL);
   must_task_free(&now);

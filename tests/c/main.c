@@ -11,8 +11,10 @@ must_platform_t *open_in(const char *folder, const char *name, bool paused) {
   must_platform_t *platform = NULL;
   must_error_t *error = NULL;
   char settings[4096];
-  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": %s}", folder, name,
-           paused ? "true" : "false");
+  /* Under valgrind a picture takes minutes; no limit may end it. */
+  snprintf(settings, sizeof settings,
+           "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": %s, \"image_limit\": 7200, \"image_stale\": 14400}",
+           folder, name, paused ? "true" : "false");
   OK(must_platform_open(MUST_STR(settings), &platform, &error));
   CHECK(platform != NULL);
   return platform;

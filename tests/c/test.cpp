@@ -51,6 +51,7 @@ static void generating(const must::Platform &platform) {
     progress = now.progress;
     ++changes;
   }
+  if (task.status() != must::Status::done) std::cerr << task.snapshot().json << "\n";
   CHECK(changes >= 1 && progress == 100 && task.status() == must::Status::done);
   const auto done = task.wait();
   CHECK(done.ended() && done.seed == 7 && done.error_code == MUST_OK && done.model == "tiny-image");
@@ -158,7 +159,9 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
   {
-    must::Platform platform(must::Settings(folder + "/cpp").device("cpu").threads(1).queue_depth(10));
+    auto settings = must::Settings(folder + "/cpp").device("cpu").threads(1).queue_depth(10);
+    settings.set_json("image_limit", "7200").set_json("image_stale", "14400");  // For valgrind, where a picture takes minutes.
+    must::Platform platform(settings);
     generating(platform);
     throws(MUST_DATA_DIR_LOCKED, [&] { must::Platform(folder + "/cpp"); });
     platform.close(10s);
