@@ -28,6 +28,7 @@ PICTURE_MOTION_OMITTED = 0.5  # pictures are mostly asked for without a motion
 FULL_LENGTH = 0.8  # of the steps; the others train on 2, 3 or 4 latent frames
 EMA = 0.998
 NOISE_SPREAD = 1.2  # standard deviation of the logit of the noise level, before the shift
+GIVEN_WEIGHT = 2.0  # of the error in latent frames that the mask says are given, wholly or in part
 
 
 # --- Batches -------------------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def draw_noise_levels(count, generator=None):
 
 
 def flow_loss(transformer, text_encoder, batch, levels, noise):
-    """Squared error of the predicted velocity, for each example."""
+    """Squared error of the predicted velocity, for each example; given frames count GIVEN_WEIGHT times."""
     latents, conditions, ids, mask = batch
     weight = levels.view(-1, 1, 1, 1, 1)
     noisy = (1 - weight) * latents + weight * noise
@@ -106,7 +107,9 @@ def flow_loss(transformer, text_encoder, batch, levels, noise):
         encoder_hidden_states=text_states(text_encoder, ids, mask),
         return_dict=False,
     )[0]
-    return ((velocity.float() - (noise - latents)) ** 2).mean((1, 2, 3, 4))
+    given = conditions[:, :4].amax(1, keepdim=True)
+    error = (velocity.float() - (noise - latents)) ** 2
+    return (error * (1 + (GIVEN_WEIGHT - 1) * given)).mean((1, 2, 3, 4))
 
 
 def split_examples(batch, levels, noise, parts):
@@ -218,7 +221,7 @@ class Run:
         """Add the gradients of some clips and some pictures; returns the loss of each example."""
         device, losses = self.options.device, []
         for batch, levels, noise in part:
-            with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self.options.bf16):
                 loss = flow_loss(
                     self.transformer, self.text_encoder, to_device(batch, device), levels.to(device), noise.to(device)
                 )
@@ -349,6 +352,7 @@ def main():
         help="threads that each take a part of every batch: on a busy machine better than threads of each operation",
     )
     run.add_argument("--device", default="cpu")
+    run.add_argument("--bf16", action="store_true", help="bfloat16 arithmetic where it is safe (AVX-512 BF16, AMX, GPUs)")
     run.add_argument("--save-every", type=float, default=5, help="minutes")
     out = commands.add_parser("export")
     out.add_argument("run")

@@ -8,6 +8,9 @@
 
 Colours are random RGB in most examples, so that colours come out true. RUN/vae is the autoencoder of a diffusers
 folder, with the statistics of its latents; RUN/state.pt lets an interrupted run go on.
+
+With ``--refine MODEL_FOLDER`` only the decoder of that folder's autoencoder is trained on, on whole clips: the latents
+stay what they are, so that caches and transformers made for them stay good.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
+import models
 import vae as autoencoder
 import world
 
@@ -28,6 +32,9 @@ CROPS_UNTIL = 0.88
 SQUARED_ERROR_ONLY_UNTIL = 0.35
 ANY_COLOUR = 0.6
 CROP = 32
+REFINE_ANY_COLOUR = 0.25
+REFINE_NOISE = 0.1  # of the latents' deviation, at most: what a transformer makes is never exact
+EDGE_WEIGHT = 0.2
 
 
 def new_vae():
@@ -78,16 +85,35 @@ def examples(rng, fraction):
     return clips[:, :, start : start + 9]
 
 
+def picture_loss(error, edge_weight):
+    """Squared error, optionally absolute error and error of the edges; and the squared error alone."""
+    edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
+    squared = (error * error).mean()
+    return 2.0 * squared + edge_weight * (error.abs().mean() + 0.25 * edges), squared.item()
+
+
 def reconstruction_loss(vae, clips, edge_weight):
-    """Squared error, optionally absolute error and error of the edges, and a light pull towards the prior."""
+    """Loss of the pictures, and a light pull of the latents towards the prior."""
     mean, log_variance = autoencoder.encode(vae, clips).chunk(2, 1)
     log_variance = log_variance.clamp(-20, 10)
     made = autoencoder.decode(vae, mean + torch.randn_like(mean) * (0.5 * log_variance).exp()).float()
-    mean, log_variance, error = mean.float(), log_variance.float(), made - clips
+    mean, log_variance = mean.float(), log_variance.float()
     prior = 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean()
-    edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    squared = (error * error).mean()
-    return 2.0 * squared + edge_weight * (error.abs().mean() + 0.25 * edges) + 1e-6 * prior, squared.item()
+    loss, squared = picture_loss(made - clips, edge_weight)
+    return loss + 1e-6 * prior, squared
+
+
+def refinement_loss(vae, rng, device):
+    """Loss of the decoder alone, on whole clips and pictures from slightly disturbed latents."""
+    frames = rng.choice([1, 5, 9, 9, 17])
+    count = {1: 16, 5: 8, 9: 6, 17: 4}[frames]
+    _, clips = world.render_batch(count, rng, frames=frames, any_colour=REFINE_ANY_COLOUR)
+    clips = clips.to(device)
+    with torch.no_grad():
+        _, deviation = autoencoder.latent_scale(vae)
+        latents = autoencoder.encode(vae, clips)[:, : vae.config.z_dim]
+        latents = latents + torch.randn_like(latents) * deviation * (rng.random() * REFINE_NOISE)
+    return picture_loss(autoencoder.decode(vae, latents).float() - clips, EDGE_WEIGHT)
 
 
 def learning_rate(peak, step, fraction):
@@ -114,10 +140,15 @@ def measure(vae, device):
 def train(options):
     os.makedirs(options.out, exist_ok=True)
     torch.manual_seed(options.seed)
-    vae = new_vae()
-    start_as_picture_model(vae)
+    if options.refine:
+        vae = models.load_vae(options.refine)
+        parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
+    else:
+        vae = new_vae()
+        start_as_picture_model(vae)
+        parameters = list(vae.parameters())
     vae.to(options.device)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=options.lr, betas=(0.9, 0.99), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(parameters, lr=options.lr, betas=(0.9, 0.99), weight_decay=0.0)
     step, elapsed, smooth = 0, 0.0, None
     path = os.path.join(options.out, "state.pt")
     if os.path.exists(path):
@@ -130,12 +161,15 @@ def train(options):
     while (fraction := step / options.steps if options.steps else elapsed / (options.minutes * 60)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(options.lr, step, fraction)
-        edge_weight = 0.0 if fraction < SQUARED_ERROR_ONLY_UNTIL else 0.2
+        edge_weight = 0.0 if fraction < SQUARED_ERROR_ONLY_UNTIL else EDGE_WEIGHT
         with torch.autocast(options.device, torch.bfloat16, enabled=options.bf16 and fraction < 0.9):
-            loss, squared = reconstruction_loss(vae, examples(rng, fraction).to(options.device), edge_weight)
+            if options.refine:
+                loss, squared = refinement_loss(vae, rng, options.device)
+            else:
+                loss, squared = reconstruction_loss(vae, examples(rng, fraction).to(options.device), edge_weight)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         step += 1
         now = time.time()
@@ -149,13 +183,15 @@ def train(options):
             os.replace(path + ".part", path)
             saved = before = time.time()
     mean, std = measure(vae.eval(), options.device)
-    vae.register_to_config(latents_mean=mean, latents_std=std)
+    if not options.refine:  # refined latents are the same, and so are their statistics
+        vae.register_to_config(latents_mean=mean, latents_std=std)
     vae.save_pretrained(os.path.join(options.out, "vae"))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--refine", help="diffusers folder whose decoder to train on (default: everything, from nothing)")
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--steps", type=int, help="instead of --minutes")
     parser.add_argument("--lr", type=float, default=1.5e-3)
