@@ -1,5 +1,7 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
+pub mod audit;
 pub mod catalog;
+pub mod clock;
 pub mod diffusion;
 pub mod error;
 pub mod media;

@@ -16,6 +16,7 @@ pub(crate) use migrate::Migration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+pub(crate) use writer::CommitHook;
 use writer::Writer;
 
 #[cfg(test)]
@@ -29,11 +30,15 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Takes the folder's lock, checks the database, brings its schema up to date.
+    /// Takes the folder's lock, checks the database, brings its schema up to date. `hook` takes part in every commit.
     ///
     /// # Errors
     /// `data_dir_locked`, `dependency_unavailable` when the folder cannot be written, `storage_full`, `storage_corrupt`.
-    pub(crate) fn open(folder: &Path, migrations: &[Migration]) -> Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        migrations: &[Migration],
+        hook: Option<Box<dyn CommitHook>>,
+    ) -> Result<Self> {
         connection::check_library_version()?;
         std::fs::create_dir_all(folder).map_err(|error| folder_error(folder, &error))?;
         let lock = FolderLock::take(folder)?;
@@ -41,7 +46,7 @@ impl Store {
         let mut first = connection::open(&path)?;
         connection::check_integrity(&first)?;
         migrate::run(&mut first, migrations)?;
-        Ok(Self { writer: Writer::start(first)?, readers: Readers::new(path), lock: Mutex::new(Some(lock)) })
+        Ok(Self { writer: Writer::start(first, hook)?, readers: Readers::new(path), lock: Mutex::new(Some(lock)) })
     }
 
     /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share

@@ -16,7 +16,7 @@ fn count(store: &Store) -> i64 {
 #[test]
 fn a_failing_write_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::open(folder.path(), SCHEMA).unwrap());
+    let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());
     let threads: Vec<_> = (0..64)
         .map(|n| {
             let store = Arc::clone(&store);
@@ -40,26 +40,26 @@ fn a_failing_write_takes_nothing_else_with_it() {
 #[test]
 fn the_folder_is_held_by_one_and_comes_back_after_close() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), SCHEMA).unwrap();
+    let store = Store::open(folder.path(), SCHEMA, None).unwrap();
     store.write(|c| insert(c, 7)).unwrap();
-    let second = Store::open(folder.path(), SCHEMA).map(|_| ()).unwrap_err();
+    let second = Store::open(folder.path(), SCHEMA, None).map(|_| ()).unwrap_err();
     assert_eq!(second.code(), ErrorCode::DataDirLocked);
     assert!(second.detail().contains(&std::process::id().to_string()), "{second}");
     store.close();
     assert_eq!(store.write(|c| insert(c, 8)).unwrap_err().code(), ErrorCode::InvalidState);
     assert_eq!(store.read(|_| Ok(())).unwrap_err().code(), ErrorCode::InvalidState);
     drop(store);
-    assert_eq!(count(&Store::open(folder.path(), SCHEMA).unwrap()), 1);
+    assert_eq!(count(&Store::open(folder.path(), SCHEMA, None).unwrap()), 1);
 }
 
 #[test]
 fn a_damaged_or_newer_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(database_path(folder.path()), vec![7_u8; 8192]).unwrap();
-    assert_eq!(Store::open(folder.path(), SCHEMA).map(|_| ()).unwrap_err().code(), ErrorCode::StorageCorrupt);
+    assert_eq!(Store::open(folder.path(), SCHEMA, None).map(|_| ()).unwrap_err().code(), ErrorCode::StorageCorrupt);
     let folder = tempfile::tempdir().unwrap();
-    drop(Store::open(folder.path(), SCHEMA).unwrap());
-    assert_eq!(Store::open(folder.path(), &[]).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    drop(Store::open(folder.path(), SCHEMA, None).unwrap());
+    assert_eq!(Store::open(folder.path(), &[], None).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
 }
 
 #[test]
@@ -67,13 +67,13 @@ fn a_file_in_place_of_the_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, "x").unwrap();
-    assert_eq!(Store::open(&path, SCHEMA).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    assert_eq!(Store::open(&path, SCHEMA, None).map(|_| ()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
 }
 
 #[test]
 fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }]).unwrap();
+    let store = Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }], None).unwrap();
     store.write(|c| Ok(c.execute_batch("PRAGMA max_page_count=50")?)).unwrap();
     let big =
         store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).map(|_| ())?)).unwrap_err();

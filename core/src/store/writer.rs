@@ -11,6 +11,14 @@ use std::thread::JoinHandle;
 /// Most writes that share one commit.
 const LARGEST_GROUP: usize = 256;
 
+/// Takes part in every commit of the writer thread.
+pub(crate) trait CommitHook: Send {
+    /// Adds to a transaction whose writes are done. An error undoes the transaction.
+    fn before_commit(&mut self, connection: &Connection) -> Result<()>;
+    /// Hears how the commit went.
+    fn after_commit(&mut self, committed: bool);
+}
+
 /// A write on its way: runs once, and is told how the commit went.
 trait Job: Send {
     /// Does the work; its changes stay when there is no error.
@@ -59,9 +67,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self> {
+    pub(super) fn start(connection: Connection, mut hook: Option<Box<dyn CommitHook>>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let thread = crate::thread::spawn("must-writer", move || serve(&connection, &receiver))?;
+        let thread = crate::thread::spawn("must-writer", move || serve(&connection, &receiver, &mut hook))?;
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -97,7 +105,7 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>) {
+fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>, hook: &mut Option<Box<dyn CommitHook>>) {
     while let Ok(first) = inbox.recv() {
         let mut group = vec![first];
         while group.len() < LARGEST_GROUP {
@@ -106,7 +114,10 @@ fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>) {
                 Err(_) => break,
             }
         }
-        let commit = run_group(connection, &mut group);
+        let commit = run_group(connection, &mut group, hook);
+        if let Some(hook) = hook {
+            hook.after_commit(commit.is_ok());
+        }
         for job in group {
             job.finish(&commit);
         }
@@ -115,7 +126,11 @@ fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>) {
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
+fn run_group(
+    connection: &Connection,
+    group: &mut [Box<dyn Job>],
+    hook: &mut Option<Box<dyn CommitHook>>,
+) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let outcome = (|| -> Result<()> {
         for job in group.iter_mut() {
@@ -128,6 +143,9 @@ fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> 
                 connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
             }
             connection.prepare_cached("RELEASE job")?.execute([])?;
+        }
+        if let Some(hook) = hook {
+            hook.before_commit(connection)?;
         }
         connection.execute_batch("COMMIT")?;
         Ok(())

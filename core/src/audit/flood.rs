@@ -1,0 +1,121 @@
+//! Counting refusals that repeat, so that they do not fill the log.
+
+use super::event::NewEvent;
+use crate::task::Timestamp;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// How long refusals of one kind are one.
+const WINDOW_MS: i64 = 60_000;
+
+/// Most kinds that are counted at once; what is beyond is counted together.
+const MOST_KINDS: usize = 1024;
+
+/// Refusals with the same actor, source, action and target.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    actor: String,
+    source: String,
+    action: String,
+    target: String,
+}
+
+struct Count {
+    since: i64,
+    more: u64,
+    last: NewEvent,
+}
+
+/// Refusals of the last minute.
+#[derive(Default)]
+pub(super) struct Flood {
+    counts: Mutex<HashMap<Kind, Count>>,
+}
+
+impl Flood {
+    /// The event to write now: the first of its kind, or one that sums up those of a minute that is over. None when it was
+    /// counted for later.
+    pub(super) fn take(&self, event: NewEvent, now: Timestamp) -> Option<NewEvent> {
+        let mut counts = self.counts.lock();
+        let mut kind = Kind {
+            actor: event.actor.clone(),
+            source: event.source.clone(),
+            action: event.action.clone(),
+            target: event.target.clone(),
+        };
+        let mut event = event;
+        if counts.len() >= MOST_KINDS && !counts.contains_key(&kind) {
+            counts.retain(|_, count| count.more > 0 || now.0 - count.since < WINDOW_MS);
+        }
+        if counts.len() >= MOST_KINDS && !counts.contains_key(&kind) {
+            kind = Kind { actor: "many".into(), source: "many".into(), action: event.action.clone(), target: "many".into() };
+            event.actor.clone_from(&kind.actor);
+            event.source.clone_from(&kind.source);
+            event.target.clone_from(&kind.target);
+        }
+        match counts.get_mut(&kind) {
+            Some(count) if now.0 - count.since < WINDOW_MS => {
+                count.more += 1;
+                count.last = event;
+                None
+            }
+            Some(count) => {
+                let more = std::mem::take(&mut count.more);
+                count.since = now.0;
+                count.last = event.clone();
+                Some(if more == 0 { event } else { event.with("repeated", more) })
+            }
+            None => {
+                counts.insert(kind, Count { since: now.0, more: 0, last: event.clone() });
+                Some(event)
+            }
+        }
+    }
+
+    /// Sums of the minutes that are over, or of all.
+    pub(super) fn due(&self, now: Timestamp, all: bool) -> Vec<NewEvent> {
+        let mut counts = self.counts.lock();
+        let mut due = Vec::new();
+        counts.retain(|_, count| {
+            let over = all || now.0 - count.since >= WINDOW_MS;
+            if over && count.more > 0 {
+                due.push(count.last.clone().with("repeated", count.more));
+            }
+            !over
+        });
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Outcome;
+
+    fn denial(source: &str) -> NewEvent {
+        NewEvent { source: source.to_owned(), ..NewEvent::internal("denied", "generation", Outcome::Denied) }
+    }
+
+    #[test]
+    fn a_flood_is_two_events_a_minute() {
+        let flood = Flood::default();
+        assert!(flood.take(denial("a"), Timestamp(0)).is_some());
+        assert!((1..1000).all(|at| flood.take(denial("a"), Timestamp(at)).is_none()));
+        assert!(flood.take(denial("b"), Timestamp(1000)).is_some());
+        assert!(flood.due(Timestamp(59_999), false).is_empty());
+        let due = flood.due(Timestamp(61_000), false);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].details["repeated"], "999");
+        assert!(flood.take(denial("a"), Timestamp(61_000)).is_some());
+    }
+
+    #[test]
+    fn sources_without_end_are_counted_together() {
+        let flood = Flood::default();
+        let written = (0..100_000).filter_map(|n| flood.take(denial(&n.to_string()), Timestamp(0))).count();
+        assert!(written <= MOST_KINDS + 1, "{written}");
+        let due = flood.due(Timestamp(0), true);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].source, "many");
+    }
+}

@@ -1,0 +1,29 @@
+//! The audit log: every security and administrative action and every denial, so that nothing can be changed unnoticed.
+//!
+//! Each event is a canonical leaf that names the one before it, in the Merkle tree of RFC 6962. Checkpoints are C2SP signed
+//! notes, signed with every commit and anchored outside the database. Owns the tables `audit_*`; other domains add their
+//! events in their own transactions through [`Audit`].
+
+mod anchor;
+mod event;
+mod export;
+mod flood;
+mod log;
+pub mod note;
+mod prune;
+mod query;
+mod store;
+#[cfg(test)]
+mod tests;
+pub mod tree;
+mod verify;
+
+pub use anchor::AnchorCallback;
+pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};
+pub use export::Exported;
+pub(crate) use log::Signing;
+pub use log::Audit;
+pub use prune::{Pruned, RETENTION};
+pub use query::{AuditPage, AuditQuery, ConsistencyProof, InclusionProof};
+pub(crate) use store::MIGRATION;
+pub use verify::{Damage, Fault, Verdict};

@@ -1,0 +1,70 @@
+//! Removing old events so that what is left stays verifiable (C2SP tlog-tiles, "Pruning").
+//!
+//! Events go in whole bundles of 256. The subtrees above a bundle stay, so that every root, and every proof about what is
+//! left, is still what it was.
+
+use super::event::{Caller, Outcome, hex};
+use super::log::Audit;
+use super::store::{self, StoredNodes};
+use super::tree;
+use crate::error::{Error, ErrorCode, Result};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events younger than this are never pruned.
+pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Level of the node above a bundle.
+pub(super) const BUNDLE_LEVEL: u32 = 8;
+
+/// What pruning removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Events removed.
+    pub removed: u64,
+    /// First event that is left.
+    pub min_index: u64,
+}
+
+impl Audit {
+    /// Removes events older than `age`, in whole bundles of 256. The event that tells of it is written and signed first.
+    ///
+    /// # Errors
+    /// `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is not whole: a damaged
+    /// log is evidence.
+    pub fn prune(&self, age: Duration, caller: &Caller) -> Result<Pruned> {
+        if age < RETENTION {
+            return Err(Error::validation("events younger than 90 days are kept: give an age of 90 days or more"));
+        }
+        let verdict = self.verify()?;
+        if let Some(fault) = verdict.fault {
+            return Err(Error::new(ErrorCode::DependencyUnavailable, format!("nothing is pruned: {}", fault.detail))
+                .with_action("Look into the damage first: run `must audit verify`."));
+        }
+        let shared = self.shared();
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let before = shared.clock.now().0.saturating_sub(age);
+        let planned = shared.store.read(|connection| plan(connection, before))?;
+        let Some(min_index) = planned.filter(|index| *index > verdict.min_index) else {
+            return Ok(Pruned { removed: 0, min_index: verdict.min_index });
+        };
+        let clock = Arc::clone(&shared.clock);
+        let event = caller.event("audit_prune", "audit", Outcome::Success);
+        self.check()?;
+        shared.store.write(move |connection| {
+            let root = tree::root(&StoredNodes(connection), min_index)?;
+            let event = event.with("min_index", min_index).with("root", hex(&root));
+            store::append(connection, event, clock.now()).map(drop)
+        })?;
+        shared.signing.anchors.settle()?;
+        shared.store.write(move |connection| store::prune(connection, min_index, BUNDLE_LEVEL))?;
+        Ok(Pruned { removed: min_index - verdict.min_index, min_index })
+    }
+}
+
+/// The first event to keep: a multiple of 256, with everything before it older than `before`.
+fn plan(connection: &rusqlite::Connection, before: i64) -> Result<Option<u64>> {
+    let first = store::first_since(connection, before)?;
+    Ok(Some(first >> BUNDLE_LEVEL << BUNDLE_LEVEL).filter(|index| *index > 0))
+}

@@ -1,0 +1,143 @@
+//! Reading the log: pages of events, and proofs that an outsider can check without the log.
+
+use super::event::{AuditEvent, Caller, Outcome, hex};
+use super::log::Audit;
+use super::note::SignedCheckpoint;
+use super::store::{self, StoredNodes};
+use super::tree;
+use crate::error::{Error, ErrorCode, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+
+/// Most events on a page.
+const LARGEST_PAGE: u32 = 1000;
+
+/// Which events to list, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Only events with a smaller number: the `next` of the page before.
+    pub before: Option<u64>,
+    /// At most so many; 100 when 0, 1000 at most.
+    pub limit: u32,
+    /// Only this actor.
+    pub actor: Option<String>,
+    /// Only this action.
+    pub action: Option<String>,
+    /// Only this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only events at or after this time, in milliseconds since 1970.
+    pub since: Option<i64>,
+    /// Only events before this time.
+    pub until: Option<i64>,
+}
+
+/// Some events, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditPage {
+    /// The events.
+    pub logs: Vec<AuditEvent>,
+    /// What to give as `before` for the next page; none on the last.
+    pub next: Option<u64>,
+}
+
+/// That an event is in the log, for somebody who has only the verifier key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InclusionProof {
+    /// Number of the event.
+    pub index: u64,
+    /// The event's canonical bytes, as text.
+    pub leaf: String,
+    /// Hashes from the leaf to the root, in base64.
+    pub proof: Vec<String>,
+    /// The signed note that the proof leads to.
+    pub checkpoint: String,
+}
+
+/// That the log of `old_size` events is the beginning of today's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsistencyProof {
+    /// Events then.
+    pub old_size: u64,
+    /// Root then, in hexadecimal.
+    pub old_root: String,
+    /// Hashes, in base64.
+    pub proof: Vec<String>,
+    /// The signed note of today.
+    pub checkpoint: String,
+}
+
+impl InclusionProof {
+    /// The proof as a C2SP `tlog-proof` file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let hashes: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
+        format!("c2sp.org/tlog-proof@v1\nindex {}\n{hashes}\n{}", self.index, self.checkpoint)
+    }
+}
+
+impl Audit {
+    /// A page of events. That the log was read is an event of its own.
+    ///
+    /// # Errors
+    /// `validation_error` for a page of more than 1000; as [`Audit::append`].
+    pub fn list(&self, query: &AuditQuery, caller: &Caller) -> Result<AuditPage> {
+        if query.limit > LARGEST_PAGE {
+            return Err(Error::validation(format!("a page has at most {LARGEST_PAGE} events")));
+        }
+        let limit = if query.limit == 0 { 100 } else { query.limit };
+        let page = self.shared().store.read(|connection| store::page(connection, query, limit))?;
+        self.append(caller.event("audit_list", "audit", Outcome::Success).with("events", page.logs.len()))?;
+        Ok(page)
+    }
+
+    /// Proof that event `index` is in the log.
+    ///
+    /// # Errors
+    /// `not_found` for an event that is not there or was pruned.
+    pub fn prove_inclusion(&self, index: u64) -> Result<InclusionProof> {
+        self.shared().store.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let (checkpoint, size) = newest(&transaction)?;
+            let row = store::rows(&transaction, index, 1)?.into_iter().next().filter(|row| row.seq == index);
+            let row = row.filter(|_| index < size).ok_or_else(|| {
+                Error::new(ErrorCode::NotFound, format!("event {index} is not in the log"))
+                    .with_action("Ask for an event that `list` shows.")
+            })?;
+            let proof = tree::inclusion_proof(&StoredNodes(&transaction), index, size)?;
+            let leaf = String::from_utf8_lossy(&row.leaf).into_owned();
+            Ok(InclusionProof { index, leaf, proof: encode(&proof), checkpoint })
+        })
+    }
+
+    /// Proof that today's log begins with the `old_size` events that there once were.
+    ///
+    /// # Errors
+    /// `validation_error` when there are not so many; `not_found` when they were pruned.
+    pub fn prove_consistency(&self, old_size: u64) -> Result<ConsistencyProof> {
+        self.shared().store.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let (checkpoint, size) = newest(&transaction)?;
+            let log = store::log(&transaction)?;
+            if log.is_some_and(|log| old_size < log.min_index) {
+                return Err(Error::new(ErrorCode::NotFound, format!("of the first {old_size} events, all were pruned")));
+            }
+            let nodes = StoredNodes(&transaction);
+            let proof = tree::consistency_proof(&nodes, old_size, size)?;
+            let old_root = hex(&tree::root(&nodes, old_size)?);
+            Ok(ConsistencyProof { old_size, old_root, proof: encode(&proof), checkpoint })
+        })
+    }
+}
+
+/// The newest checkpoint and its size.
+pub(super) fn newest(connection: &rusqlite::Connection) -> Result<(String, u64)> {
+    let note = store::checkpoint(connection)?
+        .ok_or_else(|| Error::new(ErrorCode::NotFound, "the audit log has no checkpoint yet"))?;
+    let size = SignedCheckpoint::parse(&note)?.checkpoint.size;
+    Ok((note, size))
+}
+
+fn encode(hashes: &[tree::Hash]) -> Vec<String> {
+    hashes.iter().map(|hash| BASE64.encode(hash)).collect()
+}

@@ -1,0 +1,279 @@
+//! Going through the whole log and saying whether it is what it says it is, and if not, where it first is not.
+//!
+//! Memory does not grow with the log: events, nodes, checkpoints and anchors are read side by side, a chunk at a time.
+
+use super::anchor;
+use super::event::{AuditEvent, hex};
+use super::log::Audit;
+use super::note::{SignedCheckpoint, Verifier};
+use super::store::{self, Row, StoredNodes};
+use super::tree::{Frontier, Hash, leaf_hash};
+use crate::error::{Error, ErrorCode, Result};
+use rusqlite::Connection;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+
+/// Events read at a time.
+const CHUNK: u32 = 1024;
+
+/// How the log was found to be damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Damage {
+    /// An event is not there.
+    Missing,
+    /// An event is not what its hash says.
+    Altered,
+    /// An event does not follow the one before it.
+    BrokenChain,
+    /// An event is older than the one before it.
+    TimeReversed,
+    /// The stored tree is not that of the events.
+    Tree,
+    /// A checkpoint is not one of these events, or was not signed with the key of this log.
+    Checkpoint,
+    /// Events at the end are gone.
+    Truncated,
+    /// The log is not the one that was anchored.
+    Rewritten,
+}
+
+/// The first fault of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Number of the first bad event. Where only a range is known to hold it, the first of the range.
+    pub seq: u64,
+    /// How it is bad.
+    pub damage: Damage,
+    /// In words.
+    pub detail: String,
+}
+
+/// What came of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Whether the log is whole.
+    pub ok: bool,
+    /// Name of the log.
+    pub origin: String,
+    /// First event that is kept; those before it were pruned.
+    pub min_index: u64,
+    /// Events ever written.
+    pub size: u64,
+    /// Root of the tree of these, in hexadecimal.
+    pub root: String,
+    /// Anchors that were compared.
+    pub anchors: u64,
+    /// The first fault.
+    pub fault: Option<Fault>,
+}
+
+/// Either the log goes on being good, or this is what is wrong with it; or it could not be read at all.
+enum Stop {
+    Fault(Fault),
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+fn fault<T>(seq: u64, damage: Damage, detail: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Fault(Fault { seq, damage, detail: detail.into() }))
+}
+
+impl Audit {
+    /// Verifies every event that is kept against its hash, its place in the chain and the tree, the checkpoints and the anchors.
+    ///
+    /// # Errors
+    /// When the log cannot be read; a log that can be read and is bad is a [`Verdict`].
+    pub fn verify(&self) -> Result<Verdict> {
+        let shared = self.shared();
+        shared.store.read(|connection| {
+            let log = store::log(connection)?
+                .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "there is no audit log in this folder"))?;
+            let verifier = shared.signing.verifier(&log.origin).ok().or_else(|| Verifier::parse(&log.verifier).ok());
+            let anchors = anchor::read(shared.signing.anchors.path())?;
+            // One transaction: what is appended or pruned meanwhile is not seen.
+            let transaction = connection.unchecked_transaction()?;
+            verify(&transaction, &log, verifier.as_ref(), anchors)
+        })
+    }
+}
+
+fn verify(
+    connection: &Connection,
+    log: &store::Log,
+    verifier: Option<&Verifier>,
+    anchors: impl Iterator<Item = SignedCheckpoint>,
+) -> Result<Verdict> {
+    let mut walk = Walk {
+        connection,
+        origin: &log.origin,
+        min_index: log.min_index,
+        last_ts: i64::MIN,
+        prev: None,
+        frontier: Frontier::default(),
+        good: log.min_index,
+        anchors: anchors.filter(|anchor| anchor.checkpoint.origin == log.origin).peekable(),
+        compared: 0,
+    };
+    let outcome = walk.run(verifier);
+    let fault = match outcome {
+        Ok(()) => None,
+        Err(Stop::Fault(fault)) => Some(fault),
+        Err(Stop::Error(error)) => return Err(error),
+    };
+    Ok(Verdict {
+        ok: fault.is_none(),
+        origin: log.origin.clone(),
+        min_index: log.min_index,
+        size: store::tip(connection)?.0,
+        root: hex(&walk.frontier.root()),
+        anchors: walk.compared,
+        fault,
+    })
+}
+
+struct Walk<'a, A: Iterator<Item = SignedCheckpoint>> {
+    connection: &'a Connection,
+    origin: &'a str,
+    min_index: u64,
+    last_ts: i64,
+    prev: Option<Hash>,
+    frontier: Frontier,
+    /// Up to where a root was confirmed.
+    good: u64,
+    anchors: Peekable<A>,
+    compared: u64,
+}
+
+impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
+    fn run(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
+        self.frontier = match Frontier::read(&StoredNodes(self.connection), self.min_index) {
+            Ok(frontier) => frontier,
+            Err(error) => return fault(self.min_index, Damage::Tree, error.detail()),
+        };
+        // Anchors of sizes that were pruned cannot be compared; the first one after them covers what they did.
+        while self.anchors.next_if(|anchor| anchor.checkpoint.size < self.min_index).is_some() {}
+        loop {
+            let from = self.frontier.size();
+            let rows = store::rows(self.connection, from, CHUNK)?;
+            if rows.is_empty() {
+                break;
+            }
+            self.chunk(from, rows)?;
+        }
+        self.end(verifier)
+    }
+
+    /// Some events, the nodes that they complete, and the checkpoints and anchors of their sizes.
+    fn chunk(&mut self, from: u64, rows: Vec<Row>) -> Result<(), Stop> {
+        let to = from + rows.len() as u64;
+        let checkpoints = store::checkpoints_between(self.connection, from, to)?;
+        let mut checkpoints = checkpoints.into_iter().peekable();
+        let mut completed: BTreeMap<u32, Vec<(u64, Hash)>> = BTreeMap::new();
+        for row in rows {
+            let hash = self.event(&row)?;
+            self.frontier.push(hash, |level, index, hash| completed.entry(level).or_default().push((index, *hash)));
+            let size = self.frontier.size();
+            if let Some((_, note)) = checkpoints.next_if(|(at, _)| *at == size) {
+                let root = self.frontier.root();
+                let same = SignedCheckpoint::parse(&note).is_ok_and(|note| note.checkpoint.root == root);
+                if !same {
+                    return fault(self.good, Damage::Checkpoint, format!("the checkpoint of {size} events is of others"));
+                }
+            }
+            while let Some(anchor) = self.anchors.next_if(|anchor| anchor.checkpoint.size <= size) {
+                self.compared += 1;
+                if anchor.checkpoint.size == size && anchor.checkpoint.root != self.frontier.root() {
+                    let detail = format!("the first {size} events are not those that were anchored");
+                    return fault(self.good, Damage::Rewritten, detail);
+                }
+                self.good = size;
+            }
+        }
+        for (level, nodes) in completed {
+            self.nodes(level, &nodes)?;
+        }
+        Ok(())
+    }
+
+    /// One event by itself and after the one before it; its hash.
+    fn event(&mut self, row: &Row) -> Result<Hash, Stop> {
+        let seq = self.frontier.size();
+        if row.seq != seq {
+            return fault(seq, Damage::Missing, format!("event {seq} is not there; the next is {}", row.seq));
+        }
+        let hash = leaf_hash(&row.leaf);
+        if hash != row.leaf_hash {
+            return fault(seq, Damage::Altered, format!("event {seq} is not what its hash says"));
+        }
+        let event = match AuditEvent::from_leaf(&row.leaf) {
+            Ok(event) => event,
+            Err(error) => return fault(seq, Damage::Altered, format!("event {seq}: {}", error.detail())),
+        };
+        let columns = (row.ts, &row.actor, &row.action, row.outcome.as_str());
+        if event.seq != seq || columns != (event.ts, &event.actor, &event.action, event.outcome.as_str()) {
+            return fault(seq, Damage::Altered, format!("the columns of event {seq} are not those of its leaf"));
+        }
+        let first = [0; 32];
+        let prev = if seq == 0 { Some(&first) } else { self.prev.as_ref() };
+        if prev.is_some_and(|prev| event.prev != hex(prev)) {
+            return fault(seq, Damage::BrokenChain, format!("event {seq} does not follow the one before it"));
+        }
+        if event.ts < self.last_ts {
+            return fault(seq, Damage::TimeReversed, format!("event {seq} is older than the one before it"));
+        }
+        self.last_ts = event.ts;
+        self.prev = Some(hash);
+        Ok(hash)
+    }
+
+    /// The stored nodes of one level against those that the events give.
+    fn nodes(&self, level: u32, nodes: &[(u64, Hash)]) -> Result<(), Stop> {
+        let (Some((first, _)), Some((last, _))) = (nodes.first(), nodes.last()) else { return Ok(()) };
+        let stored = store::node_range(self.connection, level, *first, *last + 1)?;
+        if stored == nodes {
+            return Ok(());
+        }
+        let stored: BTreeMap<u64, Hash> = stored.into_iter().collect();
+        let bad = nodes.iter().find(|(index, hash)| stored.get(index) != Some(hash)).map_or(*first, |(index, _)| *index);
+        fault(bad << level, Damage::Tree, format!("node {bad} of level {level} is not that of its events"))
+    }
+
+    /// What must hold once every event was seen: a signed checkpoint over all of them, and no anchor beyond.
+    fn end(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
+        let size = self.frontier.size();
+        if let Some(anchor) = self.anchors.peek() {
+            let detail = format!("{} events were anchored and {size} are there", anchor.checkpoint.size);
+            return fault(size, Damage::Truncated, detail);
+        }
+        if size == 0 {
+            return Ok(());
+        }
+        let Some(note) = store::checkpoint(self.connection)? else {
+            return fault(self.good, Damage::Checkpoint, "there is no checkpoint");
+        };
+        let Ok(note) = SignedCheckpoint::parse(&note) else {
+            return fault(self.good, Damage::Checkpoint, "the newest checkpoint cannot be read");
+        };
+        let checkpoint = &note.checkpoint;
+        if checkpoint.size > size {
+            let detail = format!("{} events were signed and {size} are there", checkpoint.size);
+            return fault(size, Damage::Truncated, detail);
+        }
+        if checkpoint.origin != self.origin || checkpoint.size != size || checkpoint.root != self.frontier.root() {
+            return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not of these events");
+        }
+        if !verifier.is_some_and(|verifier| note.is_signed_by(verifier)) {
+            return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not signed with the key of this log");
+        }
+        Ok(())
+    }
+}

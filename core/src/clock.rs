@@ -1,0 +1,85 @@
+//! What time it is, for everything that expires, is counted in a window or is written to the audit log.
+//!
+//! A [`Clock`] never goes back, so that setting the system's clock back neither revives what has expired nor reorders events.
+
+use crate::task::Timestamp;
+use parking_lot::Mutex;
+use std::time::{Duration, Instant};
+
+/// A source of time. Hosts pass their own only in tests.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970, UTC; never less than an earlier answer.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock, kept from going back: while it is behind, time goes on at the pace of the monotonic clock.
+#[derive(Debug)]
+pub struct SystemClock {
+    last: Mutex<(i64, Instant)>,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self { last: Mutex::new((Timestamp::now().0, Instant::now())) }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let mut last = self.last.lock();
+        let (said, when) = *last;
+        let at_least = said.saturating_add(i64::try_from(when.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let wall = Timestamp::now().0;
+        if wall >= at_least {
+            *last = (wall, Instant::now());
+        }
+        Timestamp(wall.max(at_least))
+    }
+}
+
+/// A clock that stands still until it is told to go on.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<i64>);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    #[must_use]
+    pub fn new(start: Timestamp) -> Self {
+        Self(Mutex::new(start.0))
+    }
+
+    /// Goes on by `by`.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock();
+        *now = now.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(*self.0.lock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_goes_on_when_told() {
+        let clock = ManualClock::new(Timestamp(1_000));
+        assert_eq!(clock.now(), Timestamp(1_000));
+        clock.advance(Duration::from_millis(59_999));
+        assert_eq!(clock.now(), Timestamp(60_999));
+    }
+
+    #[test]
+    fn the_system_clock_goes_on_when_the_wall_clock_is_behind() {
+        let ahead = Timestamp::now().0 + 3_600_000;
+        let clock = SystemClock { last: Mutex::new((ahead, Instant::now())) };
+        let first = clock.now();
+        assert!(first.0 >= ahead && first.0 < ahead + 10_000);
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(clock.now().0 >= first.0 + 4);
+    }
+}
