@@ -6,14 +6,15 @@ pub mod diffusion;
 pub mod error;
 pub mod media;
 pub mod platform;
+pub mod secrets;
 pub mod settings;
 mod store;
 pub mod task;
 mod thread;
 
 pub use error::{Error, ErrorCode, Result};
-pub use platform::{Event, Load, Platform};
-pub use settings::{DeviceChoice, Settings};
+pub use platform::{Event, Host, Load, Platform};
+pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
     GenerateRequest, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, Task, TaskError, TaskEvents, TaskPage,
     TaskQuery,

@@ -3,10 +3,13 @@
 //! A [`Platform`] is a handle that is cheap to clone and may be used from any thread. It owns its threads; they end with
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
+use crate::audit::{self, AnchorCallback, Audit, Signing};
 use crate::catalog::Catalog;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::{self, KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Migration, Store};
 use crate::task::{
     self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
 };
@@ -24,10 +27,50 @@ pub struct Platform {
     inner: Arc<Inner>,
 }
 
+/// What a host lends to a platform besides settings: a clock, keys, a place for anchors.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Host {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The master keys, from the host's own key store, instead of a file or a setting.
+    pub master_keys: Option<KeyCallback>,
+    /// The keys that sign the audit log, likewise.
+    pub audit_keys: Option<KeyCallback>,
+    /// Takes the audit log's checkpoints, besides the anchor file.
+    pub anchor: Option<AnchorCallback>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock::default()), master_keys: None, audit_keys: None, anchor: None }
+    }
+}
+
+/// Steps of the schema. Only ever added at the end.
+pub(crate) const MIGRATIONS: &[Migration] = &[task::MIGRATION, audit::MIGRATION, secrets::MIGRATION];
+
 struct Inner {
-    tasks: Option<Tasks>,
+    parts: Option<Parts>,
     process: u32,
     closed: AtomicBool,
+}
+
+/// Everything that a platform is put together from.
+struct Parts {
+    tasks: Tasks,
+    vault: Vault,
+    audit: Arc<Audit>,
+    store: Arc<Store>,
+}
+
+impl Parts {
+    /// Stops all threads in the order in which they depend on each other, then closes the data folder.
+    fn close(&self, deadline: Duration) {
+        self.tasks.close(deadline);
+        self.audit.close();
+        self.store.close();
+    }
 }
 
 /// What came of waiting for the next change of a task.
@@ -58,6 +101,14 @@ impl Platform {
     /// `data_dir_locked` when another process or platform has the folder, `dependency_unavailable` when it cannot be
     /// written, `storage_full`, `storage_corrupt`, `validation_error` for a catalog or a setting that makes no sense.
     pub fn open(settings: Settings) -> Result<Self> {
+        Self::open_with(settings, Host::default())
+    }
+
+    /// Like [`Platform::open`], with what the host lends.
+    ///
+    /// # Errors
+    /// As [`Platform::open`].
+    pub fn open_with(settings: Settings, host: Host) -> Result<Self> {
         refuse_forked_child()?;
         let catalog = match &settings.catalog {
             None => Catalog::built_in()?,
@@ -68,12 +119,39 @@ impl Platform {
                 Catalog::from_json(&text)?
             }
         };
-        let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
-        let tasks = Tasks::start(settings, catalog, store)?;
+        let audit_keys = host.audit_keys.map_or_else(|| settings.audit_keys(), KeySource::Host);
+        let signing = Signing::new(audit_keys, settings.audit_anchors(), host.anchor);
+        let store = Arc::new(Store::open(&settings.data_dir, MIGRATIONS, Some(signing.hook()))?);
+        let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&host.clock), signing)?);
+        let master_keys = host.master_keys.map_or_else(|| settings.master_keys(), KeySource::Host);
+        let environment = settings.environment.as_str().to_owned();
+        let vault = Vault::start(Arc::clone(&store), host.clock, Arc::clone(&audit), master_keys, environment);
+        let tasks = match Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit)) {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                audit.close();
+                return Err(error);
+            }
+        };
         FIRST_PROCESS.get_or_init(std::process::id);
-        Ok(Self {
-            inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id(), closed: AtomicBool::new(false) }),
-        })
+        let parts = Some(Parts { tasks, vault, audit, store });
+        Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
+    }
+
+    /// The audit log.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn audit(&self) -> Result<&Audit> {
+        Ok(&self.parts()?.audit)
+    }
+
+    /// The stored secrets and the master keys.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn secrets(&self) -> Result<&Vault> {
+        Ok(&self.parts()?.vault)
     }
 
     /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
@@ -201,21 +279,25 @@ impl Platform {
         if self.inner.process != std::process::id() {
             return Err(forked());
         }
-        if let Some(tasks) = &self.inner.tasks {
+        if let Some(parts) = &self.inner.parts {
             self.inner.closed.store(true, Ordering::SeqCst);
-            tasks.close(deadline);
+            parts.close(deadline);
         }
         Ok(())
     }
 
     fn service(&self) -> Result<&Tasks> {
+        Ok(&self.parts()?.tasks)
+    }
+
+    fn parts(&self) -> Result<&Parts> {
         if self.inner.process != std::process::id() {
             return Err(forked());
         }
         if self.inner.closed.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorCode::InvalidState, "the platform is closed"));
         }
-        self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
+        self.inner.parts.as_ref().ok_or_else(|| Error::internal("the platform has no parts"))
     }
 }
 
@@ -243,12 +325,12 @@ impl std::fmt::Debug for Platform {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(tasks) = self.tasks.take() else { return };
+        let Some(parts) = self.parts.take() else { return };
         if self.process == std::process::id() {
-            tasks.close(DROP_DEADLINE);
+            parts.close(DROP_DEADLINE);
         } else {
             // A forked child has none of the threads, and closing the parent's database would break its locks.
-            std::mem::forget(tasks);
+            std::mem::forget(parts);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a host decides when it opens a platform. Read once; never changes while the platform is open.
 
 use crate::error::{Error, Result};
+use crate::secrets::{KeySource, SecretText};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a platform is set up. In JSON every field but `data_dir` may be left out.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
@@ -51,6 +52,48 @@ pub struct Settings {
     /// How long an unused pipeline stays loaded.
     #[serde(default = "defaults::idle_evict", deserialize_with = "seconds")]
     pub idle_evict: Duration,
+    /// Master keys as the text of a key file; stands in for `master_key_file`.
+    #[serde(default)]
+    pub master_key: Option<SecretText>,
+    /// File of the master keys; `keys/master.key` in the data folder when absent. Made at the first use; keep a copy, and
+    /// better keep it elsewhere than the data.
+    #[serde(default)]
+    pub master_key_file: Option<PathBuf>,
+    /// File of the keys that sign the audit log; `keys/audit.key` in the data folder when absent.
+    #[serde(default)]
+    pub audit_key_file: Option<PathBuf>,
+    /// File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when absent. It protects best
+    /// where whoever can change the data folder cannot reach it.
+    #[serde(default)]
+    pub audit_anchor_file: Option<PathBuf>,
+    /// Where this platform runs; provider tokens for another environment are refused.
+    #[serde(default)]
+    pub environment: Environment,
+}
+
+/// Where a platform runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// A developer's machine.
+    #[default]
+    Dev,
+    /// For trying out.
+    Stage,
+    /// The real thing.
+    Prod,
+}
+
+impl Environment {
+    /// The name in settings and on provider tokens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Stage => "stage",
+            Self::Prod => "prod",
+        }
+    }
 }
 
 /// Where inference runs.
@@ -84,6 +127,11 @@ impl Settings {
             image_stale: defaults::image_stale(),
             video_stale: defaults::video_stale(),
             idle_evict: defaults::idle_evict(),
+            master_key: None,
+            master_key_file: None,
+            audit_key_file: None,
+            audit_anchor_file: None,
+            environment: Environment::Dev,
         }
     }
 
@@ -96,6 +144,25 @@ impl Settings {
             Error::validation(format!("the settings are not valid: {error}"))
                 .with_action("Correct the settings and open the platform again.")
         })
+    }
+
+    pub(crate) fn master_keys(&self) -> KeySource {
+        match &self.master_key {
+            Some(text) => KeySource::Text(text.clone()),
+            None => KeySource::File(self.or_in_data(self.master_key_file.as_ref(), "keys/master.key")),
+        }
+    }
+
+    pub(crate) fn audit_keys(&self) -> KeySource {
+        KeySource::File(self.or_in_data(self.audit_key_file.as_ref(), "keys/audit.key"))
+    }
+
+    pub(crate) fn audit_anchors(&self) -> PathBuf {
+        self.or_in_data(self.audit_anchor_file.as_ref(), "audit.anchors")
+    }
+
+    fn or_in_data(&self, path: Option<&PathBuf>, name: &str) -> PathBuf {
+        path.cloned().unwrap_or_else(|| self.data_dir.join(name))
     }
 
     pub(crate) fn models_dir(&self) -> PathBuf {

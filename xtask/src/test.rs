@@ -18,6 +18,7 @@ const PARTS: &[Part] = &[
     Part { name: "python", about: "the Python module: pytest, mypy, ruff", run: python },
     Part { name: "node", about: "the Node addon: node --test, tsc", run: node },
     Part { name: "examples", about: "the same program in every language makes the same bytes", run: examples },
+    Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
 ];
@@ -113,6 +114,12 @@ fn python_module() -> Result<std::path::PathBuf, String> {
     let path = std::env::var("PATH").unwrap_or_default();
     run(install.env("PATH", format!("{}:{path}", scripts.display())))?;
     Ok(python)
+}
+
+/// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.
+fn audit() -> Outcome {
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(command("bash").arg("tests/audit/run.sh").arg(built("must")))
 }
 
 fn python() -> Outcome {

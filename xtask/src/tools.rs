@@ -4,7 +4,7 @@ use crate::run::{Outcome, command, root, run, words};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-/// Programs that the tests call, and the packages that bring them.
+/// Programs that the tests call, or files that they need, and the packages that bring them.
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffprobe", "ffmpeg"),
     ("pngcheck", "pngcheck"),
@@ -12,6 +12,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("cmake", "cmake"),
     ("pkg-config", "pkg-config"),
     ("chromium", "chromium"),
+    ("go", "golang-go"),
+    ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
 ];
 
 /// Installs the programs that are missing.
@@ -40,8 +42,11 @@ pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, 
     Ok(python)
 }
 
-/// Whether a program is on the path.
+/// Whether a program is on the path, or a file is there.
 pub fn exists(program: &str) -> bool {
+    if program.starts_with('/') {
+        return std::path::Path::new(program).exists();
+    }
     let mut probe = command("sh");
     probe
         .args(["-c", &format!("command -v {program}")])

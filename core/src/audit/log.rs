@@ -12,15 +12,15 @@ use super::store::{self, StoredNodes};
 use super::tree::{self, Hash};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::{self, KeyRing, KeySource};
 use crate::store::{CommitHook, Store};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// How often an idle log says that it is alive.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -42,7 +42,8 @@ pub(super) struct Shared {
 
 /// The half of the log that the writer thread holds: who signs, and where checkpoints go.
 pub(crate) struct Signing {
-    seed: Result<Zeroizing<[u8; 32]>>,
+    source: KeySource,
+    keys: RwLock<Result<KeyRing>>,
     pub(super) anchors: Anchors,
     /// Why nothing may be appended.
     broken: Mutex<Option<Error>>,
@@ -54,44 +55,65 @@ pub(crate) struct Signing {
 /// Signs the checkpoint of each commit that added events.
 struct Hook {
     signing: Arc<Signing>,
-    signer: Option<Signer>,
+    signer: Option<(store::Log, Signer)>,
     signed: u64,
-    origin: String,
     note: Option<(u64, String)>,
 }
 
 impl Signing {
-    /// `seed` is the signing key, or why there is none.
-    pub(crate) fn new(
-        seed: Result<Zeroizing<[u8; 32]>>,
-        anchor_file: PathBuf,
-        callback: Option<AnchorCallback>,
-    ) -> Arc<Self> {
-        Arc::new(Self { seed, anchors: Anchors::new(anchor_file, callback), broken: Mutex::default(), sound: AtomicBool::new(false) })
+    /// `source` is where the signing keys come from.
+    pub(crate) fn new(source: KeySource, anchor_file: PathBuf, callback: Option<AnchorCallback>) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            keys: RwLock::new(Err(Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))),
+            anchors: Anchors::new(anchor_file, callback),
+            broken: Mutex::default(),
+            sound: AtomicBool::new(false),
+        })
     }
 
     /// What takes part in the commits of the store that the log is in.
     pub(crate) fn hook(self: &Arc<Self>) -> Box<dyn CommitHook> {
-        Box::new(Hook { signing: Arc::clone(self), signer: None, signed: 0, origin: String::new(), note: None })
+        Box::new(Hook { signing: Arc::clone(self), signer: None, signed: 0, note: None })
     }
 
-    fn signer(&self, origin: &str) -> Result<Signer> {
-        match &self.seed {
-            Ok(seed) => Signer::from_seed(origin, seed.as_slice()),
+    /// Reads the keys; a key file that is not there is made when `may_create`.
+    fn read_keys(&self, may_create: bool) -> Result<()> {
+        let keys = self.source.read(may_create).and_then(|text| KeyRing::parse(text.expose()));
+        let outcome = keys.as_ref().map(drop).map_err(Clone::clone);
+        *self.keys.write() = keys;
+        outcome
+    }
+
+    /// The verifier of the newest key.
+    fn newest(&self, origin: &str) -> Result<Verifier> {
+        match &*self.keys.read() {
+            Ok(keys) => Ok(Signer::from_seed(origin, keys.current()?.1.as_slice())?.verifier()),
             Err(error) => Err(error.clone()),
         }
     }
 
-    pub(super) fn verifier(&self, origin: &str) -> Result<Verifier> {
-        Ok(self.signer(origin)?.verifier())
+    /// Whoever signs this log, among the keys that we have.
+    pub(super) fn signer(&self, log: &store::Log) -> Result<Signer> {
+        let keys = self.keys.read();
+        let keys = keys.as_ref().map_err(Clone::clone)?;
+        for (_, key) in keys.iter() {
+            let signer = Signer::from_seed(&log.origin, key.as_slice())?;
+            if signer.verifier().to_string() == log.verifier {
+                return Ok(signer);
+            }
+        }
+        Err(Error::new(ErrorCode::DependencyUnavailable, "the audit signing key is not the one of this log")
+            .with_action("Give the platform the audit key that this data folder was made with."))
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.keys.read().is_ok()
     }
 
     /// Whether events may be added now.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if let Some(error) = &*self.broken.lock() {
-            return Err(error.clone());
-        }
-        if let Err(error) = &self.seed {
             return Err(error.clone());
         }
         self.anchors.settle()
@@ -105,21 +127,16 @@ impl CommitHook for Hook {
         }
         let (size, ..) = store::tip(connection)?;
         let Some(log) = store::log(connection)? else { return Ok(()) };
-        if size == 0 || (size == self.signed && log.origin == self.origin) {
+        let same = self.signer.as_ref().is_some_and(|(held, _)| *held == log);
+        if size == 0 || (size == self.signed && same) {
             return Ok(());
         }
-        let signer = match self.signer.take() {
-            Some(signer) if log.origin == self.origin => signer,
-            _ => match self.signing.signer(&log.origin) {
-                Ok(signer) => signer,
-                // Nothing was added: without a key nothing can be. What is in the log from before stays as it is.
-                Err(_) => return Ok(()),
-            },
-        };
-        self.origin.clone_from(&log.origin);
+        if !same {
+            self.signer = Some((log.clone(), self.signing.signer(&log)?));
+        }
+        let Some((_, signer)) = &self.signer else { return Ok(()) };
         let checkpoint = Checkpoint { origin: log.origin, size, root: tree::root(&StoredNodes(connection), size)? };
-        let note = checkpoint.sign(&[&signer]);
-        self.signer = Some(signer);
+        let note = checkpoint.sign(&[signer]);
         store::put_checkpoint(connection, size, &note)?;
         self.note = Some((size, note));
         Ok(())
@@ -181,6 +198,12 @@ impl Audit {
         })
     }
 
+    /// For changes of our own that must be made even while the log cannot be kept up: adds events to a transaction if it can.
+    pub(crate) fn in_transaction(&self) -> InTransaction {
+        let usable = self.shared.signing.check().is_ok();
+        InTransaction { clock: usable.then(|| Arc::clone(&self.shared.clock)) }
+    }
+
     /// Notes a refusal. Refusals of one kind from one source within a minute are one event and, later, one more with their
     /// number, so that a flood of them cannot fill the disk.
     ///
@@ -208,8 +231,34 @@ impl Audit {
     /// `dependency_unavailable` without a signing key.
     pub fn verifier(&self) -> Result<String> {
         let log = self.shared.store.read(store::log)?;
-        let log = log.ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))?;
-        Ok(self.shared.signing.verifier(&log.origin)?.to_string())
+        log.map(|log| log.verifier)
+            .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))
+    }
+
+    /// Signs with a new key from now on. A key file of ours gets one; a host must have put its newer key in place. The event that
+    /// names the new verifier is the last thing that the old key stands for and the first that the new one signs.
+    ///
+    /// # Errors
+    /// `validation_error` when there is no newer key; `dependency_unavailable` when the key file cannot be written.
+    pub fn rotate_key(&self, caller: &Caller) -> Result<AuditEvent> {
+        let signing = &self.shared.signing;
+        signing.check()?;
+        if let KeySource::File(path) = &signing.source {
+            secrets::add_version(path)?;
+        }
+        signing.read_keys(false)?;
+        let log = self.shared.store.read(store::log)?.ok_or_else(|| Error::internal("the audit log has no name"))?;
+        let verifier = signing.newest(&log.origin)?.to_string();
+        if verifier == log.verifier {
+            return Err(Error::validation("there is no newer audit key").with_action("Put the new key in place first."));
+        }
+        let event = caller.event("audit_key_rotate", "audit_key", Outcome::Success);
+        let event = event.with("old_verifier", &log.verifier).with("verifier", &verifier);
+        let clock = Arc::clone(&self.shared.clock);
+        self.shared.store.write(move |connection| {
+            store::set_log(connection, &log.origin, &verifier)?;
+            store::append(connection, event, clock.now())
+        })
     }
 
     /// Whether events can be added.
@@ -230,7 +279,8 @@ impl Audit {
         let broken = shared.signing.broken.lock().clone();
         let broken = broken.ok_or_else(|| Error::new(ErrorCode::InvalidState, "the audit log has nothing to recover from"))?;
         let origin = new_origin();
-        let verifier = shared.signing.verifier(&origin)?.to_string();
+        shared.signing.read_keys(false)?;
+        let verifier = shared.signing.newest(&origin)?.to_string();
         let anchored = anchor::newest(shared.signing.anchors.path())?;
         let mut event = caller.event("audit_recover", origin.clone(), Outcome::Success);
         event = event.with("reason", reason).with("found", broken.detail());
@@ -268,6 +318,24 @@ impl Audit {
     }
 }
 
+/// Adds events to a transaction.
+pub(crate) struct InTransaction {
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl InTransaction {
+    /// Adds an event; one that cannot be added is logged.
+    pub(crate) fn append(&self, connection: &Connection, event: NewEvent) -> Result<()> {
+        match &self.clock {
+            Some(clock) => store::append(connection, event, clock.now()).map(drop),
+            None => {
+                tracing::error!(action = event.action, target = event.target, "the audit log cannot be kept up: an event is lost");
+                Ok(())
+            }
+        }
+    }
+}
+
 impl Shared {
     fn open(&self) -> Result<()> {
         let anchored = anchor::newest(self.signing.anchors.path())?;
@@ -280,7 +348,8 @@ impl Shared {
                 )));
             }
             let origin = new_origin();
-            let verifier = self.signing.verifier(&origin)?.to_string();
+            self.signing.read_keys(true)?;
+            let verifier = self.signing.newest(&origin)?.to_string();
             let event = NewEvent::internal("audit_open", &origin, Outcome::Success).with("verifier", &verifier);
             let now = self.clock.now();
             self.signing.sound.store(true, Ordering::Release);
@@ -289,10 +358,8 @@ impl Shared {
                 store::append(connection, event, now).map(drop)
             });
         };
-        if self.signing.verifier(&log.origin)?.to_string() != log.verifier {
-            return Err(Error::new(ErrorCode::DependencyUnavailable, "the audit signing key is not the one of this log")
-                .with_action("Give the platform the audit key that this data folder was made with."));
-        }
+        self.signing.read_keys(false)?;
+        self.signing.signer(&log)?;
         if let Some(anchored) = anchored {
             self.store.read(|connection| compare(connection, &log, &anchored.checkpoint))?;
         }

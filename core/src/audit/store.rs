@@ -22,6 +22,7 @@ pub(super) struct Row {
 }
 
 /// The log's own row.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) origin: String,
     pub(super) verifier: String,

@@ -97,7 +97,12 @@ impl Audit {
         shared.store.read(|connection| {
             let log = store::log(connection)?
                 .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "there is no audit log in this folder"))?;
-            let verifier = shared.signing.verifier(&log.origin).ok().or_else(|| Verifier::parse(&log.verifier).ok());
+            // Not the key that the database names, if there is another: whoever can rewrite one can rewrite the other.
+            let verifier = match shared.signing.signer(&log) {
+                Ok(signer) => Some(signer.verifier()),
+                Err(_) if shared.signing.has_keys() => None,
+                Err(_) => Verifier::parse(&log.verifier).ok(),
+            };
             let anchors = anchor::read(shared.signing.anchors.path())?;
             // One transaction: what is appended or pruned meanwhile is not seen.
             let transaction = connection.unchecked_transaction()?;

@@ -19,7 +19,7 @@ pub use hub::TaskEvents;
 pub use residency::{LaneEvent, LaneStatus};
 pub use service::LaneObserver;
 pub(crate) use service::Tasks;
-pub(crate) use store::MIGRATIONS;
+pub(crate) use store::MIGRATION;
 pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 
 #[cfg(test)]

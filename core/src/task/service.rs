@@ -8,6 +8,7 @@ use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery};
 use super::{loader, runner};
+use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::OutputFormat;
@@ -26,7 +27,8 @@ pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) catalog: Catalog,
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
+    pub(super) audit: Arc<Audit>,
     pub(super) hub: Hub,
     pub(super) queue: Queue,
     device: candle_core::Device,
@@ -43,7 +45,7 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     /// Brings back what did not end, and starts the lanes.
-    pub(crate) fn start(settings: Settings, catalog: Catalog, store: Store) -> Result<Self> {
+    pub(crate) fn start(settings: Settings, catalog: Catalog, store: Arc<Store>, audit: Arc<Audit>) -> Result<Self> {
         let mut models = Vec::with_capacity(settings.lanes.len());
         for name in &settings.lanes {
             let model = catalog.model(name).ok_or_else(|| {
@@ -59,6 +61,7 @@ impl Tasks {
             settings,
             catalog,
             store,
+            audit,
             device,
             queue,
             hub: Hub::default(),
@@ -214,7 +217,7 @@ impl Tasks {
         self.shared.observers.write().push(observer);
     }
 
-    /// Stops the lanes at their next step and closes the store. A lane that has not stopped by the deadline is left to end
+    /// Stops the lanes at their next step. A lane that has not stopped by the deadline is left to end
     /// on its own; it can write nothing more.
     pub(crate) fn close(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
@@ -231,7 +234,6 @@ impl Tasks {
             }
         }
         self.shared.hub.close();
-        self.shared.store.close();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::store::Migration;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::time::Duration;
 
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration { name: "tasks", sql: include_str!("schema.sql") }];
+pub(crate) const MIGRATION: Migration = Migration { name: "tasks", sql: include_str!("schema.sql") };
 
 /// Most entries on a page.
 const LARGEST_PAGE: u32 = 100;

@@ -1,5 +1,6 @@
 //! The housekeeper: gives up tasks that have been processing for too long, and removes files that belong to no task.
 
+use crate::audit::{NewEvent, Outcome};
 use super::service::Shared;
 use super::store;
 use super::types::MediaType;
@@ -52,7 +53,17 @@ pub(super) fn fail_stale(shared: &Shared) -> Result<()> {
     for (media_type, limit) in
         [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)]
     {
-        for (id, ran) in shared.store.write(move |connection| store::fail_stale(connection, media_type, limit))? {
+        let audit = shared.audit.in_transaction();
+        let given_up = shared.store.write(move |connection| {
+            let stale = store::fail_stale(connection, media_type, limit)?;
+            for (id, ran) in &stale {
+                let event = NewEvent::internal("task_stale", &format!("task:{id}"), Outcome::Failure);
+                let event = event.with("type", media_type.as_str()).with("ran_s", ran.as_secs());
+                audit.append(connection, event.with("limit_s", limit.as_secs()))?;
+            }
+            Ok(stale)
+        })?;
+        for (id, ran) in given_up {
             tracing::warn!(
                 task = id,
                 kind = media_type.as_str(),

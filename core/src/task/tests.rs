@@ -41,7 +41,7 @@ where
     T: Send + 'static,
 {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), MIGRATIONS, None).unwrap();
+    let store = Store::open(folder.path(), crate::platform::MIGRATIONS, None).unwrap();
     store
         .write(move |connection| {
             store::insert(connection, &row("a"), &[("reference_image".to_owned(), vec![1])])?;
@@ -258,7 +258,7 @@ fn what_a_restart_finds_runs_or_ends_with_a_reason() {
     let ids: Vec<_> = (0..4).map(|_| platform.submit(&picture("a circle")).unwrap().id).collect();
     platform.close(Duration::from_secs(5)).unwrap();
     {
-        let store = Store::open(folder.path(), MIGRATIONS, None).unwrap();
+        let store = Store::open(folder.path(), crate::platform::MIGRATIONS, None).unwrap();
         let ids = ids.clone();
         store
             .write(move |c| {

@@ -14,6 +14,15 @@ pub(crate) struct Args {
     /// Folder with one folder of weights a model [default: models in the data folder]
     #[arg(long, global = true, env = "MUST_MODELS_DIR", value_name = "DIR")]
     pub(crate) models: Option<PathBuf>,
+    /// File of the master keys [default: keys/master.key in the data folder; MUST_ACCOUNTS_KEY holds the key itself]
+    #[arg(long, global = true, env = "MUST_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) master_key_file: Option<PathBuf>,
+    /// File of the keys that sign the audit log [default: keys/audit.key in the data folder]
+    #[arg(long, global = true, env = "MUST_AUDIT_KEY_FILE", value_name = "FILE")]
+    pub(crate) audit_key_file: Option<PathBuf>,
+    /// File that checkpoints of the audit log are appended to [default: audit.anchors in the data folder]
+    #[arg(long, global = true, env = "MUST_AUDIT_ANCHOR_FILE", value_name = "FILE")]
+    pub(crate) audit_anchor_file: Option<PathBuf>,
     /// Answer in JSON, one value on standard output; errors too, on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -32,6 +41,90 @@ pub(crate) enum Command {
     Tasks(TaskCommand),
     /// List finished tasks, newest first
     Gallery(Page),
+    /// Keep, replace and revoke secrets, and see how they stand
+    #[command(subcommand)]
+    Secrets(SecretCommand),
+    /// Read the audit log, and check that it is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// How every secret stands; no values
+    Status,
+    /// Keep a secret; its value is read from standard input
+    Put {
+        /// Name to find it by
+        name: String,
+    },
+    /// Keep a provider's token; it is read from standard input
+    PutToken {
+        /// Name to find it by
+        name: String,
+        /// What it is good for: inference, model:download
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Where it is for: dev, stage, prod
+        #[arg(long = "for")]
+        environment: String,
+    },
+    /// Replace a secret; the new value is read from standard input, except of master_key, audit_key and pepper, which are drawn at random
+    Rotate {
+        /// Its name
+        name: String,
+        /// How long the old one stays good
+        #[arg(long, default_value_t = 24, value_name = "HOURS")]
+        overlap: u64,
+    },
+    /// Revoke a secret at once
+    Revoke {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List events, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Only events with a smaller number
+        #[arg(long)]
+        before: Option<u64>,
+        /// Only this action
+        #[arg(long)]
+        action: Option<String>,
+        /// Only this actor
+        #[arg(long)]
+        actor: Option<String>,
+    },
+    /// Check every event, the tree, the checkpoints and the anchors; exits with 1 when the log is not whole
+    Verify,
+    /// Prove that an event is in the log
+    Prove {
+        /// Number of the event
+        seq: u64,
+    },
+    /// Write the log into a folder in the tlog-tiles layout
+    Export {
+        /// An empty or new folder
+        folder: PathBuf,
+    },
+    /// Remove events that are older than this, 90 days at least
+    Prune {
+        /// Age in days
+        #[arg(long, default_value_t = 90, value_name = "DAYS")]
+        older_than: u64,
+    },
+    /// Go on with a log that no longer holds what was anchored, such as a restored backup
+    Recover {
+        /// Why; goes into the log
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

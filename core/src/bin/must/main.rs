@@ -1,14 +1,18 @@
 //! The `must` program: one platform in a data folder, from the command line.
 //!
-//! Exit codes: 0 done, 1 the task failed, 2 the request or the command line is not valid, 3 the platform or the model cannot
-//! be used now, 4 there is no such task, 130 interrupted.
+//! Exit codes: 0 done, 1 the task failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
+//! be used now, 4 there is no such task, secret or event, 130 interrupted.
 
 mod args;
+mod audit;
 mod generate;
 mod output;
+mod secrets;
 
 use args::{Args, Command, TaskCommand};
 use clap::Parser;
+use must::audit::Caller;
+use must::secrets::SecretText;
 use must::{Error, ErrorCode, Platform, Settings, TaskQuery};
 use output::Output;
 use std::process::ExitCode;
@@ -32,6 +36,10 @@ fn main() -> ExitCode {
 fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let mut settings = Settings::new(args.data_dir()?);
     settings.models_dir.clone_from(&args.models);
+    settings.master_key = std::env::var("MUST_ACCOUNTS_KEY").ok().map(SecretText::new);
+    settings.master_key_file.clone_from(&args.master_key_file);
+    settings.audit_key_file.clone_from(&args.audit_key_file);
+    settings.audit_anchor_file.clone_from(&args.audit_anchor_file);
     settings.paused = !matches!(args.command, Command::Generate(_));
     let platform = Platform::open(settings)?;
     let outcome = match &args.command {
@@ -41,9 +49,17 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
         Command::Gallery(page) => {
             platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Secrets(command) => secrets::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
+        Command::Audit(command) => audit::run(&platform, command, output),
     };
     platform.close(CLOSE_DEADLINE)?;
     outcome
+}
+
+/// On whose behalf the program acts.
+fn caller() -> Caller {
+    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    Caller::new(user.map_or_else(|| "cli".to_owned(), |user| format!("cli:{user}")), "cli")
 }
 
 fn tasks(platform: &Platform, command: &TaskCommand, output: Output) -> Result<(), Error> {
@@ -70,7 +86,7 @@ fn tasks(platform: &Platform, command: &TaskCommand, output: Output) -> Result<(
 fn exit_code(code: ErrorCode) -> u8 {
     match code {
         ErrorCode::ValidationError | ErrorCode::PayloadTooLarge => 2,
-        ErrorCode::TaskNotFound | ErrorCode::ResultGone => 4,
+        ErrorCode::TaskNotFound | ErrorCode::ResultGone | ErrorCode::NotFound => 4,
         ErrorCode::Cancelled => 130,
         ErrorCode::TaskTimeout | ErrorCode::TaskStale | ErrorCode::GpuMemoryExceeded | ErrorCode::Internal => 1,
         _ => 3,

@@ -14,6 +14,12 @@ impl Output {
         write(if self.json { format!("{value}\n") } else { format!("{text}\n") })
     }
 
+    /// A value as JSON, or these lines.
+    pub(crate) fn value(self, value: &impl serde::Serialize, lines: &str) -> Result<()> {
+        let value = serde_json::to_value(value).map_err(|error| Error::internal(error.to_string()))?;
+        self.line(&value, lines)
+    }
+
     pub(crate) fn error(self, error: &Error) {
         let body = json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()});
         let text = if self.json {

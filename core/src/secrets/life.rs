@@ -1,0 +1,281 @@
+//! The life of stored secrets: put, get, rotate, revoke, and how each stands.
+
+use super::seal;
+use super::store::{self, Row};
+use super::text::SecretText;
+use super::vault::{PEPPER, ROTATION_LIMIT, Vault, new_row, place};
+use crate::audit::{Caller, Outcome};
+use crate::error::{Error, ErrorCode, Result};
+use crate::task::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Name of the master key among the secrets.
+const MASTER_KEY: &str = "master_key";
+
+/// Kinds of stored secrets.
+const STORED: &str = "stored";
+const PROVIDER_TOKEN: &str = "provider_token";
+
+/// What a provider token may be good for.
+const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
+
+/// Longest overlap of an old and a new secret.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How a secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretState {
+    /// In use.
+    Valid,
+    /// Replaced, and still good for a while.
+    Overlapping,
+    /// Past its rotation limit, or its overlap is over.
+    Expired,
+    /// Revoked.
+    Revoked,
+}
+
+/// What is to be known about a secret without seeing it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SecretStatus {
+    /// Name to rotate or revoke it by.
+    pub name: String,
+    /// `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`.
+    pub kind: String,
+    /// Which one of its name.
+    pub id: String,
+    /// How it stands.
+    pub state: SecretState,
+    /// When it was made, or first seen.
+    pub issued_at: Timestamp,
+    /// When it is to be replaced.
+    pub rotate_by: Timestamp,
+    /// Until when it is good although it was replaced.
+    pub overlap_until: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn state(&self, now: Timestamp) -> SecretState {
+        match self.superseded_at {
+            _ if self.revoked_at.is_some() => SecretState::Revoked,
+            Some(until) if now >= until => SecretState::Expired,
+            Some(_) => SecretState::Overlapping,
+            None if self.kind != PEPPER && now >= self.expires_at => SecretState::Expired,
+            None => SecretState::Valid,
+        }
+    }
+}
+
+impl Vault {
+    /// Keeps a secret under a name, sealed. One that has the name already is replaced at once.
+    ///
+    /// # Errors
+    /// `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -`; `dependency_unavailable` while the vault is shut.
+    pub fn put(&self, name: &str, value: &SecretText, caller: &Caller) -> Result<()> {
+        self.keep(name, STORED, value, (String::new(), String::new()), Duration::ZERO, caller.event("secret_put", name, Outcome::Success))
+    }
+
+    /// Keeps a provider's token. It must be good for model download and inference at most, and for the environment that this
+    /// platform runs in.
+    ///
+    /// # Errors
+    /// `validation_error` for a wider scope or another environment; as [`Vault::put`].
+    pub fn put_provider_token(
+        &self,
+        name: &str,
+        value: &SecretText,
+        scopes: &[String],
+        environment: &str,
+        caller: &Caller,
+    ) -> Result<()> {
+        self.check_token(scopes.iter().map(String::as_str), environment)?;
+        let event = caller.event("provider_token_put", name, Outcome::Success);
+        let facts = (scopes.join(" "), environment.to_owned());
+        self.keep(name, PROVIDER_TOKEN, value, facts, Duration::ZERO, event)
+    }
+
+    /// The present value of a stored secret.
+    ///
+    /// # Errors
+    /// `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open, or, for a provider
+    /// token, is not for this environment.
+    pub fn get(&self, name: &str) -> Result<SecretText> {
+        let keys = self.keys()?;
+        let rows = self.store.read(|connection| store::named(connection, name))?;
+        let row = rows.into_iter().rfind(|row| row.kind != PEPPER);
+        let row = row.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no secret {name}")))?;
+        if row.state(self.clock.now()) != SecretState::Valid {
+            return Err(Error::new(ErrorCode::DependencyUnavailable, format!("the secret {name} is no longer good"))
+                .with_action("Rotate the secret."));
+        }
+        if row.kind == PROVIDER_TOKEN {
+            self.check_token(row.scopes.split_whitespace(), &row.environment)?;
+        }
+        let value = seal::open(&keys, place(&row.id), &row.sealed)?;
+        let text = std::str::from_utf8(&value).map_err(|_| Error::internal("a stored secret is not text"))?;
+        Ok(SecretText::new(text))
+    }
+
+    /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key and the pepper by new
+    /// random ones (`value` must be none). A new master key seals everything anew; a new pepper serves new credentials.
+    ///
+    /// # Errors
+    /// `validation_error`, `not_found`; `dependency_unavailable` while the vault is shut.
+    pub fn rotate(&self, name: &str, value: Option<&SecretText>, overlap: Duration, caller: &Caller) -> Result<()> {
+        if overlap > LONGEST_OVERLAP {
+            return Err(Error::validation("an overlap is 7 days at most"));
+        }
+        match (name, value) {
+            (MASTER_KEY, None) => self.rotate_master(caller),
+            (PEPPER, None) => self.add_pepper(caller.event("pepper_rotate", PEPPER, Outcome::Success)),
+            (MASTER_KEY | PEPPER, Some(_)) => {
+                Err(Error::validation(format!("{name} is drawn at random: give no value")))
+            }
+            (_, None) => Err(Error::validation(format!("give the new value of {name}"))),
+            (_, Some(value)) => {
+                let rows = self.store.read(|connection| store::named(connection, name))?;
+                let Some(row) = rows.last() else {
+                    return Err(Error::new(ErrorCode::NotFound, format!("there is no secret {name}")));
+                };
+                let event = caller.event("secret_rotate", name, Outcome::Success);
+                let facts = (row.scopes.clone(), row.environment.clone());
+                self.keep(name, &row.kind, value, facts, overlap, event)
+            }
+        }
+    }
+
+    /// Revokes every secret of a name at once. Revoking the pepper ends every API key and session.
+    ///
+    /// # Errors
+    /// `not_found`; `validation_error` for the master key, which is replaced, not revoked.
+    pub fn revoke(&self, name: &str, caller: &Caller) -> Result<()> {
+        if name == MASTER_KEY {
+            return Err(Error::validation("the master key is replaced, not revoked")
+                .with_action("Rotate master_key, then take the old version out of its file."));
+        }
+        let now = self.clock.now();
+        let event = caller.event("secret_revoke", name, Outcome::Success);
+        let wanted = name.to_owned();
+        self.audit.record(move |connection| match store::revoke(connection, &wanted, now)? {
+            0 => Err(Error::new(ErrorCode::NotFound, format!("there is no secret {wanted} to revoke"))),
+            count => Ok(((), event.with("count", count))),
+        })?;
+        if name == PEPPER {
+            self.forget_peppers();
+        }
+        Ok(())
+    }
+
+    /// How every stored secret and every master key stands; no value.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut or the database cannot be read.
+    pub fn status(&self) -> Result<Vec<SecretStatus>> {
+        let now = self.clock.now();
+        let keys = self.keys()?;
+        let (newest, _) = keys.current()?;
+        let mut all = Vec::new();
+        for (version, key) in keys.iter() {
+            let id = format!("{MASTER_KEY}:{version}");
+            let issued_at = self.note_key(&id, key.as_slice())?;
+            let state = if version == newest { seen_state(issued_at, now) } else { SecretState::Overlapping };
+            all.push(seen_status(MASTER_KEY, MASTER_KEY, id, issued_at, state));
+        }
+        let rows = self.store.read(store::all)?;
+        all.extend(rows.into_iter().map(|row| SecretStatus {
+            state: row.state(now),
+            name: row.name,
+            kind: row.kind,
+            id: row.id,
+            issued_at: row.issued_at,
+            rotate_by: row.expires_at,
+            overlap_until: row.superseded_at,
+            revoked_at: row.revoked_at,
+        }));
+        Ok(all)
+    }
+
+    /// How a key that is kept elsewhere stands: since when it is known.
+    pub(crate) fn status_of(&self, kind: &str, key: &[u8]) -> Result<SecretStatus> {
+        let issued_at = self.note_key(kind, key)?;
+        Ok(seen_status(kind, kind, kind.to_owned(), issued_at, seen_state(issued_at, self.clock.now())))
+    }
+
+    fn keep(
+        &self,
+        name: &str,
+        kind: &str,
+        value: &SecretText,
+        (scopes, environment): (String, String),
+        overlap: Duration,
+        event: crate::audit::NewEvent,
+    ) -> Result<()> {
+        check_name(name)?;
+        let keys = self.keys()?;
+        let now = self.clock.now();
+        let id = format!("{name}:{}", uuid::Uuid::now_v7());
+        let sealed = seal::seal(&keys, place(&id), value.expose().as_bytes())?;
+        let row = Row { scopes, environment, ..new_row(id, name, kind, sealed, now) };
+        let until = Timestamp(now.0.saturating_add(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX)));
+        let keys = Arc::clone(&keys);
+        self.audit.record(move |connection| {
+            drop(keys);
+            store::supersede(connection, &row.name, until)?;
+            store::insert(connection, &row)?;
+            Ok(((), event.with("id", &row.id)))
+        })
+    }
+
+    fn check_token<'a>(&self, scopes: impl Iterator<Item = &'a str>, environment: &str) -> Result<()> {
+        let refused = |detail: String| {
+            Err(Error::validation(detail)
+                .with_action("Make a token for model download and inference alone, in the environment of this platform."))
+        };
+        for scope in scopes {
+            if !ALLOWED_SCOPES.contains(&scope) {
+                return refused(format!("the provider token has the scope {scope}, beyond model download and inference"));
+            }
+        }
+        if environment != self.environment {
+            return refused(format!("the provider token is for {environment}, and this platform is {}", self.environment));
+        }
+        Ok(())
+    }
+}
+
+fn seen_state(issued_at: Timestamp, now: Timestamp) -> SecretState {
+    if now >= limit_after(issued_at) { SecretState::Expired } else { SecretState::Valid }
+}
+
+fn limit_after(issued_at: Timestamp) -> Timestamp {
+    Timestamp(issued_at.0.saturating_add(i64::try_from(ROTATION_LIMIT.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn seen_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: SecretState) -> SecretStatus {
+    SecretStatus {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        id,
+        state,
+        issued_at,
+        rotate_by: limit_after(issued_at),
+        overlap_until: None,
+        revoked_at: None,
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let reserved = [MASTER_KEY, PEPPER, "admin_key", "audit_key"].contains(&name);
+    if (1..=64).contains(&name.len()) && name.chars().all(good) && !reserved {
+        Ok(())
+    } else {
+        Err(Error::validation("the name of a secret is 1 to 64 of a-z, 0-9, _ and -, and none of the platform's own"))
+    }
+}

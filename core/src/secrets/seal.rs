@@ -1,0 +1,92 @@
+//! Sealing values for the database: AES-256-GCM under a key of each value's own.
+//!
+//! A sealed value is `1 | version of the master key (4 bytes) | salt (32) | nonce (12) | ciphertext | tag (16)`. Its key is
+//! HKDF-SHA-256 of the master key and the salt. Its place (table, row, column) is authenticated with it, so that a sealed value
+//! that was moved to another place does not open.
+
+use super::keyring::{KeyRing, fill_random};
+use crate::error::{Error, ErrorCode, Result};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf;
+use zeroize::Zeroizing;
+
+const FORM: u8 = 1;
+const SALT: usize = 32;
+const NONCE: usize = 12;
+const HEAD: usize = 1 + 4 + SALT + NONCE;
+
+/// Where a sealed value is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) row: &'a str,
+    pub(crate) column: &'a str,
+}
+
+impl Place<'_> {
+    fn authenticated(&self, version: u32) -> Vec<u8> {
+        // Lengths before the parts, so that no two places read alike.
+        let mut bytes = Vec::new();
+        for part in [self.table, self.row, self.column] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes.extend_from_slice(&version.to_be_bytes());
+        bytes
+    }
+}
+
+/// Seals a value under the newest master key.
+pub(crate) fn seal(keys: &KeyRing, place: Place<'_>, value: &[u8]) -> Result<Vec<u8>> {
+    let (version, key) = keys.current()?;
+    let mut sealed = vec![FORM];
+    sealed.extend_from_slice(&version.to_be_bytes());
+    let mut random = [0; SALT + NONCE];
+    fill_random(&mut random)?;
+    sealed.extend_from_slice(&random);
+    let (salt, nonce) = random.split_at(SALT);
+    let mut body = Zeroizing::new(value.to_vec());
+    let tag = value_key(key.as_slice(), salt)?
+        .seal_in_place_separate_tag(nonce_of(nonce)?, Aad::from(place.authenticated(version)), body.as_mut_slice())
+        .map_err(|_| Error::internal("a secret could not be sealed"))?;
+    sealed.extend_from_slice(&body);
+    sealed.extend_from_slice(tag.as_ref());
+    Ok(sealed)
+}
+
+/// Opens a sealed value.
+pub(crate) fn open(keys: &KeyRing, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let version = version(sealed)?;
+    let head = sealed.get(5..HEAD).ok_or_else(unreadable)?;
+    let (salt, nonce) = head.split_at(SALT);
+    let mut body = Zeroizing::new(sealed.get(HEAD..).ok_or_else(unreadable)?.to_vec());
+    let key = value_key(keys.get(version)?.as_slice(), salt)?;
+    let aad = Aad::from(place.authenticated(version));
+    let length = key.open_in_place(nonce_of(nonce)?, aad, body.as_mut_slice()).map_err(|_| unreadable())?.len();
+    body.truncate(length);
+    Ok(body)
+}
+
+/// Version of the master key that a value is sealed under.
+pub(crate) fn version(sealed: &[u8]) -> Result<u32> {
+    match sealed.split_first_chunk::<5>() {
+        Some(([FORM, a, b, c, d], _)) => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => Err(unreadable()),
+    }
+}
+
+fn value_key(master: &[u8], salt: &[u8]) -> Result<LessSafeKey> {
+    let failed = |_| Error::internal("a key could not be derived");
+    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(master);
+    let expanded = extracted.expand(&[b"must sealed value"], &AES_256_GCM).map_err(failed)?;
+    Ok(LessSafeKey::new(UnboundKey::from(expanded)))
+}
+
+fn nonce_of(bytes: &[u8]) -> Result<Nonce> {
+    Nonce::try_assume_unique_for_key(bytes).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(ErrorCode::DependencyUnavailable, "a stored secret does not open with the master key")
+        .with_action("Give the platform the master key that it was sealed with, or restore the data folder from a backup.")
+}

@@ -1,0 +1,246 @@
+use super::keyring::{KeyRing, KeySource};
+use super::seal::{self, Place};
+use super::*;
+use crate::audit::{self, Audit, Caller, Signing};
+use crate::clock::ManualClock;
+use crate::error::ErrorCode;
+use crate::store::Store;
+use crate::task::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const PLACE: Place<'_> = Place { table: "secret", row: "a", column: "sealed" };
+
+struct Opened {
+    store: Arc<Store>,
+    audit: Arc<Audit>,
+    vault: Vault,
+    clock: Arc<ManualClock>,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.audit.close();
+        self.store.close();
+    }
+}
+
+fn open_with(folder: &Path, source: KeySource) -> Opened {
+    let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_000_000)));
+    let signing = Signing::new(KeySource::File(folder.join("audit.key")), folder.join("anchors"), None);
+    let store = Arc::new(Store::open(folder, &[audit::MIGRATION, MIGRATION], Some(signing.hook())).unwrap());
+    let audit = Arc::new(Audit::start(Arc::clone(&store), clock.clone(), signing).unwrap());
+    let vault = Vault::start(Arc::clone(&store), clock.clone(), Arc::clone(&audit), source, "dev".to_owned());
+    Opened { store, audit, vault, clock }
+}
+
+fn open(folder: &Path) -> Opened {
+    open_with(folder, KeySource::File(folder.join("keys/master.key")))
+}
+
+fn caller() -> Caller {
+    Caller::new("tester", "test")
+}
+
+fn ring(byte: u8) -> KeyRing {
+    use base64::Engine as _;
+    KeyRing::parse(&base64::engine::general_purpose::STANDARD.encode([byte; 32])).unwrap()
+}
+
+#[test]
+fn a_sealed_value_opens_with_its_key_in_its_place_and_nowhere_else() {
+    let keys = ring(1);
+    let sealed = seal::seal(&keys, PLACE, b"hidden").unwrap();
+    assert_eq!(seal::open(&keys, PLACE, &sealed).unwrap().as_slice(), b"hidden");
+    assert_ne!(seal::seal(&keys, PLACE, b"hidden").unwrap(), sealed, "every sealing has a key of its own");
+    for place in [
+        Place { row: "b", ..PLACE },
+        Place { table: "account", ..PLACE },
+        Place { column: "other", ..PLACE },
+        Place { table: "secreta", row: "", ..PLACE },
+    ] {
+        assert_eq!(seal::open(&keys, place, &sealed).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    }
+    assert!(seal::open(&ring(2), PLACE, &sealed).is_err());
+    for at in 0..sealed.len() {
+        let mut bad = sealed.clone();
+        bad[at] ^= 1;
+        assert!(seal::open(&keys, PLACE, &bad).is_err(), "byte {at}");
+        assert!(seal::open(&keys, PLACE, &sealed[..at]).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn keys_are_read_from_text() {
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    assert_eq!(KeyRing::parse(key).unwrap().current().unwrap().0, 1);
+    let two = format!("# comment\n1 {key}\n\n3 {key}\n");
+    assert_eq!(KeyRing::parse(&two).unwrap().current().unwrap().0, 3);
+    for wrong in ["", "AAEC", "x AAEC", "1 AAEC\n1 AAEC"] {
+        assert_eq!(KeyRing::parse(wrong).map(drop).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    }
+    assert!(KeyRing::parse(&format!("1 {key}\n1 {key}")).is_err());
+}
+
+#[test]
+fn a_secret_is_kept_replaced_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    let vault = &opened.vault;
+    vault.put("hf", &SecretText::new("one"), &caller()).unwrap();
+    assert_eq!(vault.get("hf").unwrap().expose(), "one");
+    vault.rotate("hf", Some(&SecretText::new("two")), DAY, &caller()).unwrap();
+    assert_eq!(vault.get("hf").unwrap().expose(), "two");
+    let states = |vault: &Vault| -> Vec<SecretState> {
+        vault.status().unwrap().into_iter().filter(|status| status.name == "hf").map(|status| status.state).collect()
+    };
+    assert_eq!(states(vault), [SecretState::Overlapping, SecretState::Valid]);
+    opened.clock.advance(DAY);
+    assert_eq!(states(vault), [SecretState::Expired, SecretState::Valid]);
+    opened.clock.advance(DAY * 89);
+    assert_eq!(vault.get("hf").map(drop).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    vault.rotate("hf", Some(&SecretText::new("three")), Duration::ZERO, &caller()).unwrap();
+    vault.revoke("hf", &caller()).unwrap();
+    assert_eq!(vault.get("hf").map(drop).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    assert_eq!(vault.get("none").map(drop).unwrap_err().code(), ErrorCode::NotFound);
+    assert_eq!(vault.revoke("none", &caller()).unwrap_err().code(), ErrorCode::NotFound);
+    for name in ["", "A", "a b", "master_key", "pepper", &"a".repeat(65)] {
+        assert_eq!(vault.put(name, &SecretText::new("x"), &caller()).unwrap_err().code(), ErrorCode::ValidationError);
+    }
+    let week = Duration::from_secs(7 * 24 * 60 * 60 + 1);
+    assert!(vault.rotate("hf", Some(&SecretText::new("x")), week, &caller()).is_err());
+}
+
+#[test]
+fn a_provider_token_is_for_this_environment_and_for_no_more_than_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    let put = |scopes: &[&str], environment: &str| {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        opened.vault.put_provider_token("hub", &SecretText::new("t"), &scopes, environment, &caller())
+    };
+    put(&["inference", "model:download"], "dev").unwrap();
+    assert_eq!(put(&["inference", "admin"], "dev").unwrap_err().code(), ErrorCode::ValidationError);
+    assert_eq!(put(&["inference"], "prod").unwrap_err().code(), ErrorCode::ValidationError);
+    opened.store.write(|c| Ok(c.execute("UPDATE secret SET environment = 'prod' WHERE name = 'hub'", [])?)).unwrap();
+    assert_eq!(opened.vault.get("hub").map(drop).unwrap_err().code(), ErrorCode::ValidationError);
+}
+
+#[test]
+fn a_new_master_key_seals_everything_and_the_old_one_can_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/master.key");
+    {
+        let opened = open(folder.path());
+        for n in 0..250 {
+            opened.vault.put(&format!("s{n}"), &SecretText::new(format!("value {n}")), &caller()).unwrap();
+        }
+        let mac = opened.vault.mac(b"credential").unwrap();
+        opened.vault.rotate("master_key", None, Duration::ZERO, &caller()).unwrap();
+        assert_eq!(opened.vault.get("s249").unwrap().expose(), "value 249");
+        assert!(opened.vault.verify_mac(mac.0, b"credential", &mac.1).unwrap());
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    std::fs::write(&path, text.lines().nth(1).unwrap()).unwrap();
+    let opened = open(folder.path());
+    assert_eq!(opened.vault.get("s0").unwrap().expose(), "value 0");
+}
+
+#[test]
+fn an_interrupted_resealing_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/master.key");
+    {
+        let opened = open(folder.path());
+        (0..10).for_each(|n| opened.vault.put(&format!("s{n}"), &SecretText::new("x"), &caller()).unwrap());
+    }
+    // As if the process had died right after the new key was in place.
+    super::keyring::add_version(&path).unwrap();
+    let opened = open(folder.path());
+    assert_eq!(opened.vault.get("s3").unwrap().expose(), "x");
+    assert_eq!(opened.vault.reseal().unwrap(), 11, "ten secrets and the pepper");
+    assert_eq!(opened.vault.reseal().unwrap(), 0);
+    assert_eq!(opened.vault.get("s3").unwrap().expose(), "x");
+}
+
+#[test]
+fn a_missing_or_wrong_master_key_shuts_the_vault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/master.key");
+    {
+        let opened = open(folder.path());
+        opened.vault.put("a", &SecretText::new("x"), &caller()).unwrap();
+    }
+    let away = folder.path().join("away");
+    std::fs::rename(&path, &away).unwrap();
+    let shut = |opened: &Opened| {
+        let vault = &opened.vault;
+        let codes = [
+            vault.get("a").map(drop).unwrap_err().code(),
+            vault.put("b", &SecretText::new("x"), &caller()).unwrap_err().code(),
+            vault.mac(b"x").unwrap_err().code(),
+            vault.verify_mac(1, b"x", b"y").unwrap_err().code(),
+            vault.status().unwrap_err().code(),
+            vault.check().unwrap_err().code(),
+        ];
+        assert!(codes.iter().all(|code| *code == ErrorCode::DependencyUnavailable), "{codes:?}");
+    };
+    shut(&open(folder.path()));
+    assert!(!path.exists(), "the key of old data is never made anew");
+    let other = KeySource::Text(SecretText::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
+    shut(&open_with(folder.path(), other));
+    shut(&open_with(folder.path(), KeySource::Host(Arc::new(|| Err("the key service is away".into())))));
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(open(folder.path()).vault.get("a").unwrap().expose(), "x");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/master.key");
+    drop(open(folder.path()));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = open(folder.path()).vault.check().unwrap_err();
+    assert!(refused.detail().contains("others may read it"), "{refused}");
+}
+
+#[test]
+fn peppers_are_replaced_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    let old = opened.vault.mac(b"key").unwrap();
+    opened.vault.rotate("pepper", None, Duration::ZERO, &caller()).unwrap();
+    let new = opened.vault.mac(b"key").unwrap();
+    assert_ne!(old, new);
+    assert!(opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
+    assert!(!opened.vault.verify_mac(new.0, b"other", &new.1).unwrap());
+    opened.vault.revoke("pepper", &caller()).unwrap();
+    assert!(!opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
+    assert_eq!(opened.vault.mac(b"key").unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    opened.vault.rotate("pepper", None, Duration::ZERO, &caller()).unwrap();
+    assert!(opened.vault.mac(b"key").is_ok());
+}
+
+#[test]
+fn values_are_nowhere_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let canary = "canary-5f1c0e7a";
+    {
+        let opened = open(folder.path());
+        opened.vault.put("a", &SecretText::new(canary), &caller()).unwrap();
+        assert_eq!(format!("{:?}", opened.vault.get("a").unwrap()), "SecretText(..)");
+        let _ = opened.vault.put("Not A Name", &SecretText::new(canary), &caller());
+        let wal = std::fs::read(folder.path().join("must.db-wal")).unwrap_or_default();
+        assert!(!wal.windows(canary.len()).any(|part| part == canary.as_bytes()));
+    }
+    for entry in std::fs::read_dir(folder.path()).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let bytes = std::fs::read(entry.path()).unwrap();
+        assert!(!bytes.windows(canary.len()).any(|part| part == canary.as_bytes()), "{:?}", entry.path());
+    }
+}
