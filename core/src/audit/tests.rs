@@ -221,7 +221,9 @@ fn the_event_is_there_with_the_change_or_neither_is() {
     };
     opened.store.write(|c| Ok(c.execute_batch("CREATE TABLE thing (n INTEGER)")?)).unwrap();
     let before = count("audit_event");
-    let insert = |c: &Connection| Ok(c.execute("INSERT INTO thing VALUES (1)", [])?);
+    fn insert(c: &Connection) -> Result<usize> {
+        Ok(c.execute("INSERT INTO thing VALUES (1)", [])?)
+    }
     opened.audit.record(move |c| Ok((insert(c)?, event(1)))).unwrap();
     assert_eq!((count("thing"), count("audit_event")), (1, before + 1));
     let nameless = NewEvent { actor: String::new(), ..event(2) };
