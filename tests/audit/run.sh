@@ -46,6 +46,7 @@ hashes=$(cd "$work/export" && find tile/0 -type f | head -1)
 refused "a changed event" 'flip "$entries"'
 refused "a changed hash" 'flip "$hashes"'
 refused "another size" "sed -i '2s/.*/3/' checkpoint"
-refused "another key" "sed -i 's/.\$/A/' verifier"
+refused "another key" "sed -i 's/+.*+/+00000000+/' verifier"
+refused "a forged signature" "sed -i '\$s/.\{8\}\$/AAAAAAA=/' checkpoint"
 refused "no events" 'rm "$entries"'
 echo "every damage was refused"

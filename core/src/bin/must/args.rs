@@ -233,3 +233,29 @@ impl Args {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// Read by the program itself, because a key on the command line would be seen by every user of the machine.
+    const BEYOND_ARGUMENTS: [&str; 1] = ["MUST_ACCOUNTS_KEY"];
+
+    #[test]
+    fn the_example_environment_names_every_setting_and_no_other() {
+        let example = include_str!("../../../../.env.example");
+        let mut named: Vec<&str> = example
+            .lines()
+            .filter_map(|line| line.trim_start_matches('#').split_once('='))
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("MUST_"))
+            .collect();
+        named.sort_unstable();
+        let command = Args::command();
+        let arguments = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        let mut known: Vec<&str> = arguments.chain(BEYOND_ARGUMENTS).collect();
+        known.sort_unstable();
+        assert_eq!(named, known);
+    }
+}
