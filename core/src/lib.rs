@@ -1,4 +1,5 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
+pub mod access;
 pub mod audit;
 pub mod catalog;
 pub mod clock;
@@ -6,6 +7,7 @@ pub mod diffusion;
 pub mod error;
 pub mod media;
 pub mod platform;
+pub mod secrets;
 pub mod settings;
 mod store;
 pub mod task;
