@@ -49,5 +49,8 @@ impl AdminKey {
 }
 
 pub(super) fn misconfigured() -> Error {
-    Error::new(ErrorCode::AdminMisconfigured, format!("the platform has no admin key of at least {SHORTEST} characters"))
+    Error::new(
+        ErrorCode::AdminMisconfigured,
+        format!("the platform has no admin key of at least {SHORTEST} characters"),
+    )
 }

@@ -53,8 +53,7 @@ impl Access {
             RouteClass::Generation => self.judge_generation(facts),
             RouteClass::Auth => {
                 self.throttle.pass(&[self.bucket(Window::Auth, facts)])?;
-                self.judge_presented_key(facts)
-                    .unwrap_or_else(|| Ok(Principal::new(PrincipalKind::Anonymous, "", "")))
+                self.judge_presented_key(facts).unwrap_or_else(|| Ok(Principal::new(PrincipalKind::Anonymous, "", "")))
             }
             RouteClass::AdminLogin => {
                 self.throttle.pass(&[self.bucket(Window::AdminLogin, facts)])?;
@@ -141,8 +140,9 @@ impl Access {
 
 fn refuse_admin_key_in_query(facts: &RequestFacts) -> Result<()> {
     if facts.query_admin_key_present {
-        return Err(Error::new(ErrorCode::AdminKeyInvalid, "an admin key in the query is not accepted")
-            .with_action("Send the admin key in the X-Admin-Key header, and change it: what was in a URL is in logs."));
+        return Err(Error::new(ErrorCode::AdminKeyInvalid, "an admin key in the query is not accepted").with_action(
+            "Send the admin key in the X-Admin-Key header, and change it: what was in a URL is in logs.",
+        ));
     }
     Ok(())
 }

@@ -70,7 +70,6 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-
     /// The window of a session token that was presented and is well-formed.
     pub(super) fn token(token: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, token.as_bytes());

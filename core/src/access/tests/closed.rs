@@ -18,7 +18,6 @@ fn a_table_that_cannot_be_read_lets_nobody_through() {
         let key = rig.key("a");
         let session = rig.access.open_session(&auth(1)).unwrap();
         let admin = rig.access.open_admin_session(&admin_login()).unwrap();
-        rig.sql("PRAGMA foreign_keys = OFF");
         rig.sql(table);
         let calls = [with_key(&key.secret), with_session(&session.token), with_admin_session(&admin.token), auth(2)];
         for (facts, closed) in calls.iter().zip(hit) {
@@ -34,7 +33,7 @@ fn a_table_that_cannot_be_read_lets_nobody_through() {
 fn a_refusal_that_cannot_be_noted_is_dependency_unavailable_and_so_is_every_change() {
     let rig = Rig::new();
     let key = rig.key("a");
-    rig.sql("DROP TABLE audit_event");
+    rig.sql("CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'full'); END");
     let bad = RequestFacts { header_keys: vec!["wrong".to_owned()], ..RequestFacts::new(RouteClass::Generation) };
     assert_eq!(rig.code(&bad), ErrorCode::DependencyUnavailable);
     assert_eq!(rig.access.issue_key("b", None, &host()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
@@ -95,7 +94,8 @@ fn secrets_are_nowhere() {
     let session = rig.access.open_session(&auth(1)).unwrap();
     let admin = rig.access.open_admin_session(&admin_login()).unwrap();
     shown += &format!("{key:?} {rotated:?} {session:?} {admin:?} {:?} {:?}", settings(ADMIN_KEY), rig.access);
-    secrets.extend([&key.secret, &rotated.secret, &session.token, &admin.token].map(|secret| secret.expose().to_owned()));
+    secrets
+        .extend([&key.secret, &rotated.secret, &session.token, &admin.token].map(|secret| secret.expose().to_owned()));
     rig.access.revoke_key(&key.key.id, &host()).unwrap();
     let unknown = Token::new(TokenKind::ApiKey).unwrap().text;
     for secret in [unknown.expose(), "Canary-Malformed-4711", key.secret.expose()] {

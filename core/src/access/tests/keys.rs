@@ -51,7 +51,8 @@ fn revoking_a_key_ends_it_and_its_sessions_and_nothing_else() {
     let rig = Rig::new();
     let (key, other) = (rig.key("one"), rig.key("two"));
     let open = |key: &IssuedKey| {
-        let facts = RequestFacts { header_keys: vec![key.secret.expose().to_owned()], ..from(RouteClass::Auth, "192.0.2.9") };
+        let facts =
+            RequestFacts { header_keys: vec![key.secret.expose().to_owned()], ..from(RouteClass::Auth, "192.0.2.9") };
         rig.access.open_session(&facts).unwrap()
     };
     let (first, second, of_other) = (open(&key), open(&key), open(&other));
@@ -66,7 +67,10 @@ fn revoking_a_key_ends_it_and_its_sessions_and_nothing_else() {
     assert!(rig.access.authorize(&with_session(&anonymous.token)).is_ok());
     assert!(rig.access.authorize(&with_key(&other.secret)).is_ok());
     let event = &rig.events("api_key_revoke")[1];
-    assert_eq!((event.actor.as_str(), event.source.as_str(), event.details["sessions"].as_str()), ("operator", "cli", "2"));
+    assert_eq!(
+        (event.actor.as_str(), event.source.as_str(), event.details["sessions"].as_str()),
+        ("operator", "cli", "2")
+    );
     assert_eq!(rig.access.rotate_key(&key.key.id, None, &host()).unwrap_err().code(), ErrorCode::InvalidState);
 }
 

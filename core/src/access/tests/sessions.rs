@@ -14,7 +14,10 @@ fn a_generation_session_ends_after_24_hours_however_much_it_is_used() {
         let principal = rig.access.authorize(&with_session(&session.token)).unwrap();
         assert_eq!(principal.actor(), format!("session:{}", session.id));
     }
-    assert_eq!(rig.access.session_state(&with_session(&session.token)).unwrap().expires_at, session.expires_at.unwrap());
+    assert_eq!(
+        rig.access.session_state(&with_session(&session.token)).unwrap().expires_at,
+        session.expires_at.unwrap()
+    );
     rig.clock.advance(hours(1) - Duration::from_millis(1));
     assert!(rig.access.authorize(&with_session(&session.token)).is_ok());
     rig.clock.advance(Duration::from_millis(1));

@@ -28,14 +28,19 @@ fn every_case_of_the_table_has_its_one_answer() {
     let values = &mut table.values;
     let mut set = |name: &str, secret: &SecretText| values.insert(name.to_owned(), secret.expose().to_owned());
     let open = |peer: &str| rig.access.open_session(&from(RouteClass::Auth, peer)).unwrap();
-    let (key, session, admin) = (rig.key("expired"), open("198.51.100.1"), rig.access.open_admin_session(&admin_login()).unwrap());
+    let (key, session, admin) = (
+        rig.access.issue_key("expired", Some(days(1)), &host()).unwrap(),
+        open("198.51.100.1"),
+        rig.access.open_admin_session(&admin_login()).unwrap(),
+    );
     for (name, secret) in
         [("key.expired", &key.secret), ("session.expired", &session.token), ("admin_session.expired", &admin.token)]
     {
         set(name, secret);
     }
-    rig.clock.advance(days(90));
-    let (key, session, admin) = (rig.key("revoked"), open("198.51.100.1"), rig.access.open_admin_session(&admin_login()).unwrap());
+    rig.clock.advance(days(1));
+    let (key, session, admin) =
+        (rig.key("revoked"), open("198.51.100.1"), rig.access.open_admin_session(&admin_login()).unwrap());
     rig.access.revoke_key(&key.key.id, &host()).unwrap();
     rig.access.revoke_session(SessionKind::Generation, &session.id, &host()).unwrap();
     rig.access.revoke_session(SessionKind::Admin, &admin.id, &host()).unwrap();
@@ -52,9 +57,10 @@ fn every_case_of_the_table_has_its_one_answer() {
     assert_eq!(table.values["admin_key.right"], ADMIN_KEY);
     assert!(table.cases.len() >= 216 + 20);
     for case in table.cases {
-        let facts = table.values.iter().fold(case.facts.to_string(), |facts, (name, value)| {
-            facts.replace(&format!("{{{{{name}}}}}"), value)
-        });
+        let facts = table
+            .values
+            .iter()
+            .fold(case.facts.to_string(), |facts, (name, value)| facts.replace(&format!("{{{{{name}}}}}"), value));
         assert!(!facts.contains("{{"), "{}: a value is missing", case.name);
         let answer = rig.access.authorize(&RequestFacts::from_json(&facts).unwrap());
         let (principal, error) = match answer {

@@ -125,13 +125,8 @@ fn neither_a_restart_nor_a_crash_opens_a_window() {
     for file in ["must.db", "must.db-wal", "anchors"] {
         std::fs::copy(rig.folder.path().join(file), crashed.path().join(file)).unwrap();
     }
-    let copy = Rig::open(
-        rig.folder.clone(),
-        crashed.path(),
-        rig.clock.clone(),
-        rig.vault.clone(),
-        &settings(ADMIN_KEY),
-    );
+    let copy =
+        Rig::open(rig.folder.clone(), crashed.path(), rig.clock.clone(), rig.vault.clone(), &settings(ADMIN_KEY));
     let reopened = rig.reopen(&settings(ADMIN_KEY));
     for rig in [&copy, &reopened] {
         let refused = rig.access.authorize(&auth("192.0.2.1")).unwrap_err();
