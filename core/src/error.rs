@@ -6,6 +6,7 @@
 //! generated from it. Neither text ever holds a secret.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -133,18 +134,31 @@ pub struct Error {
     code: ErrorCode,
     detail: String,
     user_action: String,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
     /// An error with the code's own advice.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: one_line(detail.into()), user_action: code.default_user_action().to_owned() }
+        Self {
+            code,
+            detail: one_line(detail.into()),
+            user_action: code.default_user_action().to_owned(),
+            retry_after: None,
+        }
     }
 
     /// The same error with better advice for the place where it happened.
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
         self.user_action = one_line(user_action.into());
+        self
+    }
+
+    /// The same error with the time after which the call may succeed.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
         self
     }
 
@@ -174,6 +188,12 @@ impl Error {
     #[must_use]
     pub fn user_action(&self) -> &str {
         &self.user_action
+    }
+
+    /// How long to wait before the same call may succeed, in whole seconds; the value of `Retry-After` over HTTP.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 

@@ -1,4 +1,5 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
+pub mod access;
 pub mod audit;
 pub mod catalog;
 pub mod clock;

@@ -3,6 +3,7 @@
 //! A [`Platform`] is a handle that is cheap to clone and may be used from any thread. It owns its threads; they end with
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
+use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
@@ -48,7 +49,7 @@ impl Default for Host {
 }
 
 /// Steps of the schema. Only ever added at the end.
-pub(crate) const MIGRATIONS: &[Migration] = &[task::MIGRATION, audit::MIGRATION, secrets::MIGRATION];
+pub(crate) const MIGRATIONS: &[Migration] = &[task::MIGRATION, audit::MIGRATION, secrets::MIGRATION, access::MIGRATION];
 
 struct Inner {
     parts: Option<Parts>,
@@ -59,7 +60,8 @@ struct Inner {
 /// Everything that a platform is put together from.
 struct Parts {
     tasks: Tasks,
-    vault: Vault,
+    access: Access,
+    vault: Arc<Vault>,
     audit: Arc<Audit>,
     store: Arc<Store>,
 }
@@ -125,17 +127,32 @@ impl Platform {
         let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&host.clock), signing)?);
         let master_keys = host.master_keys.map_or_else(|| settings.master_keys(), KeySource::Host);
         let environment = settings.environment.as_str().to_owned();
-        let vault = Vault::start(Arc::clone(&store), host.clock, Arc::clone(&audit), master_keys, environment);
-        let tasks = match Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit)) {
-            Ok(tasks) => tasks,
+        let (clock, audit_log) = (Arc::clone(&host.clock), Arc::clone(&audit));
+        let vault = Arc::new(Vault::start(Arc::clone(&store), clock, audit_log, master_keys, environment));
+        let access_settings = settings.access();
+        let started =
+            Access::new(Arc::clone(&store), host.clock, Arc::clone(&audit), Arc::clone(&vault), &access_settings)
+                .and_then(|access| {
+                    Ok((access, Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit))?))
+                });
+        let (access, tasks) = match started {
+            Ok(started) => started,
             Err(error) => {
                 audit.close();
                 return Err(error);
             }
         };
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Some(Parts { tasks, vault, audit, store });
+        let parts = Some(Parts { tasks, access, vault, audit, store });
         Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
+    }
+
+    /// Who may do what: the one question, API keys and sessions.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn access(&self) -> Result<&Access> {
+        Ok(&self.parts()?.access)
     }
 
     /// The audit log.

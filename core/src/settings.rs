@@ -1,5 +1,6 @@
 //! What a host decides when it opens a platform. Read once; never changes while the platform is open.
 
+use crate::access::AccessSettings;
 use crate::error::{Error, Result};
 use crate::secrets::{KeySource, SecretText};
 use serde::Deserialize;
@@ -66,6 +67,15 @@ pub struct Settings {
     /// where whoever can change the data folder cannot reach it.
     #[serde(default)]
     pub audit_anchor_file: Option<PathBuf>,
+    /// The key that opens admin sessions, at least 16 characters.
+    #[serde(default)]
+    pub admin_key: Option<SecretText>,
+    /// Browser origins that may call from another site, exactly as browsers send them: `https://studio.example:8443`.
+    #[serde(default)]
+    pub frontend_origins: Vec<String>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
     /// Where this platform runs; provider tokens for another environment are refused.
     #[serde(default)]
     pub environment: Environment,
@@ -131,6 +141,9 @@ impl Settings {
             master_key_file: None,
             audit_key_file: None,
             audit_anchor_file: None,
+            admin_key: None,
+            frontend_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             environment: Environment::Dev,
         }
     }
@@ -144,6 +157,14 @@ impl Settings {
             Error::validation(format!("the settings are not valid: {error}"))
                 .with_action("Correct the settings and open the platform again.")
         })
+    }
+
+    pub(crate) fn access(&self) -> AccessSettings {
+        AccessSettings {
+            admin_key: self.admin_key.clone(),
+            allowed_origins: self.frontend_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+        }
     }
 
     pub(crate) fn master_keys(&self) -> KeySource {

@@ -45,7 +45,11 @@ impl Anchors {
         state.with_host = self.callback.is_some().then(|| note.to_owned());
         drop(state);
         if let Err(error) = self.settle() {
-            tracing::error!(code = error.code().as_str(), detail = error.detail(), "a checkpoint could not be anchored");
+            tracing::error!(
+                code = error.code().as_str(),
+                detail = error.detail(),
+                "a checkpoint could not be anchored"
+            );
         }
     }
 

@@ -48,7 +48,12 @@ impl Flood {
             counts.retain(|_, count| count.more > 0 || now.0 - count.since < WINDOW_MS);
         }
         if counts.len() >= MOST_KINDS && !counts.contains_key(&kind) {
-            kind = Kind { actor: "many".into(), source: "many".into(), action: event.action.clone(), target: "many".into() };
+            kind = Kind {
+                actor: "many".into(),
+                source: "many".into(),
+                action: event.action.clone(),
+                target: "many".into(),
+            };
             event.actor.clone_from(&kind.actor);
             event.source.clone_from(&kind.source);
             event.target.clone_from(&kind.target);

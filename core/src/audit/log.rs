@@ -277,7 +277,8 @@ impl Audit {
     pub fn recover(&self, caller: &Caller, reason: &str) -> Result<AuditEvent> {
         let shared = &self.shared;
         let broken = shared.signing.broken.lock().clone();
-        let broken = broken.ok_or_else(|| Error::new(ErrorCode::InvalidState, "the audit log has nothing to recover from"))?;
+        let broken =
+            broken.ok_or_else(|| Error::new(ErrorCode::InvalidState, "the audit log has nothing to recover from"))?;
         let origin = new_origin();
         shared.signing.read_keys(false)?;
         let verifier = shared.signing.newest(&origin)?.to_string();
@@ -329,7 +330,11 @@ impl InTransaction {
         match &self.clock {
             Some(clock) => store::append(connection, event, clock.now()).map(drop),
             None => {
-                tracing::error!(action = event.action, target = event.target, "the audit log cannot be kept up: an event is lost");
+                tracing::error!(
+                    action = event.action,
+                    target = event.target,
+                    "the audit log cannot be kept up: an event is lost"
+                );
                 Ok(())
             }
         }
@@ -390,7 +395,11 @@ impl Shared {
     fn write_down(&self, last: NewEvent, all: bool) {
         for event in self.flood.due(self.clock.now(), all).into_iter().chain([last]) {
             if let Err(error) = self.append(event) {
-                tracing::error!(code = error.code().as_str(), detail = error.detail(), "an audit event could not be written");
+                tracing::error!(
+                    code = error.code().as_str(),
+                    detail = error.detail(),
+                    "an audit event could not be written"
+                );
             }
         }
     }
@@ -414,8 +423,9 @@ fn compare(connection: &Connection, log: &store::Log, anchored: &Checkpoint) -> 
 }
 
 fn damaged(detail: String) -> Error {
-    Error::new(ErrorCode::DependencyUnavailable, format!("the audit log is not whole: {detail}"))
-        .with_action("Run `must audit verify`; when the cause is known, such as a restored backup, run `must audit recover`.")
+    Error::new(ErrorCode::DependencyUnavailable, format!("the audit log is not whole: {detail}")).with_action(
+        "Run `must audit verify`; when the cause is known, such as a restored backup, run `must audit recover`.",
+    )
 }
 
 /// A name for a new log.

@@ -167,8 +167,7 @@ impl SignedCheckpoint {
     #[must_use]
     pub fn is_signed_by(&self, verifier: &Verifier) -> bool {
         let id = key_id(&verifier.name, &verifier.public);
-        let mut named =
-            self.signatures.iter().filter(|(name, key, _)| *name == verifier.name && *key == id).peekable();
+        let mut named = self.signatures.iter().filter(|(name, key, _)| *name == verifier.name && *key == id).peekable();
         let key = UnparsedPublicKey::new(&ED25519, verifier.public);
         named.peek().is_some() && named.all(|(_, _, signature)| key.verify(self.text.as_bytes(), signature).is_ok())
     }

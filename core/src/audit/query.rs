@@ -120,7 +120,10 @@ impl Audit {
             let (checkpoint, size) = newest(&transaction)?;
             let log = store::log(&transaction)?;
             if log.is_some_and(|log| old_size < log.min_index) {
-                return Err(Error::new(ErrorCode::NotFound, format!("of the first {old_size} events, all were pruned")));
+                return Err(Error::new(
+                    ErrorCode::NotFound,
+                    format!("of the first {old_size} events, all were pruned"),
+                ));
             }
             let nodes = StoredNodes(&transaction);
             let proof = tree::consistency_proof(&nodes, old_size, size)?;

@@ -76,9 +76,11 @@ pub(super) fn append(connection: &Connection, event: NewEvent, now: Timestamp) -
     while seq >> level & 1 == 1 {
         hash = node_hash(&nodes.node(level, (seq >> level) - 1)?, &hash);
         level += 1;
-        connection
-            .prepare_cached("INSERT INTO audit_node (level, idx, hash) VALUES (?, ?, ?)")?
-            .execute(params![level, (seq >> level) as i64, hash])?;
+        connection.prepare_cached("INSERT INTO audit_node (level, idx, hash) VALUES (?, ?, ?)")?.execute(params![
+            level,
+            (seq >> level) as i64,
+            hash
+        ])?;
     }
     Ok(event)
 }

@@ -267,8 +267,9 @@ fn every_damage_is_found_and_named() {
         .unwrap();
     });
     expect("a forged leaf with its hash", Some(100), &[Damage::BrokenChain], &|c| {
-        let (leaf, _): (Vec<u8>, i64) =
-            c.query_row("SELECT leaf, seq FROM audit_event WHERE seq = 99", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let (leaf, _): (Vec<u8>, i64) = c
+            .query_row("SELECT leaf, seq FROM audit_event WHERE seq = 99", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         let forged = String::from_utf8(leaf).unwrap().replace("thing:99", "thing:98").into_bytes();
         c.execute(
             "UPDATE audit_event SET leaf = ?1, leaf_hash = ?2 WHERE seq = 99",

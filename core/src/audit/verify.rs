@@ -191,7 +191,11 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
                 let root = self.frontier.root();
                 let same = SignedCheckpoint::parse(&note).is_ok_and(|note| note.checkpoint.root == root);
                 if !same {
-                    return fault(self.good, Damage::Checkpoint, format!("the checkpoint of {size} events is of others"));
+                    return fault(
+                        self.good,
+                        Damage::Checkpoint,
+                        format!("the checkpoint of {size} events is of others"),
+                    );
                 }
             }
             while let Some(anchor) = self.anchors.next_if(|anchor| anchor.checkpoint.size <= size) {
@@ -248,7 +252,8 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             return Ok(());
         }
         let stored: BTreeMap<u64, Hash> = stored.into_iter().collect();
-        let bad = nodes.iter().find(|(index, hash)| stored.get(index) != Some(hash)).map_or(*first, |(index, _)| *index);
+        let bad =
+            nodes.iter().find(|(index, hash)| stored.get(index) != Some(hash)).map_or(*first, |(index, _)| *index);
         fault(bad << level, Damage::Tree, format!("node {bad} of level {level} is not that of its events"))
     }
 
@@ -277,7 +282,11 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not of these events");
         }
         if !verifier.is_some_and(|verifier| note.is_signed_by(verifier)) {
-            return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not signed with the key of this log");
+            return fault(
+                self.good,
+                Damage::Checkpoint,
+                "the newest checkpoint is not signed with the key of this log",
+            );
         }
         Ok(())
     }

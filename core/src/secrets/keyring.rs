@@ -110,7 +110,10 @@ fn read_private(path: &Path) -> std::io::Result<crate::secrets::SecretText> {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(path)?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(std::io::Error::other(format!("others may read it (mode {:03o}); run chmod 600", mode & 0o777)));
+            return Err(std::io::Error::other(format!(
+                "others may read it (mode {:03o}); run chmod 600",
+                mode & 0o777
+            )));
         }
     }
     std::fs::read_to_string(path).map(crate::secrets::SecretText::new)

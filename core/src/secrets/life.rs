@@ -78,7 +78,14 @@ impl Vault {
     /// # Errors
     /// `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -`; `dependency_unavailable` while the vault is shut.
     pub fn put(&self, name: &str, value: &SecretText, caller: &Caller) -> Result<()> {
-        self.keep(name, STORED, value, (String::new(), String::new()), Duration::ZERO, caller.event("secret_put", name, Outcome::Success))
+        self.keep(
+            name,
+            STORED,
+            value,
+            (String::new(), String::new()),
+            Duration::ZERO,
+            caller.event("secret_put", name, Outcome::Success),
+        )
     }
 
     /// Keeps a provider's token. It must be good for model download and inference at most, and for the environment that this
@@ -201,12 +208,6 @@ impl Vault {
         Ok(all)
     }
 
-    /// How a key that is kept elsewhere stands: since when it is known.
-    pub(crate) fn status_of(&self, kind: &str, key: &[u8]) -> Result<SecretStatus> {
-        let issued_at = self.note_key(kind, key)?;
-        Ok(seen_status(kind, kind, kind.to_owned(), issued_at, seen_state(issued_at, self.clock.now())))
-    }
-
     fn keep(
         &self,
         name: &str,
@@ -234,16 +235,22 @@ impl Vault {
 
     fn check_token<'a>(&self, scopes: impl Iterator<Item = &'a str>, environment: &str) -> Result<()> {
         let refused = |detail: String| {
-            Err(Error::validation(detail)
-                .with_action("Make a token for model download and inference alone, in the environment of this platform."))
+            Err(Error::validation(detail).with_action(
+                "Make a token for model download and inference alone, in the environment of this platform.",
+            ))
         };
         for scope in scopes {
             if !ALLOWED_SCOPES.contains(&scope) {
-                return refused(format!("the provider token has the scope {scope}, beyond model download and inference"));
+                return refused(format!(
+                    "the provider token has the scope {scope}, beyond model download and inference"
+                ));
             }
         }
         if environment != self.environment {
-            return refused(format!("the provider token is for {environment}, and this platform is {}", self.environment));
+            return refused(format!(
+                "the provider token is for {environment}, and this platform is {}",
+                self.environment
+            ));
         }
         Ok(())
     }

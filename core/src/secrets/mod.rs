@@ -3,8 +3,8 @@
 //! Owns the tables `secret` and `secret_seen`. What always holds: a value in the database opens only with its master key and
 //! only in its own place; no error, log or debug print holds a value; a missing or wrong master key shuts the vault.
 
-mod life;
 mod keyring;
+mod life;
 mod seal;
 mod store;
 #[cfg(test)]
@@ -12,9 +12,9 @@ mod tests;
 mod text;
 mod vault;
 
-pub use life::{SecretState, SecretStatus};
-pub(crate) use keyring::{KeyRing, KeySource, add_version};
 pub use keyring::KeyCallback;
+pub(crate) use keyring::{KeyRing, KeySource, add_version};
+pub use life::{SecretState, SecretStatus};
 pub(crate) use store::MIGRATION;
 pub use text::SecretText;
 pub use vault::{ROTATION_LIMIT, Vault};

@@ -87,6 +87,7 @@ fn nonce_of(bytes: &[u8]) -> Result<Nonce> {
 }
 
 fn unreadable() -> Error {
-    Error::new(ErrorCode::DependencyUnavailable, "a stored secret does not open with the master key")
-        .with_action("Give the platform the master key that it was sealed with, or restore the data folder from a backup.")
+    Error::new(ErrorCode::DependencyUnavailable, "a stored secret does not open with the master key").with_action(
+        "Give the platform the master key that it was sealed with, or restore the data folder from a backup.",
+    )
 }

@@ -68,7 +68,9 @@ pub(super) fn named(connection: &Connection, name: &str) -> Result<Vec<Row>> {
 /// Says from when on the present secrets of a name are no longer good.
 pub(super) fn supersede(connection: &Connection, name: &str, until: Timestamp) -> Result<()> {
     connection
-        .prepare_cached("UPDATE secret SET superseded_at = ? WHERE name = ? AND superseded_at IS NULL AND revoked_at IS NULL")?
+        .prepare_cached(
+            "UPDATE secret SET superseded_at = ? WHERE name = ? AND superseded_at IS NULL AND revoked_at IS NULL",
+        )?
         .execute(params![until.0, name])?;
     Ok(())
 }

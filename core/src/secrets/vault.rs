@@ -3,7 +3,7 @@
 //! Without the right master key the vault stays shut: every call that needs it answers `dependency_unavailable`, and what does
 //! not need it (generation by an embedding host) goes on.
 
-use super::keyring::{self, KeySource, KeyRing, random_key};
+use super::keyring::{self, KeyRing, KeySource, random_key};
 use super::seal::{self, Place};
 use super::store::{self, Row};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};

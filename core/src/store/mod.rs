@@ -34,11 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// `data_dir_locked`, `dependency_unavailable` when the folder cannot be written, `storage_full`, `storage_corrupt`.
-    pub(crate) fn open(
-        folder: &Path,
-        migrations: &[Migration],
-        hook: Option<Box<dyn CommitHook>>,
-    ) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, migrations: &[Migration], hook: Option<Box<dyn CommitHook>>) -> Result<Self> {
         connection::check_library_version()?;
         std::fs::create_dir_all(folder).map_err(|error| folder_error(folder, &error))?;
         let lock = FolderLock::take(folder)?;

@@ -73,7 +73,8 @@ fn a_file_in_place_of_the_folder_is_refused() {
 #[test]
 fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }], None).unwrap();
+    let store =
+        Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }], None).unwrap();
     store.write(|c| Ok(c.execute_batch("PRAGMA max_page_count=50")?)).unwrap();
     let big =
         store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).map(|_| ())?)).unwrap_err();

@@ -1,9 +1,9 @@
 //! The housekeeper: gives up tasks that have been processing for too long, and removes files that belong to no task.
 
-use crate::audit::{NewEvent, Outcome};
 use super::service::Shared;
 use super::store;
 use super::types::MediaType;
+use crate::audit::{NewEvent, Outcome};
 use crate::error::Result;
 use crate::thread;
 use parking_lot::{Condvar, Mutex};

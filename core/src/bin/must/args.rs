@@ -41,12 +41,42 @@ pub(crate) enum Command {
     Tasks(TaskCommand),
     /// List finished tasks, newest first
     Gallery(Page),
+    /// Issue, replace and revoke API keys
+    #[command(subcommand)]
+    Keys(KeyCommand),
     /// Keep, replace and revoke secrets, and see how they stand
     #[command(subcommand)]
     Secrets(SecretCommand),
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new key; it is shown this once
+    Issue {
+        /// What to call it
+        name: String,
+        /// Days until it ends, 90 at most
+        #[arg(long, default_value_t = 90, value_name = "DAYS")]
+        valid_for: u64,
+    },
+    /// List all keys, without the keys themselves
+    List,
+    /// Replace a key by a new one, which is shown this once
+    Rotate {
+        /// Id of the old one
+        id: String,
+        /// How long the old one stays good, 7 days at most
+        #[arg(long, default_value_t = 24, value_name = "HOURS")]
+        overlap: u64,
+    },
+    /// Revoke a key and the sessions that were made with it
+    Revoke {
+        /// Its id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

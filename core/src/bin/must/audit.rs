@@ -24,7 +24,10 @@ pub(crate) fn run(platform: &Platform, command: &AuditCommand, output: Output) -
                 .map(|event| {
                     let time = must::task::Timestamp(event.ts);
                     let (outcome, details) = (event.outcome.as_str(), serde_json::json!(event.details));
-                    format!("{:>7}  {time}  {:<7}  {}  {}  {}  {details}", event.seq, outcome, event.actor, event.action, event.target)
+                    format!(
+                        "{:>7}  {time}  {:<7}  {}  {}  {}  {details}",
+                        event.seq, outcome, event.actor, event.action, event.target
+                    )
                 })
                 .collect();
             output.value(&page, &lines.join("\n"))?;
@@ -32,7 +35,9 @@ pub(crate) fn run(platform: &Platform, command: &AuditCommand, output: Output) -
         AuditCommand::Verify => {
             let verdict = audit.verify()?;
             let text = match &verdict.fault {
-                None => format!("whole: {} events from {} on, {} anchors", verdict.size, verdict.min_index, verdict.anchors),
+                None => {
+                    format!("whole: {} events from {} on, {} anchors", verdict.size, verdict.min_index, verdict.anchors)
+                }
                 Some(fault) => format!("not whole: event {}: {}", fault.seq, fault.detail),
             };
             output.value(&verdict, &text)?;

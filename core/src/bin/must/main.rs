@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod generate;
+mod keys;
 mod output;
 mod secrets;
 
@@ -49,6 +50,7 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
         Command::Gallery(page) => {
             platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Keys(command) => keys::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
         Command::Secrets(command) => secrets::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
         Command::Audit(command) => audit::run(&platform, command, output),
     };

@@ -1,0 +1,194 @@
+//! What a request says about itself, and who it turns out to be from.
+//!
+//! [`RequestFacts`] hold credentials as they came; their `Debug` shows only how many there were, and an error about their JSON
+//! form only where it is wrong.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+/// What kind of call is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteClass {
+    /// Generation and media.
+    Generation,
+    /// `POST /auth/session`: a new generation session.
+    Auth,
+    /// `POST /admin/session`: a new admin session.
+    AdminLogin,
+    /// Every other administrative call.
+    Admin,
+}
+
+impl RouteClass {
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generation => "generation",
+            Self::Auth => "auth",
+            Self::AdminLogin => "admin_login",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Everything about a request that access is judged by. In JSON every field but `route` may be left out.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestFacts {
+    /// What kind of call it is.
+    pub route: RouteClass,
+    /// The value of every `X-API-Key` header line; an empty one counts as present.
+    #[serde(default)]
+    pub header_keys: Vec<String>,
+    /// The value of every `api_key` in the query.
+    #[serde(default)]
+    pub query_keys: Vec<String>,
+    /// Every `Cookie` header line, as it came.
+    #[serde(default)]
+    pub cookies: Vec<String>,
+    /// The value of every `X-Admin-Key` header line.
+    #[serde(default)]
+    pub admin_header_keys: Vec<String>,
+    /// Whether the query holds an admin key, under whatever name the host gives it.
+    #[serde(default)]
+    pub query_admin_key_present: bool,
+    /// The `Origin` header.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// The address at the other end of the socket.
+    #[serde(default)]
+    pub peer: Option<IpAddr>,
+    /// Every `X-Forwarded-For` header line, in order.
+    #[serde(default)]
+    pub forwarded_for: Vec<String>,
+    /// What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+}
+
+impl RequestFacts {
+    /// A request of this kind that says nothing else.
+    #[must_use]
+    pub fn new(route: RouteClass) -> Self {
+        Self {
+            route,
+            header_keys: Vec::new(),
+            query_keys: Vec::new(),
+            cookies: Vec::new(),
+            admin_header_keys: Vec::new(),
+            query_admin_key_present: false,
+            origin: None,
+            peer: None,
+            forwarded_for: Vec::new(),
+            correlation_id: None,
+        }
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// `validation_error` that says where the JSON is wrong, and nothing of what is in it.
+    pub fn from_json(text: &str) -> Result<Self> {
+        // The parser's own message would quote the value at fault, which may be a credential.
+        serde_json::from_str(text).map_err(|error| {
+            Error::validation(format!(
+                "the request facts are not valid at line {}, column {}",
+                error.line(),
+                error.column()
+            ))
+            .with_action("Send an object with route and, where there are any, header_keys, query_keys, cookies, admin_header_keys, query_admin_key_present, origin, peer, forwarded_for, correlation_id.")
+        })
+    }
+
+    /// The values of the cookies with this name.
+    pub(super) fn cookies_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.cookies.iter().flat_map(|line| line.split(';'));
+        pairs.filter_map(move |pair| {
+            let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (found.trim() == name).then_some(value.trim())
+        })
+    }
+}
+
+impl fmt::Debug for RequestFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestFacts")
+            .field("route", &self.route)
+            .field("header_keys", &self.header_keys.len())
+            .field("query_keys", &self.query_keys.len())
+            .field("cookies", &self.cookies.len())
+            .field("admin_header_keys", &self.admin_header_keys.len())
+            .field("query_admin_key_present", &self.query_admin_key_present)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One credential of a request: absent, there, or there with two different values.
+#[derive(Clone, Copy)]
+pub(super) enum Presented<'a> {
+    Absent,
+    Once(&'a str),
+    Differing,
+}
+
+impl<'a> Presented<'a> {
+    pub(super) fn of(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return Self::Absent };
+        if values.all(|value| value == first) { Self::Once(first) } else { Self::Differing }
+    }
+
+    pub(super) fn of_strings(values: &'a [String]) -> Self {
+        Self::of(values.iter().map(String::as_str))
+    }
+}
+
+/// How a caller proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// With an API key.
+    ApiKey,
+    /// With a generation session.
+    Session,
+    /// Not at all; only a call for a new session may be anonymous.
+    Anonymous,
+    /// With the admin key.
+    AdminKey,
+    /// With an admin session.
+    AdminSession,
+}
+
+/// Who a call is from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Principal {
+    /// How it proved that.
+    pub kind: PrincipalKind,
+    /// Id of the key or the session; `key` for the admin key, empty when anonymous.
+    pub id: String,
+    /// Name of the API key, or of the one that the session was made with; else empty.
+    pub name: String,
+}
+
+impl Principal {
+    pub(super) fn new(kind: PrincipalKind, id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, id: id.into(), name: name.into() }
+    }
+
+    /// How audit events name it: `key:ID`, `session:ID`, `admin:ID` or `anonymous`.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        match self.kind {
+            PrincipalKind::ApiKey => format!("key:{}", self.id),
+            PrincipalKind::Session => format!("session:{}", self.id),
+            PrincipalKind::AdminKey | PrincipalKind::AdminSession => format!("admin:{}", self.id),
+            PrincipalKind::Anonymous => "anonymous".to_owned(),
+        }
+    }
+}

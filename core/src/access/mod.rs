@@ -1,0 +1,126 @@
+//! Who may do what: the one question [`Access::authorize`], and the life of API keys and sessions.
+//!
+//! Owns the tables `access_*`. What always holds: a call gets one principal or exactly one error; it is judged by origin, then
+//! throttle, then credential; the first credential that is present decides alone; every refusal is an audit event; what cannot
+//! be read lets nothing through. Credentials are stored as keyed hashes only. Any thread may call anything here.
+
+mod address;
+mod admin;
+mod authorize;
+mod facts;
+mod keys;
+mod origin;
+mod sessions;
+mod store;
+mod throttle;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use crate::audit::{Audit, Caller, new_correlation_id};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::{SecretText, Vault};
+use crate::store::Store;
+use address::Proxies;
+use admin::AdminKey;
+pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
+pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus, LONGEST_OVERLAP, OVERLAP};
+use origin::Origins;
+use sessions::Activity;
+pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
+use std::sync::Arc;
+pub(crate) use store::MIGRATION;
+use throttle::Throttle;
+
+/// What a host decides about access when it opens a platform.
+#[derive(Debug, Clone, Default)]
+pub struct AccessSettings {
+    /// The key that opens admin sessions, at least 16 characters; without it every admin login is `admin_misconfigured`.
+    pub admin_key: Option<SecretText>,
+    /// Browser origins that may call from another site, exactly as browsers send them: `https://studio.example:8443`.
+    pub allowed_origins: Vec<String>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
+    pub trusted_proxies: Vec<String>,
+}
+
+/// Access control of one data folder.
+pub struct Access {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    audit: Arc<Audit>,
+    vault: Arc<Vault>,
+    origins: Origins,
+    proxies: Proxies,
+    admin: Option<AdminKey>,
+    throttle: Throttle,
+    activity: Activity,
+}
+
+impl Access {
+    /// Puts access control together. An admin key that is too short is no error here: admin logins say so.
+    ///
+    /// # Errors
+    /// `validation_error` for an origin or a proxy that is not one.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        audit: Arc<Audit>,
+        vault: Arc<Vault>,
+        settings: &AccessSettings,
+    ) -> Result<Self> {
+        Ok(Self {
+            origins: Origins::new(&settings.allowed_origins)?,
+            proxies: Proxies::new(&settings.trusted_proxies)?,
+            admin: settings.admin_key.as_ref().map(AdminKey::new).transpose()?.flatten(),
+            throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)),
+            activity: Activity::default(),
+            store,
+            clock,
+            audit,
+            vault,
+        })
+    }
+
+    /// Whether a browser origin is on the allow list: for the headers of an answer and for preflights, which count nowhere.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.allow(Some(origin))
+    }
+
+    /// The caller of a request, for the administrative calls that are made on its behalf.
+    #[must_use]
+    pub fn caller(&self, facts: &RequestFacts, principal: &Principal) -> Caller {
+        Caller { actor: principal.actor(), source: self.source(facts), correlation_id: correlation_id(facts) }
+    }
+
+    /// Where a request comes from, as audit events name it.
+    fn source(&self, facts: &RequestFacts) -> String {
+        self.proxies.client(facts.peer, &facts.forwarded_for).map_or_else(|| "host".to_owned(), |ip| ip.to_string())
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+/// The request's own correlation id, unless it is none that could be written down.
+fn correlation_id(facts: &RequestFacts) -> String {
+    match &facts.correlation_id {
+        Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()) => id.clone(),
+        _ => new_correlation_id(),
+    }
+}
+
+/// Storage that fails in whatever way is one thing to whoever asks for access: it cannot be judged now.
+fn fail_closed(error: Error) -> Error {
+    match error.code() {
+        ErrorCode::Internal | ErrorCode::StorageFull | ErrorCode::StorageCorrupt => {
+            Error::new(ErrorCode::DependencyUnavailable, format!("access cannot be judged: {}", error.detail()))
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,39 @@
+-- Who may call: API keys and sessions as keyed hashes, and the calls that were counted in the last minute.
+CREATE TABLE access_key (
+    id          TEXT PRIMARY KEY,
+    name        TEXT NOT NULL,
+    mac         BLOB NOT NULL CHECK (length(mac) = 32),
+    pepper      INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL CHECK (expires_at >= created_at),
+    replaced_by TEXT REFERENCES access_key (id),
+    revoked_at  INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- A generation session ends at expires_at; an admin session has none, and ends by standing idle since last_used_at.
+-- The admin_ columns hold the keyed hash of the admin key that the session was made with.
+CREATE TABLE access_session (
+    id           TEXT PRIMARY KEY,
+    kind         TEXT NOT NULL CHECK (kind IN ('generation', 'admin')),
+    mac          BLOB NOT NULL CHECK (length(mac) = 32),
+    pepper       INTEGER NOT NULL,
+    key_id       TEXT REFERENCES access_key (id),
+    admin_mac    BLOB CHECK (length(admin_mac) = 32),
+    admin_pepper INTEGER,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    expires_at   INTEGER,
+    ended_at     INTEGER,
+    CHECK ((kind = 'generation') = (expires_at IS NOT NULL)),
+    CHECK ((kind = 'admin') = (admin_mac IS NOT NULL AND admin_pepper IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX access_session_key ON access_session (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX access_session_used ON access_session (last_used_at);
+
+CREATE TABLE access_hit (
+    id     INTEGER PRIMARY KEY,
+    window INTEGER NOT NULL,
+    bucket BLOB NOT NULL CHECK (length(bucket) = 16),
+    at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX access_hit_at ON access_hit (at);

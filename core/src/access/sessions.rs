@@ -1,0 +1,384 @@
+//! The life of sessions: generation sessions of 24 hours, and admin sessions that end after 12 hours without use.
+//!
+//! Only keyed hashes are stored. An admin session's last activity is kept in memory and written down once a minute at most, so
+//! that a call does not wait for the disk; after a crash such a session may end up to a minute early, never late.
+
+use super::authorize::Refusal;
+use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass};
+use super::keys::millis;
+use super::store::{self, SessionRow};
+use super::token::{self, Token, TokenKind};
+use super::{Access, admin, fail_closed};
+use crate::audit::{Caller, Outcome};
+use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::SecretText;
+use crate::task::Timestamp;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long a generation session lives; use does not prolong it.
+pub const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long an admin session lives without use.
+pub const ADMIN_IDLE: Duration = Duration::from_secs(12 * 3600);
+
+/// How often an admin session's activity is written down.
+const WRITE_EVERY_MS: i64 = 60_000;
+
+/// How long a session that ended is told from one that never was.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Most admin sessions in memory before those that stand idle are let go of.
+const MOST_ACTIVE: usize = 1024;
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// Generation and media.
+    Generation,
+    /// Administration.
+    Admin,
+}
+
+impl SessionKind {
+    /// The cookie that carries it.
+    #[must_use]
+    pub const fn cookie_name(self) -> &'static str {
+        match self {
+            Self::Generation => "gg_session",
+            Self::Admin => "gg_admin_session",
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generation => "generation",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub(super) const fn token(self) -> TokenKind {
+        match self {
+            Self::Generation => TokenKind::Session,
+            Self::Admin => TokenKind::AdminSession,
+        }
+    }
+
+    const fn is_admin(self) -> bool {
+        matches!(self, Self::Admin)
+    }
+}
+
+/// A new session. The token is shown this once.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct IssuedSession {
+    /// The public part of the token.
+    pub id: String,
+    /// The value of the cookie.
+    pub token: SecretText,
+    /// When a generation session ends; an admin session ends by standing idle.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A generation session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SessionState {
+    /// The session.
+    pub id: String,
+    /// Always true: a session that has ended is an error.
+    pub active: bool,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// An admin session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AdminSessionState {
+    /// The session.
+    pub id: String,
+    /// Always true: a session that has ended is an error.
+    pub active: bool,
+    /// How long it lives without use.
+    pub idle_timeout_seconds: u64,
+    /// When it was last used.
+    pub last_activity_at: Timestamp,
+}
+
+/// Last activity of the admin sessions that were used in this process.
+#[derive(Default)]
+pub(super) struct Activity(Mutex<HashMap<String, Used>>);
+
+#[derive(Clone, Copy)]
+struct Used {
+    last: i64,
+    written: i64,
+}
+
+impl Access {
+    /// Judges a call for a new generation session and makes one. With an API key the session belongs to it and ends with it.
+    ///
+    /// # Errors
+    /// As [`Access::authorize`]; `validation_error` when the facts are of another route.
+    pub fn open_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
+        of_route(facts, RouteClass::Auth)?;
+        let principal = self.authorize(facts)?;
+        let key = (principal.kind == PrincipalKind::ApiKey).then(|| principal.id.clone());
+        match self.issue(SessionKind::Generation, key, &self.caller(facts, &principal)) {
+            // Revoked in the moment between.
+            Err(error) if error.code() == ErrorCode::InvalidApiKey => {
+                Err(self.refuse(facts, Refusal::of(error, principal.actor())))
+            }
+            issued => issued,
+        }
+    }
+
+    /// Judges an admin login and makes an admin session.
+    ///
+    /// # Errors
+    /// As [`Access::authorize`]; `validation_error` when the facts are of another route.
+    pub fn open_admin_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
+        of_route(facts, RouteClass::AdminLogin)?;
+        let principal = self.authorize(facts)?;
+        self.issue(SessionKind::Admin, None, &self.caller(facts, &principal))
+    }
+
+    /// The generation session that a request's cookie names; keys are not looked at.
+    ///
+    /// # Errors
+    /// `session_required`, `session_expired`, `cors_origin_blocked`, `dependency_unavailable`.
+    pub fn session_state(&self, facts: &RequestFacts) -> Result<SessionState> {
+        let judged = self.admit_origin(facts).map_err(Refusal::from).and_then(|()| {
+            let cookie = Presented::of(facts.cookies_named(SessionKind::Generation.cookie_name()));
+            self.find(SessionKind::Generation, cookie)
+        });
+        let row = judged.map_err(|refusal| self.refuse(facts, refusal))?;
+        let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
+        Ok(SessionState { id: row.id, active: true, expires_at })
+    }
+
+    /// How an admin session stands. `id` is that of the principal that an authorized admin call is from.
+    ///
+    /// # Errors
+    /// `not_found`, `admin_session_expired`, `dependency_unavailable`.
+    pub fn admin_session_state(&self, id: &str, caller: &Caller) -> Result<AdminSessionState> {
+        let event = caller.event("admin_session_get", format!("admin:{}", token::shown_id(id)), Outcome::Success);
+        let wanted = id.to_owned();
+        let work = move |connection: &rusqlite::Connection| {
+            let row = store::session(connection, &wanted, true)?.ok_or_else(|| no_session(&wanted))?;
+            Ok((row, event))
+        };
+        let row = self.audit.record(work).map_err(fail_closed)?;
+        let last = self.activity.last(id, row.last_used_at);
+        if row.ended_at.is_some() || self.clock.now().0 - last >= millis(ADMIN_IDLE) {
+            return Err(ended(SessionKind::Admin));
+        }
+        Ok(AdminSessionState {
+            id: row.id,
+            active: true,
+            idle_timeout_seconds: ADMIN_IDLE.as_secs(),
+            last_activity_at: Timestamp(last),
+        })
+    }
+
+    /// Ends a session, from the next call on. Ending it again changes nothing.
+    ///
+    /// # Errors
+    /// `not_found`, `dependency_unavailable`.
+    pub fn revoke_session(&self, kind: SessionKind, id: &str, caller: &Caller) -> Result<()> {
+        let now = self.clock.now().0;
+        let (action, name) = match kind {
+            SessionKind::Generation => ("session_delete", "session"),
+            SessionKind::Admin => ("admin_session_delete", "admin"),
+        };
+        let event = caller.event(action, format!("{name}:{}", token::shown_id(id)), Outcome::Success);
+        let wanted = id.to_owned();
+        let work = move |connection: &rusqlite::Connection| {
+            store::session(connection, &wanted, kind.is_admin())?.ok_or_else(|| no_session(&wanted))?;
+            let was_active = store::end_session(connection, &wanted, now)?;
+            Ok(((), event.with("was_active", was_active)))
+        };
+        self.audit.record(work).map_err(fail_closed)?;
+        self.activity.forget(id);
+        Ok(())
+    }
+
+    /// Ends every session of a kind; how many were still going.
+    ///
+    /// # Errors
+    /// `dependency_unavailable`.
+    pub fn revoke_all_sessions(&self, kind: SessionKind, caller: &Caller) -> Result<usize> {
+        let now = self.clock.now().0;
+        let event = caller.event("sessions_revoke_all", kind.as_str(), Outcome::Success);
+        let work = move |connection: &rusqlite::Connection| {
+            let count = store::end_sessions(connection, kind.is_admin(), now)?;
+            Ok((count, event.with("sessions", count)))
+        };
+        self.audit.record(work).map_err(fail_closed)
+    }
+
+    fn issue(&self, kind: SessionKind, key_id: Option<String>, caller: &Caller) -> Result<IssuedSession> {
+        let made_with = match (kind, &self.admin) {
+            (SessionKind::Generation, _) => None,
+            (SessionKind::Admin, Some(key)) => Some(key.mac(&self.vault)?),
+            (SessionKind::Admin, None) => return Err(admin::misconfigured()),
+        };
+        let token = Token::new(kind.token())?;
+        let (pepper, mac) = self.vault.mac(token.text.expose().as_bytes())?;
+        let now = self.clock.now().0;
+        let expires_at = (!kind.is_admin()).then(|| now.saturating_add(millis(SESSION_LIFE)));
+        let (action, name) = match kind {
+            SessionKind::Generation => ("session_create", "session"),
+            SessionKind::Admin => ("admin_session_create", "admin"),
+        };
+        let event = caller.event(action, format!("{name}:{}", token.id), Outcome::Success);
+        let id = token.id.clone();
+        let row = SessionRow {
+            id: token.id,
+            admin: kind.is_admin(),
+            mac,
+            pepper,
+            key_id,
+            key_name: None,
+            made_with,
+            created_at: now,
+            last_used_at: now,
+            expires_at,
+            ended_at: None,
+        };
+        let work = move |connection: &rusqlite::Connection| {
+            if let Some(key) = &row.key_id
+                && store::key(connection, key)?.is_none_or(|key| key.revoked_at.is_some())
+            {
+                return Err(Error::new(ErrorCode::InvalidApiKey, "the API key was revoked"));
+            }
+            store::insert_session(connection, &row)?;
+            store::forget_sessions(connection, now.saturating_sub(millis(REMEMBERED)))?;
+            Ok(((), event))
+        };
+        self.audit.record(work).map_err(fail_closed)?;
+        Ok(IssuedSession { id, token: token.text, expires_at: expires_at.map(Timestamp) })
+    }
+
+    /// Who a session cookie is from. An admin session that is good counts as used now.
+    pub(super) fn judge_session(&self, kind: SessionKind, cookie: Presented<'_>) -> Result<Principal, Refusal> {
+        let row = self.find(kind, cookie)?;
+        let by = match kind {
+            SessionKind::Generation => PrincipalKind::Session,
+            SessionKind::Admin => PrincipalKind::AdminSession,
+        };
+        Ok(Principal::new(by, row.id, row.key_name.unwrap_or_default()))
+    }
+
+    fn find(&self, kind: SessionKind, cookie: Presented<'_>) -> Result<SessionRow, Refusal> {
+        let presented = match cookie {
+            Presented::Once(token) => token,
+            Presented::Absent => return Err(required(kind, "no session was presented").into()),
+            Presented::Differing => return Err(required(kind, "two different sessions were presented").into()),
+        };
+        let unknown = || required(kind, "the session is not known");
+        let id = token::parse(presented, kind.token()).ok_or_else(unknown)?;
+        let Some(row) = self.store.read(|connection| store::session(connection, id, kind.is_admin()))? else {
+            // As much work as for a session that exists.
+            std::hint::black_box(self.vault.mac(presented.as_bytes())?);
+            return Err(unknown().into());
+        };
+        if !self.vault.verify_mac(row.pepper, presented.as_bytes(), &row.mac)? {
+            return Err(unknown().into());
+        }
+        if self.goes_on(kind, &row)? {
+            return Ok(row);
+        }
+        let name = if kind.is_admin() { "admin" } else { "session" };
+        Err(Refusal::of(ended(kind), format!("{name}:{}", row.id)))
+    }
+
+    fn goes_on(&self, kind: SessionKind, row: &SessionRow) -> Result<bool> {
+        if row.ended_at.is_some() {
+            return Ok(false);
+        }
+        let now = self.clock.now().0;
+        if kind == SessionKind::Generation {
+            return Ok(row.expires_at.is_some_and(|end| now < end));
+        }
+        // A session ends with the admin key that it was made with.
+        let (Some(key), Some((pepper, mac))) = (&self.admin, &row.made_with) else { return Ok(false) };
+        if !key.made(&self.vault, *pepper, mac)? {
+            return Ok(false);
+        }
+        match self.activity.touch(row, now) {
+            Touch::Idle => return Ok(false),
+            Touch::Kept => {}
+            Touch::Write => {
+                let id = row.id.clone();
+                self.store.write_later(move |connection| store::touch_session(connection, &id, now));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What came of using an admin session.
+enum Touch {
+    /// It stood idle for too long.
+    Idle,
+    /// It is used, and that need not be written down yet.
+    Kept,
+    /// It is used, and that is to be written down.
+    Write,
+}
+
+impl Activity {
+    fn touch(&self, row: &SessionRow, now: i64) -> Touch {
+        let mut sessions = self.0.lock();
+        let stored = Used { last: row.last_used_at, written: row.last_used_at };
+        let used = sessions.get(&row.id).copied().unwrap_or(stored);
+        let last = used.last.max(row.last_used_at);
+        if now - last >= millis(ADMIN_IDLE) {
+            sessions.remove(&row.id);
+            return Touch::Idle;
+        }
+        let write = now - used.written >= WRITE_EVERY_MS;
+        if sessions.len() >= MOST_ACTIVE {
+            sessions.retain(|_, used| now - used.last < millis(ADMIN_IDLE));
+        }
+        // Two calls may come here in the other order than their times.
+        sessions.insert(row.id.clone(), Used { last: now.max(last), written: if write { now } else { used.written } });
+        if write { Touch::Write } else { Touch::Kept }
+    }
+
+    fn last(&self, id: &str, stored: i64) -> i64 {
+        self.0.lock().get(id).map_or(stored, |used| used.last.max(stored))
+    }
+
+    fn forget(&self, id: &str) {
+        self.0.lock().remove(id);
+    }
+}
+
+fn of_route(facts: &RequestFacts, route: RouteClass) -> Result<()> {
+    if facts.route == route {
+        return Ok(());
+    }
+    Err(Error::validation(format!("the facts are of the route {}, not {}", facts.route.as_str(), route.as_str())))
+}
+
+fn required(kind: SessionKind, why: &str) -> Error {
+    let code = if kind.is_admin() { ErrorCode::AdminSessionRequired } else { ErrorCode::SessionRequired };
+    Error::new(code, why)
+}
+
+fn ended(kind: SessionKind) -> Error {
+    let code = if kind.is_admin() { ErrorCode::AdminSessionExpired } else { ErrorCode::SessionExpired };
+    Error::new(code, "the session has ended")
+}
+
+fn no_session(id: &str) -> Error {
+    Error::new(ErrorCode::NotFound, format!("there is no session {}", token::shown_id(id)))
+        .with_action("Check the session's id.")
+}

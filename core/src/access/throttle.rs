@@ -1,0 +1,197 @@
+//! Counting calls in exact sliding windows of 60 seconds.
+//!
+//! A call passes when fewer than N passed with a time later than 60.000 s ago; one that is refused does not count. The windows
+//! in memory decide, under one lock, so that calls that race get exactly N; a call that passes is a durable row before it goes
+//! on, so that neither a restart nor a crash opens a window again. When the row cannot be written, the call is taken back.
+//!
+//! | call | counted by | at most |
+//! |---|---|---|
+//! | a new generation session | client network | 10 |
+//! | an admin login | client network | 30 |
+//! | any other admin call | session token, when well-formed | 120 |
+//! | the same, without a well-formed token | client network | 120 |
+//! | every other admin call besides | client network | 1200 |
+//!
+//! Throttling comes before credentials, so the token is one that was presented, not one that was found good: anybody can make
+//! up as many as they like and get a window with each. The last row is the lid on that; it leaves room for ten busy sessions
+//! behind one address. The token is hashed whole: counted by its public id, one caller could use up the window of another.
+
+use super::store;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorCode, Result};
+use crate::store::Store;
+use parking_lot::Mutex;
+use ring::digest;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Length of a window in milliseconds.
+pub(super) const WINDOW_MS: i64 = 60_000;
+
+/// Most windows that are kept apart; beyond that, calls of one kind share one.
+const MOST_BUCKETS: usize = 100_000;
+
+/// Shared by all calls of a kind that got no window of their own. No network and, in practice, no hash is this.
+const OVERFLOW: [u8; 16] = [0xfe; 16];
+
+/// A kind of window; the numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Window {
+    Auth = 1,
+    AdminLogin = 2,
+    AdminSession = 3,
+    AdminAddress = 4,
+    AdminCeiling = 5,
+}
+
+impl Window {
+    pub(super) const fn limit(self) -> usize {
+        match self {
+            Self::Auth => 10,
+            Self::AdminLogin => 30,
+            Self::AdminSession | Self::AdminAddress => 120,
+            Self::AdminCeiling => 1200,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<Self> {
+        [Self::Auth, Self::AdminLogin, Self::AdminSession, Self::AdminAddress, Self::AdminCeiling]
+            .into_iter()
+            .find(|window| *window as u8 == number)
+    }
+}
+
+/// One window: its kind and whose calls it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Bucket {
+    pub(super) window: Window,
+    pub(super) of: [u8; 16],
+}
+
+impl Bucket {
+    /// The window of a session token that was presented and is well-formed.
+    pub(super) fn token(token: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        let mut of = [0; 16];
+        of.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Self { window: Window::AdminSession, of }
+    }
+}
+
+/// The windows of one platform.
+pub(super) struct Throttle {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    /// None until the rows could be read.
+    windows: Mutex<Option<Windows>>,
+    most: usize,
+}
+
+struct Windows {
+    hits: HashMap<Bucket, VecDeque<i64>>,
+    most: usize,
+    swept: i64,
+}
+
+impl Throttle {
+    pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, windows: Mutex::new(None), most: MOST_BUCKETS }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Lets a call through all of its windows or counts it in none.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait; `dependency_unavailable` when the call could not be counted.
+    pub(super) fn pass(&self, buckets: &[Bucket]) -> Result<()> {
+        let (now, counted) = {
+            let mut windows = self.windows.lock();
+            // Read under the lock, so that the times in a window never fall.
+            let now = self.clock.now().0;
+            let windows = match &mut *windows {
+                Some(windows) => windows,
+                empty @ None => empty.insert(self.load(now)?),
+            };
+            (now, windows.count(buckets, now)?)
+        };
+        let rows = counted.clone();
+        let written = self.store.write(move |connection| store::add_hits(connection, &rows, now));
+        if written.is_err()
+            && let Some(windows) = &mut *self.windows.lock()
+        {
+            windows.take_back(&counted, now);
+        }
+        written
+    }
+
+    /// What was counted before this process.
+    fn load(&self, now: i64) -> Result<Windows> {
+        let mut windows = Windows { hits: HashMap::new(), most: self.most, swept: now };
+        for (window, of, at) in self.store.read(|connection| store::hits_since(connection, now - WINDOW_MS))? {
+            let window = Window::from_number(window)
+                .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "a counted call is of an unknown kind"))?;
+            let bucket = windows.place(Bucket { window, of }, now);
+            // A row of the future was written before the system's clock was set back: it counts from now, not for longer.
+            windows.hits.entry(bucket).or_default().push_back(at.min(now));
+        }
+        Ok(windows)
+    }
+}
+
+impl Windows {
+    /// Counts a call in each bucket, or in none; the buckets it was counted in.
+    fn count(&mut self, buckets: &[Bucket], now: i64) -> Result<Vec<Bucket>> {
+        let buckets: Vec<Bucket> = buckets.iter().map(|bucket| self.place(*bucket, now)).collect();
+        let mut wait = None;
+        for bucket in &buckets {
+            let Some(hits) = self.hits.get_mut(bucket) else { continue };
+            while hits.front().is_some_and(|&at| at <= now - WINDOW_MS) {
+                hits.pop_front();
+            }
+            if let Some(more) = hits.len().checked_sub(bucket.window.limit()) {
+                // The call passes once so many have left the window that one place is free.
+                let left = hits.get(more).map_or(WINDOW_MS, |at| at + WINDOW_MS - now);
+                let left = u64::try_from(left).unwrap_or(0).div_ceil(1000).max(1);
+                wait = wait.max(Some((left, bucket.window.limit())));
+            }
+        }
+        if let Some((seconds, limit)) = wait {
+            return Err(Error::new(ErrorCode::RateLimited, format!("more than {limit} calls in 60 seconds"))
+                .with_retry_after(Duration::from_secs(seconds)));
+        }
+        for bucket in &buckets {
+            self.hits.entry(*bucket).or_default().push_back(now);
+        }
+        Ok(buckets)
+    }
+
+    fn take_back(&mut self, buckets: &[Bucket], at: i64) {
+        for bucket in buckets {
+            if let Some(hits) = self.hits.get_mut(bucket)
+                && let Some(index) = hits.iter().rposition(|&hit| hit == at)
+            {
+                hits.remove(index);
+            }
+        }
+    }
+
+    /// The bucket that a call is counted in: its own while there is room, else the shared one of its kind.
+    fn place(&mut self, bucket: Bucket, now: i64) -> Bucket {
+        if self.hits.contains_key(&bucket) {
+            return bucket;
+        }
+        let full = self.hits.len() >= self.most;
+        // Going through all of them takes a while, so a flood of new callers does not make it happen with every call.
+        if now - self.swept >= if full { 1000 } else { WINDOW_MS } {
+            self.swept = now;
+            self.hits.retain(|_, hits| hits.back().is_some_and(|&at| at > now - WINDOW_MS));
+        }
+        if self.hits.len() >= self.most { Bucket { of: OVERFLOW, ..bucket } } else { bucket }
+    }
+}
