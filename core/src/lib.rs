@@ -2,6 +2,8 @@
 pub mod catalog;
 pub mod diffusion;
 pub mod error;
+mod json;
+mod log;
 pub mod media;
 pub mod platform;
 pub mod settings;
@@ -10,6 +12,7 @@ pub mod task;
 mod thread;
 
 pub use error::{Error, ErrorCode, Result};
+pub use log::{LogLevel, LogRecord};
 pub use platform::{Event, Load, Platform};
 pub use settings::{DeviceChoice, Settings};
 pub use task::{

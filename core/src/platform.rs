@@ -5,6 +5,7 @@
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorCode, Result};
+use crate::log::{Log, LogRecord};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::task::{
@@ -25,9 +26,21 @@ pub struct Platform {
 }
 
 struct Inner {
-    tasks: Option<Tasks>,
+    running: Option<Running>,
     process: u32,
     closed: AtomicBool,
+}
+
+struct Running {
+    tasks: Tasks,
+    log: Log,
+}
+
+impl Running {
+    fn close(&self, deadline: Duration) {
+        self.log.scope(|| self.tasks.close(deadline));
+        self.log.close();
+    }
 }
 
 /// What came of waiting for the next change of a task.
@@ -59,21 +72,31 @@ impl Platform {
     /// written, `storage_full`, `storage_corrupt`, `validation_error` for a catalog or a setting that makes no sense.
     pub fn open(settings: Settings) -> Result<Self> {
         refuse_forked_child()?;
-        let catalog = match &settings.catalog {
-            None => Catalog::built_in()?,
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Error::validation(format!("the catalog {} cannot be read: {error}", path.display()))
-                })?;
-                Catalog::from_json(&text)?
-            }
-        };
-        let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
-        let tasks = Tasks::start(settings, catalog, store)?;
+        Self::start(settings, Log::of_host())
+    }
+
+    /// The same, and what the platform logs from then on goes to `function` instead of a `tracing` subscriber of the host:
+    /// records at least as important as the setting `log_level`.
+    ///
+    /// The function is called on a thread of its own, one record at a time and in order, from before this returns until after
+    /// [`Platform::close`]. It may call the platform. Nothing waits for it but the next record; when it falls more than a
+    /// thousand records behind, records are dropped, and one that says how many comes in their place. Closing gives it a
+    /// second to take what is left. A panic in it is caught, and the next record comes. It is dropped when the platform has
+    /// been closed; when this fails, before this returns.
+    ///
+    /// # Errors
+    /// As [`Platform::open`].
+    pub fn open_with_log(settings: Settings, function: impl FnMut(&LogRecord) + Send + 'static) -> Result<Self> {
+        refuse_forked_child()?;
+        let log = Log::start(settings.log_level, function)?;
+        Self::start(settings, log)
+    }
+
+    fn start(settings: Settings, log: Log) -> Result<Self> {
+        let tasks = log.scope(|| start_tasks(settings)).inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        Ok(Self {
-            inner: Arc::new(Inner { tasks: Some(tasks), process: std::process::id(), closed: AtomicBool::new(false) }),
-        })
+        let running = Some(Running { tasks, log });
+        Ok(Self { inner: Arc::new(Inner { running, process: std::process::id(), closed: AtomicBool::new(false) }) })
     }
 
     /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
@@ -81,7 +104,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<serde_json::Value>> {
-        Ok(self.service()?.models())
+        self.call(|tasks| Ok(tasks.models()))
     }
 
     /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result;
@@ -90,7 +113,7 @@ impl Platform {
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        self.service()?.submit(request)
+        self.call(|tasks| tasks.submit(request))
     }
 
     /// The task as it stands.
@@ -98,7 +121,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        self.service()?.status(id)
+        self.call(|tasks| tasks.status(id))
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
@@ -122,7 +145,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
-        self.service()?.events(id)
+        self.call(|tasks| tasks.events(id))
     }
 
     /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
@@ -131,7 +154,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        self.service()?.cancel(id)
+        self.call(|tasks| tasks.cancel(id))
     }
 
     /// The result's bytes.
@@ -139,7 +162,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
-        self.service()?.media(id, false)
+        self.call(|tasks| tasks.media(id, false))
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
@@ -147,7 +170,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::result`].
     pub fn preview(&self, id: &str) -> Result<Media> {
-        self.service()?.media(id, true)
+        self.call(|tasks| tasks.media(id, true))
     }
 
     /// Tasks of every status.
@@ -155,7 +178,7 @@ impl Platform {
     /// # Errors
     /// `validation_error` for a page larger than 100 or an unknown model.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.service()?.page(query)
+        self.call(|tasks| tasks.page(query))
     }
 
     /// Finished tasks with a result, newest first unless asked otherwise.
@@ -163,7 +186,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::tasks`].
     pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.service()?.page(&TaskQuery { status: Some(Status::Done), ..query.clone() })
+        self.call(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
     /// Removes an ended task and its files.
@@ -171,7 +194,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        self.service()?.delete(id)
+        self.call(|tasks| tasks.delete(id))
     }
 
     /// How the lanes and their pipelines stand.
@@ -179,17 +202,20 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn load(&self) -> Result<Load> {
-        let (lanes, waiting) = self.service()?.lanes();
+        let (lanes, waiting) = self.call(|tasks| Ok(tasks.lanes()))?;
         Ok(Load { lanes, waiting })
     }
 
     /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
+    /// The same is logged at the level debug.
     ///
     /// # Errors
     /// `invalid_state`.
     pub fn observe_lanes(&self, observer: LaneObserver) -> Result<()> {
-        self.service()?.observe_lanes(observer);
-        Ok(())
+        self.call(|tasks| {
+            tasks.observe_lanes(observer);
+            Ok(())
+        })
     }
 
     /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
@@ -201,22 +227,39 @@ impl Platform {
         if self.inner.process != std::process::id() {
             return Err(forked());
         }
-        if let Some(tasks) = &self.inner.tasks {
+        if let Some(running) = &self.inner.running {
             self.inner.closed.store(true, Ordering::SeqCst);
-            tasks.close(deadline);
+            running.close(deadline);
         }
         Ok(())
     }
 
-    fn service(&self) -> Result<&Tasks> {
+    /// Makes a call, and what it logs goes where the platform's logs go.
+    fn call<T>(&self, call: impl FnOnce(&Tasks) -> Result<T>) -> Result<T> {
         if self.inner.process != std::process::id() {
             return Err(forked());
         }
         if self.inner.closed.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorCode::InvalidState, "the platform is closed"));
         }
-        self.inner.tasks.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))
+        let running = self.inner.running.as_ref().ok_or_else(|| Error::internal("the platform has no tasks"))?;
+        running.log.scope(|| call(&running.tasks))
     }
+}
+
+fn start_tasks(settings: Settings) -> Result<Tasks> {
+    let catalog = match &settings.catalog {
+        None => Catalog::built_in()?,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Error::validation(format!("the catalog {} cannot be read: {error}", path.display()))
+            })?;
+            Catalog::from_json(&text)?
+        }
+    };
+    let store = Store::open(&settings.data_dir, task::MIGRATIONS)?;
+    tracing::debug!(version = env!("CARGO_PKG_VERSION"), data_dir = %settings.data_dir.display(), "the data folder is open");
+    Tasks::start(settings, catalog, store)
 }
 
 /// The process that opened the first platform: a child forked from it has copies of inference pools without their threads,
@@ -243,12 +286,12 @@ impl std::fmt::Debug for Platform {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(tasks) = self.tasks.take() else { return };
+        let Some(running) = self.running.take() else { return };
         if self.process == std::process::id() {
-            tasks.close(DROP_DEADLINE);
+            running.close(DROP_DEADLINE);
         } else {
             // A forked child has none of the threads, and closing the parent's database would break its locks.
-            std::mem::forget(tasks);
+            std::mem::forget(running);
         }
     }
 }
