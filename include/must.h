@@ -212,6 +212,43 @@ typedef int32_t must_event_t;
 #endif // __cplusplus
 
 /**
+ * How much a log record matters.
+ */
+enum must_log_level_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Something was lost, or will be unless a person acts.
+   */
+  MUST_LOG_LEVEL_ERROR = 1,
+  /**
+   * Something is not as it should be, and work goes on.
+   */
+  MUST_LOG_LEVEL_WARN = 2,
+  /**
+   * Something that a person running the platform may want to know.
+   */
+  MUST_LOG_LEVEL_INFO = 3,
+  /**
+   * What the platform does, such as loading and letting go of pipelines.
+   */
+  MUST_LOG_LEVEL_DEBUG = 4,
+  /**
+   * Everything.
+   */
+  MUST_LOG_LEVEL_TRACE = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum must_log_level_t must_log_level_t;
+#else
+typedef int32_t must_log_level_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
  */
 typedef struct must_buffer_t must_buffer_t;
@@ -240,6 +277,21 @@ typedef struct must_platform_t must_platform_t;
  * A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
  */
 typedef struct must_task_t must_task_t;
+
+/**
+ * Called by a platform with what it logs, on a thread of the library, one call at a time and in order.
+ *
+ * `level` is a `must_log_level_t`, `target` the module that logs, `message` what happened, `json` the whole record:
+ * `{"time", "level", "target", "message", "fields"}`, where `fields` says what it happened to (`task`, `code`, `model` and so
+ * on). The texts are the library's and live until the callback returns. None holds a prompt or a secret. The callback may
+ * call any function of this header; it must return normally (no `longjmp`, no C++ exception).
+ */
+typedef void (*must_log_fn)(void *user, int32_t level, const char *target, const char *message, const char *json);
+
+/**
+ * Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
+ */
+typedef void (*must_destroy_fn)(void *user);
 
 /**
  * An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
@@ -274,11 +326,6 @@ typedef struct {
  */
 typedef int32_t (*must_watch_fn)(void *user, int32_t event, const must_task_t *task);
 
-/**
- * Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
- */
-typedef void (*must_destroy_fn)(void *user);
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -311,6 +358,25 @@ int32_t must_platform_open(const char *settings,
                            must_error_t **error_out);
 
 /**
+ * Opens a data folder as `must_platform_open` does, and hands what the platform logs to a callback.
+ *
+ * `on_log` is called with `user` as its type says, with records at least as important as the setting `log_level` (`error`,
+ * `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. It holds up
+ * nothing but the next record: when it falls more than a thousand behind, records are dropped, and one that says how many
+ * comes in their place. Loading, finding and letting go of pipelines is logged at `debug`. `destroy`, which may be NULL, is
+ * called once with `user` after the last record, on that thread, when the platform has been closed; closing waits for that
+ * up to a second. When this function fails, `on_log` is not called any more, `destroy` is not called at all, and `user`
+ * stays the caller's. Since 0.1.0.
+ */
+int32_t must_platform_open_with_log(const char *settings,
+                                    size_t settings_len,
+                                    must_log_fn on_log,
+                                    void *user,
+                                    must_destroy_fn destroy,
+                                    must_platform_t **platform_out,
+                                    must_error_t **error_out);
+
+/**
  * Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
  *
  * Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
@@ -335,6 +401,18 @@ int32_t must_platform_free(must_platform_t **platform);
  * `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
  */
 int32_t must_models(const must_platform_t *platform, must_buffer_t **models_out, must_error_t **error_out);
+
+/**
+ * How the lanes stand: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for one.
+ *
+ * A lane has `model` (null for the shared one), `loaded` (ids of the models whose weights are loaded), `memory_bytes` that
+ * they hold, and since the platform was opened `hits` and `misses` (tasks that found their pipeline loaded, or not), `loads`
+ * and `evictions`. `*load_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`.
+ * Since 0.1.0.
+ */
+int32_t must_load(const must_platform_t *platform,
+                  must_buffer_t **load_out,
+                  must_error_t **error_out);
 
 /**
  * Checks a request, makes a durable task of it and queues it. Does not wait for the result.

@@ -14,6 +14,7 @@
 
 #include "must.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -148,6 +149,105 @@ class Json {
 
  private:
   std::string text_;
+};
+
+/// Reads JSON text of the library from front to back.
+class JsonReader {
+ public:
+  explicit JsonReader(std::string_view text) : rest_(text) {}
+
+  /// Calls `field` with the name of each field of an object; it reads the value.
+  template <typename Field>
+  void object(Field field) {
+    items('{', '}', [&] {
+      const std::string name = text();
+      expect(':');
+      field(name);
+    });
+  }
+  /// Calls `item` for each item of an array; it reads the item.
+  template <typename Item>
+  void array(Item item) { items('[', ']', item); }
+
+  std::string text() {
+    expect('"');
+    std::string text;
+    while (!rest_.empty() && rest_.front() != '"') {
+      char c = take();
+      if (c == '\\') {
+        switch (c = take()) {
+          case 'n': c = '\n'; break;
+          case 't': c = '\t'; break;
+          case 'r': c = '\r'; break;
+          case 'b': c = '\b'; break;
+          case 'f': c = '\f'; break;
+          case 'u': c = static_cast<char>(hex()); break;  // The library escapes control characters so, and nothing else.
+          default: break;
+        }
+      }
+      text += c;
+    }
+    expect('"');
+    return text;
+  }
+  std::optional<std::string> text_or_null() {
+    if (!is('n')) return text();
+    skip();
+    return std::nullopt;
+  }
+  std::uint64_t number() {
+    if (rest_.empty() || rest_.front() < '0' || rest_.front() > '9') fail();
+    std::uint64_t number = 0;
+    while (!rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9') number = number * 10 + static_cast<std::uint64_t>(take() - '0');
+    return number;
+  }
+  /// Passes over a value of any kind.
+  void skip() {
+    if (is('{')) {
+      object([&](const std::string &) { skip(); });
+    } else if (is('[')) {
+      array([&] { skip(); });
+    } else if (is('"')) {
+      text();
+    } else {
+      rest_.remove_prefix(std::min(rest_.find_first_of(",]}"), rest_.size()));
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is(char c) const noexcept { return !rest_.empty() && rest_.front() == c; }
+  char take() {
+    if (rest_.empty()) fail();
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    return c;
+  }
+  void expect(char c) {
+    if (take() != c) fail();
+  }
+  int hex() {
+    int code = 0;
+    for (int n = 0; n < 4; ++n) {
+      const char c = take();
+      code = code * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return code;
+  }
+  template <typename Item>
+  void items(char open, char close, Item item) {
+    expect(open);
+    while (!is(close)) {
+      item();
+      if (!is(',')) break;
+      take();
+    }
+    expect(close);
+  }
+  [[noreturn]] static void fail() {
+    throw Error(MUST_INTERNAL, "the library gave JSON that cannot be read", "Report it with the versions of libmust and its header.");
+  }
+
+  std::string_view rest_;
 };
 
 }  // namespace detail
@@ -435,6 +535,8 @@ class Settings {
   Settings &threads(std::size_t count) { return set_json("threads", std::to_string(count)); }
   /// Places in the shared queue.
   Settings &queue_depth(std::size_t places) { return set_json("queue_depth", std::to_string(places)); }
+  /// Least important records that a log function hears: `error`, `warn`, `info` (the default), `debug` or `trace`.
+  Settings &log_level(std::string_view level) { return json_.text("log_level", level), *this; }
   /// Any other setting, as a JSON value; durations are seconds.
   Settings &set_json(std::string_view name, std::string_view json) { return json_.raw(name, json), *this; }
 
@@ -472,17 +574,74 @@ struct Page {
   bool has_more = false;        ///< Whether another page follows.
 };
 
+/// How much a log record matters.
+enum class LogLevel : int32_t {
+  error = MUST_LOG_LEVEL_ERROR,  ///< Something was lost, or will be unless a person acts.
+  warn = MUST_LOG_LEVEL_WARN,    ///< Something is not as it should be, and work goes on.
+  info = MUST_LOG_LEVEL_INFO,    ///< Something that a person running the platform may want to know.
+  debug = MUST_LOG_LEVEL_DEBUG,  ///< What the platform does, such as loading and letting go of pipelines.
+  trace = MUST_LOG_LEVEL_TRACE,  ///< Everything.
+};
+
+/// The stable name of a level.
+[[nodiscard]] inline const char *to_string(LogLevel level) noexcept {
+  switch (level) {
+    case LogLevel::error: return "error";
+    case LogLevel::warn: return "warn";
+    case LogLevel::info: return "info";
+    case LogLevel::debug: return "debug";
+    case LogLevel::trace: return "trace";
+  }
+  return "";
+}
+
+/// One thing that a platform logged. Holds no prompt and no secret.
+struct LogRecord {
+  LogLevel level{};     ///< How much it matters.
+  std::string target;   ///< Module that logged it.
+  std::string message;  ///< What happened.
+  std::string json;     ///< The whole record: a JSON object with `time`, `level`, `target`, `message` and `fields`.
+};
+
+/// A function that hears what a platform logs. Called on a thread of the library, one record at a time; may call the
+/// platform. What it throws is dropped, and the next record comes.
+using LogFunction = std::function<void(const LogRecord &)>;
+
+/// How one lane stands.
+struct Lane {
+  std::optional<std::string> model;  ///< The model that the lane belongs to; none for the shared lane.
+  std::vector<std::string> loaded;   ///< Ids of the models whose weights are loaded, in the order of their last use.
+  std::uint64_t memory_bytes = 0;    ///< Bytes that they hold.
+  std::uint64_t hits = 0;            ///< Tasks that found their pipeline loaded since the platform was opened.
+  std::uint64_t misses = 0;          ///< Tasks that did not.
+  std::uint64_t loads = 0;           ///< Pipelines that were loaded.
+  std::uint64_t evictions = 0;       ///< Pipelines that were let go.
+};
+
+/// How the lanes stand.
+struct Load {
+  std::vector<Lane> lanes;    ///< Every lane; the shared one is the last.
+  std::uint64_t waiting = 0;  ///< Tasks that wait for a lane.
+};
+
 /// A running platform in one data folder. Its destructor closes it.
 class Platform {
  public:
   /// Opens the data folder, brings back what a crash interrupted, and starts to work.
   explicit Platform(const Settings &settings) {
-    if (must_abi_version() < MUST_ABI_VERSION) {
-      throw Error(MUST_INVALID_STATE, std::string("libmust ") + must_version() + " is older than its header",
-                  "Install the libmust that the program was built with, or a later one.");
-    }
+    check_version();
     const std::string json = settings.json();
     detail::call(must_platform_open, json.data(), json.size(), platform_.out());
+  }
+  /// The same, and what the platform logs goes to `log`: records at least as important as `Settings::log_level`.
+  Platform(const Settings &settings, LogFunction log) {
+    check_version();
+    if (!log) throw Error(MUST_VALIDATION_ERROR, "the log function is empty", "Pass a function, or leave it out.");
+    const std::string json = settings.json();
+    auto logger = std::make_unique<Logger>(Logger{std::move(log)});
+    detail::call(must_platform_open_with_log, json.data(), json.size(), &Logger::call, static_cast<void *>(logger.get()),
+                 &Logger::destroy, platform_.out());
+    static_cast<void>(logger.release());  // The library's now; `destroy` ends it.
   }
   /// The same with the defaults.
   explicit Platform(std::string_view data_dir) : Platform(Settings(data_dir)) {}
@@ -492,6 +651,24 @@ class Platform {
     detail::BufferHandle buffer;
     detail::call(must_models, platform_.get(), buffer.out());
     return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
+  }
+
+  /// How the lanes and their pipelines stand.
+  [[nodiscard]] Load load() const {
+    detail::BufferHandle buffer;
+    detail::call(must_load, platform_.get(), buffer.out());
+    detail::JsonReader json({reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())});
+    Load load;
+    json.object([&](const std::string &name) {
+      if (name == "waiting") {
+        load.waiting = json.number();
+      } else if (name == "lanes") {
+        json.array([&] { load.lanes.push_back(read_lane(json)); });
+      } else {
+        json.skip();
+      }
+    });
+    return load;
   }
 
   /// Checks the request, makes a durable task of it and queues it. Does not wait for the result.
@@ -525,6 +702,49 @@ class Platform {
   [[nodiscard]] must_platform_t *handle() const noexcept { return platform_.get(); }
 
  private:
+  struct Logger {
+    LogFunction log;
+
+    static void call(void *user, int32_t level, const char *target, const char *message, const char *json) noexcept {
+      try {
+        static_cast<Logger *>(user)->log(LogRecord{static_cast<LogLevel>(level), target, message, json});
+      } catch (...) {
+      }
+    }
+    static void destroy(void *user) noexcept { delete static_cast<Logger *>(user); }
+  };
+
+  static void check_version() {
+    if (must_abi_version() < MUST_ABI_VERSION) {
+      throw Error(MUST_INVALID_STATE, std::string("libmust ") + must_version() + " is older than its header",
+                  "Install the libmust that the program was built with, or a later one.");
+    }
+  }
+
+  static Lane read_lane(detail::JsonReader &json) {
+    Lane lane;
+    json.object([&](const std::string &name) {
+      if (name == "model") {
+        lane.model = json.text_or_null();
+      } else if (name == "loaded") {
+        json.array([&] { lane.loaded.push_back(json.text()); });
+      } else if (name == "memory_bytes") {
+        lane.memory_bytes = json.number();
+      } else if (name == "hits") {
+        lane.hits = json.number();
+      } else if (name == "misses") {
+        lane.misses = json.number();
+      } else if (name == "loads") {
+        lane.loads = json.number();
+      } else if (name == "evictions") {
+        lane.evictions = json.number();
+      } else {
+        json.skip();
+      }
+    });
+    return lane;
+  }
+
   template <typename Function>
   [[nodiscard]] Page list(Function function, const Query &query) const {
     const std::string json = query.json();

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 
 const require = createRequire(import.meta.url);
-const dist = resolve(process.env.MUST_NODE_DIST ?? "bindings-node/dist");
+const { Platform } = require(resolve(process.env.MUST_NODE_DIST ?? "bindings-node/dist", "index.js"));
 const [dataDir, ...counts] = process.argv.slice(2);
 const [batches, statuses, submits] = counts.map(Number);
 const PROMPT = "a red circle on a white background";
@@ -23,22 +23,7 @@ async function timed(calls, call) {
   return times;
 }
 
-/** A paused platform; where the public settings do not know `paused`, opened one layer below them. */
-async function open() {
-  const { Platform } = require(resolve(dist, "index.js"));
-  try {
-    return await Platform.open({ dataDir, paused: true, queueDepth: QUEUE_DEPTH });
-  } catch (error) {
-    if (error.code !== "validation_error") throw error;
-    const { Calls } = require(resolve(dist, "calls.js"));
-    const calls = new Calls();
-    const settings = JSON.stringify({ data_dir: dataDir, paused: true, queue_depth: QUEUE_DEPTH });
-    await calls.start((call) => calls.native.open(call, settings));
-    return new Platform(calls);
-  }
-}
-
-const platform = await open();
+const platform = await Platform.open({ dataDir, paused: true, queueDepth: QUEUE_DEPTH });
 const generate = (seed) => platform.generate({ model: "tiny-image", prompt: PROMPT, seed });
 const submit = await timed(submits, generate);
 const pending = await generate(0);

@@ -5,6 +5,8 @@ pub mod catalog;
 pub mod clock;
 pub mod diffusion;
 pub mod error;
+mod json;
+mod log;
 pub mod media;
 pub mod platform;
 pub mod secrets;
@@ -14,6 +16,7 @@ pub mod task;
 mod thread;
 
 pub use error::{Error, ErrorCode, Result};
+pub use log::{LogLevel, LogRecord};
 pub use platform::{Event, Host, Load, Platform};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{

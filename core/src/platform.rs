@@ -8,6 +8,7 @@ use crate::audit::{self, AnchorCallback, Audit, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
+use crate::log::{Log, LogRecord};
 use crate::secrets::{self, KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
@@ -59,6 +60,7 @@ struct Inner {
 
 /// Everything that a platform is put together from.
 struct Parts {
+    log: Log,
     tasks: Tasks,
     access: Access,
     vault: Arc<Vault>,
@@ -66,12 +68,54 @@ struct Parts {
     store: Arc<Store>,
 }
 
+/// The parts that log.
+type Started = (Tasks, Access, Arc<Vault>, Arc<Audit>, Arc<Store>);
+
 impl Parts {
+    fn start(settings: Settings, host: Host) -> Result<Started> {
+        let catalog = match &settings.catalog {
+            None => Catalog::built_in()?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Error::validation(format!("the catalog {} cannot be read: {error}", path.display()))
+                })?;
+                Catalog::from_json(&text)?
+            }
+        };
+        let audit_keys = host.audit_keys.map_or_else(|| settings.audit_keys(), KeySource::Host);
+        let signing = Signing::new(audit_keys, settings.audit_anchors(), host.anchor);
+        let store = Arc::new(Store::open(&settings.data_dir, MIGRATIONS, Some(signing.hook()))?);
+        tracing::debug!(version = env!("CARGO_PKG_VERSION"), data_dir = %settings.data_dir.display(), "the data folder is open");
+        let clock = host.clock;
+        let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&clock), signing)?);
+        let rest = || {
+            let master_keys = host.master_keys.map_or_else(|| settings.master_keys(), KeySource::Host);
+            let environment = settings.environment.as_str().to_owned();
+            let vault =
+                Vault::start(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit), master_keys, environment);
+            let vault = Arc::new(vault);
+            let access =
+                Access::new(Arc::clone(&store), clock, Arc::clone(&audit), Arc::clone(&vault), &settings.access())?;
+            let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit))?;
+            Ok((tasks, access, vault))
+        };
+        match rest() {
+            Ok((tasks, access, vault)) => Ok((tasks, access, vault, audit, store)),
+            Err(error) => {
+                audit.close();
+                Err(error)
+            }
+        }
+    }
+
     /// Stops all threads in the order in which they depend on each other, then closes the data folder.
     fn close(&self, deadline: Duration) {
-        self.tasks.close(deadline);
-        self.audit.close();
-        self.store.close();
+        self.log.scope(|| {
+            self.tasks.close(deadline);
+            self.audit.close();
+            self.store.close();
+        });
+        self.log.close();
     }
 }
 
@@ -112,38 +156,43 @@ impl Platform {
     /// As [`Platform::open`].
     pub fn open_with(settings: Settings, host: Host) -> Result<Self> {
         refuse_forked_child()?;
-        let catalog = match &settings.catalog {
-            None => Catalog::built_in()?,
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Error::validation(format!("the catalog {} cannot be read: {error}", path.display()))
-                })?;
-                Catalog::from_json(&text)?
-            }
-        };
-        let audit_keys = host.audit_keys.map_or_else(|| settings.audit_keys(), KeySource::Host);
-        let signing = Signing::new(audit_keys, settings.audit_anchors(), host.anchor);
-        let store = Arc::new(Store::open(&settings.data_dir, MIGRATIONS, Some(signing.hook()))?);
-        let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&host.clock), signing)?);
-        let master_keys = host.master_keys.map_or_else(|| settings.master_keys(), KeySource::Host);
-        let environment = settings.environment.as_str().to_owned();
-        let (clock, audit_log) = (Arc::clone(&host.clock), Arc::clone(&audit));
-        let vault = Arc::new(Vault::start(Arc::clone(&store), clock, audit_log, master_keys, environment));
-        let access_settings = settings.access();
-        let started =
-            Access::new(Arc::clone(&store), host.clock, Arc::clone(&audit), Arc::clone(&vault), &access_settings)
-                .and_then(|access| {
-                    Ok((access, Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit))?))
-                });
-        let (access, tasks) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                audit.close();
-                return Err(error);
-            }
-        };
+        Self::start(settings, host, Log::of_host())
+    }
+
+    /// Like [`Platform::open`], and what the platform logs from then on goes to `function` instead of a `tracing` subscriber of
+    /// the host: records at least as important as the setting `log_level`.
+    ///
+    /// The function is called on a thread of its own, one record at a time and in order, from before this returns until after
+    /// [`Platform::close`]. It may call the platform. Nothing waits for it but the next record; when it falls more than a
+    /// thousand records behind, records are dropped, and one that says how many comes in their place. Closing gives it a
+    /// second to take what is left. A panic in it is caught, and the next record comes. It is dropped when the platform has
+    /// been closed; when this fails, before this returns.
+    ///
+    /// # Errors
+    /// As [`Platform::open`].
+    pub fn open_with_log(settings: Settings, function: impl FnMut(&LogRecord) + Send + 'static) -> Result<Self> {
+        Self::open_with_host_and_log(settings, Host::default(), function)
+    }
+
+    /// [`Platform::open_with`] and [`Platform::open_with_log`] in one.
+    ///
+    /// # Errors
+    /// As [`Platform::open`].
+    pub fn open_with_host_and_log(
+        settings: Settings,
+        host: Host,
+        function: impl FnMut(&LogRecord) + Send + 'static,
+    ) -> Result<Self> {
+        refuse_forked_child()?;
+        let log = Log::start(settings.log_level, function)?;
+        Self::start(settings, host, log)
+    }
+
+    fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
+        let started = log.scope(|| Parts::start(settings, host));
+        let (tasks, access, vault, audit, store) = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Some(Parts { tasks, access, vault, audit, store });
+        let parts = Some(Parts { log, tasks, access, vault, audit, store });
         Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
     }
 
@@ -176,7 +225,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<serde_json::Value>> {
-        Ok(self.service()?.models())
+        self.call(|tasks| Ok(tasks.models()))
     }
 
     /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result;
@@ -185,7 +234,7 @@ impl Platform {
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        self.service()?.submit(request)
+        self.call(|tasks| tasks.submit(request))
     }
 
     /// The task as it stands.
@@ -193,7 +242,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        self.service()?.status(id)
+        self.call(|tasks| tasks.status(id))
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
@@ -217,7 +266,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
-        self.service()?.events(id)
+        self.call(|tasks| tasks.events(id))
     }
 
     /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
@@ -226,7 +275,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        self.service()?.cancel(id)
+        self.call(|tasks| tasks.cancel(id))
     }
 
     /// The result's bytes.
@@ -234,7 +283,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
-        self.service()?.media(id, false)
+        self.call(|tasks| tasks.media(id, false))
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
@@ -242,7 +291,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::result`].
     pub fn preview(&self, id: &str) -> Result<Media> {
-        self.service()?.media(id, true)
+        self.call(|tasks| tasks.media(id, true))
     }
 
     /// Tasks of every status.
@@ -250,7 +299,7 @@ impl Platform {
     /// # Errors
     /// `validation_error` for a page larger than 100 or an unknown model.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.service()?.page(query)
+        self.call(|tasks| tasks.page(query))
     }
 
     /// Finished tasks with a result, newest first unless asked otherwise.
@@ -258,7 +307,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::tasks`].
     pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.service()?.page(&TaskQuery { status: Some(Status::Done), ..query.clone() })
+        self.call(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
     /// Removes an ended task and its files.
@@ -266,7 +315,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        self.service()?.delete(id)
+        self.call(|tasks| tasks.delete(id))
     }
 
     /// How the lanes and their pipelines stand.
@@ -274,17 +323,20 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn load(&self) -> Result<Load> {
-        let (lanes, waiting) = self.service()?.lanes();
+        let (lanes, waiting) = self.call(|tasks| Ok(tasks.lanes()))?;
         Ok(Load { lanes, waiting })
     }
 
     /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
+    /// The same is logged at the level debug.
     ///
     /// # Errors
     /// `invalid_state`.
     pub fn observe_lanes(&self, observer: LaneObserver) -> Result<()> {
-        self.service()?.observe_lanes(observer);
-        Ok(())
+        self.call(|tasks| {
+            tasks.observe_lanes(observer);
+            Ok(())
+        })
     }
 
     /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
@@ -303,8 +355,10 @@ impl Platform {
         Ok(())
     }
 
-    fn service(&self) -> Result<&Tasks> {
-        Ok(&self.parts()?.tasks)
+    /// Makes a call, and what it logs goes where the platform's logs go.
+    fn call<T>(&self, call: impl FnOnce(&Tasks) -> Result<T>) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| call(&parts.tasks))
     }
 
     fn parts(&self) -> Result<&Parts> {

@@ -1,7 +1,9 @@
 //! What a host decides when it opens a platform. Read once; never changes while the platform is open.
 
 use crate::access::AccessSettings;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::json;
+use crate::log::LogLevel;
 use crate::secrets::{KeySource, SecretText};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -53,6 +55,9 @@ pub struct Settings {
     /// How long an unused pipeline stays loaded.
     #[serde(default = "defaults::idle_evict", deserialize_with = "seconds")]
     pub idle_evict: Duration,
+    /// Least important records that the function given to [`Platform::open_with_log`](crate::Platform::open_with_log) hears.
+    #[serde(default)]
+    pub log_level: LogLevel,
     /// Master keys as the text of a key file; stands in for `master_key_file`.
     #[serde(default)]
     pub master_key: Option<SecretText>,
@@ -137,6 +142,7 @@ impl Settings {
             image_stale: defaults::image_stale(),
             video_stale: defaults::video_stale(),
             idle_evict: defaults::idle_evict(),
+            log_level: LogLevel::default(),
             master_key: None,
             master_key_file: None,
             audit_key_file: None,
@@ -153,10 +159,8 @@ impl Settings {
     /// # Errors
     /// `validation_error` that names the field at fault.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| {
-            Error::validation(format!("the settings are not valid: {error}"))
-                .with_action("Correct the settings and open the platform again.")
-        })
+        json::read(text, "the settings are not valid", &[("data_dir", "".into())])
+            .map_err(|error| error.with_action("Correct the settings and open the platform again."))
     }
 
     pub(crate) fn access(&self) -> AccessSettings {
@@ -193,7 +197,8 @@ impl Settings {
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
-    Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| serde::de::Error::custom("must be a number of seconds, 0 or more, and not too large"))
 }
 
 mod defaults {

@@ -1,6 +1,7 @@
 //! Threads of our own: named, and deaf to SIGPIPE whatever the host has set; and waiting for a future without an executor.
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::log;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,14 +9,18 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{Builder, JoinHandle, Thread};
 use std::time::Instant;
 
-/// Starts a named thread.
+/// Starts a named thread. It logs to where the thread that starts it does.
 ///
 /// # Errors
 /// `dependency_unavailable` when the system has no thread to give.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let log = log::inherited();
     let body = move || {
         block_sigpipe();
-        work();
+        match &log {
+            Some(log) => tracing::dispatcher::with_default(log, work),
+            None => work(),
+        }
     };
     Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
         Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the thread {name}: {error}"))
@@ -23,7 +28,7 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 }
 
 /// A host written in C dies of SIGPIPE by default; our threads get the write's error instead.
-pub(crate) fn block_sigpipe() {
+fn block_sigpipe() {
     #[cfg(unix)]
     {
         use nix::sys::signal::{SigSet, Signal};

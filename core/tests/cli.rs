@@ -107,6 +107,36 @@ fn refusals_say_why_and_exit_with_their_code() {
     assert_eq!(must(&data, &["generate"]).code, 2);
 }
 
+/// The system lets its administrator write anywhere, so there the program runs as somebody else, from where that one may
+/// read it.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_said_to_be_so() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (data, program) = (folder.path().join("data"), folder.path().join("must"));
+    let set_mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_must"), &program).unwrap();
+    set_mode(folder.path(), 0o755);
+    set_mode(&program, 0o755);
+    set_mode(&data, 0o555);
+    let mut command = Command::new(&program);
+    command.args(["--json", "--data"]).arg(&data).arg("models");
+    if std::fs::metadata(folder.path()).unwrap().uid() == 0 {
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let error = json(std::str::from_utf8(&output.stderr).unwrap());
+    assert_eq!(error["code"], "dependency_unavailable");
+    assert!(error["detail"].as_str().unwrap().contains(data.to_str().unwrap()), "{error}");
+    assert!(error["user_action"].as_str().unwrap().contains("write"), "{error}");
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+    set_mode(&data, 0o755);
+}
+
 #[test]
 fn a_second_program_in_the_folder_is_told_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod handle;
 mod listing;
+mod log;
 mod platform;
 mod signals;
 mod task;

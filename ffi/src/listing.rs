@@ -68,8 +68,7 @@ unsafe fn list(
             let out = Out::new("page_out", page_out)?;
             let query = match text("query", query, query_len)? {
                 "" => TaskQuery::default(),
-                query => serde_json::from_str(query)
-                    .map_err(|e| Error::validation(format!("the query is not valid: {e}")))?,
+                query => TaskQuery::from_json(query)?,
             };
             let page = open(platform)?.call(|platform| call(platform, &query))?;
             out.give(Page { page, json: OnceLock::new() })

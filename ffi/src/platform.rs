@@ -3,9 +3,10 @@
 use crate::buffer::Buffer;
 use crate::entry::{Out, deadline, enter, free, text};
 use crate::handle;
-use crate::types::{must_buffer_t, must_error_t, must_platform_t};
+use crate::log::Logger;
+use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_log_fn, must_platform_t};
 use must::{Error, ErrorCode, Platform, Result, Settings};
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -91,6 +92,44 @@ pub unsafe extern "C" fn must_platform_open(
     }
 }
 
+/// Opens a data folder as `must_platform_open` does, and hands what the platform logs to a callback.
+///
+/// `on_log` is called with `user` as its type says, with records at least as important as the setting `log_level` (`error`,
+/// `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. It holds up
+/// nothing but the next record: when it falls more than a thousand behind, records are dropped, and one that says how many
+/// comes in their place. Loading, finding and letting go of pipelines is logged at `debug`. `destroy`, which may be NULL, is
+/// called once with `user` after the last record, on that thread, when the platform has been closed; closing waits for that
+/// up to a second. When this function fails, `on_log` is not called any more, `destroy` is not called at all, and `user`
+/// stays the caller's. Since 0.1.0.
+///
+/// # Safety
+/// As for `must_platform_open`; `on_log` and `destroy` may be called with `user` on another thread until `destroy` has been.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_platform_open_with_log(
+    settings: *const c_char,
+    settings_len: usize,
+    on_log: must_log_fn,
+    user: *mut c_void,
+    destroy: must_destroy_fn,
+    platform_out: *mut *mut must_platform_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("platform_out", platform_out)?;
+            let logger = Logger::new(on_log, user, destroy)?;
+            let owned = logger.owned();
+            let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
+            let platform = Platform::open_with_log(settings, move |record| logger.call(record))?;
+            // A platform that gets no handle is closed again, and `user` stays the caller's all the same.
+            out.give(Open { platform, poisoned: AtomicBool::new(false) })?;
+            owned.store(true, Ordering::Release);
+            Ok(())
+        })
+    }
+}
+
 /// Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
 ///
 /// Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
@@ -145,6 +184,33 @@ pub unsafe extern "C" fn must_models(
             let out = Out::new("models_out", models_out)?;
             let models = open(platform)?.call(Platform::models)?;
             out.give(Buffer::text(serde_json::Value::Array(models).to_string()))
+        })
+    }
+}
+
+/// How the lanes stand: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for one.
+///
+/// A lane has `model` (null for the shared one), `loaded` (ids of the models whose weights are loaded), `memory_bytes` that
+/// they hold, and since the platform was opened `hits` and `misses` (tasks that found their pipeline loaded, or not), `loads`
+/// and `evictions`. `*load_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`.
+/// Since 0.1.0.
+///
+/// # Safety
+/// `load_out` points to memory for a handle; `error_out` is NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_load(
+    platform: *const must_platform_t,
+    load_out: *mut *mut must_buffer_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("load_out", load_out)?;
+            let load = open(platform)?.call(Platform::load)?;
+            let text = serde_json::to_string(&load)
+                .map_err(|error| Error::internal(format!("the load cannot be written: {error}")))?;
+            out.give(Buffer::text(text))
         })
     }
 }

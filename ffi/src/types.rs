@@ -74,5 +74,36 @@ pub enum must_event_t {
 /// no C++ exception).
 pub type must_watch_fn = Option<unsafe extern "C" fn(user: *mut c_void, event: i32, task: *const must_task_t) -> i32>;
 
+/// How much a log record matters.
+#[repr(i32)]
+pub enum must_log_level_t {
+    /// Something was lost, or will be unless a person acts.
+    Error = 1,
+    /// Something is not as it should be, and work goes on.
+    Warn = 2,
+    /// Something that a person running the platform may want to know.
+    Info = 3,
+    /// What the platform does, such as loading and letting go of pipelines.
+    Debug = 4,
+    /// Everything.
+    Trace = 5,
+}
+
+/// Called by a platform with what it logs, on a thread of the library, one call at a time and in order.
+///
+/// `level` is a `must_log_level_t`, `target` the module that logs, `message` what happened, `json` the whole record:
+/// `{"time", "level", "target", "message", "fields"}`, where `fields` says what it happened to (`task`, `code`, `model` and so
+/// on). The texts are the library's and live until the callback returns. None holds a prompt or a secret. The callback may
+/// call any function of this header; it must return normally (no `longjmp`, no C++ exception).
+pub type must_log_fn = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        level: i32,
+        target: *const c_char,
+        message: *const c_char,
+        json: *const c_char,
+    ),
+>;
+
 /// Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
 pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;

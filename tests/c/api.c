@@ -129,6 +129,79 @@ static void listings(must_platform_t *platform, const char *id) {
   must_page_free(&page);
 }
 
+struct log {
+  pthread_mutex_t lock;
+  int warnings, lanes, destroyed;
+  must_platform_t *platform;
+};
+
+static void on_log(void *user, int32_t level, const char *target, const char *message, const char *json) {
+  struct log *log = user;
+  sigset_t mask;
+  CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGPIPE));
+  CHECK(level >= MUST_LOG_LEVEL_ERROR && level <= MUST_LOG_LEVEL_DEBUG);
+  CHECK(strlen(target) > 0 && strlen(message) > 0 && strstr(json, message) != NULL && strstr(json, "\"fields\"") != NULL);
+  pthread_mutex_lock(&log->lock);
+  if (level == MUST_LOG_LEVEL_WARN) {
+    /* A prompt of 40 words, of which the small model reads fewer. Calling the platform from here is fine. */
+    CHECK(strstr(json, "\"tokens\"") != NULL && strstr(json, "\"task\"") != NULL && strstr(json, "circle") == NULL);
+    must_error_t *error = NULL;
+    must_page_t *page = NULL;
+    OK(must_tasks(log->platform, NULL, 0, &page, &error));
+    must_page_free(&page);
+    log->warnings++;
+  }
+  if (strstr(json, "\"event\":\"loaded\"") != NULL) log->lanes++;
+  CHECK(log->destroyed == 0);
+  pthread_mutex_unlock(&log->lock);
+}
+
+static void on_log_destroy(void *user) {
+  struct log *log = user;
+  pthread_mutex_lock(&log->lock);
+  log->destroyed++;
+  pthread_mutex_unlock(&log->lock);
+}
+
+/* What a platform logs reaches the callback, until the platform is closed; how its lanes stand. */
+static void logs_and_load(const char *folder) {
+  must_error_t *error = NULL;
+  must_platform_t *none = NULL;
+  must_task_t *task = NULL, *now = NULL;
+  must_buffer_t *load = NULL;
+  struct log log = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, NULL};
+  char settings[4096], prompt[1024] = "", request[2048];
+  FAILS(MUST_VALIDATION_ERROR, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\"}"), NULL, &log, on_log_destroy, &none, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\", \"log_level\": \"loud\"}"), on_log, &log,
+                                                           on_log_destroy, &none, &error));
+  FAILS(MUST_DEPENDENCY_UNAVAILABLE, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"/proc/must\"}"), on_log, &log,
+                                                                 on_log_destroy, &none, &error));
+  CHECK(none == NULL && log.destroyed == 0);
+
+  snprintf(settings, sizeof settings,
+           "{\"data_dir\": \"%s/logs\", \"device\": \"cpu\", \"log_level\": \"debug\", \"image_limit\": 7200, \"image_stale\": 14400}",
+           folder);
+  pthread_mutex_lock(&log.lock);
+  OK(must_platform_open_with_log(MUST_STR(settings), on_log, &log, on_log_destroy, &log.platform, &error));
+  pthread_mutex_unlock(&log.lock);
+  for (int n = 0; n < 40; n++) strcat(prompt, "a red circle ");
+  snprintf(request, sizeof request, "{\"model\": \"tiny-image\", \"prompt\": \"%s\", \"seed\": 7, \"steps\": 4}", prompt);
+  OK(must_submit(log.platform, MUST_STR(request), NULL, 0, &task, &error));
+  OK(must_wait(log.platform, MUST_STR(must_task_id(task)), -1, &now, &error));
+  CHECK(must_task_status(now) == MUST_STATUS_DONE);
+  must_task_free(&now);
+  must_task_free(&task);
+  OK(must_load(log.platform, &load, &error));
+  const char *text = (const char *)must_buffer_data(load);
+  CHECK(strstr(text, "\"misses\":1") != NULL && strstr(text, "\"loaded\":[\"tiny-image\"]") != NULL);
+  CHECK(strstr(text, "\"waiting\":0") != NULL && strstr(text, "\"model\":null") != NULL);
+  must_buffer_free(&load);
+  OK(must_platform_close(log.platform, 10000, &error));
+  FAILS(MUST_INVALID_STATE, must_load(log.platform, &load, &error));
+  must_platform_free(&log.platform);
+  CHECK(log.warnings == 1 && log.lanes == 1 && log.destroyed == 1);
+}
+
 void test_api(const char *folder) {
   must_error_t *error = NULL;
   struct sigaction before, after;
@@ -194,4 +267,5 @@ void test_api(const char *folder) {
   must_task_free(&now);
   must_task_free(&task);
   must_platform_free(&platform);
+  logs_and_load(folder);
 }

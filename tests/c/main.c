@@ -1,6 +1,7 @@
 /* Tests of the C interface: every function, every kind of bad input, misuse of handles, processes, threads, memory.
  *
  *     must-c-test FOLDER CALLS [PART...]     parts: api bad handles processes load; all of them when none is named
+ *     must-c-test FOLDER 0 disk              FOLDER is a disk of a few megabytes, and will be filled
  */
 #include "check.h"
 
@@ -34,10 +35,10 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: %s FOLDER CALLS [PART...]\n", argv[0]);
     return 2;
   }
-  static const char *const parts[] = {"api", "bad", "handles", "processes", "load"};
+  static const char *const parts[] = {"api", "bad", "handles", "processes", "load", "disk"};
   CHECK(must_abi_version() >= MUST_ABI_VERSION && strlen(must_version()) > 0);
   for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
-    bool wanted = argc == 3;
+    bool wanted = argc == 3 && strcmp(parts[part], "disk") != 0;
     for (int i = 3; i < argc; i++) wanted |= strcmp(argv[i], parts[part]) == 0;
     if (!wanted) continue;
     switch (part) {
@@ -45,7 +46,8 @@ int main(int argc, char **argv) {
       case 1: test_bad_input(argv[1]); break;
       case 2: test_handles(argv[1]); break;
       case 3: test_processes(argv[1], argv[0]); break;
-      default: test_load(argv[1], atoi(argv[2]));
+      case 4: test_load(argv[1], atoi(argv[2])); break;
+      default: test_full_disk(argv[1]);
     }
     printf("ok %s\n", parts[part]);
     fflush(stdout);

@@ -69,6 +69,15 @@ step plain
 "$work/tests/must-cpp-test" "$(folder)"
 "$work/tests/must-cpp-static-test" "$(folder)"
 
+if [ "$(uname)" = Linux ]; then
+  step full disk
+  rights=
+  [ "$(id -u)" = 0 ] || rights=--map-root-user
+  small='mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
+  disk=$(folder)
+  unshare $rights --mount sh -c "$small" "$disk" "$work/tests/must-c-test" "$disk" 0 disk || fail "the full disk"
+fi
+
 step AddressSanitizer
 export MUST_TEST_TOOL=asan
 "$work/c-asan" "$(folder)" 200
@@ -79,7 +88,7 @@ step valgrind
 export MUST_TEST_TOOL=valgrind
 check() {
   valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
-    --suppressions="$here/valgrind.supp" --fair-sched=yes "$@"
+    --fair-sched=yes "$@"
 }
 check "$work/tests/must-c-test" "$(folder)" 50
 check "$work/tests/must-cpp-test" "$(folder)"

@@ -1,6 +1,7 @@
 // Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
 //
 //     must-cpp-test FOLDER
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <iostream>
@@ -155,6 +156,54 @@ static void bad_input(const must::Platform &platform) {
   task.cancel();
 }
 
+static void logs_and_load(const std::string &folder) {
+  std::mutex lock;
+  std::vector<must::LogRecord> records;
+  auto settings = must::Settings(folder + "/cpp-logs").device("cpu").log_level("debug").set_json("lanes", R"(["tiny-video"])");
+  settings.set_json("image_limit", "7200").set_json("image_stale", "14400");
+  {
+    must::Platform platform(settings, [&](const must::LogRecord &record) {
+      const std::lock_guard<std::mutex> guard(lock);
+      records.push_back(record);
+      throw std::runtime_error("dropped");
+    });
+    std::string prompt;
+    for (int n = 0; n < 40; ++n) prompt += "a red circle ";
+    const auto done = platform.submit(must::GenerateRequest("tiny-image", prompt).seed(7).set("steps", 4)).wait();
+    CHECK(done.status == must::Status::done);
+    const auto load = platform.load();
+    CHECK(load.lanes.size() == 2 && load.waiting == 0);
+    CHECK(load.lanes.front().model == "tiny-video" && load.lanes.front().loaded.empty());
+    const auto &shared = load.lanes.back();
+    CHECK(!shared.model && shared.loaded == std::vector<std::string>{"tiny-image"} && shared.memory_bytes > 1000000);
+    CHECK(shared.hits == 0 && shared.misses == 1 && shared.loads == 1 && shared.evictions == 0);
+  }
+  const auto seen = [&](must::LogLevel level, const char *text) {
+    return std::count_if(records.begin(), records.end(), [&](const must::LogRecord &record) {
+      return record.level == level && record.json.find(text) != std::string::npos && !record.message.empty();
+    });
+  };
+  CHECK(seen(must::LogLevel::warn, "\"tokens\"") == 1 && seen(must::LogLevel::debug, "\"event\":\"loaded\"") == 1);
+  CHECK(records.front().target.find("must") == 0 && std::string(must::to_string(must::LogLevel::warn)) == "warn");
+  throws(MUST_VALIDATION_ERROR, [&] { must::Platform(settings, must::LogFunction()); });
+  throws(MUST_VALIDATION_ERROR, [&] { must::Platform(must::Settings("x").log_level("loud"), [](const must::LogRecord &) {}); });
+
+  must::detail::JsonReader json(R"({"skipped":{"a":[1,-2.5e3,"x]\"",null,{},[]]},"text":"a\u0001\n\"\\b","none":null})");
+  std::string text;
+  std::optional<std::string> none = "some";
+  json.object([&](const std::string &name) {
+    if (name == "text") {
+      text = json.text();
+    } else if (name == "none") {
+      none = json.text_or_null();
+    } else {
+      json.skip();
+    }
+  });
+  CHECK(text == "a\x01\n\"\\b" && !none);
+  throws(MUST_INTERNAL, [] { static_cast<void>(must::detail::JsonReader("[1").number()); });
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
@@ -180,6 +229,7 @@ int main(int argc, char **argv) {
     { const auto gone = std::move(moved); }
     throws(MUST_INVALID_STATE, [&] { orphan.cancel(); });
   }
+  logs_and_load(folder);
   CHECK(std::string(must::version()) == must_version());
   std::cout << "ok cpp\n";
 }

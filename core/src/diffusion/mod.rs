@@ -71,6 +71,11 @@ pub trait Control: Send {
     /// `done` of `total` units of `stage` are finished. Returns the error that ends the generation (cancelled, timed out,
     /// lease lost), which the pipeline passes up unchanged and at once.
     fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()>;
+
+    /// The prompt in `parameter` has `tokens` tokens, of which the model reads the first `kept`.
+    fn prompt_cut(&mut self, parameter: &str, tokens: usize, kept: usize) {
+        let _ = (parameter, tokens, kept);
+    }
 }
 
 /// How a generation starts.

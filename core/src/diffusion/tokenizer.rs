@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use tokenizers::normalizers::NFC;
-use tokenizers::{NormalizedString, Normalizer, Tokenizer, TruncationParams};
+use tokenizers::{NormalizedString, Normalizer, PostProcessor, Tokenizer, TruncationDirection};
 
 use super::files::{ModelFiles, unusable};
 use crate::error::Result;
@@ -37,10 +37,8 @@ impl PromptTokenizer {
             Some(limit) if limit >= 2.0 && limit < LONGEST as f64 => limit as usize,
             _ => LONGEST,
         };
-        inner.with_padding(None);
-        inner
-            .with_truncation(Some(TruncationParams { max_length: length, ..TruncationParams::default() }))
-            .map_err(|error| unusable(format!("{name}: {error}")))?;
+        // Cut below, where what is lost can be counted: a tokenizer that truncates stops reading early.
+        inner.with_padding(None).with_truncation(None).map_err(|error| unusable(format!("{name}: {error}")))?;
         Ok(Self { inner, length })
     }
 
@@ -52,11 +50,18 @@ impl PromptTokenizer {
 
     /// Ids of the cleaned prompt, end token last, at most [`Self::length`] of them.
     pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
-        let encoding = self
-            .inner
-            .encode(clean(prompt), true)
-            .map_err(|error| unusable(format!("the tokenizer failed: {error}")))?;
-        Ok(encoding.get_ids().to_vec())
+        Ok(self.encode_counted(prompt)?.0)
+    }
+
+    /// The same, and how many there would be had none been cut.
+    pub fn encode_counted(&self, prompt: &str) -> Result<(Vec<u32>, usize)> {
+        let failed = |error| unusable(format!("the tokenizer failed: {error}"));
+        let added = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let mut encoding = self.inner.encode(clean(prompt), false).map_err(failed)?;
+        let whole = encoding.len() + added;
+        encoding.truncate(self.length.saturating_sub(added), 0, TruncationDirection::Right);
+        let encoding = self.inner.post_process(encoding, None, true).map_err(failed)?;
+        Ok((encoding.get_ids().to_vec(), whole))
     }
 }
 

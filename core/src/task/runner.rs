@@ -108,7 +108,12 @@ fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Re
         // Stopped by the platform's own end: the task stays as it is and goes on after the next start.
         Err(_) if shared.queue.is_closed() && !live.cancel_requested() => return,
         Err(error) => {
-            tracing::info!(task = task.id, code = error.code().as_str(), detail = error.detail(), "a task failed");
+            let code = error.code();
+            if code == ErrorCode::Cancelled {
+                tracing::info!(task = task.id, code = code.as_str(), detail = error.detail(), "a task was cancelled");
+            } else {
+                tracing::warn!(task = task.id, code = code.as_str(), detail = error.detail(), "a task failed");
+            }
             shared
                 .store
                 .write(move |connection| store::fail(connection, &id, Some(lease), error.code(), error.detail()))
@@ -203,5 +208,17 @@ impl Control for TaskControl<'_> {
         };
         self.show(stage.as_str(), detail, span, done, total);
         Ok(())
+    }
+
+    fn prompt_cut(&mut self, parameter: &str, tokens: usize, kept: usize) {
+        let (task, model) = (&self.task.id, &self.task.model);
+        tracing::warn!(
+            task,
+            model,
+            parameter,
+            tokens,
+            kept,
+            "a prompt is longer than the model reads, and its end was cut"
+        );
     }
 }

@@ -258,8 +258,10 @@ impl Shared {
     fn start_lane(self: &Arc<Self>, lane: usize) -> Result<JoinHandle<()>> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(self.settings.threads)
-            .thread_name(move |n| format!("must-lane{lane}-{n}"))
-            .start_handler(|_| thread::block_sigpipe())
+            .spawn_handler(|worker| {
+                let name = format!("must-lane{lane}-{}", worker.index());
+                thread::spawn(&name, move || worker.run()).map(drop).map_err(std::io::Error::other)
+            })
             .build()
             .map_err(|error| {
                 Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the inference threads: {error}"))
@@ -283,7 +285,7 @@ impl Shared {
             slot.clone_from(status);
         }
         if let Some(event) = event {
-            tracing::debug!(?event, "lane");
+            log_lane(lane, event);
             self.observers.read().iter().for_each(|observer| observer(event));
         }
     }
@@ -328,6 +330,23 @@ impl Shared {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(path = relative, %error, "files could not be removed");
+        }
+    }
+}
+
+/// Says what happened to a lane's pipelines to whoever reads logs.
+fn log_lane(lane: usize, event: &LaneEvent) {
+    match event {
+        LaneEvent::Hit { model } => tracing::debug!(lane, model, event = "hit", "a task found its pipeline loaded"),
+        LaneEvent::Miss { model } => {
+            tracing::debug!(lane, model, event = "miss", "a task did not find its pipeline loaded");
+        }
+        LaneEvent::Loaded { model, took, memory_bytes } => {
+            let took_s = took.as_secs_f64();
+            tracing::debug!(lane, model, event = "loaded", took_s, memory_bytes, "a pipeline was loaded");
+        }
+        LaneEvent::Evicted { model, memory_bytes } => {
+            tracing::debug!(lane, model, event = "evicted", memory_bytes, "a pipeline was let go");
         }
     }
 }

@@ -1,11 +1,11 @@
 use super::store::{self, Lease};
 use super::*;
 use crate::error::{ErrorCode, Result};
-use crate::store::Store;
-use crate::{Event, Platform, Settings};
+use crate::store::{self as engine, Store};
+use crate::{Event, LogLevel, LogRecord, Platform, Settings};
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn row(id: &str) -> Task {
@@ -282,6 +282,101 @@ fn what_a_restart_finds_runs_or_ends_with_a_reason() {
     assert!(!orphan.exists(), "files of no task are removed");
 }
 
+/// A platform that logs from this level on, and what it logs.
+fn open_with_log(folder: &tempfile::TempDir, level: LogLevel) -> (Platform, mpsc::Receiver<LogRecord>) {
+    let (sender, records) = mpsc::channel();
+    let mut settings = Settings::new(folder.path());
+    settings.log_level = level;
+    let send = move |record: &LogRecord| drop(sender.send(record.clone()));
+    (Platform::open_with_log(settings, send).unwrap(), records)
+}
+
+#[test]
+fn what_a_platform_does_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, records) = open_with_log(&folder, LogLevel::Debug);
+    let task = platform.submit(&picture(&"a red circle ".repeat(20)).set("guidance_scale", 2.0)).unwrap();
+    assert_eq!(platform.wait(&task.id, Some(Duration::from_secs(120))).unwrap().status, Status::Done);
+    platform.close(Duration::from_secs(10)).unwrap();
+    let records: Vec<_> = records.iter().collect();
+    let warnings: Vec<_> = records.iter().filter(|record| record.level == LogLevel::Warn).collect();
+    let [cut] = warnings.as_slice() else { panic!("{records:?}") };
+    assert_eq!((&cut.fields["task"], &cut.fields["parameter"]), (&task.id.as_str().into(), &"prompt".into()));
+    assert_eq!(cut.fields["kept"], 16);
+    assert_eq!(cut.fields["tokens"], 61, "20 times three words, and the end");
+    let lanes: Vec<_> = records.iter().filter_map(|record| record.fields.get("event")?.as_str()).collect();
+    assert_eq!(lanes, ["miss", "loaded"]);
+    let text = serde_json::to_string(&records).unwrap();
+    assert!(!text.contains("a red circle"), "no prompt is logged: {text}");
+    assert!(records.iter().all(|record| record.target.starts_with("must")), "{text}");
+}
+
+#[test]
+fn a_failed_task_is_a_warning_and_a_cancelled_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, records) = mpsc::channel();
+    let mut settings = Settings::new(folder.path());
+    settings.image_limit = Duration::ZERO;
+    let platform = Platform::open_with_log(settings, move |record| {
+        sender.send(record.clone()).unwrap();
+        panic!("a log function that fails");
+    })
+    .unwrap();
+    let failed = platform.submit(&picture("a circle")).unwrap();
+    platform.wait(&failed.id, Some(Duration::from_secs(60))).unwrap();
+    let running = platform.submit(&GenerateRequest::new("tiny-video", "a circle").set("steps", 50)).unwrap();
+    let mut events = platform.events(&running.id).unwrap();
+    while !matches!(events.next(Some(Duration::from_secs(60))).unwrap(), Event::Changed(task) if task.stage == "denoising")
+    {
+    }
+    platform.cancel(&running.id).unwrap();
+    platform.wait(&running.id, Some(Duration::from_secs(60))).unwrap();
+    drop(platform);
+    let records: Vec<_> = records.iter().map(|record| (record.level, record.fields["code"].clone())).collect();
+    assert_eq!(records, [(LogLevel::Warn, "task_timeout".into()), (LogLevel::Info, "cancelled".into())]);
+}
+
+#[test]
+fn a_platform_that_cannot_be_opened_lets_go_of_its_log_function() {
+    let (sender, records) = mpsc::channel::<LogRecord>();
+    let refused =
+        Platform::open_with_log(Settings::new("/proc/must"), move |record| sender.send(record.clone()).unwrap());
+    assert_eq!(refused.unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    assert_eq!(records.try_recv().unwrap_err(), mpsc::TryRecvError::Disconnected);
+}
+
+#[test]
+fn an_end_that_cannot_be_written_is_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, records) = open_with_log(&folder, LogLevel::Error);
+    let other = Connection::open(engine::database_path(folder.path())).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF status ON task WHEN NEW.status IN ('done', 'failed')
+             BEGIN SELECT RAISE(ABORT, 'not now'); END",
+        )
+        .unwrap();
+    let task = platform.submit(&picture("a circle")).unwrap();
+    let failure = records.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert_eq!(failure.message, "the end of a task could not be written");
+    assert_eq!(failure.fields["task"], task.id);
+    assert_eq!(platform.status(&task.id).unwrap().status, Status::Processing, "nothing is shown that is not durable");
+    let waited = platform.wait(&task.id, Some(Duration::from_millis(1200))).unwrap();
+    assert_eq!(waited.status, Status::Processing, "the next tries fail as well");
+    // The lane does not stand still meanwhile.
+    let next = platform.submit(&picture("a square")).unwrap();
+    assert_eq!(records.recv_timeout(Duration::from_secs(120)).unwrap().fields["task"], next.id);
+    other.execute_batch("DROP TRIGGER refuse").unwrap();
+    for id in [&task.id, &next.id] {
+        let ended = platform.wait(id, Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(ended.status, Status::Failed);
+        assert!(ended.error.unwrap().detail.contains("not now"), "it says why");
+        let stored = platform.tasks(&TaskQuery { status: Some(Status::Failed), ..Default::default() }).unwrap();
+        assert!(stored.items.iter().any(|task| task.id == *id), "it is durable");
+    }
+    platform.close(Duration::from_secs(10)).unwrap();
+}
+
 #[test]
 fn public_types_cross_threads() {
     fn check<T: Send + Sync + 'static>() {}
@@ -290,4 +385,5 @@ fn public_types_cross_threads() {
     check::<Task>();
     check::<TaskEvents>();
     check::<GenerateRequest>();
+    check::<LogRecord>();
 }

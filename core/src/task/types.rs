@@ -237,6 +237,16 @@ pub struct TaskQuery {
     pub per_page: u32,
 }
 
+impl TaskQuery {
+    /// Reads a JSON object with the fields of this struct, all of which may be left out.
+    ///
+    /// # Errors
+    /// `validation_error` that names the field at fault.
+    pub fn from_json(text: &str) -> crate::Result<Self> {
+        crate::json::read(text, "the query is not valid", &[])
+    }
+}
+
 /// Order of a listing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -42,12 +42,18 @@ impl Wan {
         let sizes = self.check(request)?;
         let guided = request.guidance_scale > 1.0;
 
-        let prompts: Vec<&str> =
-            if guided { vec![&request.prompt, &request.negative_prompt] } else { vec![&request.prompt] };
+        let mut prompts = vec![("prompt", &request.prompt)];
+        if guided {
+            prompts.push(("negative_prompt", &request.negative_prompt));
+        }
         let mut contexts = vec![];
-        for (index, prompt) in prompts.iter().enumerate() {
+        for (index, (parameter, prompt)) in prompts.iter().enumerate() {
             control.progress(Stage::Encode, index, prompts.len())?;
-            contexts.push(self.context(prompt)?);
+            let (ids, tokens) = self.tokenizer.encode_counted(prompt)?;
+            if tokens > ids.len() {
+                control.prompt_cut(parameter, tokens, ids.len());
+            }
+            contexts.push(self.context(&ids)?);
         }
         control.progress(Stage::Encode, prompts.len(), prompts.len())?;
         let condition = self.condition(request, sizes, control)?;
@@ -142,8 +148,8 @@ impl Wan {
     }
 
     /// A prompt's states, filled with zeros to the model's length, ready for the denoiser.
-    fn context(&self, prompt: &str) -> Result<TextContext> {
-        let states = self.text.forward(&self.tokenizer.encode(prompt)?)?; // [ids, d_model]
+    fn context(&self, ids: &[u32]) -> Result<TextContext> {
+        let states = self.text.forward(ids)?; // [ids, d_model]
         let missing = self.tokenizer.length().saturating_sub(states.dim(0)?);
         self.transformer.context(&states.pad_with_zeros(0, 0, missing)?)
     }
