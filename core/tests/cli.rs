@@ -146,3 +146,74 @@ fn a_second_program_in_the_folder_is_told_so() {
     drop(held);
     assert_eq!(must(folder.path(), &["models"]).code, 0);
 }
+
+#[test]
+fn keys_secrets_and_the_log_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let ok = |arguments: &[&str]| {
+        let run = must(&data, &[&["--json"], arguments].concat());
+        assert_eq!(run.code, 0, "{arguments:?}: {}", run.stderr);
+        json(&run.stdout)
+    };
+    let issued = ok(&["keys", "issue", "studio"]);
+    let key = issued["api_key"].as_str().unwrap();
+    assert!(key.starts_with("must_api_"), "{key}");
+    let id = issued["key"]["id"].as_str().unwrap();
+    let rotated = ok(&["keys", "rotate", id, "--overlap", "1"]);
+    assert_eq!(ok(&["keys", "list"])["keys"].as_array().unwrap().len(), 2);
+    ok(&["keys", "revoke", rotated["key"]["id"].as_str().unwrap()]);
+    assert_eq!(must(&data, &["keys", "revoke", "AAAAAAAAAAAA"]).code, 4);
+    assert_eq!(must(&data, &["keys", "issue", "studio", "--valid-for", "91"]).code, 2);
+
+    for name in ["master_key", "audit_key", "pepper"] {
+        ok(&["secrets", "rotate", name]);
+    }
+    let status = ok(&["secrets", "status"]);
+    let kinds: Vec<_> = status["secrets"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["master_key", "master_key", "pepper", "pepper"]);
+
+    let page = ok(&["audit", "list", "--action", "api_key_issue"]);
+    assert_eq!(page["logs"].as_array().unwrap().len(), 1);
+    assert!(!page.to_string().contains(key));
+    let verdict = ok(&["audit", "verify"]);
+    assert_eq!((&verdict["ok"], &verdict["fault"]), (&true.into(), &Value::Null));
+    ok(&["audit", "prove", "3"]);
+    assert_eq!(must(&data, &["audit", "prune", "--older-than", "89"]).code, 2);
+    let export = folder.path().join("export");
+    let exported = ok(&["audit", "export", export.to_str().unwrap()]);
+    assert!(export.join("checkpoint").exists(), "{exported}");
+
+    // Without what was anchored, nothing that needs an event is done until somebody says why.
+    for entry in ["must.db", "must.db-wal", "must.db-shm"] {
+        let _ = std::fs::remove_file(data.join(entry));
+    }
+    assert_eq!(must(&data, &["keys", "issue", "studio"]).code, 3);
+    ok(&["audit", "recover", "--reason", "the database was lost"]);
+    ok(&["audit", "verify"]);
+}
+
+#[test]
+fn a_log_that_was_changed_is_found_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(must(&data, &["keys", "issue", "studio"]).code, 0);
+    let path = data.join("must.db");
+    let whole = std::fs::read(&path).unwrap();
+    let find = b"api_key_issue";
+    let places: Vec<usize> = (0..whole.len()).filter(|at| whole[*at..].starts_with(find)).collect();
+    assert!(places.len() >= 3, "the leaf, the column and the index");
+    let anchors = std::fs::read(data.join("audit.anchors")).unwrap();
+    for at in places {
+        std::fs::write(data.join("audit.anchors"), &anchors).unwrap();
+        let mut changed = whole.clone();
+        changed[at + 8] = b'z';
+        std::fs::write(&path, changed).unwrap();
+        let verdict = must(&data, &["audit", "verify"]);
+        assert_eq!(verdict.code, 1, "{at}: {}", verdict.stderr);
+        assert!(verdict.stdout.starts_with("not whole: event "), "{}", verdict.stdout);
+    }
+    std::fs::write(data.join("audit.anchors"), &anchors).unwrap();
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(must(&data, &["audit", "verify"]).code, 0);
+}

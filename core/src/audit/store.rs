@@ -144,6 +144,12 @@ pub(super) fn rows(connection: &Connection, from: u64, count: u32) -> Result<Vec
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// What SQLite finds wrong with the table of events and its indexes.
+pub(super) fn check(connection: &Connection) -> Result<Option<String>> {
+    let verdict: String = connection.query_row("PRAGMA integrity_check(audit_event)", [], |row| row.get(0))?;
+    Ok(Some(verdict).filter(|verdict| verdict != "ok"))
+}
+
 /// Hashes of a range of stored nodes of one level, in order.
 pub(super) fn node_range(connection: &Connection, level: u32, from: u64, to: u64) -> Result<Vec<(u64, Hash)>> {
     let mut statement = connection

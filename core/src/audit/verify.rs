@@ -38,6 +38,8 @@ pub enum Damage {
     Truncated,
     /// The log is not the one that was anchored.
     Rewritten,
+    /// The database's own check fails: lists of events may lack some.
+    Storage,
 }
 
 /// The first fault of a log.
@@ -174,7 +176,11 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             }
             self.chunk(from, rows)?;
         }
-        self.end(verifier)
+        self.end(verifier)?;
+        match store::check(self.connection)? {
+            None => Ok(()),
+            Some(detail) => fault(self.min_index, Damage::Storage, detail),
+        }
     }
 
     /// Some events, the nodes that they complete, and the checkpoints and anchors of their sizes.
