@@ -9,6 +9,7 @@ mod convert;
 mod errors;
 mod events;
 mod home;
+mod logs;
 mod platform;
 mod wakeups;
 
@@ -19,6 +20,8 @@ use pyo3::pymodule;
 mod _must {
     #[pymodule_export]
     use super::events::Events;
+    #[pymodule_export]
+    use super::logs::Logs;
     #[pymodule_export]
     use super::platform::NativePlatform;
     #[pymodule_export]

@@ -2,10 +2,11 @@
 
 use crate::blocking::leave_on_signal;
 use crate::convert::{self, Parameters};
-use crate::errors::{OrRaise, raise};
+use crate::errors::OrRaise;
 use crate::events::Events;
 use crate::home::Home;
-use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
+use crate::logs::Logs;
+use must::{GenerateRequest, Media, Platform, Settings, TaskQuery};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use serde_json::Value;
@@ -21,10 +22,15 @@ pub(crate) struct NativePlatform {
 impl NativePlatform {
     /// Opens the data folder.
     #[new]
-    #[pyo3(signature = (data_dir: "str | bytes", settings: "dict[str, object]"))]
-    fn new(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Self> {
+    #[pyo3(signature = (data_dir: "str | bytes", settings: "dict[str, object]", logs: "Logs | None"))]
+    fn new(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>, logs: Option<&Logs>) -> PyResult<Self> {
         let settings = read_settings(py, data_dir, settings)?;
-        let platform = leave_on_signal(py, move || Platform::open(settings), drop)?.or_raise(py)?;
+        let function = logs.map(Logs::function).transpose().or_raise(py)?;
+        let open = move || match function {
+            Some(function) => Platform::open_with_log(settings, function),
+            None => Platform::open(settings),
+        };
+        let platform = leave_on_signal(py, open, drop)?.or_raise(py)?;
         Ok(Self { platform: Home::new(platform) })
     }
 
@@ -32,6 +38,12 @@ impl NativePlatform {
     #[pyo3(signature = () -> "list[dict[str, object]]")]
     fn models<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::shown(py, self.call(py, Platform::models)?)
+    }
+
+    /// How the lanes stand.
+    #[pyo3(signature = () -> "dict[str, object]")]
+    fn load<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, self.call(py, Platform::load)?)
     }
 
     /// Submits a generation.
@@ -143,6 +155,5 @@ fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>
 
 fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> {
     let values = Parameters::from_dict(query)?.values;
-    serde_json::from_value(Value::Object(values))
-        .map_err(|error| raise(py, &Error::validation(format!("the listing is not valid: {error}"))))
+    TaskQuery::from_json(&Value::Object(values).to_string()).or_raise(py)
 }

@@ -159,7 +159,7 @@ def test_it_must_be_opened_first(tmp_path: Path) -> None:
 def test_one_platform_serves_loops_of_several_threads(tmp_path: Path) -> None:
     async def wait(platform: must.Platform, id: str) -> must.Status:
         asynchronous = must.AsyncPlatform(tmp_path)
-        asynchronous._opened = platform._native
+        asynchronous._opened = platform._opened
         return (await (await asynchronous.task(id)).wait()).status
 
     with must.Platform(tmp_path, device="cpu") as platform:

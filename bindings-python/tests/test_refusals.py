@@ -162,11 +162,15 @@ def test_invalid_listings(shared: must.Platform, query: dict[str, Any]) -> None:
         {"lanes": "tiny-image"},
         {"lanes": ["no-such"]},
         {"catalog": "/no/such/catalog.json"},
+        {"no_such": 1},
     ],
 )
 def test_invalid_settings(tmp_path: Path, settings: Any) -> None:
     with pytest.raises(must.ValidationError) as caught:
         must.Platform(tmp_path, **settings)
+    [(name, value)] = settings.items()
+    assert name in caught.value.detail or str(value[0]) in caught.value.detail
+    assert " at line " not in caught.value.detail
     assert caught.value.user_action
 
 

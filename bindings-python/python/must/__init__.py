@@ -12,6 +12,10 @@ from must._must import VERSION as __version__
 from must._sync import Platform, Task
 from must._types import (
     Image,
+    LaneStatus,
+    Load,
+    LogLevel,
+    LogRecord,
     MediaType,
     Model,
     Page,
@@ -27,6 +31,10 @@ __all__ = [
     "AsyncPlatform",
     "AsyncTask",
     "Image",
+    "LaneStatus",
+    "Load",
+    "LogLevel",
+    "LogRecord",
     "MediaType",
     "Model",
     "MustError",

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, Unpack, cast
 from must import _native
 from must._errors import InvalidStateError
 from must._must import NativePlatform
-from must._types import Model, Page, Parameter, Query, Settings, TaskState
+from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
 
 T = TypeVar("T")
@@ -37,11 +37,14 @@ class AsyncPlatform:
     Cancelling an asyncio task that waits leaves the generation running; `AsyncTask.cancel` ends it.
     """
 
-    def __init__(self, data_dir: str | PathLike[str], **settings: Unpack[Settings]) -> None:
-        """Keep the settings for `open`, which `async with` calls."""
+    def __init__(
+        self, data_dir: str | PathLike[str], *, log: LogFunction | None = None, **settings: Unpack[Settings]
+    ) -> None:
+        """Keep the settings for `open`, which `async with` calls. `log` has a thread of its own; see `Platform`."""
         self._data_dir = data_dir
         self._settings = settings
-        self._opened: NativePlatform | None = None
+        self._log = log
+        self._opened: _native.Opened | None = None
         self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
 
@@ -49,9 +52,11 @@ class AsyncPlatform:
         """Open the data folder. Opening again does nothing. Raises as `Platform` does."""
         if self._opened is None:
             loop = asyncio.get_running_loop()
-            native = await loop.run_in_executor(self._callers, _native.open_native, self._data_dir, self._settings)
-            _native.close_at_exit(self, native)
-            self._opened = native
+            opened = await loop.run_in_executor(
+                self._callers, _native.Opened, self._data_dir, self._settings, self._log
+            )
+            _native.close_at_exit(self, opened)
+            self._opened = opened
         return self
 
     async def __aenter__(self) -> Self:
@@ -71,6 +76,10 @@ class AsyncPlatform:
         """
         if self._opened is not None:
             await self._call(self._opened.close, timeout)
+
+    async def load(self) -> Load:
+        """How the lanes and their pipelines stand."""
+        return Load.from_native(await self._call(self._native.load))
 
     async def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""
@@ -113,7 +122,7 @@ class AsyncPlatform:
     def _native(self) -> NativePlatform:
         if self._opened is None:
             raise InvalidStateError("the platform is not open", "Use `async with`, or await `open()` first.")
-        return self._opened
+        return self._opened.native
 
     async def _call(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._callers, call, *arguments)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from must._errors import ValidationError
 from must._exceptions import MustError
-from must._must import NativePlatform
-from must._types import Parameter, Settings
+from must._must import Logs, NativePlatform
+from must._types import LogFunction, LogRecord, Parameter, Settings
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that closing waits for what runs, unless told otherwise."""
@@ -20,21 +23,69 @@ EXIT_TIMEOUT = 5.0
 """The same for a platform that was left open until the interpreter ends."""
 
 
-def open_native(data_dir: str | os.PathLike[str], settings: Settings) -> NativePlatform:
-    """Open the data folder. Settings that are `None` count as not given."""
-    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in settings.items()}
-    return NativePlatform(os.fspath(data_dir), plain)
+LOG_TIMEOUT = 1.0
+"""Seconds that closing waits for a log function to take what is left."""
 
 
-def close_at_exit(owner: object, native: NativePlatform) -> None:
-    """Close `native` when `owner` is collected or the interpreter ends, whichever is first."""
-    weakref.finalize(owner, _close_quietly, native)
+class LogThread:
+    """Calls a log function with the records of one platform, one at a time, until the platform is closed."""
+
+    def __init__(self, log: LogFunction) -> None:
+        """Start the thread."""
+        if not callable(log):
+            raise ValidationError("log must be a function", "Pass a function of one argument, or leave it out.")
+        self.logs = Logs()
+        self._thread = threading.Thread(target=_hand_over, args=(self.logs, log), name="must-log", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait a moment for the thread to end, unless it is the one that calls."""
+        if self._thread is not threading.current_thread():
+            self._thread.join(LOG_TIMEOUT)
 
 
-def _close_quietly(native: NativePlatform) -> None:
+def _hand_over(logs: Logs, log: LogFunction) -> None:
+    while (raw := logs.next()) is not None:
+        try:
+            log(LogRecord.from_native(raw))
+        except Exception:
+            # As for any thread whose function raises; but this one goes on.
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+
+class Opened:
+    """An open platform of the native part, with the thread that hands over its logs where there is one."""
+
+    def __init__(self, data_dir: str | os.PathLike[str], settings: Settings, log: LogFunction | None) -> None:
+        """Open the data folder. Settings that are `None` count as not given."""
+        plain = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in settings.items()
+        }
+        self._log = None if log is None else LogThread(log)
+        try:
+            self.native = NativePlatform(os.fspath(data_dir), plain, None if self._log is None else self._log.logs)
+        except BaseException:
+            if self._log is not None:
+                self._log.logs.end()
+                self._log.join()
+            raise
+
+    def close(self, timeout: float) -> None:
+        """Close the platform, then let its log function take what is left."""
+        self.native.close(timeout)
+        if self._log is not None:
+            self._log.join()
+
+
+def close_at_exit(owner: object, opened: Opened) -> None:
+    """Close the platform when `owner` is collected or the interpreter ends, whichever is first."""
+    weakref.finalize(owner, _close_quietly, opened)
+
+
+def _close_quietly(opened: Opened) -> None:
     # Closed already, or a forked child: in both cases there is nothing to close.
     with contextlib.suppress(MustError):
-        native.close(EXIT_TIMEOUT)
+        opened.close(EXIT_TIMEOUT)
 
 
 def submit(

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, Unpack, cast
 
 from must import _native
-from must._types import Model, Page, Parameter, Query, Settings, TaskState
+from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 
 
 class Platform:
@@ -26,8 +26,15 @@ class Platform:
             task.save("clip.mp4")
     """
 
-    def __init__(self, data_dir: str | PathLike[str], **settings: Unpack[Settings]) -> None:
+    def __init__(
+        self, data_dir: str | PathLike[str], *, log: LogFunction | None = None, **settings: Unpack[Settings]
+    ) -> None:
         """Open the data folder; it is made when absent.
+
+        `log` is a function that hears what the platform logs, records at least as important as the setting `log_level`.
+        It is called with a `LogRecord` on a thread of its own, one record at a time, and may call the platform; what it
+        raises goes to `threading.excepthook`. Nothing waits for it: when it falls more than a thousand records behind,
+        records are dropped, and one says how many. Closing gives it a second to take what is left.
 
         Raises:
             DataDirLockedError: Another process or platform has the folder open.
@@ -37,8 +44,9 @@ class Platform:
             ValidationError: A setting or the catalog makes no sense.
             InvalidStateError: This process was forked from one that had a platform open.
         """
-        self._native = _native.open_native(data_dir, settings)
-        _native.close_at_exit(self, self._native)
+        self._opened = _native.Opened(data_dir, settings, log)
+        self._native = self._opened.native
+        _native.close_at_exit(self, self._opened)
 
     def __enter__(self) -> Self:
         """The platform itself."""
@@ -55,7 +63,11 @@ class Platform:
 
         Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
         """
-        self._native.close(timeout)
+        self._opened.close(timeout)
+
+    def load(self) -> Load:
+        """How the lanes and their pipelines stand."""
+        return Load.from_native(self._native.load())
 
     def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""

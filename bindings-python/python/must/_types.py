@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +40,52 @@ class MediaType(StrEnum):
     VIDEO = "video"
 
 
+class LogLevel(StrEnum):
+    """How much a log record matters."""
+
+    ERROR = "error"
+    """Something was lost, or will be unless a person acts."""
+    WARN = "warn"
+    """Something is not as it should be, and work goes on."""
+    INFO = "info"
+    """Something that a person running the platform may want to know."""
+    DEBUG = "debug"
+    """What the platform does, such as loading and letting go of pipelines."""
+    TRACE = "trace"
+    """Everything."""
+
+    @property
+    def number(self) -> int:
+        """The level of `logging` that goes with it; 5 for `trace`."""
+        return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One thing that a platform logged. Holds no prompt and no secret."""
+
+    time: datetime
+    """When it was logged, in UTC."""
+    level: LogLevel
+    """How much it matters."""
+    target: str
+    """Module of the library that logged it."""
+    message: str
+    """What happened, in one sentence."""
+    fields: Mapping[str, Any]
+    """What it happened to: `task`, `code`, `model` and so on."""
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form."""
+        time = datetime.fromisoformat(raw["time"])
+        return cls(time, LogLevel(raw["level"]), raw["target"], raw["message"], raw["fields"])
+
+
+LogFunction: TypeAlias = Callable[[LogRecord], object]
+"""Hears what a platform logs, on a thread of its own, one record at a time."""
+
+
 class Settings(TypedDict, total=False):
     """How a platform is set up. Whatever is left out has the default of the library; times are seconds."""
 
@@ -69,6 +115,8 @@ class Settings(TypedDict, total=False):
     """When a clip that is still processing is given up."""
     idle_evict: float
     """How long an unused pipeline stays loaded."""
+    log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
+    """Least important records that the log function hears; `info` when left out."""
 
 
 class Query(TypedDict, total=False):
@@ -104,6 +152,43 @@ class Model(TypedDict):
     recommended_parameters: dict[str, Any]
     parameters_schema: dict[str, dict[str, Any]]
     available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """How one lane stands; what is counted is counted since the platform was opened."""
+
+    model: str | None
+    """The model that the lane belongs to; none for the shared lane."""
+    loaded: tuple[str, ...]
+    """Ids of the models whose weights are loaded, in the order of their last use."""
+    memory_bytes: int
+    """Bytes that they hold."""
+    hits: int
+    """Tasks that found their pipeline loaded."""
+    misses: int
+    """Tasks that did not."""
+    loads: int
+    """Pipelines that were loaded."""
+    evictions: int
+    """Pipelines that were let go, for room, for idleness or after an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How the lanes stand."""
+
+    lanes: tuple[LaneStatus, ...]
+    """Every lane; the shared one is the last."""
+    waiting: int
+    """Tasks that wait for a lane."""
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Fields that this version does not know are left out."""
+        names = LaneStatus.__dataclass_fields__
+        lanes = ({name: lane[name] for name in names} | {"loaded": tuple(lane["loaded"])} for lane in raw["lanes"])
+        return cls(tuple(LaneStatus(**lane) for lane in lanes), raw["waiting"])
 
 
 @dataclass(frozen=True, slots=True)
