@@ -1,4 +1,4 @@
-//! Kills the process at random moments while several callers submit and generate, and looks at what is left.
+//! Kills the process at random moments while several callers submit, generate and issue API keys, and looks at what is left.
 //!
 //! The victim is this test program itself, started again with a data folder in its environment. What it acknowledged is
 //! known from its standard output, which outlives it. `MUST_KILL_ROUNDS` sets how many times it dies (200 by default).
@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+use must::audit::{AuditQuery, Caller};
 use must::media::{ImageLimits, ImageSource, decode_image};
 use must::{GenerateRequest, Platform, Settings, Status, TaskQuery};
 use std::collections::HashSet;
@@ -29,12 +30,20 @@ fn settings(folder: &Path, paused: bool) -> Settings {
     settings
 }
 
-/// What dies: callers that submit pictures and wait for them, saying each id once it is acknowledged.
+/// What dies: callers that submit pictures and wait for them, and one that issues API keys; each says every id once it is
+/// acknowledged.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
     let platform = Platform::open(settings(Path::new(&folder), false)).unwrap();
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            loop {
+                let issued = platform.access().unwrap().issue_key("key", None, &Caller::new("victim", "test")).unwrap();
+                writeln!(std::io::stdout(), "key {}", issued.key.id).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
         for caller in 0..CALLERS {
             let platform = &platform;
             scope.spawn(move || {
@@ -59,13 +68,15 @@ fn nothing_acknowledged_is_lost_and_nothing_hangs() {
     }
     let rounds: u64 = std::env::var("MUST_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = HashSet::new();
+    let (mut acknowledged, mut keys) = (HashSet::new(), HashSet::new());
     let mut looked_at = HashSet::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut interrupted = 0;
     for round in 0..rounds {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        acknowledged.extend(die_after(folder.path(), Duration::from_millis((random >> 33) % 600)));
+        let said = die_after(folder.path(), Duration::from_millis((random >> 33) % 600));
+        acknowledged.extend(said.tasks);
+        keys.extend(said.keys);
         interrupted += look(folder.path(), &acknowledged, &mut looked_at, round);
     }
     let platform = Platform::open(settings(folder.path(), false)).unwrap();
@@ -77,18 +88,57 @@ fn nothing_acknowledged_is_lost_and_nothing_hangs() {
     for status in [Status::Pending, Status::Processing] {
         assert_eq!(platform.tasks(&TaskQuery { status: Some(status), ..TaskQuery::default() }).unwrap().total, 0);
     }
+    look_at_keys(&platform, &keys);
     platform.close(Duration::from_secs(10)).unwrap();
     assert!(interrupted > 0, "no death came in the middle of anything: the test shows nothing");
     writeln!(
         std::io::stderr(),
-        "{rounds} deaths, {} acknowledged tasks, all done; {interrupted} were cut short while they ran",
-        acknowledged.len()
+        "{rounds} deaths, {} acknowledged tasks, all done; {interrupted} were cut short while they ran; {} keys, all there",
+        acknowledged.len(),
+        keys.len()
     )
     .unwrap();
 }
 
-/// Starts the victim, lets it open, kills it after `life`; the ids that it acknowledged.
-fn die_after(folder: &Path, life: Duration) -> Vec<String> {
+/// Every key that was acknowledged is there, each with its event, and the log is whole.
+fn look_at_keys(platform: &Platform, keys: &HashSet<String>) {
+    let there: HashSet<String> = platform.access().unwrap().keys().unwrap().into_iter().map(|key| key.id).collect();
+    assert!(keys.is_subset(&there), "a key was acknowledged and is gone");
+    let audit = platform.audit().unwrap();
+    let verdict = audit.verify().unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+    let mut query = AuditQuery { action: Some("api_key_issue".to_owned()), limit: 1000, ..AuditQuery::default() };
+    let mut events = 0;
+    loop {
+        let page = audit.list(&query, &Caller::new("tester", "test")).unwrap();
+        events += page.logs.len();
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(events, there.len(), "one event for each key, acknowledged or not");
+}
+
+/// What a victim acknowledged.
+#[derive(Default)]
+struct Said {
+    tasks: Vec<String>,
+    keys: Vec<String>,
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
+        if let Some((_, id)) = line.split_once("ack ") {
+            self.tasks.extend(Some(id.to_owned()).filter(|id| id.len() == 36));
+        } else if let Some((_, id)) = line.split_once("key ") {
+            self.keys.extend(Some(id.to_owned()).filter(|id| id.len() == 12));
+        }
+    }
+}
+
+/// Starts the victim, lets it open, kills it after `life`; what it acknowledged.
+fn die_after(folder: &Path, life: Duration) -> Said {
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["victim", "--exact", "--nocapture", "--test-threads", "1"])
         .env(VICTIM, folder)
@@ -97,22 +147,20 @@ fn die_after(folder: &Path, life: Duration) -> Vec<String> {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-    let mut ids = Vec::new();
-    let id_of = |line: &str| line.split_once("ack ").map(|(_, id)| id.to_owned());
+    let mut said = Said::default();
     // The clock runs from the first acknowledgement, so that a slow start is not all that dies.
-    while ids.is_empty() {
-        let line = lines.next().expect("the victim ended by itself").unwrap();
-        ids.extend(id_of(&line));
+    while said.tasks.is_empty() {
+        said.hear(&lines.next().expect("the victim ended by itself").unwrap());
     }
     let killer = std::thread::spawn(move || {
         std::thread::sleep(life);
         victim.kill().unwrap();
         victim.wait().unwrap()
     });
-    // A last line without its end was never fully said; it counts as not acknowledged.
-    ids.extend(lines.map_while(Result::ok).filter_map(|line| id_of(&line).filter(|id| id.len() == 36)));
+    // A last line without its end was never fully said: an id that is too short counts as not acknowledged.
+    lines.map_while(Result::ok).for_each(|line| said.hear(&line));
     assert!(!killer.join().unwrap().success());
-    ids
+    said
 }
 
 /// Checks what a death left; how many tasks it cut short.
