@@ -24,8 +24,10 @@ export interface NativeImage {
 export declare class NativePlatform {
   /** Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave. */
   constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
-  /** Opens the data folder; `settings` is JSON. Gives null. */
-  open(call: number, settings: string): void
+  /** Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. Gives null. */
+  open(call: number, settings: string, log?: ((record: string) => void) | null): void
+  /** Gives how the lanes stand. */
+  load(call: number): void
   /** Gives the array of models. */
   models(call: number): void
   /** Submits a request, JSON beside raw images. Gives the task. */

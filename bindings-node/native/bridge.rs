@@ -1,8 +1,8 @@
-//! The way back into JavaScript: one function per platform that takes every answer.
+//! The way back into JavaScript: one function per platform that takes every answer, and one that takes its logs.
 //!
-//! Any thread may answer. The function does not keep the event loop alive; the typed layer does that while calls are open.
+//! Any thread may answer. The functions do not keep the event loop alive; the typed layer does that while calls are open.
 
-use must::Error;
+use must::{Error, LogRecord};
 use napi::bindgen_prelude::{Buffer, Either, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
@@ -68,5 +68,32 @@ impl Bridge {
     /// Hands over an answer. An environment that has ended meanwhile never sees it.
     pub(crate) fn reply(&self, call: u32, outcome: must::Result<Answer>) {
         let _ = self.0.call((call, outcome), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
+/// What JavaScript's log function is called with: a record as JSON.
+pub(crate) type LogArgs = FnArgs<(String,)>;
+
+/// Most records that wait for the event loop.
+const WAITING_RECORDS: usize = 1024;
+
+/// The function that takes what a platform logs. It does not keep the event loop alive either.
+pub(crate) struct LogBridge(ThreadsafeFunction<String, (), LogArgs, napi::Status, false, true, WAITING_RECORDS>);
+
+impl LogBridge {
+    pub(crate) fn new(log: &Function<'_, LogArgs, ()>) -> napi::Result<Self> {
+        let function = log
+            .build_threadsafe_function::<String>()
+            .weak::<true>()
+            .max_queue_size::<WAITING_RECORDS>()
+            .build_callback(|context| Ok((context.value,).into()))?;
+        Ok(Self(function))
+    }
+
+    /// Hands over a record. It is lost when the event loop is too far behind, or has ended.
+    pub(crate) fn hand_over(&self, record: &LogRecord) {
+        if let Ok(json) = serde_json::to_string(record) {
+            let _ = self.0.call(json, ThreadsafeFunctionCallMode::NonBlocking);
+        }
     }
 }

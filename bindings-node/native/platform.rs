@@ -1,9 +1,9 @@
 //! The one class that JavaScript sees.
 
-use crate::bridge::{Answer, Bridge, ReplyArgs};
+use crate::bridge::{Answer, Bridge, LogArgs, LogBridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
-use must::{Error, GenerateRequest, Media, Platform, Result, Settings, TaskQuery};
+use must::{GenerateRequest, Media, Platform, Settings, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
@@ -48,10 +48,29 @@ impl NativePlatform {
         Ok(Self { driver, hook: Some(hook) })
     }
 
-    /// Opens the data folder; `settings` is JSON. Gives null.
+    /// Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. Gives null.
     #[napi]
-    pub fn open(&self, call: u32, settings: String) {
-        self.driver.open(call, move || Platform::open(Settings::from_json(&settings)?));
+    pub fn open(
+        &self,
+        call: u32,
+        settings: String,
+        #[napi(ts_arg_type = "((record: string) => void) | null")] log: Option<Function<'_, LogArgs, ()>>,
+    ) -> napi::Result<()> {
+        let log = log.as_ref().map(LogBridge::new).transpose()?;
+        self.driver.open(call, move || {
+            let settings = Settings::from_json(&settings)?;
+            match log {
+                Some(log) => Platform::open_with_log(settings, move |record| log.hand_over(record)),
+                None => Platform::open(settings),
+            }
+        });
+        Ok(())
+    }
+
+    /// Gives how the lanes stand.
+    #[napi]
+    pub fn load(&self, call: u32) {
+        self.driver.call(call, |platform| Answer::json(&platform.load()?));
     }
 
     /// Gives the array of models.
@@ -135,13 +154,13 @@ impl NativePlatform {
     /// Gives a page of tasks; `query` is JSON.
     #[napi]
     pub fn tasks(&self, call: u32, query: String) {
-        self.driver.call(call, move |platform| Answer::json(&platform.tasks(&parse(&query)?)?));
+        self.driver.call(call, move |platform| Answer::json(&platform.tasks(&TaskQuery::from_json(&query)?)?));
     }
 
     /// Gives a page of finished tasks; `query` is JSON.
     #[napi]
     pub fn gallery(&self, call: u32, query: String) {
-        self.driver.call(call, move |platform| Answer::json(&platform.gallery(&parse(&query)?)?));
+        self.driver.call(call, move |platform| Answer::json(&platform.gallery(&TaskQuery::from_json(&query)?)?));
     }
 
     /// Removes an ended task and its files. Gives null.
@@ -166,10 +185,6 @@ impl NativePlatform {
 
 fn bytes(media: Media) -> Answer {
     Answer::Bytes(media.bytes)
-}
-
-fn parse(query: &str) -> Result<TaskQuery> {
-    serde_json::from_str(query).map_err(|error| Error::validation(format!("the query is not valid: {error}")))
 }
 
 /// A duration of whole or broken milliseconds; nonsense counts as none, too much as a day.

@@ -1,7 +1,7 @@
 import { Calls } from "./calls";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
 import { Task } from "./task";
-import type { GenerateRequest, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
+import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
 
 /** How to submit. */
 export interface GenerateOptions {
@@ -43,11 +43,11 @@ export class Platform implements AsyncDisposable {
    * `storage_corrupt`.
    */
   static async open(settings: Settings): Promise<Platform> {
-    const json = encodeSettings(settings);
+    const { json, log } = encodeSettings(settings);
     const calls = new Calls();
     open.add(calls);
     try {
-      await calls.start((call) => calls.native.open(call, json));
+      await calls.start((call) => calls.native.open(call, json, log && logger(log)));
       return new Platform(calls);
     } catch (error) {
       await end(calls, 0);
@@ -58,6 +58,11 @@ export class Platform implements AsyncDisposable {
   /** The catalog: every model, whether it can run here, its modes and its parameters. */
   models(): Promise<Model[]> {
     return this.#calls.json((call) => this.#calls.native.models(call));
+  }
+
+  /** How the lanes and their pipelines stand. */
+  load(): Promise<Load> {
+    return this.#calls.json((call) => this.#calls.native.load(call));
   }
 
   /**
@@ -136,6 +141,17 @@ async function end(calls: Calls, deadlineMs: number): Promise<void> {
     calls.native.release(EXIT_MS);
     open.delete(calls);
   }
+}
+
+/** What the native part calls with each record. What `log` throws becomes a warning of the process, and the next record comes. */
+function logger(log: (record: LogRecord) => void): (record: string) => void {
+  return (record) => {
+    try {
+      log(JSON.parse(record) as LogRecord);
+    } catch (error) {
+      process.emitWarning(`the log function threw: ${error instanceof Error ? error.message : String(error)}`, "MustWarning");
+    }
+  };
 }
 
 function ignore(): void {}

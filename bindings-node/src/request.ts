@@ -2,7 +2,7 @@
 
 import { validation } from "./errors";
 import type { NativeImage } from "./native";
-import type { Settings } from "./types";
+import type { LogRecord, Settings } from "./types";
 
 const MAX_DEPTH = 16;
 
@@ -78,7 +78,7 @@ function kind(value: unknown): string {
 type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
 
 /** Each setting: its name in the core and what it holds. */
-const SETTINGS: { [name in keyof Required<Settings>]: readonly [string, Kind] } = {
+const SETTINGS: { [name in Exclude<keyof Settings, "log">]-?: readonly [string, Kind] } = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
   catalog: ["catalog", "text"],
@@ -93,20 +93,29 @@ const SETTINGS: { [name in keyof Required<Settings>]: readonly [string, Kind] } 
   imageStaleMs: ["image_stale", "milliseconds"],
   videoStaleMs: ["video_stale", "milliseconds"],
   idleEvictMs: ["idle_evict", "milliseconds"],
+  logLevel: ["log_level", "text"],
 };
 
-/** Settings as the core reads them: its names, seconds. */
-export function encodeSettings(settings: unknown): string {
+type Log = (record: LogRecord) => void;
+
+/** Settings as the core reads them (its names, seconds), and the log function beside them. */
+export function encodeSettings(settings: unknown): { json: string; log: Log | null } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
   const encoded: Record<string, unknown> = {};
+  let log: Log | null = null;
   for (const [name, value] of Object.entries(settings)) {
+    if (name === "log") {
+      if (value !== undefined && typeof value !== "function") throw validation(`log must be a function, not ${kind(value)}`);
+      log = (value as Log | undefined) ?? null;
+      continue;
+    }
     if (!Object.hasOwn(SETTINGS, name)) throw validation(`there is no setting ${name}`);
     if (value === undefined) continue;
-    const [field, expected] = SETTINGS[name as keyof Settings];
+    const [field, expected] = SETTINGS[name as keyof typeof SETTINGS];
     encoded[field] = encodeSetting(name, value, expected);
   }
   if (encoded["data_dir"] === undefined || encoded["data_dir"] === "") throw validation("dataDir is required");
-  return JSON.stringify(encoded);
+  return { json: JSON.stringify(encoded), log };
 }
 
 function encodeSetting(name: string, value: unknown, expected: Kind): unknown {

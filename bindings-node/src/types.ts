@@ -36,6 +36,55 @@ export interface Settings {
   videoStaleMs?: number | undefined;
   /** How long an unused pipeline stays loaded. */
   idleEvictMs?: number | undefined;
+  /**
+   * Hears what the platform logs, one record at a time, when the event loop is free. It does not keep the process alive, and
+   * what it throws becomes a warning of the process. Records that come while the event loop is blocked for long may be lost.
+   */
+  log?: ((record: LogRecord) => void) | undefined;
+  /** Least important records that `log` hears; `info` when absent. */
+  logLevel?: LogLevel | undefined;
+}
+
+/** How much a log record matters, from something that was lost to everything. */
+export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
+
+/** One thing that a platform logged. Holds no prompt and no secret. */
+export interface LogRecord {
+  /** When it was logged; RFC 3339 in UTC. */
+  time: string;
+  level: LogLevel;
+  /** Module of the library that logged it. */
+  target: string;
+  /** What happened, in one sentence. */
+  message: string;
+  /** What it happened to: `task`, `code`, `model` and so on. */
+  fields: Record<string, unknown>;
+}
+
+/** How one lane stands; what is counted is counted since the platform was opened. */
+export interface LaneStatus {
+  /** The model that the lane belongs to; null for the shared lane. */
+  model: string | null;
+  /** Ids of the models whose weights are loaded, in the order of their last use. */
+  loaded: string[];
+  /** Bytes that they hold. */
+  memory_bytes: number;
+  /** Tasks that found their pipeline loaded. */
+  hits: number;
+  /** Tasks that did not. */
+  misses: number;
+  /** Pipelines that were loaded. */
+  loads: number;
+  /** Pipelines that were let go, for room, for idleness or after an error. */
+  evictions: number;
+}
+
+/** How the lanes stand. */
+export interface Load {
+  /** Every lane; the shared one is the last. */
+  lanes: LaneStatus[];
+  /** Tasks that wait for a lane. */
+  waiting: number;
 }
 
 /** A picture or a clip. */

@@ -12,7 +12,8 @@ const mount = 'mount -t tmpfs -o size=2m tmpfs "$1"';
 test("a full disk is told as such, leaves no row, and passes", async (t) => {
   const dataDir = await folder(t);
   const namespace = namespaces.find((options) => spawnSync("unshare", [...options, "bash", "-c", mount, "bash", dataDir]).status === 0);
-  if (!namespace) return t.skip("no file system can be mounted here");
+  if (!namespace && !process.env.MUST_REQUIRE_TOOLS) return t.skip("no file system can be mounted here");
+  assert.ok(namespace, "no file system can be mounted here, and MUST_REQUIRE_TOOLS is set");
   const script = `${mount} && exec "$2" "$3" "$1"`;
   const child = spawn("unshare", [...namespace, "bash", "-c", script, "bash", dataDir, process.execPath, join(testFolder, "programs", "full-disk.mjs")]);
   const { code, stdout, stderr } = await finished(child);

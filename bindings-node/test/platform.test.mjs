@@ -1,9 +1,9 @@
 // Opening, the catalog, listings, closing.
 
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { MustError, Platform, errorCodes } from "must";
 import { folder, platform, program, quick, rejects } from "./support.mjs";
@@ -102,6 +102,28 @@ test("every setting of the core has its name here", async () => {
   for (const field of fields) assert.ok(ours.includes(`["${field}", `), `${field} is missing in src/request.ts`);
 });
 
+test("a refused setting is named, without a place in text that nobody wrote", async (t) => {
+  const dataDir = join(await folder(t), "data");
+  const error = await rejects(Platform.open({ dataDir, device: "abacus" }), "validation_error", /device: unknown variant/);
+  assert.doesNotMatch(error.detail, /line|column/);
+  await rejects(Platform.open({ dataDir, logLevel: "loud" }), "validation_error", /log_level: unknown variant `loud`/);
+  await rejects(Platform.open({ dataDir, log: "loud" }), "validation_error", /log must be a function, not a string/);
+});
+
+test("the load tells how the lanes stand", async (t) => {
+  const opened = await platform(t, { lanes: ["tiny-video"] });
+  await (await opened.generate(quick)).wait();
+  const { lanes, waiting } = await opened.load();
+  assert.equal(waiting, 0);
+  assert.deepEqual(lanes.map(({ model }) => model), ["tiny-video", null]);
+  const { loaded, hits, misses, loads, evictions, memory_bytes } = lanes[1];
+  assert.deepEqual({ loaded, hits, misses, loads, evictions }, { loaded: ["tiny-image"], hits: 0, misses: 1, loads: 1, evictions: 0 });
+  assert.ok(memory_bytes > 1_000_000);
+  const paused = await platform(t, { paused: true });
+  await paused.generate(quick);
+  assert.equal((await paused.load()).waiting, 1);
+});
+
 test("a paused platform takes tasks and runs none", async (t) => {
   const opened = await platform(t, { paused: true });
   const task = await opened.generate(quick);
@@ -141,6 +163,19 @@ test("one folder is open in one place", async (t) => {
 });
 
 test("a folder that cannot be written is said to be so", async (t) => {
+  const dataDir = join(await folder(t), "data");
+  await mkdir(dataDir, { mode: 0o555 });
+  await chmod(dirname(dataDir), 0o755);
+  const { code, stdout, stderr } = await program("open.mjs", [dataDir, "as-nobody"]);
+  assert.equal(code, 0, stderr);
+  const answer = JSON.parse(stdout);
+  assert.equal(answer.code, "dependency_unavailable");
+  assert.ok(answer.detail.includes(dataDir), answer.detail);
+  assert.match(answer.userAction, /write/);
+  assert.deepEqual(await readdir(dataDir), []);
+});
+
+test("a folder that cannot be made is said to be so", async (t) => {
   const file = join(await folder(t), "file");
   await writeFile(file, "not a folder");
   await rejects(Platform.open({ dataDir: file }), "dependency_unavailable");

@@ -68,11 +68,13 @@ pub fn regen() -> Outcome {
         .args(["-m", "pytest", "-q", "tests/test_generated.py"])
         .current_dir(root().join("bindings-python"))
         .env(name, value))?;
+    run_tests(&["-p", "must-node"], |command| {
+        command.env(name, value);
+    })?;
     run(words("npm", "install --no-audit --no-fund")
         .current_dir(root().join("bindings-node"))
         .env("MUST_BUILD_PROFILE", "dev")
-        .env(name, value))?;
-    run(words("node", "--test test/generated.test.mjs").current_dir(root().join("bindings-node")).env(name, value))
+        .env(name, value))
 }
 
 fn format() -> Outcome {
@@ -134,7 +136,7 @@ fn python() -> Outcome {
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
-    run(words("npm", "test").current_dir(&folder))
+    run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1"))
 }
 
 /// Runs `examples/generate` in every language: one line of JSON each, alike, and the same bytes.

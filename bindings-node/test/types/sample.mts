@@ -1,11 +1,15 @@
 // Compiled, never run: every call with its types. A line under @ts-expect-error must not compile.
 
-import { MustError, Platform, errorCodes, type ErrorCode, type GenerateRequest, type Model, type Task, type TaskPage, type TaskState } from "must";
+import { MustError, Platform, errorCodes, type ErrorCode, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
 
 export async function sample(picture: Buffer): Promise<void> {
-  await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000 });
+  await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000, logLevel: "debug", log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]) });
   const models: Model[] = await platform.models();
   const steps: number | undefined = models[0]?.parameters_schema["steps"]?.maximum;
+
+  const load: Load = await platform.load();
+  const memory: number | undefined = load.lanes[0]?.memory_bytes;
+  console.log(load.waiting, memory);
 
   const request: GenerateRequest = { model: "tiny-video", mode: "i2v", prompt: "a red circle", reference_image: picture, seed: steps ?? 7 };
   const stop = new AbortController();
