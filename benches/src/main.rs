@@ -5,6 +5,7 @@
 //! `overhead` and `generate` start.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
+mod access;
 mod calls;
 mod generate;
 mod machine;
@@ -24,8 +25,13 @@ use std::process::ExitCode;
 type Outcome<T> = Result<T, String>;
 type Bench = fn(&Options) -> Outcome<Report>;
 
-const BENCHES: &[(&str, Bench)] =
-    &[("submit", submit::run), ("status", status::run), ("overhead", overhead::run), ("generate", generate::run)];
+const BENCHES: &[(&str, Bench)] = &[
+    ("submit", submit::run),
+    ("status", status::run),
+    ("access", access::run),
+    ("overhead", overhead::run),
+    ("generate", generate::run),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

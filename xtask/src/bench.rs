@@ -7,7 +7,7 @@ use crate::tools;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NAMES: [&str; 4] = ["submit", "status", "overhead", "generate"];
+const NAMES: [&str; 5] = ["submit", "status", "access", "overhead", "generate"];
 
 /// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
 #[derive(Clone, Copy)]
