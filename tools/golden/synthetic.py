@@ -8,6 +8,11 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors.torch import save_file
 
 
+def public_config(model):
+    """What the configuration says, without the library's note, in random order, of what was left at its default."""
+    return {name: value for name, value in model.config.items() if name != "_use_default_values"}
+
+
 def make(folder: pathlib.Path) -> None:
     """Writes a random autoencoder and a random text-to-video transformer with what goes in and out of each."""
     torch.manual_seed(1)
@@ -32,7 +37,7 @@ def make(folder: pathlib.Path) -> None:
     tensors["transformer.output"] = transformer(noisy, torch.tensor([500]), states).sample[0]
     for name, model in (("vae", vae), ("transformer", transformer)):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / name / "config.json").write_text(json.dumps(dict(model.config), indent=1, default=str) + "\n")
+        (folder / name / "config.json").write_text(json.dumps(public_config(model), indent=1, default=str) + "\n")
         save_file({key: value.contiguous() for key, value in model.state_dict().items()},
                   folder / name / "diffusion_pytorch_model.safetensors")
     save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "parts.safetensors")
