@@ -94,6 +94,14 @@ const SETTINGS: { [name in Exclude<keyof Settings, "log">]-?: readonly [string, 
   videoStaleMs: ["video_stale", "milliseconds"],
   idleEvictMs: ["idle_evict", "milliseconds"],
   logLevel: ["log_level", "text"],
+  masterKey: ["master_key", "text"],
+  masterKeyFile: ["master_key_file", "text"],
+  auditKeyFile: ["audit_key_file", "text"],
+  auditAnchorFile: ["audit_anchor_file", "text"],
+  adminKey: ["admin_key", "text"],
+  frontendOrigins: ["frontend_origins", "texts"],
+  trustedProxies: ["trusted_proxies", "texts"],
+  environment: ["environment", "text"],
 };
 
 type Log = (record: LogRecord) => void;

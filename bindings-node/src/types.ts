@@ -43,6 +43,22 @@ export interface Settings {
   log?: ((record: LogRecord) => void) | undefined;
   /** Least important records that `log` hears; `info` when absent. */
   logLevel?: LogLevel | undefined;
+  /** Master keys as the text of a key file; stands in for `masterKeyFile`. */
+  masterKey?: string | undefined;
+  /** File of the master keys, made at the first use; `keys/master.key` in the data folder when absent. */
+  masterKeyFile?: string | undefined;
+  /** File of the keys that sign the audit log; `keys/audit.key` in the data folder when absent. */
+  auditKeyFile?: string | undefined;
+  /** File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when absent. */
+  auditAnchorFile?: string | undefined;
+  /** The key that opens admin sessions, at least 16 characters. */
+  adminKey?: string | undefined;
+  /** Browser origins that may call from another site, exactly as browsers send them. */
+  frontendOrigins?: string[] | undefined;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: string[] | undefined;
+  /** Where this platform runs; provider tokens for another environment are refused. */
+  environment?: "dev" | "stage" | "prod" | undefined;
 }
 
 /** How much a log record matters, from something that was lost to everything. */

@@ -75,16 +75,16 @@ test("giving up a wait leaves the task alone", async (t) => {
 });
 
 test("a full queue makes a submission wait, then refuses it, and blocks nothing else", async (t) => {
-  const opened = await platform(t, { queueDepth: 1, queueWaitMs: 400 });
+  const opened = await platform(t, { queueDepth: 1, queueWaitMs: 400, paused: true });
   const tasks = [await opened.generate(long), await opened.generate(long)];
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 10);
+  t.after(() => clearInterval(ticking));
   const began = performance.now();
   const refused = Array.from({ length: 40 }, () => rejects(opened.generate(long), "queue_overloaded"));
   assert.equal((await tasks[0].status()).id, tasks[0].id);
   assert.ok(performance.now() - began < 300, "a read stood behind the submissions");
   await Promise.all(refused);
-  clearInterval(ticking);
   assert.ok(ticks > 20, `the event loop came round ${ticks} times`);
   assert.equal((await opened.tasks()).total, 2);
   await Promise.all(tasks.map((task) => task.cancel()));

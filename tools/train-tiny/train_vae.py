@@ -33,6 +33,7 @@ SQUARED_ERROR_ONLY_UNTIL = 0.35
 ANY_COLOUR = 0.6
 CROP = 32
 REFINE_ANY_COLOUR = 0.25
+REFINE_SMALL = 0.5  # of the shapes, how many are made small whatever was drawn: they are the hard ones
 REFINE_NOISE = 0.1  # of the latents' deviation, at most: what a transformer makes is never exact
 EDGE_WEIGHT = 0.2
 
@@ -107,8 +108,9 @@ def refinement_loss(vae, rng, device):
     """Loss of the decoder alone, on whole clips and pictures from slightly disturbed latents."""
     frames = rng.choice([1, 5, 9, 9, 17])
     count = {1: 16, 5: 8, 9: 6, 17: 4}[frames]
-    _, clips = world.render_batch(count, rng, frames=frames, any_colour=REFINE_ANY_COLOUR)
-    clips = clips.to(device)
+    scenes = [world.random_scene(rng) for _ in range(count)]
+    scenes = [dict(scene, size="small") if rng.random() < REFINE_SMALL else scene for scene in scenes]
+    clips = torch.stack([world.render(scene, rng, frames, any_colour=REFINE_ANY_COLOUR) for scene in scenes]).to(device)
     with torch.no_grad():
         _, deviation = autoencoder.latent_scale(vae)
         latents = autoencoder.encode(vae, clips)[:, : vae.config.z_dim]

@@ -117,6 +117,22 @@ class Settings(TypedDict, total=False):
     """How long an unused pipeline stays loaded."""
     log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
     """Least important records that the log function hears; `info` when left out."""
+    master_key: str
+    """Master keys as the text of a key file; stands in for `master_key_file`."""
+    master_key_file: str | PathLike[str]
+    """File of the master keys, made at the first use; `keys/master.key` in the data folder when left out."""
+    audit_key_file: str | PathLike[str]
+    """File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out."""
+    audit_anchor_file: str | PathLike[str]
+    """File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when left out."""
+    admin_key: str
+    """The key that opens admin sessions, at least 16 characters."""
+    frontend_origins: Sequence[str]
+    """Browser origins that may call from another site, exactly as browsers send them."""
+    trusted_proxies: Sequence[str]
+    """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
+    environment: Literal["dev", "stage", "prod"]
+    """Where this platform runs; provider tokens for another environment are refused."""
 
 
 class Query(TypedDict, total=False):

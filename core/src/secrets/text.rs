@@ -27,6 +27,7 @@ impl std::fmt::Debug for SecretText {
 
 impl<'de> serde::Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        // The parser's own message would quote what it found instead.
+        String::deserialize(deserializer).map(Self::new).map_err(|_| serde::de::Error::custom("a secret is a text"))
     }
 }
