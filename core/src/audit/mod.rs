@@ -19,6 +19,8 @@ pub mod tree;
 mod verify;
 
 pub use anchor::AnchorCallback;
+#[cfg(test)]
+pub(crate) use event::hex;
 pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};
 pub use export::Exported;
 pub use log::Audit;

@@ -198,6 +198,23 @@ fn notes_of_others_are_read_and_ours_are_theirs() {
     }
 }
 
+/// RFC 8032, 7.1, test 1: the public key of this seed.
+#[test]
+fn a_seed_gives_the_key_of_the_rfc() {
+    let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    let seed: Vec<u8> = (0..64).step_by(2).map(|at| u8::from_str_radix(&seed[at..at + 2], 16).unwrap()).collect();
+    let verifier = Signer::from_seed("log", &seed).unwrap().verifier().to_string();
+    let key = decode_bytes(verifier.splitn(3, '+').nth(2).unwrap());
+    assert_eq!(event::hex(&key), "01d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    assert!(Signer::from_seed("log", &seed[1..]).is_err());
+    assert!(Signer::from_seed("a log", &seed).is_err());
+}
+
+fn decode_bytes(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
 #[test]
 fn a_log_of_any_size_is_whole() {
     for size in [1, 2, 255, 256, 257, 1000] {
@@ -406,8 +423,7 @@ fn what_is_left_after_pruning_is_as_verifiable_as_before() {
 }
 
 fn decode(text: &str) -> Hash {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(text).unwrap().try_into().unwrap()
+    decode_bytes(text).try_into().unwrap()
 }
 
 #[test]

@@ -72,6 +72,30 @@ fn a_sealed_value_opens_with_its_key_in_its_place_and_nowhere_else() {
     }
 }
 
+/// Made by Python's `cryptography`: HKDF-SHA-256 and AES-256-GCM of the documented form, so that it is what it says it is.
+#[test]
+fn what_others_seal_by_the_same_rules_opens() {
+    let sealed = "0100000001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f6465666768696a6b6c6d6e6f\
+                  fdc8b639254fa1bee7d8a7fa9005c89aa295d25ecbd1";
+    let bytes: Vec<u8> =
+        (0..sealed.len()).step_by(2).map(|at| u8::from_str_radix(&sealed[at..at + 2], 16).unwrap()).collect();
+    assert_eq!(seal::open(&ring(1), PLACE, &bytes).unwrap().as_slice(), b"hidden");
+}
+
+/// RFC 4231, test cases 1 and 2.
+#[test]
+fn macs_are_those_of_the_rfc() {
+    let mac = |key: &[u8], text: &[u8]| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+        crate::audit::hex(&super::vault::tag(&key, text))
+    };
+    assert_eq!(mac(&[0x0b; 20], b"Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    assert_eq!(
+        mac(b"Jefe", b"what do ya want for nothing?"),
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    );
+}
+
 #[test]
 fn keys_are_read_from_text() {
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

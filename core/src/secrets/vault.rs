@@ -238,7 +238,7 @@ pub(super) fn new_row(id: String, name: &str, kind: &str, sealed: Vec<u8>, now: 
     }
 }
 
-fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
+pub(super) fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
     let mut mac = [0; 32];
     mac.copy_from_slice(hmac::sign(key, text).as_ref());
     mac
