@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -42,6 +43,11 @@ def _png(width: int, height: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def _hear_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background: Python hears no Ctrl-C where it is ignored at the start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_script(
     code: str, *arguments: str | Path, timeout: float = 90.0, before: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
@@ -49,7 +55,15 @@ def run_script(
     command = [*before, sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env=environment,
+            preexec_fn=_hear_interrupts,
+        )
     except subprocess.TimeoutExpired as hung:
         raise AssertionError(f"the script hung; it had said {hung.stdout!r} {hung.stderr!r}") from None
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
