@@ -44,7 +44,7 @@ def _png(width: int, height: int, pixels: bytes) -> bytes:
 
 
 def _hear_interrupts() -> None:
-    """Undo what a shell does to what it runs in the background: Python hears no Ctrl-C where it is ignored at the start."""
+    """Undo what shells do to what they run in the background: Python hears no Ctrl-C that is ignored at its start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
