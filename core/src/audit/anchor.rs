@@ -114,7 +114,8 @@ fn open(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// The checkpoints of an anchor file, in their order. Lines that are none are passed over.
+/// The checkpoints that an anchor file holds now, in their order; what is added while they are read is not among them. Lines
+/// that are none are passed over.
 pub(super) fn read(path: &Path) -> Result<Box<dyn Iterator<Item = SignedCheckpoint>>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -123,7 +124,8 @@ pub(super) fn read(path: &Path) -> Result<Box<dyn Iterator<Item = SignedCheckpoi
             return Err(unavailable(&format!("the anchor file {} cannot be read: {error}", path.display())));
         }
     };
-    let lines = BufReader::new(file).lines().map_while(std::result::Result::ok);
+    let length = file.metadata().map_err(|error| unavailable(&error.to_string()))?.len();
+    let lines = BufReader::new(file.take(length)).lines().map_while(std::result::Result::ok);
     Ok(Box::new(lines.filter_map(|line| {
         let note: String = serde_json::from_str(&line).ok()?;
         SignedCheckpoint::parse(&note).ok()

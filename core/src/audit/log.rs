@@ -290,8 +290,7 @@ impl Audit {
             event = event.with("anchored_origin", checkpoint.origin).with("anchored_size", checkpoint.size);
             event = event.with("anchored_root", hex(&checkpoint.root));
         }
-        let clock = Arc::clone(&shared.clock);
-        shared.signing.sound.store(true, Ordering::Release);
+        let (clock, signing) = (Arc::clone(&shared.clock), Arc::clone(&shared.signing));
         let event = shared.store.write(move |connection| {
             let (size, _, _) = store::tip(connection)?;
             if let Some(log) = store::log(connection)? {
@@ -301,7 +300,10 @@ impl Audit {
                 }
             }
             store::set_log(connection, &origin, &verifier)?;
-            store::append(connection, event, clock.now())
+            let event = store::append(connection, event, clock.now())?;
+            // Not before the log has its new name: under the old one, a checkpoint would hide what is missing.
+            signing.sound.store(true, Ordering::Release);
+            Ok(event)
         })?;
         *shared.signing.broken.lock() = None;
         Ok(event)

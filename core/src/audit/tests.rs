@@ -473,6 +473,10 @@ fn many_callers_make_one_chain() {
             let audit = &opened.audit;
             scope.spawn(move || (0..20).for_each(|n| drop(audit.append(event(caller * 100 + n)).unwrap())));
         }
+        for _ in 0..10 {
+            let verdict = opened.audit.verify().unwrap();
+            assert!(verdict.ok, "what is appended meanwhile is no damage: {verdict:?}");
+        }
     });
     let verdict = opened.audit.verify().unwrap();
     assert!(verdict.ok, "{verdict:?}");

@@ -38,6 +38,11 @@ impl KeyRing {
         self.0.last_key_value().map(|(version, key)| (*version, key)).ok_or_else(|| missing("there is no key"))
     }
 
+    /// The version of the key that new values are sealed with.
+    pub(crate) fn newest(&self) -> Result<u32> {
+        self.current().map(|(version, _)| version)
+    }
+
     /// The key of this version.
     pub(crate) fn get(&self, version: u32) -> Result<&Key> {
         self.0.get(&version).ok_or_else(|| missing(format!("the key of version {version} is missing")))

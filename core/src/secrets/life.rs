@@ -8,7 +8,6 @@ use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::Timestamp;
 use serde::Serialize;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the master key among the secrets.
@@ -224,9 +223,7 @@ impl Vault {
         let sealed = seal::seal(&keys, place(&id), value.expose().as_bytes())?;
         let row = Row { scopes, environment, ..new_row(id, name, kind, sealed, now) };
         let until = Timestamp(now.0.saturating_add(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX)));
-        let keys = Arc::clone(&keys);
         self.audit.record(move |connection| {
-            drop(keys);
             store::supersede(connection, &row.name, until)?;
             store::insert(connection, &row)?;
             Ok(((), event.with("id", &row.id)))

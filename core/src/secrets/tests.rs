@@ -174,6 +174,15 @@ fn a_new_master_key_seals_everything_and_the_old_one_can_go() {
 }
 
 #[test]
+fn a_host_without_a_newer_key_rotates_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let opened = open_with(folder.path(), KeySource::Text(SecretText::new(key)));
+    let refused = opened.vault.rotate("master_key", None, Duration::ZERO, &caller()).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::ValidationError);
+}
+
+#[test]
 fn an_interrupted_resealing_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/master.key");
@@ -247,6 +256,9 @@ fn peppers_are_replaced_and_revoked() {
     opened.vault.revoke("pepper", &caller()).unwrap();
     assert!(!opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
     assert_eq!(opened.vault.mac(b"key").unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    drop(opened);
+    let opened = open(folder.path());
+    assert!(opened.vault.status().is_ok(), "the vault opens although every pepper was revoked");
     opened.vault.rotate("pepper", None, Duration::ZERO, &caller()).unwrap();
     assert!(opened.vault.mac(b"key").is_ok());
 }

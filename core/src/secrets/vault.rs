@@ -104,21 +104,14 @@ impl Vault {
     }
 
     /// Takes note of when a key that is kept elsewhere was first seen.
-    pub(crate) fn note_key(&self, name: &str, key: &[u8]) -> Result<Timestamp> {
-        let (_, fingerprint) = self.fingerprint(key)?;
+    pub(super) fn note_key(&self, name: &str, key: &[u8]) -> Result<Timestamp> {
+        // A PRF of a random key: tells keys apart and says nothing about them. Needs no pepper, for all may be revoked.
+        let fingerprint = tag(&hmac::Key::new(hmac::HMAC_SHA256, key), b"must key fingerprint");
         if let Some(seen) = self.store.read(|connection| store::first_seen(connection, name, &fingerprint))? {
             return Ok(seen);
         }
         let (name, now) = (name.to_owned(), self.clock.now());
         self.store.write(move |connection| store::seen(connection, &name, &fingerprint, now))
-    }
-
-    /// A MAC under the first pepper, which stays the same over all rotations.
-    fn fingerprint(&self, key: &[u8]) -> Result<(u32, [u8; 32])> {
-        self.with(|open| {
-            let (number, pepper) = open.peppers.first_key_value().ok_or_else(no_pepper)?;
-            Ok((*number, tag(pepper, key)))
-        })
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T>) -> Result<T> {
@@ -199,19 +192,20 @@ impl Vault {
 
     /// Brings in a new master key, where the keys are in a file of ours, and seals everything under the newest.
     pub(super) fn rotate_master(&self, caller: &Caller) -> Result<()> {
-        let (before, _) = self.keys()?.current().map(|(version, key)| (version, key.len()))?;
+        let before = self.keys()?.newest()?;
         self.audit.check()?;
         if let KeySource::File(path) = &self.source {
             keyring::add_version(path)?;
         }
         self.unlock()?;
-        let keys = self.keys()?;
-        let (newest, _) = keys.current()?;
-        if newest <= before && !matches!(self.source, KeySource::File(_)) {
-            // The host may have put its newer key in place before this platform was opened: sealing anew is all there is to do.
-            tracing::info!(version = newest, "the master key has no newer version; values are sealed under it");
-        }
+        let newest = self.keys()?.newest()?;
         let resealed = self.reseal()?;
+        // A host may have put its newer key in place before this platform was opened: sealing anew was all there was to do.
+        if newest <= before && resealed == 0 {
+            return Err(
+                Error::validation("there is no newer master key").with_action("Put the new key in place first.")
+            );
+        }
         let event = caller.event("master_key_rotate", format!("master_key:{newest}"), Outcome::Success);
         self.audit.append(event.with("resealed", resealed)).map(drop)
     }
