@@ -1,6 +1,7 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
 pub mod access;
 pub mod audit;
+mod calls;
 pub mod catalog;
 pub mod clock;
 pub mod diffusion;

@@ -225,7 +225,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<serde_json::Value>> {
-        self.call(|tasks| Ok(tasks.models()))
+        self.on_tasks(|tasks| Ok(tasks.models()))
     }
 
     /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result;
@@ -234,7 +234,7 @@ impl Platform {
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        self.call(|tasks| tasks.submit(request))
+        self.on_tasks(|tasks| tasks.submit(request))
     }
 
     /// The task as it stands.
@@ -242,7 +242,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        self.call(|tasks| tasks.status(id))
+        self.on_tasks(|tasks| tasks.status(id))
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
@@ -266,7 +266,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
-        self.call(|tasks| tasks.events(id))
+        self.on_tasks(|tasks| tasks.events(id))
     }
 
     /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
@@ -275,7 +275,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        self.call(|tasks| tasks.cancel(id))
+        self.on_tasks(|tasks| tasks.cancel(id))
     }
 
     /// The result's bytes.
@@ -283,7 +283,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
-        self.call(|tasks| tasks.media(id, false))
+        self.on_tasks(|tasks| tasks.media(id, false))
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
@@ -291,7 +291,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::result`].
     pub fn preview(&self, id: &str) -> Result<Media> {
-        self.call(|tasks| tasks.media(id, true))
+        self.on_tasks(|tasks| tasks.media(id, true))
     }
 
     /// Tasks of every status.
@@ -299,7 +299,7 @@ impl Platform {
     /// # Errors
     /// `validation_error` for a page larger than 100 or an unknown model.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.call(|tasks| tasks.page(query))
+        self.on_tasks(|tasks| tasks.page(query))
     }
 
     /// Finished tasks with a result, newest first unless asked otherwise.
@@ -307,7 +307,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::tasks`].
     pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
-        self.call(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
+        self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
     /// Removes an ended task and its files.
@@ -315,7 +315,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        self.call(|tasks| tasks.delete(id))
+        self.on_tasks(|tasks| tasks.delete(id))
     }
 
     /// How the lanes and their pipelines stand.
@@ -323,7 +323,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn load(&self) -> Result<Load> {
-        let (lanes, waiting) = self.call(|tasks| Ok(tasks.lanes()))?;
+        let (lanes, waiting) = self.on_tasks(|tasks| Ok(tasks.lanes()))?;
         Ok(Load { lanes, waiting })
     }
 
@@ -333,7 +333,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state`.
     pub fn observe_lanes(&self, observer: LaneObserver) -> Result<()> {
-        self.call(|tasks| {
+        self.on_tasks(|tasks| {
             tasks.observe_lanes(observer);
             Ok(())
         })
@@ -355,10 +355,15 @@ impl Platform {
         Ok(())
     }
 
-    /// Makes a call, and what it logs goes where the platform's logs go.
-    fn call<T>(&self, call: impl FnOnce(&Tasks) -> Result<T>) -> Result<T> {
+    /// Makes a call on the tasks, and what it logs goes where the platform's logs go.
+    fn on_tasks<T>(&self, call: impl FnOnce(&Tasks) -> Result<T>) -> Result<T> {
         let parts = self.parts()?;
         parts.log.scope(|| call(&parts.tasks))
+    }
+
+    /// Does `work`, and what it logs goes where the platform's logs go.
+    pub(crate) fn logged<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.parts()?.log.scope(work)
     }
 
     fn parts(&self) -> Result<&Parts> {

@@ -81,7 +81,7 @@ impl NewEvent {
 }
 
 /// On whose behalf an administrative call is made; goes into the audit event of the call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Caller {
     /// Who: `key:ID`, `admin:ID`, or a name that the host gives.
     pub actor: String,

@@ -27,7 +27,10 @@ impl std::fmt::Debug for SecretText {
 
 impl<'de> serde::Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The parser's own message would quote what it found instead.
-        String::deserialize(deserializer).map(Self::new).map_err(|_| serde::de::Error::custom("a secret is a text"))
+        String::deserialize(deserializer).map(Self::new).map_err(|error| {
+            // The parser's own message would quote what it found instead; what is not there has nothing to be quoted.
+            let missing = error.to_string().starts_with("missing field");
+            if missing { error } else { serde::de::Error::custom("a secret is a text") }
+        })
     }
 }

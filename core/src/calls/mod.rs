@@ -1,0 +1,142 @@
+//! The administrative calls by name, with their arguments and answers as JSON: the one door that the language layers share.
+//!
+//! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`] or [`crate::audit`], and
+//! writes the answer down. It has no rules of its own. An error never quotes what it was given, for that may be a secret; an
+//! answer may hold one, and is wiped when it is dropped. `docs/calls.md` lists every call.
+
+mod access;
+mod audit;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use crate::audit::{Caller, new_correlation_id};
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Platform;
+use crate::secrets::SecretText;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::error::Category;
+use std::time::Duration;
+
+/// Makes one call: takes the name, for messages, and the arguments as JSON.
+type Handler = fn(&Platform, &str, &str) -> Result<SecretText>;
+
+/// Every call and what makes it.
+const TABLES: [&[(&str, Handler)]; 3] = [access::CALLS, secrets::CALLS, audit::CALLS];
+
+impl Platform {
+    /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.
+    ///
+    /// # Errors
+    /// Those of the call; `not_found` for a name that there is none of; `validation_error` that names the argument at fault
+    /// and says nothing of what is in it.
+    pub fn call(&self, name: &str, arguments: &str) -> Result<SecretText> {
+        let handler = TABLES.iter().copied().flatten().find(|(known, _)| *known == name);
+        let (_, handler) = handler.ok_or_else(|| {
+            Error::new(ErrorCode::NotFound, "there is no call of this name")
+                .with_action("Take a name from the list in docs/calls.md.")
+        })?;
+        self.logged(|| handler(self, name, arguments))
+    }
+
+    /// The names that [`Platform::call`] knows.
+    pub fn calls() -> impl Iterator<Item = &'static str> {
+        TABLES.iter().copied().flatten().map(|(name, _)| *name)
+    }
+}
+
+/// On whose behalf a call is made; the host itself when not said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallerArgument {
+    actor: String,
+    source: String,
+    #[serde(default)]
+    correlation_id: Option<String>,
+}
+
+fn caller(argument: Option<CallerArgument>) -> Caller {
+    match argument {
+        None => Caller::new("host", "host"),
+        Some(CallerArgument { actor, source, correlation_id }) => {
+            Caller { actor, source, correlation_id: correlation_id.unwrap_or_else(new_correlation_id) }
+        }
+    }
+}
+
+/// The arguments of a call that takes none but a caller.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyCaller {
+    #[serde(default)]
+    caller: Option<CallerArgument>,
+}
+
+/// The arguments of a call about one thing that has an id.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdAndCaller {
+    id: String,
+    #[serde(default)]
+    caller: Option<CallerArgument>,
+}
+
+/// The arguments of a call that takes none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Reads the arguments of a call.
+fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    let fault = |found: String| {
+        Error::validation(format!("the arguments of {name} are not valid: {found}"))
+            .with_action("Correct the arguments of the call.")
+    };
+    // A list would be read as the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(fault("they must be an object".to_owned()));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        fault(match error.classify() {
+            Category::Data => data_fault::<T>(text, &error),
+            _ => format!("they are no JSON from line {}, column {} on", error.line(), error.column()),
+        })
+    })
+}
+
+/// What is wrong, in words that quote names of fields and never a value.
+fn data_fault<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return "one is given twice".to_owned() };
+    let message = error.to_string();
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return format!("{field} is missing");
+    }
+    let refused = fields.keys().find(|name| {
+        let mut others = fields.clone();
+        others.remove(*name);
+        match serde_json::from_value::<T>(Value::Object(others)) {
+            Ok(_) => true,
+            Err(error) => error.to_string().starts_with(&format!("missing field `{name}`")),
+        }
+    });
+    match refused {
+        Some(name) if message.starts_with("unknown field") => format!("there is no argument {name}"),
+        Some(name) => format!("{name} is not what it must be"),
+        None => "an argument is not what it must be".to_owned(),
+    }
+}
+
+/// Writes an answer down.
+fn answer(value: &impl Serialize) -> Result<SecretText> {
+    serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// A length of time in seconds.
+fn seconds(argument: &str, value: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|_| {
+        Error::validation(format!("{argument} must be a number of seconds, 0 or more, and not too large"))
+            .with_action("Correct the arguments of the call.")
+    })
+}

@@ -1,0 +1,125 @@
+use crate::{ErrorCode, Platform, Settings};
+use serde_json::{Value, json};
+
+const ADMIN_KEY: &str = "sixteen letters!";
+const CANARY: &str = "canary-5up3r-s3cr3t";
+
+fn open() -> (tempfile::TempDir, Platform) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"data_dir": folder.path(), "admin_key": ADMIN_KEY, "paused": true});
+    let platform = Platform::open(Settings::from_json(&settings.to_string()).unwrap()).unwrap();
+    (folder, platform)
+}
+
+fn call(platform: &Platform, name: &str, arguments: Value) -> crate::Result<Value> {
+    platform.call(name, &arguments.to_string()).map(|text| serde_json::from_str(text.expose()).unwrap())
+}
+
+fn with_key(key: &Value) -> Value {
+    json!({"facts": {"route": "generation", "header_keys": [key]}})
+}
+
+#[test]
+fn keys_and_sessions_live_their_lives_by_name() {
+    let (_folder, platform) = open();
+    let issued = call(&platform, "auth.issue_key", json!({"name": "site", "valid_for": 3600})).unwrap();
+    let id = issued["key"]["id"].as_str().unwrap();
+    let principal = call(&platform, "auth.authorize", with_key(&issued["secret"])).unwrap();
+    assert_eq!(
+        (&principal["kind"], &principal["name"], &principal["actor"]),
+        (&json!("api_key"), &json!("site"), &json!(format!("key:{id}")))
+    );
+    let facts = json!({"route": "auth", "header_keys": [issued["secret"]], "peer": "192.0.2.7"});
+    let session = call(&platform, "auth.open_session", json!({ "facts": facts })).unwrap();
+    let cookie = format!("gg_session={}", session["token"].as_str().unwrap());
+    let by_cookie = json!({"facts": {"route": "generation", "cookies": [cookie]}});
+    assert_eq!(call(&platform, "auth.authorize", by_cookie.clone()).unwrap()["kind"], "session");
+    assert_eq!(call(&platform, "auth.session_state", by_cookie.clone()).unwrap()["active"], true);
+    let newer = call(&platform, "auth.rotate_key", json!({"id": id, "overlap": 60})).unwrap();
+    assert_eq!(call(&platform, "auth.keys", json!({})).unwrap().as_array().unwrap().len(), 2);
+    assert_eq!(call(&platform, "auth.revoke_key", json!({ "id": id })).unwrap(), json!({"sessions": 1}));
+    assert_eq!(call(&platform, "auth.authorize", by_cookie).unwrap_err().code(), ErrorCode::SessionExpired);
+    call(&platform, "auth.authorize", with_key(&newer["secret"])).unwrap();
+    assert_eq!(call(&platform, "auth.revoke_all_sessions", json!({})).unwrap(), json!({"sessions": 0}));
+    assert_eq!(call(&platform, "auth.allows_origin", json!({"origin": "https://x.example"})).unwrap(), false);
+
+    let login = json!({"facts": {"route": "admin_login", "admin_header_keys": [ADMIN_KEY], "peer": "192.0.2.7"}});
+    let admin = call(&platform, "admin.open_session", login).unwrap();
+    let cookie = format!("gg_admin_session={}", admin["token"].as_str().unwrap());
+    let facts = json!({"facts": {"route": "admin", "cookies": [cookie], "peer": "192.0.2.7", "correlation_id": "r-1"}});
+    let principal = call(&platform, "auth.authorize", facts).unwrap();
+    let by = &principal["caller"];
+    assert_eq!(by, &json!({"actor": principal["actor"], "source": "192.0.2.7", "correlation_id": "r-1"}));
+    let state = call(&platform, "admin.session_state", json!({"id": principal["id"], "caller": by})).unwrap();
+    assert_eq!(state["idle_timeout_seconds"], 43_200);
+    call(&platform, "admin.revoke_session", json!({"id": principal["id"], "caller": by})).unwrap();
+    assert_eq!(call(&platform, "admin.revoke_all_sessions", json!({})).unwrap(), json!({"sessions": 0}));
+}
+
+#[test]
+fn secrets_and_the_log_are_reached_by_name() {
+    let (folder, platform) = open();
+    call(&platform, "secrets.put", json!({"name": "mail", "value": CANARY})).unwrap();
+    assert_eq!(call(&platform, "secrets.get", json!({"name": "mail"})).unwrap(), CANARY);
+    call(&platform, "secrets.rotate", json!({"name": "mail", "value": "newer", "overlap": 5})).unwrap();
+    let token = json!({"name": "hub", "value": CANARY, "scopes": ["inference"], "environment": "dev"});
+    call(&platform, "secrets.put_provider_token", token).unwrap();
+    call(&platform, "secrets.revoke", json!({"name": "hub"})).unwrap();
+    let status = call(&platform, "secrets.status", json!({})).unwrap();
+    assert!(status.as_array().unwrap().iter().any(|one| one["name"] == "hub" && one["state"] == "revoked"));
+
+    let event =
+        json!({"actor": "host", "source": "test", "action": "door_opened", "target": "door", "outcome": "success"});
+    let event = call(&platform, "audit.append", event).unwrap();
+    let page = call(&platform, "audit.list", json!({"action": "door_opened", "limit": 5})).unwrap();
+    assert_eq!(page["logs"], json!([event]));
+    let verdict = call(&platform, "audit.verify", json!({})).unwrap();
+    assert_eq!(verdict["ok"], true, "{verdict}");
+    let proof = call(&platform, "audit.prove_inclusion", json!({"index": event["seq"]})).unwrap();
+    assert!(proof["text"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1\nindex "));
+    assert!(call(&platform, "audit.prove_consistency", json!({"old_size": 1})).unwrap()["proof"].is_array());
+    let exported = call(&platform, "audit.export", json!({"folder": folder.path().join("export")})).unwrap();
+    assert_eq!(exported["verifier"], call(&platform, "audit.verifier", json!({})).unwrap());
+    assert_eq!(call(&platform, "audit.rotate_key", json!({})).unwrap()["action"], "audit_key_rotate");
+    assert_eq!(call(&platform, "audit.prune", json!({"age": 90 * 86_400})).unwrap()["removed"], 0);
+    assert!(call(&platform, "audit.checkpoint", json!({})).unwrap().is_string());
+    let error = call(&platform, "audit.recover", json!({"reason": "none"})).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidState);
+}
+
+#[test]
+fn what_is_wrong_is_named_and_never_quoted() {
+    let (_folder, platform) = open();
+    for (name, arguments, expected) in [
+        ("auth.authorize", json!({}), "facts is missing"),
+        ("auth.authorize", json!({"facts": {"route": CANARY}}), "facts is not what it must be"),
+        ("auth.authorize", json!({"facts": {"route": "auth", "header_keys": CANARY}}), "facts is not what it must be"),
+        ("secrets.put", json!({"name": "a", "value": [CANARY]}), "value is not what it must be"),
+        ("secrets.put", json!({"name": "a", "value": CANARY, "extra": CANARY}), "there is no argument extra"),
+        ("secrets.put", json!([CANARY]), "they must be an object"),
+        ("secrets.put", json!({"name": "a"}), "value is missing"),
+        ("secrets.put", json!({"name": 7, "value": CANARY, "caller": CANARY}), "an argument is not what it must be"),
+        ("auth.issue_key", json!({"name": "a", "valid_for": -1}), "valid_for must be a number of seconds"),
+    ] {
+        let error = call(&platform, name, arguments).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ValidationError, "{error}");
+        assert!(error.detail().contains(expected), "{error}, not {expected}");
+        assert!(!error.user_action().is_empty() && !format!("{error:?}{error}").contains(CANARY));
+    }
+    let error = platform.call("secrets.put", &format!("{{\"value\": {CANARY}")).unwrap_err();
+    assert!(error.detail().contains("line 1, column ") && !error.detail().contains("5up3r"), "{error}");
+    let error = platform.call(CANARY, "{}").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound);
+    assert!(!format!("{error:?}").contains(CANARY));
+}
+
+#[test]
+fn every_call_is_in_the_document_once() {
+    let document = include_str!("../../../docs/calls.md");
+    let listed: Vec<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split('`').next())
+        .collect();
+    assert_eq!(listed, Platform::calls().collect::<Vec<_>>());
+}
