@@ -16,8 +16,7 @@ use crate::platform::Platform;
 use crate::secrets::SecretText;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::error::Category;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// Makes one call: takes the name, for messages, and the arguments as JSON.
@@ -99,16 +98,16 @@ fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
         return Err(fault("they must be an object".to_owned()));
     }
     serde_json::from_str(text).map_err(|error| {
-        fault(match error.classify() {
-            Category::Data => data_fault::<T>(text, &error),
-            _ => format!("they are no JSON from line {}, column {} on", error.line(), error.column()),
+        fault(match serde_json::from_str(text) {
+            Ok(Value::Object(fields)) => data_fault::<T>(&fields, &error),
+            Ok(_) => "they must be an object".to_owned(),
+            Err(error) => format!("they are no JSON from line {}, column {} on", error.line(), error.column()),
         })
     })
 }
 
 /// What is wrong, in words that quote names of fields and never a value.
-fn data_fault<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return "one is given twice".to_owned() };
+fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_json::Error) -> String {
     let message = error.to_string();
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         return format!("{field} is missing");
