@@ -687,6 +687,22 @@ int32_t must_watch(const must_platform_t *platform,
                    must_error_t **error_out);
 
 /**
+ * Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), the audit log (`audit.*`).
+ *
+ * `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
+ * arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
+ * `must_buffer_free`; it may hold a secret, and its memory is wiped then. Errors: those of the call; `not_found` for a name that
+ * there is none of; `validation_error` that names the argument at fault and quotes nothing of it. Since 0.1.0.
+ */
+int32_t must_call(const must_platform_t *platform,
+                  const char *name,
+                  size_t name_len,
+                  const char *arguments,
+                  size_t arguments_len,
+                  must_buffer_t **answer_out,
+                  must_error_t **error_out);
+
+/**
  * The result of a task that is done: the file of the picture or the clip.
  *
  * `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,

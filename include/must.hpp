@@ -653,6 +653,14 @@ class Platform {
     return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
   }
 
+  /// Makes an administrative call by name, such as `auth.authorize`, `secrets.put` or `audit.verify`: `arguments` and the answer
+  /// are JSON, see docs/calls.md. The answer may hold a secret; whoever keeps it wipes it.
+  [[nodiscard]] std::string call(std::string_view name, std::string_view arguments = "{}") const {
+    detail::BufferHandle buffer;
+    detail::call(must_call, platform_.get(), name.data(), name.size(), arguments.data(), arguments.size(), buffer.out());
+    return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
+  }
+
   /// How the lanes and their pipelines stand.
   [[nodiscard]] Load load() const {
     detail::BufferHandle buffer;

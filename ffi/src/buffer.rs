@@ -5,12 +5,16 @@ use crate::error::view;
 use crate::handle;
 use crate::platform::open;
 use crate::types::{must_buffer_t, must_error_t, must_platform_t};
+use must::secrets::SecretText;
 use must::{Media, Platform, Result};
 use std::ffi::{CString, c_char};
+use zeroize::Zeroize as _;
 
 /// Bytes with what they are. One NUL follows them in memory, so that a text can be read as a C string.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
+    /// Whether the bytes are wiped in the end.
+    secret: bool,
     content_type: CString,
     file_name: CString,
 }
@@ -20,13 +24,32 @@ impl Buffer {
         Self::new(text.into_bytes(), "application/json", "")
     }
 
+    /// A JSON text that may hold a secret.
+    pub(crate) fn secret(text: &SecretText) -> Self {
+        let text = text.expose().as_bytes();
+        // Room for the NUL from the start: growing would leave a copy behind.
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        bytes.extend_from_slice(text);
+        let mut buffer = Self::new(bytes, "application/json", "");
+        buffer.secret = true;
+        buffer
+    }
+
     fn new(mut bytes: Vec<u8>, content_type: &str, file_name: &str) -> Self {
         bytes.push(0);
-        Self { bytes, content_type: c_text(content_type), file_name: c_text(file_name) }
+        Self { bytes, secret: false, content_type: c_text(content_type), file_name: c_text(file_name) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.split_last().map_or(&[], |(_, bytes)| bytes)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.secret {
+            self.bytes.zeroize();
+        }
     }
 }
 

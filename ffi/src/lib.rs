@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "pointers from C are only good as far as its contracts say; each block states which")]
 
 mod buffer;
+mod calls;
 mod entry;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ mod task;
 mod types;
 
 pub use buffer::*;
+pub use calls::*;
 pub use error::*;
 pub use events::*;
 pub use listing::*;

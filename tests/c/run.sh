@@ -64,6 +64,7 @@ for example in "$work/example-c/generate" "$work/example-c/static" "$work/exampl
   cat "$work/out"
 done
 
+export MUST_TEST_TABLE="$root/tests/conformance/access.json"
 step plain
 "$work/tests/must-c-test" "$(folder)" 1000
 "$work/tests/must-cpp-test" "$(folder)"

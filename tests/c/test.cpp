@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <fstream>
 #include <iostream>
 #include <limits>
 #include <must.hpp>
+#include <map>
 #include <mutex>
+#include <regex>
 #include <thread>
 
 #define CHECK(condition)                                                            \
@@ -204,6 +207,80 @@ static void logs_and_load(const std::string &folder) {
   throws(MUST_INTERNAL, [] { static_cast<void>(must::detail::JsonReader("[1").number()); });
 }
 
+// The text behind "name":" in an answer.
+static std::string field(const std::string &json, const std::string &name) {
+  const auto from = json.find("\"" + name + "\":\"");
+  CHECK(from != std::string::npos);
+  const auto start = from + name.size() + 4;
+  return json.substr(start, json.find('"', start) - start);
+}
+
+// The table of tests/conformance/access.json, but for sessions that have expired: no clock can be set here.
+static void conformance(const must::Platform &platform) {
+  const char *path = std::getenv("MUST_TEST_TABLE");
+  CHECK(path != nullptr);
+  std::ifstream file(path);
+  std::map<std::string, std::string> values;
+  const auto call = [&](const char *name, const std::string &arguments) { return platform.call(name, arguments); };
+  const std::string from = R"("peer": "198.51.100.1")";
+  const auto open = [&] { return call("auth.open_session", R"({"facts": {"route": "auth", )" + from + "}}"); };
+  const auto login = [&] {
+    return call("admin.open_session",
+                R"({"facts": {"route": "admin_login", "admin_header_keys": ["sixteen letters!"], )" + from + "}}");
+  };
+  values["key.expired"] = field(call("auth.issue_key", R"({"name": "expired", "valid_for": 0.001})"), "secret");
+  values["key.right"] = field(call("auth.issue_key", R"({"name": "right"})"), "secret");
+  values["key.other"] = field(call("auth.issue_key", R"({"name": "other"})"), "secret");
+  const auto key = call("auth.issue_key", R"({"name": "revoked"})"), session = open(), admin = login();
+  values["key.revoked"] = field(key, "secret");
+  values["session.revoked"] = field(session, "token");
+  values["admin_session.revoked"] = field(admin, "token");
+  call("auth.revoke_key", R"({"id": ")" + field(key, "id") + "\"}");
+  call("auth.revoke_session", R"({"id": ")" + field(session, "id") + "\"}");
+  call("admin.revoke_session", R"({"id": ")" + field(admin, "id") + "\"}");
+  values["session.right"] = field(open(), "token");
+  values["session.other"] = field(open(), "token");
+  values["admin_session.right"] = field(login(), "token");
+  std::this_thread::sleep_for(20ms);
+
+  const std::regex value(R"re(^\s*"([a-z_.]+)": "([^"]*)",?$)re");
+  const std::regex test(R"re(^\s*\{"name": "(.*)", "facts": (\{.*\}), "(principal|error)": "([a-z_]+)"\},?$)re");
+  int cases = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::smatch found;
+    if (std::regex_match(line, found, value)) values[found[1]] = found[2];
+    if (!std::regex_match(line, found, test) || line.find("session.expired}}") != std::string::npos) continue;
+    std::string arguments = "{\"facts\": " + found[2].str() + "}", answer;
+    for (const auto &[name, text] : values) {
+      for (std::size_t at; (at = arguments.find("{{" + name + "}}")) != std::string::npos;) {
+        arguments.replace(at, name.size() + 4, text);
+      }
+    }
+    try {
+      answer = "principal " + field(call("auth.authorize", arguments), "kind");
+    } catch (const must::Error &error) {
+      answer = "error " + std::string(error.code_name());
+    }
+    if (answer != found[3].str() + " " + found[4].str()) std::cerr << line << "\n" << answer << "\n";
+    CHECK(answer == found[3].str() + " " + found[4].str());
+    ++cases;
+  }
+  CHECK(cases > 200);
+}
+
+static void calls(const std::string &folder) {
+  must::Platform platform(must::Settings(folder + "/cpp-access")
+                              .set_json("paused", "true")
+                              .set_json("admin_key", "\"sixteen letters!\"")
+                              .set_json("frontend_origins", "[\"https://studio.example\"]"));
+  conformance(platform);
+  CHECK(platform.call("secrets.put", R"({"name": "mail", "value": "canary"})") == "null");
+  CHECK(platform.call("secrets.get", R"({"name": "mail"})") == "\"canary\"");
+  CHECK(platform.call("audit.verify").rfind("{\"ok\":true,", 0) == 0);
+  throws(MUST_NOT_FOUND, [&] { static_cast<void>(platform.call("audit.nothing")); });
+  throws(MUST_VALIDATION_ERROR, [&] { static_cast<void>(platform.call("audit.verify", "[]")); });
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
@@ -230,6 +307,7 @@ int main(int argc, char **argv) {
     throws(MUST_INVALID_STATE, [&] { orphan.cancel(); });
   }
   logs_and_load(folder);
+  calls(folder);
   CHECK(std::string(must::version()) == must_version());
   std::cout << "ok cpp\n";
 }

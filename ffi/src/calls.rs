@@ -1,0 +1,39 @@
+//! The administrative calls by name.
+
+use crate::buffer::Buffer;
+use crate::entry::{Out, enter, text};
+use crate::platform::open;
+use crate::types::{must_buffer_t, must_error_t, must_platform_t};
+use std::ffi::c_char;
+
+/// Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), the audit log (`audit.*`).
+///
+/// `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
+/// arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
+/// `must_buffer_free`; it may hold a secret, and its memory is wiped then. Errors: those of the call; `not_found` for a name that
+/// there is none of; `validation_error` that names the argument at fault and quotes nothing of it. Since 0.1.0.
+///
+/// # Safety
+/// `name` points to `name_len` bytes, `arguments` to `arguments_len`; `answer_out` points to memory for a handle; `error_out` is
+/// NULL or does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_call(
+    platform: *const must_platform_t,
+    name: *const c_char,
+    name_len: usize,
+    arguments: *const c_char,
+    arguments_len: usize,
+    answer_out: *mut *mut must_buffer_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("answer_out", answer_out)?;
+            let name = text("name", name, name_len)?;
+            let arguments = text("arguments", arguments, arguments_len)?;
+            let answer = open(platform)?.call(|platform| platform.call(name, arguments))?;
+            out.give(Buffer::secret(&answer))
+        })
+    }
+}
