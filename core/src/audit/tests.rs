@@ -1,3 +1,7 @@
+//! The audit log against what RFCs and others' logs say, and against whoever damages it.
+
+mod tampering;
+
 use super::log::Signing;
 use super::note::{Checkpoint, SignedCheckpoint, Signer, Verifier};
 use super::tree::{self, Frontier, Hash, Nodes};
@@ -217,7 +221,7 @@ fn decode_bytes(text: &str) -> Vec<u8> {
 
 #[test]
 fn a_log_of_any_size_is_whole() {
-    for size in [1, 2, 255, 256, 257, 1000] {
+    for size in [1, 2, 255, 256, 257, 1000, 65_536] {
         let folder = tempfile::tempdir().unwrap();
         let opened = open(folder.path());
         fill(&opened, size);
