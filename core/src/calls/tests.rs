@@ -1,3 +1,7 @@
+//! The calls by name: what they do, what they refuse, and that no secret is seen.
+
+mod canary;
+
 use crate::{ErrorCode, Platform, Settings};
 use serde_json::{Value, json};
 

@@ -1,0 +1,159 @@
+//! Unique secrets go through every call that takes or gives one, with failures provoked; then they are searched for everywhere.
+
+use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Everything that could have been written somewhere, with where.
+#[derive(Default)]
+struct Seen(Vec<(String, Vec<u8>)>);
+
+impl Seen {
+    fn add(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.0.push((place.into(), bytes.into()));
+    }
+
+    fn files(&mut self, folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                self.files(&path);
+            } else {
+                self.add(path.display().to_string(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    /// Where a text is, raw or encoded.
+    fn find(&self, secret: &str) -> Option<String> {
+        let bytes = secret.as_bytes();
+        let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped: String = bytes
+            .iter()
+            .map(
+                |byte| {
+                    if byte.is_ascii_alphanumeric() { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+                },
+            )
+            .collect();
+        let mut forms = vec![secret.to_owned(), crate::audit::hex(bytes), crate::audit::hex(bytes).to_uppercase()];
+        forms.extend([percent.to_lowercase(), percent, escaped.to_lowercase(), escaped]);
+        // In base64 a text looks different at each of three places; its first and last letters depend on its neighbours.
+        for skip in 0..3 {
+            let whole = (bytes.len() - skip) / 3 * 3;
+            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+                forms.push(engine.encode(&bytes[skip..skip + whole]));
+            }
+        }
+        self.0.iter().find_map(|(place, content)| {
+            let found = forms.iter().find(|form| content.windows(form.len()).any(|part| part == form.as_bytes()));
+            found.map(|form| format!("{place} holds {form}"))
+        })
+    }
+}
+
+#[test]
+fn no_secret_is_seen_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (admin_key, master) = ("admin/canary+0=&%", "MDEyMzQ1Njc4OWNhbmFyeTAxMjM0NTY3ODljYW5hcnk=");
+    let settings = json!({"data_dir": folder.path(), "admin_key": admin_key, "master_key": master, "paused": true, "log_level": "trace"});
+    let settings = Settings::from_json(&settings.to_string()).unwrap();
+    let (mut seen, mut secrets) = (Seen::default(), vec![admin_key.to_owned(), master.to_owned()]);
+    seen.add("the settings in a debug print", format!("{settings:?}"));
+    let logged = Arc::new(Mutex::new(String::new()));
+    let log = Arc::clone(&logged);
+    let platform =
+        Platform::open_with_log(settings, move |record| log.lock().push_str(&format!("{record:?}\n"))).unwrap();
+
+    let mut number = 0;
+    let mut canary = || {
+        number += 1;
+        format!("canary/{number}+s3cr3t=&%")
+    };
+    let mut made = Vec::new();
+    // What callers present: wrong, malformed and in the wrong place.
+    for route in ["generation", "auth", "admin_login", "admin", "nowhere"] {
+        for field in
+            ["header_keys", "query_keys", "cookies", "admin_header_keys", "forwarded_for", "correlation_id", "no_field"]
+        {
+            let (value, plain) = (canary(), field != "correlation_id" && field != "forwarded_for");
+            if plain {
+                secrets.push(value.clone());
+            }
+            let value =
+                if field == "cookies" { format!("gg_session={value}; gg_admin_session={value}") } else { value };
+            let value = if field == "correlation_id" { json!(value) } else { json!([value, value]) };
+            let facts = json!({"facts": {"route": route, "peer": "192.0.2.9", field: value}});
+            for name in ["auth.authorize", "auth.open_session", "auth.session_state", "admin.open_session"] {
+                made.push((name, facts.clone()));
+            }
+        }
+    }
+    // What is kept, with each argument wrong once.
+    for (name, more) in [
+        ("secrets.put", json!({})),
+        ("secrets.put", json!({"name": "Not A Name"})),
+        ("secrets.put", json!({"name": ["mail"]})),
+        ("secrets.put", json!({"caller": 7})),
+        ("secrets.put", json!({"nothing": 7})),
+        ("secrets.put_provider_token", json!({"scopes": ["inference"], "environment": "dev"})),
+        ("secrets.put_provider_token", json!({"scopes": ["admin"], "environment": "dev"})),
+        ("secrets.put_provider_token", json!({"scopes": [], "environment": "prod"})),
+        ("secrets.put_provider_token", json!({"scopes": 7, "environment": "dev"})),
+        ("secrets.rotate", json!({"overlap": 60})),
+        ("secrets.rotate", json!({"overlap": 1e9})),
+        ("secrets.rotate", json!({"name": "master_key"})),
+        ("secrets.rotate", json!({"name": "unheard_of"})),
+    ] {
+        let value = canary();
+        let mut arguments = json!({"name": "mail", "value": value});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        secrets.push(value);
+        made.push((name, arguments));
+    }
+    for (name, arguments) in made {
+        match platform.call(name, &arguments.to_string()) {
+            Ok(answer) => seen.add(format!("the answer of {name}, printed"), format!("{answer:?}{}", answer.expose())),
+            Err(error) => seen.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action())),
+        }
+        let broken = arguments.to_string().replace('}', "");
+        let error = platform.call(name, &broken).unwrap_err();
+        seen.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action()));
+    }
+    // What is made here and handed out once.
+    let key = call(&platform, "auth.issue_key", json!({"name": "site"})).unwrap();
+    let newer = call(&platform, "auth.rotate_key", json!({"id": key["key"]["id"]})).unwrap();
+    let auth = json!({"facts": {"route": "auth", "header_keys": [newer["secret"]], "peer": "192.0.2.10"}});
+    let login = json!({"facts": {"route": "admin_login", "admin_header_keys": [admin_key], "peer": "192.0.2.10"}});
+    let session = call(&platform, "auth.open_session", auth).unwrap();
+    let admin = call(&platform, "admin.open_session", login).unwrap();
+    for made in [&key["secret"], &newer["secret"], &session["token"], &admin["token"]] {
+        // The secret part: the id before it is no secret.
+        secrets.push(made.as_str().unwrap().rsplit('_').next().unwrap().to_owned());
+        call(&platform, "auth.authorize", with_key(made)).ok();
+    }
+    for name in ["secrets.status", "auth.keys", "audit.verify"] {
+        seen.add(name, platform.call(name, "{}").unwrap().expose());
+    }
+    seen.add("audit.list", platform.call("audit.list", r#"{"limit": 1000}"#).unwrap().expose());
+    call(&platform, "audit.export", json!({"folder": folder.path().join("export")})).unwrap();
+    seen.add("a debug print", format!("{platform:?} {:?}", platform.access().unwrap()));
+    let backup = rusqlite::Connection::open(crate::store::database_path(folder.path())).unwrap();
+    backup.execute("VACUUM INTO ?", [folder.path().join("backup.db").to_str().unwrap()]).unwrap();
+    // While it is open, so that the write-ahead log is there; and once more when it is closed.
+    seen.files(folder.path());
+    drop(backup);
+    platform.close(std::time::Duration::from_secs(5)).unwrap();
+    seen.files(folder.path());
+    seen.add("the log", logged.lock().clone());
+    assert!(seen.0.iter().any(|(place, _)| place.ends_with("-wal")) && seen.0.len() > 200 && secrets.len() > 40);
+    for known in ["secret_put", "192.0.2.10"] {
+        assert!(seen.find(known).is_some(), "what is no secret is found: {known}");
+    }
+    for secret in secrets {
+        assert_eq!(seen.find(&secret), None);
+    }
+}
