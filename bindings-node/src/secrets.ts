@@ -2,6 +2,7 @@
 
 import { invoke, optionalText, optionsOf, seconds, type CallerOptions } from "./administration";
 import type { Calls } from "./calls";
+import { validation } from "./errors";
 import { textArgument } from "./request";
 
 /** How a secret stands; never its value. Times are RFC 3339 in UTC. */
@@ -23,6 +24,8 @@ export interface ProviderToken {
   /** Another environment than the platform's own is refused. */
   environment: "dev" | "stage" | "prod";
 }
+
+const ENVIRONMENTS: readonly unknown[] = ["dev", "stage", "prod"];
 
 /** How to rotate a secret. */
 export interface RotateSecretOptions extends CallerOptions {
@@ -55,6 +58,8 @@ export class Secrets {
   /** Keeps a provider's token with what it may do and where. */
   async putProviderToken(name: string, token: ProviderToken, options?: CallerOptions): Promise<void> {
     const { value, scopes, environment } = optionsOf(token);
+    // Said here, without what was given: it may be the token in the wrong place.
+    if (!ENVIRONMENTS.includes(environment)) throw validation("environment must be dev, stage or prod");
     const given = { name: textArgument("the token's name", name), value: textArgument("the value", value), scopes, environment };
     await invoke(this.#calls, "secrets.put_provider_token", { ...given, caller: optionsOf(options).caller });
   }
