@@ -58,6 +58,8 @@ export declare class NativePlatform {
   gallery(call: number, query: string): void
   /** Removes an ended task and its files. Gives null. */
   delete(call: number, task: string): void
+  /** Makes one of the calls by name, `arguments` being JSON. Gives what it answers. */
+  invoke(call: number, name: string, arguments: string): void
   /** Closes the platform and ends its threads, then gives null. */
   close(call: number, deadlineMs: number): void
   /** Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process. */

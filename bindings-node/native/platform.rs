@@ -169,6 +169,12 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Answer::json(&platform.delete(&task)?));
     }
 
+    /// Makes one of the calls by name, `arguments` being JSON. Gives what it answers.
+    #[napi]
+    pub fn invoke(&self, call: u32, name: String, arguments: String) {
+        self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
+    }
+
     /// Closes the platform and ends its threads, then gives null.
     #[napi]
     pub fn close(&self, call: u32, deadline_ms: f64) {

@@ -1,6 +1,11 @@
+export type * from "./access";
+export type { Caller, CallerOptions } from "./administration";
+export type * from "./audit";
 export { errorCodes, type ErrorCode } from "./generated/codes";
 export type { ArbitraryFrame, Mode, ModelId, Parameters } from "./generated/parameters";
 export { MustError } from "./errors";
+export { requestFacts, type IncomingRequest, type RequestFacts, type Route } from "./facts";
 export { Platform, type CloseOptions, type GenerateOptions } from "./platform";
+export type * from "./secrets";
 export type { Task, WaitOptions } from "./task";
 export type * from "./types";

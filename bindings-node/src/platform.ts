@@ -1,5 +1,8 @@
+import { Admin, Auth } from "./access";
+import { Audit } from "./audit";
 import { Calls } from "./calls";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
+import { Secrets } from "./secrets";
 import { Task } from "./task";
 import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
 
@@ -32,9 +35,21 @@ process.on("exit", () => {
 export class Platform implements AsyncDisposable {
   readonly #calls: Calls;
   #closing: Promise<void> | undefined;
+  /** Who may call: API keys and sessions. */
+  readonly auth: Auth;
+  /** Sessions of administrators. */
+  readonly admin: Admin;
+  /** Secrets, encrypted at rest. */
+  readonly secrets: Secrets;
+  /** The audit log. */
+  readonly audit: Audit;
 
   private constructor(calls: Calls) {
     this.#calls = calls;
+    this.auth = new Auth(calls);
+    this.admin = new Admin(calls);
+    this.secrets = new Secrets(calls);
+    this.audit = new Audit(calls);
   }
 
   /**

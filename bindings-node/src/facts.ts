@@ -1,0 +1,68 @@
+/** What a request brought along, as the rules of access read it. */
+
+import { validation } from "./errors";
+
+/** The kind of route that a request is for. */
+export type Route = "generation" | "auth" | "admin_login" | "admin";
+
+/** What a request brought along. Lists hold every value, as it came. */
+export interface RequestFacts {
+  route: Route;
+  /** `X-API-Key` headers. */
+  header_keys?: string[] | undefined;
+  /** `api_key` in the query. */
+  query_keys?: string[] | undefined;
+  /** `Cookie` headers. */
+  cookies?: string[] | undefined;
+  /** `X-Admin-Key` headers. */
+  admin_header_keys?: string[] | undefined;
+  /** Whether the query has an admin key, which is never allowed. */
+  query_admin_key_present?: boolean | undefined;
+  origin?: string | undefined;
+  /** Address of the other end of the connection. */
+  peer?: string | undefined;
+  /** `X-Forwarded-For` headers. */
+  forwarded_for?: string[] | undefined;
+  correlation_id?: string | undefined;
+}
+
+/** As much of Node's `http.IncomingMessage` as is read. */
+export interface IncomingRequest {
+  /** Names and values by turns. */
+  rawHeaders: readonly string[];
+  url?: string | undefined;
+  /** The whole URL where a framework has shortened `url`. */
+  originalUrl?: string | undefined;
+  socket?: { remoteAddress?: string | undefined } | null | undefined;
+}
+
+const ADMIN_NAMES = ["admin_key", "admin_api_key", "x-admin-key"];
+
+/** The facts of a request of Node's HTTP server, or of a framework on top of it such as Express. */
+export function requestFacts(route: Route, request: IncomingRequest): RequestFacts {
+  if (!Array.isArray(request?.rawHeaders)) throw validation("the request must have rawHeaders, as Node's have");
+  const header = (name: string): string[] =>
+    request.rawHeaders.filter((_, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === name);
+  const url = request.originalUrl ?? request.url ?? "";
+  const start = url.indexOf("?");
+  const query = [...new URLSearchParams(start < 0 ? "" : url.slice(start + 1))];
+  const origins = header("origin");
+  return {
+    route,
+    header_keys: header("x-api-key"),
+    query_keys: query.filter(([name]) => name === "api_key").map(([, value]) => value),
+    cookies: header("cookie"),
+    admin_header_keys: header("x-admin-key"),
+    query_admin_key_present: query.some(([name]) => ADMIN_NAMES.includes(name.toLowerCase())),
+    // More than one is no origin that is allowed.
+    origin: origins.length > 0 ? origins.join(", ") : undefined,
+    peer: address(request.socket?.remoteAddress),
+    forwarded_for: header("x-forwarded-for"),
+    correlation_id: header("x-request-id").find((id) => id !== ""),
+  };
+}
+
+/** An address without the zone of a link, and an IPv4 address as itself where the socket takes both kinds. */
+function address(peer: string | undefined): string | undefined {
+  return peer?.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
+}
