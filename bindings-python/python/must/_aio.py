@@ -11,8 +11,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
 
 from must import _native
+from must._access import AsyncAdmin, AsyncAuth
+from must._audit import AsyncAudit
 from must._errors import InvalidStateError
 from must._must import NativePlatform
+from must._secrets import AsyncSecrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
 
@@ -47,6 +50,14 @@ class AsyncPlatform:
         self._opened: _native.Opened | None = None
         self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
+        self.auth = AsyncAuth(self)
+        """API keys and generation sessions."""
+        self.admin = AsyncAdmin(self)
+        """Admin sessions."""
+        self.secrets = AsyncSecrets(self)
+        """Secrets in the vault."""
+        self.audit = AsyncAudit(self)
+        """The audit log."""
 
     async def open(self) -> Self:
         """Open the data folder. Opening again does nothing. Raises as `Platform` does."""

@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Self, Unpack, cast
 
 from must import _native
+from must._access import Admin, Auth
+from must._audit import Audit
+from must._secrets import Secrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 
 
@@ -47,6 +50,14 @@ class Platform:
         self._opened = _native.Opened(data_dir, settings, log)
         self._native = self._opened.native
         _native.close_at_exit(self, self._opened)
+        self.auth = Auth(self)
+        """API keys and generation sessions."""
+        self.admin = Admin(self)
+        """Admin sessions."""
+        self.secrets = Secrets(self)
+        """Secrets in the vault."""
+        self.audit = Audit(self)
+        """The audit log."""
 
     def __enter__(self) -> Self:
         """The platform itself."""
