@@ -50,14 +50,26 @@ class AsyncPlatform:
         self._opened: _native.Opened | None = None
         self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
-        self.auth = AsyncAuth(self)
+
+    @property
+    def auth(self) -> AsyncAuth:
         """API keys and generation sessions."""
-        self.admin = AsyncAdmin(self)
+        return AsyncAuth(self)
+
+    @property
+    def admin(self) -> AsyncAdmin:
         """Admin sessions."""
-        self.secrets = AsyncSecrets(self)
+        return AsyncAdmin(self)
+
+    @property
+    def secrets(self) -> AsyncSecrets:
         """Secrets in the vault."""
-        self.audit = AsyncAudit(self)
+        return AsyncSecrets(self)
+
+    @property
+    def audit(self) -> AsyncAudit:
         """The audit log."""
+        return AsyncAudit(self)
 
     async def open(self) -> Self:
         """Open the data folder. Opening again does nothing. Raises as `Platform` does."""

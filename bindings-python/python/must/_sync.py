@@ -50,14 +50,26 @@ class Platform:
         self._opened = _native.Opened(data_dir, settings, log)
         self._native = self._opened.native
         _native.close_at_exit(self, self._opened)
-        self.auth = Auth(self)
+
+    @property
+    def auth(self) -> Auth:
         """API keys and generation sessions."""
-        self.admin = Admin(self)
+        return Auth(self)
+
+    @property
+    def admin(self) -> Admin:
         """Admin sessions."""
-        self.secrets = Secrets(self)
+        return Admin(self)
+
+    @property
+    def secrets(self) -> Secrets:
         """Secrets in the vault."""
-        self.audit = Audit(self)
+        return Secrets(self)
+
+    @property
+    def audit(self) -> Audit:
         """The audit log."""
+        return Audit(self)
 
     def __enter__(self) -> Self:
         """The platform itself."""
