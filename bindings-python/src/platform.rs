@@ -2,11 +2,12 @@
 
 use crate::blocking::leave_on_signal;
 use crate::convert::{self, Parameters};
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, raise};
 use crate::events::Events;
 use crate::home::Home;
 use crate::logs::Logs;
-use must::{GenerateRequest, Media, Platform, Settings, TaskQuery};
+use must::secrets::SecretText;
+use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use serde_json::Value;
@@ -121,6 +122,28 @@ impl NativePlatform {
     #[pyo3(signature = (id: "str"))]
     fn delete(&self, py: Python<'_>, id: &str) -> PyResult<()> {
         self.call(py, |platform| platform.delete(id))
+    }
+
+    /// An administrative call by its name: access, secrets, audit.
+    #[pyo3(signature = (name: "str", arguments: "dict[str, object]") -> "object")]
+    #[pyo3(name = "call")]
+    fn call_by_name<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Parameters { values, images } = Parameters::from_dict(arguments)?;
+        if let Some(name) = images.keys().next() {
+            return Err(raise(py, &Error::validation(format!("{name} cannot be bytes or a file: give a string"))));
+        }
+        let arguments = SecretText::new(Value::Object(values).to_string());
+        let answer = self.call(py, |platform| platform.call(name, arguments.expose()))?;
+        match serde_json::from_str(answer.expose()) {
+            Ok(value) => convert::to_python(py, &value),
+            // The parser's own message could quote the answer, which may be a secret.
+            Err(_) => Err(raise(py, &Error::internal(format!("the answer of {name} is not valid JSON")))),
+        }
     }
 
     /// Closes the platform; waits at most `timeout` seconds for what runs.

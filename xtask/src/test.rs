@@ -98,8 +98,10 @@ fn c() -> Outcome {
 
 /// Builds the Python module with the dev profile into an environment of its own; that environment's Python.
 fn python_module() -> Result<std::path::PathBuf, String> {
-    let python =
-        tools::python_environment("python-tests", &["maturin>=1.16,<2", "pytest>=9", "mypy>=2.4", "ruff>=0.17"])?;
+    let python = tools::python_environment(
+        "python-tests",
+        &["maturin>=1.16,<2", "pytest>=9", "mypy>=2.4", "ruff>=0.17", "fastapi>=0.165", "httpx2>=2.16"],
+    )?;
     let mut install = command(&python);
     install.args([
         "-m",

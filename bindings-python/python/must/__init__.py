@@ -4,11 +4,37 @@
 tasks. Every failure is a `MustError` of the class that goes with its code.
 """
 
+from must._access import (
+    Admin,
+    AdminSessionState,
+    ApiKey,
+    AsyncAdmin,
+    AsyncAuth,
+    Auth,
+    IssuedKey,
+    IssuedSession,
+    SessionState,
+)
 from must._aio import AsyncPlatform, AsyncTask
+from must._audit import (
+    AsyncAudit,
+    Audit,
+    AuditEvent,
+    AuditPage,
+    ConsistencyProof,
+    Exported,
+    Fault,
+    InclusionProof,
+    Outcome,
+    Pruned,
+    Verdict,
+)
 from must._errors import *  # noqa: F403
 from must._errors import __all__ as _error_names
 from must._exceptions import MustError
+from must._facts import Caller, Principal, RequestFacts, Route
 from must._must import VERSION as __version__
+from must._secrets import AsyncSecrets, Secrets, SecretStatus
 from must._sync import Platform, Task
 from must._types import (
     Image,
@@ -28,9 +54,27 @@ from must._types import (
 )
 
 __all__ = [
+    "Admin",
+    "AdminSessionState",
+    "ApiKey",
+    "AsyncAdmin",
+    "AsyncAudit",
+    "AsyncAuth",
     "AsyncPlatform",
+    "AsyncSecrets",
     "AsyncTask",
+    "Audit",
+    "AuditEvent",
+    "AuditPage",
+    "Auth",
+    "Caller",
+    "ConsistencyProof",
+    "Exported",
+    "Fault",
     "Image",
+    "InclusionProof",
+    "IssuedKey",
+    "IssuedSession",
     "LaneStatus",
     "Load",
     "LogLevel",
@@ -38,15 +82,24 @@ __all__ = [
     "MediaType",
     "Model",
     "MustError",
+    "Outcome",
     "Page",
     "Parameter",
     "Platform",
+    "Principal",
+    "Pruned",
     "Query",
+    "RequestFacts",
+    "Route",
+    "SecretStatus",
+    "Secrets",
+    "SessionState",
     "Settings",
     "Status",
     "Task",
     "TaskFailure",
     "TaskState",
+    "Verdict",
     "__version__",
 ]
 __all__ += _error_names

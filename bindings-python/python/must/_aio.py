@@ -11,8 +11,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
 
 from must import _native
+from must._access import AsyncAdmin, AsyncAuth
+from must._audit import AsyncAudit
 from must._errors import InvalidStateError
 from must._must import NativePlatform
+from must._secrets import AsyncSecrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
 
@@ -47,6 +50,26 @@ class AsyncPlatform:
         self._opened: _native.Opened | None = None
         self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
+
+    @property
+    def auth(self) -> AsyncAuth:
+        """API keys and generation sessions."""
+        return AsyncAuth(self)
+
+    @property
+    def admin(self) -> AsyncAdmin:
+        """Admin sessions."""
+        return AsyncAdmin(self)
+
+    @property
+    def secrets(self) -> AsyncSecrets:
+        """Secrets in the vault."""
+        return AsyncSecrets(self)
+
+    @property
+    def audit(self) -> AsyncAudit:
+        """The audit log."""
+        return AsyncAudit(self)
 
     async def open(self) -> Self:
         """Open the data folder. Opening again does nothing. Raises as `Platform` does."""

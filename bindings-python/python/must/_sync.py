@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Self, Unpack, cast
 
 from must import _native
+from must._access import Admin, Auth
+from must._audit import Audit
+from must._secrets import Secrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 
 
@@ -47,6 +50,26 @@ class Platform:
         self._opened = _native.Opened(data_dir, settings, log)
         self._native = self._opened.native
         _native.close_at_exit(self, self._opened)
+
+    @property
+    def auth(self) -> Auth:
+        """API keys and generation sessions."""
+        return Auth(self)
+
+    @property
+    def admin(self) -> Admin:
+        """Admin sessions."""
+        return Admin(self)
+
+    @property
+    def secrets(self) -> Secrets:
+        """Secrets in the vault."""
+        return Secrets(self)
+
+    @property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self)
 
     def __enter__(self) -> Self:
         """The platform itself."""

@@ -1,0 +1,122 @@
+"""Administrative calls written once for threads and for asyncio.
+
+A service builds a `Request`; whether its answer comes at once or is awaited is for the service's base class to say.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from must._must import NativePlatform
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMES = frozenset(
+    {"created_at", "expires_at", "revoked_at", "issued_at", "rotate_by", "overlap_until", "last_activity_at"}
+)
+"""Fields that hold a time as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One call: its name, how its answer is read, and its arguments, of which those that are `None` are not given."""
+
+    name: str
+    read: Callable[[Any], T]
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self, native: NativePlatform) -> T:
+        """Make the call."""
+        return self.read(native.call(self.name, dict(self.arguments)))
+
+
+class Blocking:
+    """A service whose calls block."""
+
+    __slots__ = ("_platform",)
+
+    def __init__(self, platform: HasNative) -> None:
+        """Made by `Platform`."""
+        self._platform = platform
+
+    def _run(self, request: Request[T]) -> T:
+        return request.run(self._platform._native)
+
+
+class Awaited:
+    """A service whose calls are awaited."""
+
+    __slots__ = ("_platform",)
+
+    def __init__(self, platform: HasExecutor) -> None:
+        """Made by `AsyncPlatform`."""
+        self._platform = platform
+
+    async def _run(self, request: Request[T]) -> T:
+        return await self._platform._call(request.run, self._platform._native)
+
+
+class HasNative(Protocol):
+    """A platform for threads."""
+
+    _native: NativePlatform
+
+
+class HasExecutor(Protocol):
+    """A platform for asyncio."""
+
+    @property
+    def _native(self) -> NativePlatform: ...
+
+    async def _call(self, call: Callable[..., T], *arguments: Any) -> T: ...
+
+
+class call(Generic[P, T]):
+    """Makes a method that builds a request into one that makes the call."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
+        """Take what builds the request."""
+        self._build = build
+        self.__doc__ = build.__doc__
+
+    @overload
+    def __get__(self, service: None, owner: type[object]) -> Self: ...
+    @overload
+    def __get__(self, service: Blocking, owner: type[object]) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, service: Awaited, owner: type[object]) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, service: Blocking | Awaited | None, owner: type[object]) -> Any:
+        """The method of this service."""
+        if service is None:
+            return self
+
+        @functools.wraps(self._build)
+        def method(*arguments: P.args, **named: P.kwargs) -> Any:
+            return service._run(self._build(service, *arguments, **named))
+
+        return method
+
+
+def nothing(raw: object) -> None:
+    """Read an answer that says nothing."""
+
+
+def reader(kind: Callable[..., T]) -> Callable[[Any], T]:
+    """What reads a dataclass by the names of its fields. Fields that this version does not know are left out."""
+
+    def read(raw: Mapping[str, Any]) -> T:
+        names = [known.name for known in fields(kind)]  # type: ignore[arg-type]
+        return kind(**{name: _value(name, raw.get(name)) for name in names})
+
+    return read
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in TIMES and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return tuple(value) if isinstance(value, list) else value

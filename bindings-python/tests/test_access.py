@@ -1,0 +1,301 @@
+"""Access, secrets and the audit log: the table that every language runs, the calls, and that no secret gets out."""
+
+import asyncio
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import must
+
+TABLE = json.loads((Path(__file__).parents[2] / "tests/conformance/access.json").read_text())
+ADMIN_KEY = TABLE["values"]["admin_key.right"]
+CANARY = "must_canary_9f8e7d6c5b4a39281706"
+
+GENERATION = must.RequestFacts(route="generation")
+
+
+def facts_of(raw: dict[str, Any]) -> must.RequestFacts:
+    return must.RequestFacts(**{name: tuple(it) if isinstance(it, list) else it for name, it in raw.items()})
+
+
+def answer_of(platform: must.Platform, facts: must.RequestFacts) -> tuple[str | None, must.MustError | None]:
+    try:
+        return platform.auth.authorize(facts).kind, None
+    except must.MustError as error:
+        return None, error
+
+
+def login(peer: str = "198.51.100.1") -> must.RequestFacts:
+    return must.RequestFacts(route="admin_login", admin_header_keys=(ADMIN_KEY,), peer=peer)
+
+
+def with_key(secret: str, route: must.Route = "generation", peer: str | None = None) -> must.RequestFacts:
+    return must.RequestFacts(route=route, header_keys=(secret,), peer=peer)
+
+
+def with_cookie(token: str) -> must.RequestFacts:
+    return must.RequestFacts(route="generation", cookies=(f"gg_session={token}",))
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[must.Platform]:
+    with must.Platform(
+        tmp_path / "data",
+        device="cpu",
+        paused=True,
+        admin_key=ADMIN_KEY,
+        frontend_origins=["https://studio.example"],
+        environment="dev",
+    ) as platform:
+        yield platform
+
+
+def values_of(platform: must.Platform) -> dict[str, str]:
+    """The credentials of the table; a clock that cannot be set leaves two of them out."""
+
+    def session(peer: str) -> must.IssuedSession:
+        return platform.auth.open_session(must.RequestFacts(route="auth", peer=peer))
+
+    values: dict[str, str] = dict(TABLE["values"])
+    values["key.expired"] = platform.auth.issue_key("expired", valid_for=0.001).secret
+    time.sleep(0.05)
+    key, gone, admin = platform.auth.issue_key("revoked"), session("198.51.100.1"), platform.admin.open_session(login())
+    platform.auth.revoke_key(key.key.id)
+    platform.auth.revoke_session(gone.id)
+    platform.admin.revoke_session(admin.id)
+    values |= {"key.revoked": key.secret, "session.revoked": gone.token, "admin_session.revoked": admin.token}
+    values |= {f"key.{name}": platform.auth.issue_key(name).secret for name in ("right", "other")}
+    values |= {f"session.{name}": session("198.51.100.2").token for name in ("right", "other")}
+    values["admin_session.right"] = platform.admin.open_session(login("198.51.100.3")).token
+    return values
+
+
+def test_every_case_of_the_table_has_its_one_answer(guarded: must.Platform) -> None:
+    values, ran = values_of(guarded), 0
+    for case in TABLE["cases"]:
+        text = json.dumps(case["facts"])
+        if "{{session.expired}}" in text or "{{admin_session.expired}}" in text:
+            continue
+        for name, value in values.items():
+            text = text.replace(f"{{{{{name}}}}}", value)
+        assert "{{" not in text, case["name"]
+        principal, refused = answer_of(guarded, facts_of(json.loads(text)))
+        assert (principal, refused.code if refused else None) == (case.get("principal"), case.get("error")), case[
+            "name"
+        ]
+        if refused:
+            assert refused.detail, case["name"]
+            assert refused.user_action, case["name"]
+            said = f"{refused} {refused!r} {refused.user_action}"
+            assert not any(value in said for value in values.values()), case["name"]
+        ran += 1
+    assert ran >= 200
+    assert ran <= len(TABLE["cases"])
+
+
+def test_a_key_lives_from_issue_to_revocation(guarded: must.Platform) -> None:
+    auth, list_keys = guarded.auth, guarded.auth.keys
+    issued = auth.issue_key("studio", caller=must.Caller("ops", "cli", "ticket-7"))
+    principal = auth.authorize(with_key(issued.secret))
+    assert (principal.kind, principal.id, principal.name) == ("api_key", issued.key.id, "studio")
+    assert [key.id for key in list_keys()] == [issued.key.id]
+    session = auth.open_session(with_key(issued.secret, "auth", "198.51.100.1"))
+    assert auth.authorize(with_cookie(session.token)).kind == "session"
+    assert auth.session_state(with_cookie(session.token)).active
+    following = auth.rotate_key(issued.key.id, overlap=3600)
+    assert {key.id: key.replaced_by for key in list_keys()}[issued.key.id] == following.key.id
+    assert auth.authorize(with_key(issued.secret)).kind == "api_key"
+    assert auth.authorize(with_key(following.secret)).id == following.key.id
+    assert auth.revoke_key(issued.key.id) == 1
+    with pytest.raises(must.SessionExpiredError):
+        auth.authorize(with_cookie(session.token))
+    with pytest.raises(must.InvalidApiKeyError):
+        auth.authorize(with_key(issued.secret))
+    event = guarded.audit.list(actor="ops").logs[0]
+    assert (event.source, event.correlation_id, event.outcome) == ("cli", "ticket-7", "success")
+
+
+def test_sessions_end_one_by_one_and_all_at_once(guarded: must.Platform) -> None:
+    opened = [guarded.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1")) for _ in range(2)]
+    guarded.auth.revoke_session(opened[0].id)
+    assert guarded.auth.revoke_all_sessions() == 1
+    admin = guarded.admin.open_session(login())
+    assert admin.expires_at is None
+    state = guarded.admin.session_state(admin.id)
+    assert state.active
+    assert state.last_activity_at.tzinfo is not None
+    assert guarded.admin.revoke_all_sessions() == 1
+    assert guarded.auth.allows_origin("https://studio.example")
+    assert not guarded.auth.allows_origin("https://evil.example")
+
+
+def test_headers_and_query_make_facts() -> None:
+    headers = [
+        ("x-api-KEY", "one"),
+        ("X-API-Key", "two"),
+        ("cookie", "gg_session=s"),
+        ("X-ADMIN-KEY", "a"),
+        ("Origin", "https://studio.example"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("x-request-id", "r-1"),
+    ]
+    facts = must.RequestFacts.from_headers("admin", headers, "?api_key=&api_key=q%20k&X-Admin-Key=x", "192.0.2.9")
+    assert facts == must.RequestFacts(
+        route="admin",
+        header_keys=("one", "two"),
+        query_keys=("", "q k"),
+        cookies=("gg_session=s",),
+        admin_header_keys=("a",),
+        query_admin_key_present=True,
+        origin="https://studio.example",
+        peer="192.0.2.9",
+        forwarded_for=("192.0.2.1",),
+        correlation_id="r-1",
+    )
+    assert must.RequestFacts.from_headers("generation", []) == GENERATION
+    for name in ("admin_key", "admin_api_key", "x-admin-key"):
+        assert must.RequestFacts.from_headers("admin", [], f"{name}=").query_admin_key_present
+
+
+def test_a_secret_lives_from_put_to_revocation(guarded: must.Platform) -> None:
+    secrets = guarded.secrets
+    secrets.put_provider_token("clips-token", CANARY, scopes=["inference"], environment="dev")
+    secrets.put("plain-token", CANARY + "1")
+    assert secrets.get("plain-token") == CANARY + "1"
+    secrets.rotate("plain-token", CANARY + "2")
+    assert secrets.get("plain-token") == CANARY + "2"
+    status = [status for status in secrets.status() if status.name == "plain-token"]
+    assert status
+    assert all(one.rotate_by > one.issued_at for one in status)
+    secrets.revoke("plain-token")
+    with pytest.raises(must.MustError) as gone:
+        secrets.get("plain-token")
+    assert CANARY not in str(gone.value)
+
+
+def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platform, tmp_path: Path) -> None:
+    audit = guarded.audit
+    event = audit.append(
+        actor="ops", source="cli", action="restart", target="lane", outcome="success", details={"why": "update"}
+    )
+    audit.append(actor="ops", source="cli", action="restart", target="lane", outcome="denied", correlation_id="c-1")
+    page = audit.list(actor="ops", action="restart", limit=1)
+    assert len(page) == 1
+    assert page.logs[0].correlation_id == "c-1"
+    assert [older.seq for older in audit.list(actor="ops", before=page.next)] == [event.seq]
+    assert list(audit.list(actor="ops", outcome="success", since=event.time))[-1].details == {"why": "update"}
+    assert len(audit.list(actor="ops", until=1)) == 0
+    verdict = audit.verify()
+    assert verdict.ok
+    assert verdict.fault is None
+    proof = audit.prove_inclusion(event.seq)
+    assert proof.index == event.seq
+    assert proof.checkpoint in proof.text
+    assert audit.prove_consistency(1).old_size == 1
+    checkpoint = audit.checkpoint()
+    assert checkpoint is not None
+    assert checkpoint.startswith(verdict.origin)
+    exported = audit.export(tmp_path / "export")
+    assert exported.files > 0
+    assert (exported.folder / "checkpoint").is_file()
+    assert exported.verifier == audit.verifier()
+    assert audit.prune(365 * 86400).removed == 0
+    assert audit.rotate_key().seq > event.seq
+    assert audit.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "found"),
+    [
+        ("auth.issue_key", {"name": "k", CANARY[:4]: CANARY}, "there is no argument must"),
+        ("auth.authorize", {}, "facts is missing"),
+        ("auth.authorize", {"facts": {"route": CANARY}}, "facts is not what it must be"),
+        ("auth.authorize", {"facts": {"route": "auth", "header_keys": CANARY}}, "facts is not what it must be"),
+        ("secrets.put", {"name": "n", "value": {"is": CANARY}}, "value is not what it must be"),
+        ("secrets.put", {"name": "n", "value": CANARY.encode()}, "value cannot be bytes"),
+        ("secrets.get", {"name": 5}, "name is not what it must be"),
+        ("auth.issue_key", {"name": "k", "valid_for": -1}, "valid_for must be a number of seconds"),
+        ("audit.append", {"actor": "a", "source": "s", "action": "a", "target": "t", "outcome": "odd"}, "outcome"),
+    ],
+)
+def test_wrong_arguments_are_refused(guarded: must.Platform, name: str, arguments: dict[str, Any], found: str) -> None:
+    with pytest.raises(must.ValidationError) as refused:
+        guarded._native.call(name, arguments)
+    assert found in refused.value.detail
+    assert refused.value.code == "validation_error"
+    assert refused.value.user_action
+    assert CANARY not in f"{refused.value} {refused.value!r} {refused.value.user_action}"
+
+
+def test_an_unknown_call_and_a_closed_platform_are_refused(guarded: must.Platform) -> None:
+    with pytest.raises(must.NotFoundError):
+        guarded._native.call("no.such", {})
+    guarded.close()
+    with pytest.raises(must.InvalidStateError):
+        guarded.auth.keys()
+
+
+def test_a_secret_is_in_no_repr_and_no_error(guarded: must.Platform) -> None:
+    auth, secrets = guarded.auth, guarded.secrets
+    everywhere = must.RequestFacts(
+        route="generation",
+        header_keys=(CANARY,),
+        query_keys=(CANARY,),
+        cookies=(f"gg_session={CANARY}",),
+        admin_header_keys=(CANARY,),
+    )
+    wrong: list[Callable[[], object]] = [
+        lambda: auth.authorize(everywhere),
+        lambda: auth.open_session(with_key(CANARY, "auth", "198.51.100.1")),
+        lambda: auth.session_state(with_cookie(CANARY)),
+        lambda: guarded.admin.open_session(
+            must.RequestFacts(route="admin_login", admin_header_keys=(CANARY,), peer="198.51.100.1")
+        ),
+        lambda: secrets.put("", CANARY),
+        lambda: secrets.put_provider_token("x-token", CANARY, scopes=["inference"], environment="prod"),
+        lambda: secrets.rotate("no-such", CANARY),
+    ]
+    for attempt in wrong:
+        with pytest.raises(must.MustError) as refused:
+            attempt()
+        assert CANARY not in f"{refused.value} {refused.value!r} {refused.value.__notes__} {refused.value.args}"
+    assert CANARY not in repr(everywhere)
+    issued = auth.issue_key("shown once")
+    session = auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1"))
+    assert issued.secret not in repr(issued)
+    assert session.token not in repr(session)
+    secrets.put("plain-token", CANARY)
+    shown = repr([secrets.status(), auth.keys(), guarded.audit.list(limit=100)])
+    assert not any(secret in shown for secret in (CANARY, issued.secret, session.token, ADMIN_KEY))
+
+
+def test_the_same_calls_are_awaited(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with must.AsyncPlatform(tmp_path / "data", device="cpu", paused=True, admin_key=ADMIN_KEY) as platform:
+            assert inspect.iscoroutinefunction(platform._call)
+            issued = await platform.auth.issue_key("studio")
+            assert (await platform.auth.authorize(with_key(issued.secret))).id == issued.key.id
+            with pytest.raises(must.InvalidApiKeyError):
+                await platform.auth.authorize(with_key(CANARY))
+            many = await asyncio.gather(*(platform.auth.authorize(with_key(issued.secret)) for _ in range(20)))
+            assert {principal.kind for principal in many} == {"api_key"}
+            await platform.secrets.put("plain-token", CANARY)
+            assert await platform.secrets.get("plain-token") == CANARY
+            admin = await platform.admin.open_session(login())
+            assert (await platform.admin.session_state(admin.id)).active
+            assert (await platform.audit.verify()).ok
+
+    asyncio.run(main())
+
+
+def test_a_call_before_opening_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(must.InvalidStateError):
+            await must.AsyncPlatform(tmp_path / "data").auth.keys()
+
+    asyncio.run(main())
