@@ -238,16 +238,11 @@ impl Vault {
         };
         for scope in scopes {
             if !ALLOWED_SCOPES.contains(&scope) {
-                return refused(format!(
-                    "the provider token has the scope {scope}, beyond model download and inference"
-                ));
+                return refused("the provider token has a scope beyond model download and inference".to_owned());
             }
         }
         if environment != self.environment {
-            return refused(format!(
-                "the provider token is for {environment}, and this platform is {}",
-                self.environment
-            ));
+            return refused(format!("the provider token is not for {}, where this platform runs", self.environment));
         }
         Ok(())
     }

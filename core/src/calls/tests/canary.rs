@@ -114,6 +114,13 @@ fn no_secret_is_seen_anywhere() {
         secrets.push(value);
         made.push((name, arguments));
     }
+    for field in ["scopes", "environment"] {
+        let value = canary();
+        let mut arguments = json!({"name": "hub", "value": "x", "scopes": ["inference"], "environment": "dev"});
+        arguments[field] = if field == "scopes" { json!([value]) } else { json!(value) };
+        secrets.push(value);
+        made.push(("secrets.put_provider_token", arguments));
+    }
     for (name, arguments) in made {
         match platform.call(name, &arguments.to_string()) {
             Ok(answer) => seen.add(format!("the answer of {name}, printed"), format!("{answer:?}{}", answer.expose())),
