@@ -1,0 +1,39 @@
+// An Express app with routes of its own, which only the platform's access protects.
+//
+//     npm install && ADMIN_KEY=... node app.mjs
+
+import { pathToFileURL } from "node:url";
+import express from "express";
+import { errorCodes, MustError, Platform, requestFacts } from "must";
+
+/** The app over an open platform. */
+export function createApp(platform) {
+  const app = express();
+  // The routes below run only when the platform lets the request through. It comes before the body is read.
+  app.use(async (request, response, next) => {
+    response.locals.principal = await platform.auth.authorize(requestFacts("generation", request));
+    next();
+  });
+  app.use(express.json());
+  app.post("/generate", async (request, response) => {
+    const { model, prompt, parameters = {} } = request.body ?? {};
+    const task = await platform.generate({ ...parameters, model, prompt });
+    response.status(202).json({ id: task.id, for: response.locals.principal.actor });
+  });
+  app.get("/status/:id", async (request, response) => {
+    const { id, status, progress } = await platform.task(request.params.id).status();
+    response.json({ id, status, progress });
+  });
+  app.use((error, _request, response, next) => {
+    if (!(error instanceof MustError)) return next(error);
+    const { code, detail, userAction } = error;
+    response.status(errorCodes[code].httpStatus).json({ code, detail, user_action: userAction });
+  });
+  return app;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const platform = await Platform.open({ dataDir: process.env.DATA_DIR ?? "data", device: "cpu", adminKey: process.env.ADMIN_KEY });
+  const server = createApp(platform).listen(8000, "127.0.0.1", () => console.log("http://127.0.0.1:8000"));
+  process.once("SIGINT", () => server.close(() => platform.close()));
+}
