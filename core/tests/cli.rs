@@ -171,7 +171,7 @@ fn keys_secrets_and_the_log_of_them() {
     }
     let status = ok(&["secrets", "status"]);
     let kinds: Vec<_> = status["secrets"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["master_key", "master_key", "pepper", "pepper"]);
+    assert_eq!(kinds, ["master_key", "master_key", "pepper", "pepper", "audit_key", "api_key", "api_key"]);
 
     let page = ok(&["audit", "list", "--action", "api_key_issue"]);
     assert_eq!(page["logs"].as_array().unwrap().len(), 1);

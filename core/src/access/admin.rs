@@ -37,6 +37,11 @@ impl AdminKey {
         hmac::verify(&self.compare, presented.as_bytes(), self.tag.as_ref()).is_ok()
     }
 
+    /// What tells this key from another one.
+    pub(super) fn fingerprint(&self, vault: &Vault) -> Result<Option<[u8; 32]>> {
+        vault.lasting_mac(&self.bound)
+    }
+
     /// What a session that is made with this key keeps of it.
     pub(super) fn mac(&self, vault: &Vault) -> Result<(u32, [u8; 32])> {
         vault.mac(&self.bound)

@@ -89,6 +89,11 @@ impl Access {
         self.origins.allow(Some(origin))
     }
 
+    /// What tells the admin key from another one; none without a key that is long enough, or without a pepper.
+    pub(crate) fn admin_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
+        self.admin.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
+    }
+
     /// The caller of a request, for the administrative calls that are made on its behalf.
     #[must_use]
     pub fn caller(&self, facts: &RequestFacts, principal: &Principal) -> Caller {

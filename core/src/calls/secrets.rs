@@ -18,7 +18,7 @@ pub(super) const CALLS: &[(&str, Handler)] = &[
 
 fn status(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
     let Nothing {} = read(name, text)?;
-    answer(&platform.secrets()?.status()?)
+    answer(&platform.secret_status()?)
 }
 
 fn put(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
@@ -74,7 +74,7 @@ fn rotate(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
     let arguments: Arguments = read(name, text)?;
     let overlap = arguments.overlap.map_or(Ok(Duration::ZERO), |value| seconds("overlap", value))?;
     let by = caller(arguments.caller);
-    answer(&platform.secrets()?.rotate(&arguments.name, arguments.value.as_ref(), overlap, &by)?)
+    answer(&platform.rotate_secret(&arguments.name, arguments.value.as_ref(), overlap, &by)?)
 }
 
 fn revoke(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
@@ -86,5 +86,5 @@ fn revoke(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
         caller: Option<CallerArgument>,
     }
     let arguments: Arguments = read(name, text)?;
-    answer(&platform.secrets()?.revoke(&arguments.name, &caller(arguments.caller))?)
+    answer(&platform.revoke_secret(&arguments.name, &caller(arguments.caller))?)
 }

@@ -207,6 +207,14 @@ impl Vault {
         Ok(all)
     }
 
+    /// How a key that is kept elsewhere stands, by when it was first seen. `fingerprint` tells keys of the name apart and must not
+    /// help to guess the key.
+    pub(crate) fn seen_elsewhere(&self, name: &str, fingerprint: &[u8]) -> Result<SecretStatus> {
+        let issued_at = self.first_seen(name, fingerprint)?;
+        let state = seen_state(issued_at, self.clock.now());
+        Ok(seen_status(name, name, name.to_owned(), issued_at, state))
+    }
+
     fn keep(
         &self,
         name: &str,

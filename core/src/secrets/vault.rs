@@ -103,14 +103,18 @@ impl Vault {
         Ok(())
     }
 
-    /// Takes note of when a key that is kept elsewhere was first seen.
+    /// Takes note of when a key of 32 random bytes was first seen.
     pub(super) fn note_key(&self, name: &str, key: &[u8]) -> Result<Timestamp> {
         // A PRF of a random key: tells keys apart and says nothing about them. Needs no pepper, for all may be revoked.
-        let fingerprint = tag(&hmac::Key::new(hmac::HMAC_SHA256, key), b"must key fingerprint");
-        if let Some(seen) = self.store.read(|connection| store::first_seen(connection, name, &fingerprint))? {
+        self.first_seen(name, &tag(&hmac::Key::new(hmac::HMAC_SHA256, key), b"must key fingerprint"))
+    }
+
+    /// Takes note of when a key that is kept elsewhere was first seen.
+    pub(super) fn first_seen(&self, name: &str, fingerprint: &[u8]) -> Result<Timestamp> {
+        if let Some(seen) = self.store.read(|connection| store::first_seen(connection, name, fingerprint))? {
             return Ok(seen);
         }
-        let (name, now) = (name.to_owned(), self.clock.now());
+        let (name, fingerprint, now) = (name.to_owned(), fingerprint.to_owned(), self.clock.now());
         self.store.write(move |connection| store::seen(connection, &name, &fingerprint, now))
     }
 
@@ -142,6 +146,14 @@ impl Vault {
             let (number, pepper) = open.peppers.last_key_value().ok_or_else(no_pepper)?;
             Ok((*number, tag(pepper, credential)))
         })
+    }
+
+    /// A MAC of a credential under the oldest pepper that is good, which stays the same when peppers are added; none without one.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut.
+    pub(crate) fn lasting_mac(&self, credential: &[u8]) -> Result<Option<[u8; 32]>> {
+        self.with(|open| Ok(open.peppers.first_key_value().map(|(_, pepper)| tag(pepper, credential))))
     }
 
     /// Whether a MAC is of this credential, in constant time. A pepper that was revoked verifies nothing.

@@ -10,13 +10,13 @@ use std::io::Read as _;
 use std::time::Duration;
 
 /// Secrets whose new value is drawn, not given.
-const DRAWN: [&str; 2] = ["master_key", "pepper"];
+const DRAWN: [&str; 3] = ["master_key", "pepper", "audit_key"];
 
 pub(crate) fn run(platform: &Platform, command: &SecretCommand, output: Output) -> Result<(), Error> {
     let vault = platform.secrets()?;
     match command {
         SecretCommand::Status => {
-            let all = vault.status()?;
+            let all = platform.secret_status()?;
             let lines: Vec<String> = all
                 .iter()
                 .map(|status| {
@@ -36,17 +36,13 @@ pub(crate) fn run(platform: &Platform, command: &SecretCommand, output: Output) 
             output.line(&json!({"name": name, "kept": true}), "kept")
         }
         SecretCommand::Rotate { name, overlap } => {
-            if name == "audit_key" {
-                platform.audit()?.rotate_key(&caller())?;
-            } else {
-                let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
-                let overlap = Duration::from_secs(overlap.saturating_mul(60 * 60));
-                vault.rotate(name, value.as_ref(), overlap, &caller())?;
-            }
+            let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
+            let overlap = Duration::from_secs(overlap.saturating_mul(60 * 60));
+            platform.rotate_secret(name, value.as_ref(), overlap, &caller())?;
             output.line(&json!({"name": name, "rotated": true}), "replaced")
         }
         SecretCommand::Revoke { name } => {
-            vault.revoke(name, &caller())?;
+            platform.revoke_secret(name, &caller())?;
             output.line(&json!({"name": name, "revoked": true}), "revoked")
         }
     }

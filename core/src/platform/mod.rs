@@ -3,13 +3,15 @@
 //! A [`Platform`] is a handle that is cheap to clone and may be used from any thread. It owns its threads; they end with
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
+mod secrets;
+
 use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
 use crate::log::{Log, LogRecord};
-use crate::secrets::{self, KeyCallback, KeySource, Vault};
+use crate::secrets::{KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
 use crate::task::{
@@ -50,7 +52,8 @@ impl Default for Host {
 }
 
 /// Steps of the schema. Only ever added at the end.
-pub(crate) const MIGRATIONS: &[Migration] = &[task::MIGRATION, audit::MIGRATION, secrets::MIGRATION, access::MIGRATION];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[task::MIGRATION, audit::MIGRATION, crate::secrets::MIGRATION, access::MIGRATION];
 
 struct Inner {
     parts: Option<Parts>,
@@ -192,7 +195,10 @@ impl Platform {
         let started = log.scope(|| Parts::start(settings, host));
         let (tasks, access, vault, audit, store) = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Some(Parts { log, tasks, access, vault, audit, store });
+        let parts = Parts { log, tasks, access, vault, audit, store };
+        // While the vault is shut nothing can be noted, and every call that needs it says so.
+        parts.log.scope(|| drop(parts.own_keys()));
+        let parts = Some(parts);
         Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
     }
 

@@ -1,0 +1,105 @@
+//! Every kind of secret in one view: the master keys, peppers and stored secrets of the vault, API keys, the admin key and the
+//! key that signs the audit log; and rotation and revocation by the name that the view gives.
+
+use super::{Parts, Platform};
+use crate::access::{ApiKey, KeyStatus};
+use crate::audit::Caller;
+use crate::error::{Error, Result};
+use crate::secrets::{SecretState, SecretStatus, SecretText};
+use std::time::Duration;
+
+/// Names of the keys that are kept elsewhere than in the vault.
+const ADMIN_KEY: &str = "admin_key";
+const AUDIT_KEY: &str = "audit_key";
+
+/// What the name of an API key begins with in the view; its id follows.
+const API_KEY: &str = "key:";
+
+impl Platform {
+    /// How every secret stands, without its value. An API key has the name `key:ID`.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut or the database cannot be read.
+    pub fn secret_status(&self) -> Result<Vec<SecretStatus>> {
+        let parts = self.parts()?;
+        let mut all = parts.vault.status()?;
+        all.extend(parts.own_keys()?);
+        all.extend(parts.access.keys()?.iter().map(api_key));
+        Ok(all)
+    }
+
+    /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key, the pepper and the audit
+    /// key by new random ones.
+    ///
+    /// # Errors
+    /// As [`Vault::rotate`](crate::secrets::Vault::rotate) and [`Audit::rotate_key`](crate::audit::Audit::rotate_key);
+    /// `validation_error` for the admin key, which is a setting, and for an API key, whose rotation hands out the new one.
+    pub fn rotate_secret(
+        &self,
+        name: &str,
+        value: Option<&SecretText>,
+        overlap: Duration,
+        caller: &Caller,
+    ) -> Result<()> {
+        match (name, value) {
+            (AUDIT_KEY, None) => self.audit()?.rotate_key(caller).map(drop),
+            (AUDIT_KEY, Some(_)) => Err(Error::validation("the audit key is drawn at random: give no value")),
+            (ADMIN_KEY, _) => Err(admin_key_is_a_setting("replaced")),
+            _ if name.starts_with(API_KEY) => Err(Error::validation("an API key is rotated by a call of its own")
+                .with_action("Call rotate_key with its id: it answers with the new key.")),
+            _ => self.secrets()?.rotate(name, value, overlap, caller),
+        }
+    }
+
+    /// Revokes a secret, and what was made with it.
+    ///
+    /// # Errors
+    /// As [`Vault::revoke`](crate::secrets::Vault::revoke) and [`Access::revoke_key`](crate::access::Access::revoke_key);
+    /// `validation_error` for the admin key and the audit key.
+    pub fn revoke_secret(&self, name: &str, caller: &Caller) -> Result<()> {
+        match name {
+            ADMIN_KEY => Err(admin_key_is_a_setting("revoked")),
+            AUDIT_KEY => Err(Error::validation("the audit key is replaced, not revoked")
+                .with_action("Rotate audit_key: what the old key signed stays verifiable.")),
+            _ => match name.strip_prefix(API_KEY) {
+                Some(id) => self.access()?.revoke_key(id, caller).map(drop),
+                None => self.secrets()?.revoke(name, caller),
+            },
+        }
+    }
+}
+
+impl Parts {
+    /// How the admin key and the audit key stand, by when they were first seen; notes those that are new.
+    pub(super) fn own_keys(&self) -> Result<Vec<SecretStatus>> {
+        let mut keys = Vec::new();
+        if let Some(fingerprint) = self.access.admin_key_fingerprint()? {
+            keys.push(self.vault.seen_elsewhere(ADMIN_KEY, &fingerprint)?);
+        }
+        keys.push(self.vault.seen_elsewhere(AUDIT_KEY, self.audit.verifier()?.as_bytes())?);
+        Ok(keys)
+    }
+}
+
+fn admin_key_is_a_setting(done: &str) -> Error {
+    Error::validation(format!("the admin key is a setting and not {done} by a call"))
+        .with_action("Give the platform another admin key and open it again: sessions made with the old one end.")
+}
+
+fn api_key(key: &ApiKey) -> SecretStatus {
+    SecretStatus {
+        name: format!("{API_KEY}{}", key.id),
+        kind: "api_key".to_owned(),
+        id: key.id.clone(),
+        state: match key.status {
+            KeyStatus::Active => SecretState::Valid,
+            KeyStatus::Rotated => SecretState::Overlapping,
+            KeyStatus::Expired => SecretState::Expired,
+            KeyStatus::Revoked => SecretState::Revoked,
+        },
+        issued_at: key.created_at,
+        rotate_by: key.expires_at,
+        overlap_until: key.replaced_by.is_some().then_some(key.expires_at),
+        revoked_at: key.revoked_at,
+    }
+}
