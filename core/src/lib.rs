@@ -21,6 +21,6 @@ pub use log::{LogLevel, LogRecord};
 pub use platform::{Event, Host, Load, Platform};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
-    GenerateRequest, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, Task, TaskError, TaskEvents, TaskPage,
-    TaskQuery,
+    GenerateRequest, Idempotency, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, SubmitOptions, Task,
+    TaskError, TaskEvents, TaskPage, TaskQuery,
 };

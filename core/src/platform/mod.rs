@@ -15,7 +15,8 @@ use crate::secrets::{KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
 use crate::task::{
-    self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
+    self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, SubmitOptions, Task, TaskEvents, TaskPage,
+    TaskQuery, Tasks,
 };
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +54,7 @@ impl Default for Host {
 
 /// Steps of the schema. Only ever added at the end.
 pub(crate) const MIGRATIONS: &[Migration] =
-    &[task::MIGRATION, audit::MIGRATION, crate::secrets::MIGRATION, access::MIGRATION];
+    &[task::MIGRATION, audit::MIGRATION, crate::secrets::MIGRATION, access::MIGRATION, task::REPEAT_MIGRATION];
 
 struct Inner {
     parts: Option<Parts>,
@@ -240,7 +241,15 @@ impl Platform {
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        self.on_tasks(|tasks| tasks.submit(request))
+        self.submit_with(request, &SubmitOptions::default())
+    }
+
+    /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
+    ///
+    /// # Errors
+    /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
+    pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+        self.on_tasks(|tasks| tasks.submit(request, options))
     }
 
     /// The task as it stands.

@@ -8,6 +8,7 @@ mod hub;
 mod job;
 mod loader;
 mod queue;
+mod repeat;
 mod residency;
 mod runner;
 mod service;
@@ -16,6 +17,8 @@ mod sweep;
 mod types;
 
 pub use hub::TaskEvents;
+pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;
+pub use repeat::{Idempotency, SubmitOptions};
 pub use residency::{LaneEvent, LaneStatus};
 pub use service::LaneObserver;
 pub(crate) use service::Tasks;

@@ -3,6 +3,7 @@
 use super::hub::{Hub, TaskEvents};
 use super::job::NewTask;
 use super::queue::{Entry, Queue};
+use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
@@ -88,16 +89,35 @@ impl Tasks {
         shared.catalog.models().iter().map(describe).collect()
     }
 
-    pub(crate) fn submit(&self, request: &GenerateRequest) -> Result<Task> {
+    pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
         let shared = &self.shared;
         let valid = shared.catalog.validate(request)?;
         if let Some((reason, action)) = loader::unavailable(valid.model, &shared.settings.models_dir()) {
             return Err(Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
         }
+        let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
+        if let Some(submission) = &submission
+            && let Some(id) = shared.store.read(|connection| submission.find(connection))?
+        {
+            return self.status(&id);
+        }
         let NewTask { task, inputs } = NewTask::prepare(valid)?;
         let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
         let row = task.clone();
-        shared.store.write(move |connection| store::insert(connection, &row, &inputs))?;
+        let repeated = shared.store.write(move |connection| {
+            // The same submission may have come in twice at once.
+            let known = submission.as_ref().map_or(Ok(None), |submission| submission.find(connection))?;
+            if known.is_none() {
+                store::insert(connection, &row, &inputs)?;
+                if let Some(submission) = &submission {
+                    submission.keep(connection, &row.id, row.created_at)?;
+                }
+            }
+            Ok(known)
+        })?;
+        if let Some(id) = repeated {
+            return self.status(&id);
+        }
         shared.hub.add(task.clone());
         place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
         Ok(task)

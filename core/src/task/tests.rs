@@ -387,3 +387,34 @@ fn public_types_cross_threads() {
     check::<GenerateRequest>();
     check::<LogRecord>();
 }
+
+#[test]
+fn a_repeated_submission_gives_the_task_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(folder.path());
+    settings.paused = true;
+    let platform = Platform::open(settings).unwrap();
+    let options = |owner: &str, key: &str| SubmitOptions::default().idempotency(owner, key);
+    let request = picture("a circle").set("seed", 3).set("steps", 4);
+    let first = platform.submit_with(&request, &options("a", "k1")).unwrap();
+    let same = picture("a circle").set("steps", 4).set("seed", 3);
+    assert_eq!(platform.submit_with(&same, &options("a", "k1")).unwrap().id, first.id, "the order of names is nothing");
+    assert_ne!(platform.submit_with(&request, &options("b", "k1")).unwrap().id, first.id, "another owner's key");
+    assert_ne!(platform.submit_with(&request, &options("a", "k2")).unwrap().id, first.id);
+    for (request, key) in [(request.clone().set("seed", 4), "k1"), (request.clone(), ""), (request.clone(), "a b")] {
+        let error = platform.submit_with(&request, &options("a", key)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ValidationError, "{key:?}");
+    }
+    assert!(platform.cancel(&first.id).unwrap());
+    assert_eq!(platform.submit_with(&request, &options("a", "k1")).unwrap().status, Status::Failed);
+    platform.delete(&first.id).unwrap();
+    assert_ne!(platform.submit_with(&request, &options("a", "k1")).unwrap().id, first.id, "gone with its task");
+
+    let before = platform.tasks(&TaskQuery::default()).unwrap().total;
+    let ids: std::collections::HashSet<_> = std::thread::scope(|scope| {
+        let callers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| platform.submit_with(&request, &options("a", "race")).unwrap().id)).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert_eq!((ids.len(), platform.tasks(&TaskQuery::default()).unwrap().total), (1, before + 1));
+}
