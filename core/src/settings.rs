@@ -2,6 +2,7 @@
 
 use crate::access::AccessSettings;
 use crate::error::Result;
+use crate::http::HttpSettings;
 use crate::json;
 use crate::log::LogLevel;
 use crate::secrets::{KeySource, SecretText};
@@ -84,6 +85,12 @@ pub struct Settings {
     /// Where this platform runs; provider tokens for another environment are refused.
     #[serde(default)]
     pub environment: Environment,
+    /// An API key of the operator's own, at least 16 characters, good for as long as it is set.
+    #[serde(default)]
+    pub api_key: Option<SecretText>,
+    /// The HTTP face.
+    #[serde(default)]
+    pub http: HttpSettings,
 }
 
 /// Where a platform runs.
@@ -151,6 +158,8 @@ impl Settings {
             frontend_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             environment: Environment::Dev,
+            api_key: None,
+            http: HttpSettings::default(),
         }
     }
 
@@ -166,6 +175,7 @@ impl Settings {
     pub(crate) fn access(&self) -> AccessSettings {
         AccessSettings {
             admin_key: self.admin_key.clone(),
+            api_key: self.api_key.clone(),
             allowed_origins: self.frontend_origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
         }
@@ -195,7 +205,7 @@ impl Settings {
     }
 }
 
-fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+pub(crate) fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| serde::de::Error::custom("must be a number of seconds, 0 or more, and not too large"))

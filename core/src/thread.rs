@@ -28,7 +28,7 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 }
 
 /// A host written in C dies of SIGPIPE by default; our threads get the write's error instead.
-fn block_sigpipe() {
+pub(crate) fn block_sigpipe() {
     #[cfg(unix)]
     {
         use nix::sys::signal::{SigSet, Signal};

@@ -7,7 +7,7 @@ use super::address::network;
 use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass};
 use super::sessions::SessionKind;
 use super::throttle::{Bucket, Window};
-use super::{Access, admin, correlation_id, fail_closed, token};
+use super::{Access, correlation_id, fail_closed, set_key, token};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
@@ -74,6 +74,14 @@ impl Access {
         }
     }
 
+    /// Judges the origin alone, for calls that anybody may make; a refusal is noted.
+    ///
+    /// # Errors
+    /// `cors_origin_blocked`, `dependency_unavailable`.
+    pub(crate) fn admit(&self, facts: &RequestFacts) -> Result<()> {
+        self.admit_origin(facts).map_err(|error| self.refuse(facts, error.into()))
+    }
+
     /// # Errors
     /// `cors_origin_blocked`.
     pub(super) fn admit_origin(&self, facts: &RequestFacts) -> Result<()> {
@@ -102,7 +110,7 @@ impl Access {
     }
 
     fn judge_admin_key(&self, facts: &RequestFacts) -> Result<Principal> {
-        let key = self.admin.as_ref().ok_or_else(admin::misconfigured)?;
+        let key = self.admin.as_ref().ok_or_else(set_key::misconfigured)?;
         refuse_admin_key_in_query(facts)?;
         let invalid = |why: &str| Err(Error::new(ErrorCode::AdminKeyInvalid, why));
         match Presented::of_strings(&facts.admin_header_keys) {
@@ -120,6 +128,7 @@ impl Access {
     /// Notes a refusal; the error that the caller gets.
     pub(super) fn refuse(&self, facts: &RequestFacts, refusal: Refusal) -> Error {
         let error = fail_closed(refusal.error);
+        self.metrics.denied(error.code().as_str());
         let noted = self.audit.denied(NewEvent {
             actor: refusal.actor.unwrap_or_else(|| "anonymous".to_owned()),
             source: self.source(facts),

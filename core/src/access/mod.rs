@@ -5,12 +5,12 @@
 //! be read lets nothing through. Credentials are stored as keyed hashes only. Any thread may call anything here.
 
 mod address;
-mod admin;
 mod authorize;
 mod facts;
 mod keys;
 mod origin;
 mod sessions;
+mod set_key;
 mod store;
 mod throttle;
 mod token;
@@ -21,15 +21,16 @@ mod tests;
 use crate::audit::{Audit, Caller, new_correlation_id};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
+use crate::metrics::Metrics;
 use crate::secrets::{SecretText, Vault};
 use crate::store::Store;
 use address::Proxies;
-use admin::AdminKey;
 pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus, LONGEST_OVERLAP, OVERLAP};
 use origin::Origins;
 use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
+use set_key::SetKey;
 use std::sync::Arc;
 pub(crate) use store::MIGRATION;
 use throttle::Throttle;
@@ -39,6 +40,8 @@ use throttle::Throttle;
 pub struct AccessSettings {
     /// The key that opens admin sessions, at least 16 characters; without it every admin login is `admin_misconfigured`.
     pub admin_key: Option<SecretText>,
+    /// An API key of the operator's own, at least 16 characters.
+    pub api_key: Option<SecretText>,
     /// Browser origins that may call from another site, exactly as browsers send them: `https://studio.example:8443`.
     pub allowed_origins: Vec<String>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
@@ -53,7 +56,9 @@ pub struct Access {
     vault: Arc<Vault>,
     origins: Origins,
     proxies: Proxies,
-    admin: Option<AdminKey>,
+    admin: Option<SetKey>,
+    own: Option<SetKey>,
+    metrics: Arc<Metrics>,
     throttle: Throttle,
     activity: Activity,
 }
@@ -68,12 +73,15 @@ impl Access {
         clock: Arc<dyn Clock>,
         audit: Arc<Audit>,
         vault: Arc<Vault>,
+        metrics: Arc<Metrics>,
         settings: &AccessSettings,
     ) -> Result<Self> {
         Ok(Self {
             origins: Origins::new(&settings.allowed_origins)?,
             proxies: Proxies::new(&settings.trusted_proxies)?,
-            admin: settings.admin_key.as_ref().map(AdminKey::new).transpose()?.flatten(),
+            admin: settings.admin_key.as_ref().map(SetKey::admin).transpose()?.flatten(),
+            own: settings.api_key.as_ref().map(own_key).transpose()?,
+            metrics,
             throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)),
             activity: Activity::default(),
             store,
@@ -87,6 +95,11 @@ impl Access {
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.origins.allow(Some(origin))
+    }
+
+    /// What tells the operator's own API key from another one.
+    pub(crate) fn own_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
+        self.own.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
     }
 
     /// What tells the admin key from another one; none without a key that is long enough, or without a pepper.
@@ -110,6 +123,14 @@ impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access").finish_non_exhaustive()
     }
+}
+
+/// A key that nobody could present is a mistake to hear of at once.
+fn own_key(key: &SecretText) -> Result<SetKey> {
+    SetKey::api(key)?.ok_or_else(|| {
+        Error::validation("the API key in the settings is too short")
+            .with_action("Set one of at least 16 characters, such as the output of `openssl rand -hex 32`.")
+    })
 }
 
 /// The request's own correlation id, unless it is none that could be written down.

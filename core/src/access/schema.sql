@@ -18,14 +18,14 @@ CREATE TABLE access_session (
     mac          BLOB NOT NULL CHECK (length(mac) = 32),
     pepper       INTEGER NOT NULL,
     key_id       TEXT REFERENCES access_key (id),
-    admin_mac    BLOB CHECK (length(admin_mac) = 32),
-    admin_pepper INTEGER,
+    made_mac    BLOB CHECK (length(made_mac) = 32),
+    made_pepper INTEGER,
     created_at   INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL,
     expires_at   INTEGER,
     ended_at     INTEGER,
     CHECK ((kind = 'generation') = (expires_at IS NOT NULL)),
-    CHECK ((kind = 'admin') = (admin_mac IS NOT NULL AND admin_pepper IS NOT NULL))
+    CHECK (kind = 'generation' OR (made_mac IS NOT NULL AND made_pepper IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX access_session_key ON access_session (key_id) WHERE key_id IS NOT NULL;
 CREATE INDEX access_session_used ON access_session (last_used_at);

@@ -8,7 +8,7 @@ use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass
 use super::keys::millis;
 use super::store::{self, SessionRow};
 use super::token::{self, Token, TokenKind};
-use super::{Access, admin, fail_closed};
+use super::{Access, fail_closed, set_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
@@ -128,8 +128,8 @@ impl Access {
     pub fn open_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
         of_route(facts, RouteClass::Auth)?;
         let principal = self.authorize(facts)?;
-        let key = (principal.kind == PrincipalKind::ApiKey).then(|| principal.id.clone());
-        match self.issue(SessionKind::Generation, key, &self.caller(facts, &principal)) {
+        let with = if principal.kind == PrincipalKind::ApiKey { Some(principal.id.as_str()) } else { None };
+        match self.issue(SessionKind::Generation, with, &self.caller(facts, &principal)) {
             // Revoked in the moment between.
             Err(error) if error.code() == ErrorCode::InvalidApiKey => {
                 Err(self.refuse(facts, Refusal::of(error, principal.actor())))
@@ -222,12 +222,15 @@ impl Access {
         self.audit.record(work).map_err(fail_closed)
     }
 
-    fn issue(&self, kind: SessionKind, key_id: Option<String>, caller: &Caller) -> Result<IssuedSession> {
-        let made_with = match (kind, &self.admin) {
-            (SessionKind::Generation, _) => None,
-            (SessionKind::Admin, Some(key)) => Some(key.mac(&self.vault)?),
-            (SessionKind::Admin, None) => return Err(admin::misconfigured()),
+    /// `with` is the id of the API key that a generation session is made with.
+    fn issue(&self, kind: SessionKind, with: Option<&str>, caller: &Caller) -> Result<IssuedSession> {
+        let made_with = match (kind, &self.admin, &self.own) {
+            (SessionKind::Admin, Some(key), _) => Some(key.mac(&self.vault)?),
+            (SessionKind::Admin, None, _) => return Err(set_key::misconfigured()),
+            (SessionKind::Generation, _, Some(key)) if with == Some(set_key::ID) => Some(key.mac(&self.vault)?),
+            (SessionKind::Generation, ..) => None,
         };
+        let key_id = with.filter(|_| made_with.is_none()).map(str::to_owned);
         let token = Token::new(kind.token())?;
         let (pepper, mac) = self.vault.mac(token.text.expose().as_bytes())?;
         let now = self.clock.now().0;
@@ -303,13 +306,15 @@ impl Access {
             return Ok(false);
         }
         let now = self.clock.now().0;
+        // A session ends with the key of the settings that it was made with.
+        let key = if kind.is_admin() { &self.admin } else { &self.own };
+        match (key, &row.made_with) {
+            (Some(key), Some((pepper, mac))) if key.made(&self.vault, *pepper, mac)? => {}
+            (_, None) if !kind.is_admin() => {}
+            _ => return Ok(false),
+        }
         if kind == SessionKind::Generation {
             return Ok(row.expires_at.is_some_and(|end| now < end));
-        }
-        // A session ends with the admin key that it was made with.
-        let (Some(key), Some((pepper, mac))) = (&self.admin, &row.made_with) else { return Ok(false) };
-        if !key.made(&self.vault, *pepper, mac)? {
-            return Ok(false);
         }
         match self.activity.touch(row, now) {
             Touch::Idle => return Ok(false),

@@ -87,7 +87,7 @@ pub(super) fn revoke_key(connection: &Connection, id: &str, now: i64) -> Result<
 pub(super) fn insert_session(connection: &Connection, session: &SessionRow) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO access_session (id, kind, mac, pepper, key_id, admin_pepper, admin_mac, created_at, last_used_at, expires_at)
+            "INSERT INTO access_session (id, kind, mac, pepper, key_id, made_pepper, made_mac, created_at, last_used_at, expires_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
@@ -100,7 +100,7 @@ pub(super) fn insert_session(connection: &Connection, session: &SessionRow) -> R
 
 pub(super) fn session(connection: &Connection, id: &str, admin: bool) -> Result<Option<SessionRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT s.id, s.kind, s.mac, s.pepper, s.key_id, k.name, s.admin_pepper, s.admin_mac, s.created_at, s.last_used_at,
+        "SELECT s.id, s.kind, s.mac, s.pepper, s.key_id, k.name, s.made_pepper, s.made_mac, s.created_at, s.last_used_at,
              s.expires_at, s.ended_at
          FROM access_session AS s LEFT JOIN access_key AS k ON k.id = s.key_id WHERE s.id = ? AND s.kind = ?",
     )?;

@@ -3,6 +3,7 @@
 use super::tree::Hash;
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ const LARGEST_LEAF: usize = 65_535;
 const LONGEST_TEXT: usize = 512;
 
 /// How what an event tells of went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
@@ -118,7 +119,7 @@ pub fn new_correlation_id() -> String {
 }
 
 /// One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AuditEvent {

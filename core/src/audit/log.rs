@@ -261,6 +261,14 @@ impl Audit {
         })
     }
 
+    /// Events ever written.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` when the database cannot be read.
+    pub(crate) fn size(&self) -> Result<u64> {
+        self.shared.store.read(|connection| store::tip(connection).map(|(size, _, _)| size))
+    }
+
     /// Whether events can be added.
     ///
     /// # Errors

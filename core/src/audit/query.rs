@@ -8,6 +8,7 @@ use super::tree;
 use crate::error::{Error, ErrorCode, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Most events on a page.
@@ -33,7 +34,7 @@ pub struct AuditQuery {
 }
 
 /// Some events, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AuditPage {
     /// The events.
     pub logs: Vec<AuditEvent>,

@@ -10,6 +10,7 @@ use super::store::{self, Row, StoredNodes};
 use super::tree::{Frontier, Hash, leaf_hash};
 use crate::error::{Error, ErrorCode, Result};
 use rusqlite::Connection;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -18,7 +19,7 @@ use std::iter::Peekable;
 const CHUNK: u32 = 1024;
 
 /// How the log was found to be damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Damage {
@@ -43,7 +44,7 @@ pub enum Damage {
 }
 
 /// The first fault of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// Number of the first bad event. Where only a range is known to hold it, the first of the range.
     pub seq: u64,
@@ -54,7 +55,7 @@ pub struct Fault {
 }
 
 /// What came of a verification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Verdict {
     /// Whether the log is whole.

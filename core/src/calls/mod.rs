@@ -88,7 +88,7 @@ struct IdAndCaller {
 struct Nothing {}
 
 /// Reads the arguments of a call.
-fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     let fault = |found: String| {
         Error::validation(format!("the arguments of {name} are not valid: {found}"))
             .with_action("Correct the arguments of the call.")

@@ -10,7 +10,9 @@ use crate::audit::{self, AnchorCallback, Audit, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
+use crate::http::HttpSettings;
 use crate::log::{Log, LogRecord};
+use crate::metrics::{Metrics, Standing};
 use crate::secrets::{KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
@@ -70,10 +72,12 @@ struct Parts {
     vault: Arc<Vault>,
     audit: Arc<Audit>,
     store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    http: HttpSettings,
 }
 
 /// The parts that log.
-type Started = (Tasks, Access, Arc<Vault>, Arc<Audit>, Arc<Store>);
+type Started = (Tasks, Access, Arc<Vault>, Arc<Audit>, Arc<Store>, Arc<Metrics>);
 
 impl Parts {
     fn start(settings: Settings, host: Host) -> Result<Started> {
@@ -91,6 +95,7 @@ impl Parts {
         let store = Arc::new(Store::open(&settings.data_dir, MIGRATIONS, Some(signing.hook()))?);
         tracing::debug!(version = env!("CARGO_PKG_VERSION"), data_dir = %settings.data_dir.display(), "the data folder is open");
         let clock = host.clock;
+        let metrics = Arc::new(Metrics::new()?);
         let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&clock), signing)?);
         let rest = || {
             let master_keys = host.master_keys.map_or_else(|| settings.master_keys(), KeySource::Host);
@@ -98,13 +103,19 @@ impl Parts {
             let vault =
                 Vault::start(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit), master_keys, environment);
             let vault = Arc::new(vault);
-            let access =
-                Access::new(Arc::clone(&store), clock, Arc::clone(&audit), Arc::clone(&vault), &settings.access())?;
-            let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit))?;
+            let access = Access::new(
+                Arc::clone(&store),
+                clock,
+                Arc::clone(&audit),
+                Arc::clone(&vault),
+                Arc::clone(&metrics),
+                &settings.access(),
+            )?;
+            let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit), Arc::clone(&metrics))?;
             Ok((tasks, access, vault))
         };
         match rest() {
-            Ok((tasks, access, vault)) => Ok((tasks, access, vault, audit, store)),
+            Ok((tasks, access, vault)) => Ok((tasks, access, vault, audit, store, metrics)),
             Err(error) => {
                 audit.close();
                 Err(error)
@@ -193,10 +204,11 @@ impl Platform {
     }
 
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
+        let http = settings.http.clone();
         let started = log.scope(|| Parts::start(settings, host));
-        let (tasks, access, vault, audit, store) = started.inspect_err(|_| log.end())?;
+        let (tasks, access, vault, audit, store, metrics) = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Parts { log, tasks, access, vault, audit, store };
+        let parts = Parts { log, tasks, access, vault, audit, store, metrics, http };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| drop(parts.own_keys()));
         let parts = Some(parts);
@@ -342,6 +354,18 @@ impl Platform {
         Ok(Load { lanes, waiting })
     }
 
+    /// What the platform counts and measures, in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// `invalid_state`; `dependency_unavailable` when the database cannot be read.
+    pub fn metrics(&self) -> Result<String> {
+        let parts = self.parts()?;
+        let (lanes, waiting) = parts.tasks.lanes();
+        let standing =
+            Standing { tasks: &parts.tasks.counts()?, lanes: &lanes, waiting, audit_events: parts.audit.size()? };
+        parts.metrics.text(&standing)
+    }
+
     /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
     /// The same is logged at the level debug.
     ///
@@ -379,6 +403,23 @@ impl Platform {
     /// Does `work`, and what it logs goes where the platform's logs go.
     pub(crate) fn logged<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.parts()?.log.scope(work)
+    }
+
+    /// How the HTTP face is set up.
+    pub(crate) fn http_settings(&self) -> Result<&HttpSettings> {
+        Ok(&self.parts()?.http)
+    }
+
+    /// The catalog that requests are checked against.
+    pub(crate) fn catalog(&self) -> Result<&Catalog> {
+        Ok(self.parts()?.tasks.catalog())
+    }
+
+    /// Counts an HTTP request.
+    pub(crate) fn observe_http(&self, method: &str, path: &str, status: u16, took: Duration) {
+        if let Ok(parts) = self.parts() {
+            parts.metrics.http(method, path, status, took);
+        }
     }
 
     fn parts(&self) -> Result<&Parts> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// Names of the keys that are kept elsewhere than in the vault.
 const ADMIN_KEY: &str = "admin_key";
+const OWN_KEY: &str = "api_key";
 const AUDIT_KEY: &str = "audit_key";
 
 /// What the name of an API key begins with in the view; its id follows.
@@ -44,7 +45,7 @@ impl Platform {
         match (name, value) {
             (AUDIT_KEY, None) => self.audit()?.rotate_key(caller).map(drop),
             (AUDIT_KEY, Some(_)) => Err(Error::validation("the audit key is drawn at random: give no value")),
-            (ADMIN_KEY, _) => Err(admin_key_is_a_setting("replaced")),
+            (ADMIN_KEY | OWN_KEY, _) => Err(key_is_a_setting("replaced")),
             _ if name.starts_with(API_KEY) => Err(Error::validation("an API key is rotated by a call of its own")
                 .with_action("Call rotate_key with its id: it answers with the new key.")),
             _ => self.secrets()?.rotate(name, value, overlap, caller),
@@ -58,7 +59,7 @@ impl Platform {
     /// `validation_error` for the admin key and the audit key.
     pub fn revoke_secret(&self, name: &str, caller: &Caller) -> Result<()> {
         match name {
-            ADMIN_KEY => Err(admin_key_is_a_setting("revoked")),
+            ADMIN_KEY | OWN_KEY => Err(key_is_a_setting("revoked")),
             AUDIT_KEY => Err(Error::validation("the audit key is replaced, not revoked")
                 .with_action("Rotate audit_key: what the old key signed stays verifiable.")),
             _ => match name.strip_prefix(API_KEY) {
@@ -76,14 +77,17 @@ impl Parts {
         if let Some(fingerprint) = self.access.admin_key_fingerprint()? {
             keys.push(self.vault.seen_elsewhere(ADMIN_KEY, &fingerprint)?);
         }
+        if let Some(fingerprint) = self.access.own_key_fingerprint()? {
+            keys.push(self.vault.seen_elsewhere(OWN_KEY, &fingerprint)?);
+        }
         keys.push(self.vault.seen_elsewhere(AUDIT_KEY, self.audit.verifier()?.as_bytes())?);
         Ok(keys)
     }
 }
 
-fn admin_key_is_a_setting(done: &str) -> Error {
-    Error::validation(format!("the admin key is a setting and not {done} by a call"))
-        .with_action("Give the platform another admin key and open it again: sessions made with the old one end.")
+fn key_is_a_setting(done: &str) -> Error {
+    Error::validation(format!("the key is a setting and not {done} by a call"))
+        .with_action("Give the platform another key and open it again: sessions made with the old one end.")
 }
 
 fn api_key(key: &ApiKey) -> SecretStatus {

@@ -7,6 +7,7 @@ use super::vault::{PEPPER, ROTATION_LIMIT, Vault, new_row, place};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
 const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How a secret stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
     /// In use.
@@ -38,7 +39,7 @@ pub enum SecretState {
 }
 
 /// What is to be known about a secret without seeing it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct SecretStatus {
     /// Name to rotate or revoke it by.

@@ -3,11 +3,12 @@
 use crate::catalog::{Model, WeightClass, Weights};
 use crate::diffusion::{Control, Pipeline, Stage};
 use crate::error::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// What a lane's memory of loaded pipelines went through since the platform was opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LaneStatus {
     /// The model that the lane belongs to; none for the shared lane.

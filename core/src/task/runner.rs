@@ -51,6 +51,8 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     };
     live.update(|task| show_claimed(task, lease.started_at));
     let task = live.snapshot();
+    let waited = u64::try_from(lease.started_at.0 - task.created_at.0).unwrap_or(0);
+    shared.metrics.waited(&task.model, Duration::from_millis(waited));
     let outcome = catch_unwind(AssertUnwindSafe(|| produce(shared, &task, &live, lease, residency, pool)))
         .unwrap_or_else(|_| Err(Error::internal("the run panicked")));
     end(shared, &task, &live, lease, outcome);
@@ -142,6 +144,7 @@ struct TaskControl<'a> {
     lease: Lease,
     deadline: Instant,
     written: Instant,
+    stage: Option<(&'static str, Instant)>,
 }
 
 impl<'a> TaskControl<'a> {
@@ -150,7 +153,7 @@ impl<'a> TaskControl<'a> {
             MediaType::Image => shared.settings.image_limit,
             MediaType::Video => shared.settings.video_limit,
         };
-        Self { shared, task, live, lease, deadline: Instant::now() + limit, written: Instant::now() }
+        Self { shared, task, live, lease, deadline: Instant::now() + limit, written: Instant::now(), stage: None }
     }
 
     /// The error that ends the run, when there is a reason to end it.
@@ -170,6 +173,17 @@ impl<'a> TaskControl<'a> {
         Ok(())
     }
 
+    /// Measures the stage that ends here.
+    fn enter(&mut self, stage: &'static str) {
+        let now = Instant::now();
+        match self.stage {
+            Some((same, _)) if same == stage => return,
+            Some((before, began)) => self.shared.metrics.stage(&self.task.model, before, now - began),
+            None => {}
+        }
+        self.stage = Some((stage, now));
+    }
+
     fn saving(&mut self, done: usize, total: usize) -> Result<()> {
         self.check()?;
         self.show("saving", String::new(), (92, 99), done, total);
@@ -177,6 +191,7 @@ impl<'a> TaskControl<'a> {
     }
 
     fn show(&mut self, stage: &'static str, detail: String, (from, to): (usize, usize), done: usize, total: usize) {
+        self.enter(stage);
         let progress = u8::try_from(from + (to - from) * done.min(total) / total.max(1)).unwrap_or(99);
         self.live.update(|task| {
             task.progress = progress;
@@ -193,6 +208,14 @@ impl<'a> TaskControl<'a> {
                 }
                 Ok(())
             });
+        }
+    }
+}
+
+impl Drop for TaskControl<'_> {
+    fn drop(&mut self) {
+        if let Some((stage, began)) = self.stage {
+            self.shared.metrics.stage(&self.task.model, stage, began.elapsed());
         }
     }
 }

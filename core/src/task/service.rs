@@ -13,6 +13,7 @@ use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::OutputFormat;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::thread;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) audit: Arc<Audit>,
     pub(super) hub: Hub,
     pub(super) queue: Queue,
+    pub(super) metrics: Arc<Metrics>,
     device: candle_core::Device,
     lanes: Mutex<Vec<LaneStatus>>,
     observers: RwLock<Vec<LaneObserver>>,
@@ -46,7 +48,13 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     /// Brings back what did not end, and starts the lanes.
-    pub(crate) fn start(settings: Settings, catalog: Catalog, store: Arc<Store>, audit: Arc<Audit>) -> Result<Self> {
+    pub(crate) fn start(
+        settings: Settings,
+        catalog: Catalog,
+        store: Arc<Store>,
+        audit: Arc<Audit>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
         let mut models = Vec::with_capacity(settings.lanes.len());
         for name in &settings.lanes {
             let model = catalog.model(name).ok_or_else(|| {
@@ -63,6 +71,7 @@ impl Tasks {
             catalog,
             store,
             audit,
+            metrics,
             device,
             queue,
             hub: Hub::default(),
@@ -78,6 +87,15 @@ impl Tasks {
         }
         let sweeper = Sweeper::start(&shared)?;
         Ok(Self { shared, lanes: Mutex::new(lanes), sweeper })
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// How many tasks there are: status, model, count.
+    pub(crate) fn counts(&self) -> Result<Vec<(String, String, i64)>> {
+        self.shared.store.read(store::counts)
     }
 
     pub(crate) fn models(&self) -> Vec<serde_json::Value> {

@@ -190,37 +190,50 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
     if per_page > LARGEST_PAGE {
         return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, and is {per_page}")));
     }
-    let filter = named_params! {
-        ":status": query.status.map(Status::as_str), ":model": query.model, ":type": query.media_type.map(MediaType::as_str),
+    let (status, media_type) = (query.status.map(Status::as_str), query.media_type.map(MediaType::as_str));
+    let after: Option<i64> = match &query.after {
+        None => None,
+        Some(id) => {
+            let mut statement = connection.prepare_cached("SELECT seq FROM task WHERE id = ?")?;
+            Some(statement.query_row([id], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))?)
+        }
     };
     let total: i64 = connection
         .prepare_cached(
             "SELECT count(*) FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)",
         )?
-        .query_row(filter, |row| row.get(0))?;
+        .query_row(named_params! {":status": status, ":model": query.model, ":type": media_type}, |row| row.get(0))?;
     let sql = match query.sort {
         Sort::Newest => {
             "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
-             ORDER BY seq DESC LIMIT :limit OFFSET :offset"
+             AND (:after IS NULL OR seq < :after) ORDER BY seq DESC LIMIT :limit OFFSET :offset"
         }
         Sort::Oldest => {
             "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
-             ORDER BY seq LIMIT :limit OFFSET :offset"
+             AND (:after IS NULL OR seq > :after) ORDER BY seq LIMIT :limit OFFSET :offset"
         }
     };
     let offset = i64::from(page - 1) * i64::from(per_page);
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(
         named_params! {
-            ":status": query.status.map(Status::as_str), ":model": query.model, ":type": query.media_type.map(MediaType::as_str),
-            ":limit": per_page, ":offset": offset,
+            ":status": status, ":model": query.model, ":type": media_type, ":after": after,
+            ":limit": per_page + 1, ":offset": offset,
         },
         read,
     )?;
-    let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let total = u64::try_from(total).unwrap_or(0);
-    let has_more = u64::from(page) * u64::from(per_page) < total;
-    Ok(TaskPage { items, total, page, per_page, has_more })
+    let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    // One more than fits tells whether another page follows.
+    let has_more = items.len() > per_page as usize;
+    items.truncate(per_page as usize);
+    Ok(TaskPage { items, total: u64::try_from(total).unwrap_or(0), page, per_page, has_more })
+}
+
+/// How many tasks there are of each status and model.
+pub(super) fn counts(connection: &Connection) -> Result<Vec<(String, String, i64)>> {
+    let mut statement = connection.prepare_cached("SELECT status, model, count(*) FROM task GROUP BY status, model")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Removes an ended task and returns it as it was.

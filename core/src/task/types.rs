@@ -1,11 +1,12 @@
 //! What a task is: the record that every caller sees.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A picture or a clip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaType {
     /// One frame.
@@ -26,7 +27,7 @@ impl MediaType {
 }
 
 /// Where a task stands. `pending -> processing -> done | failed`, never backwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Durable, waiting for a lane.
@@ -88,6 +89,20 @@ impl std::fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date-time"})
     }
 }
 
@@ -229,6 +244,8 @@ pub struct TaskQuery {
     /// Only pictures or only clips.
     #[serde(rename = "type")]
     pub media_type: Option<MediaType>,
+    /// Only those that come after this task in the order; pages count from there.
+    pub after: Option<String>,
     /// Newest first unless asked otherwise.
     pub sort: Sort,
     /// From 1; 0 counts as 1.

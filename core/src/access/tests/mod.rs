@@ -36,6 +36,7 @@ impl Drop for Rig {
 
 fn settings(admin_key: &str) -> AccessSettings {
     AccessSettings {
+        api_key: None,
         admin_key: Some(SecretText::new(admin_key)),
         allowed_origins: vec!["https://studio.example".to_owned()],
         trusted_proxies: vec!["10.0.0.0/8".to_owned(), "fd00::1".to_owned()],
@@ -58,7 +59,15 @@ impl Rig {
         let time: Arc<dyn Clock> = clock.clone();
         let audit = Arc::new(Audit::start(store.clone(), time.clone(), signing).unwrap());
         let vault = Arc::new(Vault::start(store.clone(), time.clone(), audit.clone(), keys, "dev".to_owned()));
-        let access = Access::new(store.clone(), time, audit.clone(), vault.clone(), settings).unwrap();
+        let access = Access::new(
+            store.clone(),
+            time,
+            audit.clone(),
+            vault.clone(),
+            Arc::new(crate::metrics::Metrics::new().unwrap()),
+            settings,
+        )
+        .unwrap();
         Self { access: Arc::new(access), store, audit, clock, folder }
     }
 

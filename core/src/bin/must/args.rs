@@ -1,7 +1,7 @@
 //! What may be asked of the program.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use must::{Error, Status, TaskQuery};
+use must::{Environment, Error, Status, TaskQuery};
 use std::path::PathBuf;
 
 /// Generate images and videos, and look after the tasks that did.
@@ -34,6 +34,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Make a picture or a clip
     Generate(Generate),
+    /// Serve the platform over HTTP until interrupted
+    Serve(Serve),
     /// List the models and say which can run here
     Models,
     /// Look at tasks and end them
@@ -50,6 +52,45 @@ pub(crate) enum Command {
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, env = "MUST_ADDR", default_value = "127.0.0.1:8000", value_name = "ADDR")]
+    pub(crate) addr: String,
+    /// File of settings in JSON; arguments and variables come before it
+    #[arg(long, env = "MUST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Browser origins that may call from another site, separated by commas
+    #[arg(long, env = "MUST_FRONTEND_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    pub(crate) frontend_origins: Vec<String>,
+    /// Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas
+    #[arg(long, env = "MUST_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Whether session cookies are for HTTPS only [default: true]
+    #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_name = "BOOL")]
+    pub(crate) session_cookie_secure: Option<bool>,
+    /// Where this platform runs: provider tokens for another environment are refused
+    #[arg(long, env = "MUST_ENVIRONMENT", value_name = "ENVIRONMENT")]
+    pub(crate) environment: Option<EnvironmentName>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum EnvironmentName {
+    Dev,
+    Stage,
+    Prod,
+}
+
+impl From<EnvironmentName> for Environment {
+    fn from(name: EnvironmentName) -> Self {
+        match name {
+            EnvironmentName::Dev => Self::Dev,
+            EnvironmentName::Stage => Self::Stage,
+            EnvironmentName::Prod => Self::Prod,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,6 +294,11 @@ impl From<StatusName> for Status {
 }
 
 impl Args {
+    /// Whether the data folder was named, rather than left to the default.
+    pub(crate) const fn names_data_dir(&self) -> bool {
+        self.data.is_some()
+    }
+
     pub(crate) fn data_dir(&self) -> Result<PathBuf, Error> {
         let user_data = || {
             let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -270,7 +316,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     /// Read by the program itself, because a key on the command line would be seen by every user of the machine.
-    const BEYOND_ARGUMENTS: [&str; 1] = ["MUST_ACCOUNTS_KEY"];
+    const BEYOND_ARGUMENTS: [&str; 4] = ["MUST_ACCOUNTS_KEY", "MUST_ADMIN_KEY", "MUST_API_KEY", "MUST_SCRAPE_TOKEN"];
 
     #[test]
     fn the_example_environment_names_every_setting_and_no_other() {
@@ -283,9 +329,12 @@ mod tests {
             .collect();
         named.sort_unstable();
         let command = Args::command();
-        let arguments = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        let of_all = command.get_arguments();
+        let of_commands = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        let arguments = of_all.chain(of_commands).filter_map(|argument| argument.get_env()?.to_str());
         let mut known: Vec<&str> = arguments.chain(BEYOND_ARGUMENTS).collect();
         known.sort_unstable();
+        known.dedup();
         assert_eq!(named, known);
     }
 }

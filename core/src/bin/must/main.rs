@@ -9,6 +9,7 @@ mod generate;
 mod keys;
 mod output;
 mod secrets;
+mod serve;
 
 use args::{Args, Command, TaskCommand};
 use clap::Parser;
@@ -35,15 +36,15 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    if let Command::Serve(command) = &args.command {
+        return serve::run(args, command, output).map(|()| ExitCode::SUCCESS);
+    }
     let mut settings = Settings::new(args.data_dir()?);
-    settings.models_dir.clone_from(&args.models);
-    settings.master_key = std::env::var("MUST_ACCOUNTS_KEY").ok().map(SecretText::new);
-    settings.master_key_file.clone_from(&args.master_key_file);
-    settings.audit_key_file.clone_from(&args.audit_key_file);
-    settings.audit_anchor_file.clone_from(&args.audit_anchor_file);
+    common(&mut settings, args);
     settings.paused = !matches!(args.command, Command::Generate(_));
     let platform = Platform::open(settings)?;
     let outcome = match &args.command {
+        Command::Serve(_) => Err(Error::internal("serving is begun before the platform is opened")),
         Command::Generate(request) => generate::run(&platform, request, output),
         Command::Models => platform.models().and_then(|models| output.models(&models)).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks(&platform, command, output).map(|()| ExitCode::SUCCESS),
@@ -56,6 +57,27 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     };
     platform.close(CLOSE_DEADLINE)?;
     outcome
+}
+
+/// Takes over what every command can be told, from arguments and then from the environment.
+fn common(settings: &mut Settings, args: &Args) {
+    let take = |to: &mut Option<std::path::PathBuf>, from: &Option<std::path::PathBuf>| {
+        if from.is_some() {
+            to.clone_from(from);
+        }
+    };
+    take(&mut settings.models_dir, &args.models);
+    take(&mut settings.master_key_file, &args.master_key_file);
+    take(&mut settings.audit_key_file, &args.audit_key_file);
+    take(&mut settings.audit_anchor_file, &args.audit_anchor_file);
+    if let Some(key) = secret("MUST_ACCOUNTS_KEY") {
+        settings.master_key = Some(key);
+    }
+}
+
+/// A secret from the environment: as an argument, every user of the machine would see it.
+fn secret(name: &str) -> Option<SecretText> {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map(SecretText::new)
 }
 
 /// On whose behalf the program acts.

@@ -1,4 +1,4 @@
-//! The admin key: the one credential that comes from the host's settings and opens admin sessions.
+//! Keys that come from the host's settings: the admin key, which opens admin sessions, and an API key of the operator's own.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::{SecretText, Vault};
@@ -6,30 +6,43 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
-/// Fewest characters of an admin key.
+/// Fewest characters of a key.
 const SHORTEST: usize = 16;
 
-/// Keeps the hash of an admin key apart from those of other credentials under the same pepper.
-const DOMAIN: &[u8] = b"must admin key\0";
+/// What the API key of the settings has in the place of an id.
+pub(super) const ID: &str = "settings";
 
-/// An admin key that is long enough.
-pub(super) struct AdminKey {
+/// Keep the hashes of keys apart from those of other credentials under the same pepper.
+const ADMIN_DOMAIN: &[u8] = b"must admin key\0";
+const API_DOMAIN: &[u8] = b"must api key of the settings\0";
+
+/// A key that is long enough.
+pub(super) struct SetKey {
     /// Random, of this process: comparing two tags under it says nothing about how much of the key was right.
     compare: hmac::Key,
     tag: hmac::Tag,
     bound: Zeroizing<Vec<u8>>,
 }
 
-impl AdminKey {
-    /// None when the key is too short to be used.
-    pub(super) fn new(key: &SecretText) -> Result<Option<Self>> {
+impl SetKey {
+    /// An admin key. None when it is too short to be used.
+    pub(super) fn admin(key: &SecretText) -> Result<Option<Self>> {
+        Self::new(key, ADMIN_DOMAIN)
+    }
+
+    /// An API key. None when it is too short to be used.
+    pub(super) fn api(key: &SecretText) -> Result<Option<Self>> {
+        Self::new(key, API_DOMAIN)
+    }
+
+    fn new(key: &SecretText, domain: &[u8]) -> Result<Option<Self>> {
         if key.expose().chars().count() < SHORTEST {
             return Ok(None);
         }
         let compare = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| Error::new(ErrorCode::DependencyUnavailable, "the system's random source cannot be read"))?;
         let tag = hmac::sign(&compare, key.expose().as_bytes());
-        Ok(Some(Self { compare, tag, bound: Zeroizing::new([DOMAIN, key.expose().as_bytes()].concat()) }))
+        Ok(Some(Self { compare, tag, bound: Zeroizing::new([domain, key.expose().as_bytes()].concat()) }))
     }
 
     /// Whether this is the key, in constant time.

@@ -1,0 +1,68 @@
+//! `must serve`.
+
+use crate::args::{Args, Serve};
+use crate::output::Output;
+use crate::{CLOSE_DEADLINE, common, secret};
+use must::{Error, Platform, Settings};
+use serde_json::{Value, json};
+use std::sync::mpsc;
+
+/// Serves until interrupted, then lets calls that run come to their end.
+pub(crate) fn run(args: &Args, command: &Serve, output: Output) -> Result<(), Error> {
+    let (interrupted, wait) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        let _ = interrupted.send(());
+    })
+    .map_err(|error| Error::internal(format!("cannot listen for interrupts: {error}")))?;
+    let platform = Platform::open(settings(args, command)?)?;
+    let server = platform.serve(&command.addr)?;
+    let url = format!("http://{}", server.address());
+    output.line(&json!({"listening": url}), &format!("listening on {url}"))?;
+    // The handler lives as long as the program.
+    let _ = wait.recv();
+    server.stop(CLOSE_DEADLINE);
+    platform.close(CLOSE_DEADLINE)
+}
+
+/// Arguments and variables come first, then the file, then the defaults.
+fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
+    let data_dir = args.data_dir()?;
+    let mut settings = match &command.config {
+        None => Settings::new(data_dir),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::validation(format!("{} cannot be read: {error}", path.display())))?;
+            let mut value: Value = serde_json::from_str(&text)
+                .map_err(|error| Error::validation(format!("{} is not JSON: {error}", path.display())))?;
+            if let Some(fields) = value.as_object_mut()
+                && (args.names_data_dir() || !fields.contains_key("data_dir"))
+            {
+                fields.insert("data_dir".to_owned(), json!(data_dir));
+            }
+            Settings::from_json(&value.to_string())?
+        }
+    };
+    common(&mut settings, args);
+    if let Some(key) = secret("MUST_API_KEY") {
+        settings.api_key = Some(key);
+    }
+    if let Some(key) = secret("MUST_ADMIN_KEY") {
+        settings.admin_key = Some(key);
+    }
+    if let Some(token) = secret("MUST_SCRAPE_TOKEN") {
+        settings.http.scrape_token = Some(token);
+    }
+    if !command.frontend_origins.is_empty() {
+        settings.frontend_origins.clone_from(&command.frontend_origins);
+    }
+    if !command.trusted_proxies.is_empty() {
+        settings.trusted_proxies.clone_from(&command.trusted_proxies);
+    }
+    if let Some(secure) = command.session_cookie_secure {
+        settings.http.session_cookie_secure = secure;
+    }
+    if let Some(environment) = command.environment {
+        settings.environment = environment.into();
+    }
+    Ok(settings)
+}

@@ -1,0 +1,131 @@
+//! Administration: readiness, the audit log, the life of secrets.
+
+use super::call::{Call, Reply};
+use super::generation::word;
+use crate::access::OVERLAP;
+use crate::audit::{AuditQuery, Outcome};
+use crate::error::{Error, Result};
+use crate::secrets::{SecretStatus, SecretText};
+use crate::task::LaneStatus;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Whether a part of the platform can be used.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Readiness {
+    ok: bool,
+    /// Why not.
+    detail: Option<String>,
+}
+
+impl Readiness {
+    fn of<T>(outcome: &Result<T>) -> Self {
+        Self { ok: outcome.is_ok(), detail: outcome.as_ref().err().map(|error| error.detail().to_owned()) }
+    }
+}
+
+/// How the parts of the platform stand.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AdminHealth {
+    ok: bool,
+    storage: Readiness,
+    secrets: Readiness,
+    audit: Readiness,
+    /// Accounts of workers by state.
+    accounts: std::collections::BTreeMap<&'static str, usize>,
+    lanes: Vec<LaneStatus>,
+    /// Tasks that wait for a lane.
+    waiting: usize,
+}
+
+pub(super) fn health(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let platform = call.platform();
+    let storage = Readiness::of(&platform.tasks(&crate::TaskQuery { per_page: 1, ..Default::default() }));
+    let secrets = Readiness::of(&platform.secrets()?.check());
+    let audit = Readiness::of(&platform.audit()?.check());
+    let load = platform.load()?;
+    Reply::ok(&AdminHealth {
+        ok: storage.ok && secrets.ok && audit.ok,
+        storage,
+        secrets,
+        audit,
+        accounts: std::collections::BTreeMap::new(),
+        lanes: load.lanes,
+        waiting: load.waiting,
+    })
+}
+
+pub(super) fn logs(call: &Call) -> Result<Reply> {
+    call.only(&["limit", "before", "actor", "action", "outcome", "since", "until"])?;
+    let outcomes = [("success", Outcome::Success), ("failure", Outcome::Failure), ("denied", Outcome::Denied)];
+    let query = AuditQuery {
+        limit: super::generation::at_least_one("limit", call.number("limit")?)?,
+        before: call.number("before")?,
+        actor: call.query("actor")?.map(str::to_owned),
+        action: call.query("action")?.map(str::to_owned),
+        outcome: word(call, "outcome", &outcomes)?,
+        since: call.number("since")?,
+        until: call.number("until")?,
+    };
+    Reply::ok(&call.platform().audit()?.list(&query, &call.caller()?)?)
+}
+
+pub(super) fn verify(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    Reply::ok(&call.platform().audit()?.verify()?)
+}
+
+/// Every secret, without its value.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Secrets {
+    secrets: Vec<SecretStatus>,
+}
+
+pub(super) fn secrets(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    Reply::ok(&Secrets { secrets: call.platform().secret_status()? })
+}
+
+/// How a secret is replaced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// The new value. None for the master key, the pepper and the audit key, which are drawn at random.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    value: Option<String>,
+    /// Seconds for which the old one stays good; a day when not said, 7 days at most.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 604_800))]
+    overlap: Option<f64>,
+}
+
+/// That a secret was replaced or revoked.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SecretDone {
+    name: String,
+    done: &'static str,
+}
+
+pub(super) fn rotate(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let rotation: Rotation = if call.body.is_empty() { Rotation { value: None, overlap: None } } else { call.json()? };
+    let overlap = match rotation.overlap {
+        None => OVERLAP,
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|_| Error::validation("overlap must be a number of seconds, 0 or more"))?,
+    };
+    let value = rotation.value.map(SecretText::new);
+    let name = call.part("name");
+    call.platform().rotate_secret(name, value.as_ref(), overlap, &call.caller()?)?;
+    Reply::ok(&SecretDone { name: name.to_owned(), done: "rotated" })
+}
+
+pub(super) fn revoke(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let name = call.part("name");
+    call.platform().revoke_secret(name, &call.caller()?)?;
+    Reply::ok(&SecretDone { name: name.to_owned(), done: "revoked" })
+}

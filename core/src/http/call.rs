@@ -1,0 +1,160 @@
+//! One request as a handler sees it, and what a handler answers.
+
+use super::face::Shared;
+use crate::access::{Principal, RequestFacts};
+use crate::audit::Caller;
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Platform;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A request that may be made: parsed, judged, its body read.
+pub(super) struct Call {
+    pub(super) shared: Arc<Shared>,
+    pub(super) path: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) facts: RequestFacts,
+    pub(super) principal: Option<Principal>,
+}
+
+impl Call {
+    pub(super) fn platform(&self) -> &Platform {
+        &self.shared.platform
+    }
+
+    /// The part of the path with this name.
+    pub(super) fn part(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The value of `name` in the query.
+    ///
+    /// # Errors
+    /// `validation_error` when it is there twice.
+    pub(super) fn query(&self, name: &str) -> Result<Option<&str>> {
+        let mut values = self.query.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(Error::validation(format!("{name} is given twice in the query")));
+        }
+        Ok(first)
+    }
+
+    /// A whole number in the query.
+    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| Error::validation(format!("{name} must be a whole number within its bounds")))
+        };
+        self.query(name)?.map(parse).transpose()
+    }
+
+    /// Refuses what the query has beyond these names.
+    pub(super) fn only(&self, names: &[&str]) -> Result<()> {
+        match self.query.iter().find(|(name, _)| name != "api_key" && !names.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                let shown: String = name.chars().take(40).collect();
+                Err(Error::validation(format!("the query has no parameter {shown:?}; its parameters are: {known}")))
+            }
+        }
+    }
+
+    pub(super) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as JSON text.
+    ///
+    /// # Errors
+    /// `validation_error` for another content type or what is not UTF-8.
+    pub(super) fn json_text(&self) -> Result<&str> {
+        let media_type = self.header(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
+        if !media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
+            return Err(Error::validation("the body must be sent as application/json")
+                .with_action("Set the header Content-Type to application/json."));
+        }
+        std::str::from_utf8(&self.body).map_err(|_| Error::validation("the body is not UTF-8"))
+    }
+
+    /// The body as a value. The error never quotes it.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        let text = self.json_text()?;
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Error::validation(format!("the body is not JSON from line {}, column {} on", error.line(), error.column()))
+        })?;
+        if !value.is_object() {
+            return Err(Error::validation("the body must be a JSON object"));
+        }
+        crate::calls::read("the body", text)
+    }
+
+    /// On whose behalf an administrative call is made.
+    pub(super) fn caller(&self) -> Result<Caller> {
+        let principal = self.principal.as_ref().ok_or_else(|| Error::internal("a call without a principal"))?;
+        Ok(self.platform().access()?.caller(&self.facts, principal))
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
+impl Reply {
+    /// A JSON value.
+    pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
+        let text = serde_json::to_vec(value).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Self::new(status, Body::from(text)).with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
+    }
+
+    /// A JSON value, 200.
+    pub(super) fn ok(value: &impl Serialize) -> Result<Self> {
+        Self::json(StatusCode::OK, value)
+    }
+
+    /// Nothing, 204.
+    pub(super) fn empty() -> Self {
+        Self::new(StatusCode::NO_CONTENT, Body::empty())
+    }
+
+    pub(super) fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, headers: HeaderMap::new(), body }
+    }
+
+    #[must_use]
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The one shape of a failure.
+    pub(super) fn failure(error: &Error) -> Self {
+        let status = StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut reply = Self::new(status, Body::from(failure_body(error)))
+            .with(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(after) = error.retry_after() {
+            reply = reply.with(http::header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        } else if error.code() == ErrorCode::RateLimited {
+            reply = reply.with(http::header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        reply
+    }
+}
+
+/// The body of a failure.
+pub(super) fn failure_body(error: &Error) -> String {
+    serde_json::json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()})
+        .to_string()
+}

@@ -1,0 +1,68 @@
+//! Browsers from other sites: exact origins only, answered with credentialed headers, and nothing at all for any other.
+
+use crate::access::{RequestFacts, RouteClass};
+use crate::platform::Platform;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, range, traceparent, x-admin-key, x-api-key, x-correlation-id, x-request-id";
+
+const EXPOSED_HEADERS: &str =
+    "accept-ranges, content-disposition, content-length, content-range, etag, retry-after, x-request-id";
+
+/// The origin that access has to judge: none for a request from our own pages or from no page at all.
+///
+/// A page of ours has the origin that the request is sent to. A browser that sends no `Origin` with a change from another site
+/// still says that it is one in `Sec-Fetch-Site`.
+pub(super) fn foreign_origin(parts: &Parts) -> Option<String> {
+    let header = |name| parts.headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()));
+    match header(ORIGIN) {
+        Some(origin) => {
+            let host = header(HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().into()));
+            let own = origin.split_once("://").map(|(_, authority)| authority);
+            (own.is_none() || own != host.as_deref()).then(|| origin.into_owned())
+        }
+        None => {
+            let site = header(http::HeaderName::from_static("sec-fetch-site"));
+            let foreign = matches!(site.as_deref(), Some("cross-site" | "same-site"));
+            let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+            (foreign && changes).then(|| "null".to_owned())
+        }
+    }
+}
+
+/// Whether a request is a preflight.
+pub(super) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(ORIGIN)
+        && parts.headers.contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Judges the origin alone, as preflights and open calls are.
+pub(super) fn admit(platform: &Platform, facts: &RequestFacts) -> crate::Result<()> {
+    debug_assert!(facts.route == RouteClass::Generation, "the class that anybody's calls are noted under");
+    platform.access()?.admit(facts)
+}
+
+/// Adds what a browser on an allowed origin needs to see. `origin` was allowed.
+pub(super) fn decorate(headers: &mut HeaderMap, origin: Option<&str>) {
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+    }
+}
+
+/// What a preflight is answered with. `methods` are those of the path.
+pub(super) fn preflight(headers: &mut HeaderMap, methods: &str) {
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+}

@@ -1,0 +1,344 @@
+//! The way of every request: size, origin, throttle, credential, body, handler, headers of the answer.
+
+use super::call::{Call, Reply};
+use super::cors;
+use super::face::{Peer, Shared};
+use super::gate::Gate;
+use super::route::{Handler, Route};
+use super::routes;
+use crate::access::RequestFacts;
+use crate::audit::new_correlation_id;
+use crate::error::{Error, ErrorCode, Result};
+use axum::RequestExt as _;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::header::{ALLOW, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A body up to this size is read before the caller is judged, so that one thread does both.
+const SMALL_BODY: u64 = 64 << 10;
+
+/// How much of a body that is refused is still read, so that the client comes to hear why.
+const DRAINED: usize = 64 << 20;
+
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All routes on one platform.
+pub(super) fn router(shared: &Arc<Shared>) -> Router {
+    let mut paths: BTreeMap<&'static str, Vec<Arc<Route>>> = BTreeMap::new();
+    for route in routes::all() {
+        paths.entry(route.path).or_default().push(Arc::new(route));
+    }
+    let mut router = Router::new();
+    for (path, routes) in paths {
+        let mut names: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.push("OPTIONS");
+        let methods: Arc<str> = names.join(", ").into();
+        let mut method_router = MethodRouter::new();
+        for route in routes {
+            let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
+            let shared = Arc::clone(shared);
+            method_router = method_router
+                .merge(on(filter, move |request: Request| dispatch(Arc::clone(&shared), Arc::clone(&route), request)));
+        }
+        let (shared, methods) = (Arc::clone(shared), Arc::clone(&methods));
+        let other = move |request: Request| other_method(Arc::clone(&shared), Arc::clone(&methods), path, request);
+        router = router.route(path, method_router.fallback(other));
+    }
+    let shared = Arc::clone(shared);
+    router.fallback(move |request: Request| nowhere(Arc::clone(&shared), request))
+}
+
+/// What an answer is decorated with, known before the request is judged.
+struct Context {
+    began: Instant,
+    method: Method,
+    path: &'static str,
+    correlation_id: String,
+    origin: Option<String>,
+}
+
+impl Context {
+    fn of(parts: &Parts, path: &'static str) -> Self {
+        Self {
+            began: Instant::now(),
+            method: parts.method.clone(),
+            path,
+            correlation_id: correlation_id(parts),
+            origin: parts.headers.get(http::header::ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned),
+        }
+    }
+
+    /// Adds what every answer carries.
+    fn finish(self, shared: &Shared, outcome: Result<Reply>) -> Response {
+        let blocked = matches!(&outcome, Err(error) if error.code() == ErrorCode::CorsOriginBlocked);
+        if let Err(error) = &outcome
+            && error.code() == ErrorCode::Internal
+        {
+            tracing::error!(
+                path = self.path,
+                correlation_id = self.correlation_id,
+                detail = error.detail(),
+                "a call failed"
+            );
+        }
+        let mut reply = outcome.unwrap_or_else(|error| Reply::failure(&error));
+        let headers = &mut reply.headers;
+        headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+        if reply.status == StatusCode::UNAUTHORIZED && self.path.starts_with("/v1/") {
+            headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.correlation_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if !blocked {
+            let origin = self
+                .origin
+                .as_deref()
+                .filter(|origin| shared.platform.access().is_ok_and(|access| access.allows_origin(origin)));
+            cors::decorate(headers, origin);
+        }
+        shared.platform.observe_http(self.method.as_str(), self.path, reply.status.as_u16(), self.began.elapsed());
+        let mut response = Response::new(reply.body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
+    }
+}
+
+async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) -> Response {
+    let path = request.extract_parts::<RawPathParams>().await;
+    let (parts, body) = request.into_parts();
+    let context = Context::of(&parts, route.path);
+    let outcome = match path {
+        Ok(path) => {
+            let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let making = make(&shared, &route, parts, body, path, &context.correlation_id);
+            AssertUnwindSafe(making).catch_unwind().await.unwrap_or_else(|_| Err(Error::internal("the call panicked")))
+        }
+        Err(_) => Err(Error::new(ErrorCode::NotFound, "the path is not UTF-8 in percent encoding")),
+    };
+    context.finish(&shared, outcome)
+}
+
+async fn make(
+    shared: &Arc<Shared>,
+    route: &Arc<Route>,
+    parts: Parts,
+    body: Body,
+    path: Vec<(String, String)>,
+    correlation_id: &str,
+) -> Result<Reply> {
+    let limit = if route.takes_body() { shared.settings.max_body_bytes } else { 64 << 10 };
+    if body.size_hint().lower() > limit as u64 {
+        drain(body).await;
+        return Err(too_large(limit));
+    }
+    let query = match read_query(&parts) {
+        Ok(query) => query,
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    let facts = route.gate.facts(&parts, &query, peer(&parts), correlation_id);
+    let mut call = Call {
+        shared: Arc::clone(shared),
+        path,
+        query,
+        headers: parts.headers,
+        body: Bytes::new(),
+        facts,
+        principal: None,
+    };
+    let judged_late = body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
+    if !judged_late {
+        let gate = route.gate;
+        let judged = blocking(shared, move || {
+            let principal = gate.judge(&call.shared, &call.facts, &call.headers);
+            Ok((principal, call))
+        });
+        let (principal, returned) = judged.await?;
+        call = returned;
+        match principal {
+            Ok(principal) => call.principal = principal,
+            Err(error) => {
+                drain(body).await;
+                return Err(error);
+            }
+        }
+    }
+    call.body = read_body(body, limit, shared.settings.body_timeout).await?;
+    let gate = route.gate;
+    let judge = move |call: &mut Call| -> Result<()> {
+        if judged_late {
+            call.principal = gate.judge(&call.shared, &call.facts, &call.headers)?;
+        }
+        Ok(())
+    };
+    let whole = move |mut call: Call, handler: fn(&Call) -> Result<Reply>| {
+        judge(&mut call)?;
+        handler(&call)
+    };
+    match route.handler {
+        Handler::Blocking(handler) => blocking(shared, move || whole(call, handler)).await,
+        Handler::Slow(handler) => {
+            let _permit = shared.slow.acquire().await.map_err(|_| closing())?;
+            blocking(shared, move || whole(call, handler)).await
+        }
+        Handler::Async(handler) => {
+            let call = blocking(shared, move || {
+                judge(&mut call)?;
+                Ok(call)
+            })
+            .await?;
+            handler(call).await
+        }
+    }
+}
+
+/// Does `work` on a thread that may block; what it logs goes where the platform's logs go.
+pub(super) async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let platform = shared.platform.clone();
+    tokio::task::spawn_blocking(move || platform.logged(work))
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
+}
+
+fn closing() -> Error {
+    Error::new(ErrorCode::DependencyUnavailable, "the platform is closing")
+}
+
+async fn other_method(shared: Arc<Shared>, methods: Arc<str>, path: &'static str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let context = Context::of(&parts, path);
+    let preflight = cors::is_preflight(&parts);
+    let facts = open_facts(&parts, &context);
+    let admitted = blocking(&shared, {
+        let shared = Arc::clone(&shared);
+        move || cors::admit(&shared.platform, &facts)
+    });
+    let outcome = admitted.await.map(|()| {
+        if preflight {
+            let mut reply = Reply::empty();
+            cors::preflight(&mut reply.headers, &methods);
+            return reply;
+        }
+        let allow = HeaderValue::from_str(&methods).unwrap_or(HeaderValue::from_static(""));
+        if parts.method == Method::OPTIONS {
+            return Reply::empty().with(ALLOW, allow);
+        }
+        let error =
+            Error::new(ErrorCode::MethodNotAllowed, format!("{} is not a method of this address", parts.method));
+        Reply::failure(&error).with(ALLOW, allow)
+    });
+    drain(body).await;
+    context.finish(&shared, outcome)
+}
+
+async fn nowhere(shared: Arc<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let context = Context::of(&parts, "");
+    let facts = open_facts(&parts, &context);
+    let admitted = blocking(&shared, {
+        let shared = Arc::clone(&shared);
+        move || cors::admit(&shared.platform, &facts)
+    });
+    let outcome = admitted.await.and(Err(Error::new(ErrorCode::NotFound, "there is nothing at this address")));
+    drain(body).await;
+    context.finish(&shared, outcome)
+}
+
+fn open_facts(parts: &Parts, context: &Context) -> RequestFacts {
+    Gate::Open.facts(parts, &[], peer(parts), &context.correlation_id)
+}
+
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let own = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
+    own.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
+}
+
+/// The caller's own id for the request, the trace it belongs to, or a new one.
+fn correlation_id(parts: &Parts) -> String {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let usable = |id: &&str| !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let own = ["x-correlation-id", "x-request-id"].into_iter().find_map(|name| header(name).filter(usable));
+    own.or_else(|| header("traceparent").and_then(trace_id)).map_or_else(new_correlation_id, str::to_owned)
+}
+
+/// The trace id of a W3C `traceparent`: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let mut fields = traceparent.split('-');
+    let (version, trace) = (fields.next()?, fields.next()?);
+    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let good = version.len() == 2 && version != "ff" && hex(version) && trace.len() == 32 && hex(trace);
+    (good && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+}
+
+/// # Errors
+/// `validation_error` for a query that is not percent-encoded UTF-8.
+fn read_query(parts: &Parts) -> Result<Vec<(String, String)>> {
+    let text = parts.uri.query().unwrap_or_default();
+    let decode = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8().map(std::borrow::Cow::into_owned)
+    };
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect::<std::result::Result<_, std::str::Utf8Error>>()
+        .map_err(|_| Error::validation("the query is not UTF-8 in percent encoding"))
+}
+
+async fn read_body(body: Body, limit: usize, time: Duration) -> Result<Bytes> {
+    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(Error::validation("the body ended before it was complete")),
+        Err(_) => Err(Error::validation(format!("the body did not arrive within {} s", time.as_secs()))
+            .with_action("Send the request again over a faster connection.")),
+    }
+}
+
+/// Reads what is refused, within bounds: a client that still sends would not hear the answer.
+async fn drain(body: Body) {
+    if body.is_end_stream() {
+        return;
+    }
+    let rest = async {
+        let mut body = Limited::new(body, DRAINED);
+        while let Some(Ok(_)) = body.frame().await {}
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(ErrorCode::PayloadTooLarge, format!("the body is larger than {limit} bytes"))
+}

@@ -1,0 +1,244 @@
+//! The face of one platform: its router, and the runtime that calls wait on.
+
+use super::dispatch;
+use super::server::Server;
+use super::settings::HttpSettings;
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Platform;
+use crate::thread;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::Request;
+use http_body_util::BodyExt as _;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tower::ServiceExt as _;
+
+/// Calls that may wait for long at the same time; the threads for blocking calls beyond them are for the others.
+const MOST_SLOW: usize = 320;
+
+/// Threads for blocking calls.
+const MOST_THREADS: usize = 512;
+
+/// Chunks of an answer that are ready before they are taken.
+const CHUNKS_AHEAD: usize = 4;
+
+/// What every call has at hand.
+pub(super) struct Shared {
+    pub(super) platform: Platform,
+    pub(super) settings: HttpSettings,
+    pub(super) slow: Semaphore,
+    pub(super) stopping: watch::Sender<bool>,
+    pub(super) document: OnceLock<Bytes>,
+}
+
+/// Waits until the server is told to stop.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // A face that is gone stops everything too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// The address at the other end of a request's socket; a server that mounts [`Face::router`] may add it to a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+/// The HTTP face of a platform without a socket: a request goes in, an answer comes out.
+///
+/// Cheap to clone. It keeps the platform open; when the last clone is dropped, what still runs is cut short.
+#[derive(Clone)]
+pub struct Face {
+    pub(super) shared: Arc<Shared>,
+    router: Router,
+    pub(super) runtime: Arc<OwnRuntime>,
+}
+
+/// Threads of our own, that end without waiting wherever the last handle is dropped.
+pub(super) struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn start() -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores.clamp(1, 4))
+            .max_blocking_threads(MOST_THREADS)
+            .thread_name("must-http")
+            .on_thread_start(thread::block_sigpipe)
+            .enable_io()
+            .enable_time()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| {
+                Error::new(ErrorCode::DependencyUnavailable, format!("the threads of HTTP cannot be started: {error}"))
+            })
+    }
+
+    pub(super) fn get(&self) -> Result<&Runtime> {
+        self.0.as_ref().ok_or_else(|| Error::internal("HTTP has no runtime"))
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An answer, whose body comes piece by piece: event streams go on until their task has ended.
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Headers in order; names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    chunks: mpsc::Receiver<Bytes>,
+}
+
+impl Answer {
+    /// The next piece of the body without blocking a thread, on any executor; `None` at its end. Dropping the answer ends it.
+    pub async fn chunk(&mut self) -> Option<Bytes> {
+        self.chunks.recv().await
+    }
+
+    /// The next piece, waited for on this thread; `None` at the end or when the time is over.
+    pub fn wait_chunk(&mut self, timeout: Option<Duration>) -> Option<Bytes> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        thread::block_on(self.chunks.recv(), deadline).flatten()
+    }
+
+    /// The whole body, waited for on this thread.
+    pub fn wait_body(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.wait_chunk(None) {
+            body.extend_from_slice(&chunk);
+        }
+        body
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Platform {
+    /// The HTTP face, set up by [`Settings::http`](crate::Settings::http), to be mounted in a server of the host's.
+    ///
+    /// # Errors
+    /// `invalid_state`; `dependency_unavailable` when the system has no threads to give.
+    pub fn face(&self) -> Result<Face> {
+        let settings = self.http_settings()?.clone();
+        let shared = Arc::new(Shared {
+            platform: self.clone(),
+            settings,
+            slow: Semaphore::new(MOST_SLOW),
+            stopping: watch::Sender::new(false),
+            document: OnceLock::new(),
+        });
+        let router = dispatch::router(&shared);
+        Ok(Face { router, shared, runtime: Arc::new(OwnRuntime::start()?) })
+    }
+
+    /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+    ///
+    /// # Errors
+    /// As [`Platform::face`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+    pub fn serve(&self, address: &str) -> Result<Server> {
+        self.face()?.serve(address)
+    }
+}
+
+impl Face {
+    /// A tower service that any server in Rust can mount. A server that knows the address at the other end may put it into
+    /// the request as an extension `axum::extract::ConnectInfo<SocketAddr>`: throttling counts by it.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Serves the face at `address`.
+    ///
+    /// # Errors
+    /// As [`Platform::serve`].
+    pub fn serve(self, address: &str) -> Result<Server> {
+        Server::start(self, address)
+    }
+
+    /// Answers one request, on any executor. `peer` is the address at the other end, when there is one.
+    ///
+    /// Dropping the future before it is ready ends the call.
+    ///
+    /// # Errors
+    /// `invalid_state` in a forked child or when the platform is closed; everything else is an [`Answer`].
+    pub async fn handle(&self, request: Request<Bytes>, peer: Option<IpAddr>) -> Result<Answer> {
+        self.shared.platform.http_settings()?;
+        let runtime = self.runtime.get()?;
+        let router = self.router.clone();
+        let mut request = request.map(Body::from);
+        request.extensions_mut().insert(Peer(peer));
+        let (ready, answer) = tokio::sync::oneshot::channel();
+        let (pieces, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let work = async move {
+            // A router cannot fail.
+            let Ok(response) = router.oneshot(request).await;
+            let (parts, mut body) = response.into_parts();
+            if ready.send(parts).is_err() {
+                return;
+            }
+            loop {
+                let (frame, closed) = (pin!(body.frame()), pin!(pieces.closed()));
+                let Either::Left((Some(Ok(frame)), _)) = select(frame, closed).await else { return };
+                if let Ok(data) = frame.into_data()
+                    && pieces.send(data).await.is_err()
+                {
+                    return;
+                }
+            }
+        };
+        let ending = Abort(Some(runtime.spawn(work)));
+        let parts = answer.await.map_err(|_| Error::internal("the call was cut short"))?;
+        // From here on the answer itself ends the work when it is dropped.
+        ending.disarm();
+        let headers =
+            parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        Ok(Answer { status: parts.status.as_u16(), headers, chunks })
+    }
+
+    /// [`Face::handle`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Face::handle`].
+    pub fn wait_handle(&self, request: Request<Bytes>, peer: Option<IpAddr>) -> Result<Answer> {
+        thread::block_on(self.handle(request, peer), None).unwrap_or_else(|| Err(Error::internal("no time is set")))
+    }
+}
+
+impl std::fmt::Debug for Face {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Face").finish_non_exhaustive()
+    }
+}
+
+/// Ends a task that nobody waits for any more.
+struct Abort(Option<tokio::task::JoinHandle<()>>);
+
+impl Abort {
+    fn disarm(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.abort();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Who may make a call: from what a request carries to the one question of [`crate::access`].
+
+use super::cors;
+use super::face::Shared;
+use crate::access::{Principal, RequestFacts, RouteClass};
+use crate::error::{Error, ErrorCode, Result};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::request::Parts;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use std::net::IpAddr;
+
+/// What a call asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Nothing.
+    Open,
+    /// An API key or a generation session.
+    Generation,
+    /// An API key in its header.
+    ApiKey,
+    /// An API key as a bearer token, as OpenAI's clients send it.
+    Bearer,
+    /// Judged by the handler, which makes or ends a session.
+    Session,
+    /// The admin key, judged by the handler that makes the session.
+    AdminLogin,
+    /// An admin session.
+    Admin,
+    /// The scrape token or an admin session.
+    Scrape,
+}
+
+impl Gate {
+    const fn route(self) -> RouteClass {
+        match self {
+            Self::Open | Self::Generation | Self::ApiKey | Self::Bearer => RouteClass::Generation,
+            Self::Session => RouteClass::Auth,
+            Self::AdminLogin => RouteClass::AdminLogin,
+            Self::Admin | Self::Scrape => RouteClass::Admin,
+        }
+    }
+
+    /// Everything that access judges a request by.
+    pub(super) fn facts(
+        self,
+        parts: &Parts,
+        query: &[(String, String)],
+        peer: Option<IpAddr>,
+        correlation_id: &str,
+    ) -> RequestFacts {
+        let lines = |name: &str| -> Vec<String> {
+            parts
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect()
+        };
+        let mut facts = RequestFacts::new(self.route());
+        facts.origin = cors::foreign_origin(parts);
+        facts.peer = peer;
+        facts.forwarded_for = lines("x-forwarded-for");
+        facts.correlation_id = Some(correlation_id.to_owned());
+        match self {
+            Self::Open => {}
+            Self::ApiKey => facts.header_keys = lines("x-api-key"),
+            Self::Bearer => facts.header_keys = bearer_tokens(&parts.headers),
+            Self::Generation | Self::Session => {
+                facts.header_keys = lines("x-api-key");
+                facts.query_keys =
+                    query.iter().filter(|(name, _)| name == "api_key").map(|(_, value)| value.clone()).collect();
+                facts.cookies = lines(COOKIE.as_str());
+            }
+            Self::AdminLogin | Self::Admin | Self::Scrape => {
+                facts.admin_header_keys = lines("x-admin-key");
+                facts.query_admin_key_present = query.iter().any(|(name, _)| {
+                    ["admin_key", "admin-key", "x-admin-key"].iter().any(|known| name.eq_ignore_ascii_case(known))
+                });
+                facts.cookies = lines(COOKIE.as_str());
+            }
+        }
+        facts
+    }
+
+    /// Judges the request; none where the handler does.
+    ///
+    /// # Errors
+    /// As [`crate::access::Access::authorize`].
+    pub(super) fn judge(self, shared: &Shared, facts: &RequestFacts, headers: &HeaderMap) -> Result<Option<Principal>> {
+        match self {
+            Self::Open => cors::admit(&shared.platform, facts).map(|()| None),
+            Self::Session | Self::AdminLogin => Ok(None),
+            Self::Scrape if is_scraper(shared, headers)? => {
+                let facts = RequestFacts { route: RouteClass::Generation, ..facts.clone() };
+                cors::admit(&shared.platform, &facts).map(|()| None)
+            }
+            Self::Generation | Self::ApiKey | Self::Bearer | Self::Admin | Self::Scrape => {
+                shared.platform.access()?.authorize(facts).map(Some)
+            }
+        }
+    }
+}
+
+fn bearer_tokens(headers: &HeaderMap) -> Vec<String> {
+    let token = |value: &http::HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        match text.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
+            // Another scheme is a credential that is not good here.
+            _ => String::new(),
+        }
+    };
+    headers.get_all(AUTHORIZATION).iter().map(token).collect()
+}
+
+/// Whether the request carries the scrape token, compared in constant time.
+fn is_scraper(shared: &Shared, headers: &HeaderMap) -> Result<bool> {
+    let Some(wanted) = &shared.settings.scrape_token else { return Ok(false) };
+    let presented = bearer_tokens(headers);
+    let [presented] = presented.as_slice() else { return Ok(false) };
+    let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+        .map_err(|_| Error::new(ErrorCode::DependencyUnavailable, "the system's random source cannot be read"))?;
+    let tag = hmac::sign(&key, wanted.expose().as_bytes());
+    Ok(hmac::verify(&key, presented.as_bytes(), tag.as_ref()).is_ok())
+}

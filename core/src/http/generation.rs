@@ -1,0 +1,98 @@
+//! Models, submissions, how tasks stand, the gallery.
+
+use super::call::{Call, Reply};
+use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
+use crate::error::{Error, ErrorCode, Result};
+use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, TaskQuery};
+use http::StatusCode;
+
+pub(super) fn health(call: &Call) -> Result<Reply> {
+    call.platform().http_settings()?;
+    Reply::ok(&Health { ok: true, status: "ok", version: env!("CARGO_PKG_VERSION"), app: "must" })
+}
+
+pub(super) fn models(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    Reply::ok(&Models { models: call.platform().models()? })
+}
+
+pub(super) fn generate(call: &Call) -> Result<Reply> {
+    submit(call, options(call)?)
+}
+
+pub(super) fn generate_direct(call: &Call) -> Result<Reply> {
+    submit(call, options(call)?.local_only())
+}
+
+fn submit(call: &Call, options: SubmitOptions) -> Result<Reply> {
+    call.only(&[])?;
+    let request = GenerateRequest::from_json(call.json_text()?)?;
+    let task = call.platform().submit_with(&request, &options)?;
+    Reply::json(StatusCode::ACCEPTED, &Submitted { task_id: task.id, status: task.status })
+}
+
+/// The caller's key for the submission, which is the caller's own.
+pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
+    let options = SubmitOptions::default();
+    let mut keys = call.headers.get_all("idempotency-key").iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return match call.headers.contains_key("idempotency-key") {
+            true => Err(Error::validation("Idempotency-Key is given twice")),
+            false => Ok(options),
+        };
+    };
+    let owner = call.principal.as_ref().map(crate::access::Principal::actor).unwrap_or_default();
+    Ok(options.idempotency(owner, String::from_utf8_lossy(key.as_bytes())))
+}
+
+pub(super) fn status(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    Reply::ok(&StatusView::from(call.platform().status(call.part("id"))?))
+}
+
+pub(super) fn cancel(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let id = call.part("id");
+    if !call.platform().cancel(id)? {
+        return Err(Error::new(ErrorCode::InvalidState, "the task has ended already")
+            .with_action("Ask how the task stands: its result may be there."));
+    }
+    Reply::json(StatusCode::ACCEPTED, &Cancelling { task_id: id.to_owned(), status: "cancelling" })
+}
+
+pub(super) fn gallery(call: &Call) -> Result<Reply> {
+    call.only(&["page", "per_page", "sort", "model", "type"])?;
+    let query = TaskQuery {
+        page: at_least_one("page", call.number("page")?)?,
+        per_page: at_least_one("per_page", call.number("per_page")?)?,
+        sort: word(call, "sort", &[("newest", Sort::Newest), ("oldest", Sort::Oldest)])?.unwrap_or_default(),
+        model: call.query("model")?.map(str::to_owned),
+        media_type: word(call, "type", &[("image", MediaType::Image), ("video", MediaType::Video)])?,
+        ..TaskQuery::default()
+    };
+    Reply::ok(&GalleryPage::from(call.platform().gallery(&query)?))
+}
+
+pub(super) fn delete(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let id = call.part("id");
+    call.platform().delete(id)?;
+    Reply::ok(&Deleted { deleted: true, id: id.to_owned() })
+}
+
+/// 0 stands for "not said" in the core, and is no page here.
+pub(super) fn at_least_one(name: &str, value: Option<u32>) -> Result<u32> {
+    match value {
+        Some(0) => Err(Error::validation(format!("{name} must be at least 1"))),
+        value => Ok(value.unwrap_or(0)),
+    }
+}
+
+/// One of some words in the query.
+pub(super) fn word<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+    let Some(given) = call.query(name)? else { return Ok(None) };
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| Some(*value)).ok_or_else(|| {
+        let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        Error::validation(format!("{name} must be one of {known}"))
+    })
+}

@@ -1,0 +1,33 @@
+//! The HTTP face: an adapter over [`Platform`], served on a socket or mounted in a host's own server.
+//!
+//! A request is parsed, judged by [`crate::access`], turned into one call of the platform, and its answer written down; nothing
+//! here decides anything else. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made of it.
+//! What always holds: every answer that is not a success is `{code, detail, user_action}`; bodies, headers, times and
+//! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
+
+mod admin;
+mod auth;
+mod call;
+mod cors;
+mod dispatch;
+mod events;
+mod face;
+mod gate;
+mod generation;
+mod guard;
+mod media;
+mod metrics;
+mod openai;
+mod openapi;
+mod route;
+mod routes;
+mod server;
+mod settings;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+pub use face::{Answer, Face};
+pub use server::Server;
+pub use settings::{HttpSettings, SameSite};

@@ -1,0 +1,363 @@
+//! The OpenAPI 3.1 document: made of the table of routes, the types of answers and the catalog, so that it cannot say anything
+//! else than they do. `docs/openapi.json` is the one for the built-in catalog; a test compares it.
+
+use super::call::{Call, Reply};
+use super::gate::Gate;
+use super::route::{BodyKind, Content, Route, schema};
+use super::routes;
+use super::views::Failure;
+use crate::catalog::{Catalog, Kind, Model, Parameter};
+use crate::error::{ErrorCode, Result};
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+pub(super) fn serve(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let document = match call.shared.document.get() {
+        Some(document) => document.clone(),
+        None => {
+            let document = Bytes::from(document(call.platform().catalog()?).to_string());
+            call.shared.document.get_or_init(|| document).clone()
+        }
+    };
+    Ok(Reply::new(StatusCode::OK, Body::from(document))
+        .with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
+}
+
+/// The document of a platform with this catalog.
+pub(crate) fn document(catalog: &Catalog) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        "/components/schemas".clone_into(&mut settings.definitions_path.to_mut());
+        settings.meta_schema = None;
+    });
+    let mut generator = SchemaGenerator::new(settings);
+    let failure = schema::<Failure>(&mut generator);
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes::all() {
+        let operation = operation(&route, catalog, &mut generator, failure.as_value());
+        if let Some(path) = paths.entry(route.path).or_insert_with(|| json!({})).as_object_mut() {
+            path.insert(route.method.as_str().to_ascii_lowercase(), operation);
+        }
+    }
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("GenerateRequest".to_owned(), generation_schema(catalog));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "MUST",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Image and video generation.",
+            "description": "Every answer that is not a success is a Failure. Codes are listed in docs/errors.md.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "api_key_header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "api_key_query": {"type": "apiKey", "in": "query", "name": "api_key"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "gg_session"},
+                "admin_key": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                "admin_session": {"type": "apiKey", "in": "cookie", "name": "gg_admin_session"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, failure: &Value) -> Value {
+    let mut parameters: Vec<Value> = route
+        .path_parameters()
+        .map(|name| {
+            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1},
+                   "description": path_parameter(name)})
+        })
+        .collect();
+    parameters.extend(route.parameters.iter().map(|parameter| {
+        json!({"name": parameter.name, "in": parameter.place, "required": false, "schema": parameter.schema,
+               "description": parameter.description})
+    }));
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "tags": [route.tag],
+        "summary": route.summary,
+        "security": security(route.gate),
+        "responses": responses(route, generator, failure),
+    });
+    if let Some(operation) = operation.as_object_mut() {
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), Value::Array(parameters));
+        }
+        if let Some((kind, required, example)) = &route.body {
+            operation.insert("requestBody".to_owned(), body(kind, *required, example, catalog, generator));
+        }
+    }
+    operation
+}
+
+fn operation_id(route: &Route) -> String {
+    let words = route.path.split('/').filter(|part| !part.is_empty());
+    let words = words.map(|part| part.trim_matches(['{', '}']).replace(['-', '.'], "_"));
+    std::iter::once(route.method.as_str().to_ascii_lowercase()).chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn path_parameter(name: &str) -> &'static str {
+    match name {
+        "name" => "Name of the secret.",
+        "model" => "Id or alias of the model.",
+        _ => "The id.",
+    }
+}
+
+fn security(gate: Gate) -> Value {
+    match gate {
+        Gate::Open => json!([]),
+        Gate::Generation => json!([{"api_key_header": []}, {"api_key_query": []}, {"session": []}]),
+        Gate::ApiKey => json!([{"api_key_header": []}]),
+        Gate::Bearer => json!([{"bearer": []}]),
+        Gate::Session => json!([{}, {"session": []}, {"api_key_header": []}]),
+        Gate::AdminLogin => json!([{"admin_key": []}]),
+        Gate::Admin => json!([{"admin_session": []}]),
+        Gate::Scrape => json!([{"bearer": []}, {"admin_session": []}]),
+    }
+}
+
+fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, generator: &mut SchemaGenerator) -> Value {
+    let content = match kind {
+        BodyKind::Generation => {
+            let examples: Map<String, Value> = catalog
+                .models()
+                .iter()
+                .map(|model| (model.id.clone(), json!({"value": {"model": model.id, "prompt": "a red circle"}})))
+                .filter(|(name, _)| catalog.model(name).is_some_and(starts_from_text))
+                .collect();
+            json!({"application/json": {"schema": {"$ref": "#/components/schemas/GenerateRequest"}, "examples": examples}})
+        }
+        BodyKind::Json(schema) => json!({"application/json": {"schema": schema(generator), "example": example}}),
+        BodyKind::JsonOrForm(schema, form) => json!({
+            "application/json": {"schema": schema(generator), "example": example},
+            "multipart/form-data": {"schema": form(generator)},
+        }),
+    };
+    json!({"required": required, "content": content})
+}
+
+/// Whether a prompt is all that the default mode needs.
+fn starts_from_text(model: &Model) -> bool {
+    let none = Map::new();
+    model
+        .parameters
+        .iter()
+        .all(|(name, parameter)| name == "prompt" || !parameter.is_required(&model.default_mode, &none))
+}
+
+fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) -> Value {
+    let mut success = json!({"description": route.summary});
+    let content = match &route.content {
+        Content::Empty => None,
+        Content::Json(schema) => {
+            let mut entry = json!({"schema": schema(generator)});
+            if let (false, Some(entry)) = (route.example.is_null(), entry.as_object_mut()) {
+                entry.insert("example".to_owned(), route.example.clone());
+            }
+            Some(json!({"application/json": entry}))
+        }
+        Content::AnyJson => Some(json!({"application/json": {"schema": {"type": "object"}}})),
+        Content::Bytes(types) => {
+            let schema = |kind: &&str| if kind.starts_with("text/") { json!({"type": "string"}) } else { json!({}) };
+            let types: Map<String, Value> =
+                types.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema(kind)}))).collect();
+            Some(Value::Object(types))
+        }
+    };
+    if let (Some(content), Some(success)) = (content, success.as_object_mut()) {
+        success.insert("content".to_owned(), content);
+    }
+    let mut responses = Map::new();
+    responses.insert(route.status.to_string(), success.clone());
+    if route.path.starts_with("/results/") || route.path.starts_with("/preview/") {
+        responses.insert(
+            "206".to_owned(),
+            json!({"description": "The part that was asked for", "content": success["content"]}),
+        );
+        responses.insert("304".to_owned(), json!({"description": "The caller has it"}));
+        responses.insert("416".to_owned(), failures("The range lies beyond the end", failure));
+    }
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for code in errors(route) {
+        by_status.entry(code.http_status()).or_default().push(code.as_str());
+    }
+    for (status, mut codes) in by_status {
+        codes.sort_unstable();
+        codes.dedup();
+        responses.insert(status.to_string(), failures(&format!("`{}`", codes.join("`, `")), failure));
+    }
+    Value::Object(responses)
+}
+
+fn failures(description: &str, failure: &Value) -> Value {
+    json!({"description": description, "content": {"application/json": {"schema": failure}}})
+}
+
+/// Every code that a call may end with: its own, those of its gate, and those of all calls.
+fn errors(route: &Route) -> Vec<ErrorCode> {
+    use ErrorCode as E;
+    let mut all = route.errors.clone();
+    all.extend([E::CorsOriginBlocked, E::DependencyUnavailable, E::Internal, E::ValidationError, E::PayloadTooLarge]);
+    all.extend_from_slice(match route.gate {
+        Gate::Open => &[],
+        Gate::Generation | Gate::ApiKey | Gate::Bearer => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired],
+        Gate::Session => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired, E::RateLimited],
+        Gate::AdminLogin => &[E::AdminMisconfigured, E::AdminKeyInvalid, E::RateLimited],
+        Gate::Admin | Gate::Scrape => {
+            &[E::AdminSessionRequired, E::AdminSessionExpired, E::AdminKeyInvalid, E::RateLimited]
+        }
+    });
+    all
+}
+
+/// What `POST /generate` takes: one alternative for each mode of each model.
+fn generation_schema(catalog: &Catalog) -> Value {
+    let alternatives: Vec<Value> = catalog
+        .models()
+        .iter()
+        .flat_map(|model| model.modes.iter().map(move |mode| mode_schema(model, mode)))
+        .collect();
+    json!({"oneOf": alternatives, "title": "GenerateRequest"})
+}
+
+fn mode_schema(model: &Model, mode: &str) -> Value {
+    let none = Map::new();
+    let names: Vec<&str> = std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str)).collect();
+    let mut properties = Map::new();
+    properties.insert("model".to_owned(), json!({"type": "string", "enum": names}));
+    let mut required = vec!["model"];
+    if mode == model.default_mode {
+        properties.insert("mode".to_owned(), json!({"enum": [mode, null]}));
+    } else {
+        properties.insert("mode".to_owned(), json!({"type": "string", "const": mode}));
+        required.push("mode");
+    }
+    for (name, parameter) in &model.parameters {
+        let by_mode = parameter.visible_if.as_ref().is_none_or(|rule| rule.keys().all(|key| key == "mode"));
+        if by_mode && !parameter.is_visible(mode, &none) {
+            continue;
+        }
+        let needed = parameter.is_required(mode, &none);
+        properties.insert(name.clone(), parameter_schema(parameter, needed));
+        if needed {
+            required.push(name);
+        }
+    }
+    json!({
+        "type": "object",
+        "title": format!("{} {mode}", model.id),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// Null stands for "left out" where a parameter may be.
+fn parameter_schema(parameter: &Parameter, needed: bool) -> Value {
+    let mut schema = value_schema(parameter);
+    if let Some(object) = schema.as_object_mut() {
+        if let Some(kind) = object.get("type").cloned().filter(|_| !needed) {
+            object.insert("type".to_owned(), json!([kind, "null"]));
+        }
+        if let Some(Value::Array(values)) = object.get_mut("enum").filter(|_| !needed) {
+            values.push(Value::Null);
+        }
+        object.insert("title".to_owned(), json!(parameter.label));
+        if !parameter.help.is_empty() {
+            object.insert("description".to_owned(), json!(parameter.help));
+        }
+        if let Some(default) = &parameter.default {
+            object.insert("default".to_owned(), default.clone());
+        }
+    }
+    schema
+}
+
+/// Most values that are written out one by one.
+const MOST_VALUES: f64 = 256.0;
+
+fn value_schema(parameter: &Parameter) -> Value {
+    if parameter.locked
+        && let Some(default) = &parameter.default
+    {
+        return json!({"enum": [default]});
+    }
+    match parameter.kind {
+        Kind::String => {
+            let mut schema = json!({"type": "string"});
+            set(&mut schema, "minLength", parameter.min_length.map(Value::from));
+            set(&mut schema, "maxLength", parameter.max_length.map(Value::from));
+            // Not blank.
+            set(&mut schema, "pattern", parameter.min_length.filter(|least| *least > 0).map(|_| json!("\\S")));
+            schema
+        }
+        Kind::Integer | Kind::Number => number_schema(parameter),
+        Kind::Choice => json!({"enum": parameter.choices}),
+        Kind::Image => json!({"type": "string", "format": "data-uri-image", "contentMediaType": "image/*"}),
+        Kind::Frames => {
+            let fields = parameter.item.iter().flatten();
+            let properties: Map<String, Value> = fields
+                .clone()
+                .map(|(name, item)| (name.clone(), parameter_schema(&item.rules, item.rules.required)))
+                .collect();
+            let required: Vec<&String> = fields.filter(|(_, item)| item.rules.required).map(|(name, _)| name).collect();
+            json!({
+                "type": "array",
+                "minItems": parameter.min_items.unwrap_or(0),
+                "items": {"type": "object", "properties": properties, "required": required, "additionalProperties": false},
+            })
+        }
+    }
+}
+
+/// Bounds; values in steps are written out, as far as they are few.
+fn number_schema(parameter: &Parameter) -> Value {
+    let whole = parameter.kind == Kind::Integer;
+    if let (Some(least), Some(most), Some(step)) = (parameter.minimum, parameter.maximum, parameter.step)
+        && step > 0.0
+        && (most - least) / step <= MOST_VALUES
+        && !(whole && (step - 1.0).abs() < f64::EPSILON)
+    {
+        let mut values: Vec<Value> = Vec::new();
+        let mut index = 0.0;
+        while least + index * step <= most + 1e-9 {
+            // Tenths are not exact in binary: what was meant is the nearest short decimal.
+            values.push(number(((least + index * step) * 1e6).round() / 1e6, whole));
+            index += 1.0;
+        }
+        if let Some(default) = &parameter.default
+            && !values.iter().any(|value| value.as_f64() == default.as_f64())
+        {
+            values.push(default.clone());
+        }
+        return json!({"enum": values});
+    }
+    let mut schema = json!({"type": if whole { "integer" } else { "number" }});
+    set(&mut schema, "minimum", parameter.minimum.map(|least| number(least, whole)));
+    set(&mut schema, "maximum", parameter.maximum.map(|most| number(most, whole)));
+    schema
+}
+
+fn number(value: f64, whole: bool) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "bounds in the catalog are small")]
+    if whole { Value::from(value as i64) } else { Value::from(value) }
+}
+
+fn set(schema: &mut Value, name: &str, value: Option<Value>) {
+    if let (Some(value), Some(schema)) = (value, schema.as_object_mut()) {
+        schema.insert(name.to_owned(), value);
+    }
+}

@@ -1,0 +1,151 @@
+//! One call of the HTTP face: where it is, who may make it, what makes it, and what the OpenAPI document says of it.
+
+use super::call::{Call, Reply};
+use super::gate::Gate;
+use crate::error::{ErrorCode, Result};
+use futures_util::future::BoxFuture;
+use http::Method;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
+
+/// What makes a call.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    /// Calls the platform and is soon done; on a thread that may block.
+    Blocking(fn(&Call) -> Result<Reply>),
+    /// The same, but may wait for long; few enough run at once that others find a thread.
+    Slow(fn(&Call) -> Result<Reply>),
+    /// Waits without a thread.
+    Async(fn(Call) -> BoxFuture<'static, Result<Reply>>),
+}
+
+/// Makes a schema.
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// A parameter in the query or in a header.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) place: &'static str,
+    pub(super) schema: Value,
+    pub(super) description: &'static str,
+}
+
+/// What a body may be.
+pub(super) enum BodyKind {
+    /// A generation request, as the catalog of the platform allows it.
+    Generation,
+    /// JSON of this schema.
+    Json(SchemaOf),
+    /// JSON or a form with files, of these schemas.
+    JsonOrForm(SchemaOf, SchemaOf),
+}
+
+/// What a success holds.
+pub(super) enum Content {
+    /// Nothing.
+    Empty,
+    /// JSON of this schema.
+    Json(SchemaOf),
+    /// Other bytes, of one of these types.
+    Bytes(&'static [&'static str]),
+    /// JSON that is known only at run time.
+    AnyJson,
+}
+
+/// A call.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) gate: Gate,
+    pub(super) handler: Handler,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: Option<(BodyKind, bool, Value)>,
+    pub(super) status: u16,
+    pub(super) content: Content,
+    pub(super) example: Value,
+    pub(super) errors: Vec<ErrorCode>,
+}
+
+impl Route {
+    pub(super) fn new(method: Method, path: &'static str, gate: Gate, handler: Handler) -> Self {
+        Self {
+            method,
+            path,
+            gate,
+            handler,
+            tag: "",
+            summary: "",
+            parameters: Vec::new(),
+            body: None,
+            status: 200,
+            content: Content::Empty,
+            example: Value::Null,
+            errors: Vec::new(),
+        }
+    }
+
+    pub(super) fn about(mut self, tag: &'static str, summary: &'static str) -> Self {
+        (self.tag, self.summary) = (tag, summary);
+        self
+    }
+
+    pub(super) fn query(mut self, name: &'static str, schema: Value, description: &'static str) -> Self {
+        self.parameters.push(Parameter { name, place: "query", schema, description });
+        self
+    }
+
+    pub(super) fn header(mut self, name: &'static str, schema: Value, description: &'static str) -> Self {
+        self.parameters.push(Parameter { name, place: "header", schema, description });
+        self
+    }
+
+    pub(super) fn takes(mut self, kind: BodyKind, required: bool, example: Value) -> Self {
+        self.body = Some((kind, required, example));
+        self
+    }
+
+    pub(super) fn takes_json<T: JsonSchema>(self, required: bool, example: Value) -> Self {
+        self.takes(BodyKind::Json(schema::<T>), required, example)
+    }
+
+    pub(super) fn answers<T: JsonSchema>(mut self, status: u16, example: Value) -> Self {
+        (self.status, self.content, self.example) = (status, Content::Json(schema::<T>), example);
+        self
+    }
+
+    pub(super) fn answers_with(mut self, status: u16, content: Content) -> Self {
+        (self.status, self.content) = (status, content);
+        self
+    }
+
+    pub(super) fn fails(mut self, errors: &[ErrorCode]) -> Self {
+        self.errors.extend_from_slice(errors);
+        self
+    }
+
+    /// Whether a body is read for it.
+    pub(super) const fn takes_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The names in its path.
+    pub(super) fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// The schema of a whole number between two bounds.
+pub(super) fn whole(minimum: u64, maximum: u64) -> Value {
+    json!({"type": "integer", "minimum": minimum, "maximum": maximum})
+}
+
+/// The schema of one of some words.
+pub(super) fn one_of(words: &[&str]) -> Value {
+    json!({"type": "string", "enum": words})
+}

@@ -1,0 +1,237 @@
+//! The one table of calls.
+
+use super::admin::{self, AdminHealth, Rotation, SecretDone, Secrets};
+use super::gate::Gate;
+use super::openai::{images, models, videos};
+use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
+use super::views::{
+    AdminSessionView, Cancelling, Deleted, GalleryPage, Health, Models, NewSession, SessionView, StatusView, Submitted,
+};
+use super::{auth, events, generation, media, metrics, openapi};
+use crate::audit::{AuditPage, Verdict};
+use crate::error::ErrorCode as E;
+use http::Method;
+use serde_json::{Value, json};
+
+const MOMENT: &str = "2026-01-31T12:00:00.000Z";
+const TASK: &str = "0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968";
+
+/// What any call on a task may end with.
+const OF_TASK: &[E] = &[E::TaskNotFound, E::ProxyTargetInvalid, E::RemoteFailed];
+
+/// What any submission may end with.
+const OF_SUBMISSION: &[E] = &[E::ModelUnavailable, E::QueueOverloaded, E::NoWorkers, E::StorageFull, E::RemoteFailed];
+
+fn get(path: &'static str, gate: Gate, handler: Handler) -> Route {
+    Route::new(Method::GET, path, gate, handler)
+}
+
+fn post(path: &'static str, gate: Gate, handler: Handler) -> Route {
+    Route::new(Method::POST, path, gate, handler)
+}
+
+fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
+    Route::new(Method::DELETE, path, gate, handler)
+}
+
+/// Every call.
+pub(super) fn all() -> Vec<Route> {
+    [platform(), generating(), sessions(), administration(), like_openai()].into_iter().flatten().collect()
+}
+
+fn platform() -> Vec<Route> {
+    vec![
+        get("/health", Gate::Open, Handler::Blocking(generation::health))
+            .about("platform", "That the platform is there")
+            .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
+        get("/openapi.json", Gate::Open, Handler::Blocking(openapi::serve))
+            .about("platform", "This document")
+            .answers_with(200, Content::AnyJson),
+        get("/metrics", Gate::Scrape, Handler::Blocking(metrics::scrape))
+            .about("platform", "Metrics in the text format of Prometheus")
+            .answers_with(200, Content::Bytes(&["text/plain"])),
+    ]
+}
+
+fn generating() -> Vec<Route> {
+    let status = json!({
+        "task_id": TASK, "status": "processing", "progress": 41, "stage": "denoising", "stage_detail": "step 8 of 20",
+        "result_url": null, "preview_url": null, "error": null, "error_code": null, "seed": 1234,
+        "created_at": MOMENT, "updated_at": MOMENT,
+    });
+    let submission = |path: &'static str, gate, handler, summary| {
+        post(path, gate, handler)
+            .about("generation", summary)
+            .header(
+                "Idempotency-Key",
+                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+                "Makes the submission safe to repeat for a day",
+            )
+            .takes(BodyKind::Generation, true, Value::Null)
+            .answers::<Submitted>(202, json!({"task_id": TASK, "status": "pending"}))
+            .fails(OF_SUBMISSION)
+    };
+    let media = |path: &'static str, handler, summary, types| {
+        get(path, Gate::Generation, handler)
+            .about("media", summary)
+            .header("Range", json!({"type": "string"}), "One range of bytes")
+            .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
+            .answers_with(200, Content::Bytes(types))
+            .fails(OF_TASK)
+            .fails(&[E::ResultGone, E::ResultNotReady])
+    };
+    vec![
+        get("/models", Gate::Generation, Handler::Blocking(generation::models))
+            .about("generation", "The catalog, with what can run here")
+            .answers::<Models>(200, Value::Null),
+        submission("/generate", Gate::Generation, Handler::Slow(generation::generate), "Submit a task"),
+        submission(
+            "/generate_direct",
+            Gate::ApiKey,
+            Handler::Slow(generation::generate_direct),
+            "Submit a task that has to run here",
+        ),
+        get("/status/{id}", Gate::Generation, Handler::Blocking(generation::status))
+            .about("generation", "How a task stands")
+            .answers::<StatusView>(200, status)
+            .fails(OF_TASK),
+        get("/events/{id}", Gate::Generation, Handler::Async(events::follow))
+            .about("generation", "How a task stands, again and again until it has ended")
+            .answers_with(200, Content::Bytes(&["text/event-stream"]))
+            .fails(OF_TASK),
+        post("/tasks/{id}/cancel", Gate::Generation, Handler::Blocking(generation::cancel))
+            .about("generation", "Ask a task to end")
+            .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
+            .fails(OF_TASK)
+            .fails(&[E::InvalidState]),
+        media(
+            "/results/{id}",
+            Handler::Blocking(media::result),
+            "The result",
+            &["image/png", "image/jpeg", "video/mp4", "video/webm"],
+        ),
+        media("/preview/{id}", Handler::Blocking(media::preview), "The preview", &["image/jpeg"]),
+        get("/gallery", Gate::Generation, Handler::Blocking(generation::gallery))
+            .about("gallery", "Finished tasks")
+            .query("page", whole(1, u64::from(u32::MAX)), "From 1")
+            .query("per_page", whole(1, 100), "Items on a page; 20 when not said")
+            .query("sort", one_of(&["newest", "oldest"]), "Newest first when not said")
+            .query("model", json!({"type": "string"}), "Only of this model")
+            .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
+            .answers::<GalleryPage>(200, Value::Null),
+        delete("/gallery/{id}", Gate::Generation, Handler::Blocking(generation::delete))
+            .about("gallery", "Remove an ended task and its files")
+            .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
+            .fails(OF_TASK)
+            .fails(&[E::InvalidState]),
+    ]
+}
+
+fn sessions() -> Vec<Route> {
+    vec![
+        post("/auth/session", Gate::Session, Handler::Blocking(auth::open))
+            .about("sessions", "Start a generation session")
+            .answers::<NewSession>(201, json!({"active": true, "session_status": "active", "expires_at": MOMENT})),
+        get("/auth/session", Gate::Session, Handler::Blocking(auth::state))
+            .about("sessions", "How the session of the cookie stands")
+            .answers::<SessionView>(200, json!({"active": true, "valid": true, "expires_at": MOMENT})),
+        delete("/auth/session", Gate::Session, Handler::Blocking(auth::close))
+            .about("sessions", "End the session of the cookie")
+            .answers_with(204, Content::Empty),
+        post("/admin/session", Gate::AdminLogin, Handler::Blocking(auth::open_admin))
+            .about("sessions", "Sign in as an administrator")
+            .answers_with(204, Content::Empty),
+        get("/admin/session", Gate::Admin, Handler::Blocking(auth::admin_state))
+            .about("sessions", "How the admin session stands")
+            .answers::<AdminSessionView>(
+                200,
+                json!({"active": true, "idle_timeout_seconds": 43200, "last_activity_at": MOMENT}),
+            ),
+        delete("/admin/session", Gate::Admin, Handler::Blocking(auth::close_admin))
+            .about("sessions", "Sign out")
+            .answers_with(204, Content::Empty),
+    ]
+}
+
+fn administration() -> Vec<Route> {
+    let moment = json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
+    vec![
+        get("/admin/health", Gate::Admin, Handler::Blocking(admin::health))
+            .about("administration", "How storage, secrets, audit log, accounts and lanes stand")
+            .answers::<AdminHealth>(200, Value::Null),
+        get("/admin/logs", Gate::Admin, Handler::Blocking(admin::logs))
+            .about("administration", "The audit log, newest first")
+            .query("limit", whole(1, 1000), "Events on a page; 100 when not said")
+            .query("before", whole(0, u64::MAX), "Only events with a smaller number")
+            .query("actor", json!({"type": "string"}), "Only of this actor")
+            .query("action", json!({"type": "string"}), "Only this action")
+            .query("outcome", one_of(&["success", "failure", "denied"]), "Only this outcome")
+            .query("since", moment.clone(), "Only at or after this, in milliseconds since 1970")
+            .query("until", moment, "Only before this")
+            .answers::<AuditPage>(200, Value::Null),
+        get("/admin/audit/verify", Gate::Admin, Handler::Blocking(admin::verify))
+            .about("administration", "Whether the audit log is whole")
+            .answers::<Verdict>(200, Value::Null),
+        get("/admin/secrets", Gate::Admin, Handler::Blocking(admin::secrets))
+            .about("administration", "How every secret stands, without its value")
+            .answers::<Secrets>(200, Value::Null),
+        post("/admin/secrets/{name}/rotate", Gate::Admin, Handler::Blocking(admin::rotate))
+            .about("administration", "Replace a secret")
+            .takes_json::<Rotation>(false, json!({"value": "the new one", "overlap": 86400}))
+            .answers::<SecretDone>(200, json!({"name": "hub", "done": "rotated"}))
+            .fails(&[E::NotFound]),
+        post("/admin/secrets/{name}/revoke", Gate::Admin, Handler::Blocking(admin::revoke))
+            .about("administration", "Revoke a secret, and what was made with it")
+            .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
+            .fails(&[E::NotFound]),
+    ]
+}
+
+fn like_openai() -> Vec<Route> {
+    vec![
+        get("/v1/models", Gate::Bearer, Handler::Blocking(models::list))
+            .about("openai", "The models that can run")
+            .answers::<models::List>(200, Value::Null),
+        get("/v1/models/{model}", Gate::Bearer, Handler::Blocking(models::retrieve))
+            .about("openai", "One model")
+            .answers::<models::ModelObject>(200, Value::Null)
+            .fails(&[E::NotFound]),
+        post("/v1/images/generations", Gate::Bearer, Handler::Async(images::generate))
+            .about("openai", "Make pictures, and wait for them")
+            .takes_json::<images::Request>(true, json!({"prompt": "a red circle", "model": "tiny-image", "n": 1}))
+            .answers::<images::Images>(200, Value::Null)
+            .fails(OF_SUBMISSION)
+            .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
+        post("/v1/videos", Gate::Bearer, Handler::Async(videos::create))
+            .about("openai", "Submit a clip")
+            .takes(
+                BodyKind::JsonOrForm(schema::<videos::Request>, schema::<videos::Form>),
+                true,
+                json!({"prompt": "a red circle moving left", "model": "tiny-video"}),
+            )
+            .answers::<videos::Video>(200, Value::Null)
+            .fails(OF_SUBMISSION),
+        get("/v1/videos", Gate::Bearer, Handler::Blocking(videos::list))
+            .about("openai", "Clips, page by page")
+            .query("after", json!({"type": "string"}), "Id of the last clip of the page before")
+            .query("limit", whole(1, 100), "Clips on a page; 20 when not said")
+            .query("order", one_of(&["asc", "desc"]), "Newest first when not said")
+            .answers::<videos::Page>(200, Value::Null)
+            .fails(&[E::TaskNotFound]),
+        get("/v1/videos/{id}", Gate::Bearer, Handler::Blocking(videos::retrieve))
+            .about("openai", "How a clip stands")
+            .answers::<videos::Video>(200, Value::Null)
+            .fails(OF_TASK),
+        get("/v1/videos/{id}/content", Gate::Bearer, Handler::Blocking(videos::content))
+            .about("openai", "The clip or its preview")
+            .query("variant", one_of(&["video", "thumbnail"]), "The clip when not said")
+            .answers_with(200, Content::Bytes(&["video/mp4", "video/webm", "image/jpeg"]))
+            .fails(OF_TASK)
+            .fails(&[E::ResultGone, E::ResultNotReady]),
+        delete("/v1/videos/{id}", Gate::Bearer, Handler::Blocking(videos::delete))
+            .about("openai", "Remove an ended clip")
+            .answers::<videos::Removed>(200, Value::Null)
+            .fails(OF_TASK)
+            .fails(&[E::InvalidState]),
+    ]
+}

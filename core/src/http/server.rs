@@ -1,0 +1,160 @@
+//! The face on a socket: connections are bounded in number and in time, and ended gracefully.
+
+use super::face::{Face, Peer, stopped};
+use super::guard::Guarded;
+use crate::error::{Error, ErrorCode, Result};
+use crate::thread::block_on;
+use axum::Router;
+use futures_util::future::{Either, select};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+
+/// Bytes of a request's headers.
+const HEADER_BYTES: usize = 16 << 10;
+
+/// Header lines of a request.
+const HEADER_LINES: usize = 100;
+
+/// How long accepting rests when the system has no more sockets to give.
+const REST: Duration = Duration::from_millis(100);
+
+/// How long a server that is dropped waits for calls that run.
+const DROP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    face: Face,
+    address: SocketAddr,
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(super) fn start(face: Face, address: &str) -> Result<Self> {
+        let runtime = face.runtime.get()?;
+        let mut addresses = address.to_socket_addrs().map_err(|error| {
+            Error::validation(format!("{address:?} is not an address to listen at: {error}"))
+                .with_action("Give an address and a port, such as 127.0.0.1:8000.")
+        })?;
+        let first = addresses.next().ok_or_else(|| Error::validation(format!("{address:?} has no address")))?;
+        let taken = |error: std::io::Error| {
+            Error::new(ErrorCode::DependencyUnavailable, format!("cannot listen at {first}: {error}"))
+                .with_action("Choose another port, or stop what listens there.")
+        };
+        let listener = std::net::TcpListener::bind(first).map_err(taken)?;
+        listener.set_nonblocking(true).map_err(taken)?;
+        let address = listener.local_addr()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener).map_err(taken)?
+        };
+        let most = face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let connections = Arc::new(Semaphore::new(most));
+        runtime.spawn(accept(listener, face.clone_for_connections(), Arc::clone(&connections)));
+        tracing::info!(%address, "listening");
+        Ok(Self { face, address, connections })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, ends event streams, and waits up to `deadline` for calls that run. True when all had ended
+    /// by then. Calling it again waits again.
+    pub fn stop(&self, deadline: Duration) -> bool {
+        self.face.shared.stopping.send_replace(true);
+        let most = self.face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let all = u32::try_from(most).unwrap_or(u32::MAX);
+        let until = Instant::now().checked_add(deadline);
+        matches!(block_on(self.connections.acquire_many(all), until), Some(Ok(_)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(DROP_DEADLINE);
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What a connection needs of the face. It must not hold the runtime that it runs on.
+#[derive(Clone)]
+struct Connections {
+    router: Router,
+    header_timeout: Duration,
+    body_timeout: Duration,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Face {
+    fn clone_for_connections(&self) -> Connections {
+        Connections {
+            router: self.router(),
+            header_timeout: self.shared.settings.header_timeout,
+            body_timeout: self.shared.settings.body_timeout,
+            stopping: self.shared.stopping.subscribe(),
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, with: Connections, connections: Arc<Semaphore>) {
+    let mut stopping = with.stopping.clone();
+    let stopped = pin!(stopped(&mut stopping));
+    let accepting = pin!(async {
+        loop {
+            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let with = with.clone();
+                    tokio::spawn(async move {
+                        serve(stream, peer.ip(), with).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    });
+    let _ = select(stopped, accepting).await;
+}
+
+async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {
+    let _ = stream.set_nodelay(true);
+    let Connections { router, header_timeout, body_timeout, mut stopping } = with;
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(Some(peer)));
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let io = TokioIo::new(Guarded::new(stream, body_timeout));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(HEADER_LINES)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let stop = pin!(stopped(&mut stopping));
+    // How a connection ends is the client's business: nothing of it is worth a log line.
+    if let Either::Right(_) = select(connection.as_mut(), stop).await {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}

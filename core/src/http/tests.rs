@@ -1,0 +1,168 @@
+//! The face in process: every route by its gate, the shape of failures, and the document against the committed one.
+use super::{Answer, Face};
+use crate::catalog::Catalog;
+use crate::secrets::SecretText;
+use crate::{Platform, Settings};
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+use std::path::Path;
+
+const API_KEY: &str = "an api key of the settings";
+const ADMIN_KEY: &str = "an admin key of the settings";
+
+struct Rig {
+    face: Face,
+    platform: Platform,
+    _folder: tempfile::TempDir,
+}
+
+fn rig() -> Rig {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(folder.path());
+    settings.paused = true;
+    settings.api_key = Some(SecretText::new(API_KEY));
+    settings.admin_key = Some(SecretText::new(ADMIN_KEY));
+    settings.frontend_origins = vec!["https://studio.example".to_owned()];
+    let platform = Platform::open(settings).unwrap();
+    Rig { face: platform.face().unwrap(), platform, _folder: folder }
+}
+
+fn send(rig: &Rig, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (Answer, Vec<u8>) {
+    let mut request = Request::builder().method(method).uri(target).header("host", "must.test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+    let mut answer = rig.face.wait_handle(request, Some("192.0.2.1".parse().unwrap())).unwrap();
+    let body = answer.wait_body();
+    (answer, body)
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| std::str::from_utf8(value).unwrap())
+}
+
+fn failure(answer: &Answer, body: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(body).unwrap();
+    let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["code", "detail", "user_action"]);
+    let code = value["code"].as_str().unwrap();
+    assert_eq!(crate::ErrorCode::from_name(code).unwrap().http_status(), answer.status, "{code}");
+    code.to_owned()
+}
+
+#[test]
+fn every_route_asks_for_what_its_gate_says() {
+    use super::gate::Gate;
+    let rig = rig();
+    for route in super::routes::all() {
+        let target = route.path.replace("{id}", "x").replace("{name}", "x").replace("{model}", "x");
+        let (answer, body) = send(&rig, route.method.as_str(), &target, &[], "");
+        let code = (answer.status >= 400).then(|| failure(&answer, &body));
+        let expected = match route.gate {
+            Gate::Open => None,
+            Gate::Generation | Gate::ApiKey | Gate::Bearer => Some("session_required"),
+            Gate::Session if route.method == http::Method::POST => None,
+            Gate::Session => Some("session_required"),
+            Gate::AdminLogin => Some("admin_key_invalid"),
+            Gate::Admin | Gate::Scrape => Some("admin_session_required"),
+        };
+        assert_eq!(code.as_deref(), expected, "{} {target}", route.method);
+        let (answer, body) = send(&rig, route.method.as_str(), &target, &[("origin", "https://evil.example")], "");
+        assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{} {target}", route.method);
+        assert!(header(&answer, "access-control-allow-origin").is_none());
+        let (answer, body) = send(&rig, "PATCH", &target, &[], "");
+        assert_eq!(failure(&answer, &body), "method_not_allowed", "{target}");
+        assert!(header(&answer, "allow").unwrap().contains(route.method.as_str()));
+    }
+    let (answer, body) = send(&rig, "GET", "/nowhere", &[], "");
+    assert_eq!(failure(&answer, &body), "not_found");
+}
+
+#[test]
+fn a_task_is_submitted_followed_listed_and_removed() {
+    let rig = rig();
+    let key = ("x-api-key", API_KEY);
+    let json_type = ("content-type", "application/json");
+    let request = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
+    let keyed = [key, json_type, ("idempotency-key", "one")];
+    let (answer, body) = send(&rig, "POST", "/generate", &keyed, &request);
+    assert_eq!(answer.status, 202);
+    let id = serde_json::from_slice::<Value>(&body).unwrap()["task_id"].as_str().unwrap().to_owned();
+    let (_, again) = send(&rig, "POST", "/generate", &keyed, &request);
+    assert_eq!(body, again);
+    let (answer, body) = send(&rig, "GET", &format!("/status/{id}"), &[key], "");
+    let status: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((answer.status, &status["status"], &status["seed"]), (200, &json!("pending"), &json!(5)));
+    assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+    assert!(header(&answer, "x-request-id").is_some());
+    let (answer, body) = send(&rig, "GET", &format!("/results/{id}"), &[key], "");
+    assert_eq!(failure(&answer, &body), "result_not_ready");
+    let (answer, body) = send(&rig, "DELETE", &format!("/gallery/{id}"), &[key], "");
+    assert_eq!(failure(&answer, &body), "invalid_state");
+    assert_eq!(send(&rig, "POST", &format!("/tasks/{id}/cancel"), &[key], "").0.status, 202);
+    let (answer, body) = send(&rig, "GET", &format!("/events/{id}"), &[key], "");
+    let text = String::from_utf8(body).unwrap();
+    assert!(answer.status == 200 && text.contains("event: status") && text.contains("cancelled"), "{text}");
+    assert_eq!(send(&rig, "DELETE", &format!("/gallery/{id}"), &[key], "").0.status, 200);
+    let (answer, body) = send(&rig, "GET", &format!("/status/{id}"), &[key], "");
+    assert_eq!(failure(&answer, &body), "task_not_found");
+    for (body, kind) in [("[]", json_type), ("{", json_type), (request.as_str(), ("content-type", "text/plain"))] {
+        let (answer, body) = send(&rig, "POST", "/generate", &[key, kind], body);
+        assert_eq!(failure(&answer, &body), "validation_error");
+    }
+}
+
+#[test]
+fn sessions_live_in_cookies() {
+    let rig = rig();
+    let (answer, _) = send(&rig, "POST", "/auth/session", &[("x-api-key", API_KEY)], "");
+    let set = header(&answer, "set-cookie").unwrap();
+    assert!(set.starts_with("gg_session=") && set.contains("HttpOnly") && set.contains("Secure"), "{set}");
+    let cookie = set.split(';').next().unwrap().to_owned();
+    assert_eq!(send(&rig, "GET", "/models", &[("cookie", &cookie)], "").0.status, 200);
+    let (answer, body) =
+        send(&rig, "DELETE", "/auth/session", &[("cookie", &cookie), ("sec-fetch-site", "cross-site")], "");
+    assert_eq!(failure(&answer, &body), "cors_origin_blocked", "a change from another site");
+    assert_eq!(send(&rig, "GET", "/auth/session", &[("cookie", &cookie)], "").0.status, 200);
+    assert_eq!(send(&rig, "DELETE", "/auth/session", &[("cookie", &cookie)], "").0.status, 204);
+    let (answer, body) = send(&rig, "GET", "/models", &[("cookie", &cookie)], "");
+    assert_eq!(failure(&answer, &body), "session_expired");
+
+    let (answer, _) = send(&rig, "POST", "/admin/session", &[("x-admin-key", ADMIN_KEY)], "");
+    assert_eq!(answer.status, 204);
+    let cookie = header(&answer, "set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    for path in ["/admin/session", "/admin/health", "/admin/logs", "/admin/audit/verify", "/admin/secrets", "/metrics"]
+    {
+        let (answer, body) = send(&rig, "GET", path, &[("cookie", &cookie)], "");
+        assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+    }
+    assert!(rig.platform.audit().unwrap().verify().unwrap().ok);
+}
+
+#[test]
+fn browsers_of_allowed_origins_get_credentialed_headers() {
+    let rig = rig();
+    let origin = ("origin", "https://studio.example");
+    let (answer, _) = send(&rig, "OPTIONS", "/generate", &[origin, ("access-control-request-method", "POST")], "");
+    assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (204, Some("https://studio.example")));
+    assert_eq!(header(&answer, "access-control-allow-credentials"), Some("true"));
+    assert!(header(&answer, "access-control-allow-methods").unwrap().contains("POST"));
+    let (answer, _) = send(&rig, "GET", "/models", &[origin], "");
+    assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (401, Some("https://studio.example")));
+    let own = ("origin", "https://must.test");
+    let (answer, _) = send(&rig, "GET", "/health", &[own], "");
+    assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (200, None), "our own pages");
+}
+
+#[test]
+fn the_document_is_the_committed_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let made = serde_json::to_string_pretty(&super::openapi::document(&Catalog::built_in().unwrap())).unwrap() + "\n";
+    if std::env::var_os("MUST_REGEN").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(made == committed, "docs/openapi.json is out of date: run `cargo xtask regen`");
+}

@@ -1,0 +1,167 @@
+//! What the platform counts and measures, in the text format of Prometheus.
+//!
+//! Counters and histograms are kept as things happen; gauges are read from the platform when somebody asks.
+
+use crate::error::{Error, Result};
+use crate::task::LaneStatus;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::time::Duration;
+
+/// From a tenth of a millisecond to ten seconds.
+const CALL_SECONDS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// From a hundredth of a second to half an hour.
+const WORK_SECONDS: &[f64] =
+    &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0];
+
+/// The metrics of one platform.
+pub(crate) struct Metrics {
+    registry: Registry,
+    http_seconds: HistogramVec,
+    stage_seconds: HistogramVec,
+    wait_seconds: HistogramVec,
+    denials: IntCounterVec,
+    tasks: IntGaugeVec,
+    waiting: IntGauge,
+    lane_loaded: IntGaugeVec,
+    lane_memory: IntGaugeVec,
+    lane_events: IntGaugeVec,
+    audit_events: IntGauge,
+    resident: IntGauge,
+}
+
+/// How the platform stands when somebody asks.
+pub(crate) struct Standing<'a> {
+    /// Status, model, how many.
+    pub(crate) tasks: &'a [(String, String, i64)],
+    pub(crate) lanes: &'a [LaneStatus],
+    pub(crate) waiting: usize,
+    pub(crate) audit_events: u64,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Result<Self> {
+        let registry = Registry::new();
+        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            register(&registry, HistogramVec::new(options, labels))
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help));
+        let denials = Opts::new("must_denials_total", "Calls that were refused, by the code of the refusal.");
+        Ok(Self {
+            http_seconds: histogram(
+                "must_http_request_seconds",
+                "Time from a request's headers to its answer's, by method, path and status.",
+                &["method", "path", "status"],
+                CALL_SECONDS,
+            )?,
+            stage_seconds: histogram(
+                "must_stage_seconds",
+                "Time that tasks spent in each stage.",
+                &["model", "stage"],
+                WORK_SECONDS,
+            )?,
+            wait_seconds: histogram(
+                "must_queue_wait_seconds",
+                "Time from a task's submission to its start.",
+                &["model"],
+                WORK_SECONDS,
+            )?,
+            denials: register(&registry, IntCounterVec::new(denials, &["code"]))?,
+            tasks: gauges("must_tasks", "Tasks that are kept, by status and model.", &["status", "model"])?,
+            waiting: gauge("must_queue_depth", "Tasks that wait for a lane.")?,
+            lane_loaded: gauges("must_lane_warm", "Models whose weights a lane holds.", &["lane", "model"])?,
+            lane_memory: gauges("must_lane_memory_bytes", "Bytes that a lane's pipelines hold.", &["lane"])?,
+            lane_events: gauges(
+                "must_lane_events",
+                "Hits, misses, loads and evictions of a lane's pipelines since the platform was opened.",
+                &["lane", "event"],
+            )?,
+            audit_events: gauge("must_audit_events", "Events ever written to the audit log.")?,
+            resident: gauge("must_process_resident_bytes", "Memory of the process.")?,
+            registry,
+        })
+    }
+
+    /// An HTTP request was answered.
+    pub(crate) fn http(&self, method: &str, path: &str, status: u16, took: Duration) {
+        let path = if path.is_empty() { "other" } else { path };
+        self.http_seconds.with_label_values(&[method, path, &status.to_string()]).observe(took.as_secs_f64());
+    }
+
+    /// A task was in a stage.
+    pub(crate) fn stage(&self, model: &str, stage: &str, took: Duration) {
+        self.stage_seconds.with_label_values(&[model, stage]).observe(took.as_secs_f64());
+    }
+
+    /// A task began to run.
+    pub(crate) fn waited(&self, model: &str, took: Duration) {
+        self.wait_seconds.with_label_values(&[model]).observe(took.as_secs_f64());
+    }
+
+    /// A call was refused.
+    pub(crate) fn denied(&self, code: &str) {
+        self.denials.with_label_values(&[code]).inc();
+    }
+
+    /// Everything, as text.
+    pub(crate) fn text(&self, standing: &Standing<'_>) -> Result<String> {
+        self.tasks.reset();
+        for (status, model, count) in standing.tasks {
+            self.tasks.with_label_values(&[status, model]).set(*count);
+        }
+        self.waiting.set(whole(standing.waiting));
+        self.lane_loaded.reset();
+        for (index, lane) in standing.lanes.iter().enumerate() {
+            let name = lane.model.clone().unwrap_or_else(|| format!("shared{index}"));
+            for model in &lane.loaded {
+                self.lane_loaded.with_label_values(&[&name, model]).set(1);
+            }
+            self.lane_memory.with_label_values(&[&name]).set(whole(lane.memory_bytes));
+            for (event, count) in
+                [("hit", lane.hits), ("miss", lane.misses), ("load", lane.loads), ("eviction", lane.evictions)]
+            {
+                self.lane_events.with_label_values(&[name.as_str(), event]).set(whole(count));
+            }
+        }
+        self.audit_events.set(whole(standing.audit_events));
+        self.resident.set(whole(resident_bytes().unwrap_or(0)));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).map_err(failed)?;
+        String::from_utf8(text).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> Result<C> {
+    let collector = collector.map_err(failed)?;
+    registry.register(Box::new(collector.clone())).map_err(failed)?;
+    Ok(collector)
+}
+
+fn failed(error: prometheus::Error) -> Error {
+    Error::internal(format!("metrics: {error}"))
+}
+
+fn whole(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+/// Memory of this process, where the system tells it as Linux does.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
