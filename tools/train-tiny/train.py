@@ -28,7 +28,7 @@ PICTURE_MOTION_OMITTED = 0.5  # pictures are mostly asked for without a motion
 FULL_LENGTH = 0.8  # of the steps; the others train on 2, 3 or 4 latent frames
 EMA = 0.998
 NOISE_SPREAD = 1.2  # standard deviation of the logit of the noise level, before the shift
-GIVEN_WEIGHT = 2.0  # of the error in latent frames that the mask says are given, wholly or in part
+GIVEN_WEIGHT = 3.0  # of the error in latent frames that the mask says are given, wholly or in part
 
 
 # --- Batches -------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ REFINE_ANY_COLOUR = 0.25
 REFINE_SMALL = 0.5  # of the shapes, how many are made small whatever was drawn: they are the hard ones
 REFINE_NOISE = 0.1  # of the latents' deviation, at most: what a transformer makes is never exact
 EDGE_WEIGHT = 0.2
+OUTLINE_WEIGHT = 8.0  # of the error around a shape's outline, while only the decoder is trained: few pixels say which shape it is
+OUTLINE_REACH = 2  # pixels on either side
 
 
 def new_vae():
@@ -86,11 +88,25 @@ def examples(rng, fraction):
     return clips[:, :, start : start + 9]
 
 
-def picture_loss(error, edge_weight):
-    """Squared error, optionally absolute error and error of the edges; and the squared error alone."""
+def picture_loss(error, edge_weight, weight=1.0):
+    """Squared error, optionally absolute error and error of the edges; and the squared error alone.
+
+    ``weight`` counts pixels more or less: a number, or a tensor that fits the error's (batch, channel, frame, height, width).
+    """
     edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    squared = (error * error).mean()
-    return 2.0 * squared + edge_weight * (error.abs().mean() + 0.25 * edges), squared.item()
+    squared = error * error
+    loss = 2.0 * (weight * squared).mean() + edge_weight * ((weight * error.abs()).mean() + 0.25 * edges)
+    return loss, squared.mean().item()
+
+
+def outline_weight(clips):
+    """1, and more within reach of a place where a true picture changes: (batch, 1, frame, height, width)."""
+    across = torch.nn.functional.pad((clips[..., 1:] - clips[..., :-1]).abs(), (0, 1))
+    down = torch.nn.functional.pad((clips[..., 1:, :] - clips[..., :-1, :]).abs(), (0, 0, 0, 1))
+    changes = ((across + down).sum(1, keepdim=True) > 0.2).float()
+    reach = 2 * OUTLINE_REACH + 1
+    near = torch.nn.functional.max_pool3d(changes, (1, reach, reach), stride=1, padding=(0, OUTLINE_REACH, OUTLINE_REACH))
+    return 1.0 + OUTLINE_WEIGHT * near
 
 
 def reconstruction_loss(vae, clips, edge_weight):
@@ -115,7 +131,8 @@ def refinement_loss(vae, rng, device):
         _, deviation = autoencoder.latent_scale(vae)
         latents = autoencoder.encode(vae, clips)[:, : vae.config.z_dim]
         latents = latents + torch.randn_like(latents) * deviation * (rng.random() * REFINE_NOISE)
-    return picture_loss(autoencoder.decode(vae, latents).float() - clips, EDGE_WEIGHT)
+    error = autoencoder.decode(vae, latents).float() - clips
+    return picture_loss(error, EDGE_WEIGHT, outline_weight(clips))
 
 
 def learning_rate(peak, step, fraction):

@@ -11,15 +11,15 @@ CREATE TABLE access_key (
 ) STRICT, WITHOUT ROWID;
 
 -- A generation session ends at expires_at; an admin session has none, and ends by standing idle since last_used_at.
--- The admin_ columns hold the keyed hash of the admin key that the session was made with.
+-- The made_ columns hold the keyed hash of the key of the settings that the session was made with.
 CREATE TABLE access_session (
     id           TEXT PRIMARY KEY,
     kind         TEXT NOT NULL CHECK (kind IN ('generation', 'admin')),
     mac          BLOB NOT NULL CHECK (length(mac) = 32),
     pepper       INTEGER NOT NULL,
     key_id       TEXT REFERENCES access_key (id),
-    made_mac    BLOB CHECK (length(made_mac) = 32),
-    made_pepper INTEGER,
+    made_mac     BLOB CHECK (length(made_mac) = 32),
+    made_pepper  INTEGER,
     created_at   INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL,
     expires_at   INTEGER,

@@ -1,0 +1,138 @@
+"""Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+API_KEY = "an-api-key-of-the-tests"
+ADMIN_KEY = "an-admin-key-of-the-tests"
+SCRAPE_TOKEN = "a-scrape-token-of-the-tests"
+ORIGIN = "https://studio.example"
+
+
+@dataclass
+class Server:
+    """A running `must serve`."""
+
+    url: str
+    process: subprocess.Popen[str]
+    data: Path
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": API_KEY}, timeout=60)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def submit(self, **request: Any) -> str:
+        answer = self.client.post("/generate", json={"model": "tiny-image", "prompt": "a red circle", **request})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
+
+    def finish(self, task: str) -> dict[str, Any]:
+        """Follows a task by its events until it has ended."""
+        last: dict[str, Any] = {}
+        with self.client.stream("GET", f"/events/{task}") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    last = json.loads(line.removeprefix("data: "))
+        assert last["status"] in ("done", "failed"), last
+        return last
+
+    def admin(self) -> httpx.Client:
+        """A client with an admin session."""
+        answer = httpx.post(f"{self.url}/admin/session", headers={"X-Admin-Key": ADMIN_KEY})
+        assert answer.status_code == 204, answer.text
+        cookie = answer.headers["set-cookie"].split(";")[0]
+        return httpx.Client(base_url=self.url, headers={"Cookie": cookie}, timeout=60)
+
+    def raw(self, sent: bytes, *, half_close: bool = False, timeout: float = 20) -> bytes:
+        """Sends bytes as they are, and reads until the server is done."""
+        with socket.create_connection(self.address, timeout=timeout) as connection:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(sent)
+                if half_close:
+                    connection.shutdown(socket.SHUT_WR)
+            received = b""
+            with contextlib.suppress(ConnectionResetError, TimeoutError):
+                while part := connection.recv(65536):
+                    received += part
+            return received
+
+
+def failure(answer: httpx.Response, status: int, code: str) -> dict[str, str]:
+    """Asserts that an answer is this failure, in the one shape of all failures."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    body: dict[str, str] = answer.json()
+    assert list(body) == ["code", "detail", "user_action"], body
+    assert body["code"] == code, body
+    assert all(body.values()), body
+    return body
+
+
+@contextlib.contextmanager
+def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
+    """A server for as long as the block lasts; it has to stop gracefully."""
+    config = data.with_suffix(".json")
+    config.write_text(json.dumps({"http": {"header_timeout": 2, "body_timeout": 2}, **(settings or {})}))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MUST_")},
+        "MUST_API_KEY": API_KEY,
+        "MUST_ADMIN_KEY": ADMIN_KEY,
+        "MUST_SCRAPE_TOKEN": SCRAPE_TOKEN,
+        "MUST_FRONTEND_ORIGINS": ORIGIN,
+        **variables,
+    }
+    program = os.environ["MUST_PROGRAM"]
+    process = subprocess.Popen(
+        [program, "--json", "--data", str(data), "serve", "--addr", "127.0.0.1:0", "--config", str(config)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        yield Server(json.loads(process.stdout.readline())["listening"], process, data)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, "the server did not stop gracefully"
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of most tests."""
+    with serving(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def done(server: Server) -> dict[str, Any]:
+    """How a finished clip stands."""
+    return server.finish(server.submit(model="tiny-video", prompt="a red circle moving left", seed=1))
+
+
+@pytest.fixture
+def paused(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers whose tasks stay pending."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: Any) -> Server:
+            given = {"paused": True, "queue_depth": 100_000, "queue_wait": 0.2, **settings}
+            return stack.enter_context(serving(tmp_path / f"data{len(settings)}", given))
+
+        yield start
