@@ -9,6 +9,7 @@ mod convert;
 mod errors;
 mod events;
 mod home;
+mod http;
 mod logs;
 mod platform;
 mod wakeups;
@@ -20,6 +21,8 @@ use pyo3::pymodule;
 mod _must {
     #[pymodule_export]
     use super::events::Events;
+    #[pymodule_export]
+    use super::http::{NativeAnswer, NativeFace, NativeServer};
     #[pymodule_export]
     use super::logs::Logs;
     #[pymodule_export]

@@ -5,6 +5,7 @@ use crate::convert::{self, Parameters};
 use crate::errors::{OrRaise, raise};
 use crate::events::Events;
 use crate::home::Home;
+use crate::http::NativeFace;
 use crate::logs::Logs;
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
@@ -144,6 +145,17 @@ impl NativePlatform {
             // The parser's own message could quote the answer, which may be a secret.
             Err(_) => Err(raise(py, &Error::internal(format!("the answer of {name} is not valid JSON")))),
         }
+    }
+
+    /// The HTTP face.
+    fn face(&self, py: Python<'_>) -> PyResult<NativeFace> {
+        Ok(NativeFace::new(self.call(py, Platform::face)?))
+    }
+
+    /// What the platform counts and measures, as Prometheus reads it.
+    #[pyo3(signature = () -> "str")]
+    fn metrics(&self, py: Python<'_>) -> PyResult<String> {
+        self.call(py, Platform::metrics)
     }
 
     /// Closes the platform; waits at most `timeout` seconds for what runs.

@@ -18,6 +18,11 @@ mod store;
 pub mod task;
 mod thread;
 
+/// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
+pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> Option<F::Output> {
+    thread::block_on(future, timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout)))
+}
+
 pub use error::{Error, ErrorCode, Result};
 pub use log::{LogLevel, LogRecord};
 pub use platform::{Event, Host, Load, Platform};

@@ -100,7 +100,15 @@ fn c() -> Outcome {
 fn python_module() -> Result<std::path::PathBuf, String> {
     let python = tools::python_environment(
         "python-tests",
-        &["maturin>=1.16,<2", "pytest>=9", "mypy>=2.4", "ruff>=0.17", "fastapi>=0.165", "httpx2>=2.16"],
+        &[
+            "maturin>=1.16,<2",
+            "pytest>=9",
+            "mypy>=2.4",
+            "ruff>=0.17",
+            "fastapi>=0.165",
+            "httpx2>=2.16",
+            "uvicorn>=0.38",
+        ],
     )?;
     let mut install = command(&python);
     install.args([

@@ -33,10 +33,12 @@ from must._errors import *  # noqa: F403
 from must._errors import __all__ as _error_names
 from must._exceptions import MustError
 from must._facts import Caller, Principal, RequestFacts, Route
+from must._http import AsyncResponse, Response, Server
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretStatus
 from must._sync import Platform, Task
 from must._types import (
+    HttpSettings,
     Image,
     LaneStatus,
     Load,
@@ -61,6 +63,7 @@ __all__ = [
     "AsyncAudit",
     "AsyncAuth",
     "AsyncPlatform",
+    "AsyncResponse",
     "AsyncSecrets",
     "AsyncTask",
     "Audit",
@@ -71,6 +74,7 @@ __all__ = [
     "ConsistencyProof",
     "Exported",
     "Fault",
+    "HttpSettings",
     "Image",
     "InclusionProof",
     "IssuedKey",
@@ -90,10 +94,12 @@ __all__ = [
     "Pruned",
     "Query",
     "RequestFacts",
+    "Response",
     "Route",
     "SecretStatus",
     "Secrets",
     "SessionState",
+    "Server",
     "Settings",
     "Status",
     "Task",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any, Self, TypeVar, Unpack, cast
 from must import _native
 from must._access import AsyncAdmin, AsyncAuth
 from must._audit import AsyncAudit
+from must._http import AsyncResponse, Server, encoded
 from must._errors import InvalidStateError
-from must._must import NativePlatform
+from must._must import NativeFace, NativePlatform
 from must._secrets import AsyncSecrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
@@ -104,6 +105,26 @@ class AsyncPlatform:
         """How the lanes and their pipelines stand."""
         return Load.from_native(await self._call(self._native.load))
 
+    async def metrics(self) -> str:
+        """What the platform counts and measures, in the text format of Prometheus."""
+        return await self._call(self._native.metrics)
+
+    async def serve(self, address: str = "127.0.0.1:8000") -> Server:
+        """Serve the HTTP face at an address, on threads of the library; see `Platform.serve`."""
+        return Server(await self._call(self._face.serve, address))
+
+    async def handle(
+        self,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        peer: str | None = None,
+    ) -> AsyncResponse:
+        """Answer one HTTP request without a socket; see `Platform.handle`. It takes no thread while it waits."""
+        return await AsyncResponse.of(self._face.handle(method, target, encoded(headers), body, peer))
+
     async def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""
         return cast("list[Model]", await self._call(self._native.models))
@@ -143,9 +164,17 @@ class AsyncPlatform:
 
     @property
     def _native(self) -> NativePlatform:
+        return self._now_open.native
+
+    @property
+    def _face(self) -> NativeFace:
+        return self._now_open.face
+
+    @property
+    def _now_open(self) -> _native.Opened:
         if self._opened is None:
             raise InvalidStateError("the platform is not open", "Use `async with`, or await `open()` first.")
-        return self._opened.native
+        return self._opened
 
     async def _call(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._callers, call, *arguments)

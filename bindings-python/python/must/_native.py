@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 from must._errors import ValidationError
 from must._exceptions import MustError
-from must._must import Logs, NativePlatform
+from must._must import Logs, NativeFace, NativePlatform
 from must._types import LogFunction, LogRecord, Parameter, Settings
 
 CLOSE_TIMEOUT = 10.0
@@ -69,6 +70,11 @@ class Opened:
                 self._log.logs.end()
                 self._log.join()
             raise
+
+    @functools.cached_property
+    def face(self) -> NativeFace:
+        """The HTTP face of the platform."""
+        return self.native.face()
 
     def close(self, timeout: float) -> None:
         """Close the platform, then let its log function take what is left."""

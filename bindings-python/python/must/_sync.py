@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,8 @@ from typing import Self, Unpack, cast
 from must import _native
 from must._access import Admin, Auth
 from must._audit import Audit
+from must._http import Response, Server, encoded
+from must._must import NativeFace
 from must._secrets import Secrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 
@@ -91,6 +93,38 @@ class Platform:
     def load(self) -> Load:
         """How the lanes and their pipelines stand."""
         return Load.from_native(self._native.load())
+
+    def metrics(self) -> str:
+        """What the platform counts and measures, in the text format of Prometheus."""
+        return self._native.metrics()
+
+    def serve(self, address: str = "127.0.0.1:8000") -> Server:
+        """Serve the HTTP face at an address, on threads of the library; port 0 takes a free one.
+
+        Raises:
+            ValidationError: The address is none.
+            DependencyUnavailableError: It is taken.
+        """
+        return Server(self._face.serve(address))
+
+    def handle(
+        self,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        peer: str | None = None,
+    ) -> Response:
+        """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
+
+        `target` is the path with the query as it was sent; `peer` the address at the other end, which throttling counts by.
+        """
+        return Response(self._face.handle(method, target, encoded(headers), body, peer))
+
+    @property
+    def _face(self) -> NativeFace:
+        return self._opened.face
 
     def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""

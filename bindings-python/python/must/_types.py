@@ -86,6 +86,27 @@ LogFunction: TypeAlias = Callable[[LogRecord], object]
 """Hears what a platform logs, on a thread of its own, one record at a time."""
 
 
+class HttpSettings(TypedDict, total=False):
+    """How the HTTP face is set up; times are seconds."""
+
+    session_cookie_secure: bool
+    """Whether session cookies are for HTTPS only, which they are when left out."""
+    session_cookie_same_site: Literal["strict", "lax", "none"]
+    """Which requests from other sites carry session cookies; `strict` when left out."""
+    scrape_token: str
+    """Opens `GET /metrics` to whoever sends it as a bearer token."""
+    max_body_bytes: int
+    """Bytes of a request's body."""
+    max_connections: int
+    """Connections that are open at once; more wait."""
+    header_timeout: float
+    """How long a request's headers may take to arrive."""
+    body_timeout: float
+    """How long a request's body may take, and a client may take nothing of an answer."""
+    event_keep_alive: float
+    """How often an idle event stream says that it lives."""
+
+
 class Settings(TypedDict, total=False):
     """How a platform is set up. Whatever is left out has the default of the library; times are seconds."""
 
@@ -131,6 +152,10 @@ class Settings(TypedDict, total=False):
     """Browser origins that may call from another site, exactly as browsers send them."""
     trusted_proxies: Sequence[str]
     """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
+    api_key: str
+    """An API key of the operator's own, at least 16 characters."""
+    http: HttpSettings
+    """The HTTP face."""
     environment: Literal["dev", "stage", "prod"]
     """Where this platform runs; provider tokens for another environment are refused."""
 

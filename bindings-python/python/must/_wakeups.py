@@ -7,7 +7,7 @@ import itertools
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from must._must import Events, Wakeups
+from must._must import Events, NativeAnswer, Wakeups
 
 
 class Waiters:
@@ -37,6 +37,24 @@ class Waiters:
             ready, change = events.poll(self._wakeups, token)
             if ready:
                 return change
+            await self._woken(token)
+
+    async def head(self, answer: NativeAnswer) -> tuple[int, list[tuple[str, bytes]]]:
+        """Status and headers of an answer."""
+        while True:
+            token = next(self._tokens)
+            _, head = answer.poll_head(self._wakeups, token)
+            if head is not None:
+                return head
+            await self._woken(token)
+
+    async def chunk(self, answer: NativeAnswer) -> bytes | None:
+        """The next piece of an answer's body; `None` at its end."""
+        while True:
+            token = next(self._tokens)
+            ready, chunk = answer.poll_chunk(self._wakeups, token)
+            if ready:
+                return chunk
             await self._woken(token)
 
     async def _woken(self, token: int) -> None:

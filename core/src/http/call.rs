@@ -9,8 +9,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -151,6 +151,17 @@ impl Reply {
         }
         reply
     }
+}
+
+/// A whole number, which JSON may also write as `30.0`.
+pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let wrong = || serde::de::Error::custom("must be a whole number within its bounds");
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    let exact =
+        |number: f64| (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64);
+    let value = number.as_i64().or_else(|| number.as_f64().and_then(exact)).ok_or_else(wrong)?;
+    T::try_from(value).map(Some).map_err(|_| wrong())
 }
 
 /// The body of a failure.

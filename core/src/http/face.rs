@@ -171,6 +171,29 @@ impl Face {
         Server::start(self, address)
     }
 
+    /// A request for [`Face::handle`]; `target` is the path with the query, as it was sent.
+    ///
+    /// # Errors
+    /// `validation_error` for a method, a target or a header that HTTP does not allow.
+    pub fn request<'a>(
+        method: &str,
+        target: &str,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        body: Vec<u8>,
+    ) -> Result<Request<Bytes>> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body(Bytes::from(body)).map_err(|error| Error::validation(format!("this is no HTTP request: {error}")))
+    }
+
+    /// Bytes that a body may have; more is refused whole.
+    #[must_use]
+    pub fn max_body_bytes(&self) -> usize {
+        self.shared.settings.max_body_bytes
+    }
+
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one.
     ///
     /// Dropping the future before it is ready ends the call.

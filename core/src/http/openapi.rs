@@ -8,6 +8,7 @@ use super::routes;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{ErrorCode, Result};
+use crate::task::MediaType;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -47,6 +48,13 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("GenerateRequest".to_owned(), generation_schema(catalog));
+    for (name, kind) in
+        [("ImageRequest", MediaType::Image), ("VideoRequest", MediaType::Video), ("VideoForm", MediaType::Video)]
+    {
+        if let Some(properties) = schemas.get_mut(name).and_then(|schema| schema.get_mut("properties")) {
+            narrow(properties, catalog, kind);
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -66,7 +74,8 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
                 "session": {"type": "apiKey", "in": "cookie", "name": "gg_session"},
                 "admin_key": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
                 "admin_session": {"type": "apiKey", "in": "cookie", "name": "gg_admin_session"},
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
+                "scrape_token": {"type": "http", "scheme": "bearer", "description": "The scrape token of the settings."},
             },
         },
     })
@@ -81,7 +90,12 @@ fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, 
         })
         .collect();
     parameters.extend(route.parameters.iter().map(|parameter| {
-        json!({"name": parameter.name, "in": parameter.place, "required": false, "schema": parameter.schema,
+        let schema = if parameter.name == "model" {
+            json!({"type": "string", "enum": catalog.models().iter().flat_map(names).collect::<Vec<_>>()})
+        } else {
+            parameter.schema.clone()
+        };
+        json!({"name": parameter.name, "in": parameter.place, "required": false, "schema": schema,
                "description": parameter.description})
     }));
     let mut operation = json!({
@@ -125,7 +139,7 @@ fn security(gate: Gate) -> Value {
         Gate::Session => json!([{}, {"session": []}, {"api_key_header": []}]),
         Gate::AdminLogin => json!([{"admin_key": []}]),
         Gate::Admin => json!([{"admin_session": []}]),
-        Gate::Scrape => json!([{"bearer": []}, {"admin_session": []}]),
+        Gate::Scrape => json!([{"scrape_token": []}, {"admin_session": []}]),
     }
 }
 
@@ -143,7 +157,10 @@ fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, gen
         BodyKind::Json(schema) => json!({"application/json": {"schema": schema(generator), "example": example}}),
         BodyKind::JsonOrForm(schema, form) => json!({
             "application/json": {"schema": schema(generator), "example": example},
-            "multipart/form-data": {"schema": form(generator)},
+            "multipart/form-data": {
+                "schema": form(generator),
+                "encoding": {"input_reference": {"contentType": "image/png, image/jpeg, image/webp"}},
+            },
         }),
     };
     json!({"required": required, "content": content})
@@ -171,7 +188,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
         }
         Content::AnyJson => Some(json!({"application/json": {"schema": {"type": "object"}}})),
         Content::Bytes(types) => {
-            let schema = |kind: &&str| if kind.starts_with("text/") { json!({"type": "string"}) } else { json!({}) };
+            let schema = |kind: &&str| if *kind == "text/plain" { json!({"type": "string"}) } else { json!({}) };
             let types: Map<String, Value> =
                 types.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema(kind)}))).collect();
             Some(Value::Object(types))
@@ -223,6 +240,53 @@ fn errors(route: &Route) -> Vec<ErrorCode> {
     all
 }
 
+/// Writes down which models, sizes and lengths the catalog knows, in the schema of a request that was made for OpenAI.
+fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
+    let models: Vec<&Model> = catalog.models().iter().filter(|model| model.media_type == kind).collect();
+    let names: Vec<&str> = models.iter().copied().flat_map(names).collect();
+    let mut sizes = vec!["auto".to_owned()];
+    let mut seconds = Vec::new();
+    for model in &models {
+        let values = |name: &str| -> Vec<f64> {
+            let schema = model.parameter(name).map(number_schema).unwrap_or_default();
+            schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+        };
+        for width in values("width") {
+            sizes.extend(values("height").iter().map(|height| format!("{width}x{height}")));
+        }
+        let fps = model.parameter("fps").and_then(|fps| fps.default.as_ref()?.as_f64()).unwrap_or(16.0);
+        let frames = values("num_frames");
+        seconds.extend((1..=60).filter(|seconds| {
+            let wanted = f64::from(*seconds) * fps + 1.0;
+            frames.iter().any(|count| (count - wanted).abs() < 1e-9)
+        }));
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    seconds.sort_unstable();
+    seconds.dedup();
+    let texts: Vec<String> = seconds.iter().map(u32::to_string).collect();
+    let optional = |values: Vec<Value>| json!({"enum": values.into_iter().chain([Value::Null]).collect::<Vec<_>>()});
+    let text = |values: &[String]| values.iter().map(|value| json!(value)).collect::<Vec<_>>();
+    // A form has no null.
+    let is_form = properties["prompt"]["type"] == "string" && properties["input_reference"]["format"] == "binary";
+    let entry = |values: Vec<Value>| if is_form { json!({"enum": values}) } else { optional(values) };
+    set(properties, "model", Some(entry(names.iter().map(|name| json!(name)).collect())));
+    set(properties, "size", Some(entry(text(&sizes))));
+    if kind == MediaType::Video {
+        let mut both = text(&texts);
+        if !is_form {
+            both.extend(seconds.iter().map(|seconds| json!(seconds)));
+        }
+        set(properties, "seconds", Some(entry(both)));
+    }
+}
+
+/// The id and the aliases of a model.
+fn names(model: &Model) -> impl Iterator<Item = &str> {
+    std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str))
+}
+
 /// What `POST /generate` takes: one alternative for each mode of each model.
 fn generation_schema(catalog: &Catalog) -> Value {
     let alternatives: Vec<Value> = catalog
@@ -235,7 +299,7 @@ fn generation_schema(catalog: &Catalog) -> Value {
 
 fn mode_schema(model: &Model, mode: &str) -> Value {
     let none = Map::new();
-    let names: Vec<&str> = std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str)).collect();
+    let names: Vec<&str> = names(model).collect();
     let mut properties = Map::new();
     properties.insert("model".to_owned(), json!({"type": "string", "enum": names}));
     let mut required = vec!["model"];

@@ -2,7 +2,7 @@
 
 use super::{model_or_first, set_size};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::call::{Call, Reply};
+use crate::http::call::{Call, Reply, whole};
 use crate::http::dispatch::blocking;
 use crate::http::generation::options;
 use crate::platform::Platform;
@@ -20,13 +20,14 @@ const MOST: u32 = 10;
 
 /// What OpenAI's clients send. What has no meaning for the models here is accepted and changes nothing.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ImageRequest")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Request {
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"\S"))]
     prompt: String,
     #[serde(default)]
     model: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 10))]
     n: Option<u32>,
     /// `auto`, or `WIDTHxHEIGHT` in pixels.
@@ -38,7 +39,7 @@ pub(in crate::http) struct Request {
     #[serde(default)]
     output_format: Option<Format>,
     /// Not OpenAI's: the first picture's seed; each further one has the next.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = -1, max = 2_147_483_637))]
     seed: Option<i64>,
     /// Not OpenAI's: what to avoid.

@@ -2,7 +2,7 @@
 
 use super::{model_or_first, set_size};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::call::{Call, Reply};
+use crate::http::call::{Call, Reply, whole};
 use crate::http::dispatch::blocking;
 use crate::http::generation::{options, word};
 use crate::http::media::serve;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 /// A clip to make.
 #[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "VideoRequest")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Request {
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"\S"))]
@@ -37,7 +38,7 @@ pub(in crate::http) struct Request {
     #[serde(default)]
     input_reference: Option<Reference>,
     /// Not OpenAI's: the same seed gives the same clip.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = -1, max = 2_147_483_647))]
     seed: Option<i64>,
     /// Not OpenAI's: what to avoid.
@@ -53,7 +54,7 @@ pub(in crate::http) struct Request {
 #[serde(untagged)]
 enum Seconds {
     Text(#[schemars(regex(pattern = r"^[1-9][0-9]{0,3}$"))] String),
-    Number(#[schemars(range(min = 1, max = 9999))] u32),
+    Number(#[schemars(range(min = 1, max = 9999))] f64),
 }
 
 /// A picture as a data URI.
@@ -242,7 +243,7 @@ fn generation(platform: &Platform, request: Request, picture: Option<Vec<u8>>) -
     let mut wanted = set_size(GenerateRequest::new(model, request.prompt), request.size.as_deref())?;
     if let Some(seconds) = request.seconds {
         let seconds = match seconds {
-            Seconds::Number(seconds) => Some(f64::from(seconds)),
+            Seconds::Number(seconds) => Some(seconds).filter(|seconds| seconds.fract() == 0.0 && *seconds < 1e4),
             Seconds::Text(text) => text.parse::<u16>().ok().map(f64::from),
         };
         let seconds = seconds.filter(|seconds| *seconds >= 1.0);

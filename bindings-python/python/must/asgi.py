@@ -1,0 +1,112 @@
+"""The HTTP face as an ASGI application, for uvicorn, FastAPI and any other server or framework of that kind.
+
+    platform = must.Platform("data", api_key="an operator's key")
+    app = must.asgi.App(platform)                    # uvicorn module:app
+    fastapi_app.mount("/must", must.asgi.App(platform))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from must._aio import AsyncPlatform
+from must._http import AsyncResponse
+from must._must import NativeAnswer
+from must._sync import Platform
+
+__all__ = ["App"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class App:
+    """An ASGI 3 application over a platform, which stays its maker's to close."""
+
+    def __init__(self, platform: Platform | AsyncPlatform) -> None:
+        """Answer with this platform."""
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            # There are no WebSockets here: refused before they are accepted.
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._read(receive)
+        if body is None:
+            return
+        client = scope.get("client")
+        native = self._platform._face.handle(
+            scope["method"], _target(scope), list(scope["headers"]), body, client[0] if client else None
+        )
+        gone = asyncio.ensure_future(_gone(receive))
+        answering = asyncio.ensure_future(_pass_on(native, send))
+        try:
+            await asyncio.wait([gone, answering], return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            native.close()
+            for task in (gone, answering):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body; none when the client went away. One that is too large is cut just beyond the limit, and refused there."""
+        parts: list[bytes] = []
+        size, limit = 0, self._platform._face.max_body_bytes
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            if size <= limit:
+                parts.append(part)
+                size += len(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+async def _pass_on(native: NativeAnswer, send: Send) -> None:
+    response = await AsyncResponse.of(native)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    async for chunk in response:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as they were sent, below the path that the application is mounted at."""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    root = scope.get("root_path", "")
+    if root and path.startswith(root):
+        path = path[len(root) :] or "/"
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

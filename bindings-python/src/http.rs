@@ -1,0 +1,232 @@
+//! The HTTP face: served, or one request at a time, for a thread that waits and for an asyncio loop that must not.
+
+use crate::blocking::{Waited, leave_on_signal, wait};
+use crate::convert;
+use crate::errors::{OrRaise, raise};
+use crate::home::Home;
+use crate::wakeups::Wakeups;
+use must::http::{Answer, Face, Server};
+use must::{Error, Result};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The HTTP face of a platform.
+#[pyclass(frozen, module = "must._must")]
+pub(crate) struct NativeFace {
+    face: Home<Face>,
+}
+
+impl NativeFace {
+    pub(crate) fn new(face: Face) -> Self {
+        Self { face: Home::new(face) }
+    }
+}
+
+#[pymethods]
+impl NativeFace {
+    /// Bytes that a body may have.
+    #[getter]
+    fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.face.get().or_raise(py)?.max_body_bytes())
+    }
+
+    /// Serves at an address.
+    #[pyo3(signature = (address: "str"))]
+    fn serve(&self, py: Python<'_>, address: &str) -> PyResult<NativeServer> {
+        let face = self.face.get().or_raise(py)?.clone();
+        let server = py.detach(|| face.serve(address)).or_raise(py)?;
+        Ok(NativeServer { server: Home::new(Arc::new(server)) })
+    }
+
+    /// Begins to answer a request.
+    #[pyo3(signature = (method: "str", target: "str", headers: "list[tuple[bytes, bytes]]", body: "bytes", peer: "str | None"))]
+    fn handle(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &str,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        body: Vec<u8>,
+        peer: Option<&str>,
+    ) -> PyResult<NativeAnswer> {
+        let face = self.face.get().or_raise(py)?.clone();
+        let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let request = Face::request(method, target, headers, body).or_raise(py)?;
+        // A server may know its client by something else than an address, such as a Unix socket.
+        let peer: Option<IpAddr> = peer.and_then(|peer| peer.parse().ok());
+        let answering = Box::pin(async move { face.handle(request, peer).await });
+        Ok(NativeAnswer { state: Home::new(Arc::new(Mutex::new(State::Answering(answering)))) })
+    }
+}
+
+/// A running server.
+#[pyclass(frozen, module = "must._must")]
+pub(crate) struct NativeServer {
+    server: Home<Arc<Server>>,
+}
+
+#[pymethods]
+impl NativeServer {
+    /// Where it listens.
+    #[getter]
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.server.get().or_raise(py)?.address().to_string())
+    }
+
+    /// Stops it; whether all calls had ended by then.
+    #[pyo3(signature = (timeout: "float"))]
+    fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let deadline = convert::duration(py, "timeout", timeout)?;
+        let server = Arc::clone(self.server.get().or_raise(py)?);
+        leave_on_signal(py, move || Ok(server.stop(deadline)), drop)?.or_raise(py)
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+type Chunk = Pin<Box<dyn Future<Output = (Answer, Option<Vec<u8>>)> + Send>>;
+type Head = (u16, Vec<(String, Vec<u8>)>);
+
+enum State {
+    Answering(Answering),
+    Answered(Answer),
+    Waiting(Chunk),
+    Ended,
+}
+
+/// An answer: first its head, then its body piece by piece. Closing it or letting it go ends the call.
+#[pyclass(frozen, module = "must._must")]
+pub(crate) struct NativeAnswer {
+    state: Home<Arc<Mutex<State>>>,
+}
+
+#[pymethods]
+impl NativeAnswer {
+    /// Blocks until status and headers are there.
+    #[pyo3(signature = () -> "tuple[int, list[tuple[str, bytes]]]")]
+    fn head<'py>(&self, py: Python<'py>) -> PyResult<(u16, Vec<(String, Bound<'py, PyBytes>)>)> {
+        self.block(py, State::poll_head).map(|head| shown(py, head))
+    }
+
+    /// Looks for status and headers without blocking; `token` is woken when it is time to look again.
+    #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, tuple[int, list[tuple[str, bytes]]] | None]")]
+    #[expect(clippy::type_complexity, reason = "what Python sees")]
+    fn poll_head<'py>(
+        &self,
+        py: Python<'py>,
+        wakeups: &Wakeups,
+        token: u64,
+    ) -> PyResult<(bool, Option<(u16, Vec<(String, Bound<'py, PyBytes>)>)>)> {
+        let head = self.poll(py, wakeups, token, State::poll_head)?;
+        Ok((head.is_some(), head.map(|head| shown(py, head))))
+    }
+
+    /// Blocks until the next piece of the body; `None` at its end.
+    #[pyo3(signature = () -> "bytes | None")]
+    fn chunk<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        Ok(self.block(py, State::poll_chunk)?.map(|chunk| PyBytes::new(py, &chunk)))
+    }
+
+    /// Looks for the next piece without blocking; `token` is woken when it is time to look again.
+    #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, bytes | None]")]
+    fn poll_chunk<'py>(
+        &self,
+        py: Python<'py>,
+        wakeups: &Wakeups,
+        token: u64,
+    ) -> PyResult<(bool, Option<Bound<'py, PyBytes>>)> {
+        let chunk = self.poll(py, wakeups, token, State::poll_chunk)?;
+        Ok((chunk.is_some(), chunk.flatten().map(|chunk| PyBytes::new(py, &chunk))))
+    }
+
+    /// Ends the call.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let state = Arc::clone(self.state.get().or_raise(py)?);
+        py.detach(|| *state.lock() = State::Ended);
+        Ok(())
+    }
+}
+
+impl NativeAnswer {
+    fn poll<T: Send>(
+        &self,
+        py: Python<'_>,
+        wakeups: &Wakeups,
+        token: u64,
+        look: impl FnOnce(&mut State, &mut Context<'_>) -> Poll<Result<T>> + Send,
+    ) -> PyResult<Option<T>> {
+        let state = Arc::clone(self.state.get().or_raise(py)?);
+        let waker = wakeups.waker(token).or_raise(py)?;
+        match py.detach(|| look(&mut state.lock(), &mut Context::from_waker(&waker))) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(value)) => Ok(Some(value)),
+            Poll::Ready(Err(error)) => Err(raise(py, &error)),
+        }
+    }
+
+    fn block<T: Send>(
+        &self,
+        py: Python<'_>,
+        look: impl Fn(&mut State, &mut Context<'_>) -> Poll<Result<T>> + Send + Sync,
+    ) -> PyResult<T> {
+        let state = self.state.get().or_raise(py)?;
+        let waited = wait(py, None, |slice| {
+            let waiting = std::future::poll_fn(|context| look(&mut state.lock(), context));
+            match must::wait_for(waiting, slice) {
+                Some(value) => Ok(Waited::Ready(value?)),
+                None => Ok(Waited::NotYet),
+            }
+        })?;
+        waited.unwrap_or_else(|| Err(Error::internal("a wait without an end has ended"))).or_raise(py)
+    }
+}
+
+fn shown(py: Python<'_>, (status, headers): Head) -> (u16, Vec<(String, Bound<'_, PyBytes>)>) {
+    (status, headers.into_iter().map(|(name, value)| (name, PyBytes::new(py, &value))).collect())
+}
+
+impl State {
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head>> {
+        let State::Answering(answering) = self else {
+            return Poll::Ready(Err(Error::internal("the head of this answer was taken before")));
+        };
+        let Poll::Ready(answer) = answering.as_mut().poll(context) else { return Poll::Pending };
+        *self = State::Ended;
+        let mut answer = answer?;
+        let head = (answer.status, std::mem::take(&mut answer.headers));
+        *self = State::Answered(answer);
+        Poll::Ready(Ok(head))
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>>> {
+        let mut chunk: Chunk = match std::mem::replace(self, State::Ended) {
+            State::Answered(mut answer) => Box::pin(async move {
+                let chunk = answer.chunk().await.map(|chunk| chunk.to_vec());
+                (answer, chunk)
+            }),
+            State::Waiting(chunk) => chunk,
+            State::Ended => return Poll::Ready(Ok(None)),
+            answering @ State::Answering(_) => {
+                *self = answering;
+                return Poll::Ready(Err(Error::internal("the head of this answer was not taken yet")));
+            }
+        };
+        match chunk.as_mut().poll(context) {
+            Poll::Pending => {
+                *self = State::Waiting(chunk);
+                Poll::Pending
+            }
+            Poll::Ready((answer, chunk)) => {
+                if chunk.is_some() {
+                    *self = State::Answered(answer);
+                }
+                Poll::Ready(Ok(chunk))
+            }
+        }
+    }
+}

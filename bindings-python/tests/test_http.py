@@ -1,0 +1,125 @@
+"""The HTTP face: as a server, one request at a time, and as an ASGI application."""
+
+import asyncio
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import httpx2
+import must
+import pytest
+import uvicorn
+from must import asgi
+
+KEY = "an-api-key-of-the-tests"
+HEADERS = [("X-API-Key", KEY), ("Host", "must.test")]
+JSON = [*HEADERS, ("Content-Type", "application/json")]
+CIRCLE = json.dumps({"model": "tiny-image", "prompt": "a red circle", "steps": 4}).encode()
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[must.Platform]:
+    with must.Platform(tmp_path / "data", api_key=KEY, http={"max_body_bytes": 100_000}) as platform:
+        yield platform
+
+
+def test_a_server_answers_until_it_is_stopped(platform: must.Platform) -> None:
+    with platform.serve("127.0.0.1:0") as server:
+        with urllib.request.urlopen(f"{server.url}/health", timeout=10) as answer:
+            assert json.load(answer)["app"] == "must"
+        assert server.url == f"http://{server.address}"
+    assert server.stop() is True
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{server.url}/health", timeout=10)
+    with pytest.raises(must.ValidationError):
+        platform.serve("nonsense")
+
+
+def test_a_request_goes_in_and_a_response_comes_out(platform: must.Platform) -> None:
+    response = platform.handle("GET", "/models", HEADERS)
+    assert (response.status, ("content-type", "application/json") in response.headers) == (200, True)
+    assert json.loads(response.read())["models"]
+    assert platform.handle("GET", "/models").status == 401
+    submitted = platform.handle("POST", "/generate", JSON, CIRCLE)
+    task = json.loads(submitted.read())["task_id"]
+    events = b"".join(platform.handle("GET", f"/events/{task}", HEADERS))
+    assert events.count(b"event: status") >= 1
+    assert b'"status":"done"' in events.splitlines()[-2]
+    picture = platform.handle("GET", f"/results/{task}", [*HEADERS, ("Range", "bytes=0-7")])
+    assert (picture.status, picture.read()) == (206, b"\x89PNG\r\n\x1a\n")
+    assert platform.handle("POST", "/generate", JSON, b" " * 100_001).status == 413
+    with pytest.raises(must.ValidationError):
+        platform.handle("NO METHOD", "/health")
+    assert "must_http_request_seconds" in platform.metrics()
+
+
+def test_asyncio_takes_no_thread_for_a_stream(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with must.AsyncPlatform(tmp_path / "data", api_key=KEY, paused=True) as platform:
+            submitted = await platform.handle("POST", "/generate", JSON, CIRCLE)
+            task = json.loads(await submitted.read())["task_id"]
+            streams = [await platform.handle("GET", f"/events/{task}", HEADERS) for _ in range(50)]
+            before = threading.active_count()
+
+            async def follow(stream: must.AsyncResponse) -> bytes:
+                return b"".join([chunk async for chunk in stream])
+
+            following = [asyncio.ensure_future(follow(stream)) for stream in streams]
+            await asyncio.sleep(0.1)
+            assert threading.active_count() == before
+            assert (await platform.handle("POST", f"/tasks/{task}/cancel", HEADERS)).status == 202
+            assert all(b"cancelled" in text for text in await asyncio.gather(*following))
+            async with asyncio.timeout(5):
+                server = await platform.serve("127.0.0.1:0")
+                assert server.stop() is True
+
+    asyncio.run(run())
+
+
+def test_mounted_in_fastapi(platform: must.Platform) -> None:
+    app = fastapi.FastAPI()
+    app.mount("/must", asgi.App(platform))
+
+    async def run() -> None:
+        transport = httpx2.ASGITransport(app=app, client=("192.0.2.9", 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://must.test", headers=HEADERS[:1]) as client:
+            assert (await client.get("/must/health")).json()["ok"] is True
+            submitted = await client.post("/must/generate", json=json.loads(CIRCLE))
+            task = submitted.json()["task_id"]
+            events = await client.get(f"/must/events/{task}")
+            assert '"status":"done"' in events.text
+            assert (await client.get(f"/must/results/{task}")).headers["content-type"] == "image/png"
+            missing = await client.get("/must/status/0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968?")
+            assert (missing.status_code, missing.json()["code"]) == (404, "task_not_found")
+            large = await client.post("/must/generate", content=b" " * 200_000)
+            assert (large.status_code, large.json()["code"]) == (413, "payload_too_large")
+
+    asyncio.run(run())
+
+
+def test_under_uvicorn(platform: must.Platform) -> None:
+    config: Any = uvicorn.Config(asgi.App(platform), port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            threading.Event().wait(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=HEADERS[:1], timeout=30) as client:
+            task = client.post("/generate", json={"model": "tiny-video", "prompt": "a red circle"}).json()["task_id"]
+            with client.stream("GET", f"/events/{task}") as events:
+                states = [json.loads(line[6:]) for line in events.iter_lines() if line.startswith("data: ")]
+            assert states[-1]["status"] == "done"
+            assert len(states) > 2, "pieces come as they are made"
+            with client.stream("GET", f"/events/{task}"):
+                pass
+            assert client.get(f"/results/{task}").content[4:8] == b"ftyp"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    assert not thread.is_alive()
