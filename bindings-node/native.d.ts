@@ -60,6 +60,21 @@ export declare class NativePlatform {
   delete(call: number, task: string): void
   /** Makes one of the calls by name, `arguments` being JSON. Gives what it answers. */
   invoke(call: number, name: string, arguments: string): void
+  /** Serves the HTTP face; `call` is the server's number from then on. Gives where it listens. */
+  serve(call: number, address: string): void
+  /** Stops a server. Gives whether all its calls had ended by then. */
+  stopServer(call: number, server: number, deadlineMs: number): void
+  /**
+   * Answers an HTTP request; `head` is JSON with method, target, headers and peer. Gives status and headers, and `call` is
+   * the answer's number from then on.
+   */
+  request(call: number, head: string, body: Uint8Array): void
+  /** Gives the next piece of an answer's body, null at its end. */
+  chunk(call: number, answer: number): void
+  /** Asks for no more of an answer. */
+  endAnswer(answer: number): void
+  /** Gives what the platform counts and measures, as Prometheus reads it. */
+  metrics(call: number): void
   /** Closes the platform and ends its threads, then gives null. */
   close(call: number, deadlineMs: number): void
   /** Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process. */

@@ -5,8 +5,10 @@
 //! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
 
 use crate::bridge::{Answer, Bridge};
+use must::http::{Answer as HttpAnswer, Face, Server};
 use must::{Error, ErrorCode, Platform, Result, Task, TaskEvents};
 use parking_lot::Mutex;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,6 +36,15 @@ struct Stop {
     call: Option<u32>,
 }
 
+/// What a request for the HTTP face says before its body.
+#[derive(Deserialize)]
+pub(crate) struct RequestHead {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    peer: Option<String>,
+}
+
 /// What the threads share.
 struct Shared {
     bridge: Bridge,
@@ -43,6 +54,11 @@ struct Shared {
     /// Followed tasks; `None` while a `next` holds the events.
     streams: Mutex<HashMap<u32, Option<TaskEvents>>>,
     submits: Arc<Semaphore>,
+    face: Mutex<Option<Face>>,
+    /// Servers that run, by the call that started them.
+    servers: Mutex<HashMap<u32, Arc<Server>>>,
+    /// Answers whose bodies are being read, by the call of their request; `None` while a `chunk` holds one.
+    answers: Mutex<HashMap<u32, Option<HttpAnswer>>>,
 }
 
 /// The threads of one platform handle.
@@ -66,6 +82,16 @@ impl Shared {
         }
     }
 
+    /// The HTTP face, made when it is first asked for.
+    fn face(&self) -> Result<Face> {
+        let platform = self.platform()?;
+        let mut face = self.face.lock();
+        match &*face {
+            Some(face) => Ok(face.clone()),
+            None => Ok(face.insert(platform.face()?).clone()),
+        }
+    }
+
     /// Runs `work` and answers, also when it panics.
     fn run(&self, call: u32, work: impl FnOnce(&Self) -> Result<Answer>) {
         let outcome = catch_unwind(AssertUnwindSafe(|| work(self)));
@@ -75,6 +101,13 @@ impl Shared {
     fn close(&self, deadline: Duration) -> Result<Answer> {
         let before = std::mem::replace(&mut *self.state.lock(), State::Closed);
         self.streams.lock().clear();
+        self.answers.lock().clear();
+        let servers = std::mem::take(&mut *self.servers.lock());
+        for server in servers.values() {
+            server.stop(deadline);
+        }
+        drop(servers);
+        self.face.lock().take();
         if let State::Open(platform) = before {
             platform.close(deadline)?;
         }
@@ -96,6 +129,9 @@ impl Driver {
             waits: Mutex::default(),
             streams: Mutex::default(),
             submits: Arc::new(Semaphore::new(SUBMIT_THREADS)),
+            face: Mutex::default(),
+            servers: Mutex::default(),
+            answers: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let of_thread = Arc::clone(&shared);
@@ -182,6 +218,70 @@ impl Driver {
     /// Ends what [`Driver::follow`] began.
     pub(crate) fn unfollow(&self, stream: u32) {
         self.shared.streams.lock().remove(&stream);
+    }
+
+    /// Serves the HTTP face; the server has the number `call` from then on. Answers with where it listens.
+    pub(crate) fn serve(&self, call: u32, address: String) {
+        self.pool(call, move |shared| {
+            let server = shared.face()?.serve(&address)?;
+            let listening = server.address().to_string();
+            shared.servers.lock().insert(call, Arc::new(server));
+            Answer::json(&listening)
+        });
+    }
+
+    /// Stops a server. Answers whether all calls had ended by then.
+    pub(crate) fn stop_server(&self, call: u32, server: u32, deadline: Duration) {
+        self.pool(call, move |shared| {
+            let server = shared.servers.lock().remove(&server);
+            Answer::json(&server.is_none_or(|server| server.stop(deadline)))
+        });
+    }
+
+    /// Answers with the head of what the HTTP face answers; the body is read by `chunk` under the number `call`.
+    pub(crate) fn request(&self, call: u32, head: Result<RequestHead>, body: Vec<u8>) {
+        self.future(call, async move |shared| {
+            let head = head?;
+            let face = shared.face()?;
+            let headers = head.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            let request = Face::request(&head.method, &head.target, headers, body)?;
+            let answer = face.handle(request, head.peer.and_then(|peer| peer.parse().ok())).await?;
+            let headers: Vec<(&str, String)> = answer
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.iter().map(|byte| char::from(*byte)).collect()))
+                .collect();
+            let shown = Answer::json(&(answer.status, headers));
+            shared.answers.lock().insert(call, Some(answer));
+            shown
+        });
+    }
+
+    /// Answers with the next piece of a body; null at its end.
+    pub(crate) fn chunk(&self, call: u32, answer: u32) {
+        let reading = self.shared.answers.lock().get_mut(&answer).and_then(Option::take);
+        self.future(call, async move |shared| {
+            let Some(mut reading) = reading else { return Answer::json(&()) };
+            let chunk = reading.chunk().await;
+            let mut answers = shared.answers.lock();
+            match chunk {
+                Some(chunk) => {
+                    if let Some(place) = answers.get_mut(&answer) {
+                        *place = Some(reading);
+                    }
+                    Ok(Answer::Bytes(chunk.to_vec()))
+                }
+                None => {
+                    answers.remove(&answer);
+                    Answer::json(&())
+                }
+            }
+        });
+    }
+
+    /// Asks for no more of a body.
+    pub(crate) fn end_answer(&self, answer: u32) {
+        self.shared.answers.lock().remove(&answer);
     }
 
     /// Gives up a wait: nobody listens for its answer any more.

@@ -3,7 +3,7 @@
 use crate::bridge::{Answer, Bridge, LogArgs, LogBridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
-use must::{GenerateRequest, Media, Platform, Settings, TaskQuery};
+use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
@@ -173,6 +173,45 @@ impl NativePlatform {
     #[napi]
     pub fn invoke(&self, call: u32, name: String, arguments: String) {
         self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
+    }
+
+    /// Serves the HTTP face; `call` is the server's number from then on. Gives where it listens.
+    #[napi]
+    pub fn serve(&self, call: u32, address: String) {
+        self.driver.serve(call, address);
+    }
+
+    /// Stops a server. Gives whether all its calls had ended by then.
+    #[napi]
+    pub fn stop_server(&self, call: u32, server: u32, deadline_ms: f64) {
+        self.driver.stop_server(call, server, milliseconds(deadline_ms));
+    }
+
+    /// Answers an HTTP request; `head` is JSON with method, target, headers and peer. Gives status and headers, and `call` is
+    /// the answer's number from then on.
+    #[napi]
+    pub fn request(&self, call: u32, head: String, body: Uint8Array) {
+        let head = serde_json::from_str(&head)
+            .map_err(|error| Error::validation(format!("the request is not valid: {error}")));
+        self.driver.request(call, head, body.to_vec());
+    }
+
+    /// Gives the next piece of an answer's body, null at its end.
+    #[napi]
+    pub fn chunk(&self, call: u32, answer: u32) {
+        self.driver.chunk(call, answer);
+    }
+
+    /// Asks for no more of an answer.
+    #[napi]
+    pub fn end_answer(&self, answer: u32) {
+        self.driver.end_answer(answer);
+    }
+
+    /// Gives what the platform counts and measures, as Prometheus reads it.
+    #[napi]
+    pub fn metrics(&self, call: u32) {
+        self.driver.call(call, |platform| Answer::json(&platform.metrics()?));
     }
 
     /// Closes the platform and ends its threads, then gives null.

@@ -5,6 +5,7 @@ export { errorCodes, type ErrorCode } from "./generated/codes";
 export type { ArbitraryFrame, Mode, ModelId, Parameters } from "./generated/parameters";
 export { MustError } from "./errors";
 export { requestFacts, type IncomingRequest, type RequestFacts, type Route } from "./facts";
+export { HttpResponse, Server, type HttpRequest } from "./http";
 export { Platform, type CloseOptions, type GenerateOptions } from "./platform";
 export type * from "./secrets";
 export type { Task, WaitOptions } from "./task";

@@ -1,6 +1,8 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Admin, Auth } from "./access";
 import { Audit } from "./audit";
 import { Calls } from "./calls";
+import { answer, handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
 import { Secrets } from "./secrets";
 import { Task } from "./task";
@@ -20,6 +22,7 @@ export interface CloseOptions {
 
 const CLOSE_MS = 10_000;
 const EXIT_MS = 5_000;
+const MAX_BODY_BYTES = 32 << 20;
 
 /** The platforms of this environment that are open. */
 const open = new Set<Calls>();
@@ -34,6 +37,7 @@ process.on("exit", () => {
  */
 export class Platform implements AsyncDisposable {
   readonly #calls: Calls;
+  readonly #maxBodyBytes: number;
   #closing: Promise<void> | undefined;
   /** Who may call: API keys and sessions. */
   readonly auth: Auth;
@@ -44,8 +48,9 @@ export class Platform implements AsyncDisposable {
   /** The audit log. */
   readonly audit: Audit;
 
-  private constructor(calls: Calls) {
+  private constructor(calls: Calls, maxBodyBytes: number) {
     this.#calls = calls;
+    this.#maxBodyBytes = maxBodyBytes;
     this.auth = new Auth(calls);
     this.admin = new Admin(calls);
     this.secrets = new Secrets(calls);
@@ -63,7 +68,7 @@ export class Platform implements AsyncDisposable {
     open.add(calls);
     try {
       await calls.start((call) => calls.native.open(call, json, log && logger(log)));
-      return new Platform(calls);
+      return new Platform(calls, settings.http?.maxBodyBytes ?? MAX_BODY_BYTES);
     } catch (error) {
       await end(calls, 0);
       throw error;
@@ -78,6 +83,30 @@ export class Platform implements AsyncDisposable {
   /** How the lanes and their pipelines stand. */
   load(): Promise<Load> {
     return this.#calls.json((call) => this.#calls.native.load(call));
+  }
+
+  /** What the platform counts and measures, in the text format of Prometheus. */
+  metrics(): Promise<string> {
+    return this.#calls.json((call) => this.#calls.native.metrics(call));
+  }
+
+  /**
+   * Serves the HTTP face on threads of the library; port 0 takes a free one.
+   * @throws MustError `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+   */
+  async serve(address = "127.0.0.1:8000"): Promise<Server> {
+    return serve(this.#calls, textArgument("the address", address));
+  }
+
+  /** Answers one HTTP request without a socket. */
+  async handle(request: HttpRequest): Promise<HttpResponse> {
+    textArgument("the target", request.target);
+    return handle(this.#calls, request);
+  }
+
+  /** The HTTP face as a listener: `http.createServer(platform.handler())`, or `app.use("/must", platform.handler())` in Express. */
+  handler(): (request: IncomingMessage, response: ServerResponse) => void {
+    return (request, response) => void answer(this.#calls, this.#maxBodyBytes, request, response);
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { validation } from "./errors";
 import type { NativeImage } from "./native";
-import type { LogRecord, Settings } from "./types";
+import type { HttpSettings, LogRecord, Settings } from "./types";
 
 const MAX_DEPTH = 16;
 
@@ -76,9 +76,10 @@ function kind(value: unknown): string {
 }
 
 type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
+type Fields<T> = { [name in keyof T]-?: readonly [string, Kind] };
 
 /** Each setting: its name in the core and what it holds. */
-const SETTINGS: { [name in Exclude<keyof Settings, "log">]-?: readonly [string, Kind] } = {
+const SETTINGS: Fields<Omit<Settings, "log" | "http">> = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
   catalog: ["catalog", "text"],
@@ -102,6 +103,18 @@ const SETTINGS: { [name in Exclude<keyof Settings, "log">]-?: readonly [string, 
   frontendOrigins: ["frontend_origins", "texts"],
   trustedProxies: ["trusted_proxies", "texts"],
   environment: ["environment", "text"],
+  apiKey: ["api_key", "text"],
+};
+
+const HTTP_SETTINGS: Fields<HttpSettings> = {
+  sessionCookieSecure: ["session_cookie_secure", "flag"],
+  sessionCookieSameSite: ["session_cookie_same_site", "text"],
+  scrapeToken: ["scrape_token", "text"],
+  maxBodyBytes: ["max_body_bytes", "count"],
+  maxConnections: ["max_connections", "count"],
+  headerTimeoutMs: ["header_timeout", "milliseconds"],
+  bodyTimeoutMs: ["body_timeout", "milliseconds"],
+  eventKeepAliveMs: ["event_keep_alive", "milliseconds"],
 };
 
 type Log = (record: LogRecord) => void;
@@ -109,21 +122,29 @@ type Log = (record: LogRecord) => void;
 /** Settings as the core reads them (its names, seconds), and the log function beside them. */
 export function encodeSettings(settings: unknown): { json: string; log: Log | null } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
-  const encoded: Record<string, unknown> = {};
-  let log: Log | null = null;
-  for (const [name, value] of Object.entries(settings)) {
-    if (name === "log") {
-      if (value !== undefined && typeof value !== "function") throw validation(`log must be a function, not ${kind(value)}`);
-      log = (value as Log | undefined) ?? null;
-      continue;
-    }
-    if (!Object.hasOwn(SETTINGS, name)) throw validation(`there is no setting ${name}`);
-    if (value === undefined) continue;
-    const [field, expected] = SETTINGS[name as keyof typeof SETTINGS];
-    encoded[field] = encodeSetting(name, value, expected);
+  const { log, http, ...others } = settings;
+  if (log !== undefined && typeof log !== "function") throw validation(`log must be a function, not ${kind(log)}`);
+  const encoded = encodeFields(others, SETTINGS, "");
+  if (http !== undefined) {
+    if (!isPlainObject(http)) throw validation(`http must be an object, not ${kind(http)}`);
+    encoded["http"] = encodeFields(http, HTTP_SETTINGS, "http.");
   }
   if (encoded["data_dir"] === undefined || encoded["data_dir"] === "") throw validation("dataDir is required");
-  return { json: JSON.stringify(encoded), log };
+  return { json: JSON.stringify(encoded), log: (log as Log | undefined) ?? null };
+}
+
+function encodeFields(
+  values: Record<string, unknown>,
+  fields: Record<string, readonly [string, Kind]>,
+  path: string,
+): Record<string, unknown> {
+  const encoded: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (!field) throw validation(`there is no setting ${path}${name}`);
+    if (value !== undefined) encoded[field[0]] = encodeSetting(path + name, value, field[1]);
+  }
+  return encoded;
 }
 
 function encodeSetting(name: string, value: unknown, expected: Kind): unknown {

@@ -59,6 +59,30 @@ export interface Settings {
   trustedProxies?: string[] | undefined;
   /** Where this platform runs; provider tokens for another environment are refused. */
   environment?: "dev" | "stage" | "prod" | undefined;
+  /** An API key of the operator's own, at least 16 characters. */
+  apiKey?: string | undefined;
+  /** The HTTP face. */
+  http?: HttpSettings | undefined;
+}
+
+/** How the HTTP face is set up. */
+export interface HttpSettings {
+  /** Whether session cookies are for HTTPS only; true when absent. */
+  sessionCookieSecure?: boolean | undefined;
+  /** Which requests from other sites carry session cookies; `strict` when absent. */
+  sessionCookieSameSite?: "strict" | "lax" | "none" | undefined;
+  /** Opens `GET /metrics` to whoever sends it as a bearer token. */
+  scrapeToken?: string | undefined;
+  /** Bytes of a request's body; 32 MiB when absent. */
+  maxBodyBytes?: number | undefined;
+  /** Connections that are open at once; more wait. */
+  maxConnections?: number | undefined;
+  /** How long a request's headers may take to arrive. */
+  headerTimeoutMs?: number | undefined;
+  /** How long a request's body may take, and a client may take nothing of an answer. */
+  bodyTimeoutMs?: number | undefined;
+  /** How often an idle event stream says that it lives. */
+  eventKeepAliveMs?: number | undefined;
 }
 
 /** How much a log record matters, from something that was lost to everything. */

@@ -16,6 +16,7 @@ from must._audit import AsyncAudit
 from must._http import AsyncResponse, Server, encoded
 from must._errors import InvalidStateError
 from must._must import NativeFace, NativePlatform
+from must._native import Opened
 from must._secrets import AsyncSecrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
@@ -171,7 +172,7 @@ class AsyncPlatform:
         return self._now_open.face
 
     @property
-    def _now_open(self) -> _native.Opened:
+    def _now_open(self) -> Opened:
         if self._opened is None:
             raise InvalidStateError("the platform is not open", "Use `async with`, or await `open()` first.")
         return self._opened

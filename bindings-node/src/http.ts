@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Calls } from "./calls";
+import { MustError } from "./errors";
+import { timeArgument } from "./request";
+import type { CloseOptions } from "./platform";
+
+/** A request for {@link Platform.handle}. */
+export interface HttpRequest {
+  method?: string | undefined;
+  /** The path with the query, as it was sent. */
+  target: string;
+  /** Names and values; a name may come more than once. */
+  headers?: Iterable<readonly [string, string]> | undefined;
+  body?: Uint8Array | undefined;
+  /** The address at the other end, which throttling counts by. */
+  peer?: string | undefined;
+}
+
+const STOP_MS = 10_000;
+const EMPTY = new Uint8Array();
+
+/** A running HTTP server. */
+export class Server implements AsyncDisposable {
+  readonly #calls: Calls;
+  readonly #number: number;
+  /** Where it listens: `127.0.0.1:8000`. */
+  readonly address: string;
+
+  /** Made by `Platform.serve`. */
+  constructor(calls: Calls, number: number, address: string) {
+    this.#calls = calls;
+    this.#number = number;
+    this.address = address;
+  }
+
+  /** The same as a URL. */
+  get url(): string {
+    return `http://${this.address}`;
+  }
+
+  /** Takes no more connections, ends event streams and waits for calls that run; whether all had ended in time. */
+  stop({ deadlineMs = STOP_MS }: CloseOptions = {}): Promise<boolean> {
+    const deadline = timeArgument("deadlineMs", deadlineMs);
+    return this.#calls.json((call) => this.#calls.native.stopServer(call, this.#number, deadline));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** The answer to a request. Iterating gives the pieces of its body; leaving the loop ends it. */
+export class HttpResponse implements AsyncIterable<Buffer> {
+  readonly #calls: Calls;
+  readonly #number: number;
+  readonly status: number;
+  /** Names, in lower case, and values in order. */
+  readonly headers: [string, string][];
+
+  /** Made by `Platform.handle`. */
+  constructor(calls: Calls, number: number, status: number, headers: [string, string][]) {
+    this.#calls = calls;
+    this.#number = number;
+    this.status = status;
+    this.headers = headers;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    try {
+      for (;;) {
+        const chunk = await this.#calls.start((call) => this.#calls.native.chunk(call, this.#number));
+        if (typeof chunk === "string") return;
+        yield chunk;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** The whole body, or what is left of it. */
+  async bytes(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** The body as JSON. */
+  async json(): Promise<unknown> {
+    return JSON.parse((await this.bytes()).toString("utf8"));
+  }
+
+  /** Asks for no more of it. */
+  close(): void {
+    this.#calls.native.endAnswer(this.#number);
+  }
+}
+
+export async function serve(calls: Calls, address: string): Promise<Server> {
+  let number = 0;
+  const listening = await calls.json<string>((call) => {
+    number = call;
+    calls.native.serve(call, address);
+  });
+  return new Server(calls, number, listening);
+}
+
+export async function handle(calls: Calls, request: HttpRequest): Promise<HttpResponse> {
+  const { method = "GET", target, headers = [], body = EMPTY, peer = null } = request;
+  const head = JSON.stringify({ method, target, headers: [...headers], peer });
+  let number = 0;
+  const [status, sent] = await calls.json<[number, [string, string][]]>((call) => {
+    number = call;
+    calls.native.request(call, head, body);
+  });
+  return new HttpResponse(calls, number, status, sent);
+}
+
+/** Answers a request of Node's own server, or of Express below the path where it is mounted. */
+export async function answer(
+  calls: Calls,
+  maxBodyBytes: number,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const body = await read(request, maxBodyBytes);
+    const headers: [string, string][] = [];
+    for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
+      headers.push([request.rawHeaders[index] ?? "", request.rawHeaders[index + 1] ?? ""]);
+    }
+    const made = await handle(calls, {
+      method: request.method,
+      target: request.url ?? "/",
+      headers,
+      body,
+      peer: request.socket.remoteAddress,
+    });
+    response.on("close", () => made.close());
+    response.writeHead(made.status, made.headers.flat());
+    for await (const chunk of made) {
+      if (!response.write(chunk)) await drained(response);
+      if (response.destroyed) return;
+    }
+    response.end();
+  } catch (error) {
+    if (response.headersSent || request.destroyed) {
+      response.destroy();
+      return;
+    }
+    const failure = error instanceof MustError ? error : new MustError("internal", "the request could not be answered");
+    response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
+    response.end(JSON.stringify({ code: failure.code, detail: failure.detail, user_action: failure.userAction }));
+  }
+}
+
+/** The body; one that is too large is cut just beyond the limit, and refused by the platform. */
+async function read(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    if (size <= limit) chunks.push(chunk);
+    size += chunk.length;
+  }
+  return Buffer.concat(chunks);
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
