@@ -10,9 +10,10 @@ from typing import Any
 
 import fastapi
 import httpx2
-import must
 import pytest
 import uvicorn
+
+import must
 from must import asgi
 
 KEY = "an-api-key-of-the-tests"

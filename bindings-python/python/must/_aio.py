@@ -13,8 +13,8 @@ from typing import Any, Self, TypeVar, Unpack, cast
 from must import _native
 from must._access import AsyncAdmin, AsyncAuth
 from must._audit import AsyncAudit
-from must._http import AsyncResponse, Server, encoded
 from must._errors import InvalidStateError
+from must._http import AsyncResponse, Server, encoded
 from must._must import NativeFace, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets

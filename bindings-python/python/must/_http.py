@@ -19,8 +19,8 @@ STOP_TIMEOUT = 10.0
 class Server:
     """A running HTTP server. It stops at the end of a `with` block, by `stop`, or when it is collected.
 
-        with platform.serve("127.0.0.1:8000") as server:
-            print(server.url)
+    with platform.serve("127.0.0.1:8000") as server:
+        print(server.url)
     """
 
     def __init__(self, native: NativeServer) -> None:

@@ -2,7 +2,17 @@
 
 from typing import Any, Final, final
 
-__all__ = ["VERSION", "Events", "Logs", "NativeAnswer", "NativeFace", "NativePlatform", "NativeServer", "Wakeups", "error_table"]
+__all__ = [
+    "VERSION",
+    "Events",
+    "Logs",
+    "NativeAnswer",
+    "NativeFace",
+    "NativePlatform",
+    "NativeServer",
+    "Wakeups",
+    "error_table",
+]
 
 VERSION: Final[str]
 

@@ -1,8 +1,8 @@
 """The HTTP face as an ASGI application, for uvicorn, FastAPI and any other server or framework of that kind.
 
-    platform = must.Platform("data", api_key="an operator's key")
-    app = must.asgi.App(platform)                    # uvicorn module:app
-    fastapi_app.mount("/must", must.asgi.App(platform))
+platform = must.Platform("data", api_key="an operator's key")
+app = must.asgi.App(platform)                    # uvicorn module:app
+fastapi_app.mount("/must", must.asgi.App(platform))
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class App:
                     await task
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The body; none when the client went away. One that is too large is cut just beyond the limit, and refused there."""
+        """The body; none when the client went away. Too large a one is cut just beyond the limit, and refused there."""
         parts: list[bytes] = []
         size, limit = 0, self._platform._face.max_body_bytes
         while True:
