@@ -118,7 +118,7 @@ class Platform:
     ) -> Response:
         """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
 
-        `target` is the path with the query as it was sent, `peer` the address at the other end: throttling counts by it.
+        `target` is the path with the query as it was sent; throttling counts by `peer`, the address at the other end.
         """
         return Response(self._face.handle(method, target, encoded(headers), body, peer))
 
