@@ -249,6 +249,11 @@ typedef int32_t must_log_level_t;
 #endif // __cplusplus
 
 /**
+ * The answer to an HTTP request. Made by `must_handle`, ended by `must_answer_free`.
+ */
+typedef struct must_answer_t must_answer_t;
+
+/**
  * Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
  */
 typedef struct must_buffer_t must_buffer_t;
@@ -272,6 +277,11 @@ typedef struct must_page_t must_page_t;
  * A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
  */
 typedef struct must_platform_t must_platform_t;
+
+/**
+ * A running HTTP server. Made by `must_serve`, ended by `must_server_free`.
+ */
+typedef struct must_server_t must_server_t;
 
 /**
  * A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
@@ -701,6 +711,96 @@ int32_t must_call(const must_platform_t *platform,
                   size_t arguments_len,
                   must_buffer_t **answer_out,
                   must_error_t **error_out);
+
+/**
+ * Serves the HTTP face of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+ *
+ * `*server_out` receives a server that the caller ends with `must_server_free`. It keeps the platform's memory; closing the
+ * platform makes its calls fail. Errors: `validation_error` for an address that is none, `dependency_unavailable` when it is
+ * taken, `invalid_state`. Since 0.1.0.
+ */
+int32_t must_serve(const must_platform_t *platform,
+                   const char *address,
+                   size_t address_len,
+                   must_server_t **server_out,
+                   must_error_t **error_out);
+
+/**
+ * Where a server listens, such as `127.0.0.1:8000`: a string that lives as long as the server; empty when the handle is not a
+ * live server. Since 0.1.0.
+ */
+const char *must_server_address(const must_server_t *server);
+
+/**
+ * Takes no more connections, ends event streams, and waits up to `deadline_ms` for calls that run. `*all_ended_out`, which may
+ * be NULL, receives 1 when all had ended by then, else 0. Errors: `invalid_state`. Since 0.1.0.
+ */
+int32_t must_server_stop(const must_server_t *server,
+                         int64_t deadline_ms,
+                         int32_t *all_ended_out,
+                         must_error_t **error_out);
+
+/**
+ * Stops a server, where that has not been done, and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live server. Since 0.1.0.
+ */
+int32_t must_server_free(must_server_t **server);
+
+/**
+ * Answers one HTTP request without a socket, so that a host can mount the HTTP face in a server of its own. Waits for status
+ * and headers.
+ *
+ * `head` is a JSON object: `method`, `target` (path and query as they were sent), `headers` (an array of pairs), and `peer`
+ * (the address at the other end, which throttling counts by); all but `target` may be left out. `body` may be NULL when empty.
+ * `*answer_out` receives an answer that the caller ends with `must_answer_free`. Errors: `validation_error` for what is no HTTP
+ * request, `invalid_state`; every refusal of the request itself is an answer. Since 0.1.0.
+ */
+int32_t must_handle(const must_platform_t *platform,
+                    const char *head,
+                    size_t head_len,
+                    const uint8_t *body,
+                    size_t body_len,
+                    must_answer_t **answer_out,
+                    must_error_t **error_out);
+
+/**
+ * Status and headers of an answer: a JSON object `{"status": 200, "headers": [["content-type", "application/json"], ...]}`.
+ *
+ * `*head_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
+ */
+int32_t must_answer_head(const must_answer_t *answer,
+                         must_buffer_t **head_out,
+                         must_error_t **error_out);
+
+/**
+ * Waits up to `timeout_ms` (-1: as long as it takes) for the next piece of an answer's body.
+ *
+ * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*piece_out` receives the piece, which the caller ends
+ * with `must_buffer_free`; with `MUST_EVENT_ENDED` and `MUST_EVENT_TIMED_OUT` it is not written. Errors: `invalid_state` when
+ * another thread is waiting on this handle. Since 0.1.0.
+ */
+int32_t must_answer_next(const must_answer_t *answer,
+                         int64_t timeout_ms,
+                         int32_t *event_out,
+                         must_buffer_t **piece_out,
+                         must_error_t **error_out);
+
+/**
+ * Ends an answer, and the call behind it where it goes on, and sets the variable to NULL. NULL, or a variable that holds NULL,
+ * is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live answer. Since 0.1.0.
+ */
+int32_t must_answer_free(must_answer_t **answer);
+
+/**
+ * What the platform counts and measures, in the text format of Prometheus.
+ *
+ * `*text_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`,
+ * `dependency_unavailable`. Since 0.1.0.
+ */
+int32_t must_metrics(const must_platform_t *platform, must_buffer_t **text_out, must_error_t **error_out);
 
 /**
  * The result of a task that is done: the file of the picture or the clip.

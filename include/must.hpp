@@ -98,6 +98,8 @@ using TaskHandle = Handle<must_task_t, must_task_free>;
 using PageHandle = Handle<must_page_t, must_page_free>;
 using EventsHandle = Handle<must_events_t, must_events_free>;
 using BufferHandle = Handle<must_buffer_t, must_buffer_free>;
+using ServerHandle = Handle<must_server_t, must_server_free>;
+using AnswerHandle = Handle<must_answer_t, must_answer_free>;
 using ErrorHandle = Handle<must_error_t, must_error_free>;
 
 /// Makes a call with an error object at its end, and throws what it says.
@@ -624,6 +626,52 @@ struct Load {
   std::uint64_t waiting = 0;  ///< Tasks that wait for a lane.
 };
 
+/// A running HTTP server. Its destructor stops it.
+class Server {
+ public:
+  /// Where it listens: `127.0.0.1:8000`.
+  [[nodiscard]] std::string address() const { return must_server_address(server_.get()); }
+  /// Takes no more connections, ends event streams and waits for calls that run; whether all had ended in time.
+  bool stop(std::chrono::milliseconds deadline = std::chrono::seconds(10)) const {
+    std::int32_t all_ended = 0;
+    detail::call(must_server_stop, server_.get(), static_cast<std::int64_t>(deadline.count()), &all_ended);
+    return all_ended != 0;
+  }
+
+ private:
+  friend class Platform;
+  detail::ServerHandle server_;
+};
+
+/// The answer to an HTTP request: its head, and a body that comes piece by piece. Its destructor ends the call.
+class Response {
+ public:
+  /// Status and headers: a JSON object `{"status": 200, "headers": [["content-type", "application/json"], ...]}`.
+  [[nodiscard]] std::string head() const {
+    detail::BufferHandle buffer;
+    detail::call(must_answer_head, answer_.get(), buffer.out());
+    return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
+  }
+  /// The next piece of the body; none at its end. An event stream goes on until its task has ended.
+  [[nodiscard]] std::optional<std::string> next() const {
+    detail::BufferHandle buffer;
+    std::int32_t event = 0;
+    detail::call(must_answer_next, answer_.get(), std::int64_t{-1}, &event, buffer.out());
+    if (event != MUST_EVENT_CHANGED) return std::nullopt;
+    return std::string(reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get()));
+  }
+  /// The whole body, or what is left of it.
+  [[nodiscard]] std::string read() const {
+    std::string body;
+    while (const auto piece = next()) body += *piece;
+    return body;
+  }
+
+ private:
+  friend class Platform;
+  detail::AnswerHandle answer_;
+};
+
 /// A running platform in one data folder. Its destructor closes it.
 class Platform {
  public:
@@ -658,6 +706,28 @@ class Platform {
   [[nodiscard]] std::string call(std::string_view name, std::string_view arguments = "{}") const {
     detail::BufferHandle buffer;
     detail::call(must_call, platform_.get(), name.data(), name.size(), arguments.data(), arguments.size(), buffer.out());
+    return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
+  }
+
+  /// Serves the HTTP face at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one.
+  [[nodiscard]] Server serve(std::string_view address) const {
+    Server server;
+    detail::call(must_serve, platform_.get(), address.data(), address.size(), server.server_.out());
+    return server;
+  }
+
+  /// Answers one HTTP request without a socket. `head` is a JSON object with `method`, `target`, `headers` (pairs) and `peer`.
+  [[nodiscard]] Response handle(std::string_view head, std::string_view body = {}) const {
+    Response response;
+    detail::call(must_handle, platform_.get(), head.data(), head.size(), reinterpret_cast<const std::uint8_t *>(body.data()),
+                 body.size(), response.answer_.out());
+    return response;
+  }
+
+  /// What the platform counts and measures, in the text format of Prometheus.
+  [[nodiscard]] std::string metrics() const {
+    detail::BufferHandle buffer;
+    detail::call(must_metrics, platform_.get(), buffer.out());
     return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
   }
 

@@ -24,6 +24,11 @@ impl Buffer {
         Self::new(text.into_bytes(), "application/json", "")
     }
 
+    /// Bytes of no kind that is known.
+    pub(crate) fn bytes_of(bytes: Vec<u8>) -> Self {
+        Self::new(bytes, "application/octet-stream", "")
+    }
+
     /// A JSON text that may hold a secret.
     pub(crate) fn secret(text: &SecretText) -> Self {
         let text = text.expose().as_bytes();

@@ -7,7 +7,9 @@
 //!
 //! A child made by `fork` gets a table of its own, empty, and so never touches (nor locks) what its parent had open.
 
-use crate::types::{must_buffer_t, must_error_t, must_events_t, must_page_t, must_platform_t, must_task_t};
+use crate::types::{
+    must_answer_t, must_buffer_t, must_error_t, must_events_t, must_page_t, must_platform_t, must_server_t, must_task_t,
+};
 use must::{Error, ErrorCode, Result};
 use parking_lot::RwLock;
 use std::any::Any;
@@ -43,6 +45,8 @@ objects! {
     crate::listing::Page => must_page_t, "page";
     crate::events::Events => must_events_t, "events";
     crate::buffer::Buffer => must_buffer_t, "buffer";
+    crate::http::Listening => must_server_t, "server";
+    crate::http::Answering => must_answer_t, "answer";
     crate::error::Failure => must_error_t, "error";
 }
 

@@ -5,7 +5,9 @@ use crate::entry::{Out, deadline, enter, free, text};
 use crate::handle;
 use crate::log::Logger;
 use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_log_fn, must_platform_t};
+use must::http::Face;
 use must::{Error, ErrorCode, Platform, Result, Settings};
+use parking_lot::Mutex;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +24,25 @@ pub const MUST_ABI_VERSION: i32 = 1;
 pub(crate) struct Open {
     platform: Platform,
     poisoned: AtomicBool,
+    face: Mutex<Option<Face>>,
 }
 
 impl Open {
+    fn new(platform: Platform) -> Self {
+        Self { platform, poisoned: AtomicBool::new(false), face: Mutex::default() }
+    }
+
+    /// The HTTP face, made when it is first asked for.
+    pub(crate) fn face(&self) -> Result<Face> {
+        self.call(|platform| {
+            let mut face = self.face.lock();
+            match &*face {
+                Some(face) => Ok(face.clone()),
+                None => Ok(face.insert(platform.face()?).clone()),
+            }
+        })
+    }
+
     /// Makes a call on the platform. After a call that panicked, every other is refused: what it left behind is unknown.
     pub(crate) fn call<T>(&self, call: impl FnOnce(&Platform) -> Result<T>) -> Result<T> {
         struct Watch<'a>(&'a AtomicBool);
@@ -87,7 +105,7 @@ pub unsafe extern "C" fn must_platform_open(
             let out = Out::new("platform_out", platform_out)?;
             let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
             let platform = Platform::open(settings)?;
-            out.give(Open { platform, poisoned: AtomicBool::new(false) })
+            out.give(Open::new(platform))
         })
     }
 }
@@ -123,7 +141,7 @@ pub unsafe extern "C" fn must_platform_open_with_log(
             let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
             let platform = Platform::open_with_log(settings, move |record| logger.call(record))?;
             // A platform that gets no handle is closed again, and `user` stays the caller's all the same.
-            out.give(Open { platform, poisoned: AtomicBool::new(false) })?;
+            out.give(Open::new(platform))?;
             owned.store(true, Ordering::Release);
             Ok(())
         })

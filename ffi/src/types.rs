@@ -21,6 +21,12 @@ pub struct must_events_t(());
 /// Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
 pub struct must_buffer_t(());
 
+/// A running HTTP server. Made by `must_serve`, ended by `must_server_free`.
+pub struct must_server_t(());
+
+/// The answer to an HTTP request. Made by `must_handle`, ended by `must_answer_free`.
+pub struct must_answer_t(());
+
 /// What went wrong. Ended by `must_error_free`.
 pub struct must_error_t(());
 

@@ -281,6 +281,23 @@ static void calls(const std::string &folder) {
   throws(MUST_VALIDATION_ERROR, [&] { static_cast<void>(platform.call("audit.verify", "[]")); });
 }
 
+static void http(const std::string &folder) {
+  must::Platform platform(
+      must::Settings(folder + "/cpp-http").set_json("paused", "true").set_json("api_key", "\"sixteen letters!\""));
+  auto server = platform.serve("127.0.0.1:0");
+  CHECK(server.address().rfind("127.0.0.1:", 0) == 0);
+  CHECK(server.stop());
+  auto health = platform.handle(R"({"target": "/health"})");
+  CHECK(health.head().rfind(R"({"status":200,)", 0) == 0);
+  CHECK(health.read().find("\"ok\":true") != std::string::npos);
+  auto refused = platform.handle(R"({"method": "POST", "target": "/generate"})", "{}");
+  CHECK(refused.read().find("session_required") != std::string::npos);
+  CHECK(!refused.next().has_value());
+  throws(MUST_VALIDATION_ERROR, [&] { static_cast<void>(platform.handle("{}")); });
+  throws(MUST_VALIDATION_ERROR, [&] { static_cast<void>(platform.serve("nonsense")); });
+  CHECK(platform.metrics().find("must_queue_depth") != std::string::npos);
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
@@ -308,6 +325,7 @@ int main(int argc, char **argv) {
   }
   logs_and_load(folder);
   calls(folder);
+  http(folder);
   CHECK(std::string(must::version()) == must_version());
   std::cout << "ok cpp\n";
 }
