@@ -91,6 +91,8 @@ impl NativeServer {
 type Answering = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 type Chunk = Pin<Box<dyn Future<Output = (Answer, Option<Vec<u8>>)> + Send>>;
 type Head = (u16, Vec<(String, Vec<u8>)>);
+/// A head as Python sees it.
+type Shown<'py> = (u16, Vec<(String, Bound<'py, PyBytes>)>);
 
 enum State {
     Answering(Answering),
@@ -109,19 +111,13 @@ pub(crate) struct NativeAnswer {
 impl NativeAnswer {
     /// Blocks until status and headers are there.
     #[pyo3(signature = () -> "tuple[int, list[tuple[str, bytes]]]")]
-    fn head<'py>(&self, py: Python<'py>) -> PyResult<(u16, Vec<(String, Bound<'py, PyBytes>)>)> {
+    fn head<'py>(&self, py: Python<'py>) -> PyResult<Shown<'py>> {
         self.block(py, State::poll_head).map(|head| shown(py, head))
     }
 
     /// Looks for status and headers without blocking; `token` is woken when it is time to look again.
     #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, tuple[int, list[tuple[str, bytes]]] | None]")]
-    #[expect(clippy::type_complexity, reason = "what Python sees")]
-    fn poll_head<'py>(
-        &self,
-        py: Python<'py>,
-        wakeups: &Wakeups,
-        token: u64,
-    ) -> PyResult<(bool, Option<(u16, Vec<(String, Bound<'py, PyBytes>)>)>)> {
+    fn poll_head<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<(bool, Option<Shown<'py>>)> {
         let head = self.poll(py, wakeups, token, State::poll_head)?;
         Ok((head.is_some(), head.map(|head| shown(py, head))))
     }
@@ -186,7 +182,7 @@ impl NativeAnswer {
     }
 }
 
-fn shown(py: Python<'_>, (status, headers): Head) -> (u16, Vec<(String, Bound<'_, PyBytes>)>) {
+fn shown(py: Python<'_>, (status, headers): Head) -> Shown<'_> {
     (status, headers.into_iter().map(|(name, value)| (name, PyBytes::new(py, &value))).collect())
 }
 

@@ -1,6 +1,7 @@
 """Every row of the contract: success, each failure, each kind of access."""
 
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -284,6 +285,8 @@ def test_metrics_move(server: Server) -> None:
     assert count(after, 'must_tasks{model="tiny-image",status="done"}') >= 1
     assert count(after, 'must_http_request_seconds_count{method="POST",path="/generate",status="202"}') >= 1
     failure(bare(server, "GET", "/metrics", headers={"Authorization": "Bearer wrong"}), 401, "admin_session_required")
+    checked = subprocess.run(["promtool", "check", "metrics"], input=after, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def test_no_admin_key_means_no_login(tmp_path: Any) -> None:

@@ -18,6 +18,11 @@ const PARTS: &[Part] = &[
     Part { name: "python", about: "the Python module: pytest, mypy, ruff", run: python },
     Part { name: "node", about: "the Node addon: node --test, tsc", run: node },
     Part { name: "examples", about: "the same program in every language makes the same bytes", run: examples },
+    Part {
+        name: "http",
+        about: "contract, abuse and fuzz tests of the HTTP face over real sockets, OpenAI's client",
+        run: http,
+    },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
@@ -58,6 +63,9 @@ pub fn run_parts(names: &[&str]) -> Outcome {
 pub fn regen() -> Outcome {
     let (name, value) = REGENERATE;
     run_tests(&["-p", "must", "--test", "generated"], |command| {
+        command.env(name, value);
+    })?;
+    run_tests(&["-p", "must", "--lib", "--", "the_document_is_the_committed_one"], |command| {
         command.env(name, value);
     })?;
     run_tests(&["-p", "must-ffi"], |command| {
@@ -126,6 +134,16 @@ fn python_module() -> Result<std::path::PathBuf, String> {
     let path = std::env::var("PATH").unwrap_or_default();
     run(install.env("PATH", format!("{}:{path}", scripts.display())))?;
     Ok(python)
+}
+
+/// The served HTTP face, from outside.
+fn http() -> Outcome {
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    let python = tools::python_environment(
+        "http-tests",
+        &["pytest>=9", "httpx>=0.28", "openai>=3.57,<4", "schemathesis>=4.32,<5"],
+    )?;
+    run(command(&python).args(["-m", "pytest", "-q", "tests/http"]).env("MUST_PROGRAM", built("must")))
 }
 
 /// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.

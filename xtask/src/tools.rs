@@ -12,6 +12,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("cmake", "cmake"),
     ("pkg-config", "pkg-config"),
     ("chromium", "chromium"),
+    ("curl", "curl"),
+    ("promtool", "prometheus"),
     ("go", "golang-go"),
     ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
 ];

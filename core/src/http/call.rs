@@ -1,6 +1,6 @@
 //! One request as a handler sees it, and what a handler answers.
 
-use super::face::Shared;
+use super::face::{Shared, Stopping};
 use crate::access::{Principal, RequestFacts};
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
@@ -23,6 +23,8 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
     pub(super) principal: Option<Principal>,
+    /// None where the host has a server of its own, which ends streams by letting them go.
+    pub(super) stopping: Option<Stopping>,
 }
 
 impl Call {

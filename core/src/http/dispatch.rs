@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::cors;
-use super::face::{Peer, Shared};
+use super::face::{Peer, Shared, Stopping};
 use super::gate::Gate;
 use super::route::{Handler, Route};
 use super::routes;
@@ -171,6 +171,7 @@ async fn make(
         body: Bytes::new(),
         facts,
         principal: None,
+        stopping: parts.extensions.get::<Stopping>().cloned(),
     };
     let judged_late = body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
     if !judged_late {

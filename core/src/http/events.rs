@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::dispatch::blocking;
-use super::face::stopped;
+use super::face::Stopping;
 use super::views::StatusView;
 use crate::error::{Error, Result};
 use crate::task::{Task, TaskEvents};
@@ -13,14 +13,13 @@ use futures_util::stream;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// How long a browser waits before it connects again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
 struct Following {
     events: TaskEvents,
-    stopping: watch::Receiver<bool>,
+    stopping: Option<Stopping>,
     first: bool,
 }
 
@@ -30,7 +29,7 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
         let shared = Arc::clone(&call.shared);
         let (platform, id) = (shared.platform.clone(), call.part("id").to_owned());
         let events = blocking(&shared, move || platform.events(&id)).await?;
-        let following = Following { events, stopping: shared.stopping.subscribe(), first: true };
+        let following = Following { events, stopping: call.stopping, first: true };
         let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
         // The first event is the present state: a client that connects again has missed nothing that still matters.
         let stream = stream::unfold(following, |mut following| async move {
@@ -44,7 +43,12 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
 
 impl Following {
     async fn next(&mut self) -> Option<Event> {
-        let stop = pin!(stopped(&mut self.stopping));
+        let stop = pin!(async {
+            match &mut self.stopping {
+                Some(stopping) => stopping.stopped().await,
+                None => std::future::pending().await,
+            }
+        });
         let change = pin!(self.events.changed());
         let task = match select(change, stop).await {
             Either::Left((Ok(Some(task)), _)) => task,

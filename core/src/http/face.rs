@@ -34,14 +34,18 @@ pub(super) struct Shared {
     pub(super) platform: Platform,
     pub(super) settings: HttpSettings,
     pub(super) slow: Semaphore,
-    pub(super) stopping: watch::Sender<bool>,
     pub(super) document: OnceLock<Bytes>,
 }
 
-/// Waits until the server is told to stop.
-pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // A face that is gone stops everything too.
-    let _ = stopping.wait_for(|stop| *stop).await;
+/// Becomes true when the server that a request came in by is told to stop; it puts this into the request.
+#[derive(Debug, Clone)]
+pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
+
+impl Stopping {
+    /// Waits until the server is told to stop, or is gone.
+    pub(super) async fn stopped(&mut self) {
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
 }
 
 /// The address at the other end of a request's socket; a server that mounts [`Face::router`] may add it to a request.
@@ -139,7 +143,6 @@ impl Platform {
             platform: self.clone(),
             settings,
             slow: Semaphore::new(MOST_SLOW),
-            stopping: watch::Sender::new(false),
             document: OnceLock::new(),
         });
         let router = dispatch::router(&shared);
@@ -158,7 +161,6 @@ impl Platform {
 impl Face {
     /// A tower service that any server in Rust can mount. A server that knows the address at the other end may put it into
     /// the request as an extension `axum::extract::ConnectInfo<SocketAddr>`: throttling counts by it.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -34,7 +34,7 @@ pub(super) fn serve(call: &Call) -> Result<Reply> {
 /// The document of a platform with this catalog.
 pub(crate) fn document(catalog: &Catalog) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
-        "/components/schemas".clone_into(&mut settings.definitions_path.to_mut());
+        "/components/schemas".clone_into(settings.definitions_path.to_mut());
         settings.meta_schema = None;
     });
     let mut generator = SchemaGenerator::new(settings);
@@ -202,7 +202,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
     if route.path.starts_with("/results/") || route.path.starts_with("/preview/") {
         responses.insert(
             "206".to_owned(),
-            json!({"description": "The part that was asked for", "content": success["content"]}),
+            json!({"description": "The part that was asked for", "content": success.get("content")}),
         );
         responses.insert("304".to_owned(), json!({"description": "The caller has it"}));
         responses.insert("416".to_owned(), failures("The range lies beyond the end", failure));
@@ -249,7 +249,7 @@ fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     for model in &models {
         let values = |name: &str| -> Vec<f64> {
             let schema = model.parameter(name).map(number_schema).unwrap_or_default();
-            schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+            schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_f64).collect()
         };
         for width in values("width") {
             sizes.extend(values("height").iter().map(|height| format!("{width}x{height}")));
@@ -269,7 +269,7 @@ fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     let optional = |values: Vec<Value>| json!({"enum": values.into_iter().chain([Value::Null]).collect::<Vec<_>>()});
     let text = |values: &[String]| values.iter().map(|value| json!(value)).collect::<Vec<_>>();
     // A form has no null.
-    let is_form = properties["prompt"]["type"] == "string" && properties["input_reference"]["format"] == "binary";
+    let is_form = properties.pointer("/input_reference/format").is_some_and(|format| format == "binary");
     let entry = |values: Vec<Value>| if is_form { json!({"enum": values}) } else { optional(values) };
     set(properties, "model", Some(entry(names.iter().map(|name| json!(name)).collect())));
     set(properties, "size", Some(entry(text(&sizes))));

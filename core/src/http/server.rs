@@ -1,6 +1,6 @@
 //! The face on a socket: connections are bounded in number and in time, and ended gracefully.
 
-use super::face::{Face, Peer, stopped};
+use super::face::{Face, Peer, Stopping};
 use super::guard::Guarded;
 use crate::error::{Error, ErrorCode, Result};
 use crate::thread::block_on;
@@ -33,6 +33,7 @@ const DROP_DEADLINE: Duration = Duration::from_secs(2);
 /// A running server. Dropping it stops it.
 pub struct Server {
     face: Face,
+    stopping: watch::Sender<bool>,
     address: SocketAddr,
     connections: Arc<Semaphore>,
 }
@@ -58,9 +59,11 @@ impl Server {
         };
         let most = face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let connections = Arc::new(Semaphore::new(most));
-        runtime.spawn(accept(listener, face.clone_for_connections(), Arc::clone(&connections)));
+        let stopping = watch::Sender::new(false);
+        let with = face.for_connections(Stopping(stopping.subscribe()));
+        runtime.spawn(accept(listener, with, Arc::clone(&connections)));
         tracing::info!(%address, "listening");
-        Ok(Self { face, address, connections })
+        Ok(Self { face, stopping, address, connections })
     }
 
     /// Where it listens.
@@ -72,7 +75,7 @@ impl Server {
     /// Takes no more connections, ends event streams, and waits up to `deadline` for calls that run. True when all had ended
     /// by then. Calling it again waits again.
     pub fn stop(&self, deadline: Duration) -> bool {
-        self.face.shared.stopping.send_replace(true);
+        self.stopping.send_replace(true);
         let most = self.face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let all = u32::try_from(most).unwrap_or(u32::MAX);
         let until = Instant::now().checked_add(deadline);
@@ -98,23 +101,23 @@ struct Connections {
     router: Router,
     header_timeout: Duration,
     body_timeout: Duration,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl Face {
-    fn clone_for_connections(&self) -> Connections {
+    fn for_connections(&self, stopping: Stopping) -> Connections {
         Connections {
             router: self.router(),
             header_timeout: self.shared.settings.header_timeout,
             body_timeout: self.shared.settings.body_timeout,
-            stopping: self.shared.stopping.subscribe(),
+            stopping,
         }
     }
 }
 
 async fn accept(listener: TcpListener, with: Connections, connections: Arc<Semaphore>) {
     let mut stopping = with.stopping.clone();
-    let stopped = pin!(stopped(&mut stopping));
+    let stopped = pin!(stopping.stopped());
     let accepting = pin!(async {
         loop {
             let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
@@ -139,8 +142,10 @@ async fn accept(listener: TcpListener, with: Connections, connections: Arc<Semap
 async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {
     let _ = stream.set_nodelay(true);
     let Connections { router, header_timeout, body_timeout, mut stopping } = with;
+    let of_requests = stopping.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(Some(peer)));
+        request.extensions_mut().insert(of_requests.clone());
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let io = TokioIo::new(Guarded::new(stream, body_timeout));
@@ -151,7 +156,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {
         .max_buf_size(HEADER_BYTES)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
-    let stop = pin!(stopped(&mut stopping));
+    let stop = pin!(stopping.stopped());
     // How a connection ends is the client's business: nothing of it is worth a log line.
     if let Either::Right(_) = select(connection.as_mut(), stop).await {
         connection.as_mut().graceful_shutdown();

@@ -166,3 +166,27 @@ fn the_document_is_the_committed_one() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(made == committed, "docs/openapi.json is out of date: run `cargo xtask regen`");
 }
+
+#[test]
+fn a_server_that_stops_ends_its_own_streams_and_no_others() {
+    use std::io::{Read as _, Write as _};
+    let rig = rig();
+    let task = rig.platform.submit(&crate::GenerateRequest::new("tiny-image", "a circle")).unwrap();
+    let target = format!("/events/{}?api_key={}", task.id, API_KEY.replace(' ', "+"));
+    let mounted = Request::get(&target).header("host", "must.test").body(Bytes::new()).unwrap();
+    let mut mounted = rig.face.wait_handle(mounted, None).unwrap();
+    assert!(mounted.wait_chunk(None).is_some());
+
+    let server = rig.face.clone().serve("127.0.0.1:0").unwrap();
+    let mut served = std::net::TcpStream::connect(server.address()).unwrap();
+    served.write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+    let mut first = [0; 64];
+    served.read_exact(&mut first).unwrap();
+    assert!(server.stop(std::time::Duration::from_secs(10)), "a stream that goes on is ended");
+    let mut rest = Vec::new();
+    served.read_to_end(&mut rest).unwrap();
+    assert!(String::from_utf8(rest).unwrap().ends_with("0\r\n\r\n"), "ended as HTTP ends it");
+
+    rig.platform.cancel(&task.id).unwrap();
+    assert!(String::from_utf8(mounted.wait_body()).unwrap().contains("cancelled"), "the other one goes on");
+}
