@@ -94,12 +94,15 @@ test("settings are checked before anything is opened", async (t) => {
 });
 
 test("every setting of the core has its name here", async () => {
-  const core = await readFile(new URL("../../core/src/settings.rs", import.meta.url), "utf8");
   const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
-  const struct = core.slice(core.indexOf("pub struct Settings"), core.indexOf("\n}", core.indexOf("pub struct Settings")));
-  const fields = [...struct.matchAll(/^    pub (\w+):/gm)].map(([, field]) => field);
-  assert.ok(fields.includes("data_dir"));
-  for (const field of fields) assert.ok(ours.includes(`["${field}", `), `${field} is missing in src/request.ts`);
+  for (const [file, name] of [["settings.rs", "Settings"], ["http/settings.rs", "HttpSettings"]]) {
+    const core = await readFile(new URL(`../../core/src/${file}`, import.meta.url), "utf8");
+    const begin = core.indexOf(`pub struct ${name}`);
+    const struct = core.slice(begin, core.indexOf("\n}", begin));
+    const fields = [...struct.matchAll(/^    pub (\w+): (\w+)/gm)].filter(([, , type]) => type !== "HttpSettings");
+    assert.ok(fields.length > 5);
+    for (const [, field] of fields) assert.ok(ours.includes(`["${field}", `), `${field} is missing in src/request.ts`);
+  }
 });
 
 test("a refused setting is named, without a place in text that nobody wrote", async (t) => {
