@@ -3,6 +3,7 @@ pub mod access;
 pub mod audit;
 mod calls;
 pub mod catalog;
+mod client;
 pub mod clock;
 pub mod diffusion;
 pub mod error;
@@ -12,11 +13,13 @@ mod log;
 pub mod media;
 mod metrics;
 pub mod platform;
+mod runtime;
 pub mod secrets;
 pub mod settings;
 mod store;
 pub mod task;
 mod thread;
+pub mod workers;
 
 /// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
 pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> Option<F::Output> {

@@ -25,7 +25,9 @@ pub(crate) struct Metrics {
     stage_seconds: HistogramVec,
     wait_seconds: HistogramVec,
     denials: IntCounterVec,
+    dispatches: IntCounterVec,
     tasks: IntGaugeVec,
+    accounts: IntGaugeVec,
     waiting: IntGauge,
     lane_loaded: IntGaugeVec,
     lane_memory: IntGaugeVec,
@@ -41,6 +43,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) lanes: &'a [LaneStatus],
     pub(crate) waiting: usize,
     pub(crate) audit_events: u64,
+    /// State, how many.
+    pub(crate) accounts: &'a std::collections::BTreeMap<&'static str, usize>,
 }
 
 impl Metrics {
@@ -55,6 +59,10 @@ impl Metrics {
         };
         let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help));
         let denials = Opts::new("must_denials_total", "Calls that were refused, by the code of the refusal.");
+        let dispatches = Opts::new(
+            "must_dispatches_total",
+            "Submissions that workers were offered: accepted, refused, unclear; run here (local) or by nobody (no_workers).",
+        );
         Ok(Self {
             http_seconds: histogram(
                 "must_http_request_seconds",
@@ -75,6 +83,8 @@ impl Metrics {
                 WORK_SECONDS,
             )?,
             denials: register(&registry, IntCounterVec::new(denials, &["code"]))?,
+            dispatches: register(&registry, IntCounterVec::new(dispatches, &["outcome"]))?,
+            accounts: gauges("must_worker_accounts", "Worker accounts, by status.", &["status"])?,
             tasks: gauges("must_tasks", "Tasks that are kept, by status and model.", &["status", "model"])?,
             waiting: gauge("must_queue_depth", "Tasks that wait for a lane.")?,
             lane_loaded: gauges("must_lane_warm", "Models whose weights a lane holds.", &["lane", "model"])?,
@@ -111,11 +121,19 @@ impl Metrics {
         self.denials.with_label_values(&[code]).inc();
     }
 
+    /// A worker was offered a task, or nobody was left to offer it to.
+    pub(crate) fn dispatched(&self, outcome: &str) {
+        self.dispatches.with_label_values(&[outcome]).inc();
+    }
+
     /// Everything, as text.
     pub(crate) fn text(&self, standing: &Standing<'_>) -> Result<String> {
         self.tasks.reset();
         for (status, model, count) in standing.tasks {
             self.tasks.with_label_values(&[status, model]).set(*count);
+        }
+        for (status, count) in standing.accounts {
+            self.accounts.with_label_values(&[status]).set(whole(*count));
         }
         self.waiting.set(whole(standing.waiting));
         self.lane_loaded.reset();

@@ -6,6 +6,7 @@ use crate::http::HttpSettings;
 use crate::json;
 use crate::log::LogLevel;
 use crate::secrets::{KeySource, SecretText};
+use crate::workers::WorkerSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,6 +92,9 @@ pub struct Settings {
     /// The HTTP face.
     #[serde(default)]
     pub http: HttpSettings,
+    /// Workers that tasks may be sent to.
+    #[serde(default)]
+    pub workers: WorkerSettings,
 }
 
 /// Where a platform runs.
@@ -160,6 +164,7 @@ impl Settings {
             environment: Environment::Dev,
             api_key: None,
             http: HttpSettings::default(),
+            workers: WorkerSettings::default(),
         }
     }
 

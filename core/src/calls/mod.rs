@@ -5,6 +5,7 @@
 //! answer may hold one, and is wiped when it is dropped. `docs/calls.md` lists every call.
 
 mod access;
+mod accounts;
 mod audit;
 mod secrets;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::time::Duration;
 type Handler = fn(&Platform, &str, &str) -> Result<SecretText>;
 
 /// Every call and what makes it.
-const TABLES: [&[(&str, Handler)]; 3] = [access::CALLS, secrets::CALLS, audit::CALLS];
+const TABLES: [&[(&str, Handler)]; 4] = [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS];
 
 impl Platform {
     /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.

@@ -51,7 +51,7 @@ pub(super) fn health(call: &Call) -> Result<Reply> {
         storage,
         secrets,
         audit,
-        accounts: std::collections::BTreeMap::new(),
+        accounts: platform.workers()?.counts()?,
         lanes: load.lanes,
         waiting: load.waiting,
     })

@@ -3,8 +3,9 @@
 use super::dispatch;
 use super::server::Server;
 use super::settings::HttpSettings;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::platform::Platform;
+use crate::runtime::OwnRuntime;
 use crate::thread;
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +17,6 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tower::ServiceExt as _;
 
@@ -62,37 +62,10 @@ pub struct Face {
     pub(super) runtime: Arc<OwnRuntime>,
 }
 
-/// Threads of our own, that end without waiting wherever the last handle is dropped.
-pub(super) struct OwnRuntime(Option<Runtime>);
-
-impl OwnRuntime {
-    fn start() -> Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores.clamp(1, 4))
-            .max_blocking_threads(MOST_THREADS)
-            .thread_name("must-http")
-            .on_thread_start(thread::block_sigpipe)
-            .enable_io()
-            .enable_time()
-            .build()
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(|error| {
-                Error::new(ErrorCode::DependencyUnavailable, format!("the threads of HTTP cannot be started: {error}"))
-            })
-    }
-
-    pub(super) fn get(&self) -> Result<&Runtime> {
-        self.0.as_ref().ok_or_else(|| Error::internal("HTTP has no runtime"))
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// Threads for the sockets of a face.
+fn runtime() -> Result<OwnRuntime> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    OwnRuntime::start("must-http", cores.clamp(1, 4), MOST_THREADS)
 }
 
 /// An answer, whose body comes piece by piece: event streams go on until their task has ended.
@@ -146,7 +119,7 @@ impl Platform {
             document: OnceLock::new(),
         });
         let router = dispatch::router(&shared);
-        Ok(Face { router, shared, runtime: Arc::new(OwnRuntime::start()?) })
+        Ok(Face { router, shared, runtime: Arc::new(runtime()?) })
     }
 
     /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.

@@ -5,6 +5,7 @@
 //! What always holds: every answer that is not a success is `{code, detail, user_action}`; bodies, headers, times and
 //! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
 
+mod accounts;
 mod admin;
 mod auth;
 mod call;

@@ -1,5 +1,6 @@
 //! The one table of calls.
 
+use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Rotation, SecretDone, Secrets};
 use super::gate::Gate;
 use super::openai::{images, models, videos};
@@ -10,10 +11,12 @@ use super::views::{
 use super::{auth, events, generation, media, metrics, openapi};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::ErrorCode as E;
+use crate::workers::Account;
 use http::Method;
 use serde_json::{Value, json};
 
 const MOMENT: &str = "2026-01-31T12:00:00.000Z";
+const ACCOUNT: &str = "0198c9f2-7a10-7c55-a1b2-3c4d5e6f7081";
 const TASK: &str = "0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968";
 
 /// What any call on a task may end with.
@@ -36,7 +39,7 @@ fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
 
 /// Every call.
 pub(super) fn all() -> Vec<Route> {
-    [platform(), generating(), sessions(), administration(), like_openai()].into_iter().flatten().collect()
+    [platform(), generating(), sessions(), administration(), accounts(), like_openai()].into_iter().flatten().collect()
 }
 
 fn platform() -> Vec<Route> {
@@ -184,6 +187,61 @@ fn administration() -> Vec<Route> {
             .about("administration", "Revoke a secret, and what was made with it")
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
             .fails(&[E::NotFound]),
+    ]
+}
+
+fn accounts() -> Vec<Route> {
+    let account = json!({
+        "id": ACCOUNT, "label": "Team A", "workspace": "team-a", "address": "https://team-a--must.modal.run",
+        "status": "ready", "error": null, "models": ["tiny-image", "tiny-video"], "active": 0, "dispatched": 12,
+        "created_at": MOMENT, "updated_at": MOMENT, "checked_at": MOMENT, "used_at": MOMENT, "deployment": null,
+    });
+    let on_account = |path: &'static str, handler, summary| {
+        post(path, Gate::Admin, handler)
+            .about("accounts", summary)
+            .answers::<Account>(200, account.clone())
+            .fails(&[E::NotFound, E::InvalidState])
+    };
+    let new = json!({"label": "Team A", "workspace": "team-a", "token_id": "ak-1", "token_secret": "as-1"});
+    vec![
+        get("/admin/accounts", Gate::Admin, Handler::Blocking(accounts::list))
+            .about("accounts", "Every worker account, without its tokens")
+            .answers::<Accounts>(200, json!({"accounts": [account]})),
+        post("/admin/accounts", Gate::Admin, Handler::Blocking(accounts::add))
+            .about("accounts", "Register an account; it is pending until it is checked")
+            .takes_json::<AccountRequest>(true, new)
+            .answers::<Account>(201, account.clone()),
+        get("/admin/accounts/{id}", Gate::Admin, Handler::Blocking(accounts::show))
+            .about("accounts", "One account, by its id or its workspace")
+            .answers::<Account>(200, account.clone())
+            .fails(&[E::NotFound]),
+        Route::new(Method::PATCH, "/admin/accounts/{id}", Gate::Admin, Handler::Slow(accounts::change))
+            .about("accounts", "Change an account; a ready one is checked again")
+            .takes_json::<AccountPatch>(true, json!({"label": "Team B"}))
+            .answers::<Account>(200, account.clone())
+            .fails(&[E::NotFound, E::InvalidState]),
+        delete("/admin/accounts/{id}", Gate::Admin, Handler::Blocking(accounts::remove))
+            .about("accounts", "Let an account go; what it had not finished fails")
+            .answers::<Removed>(200, json!({"removed": true, "id": ACCOUNT}))
+            .fails(&[E::NotFound]),
+        on_account(
+            "/admin/accounts/{id}/enable",
+            Handler::Slow(accounts::enable),
+            "Check a disabled account and take it back in",
+        ),
+        on_account(
+            "/admin/accounts/{id}/disable",
+            Handler::Blocking(accounts::disable),
+            "Send nothing more to an account",
+        ),
+        on_account("/admin/accounts/{id}/health", Handler::Slow(accounts::health), "Ask a worker for its health"),
+        post("/admin/accounts/{id}/deploy", Gate::Admin, Handler::Blocking(accounts::deploy))
+            .about("accounts", "Deploy a workspace in the background")
+            .answers::<Account>(202, account.clone())
+            .fails(&[E::NotFound, E::InvalidState]),
+        post("/admin/deploy-all", Gate::Admin, Handler::Blocking(accounts::deploy_all))
+            .about("accounts", "Deploy every account that is not disabled")
+            .answers::<Accounts>(202, json!({"accounts": [account]})),
     ]
 }
 

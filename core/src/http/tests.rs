@@ -72,7 +72,7 @@ fn every_route_asks_for_what_its_gate_says() {
         let (answer, body) = send(&rig, route.method.as_str(), &target, &[("origin", "https://evil.example")], "");
         assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{} {target}", route.method);
         assert!(header(&answer, "access-control-allow-origin").is_none());
-        let (answer, body) = send(&rig, "PATCH", &target, &[], "");
+        let (answer, body) = send(&rig, "PUT", &target, &[], "");
         assert_eq!(failure(&answer, &body), "method_not_allowed", "{target}");
         assert!(header(&answer, "allow").unwrap().contains(route.method.as_str()));
     }

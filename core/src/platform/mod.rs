@@ -20,6 +20,7 @@ use crate::task::{
     self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, SubmitOptions, Task, TaskEvents, TaskPage,
     TaskQuery, Tasks,
 };
+use crate::workers::{self, Workers};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -55,8 +56,14 @@ impl Default for Host {
 }
 
 /// Steps of the schema. Only ever added at the end.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[task::MIGRATION, audit::MIGRATION, crate::secrets::MIGRATION, access::MIGRATION, task::REPEAT_MIGRATION];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    task::MIGRATION,
+    audit::MIGRATION,
+    crate::secrets::MIGRATION,
+    access::MIGRATION,
+    task::REPEAT_MIGRATION,
+    workers::MIGRATION,
+];
 
 struct Inner {
     parts: Option<Parts>,
@@ -67,7 +74,8 @@ struct Inner {
 /// Everything that a platform is put together from.
 struct Parts {
     log: Log,
-    tasks: Tasks,
+    tasks: Arc<Tasks>,
+    workers: Workers,
     access: Access,
     vault: Arc<Vault>,
     audit: Arc<Audit>,
@@ -77,7 +85,15 @@ struct Parts {
 }
 
 /// The parts that log.
-type Started = (Tasks, Access, Arc<Vault>, Arc<Audit>, Arc<Store>, Arc<Metrics>);
+struct Started {
+    tasks: Arc<Tasks>,
+    workers: Workers,
+    access: Access,
+    vault: Arc<Vault>,
+    audit: Arc<Audit>,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+}
 
 impl Parts {
     fn start(settings: Settings, host: Host) -> Result<Started> {
@@ -105,17 +121,33 @@ impl Parts {
             let vault = Arc::new(vault);
             let access = Access::new(
                 Arc::clone(&store),
-                clock,
+                Arc::clone(&clock),
                 Arc::clone(&audit),
                 Arc::clone(&vault),
                 Arc::clone(&metrics),
                 &settings.access(),
             )?;
+            let (of_workers, paused) = (settings.workers.clone(), settings.paused);
             let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit), Arc::clone(&metrics))?;
-            Ok((tasks, access, vault))
+            let tasks = Arc::new(tasks);
+            let stands_on = workers::Parts {
+                tasks: Arc::clone(&tasks),
+                store: Arc::clone(&store),
+                audit: Arc::clone(&audit),
+                vault: Arc::clone(&vault),
+                clock,
+                metrics: Arc::clone(&metrics),
+            };
+            match Workers::start(of_workers, stands_on, paused) {
+                Ok(workers) => Ok((tasks, workers, access, vault)),
+                Err(error) => {
+                    tasks.close(DROP_DEADLINE);
+                    Err(error)
+                }
+            }
         };
         match rest() {
-            Ok((tasks, access, vault)) => Ok((tasks, access, vault, audit, store, metrics)),
+            Ok((tasks, workers, access, vault)) => Ok(Started { tasks, workers, access, vault, audit, store, metrics }),
             Err(error) => {
                 audit.close();
                 Err(error)
@@ -126,6 +158,7 @@ impl Parts {
     /// Stops all threads in the order in which they depend on each other, then closes the data folder.
     fn close(&self, deadline: Duration) {
         self.log.scope(|| {
+            self.workers.close(deadline);
             self.tasks.close(deadline);
             self.audit.close();
             self.store.close();
@@ -206,9 +239,9 @@ impl Platform {
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
         let http = settings.http.clone();
         let started = log.scope(|| Parts::start(settings, host));
-        let (tasks, access, vault, audit, store, metrics) = started.inspect_err(|_| log.end())?;
+        let Started { tasks, workers, access, vault, audit, store, metrics } = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Parts { log, tasks, access, vault, audit, store, metrics, http };
+        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| drop(parts.own_keys()));
         let parts = Some(parts);
@@ -239,6 +272,14 @@ impl Platform {
         Ok(&self.parts()?.vault)
     }
 
+    /// The accounts of workers that tasks may be sent to.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn workers(&self) -> Result<&Workers> {
+        Ok(&self.parts()?.workers)
+    }
+
     /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
     ///
     /// # Errors
@@ -247,11 +288,12 @@ impl Platform {
         self.on_tasks(|tasks| Ok(tasks.models()))
     }
 
-    /// Checks the request against the catalog, makes a durable task and hands it to a lane. Does not wait for the result;
-    /// waits up to `queue_wait` for a place when the queue is full.
+    /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
+    /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
     ///
     /// # Errors
-    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no task exists then.
+    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
+    /// exists then.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
         self.submit_with(request, &SubmitOptions::default())
     }
@@ -261,7 +303,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
     pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
-        self.on_tasks(|tasks| tasks.submit(request, options))
+        self.on_workers(|workers| workers.submit(request, options))
     }
 
     /// The task as it stands.
@@ -269,7 +311,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        self.on_tasks(|tasks| tasks.status(id))
+        self.on_task(id, |tasks| tasks.status(id), |workers| workers.status(id))
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
@@ -293,7 +335,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
-        self.on_tasks(|tasks| tasks.events(id))
+        self.on_task(id, |tasks| tasks.events(id), |workers| workers.events(id))
     }
 
     /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
@@ -302,7 +344,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        self.on_tasks(|tasks| tasks.cancel(id))
+        self.on_task(id, |tasks| tasks.cancel(id), |workers| workers.cancel(id))
     }
 
     /// The result's bytes.
@@ -310,7 +352,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
-        self.on_tasks(|tasks| tasks.media(id, false))
+        self.on_task(id, |tasks| tasks.media(id, false), |workers| workers.media(id, false))
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
@@ -318,7 +360,7 @@ impl Platform {
     /// # Errors
     /// As [`Platform::result`].
     pub fn preview(&self, id: &str) -> Result<Media> {
-        self.on_tasks(|tasks| tasks.media(id, true))
+        self.on_task(id, |tasks| tasks.media(id, true), |workers| workers.media(id, true))
     }
 
     /// Tasks of every status.
@@ -342,7 +384,7 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        self.on_tasks(|tasks| tasks.delete(id))
+        self.on_task(id, |tasks| tasks.delete(id), |workers| workers.delete(id))
     }
 
     /// How the lanes and their pipelines stand.
@@ -361,8 +403,13 @@ impl Platform {
     pub fn metrics(&self) -> Result<String> {
         let parts = self.parts()?;
         let (lanes, waiting) = parts.tasks.lanes();
-        let standing =
-            Standing { tasks: &parts.tasks.counts()?, lanes: &lanes, waiting, audit_events: parts.audit.size()? };
+        let standing = Standing {
+            tasks: &parts.tasks.counts()?,
+            lanes: &lanes,
+            waiting,
+            audit_events: parts.audit.size()?,
+            accounts: &parts.workers.counts()?,
+        };
         parts.metrics.text(&standing)
     }
 
@@ -398,6 +445,22 @@ impl Platform {
     fn on_tasks<T>(&self, call: impl FnOnce(&Tasks) -> Result<T>) -> Result<T> {
         let parts = self.parts()?;
         parts.log.scope(|| call(&parts.tasks))
+    }
+
+    fn on_workers<T>(&self, call: impl FnOnce(&Workers) -> Result<T>) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| call(&parts.workers))
+    }
+
+    /// Makes a call on one task, which is here or at a worker.
+    fn on_task<T>(
+        &self,
+        id: &str,
+        here: impl FnOnce(&Tasks) -> Result<T>,
+        elsewhere: impl FnOnce(&Workers) -> Result<T>,
+    ) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| if parts.workers.is_elsewhere(id)? { elsewhere(&parts.workers) } else { here(&parts.tasks) })
     }
 
     /// Does `work`, and what it logs goes where the platform's logs go.

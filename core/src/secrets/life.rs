@@ -257,6 +257,36 @@ impl Vault {
     }
 }
 
+/// A stored secret that is to be kept together with something else.
+pub(crate) struct Sealed(Row);
+
+impl Sealed {
+    /// Keeps it in a transaction, in place of the one that had the name.
+    pub(crate) fn keep(&self, connection: &rusqlite::Connection, now: Timestamp) -> Result<()> {
+        store::supersede(connection, &self.0.name, now)?;
+        store::insert(connection, &self.0)
+    }
+}
+
+impl Vault {
+    /// Seals a value for a stored secret; the change that it is kept with writes the event.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut.
+    pub(crate) fn seal_stored(&self, name: &str, value: &SecretText) -> Result<Sealed> {
+        check_name(name)?;
+        let id = format!("{name}:{}", uuid::Uuid::now_v7());
+        let keys = self.keys()?;
+        let sealed = seal::seal(&keys, place(&id), value.expose().as_bytes())?;
+        Ok(Sealed(new_row(id, name, STORED, sealed, self.clock.now())))
+    }
+}
+
+/// Revokes every secret of a name in a transaction of somebody else's.
+pub(crate) fn revoke_in(connection: &rusqlite::Connection, name: &str, now: Timestamp) -> Result<()> {
+    store::revoke(connection, name, now).map(drop)
+}
+
 fn seen_state(issued_at: Timestamp, now: Timestamp) -> SecretState {
     if now >= limit_after(issued_at) { SecretState::Expired } else { SecretState::Valid }
 }

@@ -14,6 +14,7 @@ mod vault;
 
 pub use keyring::KeyCallback;
 pub(crate) use keyring::{KeyRing, KeySource, add_version};
+pub(crate) use life::revoke_in;
 pub use life::{SecretState, SecretStatus};
 pub(crate) use store::MIGRATION;
 pub use text::SecretText;

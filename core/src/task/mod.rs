@@ -8,6 +8,7 @@ mod hub;
 mod job;
 mod loader;
 mod queue;
+mod remote;
 mod repeat;
 mod residency;
 mod runner;
@@ -17,11 +18,12 @@ mod sweep;
 mod types;
 
 pub use hub::TaskEvents;
+pub(crate) use remote::{Followed, RemoteState, Sending, remote_count};
 pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;
 pub use repeat::{Idempotency, SubmitOptions};
 pub use residency::{LaneEvent, LaneStatus};
 pub use service::LaneObserver;
-pub(crate) use service::Tasks;
+pub(crate) use service::{Draft, Prepared, Tasks};
 pub(crate) use store::MIGRATION;
 pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 

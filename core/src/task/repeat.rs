@@ -55,7 +55,7 @@ impl SubmitOptions {
 
 /// A key with what was submitted under it, as the table knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Submission {
+pub(crate) struct Submission {
     key: Vec<u8>,
     request: Vec<u8>,
 }

@@ -3,6 +3,7 @@
 use super::hub::{Hub, TaskEvents};
 use super::job::NewTask;
 use super::queue::{Entry, Queue};
+use super::remote::is_remote;
 use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
@@ -25,6 +26,29 @@ use std::time::{Duration, Instant};
 /// Hears of what happens to the pipelines of every lane. Called on the lane's thread; must not block.
 pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
 
+/// How long a submission waits for an earlier one of the same key that is on its way to a worker.
+const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
+
+/// How often it looks.
+const ON_ITS_WAY: Duration = Duration::from_millis(10);
+
+/// A task that is stored nowhere yet.
+pub(crate) struct Draft {
+    pub(crate) task: Task,
+    pub(crate) inputs: Vec<(String, Vec<u8>)>,
+    pub(super) submission: Option<Submission>,
+    /// Why the task cannot run here.
+    pub(super) missing: Option<Error>,
+}
+
+/// What a submission comes to.
+pub(crate) enum Prepared {
+    /// It was made before.
+    Known(Task),
+    /// It is new.
+    New(Draft),
+}
+
 /// What every thread of the platform works on.
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -41,7 +65,7 @@ pub(super) struct Shared {
 
 /// The running service.
 pub(crate) struct Tasks {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     lanes: Mutex<Vec<JoinHandle<()>>>,
     sweeper: Sweeper,
 }
@@ -93,6 +117,12 @@ impl Tasks {
         &self.shared.catalog
     }
 
+    /// Whether this platform has what a model needs.
+    pub(crate) fn can_run(&self, model: &str) -> bool {
+        let model = self.shared.catalog.model(model);
+        model.is_some_and(|model| loader::unavailable(model, &self.shared.settings.models_dir()).is_none())
+    }
+
     /// How many tasks there are: status, model, count.
     pub(crate) fn counts(&self) -> Result<Vec<(String, String, i64)>> {
         self.shared.store.read(store::counts)
@@ -108,37 +138,71 @@ impl Tasks {
     }
 
     pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+        match self.prepare(request, options)? {
+            Prepared::Known(task) => Ok(task),
+            Prepared::New(draft) => self.run_here(draft),
+        }
+    }
+
+    /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
+    /// same key made.
+    pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
         let shared = &self.shared;
         let valid = shared.catalog.validate(request)?;
-        if let Some((reason, action)) = loader::unavailable(valid.model, &shared.settings.models_dir()) {
-            return Err(Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
+        let missing = loader::unavailable(valid.model, &shared.settings.models_dir())
+            .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
+        if let (Some(error), true) = (&missing, options.local_only) {
+            return Err(error.clone());
         }
         let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
         if let Some(submission) = &submission
-            && let Some(id) = shared.store.read(|connection| submission.find(connection))?
+            && let Some(task) = self.made_before(submission)?
         {
-            return self.status(&id);
+            return Ok(Prepared::Known(task));
         }
         let NewTask { task, inputs } = NewTask::prepare(valid)?;
+        Ok(Prepared::New(Draft { task, inputs, submission, missing }))
+    }
+
+    /// Makes a draft durable and hands it to a lane.
+    pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
+        let shared = &self.shared;
+        let Draft { task, inputs, submission, missing } = draft;
+        if let Some(error) = missing {
+            return Err(error);
+        }
         let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
         let row = task.clone();
-        let repeated = shared.store.write(move |connection| {
-            // The same submission may have come in twice at once.
-            let known = submission.as_ref().map_or(Ok(None), |submission| submission.find(connection))?;
-            if known.is_none() {
-                store::insert(connection, &row, &inputs)?;
-                if let Some(submission) = &submission {
-                    submission.keep(connection, &row.id, row.created_at)?;
-                }
-            }
-            Ok(known)
-        })?;
-        if let Some(id) = repeated {
-            return self.status(&id);
+        let key = submission.clone();
+        let repeated =
+            shared.store.write(move |connection| store::insert_once(connection, &row, &inputs, key.as_ref()))?;
+        if let (Some(_), Some(submission)) = (repeated, &submission)
+            && let Some(task) = self.made_before(submission)?
+        {
+            return Ok(task);
         }
         shared.hub.add(task.clone());
         place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
         Ok(task)
+    }
+
+    /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.
+    pub(super) fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+        let deadline = Instant::now() + LONGEST_DISPATCH;
+        loop {
+            let Some(id) = self.shared.store.read(|connection| submission.find(connection))? else { return Ok(None) };
+            match self.status(&id) {
+                Ok(task) if !task.is_on_its_way() => return Ok(Some(task)),
+                // It got its other id, or was taken back, in between.
+                Err(error) if error.code() == ErrorCode::TaskNotFound => {}
+                Ok(_) if Instant::now() < deadline => std::thread::sleep(ON_ITS_WAY),
+                Ok(_) => {
+                    return Err(Error::new(ErrorCode::InvalidState, "the first submission is still on its way")
+                        .with_action("Send the same submission again in a while."));
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(crate) fn status(&self, id: &str) -> Result<Task> {
@@ -166,6 +230,12 @@ impl Tasks {
         let shared = &self.shared;
         let wanted = id.to_owned();
         let before = shared.store.write(move |connection| store::cancel(connection, &wanted))?;
+        if is_remote(id) {
+            if let Some(live) = shared.hub.get(id) {
+                live.request_cancel();
+            }
+            return Ok(!before.is_terminal());
+        }
         match before {
             Status::Pending => {
                 shared.queue.remove(id);
@@ -189,7 +259,8 @@ impl Tasks {
         Ok(!before.is_terminal())
     }
 
-    pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
+    /// The task, when it has a result.
+    pub(crate) fn finished(&self, id: &str) -> Result<Task> {
         let task = self.status(id)?;
         if let Some(error) = &task.error {
             return Err(Error::new(
@@ -198,13 +269,19 @@ impl Tasks {
             )
             .with_action("Submit the task again."));
         }
-        let path = if preview { task.preview_path } else { task.result_path };
-        let Some(path) = path else {
+        if task.status != Status::Done {
             return Err(Error::new(
                 ErrorCode::ResultNotReady,
                 format!("the task is {}, at {} percent", task.status.as_str(), task.progress),
             ));
-        };
+        }
+        Ok(task)
+    }
+
+    pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
+        let task = self.finished(id)?;
+        let path = if preview { task.preview_path } else { task.result_path };
+        let path = path.ok_or_else(|| Error::internal("a finished task has no files"))?;
         let extension = path.rsplit('.').next().unwrap_or_default();
         let format =
             OutputFormat::from_name(extension).ok_or_else(|| Error::internal("a result has an unknown ending"))?;

@@ -3,6 +3,8 @@
 //! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
 //! ended, the statement changes nothing and says so.
 
+use super::remote::is_remote;
+use super::repeat::Submission;
 use super::types::{MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
@@ -45,6 +47,24 @@ pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Ve
             .execute(params![task.id, name, png])?;
     }
     Ok(())
+}
+
+/// Stores a task, unless the same submission came in before; the id that it has then.
+pub(super) fn insert_once(
+    connection: &Connection,
+    task: &Task,
+    inputs: &[(String, Vec<u8>)],
+    submission: Option<&Submission>,
+) -> Result<Option<String>> {
+    // The same submission may have come in twice at once.
+    let known = submission.map_or(Ok(None), |submission| submission.find(connection))?;
+    if known.is_none() {
+        insert(connection, task, inputs)?;
+        if let Some(submission) = submission {
+            submission.keep(connection, &task.id, task.created_at)?;
+        }
+    }
+    Ok(known)
 }
 
 pub(super) fn get(connection: &Connection, id: &str) -> Result<Task> {
@@ -123,7 +143,7 @@ pub(super) fn fail(
     forget_inputs(connection, id, changed == 1)
 }
 
-fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> Result<bool> {
+pub(super) fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> Result<bool> {
     if ended {
         connection.prepare_cached("DELETE FROM task_input WHERE task_id = ?")?.execute([id])?;
     }
@@ -134,6 +154,10 @@ fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> Result<bool>
 pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
     let before = get(connection, id)?.status;
     match before {
+        // It may be running there by now: its worker ends it.
+        Status::Pending if is_remote(id) => {
+            connection.prepare_cached("UPDATE task SET cancel_requested = 1 WHERE id = ?")?.execute([id])?;
+        }
         Status::Pending => {
             fail(connection, id, None, ErrorCode::Cancelled, "cancelled before it ran")?;
         }
@@ -174,10 +198,11 @@ pub(super) fn fail_stale(
     Ok(stale)
 }
 
-/// Every task that has not ended, oldest first.
+/// Every task of this platform that has not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
-    let mut statement =
-        connection.prepare_cached("SELECT * FROM task WHERE status IN ('processing', 'pending') ORDER BY seq")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM task WHERE status IN ('processing', 'pending') AND workspace IS NULL ORDER BY seq",
+    )?;
     let rows = statement.query_map([], |row| {
         Ok(Unfinished { task: read(row)?, epoch: row.get("epoch")?, cancel_requested: row.get("cancel_requested")? })
     })?;
@@ -258,7 +283,7 @@ pub(super) fn result_of(connection: &Connection, id: &str) -> Result<Option<Opti
         .optional()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
     let parameters: String = row.get("parameters")?;
     let error_code: Option<String> = row.get("error_code")?;
     let error_detail: Option<String> = row.get("error_detail")?;

@@ -166,6 +166,13 @@ pub struct Task {
     pub finished_at: Option<Timestamp>,
 }
 
+impl Task {
+    /// Whether it is being handed to a worker: it gets another id there, and nobody has been told of this one.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.workspace.is_some() && !super::remote::is_remote(&self.id) && !self.status.is_terminal()
+    }
+}
+
 /// What to generate. In JSON one flat object: `{"model": .., "mode": .., "prompt": .., ...}`; images are data URIs there,
 /// or raw bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -49,9 +49,85 @@ pub(crate) enum Command {
     /// Keep, replace and revoke secrets, and see how they stand
     #[command(subcommand)]
     Secrets(SecretCommand),
+    /// Register, check and deploy the accounts of workers
+    Accounts(Accounts),
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+/// Settings that several commands take.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Configured {
+    /// File of settings in JSON; arguments and variables come before it
+    #[arg(long, env = "MUST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where workspaces are: https://{workspace}--must.modal.run
+    #[arg(long, env = "MUST_WORKER_ADDRESS", value_name = "TEMPLATE")]
+    pub(crate) worker_address: Option<String>,
+    /// Addresses and networks besides the public ones that workers may be at, separated by commas
+    #[arg(long, env = "MUST_WORKER_NETWORKS", value_name = "NETWORKS", value_delimiter = ',')]
+    pub(crate) worker_networks: Vec<String>,
+    /// Program and arguments that deploy a workspace, separated by spaces; {workspace} and {label} are filled in
+    #[arg(long, env = "MUST_DEPLOY_COMMAND", value_name = "COMMAND", value_delimiter = ' ')]
+    pub(crate) deploy_command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Accounts {
+    #[command(flatten)]
+    pub(crate) settings: Configured,
+    #[command(subcommand)]
+    pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Register an account; its tokens are read from standard input, a line each: token id, token secret and, if there is one, the worker's API key
+    Add {
+        /// What to call it
+        label: String,
+        /// Its workspace [default: the label]
+        #[arg(long)]
+        workspace: Option<String>,
+        /// Base URL [default: made by the template of the settings]
+        #[arg(long, value_name = "URL")]
+        address: Option<String>,
+    },
+    /// List all accounts, without their tokens
+    List,
+    /// Give an account new tokens, read as for a new one
+    Tokens {
+        /// Its id or its workspace
+        id: String,
+    },
+    /// Check a disabled account and take it back in
+    Enable {
+        /// Its id or its workspace
+        id: String,
+    },
+    /// Send nothing more to an account
+    Disable {
+        /// Its id or its workspace
+        id: String,
+    },
+    /// Ask a worker for its health; exits with 1 when it does not pass
+    Health {
+        /// Its id or its workspace
+        id: String,
+    },
+    /// Deploy a workspace and wait for its health; exits with 1 when it does not pass
+    Deploy {
+        /// Its id or its workspace
+        id: String,
+    },
+    /// Deploy every account that is not disabled; exits with 1 when one does not pass
+    DeployAll,
+    /// Let an account go; what it had not finished fails
+    Remove {
+        /// Its id or its workspace
+        id: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -59,9 +135,8 @@ pub(crate) struct Serve {
     /// Address and port; port 0 takes a free one
     #[arg(long, env = "MUST_ADDR", default_value = "127.0.0.1:8000", value_name = "ADDR")]
     pub(crate) addr: String,
-    /// File of settings in JSON; arguments and variables come before it
-    #[arg(long, env = "MUST_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Configured,
     /// Browser origins that may call from another site, separated by commas
     #[arg(long, env = "MUST_FRONTEND_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub(crate) frontend_origins: Vec<String>,
@@ -316,7 +391,8 @@ mod tests {
     use clap::CommandFactory as _;
 
     /// Read by the program itself, because a key on the command line would be seen by every user of the machine.
-    const BEYOND_ARGUMENTS: [&str; 4] = ["MUST_ACCOUNTS_KEY", "MUST_ADMIN_KEY", "MUST_API_KEY", "MUST_SCRAPE_TOKEN"];
+    const BEYOND_ARGUMENTS: [&str; 5] =
+        ["MUST_ACCOUNTS_KEY", "MUST_ADMIN_KEY", "MUST_API_KEY", "MUST_SCRAPE_TOKEN", "MUST_WORKER_API_KEY"];
 
     #[test]
     fn the_example_environment_names_every_setting_and_no_other() {

@@ -1,10 +1,12 @@
 //! The `must` program: one platform in a data folder, from the command line.
 //!
-//! Exit codes: 0 done, 1 the task failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
+//! Exit codes: 0 done, 1 the task or an account failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
 //! be used now, 4 there is no such task, secret or event, 130 interrupted.
 
+mod accounts;
 mod args;
 mod audit;
+mod config;
 mod generate;
 mod keys;
 mod output;
@@ -39,8 +41,14 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     if let Command::Serve(command) = &args.command {
         return serve::run(args, command, output).map(|()| ExitCode::SUCCESS);
     }
-    let mut settings = Settings::new(args.data_dir()?);
-    common(&mut settings, args);
+    let mut settings = match &args.command {
+        Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
+        _ => {
+            let mut settings = Settings::new(args.data_dir()?);
+            common(&mut settings, args);
+            settings
+        }
+    };
     settings.paused = !matches!(args.command, Command::Generate(_));
     let platform = Platform::open(settings)?;
     let outcome = match &args.command {
@@ -53,6 +61,7 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
         }
         Command::Keys(command) => keys::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
         Command::Secrets(command) => secrets::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
+        Command::Accounts(accounts) => accounts::run(&platform, &accounts.command, output),
         Command::Audit(command) => audit::run(&platform, command, output),
     };
     platform.close(CLOSE_DEADLINE)?;

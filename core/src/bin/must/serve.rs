@@ -1,10 +1,11 @@
 //! `must serve`.
 
 use crate::args::{Args, Serve};
+use crate::config::configured;
 use crate::output::Output;
-use crate::{CLOSE_DEADLINE, common, secret};
+use crate::{CLOSE_DEADLINE, secret};
 use must::{Error, Platform, Settings};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::mpsc;
 
 /// Serves until interrupted, then lets calls that run come to their end.
@@ -26,23 +27,7 @@ pub(crate) fn run(args: &Args, command: &Serve, output: Output) -> Result<(), Er
 
 /// Arguments and variables come first, then the file, then the defaults.
 fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
-    let data_dir = args.data_dir()?;
-    let mut settings = match &command.config {
-        None => Settings::new(data_dir),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::validation(format!("{} cannot be read: {error}", path.display())))?;
-            let mut value: Value = serde_json::from_str(&text)
-                .map_err(|error| Error::validation(format!("{} is not JSON: {error}", path.display())))?;
-            if let Some(fields) = value.as_object_mut()
-                && (args.names_data_dir() || !fields.contains_key("data_dir"))
-            {
-                fields.insert("data_dir".to_owned(), json!(data_dir));
-            }
-            Settings::from_json(&value.to_string())?
-        }
-    };
-    common(&mut settings, args);
+    let mut settings = configured(args, &command.settings)?;
     if let Some(key) = secret("MUST_API_KEY") {
         settings.api_key = Some(key);
     }

@@ -1,0 +1,348 @@
+//! Tasks that a worker runs: their rows on the way there and while they are there.
+//!
+//! A task that is on its way has a workspace and an id of this platform, which nobody is told; once a worker has accepted it, its id
+//! is `workspace::id`, with the worker's own id. What always holds: lanes never take a task that has a workspace; what a worker
+//! says moves a task forward only; a task that cannot be handed over leaves no row.
+
+use super::hub::Live;
+use super::queue::Entry;
+use super::service::{Draft, Tasks};
+use super::store;
+use super::types::{Status, Task, Timestamp};
+use crate::error::{Error, ErrorCode, Result};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often progress is written to the database, at most.
+const PROGRESS_WRITES: Duration = Duration::from_secs(1);
+
+/// Whether an id is that of a task which a worker has accepted.
+pub(crate) fn is_remote(id: &str) -> bool {
+    id.contains("::")
+}
+
+/// How a task stands on its worker.
+#[derive(Debug, Clone)]
+pub(crate) struct RemoteState {
+    pub(crate) status: Status,
+    pub(crate) progress: u8,
+    pub(crate) stage: String,
+    pub(crate) stage_detail: String,
+    /// Present exactly when it failed.
+    pub(crate) error: Option<Error>,
+}
+
+/// A task on its way, with its pictures.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    pub(crate) task: Task,
+    pub(crate) inputs: Vec<(String, Vec<u8>)>,
+}
+
+/// Tasks of a workspace that have not ended.
+pub(crate) fn remote_count(connection: &Connection, workspace: &str) -> Result<u64> {
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM task WHERE workspace = ? AND status IN ('pending', 'processing')")?;
+    let count: u32 = statement.query_row([workspace], |row| row.get(0))?;
+    Ok(u64::from(count))
+}
+
+impl Draft {
+    /// The catalog id of its model.
+    pub(crate) fn model(&self) -> &str {
+        &self.task.model
+    }
+
+    /// Whether this platform could run it.
+    pub(crate) const fn can_run_here(&self) -> bool {
+        self.missing.is_none()
+    }
+}
+
+impl Tasks {
+    /// Makes a draft durable on its way to the workspace that `choose` names, in the same transaction. None when it names none
+    /// and nothing was stored; the other task when the same submission came in meanwhile.
+    pub(crate) fn send_off<T: Send + 'static>(
+        &self,
+        draft: &Draft,
+        choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
+    ) -> Result<Result<Option<(Sending, T)>, Task>> {
+        let (mut task, inputs, key) = (draft.task.clone(), draft.inputs.clone(), draft.submission.clone());
+        let stored = self.shared.store.write(move |connection| {
+            let Some((workspace, chosen)) = choose(connection)? else { return Ok(Some(None)) };
+            task.workspace = Some(workspace);
+            "dispatching".clone_into(&mut task.stage);
+            match store::insert_once(connection, &task, &inputs, key.as_ref())? {
+                Some(_) => Ok(None),
+                None => Ok(Some(Some((Sending { task, inputs }, chosen)))),
+            }
+        })?;
+        match (stored, &draft.submission) {
+            (Some(sending), _) => Ok(Ok(sending)),
+            (None, Some(submission)) => match self.made_before(submission)? {
+                Some(task) => Ok(Err(task)),
+                None => Err(Error::new(ErrorCode::InvalidState, "the first submission under this key was taken back")),
+            },
+            (None, None) => Err(Error::internal("a task without a key was made before")),
+        }
+    }
+
+    /// Sends a task that is on its way to another workspace. None when `choose` names none, or when the task was cancelled.
+    pub(crate) fn send_elsewhere<T: Send + 'static>(
+        &self,
+        id: &str,
+        choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let id = id.to_owned();
+        self.shared.store.write(move |connection| {
+            let Some((workspace, chosen)) = choose(connection)? else { return Ok(None) };
+            let moved = connection
+                .prepare_cached("UPDATE task SET workspace = ?2, updated_at = ?3 WHERE id = ?1 AND status = 'pending'")?
+                .execute(params![id, workspace, Timestamp::now().0])?;
+            Ok((moved == 1).then_some(chosen))
+        })
+    }
+
+    /// A worker has accepted a task: it gets the id that it has there. `also` is done in the same transaction. None when the task
+    /// was cancelled on its way.
+    ///
+    /// # Errors
+    /// `remote_failed` when the worker gave an id that another task of its workspace has.
+    pub(crate) fn accepted(
+        &self,
+        sending: &Task,
+        workspace: &str,
+        remote_id: &str,
+        also: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+    ) -> Result<Option<Task>> {
+        let (old, workspace) = (sending.id.clone(), workspace.to_owned());
+        let new = format!("{workspace}::{remote_id}");
+        let task = self.shared.store.write(move |connection| {
+            let mut known = connection.prepare_cached("SELECT 1 FROM task WHERE id = ?")?;
+            if known.exists([&new])? {
+                return Err(Error::new(
+                    ErrorCode::RemoteFailed,
+                    format!("the worker {workspace} gave two tasks the same id"),
+                ));
+            }
+            store::forget_inputs(connection, &old, true)?;
+            let renamed = connection
+                .prepare_cached(
+                    "UPDATE task SET id = ?2, stage = 'queued', updated_at = ?3 WHERE id = ?1 AND status = 'pending'",
+                )?
+                .execute(params![old, new, Timestamp::now().0])?;
+            if renamed != 1 {
+                return Ok(None);
+            }
+            also(connection)?;
+            store::get(connection, &new).map(Some)
+        })?;
+        if let Some(task) = &task {
+            self.shared.hub.add(task.clone());
+        }
+        Ok(task)
+    }
+
+    /// No worker took a task that was on its way: a lane here does.
+    ///
+    /// # Errors
+    /// `queue_overloaded`; the task is as it was then.
+    pub(crate) fn take_back(&self, id: &str) -> Result<Option<Task>> {
+        let shared = &self.shared;
+        let model = shared.store.read(|connection| store::get(connection, id))?.model;
+        let place = shared.queue.reserve(&model, shared.settings.queue_wait)?;
+        let wanted = id.to_owned();
+        let task = shared.store.write(move |connection| {
+            let taken = connection
+                .prepare_cached(
+                    "UPDATE task SET workspace = NULL, stage = 'queued', updated_at = ?2 WHERE id = ?1 AND status = 'pending'",
+                )?
+                .execute(params![wanted, Timestamp::now().0])?;
+            if taken == 1 { store::get(connection, &wanted).map(Some) } else { Ok(None) }
+        })?;
+        if let Some(task) = &task {
+            shared.hub.add(task.clone());
+            place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+        }
+        Ok(task)
+    }
+
+    /// Removes a task that was on its way and that nobody was told of.
+    pub(crate) fn forget(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.shared.store.write(move |connection| {
+            connection.prepare_cached("DELETE FROM task WHERE id = ? AND workspace IS NOT NULL")?.execute([id])?;
+            Ok(())
+        })
+    }
+
+    /// Tasks that an end of the platform left on their way.
+    pub(crate) fn on_their_way(&self) -> Result<Vec<Sending>> {
+        self.shared.store.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM task WHERE workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0 ORDER BY seq",
+            )?;
+            let tasks = statement.query_map([], store::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            tasks
+                .into_iter()
+                .map(|task| Ok(Sending { inputs: store::inputs(connection, &task.id)?, task }))
+                .collect()
+        })
+    }
+
+    /// Ids of tasks on workers that have not ended, back in the hub.
+    pub(crate) fn bring_back_remote(&self) -> Result<Vec<String>> {
+        let rows = self.shared.store.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM task WHERE workspace IS NOT NULL AND status IN ('pending', 'processing') AND instr(id, '::') > 0
+                 ORDER BY seq",
+            )?;
+            let rows = statement.query_map([], |row| Ok((store::read(row)?, row.get::<_, bool>("cancel_requested")?)))?;
+            Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+        })?;
+        let back = |(task, cancelled): (Task, bool)| {
+            let id = task.id.clone();
+            let live = self.shared.hub.add(task);
+            if cancelled {
+                live.request_cancel();
+            }
+            id
+        };
+        Ok(rows.into_iter().map(back).collect())
+    }
+
+    /// Follows a task on a worker; none when it has ended.
+    pub(crate) fn follow(&self, id: &str) -> Option<Followed> {
+        self.shared.hub.get(id).map(|live| Followed { live, written: None })
+    }
+
+    /// Takes over what a worker says of a task, and shows it. True while the task goes on.
+    pub(crate) fn remote_says(&self, id: &str, followed: &mut Followed, state: RemoteState) -> Result<bool> {
+        let shared = &self.shared;
+        let before = followed.live.snapshot();
+        let now = Timestamp::now();
+        match state.status {
+            Status::Pending | Status::Processing => {
+                let begins = before.status == Status::Pending && state.status == Status::Processing;
+                let due = followed.written.is_none_or(|written| written.elapsed() >= PROGRESS_WRITES);
+                if begins || (due && before.status == Status::Processing) {
+                    followed.written = Some(Instant::now());
+                    let (id, state) = (id.to_owned(), state.clone());
+                    let still = shared.store.write(move |connection| progress(connection, &id, &state, now))?;
+                    if !still {
+                        shared.show_end(&before.id);
+                        return Ok(false);
+                    }
+                }
+                followed.live.update(|task| {
+                    if begins {
+                        task.status = Status::Processing;
+                        task.started_at = Some(now);
+                    }
+                    task.progress = state.progress;
+                    task.stage = state.stage;
+                    task.stage_detail = state.stage_detail;
+                    task.updated_at = now;
+                });
+                Ok(true)
+            }
+            Status::Done => {
+                let wanted = id.to_owned();
+                shared.store.write(move |connection| done(connection, &wanted, now))?;
+                shared.show_end(id);
+                Ok(false)
+            }
+            Status::Failed => {
+                let error = state.error.unwrap_or_else(|| Error::new(ErrorCode::RemoteFailed, "the worker failed"));
+                self.remote_failed(id, &error)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Ends a task on a worker with an error, whatever the worker does.
+    pub(crate) fn remote_failed(&self, id: &str, error: &Error) -> Result<()> {
+        let (wanted, code, detail) = (id.to_owned(), error.code(), error.detail().to_owned());
+        self.shared.store.write(move |connection| store::fail(connection, &wanted, None, code, &detail))?;
+        tracing::warn!(task = id, code = code.as_str(), detail = error.detail(), "a task failed on its worker");
+        self.shared.show_end(id);
+        Ok(())
+    }
+
+    /// Ids of the tasks of a workspace that have not ended.
+    pub(crate) fn unfinished_at(&self, workspace: &str) -> Result<Vec<String>> {
+        self.shared.store.read(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT id FROM task WHERE workspace = ? AND status IN ('pending', 'processing')")?;
+            let rows = statement.query_map([workspace], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// After how long without a word from its worker a task is given up.
+    pub(crate) fn silence_limit(&self, id: &str) -> Duration {
+        let settings = &self.shared.settings;
+        match self.shared.hub.get(id).map(|live| live.snapshot().media_type) {
+            Some(super::types::MediaType::Video) => settings.video_stale,
+            _ => settings.image_stale,
+        }
+    }
+}
+
+/// A task on a worker while somebody follows it.
+pub(crate) struct Followed {
+    live: Arc<Live>,
+    written: Option<Instant>,
+}
+
+impl Followed {
+    /// Whether a caller wants the task to end.
+    pub(crate) fn cancel_requested(&self) -> bool {
+        self.live.cancel_requested()
+    }
+
+    /// Whether the task has ended here.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.live.is_fenced() || self.live.snapshot().status.is_terminal()
+    }
+
+    /// Shows that the worker is silent.
+    pub(crate) fn show_silence(&self) {
+        self.live.update(|task| "the worker does not answer".clone_into(&mut task.stage_detail));
+    }
+}
+
+fn progress(connection: &Connection, id: &str, state: &RemoteState, now: Timestamp) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET status = CASE WHEN :running THEN 'processing' ELSE status END,
+             started_at = CASE WHEN :running THEN coalesce(started_at, :now) ELSE started_at END,
+             progress = max(progress, :progress), stage = :stage, stage_detail = :detail, updated_at = :now
+         WHERE id = :id AND status IN ('pending', 'processing')",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":running": state.status == Status::Processing, ":now": now.0, ":progress": state.progress, ":stage": state.stage,
+        ":detail": state.stage_detail, ":id": id,
+    })?;
+    Ok(changed == 1)
+}
+
+/// Ends a task whose result is on its worker.
+fn done(connection: &Connection, id: &str, now: Timestamp) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE task SET status = 'done', progress = 100, stage = 'done', stage_detail = '', result_path = :result,
+             preview_path = :preview, started_at = coalesce(started_at, :now), updated_at = :now, finished_at = :now
+         WHERE id = :id AND status IN ('pending', 'processing') RETURNING 1",
+    )?;
+    let rest = id.split_once("::").map_or(id, |(_, rest)| rest);
+    let found: Option<i64> = statement
+        .query_row(
+            named_params! {
+                ":id": id, ":now": now.0, ":result": format!("remote:/results/{rest}"),
+                ":preview": format!("remote:/preview/{rest}"),
+            },
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(found.is_some())
+}

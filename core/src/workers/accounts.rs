@@ -1,0 +1,254 @@
+//! What administrators do with accounts. Each call is one event of the audit log, written with its change.
+
+use super::account::{Account, AccountChange, AccountStatus, NewAccount};
+use super::address::is_workspace;
+use super::service::{Tokens, Workers, secret_name};
+use super::{health, store};
+use crate::audit::{Caller, NewEvent, Outcome};
+use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::{SecretText, revoke_in};
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// Most characters of a label.
+const LONGEST_LABEL: usize = 64;
+
+/// Most bytes of a token.
+const LONGEST_TOKEN: usize = 4096;
+
+impl Workers {
+    /// Registers an account; it is `pending` until it is checked.
+    ///
+    /// # Errors
+    /// `validation_error`, also for a workspace that is registered; `dependency_unavailable` while the vault is shut.
+    pub fn add(&self, new: NewAccount, caller: &Caller) -> Result<Account> {
+        let shared = &self.shared;
+        check_label(&new.label)?;
+        let workspace = new.workspace.clone().unwrap_or_else(|| new.label.clone());
+        if !is_workspace(&workspace) {
+            return Err(Error::validation("a workspace is named by 3 to 64 of a-z, 0-9 and -")
+                .with_action("Give the account a workspace of such a name."));
+        }
+        let address = self.address(new.address.as_deref(), &workspace)?;
+        let tokens = Tokens { token_id: new.token_id, token_secret: new.token_secret, api_key: new.api_key };
+        check_tokens(&tokens)?;
+        let now = shared.clock.now();
+        let id = uuid::Uuid::now_v7().to_string();
+        let sealed = shared.vault.seal_stored(&secret_name(&id), &tokens.to_text())?;
+        let account = Account {
+            id: id.clone(),
+            label: new.label,
+            workspace,
+            address,
+            status: AccountStatus::Pending,
+            error: None,
+            models: None,
+            active: 0,
+            dispatched: 0,
+            created_at: now,
+            updated_at: now,
+            checked_at: None,
+            used_at: None,
+            deployment: None,
+        };
+        let event = event(caller, "account_create", &account).with("address", &account.address);
+        let account = shared.audit.record(move |connection| {
+            if store::get(connection, &account.workspace)?.is_some() {
+                return Err(Error::validation(format!("the workspace {} is registered already", account.workspace)));
+            }
+            store::insert(connection, &account)?;
+            sealed.keep(connection, now)?;
+            Ok((found(connection, &id)?, event))
+        })?;
+        shared.count()?;
+        Ok(account)
+    }
+
+    /// Every account, in the order in which they were registered.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` when the database cannot be read.
+    pub fn list(&self) -> Result<Vec<Account>> {
+        self.shared.store.read(store::all)
+    }
+
+    /// The account with this id, or of this workspace.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn get(&self, id: &str) -> Result<Account> {
+        self.shared.store.read(|connection| found(connection, id))
+    }
+
+    /// Changes an account. One that was `ready` is checked again when its address, tokens or key changed.
+    ///
+    /// # Errors
+    /// `not_found`, `validation_error`, `dependency_unavailable`.
+    pub fn update(&self, id: &str, change: AccountChange, caller: &Caller) -> Result<Account> {
+        let shared = &self.shared;
+        if change.is_empty() {
+            return Err(Error::validation("nothing is to be changed")
+                .with_action("Give a label, an address, a token or an API key."));
+        }
+        if let Some(label) = &change.label {
+            check_label(label)?;
+        }
+        let account = self.get(id)?;
+        let address = change.address.as_deref().map(|text| shared.addresses.check_url(text)).transpose()?;
+        let now = shared.clock.now();
+        let sealed = if change.token.is_some() || change.api_key.is_some() {
+            // Tokens that have run out can be replaced, but not kept.
+            let tokens = match (change.token, change.api_key, shared.tokens(&account)) {
+                (Some((token_id, token_secret)), Some(api_key), _) => {
+                    Tokens { token_id, token_secret, api_key: Some(api_key) }
+                }
+                (Some((token_id, token_secret)), None, before) => {
+                    Tokens { token_id, token_secret, api_key: before.ok().and_then(|tokens| tokens.api_key) }
+                }
+                (None, api_key, before) => Tokens { api_key, ..before? },
+            };
+            check_tokens(&tokens)?;
+            Some(shared.vault.seal_stored(&secret_name(&account.id), &tokens.to_text())?)
+        } else {
+            None
+        };
+        let recheck = sealed.is_some() || address.as_ref().is_some_and(|address| *address != account.address);
+        let mut event = event(caller, "account_update", &account).with("tokens", sealed.is_some());
+        if let Some(address) = &address {
+            event = event.with("address", address);
+        }
+        let (id, label) = (account.id.clone(), change.label);
+        let changed = shared.audit.record(move |connection| {
+            found(connection, &id)?;
+            store::change(connection, &id, label.as_deref(), address.as_deref(), now)?;
+            if let Some(sealed) = &sealed {
+                sealed.keep(connection, now)?;
+            }
+            Ok((found(connection, &id)?, event))
+        })?;
+        if recheck && changed.status == AccountStatus::Ready { self.check(&changed, None) } else { Ok(changed) }
+    }
+
+    /// Takes a disabled account back in: it is checked, and then `ready` or `failed`.
+    ///
+    /// # Errors
+    /// `not_found`; `invalid_state` for an account that is not disabled.
+    pub fn enable(&self, id: &str, caller: &Caller) -> Result<Account> {
+        let account = self.get(id)?;
+        if account.status != AccountStatus::Disabled {
+            let detail = format!("the account {} is {}, not disabled", account.workspace, account.status.as_str());
+            return Err(Error::new(ErrorCode::InvalidState, detail).with_action("Ask for its health instead."));
+        }
+        self.check(&account, Some(event(caller, "account_enable", &account)))
+    }
+
+    /// Sends nothing more to an account; tasks that it has are followed to their end.
+    ///
+    /// # Errors
+    /// `not_found`; `invalid_state` for an account that is disabled.
+    pub fn disable(&self, id: &str, caller: &Caller) -> Result<Account> {
+        let now = self.shared.clock.now();
+        let (id, caller) = (id.to_owned(), caller.clone());
+        self.shared.audit.record(move |connection| {
+            let account = found(connection, &id)?;
+            store::disable(connection, &account, now)?;
+            Ok((found(connection, &account.id)?, event(&caller, "account_disable", &account)))
+        })
+    }
+
+    /// Asks the worker for its health once; the account is `ready` or `failed` then.
+    ///
+    /// # Errors
+    /// `not_found`; `invalid_state` for an account that is disabled or being checked.
+    pub fn health(&self, id: &str, caller: &Caller) -> Result<Account> {
+        let account = self.get(id)?;
+        if account.status == AccountStatus::Disabled {
+            return Err(store::wrong_state(&account, "be checked"));
+        }
+        self.check(&account, Some(event(caller, "account_health", &account)))
+    }
+
+    /// Lets an account go. What it had not finished ends `failed` with `remote_failed`.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn remove(&self, id: &str, caller: &Caller) -> Result<()> {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let (wanted, caller) = (id.to_owned(), caller.clone());
+        let account = shared.audit.record(move |connection| {
+            let account = found(connection, &wanted)?;
+            store::remove(connection, &account)?;
+            revoke_in(connection, &secret_name(&account.id), now)?;
+            let event = event(&caller, "account_remove", &account);
+            Ok((account, event))
+        })?;
+        shared.count()?;
+        let gone = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
+        for task in shared.tasks.unfinished_at(&account.workspace)? {
+            shared.tasks.remote_failed(&task, &gone)?;
+        }
+        Ok(())
+    }
+
+    /// One check, begun in the name of whoever asked for it.
+    fn check(&self, account: &Account, event: Option<NewEvent>) -> Result<Account> {
+        let shared = Arc::clone(&self.shared);
+        let epoch = health::begin(&shared, &account.id, event, false)?;
+        let id = account.id.clone();
+        self.wait(async move { health::finish(&shared, &id, epoch, 1).await })?;
+        self.get(&account.id)
+    }
+
+    /// Where a workspace is: said, or made by the template.
+    fn address(&self, said: Option<&str>, workspace: &str) -> Result<String> {
+        let made = match (said, &self.shared.settings.address_template) {
+            (Some(said), _) => said.to_owned(),
+            (None, Some(template)) => template.replace("{workspace}", workspace),
+            (None, None) => {
+                return Err(Error::validation("the account has no address, and there is no template for one")
+                    .with_action("Give the account an address, or set workers.address_template."));
+            }
+        };
+        self.shared.addresses.check_url(&made)
+    }
+}
+
+pub(super) fn found(connection: &Connection, id: &str) -> Result<Account> {
+    store::get(connection, id)?.ok_or_else(|| {
+        let shown: String = id.chars().take(64).collect();
+        Error::new(ErrorCode::NotFound, format!("there is no account {shown:?}"))
+            .with_action("Take an id from the list of accounts.")
+    })
+}
+
+pub(super) fn event(caller: &Caller, action: &str, account: &Account) -> NewEvent {
+    caller
+        .event(action, format!("account:{}", account.id), Outcome::Success)
+        .with("workspace", &account.workspace)
+        .with("status", account.status.as_str())
+}
+
+fn check_label(label: &str) -> Result<()> {
+    if label.trim().is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(char::is_control) {
+        return Err(Error::validation("a label is 1 to 64 characters, not blank, and without control characters"));
+    }
+    Ok(())
+}
+
+fn check_tokens(tokens: &Tokens) -> Result<()> {
+    let good = |text: &SecretText| {
+        let text = text.expose();
+        (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    for (name, text) in [
+        ("token_id", Some(&tokens.token_id)),
+        ("token_secret", Some(&tokens.token_secret)),
+        ("api_key", tokens.api_key.as_ref()),
+    ] {
+        if text.is_some_and(|text| !good(text)) {
+            return Err(Error::validation(format!("{name} must be 1 to {LONGEST_TOKEN} visible ASCII characters")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The way to a worker and back: bounded in time and size, and sure about one thing: whether a request may have arrived.
+
+use super::address::{Addresses, CheckedResolver};
+use super::settings::WorkerSettings;
+use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::SecretText;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
+use reqwest::{Client, Response};
+use serde_json::Value;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Most bytes of an answer that is no media.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// Where a request goes, and what opens the door there.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) workspace: String,
+    pub(super) address: String,
+    pub(super) api_key: Option<SecretText>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// The request did not arrive.
+    NotSent(Error),
+    /// The connection broke after it was sent: it may have arrived.
+    Broken(Error),
+    /// It may have arrived, and what came back is no use.
+    Unknown(Error),
+}
+
+impl From<NoAnswer> for Error {
+    fn from(reason: NoAnswer) -> Self {
+        match reason {
+            NoAnswer::NotSent(error) | NoAnswer::Broken(error) | NoAnswer::Unknown(error) => error,
+        }
+    }
+}
+
+/// A worker's answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as a JSON object; an empty one when it is none.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .ok()
+            .filter(Value::is_object)
+            .unwrap_or_else(|| Value::Object(Default::default()))
+    }
+
+    /// The code of a failure in the one shape of failures.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        ErrorCode::from_name(self.json().get("code")?.as_str()?)
+    }
+}
+
+/// What is asked of a worker.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) idempotency_key: Option<&'a str>,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) limit: usize,
+    pub(super) time: Duration,
+}
+
+pub(super) struct WorkerClient {
+    secure: Client,
+    plain: Client,
+    addresses: Addresses,
+    answer_timeout: Duration,
+    transfer_timeout: Duration,
+    max_result_bytes: usize,
+}
+
+impl WorkerClient {
+    pub(super) fn new(settings: &WorkerSettings, addresses: Addresses) -> Result<Self> {
+        let client = |secure: bool| {
+            crate::client::builder()?
+                .connect_timeout(settings.connect_timeout)
+                .read_timeout(settings.answer_timeout)
+                .pool_idle_timeout(Duration::from_secs(20))
+                .pool_max_idle_per_host(4)
+                .dns_resolver(CheckedResolver { addresses: addresses.clone(), secure })
+                .build()
+                .map_err(|error| Error::internal(format!("the client of workers cannot be set up: {error}")))
+        };
+        Ok(Self {
+            secure: client(true)?,
+            plain: client(false)?,
+            addresses,
+            answer_timeout: settings.answer_timeout,
+            transfer_timeout: settings.transfer_timeout,
+            max_result_bytes: settings.max_result_bytes,
+        })
+    }
+
+    pub(super) fn get(&self, path: impl Into<String>) -> Ask<'static> {
+        self.ask(Method::GET, path)
+    }
+
+    pub(super) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'static> {
+        Ask {
+            method,
+            path: path.into(),
+            idempotency_key: None,
+            body: None,
+            limit: LARGEST_ANSWER,
+            time: self.answer_timeout,
+        }
+    }
+
+    pub(super) fn media(&self, path: impl Into<String>) -> Ask<'static> {
+        Ask { limit: self.max_result_bytes, time: self.transfer_timeout, ..self.get(path) }
+    }
+
+    /// Sends a request and reads the answer, whatever its status; one that leads elsewhere is no answer.
+    pub(super) async fn send(&self, target: &Target, ask: Ask<'_>) -> Result<Answer, NoAnswer> {
+        let url = Url::parse(&format!("{}{}", target.address, ask.path))
+            .map_err(|_| NoAnswer::NotSent(Error::internal("the address of an account is no URL")))?;
+        let secure = url.scheme() == "https";
+        // Clients resolve names and not addresses, so these are judged here.
+        let literal = match url.host() {
+            Some(Host::Ipv4(v4)) => Some(v4.into()),
+            Some(Host::Ipv6(v6)) => Some(v6.into()),
+            _ => None,
+        };
+        if let Some(address) = literal {
+            self.addresses.check_literal(address, secure).map_err(NoAnswer::NotSent)?;
+        }
+        let client = if secure { &self.secure } else { &self.plain };
+        let mut request = client.request(ask.method, url).timeout(ask.time);
+        if let Some(key) = &target.api_key {
+            let mut value = HeaderValue::from_str(key.expose()).map_err(|_| {
+                NoAnswer::NotSent(Error::validation("the API key of a worker cannot be sent in a header"))
+            })?;
+            value.set_sensitive(true);
+            request = request.header("x-api-key", value);
+        }
+        if let Some(key) = ask.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = ask.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let response = request.send().await.map_err(|error| no_answer(target, &error))?;
+        read(target, response, ask.limit).await
+    }
+}
+
+async fn read(target: &Target, mut response: Response, limit: usize) -> Result<Answer, NoAnswer> {
+    let workspace = &target.workspace;
+    let unknown = |detail: String| NoAnswer::Unknown(Error::new(ErrorCode::RemoteFailed, detail));
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(unknown(format!("the worker {workspace} answered with a redirect, which is not followed")));
+    }
+    let too_large = || unknown(format!("the worker {workspace} sent more than {limit} bytes"));
+    let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let mut body = Vec::with_capacity(announced.unwrap_or(0).min(1 << 20));
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(target, &error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, content_type, body })
+}
+
+/// What went wrong on the way, in words that hold nothing of the request.
+fn no_answer(target: &Target, error: &reqwest::Error) -> NoAnswer {
+    let workspace = &target.workspace;
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let detail = if error.is_timeout() {
+        format!("the worker {workspace} did not answer in time")
+    } else {
+        format!("the worker {workspace} cannot be reached: {cause}")
+    };
+    let failed = Error::new(ErrorCode::RemoteFailed, detail);
+    if error.is_connect() || error.is_builder() {
+        NoAnswer::NotSent(failed)
+    } else if error.is_timeout() {
+        NoAnswer::Unknown(failed)
+    } else {
+        NoAnswer::Broken(failed)
+    }
+}

@@ -1,0 +1,122 @@
+//! Following a task at its worker until it has ended: what the worker says is shown here, and a cancellation is carried there.
+
+use super::address::split_id;
+use super::client::Target;
+use super::protocol::{self, unexpected};
+use super::service::Shared;
+use super::{dispatch, store};
+use crate::error::{Error, ErrorCode, Result};
+use crate::task::{Followed, RemoteState};
+use http::{Method, StatusCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon a worker is asked for the first time; the pauses double up to the one of the settings.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
+/// Unanswered questions in a row after which an account has failed.
+const MOST_SILENCES: u32 = 3;
+
+pub(super) async fn follow(shared: Arc<Shared>, id: String) {
+    let Ok(Some((workspace, remote_id))) = split_id(&id) else { return };
+    let Some(mut followed) = shared.tasks.follow(&id) else { return };
+    let mut pause = FIRST_LOOK.min(shared.settings.poll_interval);
+    let (mut heard, mut silences, mut told) = (Instant::now(), 0, false);
+    let limit = shared.tasks.silence_limit(&id);
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(shared.settings.poll_interval);
+        let place = workspace.to_owned();
+        let target = match shared.blocking(move |shared| shared.target_of(&place)).await {
+            Ok(target) => target,
+            // The account was removed, and its tasks were ended.
+            Err(error) if error.code() == ErrorCode::ProxyTargetInvalid => return,
+            Err(error) => {
+                tracing::warn!(task = id, detail = error.detail(), "a task cannot be followed");
+                continue;
+            }
+        };
+        if followed.has_ended() {
+            // Given up here: the worker need not go on.
+            let _ = cancel_there(&shared, &target, remote_id).await;
+            return;
+        }
+        if followed.cancel_requested() && !told {
+            told = cancel_there(&shared, &target, remote_id).await.is_ok();
+        }
+        match ask(&shared, &target, remote_id).await {
+            Ok(state) => {
+                (heard, silences) = (Instant::now(), 0);
+                match says(&shared, &id, followed, state).await {
+                    Some(still) => followed = still,
+                    None => return,
+                }
+            }
+            Err(error) if error.code() == ErrorCode::TaskNotFound => {
+                let lost = Error::new(ErrorCode::RemoteFailed, error.detail());
+                end(&shared, &id, lost).await;
+                return;
+            }
+            Err(error) => {
+                silences += 1;
+                followed.show_silence();
+                if silences == MOST_SILENCES {
+                    blame(&shared, workspace, &error).await;
+                }
+                if heard.elapsed() >= limit {
+                    let silent = format!("{}; nothing was heard of it for {} s", error.detail(), limit.as_secs());
+                    end(&shared, &id, Error::new(ErrorCode::RemoteFailed, silent)).await;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Takes over what a worker says; none when the task has ended.
+async fn says(shared: &Arc<Shared>, id: &str, mut followed: Followed, state: RemoteState) -> Option<Followed> {
+    let wanted = id.to_owned();
+    let outcome = shared.blocking(move |shared| {
+        let goes_on = shared.tasks.remote_says(&wanted, &mut followed, state);
+        Ok((goes_on, followed))
+    });
+    match outcome.await {
+        Ok((Ok(true), followed)) => Some(followed),
+        Ok((Ok(false), _)) => None,
+        // Not written: the worker will say the same when it is asked again.
+        Ok((Err(error), followed)) => {
+            tracing::error!(task = id, code = error.code().as_str(), "what a worker says could not be written");
+            (error.code() != ErrorCode::InvalidState).then_some(followed)
+        }
+        Err(_) => None,
+    }
+}
+
+async fn end(shared: &Arc<Shared>, id: &str, error: Error) {
+    let wanted = id.to_owned();
+    if let Err(error) = shared.blocking(move |shared| shared.tasks.remote_failed(&wanted, &error)).await {
+        tracing::error!(task = id, code = error.code().as_str(), "the end of a task could not be written");
+    }
+}
+
+async fn ask(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<RemoteState> {
+    let answer = shared.client.send(target, shared.client.get(format!("/status/{remote_id}"))).await;
+    protocol::state(target, &answer.map_err(Error::from)?)
+}
+
+/// Asks a worker to end a task; one that it does not have, or that has ended, is what was wanted.
+pub(super) async fn cancel_there(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<()> {
+    let ask = shared.client.ask(Method::POST, format!("/tasks/{remote_id}/cancel"));
+    let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
+    match answer.status {
+        StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(()),
+        status => Err(unexpected(target, &format!("does not end a task: status {}", status.as_u16()))),
+    }
+}
+
+async fn blame(shared: &Arc<Shared>, workspace: &str, error: &Error) {
+    let place = workspace.to_owned();
+    if let Ok(Some(account)) = shared.blocking(move |shared| shared.store.read(|db| store::get(db, &place))).await {
+        dispatch::fail(shared, &account, error).await;
+    }
+}

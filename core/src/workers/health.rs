@@ -1,0 +1,158 @@
+//! Health checks: the only way to `ready`.
+
+use super::account::{Account, AccountStatus};
+use super::accounts::found;
+use super::client::Target;
+use super::protocol::unexpected;
+use super::service::Shared;
+use super::{dispatch, store};
+use crate::audit::{NewEvent, Outcome};
+use crate::error::{Error, ErrorCode, Result};
+use http::StatusCode;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest pause between two looks for accounts that are due.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// Begins a check, with the event of whoever asked for it; the epoch that its outcome names. `deploys` notes a deployment too.
+pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, deploys: bool) -> Result<i64> {
+    let (id, now) = (id.to_owned(), shared.clock.now());
+    let work = move |connection: &rusqlite::Connection| {
+        let account = found(connection, &id)?;
+        let epoch = store::begin_check(connection, &account, now)?;
+        if deploys {
+            store::deploy_began(connection, &id, now)?;
+        }
+        Ok(epoch)
+    };
+    match event {
+        Some(event) => shared.audit.record(move |connection| Ok((work(connection)?, event))),
+        None => shared.store.write(work),
+    }
+}
+
+/// Asks up to `tries` times, and ends the check.
+pub(super) async fn finish(shared: &Arc<Shared>, id: &str, epoch: i64, tries: u32) {
+    let mut outcome = Err(Error::internal("health was not asked for"));
+    for attempt in 0..tries.max(1) {
+        if attempt > 0 {
+            tokio::time::sleep(shared.settings.health_pause).await;
+        }
+        outcome = ask(shared, id).await;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    end(shared, id, epoch, outcome).await;
+}
+
+/// Ends a check with its outcome; a worker that is back is told what it need no longer do.
+pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Result<Option<Vec<String>>>) {
+    let wanted = id.to_owned();
+    let ended = shared.blocking(move |shared| {
+        let now = shared.clock.now();
+        let audit = shared.audit.in_transaction();
+        shared.store.write(move |connection| {
+            let ended = store::end_check(connection, &wanted, epoch, &outcome, now)?;
+            let account = found(connection, &wanted)?;
+            if ended {
+                let (action, result) = match &outcome {
+                    Ok(_) => ("account_ready", Outcome::Success),
+                    Err(_) => ("account_failed", Outcome::Failure),
+                };
+                let mut event = NewEvent::internal(action, &format!("account:{}", account.id), result)
+                    .with("workspace", &account.workspace);
+                if let Err(error) = &outcome {
+                    event = event.with("code", error.code()).with("detail", error.detail());
+                }
+                audit.append(connection, event)?;
+            }
+            Ok((ended, account))
+        })
+    });
+    match ended.await {
+        Ok((true, account)) if account.status == AccountStatus::Ready => {
+            tracing::info!(workspace = account.workspace, "a worker is ready");
+            dispatch::end_abandoned(shared, &account.workspace).await;
+        }
+        Ok((true, account)) => {
+            let detail = account.error.as_ref().map_or("", |error| error.detail.as_str());
+            tracing::warn!(workspace = account.workspace, detail, "a worker did not pass its check");
+        }
+        Ok((false, _)) => {}
+        Err(error) => tracing::error!(code = error.code().as_str(), "the outcome of a check could not be written"),
+    }
+}
+
+/// Asks once whether the worker is well and lets us in; which models it offers, when it says so.
+async fn ask(shared: &Arc<Shared>, id: &str) -> Result<Option<Vec<String>>> {
+    let wanted = id.to_owned();
+    let target = shared.blocking(move |shared| shared.target(&shared.store.read(|db| found(db, &wanted))?)).await?;
+    let answer = shared.client.send(&target, shared.client.get("/health")).await.map_err(Error::from)?;
+    if answer.status != StatusCode::OK || answer.json().get("ok") != Some(&Value::Bool(true)) {
+        return Err(unexpected(&target, &format!("is not well: status {}", answer.status.as_u16())));
+    }
+    let answer = shared.client.send(&target, shared.client.get("/models")).await.map_err(Error::from)?;
+    models(&target, answer.status, &answer.json())
+}
+
+fn models(target: &Target, status: StatusCode, body: &Value) -> Result<Option<Vec<String>>> {
+    match status {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(Error::new(
+                ErrorCode::RemoteFailed,
+                format!("the worker {} does not accept our API key", target.workspace),
+            )
+            .with_action("Give the account the API key of its worker."));
+        }
+        _ => return Ok(None),
+    }
+    let Some(list) = body.get("models").and_then(Value::as_array) else { return Ok(None) };
+    let offered = list.iter().filter(|model| model.get("available") != Some(&Value::Bool(false)));
+    let ids = offered.filter_map(|model| model.get("id").and_then(Value::as_str));
+    Ok(Some(ids.take(1000).map(|id| id.chars().take(64).collect()).collect()))
+}
+
+/// Goes on with a check that an end of the platform cut short.
+pub(super) async fn check_again(shared: Arc<Shared>, account: Account, epoch: i64) {
+    finish(&shared, &account.id, epoch, 1).await;
+}
+
+/// Checks failed accounts again from time to time, for as long as the platform is open.
+pub(super) async fn recheck(shared: Arc<Shared>) {
+    let every = shared.settings.recheck_interval;
+    if every.is_zero() {
+        return;
+    }
+    loop {
+        tokio::time::sleep(every.min(LONGEST_LOOK)).await;
+        let due = shared.blocking(move |shared| {
+            let before = shared.clock.now().0.saturating_sub(i64::try_from(every.as_millis()).unwrap_or(i64::MAX));
+            let failed = |account: &Account| {
+                account.status == AccountStatus::Failed
+                    && account.updated_at.0.max(account.checked_at.map_or(0, |at| at.0)) <= before
+            };
+            let all = shared.store.read(store::all)?;
+            Ok(all.into_iter().filter(failed).collect::<Vec<_>>())
+        });
+        let Ok(due) = due.await else { continue };
+        for account in due {
+            // Asked first: a worker that is still away changes nothing and fills no log.
+            if ask(&shared, &account.id).await.is_err() {
+                let id = account.id.clone();
+                let now = shared.clock.now();
+                let _ = shared
+                    .blocking(move |shared| shared.store.write(move |db| store::still_failed(db, &id, now)))
+                    .await;
+                continue;
+            }
+            let id = account.id.clone();
+            if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &id, None, false)).await {
+                finish(&shared, &account.id, epoch, 1).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Calls on tasks that a worker runs.
+
+use super::address::{invalid_target, split_id};
+use super::client::Target;
+use super::protocol::{self, unexpected};
+use super::service::Workers;
+use super::{follow, store};
+use crate::error::{Error, ErrorCode, Result};
+use crate::task::{Media, Status, Task, TaskEvents};
+use http::{Method, StatusCode};
+use std::sync::Arc;
+
+impl Workers {
+    /// Whether a task is at a worker.
+    ///
+    /// # Errors
+    /// `proxy_target_invalid` for an id that names a workspace which is none of ours. Nothing is sent anywhere.
+    pub(crate) fn is_elsewhere(&self, id: &str) -> Result<bool> {
+        let Some((workspace, _)) = split_id(id)? else { return Ok(false) };
+        let account = self.shared.store.read(|connection| store::get(connection, workspace))?;
+        match account {
+            Some(account) if account.workspace == workspace => Ok(true),
+            _ => Err(invalid_target()),
+        }
+    }
+
+    /// How a task at a worker stands, by what was last heard of it.
+    pub(crate) fn status(&self, id: &str) -> Result<Task> {
+        self.shared.tasks.status(id)
+    }
+
+    /// Follows a task at a worker.
+    pub(crate) fn events(&self, id: &str) -> Result<TaskEvents> {
+        self.shared.tasks.events(id)
+    }
+
+    /// Asks a task at a worker to end; true when it had not ended. It is durable here, and carried there until it arrives.
+    pub(crate) fn cancel(&self, id: &str) -> Result<bool> {
+        let accepted = self.shared.tasks.cancel(id)?;
+        if accepted {
+            let (target, remote_id) = self.target(id)?;
+            let shared = Arc::clone(&self.shared);
+            // Whoever follows the task tries again if this does not arrive.
+            self.spawn(async move {
+                let _ = follow::cancel_there(&shared, &target, &remote_id).await;
+            })?;
+        }
+        Ok(accepted)
+    }
+
+    /// The result or the preview of a task at a worker.
+    pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
+        self.shared.tasks.finished(id)?;
+        let (target, remote_id) = self.target(id)?;
+        let shared = Arc::clone(&self.shared);
+        let (kind, shown) = (if preview { "preview" } else { "results" }, id.to_owned());
+        self.wait(async move {
+            let answer = shared.client.send(&target, shared.client.media(format!("/{kind}/{remote_id}"))).await;
+            protocol::media(&target, answer.map_err(Error::from)?, &shown, preview)
+        })?
+    }
+
+    /// Removes an ended task, there and here. One that never had a result is removed here whatever the worker says.
+    pub(crate) fn delete(&self, id: &str) -> Result<()> {
+        let task = self.shared.tasks.status(id)?;
+        if task.status.is_terminal() {
+            let (target, remote_id) = self.target(id)?;
+            let shared = Arc::clone(&self.shared);
+            let deleted = self.wait(async move {
+                let ask = shared.client.ask(Method::DELETE, format!("/gallery/{remote_id}"));
+                let answer = shared.client.send(&target, ask).await.map_err(Error::from)?;
+                match answer.status {
+                    StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+                    StatusCode::NOT_FOUND if answer.code() == Some(ErrorCode::TaskNotFound) => Ok(()),
+                    status => Err(unexpected(&target, &format!("does not delete a task: status {}", status.as_u16()))),
+                }
+            })?;
+            if task.status == Status::Done {
+                deleted?;
+            }
+        }
+        self.shared.tasks.delete(id)
+    }
+
+    fn target(&self, id: &str) -> Result<(Target, String)> {
+        let (workspace, remote_id) = split_id(id)?.ok_or_else(invalid_target)?;
+        Ok((self.shared.target_of(workspace)?, remote_id.to_owned()))
+    }
+}

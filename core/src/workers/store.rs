@@ -1,0 +1,278 @@
+//! Every statement that touches the tables of workers.
+
+use super::account::{Account, AccountError, AccountStatus, Deployment};
+use crate::error::{Error, ErrorCode, Result};
+use crate::store::Migration;
+use crate::task::{self, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+pub(crate) const MIGRATION: Migration = Migration { name: "workers", sql: include_str!("schema.sql") };
+
+/// How long a submission that may have been taken is worth ending: workers remember keys for a day.
+const ABANDONED_LIFE_MS: i64 = 24 * 3600 * 1000;
+
+/// Most characters of a detail that is kept.
+const LONGEST_DETAIL: usize = 512;
+
+pub(super) fn insert(connection: &Connection, account: &Account) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO worker_account (id, label, workspace, address, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            account.id, account.label, account.workspace, account.address, account.created_at.0, account.updated_at.0
+        ])?;
+    Ok(())
+}
+
+/// Every account, in the order in which they were registered.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Account>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM worker_account ORDER BY created_at, id")?;
+    let mut accounts = statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for account in &mut accounts {
+        account.active = task::remote_count(connection, &account.workspace)?;
+    }
+    Ok(accounts)
+}
+
+/// The account with this id, or of this workspace.
+pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<Account>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE id = ?1 OR workspace = ?1")?;
+    let Some(mut account) = statement.query_row([id], read).optional()? else { return Ok(None) };
+    account.active = task::remote_count(connection, &account.workspace)?;
+    Ok(Some(account))
+}
+
+/// How many accounts there are of each state.
+pub(super) fn counts(connection: &Connection) -> Result<Vec<(AccountStatus, usize)>> {
+    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM worker_account GROUP BY status")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?)))?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().filter_map(|(name, count)| Some((AccountStatus::from_name(&name)?, count as usize))).collect())
+}
+
+/// The ready account that offers a model and is used least, and of those the one whose last use is longest ago.
+pub(super) fn choose(connection: &Connection, model: &str, tried: &[String]) -> Result<Option<Account>> {
+    let mut ready = all(connection)?;
+    ready.retain(|account| {
+        account.status == AccountStatus::Ready
+            && !tried.contains(&account.id)
+            && account.models.as_ref().is_none_or(|models| models.iter().any(|known| known == model))
+    });
+    Ok(ready.into_iter().min_by_key(|account| (account.active, account.used_at, account.dispatched)))
+}
+
+/// Notes that a task is about to be sent.
+pub(super) fn used(connection: &Connection, id: &str, now: Timestamp) -> Result<()> {
+    connection.prepare_cached("UPDATE worker_account SET used_at = ? WHERE id = ?")?.execute(params![now.0, id])?;
+    Ok(())
+}
+
+/// Notes that a task was accepted.
+pub(super) fn accepted(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE worker_account SET dispatched = dispatched + 1 WHERE id = ?")?.execute([id])?;
+    Ok(())
+}
+
+pub(super) fn change(
+    connection: &Connection,
+    id: &str,
+    label: Option<&str>,
+    address: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE worker_account SET label = coalesce(?2, label), address = coalesce(?3, address), updated_at = ?4 WHERE id = ?1",
+        )?
+        .execute(params![id, label, address, now.0])?;
+    Ok(())
+}
+
+/// Lets an account go; its abandoned submissions go with it.
+pub(super) fn remove(connection: &Connection, account: &Account) -> Result<()> {
+    connection.prepare_cached("DELETE FROM worker_account WHERE id = ?")?.execute([&account.id])?;
+    connection.prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ?")?.execute([&account.workspace])?;
+    Ok(())
+}
+
+/// Begins a check; the epoch that its outcome has to name.
+///
+/// # Errors
+/// `invalid_state` from a state that may not become `checking`, and for an account that is being checked.
+pub(super) fn begin_check(connection: &Connection, account: &Account, now: Timestamp) -> Result<i64> {
+    if !account.status.may_become(AccountStatus::Checking) {
+        return Err(wrong_state(account, "be checked"));
+    }
+    let mut statement = connection.prepare_cached(
+        "UPDATE worker_account SET status = 'checking', error_code = NULL, error_detail = NULL, epoch = epoch + 1, updated_at = ?2
+         WHERE id = ?1 RETURNING epoch",
+    )?;
+    Ok(statement.query_row(params![account.id, now.0], |row| row.get(0))?)
+}
+
+/// Ends a check, unless the account was disabled, removed or checked anew meanwhile; whether it did.
+pub(super) fn end_check(
+    connection: &Connection,
+    id: &str,
+    epoch: i64,
+    outcome: &Result<Option<Vec<String>>>,
+    now: Timestamp,
+) -> Result<bool> {
+    let (status, code, detail) = match outcome {
+        Ok(_) => (AccountStatus::Ready, None, None),
+        Err(error) => (AccountStatus::Failed, Some(error.code().as_str()), Some(cut(error.detail()))),
+    };
+    let models = match outcome {
+        Ok(Some(models)) => serde_json::to_string(models).ok(),
+        _ => None,
+    };
+    let changed = connection
+        .prepare_cached(
+            "UPDATE worker_account SET status = ?3, error_code = ?4, error_detail = ?5, models = ?6, checked_at = ?7, updated_at = ?7
+             WHERE id = ?1 AND epoch = ?2 AND status = 'checking'",
+        )?
+        .execute(params![id, epoch, status.as_str(), code, detail, models, now.0])?;
+    Ok(changed == 1)
+}
+
+/// A ready account failed; false when it was not ready.
+pub(super) fn fail(connection: &Connection, id: &str, error: &Error, now: Timestamp) -> Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE worker_account SET status = 'failed', error_code = ?2, error_detail = ?3, updated_at = ?4
+             WHERE id = ?1 AND status = 'ready'",
+        )?
+        .execute(params![id, error.code().as_str(), cut(error.detail()), now.0])?;
+    Ok(changed == 1)
+}
+
+/// Notes that a failed account was asked for its health again, and is as it was.
+pub(super) fn still_failed(connection: &Connection, id: &str, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE worker_account SET checked_at = ?2 WHERE id = ?1 AND status = 'failed'")?
+        .execute(params![id, now.0])?;
+    Ok(())
+}
+
+/// # Errors
+/// `invalid_state` for an account that is disabled.
+pub(super) fn disable(connection: &Connection, account: &Account, now: Timestamp) -> Result<()> {
+    if !account.status.may_become(AccountStatus::Disabled) {
+        return Err(wrong_state(account, "be disabled"));
+    }
+    connection
+        .prepare_cached(
+            "UPDATE worker_account SET status = 'disabled', error_code = NULL, error_detail = NULL, epoch = epoch + 1, updated_at = ?2
+             WHERE id = ?1",
+        )?
+        .execute(params![account.id, now.0])?;
+    Ok(())
+}
+
+/// Checks that an end of the platform cut short, with the epoch of each.
+pub(super) fn interrupted(connection: &Connection) -> Result<Vec<(Account, i64)>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE status = 'checking'")?;
+    let rows = statement.query_map([], |row| Ok((read(row)?, row.get("epoch")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn deploy_began(connection: &Connection, id: &str, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE worker_account SET deploy_started_at = ?2, deploy_finished_at = NULL, deploy_ok = 0, deploy_output = '' WHERE id = ?1",
+        )?
+        .execute(params![id, now.0])?;
+    Ok(())
+}
+
+pub(super) fn deploy_ended(connection: &Connection, id: &str, ok: bool, output: &str, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE worker_account SET deploy_finished_at = ?4, deploy_ok = ?2, deploy_output = ?3 WHERE id = ?1",
+        )?
+        .execute(params![id, ok, output, now.0])?;
+    Ok(())
+}
+
+/// Keeps a submission that a worker may have taken.
+pub(super) fn abandon(
+    connection: &Connection,
+    workspace: &str,
+    key: &str,
+    request: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM worker_abandoned WHERE created_at < ?")?
+        .execute([now.0 - ABANDONED_LIFE_MS])?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO worker_abandoned (workspace, key, request, created_at) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![workspace, key, request, now.0])?;
+    Ok(())
+}
+
+/// The submissions that a worker may have taken: key and request.
+pub(super) fn abandoned(connection: &Connection, workspace: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut statement = connection
+        .prepare_cached("SELECT key, request FROM worker_abandoned WHERE workspace = ? ORDER BY created_at")?;
+    let rows = statement.query_map([workspace], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn forget_abandoned(connection: &Connection, workspace: &str, key: &str) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ? AND key = ?")?
+        .execute(params![workspace, key])?;
+    Ok(())
+}
+
+pub(super) fn wrong_state(account: &Account, what: &str) -> Error {
+    let (workspace, status) = (&account.workspace, account.status.as_str());
+    let advice = match account.status {
+        AccountStatus::Disabled => "Enable the account: that checks it too.",
+        AccountStatus::Checking => "Wait until the check that runs has ended.",
+        _ => "See how the account stands.",
+    };
+    Error::new(ErrorCode::InvalidState, format!("the account {workspace} is {status} and cannot {what}"))
+        .with_action(advice)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST_DETAIL).collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let moment = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(Timestamp));
+    let status: String = row.get("status")?;
+    let models: Option<String> = row.get("models")?;
+    let code: Option<String> = row.get("error_code")?;
+    let detail: Option<String> = row.get("error_detail")?;
+    let deployment = match moment("deploy_started_at")? {
+        None => None,
+        Some(started_at) => Some(Deployment {
+            started_at,
+            finished_at: moment("deploy_finished_at")?,
+            ok: row.get("deploy_ok")?,
+            output: row.get("deploy_output")?,
+        }),
+    };
+    Ok(Account {
+        id: row.get("id")?,
+        label: row.get("label")?,
+        workspace: row.get("workspace")?,
+        address: row.get("address")?,
+        status: AccountStatus::from_name(&status).unwrap_or(AccountStatus::Failed),
+        error: code.map(|code| AccountError { code, detail: detail.unwrap_or_default() }),
+        models: models.and_then(|text| serde_json::from_str(&text).ok()),
+        active: 0,
+        dispatched: u64::from(row.get::<_, u32>("dispatched")?),
+        created_at: Timestamp(row.get("created_at")?),
+        updated_at: Timestamp(row.get("updated_at")?),
+        checked_at: moment("checked_at")?,
+        used_at: moment("used_at")?,
+        deployment,
+    })
+}

@@ -1,0 +1,225 @@
+//! The life of accounts.
+
+use super::super::account::AccountStatus;
+use super::fake::{Fake, Say};
+use super::{
+    TOKEN_ID, TOKEN_SECRET, WORKER_KEY, add, add_ready, caller, gateway, gateway_settings, open, until, worker,
+};
+use crate::secrets::SecretText;
+use crate::workers::{AccountChange, NewAccount};
+use crate::{ErrorCode, Platform, Status};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn status(platform: &Platform, id: &str) -> AccountStatus {
+    platform.workers().unwrap().get(id).unwrap().status
+}
+
+#[test]
+fn ready_is_reached_by_a_passed_check_alone() {
+    let well = Arc::new(AtomicBool::new(true));
+    let switch = Arc::clone(&well);
+    let fake = Fake::start(move |request| match (switch.load(Ordering::SeqCst), request.path.as_str()) {
+        (true, "/health") => Say::Json(200, json!({"ok": true})),
+        (true, _) => {
+            Say::Json(200, json!({"models": [{"id": "one", "available": true}, {"id": "two", "available": false}]}))
+        }
+        (false, _) => Say::Json(500, json!({})),
+    });
+    let gateway = gateway();
+    let workers = gateway.platform.workers().unwrap();
+    let account = add(&gateway.platform, "team-a", &fake.url());
+    assert_eq!((account.status, account.models), (AccountStatus::Pending, None));
+    let checked = workers.health(&account.id, &caller()).unwrap();
+    assert_eq!((checked.status, checked.models), (AccountStatus::Ready, Some(vec!["one".to_owned()])));
+    assert!(checked.checked_at.is_some());
+    well.store(false, Ordering::SeqCst);
+    assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Ready, "it stays ready until something happens");
+    let failed = workers.health("team-a", &caller()).unwrap();
+    assert_eq!(failed.status, AccountStatus::Failed);
+    assert_eq!(failed.error.unwrap().code, "remote_failed");
+    assert_eq!(workers.enable("team-a", &caller()).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(workers.disable("team-a", &caller()).unwrap().status, AccountStatus::Disabled);
+    assert_eq!(workers.disable("team-a", &caller()).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(workers.health("team-a", &caller()).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(workers.enable("team-a", &caller()).unwrap().status, AccountStatus::Failed);
+    well.store(true, Ordering::SeqCst);
+    workers.disable("team-a", &caller()).unwrap();
+    assert_eq!(workers.enable("team-a", &caller()).unwrap().status, AccountStatus::Ready);
+    workers.remove("team-a", &caller()).unwrap();
+    assert_eq!(workers.get("team-a").unwrap_err().code(), ErrorCode::NotFound);
+    assert!(workers.list().unwrap().is_empty());
+    let events = gateway.platform.audit().unwrap().list(&Default::default(), &caller()).unwrap().logs;
+    for action in ["create", "health", "ready", "failed", "disable", "enable", "remove"] {
+        assert!(events.iter().any(|event| event.action == format!("account_{action}")), "{action}");
+    }
+}
+
+#[test]
+fn every_walk_through_the_states_keeps_to_the_table() {
+    // Every sequence of four out of these, against the table itself and the database's trigger.
+    let gateway = gateway();
+    let store = &gateway.platform.workers().unwrap().shared.store;
+    let all = AccountStatus::ALL;
+    let account = add(&gateway.platform, "team-a", "http://127.0.0.1:1");
+    for walk in 0..all.len().pow(4) {
+        let steps: Vec<AccountStatus> = (0..4).map(|at| all[walk / all.len().pow(at) % all.len()]).collect();
+        let id = account.id.clone();
+        let reached = store.write(move |connection| {
+            connection.execute("DELETE FROM worker_account", [])?;
+            super::super::store::insert(connection, &account_row(&id))?;
+            let mut at = AccountStatus::Pending;
+            for next in steps {
+                let changed = connection.execute(
+                    "UPDATE worker_account SET status = ?1, error_code = CASE WHEN ?1 = 'failed' THEN 'x' END",
+                    [next.as_str()],
+                );
+                assert_eq!(changed.is_ok(), at == next || at.may_become(next), "{at:?} to {next:?}");
+                if changed.is_ok() {
+                    at = next;
+                }
+            }
+            Ok(at)
+        });
+        assert!(reached.is_ok());
+    }
+    assert!(!AccountStatus::Ready.may_become(AccountStatus::Pending));
+    assert!(!AccountStatus::Failed.may_become(AccountStatus::Ready));
+    let to_ready: Vec<_> = all.into_iter().filter(|from| from.may_become(AccountStatus::Ready)).collect();
+    assert_eq!(to_ready, [AccountStatus::Checking]);
+    let from_disabled: Vec<_> = all.into_iter().filter(|next| AccountStatus::Disabled.may_become(*next)).collect();
+    assert_eq!(from_disabled, [AccountStatus::Checking]);
+}
+
+fn account_row(id: &str) -> crate::workers::Account {
+    let now = crate::task::Timestamp(0);
+    crate::workers::Account {
+        id: id.to_owned(),
+        label: "a".to_owned(),
+        workspace: "team-a".to_owned(),
+        address: String::new(),
+        status: AccountStatus::Pending,
+        error: None,
+        models: None,
+        active: 0,
+        dispatched: 0,
+        created_at: now,
+        updated_at: now,
+        checked_at: None,
+        used_at: None,
+        deployment: None,
+    }
+}
+
+#[test]
+fn what_makes_no_account_is_refused_and_leaves_nothing() {
+    let gateway = gateway();
+    let workers = gateway.platform.workers().unwrap();
+    let secret = |text: &str| SecretText::new(text);
+    let new =
+        |label: &str| NewAccount::new(label, secret(TOKEN_ID), secret(TOKEN_SECRET)).address("http://127.0.0.1:1");
+    add(&gateway.platform, "team-a", "http://127.0.0.1:1");
+    for account in [
+        new("team-a"),
+        new("Team A"),
+        new(" "),
+        new(&"x".repeat(65)),
+        new("ok-label").workspace("UPPER"),
+        new("ok-label").address("http://8.8.8.8"),
+        new("ok-label").api_key(secret("two words")),
+        NewAccount::new("ok-label", secret(""), secret(TOKEN_SECRET)).address("http://127.0.0.1:1"),
+        NewAccount::new("ok-label", secret(TOKEN_ID), secret("line\nbreak")).address("http://127.0.0.1:1"),
+        NewAccount::new("ok-label", secret(TOKEN_ID), secret(TOKEN_SECRET)),
+    ] {
+        let error = workers.add(account, &caller()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ValidationError, "{error}");
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+    assert_eq!(workers.list().unwrap().len(), 1);
+    assert_eq!(
+        workers.update("team-a", AccountChange::default(), &caller()).unwrap_err().code(),
+        ErrorCode::ValidationError
+    );
+    for call in [
+        workers.get("nobody").map(drop),
+        workers.health("nobody", &caller()).map(drop),
+        workers.remove("nobody", &caller()),
+    ] {
+        assert_eq!(call.unwrap_err().code(), ErrorCode::NotFound);
+    }
+}
+
+#[test]
+fn tokens_are_sealed_and_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::well(|_| Say::Close);
+    {
+        let platform = open(&folder, gateway_settings);
+        let workers = platform.workers().unwrap();
+        let account = add_ready(&platform, "team-a", &fake.url());
+        assert!(fake.seen().iter().all(|seen| seen.head.contains(&format!("x-api-key: {WORKER_KEY}"))));
+        let change = AccountChange { api_key: Some(SecretText::new("canary-own-key")), ..AccountChange::default() };
+        assert_eq!(workers.update(&account.id, change, &caller()).unwrap().status, AccountStatus::Ready);
+        assert!(
+            fake.seen().last().unwrap().head.contains("x-api-key: canary-own-key"),
+            "it is checked with the new key"
+        );
+        let change = AccountChange {
+            token: Some((SecretText::new("canary-new-id"), SecretText::new("canary-new-secret"))),
+            ..AccountChange::default()
+        };
+        workers.update(&account.id, change, &caller()).unwrap();
+        assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "the key stays");
+        let shown = serde_json::to_string(&workers.list().unwrap()).unwrap() + &format!("{:?}", workers.list());
+        assert!(!shown.contains("canary"), "{shown}");
+        let status = platform.secret_status().unwrap();
+        assert!(status.iter().any(|secret| secret.name == format!("account-{}", account.id)));
+        platform.close(std::time::Duration::from_secs(5)).unwrap();
+    }
+    for entry in std::fs::read_dir(folder.path()).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let bytes = std::fs::read(entry.path()).unwrap();
+        assert!(!bytes.windows(6).any(|six| six == b"canary"), "{:?}", entry.path());
+    }
+}
+
+#[test]
+fn a_failed_account_comes_back_by_itself_when_it_is_told_to() {
+    let well = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&well);
+    let fake = Fake::start(move |_| match switch.load(Ordering::SeqCst) {
+        true => Say::Json(200, json!({"ok": true})),
+        false => Say::Close,
+    });
+    let gateway = super::host(|settings| {
+        gateway_settings(settings);
+        settings.workers.recheck_interval = std::time::Duration::from_millis(50);
+    });
+    add(&gateway.platform, "team-a", &fake.url());
+    let account = gateway.platform.workers().unwrap().health("team-a", &caller()).unwrap();
+    assert_eq!(account.status, AccountStatus::Failed);
+    until("it is asked again", || fake.count("GET", "/health") > 3);
+    assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Failed);
+    well.store(true, Ordering::SeqCst);
+    until("it is ready", || status(&gateway.platform, "team-a") == AccountStatus::Ready);
+}
+
+#[test]
+fn a_removed_account_takes_its_unfinished_tasks_along() {
+    let worker = worker(|settings| settings.paused = true);
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &worker.address());
+    let task = gateway.platform.submit(&super::picture(1)).unwrap();
+    assert_eq!(gateway.platform.workers().unwrap().get("team-a").unwrap().active, 1);
+    let mut events = gateway.platform.events(&task.id).unwrap();
+    gateway.platform.workers().unwrap().remove("team-a", &caller()).unwrap();
+    let last = loop {
+        match events.next(Some(std::time::Duration::from_secs(10))).unwrap() {
+            crate::Event::Changed(task) if task.status.is_terminal() => break task,
+            crate::Event::Changed(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((last.status, last.error.unwrap().code.as_str()), (Status::Failed, "remote_failed"));
+    assert_eq!(gateway.platform.status(&task.id).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
+}

@@ -1,0 +1,276 @@
+//! A gateway and real workers over loopback.
+
+use super::fake::{Fake, Say};
+use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
+use crate::catalog::Catalog;
+use crate::task::{Prepared, SubmitOptions};
+use crate::workers::AccountStatus;
+use crate::workers::protocol::submission;
+use crate::{ErrorCode, GenerateRequest, Status};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[test]
+fn a_task_runs_at_a_worker_and_is_seen_from_here() {
+    let worker = worker(|_| {});
+    let gateway = gateway();
+    let platform = &gateway.platform;
+    add_ready(platform, "team-a", &worker.address());
+    let task = platform.submit(&picture(7)).unwrap();
+    assert_eq!(task.workspace.as_deref(), Some("team-a"));
+    let remote_id = task.id.strip_prefix("team-a::").unwrap().to_owned();
+    let ended = until_ended(platform, &task.id);
+    done(&ended);
+    assert_eq!((ended.progress, ended.seed), (100, 7));
+    let there = worker.host.platform.status(&remote_id).unwrap();
+    assert_eq!((there.seed, &there.prompt, &there.parameters), (7, &ended.prompt, &ended.parameters));
+    assert_eq!(rows(&worker.host.platform), 1);
+
+    // The same bytes as here.
+    let result = platform.result(&task.id).unwrap();
+    let here = super::host(|_| {});
+    let local = here.platform.submit(&picture(7)).unwrap();
+    done(&until_ended(&here.platform, &local.id));
+    assert_eq!(result.bytes, here.platform.result(&local.id).unwrap().bytes);
+    assert_eq!((result.content_type, result.file_name), ("image/png", format!("team-a-{remote_id}.png")));
+    let preview = platform.preview(&task.id).unwrap();
+    assert!(preview.content_type == "image/jpeg" && preview.file_name.ends_with("-preview.jpg"));
+    assert_eq!(platform.gallery(&Default::default()).unwrap().items[0].id, task.id);
+    assert!(!platform.cancel(&task.id).unwrap(), "it has ended");
+
+    let account = platform.workers().unwrap().get("team-a").unwrap();
+    assert_eq!((account.active, account.dispatched), (0, 1));
+    assert!(platform.metrics().unwrap().contains("must_dispatches_total{outcome=\"accepted\"} 1"));
+    platform.delete(&task.id).unwrap();
+    assert_eq!(platform.status(&task.id).unwrap_err().code(), ErrorCode::TaskNotFound);
+    assert_eq!(worker.host.platform.status(&remote_id).unwrap_err().code(), ErrorCode::TaskNotFound);
+    assert_eq!((rows(platform), rows(&worker.host.platform)), (0, 0));
+}
+
+#[test]
+fn a_clip_with_a_picture_goes_over_whole_and_its_progress_comes_back() {
+    let worker = worker(|_| {});
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &worker.address());
+    let png = gateway.platform.submit_with(&picture(3), &SubmitOptions::default().local_only()).unwrap();
+    assert_eq!(png.workspace, None);
+    done(&until_ended(&gateway.platform, &png.id));
+    let png = gateway.platform.result(&png.id).unwrap().bytes;
+    let request = GenerateRequest::new("tiny-video", "a red circle moving left")
+        .mode("i2v")
+        .set("seed", 5)
+        .image("reference_image", png);
+    let task = gateway.platform.submit(&request).unwrap();
+    let mut events = gateway.platform.events(&task.id).unwrap();
+    let mut seen = Vec::new();
+    while let crate::Event::Changed(task) = events.next(Some(Duration::from_secs(60))).unwrap() {
+        seen.push((task.status, task.progress));
+    }
+    done(&gateway.platform.status(&task.id).unwrap());
+    assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{seen:?}");
+    assert!(seen.iter().any(|(status, _)| *status == Status::Processing), "{seen:?}");
+    let there = task.id.strip_prefix("team-a::").unwrap();
+    assert_eq!(gateway.platform.result(&task.id).unwrap().bytes, worker.host.platform.result(there).unwrap().bytes);
+}
+
+#[test]
+fn tasks_are_spread_over_the_least_used_workers() {
+    let workers: Vec<_> = (0..3).map(|_| worker(|settings| settings.paused = true)).collect();
+    let gateway = gateway();
+    for (index, worker) in workers.iter().enumerate() {
+        add_ready(&gateway.platform, &format!("team-{index}"), &worker.address());
+    }
+    for seed in 0..9 {
+        gateway.platform.submit(&picture(seed)).unwrap();
+    }
+    for worker in &workers {
+        assert_eq!(rows(&worker.host.platform), 3);
+    }
+    // One that is disabled gets nothing more.
+    gateway.platform.workers().unwrap().disable("team-1", &super::caller()).unwrap();
+    for seed in 0..4 {
+        gateway.platform.submit(&picture(seed)).unwrap();
+    }
+    let counts: Vec<u64> = workers.iter().map(|worker| rows(&worker.host.platform)).collect();
+    assert_eq!(counts, [5, 3, 5]);
+}
+
+#[test]
+fn cancelling_reaches_the_worker() {
+    let worker = worker(|settings| settings.paused = true);
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &worker.address());
+    let task = gateway.platform.submit(&picture(1)).unwrap();
+    assert_eq!(gateway.platform.delete(&task.id).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(gateway.platform.result(&task.id).unwrap_err().code(), ErrorCode::ResultNotReady);
+    assert!(gateway.platform.cancel(&task.id).unwrap());
+    let ended = until_ended(&gateway.platform, &task.id);
+    assert_eq!(ended.error.unwrap().code, "cancelled");
+    let there = worker.host.platform.status(task.id.strip_prefix("team-a::").unwrap()).unwrap();
+    assert_eq!(there.error.unwrap().code, "cancelled");
+    assert_eq!(gateway.platform.result(&task.id).unwrap_err().code(), ErrorCode::ResultGone);
+    gateway.platform.delete(&task.id).unwrap();
+}
+
+#[test]
+fn a_model_goes_where_it_is_offered_and_else_nowhere() {
+    let pony = |request: &super::fake::Received| match request.path.as_str() {
+        "/health" => Say::Json(200, json!({"ok": true})),
+        "/models" => Say::Json(200, json!({"models": [{"id": "pony", "available": true}]})),
+        "/generate_direct" => Say::Json(202, json!({"task_id": "abc", "status": "pending"})),
+        _ => Say::Json(200, json!({"task_id": "abc", "status": "pending", "progress": 0})),
+    };
+    let (offers, small) = (Fake::start(pony), worker(|settings| settings.paused = true));
+    let gateway = gateway();
+    let ask = GenerateRequest::new("pony", "a red circle");
+    assert_eq!(gateway.platform.submit(&ask).unwrap_err().code(), ErrorCode::ModelUnavailable, "there are no accounts");
+    add_ready(&gateway.platform, "small", &small.address());
+    assert_eq!(gateway.platform.submit(&ask).unwrap_err().code(), ErrorCode::NoWorkers);
+    assert_eq!(rows(&gateway.platform), 0, "no task is left behind");
+    add_ready(&gateway.platform, "large", &offers.url());
+    assert_eq!(gateway.platform.submit(&ask).unwrap().id, "large::abc");
+    assert_eq!(gateway.platform.submit(&picture(1)).unwrap().workspace.as_deref(), Some("small"));
+    assert_eq!(gateway.platform.workers().unwrap().get("small").unwrap().status, AccountStatus::Ready);
+}
+
+#[test]
+fn one_key_makes_one_task_also_while_it_is_on_its_way() {
+    let slow = Fake::well(|request| {
+        if request.path == "/generate_direct" {
+            std::thread::sleep(Duration::from_millis(300));
+            return Say::Json(202, json!({"task_id": "abc", "status": "pending"}));
+        }
+        Say::Json(200, json!({"status": "processing", "progress": 10}))
+    });
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &slow.url());
+    let options = SubmitOptions::default().idempotency("someone", "key-1");
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let submit = || gateway.platform.submit_with(&picture(1), &options).unwrap().id;
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(submit)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| id == "team-a::abc"), "{ids:?}");
+    assert_eq!((rows(&gateway.platform), slow.count("POST", "/generate_direct")), (1, 1));
+    assert_eq!(gateway.platform.submit_with(&picture(1), &options).unwrap().id, "team-a::abc");
+}
+
+#[test]
+fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_way() {
+    let worker = worker(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let (followed, stranded) = {
+        let platform = open(&folder, gateway_settings);
+        add_ready(&platform, "team-a", &worker.address());
+        let followed = platform.submit(&GenerateRequest::new("tiny-video", "a red circle")).unwrap().id;
+        // As if the gateway had died between the commit and the request.
+        let workers = platform.workers().unwrap();
+        let options = SubmitOptions::default().idempotency("someone", "key-1");
+        let Prepared::New(draft) = workers.shared.tasks.prepare(&picture(4), &options).unwrap() else { panic!("new") };
+        let sent = workers.shared.tasks.send_off(&draft, |_| Ok(Some(("team-a".to_owned(), ())))).unwrap();
+        let stranded = sent.ok().flatten().unwrap().0.task.id;
+        platform.close(Duration::from_secs(5)).unwrap();
+        (followed, stranded)
+    };
+    let platform = open(&folder, gateway_settings);
+    done(&until_ended(&platform, &followed));
+    until("the stranded task gets its place", || platform.status(&stranded).is_err());
+    let options = SubmitOptions::default().idempotency("someone", "key-1");
+    let again = platform.submit_with(&picture(4), &options).unwrap();
+    assert!(again.id.starts_with("team-a::"));
+    done(&until_ended(&platform, &again.id));
+    assert_eq!((rows(&platform), rows(&worker.host.platform)), (2, 2));
+}
+
+#[test]
+fn an_id_of_a_strange_workspace_is_refused_and_nothing_is_sent() {
+    let fake = Fake::well(|_| Say::Close);
+    let gateway = gateway();
+    let platform = &gateway.platform;
+    add_ready(platform, "team-a", &fake.url());
+    let before = fake.seen().len();
+    for id in [
+        "team-b::abc",
+        "127::abc",
+        "TEAM-A::abc",
+        "team-a::../../admin",
+        "::abc",
+        "team-a::",
+        "team-a::a/b",
+        "a@b::abc",
+    ] {
+        for error in [
+            platform.status(id).map(drop).unwrap_err(),
+            platform.events(id).map(drop).unwrap_err(),
+            platform.cancel(id).map(drop).unwrap_err(),
+            platform.result(id).map(drop).unwrap_err(),
+            platform.preview(id).map(drop).unwrap_err(),
+            platform.delete(id).unwrap_err(),
+        ] {
+            assert_eq!(error.code(), ErrorCode::ProxyTargetInvalid, "{id}");
+        }
+    }
+    // The id of an account is not the name of its workspace.
+    let account = platform.workers().unwrap().get("team-a").unwrap();
+    assert_eq!(platform.status(&format!("{}::abc", account.id)).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
+    assert_eq!(platform.status("team-a::unknown").unwrap_err().code(), ErrorCode::TaskNotFound);
+    assert_eq!(fake.seen().len(), before);
+}
+
+#[test]
+fn what_is_sent_means_there_what_it_meant_here() {
+    let catalog = Catalog::built_in().unwrap();
+    let gateway = host(|settings| settings.paused = true);
+    let tasks = &gateway.platform.workers().unwrap().shared.tasks;
+    let png = {
+        let frames = crate::diffusion::Frames { width: 8, height: 8, rgb: vec![100; 8 * 8 * 3] };
+        crate::media::encode(&frames, 0, crate::media::OutputFormat::Png, &mut || Ok(())).unwrap()
+    };
+    let uri = {
+        use base64::Engine as _;
+        format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(&png))
+    };
+    let mut checked = 0;
+    for model in catalog.models() {
+        for mode in &model.modes {
+            let mut request = GenerateRequest::new(&model.id, "a red circle").mode(mode).set("negative_prompt", "blue");
+            match mode.as_str() {
+                "img2img" | "i2v" => request = request.image("reference_image", png.clone()),
+                "first_last_frame" => {
+                    request = request.image("first_frame_image", png.clone()).set("last_frame_image", uri.clone());
+                }
+                "arbitrary_frame" => {
+                    let frame = |index: u32| json!({"frame_index": index, "image": uri, "strength": 0.5});
+                    request = request.set("arbitrary_frames", json!([frame(0), frame(7)]));
+                }
+                _ => {}
+            }
+            let draft = |request: &GenerateRequest| match tasks.prepare(request, &SubmitOptions::default()).unwrap() {
+                Prepared::New(draft) => draft,
+                Prepared::Known(_) => panic!("it is new"),
+            };
+            let here = draft(&request);
+            let body = submission(&here.task, &here.inputs).unwrap();
+            let value: Value = serde_json::from_slice(&body).unwrap();
+            let there = draft(&GenerateRequest::from_json(&value.to_string()).unwrap());
+            assert_eq!(
+                (&here.task.model, &here.task.mode, here.task.seed),
+                (&there.task.model, &there.task.mode, there.task.seed)
+            );
+            assert_eq!((here.task.width, here.task.height), (there.task.width, there.task.height));
+            assert_eq!(
+                (&here.task.prompt, &here.task.negative_prompt),
+                (&there.task.prompt, &there.task.negative_prompt)
+            );
+            let sizes_apart = |task: &crate::Task| {
+                let mut values = task.parameters.clone();
+                values.retain(|name, _| !name.ends_with("_image"));
+                values
+            };
+            assert_eq!(sizes_apart(&here.task), sizes_apart(&there.task), "{} {mode}", model.id);
+            assert_eq!(here.inputs, there.inputs, "{} {mode}", model.id);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 14, "{checked}");
+}

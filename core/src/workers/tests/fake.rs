@@ -1,0 +1,155 @@
+//! A server that answers as it is told, and remembers what it was sent.
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Received {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+/// What is answered.
+pub(super) enum Say {
+    Json(u16, Value),
+    Bytes(u16, &'static str, Vec<u8>),
+    /// To this address.
+    Redirect(String),
+    /// Nothing, for a while.
+    Hang,
+    /// Nothing, and the connection is closed.
+    Close,
+    /// A body that never ends, with or without a length.
+    Endless(Option<u64>),
+}
+
+pub(super) type Script = dyn Fn(&Received) -> Say + Send + Sync;
+
+pub(super) struct Fake {
+    pub(super) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Received>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Fake {
+    pub(super) fn start(script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let script: Arc<Script> = Arc::new(script);
+        let (log, stopped) = (Arc::clone(&seen), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+                std::thread::spawn(move || serve(stream, &*script, &log));
+            }
+        });
+        Self { address, seen, stop }
+    }
+
+    /// One that passes checks, and otherwise does as it is told.
+    pub(super) fn well(script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
+        Self::start(move |request| match request.path.as_str() {
+            "/health" => Say::Json(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
+            "/models" => Say::Json(404, json!({})),
+            _ => script(request),
+        })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn seen(&self) -> Vec<Received> {
+        self.seen.lock().clone()
+    }
+
+    /// How many requests of this method had a path that begins so.
+    pub(super) fn count(&self, method: &str, path: &str) -> usize {
+        self.seen.lock().iter().filter(|one| one.method == method && one.path.starts_with(path)).count()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the listener.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(mut stream: TcpStream, script: &Script, log: &Mutex<Vec<Received>>) {
+    let Some(request) = read(&mut stream) else { return };
+    log.lock().push(request.clone());
+    let head = |status: u16, kind: &str, length: Option<u64>| {
+        let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
+        format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{length}connection: close\r\n\r\n")
+    };
+    match script(&request) {
+        Say::Json(status, value) => {
+            let body = value.to_string();
+            let _ = stream.write_all((head(status, "application/json", Some(body.len() as u64)) + &body).as_bytes());
+        }
+        Say::Bytes(status, kind, body) => {
+            let _ = stream.write_all(head(status, kind, Some(body.len() as u64)).as_bytes());
+            let _ = stream.write_all(&body);
+        }
+        Say::Redirect(to) => {
+            let _ = stream.write_all(
+                format!("HTTP/1.1 307 X\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .as_bytes(),
+            );
+        }
+        Say::Hang => std::thread::sleep(Duration::from_secs(3)),
+        Say::Close => {}
+        Say::Endless(length) => {
+            let _ = stream.write_all(head(200, "image/png", length).as_bytes());
+            let mut chunk = vec![0; 1 << 16];
+            chunk[..8].copy_from_slice(b"\x89PNG\r\n\x1a\n");
+            while stream.write_all(&chunk).is_ok() {}
+        }
+    }
+}
+
+fn read(stream: &mut TcpStream) -> Option<Received> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        match stream.read(&mut chunk) {
+            Ok(count @ 1..) => bytes.extend_from_slice(&chunk[..count]),
+            _ => return None,
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok())
+        .unwrap_or(0);
+    while bytes.len() < end + 4 + length {
+        match stream.read(&mut chunk) {
+            Ok(count @ 1..) => bytes.extend_from_slice(&chunk[..count]),
+            _ => return None,
+        }
+    }
+    let mut words = head.split_whitespace();
+    Some(Received {
+        method: words.next()?.to_owned(),
+        path: words.next()?.to_owned(),
+        body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
+        head,
+    })
+}
