@@ -1,4 +1,5 @@
 export type * from "./access";
+export type * from "./accounts";
 export type { Caller, CallerOptions } from "./administration";
 export type * from "./audit";
 export { errorCodes, type ErrorCode } from "./generated/codes";

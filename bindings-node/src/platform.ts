@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Admin, Auth } from "./access";
+import { Accounts } from "./accounts";
 import { Audit } from "./audit";
 import { Calls } from "./calls";
 import { answer, handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
@@ -45,6 +46,8 @@ export class Platform implements AsyncDisposable {
   readonly admin: Admin;
   /** Secrets, encrypted at rest. */
   readonly secrets: Secrets;
+  /** Accounts of workers that tasks may be sent to. */
+  readonly accounts: Accounts;
   /** The audit log. */
   readonly audit: Audit;
 
@@ -54,6 +57,7 @@ export class Platform implements AsyncDisposable {
     this.auth = new Auth(calls);
     this.admin = new Admin(calls);
     this.secrets = new Secrets(calls);
+    this.accounts = new Accounts(calls);
     this.audit = new Audit(calls);
   }
 

@@ -2,7 +2,7 @@
 
 import { validation } from "./errors";
 import type { NativeImage } from "./native";
-import type { HttpSettings, LogRecord, Settings } from "./types";
+import type { HttpSettings, LogRecord, Settings, WorkerSettings } from "./types";
 
 const MAX_DEPTH = 16;
 
@@ -79,7 +79,7 @@ type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
 type Fields<T> = { [name in keyof T]-?: readonly [string, Kind] };
 
 /** Each setting: its name in the core and what it holds. */
-const SETTINGS: Fields<Omit<Settings, "log" | "http">> = {
+const SETTINGS: Fields<Omit<Settings, "log" | "http" | "workers">> = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
   catalog: ["catalog", "text"],
@@ -117,17 +117,37 @@ const HTTP_SETTINGS: Fields<HttpSettings> = {
   eventKeepAliveMs: ["event_keep_alive", "milliseconds"],
 };
 
+const WORKER_SETTINGS: Fields<WorkerSettings> = {
+  addressTemplate: ["address_template", "text"],
+  networks: ["networks", "texts"],
+  apiKey: ["api_key", "text"],
+  deployCommand: ["deploy_command", "texts"],
+  deployLimitMs: ["deploy_limit", "milliseconds"],
+  connectTimeoutMs: ["connect_timeout", "milliseconds"],
+  answerTimeoutMs: ["answer_timeout", "milliseconds"],
+  transferTimeoutMs: ["transfer_timeout", "milliseconds"],
+  maxResultBytes: ["max_result_bytes", "count"],
+  healthTries: ["health_tries", "count"],
+  healthPauseMs: ["health_pause", "milliseconds"],
+  pollIntervalMs: ["poll_interval", "milliseconds"],
+  recheckIntervalMs: ["recheck_interval", "milliseconds"],
+};
+
+/** Settings that are objects of their own. */
+const GROUPS: Record<string, Record<string, readonly [string, Kind]>> = { http: HTTP_SETTINGS, workers: WORKER_SETTINGS };
+
 type Log = (record: LogRecord) => void;
 
 /** Settings as the core reads them (its names, seconds), and the log function beside them. */
 export function encodeSettings(settings: unknown): { json: string; log: Log | null } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
-  const { log, http, ...others } = settings;
+  const { log, http, workers, ...others } = settings;
   if (log !== undefined && typeof log !== "function") throw validation(`log must be a function, not ${kind(log)}`);
   const encoded = encodeFields(others, SETTINGS, "");
-  if (http !== undefined) {
-    if (!isPlainObject(http)) throw validation(`http must be an object, not ${kind(http)}`);
-    encoded["http"] = encodeFields(http, HTTP_SETTINGS, "http.");
+  for (const [name, group] of Object.entries({ http, workers })) {
+    if (group === undefined) continue;
+    if (!isPlainObject(group)) throw validation(`${name} must be an object, not ${kind(group)}`);
+    encoded[name] = encodeFields(group, GROUPS[name] ?? {}, `${name}.`);
   }
   if (encoded["data_dir"] === undefined || encoded["data_dir"] === "") throw validation("dataDir is required");
   return { json: JSON.stringify(encoded), log: (log as Log | undefined) ?? null };

@@ -63,6 +63,38 @@ export interface Settings {
   apiKey?: string | undefined;
   /** The HTTP face. */
   http?: HttpSettings | undefined;
+  /** Workers that tasks may be sent to. */
+  workers?: WorkerSettings | undefined;
+}
+
+/** How workers are reached and deployed. */
+export interface WorkerSettings {
+  /** Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`. */
+  addressTemplate?: string | undefined;
+  /** Addresses and networks besides the public ones that workers may be at; only there `http://` will do. */
+  networks?: string[] | undefined;
+  /** The API key that workers ask for, where an account has none of its own. */
+  apiKey?: string | undefined;
+  /** Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. */
+  deployCommand?: string[] | undefined;
+  /** How long a deployment may take. */
+  deployLimitMs?: number | undefined;
+  /** How long connecting may take. */
+  connectTimeoutMs?: number | undefined;
+  /** How long an answer may take. */
+  answerTimeoutMs?: number | undefined;
+  /** How long the transfer of a result may take. */
+  transferTimeoutMs?: number | undefined;
+  /** Bytes of a result that is fetched from a worker. */
+  maxResultBytes?: number | undefined;
+  /** How often health is asked for after a deployment. */
+  healthTries?: number | undefined;
+  /** The time between two of these. */
+  healthPauseMs?: number | undefined;
+  /** How often a worker is asked how a task stands. */
+  pollIntervalMs?: number | undefined;
+  /** How often a failed account is checked again by itself; 0 means never. */
+  recheckIntervalMs?: number | undefined;
 }
 
 /** How the HTTP face is set up. */

@@ -16,6 +16,7 @@ pub mod platform;
 mod runtime;
 pub mod secrets;
 pub mod settings;
+pub mod smoke;
 mod store;
 pub mod task;
 mod thread;

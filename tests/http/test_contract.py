@@ -31,6 +31,16 @@ ADMIN = [
     ("GET", "/admin/secrets"),
     ("POST", "/admin/secrets/hub/rotate"),
     ("POST", "/admin/secrets/hub/revoke"),
+    ("GET", "/admin/accounts"),
+    ("POST", "/admin/accounts"),
+    ("GET", "/admin/accounts/team-a"),
+    ("PATCH", "/admin/accounts/team-a"),
+    ("DELETE", "/admin/accounts/team-a"),
+    ("POST", "/admin/accounts/team-a/enable"),
+    ("POST", "/admin/accounts/team-a/disable"),
+    ("POST", "/admin/accounts/team-a/health"),
+    ("POST", "/admin/accounts/team-a/deploy"),
+    ("POST", "/admin/deploy-all"),
     ("GET", "/metrics"),
 ]
 

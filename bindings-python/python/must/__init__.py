@@ -15,6 +15,7 @@ from must._access import (
     IssuedSession,
     SessionState,
 )
+from must._accounts import Account, AccountFailure, Accounts, AccountStatus, AsyncAccounts, Deployment
 from must._aio import AsyncPlatform, AsyncTask
 from must._audit import (
     AsyncAudit,
@@ -53,12 +54,18 @@ from must._types import (
     Status,
     TaskFailure,
     TaskState,
+    WorkerSettings,
 )
 
 __all__ = [
+    "Account",
+    "AccountFailure",
+    "AccountStatus",
+    "Accounts",
     "Admin",
     "AdminSessionState",
     "ApiKey",
+    "AsyncAccounts",
     "AsyncAdmin",
     "AsyncAudit",
     "AsyncAuth",
@@ -72,6 +79,7 @@ __all__ = [
     "Auth",
     "Caller",
     "ConsistencyProof",
+    "Deployment",
     "Exported",
     "Fault",
     "HttpSettings",
@@ -106,6 +114,7 @@ __all__ = [
     "TaskFailure",
     "TaskState",
     "Verdict",
+    "WorkerSettings",
     "__version__",
 ]
 __all__ += _error_names

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, Unpack, cast
 
 from must import _native
 from must._access import AsyncAdmin, AsyncAuth
+from must._accounts import AsyncAccounts
 from must._audit import AsyncAudit
 from must._errors import InvalidStateError
 from must._http import AsyncResponse, Server, encoded
@@ -67,6 +68,11 @@ class AsyncPlatform:
     def secrets(self) -> AsyncSecrets:
         """Secrets in the vault."""
         return AsyncSecrets(self)
+
+    @property
+    def accounts(self) -> AsyncAccounts:
+        """Accounts of workers that tasks may be sent to."""
+        return AsyncAccounts(self)
 
     @property
     def audit(self) -> AsyncAudit:

@@ -17,7 +17,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMES = frozenset(
-    {"created_at", "expires_at", "revoked_at", "issued_at", "rotate_by", "overlap_until", "last_activity_at"}
+    {
+        "checked_at",
+        "created_at",
+        "expires_at",
+        "finished_at",
+        "issued_at",
+        "last_activity_at",
+        "overlap_until",
+        "revoked_at",
+        "rotate_by",
+        "started_at",
+        "updated_at",
+        "used_at",
+    }
 )
 """Fields that hold a time as text."""
 

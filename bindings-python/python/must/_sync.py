@@ -11,6 +11,7 @@ from typing import Self, Unpack, cast
 
 from must import _native
 from must._access import Admin, Auth
+from must._accounts import Accounts
 from must._audit import Audit
 from must._http import Response, Server, encoded
 from must._must import NativeFace
@@ -67,6 +68,11 @@ class Platform:
     def secrets(self) -> Secrets:
         """Secrets in the vault."""
         return Secrets(self)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Accounts of workers that tasks may be sent to."""
+        return Accounts(self)
 
     @property
     def audit(self) -> Audit:

@@ -107,6 +107,37 @@ class HttpSettings(TypedDict, total=False):
     """How often an idle event stream says that it lives."""
 
 
+class WorkerSettings(TypedDict, total=False):
+    """How workers are reached and deployed; times are seconds."""
+
+    address_template: str
+    """Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`."""
+    networks: Sequence[str]
+    """Addresses and networks besides the public ones that workers may be at; only there `http://` will do."""
+    api_key: str
+    """The API key that workers ask for, where an account has none of its own."""
+    deploy_command: Sequence[str]
+    """Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in."""
+    deploy_limit: float
+    """How long a deployment may take."""
+    connect_timeout: float
+    """How long connecting may take."""
+    answer_timeout: float
+    """How long an answer may take."""
+    transfer_timeout: float
+    """How long the transfer of a result may take."""
+    max_result_bytes: int
+    """Bytes of a result that is fetched from a worker."""
+    health_tries: int
+    """How often health is asked for after a deployment."""
+    health_pause: float
+    """The time between two of these."""
+    poll_interval: float
+    """How often a worker is asked how a task stands."""
+    recheck_interval: float
+    """How often a failed account is checked again by itself; 0 means never."""
+
+
 class Settings(TypedDict, total=False):
     """How a platform is set up. Whatever is left out has the default of the library; times are seconds."""
 
@@ -156,6 +187,8 @@ class Settings(TypedDict, total=False):
     """An API key of the operator's own, at least 16 characters."""
     http: HttpSettings
     """The HTTP face."""
+    workers: WorkerSettings
+    """Workers that tasks may be sent to."""
     environment: Literal["dev", "stage", "prod"]
     """Where this platform runs; provider tokens for another environment are refused."""
 

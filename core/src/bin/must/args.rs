@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Secrets(SecretCommand),
     /// Register, check and deploy the accounts of workers
     Accounts(Accounts),
+    /// Drive a running platform through what its users do, and write a report
+    Smoke(Smoke),
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -79,6 +81,34 @@ pub(crate) struct Accounts {
     pub(crate) settings: Configured,
     #[command(subcommand)]
     pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Smoke {
+    /// Base URL of the platform; MUST_API_KEY and MUST_ADMIN_KEY hold its keys
+    #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
+    pub(crate) url: String,
+    /// File that holds the API key, in place of MUST_API_KEY
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// File that holds the admin key, in place of MUST_ADMIN_KEY
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
+    /// Folder that smoke.md and smoke.json are written into
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(crate) report: PathBuf,
+    /// Seconds that a picture or a clip may take
+    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// Makes the picture
+    #[arg(long, default_value = "tiny-image", value_name = "MODEL")]
+    pub(crate) image_model: String,
+    /// Makes the clip
+    #[arg(long, default_value = "tiny-video", value_name = "MODEL")]
+    pub(crate) video_model: String,
+    /// What to show
+    #[arg(long, default_value = "a red circle moving left")]
+    pub(crate) prompt: String,
 }
 
 #[derive(Debug, Subcommand)]

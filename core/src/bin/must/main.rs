@@ -1,6 +1,6 @@
 //! The `must` program: one platform in a data folder, from the command line.
 //!
-//! Exit codes: 0 done, 1 the task or an account failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
+//! Exit codes: 0 done, 1 the task, an account or a smoke test failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
 //! be used now, 4 there is no such task, secret or event, 130 interrupted.
 
 mod accounts;
@@ -12,6 +12,7 @@ mod keys;
 mod output;
 mod secrets;
 mod serve;
+mod smoke;
 
 use args::{Args, Command, TaskCommand};
 use clap::Parser;
@@ -41,6 +42,9 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     if let Command::Serve(command) = &args.command {
         return serve::run(args, command, output).map(|()| ExitCode::SUCCESS);
     }
+    if let Command::Smoke(command) = &args.command {
+        return smoke::run(command, output);
+    }
     let mut settings = match &args.command {
         Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
         _ => {
@@ -52,7 +56,7 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     settings.paused = !matches!(args.command, Command::Generate(_));
     let platform = Platform::open(settings)?;
     let outcome = match &args.command {
-        Command::Serve(_) => Err(Error::internal("serving is begun before the platform is opened")),
+        Command::Serve(_) | Command::Smoke(_) => Err(Error::internal("it is done before a platform is opened")),
         Command::Generate(request) => generate::run(&platform, request, output),
         Command::Models => platform.models().and_then(|models| output.models(&models)).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks(&platform, command, output).map(|()| ExitCode::SUCCESS),
