@@ -11,9 +11,11 @@ const tokens = { tokenId: "canary-token", tokenSecret: "canary-token" };
 async function pair(t) {
   const home = await folder(t);
   const worker = await Platform.open({ dataDir: join(home, "worker"), device: "cpu", threads: 1, apiKey });
-  t.after(() => worker.close());
   const server = await worker.serve("127.0.0.1:0");
-  t.after(() => server.stop());
+  t.after(async () => {
+    await server.stop();
+    await worker.close();
+  });
   const workers = {
     networks: ["127.0.0.0/8"], apiKey, pollIntervalMs: 100, healthTries: 1,
     deployCommand: [process.execPath, "-e", "console.log(process.env.MODAL_TOKEN_ID, '{workspace}')"],

@@ -230,7 +230,7 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
                                 acknowledged[number] = answer.json()["task_id"]
                                 break
                         time.sleep(0.05)
-                    time.sleep(dice.random() * 0.2)
+                    time.sleep(0.3 + dice.random() * 0.5)
 
         threads = [threading.Thread(target=submit) for _ in range(4)]
         for thread in threads:
@@ -244,7 +244,7 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
         assert len(acknowledged) >= 12, len(acknowledged)
         assert len(set(acknowledged.values())) == len(acknowledged)
 
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 150
         with gateway.client() as client:
             for number, task in acknowledged.items():
                 while (state := client.get(f"/status/{task}").json())["status"] not in ("done", "failed"):
