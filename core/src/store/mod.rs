@@ -4,6 +4,7 @@
 //! acknowledged is on disk (WAL, `synchronous=FULL`); a write that failed left nothing behind; one process has the folder.
 //! Any thread may call [`Store::read`] and [`Store::write`]; closures run with a connection of their own for as long as they last.
 
+mod checkpoint;
 mod connection;
 mod lock;
 mod migrate;
@@ -42,7 +43,11 @@ impl Store {
         let mut first = connection::open(&path)?;
         connection::check_integrity(&first)?;
         migrate::run(&mut first, migrations)?;
-        Ok(Self { writer: Writer::start(first, hook)?, readers: Readers::new(path), lock: Mutex::new(Some(lock)) })
+        Ok(Self {
+            writer: Writer::start(first, &path, hook)?,
+            readers: Readers::new(path),
+            lock: Mutex::new(Some(lock)),
+        })
     }
 
     /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share

@@ -1,10 +1,12 @@
 //! The one thread that writes: it takes what has queued up, runs it in one transaction, and answers after the commit.
 
+use super::checkpoint::Checkpoints;
 use super::connection::closed;
 use crate::error::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -67,9 +69,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, mut hook: Option<Box<dyn CommitHook>>) -> Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        database: &Path,
+        mut hook: Option<Box<dyn CommitHook>>,
+    ) -> Result<Self> {
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let checkpoints = Checkpoints::start(database)?;
         let (sender, receiver) = mpsc::channel();
-        let thread = crate::thread::spawn("must-writer", move || serve(&connection, &receiver, &mut hook))?;
+        let thread =
+            crate::thread::spawn("must-writer", move || serve(&connection, &receiver, &mut hook, checkpoints))?;
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -105,7 +114,12 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>, hook: &mut Option<Box<dyn CommitHook>>) {
+fn serve(
+    connection: &Connection,
+    inbox: &mpsc::Receiver<Box<dyn Job>>,
+    hook: &mut Option<Box<dyn CommitHook>>,
+    mut checkpoints: Checkpoints,
+) {
     while let Ok(first) = inbox.recv() {
         let mut group = vec![first];
         while group.len() < LARGEST_GROUP {
@@ -118,10 +132,13 @@ fn serve(connection: &Connection, inbox: &mpsc::Receiver<Box<dyn Job>>, hook: &m
         if let Some(hook) = hook {
             hook.after_commit(commit.is_ok());
         }
+        let writes = group.len();
         for job in group {
             job.finish(&commit);
         }
+        checkpoints.committed(writes);
     }
+    drop(checkpoints);
     // A clean close leaves no WAL behind. Failing that, the next open reads it.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
