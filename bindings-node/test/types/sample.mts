@@ -1,6 +1,6 @@
 // Compiled, never run: every call with its types. A line under @ts-expect-error must not compile.
 
-import { MustError, Platform, errorCodes, type ErrorCode, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
+import { MustError, Platform, errorCodes, type Account, type ErrorCode, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
 
 export async function sample(picture: Buffer): Promise<void> {
   await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000, logLevel: "debug", log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]) });
@@ -30,7 +30,10 @@ export async function sample(picture: Buffer): Promise<void> {
   const page: TaskPage = await platform.gallery({ type: "video", per_page: 10 });
   await platform.tasks({ status: "failed", sort: "oldest" });
   await platform.delete(page.items[0]?.id ?? id);
-  console.log(done.error?.code, bytes.length, preview.length, cancelled);
+  const account: Account = await platform.accounts.add("team-a", { tokenId: "ak", tokenSecret: "as" }, { caller: { actor: "ops", source: "cli" } });
+  const offered: string[] | undefined = (await platform.accounts.health(account.id)).models ?? undefined;
+  const deployed: boolean | undefined = (await platform.accounts.deployAll())[0]?.deployment?.ok;
+  console.log(account.status === "ready", offered, deployed, done.error?.code, bytes.length, preview.length, cancelled);
 
   try {
     await platform.close({ deadlineMs: 1000 });
@@ -54,6 +57,8 @@ export async function sample(picture: Buffer): Promise<void> {
   await platform.generate({ model: "tiny-video", prompt: "x", steps: "4" });
   // @ts-expect-error: one of the statuses
   await platform.tasks({ status: "sleeping" });
+  // @ts-expect-error: one spelling of tokens
+  await platform.accounts.add("team-a", { token_id: "ak", token_secret: "as" });
   // @ts-expect-error: platforms are opened
   new Platform();
   // @ts-expect-error: an id is not changed

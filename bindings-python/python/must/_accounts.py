@@ -122,8 +122,8 @@ class AccountsCalls:
     ) -> Request[Account]:
         """Register an account, which is `pending` until it is checked.
 
-        Where they are left out, its workspace is the label, its address is made by the template of the settings, and the API
-        key that its worker asks for is the one of the settings.
+        Where they are left out, its workspace is the label, its address is made by the template of the settings, and
+        the API key that its worker asks for is the one of the settings.
         """
         arguments: dict[str, Any] = {"label": label, "token_id": token_id, "token_secret": token_secret}
         arguments |= {"workspace": workspace, "address": address, "api_key": api_key, "caller": given(caller)}

@@ -1,0 +1,88 @@
+"""The worker for Modal, as far as it can be tried without Modal."""
+
+import importlib.util
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+import must
+
+APP = Path(__file__).parents[2] / "deploy" / "modal" / "must_app.py"
+
+
+class Shared:
+    """What the app uses of a `modal.Dict`."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Any] = {}
+
+    def put(self, key: str, value: object, *, skip_if_exists: bool = False) -> bool:
+        return self.entries.setdefault(key, value) is value if skip_if_exists else not self.entries.update({key: value})
+
+    def get(self, key: str, default: object = None) -> Any:
+        return self.entries.get(key, default)
+
+    def pop(self, key: str, default: object = None) -> Any:
+        return self.entries.pop(key, default)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setitem(sys.modules, "modal", MagicMock())
+    monkeypatch.delenv("MUST_GPU", raising=False)
+    return loaded()
+
+
+def loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("must_app", APP)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_its_settings_are_settings(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(app.SECRETS.values()) <= set(must.Settings.__annotations__)
+    assert (app.SOURCE / "bindings-python" / "pyproject.toml").is_file()
+    assert app.GPU in app.GPUS
+    monkeypatch.setenv("MUST_GPU", "abacus")
+    with pytest.raises(ValueError, match="MUST_GPU must be one of"):
+        loaded()
+
+
+def test_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> None:
+    shared = Shared()
+    first, second = app.Lease(shared), app.Lease(shared)
+    first.take()
+    waiting = threading.Thread(target=second.take, args=(0.01,))
+    waiting.start()
+    time.sleep(0.1)
+    assert waiting.is_alive()
+    first.give_back()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    first.give_back()
+    assert shared.entries, "who has it no longer gives nothing back"
+    second.give_back()
+    assert not shared.entries
+
+
+def test_an_owner_that_is_gone_is_followed_by_the_next(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Shared()
+    monkeypatch.setattr(app.Lease, "LIFE", 0.3)
+    shared.put("owner", ("somebody who is gone", time.time()))
+    lease = app.Lease(shared)
+    began = time.monotonic()
+    lease.take(0.01)
+    assert time.monotonic() - began > 0.25
+    _, heard = shared.entries["owner"]
+    time.sleep(0.2)
+    assert shared.entries["owner"][1] > heard, "it says that it is still there"
+    lease.give_back()

@@ -1,0 +1,162 @@
+"""MUST as a worker on Modal: one container with a GPU, at https://WORKSPACE--must.modal.run.
+
+modal deploy --strategy recreate deploy/modal/must_app.py
+
+Read when it is deployed: MUST_GPU, the GPU to run on (L4 when absent). The README beside this file says what the
+workspace has to have before, and what of this has been tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import modal
+
+if TYPE_CHECKING:
+    from must import asgi
+
+NAME = "must"
+"""Name of the app, of its secret and its volumes, and the end of its address."""
+
+GPUS = {"T4": 75, "A100": 80, "A100-80GB": 80, "A10": 86, "L4": 89, "L40S": 89, "H100": 90, "H200": 90, "B200": 100}
+"""Each GPU with its compute capability: kernels are compiled while no GPU is there to ask."""
+
+GPU = os.environ.get("MUST_GPU", "L4")
+if GPU not in GPUS:
+    raise ValueError(f"MUST_GPU must be one of {', '.join(GPUS)}, not {GPU}")
+
+IN_IMAGE = "/usr/src/must"
+SOURCE = Path(__file__).resolve().parents[2] if modal.is_local() else Path(IN_IMAGE)
+"""The project's root. In a container this file is elsewhere, and nothing is copied any more."""
+
+NOT_COPIED = [".git", "**/target", "**/node_modules", "**/__pycache__", "**/.*_cache", "**/*.so", "**/*.node"]
+
+CUDA = "nvidia/cuda:12.8.1-devel-ubuntu24.04"
+"""What compiles the kernels has the libraries that run them too."""
+
+SECRETS = {"MUST_API_KEY": "api_key", "MUST_ADMIN_KEY": "admin_key", "MUST_ACCOUNTS_KEY": "master_key"}
+"""Keys of the workspace's secret, and the settings that they are."""
+
+CLOSING = 15.0
+"""Seconds that running tasks get to stop in. Modal gives a container 30, and the volume is committed in them too."""
+
+
+def image() -> modal.Image:
+    """Python with the module, compiled for the GPU."""
+    return (
+        modal.Image.from_registry(CUDA, add_python="3.12")
+        .apt_install("build-essential", "ca-certificates", "curl", "pkg-config")
+        .run_commands("curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain 1.95.0")
+        .env(
+            {
+                "PATH": "/root/.cargo/bin:/usr/local/cuda/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                # The driver comes with the GPU; until then there is something of its shape to link to.
+                "LIBRARY_PATH": "/usr/local/cuda/lib64/stubs",
+                "CUDA_COMPUTE_CAP": str(GPUS[GPU]),
+            }
+        )
+        .add_local_dir(SOURCE, IN_IMAGE, copy=True, ignore=NOT_COPIED)
+        .run_commands(
+            f"python -m pip install --no-cache-dir {IN_IMAGE}/bindings-python"
+            " --config-settings 'build-args=--features cuda'"
+            f" && rm -rf {IN_IMAGE}/target"
+        )
+    )
+
+
+class Lease:
+    """One container at a time has the data folder. Those of two deployments overlap, and a volume knows no locks."""
+
+    LIFE = 60.0
+    """Seconds after which an owner that was not heard of counts as gone."""
+
+    def __init__(self, shared: Any) -> None:
+        """Kept in a `modal.Dict`."""
+        self._shared = shared
+        self._me = uuid.uuid4().hex
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def take(self, pause: float = 1.0) -> None:
+        """Wait until the folder is free, and say from then on that it is not."""
+        while not self._shared.put("owner", self._entry(), skip_if_exists=True):
+            if time.time() - self._now()[1] > self.LIFE:
+                self._shared.pop("owner", None)
+            else:
+                time.sleep(pause)
+        self._keeper.start()
+
+    def give_back(self) -> None:
+        """Let the next one have it."""
+        self._over.set()
+        self._keeper.join()
+        if self._now()[0] == self._me:
+            self._shared.pop("owner", None)
+
+    def _keep(self) -> None:
+        while not self._over.wait(self.LIFE / 6):
+            # One that could not be written is written the next time.
+            with contextlib.suppress(Exception):
+                if self._now()[0] == self._me:
+                    self._shared.put("owner", self._entry())
+
+    def _now(self) -> tuple[str, float]:
+        owner: tuple[str, float] = self._shared.get("owner", ("", 0.0))
+        return owner
+
+    def _entry(self) -> tuple[str, float]:
+        return self._me, time.time()
+
+
+app = modal.App(NAME)
+data = modal.Volume.from_name(f"{NAME}-data", create_if_missing=True)
+models = modal.Volume.from_name(f"{NAME}-models", create_if_missing=True)
+owner = modal.Dict.from_name(f"{NAME}-owner", create_if_missing=True)
+
+
+@app.cls(
+    image=image(),
+    gpu=GPU,
+    volumes={"/data": data, "/models": models},
+    secrets=[modal.Secret.from_name(NAME, required_keys=["MUST_API_KEY"])],
+    # The data folder has one owner, and tasks go on while nobody calls.
+    min_containers=1,
+    max_containers=1,
+    startup_timeout=600,
+    # The longest that a caller may follow the events of a task.
+    timeout=3600,
+)
+@modal.concurrent(max_inputs=500)
+class Worker:
+    """One platform, for as long as the container lives."""
+
+    @modal.enter()
+    def open(self) -> None:
+        """Open the data folder as the container before this one left it."""
+        import must
+
+        self.lease = Lease(owner)
+        self.lease.take()
+        data.reload()
+        keys: Any = {name: os.environ[variable] for variable, name in SECRETS.items() if os.environ.get(variable)}
+        self.platform = must.Platform("/data/must", models_dir="/models", device="cuda", environment="prod", **keys)
+
+    @modal.asgi_app(label=NAME)
+    def http(self) -> asgi.App:
+        """The HTTP face."""
+        from must import asgi
+
+        return asgi.App(self.platform)
+
+    @modal.exit()
+    def close(self) -> None:
+        """Stop what runs, which goes on in the next container, and leave the folder whole."""
+        self.platform.close(CLOSING)
+        data.commit()
+        self.lease.give_back()
