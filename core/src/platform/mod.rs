@@ -384,7 +384,13 @@ impl Platform {
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        self.on_task(id, |tasks| tasks.delete(id), |workers| workers.delete(id))
+        let outcome = self.on_task(id, |tasks| tasks.delete(id), |workers| workers.delete(id));
+        match outcome {
+            Err(error) if error.code() == ErrorCode::ProxyTargetInvalid => {
+                self.on_workers(|workers| workers.delete_orphan(id))
+            }
+            outcome => outcome,
+        }
     }
 
     /// How the lanes and their pipelines stand.

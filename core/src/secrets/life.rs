@@ -113,9 +113,7 @@ impl Vault {
     /// `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open, or, for a provider
     /// token, is not for this environment.
     pub fn get(&self, name: &str) -> Result<SecretText> {
-        let keys = self.keys()?;
-        let rows = self.store.read(|connection| store::named(connection, name))?;
-        let row = rows.into_iter().rfind(|row| row.kind != PEPPER);
+        let row = self.newest(name)?;
         let row = row.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no secret {name}")))?;
         if row.state(self.clock.now()) != SecretState::Valid {
             return Err(Error::new(ErrorCode::DependencyUnavailable, format!("the secret {name} is no longer good"))
@@ -124,6 +122,27 @@ impl Vault {
         if row.kind == PROVIDER_TOKEN {
             self.check_token(row.scopes.split_whitespace(), &row.environment)?;
         }
+        self.open_row(&row)
+    }
+
+    /// The value of a stored secret, even past its rotation limit, for what takes its place; none when it was revoked.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut, or when it does not open.
+    pub(crate) fn recall(&self, name: &str) -> Result<Option<SecretText>> {
+        match self.newest(name)? {
+            Some(row) if row.revoked_at.is_none() => self.open_row(&row).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn newest(&self, name: &str) -> Result<Option<Row>> {
+        let rows = self.store.read(|connection| store::named(connection, name))?;
+        Ok(rows.into_iter().rfind(|row| row.kind != PEPPER))
+    }
+
+    fn open_row(&self, row: &Row) -> Result<SecretText> {
+        let keys = self.keys()?;
         let value = seal::open(&keys, place(&row.id), &row.sealed)?;
         let text = std::str::from_utf8(&value).map_err(|_| Error::internal("a stored secret is not text"))?;
         Ok(SecretText::new(text))

@@ -97,15 +97,18 @@ impl Workers {
         let address = change.address.as_deref().map(|text| shared.addresses.check_url(text)).transpose()?;
         let now = shared.clock.now();
         let sealed = if change.token.is_some() || change.api_key.is_some() {
-            // Tokens that have run out can be replaced, but not kept.
-            let tokens = match (change.token, change.api_key, shared.tokens(&account)) {
-                (Some((token_id, token_secret)), Some(api_key), _) => {
-                    Tokens { token_id, token_secret, api_key: Some(api_key) }
+            // A token that has run out is replaced, and what is kept beside it goes on.
+            let before = shared.last_tokens(&account)?;
+            let tokens = match (change.token, before) {
+                (Some((token_id, token_secret)), before) => {
+                    let api_key = change.api_key.or(before.and_then(|tokens| tokens.api_key));
+                    Tokens { token_id, token_secret, api_key }
                 }
-                (Some((token_id, token_secret)), None, before) => {
-                    Tokens { token_id, token_secret, api_key: before.ok().and_then(|tokens| tokens.api_key) }
+                (None, Some(before)) => Tokens { api_key: change.api_key, ..before },
+                (None, None) => {
+                    return Err(Error::new(ErrorCode::DependencyUnavailable, "the tokens of the account were revoked")
+                        .with_action("Give the account new tokens."));
                 }
-                (None, api_key, before) => Tokens { api_key, ..before? },
             };
             check_tokens(&tokens)?;
             Some(shared.vault.seal_stored(&secret_name(&account.id), &tokens.to_text())?)

@@ -60,6 +60,18 @@ impl Workers {
         })?
     }
 
+    /// Removes an ended task of a workspace that is no longer registered: nothing is sent anywhere.
+    ///
+    /// # Errors
+    /// `proxy_target_invalid` where there is no such task.
+    pub(crate) fn delete_orphan(&self, id: &str) -> Result<()> {
+        split_id(id)?;
+        self.shared.tasks.delete(id).map_err(|error| match error.code() {
+            ErrorCode::TaskNotFound => invalid_target(),
+            _ => error,
+        })
+    }
+
     /// Removes an ended task, there and here. One that never had a result is removed here whatever the worker says.
     pub(crate) fn delete(&self, id: &str) -> Result<()> {
         let task = self.shared.tasks.status(id)?;

@@ -91,6 +91,18 @@ impl Workers {
         let workers = Self { shared, runtime: Mutex::new(None), deployments: Mutex::new(Vec::new()) };
         workers.shared.count()?;
         let follow = workers.shared.tasks.bring_back_remote()?;
+        if paused {
+            // Nothing goes on in the background: what was cut short has failed.
+            let cut = Error::new(ErrorCode::InvalidState, "the check was cut short by the end of the platform");
+            let now = workers.shared.clock.now();
+            for (account, epoch) in workers.shared.store.read(store::interrupted)? {
+                let outcome = Err(cut.clone());
+                workers
+                    .shared
+                    .store
+                    .write(move |connection| store::end_check(connection, &account.id, epoch, &outcome, now))?;
+            }
+        }
         if !paused && (workers.shared.known() > 0 || !follow.is_empty()) {
             for id in follow {
                 workers.spawn(follow::follow(Arc::clone(&workers.shared), id))?;
@@ -232,17 +244,30 @@ impl Shared {
     }
 
     /// An account's tokens.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` also when they are past their rotation limit.
     pub(super) fn tokens(&self, account: &Account) -> Result<Tokens> {
         let text = self.vault.get(&secret_name(&account.id)).map_err(|error| {
             let detail = format!("the tokens of the account {} cannot be used: {}", account.workspace, error.detail());
             Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give the account new tokens.")
         })?;
-        let stored: StoredTokens = serde_json::from_str(text.expose()).map_err(|_| {
-            let detail = format!("the tokens of the account {} cannot be read", account.workspace);
-            Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give the account new tokens.")
-        })?;
-        Ok(Tokens { token_id: stored.token_id, token_secret: stored.token_secret, api_key: stored.api_key })
+        read_tokens(account, &text)
     }
+
+    /// An account's tokens, even past their rotation limit, for others to take their place; none when they were revoked.
+    pub(super) fn last_tokens(&self, account: &Account) -> Result<Option<Tokens>> {
+        let text = self.vault.recall(&secret_name(&account.id))?;
+        text.map(|text| read_tokens(account, &text)).transpose()
+    }
+}
+
+fn read_tokens(account: &Account, text: &SecretText) -> Result<Tokens> {
+    let stored: StoredTokens = serde_json::from_str(text.expose()).map_err(|_| {
+        let detail = format!("the tokens of the account {} cannot be read", account.workspace);
+        Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give the account new tokens.")
+    })?;
+    Ok(Tokens { token_id: stored.token_id, token_secret: stored.token_secret, api_key: stored.api_key })
 }
 
 /// Name of the stored secret that holds an account's tokens.

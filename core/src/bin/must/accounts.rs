@@ -9,6 +9,8 @@ use must::{Error, ErrorCode, Platform};
 use serde_json::json;
 use std::io::Read as _;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a deployment is looked after.
@@ -40,10 +42,15 @@ pub(crate) fn run(platform: &Platform, command: &AccountCommand, output: Output)
         AccountCommand::Enable { id } => shown(workers.enable(id, &caller())?),
         AccountCommand::Disable { id } => shown(workers.disable(id, &caller())?),
         AccountCommand::Health { id } => shown(workers.health(id, &caller())?),
-        AccountCommand::Deploy { id } => shown(deployed(workers, &workers.deploy(id, &caller())?.id)?),
+        AccountCommand::Deploy { id } => {
+            let interrupted = interrupts()?;
+            shown(deployed(workers, &workers.deploy(id, &caller())?.id, &interrupted)?)
+        }
         AccountCommand::DeployAll => {
+            let interrupted = interrupts()?;
             let begun = workers.deploy_all(&caller())?;
-            let ended = begun.iter().map(|account| deployed(workers, &account.id)).collect::<Result<Vec<_>, _>>()?;
+            let wait = |account: &Account| deployed(workers, &account.id, &interrupted);
+            let ended = begun.iter().map(wait).collect::<Result<Vec<_>, _>>()?;
             show(output, &ended)
         }
         AccountCommand::Remove { id } => {
@@ -54,9 +61,21 @@ pub(crate) fn run(platform: &Platform, command: &AccountCommand, output: Output)
     }
 }
 
+/// Becomes true when the program is interrupted: the commands of deployments end with the platform.
+fn interrupts() -> Result<Arc<AtomicBool>, Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
+        .map_err(|error| Error::internal(format!("cannot listen for interrupts: {error}")))?;
+    Ok(interrupted)
+}
+
 /// Waits until a deployment and its checks have ended.
-fn deployed(workers: &Workers, id: &str) -> Result<Account, Error> {
+fn deployed(workers: &Workers, id: &str, interrupted: &AtomicBool) -> Result<Account, Error> {
     loop {
+        if interrupted.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorCode::Cancelled, "the deployment was interrupted"));
+        }
         let account = workers.get(id)?;
         if account.status != AccountStatus::Checking {
             return Ok(account);
@@ -71,6 +90,7 @@ fn show(output: Output, accounts: &[Account]) -> Result<ExitCode, Error> {
     for account in accounts {
         lines.push(line(account));
         let failed = account.deployment.as_ref().filter(|deployment| !deployment.ok && !deployment.output.is_empty());
+        let failed = failed.filter(|_| account.status == AccountStatus::Failed);
         lines.extend(failed.map(|deployment| deployment.output.clone()));
     }
     match accounts {

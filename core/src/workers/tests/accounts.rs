@@ -222,4 +222,38 @@ fn a_removed_account_takes_its_unfinished_tasks_along() {
     };
     assert_eq!((last.status, last.error.unwrap().code.as_str()), (Status::Failed, "remote_failed"));
     assert_eq!(gateway.platform.status(&task.id).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
+    // What is left of it here can be let go.
+    gateway.platform.delete(&task.id).unwrap();
+    assert_eq!(super::rows(&gateway.platform), 0);
+    assert_eq!(gateway.platform.delete(&task.id).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
+}
+
+#[test]
+fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() {
+    let fake = Fake::well(|_| Say::Close);
+    let clock = Arc::new(crate::clock::ManualClock::new(crate::task::Timestamp(1_700_000_000_000)));
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = crate::Settings::new(folder.path());
+    gateway_settings(&mut settings);
+    let host = crate::Host { clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>, ..crate::Host::default() };
+    let platform = Platform::open_with(settings, host).unwrap();
+    let workers = platform.workers().unwrap();
+    let account = NewAccount::new("team-a", SecretText::new(TOKEN_ID), SecretText::new(TOKEN_SECRET));
+    let account = account.address(fake.url()).api_key(SecretText::new("canary-own-key"));
+    let id = workers.add(account, &caller()).unwrap().id;
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
+    clock.advance(std::time::Duration::from_secs(91 * 24 * 3600));
+    let failed = workers.health(&id, &caller()).unwrap();
+    assert_eq!(failed.error.unwrap().code, "dependency_unavailable");
+    let token = Some((SecretText::new("new-id"), SecretText::new("new-secret")));
+    workers.update(&id, AccountChange { token, ..AccountChange::default() }, &caller()).unwrap();
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
+    assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "its own key stays");
+    platform.revoke_secret(&format!("account-{id}"), &caller()).unwrap();
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Failed);
+    let change = || AccountChange { api_key: Some(SecretText::new("another-key")), ..AccountChange::default() };
+    assert_eq!(workers.update(&id, change(), &caller()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    let token = Some((SecretText::new("new-id"), SecretText::new("new-secret")));
+    workers.update(&id, AccountChange { token, ..change() }, &caller()).unwrap();
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
 }
