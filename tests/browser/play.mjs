@@ -5,14 +5,11 @@
 // The clips are those of `cargo test -p must --test media_external -- --ignored samples`: 64x64, 17 frames at 16 a second,
 // a red disc on a light ground. Needs only Node and a Chromium (CHROMIUM names it; `chromium` otherwise).
 
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { extname } from "node:path";
+import { report } from "./chromium.mjs";
 
 const types = { ".mp4": "video/mp4", ".webm": "video/webm" };
-const limit = 60_000;
 
 const page = `<!doctype html><meta charset="utf-8"><video muted playsinline src="/clip"></video>
 <script>
@@ -37,51 +34,7 @@ video.onended = () => finish({
 });
 </script>`;
 
-// Serves the page and the clip, and resolves with what the page reports.
-function serve(file) {
-  const server = createServer();
-  const reported = new Promise((resolve) => {
-    server.on("request", (request, response) => {
-      if (request.url === "/clip") {
-        response.writeHead(200, { "Content-Type": types[extname(file)] }).end(readFileSync(file));
-      } else if (request.url === "/result") {
-        let body = "";
-        request.on("data", (part) => { body += part; });
-        request.on("end", () => { response.end(); resolve(JSON.parse(body)); });
-      } else {
-        response.writeHead(200, { "Content-Type": "text/html" }).end(request.url === "/" ? page : "");
-      }
-    });
-  });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, reported })));
-}
-
-async function play(file) {
-  const profile = mkdtempSync(join(tmpdir(), "must-play-"));
-  const { server, reported } = await serve(file);
-  const browser = spawn(process.env.CHROMIUM ?? "chromium", [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-    "--remote-debugging-port=0", `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`,
-  ], { stdio: "ignore", detached: true });
-  const ended = new Promise((resolve) => {
-    browser.on("error", (error) => resolve({ error: String(error) }));
-    browser.on("exit", () => resolve({ error: "the browser ended" }));
-  });
-  let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(() => resolve({ error: "nothing after a minute" }), limit); });
-  try {
-    return await Promise.race([reported, ended, late]);
-  } finally {
-    clearTimeout(timer);
-    // The whole group: its helpers go on writing to the profile otherwise.
-    try { process.kill(-browser.pid, "SIGKILL"); } catch { /* it has ended */ }
-    await ended;
-    server.closeAllConnections();
-    server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-  }
-}
+const play = (file) => report(page, { files: { "/clip": { type: types[extname(file)], bytes: readFileSync(file) } } });
 
 const near = (a, b, by) => a.every((value, index) => Math.abs(value - b[index]) <= by);
 const files = process.argv.slice(2);

@@ -20,7 +20,7 @@ const PARTS: &[Part] = &[
     Part { name: "examples", about: "the same program in every language makes the same bytes", run: examples },
     Part {
         name: "http",
-        about: "contract, abuse and fuzz tests of the HTTP face over real sockets, OpenAI's client",
+        about: "contract, abuse and fuzz tests of the HTTP face over real sockets, workers, OpenAI's clients, a browser",
         run: http,
     },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
@@ -143,7 +143,10 @@ fn http() -> Outcome {
         "http-tests",
         &["pytest>=9", "httpx>=0.28", "openai>=3.57,<4", "schemathesis>=4.32,<5"],
     )?;
-    run(command(&python).args(["-m", "pytest", "-q", "tests/http"]).env("MUST_PROGRAM", built("must")))
+    run(command(&python)
+        .args(["-m", "pytest", "-q", "tests/http"])
+        .env("MUST_PROGRAM", built("must"))
+        .env("MUST_REQUIRE_TOOLS", "1"))
 }
 
 /// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.

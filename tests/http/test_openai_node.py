@@ -1,0 +1,20 @@
+"""OpenAI's own Node client: the tests are in openai_node/."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from conftest import API_KEY, Server
+
+FOLDER = Path(__file__).parent / "openai_node"
+
+
+def test_the_node_client(server: Server) -> None:
+    install = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(install, cwd=FOLDER, check=True, capture_output=True, timeout=300)
+    environment = {**os.environ, "MUST_URL": server.url, "MUST_KEY": API_KEY}
+    outcome = subprocess.run(
+        ["npm", "test"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert outcome.returncode == 0, outcome.stdout[-6000:] + outcome.stderr[-2000:]
+    assert "# pass 5\n" in outcome.stdout
