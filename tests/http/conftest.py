@@ -1,4 +1,8 @@
-"""Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own."""
+"""Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own.
+
+MUST_TRANSPORT takes another way to the same face: `handle` or `asgi` of the Python module, `node` of the Node addon. Tests of
+sockets and processes are left out then.
+"""
 
 import contextlib
 import json
@@ -13,11 +17,15 @@ from typing import Any
 
 import httpx
 import pytest
+from transports import mounted
 
 API_KEY = "an-api-key-of-the-tests"
 ADMIN_KEY = "an-admin-key-of-the-tests"
 SCRAPE_TOKEN = "a-scrape-token-of-the-tests"
 ORIGIN = "https://studio.example"
+TRANSPORT = os.environ.get("MUST_TRANSPORT", "socket")
+
+over_sockets = pytest.mark.skipif(TRANSPORT != "socket", reason="a test of sockets or of the program")
 
 
 @dataclass
@@ -25,12 +33,21 @@ class Server:
     """A running `must serve`."""
 
     url: str
-    process: subprocess.Popen[str]
     data: Path
+    transport: httpx.BaseTransport | None = None
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": API_KEY}, timeout=60)
+        self.client = self.open({"X-API-Key": API_KEY})
+
+    def open(self, headers: dict[str, str]) -> httpx.Client:
+        """A client that sends these headers with every request."""
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, transport=self.transport)
+
+    def bare(self, method: str, path: str, **given: Any) -> httpx.Response:
+        """One request with nothing but what is given."""
+        with self.open({}) as client:
+            return client.request(method, self.url + path, **given)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -55,10 +72,9 @@ class Server:
 
     def admin(self) -> httpx.Client:
         """A client with an admin session."""
-        answer = httpx.post(f"{self.url}/admin/session", headers={"X-Admin-Key": ADMIN_KEY})
+        answer = self.bare("POST", "/admin/session", headers={"X-Admin-Key": ADMIN_KEY})
         assert answer.status_code == 204, answer.text
-        cookie = answer.headers["set-cookie"].split(";")[0]
-        return httpx.Client(base_url=self.url, headers={"Cookie": cookie}, timeout=60)
+        return self.open({"Cookie": answer.headers["set-cookie"].split(";")[0]})
 
     def raw(self, sent: bytes, *, half_close: bool = False, timeout: float = 20) -> bytes:
         """Sends bytes as they are, and reads until the server is done."""
@@ -87,6 +103,12 @@ def failure(answer: httpx.Response, status: int, code: str) -> dict[str, str]:
 @contextlib.contextmanager
 def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
     """A server for as long as the block lasts; it has to stop gracefully."""
+    if TRANSPORT != "socket":
+        keys = {"api_key": API_KEY, "admin_key": variables.get("MUST_ADMIN_KEY", ADMIN_KEY), "frontend_origins": [ORIGIN]}
+        http = {"scrape_token": SCRAPE_TOKEN, **(settings or {}).get("http", {})}
+        with mounted(TRANSPORT, data, {**(settings or {}), **keys, "http": http}) as transport:
+            yield Server("http://must.test", data, transport)
+        return
     config = data.with_suffix(".json")
     config.write_text(json.dumps({"http": {"header_timeout": 2, "body_timeout": 2}, **(settings or {})}))
     environment = {
@@ -106,7 +128,7 @@ def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str
     )
     assert process.stdout is not None
     try:
-        yield Server(json.loads(process.stdout.readline())["listening"], process, data)
+        yield Server(json.loads(process.stdout.readline())["listening"], data)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, "the server did not stop gracefully"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from conftest import ADMIN_KEY, API_KEY, SCRAPE_TOKEN, Server, failure, serving
 
@@ -45,41 +44,37 @@ ADMIN = [
 ]
 
 
-def bare(server: Server, method: str, path: str, **given: Any) -> httpx.Response:
-    return httpx.request(method, server.url + path, timeout=30, **given)
-
-
 def test_health_is_open(server: Server) -> None:
-    answer = bare(server, "GET", "/health")
+    answer = server.bare("GET", "/health")
     assert answer.status_code == 200
     assert answer.json() == {"ok": True, "status": "ok", "version": "0.1.0", "app": "must"}
-    head = bare(server, "HEAD", "/health")
+    head = server.bare("HEAD", "/health")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(answer.content))
 
 
 @pytest.mark.parametrize(("method", "path"), GENERATION)
 def test_generation_calls_ask_for_a_key_or_a_session(server: Server, method: str, path: str) -> None:
-    failure(bare(server, method, path), 401, "session_required")
-    failure(bare(server, method, path, headers={"X-API-Key": "wrong"}), 403, "invalid_api_key")
-    failure(bare(server, method, path, params={"api_key": "wrong"}), 403, "invalid_api_key")
+    failure(server.bare(method, path), 401, "session_required")
+    failure(server.bare(method, path, headers={"X-API-Key": "wrong"}), 403, "invalid_api_key")
+    failure(server.bare(method, path, params={"api_key": "wrong"}), 403, "invalid_api_key")
     both = {"X-API-Key": "wrong", "Cookie": "gg_session=whatever"}
-    failure(bare(server, method, path, headers=both), 403, "invalid_api_key")
-    failure(bare(server, method, path, headers={"X-API-Key": ""}), 403, "invalid_api_key")
-    failure(bare(server, method, path, headers={"Cookie": "gg_session=whatever"}), 401, "session_required")
-    assert bare(server, method, path, params={"api_key": API_KEY}).status_code not in (401, 403)
+    failure(server.bare(method, path, headers=both), 403, "invalid_api_key")
+    failure(server.bare(method, path, headers={"X-API-Key": ""}), 403, "invalid_api_key")
+    failure(server.bare(method, path, headers={"Cookie": "gg_session=whatever"}), 401, "session_required")
+    assert server.bare(method, path, params={"api_key": API_KEY}).status_code not in (401, 403)
 
 
 @pytest.mark.parametrize(("method", "path"), ADMIN)
 def test_admin_calls_ask_for_an_admin_session(server: Server, method: str, path: str) -> None:
-    failure(bare(server, method, path), 401, "admin_session_required")
-    failure(bare(server, method, path, headers={"X-API-Key": API_KEY}), 401, "admin_session_required")
-    failure(bare(server, method, path, headers={"X-Admin-Key": ADMIN_KEY}), 401, "admin_session_required")
-    failure(bare(server, method, path, params={"admin_key": ADMIN_KEY}), 403, "admin_key_invalid")
+    failure(server.bare(method, path), 401, "admin_session_required")
+    failure(server.bare(method, path, headers={"X-API-Key": API_KEY}), 401, "admin_session_required")
+    failure(server.bare(method, path, headers={"X-Admin-Key": ADMIN_KEY}), 401, "admin_session_required")
+    failure(server.bare(method, path, params={"admin_key": ADMIN_KEY}), 403, "admin_key_invalid")
 
 
 def test_a_generation_session(server: Server) -> None:
-    answer = bare(server, "POST", "/auth/session")
+    answer = server.bare("POST", "/auth/session")
     assert answer.status_code == 201
     body = answer.json()
     assert body["active"] is True
@@ -88,23 +83,23 @@ def test_a_generation_session(server: Server) -> None:
     cookie = answer.headers["set-cookie"]
     assert re.fullmatch(r"gg_session=[^;]+; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=86400", cookie)
     headers = {"Cookie": cookie.split(";")[0]}
-    state = bare(server, "GET", "/auth/session", headers=headers)
+    state = server.bare("GET", "/auth/session", headers=headers)
     assert state.json() == {"active": True, "valid": True, "expires_at": body["expires_at"]}
-    assert bare(server, "GET", "/models", headers=headers).status_code == 200
-    failure(bare(server, "POST", "/generate_direct", headers=headers), 401, "session_required")
-    ended = bare(server, "DELETE", "/auth/session", headers=headers)
+    assert server.bare("GET", "/models", headers=headers).status_code == 200
+    failure(server.bare("POST", "/generate_direct", headers=headers), 401, "session_required")
+    ended = server.bare("DELETE", "/auth/session", headers=headers)
     assert (ended.status_code, ended.content) == (204, b"")
     assert "Max-Age=0" in ended.headers["set-cookie"]
-    failure(bare(server, "GET", "/auth/session", headers=headers), 401, "session_expired")
-    failure(bare(server, "GET", "/models", headers=headers), 401, "session_expired")
-    failure(bare(server, "GET", "/auth/session"), 401, "session_required")
-    failure(bare(server, "DELETE", "/auth/session"), 401, "session_required")
+    failure(server.bare("GET", "/auth/session", headers=headers), 401, "session_expired")
+    failure(server.bare("GET", "/models", headers=headers), 401, "session_expired")
+    failure(server.bare("GET", "/auth/session"), 401, "session_required")
+    failure(server.bare("DELETE", "/auth/session"), 401, "session_required")
 
 
 def test_an_admin_session(server: Server) -> None:
-    failure(bare(server, "POST", "/admin/session"), 403, "admin_key_invalid")
-    failure(bare(server, "POST", "/admin/session", headers={"X-Admin-Key": "wrong"}), 403, "admin_key_invalid")
-    in_query = bare(server, "POST", "/admin/session", params={"admin_key": ADMIN_KEY}, headers={"X-Admin-Key": ADMIN_KEY})
+    failure(server.bare("POST", "/admin/session"), 403, "admin_key_invalid")
+    failure(server.bare("POST", "/admin/session", headers={"X-Admin-Key": "wrong"}), 403, "admin_key_invalid")
+    in_query = server.bare("POST", "/admin/session", params={"admin_key": ADMIN_KEY}, headers={"X-Admin-Key": ADMIN_KEY})
     failure(in_query, 403, "admin_key_invalid")
     admin = server.admin()
     state = admin.get("/admin/session").json()
@@ -201,8 +196,8 @@ def test_a_repeated_submission_is_one_task(paused: Callable[..., Server]) -> Non
     assert server.client.post("/generate", json=request, headers=headers).json() == first.json()
     other = server.client.post("/generate", json={**request, "seed": 1}, headers=headers)
     failure(other, 422, "validation_error")
-    session = bare(server, "POST", "/auth/session").headers["set-cookie"].split(";")[0]
-    mine = bare(server, "POST", "/generate", json=request, headers={"Cookie": session, **headers})
+    session = server.bare("POST", "/auth/session").headers["set-cookie"].split(";")[0]
+    mine = server.bare("POST", "/generate", json=request, headers={"Cookie": session, **headers})
     assert mine.json() != first.json(), "another caller's key is another key"
 
 
@@ -222,13 +217,13 @@ def test_cancelling_and_a_full_queue(paused: Callable[..., Server]) -> None:
 
 def test_sessions_and_logins_are_throttled(paused: Callable[..., Server]) -> None:
     server = paused()
-    answers = [bare(server, "POST", "/auth/session") for _ in range(11)]
+    answers = [server.bare("POST", "/auth/session") for _ in range(11)]
     assert [answer.status_code for answer in answers] == [201] * 10 + [429]
     limited = failure(answers[-1], 429, "rate_limited")
     assert limited["user_action"]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     wrong = {"X-Admin-Key": "wrong"}
-    logins = [bare(server, "POST", "/admin/session", headers=wrong).status_code for _ in range(31)]
+    logins = [server.bare("POST", "/admin/session", headers=wrong).status_code for _ in range(31)]
     assert logins == [403] * 30 + [429]
 
 
@@ -277,7 +272,7 @@ def test_events_survive_a_reconnect(server: Server) -> None:
 
 def test_metrics_move(server: Server) -> None:
     def scrape() -> str:
-        answer = bare(server, "GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"})
+        answer = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"})
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         return answer.text
 
@@ -287,21 +282,21 @@ def test_metrics_move(server: Server) -> None:
 
     denials = 'must_denials_total{code="invalid_api_key"}'
     before = count(scrape(), denials)
-    failure(bare(server, "GET", "/models", headers={"X-API-Key": "wrong"}), 403, "invalid_api_key")
+    failure(server.bare("GET", "/models", headers={"X-API-Key": "wrong"}), 403, "invalid_api_key")
     server.finish(server.submit())
     after = scrape()
     assert count(after, denials) == before + 1
     assert count(after, 'must_stage_seconds_count{model="tiny-image",stage="denoising"}') >= 1
     assert count(after, 'must_tasks{model="tiny-image",status="done"}') >= 1
     assert count(after, 'must_http_request_seconds_count{method="POST",path="/generate",status="202"}') >= 1
-    failure(bare(server, "GET", "/metrics", headers={"Authorization": "Bearer wrong"}), 401, "admin_session_required")
+    failure(server.bare("GET", "/metrics", headers={"Authorization": "Bearer wrong"}), 401, "admin_session_required")
     checked = subprocess.run(["promtool", "check", "metrics"], input=after, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def test_no_admin_key_means_no_login(tmp_path: Any) -> None:
     with serving(tmp_path / "data", {"paused": True}, MUST_ADMIN_KEY="short") as server:
-        answer = bare(server, "POST", "/admin/session", headers={"X-Admin-Key": "short"})
+        answer = server.bare("POST", "/admin/session", headers={"X-Admin-Key": "short"})
         failure(answer, 403, "admin_misconfigured")
 
 

@@ -1,6 +1,5 @@
 """Browsers from other sites: exact origins, or nothing."""
 
-import httpx
 import pytest
 from conftest import ORIGIN, Server, failure
 
@@ -11,21 +10,21 @@ PATHS = ["/health", "/generate", "/gallery", "/auth/session", "/admin/session", 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{ORIGIN}.evil.example", f"{ORIGIN}:444"])
 def test_other_origins_get_nothing(server: Server, path: str, origin: str) -> None:
     for method, more in [("GET", {}), ("OPTIONS", {"Access-Control-Request-Method": "POST"})]:
-        answer = httpx.request(method, server.url + path, headers={"Origin": origin, **more})
+        answer = server.bare(method, path, headers={"Origin": origin, **more})
         failure(answer, 403, "cors_origin_blocked")
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
 def test_the_allowed_origin_gets_credentialed_headers(server: Server) -> None:
     headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
-    preflight = httpx.options(f"{server.url}/generate", headers=headers)
+    preflight = server.bare("OPTIONS", "/generate", headers=headers)
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert preflight.headers["access-control-allow-credentials"] == "true"
     assert "POST" in preflight.headers["access-control-allow-methods"]
     assert "x-api-key" in preflight.headers["access-control-allow-headers"]
     assert "origin" in preflight.headers["vary"]
-    answer = httpx.get(f"{server.url}/models", headers={"Origin": ORIGIN})
+    answer = server.bare("GET", "/models", headers={"Origin": ORIGIN})
     failure(answer, 401, "session_required")
     assert answer.headers["access-control-allow-origin"] == ORIGIN
 

@@ -3,7 +3,7 @@
 import subprocess
 from typing import Any
 
-from conftest import API_KEY, Server, failure
+from conftest import API_KEY, Server, failure, over_sockets
 
 
 def test_ranges(server: Server, done: dict[str, Any]) -> None:
@@ -45,6 +45,7 @@ def test_media_is_harmless_in_a_browser(server: Server, done: dict[str, Any]) ->
         assert headers["content-disposition"].startswith('inline; filename="')
 
 
+@over_sockets
 def test_curl_and_ffprobe_read_it(server: Server, done: dict[str, Any]) -> None:
     url = server.url + done["result_url"]
     whole = server.client.get(done["result_url"]).content

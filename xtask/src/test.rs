@@ -15,8 +15,12 @@ const PARTS: &[Part] = &[
     Part { name: "format", about: "rustfmt", run: format },
     Part { name: "rust", about: "unit, golden, kill and media tests of the core, the C ABI's own tests", run: rust },
     Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
-    Part { name: "python", about: "the Python module: pytest, mypy, ruff", run: python },
-    Part { name: "node", about: "the Node addon: node --test, tsc", run: node },
+    Part {
+        name: "python",
+        about: "the Python module: pytest, mypy, ruff; the HTTP face by handle and ASGI",
+        run: python,
+    },
+    Part { name: "node", about: "the Node addon: node --test, tsc; the HTTP face by handle", run: node },
     Part { name: "examples", about: "the same program in every language makes the same bytes", run: examples },
     Part {
         name: "http",
@@ -114,6 +118,7 @@ fn python_module() -> Result<std::path::PathBuf, String> {
             "mypy>=2.4",
             "ruff>=0.17",
             "fastapi>=0.165",
+            "httpx>=0.28",
             "httpx2>=2.16",
             "uvicorn>=0.38",
         ],
@@ -139,11 +144,7 @@ fn python_module() -> Result<std::path::PathBuf, String> {
 /// The served HTTP face, from outside.
 fn http() -> Outcome {
     run(&mut words("cargo", "build -p must --bin must"))?;
-    let python = tools::python_environment(
-        "http-tests",
-        &["pytest>=9", "httpx>=0.28", "openai>=3.57,<4", "schemathesis>=4.32,<5"],
-    )?;
-    run(command(&python)
+    run(command(http_tests()?)
         .args(["-m", "pytest", "-q", "tests/http"])
         .env("MUST_PROGRAM", built("must"))
         .env("MUST_REQUIRE_TOOLS", "1"))
@@ -161,13 +162,25 @@ fn python() -> Outcome {
     for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
         run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
     }
-    Ok(())
+    face_without_sockets(&python, "handle")?;
+    face_without_sockets(&python, "asgi")
+}
+
+/// The contract tests of the HTTP face again, over one of the ways in that has no socket.
+fn face_without_sockets(python: &Path, transport: &str) -> Outcome {
+    let tests = ["tests/http/test_contract.py", "tests/http/test_media.py", "tests/http/test_cors.py"];
+    run(command(python).args(["-m", "pytest", "-q"]).args(tests).env("MUST_TRANSPORT", transport))
+}
+
+fn http_tests() -> Result<std::path::PathBuf, String> {
+    tools::python_environment("http-tests", &["pytest>=9", "httpx>=0.28", "openai>=3.57,<4", "schemathesis>=4.32,<5"])
 }
 
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
-    run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1"))
+    run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1"))?;
+    face_without_sockets(&http_tests()?, "node")
 }
 
 /// Runs `examples/generate` in every language: one line of JSON each, alike, and the same bytes.

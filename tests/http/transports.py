@@ -1,0 +1,183 @@
+"""The same face without a socket: platforms in this process, mounted as ASGI or asked by `handle`, or in Node's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+PEER = ("127.0.0.1", 40000)
+NODE_HOST = Path(__file__).parent / "node_host.mjs"
+
+
+@contextlib.contextmanager
+def mounted(kind: str, data: Path, settings: dict[str, Any]) -> Iterator[httpx.BaseTransport]:
+    """A platform mounted in this way, for as long as the block lasts."""
+    if kind == "node":
+        with _node({"data_dir": str(data), **settings}) as transport:
+            yield transport
+        return
+    import must
+    import must.asgi
+
+    with must.Platform(data, **settings) as platform:
+        if kind == "handle":
+            yield Handle(platform)
+        else:
+            with _running_loop() as loop:
+                yield Asgi(must.asgi.App(platform), loop)
+
+
+@contextlib.contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _target(request: httpx.Request) -> str:
+    return request.url.raw_path.decode("ascii")
+
+
+class Handle(httpx.BaseTransport):
+    """`Platform.handle`, whose answers come piece by piece."""
+
+    def __init__(self, platform: Any) -> None:
+        self._platform = platform
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+        answer = self._platform.handle(request.method, _target(request), request.headers.raw, body, peer=PEER[0])
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Pieces(answer))
+
+    def close(self) -> None:
+        """The platform is its maker's to close."""
+
+
+class _Pieces(httpx.SyncByteStream):
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class Asgi(httpx.BaseTransport):
+    """An ASGI application on an event loop of its own; answers come whole."""
+
+    def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._app = app
+        self._loop = loop
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+        return asyncio.run_coroutine_threadsafe(self._answer(request, body), self._loop).result(60)
+
+    async def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        path, _, query = _target(request).partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": httpx.URL(f"http://x{path}").path,
+            "raw_path": path.encode("ascii"),
+            "query_string": query.encode("ascii"),
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": PEER,
+            "root_path": "",
+        }
+        sent: list[dict[str, Any]] = []
+        over = asyncio.Event()
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive() -> dict[str, Any]:
+            for message in messages:
+                return message
+            await over.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        over.set()
+        pieces = [message.get("body", b"") for message in sent[1:]]
+        return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=b"".join(pieces))
+
+    def close(self) -> None:
+        """Ended with the block that it is made in."""
+
+
+class Node(httpx.BaseTransport):
+    """`platform.handle` of Node, asked over a pipe; answers come whole."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        body = base64.b64encode(request.read()).decode()
+        headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.headers.raw]
+        asked = {"method": request.method, "target": _target(request), "headers": headers, "body": body, "peer": PEER[0]}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+            said = json.loads(self._process.stdout.readline())
+        return httpx.Response(said["status"], headers=said["headers"], content=base64.b64decode(said["body"]))
+
+    def close(self) -> None:
+        """Ended with the block that it is made in."""
+
+
+@contextlib.contextmanager
+def _node(settings: dict[str, Any]) -> Iterator[Node]:
+    process = subprocess.Popen(
+        ["node", str(NODE_HOST), json.dumps(_camel(settings))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Node(process)
+    finally:
+        process.stdin.close()
+        assert process.wait(60) == 0
+        process.stdout.close()
+
+
+TIMES = ("_wait", "_timeout", "_limit", "_stale", "_pause", "_interval")
+
+
+def _camel(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as Node names them: camelCase, and times in milliseconds."""
+    camel: dict[str, Any] = {}
+    for name, value in settings.items():
+        first, *rest = name.split("_")
+        ours = first + "".join(part.capitalize() for part in rest)
+        if isinstance(value, dict):
+            camel[ours] = _camel(value)
+        elif name.endswith(TIMES):
+            camel[f"{ours}Ms"] = value * 1000
+        else:
+            camel[ours] = value
+    return camel
