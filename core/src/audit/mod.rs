@@ -27,5 +27,5 @@ pub use log::Audit;
 pub(crate) use log::Signing;
 pub use prune::{Pruned, RETENTION};
 pub use query::{AuditPage, AuditQuery, ConsistencyProof, InclusionProof};
-pub(crate) use store::MIGRATION;
+pub(crate) use store::{MIGRATION, OVERLAP_MIGRATION};
 pub use verify::{Damage, Fault, Verdict};

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::generation::word;
-use crate::access::OVERLAP;
+use crate::secrets::OVERLAP;
 use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
 use crate::secrets::{SecretStatus, SecretText};

@@ -63,6 +63,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     access::MIGRATION,
     task::REPEAT_MIGRATION,
     workers::MIGRATION,
+    audit::OVERLAP_MIGRATION,
 ];
 
 struct Inner {
