@@ -12,6 +12,7 @@ use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
 use crate::task::Timestamp;
+use crate::secrets::{LONGEST_OVERLAP, OVERLAP};
 use serde::Serialize;
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub(crate) use event::hex;
 pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};
 pub use export::Exported;
 pub use log::Audit;
-pub(crate) use log::Signing;
+pub(crate) use log::{InTransaction, Signing};
 pub use prune::{Pruned, RETENTION};
 pub use query::{AuditPage, AuditQuery, ConsistencyProof, InclusionProof};
 pub(crate) use store::{MIGRATION, OVERLAP_MIGRATION};

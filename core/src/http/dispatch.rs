@@ -9,6 +9,7 @@ use super::routes;
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
 use crate::error::{Error, ErrorCode, Result};
+use crate::task::is_remote;
 use axum::RequestExt as _;
 use axum::Router;
 use axum::body::Body;
@@ -206,6 +207,15 @@ async fn make(
         Handler::Blocking(handler) => blocking(shared, move || whole(call, handler)).await,
         Handler::Slow(handler) => {
             let _permit = shared.slow.acquire().await.map_err(|_| closing())?;
+            blocking(shared, move || whole(call, handler)).await
+        }
+        Handler::Proxied(handler) => {
+            let at_worker = call.path.iter().any(|(_, value)| is_remote(value));
+            let places = at_worker.then(|| shared.proxied.acquire());
+            let _permit = match places {
+                Some(place) => Some(place.await.map_err(|_| closing())?),
+                None => None,
+            };
             blocking(shared, move || whole(call, handler)).await
         }
         Handler::Async(handler) => {

@@ -18,7 +18,7 @@ mod sweep;
 mod types;
 
 pub use hub::TaskEvents;
-pub(crate) use remote::{Followed, RemoteState, Sending, remote_count};
+pub(crate) use remote::{Followed, RemoteState, Sending, SentOff, fail_all_at, is_remote, remote_count};
 pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;
 pub use repeat::{Idempotency, SubmitOptions};
 pub use residency::{LaneEvent, LaneStatus};

@@ -8,7 +8,7 @@ use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
-use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery};
+use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{loader, runner};
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
@@ -102,7 +102,7 @@ impl Tasks {
             lanes: Mutex::new(lanes),
             observers: RwLock::new(Vec::new()),
         });
-        sweep::fail_stale(&shared)?;
+        sweep::fail_stale(&shared, Timestamp::now())?;
         shared.bring_back()?;
         let mut lanes = Vec::new();
         let running = if shared.settings.paused { 0 } else { shared.queue.lanes().len() };
@@ -171,19 +171,24 @@ impl Tasks {
         if let Some(error) = missing {
             return Err(error);
         }
-        let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
-        let row = task.clone();
-        let key = submission.clone();
-        let repeated =
-            shared.store.write(move |connection| store::insert_once(connection, &row, &inputs, key.as_ref()))?;
-        if let (Some(_), Some(submission)) = (repeated, &submission)
-            && let Some(task) = self.made_before(submission)?
-        {
-            return Ok(task);
+        let inputs = Arc::new(inputs);
+        loop {
+            let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
+            let (row, inputs, key) = (task.clone(), Arc::clone(&inputs), submission.clone());
+            let insert = move |connection: &rusqlite::Connection| {
+                store::insert_once(connection, &row, &inputs, key.as_ref())
+            };
+            let (Some(_), Some(submission)) = (shared.store.write(insert)?, &submission) else {
+                shared.hub.add(task.clone());
+                place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+                return Ok(task);
+            };
+            drop(place);
+            // When the first submission under this key was taken back meanwhile, this one takes its place.
+            if let Some(task) = self.made_before(submission)? {
+                return Ok(task);
+            }
         }
-        shared.hub.add(task.clone());
-        place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-        Ok(task)
     }
 
     /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.
