@@ -73,9 +73,7 @@ impl NativePlatform {
         self.driver.open(call, move || {
             let settings = Settings::from_json(&settings)?;
             match log {
-                Some(log) => {
-                    Platform::open_with_host_and_log(settings, host, move |record| log.hand_over(record))
-                }
+                Some(log) => Platform::open_with_host_and_log(settings, host, move |record| log.hand_over(record)),
                 None => Platform::open_with(settings, host),
             }
         });

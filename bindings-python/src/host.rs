@@ -56,7 +56,9 @@ pub(crate) fn host(
 }
 
 fn keys(function: Py<PyAny>) -> KeyCallback {
-    Arc::new(move || attached(&function, |function| function.call0()?.extract::<String>().map_err(PyErr::from).map(SecretText::new)))
+    Arc::new(move || {
+        attached(&function, |function| function.call0()?.extract::<String>().map_err(PyErr::from).map(SecretText::new))
+    })
 }
 
 fn checkpoints(function: Py<PyAny>) -> AnchorCallback {
@@ -65,10 +67,7 @@ fn checkpoints(function: Py<PyAny>) -> AnchorCallback {
 
 /// Calls a function of Python from a thread of the core. What it raises goes to `sys.unraisablehook`; the core hears only its
 /// class, for the text could hold a secret.
-fn attached<T>(
-    function: &Py<PyAny>,
-    call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
-) -> Result<T, String> {
+fn attached<T>(function: &Py<PyAny>, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T, String> {
     let outcome = Python::try_attach(|py| {
         let function = function.bind(py);
         call(function).map_err(|error| {

@@ -89,7 +89,9 @@ mod tests {
         assert_eq!(clock.now(), Timestamp(60_999));
         clock.advance(Duration::MAX);
         assert_eq!(clock.now(), Timestamp(LATEST));
-        assert!(ManualClock::at(LATEST).is_ok() && ManualClock::at(LATEST + 1).is_err() && ManualClock::at(-1).is_err());
+        assert!(
+            ManualClock::at(LATEST).is_ok() && ManualClock::at(LATEST + 1).is_err() && ManualClock::at(-1).is_err()
+        );
     }
 
     #[test]

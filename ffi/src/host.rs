@@ -102,9 +102,8 @@ fn keys(callback: Arc<Callback<GiveKeys>>) -> KeyCallback {
         let mut buffer = Zeroizing::new(vec![0u8; KEYS_CAPACITY]);
         let mut length = 0;
         // SAFETY: by the contract of the setter the function may be called so until `destroy` is; there are as many bytes.
-        let outcome = unsafe {
-            (callback.function)(callback.user, buffer.as_mut_ptr().cast(), KEYS_CAPACITY, &raw mut length)
-        };
+        let outcome =
+            unsafe { (callback.function)(callback.user, buffer.as_mut_ptr().cast(), KEYS_CAPACITY, &raw mut length) };
         if outcome != 0 {
             return Err(format!("its function returned {outcome}"));
         }

@@ -134,5 +134,4 @@ pub type must_keys_fn = Option<
 ///
 /// Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
 /// call functions of the platform that it is called by, which would wait for it, and must return normally.
-pub type must_anchor_fn =
-    Option<unsafe extern "C" fn(user: *mut c_void, note: *const c_char, note_len: usize) -> i32>;
+pub type must_anchor_fn = Option<unsafe extern "C" fn(user: *mut c_void, note: *const c_char, note_len: usize) -> i32>;

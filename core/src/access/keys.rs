@@ -11,8 +11,8 @@ use super::{Access, fail_closed, set_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
-use crate::task::Timestamp;
 use crate::secrets::{LONGEST_OVERLAP, OVERLAP};
+use crate::task::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 

@@ -60,10 +60,9 @@ impl Checkpoints {
         if self.writes < WRITES && size < self.size.saturating_add(GROWTH) {
             return;
         }
-        match self.due.as_ref().map(|due| due.try_send(())) {
-            Some(Ok(())) => (self.writes, self.size) = (0, size),
-            // One that is under way does not see the last writes: the next commit asks again.
-            Some(Err(_)) | None => {}
+        // While one is under way, which does not see the last writes, the next commit asks again.
+        if self.due.as_ref().is_some_and(|due| due.try_send(()).is_ok()) {
+            (self.writes, self.size) = (0, size);
         }
     }
 }

@@ -175,9 +175,8 @@ impl Tasks {
         loop {
             let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
             let (row, inputs, key) = (task.clone(), Arc::clone(&inputs), submission.clone());
-            let insert = move |connection: &rusqlite::Connection| {
-                store::insert_once(connection, &row, &inputs, key.as_ref())
-            };
+            let insert =
+                move |connection: &rusqlite::Connection| store::insert_once(connection, &row, &inputs, key.as_ref());
             let (Some(_), Some(submission)) = (shared.store.write(insert)?, &submission) else {
                 shared.hub.add(task.clone());
                 place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });

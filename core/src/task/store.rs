@@ -184,8 +184,9 @@ pub(super) fn fail_stale(
         "SELECT id, started_at FROM task
          WHERE status = 'processing' AND type = ? AND started_at < ? AND (workspace IS NULL OR updated_at > ?)",
     )?;
-    let rows = statement
-        .query_map(params![media_type.as_str(), oldest, since.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map(params![media_type.as_str(), oldest, since.0], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
     let mut stale = Vec::new();
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         let ran = Duration::from_millis(u64::try_from(now.0 - row.1).unwrap_or(0));
@@ -236,9 +237,7 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
         }
     };
     let total: i64 = connection
-        .prepare_cached(
-            concat!("SELECT count(*) FROM task WHERE ", listed!()),
-        )?
+        .prepare_cached(concat!("SELECT count(*) FROM task WHERE ", listed!()))?
         .query_row(named_params! {":status": status, ":model": query.model, ":type": media_type}, |row| row.get(0))?;
     let sql = match query.sort {
         Sort::Newest => {

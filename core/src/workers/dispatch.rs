@@ -188,11 +188,7 @@ async fn give_up_later(shared: Arc<Shared>, id: String, left: Option<Left>) {
 
 impl Journey {
     fn may_be_at(&self, account: &Account) -> Left {
-        Left {
-            workspace: account.workspace.clone(),
-            key: self.task.id.clone(),
-            request: Arc::clone(&self.request),
-        }
+        Left { workspace: account.workspace.clone(), key: self.task.id.clone(), request: Arc::clone(&self.request) }
     }
 }
 

@@ -31,7 +31,7 @@ fn aes_gcm() {
             good += 1;
         }
     }
-    assert!(good >= 30 && bad >= 30, "{good} good, {bad} bad");
+    assert!(good >= 30 && bad >= 20, "{good} good, {bad} bad");
 }
 
 #[test]

@@ -68,10 +68,7 @@ impl Fake {
     }
 
     /// The same at an address where one was before.
-    pub(super) fn well_at(
-        address: SocketAddr,
-        script: impl Fn(&Received) -> Say + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn well_at(address: SocketAddr, script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
         Self::start_at(address, move |request| match request.path.as_str() {
             "/health" => Say::Json(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
             "/models" => Say::Json(404, json!({})),
