@@ -64,6 +64,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     task::REPEAT_MIGRATION,
     workers::MIGRATION,
     audit::OVERLAP_MIGRATION,
+    task::TRACE_MIGRATION,
 ];
 
 struct Inner {

@@ -15,6 +15,7 @@ mod runner;
 mod service;
 mod store;
 mod sweep;
+mod trace;
 mod types;
 
 pub use hub::TaskEvents;
@@ -25,6 +26,8 @@ pub use residency::{LaneEvent, LaneStatus};
 pub use service::LaneObserver;
 pub(crate) use service::{Draft, Prepared, Tasks};
 pub(crate) use store::MIGRATION;
+pub(crate) use trace::MIGRATION as TRACE_MIGRATION;
+pub use trace::TraceParent;
 pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::hub::Live;
 use super::queue::Entry;
 use super::service::{Draft, Tasks};
 use super::store;
+use super::trace::{self, TraceParent};
 use super::types::{Status, Task, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -39,6 +40,7 @@ pub(crate) struct RemoteState {
 pub(crate) struct Sending {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// What came of sending a draft off.
@@ -92,13 +94,14 @@ impl Tasks {
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
     ) -> Result<SentOff<T>> {
         let (mut task, inputs, key) = (draft.task.clone(), draft.inputs.clone(), draft.submission.clone());
+        let trace = draft.trace.clone();
         let stored = self.shared.store.write(move |connection| {
             let Some((workspace, chosen)) = choose(connection)? else { return Ok(Some(None)) };
             task.workspace = Some(workspace);
             "dispatching".clone_into(&mut task.stage);
-            match store::insert_once(connection, &task, &inputs, key.as_ref())? {
+            match store::insert_once(connection, &task, &inputs, key.as_ref(), trace.as_ref())? {
                 Some(_) => Ok(None),
-                None => Ok(Some(Some((Sending { task, inputs }, chosen)))),
+                None => Ok(Some(Some((Sending { task, inputs, trace }, chosen)))),
             }
         })?;
         match (stored, &draft.submission) {
@@ -235,7 +238,11 @@ impl Tasks {
             let tasks = statement.query_map([], store::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
             tasks
                 .into_iter()
-                .map(|task| Ok(Sending { inputs: store::inputs(connection, &task.id)?, task }))
+                .map(|task| {
+                    let (inputs, trace) =
+                        (store::inputs(connection, &task.id)?, trace::get(connection, &task.id)?);
+                    Ok(Sending { task, inputs, trace })
+                })
                 .collect()
         })
     }

@@ -8,6 +8,7 @@ use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
+use super::trace::TraceParent;
 use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{loader, runner};
 use crate::audit::Audit;
@@ -37,11 +38,13 @@ pub(crate) struct Draft {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
     pub(super) submission: Option<Submission>,
+    pub(super) trace: Option<TraceParent>,
     /// Why the task cannot run here.
     pub(super) missing: Option<Error>,
 }
 
 /// What a submission comes to.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(crate) enum Prepared {
     /// It was made before.
     Known(Task),
@@ -151,32 +154,34 @@ impl Tasks {
         let valid = shared.catalog.validate(request)?;
         let missing = loader::unavailable(valid.model, &shared.settings.models_dir())
             .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
-        if let (Some(error), true) = (&missing, options.local_only) {
-            return Err(error.clone());
-        }
         let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
         if let Some(submission) = &submission
             && let Some(task) = self.made_before(submission)?
         {
             return Ok(Prepared::Known(task));
         }
+        // After the key was looked for: a gateway takes this for proof that the task is not here from before.
+        if let (Some(error), true) = (&missing, options.local_only) {
+            return Err(error.clone());
+        }
         let NewTask { task, inputs } = NewTask::prepare(valid)?;
-        Ok(Prepared::New(Draft { task, inputs, submission, missing }))
+        Ok(Prepared::New(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing }))
     }
 
     /// Makes a draft durable and hands it to a lane.
     pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
         let shared = &self.shared;
-        let Draft { task, inputs, submission, missing } = draft;
+        let Draft { task, inputs, submission, trace, missing } = draft;
         if let Some(error) = missing {
             return Err(error);
         }
         let inputs = Arc::new(inputs);
         loop {
             let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
-            let (row, inputs, key) = (task.clone(), Arc::clone(&inputs), submission.clone());
-            let insert =
-                move |connection: &rusqlite::Connection| store::insert_once(connection, &row, &inputs, key.as_ref());
+            let (row, inputs, key, trace) = (task.clone(), Arc::clone(&inputs), submission.clone(), trace.clone());
+            let insert = move |connection: &rusqlite::Connection| {
+                store::insert_once(connection, &row, &inputs, key.as_ref(), trace.as_ref())
+            };
             let (Some(_), Some(submission)) = (shared.store.write(insert)?, &submission) else {
                 shared.hub.add(task.clone());
                 place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });

@@ -5,6 +5,7 @@
 
 use super::remote::is_remote;
 use super::repeat::Submission;
+use super::trace::{self, TraceParent};
 use super::types::{MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
@@ -55,11 +56,15 @@ pub(super) fn insert_once(
     task: &Task,
     inputs: &[(String, Vec<u8>)],
     submission: Option<&Submission>,
+    trace: Option<&TraceParent>,
 ) -> Result<Option<String>> {
     // The same submission may have come in twice at once.
     let known = submission.map_or(Ok(None), |submission| submission.find(connection))?;
     if known.is_none() {
         insert(connection, task, inputs)?;
+        if let Some(trace) = trace {
+            trace::keep(connection, &task.id, trace)?;
+        }
         if let Some(submission) = submission {
             submission.keep(connection, &task.id, task.created_at)?;
         }

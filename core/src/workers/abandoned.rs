@@ -88,7 +88,7 @@ pub(super) async fn end_all(shared: &Arc<Shared>, workspace: &str) {
                 return;
             }
         };
-        let known = match submit_to(shared, &target, &key, &request).await {
+        let known = match submit_to(shared, &target, &key, &request, None).await {
             Ok(Verdict::Accepted(id)) => cancel_there(shared, &target, &id).await,
             // It looked for the key, does not have it, and does not want it.
             Ok(Verdict::Refused { sure: true, .. }) => Ok(()),

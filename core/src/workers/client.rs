@@ -76,6 +76,8 @@ pub(super) struct Ask<'a> {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) idempotency_key: Option<&'a str>,
+    /// The header `traceparent`.
+    pub(super) trace: Option<String>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) limit: usize,
     pub(super) time: Duration,
@@ -143,6 +145,7 @@ impl WorkerClient {
             method,
             path: path.into(),
             idempotency_key: None,
+            trace: None,
             body: None,
             limit: LARGEST_ANSWER,
             time: self.answer_timeout,
@@ -178,6 +181,9 @@ impl WorkerClient {
         }
         if let Some(key) = ask.idempotency_key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(trace) = ask.trace {
+            request = request.header("traceparent", trace);
         }
         if let Some(body) = ask.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);

@@ -12,7 +12,7 @@ use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Task};
+use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Task, TraceParent};
 use http::Method;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,7 @@ struct Homeless {
 struct Journey {
     task: Task,
     request: Arc<[u8]>,
+    trace: Option<TraceParent>,
     /// Accounts that were asked.
     tried: Vec<String>,
     /// The account that it is at, which may have it.
@@ -147,7 +148,7 @@ fn choose(
 async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, sent_before: bool) -> Result<Settled> {
     let request = protocol::submission(&sending.task, &sending.inputs)?.into();
     let id = sending.task.id.clone();
-    let mut journey = Journey { task: sending.task, request, tried: Vec::new(), left: None };
+    let mut journey = Journey { task: sending.task, request, trace: sending.trace, tried: Vec::new(), left: None };
     if sent_before {
         journey.left = Some(journey.may_be_at(&first));
     }
@@ -198,7 +199,7 @@ async fn hand_over(shared: &Arc<Shared>, journey: &mut Journey, first: Account) 
     let mut account = first;
     loop {
         let sent_before = journey.left.take().is_some();
-        let verdict = offer(shared, &account, &id, &journey.request, sent_before).await;
+        let verdict = offer(shared, journey, &account, sent_before).await;
         journey.tried.push(account.id.clone());
         let reason = match verdict {
             Verdict::Accepted(remote_id) => {
@@ -265,13 +266,7 @@ async fn elsewhere(shared: &Arc<Shared>, journey: &mut Journey) -> Result<Option
 
 /// Offers a task to one worker; once more when the connection broke, which its key makes safe. What a worker says before it has
 /// looked for the key is no proof that it does not have the task, once that may have been sent.
-async fn offer(
-    shared: &Arc<Shared>,
-    account: &Account,
-    key: &str,
-    request: &Arc<[u8]>,
-    mut sent_before: bool,
-) -> Verdict {
+async fn offer(shared: &Arc<Shared>, journey: &Journey, account: &Account, mut sent_before: bool) -> Verdict {
     let unanswered = |error: Error, sent_before: bool| match sent_before {
         true => Verdict::Unclear(error),
         false => Verdict::Refused { error, blamed: true, sure: true },
@@ -288,7 +283,7 @@ async fn offer(
     let mut tries = 0;
     loop {
         tries += 1;
-        match submit_to(shared, &target, key, request).await {
+        match submit_to(shared, &target, &journey.task.id, &journey.request, journey.trace.as_ref()).await {
             Ok(Verdict::Refused { error, sure: false, .. }) if sent_before => return Verdict::Unclear(error),
             Ok(verdict) => return verdict,
             Err(NoAnswer::Broken(_)) if tries == 1 => sent_before = true,
@@ -304,10 +299,12 @@ pub(super) async fn submit_to(
     target: &Target,
     key: &str,
     request: &[u8],
+    trace: Option<&TraceParent>,
 ) -> Result<Verdict, NoAnswer> {
     let mut ask = shared.client.ask(Method::POST, "/generate_direct");
     ask.idempotency_key = Some(key);
     ask.body = Some(request.to_vec());
+    ask.trace = trace.map(TraceParent::to_string);
     let answer = shared.client.send(target, ask).await?;
     Ok(protocol::verdict(target, &answer))
 }
