@@ -270,6 +270,11 @@ static void by_name(const must::Platform &platform) {
   CHECK(platform.call("audit.verify").rfind("{\"ok\":true,", 0) == 0);
   THROWS(MUST_NOT_FOUND, platform.call("audit.nothing"));
   THROWS(MUST_VALIDATION_ERROR, platform.call("audit.verify", "[]"));
+  // An answer that is not what this layer reads.
+  must::detail::BufferHandle models;
+  must::detail::call(must_models, platform.handle(), models.out());
+  THROWS(MUST_INTERNAL, must::detail::answer<must::Load>("must_models", models));
+  THROWS(MUST_INTERNAL, must::detail::answer<must::IssuedKey>("must_models", {}));
 }
 
 // What is kept of a platform says so when it is closed, and when it is gone.
