@@ -8,7 +8,6 @@
 
 using namespace std::chrono_literals;
 using must::AccountStatus;
-using must::Json;
 
 static const must::Caller ops{"ops", "cli", "ticket-7"};
 static const std::string token_secret = std::string(canary) + "-secret";
@@ -19,13 +18,12 @@ static must::NewAccount account(const std::string &label, const std::string &add
   return account;
 }
 
-static Json workers() {
-  return Json::object({{"networks", Json::array({"127.0.0.0/8"})},
-                       {"api_key", "sixteen-letters!"},
-                       {"health_tries", 3},
-                       {"health_pause", 0.05},
-                       // Otherwise a failed account may come back between two lines of a test.
-                       {"recheck_interval", 0}});
+static must::WorkerSettings workers() {
+  must::WorkerSettings settings;
+  settings.networks({"127.0.0.0/8"}).api_key("sixteen-letters!").health_tries(3).health_pause(50ms);
+  settings.connect_timeout(10s).answer_timeout(20s).transfer_timeout(60s).max_result_bytes(1 << 20).poll_interval(1s);
+  // Otherwise a failed account may come back between two lines of a test.
+  return settings.recheck_interval(0s);
 }
 
 // The account when nothing goes on with it any more.
@@ -115,7 +113,7 @@ static void deploying(const std::string &folder, const std::string &address) {
   const auto go = folder + "/go";
   const char *script = "while [ ! -e \"$1\" ]; do sleep 0.05; done; echo \"deploying $2 for $3 with $MODAL_TOKEN_SECRET\"";
   auto settings = workers();
-  settings.set("deploy_command", Json::array({"sh", "-c", script, "deploy", go, "{workspace}", "{label}"}));
+  settings.deploy_command({"sh", "-c", script, "deploy", go, "{workspace}", "{label}"}).deploy_limit(1h);
   const must::Platform platform(guarded(folder, "cpp-deploy").workers(settings));
   const auto accounts = platform.accounts();
   auto team = account("Team A", address);
@@ -137,6 +135,11 @@ static void deploying(const std::string &folder, const std::string &address) {
   CHECK(all.size() == 1 && all.front().workspace == "team-a");
   CHECK(checked(platform, "team-a").status == AccountStatus::ready);
   THROWS(MUST_NOT_FOUND, accounts.deploy("no-such"));
+
+  // The settings make an address where an account names none.
+  settings.address_template("https://{workspace}--must.example");
+  const must::Platform templated(guarded(folder, "cpp-template").workers(settings));
+  CHECK(templated.accounts().add({"team-b", canary, token_secret}).address == "https://team-b--must.example");
 }
 
 void test_accounts(const std::string &folder) {

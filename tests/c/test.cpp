@@ -169,7 +169,21 @@ static void logs_and_load(const std::string &folder) {
 }
 
 static void http(const std::string &folder) {
-  must::Platform platform(must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!"));
+  must::HttpSettings face;
+  face.session_cookie_secure(false).session_cookie_same_site("lax").scrape_token("a token of sixteen letters");
+  face.max_body_bytes(1 << 20).max_connections(8).header_timeout(5s).body_timeout(5s).event_keep_alive(500ms);
+  auto settings = must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!").http(face);
+  // Every other setting, with a value of the kind that the library reads.
+  settings.models_dir(folder + "/models").queue_wait(1s).video_limit(1h).video_stale(2h).idle_evict(10min);
+  settings.master_key_file(folder + "/cpp-http-keys/master").audit_key_file(folder + "/cpp-http-keys/audit");
+  settings.audit_anchor_file(folder + "/cpp-http-anchors").trusted_proxies({"10.0.0.0/8"}).environment("stage");
+  must::Platform platform(settings);
+  THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings(folder + "/x").http(must::HttpSettings().set("no such", 1))));
+  THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings(folder + "/x").catalog(folder + "/no-such.json")));
+  // Without a master key that is one, the vault is shut, and the rest goes on.
+  const must::Platform shut(must::Settings(folder + "/cpp-shut").paused().master_key(canary));
+  THROWS(MUST_DEPENDENCY_UNAVAILABLE, shut.secrets().put("mail", canary));
+  CHECK(shut.tasks().total == 0);
   auto server = platform.serve("127.0.0.1:0");
   CHECK(server.address().rfind("127.0.0.1:", 0) == 0);
   CHECK(server.stop());
