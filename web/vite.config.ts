@@ -23,6 +23,10 @@ export default defineConfig(({ mode }) => ({
     sourcemap: false,
     reportCompressedSize: false,
   },
-  server: { proxy: Object.fromEntries(calls.map((call) => [`/${call}`, { target: server(mode) }])) },
+  // Tests read the catalog and the table of codes of the core.
+  server: {
+    ...(mode === "test" ? { fs: { allow: [".."] } } : {}),
+    proxy: Object.fromEntries(calls.map((call) => [`/${call}`, { target: server(mode) }])),
+  },
   test: { environment: "jsdom", include: ["tests/**/*.test.{ts,tsx}"], setupFiles: ["tests/setup.ts"] },
 }));

@@ -94,6 +94,8 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
     const path = `/events/${encodeURIComponent(id)}`;
     const response = await client.call(path, { headers: { Accept: "text/event-stream" }, signal });
     const reader = response.body?.getReader();
+    // Not every body ends with its request.
+    signal.addEventListener("abort", () => void reader?.cancel().catch(() => undefined), { once: true });
     if (reader && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
         alive();
