@@ -47,13 +47,14 @@ export async function serveProgram(settings = {}) {
 
 /**
  * Serves web/dist at `mount` and passes every other call on to the platform behind it, its paths shortened by the mount.
- * `broken` is asked for each call and may say that it gets no answer.
+ * `broken` is asked for each call and may say that it does not arrive ("unsent"), or that its answer does not ("unanswered").
  */
-export async function serveInFront(behind, { mount = "/", broken = () => false } = {}) {
+export async function serveInFront(behind, { mount = "/", broken = () => null } = {}) {
   const server = createServer((request, response) => {
     const path = request.url.split("?")[0];
     if (!path.startsWith(mount)) return response.writeHead(404).end();
-    if (broken(request)) return request.socket.destroy();
+    const fault = broken(request);
+    if (fault === "unsent") return request.socket.destroy();
     const inside = path.slice(mount.length);
     const file = inside === "" ? "index.html" : inside.startsWith("assets/") ? normalize(inside) : null;
     if (file !== null) return sendFile(response, file);
@@ -61,6 +62,7 @@ export async function serveInFront(behind, { mount = "/", broken = () => false }
     const passed = ask(
       { hostname, port, method: request.method, path: `/${request.url.slice(mount.length)}`, headers: request.headers },
       (answer) => {
+        if (fault === "unanswered") return answer.resume().on("end", () => request.socket.destroy());
         response.writeHead(answer.statusCode, answer.headers);
         answer.pipe(response);
       },
