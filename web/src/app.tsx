@@ -1,8 +1,7 @@
 /** The frame around all pages: navigation, language, what the page waits for, and the page that the address names. */
 
-import { Component, useEffect } from "react";
+import { Component, useEffect, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
-import { useSyncExternalStore } from "react";
 import { AdminPage } from "./admin/admin";
 import { GalleryPage } from "./gallery/gallery";
 import { HistoryPage } from "./history/history";
@@ -135,11 +134,14 @@ function LanguageSwitch() {
 
 /** That a new session has to wait for the platform's limit. */
 function Waiting() {
-  const t = useText();
   const { client } = useServices();
   const until = useSyncExternalStore(client.subscribe, client.waiting);
+  return until === null ? null : <Countdown until={until} />;
+}
+
+function Countdown({ until }: { until: number }) {
+  const t = useText();
   const now = useNow(1000);
-  if (until === null) return null;
   return (
     <p className="waiting" role="status">
       <Icon name="clock" size={16} />

@@ -108,6 +108,7 @@ function Line({ name, label, hint, value, required = false, secret = false, bad 
       <input
         id={id}
         name={name}
+        data-first={name === "label" ? "" : undefined}
         type={secret ? "password" : type}
         // "new-password" keeps a browser from filling in, or keeping, what is not its user's.
         autoComplete={secret ? "new-password" : "off"}

@@ -32,7 +32,7 @@ export function OverviewSection() {
         <Icon name={health.ok ? "check" : "alert"} size={22} />
         <strong>{health.ok ? t.overview.healthy : t.overview.unhealthy}</strong>
         <span className="grow" />
-        {at !== null && <span className="page-note">{t.admin.updated(clock(t, at))}</span>}
+        {at !== null && <span className="page-note as-of">{t.admin.updated(clock(t, at))}</span>}
         <IconButton icon="refresh" tone="plain" label={t.app.refresh} onClick={() => void load()} />
       </div>
       {error !== null && <Problems error={error} onRetry={() => void load()} />}
@@ -51,7 +51,7 @@ export function OverviewSection() {
             <Icon name="clock" size={16} /> {t.overview.waiting}
           </h3>
           <p className="tile-number">{number(t, health.waiting)}</p>
-          <p className="page-note">{t.overview.waitingText(health.waiting).replace(/^[\d\s.,]+/, "")}</p>
+          <p className="page-note">{t.overview.waitingText(health.waiting)}</p>
         </div>
         <div className="tile wide">
           <h3>

@@ -184,7 +184,7 @@ function Rotate({ secret, onClose, onDone }: { secret: Secret; onClose: () => vo
               <label className="label" htmlFor={`${id}-value`}>
                 {t.secrets.value}
               </label>
-              <input id={`${id}-value`} name="value" type="password" autoComplete="new-password" required />
+              <input id={`${id}-value`} name="value" data-first="" type="password" autoComplete="new-password" required />
             </div>
             <div className="field">
               <label className="label" htmlFor={`${id}-overlap`}>

@@ -1,8 +1,9 @@
 /**
  * Following a task to its end: by its event stream while one can be held, else by asking again and again, ever less often.
  *
- * A browser opens few connections to one server at a time, so that only some followers hold streams; the others ask. A stream
- * that goes quiet for longer than the server's keep-alive is taken for dead.
+ * A browser opens six connections to one server at a time, for all of its tabs together, and streams that held them all would let
+ * no other call through: one follower of a page holds a stream, the others ask. A stream that goes quiet for longer than the
+ * server's keep-alive is taken for dead.
  */
 
 import { isGone } from "./client";
@@ -13,9 +14,11 @@ import type { TaskState } from "./types";
 
 export interface FollowOptions {
   onState: (state: TaskState) => void;
+  /** Called when the platform cannot be reached; the next state says that it can be again. */
+  onTrouble?: () => void;
   signal: AbortSignal;
-  /** Streams that may be open at once; shared by all followers. */
-  slots?: Slots;
+  /** Streams that may be open at once; shared by all followers of a page. */
+  slots: Slots;
   quiet?: number;
 }
 
@@ -34,7 +37,6 @@ export class Slots {
   }
 }
 
-const STREAMS = new Slots(3);
 const QUIET_MILLISECONDS = 45_000;
 const RECONNECT_MILLISECONDS = 2_000;
 const POLL_FIRST = 1_000;
@@ -56,7 +58,7 @@ const isFinal = (error: unknown): boolean =>
  * Throws what makes following pointless: that the task does not exist, or that it may not be seen; and an AbortError.
  */
 export async function follow(client: Client, id: string, options: FollowOptions): Promise<TaskState> {
-  const slots = options.slots ?? STREAMS;
+  const { slots } = options;
   let failures = 0;
   for (;;) {
     options.signal.throwIfAborted();
@@ -109,6 +111,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
   } catch (error) {
     if (options.signal.aborted || isGone(error) || isFinal(error)) throw error;
     // A stream that broke is connected again; what it told still holds.
+    options.onTrouble?.();
   } finally {
     clearTimeout(watchdog);
     silence.abort();
@@ -130,6 +133,7 @@ async function poll(client: Client, id: string, options: FollowOptions): Promise
       before = state.updated_at;
     } catch (error) {
       if (isAbort(error) || isFinal(error)) throw error;
+      options.onTrouble?.();
       wait = Math.min(wait * 2, POLL_LONGEST);
     }
     await client.sleep(wait, options.signal);

@@ -12,3 +12,6 @@ export function plural(locale: string, n: number, forms: Forms): string {
   }
   return forms[rule.select(n)] ?? forms.other;
 }
+
+/** A number with its word. */
+export const counted = (locale: string, n: number, forms: Forms): string => `${n.toLocaleString(locale)} ${plural(locale, n, forms)}`;

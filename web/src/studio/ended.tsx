@@ -18,7 +18,7 @@ export function Ended({ entry }: { entry: Entry }) {
       <div className="stage">
         <div className={`ended ${phase}`} role="status">
           <span className="empty-mark">
-            <Icon name={phase === "failed" ? "alert" : "close"} size={28} />
+            <Icon name={phase === "failed" ? "alert" : phase === "gone" ? "trash" : "close"} size={28} />
           </span>
           {problem ? (
             <>

@@ -50,6 +50,7 @@ function ModelDialog({ model: current, models, onClose }: { model: Model; models
                       type="button"
                       className="model-choice"
                       aria-pressed={model.id === current.id}
+                      data-first={model.id === current.id ? "" : undefined}
                       onClick={() => {
                         chooseModel(model);
                         onClose();

@@ -95,7 +95,8 @@ export function Thumbnail({ entry }: { entry: Entry }) {
     );
   }
   if (isRunning(entry)) return <Ring value={entry.state?.progress ?? 0} />;
-  return <Icon name={phase === "failed" ? "alert" : phase === "done" ? (entry.type === "video" ? "film" : "image") : "close"} />;
+  if (phase === "done") return <Icon name={entry.type === "video" ? "film" : "image"} />;
+  return <Icon name={phase === "failed" ? "alert" : phase === "gone" ? "trash" : "close"} />;
 }
 
 export function Ring({ value, size = 30 }: { value: number; size?: number }) {

@@ -9,6 +9,7 @@ import { promptOf } from "../tasks/entry";
 import type { Entry } from "../tasks/entry";
 import { Button } from "../ui/button";
 import { Progress, useNow } from "../ui/common";
+import { Icon } from "../ui/icon";
 import { useNotices } from "../ui/notices";
 
 /** The stages that every task goes through here, in their order; others are shown while they last. */
@@ -54,6 +55,12 @@ export function Running({ entry }: { entry: Entry }) {
       <div className="shown-foot">
         <div className="running">
           <Progress value={progress} label={t.output.progress} />
+          {entry.trouble && (
+            <p className="trouble" role="status">
+              <Icon name="alert" size={14} />
+              {t.output.trouble}
+            </p>
+          )}
           <div className="running-line">
             <ol className="stages">
               {STAGES.map((name, index) => (

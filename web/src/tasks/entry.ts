@@ -15,6 +15,8 @@ export interface Entry {
   state: TaskState | null;
   /** The platform does not know it any more. */
   gone: boolean;
+  /** The platform could not be reached when it was last asked. */
+  trouble?: boolean;
 }
 
 export type Phase = "pending" | "processing" | "done" | "failed" | "cancelled" | "gone";

@@ -8,7 +8,7 @@ import { isGone } from "../api/client";
 import type { Client } from "../api/client";
 import { ApiError, isAbort } from "../api/errors";
 import { storage } from "../api/storage";
-import { follow } from "../api/follow";
+import { Slots, follow } from "../api/follow";
 import { Submitter } from "../api/submit";
 import type { Model, TaskState } from "../api/types";
 import { requestOf, settingsOf } from "../catalog/form";
@@ -29,6 +29,7 @@ export class TaskStore {
   private readonly endings = new Set<(entry: Entry) => void>();
   private readonly followers = new Map<string, AbortController>();
   private readonly submitter: Submitter;
+  private readonly streams = new Slots(1);
 
   constructor(
     private readonly client: Client,
@@ -131,7 +132,12 @@ export class TaskStore {
   private async followToEnd(id: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await follow(this.client, id, { onState: (state) => this.heard(id, state), signal });
+        await follow(this.client, id, {
+          onState: (state) => this.heard(id, state),
+          onTrouble: () => this.change(id, { trouble: true }),
+          signal,
+          slots: this.streams,
+        });
         const entry = this.get(id);
         if (entry) for (const listener of this.endings) listener(entry);
         return;
@@ -146,7 +152,7 @@ export class TaskStore {
   private heard(id: string, state: TaskState): void {
     const before = this.get(id)?.state;
     const backwards = before && (RANK[state.status] < RANK[before.status] || (state.status === before.status && state.progress < before.progress));
-    if (!backwards) this.change(id, { state });
+    if (!backwards) this.change(id, { state, trouble: false });
   }
 
   private change(id: string, change: Partial<Entry>): void {

@@ -11,6 +11,7 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   icon?: IconName;
   busy?: boolean;
   ref?: Ref<HTMLButtonElement>;
+  "data-first"?: string;
   children?: ReactNode;
 }
 

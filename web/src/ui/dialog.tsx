@@ -22,9 +22,13 @@ export function Dialog({ title, onClose, children, className = "", footer }: Pro
     const element = dialog.current;
     const before = document.activeElement;
     element?.showModal();
+    // Where there is something to begin with, it is that, rather than the button that closes.
+    element?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       element?.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      // What was pressed may be gone with what was done.
+      const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
+      back?.focus();
     };
   }, []);
   return (
@@ -84,7 +88,7 @@ export function Confirm({ title, text, action, tone = "danger", onConfirm, onClo
       className="narrow"
       footer={
         <>
-          <Button onClick={onClose} autoFocus>
+          <Button onClick={onClose} data-first="">
             {t.app.cancel}
           </Button>
           <Button tone={tone} busy={busy} onClick={() => void confirm()}>
