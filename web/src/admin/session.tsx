@@ -1,0 +1,102 @@
+/**
+ * The administrator's session: opened with a key that is sent once and kept nowhere, then held by a cookie that scripts cannot
+ * read. A call that finds it ended leads back to the sign-in.
+ */
+
+import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
+import type { ReactNode } from "react";
+import type { CallOptions } from "../api/client";
+import { ApiError } from "../api/errors";
+import { storage } from "../api/storage";
+import type { AdminSession } from "../api/types";
+import { useServices } from "../services";
+
+export type SignedIn = "unknown" | "out" | "expired" | "in";
+
+interface Admin {
+  signedIn: SignedIn;
+  session: AdminSession | null;
+  /** What kept the state from being known. */
+  error: unknown;
+  signIn: (key: string) => Promise<void>;
+  signOut: () => Promise<void>;
+  check: () => void;
+  call: <T>(path: string, options?: CallOptions) => Promise<T>;
+}
+
+/** That a session was opened here, so that a page without one need not ask for it. */
+const KEY = "must.admin";
+
+const ENDED = new Set(["admin_session_required", "admin_session_expired"]);
+
+const Context = createContext<Admin | null>(null);
+
+export function useAdmin(): Admin {
+  const admin = useContext(Context);
+  if (!admin) throw new Error("there is no provider of the admin session");
+  return admin;
+}
+
+export function AdminProvider({ children }: { children: ReactNode }) {
+  const { client } = useServices();
+  const [signedIn, setSignedIn] = useState<SignedIn>("unknown");
+  const [session, setSession] = useState<AdminSession | null>(null);
+  const [error, setError] = useState<unknown>(null);
+
+  const call = useCallback(
+    async <T,>(path: string, options: CallOptions = {}): Promise<T> => {
+      try {
+        const answer = await client.json<T>(path, { ...options, session: false });
+        // Each call prolongs the session.
+        setSession((before) => before && { ...before, last_activity_at: new Date().toISOString() });
+        return answer;
+      } catch (failure) {
+        if (failure instanceof ApiError && ENDED.has(failure.code)) setSignedIn((before) => (before === "in" ? "expired" : before));
+        throw failure;
+      }
+    },
+    [client],
+  );
+
+  const check = useCallback(() => {
+    setError(null);
+    if (storage("localStorage")?.getItem(KEY) !== "open") return setSignedIn("out");
+    client
+      .json<AdminSession>("/admin/session", { session: false })
+      .then((answer) => {
+        setSession(answer);
+        setSignedIn("in");
+      })
+      .catch((failure: unknown) => {
+        if (failure instanceof ApiError && failure.status === 401) storage("localStorage")?.removeItem(KEY);
+        if (failure instanceof ApiError && failure.code === "admin_session_expired") setSignedIn("expired");
+        else if (failure instanceof ApiError && failure.status === 401) setSignedIn("out");
+        else setError(failure);
+      });
+  }, [client]);
+  useEffect(check, [check]);
+
+  const signIn = useCallback(
+    async (key: string) => {
+      await client.call("/admin/session", { method: "POST", headers: { "X-Admin-Key": key }, session: false });
+      storage("localStorage")?.setItem(KEY, "open");
+      setSession(await client.json<AdminSession>("/admin/session", { session: false }));
+      setSignedIn("in");
+    },
+    [client],
+  );
+
+  const signOut = useCallback(async () => {
+    try {
+      await client.call("/admin/session", { method: "DELETE", session: false });
+    } catch (failure) {
+      if (!(failure instanceof ApiError && failure.status === 401)) throw failure;
+    }
+    storage("localStorage")?.removeItem(KEY);
+    setSession(null);
+    setSignedIn("out");
+  }, [client]);
+
+  const value = useMemo(() => ({ signedIn, session, error, signIn, signOut, check, call }), [signedIn, session, error, signIn, signOut, check, call]);
+  return <Context.Provider value={value}>{children}</Context.Provider>;
+}

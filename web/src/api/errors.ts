@@ -1,0 +1,67 @@
+/** Failures of calls: what the platform refused, and what never reached it. */
+
+import type { Failure } from "./types";
+
+/** The platform answered, and not with a success. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly detail: string;
+  readonly userAction: string;
+
+  constructor(
+    readonly status: number,
+    failure: Failure,
+    /** Seconds to wait, of a 429. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(`${failure.code}: ${failure.detail}`);
+    this.name = "ApiError";
+    this.code = failure.code;
+    this.detail = failure.detail;
+    this.userAction = failure.user_action;
+  }
+}
+
+/** No answer came: the network, the server or a proxy is away. */
+export class NetworkError extends Error {
+  constructor(cause: unknown) {
+    super("no answer", { cause });
+    this.name = "NetworkError";
+  }
+}
+
+/** What is shown of a failure, whatever it was. */
+export interface Problem {
+  code: string;
+  detail: string;
+  userAction: string;
+}
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ApiError) return { code: error.code, detail: error.detail, userAction: error.userAction };
+  if (error instanceof NetworkError) return { code: "network", detail: "", userAction: "" };
+  return { code: "internal", detail: error instanceof Error ? error.message : String(error), userAction: "" };
+}
+
+export const isAbort = (error: unknown): boolean => typeof error === "object" && error !== null && "name" in error && error.name === "AbortError";
+
+function isFailure(value: unknown): value is Failure {
+  const failure = value as Partial<Failure> | null;
+  return typeof failure === "object" && failure !== null && typeof failure.code === "string";
+}
+
+/** Reads the failure of an answer; a proxy's own page of HTML becomes one of the same shape. */
+export async function failureOf(response: Response): Promise<ApiError> {
+  const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  const retryAfter = Number.isFinite(seconds) ? Math.max(0, seconds) : null;
+  let body: unknown = null;
+  try {
+    body = await response.json();
+  } catch {
+    // Not JSON: the status is all there is.
+  }
+  const failure = isFailure(body)
+    ? { code: body.code, detail: body.detail ?? "", user_action: body.user_action ?? "" }
+    : { code: response.status === 413 ? "payload_too_large" : "unexpected", detail: `HTTP ${response.status}`, user_action: "" };
+  return new ApiError(response.status, failure, retryAfter);
+}

@@ -1,0 +1,49 @@
+/** Handing in a task once, however often the network fails on the way. */
+
+import type { Client } from "./client";
+import { ApiError, NetworkError } from "./errors";
+import type { Submitted } from "./types";
+
+const TRIES = 4;
+const FIRST_PAUSE = 500;
+
+/** `crypto.randomUUID` is there only on HTTPS and localhost; the platform may be reached by a plain address in a network. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Whether the request may have arrived although no good answer came: the same key then asks for the same task. */
+const isDoubtful = (error: unknown): boolean =>
+  error instanceof NetworkError || (error instanceof ApiError && (error.code === "unexpected" || error.status === 502 || error.status === 504));
+
+export class Submitter {
+  /** The last request whose outcome is not known, with its key: sent again by hand, it is still the same submission. */
+  private doubtful: { key: string; body: string } | null = null;
+
+  constructor(
+    private readonly client: Client,
+    private readonly keys: () => string = newKey,
+  ) {}
+
+  async submit(request: Record<string, unknown>, signal?: AbortSignal): Promise<Submitted> {
+    const body = JSON.stringify(request);
+    const key = this.doubtful?.body === body ? this.doubtful.key : this.keys();
+    this.doubtful = { key, body };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const options = { method: "POST", json: request, headers: { "Idempotency-Key": key }, ...(signal ? { signal } : {}) };
+        const submitted = await this.client.json<Submitted>("/generate", options);
+        this.doubtful = null;
+        return submitted;
+      } catch (error) {
+        if (!isDoubtful(error)) {
+          this.doubtful = null;
+          throw error;
+        }
+        if (attempt >= TRIES) throw error;
+        await this.client.sleep(FIRST_PAUSE * 2 ** (attempt - 1), signal);
+      }
+    }
+  }
+}

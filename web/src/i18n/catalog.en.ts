@@ -1,0 +1,31 @@
+/** Words for what the catalog names. Labels and help are the catalog's own in English; a name that is not here is shown as it is. */
+
+interface Words {
+  label: string;
+  help: string;
+}
+
+const parameters: Record<string, Words> = {};
+const descriptions: Record<string, string> = {};
+
+const modes: Record<string, string> = {
+  txt2img: "From text",
+  img2img: "From a picture",
+  t2v: "From text",
+  i2v: "From a picture",
+  first_last_frame: "First & last frame",
+  arbitrary_frame: "Given frames",
+};
+
+const categories: Record<string, string> = { anime: "Anime", realistic: "Realistic" };
+
+const choices: Record<string, string> = {
+  high_noise: "High noise",
+  low_noise: "Low noise",
+  png: "PNG",
+  jpeg: "JPEG",
+  mp4: "MP4",
+  webm: "WebM",
+};
+
+export const catalog = { parameters, descriptions, modes, categories, choices };

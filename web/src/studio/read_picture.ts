@@ -1,0 +1,37 @@
+/** Pictures out of files, clipboards and what is on the page. */
+
+import type { Picture } from "../catalog/schema";
+
+/** What the platform reads; animation and size it judges itself. */
+export const PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp"];
+
+export const isPictureFile = (file: File): boolean => PICTURE_TYPES.includes(file.type);
+
+/** The first picture of a drop or a paste; a file of another kind when there is no picture. */
+export function fileOf(data: DataTransfer | null): File | null {
+  const files = [...(data?.files ?? [])];
+  return files.find(isPictureFile) ?? files[0] ?? null;
+}
+
+export function uriOf(blob: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(reader.error ?? new Error("unreadable"));
+    reader.readAsDataURL(blob);
+  });
+}
+
+export async function readPicture(file: File): Promise<Picture> {
+  return { name: file.name, uri: await uriOf(file) };
+}
+
+/** The frame that a clip shows, as a PNG. */
+export function captureFrame(video: HTMLVideoElement, name: string): Picture | null {
+  if (video.videoWidth === 0) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext("2d")?.drawImage(video, 0, 0);
+  return { name, uri: canvas.toDataURL("image/png") };
+}

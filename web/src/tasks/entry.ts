@@ -1,0 +1,67 @@
+/** A task as this browser remembers it: what was asked for, and how it stood when it was last heard of. */
+
+import type { Problem } from "../api/errors";
+import type { MediaType, TaskState } from "../api/types";
+
+export interface Entry {
+  id: string;
+  model: string;
+  modelName: string;
+  type: MediaType;
+  mode: string;
+  /** What was sent, without pictures. */
+  request: Record<string, unknown>;
+  submittedAt: number;
+  state: TaskState | null;
+  /** The platform does not know it any more. */
+  gone: boolean;
+  /** The platform could not be reached when it was last asked. */
+  trouble?: boolean;
+}
+
+export type Phase = "pending" | "processing" | "done" | "failed" | "cancelled" | "gone";
+
+/** A cancelled task is a failed one with that code; people tell the two apart. */
+export function phaseOf(entry: Entry): Phase {
+  if (entry.gone) return "gone";
+  const state = entry.state;
+  if (!state) return "pending";
+  return state.status === "failed" && state.error_code === "cancelled" ? "cancelled" : state.status;
+}
+
+export const isRunning = (entry: Entry): boolean => ["pending", "processing"].includes(phaseOf(entry));
+
+export const promptOf = (entry: Entry): string => (typeof entry.request["prompt"] === "string" ? entry.request["prompt"] : "");
+
+export const problemOfTask = (state: TaskState): Problem => ({
+  code: state.error_code ?? "internal",
+  detail: state.error ?? "",
+  userAction: "",
+});
+
+/** Milliseconds from the submission to the end. */
+export const tookOf = (state: TaskState): number => new Date(state.updated_at).getTime() - new Date(state.created_at).getTime();
+
+/** Reads what was stored, whoever wrote it: an entry that is not one is left out. */
+export function readEntries(text: string | null): Entry[] {
+  try {
+    const list: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(list) ? list.filter(isEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== "object" || value === null) return false;
+  const entry = value as Partial<Entry>;
+  return (
+    typeof entry.id === "string" &&
+    typeof entry.model === "string" &&
+    typeof entry.mode === "string" &&
+    typeof entry.submittedAt === "number" &&
+    typeof entry.request === "object" &&
+    entry.request !== null &&
+    (entry.state === null || typeof entry.state === "object")
+  );
+}

@@ -1,0 +1,104 @@
+/** Modal dialogs on the browser's own element, which keeps the focus inside and gives it back. */
+
+import { useEffect, useId, useRef, useState } from "react";
+import type { ReactNode } from "react";
+import { useText } from "../i18n/language";
+import { Button, IconButton } from "./button";
+import { Problems } from "./problem";
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  className?: string;
+  footer?: ReactNode;
+}
+
+export function Dialog({ title, onClose, children, className = "", footer }: Props) {
+  const t = useText();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const element = dialog.current;
+    const before = document.activeElement;
+    element?.showModal();
+    // Where there is something to begin with, it is that, rather than the button that closes.
+    element?.querySelector<HTMLElement>("[data-first]")?.focus();
+    return () => {
+      element?.close();
+      // What was pressed may be gone with what was done.
+      const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
+      back?.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      className={`dialog ${className}`}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onMouseDown={(event) => {
+        if (event.target === dialog.current) onClose();
+      }}
+    >
+      <div className="dialog-body">
+        <header className="dialog-head">
+          <h2 id={heading}>{title}</h2>
+          <IconButton icon="close" label={t.app.close} onClick={onClose} />
+        </header>
+        <div className="dialog-content">{children}</div>
+        {footer && <footer className="dialog-foot">{footer}</footer>}
+      </div>
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  text: string;
+  action: string;
+  tone?: "danger" | "primary";
+  onConfirm: () => Promise<void>;
+  onClose: () => void;
+}
+
+/** Asks before something that cannot be undone; stays open and says why when it fails. */
+export function Confirm({ title, text, action, tone = "danger", onConfirm, onClose }: ConfirmProps) {
+  const t = useText();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const confirm = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await onConfirm();
+      onClose();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog
+      title={title}
+      onClose={onClose}
+      className="narrow"
+      footer={
+        <>
+          <Button onClick={onClose} data-first="">
+            {t.app.cancel}
+          </Button>
+          <Button tone={tone} busy={busy} onClick={() => void confirm()}>
+            {action}
+          </Button>
+        </>
+      }
+    >
+      <p>{text}</p>
+      {error !== null && <Problems error={error} />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,22 @@
+/** What jsdom lacks of a browser, and a clean page after each test. */
+
+import { cleanup } from "@testing-library/react";
+import { afterEach } from "vitest";
+
+HTMLDialogElement.prototype.showModal = function showModal() {
+  this.setAttribute("open", "");
+};
+HTMLDialogElement.prototype.close = function close() {
+  this.removeAttribute("open");
+};
+Element.prototype.scrollIntoView = () => undefined;
+window.matchMedia = (media) => ({ matches: false, media, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
+HTMLMediaElement.prototype.load = () => undefined;
+HTMLMediaElement.prototype.play = () => Promise.resolve();
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  sessionStorage.clear();
+  location.hash = "";
+});

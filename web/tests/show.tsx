@@ -1,0 +1,25 @@
+/** A page with everything that it works with, on a platform of written answers. */
+
+import { render } from "@testing-library/react";
+import type { ReactNode } from "react";
+import { LanguageProvider } from "../src/i18n/language";
+import type { Language } from "../src/i18n/language";
+import { ServiceProvider } from "../src/services";
+import { StudioProvider } from "../src/studio/state";
+import { NoticeProvider } from "../src/ui/notices";
+import { models } from "./models";
+import { json, platform } from "./platform";
+
+export function show(page: ReactNode, answers: Parameters<typeof platform>[0] = {}, language: Language = "en") {
+  const made = platform({ "GET /models": json({ models }), ...answers });
+  const view = render(
+    <LanguageProvider initial={language}>
+      <ServiceProvider client={made.client}>
+        <NoticeProvider>
+          <StudioProvider>{page}</StudioProvider>
+        </NoticeProvider>
+      </ServiceProvider>
+    </LanguageProvider>,
+  );
+  return { ...made, ...view };
+}
