@@ -29,6 +29,7 @@
 #include "must/error.hpp"
 #include "must/facts.hpp"
 #include "must/handle.hpp"
+#include "must/host.hpp"
 #include "must/http.hpp"
 #include "must/json.hpp"
 #include "must/load.hpp"

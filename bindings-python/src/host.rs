@@ -56,9 +56,7 @@ pub(crate) fn host(
 }
 
 fn keys(function: Py<PyAny>) -> KeyCallback {
-    Arc::new(move || {
-        attached(&function, |function| function.call0()?.extract::<String>().map_err(PyErr::from).map(SecretText::new))
-    })
+    Arc::new(move || attached(&function, |function| function.call0()?.extract::<String>().map(SecretText::new)))
 }
 
 fn checkpoints(function: Py<PyAny>) -> AnchorCallback {

@@ -261,10 +261,10 @@ class Audit : private detail::Service {
   [[nodiscard]] std::optional<std::string> checkpoint() const { return ask<std::optional<std::string>>("audit.checkpoint"); }
   /// The key that verifies the log's signatures.
   [[nodiscard]] std::string verifier() const { return ask<std::string>("audit.verifier"); }
-  /// Signs with a new key from now on; the event that says so. Throws `validation_error` when the host keeps the keys and has put
-  /// no newer one in place.
-  AuditEvent rotate_key(const MaybeCaller &caller = std::nullopt) const {
-    return ask<AuditEvent>("audit.rotate_key", detail::Fields().set("caller", caller));
+  /// Signs with a new key from now on; the event that says so. The old key signs too for `overlap`, 24 hours when not said. Throws
+  /// `validation_error` when the host keeps the keys and has put no newer one in place, or for more than 7 days.
+  AuditEvent rotate_key(std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
+    return ask<AuditEvent>("audit.rotate_key", detail::Fields().set("overlap", overlap).set("caller", caller));
   }
   /// Goes on with a log that is not as it was anchored, which stays as it is; the event that says why. Throws `invalid_state`
   /// when nothing is wrong.

@@ -8,6 +8,7 @@
 #include "audit.hpp"
 #include "call.hpp"
 #include "handle.hpp"
+#include "host.hpp"
 #include "http.hpp"
 #include "load.hpp"
 #include "log.hpp"
@@ -41,6 +42,8 @@ class Platform {
          &detail::Logger::destroy);
     static_cast<void>(logger.release());  // The library's now; `destroy` ends it.
   }
+  /// The same with what a host lends: keys, a place for checkpoints, logs, a clock.
+  Platform(const Settings &settings, const Host &host) { open(settings, must_platform_open_with_host, host.handle()); }
   /// The same with the defaults.
   explicit Platform(std::string_view data_dir) : Platform(Settings(data_dir)) {}
 

@@ -51,6 +51,7 @@ int blocks_left_behind();
 void test_json(const std::string &);
 void test_values(const std::string &);
 void test_access(const std::string &folder);
+void test_host(const std::string &folder);
 void test_administration(const std::string &folder);
 void test_accounts(const std::string &folder);
 void test_memory(const std::string &folder);

@@ -1,6 +1,6 @@
 // Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
 //
-//     must-cpp-test FOLDER [PART...]     parts: json values access administration accounts memory generation logs http;
+//     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation logs http;
 //                                        all of them when none is named
 #include "check.hpp"
 
@@ -235,6 +235,7 @@ int main(int argc, char **argv) {
   static constexpr Part parts[] = {{"json", test_json},
                                    {"values", test_values},
                                    {"access", test_access},
+                                   {"host", test_host},
                                    {"administration", test_administration},
                                    {"accounts", test_accounts},
                                    {"memory", test_memory},

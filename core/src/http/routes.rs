@@ -8,7 +8,7 @@ use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
 use super::views::{
     AdminSessionView, Cancelling, Deleted, GalleryPage, Health, Models, NewSession, SessionView, StatusView, Submitted,
 };
-use super::{auth, events, generation, media, metrics, openapi};
+use super::{auth, events, generation, media, metrics, openapi, web};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::ErrorCode as E;
 use crate::workers::Account;
@@ -47,6 +47,13 @@ fn platform() -> Vec<Route> {
         get("/health", Gate::Open, Handler::Blocking(generation::health))
             .about("platform", "That the platform is there")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
+        get("/", Gate::Open, Handler::Blocking(web::page))
+            .about("platform", "The web UI")
+            .answers_with(200, Content::Bytes(&["text/html"])),
+        get("/assets/{file}", Gate::Open, Handler::Blocking(web::asset))
+            .about("platform", "A file of the web UI: `app.js`, `style.css`, `icon.svg`")
+            .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
+            .fails(&[E::NotFound]),
         get("/openapi.json", Gate::Open, Handler::Blocking(openapi::serve))
             .about("platform", "This document")
             .answers_with(200, Content::AnyJson),
