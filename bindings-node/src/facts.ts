@@ -36,7 +36,7 @@ export interface IncomingRequest {
   socket?: { remoteAddress?: string | undefined } | null | undefined;
 }
 
-const ADMIN_NAMES = ["admin_key", "admin_api_key", "x-admin-key"];
+const ADMIN_NAMES = ["admin_key", "admin-key", "admin_api_key", "x-admin-key"];
 
 /** The facts of a request of Node's HTTP server, or of a framework on top of it such as Express. */
 export function requestFacts(route: Route, request: IncomingRequest): RequestFacts {

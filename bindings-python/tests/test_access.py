@@ -163,7 +163,7 @@ def test_headers_and_query_make_facts() -> None:
         correlation_id="r-1",
     )
     assert must.RequestFacts.from_headers("generation", []) == GENERATION
-    for name in ("admin_key", "admin_api_key", "x-admin-key"):
+    for name in ("admin_key", "admin-key", "admin_api_key", "x-admin-key"):
         assert must.RequestFacts.from_headers("admin", [], f"{name}=").query_admin_key_present
 
 

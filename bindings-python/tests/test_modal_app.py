@@ -71,7 +71,7 @@ def test_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> None:
     first.give_back()
     assert shared.entries, "who has it no longer gives nothing back"
     second.give_back()
-    assert not shared.entries
+    assert "owner" not in shared.entries
 
 
 def test_an_owner_that_is_gone_is_followed_by_the_next(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,3 +86,48 @@ def test_an_owner_that_is_gone_is_followed_by_the_next(app: ModuleType, monkeypa
     time.sleep(0.2)
     assert shared.entries["owner"][1] > heard, "it says that it is still there"
     lease.give_back()
+
+
+def test_of_many_that_wait_for_an_owner_that_is_gone_one_follows(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared()
+    monkeypatch.setattr(app.Lease, "LIFE", 0.5)
+    shared.put("owner", ("somebody who is gone", 0.0))
+    leases = [app.Lease(shared) for _ in range(8)]
+    took: list[Any] = []
+
+    def take(lease: Any) -> None:
+        lease.take(0.05)
+        took.append(lease)
+
+    threads = [threading.Thread(target=take, args=(lease,), daemon=True) for lease in leases]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.4)
+    assert len(took) == 1, "the others see that it is there"
+    for count in range(2, 9):
+        took[-1].give_back()
+        deadline = time.monotonic() + 20
+        while len(took) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(took) == count
+    took[-1].give_back()
+
+
+def test_one_that_has_lost_the_folder_stops(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, lost = Shared(), threading.Event()
+    monkeypatch.setattr(app.Lease, "LIFE", 0.3)
+    lease = app.Lease(shared, lost=lost.set)
+    lease.take(0.01)
+    shared.put("owner", ("somebody else", time.time()))
+    assert lost.wait(5)
+    lease.give_back()
+    assert shared.entries["owner"][0] == "somebody else"
+
+    lost.clear()
+    deaf = app.Lease(shared := Shared(), lost=lost.set)
+    deaf.take(0.01)
+    monkeypatch.setattr(shared, "put", MagicMock(side_effect=OSError("the dictionary is away")))
+    assert lost.wait(5)
+    deaf.give_back()

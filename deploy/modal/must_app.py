@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import modal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from must import asgi
 
 NAME = "must"
@@ -76,21 +78,34 @@ class Lease:
     LIFE = 60.0
     """Seconds after which an owner that was not heard of counts as gone."""
 
-    def __init__(self, shared: Any) -> None:
-        """Kept in a `modal.Dict`."""
+    def __init__(self, shared: Any, lost: Callable[[], object] = lambda: None) -> None:
+        """Kept in a `modal.Dict`. `lost` is called when another has the folder, or when nobody can say who has."""
         self._shared = shared
+        self._lost = lost
         self._me = uuid.uuid4().hex
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def take(self, pause: float = 1.0) -> None:
         """Wait until the folder is free, and say from then on that it is not."""
-        while not self._shared.put("owner", self._entry(), skip_if_exists=True):
-            if time.time() - self._now()[1] > self.LIFE:
+        while True:
+            if self._shared.put("owner", self._entry(), skip_if_exists=True):
+                # One that was slow to remove an owner that is gone may have removed this entry.
+                time.sleep(pause)
+                if self._now()[0] == self._me:
+                    break
+                continue
+            gone, heard = self._now()
+            # A dictionary knows no compare-and-swap: of those who see that an owner is gone, one may remove it.
+            if time.time() - heard > self.LIFE and self._may_remove(gone):
                 self._shared.pop("owner", None)
             else:
                 time.sleep(pause)
         self._keeper.start()
+
+    def _may_remove(self, gone: str) -> bool:
+        turn = int(time.time() / self.LIFE)
+        return bool(self._shared.put(f"after {gone}, turn {turn}", self._me, skip_if_exists=True))
 
     def give_back(self) -> None:
         """Let the next one have it."""
@@ -100,11 +115,19 @@ class Lease:
             self._shared.pop("owner", None)
 
     def _keep(self) -> None:
+        said = time.monotonic()
         while not self._over.wait(self.LIFE / 6):
+            mine = True
             # One that could not be written is written the next time.
             with contextlib.suppress(Exception):
-                if self._now()[0] == self._me:
+                mine = self._now()[0] == self._me
+                if mine:
                     self._shared.put("owner", self._entry())
+                    said = time.monotonic()
+            # Others count this one as gone a little later.
+            if not mine or time.monotonic() - said > self.LIFE * 2 / 3:
+                self._lost()
+                return
 
     def _now(self) -> tuple[str, float]:
         owner: tuple[str, float] = self._shared.get("owner", ("", 0.0))
@@ -141,7 +164,7 @@ class Worker:
         """Open the data folder as the container before this one left it."""
         import must
 
-        self.lease = Lease(owner)
+        self.lease = Lease(owner, lost=lambda: self.platform.close(CLOSING))
         self.lease.take()
         data.reload()
         keys: Any = {name: os.environ[variable] for variable, name in SECRETS.items() if os.environ.get(variable)}

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 Route: TypeAlias = Literal["generation", "auth", "admin_login", "admin"]
 """What kind of call a request asks for."""
 
-ADMIN_QUERY_NAMES = frozenset({"admin_key", "admin_api_key", "x-admin-key"})
+ADMIN_QUERY_NAMES = frozenset({"admin_key", "admin-key", "admin_api_key", "x-admin-key"})
 """Names under which a query must not hold an admin key."""
 
 
@@ -52,7 +52,7 @@ class RequestFacts:
         A header or query name that comes more than once must be given more than once: two different keys are refused.
         """
         lines = [(name.lower(), value) for name, value in headers]
-        pairs = [(name.lower(), value) for name, value in parse_qsl(query.lstrip("?"), keep_blank_values=True)]
+        pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
 
         def every(name: str) -> tuple[str, ...]:
             return tuple(value for found, value in lines if found == name)
@@ -64,7 +64,7 @@ class RequestFacts:
             query_keys=tuple(value for name, value in pairs if name == "api_key"),
             cookies=every("cookie"),
             admin_header_keys=every("x-admin-key"),
-            query_admin_key_present=any(name in ADMIN_QUERY_NAMES for name, _ in pairs),
+            query_admin_key_present=any(name.lower() in ADMIN_QUERY_NAMES for name, _ in pairs),
             # Browsers send one; two are no origin that is allowed.
             origin=", ".join(origins) if origins else None,
             peer=peer,

@@ -11,6 +11,9 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use std::net::IpAddr;
 
+/// Names under which an admin key in a query would be an admin key.
+const ADMIN_NAMES: [&str; 4] = ["admin_key", "admin-key", "admin_api_key", "x-admin-key"];
+
 /// What a call asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
@@ -75,9 +78,8 @@ impl Gate {
             }
             Self::AdminLogin | Self::Admin | Self::Scrape => {
                 facts.admin_header_keys = lines("x-admin-key");
-                facts.query_admin_key_present = query.iter().any(|(name, _)| {
-                    ["admin_key", "admin-key", "x-admin-key"].iter().any(|known| name.eq_ignore_ascii_case(known))
-                });
+                let admin_key = |name: &str| ADMIN_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
+                facts.query_admin_key_present = query.iter().any(|(name, _)| admin_key(name));
                 facts.cookies = lines(COOKIE.as_str());
             }
         }

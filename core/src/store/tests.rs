@@ -81,3 +81,63 @@ fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
     assert_eq!(big.code(), ErrorCode::StorageFull, "{big}");
     store.write(|c| Ok(c.execute("INSERT INTO blob VALUES (x'00')", []).map(|_| ())?)).unwrap();
 }
+
+const BLOBS: &[Migration] =
+    &[Migration { name: "blobs", sql: "CREATE TABLE blob (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT" }];
+
+fn log_size(folder: &Path) -> u64 {
+    let mut log = database_path(folder).into_os_string();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |data| data.len())
+}
+
+/// Writes `count` rows of a megabyte, one transaction each, and gives the largest size of the write-ahead log meanwhile.
+fn write_blobs(store: &Store, folder: &Path, count: usize) -> u64 {
+    let mut largest = 0;
+    for _ in 0..count {
+        let insert = |c: &Connection| Ok(c.execute("INSERT INTO blob (data) VALUES (zeroblob(1048576))", [])?);
+        store.write(insert).unwrap();
+        largest = largest.max(log_size(folder));
+    }
+    largest
+}
+
+#[test]
+fn the_log_does_not_grow_with_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), BLOBS, None).unwrap();
+    let largest = write_blobs(&store, folder.path(), 200);
+    assert!(largest < 128 << 20, "{largest} bytes");
+    store.close();
+    assert_eq!(log_size(folder.path()), 0, "a clean close leaves none behind");
+}
+
+#[test]
+fn a_reader_that_lasts_holds_up_no_write_and_the_log_is_moved_when_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path(), BLOBS, None).unwrap());
+    write_blobs(&store, folder.path(), 1);
+    let (began, go) = std::sync::mpsc::channel();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let reading = Arc::clone(&store);
+    let reader = std::thread::spawn(move || {
+        let count = |c: &Connection| Ok(c.query_row("SELECT count(*) FROM blob", [], |row| row.get::<_, i64>(0))?);
+        reading.read(|c| {
+            let transaction = c.unchecked_transaction()?;
+            let before = count(&transaction)?;
+            began.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok((before, count(&transaction)?))
+        })
+    });
+    go.recv().unwrap();
+    let with_reader = write_blobs(&store, folder.path(), 90);
+    assert!(with_reader > 80 << 20, "what a reader may still see stays in the log: {with_reader} bytes");
+    done.send(()).unwrap();
+    assert_eq!(reader.join().unwrap().unwrap(), (1, 1), "it sees what was there when it began");
+    // Without it the log begins anew; its file stays as long as it was.
+    write_blobs(&store, folder.path(), 40);
+    assert!(log_size(folder.path()) <= with_reader + (16 << 20));
+    let count = store.read(|c| Ok(c.query_row("SELECT count(*) FROM blob", [], |row| row.get::<_, i64>(0))?));
+    assert_eq!(count.unwrap(), 131);
+}
