@@ -153,6 +153,15 @@ quiet("the keyboard alone submits, and a task goes on being followed over a relo
   await page.find("video.media");
 });
 
+quiet("a session that is lost is renewed without anybody noticing", async () => {
+  await page.send("Network.clearBrowserCookies");
+  await go("#/gallery");
+  await page.until(() => document.querySelectorAll(".card").length === 4);
+  assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
+  await go("#/");
+  // The browser's note of the call that was refused first.
+}, ["/gallery?"]);
+
 quiet("the history shows every state after a reload", async () => {
   await go("#/history");
   await page.reload();
