@@ -14,7 +14,7 @@ import { launch } from "./devtools.mjs";
 import { ADMIN_KEY, POLICY, serveInFront, serveUi } from "./serving.mjs";
 
 // Workers at this machine itself, where nothing listens: a check of theirs fails at once.
-const settings = { workers: { networks: ["127.0.0.0/8"] } };
+const settings = { workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause: 0.1 } };
 
 let ui, browser, page;
 
@@ -234,6 +234,11 @@ quiet("accounts are added, checked, disabled, enabled and removed", async () => 
   await card("Disabled");
   await page.click('[data-workspace="team-a"] button', "Enable");
   await page.find(".feedback", "Team A was enabled and checked: Failed.");
+  await page.click('[data-workspace="team-a"] button', "Deploy");
+  await page.find(".feedback", "Team A");
+  await page.find('[data-workspace="team-a"] .deployment', "succeeded");
+  await page.find('[data-workspace="team-a"] .deployment pre', "deployed team-a");
+  await card("Failed");
   assert.ok(!(await page.evaluate(() => document.documentElement.outerHTML)).includes("as-secret"));
   await page.click('[data-workspace="team-a"] button', "Remove");
   await page.click("dialog button", "Remove");

@@ -164,6 +164,7 @@ export const administration: typeof english = {
       rewritten: "Это не тот журнал, что был заверен.",
       storage: "Собственная проверка базы данных не пройдена.",
     },
+    filters: "Отбор",
     actor: "Кто",
     action: "Действие",
     outcome: "Исход",
