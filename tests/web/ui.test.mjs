@@ -159,8 +159,8 @@ quiet("a session that is lost is renewed without anybody noticing", async () => 
   await page.until(() => document.querySelectorAll(".card").length === 4);
   assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
   await go("#/");
-  // The browser's note of the call that was refused first.
-}, ["/gallery?"]);
+  // The browser's notes of what was refused first.
+}, ["/gallery?", "/preview/"]);
 
 quiet("the history shows every state after a reload", async () => {
   await go("#/history");
@@ -275,12 +275,15 @@ quiet("no page is wider than a small telephone, and everything that is pressed o
   for (const [name, hash] of Object.entries({ studio: "#/", gallery: "#/gallery", history: "#/history", overview: "#/admin", accounts: "#/admin/accounts", secrets: "#/admin/secrets", audit: "#/admin/audit" })) {
     await go(hash);
     await page.until((hash) => location.hash === hash && document.querySelector("h1") !== null, hash);
-    for (const [view, options] of Object.entries(views)) {
-      await page.view(options);
-      await sleep(shots ? 350 : 60);
-      const { wide, inside } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inside: innerWidth }));
-      assert.ok(wide <= inside && inside === options.width, `${name} in ${view}: ${wide} of ${inside}`);
-      if (shots) await page.shot(join(shots, `${name}-${view}.png`));
+    for (const language of ["ru", "en"]) {
+      await page.click(`.languages [lang=${language}]`);
+      for (const [view, options] of Object.entries(views)) {
+        await page.view(options);
+        await sleep(shots ? 350 : 60);
+        const { wide, inside } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inside: innerWidth }));
+        assert.ok(wide <= inside && inside === options.width, `${name} in ${language} and ${view}: ${wide} of ${inside}`);
+        if (shots) await page.shot(join(shots, `${name}-${language}-${view}.png`));
+      }
     }
     const { nodes } = await page.send("Accessibility.getFullAXTree");
     const roles = ["button", "link", "textbox", "combobox", "slider", "radio", "tab", "checkbox", "progressbar", "image"];

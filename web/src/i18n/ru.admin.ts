@@ -23,7 +23,7 @@ export const administration: typeof english = {
     overview: "Обзор",
     accounts: "Аккаунты",
     secrets: "Секреты",
-    audit: "Журнал аудита",
+    audit: "Журнал",
     sections: "Администрирование",
     updated: (when) => `По состоянию на ${when}`,
   },
