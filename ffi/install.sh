@@ -3,7 +3,7 @@
 #
 #   ffi/install.sh PREFIX [--profile dev|release]      (release when not said)
 #
-# lays out PREFIX/include/{must.h,must.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
+# lays out PREFIX/include/{must.h,must.hpp,must/*.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
 # PREFIX/lib/cmake/must. Everything in PREFIX finds the rest by its own place, so the folder can be moved.
 set -eu
 
@@ -25,8 +25,10 @@ target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_director
 built=$target/$folder
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-mkdir -p "$prefix/include" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
+mkdir -p "$prefix/include/must" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
 cp include/must.h include/must.hpp "$prefix/include/"
+rm -f "$prefix/include/must/"*.hpp  # A header that an earlier version had would stay otherwise.
+cp include/must/*.hpp "$prefix/include/must/"
 
 if [ -f "$built/libmust_ffi.dylib" ]; then
   soname=libmust.0.dylib shared=libmust.$version.dylib plain=libmust.dylib file=libmust_ffi.dylib

@@ -22,6 +22,10 @@ export default defineConfig(({ mode }) => ({
     cssCodeSplit: false,
     sourcemap: false,
     reportCompressedSize: false,
+    // Names that stay: the core embeds the files by them.
+    rollupOptions: {
+      output: { entryFileNames: "assets/app.js", assetFileNames: "assets/[name][extname]" },
+    },
   },
   // Tests read the catalog and the table of codes of the core.
   server: {

@@ -5,13 +5,15 @@
 //! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
 
 use crate::bridge::{Answer, Bridge};
+use crate::host::Lender;
 use must::http::{Answer as HttpAnswer, Face, Server};
+use must::secrets::SecretText;
 use must::{Error, ErrorCode, Platform, Result, Task, TaskEvents};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -65,6 +67,8 @@ struct Shared {
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     handle: Handle,
+    /// What asks JavaScript for keys and hands it checkpoints.
+    lender: OnceLock<Arc<Lender>>,
     stop: Mutex<Option<oneshot::Sender<Stop>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -138,7 +142,25 @@ impl Driver {
         let thread = std::thread::Builder::new()
             .name("must-node".to_owned())
             .spawn(move || drive(runtime, &of_thread, stopped))?;
-        Ok(Self { shared, handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared,
+            handle,
+            lender: OnceLock::new(),
+            stop: Mutex::new(Some(stop)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Takes what the platform is going to be opened with.
+    pub(crate) fn lend(&self, lender: Arc<Lender>) {
+        let _ = self.lender.set(lender);
+    }
+
+    /// Hands an answer of JavaScript to whoever asked.
+    pub(crate) fn answer(&self, question: u32, reply: std::result::Result<SecretText, String>) {
+        if let Some(lender) = self.lender.get() {
+            lender.take(question, reply);
+        }
     }
 
     /// Opens the platform.
@@ -301,6 +323,10 @@ impl Driver {
 
     /// Closes the platform where that has not been done, and blocks until every thread of this handle has ended.
     pub(crate) fn stop(&self, deadline: Duration) {
+        // This thread may be the one that would answer.
+        if let Some(lender) = self.lender.get() {
+            lender.end();
+        }
         if let Some(stop) = self.stop.lock().take() {
             drop(stop.send(Stop { deadline, call: None }));
         }

@@ -7,10 +7,12 @@
 mod bridge;
 mod driver;
 mod files;
+mod host;
 mod platform;
 
 #[cfg(test)]
 mod generated;
 
 pub use bridge::NativeFailure;
+pub use host::{NativeClock, NativeLent};
 pub use platform::{NativeImage, NativePlatform};

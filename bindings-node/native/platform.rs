@@ -3,6 +3,8 @@
 use crate::bridge::{Answer, Bridge, LogArgs, LogBridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
+use crate::host::{AskArgs, Lender, NativeClock, NativeLent};
+use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
@@ -19,7 +21,7 @@ pub struct NativeImage {
     pub bytes: Uint8Array,
 }
 
-/// One platform handle. Every method but `unfollow`, `forget` and `release` answers through `reply`, under the number `call`.
+/// One platform handle. Every method but `answer`, `unfollow`, `forget` and `release` answers through `reply`, under the number `call`.
 #[napi]
 pub struct NativePlatform {
     driver: Arc<Driver>,
@@ -48,23 +50,44 @@ impl NativePlatform {
         Ok(Self { driver, hook: Some(hook) })
     }
 
-    /// Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. Gives null.
+    /// Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. What of `lent` there is
+    /// is asked of `ask` by a number, which `answer` is called with. Gives null.
     #[napi]
     pub fn open(
         &self,
         call: u32,
         settings: String,
         #[napi(ts_arg_type = "((record: string) => void) | null")] log: Option<Function<'_, LogArgs, ()>>,
+        #[napi(ts_arg_type = "(question: number, what: string, checkpoint: string | null) => void")] ask: Function<
+            '_,
+            AskArgs,
+            (),
+        >,
+        lent: NativeLent,
+        clock: Option<&NativeClock>,
     ) -> napi::Result<()> {
         let log = log.as_ref().map(LogBridge::new).transpose()?;
+        let lender = Lender::new(&ask)?;
+        let host = lender.host(&lent, clock);
+        self.driver.lend(lender);
         self.driver.open(call, move || {
             let settings = Settings::from_json(&settings)?;
             match log {
-                Some(log) => Platform::open_with_log(settings, move |record| log.hand_over(record)),
-                None => Platform::open(settings),
+                Some(log) => Platform::open_with_host_and_log(settings, host, move |record| log.hand_over(record)),
+                None => Platform::open_with(settings, host),
             }
         });
         Ok(())
+    }
+
+    /// Answers a question of `ask`: the text of keys, nothing for a checkpoint that is kept, or the class of what was thrown.
+    #[napi]
+    pub fn answer(&self, question: u32, text: Option<String>, thrown: Option<String>) {
+        let reply = match thrown {
+            Some(class) => Err(format!("its function threw {class}")),
+            None => Ok(SecretText::new(text.unwrap_or_default())),
+        };
+        self.driver.answer(question, reply);
     }
 
     /// Gives how the lanes stand.

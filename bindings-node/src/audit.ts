@@ -1,3 +1,9 @@
+/** How to rotate the key that signs the log. */
+export interface RotateAuditKeyOptions extends CallerOptions {
+  /** How long the old key signs too; 24 hours when absent. */
+  overlapMs?: number | undefined;
+}
+
 /** The audit log: who did what, in a tree of hashes under signed checkpoints. */
 
 import { invoke, optionsOf, seconds, type CallerOptions } from "./administration";
@@ -149,9 +155,10 @@ export class Audit {
     return invoke(this.#calls, "audit.verifier");
   }
 
-  /** Signs with a new key from now on. */
-  async rotateKey(options?: CallerOptions): Promise<AuditEvent> {
-    return invoke(this.#calls, "audit.rotate_key", { caller: optionsOf(options).caller });
+  /** Signs with a new key from now on; the old key signs too for a while. */
+  async rotateKey(options?: RotateAuditKeyOptions): Promise<AuditEvent> {
+    const { caller, overlapMs } = optionsOf(options);
+    return invoke(this.#calls, "audit.rotate_key", { overlap: seconds("overlapMs", overlapMs), caller });
   }
 
   /** Goes on after damage that `verify` found, and writes down why. */

@@ -6,6 +6,7 @@ export { errorCodes, type ErrorCode } from "./generated/codes";
 export type { ArbitraryFrame, Mode, ModelId, Parameters } from "./generated/parameters";
 export { MustError } from "./errors";
 export { requestFacts, type IncomingRequest, type RequestFacts, type Route } from "./facts";
+export { ManualClock, type AnchorFunction, type Host, type KeyFunction } from "./host";
 export { HttpResponse, Server, type HttpRequest } from "./http";
 export { Platform, type CloseOptions, type GenerateOptions } from "./platform";
 export type * from "./secrets";

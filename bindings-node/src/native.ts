@@ -4,5 +4,6 @@ import type * as Addon from "../native";
 
 export type { NativeFailure, NativeImage } from "../native";
 export type NativePlatform = Addon.NativePlatform;
+export type NativeClock = Addon.NativeClock;
 
-export const { NativePlatform } = require("./must.node") as typeof Addon;
+export const { NativePlatform, NativeClock } = require("./must.node") as typeof Addon;

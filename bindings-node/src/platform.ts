@@ -3,6 +3,7 @@ import { Admin, Auth } from "./access";
 import { Accounts } from "./accounts";
 import { Audit } from "./audit";
 import { Calls } from "./calls";
+import { asker } from "./host";
 import { answer, handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
 import { Secrets } from "./secrets";
@@ -67,11 +68,13 @@ export class Platform implements AsyncDisposable {
    * `storage_corrupt`.
    */
   static async open(settings: Settings): Promise<Platform> {
-    const { json, log } = encodeSettings(settings);
+    const { json, log, host } = encodeSettings(settings);
     const calls = new Calls();
     open.add(calls);
     try {
-      await calls.start((call) => calls.native.open(call, json, log && logger(log)));
+      const lent = { masterKeys: !!host.masterKeys, auditKeys: !!host.auditKeys, anchor: !!host.anchor };
+      const ask = asker(calls.native, host);
+      await calls.start((call) => calls.native.open(call, json, log && logger(log), ask, lent, host.clock?.native));
       return new Platform(calls, settings.http?.maxBodyBytes ?? MAX_BODY_BYTES);
     } catch (error) {
       await end(calls, 0);

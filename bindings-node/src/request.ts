@@ -1,6 +1,7 @@
 /** Requests, queries and settings on their way into the native part: checked for what JSON cannot say, images taken out. */
 
 import { validation } from "./errors";
+import { checkHost, type Host } from "./host";
 import type { NativeImage } from "./native";
 import type { HttpSettings, LogRecord, Settings, WorkerSettings } from "./types";
 
@@ -79,7 +80,7 @@ type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
 type Fields<T> = { [name in keyof T]-?: readonly [string, Kind] };
 
 /** Each setting: its name in the core and what it holds. */
-const SETTINGS: Fields<Omit<Settings, "log" | "http" | "workers">> = {
+const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
   catalog: ["catalog", "text"],
@@ -138,10 +139,10 @@ const GROUPS: Record<string, Record<string, readonly [string, Kind]>> = { http: 
 
 type Log = (record: LogRecord) => void;
 
-/** Settings as the core reads them (its names, seconds), and the log function beside them. */
-export function encodeSettings(settings: unknown): { json: string; log: Log | null } {
+/** Settings as the core reads them (its names, seconds), and what is no JSON beside them: the log function, what the host lends. */
+export function encodeSettings(settings: unknown): { json: string; log: Log | null; host: Host } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
-  const { log, http, workers, ...others } = settings;
+  const { log, host, http, workers, ...others } = settings;
   if (log !== undefined && typeof log !== "function") throw validation(`log must be a function, not ${kind(log)}`);
   const encoded = encodeFields(others, SETTINGS, "");
   for (const [name, group] of Object.entries({ http, workers })) {
@@ -150,7 +151,7 @@ export function encodeSettings(settings: unknown): { json: string; log: Log | nu
     encoded[name] = encodeFields(group, GROUPS[name] ?? {}, `${name}.`);
   }
   if (encoded["data_dir"] === undefined || encoded["data_dir"] === "") throw validation("dataDir is required");
-  return { json: JSON.stringify(encoded), log: (log as Log | undefined) ?? null };
+  return { json: JSON.stringify(encoded), log: (log as Log | undefined) ?? null, host: checkHost(host) };
 }
 
 function encodeFields(

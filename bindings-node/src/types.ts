@@ -5,6 +5,7 @@
 
 import type { ErrorCode } from "./generated/codes";
 import type { Mode, ModelId, Parameters } from "./generated/parameters";
+import type { Host } from "./host";
 
 /** How a platform is set up; everything but `dataDir` may be left out. */
 export interface Settings {
@@ -41,6 +42,8 @@ export interface Settings {
    * what it throws becomes a warning of the process. Records that come while the event loop is blocked for long may be lost.
    */
   log?: ((record: LogRecord) => void) | undefined;
+  /** What the host lends: keys of its own key store, a place for checkpoints of the audit log, a clock. */
+  host?: Host | undefined;
   /** Least important records that `log` hears; `info` when absent. */
   logLevel?: LogLevel | undefined;
   /** Master keys as the text of a key file; stands in for `masterKeyFile`. */

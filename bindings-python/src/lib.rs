@@ -2,13 +2,14 @@
 //!
 //! The typed module that people import is written in Python, in `python/must/`; nothing else should import this one.
 //! Always holds: whatever may block runs detached from the interpreter and gives way to a signal; a child made by `fork`
-//! is refused before any lock is taken; no thread of the core ever enters the interpreter.
+//! is refused before any lock is taken; no thread of the core enters the interpreter but to call a function that the host lent.
 
 mod blocking;
 mod convert;
 mod errors;
 mod events;
 mod home;
+mod host;
 mod http;
 mod logs;
 mod platform;
@@ -21,6 +22,8 @@ use pyo3::pymodule;
 mod _must {
     #[pymodule_export]
     use super::events::Events;
+    #[pymodule_export]
+    use super::host::NativeClock;
     #[pymodule_export]
     use super::http::{NativeAnswer, NativeFace, NativeServer};
     #[pymodule_export]

@@ -5,6 +5,7 @@ use crate::convert::{self, Parameters};
 use crate::errors::{OrRaise, raise};
 use crate::events::Events;
 use crate::home::Home;
+use crate::host::{NativeClock, host};
 use crate::http::NativeFace;
 use crate::logs::Logs;
 use must::secrets::SecretText;
@@ -24,13 +25,32 @@ pub(crate) struct NativePlatform {
 impl NativePlatform {
     /// Opens the data folder.
     #[new]
-    #[pyo3(signature = (data_dir: "str | bytes", settings: "dict[str, object]", logs: "Logs | None"))]
-    fn new(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>, logs: Option<&Logs>) -> PyResult<Self> {
+    #[pyo3(signature = (
+        data_dir: "str | bytes",
+        settings: "dict[str, object]",
+        logs: "Logs | None",
+        master_keys: "object",
+        audit_keys: "object",
+        anchor: "object",
+        clock: "NativeClock | None",
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "one for each thing that a host lends")]
+    fn new(
+        py: Python<'_>,
+        data_dir: PathBuf,
+        settings: &Bound<'_, PyDict>,
+        logs: Option<&Logs>,
+        master_keys: Option<Py<PyAny>>,
+        audit_keys: Option<Py<PyAny>>,
+        anchor: Option<Py<PyAny>>,
+        clock: Option<&NativeClock>,
+    ) -> PyResult<Self> {
         let settings = read_settings(py, data_dir, settings)?;
         let function = logs.map(Logs::function).transpose().or_raise(py)?;
+        let host = host(master_keys, audit_keys, anchor, clock);
         let open = move || match function {
-            Some(function) => Platform::open_with_log(settings, function),
-            None => Platform::open(settings),
+            Some(function) => Platform::open_with_host_and_log(settings, host, function),
+            None => Platform::open_with(settings, host),
         };
         let platform = leave_on_signal(py, open, drop)?.or_raise(py)?;
         Ok(Self { platform: Home::new(platform) })

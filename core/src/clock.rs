@@ -2,9 +2,13 @@
 //!
 //! A [`Clock`] never goes back, so that setting the system's clock back neither revives what has expired nor reorders events.
 
+use crate::error::{Error, Result};
 use crate::task::Timestamp;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
+
+/// The last moment of the year 9999, which is the last that can be written.
+const LATEST: i64 = 253_402_300_799_999;
 
 /// A source of time. Hosts pass their own only in tests.
 pub trait Clock: Send + Sync {
@@ -48,10 +52,22 @@ impl ManualClock {
         Self(Mutex::new(start.0))
     }
 
-    /// Goes on by `by`.
+    /// A clock that shows this many milliseconds since 1970, UTC.
+    ///
+    /// # Errors
+    /// `validation_error` for a time before 1970 or after the year 9999.
+    pub fn at(milliseconds: i64) -> Result<Self> {
+        if (0..=LATEST).contains(&milliseconds) {
+            Ok(Self::new(Timestamp(milliseconds)))
+        } else {
+            Err(Error::validation(format!("a clock shows a time from 1970 to 9999, not {milliseconds} ms since 1970")))
+        }
+    }
+
+    /// Goes on by `by`, at most to the end of the year 9999.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock();
-        *now = now.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+        *now = Timestamp(*now).after(by).0.min(LATEST);
     }
 }
 
@@ -71,6 +87,11 @@ mod tests {
         assert_eq!(clock.now(), Timestamp(1_000));
         clock.advance(Duration::from_millis(59_999));
         assert_eq!(clock.now(), Timestamp(60_999));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), Timestamp(LATEST));
+        assert!(
+            ManualClock::at(LATEST).is_ok() && ManualClock::at(LATEST + 1).is_err() && ManualClock::at(-1).is_err()
+        );
     }
 
     #[test]

@@ -33,5 +33,5 @@ pub use platform::{Event, Host, Load, Platform};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
     GenerateRequest, Idempotency, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, SubmitOptions, Task,
-    TaskError, TaskEvents, TaskPage, TaskQuery,
+    TaskError, TaskEvents, TaskPage, TaskQuery, TraceParent,
 };

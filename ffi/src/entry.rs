@@ -145,11 +145,11 @@ pub(crate) fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
     }
 }
 
-/// A deadline: 0 or more milliseconds.
-pub(crate) fn deadline(milliseconds: i64) -> Result<Duration> {
+/// A length of time: 0 or more milliseconds.
+pub(crate) fn duration(name: &str, milliseconds: i64) -> Result<Duration> {
     u64::try_from(milliseconds)
         .map(|milliseconds| Duration::from_millis(milliseconds).min(LONGEST))
-        .map_err(|_| argument(format!("deadline_ms is {milliseconds}; it is 0 or more")))
+        .map_err(|_| argument(format!("{name} is {milliseconds}; it is 0 or more")))
 }
 
 /// A text that C can read to its NUL; NULs inside become U+FFFD.
@@ -189,8 +189,8 @@ mod tests {
         }
         assert_eq!(timeout(-1).unwrap(), None);
         assert_eq!(timeout(250).unwrap(), Some(Duration::from_millis(250)));
-        assert!(timeout(-2).is_err() && deadline(-1).is_err());
-        assert_eq!(deadline(i64::MAX).unwrap(), LONGEST);
+        assert!(timeout(-2).is_err() && duration("d", -1).is_err());
+        assert_eq!(duration("d", i64::MAX).unwrap(), LONGEST);
         assert_eq!(c_text("a\0b").as_c_str(), c"a\u{FFFD}b");
     }
 

@@ -8,7 +8,8 @@
 //! A child made by `fork` gets a table of its own, empty, and so never touches (nor locks) what its parent had open.
 
 use crate::types::{
-    must_answer_t, must_buffer_t, must_error_t, must_events_t, must_page_t, must_platform_t, must_server_t, must_task_t,
+    must_answer_t, must_buffer_t, must_clock_t, must_error_t, must_events_t, must_host_t, must_page_t, must_platform_t,
+    must_server_t, must_task_t,
 };
 use must::{Error, ErrorCode, Result};
 use parking_lot::RwLock;
@@ -47,6 +48,8 @@ objects! {
     crate::buffer::Buffer => must_buffer_t, "buffer";
     crate::http::Listening => must_server_t, "server";
     crate::http::Answering => must_answer_t, "answer";
+    crate::host::Lender => must_host_t, "host";
+    crate::host::Hands => must_clock_t, "clock";
     crate::error::Failure => must_error_t, "error";
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP face: served, or one request at a time.
 
 use crate::buffer::Buffer;
-use crate::entry::{Out, c_text, deadline, enter, free, slice, text, timeout};
+use crate::entry::{Out, c_text, duration, enter, free, slice, text, timeout};
 use crate::error::view;
 use crate::handle;
 use crate::platform::open;
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn must_server_stop(
     unsafe {
         enter(error_out, || {
             let out = Out::optional("all_ended_out", all_ended_out)?;
-            let deadline = deadline(deadline_ms)?;
+            let deadline = duration("deadline_ms", deadline_ms)?;
             let ended = handle::get::<Listening>(server)?.server.stop(deadline);
             if let Some(out) = out {
                 out.put(i32::from(ended));

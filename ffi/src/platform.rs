@@ -1,10 +1,11 @@
 //! Opening, closing and asking a platform; the version.
 
 use crate::buffer::Buffer;
-use crate::entry::{Out, deadline, enter, free, text};
+use crate::entry::{Out, duration, enter, free, text};
 use crate::handle;
+use crate::host::Lender;
 use crate::log::Logger;
-use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_log_fn, must_platform_t};
+use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_host_t, must_log_fn, must_platform_t};
 use must::http::Face;
 use must::{Error, ErrorCode, Platform, Result, Settings};
 use parking_lot::Mutex;
@@ -148,6 +149,31 @@ pub unsafe extern "C" fn must_platform_open_with_log(
     }
 }
 
+/// Opens a data folder as `must_platform_open` does, with what a host lends: keys, a place for checkpoints, logs, a clock.
+///
+/// Functions of the host may be called before this returns. Errors: as for `must_platform_open`. Since 0.1.0.
+///
+/// # Safety
+/// As for `must_platform_open`; the functions of the host may be called as their setters say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_platform_open_with_host(
+    settings: *const c_char,
+    settings_len: usize,
+    host: *const must_host_t,
+    platform_out: *mut *mut must_platform_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("platform_out", platform_out)?;
+            let lender: Arc<Lender> = handle::get(host)?;
+            let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
+            out.give(Open::new(lender.open(settings)?))
+        })
+    }
+}
+
 /// Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
 ///
 /// Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
@@ -164,7 +190,7 @@ pub unsafe extern "C" fn must_platform_close(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let deadline = deadline(deadline_ms)?;
+            let deadline = duration("deadline_ms", deadline_ms)?;
             open(platform)?.call(|platform| platform.close(deadline))
         })
     }

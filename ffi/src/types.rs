@@ -27,6 +27,12 @@ pub struct must_server_t(());
 /// The answer to an HTTP request. Made by `must_handle`, ended by `must_answer_free`.
 pub struct must_answer_t(());
 
+/// What a host lends to platforms: functions and a clock. Made by `must_host_new`, ended by `must_host_free`.
+pub struct must_host_t(());
+
+/// A clock that stands still until it is told to go on. Made by `must_clock_new`, ended by `must_clock_free`.
+pub struct must_clock_t(());
+
 /// What went wrong. Ended by `must_error_free`.
 pub struct must_error_t(());
 
@@ -113,3 +119,19 @@ pub type must_log_fn = Option<
 
 /// Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
 pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version seals and
+/// signs, the others open and verify.
+///
+/// Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
+/// `*length_out`, and returns 0; anything else says that there are no keys to be had. Called on the thread that opens the platform
+/// or rotates the key, by several at once. Must return normally (no `longjmp`, no C++ exception).
+pub type must_keys_fn = Option<
+    unsafe extern "C" fn(user: *mut c_void, buffer: *mut c_char, capacity: usize, length_out: *mut usize) -> i32,
+>;
+
+/// Takes a checkpoint of the audit log, a signed note (https://c2sp.org/tlog-checkpoint) of `note_len` bytes that ends in NUL.
+///
+/// Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
+/// call functions of the platform that it is called by, which would wait for it, and must return normally.
+pub type must_anchor_fn = Option<unsafe extern "C" fn(user: *mut c_void, note: *const c_char, note_len: usize) -> i32>;

@@ -14,7 +14,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The modules in the order in which the header shows them.
-const MODULES: [&str; 9] = ["types", "platform", "task", "listing", "events", "calls", "http", "buffer", "error"];
+const MODULES: [&str; 10] =
+    ["types", "platform", "host", "task", "listing", "events", "calls", "http", "buffer", "error"];
 
 /// Error codes as a C enum.
 fn codes() -> String {

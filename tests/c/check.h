@@ -52,6 +52,7 @@ void test_processes(const char *folder, const char *program);
 void test_load(const char *folder, int calls);
 void test_full_disk(const char *folder);
 void test_access(const char *folder);
+void test_host(const char *folder);
 void test_http(const char *folder);
 
 /* The other side of test_processes: opens the folder and returns the code. */

@@ -38,6 +38,30 @@ for function in $functions; do
   grep -q "$function(" "$here"/*.c || fail "no C test calls $function"
 done
 
+step headers
+# Each C++ header alone, with every warning; the whole layer as later standards read it too.
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
+for compiler in c++ clang++; do
+  command -v "$compiler" >/dev/null || continue
+  for header in must.hpp $(cd "$prefix/include" && echo must/*.hpp); do
+    echo "#include <$header>" >"$work/alone.cpp"
+    "$compiler" -std=c++17 $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "$header does not compile alone"
+  done
+  echo "#include <must.hpp>" >"$work/alone.cpp"
+  for standard in c++20 c++2b; do
+    "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "must.hpp is no $standard"
+  done
+done
+# Every administrative call has its typed member in C++, by the name that docs/calls.md lists, and a test that makes it.
+calls=$(sed -n 's/^| `\([a-z]*\.[a-z_]*\)`.*/\1/p' "$root/docs/calls.md" | sort)
+[ "$(echo "$calls" | wc -l)" -gt 30 ] || fail "docs/calls.md has no table of calls"
+cat "$prefix"/include/must/*.hpp | grep -v '^#include' | grep -o '"\(auth\|admin\|secrets\|accounts\|audit\)\.[a-z_]*"' | tr -d '"' | sort -u >"$work/typed"
+printf '%s\n' $calls | cmp - "$work/typed" || fail "the headers of C++ make other calls than docs/calls.md lists"
+for call in $calls; do
+  member=$(echo "${call#*.}" | sed 's/^export$/export_to/')
+  grep -q "${call%%.*}\(()\)\{0,1\}\.$member(" "$here"/*.cpp || fail "no C++ test makes the typed call $call"
+done
+
 step build
 cmake -S "$here" -B "$work/tests" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug >/dev/null
 cmake --build "$work/tests" --parallel 2 >/dev/null
@@ -48,7 +72,7 @@ cc -std=c11 "$root/examples/generate/c/main.c" $(pkg-config --cflags must) "$pre
   $(pkg-config --libs --static must | sed 's/-lmust//') -o "$work/example-c/static"
 flags="-std=c11 -g -fsanitize=address -fno-omit-frame-pointer"
 cc $flags "$here"/*.c $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/c-asan"
-c++ -std=c++17 -g -fsanitize=address,undefined -fno-sanitize-recover=all "$here/test.cpp" \
+c++ -std=c++17 -g -fsanitize=address,undefined -fno-sanitize-recover=all "$here"/*.cpp \
   $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/cpp-asan"
 
 step examples

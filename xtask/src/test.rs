@@ -27,6 +27,11 @@ const PARTS: &[Part] = &[
         about: "contract, abuse and fuzz tests of the HTTP face over real sockets, workers, OpenAI's clients, a browser",
         run: http,
     },
+    Part {
+        name: "web",
+        about: "the web UI: types, unit tests, the built files, and all of it in headless Chromium",
+        run: web,
+    },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
@@ -148,6 +153,16 @@ fn http() -> Outcome {
         .args(["-m", "pytest", "-q", "tests/http"])
         .env("MUST_PROGRAM", built("must"))
         .env("MUST_REQUIRE_TOOLS", "1"))
+}
+
+/// The web UI: by itself, then as the program serves it.
+fn web() -> Outcome {
+    let folder = root().join("web");
+    for line in ["ci --no-audit --no-fund", "run typecheck", "test", "run check-dist"] {
+        run(words("npm", line).current_dir(&folder))?;
+    }
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(words("node", "--test --test-timeout=600000 tests/web/ui.test.mjs").env("MUST_PROGRAM", built("must")))
 }
 
 /// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.

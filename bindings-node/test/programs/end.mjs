@@ -1,17 +1,19 @@
-// Starts a long task, prints its id, and ends in the way that is asked for; "log" hears what the platform logs meanwhile.
+// Starts a long task, prints its id, and ends in the way that is asked for; with "log" it hears what the platform logs meanwhile,
+// with "host" it keeps the checkpoints of the audit log.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { writeSync } from "node:fs";
 import { Platform } from "must";
 
-const [dataDir, end, log] = isMainThread ? process.argv.slice(2) : workerData;
+const [dataDir, end, lent] = isMainThread ? process.argv.slice(2) : workerData;
 
 if (isMainThread && end === "worker") {
   // The worker alone loads a platform; the process exits while it generates.
-  const worker = new Worker(new URL(import.meta.url), { workerData: [dataDir, "stay", log] });
+  const worker = new Worker(new URL(import.meta.url), { workerData: [dataDir, "stay", lent] });
   worker.once("message", () => process.exit(4));
 } else {
-  const platform = await Platform.open({ dataDir, device: "cpu", ...(log && { log: () => {}, logLevel: "trace" }) });
+  const lending = { log: { log: () => {}, logLevel: "trace" }, host: { host: { anchor: async () => {} } } };
+  const platform = await Platform.open({ dataDir, device: "cpu", ...lending[lent] });
   const task = await platform.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
   for await (const { status } of task) if (status === "processing") break;
   writeSync(1, `${task.id}\n`);

@@ -34,6 +34,7 @@ from must._errors import *  # noqa: F403
 from must._errors import __all__ as _error_names
 from must._exceptions import MustError
 from must._facts import Caller, Principal, RequestFacts, Route
+from must._host import AnchorFunction, Host, KeyFunction, ManualClock
 from must._http import AsyncResponse, Response, Server
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretStatus
@@ -64,6 +65,7 @@ __all__ = [
     "Accounts",
     "Admin",
     "AdminSessionState",
+    "AnchorFunction",
     "ApiKey",
     "AsyncAccounts",
     "AsyncAdmin",
@@ -82,15 +84,18 @@ __all__ = [
     "Deployment",
     "Exported",
     "Fault",
+    "Host",
     "HttpSettings",
     "Image",
     "InclusionProof",
     "IssuedKey",
     "IssuedSession",
+    "KeyFunction",
     "LaneStatus",
     "Load",
     "LogLevel",
     "LogRecord",
+    "ManualClock",
     "MediaType",
     "Model",
     "MustError",

@@ -15,6 +15,7 @@ from must._access import AsyncAdmin, AsyncAuth
 from must._accounts import AsyncAccounts
 from must._audit import AsyncAudit
 from must._errors import InvalidStateError
+from must._host import Host
 from must._http import AsyncResponse, Server, encoded
 from must._must import NativeFace, NativePlatform
 from must._native import Opened
@@ -44,12 +45,21 @@ class AsyncPlatform:
     """
 
     def __init__(
-        self, data_dir: str | PathLike[str], *, log: LogFunction | None = None, **settings: Unpack[Settings]
+        self,
+        data_dir: str | PathLike[str],
+        *,
+        log: LogFunction | None = None,
+        host: Host | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
-        """Keep the settings for `open`, which `async with` calls. `log` has a thread of its own; see `Platform`."""
+        """Keep the settings for `open`, which `async with` calls. `log` has a thread of its own, `host` those of the library.
+
+        See `Platform`.
+        """
         self._data_dir = data_dir
         self._settings = settings
         self._log = log
+        self._host = host
         self._opened: _native.Opened | None = None
         self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
@@ -84,7 +94,7 @@ class AsyncPlatform:
         if self._opened is None:
             loop = asyncio.get_running_loop()
             opened = await loop.run_in_executor(
-                self._callers, _native.Opened, self._data_dir, self._settings, self._log
+                self._callers, _native.Opened, self._data_dir, self._settings, self._log, self._host
             )
             _native.close_at_exit(self, opened)
             self._opened = opened

@@ -256,9 +256,9 @@ class AuditCalls:
         return Request("audit.verifier", str)
 
     @call
-    def rotate_key(self, *, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Sign with a new key from now on; the event that says so."""
-        return Request("audit.rotate_key", reader(AuditEvent), {"caller": given(caller)})
+    def rotate_key(self, *, overlap: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
+        """Sign with a new key from now on; the event that says so. The old key signs too for `overlap` seconds, 24 hours if left out."""
+        return Request("audit.rotate_key", reader(AuditEvent), {"overlap": overlap, "caller": given(caller)})
 
     @call
     def recover(self, reason: str, *, caller: Caller | None = None) -> Request[AuditEvent]:

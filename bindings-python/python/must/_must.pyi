@@ -1,5 +1,6 @@
 """The native part of `must`: private, may change in any release."""
 
+from collections.abc import Callable
 from typing import Any, Final, final
 
 __all__ = [
@@ -7,6 +8,7 @@ __all__ = [
     "Events",
     "Logs",
     "NativeAnswer",
+    "NativeClock",
     "NativeFace",
     "NativePlatform",
     "NativeServer",
@@ -20,7 +22,16 @@ def error_table() -> list[tuple[str, int, int, bool, str]]: ...
 
 @final
 class NativePlatform:
-    def __new__(cls, data_dir: str, settings: dict[str, Any], logs: Logs | None) -> NativePlatform: ...
+    def __new__(
+        cls,
+        data_dir: str,
+        settings: dict[str, Any],
+        logs: Logs | None,
+        master_keys: Callable[[], str] | None,
+        audit_keys: Callable[[], str] | None,
+        anchor: Callable[[str], object] | None,
+        clock: NativeClock | None,
+    ) -> NativePlatform: ...
     def models(self) -> list[dict[str, Any]]: ...
     def load(self) -> dict[str, Any]: ...
     def submit(self, model: object, mode: object, parameters: dict[str, Any]) -> dict[str, Any]: ...
@@ -36,6 +47,12 @@ class NativePlatform:
     def face(self) -> NativeFace: ...
     def metrics(self) -> str: ...
     def close(self, timeout: float) -> None: ...
+
+@final
+class NativeClock:
+    def __new__(cls, milliseconds: int) -> NativeClock: ...
+    def now(self) -> int: ...
+    def advance(self, seconds: float) -> None: ...
 
 @final
 class NativeFace:

@@ -14,6 +14,7 @@ from typing import Any
 
 from must._errors import ValidationError
 from must._exceptions import MustError
+from must._host import Host
 from must._must import Logs, NativeFace, NativePlatform
 from must._types import LogFunction, LogRecord, Parameter, Settings
 
@@ -57,14 +58,27 @@ def _hand_over(logs: Logs, log: LogFunction) -> None:
 class Opened:
     """An open platform of the native part, with the thread that hands over its logs where there is one."""
 
-    def __init__(self, data_dir: str | os.PathLike[str], settings: Settings, log: LogFunction | None) -> None:
+    def __init__(
+        self, data_dir: str | os.PathLike[str], settings: Settings, log: LogFunction | None, host: Host | None
+    ) -> None:
         """Open the data folder. Settings that are `None` count as not given."""
+        host = Host() if host is None else host
+        if not isinstance(host, Host):
+            raise ValidationError("host must be a Host", "Pass a must.Host, or leave it out.")
         plain = {
             name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in settings.items()
         }
         self._log = None if log is None else LogThread(log)
         try:
-            self.native = NativePlatform(os.fspath(data_dir), plain, None if self._log is None else self._log.logs)
+            self.native = NativePlatform(
+                os.fspath(data_dir),
+                plain,
+                None if self._log is None else self._log.logs,
+                host.master_keys,
+                host.audit_keys,
+                host.anchor,
+                None if host.clock is None else host.clock._native,
+            )
         except BaseException:
             if self._log is not None:
                 self._log.logs.end()

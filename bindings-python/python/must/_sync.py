@@ -13,6 +13,7 @@ from must import _native
 from must._access import Admin, Auth
 from must._accounts import Accounts
 from must._audit import Audit
+from must._host import Host
 from must._http import Response, Server, encoded
 from must._must import NativeFace
 from must._secrets import Secrets
@@ -33,9 +34,14 @@ class Platform:
     """
 
     def __init__(
-        self, data_dir: str | PathLike[str], *, log: LogFunction | None = None, **settings: Unpack[Settings]
+        self,
+        data_dir: str | PathLike[str],
+        *,
+        log: LogFunction | None = None,
+        host: Host | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
-        """Open the data folder; it is made when absent.
+        """Open the data folder; it is made when absent. `host` is what the host lends: keys, a place for checkpoints, a clock.
 
         `log` is a function that hears what the platform logs, records at least as important as the setting `log_level`.
         It is called with a `LogRecord` on a thread of its own, one record at a time, and may call the platform; what it
@@ -50,7 +56,7 @@ class Platform:
             ValidationError: A setting or the catalog makes no sense.
             InvalidStateError: This process was forked from one that had a platform open.
         """
-        self._opened = _native.Opened(data_dir, settings, log)
+        self._opened = _native.Opened(data_dir, settings, log, host)
         self._native = self._opened.native
         _native.close_at_exit(self, self._opened)
 

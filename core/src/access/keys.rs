@@ -11,18 +11,13 @@ use super::{Access, fail_closed, set_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
+use crate::secrets::{LONGEST_OVERLAP, OVERLAP};
 use crate::task::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
 /// The longest life of an API key, and the one it gets when nothing else is asked for.
 pub const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
-
-/// How long a rotated key goes on when nothing else is asked for.
-pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
-
-/// The longest that a rotated key may go on.
-pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Most characters of a name.
 const LONGEST_NAME: usize = 64;
@@ -119,7 +114,7 @@ impl Access {
         let (row, secret) = self.new_key(&old.name, now, old.expires_at - old.created_at)?;
         let key = shown(&row, now);
         let event = caller.event("api_key_rotate", format!("key:{id}"), Outcome::Success).with("name", &row.name);
-        let until = now.0.saturating_add(millis(overlap)).min(old.expires_at);
+        let until = now.after(overlap).0.min(old.expires_at);
         let event = event.with("replaced_by", &row.id).with("valid_until", Timestamp(until));
         let id = id.to_owned();
         let work = move |connection: &rusqlite::Connection| {

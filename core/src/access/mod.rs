@@ -26,7 +26,7 @@ use crate::secrets::{SecretText, Vault};
 use crate::store::Store;
 use address::Proxies;
 pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
-pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus, LONGEST_OVERLAP, OVERLAP};
+pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus};
 use origin::Origins;
 use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};

@@ -52,10 +52,16 @@ pub(crate) struct Signing {
     sound: AtomicBool,
 }
 
+/// Who signs a log: the holder of its key, and for a while after a rotation the one before.
+struct Signers {
+    current: Signer,
+    old: Option<(Signer, i64)>,
+}
+
 /// Signs the checkpoint of each commit that added events.
 struct Hook {
     signing: Arc<Signing>,
-    signer: Option<(store::Log, Signer)>,
+    signers: Option<(store::Log, Signers)>,
     signed: u64,
     note: Option<(u64, String)>,
 }
@@ -74,7 +80,7 @@ impl Signing {
 
     /// What takes part in the commits of the store that the log is in.
     pub(crate) fn hook(self: &Arc<Self>) -> Box<dyn CommitHook> {
-        Box::new(Hook { signing: Arc::clone(self), signer: None, signed: 0, note: None })
+        Box::new(Hook { signing: Arc::clone(self), signers: None, signed: 0, note: None })
     }
 
     /// Reads the keys; a key file that is not there is made when `may_create`.
@@ -95,16 +101,30 @@ impl Signing {
 
     /// Whoever signs this log, among the keys that we have.
     pub(super) fn signer(&self, log: &store::Log) -> Result<Signer> {
+        self.find(&log.origin, &log.verifier)?.ok_or_else(|| {
+            Error::new(ErrorCode::DependencyUnavailable, "the audit signing key is not the one of this log")
+                .with_action("Give the platform the audit key that this data folder was made with.")
+        })
+    }
+
+    fn signers(&self, log: &store::Log) -> Result<Signers> {
+        let old = match &log.old {
+            Some((verifier, until)) => self.find(&log.origin, verifier)?.map(|signer| (signer, *until)),
+            None => None,
+        };
+        Ok(Signers { current: self.signer(log)?, old })
+    }
+
+    /// The key that this verifier goes with, if we have it.
+    fn find(&self, origin: &str, verifier: &str) -> Result<Option<Signer>> {
         let keys = self.keys.read();
-        let keys = keys.as_ref().map_err(Clone::clone)?;
-        for (_, key) in keys.iter() {
-            let signer = Signer::from_seed(&log.origin, key.as_slice())?;
-            if signer.verifier().to_string() == log.verifier {
-                return Ok(signer);
+        for (_, key) in keys.as_ref().map_err(Clone::clone)?.iter() {
+            let signer = Signer::from_seed(origin, key.as_slice())?;
+            if signer.verifier().to_string() == verifier {
+                return Ok(Some(signer));
             }
         }
-        Err(Error::new(ErrorCode::DependencyUnavailable, "the audit signing key is not the one of this log")
-            .with_action("Give the platform the audit key that this data folder was made with."))
+        Ok(None)
     }
 
     pub(super) fn has_keys(&self) -> bool {
@@ -125,18 +145,20 @@ impl CommitHook for Hook {
         if !self.signing.sound.load(Ordering::Acquire) {
             return Ok(());
         }
-        let (size, ..) = store::tip(connection)?;
+        let (size, now, _) = store::tip(connection)?;
         let Some(log) = store::log(connection)? else { return Ok(()) };
-        let same = self.signer.as_ref().is_some_and(|(held, _)| *held == log);
+        let same = self.signers.as_ref().is_some_and(|(held, _)| *held == log);
         if size == 0 || (size == self.signed && same) {
             return Ok(());
         }
         if !same {
-            self.signer = Some((log.clone(), self.signing.signer(&log)?));
+            self.signers = Some((log.clone(), self.signing.signers(&log)?));
         }
-        let Some((_, signer)) = &self.signer else { return Ok(()) };
+        let Some((_, signers)) = &self.signers else { return Ok(()) };
         let checkpoint = Checkpoint { origin: log.origin, size, root: tree::root(&StoredNodes(connection), size)? };
-        let note = checkpoint.sign(&[signer]);
+        // The newest event's time: what is signed says itself who has to have signed it.
+        let old = signers.old.iter().filter(|(_, until)| now < *until).map(|(signer, _)| signer);
+        let note = checkpoint.sign([&signers.current].into_iter().chain(old));
         store::put_checkpoint(connection, size, &note)?;
         self.note = Some((size, note));
         Ok(())
@@ -236,11 +258,16 @@ impl Audit {
     }
 
     /// Signs with a new key from now on. A key file of ours gets one; a host must have put its newer key in place. The event that
-    /// names the new verifier is the last thing that the old key stands for and the first that the new one signs.
+    /// names the new verifier is the first that the new key signs. For `overlap` the old key signs too, so that whoever checks the
+    /// log has that long to learn of the new one.
     ///
     /// # Errors
-    /// `validation_error` when there is no newer key; `dependency_unavailable` when the key file cannot be written.
-    pub fn rotate_key(&self, caller: &Caller) -> Result<AuditEvent> {
+    /// `validation_error` when there is no newer key, or for an overlap of more than 7 days; `dependency_unavailable` when the key
+    /// file cannot be written.
+    pub fn rotate_key(&self, overlap: Duration, caller: &Caller) -> Result<AuditEvent> {
+        if overlap > secrets::LONGEST_OVERLAP {
+            return Err(Error::validation("an overlap is 7 days at most"));
+        }
         let signing = &self.shared.signing;
         signing.check()?;
         if let KeySource::File(path) = &signing.source {
@@ -256,8 +283,12 @@ impl Audit {
         let event = event.with("old_verifier", &log.verifier).with("verifier", &verifier);
         let clock = Arc::clone(&self.shared.clock);
         self.shared.store.write(move |connection| {
-            store::set_log(connection, &log.origin, &verifier)?;
-            store::append(connection, event, clock.now())
+            let now = clock.now();
+            let until = now.after(overlap);
+            let old = (!overlap.is_zero()).then_some((log.verifier.as_str(), until));
+            store::set_log(connection, &log.origin, &verifier, old)?;
+            let event = if overlap.is_zero() { event } else { event.with("overlap_until", until) };
+            store::append(connection, event, now)
         })
     }
 
@@ -307,7 +338,7 @@ impl Audit {
                     event = event.with("root", hex(&root));
                 }
             }
-            store::set_log(connection, &origin, &verifier)?;
+            store::set_log(connection, &origin, &verifier, None)?;
             let event = store::append(connection, event, clock.now())?;
             // Not before the log has its new name: under the old one, a checkpoint would hide what is missing.
             signing.sound.store(true, Ordering::Release);
@@ -369,7 +400,7 @@ impl Shared {
             let now = self.clock.now();
             self.signing.sound.store(true, Ordering::Release);
             return self.store.write(move |connection| {
-                store::set_log(connection, &origin, &verifier)?;
+                store::set_log(connection, &origin, &verifier, None)?;
                 store::append(connection, event, now).map(drop)
             });
         };

@@ -50,7 +50,7 @@ fn malformed(what: &str) -> Error {
 }
 
 /// SHA-256 of name, newline, type and key: its first four bytes.
-fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
+pub(super) fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(name.as_bytes());
     context.update(&[b'\n', ED25519_TYPE]);
@@ -116,6 +116,11 @@ impl Verifier {
         &self.name
     }
 
+    /// Whether an Ed25519 signature of this key is on a message.
+    pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.public).verify(message, signature).is_ok()
+    }
+
     fn id_text(&self) -> String {
         key_id(&self.name, &self.public).iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -135,9 +140,9 @@ impl Checkpoint {
     }
 
     /// The checkpoint as a signed note, with one line for each signer.
-    pub(crate) fn sign(&self, signers: &[&Signer]) -> String {
+    pub(crate) fn sign<'a>(&self, signers: impl IntoIterator<Item = &'a Signer>) -> String {
         let text = self.text();
-        let lines: String = signers.iter().map(|signer| signer.line(&text)).collect();
+        let lines: String = signers.into_iter().map(|signer| signer.line(&text)).collect();
         format!("{text}\n{lines}")
     }
 }
@@ -166,10 +171,21 @@ impl SignedCheckpoint {
     /// Whether `verifier` signed it. A signature that names this key and fails makes the whole note bad.
     #[must_use]
     pub fn is_signed_by(&self, verifier: &Verifier) -> bool {
+        self.says_of(verifier) == Some(true)
+    }
+
+    /// Whether a signature names `verifier` and is not its.
+    #[must_use]
+    pub fn is_forged_for(&self, verifier: &Verifier) -> bool {
+        self.says_of(verifier) == Some(false)
+    }
+
+    /// Whether all signatures that name this key are good; none when no signature does.
+    fn says_of(&self, verifier: &Verifier) -> Option<bool> {
         let id = key_id(&verifier.name, &verifier.public);
         let mut named = self.signatures.iter().filter(|(name, key, _)| *name == verifier.name && *key == id).peekable();
-        let key = UnparsedPublicKey::new(&ED25519, verifier.public);
-        named.peek().is_some() && named.all(|(_, _, signature)| key.verify(self.text.as_bytes(), signature).is_ok())
+        named.peek()?;
+        Some(named.all(|(_, _, signature)| verifier.accepts(self.text.as_bytes(), signature)))
     }
 }
 

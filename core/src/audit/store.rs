@@ -10,6 +10,13 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "audit", sql: include_str!("schema.sql") };
 
+/// A key that was replaced goes on signing for a while.
+pub(crate) const OVERLAP_MIGRATION: Migration = Migration {
+    name: "audit_overlap",
+    sql: "ALTER TABLE audit_log ADD COLUMN old_verifier TEXT;
+          ALTER TABLE audit_log ADD COLUMN old_until INTEGER;",
+};
+
 /// A row of the log as it is stored.
 pub(super) struct Row {
     pub(super) seq: u64,
@@ -27,6 +34,8 @@ pub(super) struct Log {
     pub(super) origin: String,
     pub(super) verifier: String,
     pub(super) min_index: u64,
+    /// Who signed before, and until when that key signs too.
+    pub(super) old: Option<(String, i64)>,
 }
 
 /// The log's tree in the database.
@@ -86,19 +95,32 @@ pub(super) fn append(connection: &Connection, event: NewEvent, now: Timestamp) -
 }
 
 pub(super) fn log(connection: &Connection) -> Result<Option<Log>> {
-    let mut statement = connection.prepare_cached("SELECT origin, verifier, min_index FROM audit_log")?;
+    let mut statement =
+        connection.prepare_cached("SELECT origin, verifier, min_index, old_verifier, old_until FROM audit_log")?;
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Log { origin: row.get(0)?, verifier: row.get(1)?, min_index: row.get::<_, i64>(2)? as u64 })
+        let old: (Option<String>, Option<i64>) = (row.get(3)?, row.get(4)?);
+        Ok(Log {
+            origin: row.get(0)?,
+            verifier: row.get(1)?,
+            min_index: row.get::<_, i64>(2)? as u64,
+            old: old.0.zip(old.1),
+        })
     };
     Ok(statement.query_row([], read).optional()?)
 }
 
-/// Names the log, or names it anew; and says who signs it.
-pub(super) fn set_log(connection: &Connection, origin: &str, verifier: &str) -> Result<()> {
+/// Names the log, or names it anew; and says who signs it, and who goes on signing it too and until when.
+pub(super) fn set_log(
+    connection: &Connection,
+    origin: &str,
+    verifier: &str,
+    old: Option<(&str, Timestamp)>,
+) -> Result<()> {
+    let (old_verifier, old_until) = old.map(|(verifier, until)| (verifier, until.0)).unzip();
     connection.execute(
-        "INSERT INTO audit_log (id, origin, verifier) VALUES (1, ?1, ?2)
-         ON CONFLICT (id) DO UPDATE SET origin = ?1, verifier = ?2",
-        [origin, verifier],
+        "INSERT INTO audit_log (id, origin, verifier, old_verifier, old_until) VALUES (1, ?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET origin = ?1, verifier = ?2, old_verifier = ?3, old_until = ?4",
+        params![origin, verifier, old_verifier, old_until],
     )?;
     Ok(())
 }

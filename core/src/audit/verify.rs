@@ -131,7 +131,8 @@ fn verify(
         anchors: anchors.filter(|anchor| anchor.checkpoint.origin == log.origin).peekable(),
         compared: 0,
     };
-    let outcome = walk.run(verifier);
+    let old = log.old.as_ref().and_then(|(old, _)| Verifier::parse(old).ok());
+    let outcome = walk.run(verifier, old.as_ref());
     let fault = match outcome {
         Ok(()) => None,
         Err(Stop::Fault(fault)) => Some(fault),
@@ -162,7 +163,7 @@ struct Walk<'a, A: Iterator<Item = SignedCheckpoint>> {
 }
 
 impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
-    fn run(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
+    fn run(&mut self, verifier: Option<&Verifier>, old: Option<&Verifier>) -> Result<(), Stop> {
         self.frontier = match Frontier::read(&StoredNodes(self.connection), self.min_index) {
             Ok(frontier) => frontier,
             Err(error) => return fault(self.min_index, Damage::Tree, error.detail()),
@@ -177,7 +178,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             }
             self.chunk(from, rows)?;
         }
-        self.end(verifier)?;
+        self.end(verifier, old)?;
         match store::check(self.connection)? {
             None => Ok(()),
             Some(detail) => fault(self.min_index, Damage::Storage, detail),
@@ -265,7 +266,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
     }
 
     /// What must hold once every event was seen: a signed checkpoint over all of them, and no anchor beyond.
-    fn end(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
+    fn end(&mut self, verifier: Option<&Verifier>, old: Option<&Verifier>) -> Result<(), Stop> {
         let size = self.frontier.size();
         if let Some(anchor) = self.anchors.peek() {
             let detail = format!("{} events were anchored and {size} are there", anchor.checkpoint.size);
@@ -288,7 +289,8 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         if checkpoint.origin != self.origin || checkpoint.size != size || checkpoint.root != self.frontier.root() {
             return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not of these events");
         }
-        if !verifier.is_some_and(|verifier| note.is_signed_by(verifier)) {
+        let forged = old.is_some_and(|old| note.is_forged_for(old));
+        if forged || !verifier.is_some_and(|verifier| note.is_signed_by(verifier)) {
             return fault(
                 self.good,
                 Damage::Checkpoint,

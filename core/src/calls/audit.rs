@@ -1,10 +1,10 @@
 //! `audit.*`.
 
-use super::{CallerArgument, Handler, Nothing, OnlyCaller, answer, caller, read, seconds};
+use super::{CallerArgument, Handler, Nothing, answer, caller, read, seconds};
 use crate::audit::{AuditQuery, InclusionProof, NewEvent, Outcome, new_correlation_id};
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
+use crate::secrets::{OVERLAP, SecretText};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -137,8 +137,17 @@ fn verifier(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
 }
 
 fn rotate_key(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let arguments: OnlyCaller = read(name, text)?;
-    answer(&platform.audit()?.rotate_key(&caller(arguments.caller))?)
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Arguments {
+        #[serde(default)]
+        overlap: Option<f64>,
+        #[serde(default)]
+        caller: Option<CallerArgument>,
+    }
+    let arguments: Arguments = read(name, text)?;
+    let overlap = arguments.overlap.map_or(Ok(OVERLAP), |value| seconds("overlap", value))?;
+    answer(&platform.audit()?.rotate_key(overlap, &caller(arguments.caller))?)
 }
 
 fn recover(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {

@@ -2,9 +2,9 @@
 
 use super::call::{Call, Reply};
 use super::generation::word;
-use crate::access::OVERLAP;
 use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
+use crate::secrets::OVERLAP;
 use crate::secrets::{SecretStatus, SecretText};
 use crate::task::LaneStatus;
 use schemars::JsonSchema;

@@ -9,6 +9,7 @@ use super::routes;
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
 use crate::error::{Error, ErrorCode, Result};
+use crate::task::{TraceParent, is_remote};
 use axum::RequestExt as _;
 use axum::Router;
 use axum::body::Body;
@@ -27,6 +28,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 /// A body up to this size is read before the caller is judged, so that one thread does both.
 const SMALL_BODY: u64 = 64 << 10;
@@ -88,6 +91,21 @@ impl Context {
         }
     }
 
+    /// The span of the request, in the trace that its caller names.
+    fn span(&self, parts: &Parts) -> Span {
+        let (method, correlation_id) = (self.method.as_str(), self.correlation_id.as_str());
+        let (path, trace_id, parent_id, status) = (self.path, Empty, Empty, Empty);
+        let span = tracing::info_span!("request", method, path, correlation_id, trace_id, parent_id, status);
+        let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        if !span.is_disabled()
+            && let Some(trace) = header.and_then(TraceParent::parse)
+        {
+            span.record("trace_id", trace.trace_id());
+            span.record("parent_id", trace.parent_id());
+        }
+        span
+    }
+
     /// Adds what every answer carries.
     fn finish(self, shared: &Shared, outcome: Result<Reply>) -> Response {
         let blocked = matches!(&outcome, Err(error) if error.code() == ErrorCode::CorsOriginBlocked);
@@ -134,8 +152,15 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
     let outcome = match path {
         Ok(path) => {
             let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            let making = make(&shared, &route, parts, body, path, &context.correlation_id);
-            AssertUnwindSafe(making).catch_unwind().await.unwrap_or_else(|_| Err(Error::internal("the call panicked")))
+            let span = context.span(&parts);
+            let making = make(&shared, &route, parts, body, path, &context.correlation_id).instrument(span.clone());
+            let made = AssertUnwindSafe(making).catch_unwind().await;
+            let outcome = made.unwrap_or_else(|_| Err(Error::internal("the call panicked")));
+            span.record(
+                "status",
+                outcome.as_ref().map_or_else(|error| error.code().http_status(), |reply| reply.status.as_u16()),
+            );
+            outcome
         }
         Err(_) => Err(Error::new(ErrorCode::NotFound, "the path is not UTF-8 in percent encoding")),
     };
@@ -208,6 +233,15 @@ async fn make(
             let _permit = shared.slow.acquire().await.map_err(|_| closing())?;
             blocking(shared, move || whole(call, handler)).await
         }
+        Handler::Proxied(handler) => {
+            let at_worker = call.path.iter().any(|(_, value)| is_remote(value));
+            let places = at_worker.then(|| shared.proxied.acquire());
+            let _permit = match places {
+                Some(place) => Some(place.await.map_err(|_| closing())?),
+                None => None,
+            };
+            blocking(shared, move || whole(call, handler)).await
+        }
         Handler::Async(handler) => {
             let call = blocking(shared, move || {
                 judge(&mut call)?;
@@ -224,8 +258,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let platform = shared.platform.clone();
-    tokio::task::spawn_blocking(move || platform.logged(work))
+    let (platform, span) = (shared.platform.clone(), Span::current());
+    tokio::task::spawn_blocking(move || span.in_scope(|| platform.logged(work)))
         .await
         .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
 }
@@ -288,16 +322,8 @@ fn correlation_id(parts: &Parts) -> String {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let usable = |id: &&str| !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
     let own = ["x-correlation-id", "x-request-id"].into_iter().find_map(|name| header(name).filter(usable));
-    own.or_else(|| header("traceparent").and_then(trace_id)).map_or_else(new_correlation_id, str::to_owned)
-}
-
-/// The trace id of a W3C `traceparent`: <https://www.w3.org/TR/trace-context/#traceparent-header>.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let mut fields = traceparent.split('-');
-    let (version, trace) = (fields.next()?, fields.next()?);
-    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let good = version.len() == 2 && version != "ff" && hex(version) && trace.len() == 32 && hex(trace);
-    (good && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+    let trace = || header("traceparent").and_then(TraceParent::parse).map(|trace| trace.trace_id().to_owned());
+    own.map(str::to_owned).or_else(trace).unwrap_or_else(new_correlation_id)
 }
 
 /// # Errors

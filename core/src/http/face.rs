@@ -23,6 +23,9 @@ use tower::ServiceExt as _;
 /// Calls that may wait for long at the same time; the threads for blocking calls beyond them are for the others.
 const MOST_SLOW: usize = 320;
 
+/// Calls that wait for a worker with a file, or to let one go.
+const MOST_PROXIED: usize = 96;
+
 /// Threads for blocking calls.
 const MOST_THREADS: usize = 512;
 
@@ -34,6 +37,7 @@ pub(super) struct Shared {
     pub(super) platform: Platform,
     pub(super) settings: HttpSettings,
     pub(super) slow: Semaphore,
+    pub(super) proxied: Semaphore,
     pub(super) document: OnceLock<Bytes>,
 }
 
@@ -116,6 +120,7 @@ impl Platform {
             platform: self.clone(),
             settings,
             slow: Semaphore::new(MOST_SLOW),
+            proxied: Semaphore::new(MOST_PROXIED),
             document: OnceLock::new(),
         });
         let router = dispatch::router(&shared);

@@ -3,7 +3,7 @@
 use super::call::{Call, Reply};
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, TaskQuery};
+use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, TaskQuery, TraceParent};
 use http::StatusCode;
 
 pub(super) fn health(call: &Call) -> Result<Reply> {
@@ -31,9 +31,9 @@ fn submit(call: &Call, options: SubmitOptions) -> Result<Reply> {
     Reply::json(StatusCode::ACCEPTED, &Submitted { task_id: task.id, status: task.status })
 }
 
-/// The caller's key for the submission, which is the caller's own.
+/// The caller's key for the submission, which is the caller's own, and the trace that it belongs to.
 pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
-    let options = SubmitOptions::default();
+    let options = SubmitOptions::default().trace_parent(call.header("traceparent").and_then(TraceParent::parse));
     let mut keys = call.headers.get_all("idempotency-key").iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
         return match call.headers.contains_key("idempotency-key") {

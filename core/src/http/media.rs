@@ -68,7 +68,7 @@ fn text(value: &str) -> HeaderValue {
 }
 
 /// A strong tag: it is the content's hash.
-fn etag(bytes: &[u8]) -> String {
+pub(super) fn etag(bytes: &[u8]) -> String {
     let hash = digest(&SHA256, bytes);
     let mut tag = String::from("\"");
     for byte in hash.as_ref().iter().take(16) {
@@ -79,7 +79,7 @@ fn etag(bytes: &[u8]) -> String {
 }
 
 /// Whether a list of tags names this one. A weak tag does here: the content is the same.
-fn matches(list: &str, etag: &str) -> bool {
+pub(super) fn matches(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 

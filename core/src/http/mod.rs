@@ -25,6 +25,7 @@ mod routes;
 mod server;
 mod settings;
 mod views;
+mod web;
 
 #[cfg(test)]
 mod tests;

@@ -124,6 +124,7 @@ fn operation_id(route: &Route) -> String {
 
 fn path_parameter(name: &str) -> &'static str {
     match name {
+        "file" => "Name of the file.",
         "name" => "Name of the secret.",
         "model" => "Id or alias of the model.",
         _ => "The id.",

@@ -15,6 +15,9 @@ pub(super) enum Handler {
     Blocking(fn(&Call) -> Result<Reply>),
     /// The same, but may wait for long; few enough run at once that others find a thread.
     Slow(fn(&Call) -> Result<Reply>),
+    /// Calls the platform and is soon done, but waits for a worker when the task is at one; fewer of these run at once, so that a
+    /// worker that hangs holds up nobody else.
+    Proxied(fn(&Call) -> Result<Reply>),
     /// Waits without a thread.
     Async(fn(Call) -> BoxFuture<'static, Result<Reply>>),
 }

@@ -8,7 +8,7 @@ use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
 use super::views::{
     AdminSessionView, Cancelling, Deleted, GalleryPage, Health, Models, NewSession, SessionView, StatusView, Submitted,
 };
-use super::{auth, events, generation, media, metrics, openapi};
+use super::{auth, events, generation, media, metrics, openapi, web};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::ErrorCode as E;
 use crate::workers::Account;
@@ -47,6 +47,13 @@ fn platform() -> Vec<Route> {
         get("/health", Gate::Open, Handler::Blocking(generation::health))
             .about("platform", "That the platform is there")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
+        get("/", Gate::Open, Handler::Blocking(web::page))
+            .about("platform", "The web UI")
+            .answers_with(200, Content::Bytes(&["text/html"])),
+        get("/assets/{file}", Gate::Open, Handler::Blocking(web::asset))
+            .about("platform", "A file of the web UI: `app.js`, `style.css`, `icon.svg`")
+            .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
+            .fails(&[E::NotFound]),
         get("/openapi.json", Gate::Open, Handler::Blocking(openapi::serve))
             .about("platform", "This document")
             .answers_with(200, Content::AnyJson),
@@ -109,11 +116,11 @@ fn generating() -> Vec<Route> {
             .fails(&[E::InvalidState]),
         media(
             "/results/{id}",
-            Handler::Blocking(media::result),
+            Handler::Proxied(media::result),
             "The result",
             &["image/png", "image/jpeg", "video/mp4", "video/webm"],
         ),
-        media("/preview/{id}", Handler::Blocking(media::preview), "The preview", &["image/jpeg"]),
+        media("/preview/{id}", Handler::Proxied(media::preview), "The preview", &["image/jpeg"]),
         get("/gallery", Gate::Generation, Handler::Blocking(generation::gallery))
             .about("gallery", "Finished tasks")
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
@@ -122,7 +129,7 @@ fn generating() -> Vec<Route> {
             .query("model", json!({"type": "string"}), "Only of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .answers::<GalleryPage>(200, Value::Null),
-        delete("/gallery/{id}", Gate::Generation, Handler::Blocking(generation::delete))
+        delete("/gallery/{id}", Gate::Generation, Handler::Proxied(generation::delete))
             .about("gallery", "Remove an ended task and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
             .fails(OF_TASK)
@@ -280,13 +287,13 @@ fn like_openai() -> Vec<Route> {
             .about("openai", "How a clip stands")
             .answers::<videos::Video>(200, Value::Null)
             .fails(OF_TASK),
-        get("/v1/videos/{id}/content", Gate::Bearer, Handler::Blocking(videos::content))
+        get("/v1/videos/{id}/content", Gate::Bearer, Handler::Proxied(videos::content))
             .about("openai", "The clip or its preview")
             .query("variant", one_of(&["video", "thumbnail"]), "The clip when not said")
             .answers_with(200, Content::Bytes(&["video/mp4", "video/webm", "image/jpeg"]))
             .fails(OF_TASK)
             .fails(&[E::ResultGone, E::ResultNotReady]),
-        delete("/v1/videos/{id}", Gate::Bearer, Handler::Blocking(videos::delete))
+        delete("/v1/videos/{id}", Gate::Bearer, Handler::Proxied(videos::delete))
             .about("openai", "Remove an ended clip")
             .answers::<videos::Removed>(200, Value::Null)
             .fails(OF_TASK)

@@ -63,6 +63,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     access::MIGRATION,
     task::REPEAT_MIGRATION,
     workers::MIGRATION,
+    audit::OVERLAP_MIGRATION,
+    task::TRACE_MIGRATION,
 ];
 
 struct Inner {

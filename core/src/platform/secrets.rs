@@ -30,7 +30,7 @@ impl Platform {
     }
 
     /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key, the pepper and the audit
-    /// key by new random ones.
+    /// key by new random ones. The old audit key signs too for `overlap`.
     ///
     /// # Errors
     /// As [`Vault::rotate`](crate::secrets::Vault::rotate) and [`Audit::rotate_key`](crate::audit::Audit::rotate_key);
@@ -43,7 +43,7 @@ impl Platform {
         caller: &Caller,
     ) -> Result<()> {
         match (name, value) {
-            (AUDIT_KEY, None) => self.audit()?.rotate_key(caller).map(drop),
+            (AUDIT_KEY, None) => self.audit()?.rotate_key(overlap, caller).map(drop),
             (AUDIT_KEY, Some(_)) => Err(Error::validation("the audit key is drawn at random: give no value")),
             (ADMIN_KEY | OWN_KEY, _) => Err(key_is_a_setting("replaced")),
             _ if name.starts_with(API_KEY) => Err(Error::validation("an API key is rotated by a call of its own")

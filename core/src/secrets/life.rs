@@ -21,8 +21,11 @@ const PROVIDER_TOKEN: &str = "provider_token";
 /// What a provider token may be good for.
 const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
 
-/// Longest overlap of an old and a new secret.
-const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a key that was replaced goes on when nothing else is asked for.
+pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest that a key or a secret that was replaced may go on.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How a secret stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -250,7 +253,7 @@ impl Vault {
         let id = format!("{name}:{}", uuid::Uuid::now_v7());
         let sealed = seal::seal(&keys, place(&id), value.expose().as_bytes())?;
         let row = Row { scopes, environment, ..new_row(id, name, kind, sealed, now) };
-        let until = Timestamp(now.0.saturating_add(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX)));
+        let until = now.after(overlap);
         self.audit.record(move |connection| {
             store::supersede(connection, &row.name, until)?;
             store::insert(connection, &row)?;
@@ -311,7 +314,7 @@ fn seen_state(issued_at: Timestamp, now: Timestamp) -> SecretState {
 }
 
 fn limit_after(issued_at: Timestamp) -> Timestamp {
-    Timestamp(issued_at.0.saturating_add(i64::try_from(ROTATION_LIMIT.as_millis()).unwrap_or(i64::MAX)))
+    issued_at.after(ROTATION_LIMIT)
 }
 
 fn seen_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: SecretState) -> SecretStatus {

@@ -6,7 +6,7 @@
 
 use super::keyring::{KeyRing, fill_random};
 use crate::error::{Error, ErrorCode, Result};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use ring::hkdf;
 use zeroize::Zeroizing;
 
@@ -46,9 +46,7 @@ pub(crate) fn seal(keys: &KeyRing, place: Place<'_>, value: &[u8]) -> Result<Vec
     sealed.extend_from_slice(&random);
     let (salt, nonce) = random.split_at(SALT);
     let mut body = Zeroizing::new(value.to_vec());
-    let tag = value_key(key.as_slice(), salt)?
-        .seal_in_place_separate_tag(nonce_of(nonce)?, Aad::from(place.authenticated(version)), body.as_mut_slice())
-        .map_err(|_| Error::internal("a secret could not be sealed"))?;
+    let tag = encrypt(&value_key(key.as_slice(), salt)?, nonce, &place.authenticated(version), body.as_mut_slice())?;
     sealed.extend_from_slice(&body);
     sealed.extend_from_slice(tag.as_ref());
     Ok(sealed)
@@ -61,10 +59,21 @@ pub(crate) fn open(keys: &KeyRing, place: Place<'_>, sealed: &[u8]) -> Result<Ze
     let (salt, nonce) = head.split_at(SALT);
     let mut body = Zeroizing::new(sealed.get(HEAD..).ok_or_else(unreadable)?.to_vec());
     let key = value_key(keys.get(version)?.as_slice(), salt)?;
-    let aad = Aad::from(place.authenticated(version));
-    let length = key.open_in_place(nonce_of(nonce)?, aad, body.as_mut_slice()).map_err(|_| unreadable())?.len();
+    let length = decrypt(&key, nonce, &place.authenticated(version), body.as_mut_slice())?;
     body.truncate(length);
     Ok(body)
+}
+
+/// Encrypts in place; the tag.
+pub(super) fn encrypt(key: &LessSafeKey, nonce: &[u8], authenticated: &[u8], body: &mut [u8]) -> Result<Tag> {
+    key.seal_in_place_separate_tag(nonce_of(nonce)?, Aad::from(authenticated), body)
+        .map_err(|_| Error::internal("a secret could not be sealed"))
+}
+
+/// Decrypts a body that ends in its tag, in place; the length of what was encrypted.
+pub(super) fn decrypt(key: &LessSafeKey, nonce: &[u8], authenticated: &[u8], body: &mut [u8]) -> Result<usize> {
+    let opened = key.open_in_place(nonce_of(nonce)?, Aad::from(authenticated), body);
+    opened.map(|value| value.len()).map_err(|_| unreadable())
 }
 
 /// Version of the master key that a value is sealed under.

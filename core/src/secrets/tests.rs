@@ -1,3 +1,5 @@
+mod vectors;
+
 use super::keyring::{KeyRing, KeySource};
 use super::seal::{self, Place};
 use super::*;
@@ -30,7 +32,9 @@ impl Drop for Opened {
 fn open_with(folder: &Path, source: KeySource) -> Opened {
     let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_000_000)));
     let signing = Signing::new(KeySource::File(folder.join("audit.key")), folder.join("anchors"), None);
-    let store = Arc::new(Store::open(folder, &[audit::MIGRATION, MIGRATION], Some(signing.hook())).unwrap());
+    let store = Arc::new(
+        Store::open(folder, &[audit::MIGRATION, MIGRATION, audit::OVERLAP_MIGRATION], Some(signing.hook())).unwrap(),
+    );
     let audit = Arc::new(Audit::start(Arc::clone(&store), clock.clone(), signing).unwrap());
     let vault = Vault::start(Arc::clone(&store), clock.clone(), Arc::clone(&audit), source, "dev".to_owned());
     Opened { store, audit, vault, clock }

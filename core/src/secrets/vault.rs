@@ -161,7 +161,7 @@ impl Vault {
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
     pub(crate) fn verify_mac(&self, pepper: u32, credential: &[u8], mac: &[u8]) -> Result<bool> {
-        self.with(|open| Ok(open.peppers.get(&pepper).is_some_and(|key| hmac::verify(key, credential, mac).is_ok())))
+        self.with(|open| Ok(open.peppers.get(&pepper).is_some_and(|key| is_tag(key, credential, mac))))
     }
 
     /// Whether the vault is open.
@@ -248,6 +248,11 @@ pub(super) fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
     let mut mac = [0; 32];
     mac.copy_from_slice(hmac::sign(key, text).as_ref());
     mac
+}
+
+/// Whether a MAC is of this text, in constant time.
+pub(super) fn is_tag(key: &hmac::Key, text: &[u8], mac: &[u8]) -> bool {
+    hmac::verify(key, text, mac).is_ok()
 }
 
 fn no_pepper() -> Error {

@@ -9,11 +9,15 @@ use crate::error::Result;
 use crate::thread;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Writes after which a checkpoint is due.
 const WRITES: usize = 1000;
+
+/// How long a long log may hold writes back until its readers are gone; the next checkpoint tries again.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Growth of the log's file after which it is due sooner: large pictures.
 const GROWTH: u64 = 4 << 20;
@@ -36,6 +40,8 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     pub(super) fn start(database: &Path) -> Result<Self> {
         let connection = connection::open(database)?;
+        // Finishing a log holds writers back while it waits for readers: not for long, then.
+        connection.busy_timeout(PATIENCE)?;
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         let log = PathBuf::from(log);
@@ -49,13 +55,14 @@ impl Checkpoints {
     pub(super) fn committed(&mut self, writes: usize) {
         self.writes += writes;
         let size = size(&self.log);
+        // It was given back to the disk.
+        self.size = self.size.min(size);
         if self.writes < WRITES && size < self.size.saturating_add(GROWTH) {
             return;
         }
-        match self.due.as_ref().map(|due| due.try_send(())) {
-            // One that is under way does not see the last writes: the next commit asks again.
-            Some(Err(TrySendError::Full(()))) | None => {}
-            Some(_) => (self.writes, self.size) = (0, size),
+        // While one is under way, which does not see the last writes, the next commit asks again.
+        if self.due.as_ref().is_some_and(|due| due.try_send(()).is_ok()) {
+            (self.writes, self.size) = (0, size);
         }
     }
 }

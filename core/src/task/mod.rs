@@ -15,16 +15,19 @@ mod runner;
 mod service;
 mod store;
 mod sweep;
+mod trace;
 mod types;
 
 pub use hub::TaskEvents;
-pub(crate) use remote::{Followed, RemoteState, Sending, remote_count};
+pub(crate) use remote::{Followed, RemoteState, Sending, SentOff, fail_all_at, is_remote, remote_count};
 pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;
 pub use repeat::{Idempotency, SubmitOptions};
 pub use residency::{LaneEvent, LaneStatus};
 pub use service::LaneObserver;
 pub(crate) use service::{Draft, Prepared, Tasks};
 pub(crate) use store::MIGRATION;
+pub(crate) use trace::MIGRATION as TRACE_MIGRATION;
+pub use trace::TraceParent;
 pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! A task that is on its way has a workspace and an id of this platform, which nobody is told; once a worker has accepted it, its id
 //! is `workspace::id`, with the worker's own id. What always holds: lanes never take a task that has a workspace; what a worker
-//! says moves a task forward only; a task that cannot be handed over leaves no row.
+//! says moves a task forward only; a task that cannot be handed over leaves no row. A worker that a task on its way is named
+//! after may have it already; whoever moves the task away from there notes that in the same transaction (`leave`).
 
 use super::hub::Live;
 use super::queue::Entry;
 use super::service::{Draft, Tasks};
 use super::store;
+use super::trace::{self, TraceParent};
 use super::types::{Status, Task, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -38,6 +40,30 @@ pub(crate) struct RemoteState {
 pub(crate) struct Sending {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
+    pub(crate) trace: Option<TraceParent>,
+}
+
+/// What came of sending a draft off.
+pub(crate) enum SentOff<T> {
+    /// It is on its way to what was chosen.
+    To(Sending, T),
+    /// Nothing was chosen, and nothing stored.
+    Nowhere,
+    /// The same submission was made before.
+    Known(Task),
+}
+
+/// Ends the accepted tasks of a workspace that is let go, in the transaction that does so; their ids. One that is on its way finds
+/// that out when it is accepted.
+pub(crate) fn fail_all_at(connection: &Connection, workspace: &str, error: &Error) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM task WHERE workspace = ? AND status IN ('pending', 'processing') AND instr(id, '::') > 0",
+    )?;
+    let ids = statement.query_map([workspace], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    for id in &ids {
+        store::fail(connection, id, None, error.code(), error.detail())?;
+    }
+    Ok(ids)
 }
 
 /// Tasks of a workspace that have not ended.
@@ -61,37 +87,40 @@ impl Draft {
 }
 
 impl Tasks {
-    /// Makes a draft durable on its way to the workspace that `choose` names, in the same transaction. None when it names none
-    /// and nothing was stored; the other task when the same submission came in meanwhile.
+    /// Makes a draft durable on its way to the workspace that `choose` names for it, in the same transaction.
     pub(crate) fn send_off<T: Send + 'static>(
         &self,
         draft: &Draft,
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
-    ) -> Result<Result<Option<(Sending, T)>, Task>> {
+    ) -> Result<SentOff<T>> {
         let (mut task, inputs, key) = (draft.task.clone(), draft.inputs.clone(), draft.submission.clone());
+        let trace = draft.trace.clone();
         let stored = self.shared.store.write(move |connection| {
             let Some((workspace, chosen)) = choose(connection)? else { return Ok(Some(None)) };
             task.workspace = Some(workspace);
             "dispatching".clone_into(&mut task.stage);
-            match store::insert_once(connection, &task, &inputs, key.as_ref())? {
+            match store::insert_once(connection, &task, &inputs, key.as_ref(), trace.as_ref())? {
                 Some(_) => Ok(None),
-                None => Ok(Some(Some((Sending { task, inputs }, chosen)))),
+                None => Ok(Some(Some((Sending { task, inputs, trace }, chosen)))),
             }
         })?;
         match (stored, &draft.submission) {
-            (Some(sending), _) => Ok(Ok(sending)),
+            (Some(Some((sending, chosen))), _) => Ok(SentOff::To(sending, chosen)),
+            (Some(None), _) => Ok(SentOff::Nowhere),
             (None, Some(submission)) => match self.made_before(submission)? {
-                Some(task) => Ok(Err(task)),
+                Some(task) => Ok(SentOff::Known(task)),
                 None => Err(Error::new(ErrorCode::InvalidState, "the first submission under this key was taken back")),
             },
             (None, None) => Err(Error::internal("a task without a key was made before")),
         }
     }
 
-    /// Sends a task that is on its way to another workspace. None when `choose` names none, or when the task was cancelled.
+    /// Sends a task that is on its way to another workspace. None when `choose` names none, or when the task was cancelled; it is
+    /// where it was then.
     pub(crate) fn send_elsewhere<T: Send + 'static>(
         &self,
         id: &str,
+        leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
     ) -> Result<Option<T>> {
         let id = id.to_owned();
@@ -100,7 +129,11 @@ impl Tasks {
             let moved = connection
                 .prepare_cached("UPDATE task SET workspace = ?2, updated_at = ?3 WHERE id = ?1 AND status = 'pending'")?
                 .execute(params![id, workspace, Timestamp::now().0])?;
-            Ok((moved == 1).then_some(chosen))
+            if moved != 1 {
+                return Ok(None);
+            }
+            leave(connection)?;
+            Ok(Some(chosen))
         })
     }
 
@@ -144,11 +177,15 @@ impl Tasks {
         Ok(task)
     }
 
-    /// No worker took a task that was on its way: a lane here does.
+    /// No worker took a task that was on its way: a lane here does. None when it was cancelled. Waits for a place in a full queue.
     ///
     /// # Errors
     /// `queue_overloaded`; the task is as it was then.
-    pub(crate) fn take_back(&self, id: &str) -> Result<Option<Task>> {
+    pub(crate) fn take_back(
+        &self,
+        id: &str,
+        leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+    ) -> Result<Option<Task>> {
         let shared = &self.shared;
         let model = shared.store.read(|connection| store::get(connection, id))?.model;
         let place = shared.queue.reserve(&model, shared.settings.queue_wait)?;
@@ -159,6 +196,7 @@ impl Tasks {
                     "UPDATE task SET workspace = NULL, stage = 'queued', updated_at = ?2 WHERE id = ?1 AND status = 'pending'",
                 )?
                 .execute(params![wanted, Timestamp::now().0])?;
+            leave(connection)?;
             if taken == 1 { store::get(connection, &wanted).map(Some) } else { Ok(None) }
         })?;
         if let Some(task) = &task {
@@ -169,11 +207,25 @@ impl Tasks {
     }
 
     /// Removes a task that was on its way and that nobody was told of.
-    pub(crate) fn forget(&self, id: &str) -> Result<()> {
+    pub(crate) fn forget(
+        &self,
+        id: &str,
+        leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
         let id = id.to_owned();
         self.shared.store.write(move |connection| {
             connection.prepare_cached("DELETE FROM task WHERE id = ? AND workspace IS NOT NULL")?.execute([id])?;
-            Ok(())
+            leave(connection)
+        })
+    }
+
+    /// Whether an end of the platform left tasks on their way.
+    pub(crate) fn any_on_their_way(&self) -> Result<bool> {
+        self.shared.store.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM task WHERE workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0",
+            )?;
+            Ok(statement.exists([])?)
         })
     }
 
@@ -186,7 +238,11 @@ impl Tasks {
             let tasks = statement.query_map([], store::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
             tasks
                 .into_iter()
-                .map(|task| Ok(Sending { inputs: store::inputs(connection, &task.id)?, task }))
+                .map(|task| {
+                    let (inputs, trace) =
+                        (store::inputs(connection, &task.id)?, trace::get(connection, &task.id)?);
+                    Ok(Sending { task, inputs, trace })
+                })
                 .collect()
         })
     }
@@ -270,14 +326,9 @@ impl Tasks {
         Ok(())
     }
 
-    /// Ids of the tasks of a workspace that have not ended.
-    pub(crate) fn unfinished_at(&self, workspace: &str) -> Result<Vec<String>> {
-        self.shared.store.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT id FROM task WHERE workspace = ? AND status IN ('pending', 'processing')")?;
-            let rows = statement.query_map([workspace], |row| row.get(0))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
+    /// Shows the end of tasks that ended in a transaction of somebody else's.
+    pub(crate) fn show_ends(&self, ids: &[String]) {
+        ids.iter().for_each(|id| self.shared.show_end(id));
     }
 
     /// After how long without a word from its worker a task is given up.
@@ -300,6 +351,14 @@ impl Followed {
     /// Whether a caller wants the task to end.
     pub(crate) fn cancel_requested(&self) -> bool {
         self.live.cancel_requested()
+    }
+
+    /// What became of the task when its worker does not have it, or does not say.
+    pub(crate) fn lost(&self, detail: &str) -> Error {
+        match self.cancel_requested() {
+            true => Error::new(ErrorCode::Cancelled, "cancelled at its worker"),
+            false => Error::new(ErrorCode::RemoteFailed, detail),
+        }
     }
 
     /// Whether the task has ended here.

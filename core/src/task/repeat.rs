@@ -3,6 +3,7 @@
 //! Owns the table `submission_key`. What always holds: a key is written in the transaction of its task; one key of one owner
 //! stands for one request; it goes with its task, or a day after.
 
+use super::trace::TraceParent;
 use super::types::{GenerateRequest, Timestamp};
 use crate::error::{Error, Result};
 use crate::store::Migration;
@@ -26,6 +27,8 @@ pub struct SubmitOptions {
     pub idempotency: Option<Idempotency>,
     /// Whether the task has to run here, whatever workers there are.
     pub local_only: bool,
+    /// The trace that the submission belongs to: the spans of the task's run name it.
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again.
@@ -42,6 +45,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn idempotency(mut self, owner: impl Into<String>, key: impl Into<String>) -> Self {
         self.idempotency = Some(Idempotency { owner: owner.into(), key: key.into() });
+        self
+    }
+
+    /// The same options in a trace.
+    #[must_use]
+    pub fn trace_parent(mut self, trace_parent: Option<TraceParent>) -> Self {
+        self.trace_parent = trace_parent;
         self
     }
 

@@ -9,6 +9,7 @@ use super::queue::{Entry, Work};
 use super::residency::Residency;
 use super::service::Shared;
 use super::store::{self, Lease};
+use super::trace;
 use super::types::{MediaType, Task};
 use crate::diffusion::{Control, Frames, Pipeline, Stage};
 use crate::error::{Error, ErrorCode, Result};
@@ -17,6 +18,8 @@ use rayon::ThreadPool;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing::field::Empty;
 
 /// How often a lane without work looks for idle pipelines.
 const IDLE_LOOK: Duration = Duration::from_secs(1);
@@ -53,9 +56,30 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     let task = live.snapshot();
     let waited = u64::try_from(lease.started_at.0 - task.created_at.0).unwrap_or(0);
     shared.metrics.waited(&task.model, Duration::from_millis(waited));
+    let span = span_of(shared, &task);
+    let _inside = span.enter();
     let outcome = catch_unwind(AssertUnwindSafe(|| produce(shared, &task, &live, lease, residency, pool)))
         .unwrap_or_else(|_| Err(Error::internal("the run panicked")));
     end(shared, &task, &live, lease, outcome);
+}
+
+/// The span of a run, in the trace of the request that it comes from; each stage is a span inside it.
+fn span_of(shared: &Shared, task: &Task) -> Span {
+    let span = tracing::info_span!(
+        "task",
+        task = task.id,
+        model = task.model,
+        mode = task.mode,
+        trace_id = Empty,
+        parent_id = Empty
+    );
+    if !span.is_disabled()
+        && let Ok(Some(trace)) = shared.store.read(|connection| trace::get(connection, &task.id))
+    {
+        span.record("trace_id", trace.trace_id());
+        span.record("parent_id", trace.parent_id());
+    }
+    span
 }
 
 /// Runs the pipeline and writes the files; the paths of result and preview, relative to the data folder.
@@ -145,6 +169,8 @@ struct TaskControl<'a> {
     deadline: Instant,
     written: Instant,
     stage: Option<(&'static str, Instant)>,
+    run: Span,
+    stage_span: Span,
 }
 
 impl<'a> TaskControl<'a> {
@@ -153,7 +179,17 @@ impl<'a> TaskControl<'a> {
             MediaType::Image => shared.settings.image_limit,
             MediaType::Video => shared.settings.video_limit,
         };
-        Self { shared, task, live, lease, deadline: Instant::now() + limit, written: Instant::now(), stage: None }
+        Self {
+            shared,
+            task,
+            live,
+            lease,
+            deadline: Instant::now() + limit,
+            written: Instant::now(),
+            stage: None,
+            run: Span::current(),
+            stage_span: Span::none(),
+        }
     }
 
     /// The error that ends the run, when there is a reason to end it.
@@ -182,6 +218,8 @@ impl<'a> TaskControl<'a> {
             None => {}
         }
         self.stage = Some((stage, now));
+        // The one before ends here. It is never entered: a stage may go from one thread to another.
+        self.stage_span = tracing::info_span!(parent: &self.run, "stage", name = stage);
     }
 
     fn saving(&mut self, done: usize, total: usize) -> Result<()> {

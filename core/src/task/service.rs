@@ -8,7 +8,8 @@ use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
-use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery};
+use super::trace::TraceParent;
+use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{loader, runner};
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
@@ -37,11 +38,13 @@ pub(crate) struct Draft {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
     pub(super) submission: Option<Submission>,
+    pub(super) trace: Option<TraceParent>,
     /// Why the task cannot run here.
     pub(super) missing: Option<Error>,
 }
 
 /// What a submission comes to.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(crate) enum Prepared {
     /// It was made before.
     Known(Task),
@@ -102,7 +105,7 @@ impl Tasks {
             lanes: Mutex::new(lanes),
             observers: RwLock::new(Vec::new()),
         });
-        sweep::fail_stale(&shared)?;
+        sweep::fail_stale(&shared, Timestamp::now())?;
         shared.bring_back()?;
         let mut lanes = Vec::new();
         let running = if shared.settings.paused { 0 } else { shared.queue.lanes().len() };
@@ -151,39 +154,45 @@ impl Tasks {
         let valid = shared.catalog.validate(request)?;
         let missing = loader::unavailable(valid.model, &shared.settings.models_dir())
             .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
-        if let (Some(error), true) = (&missing, options.local_only) {
-            return Err(error.clone());
-        }
         let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
         if let Some(submission) = &submission
             && let Some(task) = self.made_before(submission)?
         {
             return Ok(Prepared::Known(task));
         }
+        // After the key was looked for: a gateway takes this for proof that the task is not here from before.
+        if let (Some(error), true) = (&missing, options.local_only) {
+            return Err(error.clone());
+        }
         let NewTask { task, inputs } = NewTask::prepare(valid)?;
-        Ok(Prepared::New(Draft { task, inputs, submission, missing }))
+        Ok(Prepared::New(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing }))
     }
 
     /// Makes a draft durable and hands it to a lane.
     pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
         let shared = &self.shared;
-        let Draft { task, inputs, submission, missing } = draft;
+        let Draft { task, inputs, submission, trace, missing } = draft;
         if let Some(error) = missing {
             return Err(error);
         }
-        let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
-        let row = task.clone();
-        let key = submission.clone();
-        let repeated =
-            shared.store.write(move |connection| store::insert_once(connection, &row, &inputs, key.as_ref()))?;
-        if let (Some(_), Some(submission)) = (repeated, &submission)
-            && let Some(task) = self.made_before(submission)?
-        {
-            return Ok(task);
+        let inputs = Arc::new(inputs);
+        loop {
+            let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
+            let (row, inputs, key, trace) = (task.clone(), Arc::clone(&inputs), submission.clone(), trace.clone());
+            let insert = move |connection: &rusqlite::Connection| {
+                store::insert_once(connection, &row, &inputs, key.as_ref(), trace.as_ref())
+            };
+            let (Some(_), Some(submission)) = (shared.store.write(insert)?, &submission) else {
+                shared.hub.add(task.clone());
+                place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+                return Ok(task);
+            };
+            drop(place);
+            // When the first submission under this key was taken back meanwhile, this one takes its place.
+            if let Some(task) = self.made_before(submission)? {
+                return Ok(task);
+            }
         }
-        shared.hub.add(task.clone());
-        place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-        Ok(task)
     }
 
     /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.

@@ -5,6 +5,7 @@
 
 use super::remote::is_remote;
 use super::repeat::Submission;
+use super::trace::{self, TraceParent};
 use super::types::{MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
@@ -55,11 +56,15 @@ pub(super) fn insert_once(
     task: &Task,
     inputs: &[(String, Vec<u8>)],
     submission: Option<&Submission>,
+    trace: Option<&TraceParent>,
 ) -> Result<Option<String>> {
     // The same submission may have come in twice at once.
     let known = submission.map_or(Ok(None), |submission| submission.find(connection))?;
     if known.is_none() {
         insert(connection, task, inputs)?;
+        if let Some(trace) = trace {
+            trace::keep(connection, &task.id, trace)?;
+        }
         if let Some(submission) = submission {
             submission.keep(connection, &task.id, task.created_at)?;
         }
@@ -170,18 +175,23 @@ pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
 }
 
 /// Gives up tasks of one kind that have been processing for longer than `limit`; who they were and how long they ran.
+///
+/// A task on a worker is given up only if something was heard of it after `since`: it may have ended while nobody asked.
 pub(super) fn fail_stale(
     connection: &Connection,
     media_type: MediaType,
     limit: Duration,
+    since: Timestamp,
 ) -> Result<Vec<(String, Duration)>> {
     let now = Timestamp::now();
     let oldest = now.0.saturating_sub(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
-        "SELECT id, started_at FROM task WHERE status = 'processing' AND type = ? AND started_at < ?",
+        "SELECT id, started_at FROM task
+         WHERE status = 'processing' AND type = ? AND started_at < ? AND (workspace IS NULL OR updated_at > ?)",
     )?;
-    let rows = statement
-        .query_map(params![media_type.as_str(), oldest], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map(params![media_type.as_str(), oldest, since.0], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
     let mut stale = Vec::new();
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         let ran = Duration::from_millis(u64::try_from(now.0 - row.1).unwrap_or(0));
@@ -209,6 +219,14 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Which tasks a listing shows: those that match, but none that is on its way to a worker, whose id nobody is told.
+macro_rules! listed {
+    () => {
+        "(:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
+         AND NOT (workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0)"
+    };
+}
+
 /// One page of the tasks that match; `model` must be an id by now.
 pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPage> {
     let (page, per_page) = (query.page.max(1), if query.per_page == 0 { 20 } else { query.per_page });
@@ -224,18 +242,22 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
         }
     };
     let total: i64 = connection
-        .prepare_cached(
-            "SELECT count(*) FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)",
-        )?
+        .prepare_cached(concat!("SELECT count(*) FROM task WHERE ", listed!()))?
         .query_row(named_params! {":status": status, ":model": query.model, ":type": media_type}, |row| row.get(0))?;
     let sql = match query.sort {
         Sort::Newest => {
-            "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
-             AND (:after IS NULL OR seq < :after) ORDER BY seq DESC LIMIT :limit OFFSET :offset"
+            concat!(
+                "SELECT * FROM task WHERE ",
+                listed!(),
+                " AND (:after IS NULL OR seq < :after) ORDER BY seq DESC LIMIT :limit OFFSET :offset"
+            )
         }
         Sort::Oldest => {
-            "SELECT * FROM task WHERE (:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
-             AND (:after IS NULL OR seq > :after) ORDER BY seq LIMIT :limit OFFSET :offset"
+            concat!(
+                "SELECT * FROM task WHERE ",
+                listed!(),
+                " AND (:after IS NULL OR seq > :after) ORDER BY seq LIMIT :limit OFFSET :offset"
+            )
         }
     };
     let offset = i64::from(page - 1) * i64::from(per_page);

@@ -2,7 +2,7 @@
 
 use super::service::Shared;
 use super::store;
-use super::types::MediaType;
+use super::types::{MediaType, Timestamp};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::Result;
 use crate::thread;
@@ -27,11 +27,12 @@ impl Sweeper {
             LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
         let thread = thread::spawn("must-sweeper", move || {
             remove_orphans(&shared);
+            let since = Timestamp::now();
             let (flag, wake) = &*stopped;
             let mut flag = flag.lock();
             while !*flag {
                 wake.wait_for(&mut flag, every);
-                if !*flag && let Err(error) = fail_stale(&shared) {
+                if !*flag && let Err(error) = fail_stale(&shared, since) {
                     tracing::error!(code = error.code().as_str(), "stale tasks could not be looked for");
                 }
             }
@@ -48,14 +49,14 @@ impl Sweeper {
     }
 }
 
-/// Fails what has been processing for longer than its kind may, and stops the run.
-pub(super) fn fail_stale(shared: &Shared) -> Result<()> {
+/// Fails what has been processing for longer than its kind may, and stops the run. Tasks on workers were heard of after `since`.
+pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
     for (media_type, limit) in
         [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)]
     {
         let audit = shared.audit.in_transaction();
         let given_up = shared.store.write(move |connection| {
-            let stale = store::fail_stale(connection, media_type, limit)?;
+            let stale = store::fail_stale(connection, media_type, limit, since)?;
             for (id, ran) in &stale {
                 let event = NewEvent::internal("task_stale", &format!("task:{id}"), Outcome::Failure);
                 let event = event.with("type", media_type.as_str()).with("ran_s", ran.as_secs());

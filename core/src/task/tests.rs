@@ -118,9 +118,9 @@ fn stale_tasks_fail_by_the_limit_of_their_kind() {
     with_row(|c| {
         claim(c, 0);
         c.execute("UPDATE task SET started_at = started_at - 600001", [])?;
-        assert!(store::fail_stale(c, MediaType::Video, Duration::from_secs(600))?.is_empty());
-        assert!(store::fail_stale(c, MediaType::Image, Duration::from_secs(700))?.is_empty());
-        let stale = store::fail_stale(c, MediaType::Image, Duration::from_secs(600))?;
+        assert!(store::fail_stale(c, MediaType::Video, Duration::from_secs(600), Timestamp(0))?.is_empty());
+        assert!(store::fail_stale(c, MediaType::Image, Duration::from_secs(700), Timestamp(0))?.is_empty());
+        let stale = store::fail_stale(c, MediaType::Image, Duration::from_secs(600), Timestamp(0))?;
         assert_eq!(stale.len(), 1);
         assert_eq!(stale[0].1.as_secs(), 600);
         let error = store::get(c, "a")?.error.unwrap();

@@ -1,12 +1,14 @@
 //! What administrators do with accounts. Each call is one event of the audit log, written with its change.
 
 use super::account::{Account, AccountChange, AccountStatus, NewAccount};
-use super::address::is_workspace;
+use super::address::{is_workspace, split_id};
+use super::health::Why;
 use super::service::{Tokens, Workers, secret_name};
-use super::{health, store};
+use super::{follow, health, store};
 use crate::audit::{Caller, NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::{SecretText, revoke_in};
+use crate::task::fail_all_at;
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -80,10 +82,11 @@ impl Workers {
         self.shared.store.read(|connection| found(connection, id))
     }
 
-    /// Changes an account. One that was `ready` is checked again when its address, tokens or key changed.
+    /// Changes an account. One that was `ready`, or is being checked, is checked again when its address, tokens or key changed.
     ///
     /// # Errors
-    /// `not_found`, `validation_error`, `dependency_unavailable`.
+    /// `not_found`, `validation_error`, also for another host without the key that the account has of its own,
+    /// `dependency_unavailable`.
     pub fn update(&self, id: &str, change: AccountChange, caller: &Caller) -> Result<Account> {
         let shared = &self.shared;
         if change.is_empty() {
@@ -96,6 +99,7 @@ impl Workers {
         let account = self.get(id)?;
         let address = change.address.as_deref().map(|text| shared.addresses.check_url(text)).transpose()?;
         let now = shared.clock.now();
+        let new_key = change.api_key.is_some();
         let sealed = if change.token.is_some() || change.api_key.is_some() {
             // A token that has run out is replaced, and what is kept beside it goes on.
             let before = shared.last_tokens(&account)?;
@@ -115,21 +119,29 @@ impl Workers {
         } else {
             None
         };
+        let moved = address.as_ref().is_some_and(|address| !same_host(address, &account.address));
+        if moved && !new_key && shared.last_tokens(&account)?.is_some_and(|tokens| tokens.api_key.is_some()) {
+            return Err(Error::validation("the account has an API key of its own, which is not sent to another host")
+                .with_action("Give the API key again, with the new address."));
+        }
         let recheck = sealed.is_some() || address.as_ref().is_some_and(|address| *address != account.address);
         let mut event = event(caller, "account_update", &account).with("tokens", sealed.is_some());
         if let Some(address) = &address {
-            event = event.with("address", address);
+            event = event.with("address", address).with("old_address", &account.address);
         }
         let (id, label) = (account.id.clone(), change.label);
-        let changed = shared.audit.record(move |connection| {
-            found(connection, &id)?;
+        let (changed, epoch) = shared.audit.record(move |connection| {
+            let account = found(connection, &id)?;
             store::change(connection, &id, label.as_deref(), address.as_deref(), now)?;
             if let Some(sealed) = &sealed {
                 sealed.keep(connection, now)?;
             }
-            Ok((found(connection, &id)?, event))
+            // Nothing is sent to what was not checked, and a check of what was there before says nothing any more.
+            let stands = matches!(account.status, AccountStatus::Ready | AccountStatus::Checking);
+            let epoch = (recheck && stands).then(|| store::begin_check(connection, &account, now)).transpose()?;
+            Ok(((found(connection, &id)?, epoch), event))
         })?;
-        if recheck && changed.status == AccountStatus::Ready { self.check(&changed, None) } else { Ok(changed) }
+        epoch.map_or(Ok(changed), |epoch| self.end_check(&account.id, epoch))
     }
 
     /// Takes a disabled account back in: it is checked, and then `ready` or `failed`.
@@ -138,11 +150,7 @@ impl Workers {
     /// `not_found`; `invalid_state` for an account that is not disabled.
     pub fn enable(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
-        if account.status != AccountStatus::Disabled {
-            let detail = format!("the account {} is {}, not disabled", account.workspace, account.status.as_str());
-            return Err(Error::new(ErrorCode::InvalidState, detail).with_action("Ask for its health instead."));
-        }
-        self.check(&account, Some(event(caller, "account_enable", &account)))
+        self.check(&account, event(caller, "account_enable", &account), Why::Enabled)
     }
 
     /// Sends nothing more to an account; tasks that it has are followed to their end.
@@ -165,13 +173,10 @@ impl Workers {
     /// `not_found`; `invalid_state` for an account that is disabled or being checked.
     pub fn health(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
-        if account.status == AccountStatus::Disabled {
-            return Err(store::wrong_state(&account, "be checked"));
-        }
-        self.check(&account, Some(event(caller, "account_health", &account)))
+        self.check(&account, event(caller, "account_health", &account), Why::Asked)
     }
 
-    /// Lets an account go. What it had not finished ends `failed` with `remote_failed`.
+    /// Lets an account go. What it had not finished ends `failed` with `remote_failed`, and its worker is asked to stop.
     ///
     /// # Errors
     /// `not_found`.
@@ -179,28 +184,43 @@ impl Workers {
         let shared = &self.shared;
         let now = shared.clock.now();
         let (wanted, caller) = (id.to_owned(), caller.clone());
-        let account = shared.audit.record(move |connection| {
+        // Its worker is told to stop while there is something that opens its door.
+        let target = self.get(id).and_then(|account| shared.target(&account)).ok();
+        let ended = shared.audit.record(move |connection| {
             let account = found(connection, &wanted)?;
+            let gone = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
+            let ended = fail_all_at(connection, &account.workspace, &gone)?;
             store::remove(connection, &account)?;
             revoke_in(connection, &secret_name(&account.id), now)?;
-            let event = event(&caller, "account_remove", &account);
-            Ok((account, event))
+            let event = event(&caller, "account_remove", &account).with("tasks", ended.len());
+            Ok((ended, event))
         })?;
         shared.count()?;
-        let gone = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
-        for task in shared.tasks.unfinished_at(&account.workspace)? {
-            shared.tasks.remote_failed(&task, &gone)?;
+        shared.tasks.show_ends(&ended);
+        if let (Some(target), false) = (target, ended.is_empty()) {
+            let shared = Arc::clone(shared);
+            self.spawn(async move {
+                for id in ended {
+                    if let Ok(Some((_, remote_id))) = split_id(&id) {
+                        let _ = follow::cancel_there(&shared, &target, remote_id).await;
+                    }
+                }
+            })?;
         }
         Ok(())
     }
 
     /// One check, begun in the name of whoever asked for it.
-    fn check(&self, account: &Account, event: Option<NewEvent>) -> Result<Account> {
-        let shared = Arc::clone(&self.shared);
-        let epoch = health::begin(&shared, &account.id, event, false)?;
-        let id = account.id.clone();
-        self.wait(async move { health::finish(&shared, &id, epoch, 1).await })?;
-        self.get(&account.id)
+    fn check(&self, account: &Account, event: NewEvent, why: Why) -> Result<Account> {
+        let epoch = health::begin(&self.shared, &account.id, Some(event), why)?;
+        self.end_check(&account.id, epoch)
+    }
+
+    /// Asks once, and ends the check of this epoch.
+    fn end_check(&self, id: &str, epoch: i64) -> Result<Account> {
+        let (shared, wanted) = (Arc::clone(&self.shared), id.to_owned());
+        self.wait(async move { health::finish(&shared, &wanted, epoch, 1).await })?;
+        self.get(id)
     }
 
     /// Where a workspace is: said, or made by the template.
@@ -230,6 +250,12 @@ pub(super) fn event(caller: &Caller, action: &str, account: &Account) -> NewEven
         .event(action, format!("account:{}", account.id), Outcome::Success)
         .with("workspace", &account.workspace)
         .with("status", account.status.as_str())
+}
+
+/// Whether two addresses are of one host and port, over the same scheme.
+fn same_host(a: &str, b: &str) -> bool {
+    let place = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
+    place(a).is_some_and(|a| Some(a) == place(b))
 }
 
 fn check_label(label: &str) -> Result<()> {

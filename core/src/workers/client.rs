@@ -6,13 +6,20 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
+use parking_lot::Mutex;
 use reqwest::{Client, Response};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
 /// Most bytes of an answer that is no media.
 const LARGEST_ANSWER: usize = 1 << 20;
+
+/// Media of one worker that are fetched at once: one that hangs or drips holds up no more than these.
+const TRANSFERS: usize = 16;
 
 /// Where a request goes, and what opens the door there.
 #[derive(Debug, Clone)]
@@ -69,6 +76,8 @@ pub(super) struct Ask<'a> {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) idempotency_key: Option<&'a str>,
+    /// The header `traceparent`.
+    pub(super) trace: Option<String>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) limit: usize,
     pub(super) time: Duration,
@@ -81,6 +90,8 @@ pub(super) struct WorkerClient {
     answer_timeout: Duration,
     transfer_timeout: Duration,
     max_result_bytes: usize,
+    /// Places for transfers, by workspace.
+    transfers: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl WorkerClient {
@@ -102,7 +113,27 @@ impl WorkerClient {
             answer_timeout: settings.answer_timeout,
             transfer_timeout: settings.transfer_timeout,
             max_result_bytes: settings.max_result_bytes,
+            transfers: Mutex::default(),
         })
+    }
+
+    /// A place for a transfer from a worker, held until it is dropped.
+    ///
+    /// # Errors
+    /// `remote_failed` when none was free for as long as the worker may take to answer.
+    pub(super) async fn transfer(&self, workspace: &str) -> Result<OwnedSemaphorePermit> {
+        let places = {
+            let mut all = self.transfers.lock();
+            let places = all.entry(workspace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(TRANSFERS)));
+            Arc::clone(places)
+        };
+        match tokio::time::timeout(self.answer_timeout, places.acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => {
+                let detail = format!("{TRANSFERS} files of the worker {workspace} are on their way already");
+                Err(Error::new(ErrorCode::RemoteFailed, detail).with_action("Try again in a while."))
+            }
+        }
     }
 
     pub(super) fn get(&self, path: impl Into<String>) -> Ask<'static> {
@@ -114,6 +145,7 @@ impl WorkerClient {
             method,
             path: path.into(),
             idempotency_key: None,
+            trace: None,
             body: None,
             limit: LARGEST_ANSWER,
             time: self.answer_timeout,
@@ -149,6 +181,9 @@ impl WorkerClient {
         }
         if let Some(key) = ask.idempotency_key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(trace) = ask.trace {
+            request = request.header("traceparent", trace);
         }
         if let Some(body) = ask.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);

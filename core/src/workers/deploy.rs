@@ -1,17 +1,21 @@
 //! Deploying a workspace: a command of the operator's with nothing but what it needs, then health.
 
-use super::account::{Account, AccountStatus};
+use super::account::Account;
 use super::accounts::event;
+use super::health::Why;
 use super::service::{Shared, Tokens, Workers};
 use super::{health, store};
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
+use crate::secrets::SecretText;
+use parking_lot::Mutex;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Bytes of output that are kept while a command runs, and of those that are shown in the end.
 const OUTPUT_HELD: usize = 256 << 10;
@@ -23,6 +27,9 @@ const MASK: &str = "********";
 /// How often a command is looked after.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long the rest of its output is waited for when it has ended.
+const GRACE: Duration = Duration::from_secs(1);
+
 impl Workers {
     /// Deploys a workspace in the background; the account is `checking` until its health has been asked for.
     ///
@@ -31,52 +38,60 @@ impl Workers {
     /// checked.
     pub fn deploy(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
-        self.command(&account)?;
-        if account.status == AccountStatus::Disabled {
-            return Err(store::wrong_state(&account, "be deployed"));
-        }
         self.begin(&account, caller)
     }
 
-    /// Deploys every account that is neither disabled nor being checked.
+    /// Deploys every account that is neither disabled nor being checked, and that has tokens which are good.
     ///
     /// # Errors
-    /// `validation_error` without a command in the settings.
+    /// `validation_error` without a command in the settings; what kept the first one from it when none could be deployed.
     pub fn deploy_all(&self, caller: &Caller) -> Result<Vec<Account>> {
-        let mut begun = Vec::new();
+        if self.shared.settings.deploy_command.is_empty() {
+            return Err(no_command());
+        }
+        let (mut begun, mut first) = (Vec::new(), None);
         for account in self.list()? {
-            self.command(&account)?;
-            if !matches!(account.status, AccountStatus::Disabled | AccountStatus::Checking) {
-                match self.begin(&account, caller) {
-                    Ok(account) => begun.push(account),
-                    // Somebody else was faster.
-                    Err(error) if error.code() == ErrorCode::InvalidState => {}
-                    Err(error) => return Err(error),
+            match self.begin(&account, caller) {
+                Ok(account) => begun.push(account),
+                // Disabled, or somebody else was faster.
+                Err(error) if error.code() == ErrorCode::InvalidState => {}
+                Err(error) => {
+                    tracing::warn!(
+                        workspace = account.workspace,
+                        detail = error.detail(),
+                        "an account was not deployed"
+                    );
+                    first.get_or_insert(error);
                 }
             }
         }
-        if begun.is_empty() && self.shared.settings.deploy_command.is_empty() {
-            return Err(no_command());
+        match first {
+            Some(error) if begun.is_empty() => Err(error),
+            _ => Ok(begun),
         }
-        Ok(begun)
     }
 
     fn begin(&self, account: &Account, caller: &Caller) -> Result<Account> {
         let shared = Arc::clone(&self.shared);
         let command = self.command(account)?;
         let tokens = shared.tokens(account)?;
-        let epoch = health::begin(&shared, &account.id, Some(event(caller, "account_deploy", account)), true)?;
+        let asked = event(caller, "account_deploy", account);
+        let epoch = health::begin(&shared, &account.id, Some(asked), Why::Deployed)?;
         let (id, limit) = (account.id.clone(), shared.settings.deploy_limit);
         let (done, deployed) = tokio::sync::oneshot::channel();
         let running = Arc::clone(&shared);
+        // The listener first: whatever becomes of the command, the account does not stay as it is.
+        self.spawn(async move {
+            let cut = || Deployed {
+                error: Some(Error::internal("the deploy command could not be run")),
+                output: String::new(),
+            };
+            finish(&shared, &id, epoch, deployed.await.unwrap_or_else(|_| cut())).await;
+        })?;
         self.spawn_deployment(move || {
             let outcome = run(&command, &tokens, limit, &|| running.closing.load(Ordering::SeqCst));
             // Nobody listens any more when the platform has closed.
             let _ = done.send(outcome);
-        })?;
-        self.spawn(async move {
-            let Ok(outcome) = deployed.await else { return };
-            finish(&shared, &id, epoch, outcome).await;
         })?;
         self.get(&account.id)
     }
@@ -139,9 +154,13 @@ pub(super) fn run(command: &[String], tokens: &Tokens, limit: Duration, closing:
             Err(_) => break Err("could not be waited for"),
         }
     };
-    // What it started itself must not outlive it, nor hold its output open.
+    // What it started itself must not outlive it, nor hold its output open; what left its group is not waited for.
     end_group(&mut child);
-    let output = mask(&reader.join().unwrap_or_default(), tokens);
+    let grace = Instant::now() + GRACE;
+    while !reader.thread.is_finished() && Instant::now() < grace {
+        std::thread::sleep(LOOK);
+    }
+    let output = mask(&reader.held.lock(), tokens);
     match ended {
         Ok(status) if status.success() => Deployed { error: None, output },
         Ok(status) => match status.code() {
@@ -152,7 +171,11 @@ pub(super) fn run(command: &[String], tokens: &Tokens, limit: Duration, closing:
     }
 }
 
-type Reader = std::thread::JoinHandle<Vec<u8>>;
+/// What reads a command's output.
+struct Reader {
+    held: Arc<Mutex<Vec<u8>>>,
+    thread: std::thread::JoinHandle<()>,
+}
 
 fn start(command: &[String], tokens: &Tokens) -> std::io::Result<(Child, Reader)> {
     let (program, arguments) =
@@ -175,18 +198,21 @@ fn start(command: &[String], tokens: &Tokens) -> std::io::Result<(Child, Reader)
     let child = command.spawn()?;
     // Our own ends of the pipe go with the command.
     drop(command);
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&held);
     let read = move || {
-        let mut held = Vec::new();
         let mut chunk = [0; 8192];
         while let Ok(count @ 1..) = output.read(&mut chunk) {
+            let mut held = into.lock();
             held.extend_from_slice(chunk.get(..count).unwrap_or_default());
             if held.len() > 2 * OUTPUT_HELD {
-                held.drain(..held.len() - OUTPUT_HELD);
+                let beyond = held.len() - OUTPUT_HELD;
+                held.drain(..beyond);
             }
         }
-        held
     };
-    Ok((child, std::thread::Builder::new().name("must-deploy-out".to_owned()).spawn(read)?))
+    let thread = std::thread::Builder::new().name("must-deploy-out".to_owned()).spawn(read)?;
+    Ok((child, Reader { held, thread }))
 }
 
 fn end_group(child: &mut Child) {
@@ -202,21 +228,45 @@ fn end_group(child: &mut Child) {
 
 /// The end of an output as text, with every token masked, also where it is encoded.
 fn mask(output: &[u8], tokens: &Tokens) -> String {
-    use base64::Engine as _;
-    let mut text = String::from_utf8_lossy(output).into_owned();
-    let secrets = [Some(&tokens.token_id), Some(&tokens.token_secret), tokens.api_key.as_ref()];
-    for secret in secrets.into_iter().flatten() {
-        let plain = secret.expose();
-        let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(plain);
-        let percent = percent_encoding::utf8_percent_encode(plain, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let hex: String = plain.bytes().map(|byte| format!("{byte:02x}")).collect();
-        for form in [plain.to_owned(), base64, percent, hex] {
-            text = text.replace(&form, MASK);
-        }
+    // First what hides a token from the eye of a search and not from that of a reader.
+    let lossy = String::from_utf8_lossy(output);
+    let mut text: String = lossy.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let mut forms = forms(tokens);
+    // The longest first: what is a part of another must not break it.
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    let longest = forms.first().map_or(0, |form| form.len());
+    if output.len() >= OUTPUT_HELD {
+        // A token that was cut in two stands at the very beginning of what was held.
+        let from = (longest.min(text.len())..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        text.drain(..from);
     }
-    // A token that was cut in two stands at the very beginning of what was held, which is more than what is shown.
+    for form in &forms {
+        text = text.replace(form.as_str(), MASK);
+    }
     let from = text.len().saturating_sub(OUTPUT_SHOWN);
     let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let shown = text.get(from..).unwrap_or_default();
-    shown.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    text.split_off(from)
+}
+
+/// The tokens as they are and as tools write them: in base64 (of both alphabets, alone and as basic credentials), in percent
+/// encoding and in hexadecimal.
+fn forms(tokens: &Tokens) -> Vec<Zeroizing<String>> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    let (id, secret) = (tokens.token_id.expose(), tokens.token_secret.expose());
+    let pair = Zeroizing::new(format!("{id}:{secret}"));
+    let plain = [Some(id), Some(secret), tokens.api_key.as_ref().map(SecretText::expose), Some(pair.as_str())];
+    let mut forms = Vec::new();
+    for plain in plain.into_iter().flatten() {
+        let hex: String = plain.bytes().map(|byte| format!("{byte:02x}")).collect();
+        forms.extend([
+            plain.to_owned(),
+            STANDARD_NO_PAD.encode(plain),
+            URL_SAFE_NO_PAD.encode(plain),
+            percent_encoding::utf8_percent_encode(plain, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            hex.to_uppercase(),
+            hex,
+        ]);
+    }
+    forms.into_iter().map(Zeroizing::new).collect()
 }

@@ -1,28 +1,53 @@
 //! From a submission to the worker that takes it: the least used one, then up to three others, then this platform.
+//!
+//! What always holds: the worker that a task on its way is named after in its row may have the task, under the task's id as
+//! its idempotency key; every other worker that may have it is noted as abandoned, and is told to end it when it is back. A
+//! worker that was abandoned is never chosen for that task again.
 
-use super::account::Account;
+use super::abandoned::{self, Left};
+use super::account::{Account, AccountStatus};
 use super::client::{NoAnswer, Target};
 use super::protocol::{self, Verdict};
 use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{Draft, GenerateRequest, Prepared, Sending, SubmitOptions, Task};
+use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Task, TraceParent};
 use http::Method;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many workers are tried for one task.
 const MOST_TRIES: usize = 4;
 
+/// How soon it is tried again to write that a task was given up.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Where a task that was on its way ended up.
 #[expect(clippy::large_enum_variant, reason = "lives for one match")]
-enum Outbound {
-    /// At a worker, under its id there.
-    Accepted(Task),
-    /// It was cancelled on its way.
-    Cancelled,
-    /// No worker took it; the last one's reason.
-    Nowhere(Error),
+enum Settled {
+    /// At a worker, under its id there; or it was cancelled on its way.
+    Elsewhere(Task),
+    /// No worker took it.
+    Nowhere(Homeless),
+}
+
+/// A task that no worker took.
+struct Homeless {
+    id: String,
+    left: Option<Left>,
+    reason: Error,
+}
+
+/// A task on its way.
+struct Journey {
+    task: Task,
+    request: Arc<[u8]>,
+    trace: Option<TraceParent>,
+    /// Accounts that were asked.
+    tried: Vec<String>,
+    /// The account that it is at, which may have it.
+    left: Option<Left>,
 }
 
 impl Workers {
@@ -39,15 +64,18 @@ impl Workers {
             Prepared::Known(task) => return Ok(task),
             Prepared::New(draft) => draft,
         };
-        let (model, now) = (draft.model().to_owned(), shared.clock.now());
-        let first = shared.tasks.send_off(&draft, move |connection| choose(connection, &model, &[], now))?;
-        match first {
-            Err(known) => Ok(known),
-            Ok(None) => self.without_workers(draft),
-            Ok(Some((sending, account))) => {
-                let can_run_here = draft.can_run_here();
+        let (key, model, now) = (draft.task.id.clone(), draft.model().to_owned(), shared.clock.now());
+        let sent = shared.tasks.send_off(&draft, move |connection| choose(connection, &key, &model, &[], now))?;
+        match sent {
+            SentOff::Known(task) => Ok(task),
+            SentOff::Nowhere => self.without_workers(draft),
+            SentOff::To(sending, account) => {
                 let background = Arc::clone(shared);
-                self.wait(async move { settle(&background, sending, account, can_run_here).await })?
+                match self.wait(async move { settle(&background, sending, account, false).await })?? {
+                    Settled::Elsewhere(task) => Ok(task),
+                    // On this thread: it may wait for a place in the queue.
+                    Settled::Nowhere(homeless) => self.take_in(homeless, draft.can_run_here()),
+                }
             }
         }
     }
@@ -61,66 +89,133 @@ impl Workers {
         self.shared.metrics.dispatched("no_workers");
         Err(Error::new(ErrorCode::NoWorkers, "no worker is ready for the model, and it cannot run here"))
     }
+
+    /// Runs here what no worker took, or lets it go.
+    fn take_in(&self, homeless: Homeless, can_run_here: bool) -> Result<Task> {
+        let shared = &self.shared;
+        let Homeless { id, left, reason } = homeless;
+        let error = if can_run_here {
+            match shared.take_back(&id, left.clone()) {
+                Ok(task) => return Ok(task),
+                Err(error) => error,
+            }
+        } else {
+            shared.metrics.dispatched("no_workers");
+            tracing::warn!(task = id, detail = reason.detail(), "no worker took a task, and it cannot run here");
+            Error::new(ErrorCode::NoWorkers, "no worker took the task, and it cannot run here")
+        };
+        if shared.give_up(&id, left.clone()).is_err() {
+            self.spawn(give_up_later(Arc::clone(shared), id, left))?;
+        }
+        Err(error)
+    }
+}
+
+impl Shared {
+    /// Hands what no worker took to a lane here. Waits for a place in a full queue.
+    fn take_back(&self, id: &str, left: Option<Left>) -> Result<Task> {
+        self.metrics.dispatched("local");
+        let taken = self.tasks.take_back(id, self.leave(left))?;
+        // It was cancelled on its way when there is none.
+        taken.map_or_else(|| self.tasks.status(id), Ok)
+    }
+
+    /// Removes what nobody took and nobody was told of.
+    fn give_up(&self, id: &str, left: Option<Left>) -> Result<()> {
+        self.tasks.forget(id, self.leave(left))
+    }
+
+    /// What notes, in the transaction that moves a task away from a worker, that the worker may have it.
+    fn leave(&self, left: Option<Left>) -> impl FnOnce(&rusqlite::Connection) -> Result<()> + Send + 'static + use<> {
+        let now = self.clock.now();
+        move |connection| left.map_or(Ok(()), |left| abandoned::keep(connection, &left, now))
+    }
 }
 
 fn choose(
     connection: &rusqlite::Connection,
+    key: &str,
     model: &str,
     tried: &[String],
     now: crate::task::Timestamp,
 ) -> Result<Option<(String, Account)>> {
-    let Some(account) = store::choose(connection, model, tried)? else { return Ok(None) };
+    let Some(account) = store::choose(connection, key, model, tried)? else { return Ok(None) };
     store::used(connection, &account.id, now)?;
     Ok(Some((account.workspace.clone(), account)))
 }
 
-/// Sees a task that is on its way to its place.
-async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, can_run_here: bool) -> Result<Task> {
+/// Sees a task that is on its way to its place. `sent_before` says that the first account may have it already.
+async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, sent_before: bool) -> Result<Settled> {
+    let request = protocol::submission(&sending.task, &sending.inputs)?.into();
     let id = sending.task.id.clone();
-    match hand_over(shared, sending, first).await? {
-        Outbound::Accepted(task) => {
-            tokio::spawn(shared.logged(follow::follow(Arc::clone(shared), task.id.clone())));
-            Ok(task)
+    let mut journey = Journey { task: sending.task, request, trace: sending.trace, tried: Vec::new(), left: None };
+    if sent_before {
+        journey.left = Some(journey.may_be_at(&first));
+    }
+    match hand_over(shared, &mut journey, first).await {
+        Ok(settled) => {
+            if let Settled::Elsewhere(task) = &settled
+                && !task.status.is_terminal()
+            {
+                tokio::spawn(shared.logged(follow::follow(Arc::clone(shared), task.id.clone())));
+            }
+            Ok(settled)
         }
-        Outbound::Cancelled => shared.blocking(move |shared| shared.tasks.status(&id)).await,
-        Outbound::Nowhere(reason) if can_run_here => {
-            tracing::warn!(task = id, detail = reason.detail(), "no worker took a task; it runs here");
-            shared.metrics.dispatched("local");
-            let taken = shared.blocking(move |shared| match shared.tasks.take_back(&id) {
-                Ok(Some(task)) => Ok(task),
-                Ok(None) => shared.tasks.status(&id),
-                Err(error) => shared.tasks.forget(&id).and(Err(error)),
-            });
-            taken.await
-        }
-        Outbound::Nowhere(reason) => {
-            shared.metrics.dispatched("no_workers");
-            shared.blocking(move |shared| shared.tasks.forget(&id)).await?;
-            Err(Error::new(ErrorCode::NoWorkers, format!("no worker took the task: {}", reason.detail())))
+        // Nobody is told of this task, so nobody may find that it ran.
+        Err(error) => {
+            let (wanted, left) = (id.clone(), journey.left.clone());
+            if shared.blocking(move |shared| shared.give_up(&wanted, left)).await.is_err() {
+                tokio::spawn(shared.logged(give_up_later(Arc::clone(shared), id, journey.left)));
+            }
+            Err(error)
         }
     }
 }
 
+/// Gives a task up as soon as that can be written.
+async fn give_up_later(shared: Arc<Shared>, id: String, left: Option<Left>) {
+    loop {
+        let (wanted, left) = (id.clone(), left.clone());
+        match shared.blocking(move |shared| shared.give_up(&wanted, left)).await {
+            Ok(()) => return,
+            Err(error) if shared.open().is_err() => {
+                tracing::error!(task = id, code = error.code().as_str(), "a task on its way could not be given up");
+                return;
+            }
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+impl Journey {
+    fn may_be_at(&self, account: &Account) -> Left {
+        Left { workspace: account.workspace.clone(), key: self.task.id.clone(), request: Arc::clone(&self.request) }
+    }
+}
+
 /// Tries one worker after another.
-async fn hand_over(shared: &Arc<Shared>, sending: Sending, first: Account) -> Result<Outbound> {
-    let request = protocol::submission(&sending.task, &sending.inputs)?;
-    let task = sending.task;
-    let mut tried: Vec<String> = Vec::new();
+async fn hand_over(shared: &Arc<Shared>, journey: &mut Journey, first: Account) -> Result<Settled> {
+    let id = journey.task.id.clone();
     let mut account = first;
     loop {
-        let verdict = offer(shared, &account, &task.id, &request).await;
-        tried.push(account.id.clone());
+        let sent_before = journey.left.take().is_some();
+        let verdict = offer(shared, journey, &account, sent_before).await;
+        journey.tried.push(account.id.clone());
         let reason = match verdict {
-            Verdict::Accepted(remote_id) => match accept(shared, &task, &account, remote_id, &request).await {
-                Ok(outbound) => return Ok(outbound),
-                // It gave an id that is taken: what it has under our key is not to be found any more.
-                Err(error) if error.code() == ErrorCode::RemoteFailed => {
-                    fail(shared, &account, &error).await;
-                    error
+            Verdict::Accepted(remote_id) => {
+                journey.left = Some(journey.may_be_at(&account));
+                match accept(shared, journey, &account, &remote_id).await {
+                    Ok(task) => return Ok(Settled::Elsewhere(task)),
+                    Err(error) if matches!(error.code(), ErrorCode::RemoteFailed | ErrorCode::ProxyTargetInvalid) => {
+                        // It gave an id that is taken, or is no account any more: what it has under our key cannot be ended.
+                        journey.left = None;
+                        fail(shared, &account, &error).await;
+                        error
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
-            },
-            Verdict::Refused(error, blamed) => {
+            }
+            Verdict::Refused { error, blamed, .. } => {
                 shared.metrics.dispatched("refused");
                 if blamed {
                     fail(shared, &account, &error).await;
@@ -129,88 +224,120 @@ async fn hand_over(shared: &Arc<Shared>, sending: Sending, first: Account) -> Re
             }
             Verdict::Unclear(error) => {
                 shared.metrics.dispatched("unclear");
-                abandon(shared, &account.workspace, &task.id, &request).await?;
+                journey.left = Some(journey.may_be_at(&account));
                 fail(shared, &account, &error).await;
                 error
             }
         };
-        tracing::warn!(
-            task = task.id,
-            workspace = account.workspace,
-            detail = reason.detail(),
-            "a worker did not take a task"
-        );
-        if tried.len() >= MOST_TRIES {
-            return Ok(Outbound::Nowhere(reason));
-        }
-        let (id, model, already) = (task.id.clone(), task.model.clone(), tried.clone());
-        let next = shared.blocking(move |shared| {
-            let now = shared.clock.now();
-            shared.tasks.send_elsewhere(&id, move |connection| choose(connection, &model, &already, now))
-        });
-        match next.await? {
+        let workspace = &account.workspace;
+        tracing::warn!(task = id, workspace, detail = reason.detail(), "a worker did not take a task");
+        let next = if journey.tried.len() < MOST_TRIES { elsewhere(shared, journey).await? } else { None };
+        match next {
             Some(next) => account = next,
             None => {
-                let id = task.id.clone();
-                let ended = shared.blocking(move |shared| Ok(shared.tasks.status(&id)?.status.is_terminal())).await?;
-                return Ok(if ended { Outbound::Cancelled } else { Outbound::Nowhere(reason) });
+                let wanted = id.clone();
+                let task = shared.blocking(move |shared| shared.tasks.status(&wanted)).await?;
+                if task.status.is_terminal() {
+                    leave_cancelled(shared, journey.left.take()).await?;
+                    return Ok(Settled::Elsewhere(task));
+                }
+                return Ok(Settled::Nowhere(Homeless { id, left: journey.left.take(), reason }));
             }
         }
     }
 }
 
-/// Offers a task to one worker; once more when the connection broke, which its key makes safe.
-async fn offer(shared: &Arc<Shared>, account: &Account, key: &str, request: &[u8]) -> Verdict {
+/// Moves a task on to the next worker; none when nobody is left, or when it was cancelled.
+async fn elsewhere(shared: &Arc<Shared>, journey: &mut Journey) -> Result<Option<Account>> {
+    let (id, model) = (journey.task.id.clone(), journey.task.model.clone());
+    let (tried, left) = (journey.tried.clone(), journey.left.clone());
+    let next = shared.blocking(move |shared| {
+        let now = shared.clock.now();
+        let key = id.clone();
+        let choose = move |connection: &rusqlite::Connection| choose(connection, &key, &model, &tried, now);
+        shared.tasks.send_elsewhere(&id, shared.leave(left), choose)
+    });
+    let next = next.await?;
+    if next.is_some() {
+        journey.left = None;
+    }
+    Ok(next)
+}
+
+/// Offers a task to one worker; once more when the connection broke, which its key makes safe. What a worker says before it has
+/// looked for the key is no proof that it does not have the task, once that may have been sent.
+async fn offer(shared: &Arc<Shared>, journey: &Journey, account: &Account, mut sent_before: bool) -> Verdict {
+    let unanswered = |error: Error, sent_before: bool| match sent_before {
+        true => Verdict::Unclear(error),
+        false => Verdict::Refused { error, blamed: true, sure: true },
+    };
+    if account.status != AccountStatus::Ready {
+        let detail = format!("the worker {} is {}", account.workspace, account.status.as_str());
+        return unanswered(Error::new(ErrorCode::RemoteFailed, detail), sent_before);
+    }
     let wanted = account.clone();
     let target = match shared.blocking(move |shared| shared.target(&wanted)).await {
         Ok(target) => target,
-        Err(error) => return Verdict::Refused(error, true),
+        Err(error) => return unanswered(error, sent_before),
     };
-    let mut broken = false;
+    let mut tries = 0;
     loop {
-        match submit_to(shared, &target, key, request).await {
+        tries += 1;
+        match submit_to(shared, &target, &journey.task.id, &journey.request, journey.trace.as_ref()).await {
+            Ok(Verdict::Refused { error, sure: false, .. }) if sent_before => return Verdict::Unclear(error),
             Ok(verdict) => return verdict,
-            Err(NoAnswer::Broken(_)) if !broken => broken = true,
-            // A first try that broke may have arrived.
-            Err(NoAnswer::NotSent(error)) if !broken => return Verdict::Refused(error, true),
+            Err(NoAnswer::Broken(_)) if tries == 1 => sent_before = true,
+            Err(NoAnswer::NotSent(error)) => return unanswered(error, sent_before),
             Err(reason) => return Verdict::Unclear(reason.into()),
         }
     }
 }
 
-async fn submit_to(shared: &Arc<Shared>, target: &Target, key: &str, request: &[u8]) -> Result<Verdict, NoAnswer> {
+/// Submits a task to a worker under its key.
+pub(super) async fn submit_to(
+    shared: &Arc<Shared>,
+    target: &Target,
+    key: &str,
+    request: &[u8],
+    trace: Option<&TraceParent>,
+) -> Result<Verdict, NoAnswer> {
     let mut ask = shared.client.ask(Method::POST, "/generate_direct");
     ask.idempotency_key = Some(key);
     ask.body = Some(request.to_vec());
+    ask.trace = trace.map(TraceParent::to_string);
     let answer = shared.client.send(target, ask).await?;
     Ok(protocol::verdict(target, &answer))
 }
 
-/// Gives the task the id that it has at its worker.
-async fn accept(
-    shared: &Arc<Shared>,
-    task: &Task,
-    account: &Account,
-    remote_id: String,
-    request: &[u8],
-) -> Result<Outbound> {
-    let (task, workspace, account_id) = (task.clone(), account.workspace.clone(), account.id.clone());
-    let key = task.id.clone();
-    let place = workspace.clone();
+/// Gives the task the id that it has at its worker; the task as it is here when it was cancelled on its way.
+async fn accept(shared: &Arc<Shared>, journey: &Journey, account: &Account, remote_id: &str) -> Result<Task> {
+    let (task, workspace, account_id) = (journey.task.clone(), account.workspace.clone(), account.id.clone());
+    let (key, id) = (task.id.clone(), remote_id.to_owned());
     let accepted = shared.blocking(move |shared| {
-        shared.tasks.accepted(&task, &place, &remote_id, move |connection| store::accepted(connection, &account_id))
+        let place = workspace.clone();
+        shared.tasks.accepted(&task, &workspace, &id, move |connection| {
+            // It is wanted there after all.
+            abandoned::forget(connection, &place, &key)?;
+            store::accepted(connection, &account_id)
+        })
     });
-    match accepted.await? {
-        Some(task) => {
-            shared.metrics.dispatched("accepted");
-            Ok(Outbound::Accepted(task))
-        }
-        None => {
-            abandon(shared, &workspace, &key, request).await?;
-            end_abandoned(shared, &workspace).await;
-            Ok(Outbound::Cancelled)
-        }
+    if let Some(task) = accepted.await? {
+        shared.metrics.dispatched("accepted");
+        return Ok(task);
     }
+    leave_cancelled(shared, journey.left.clone()).await?;
+    let id = journey.task.id.clone();
+    shared.blocking(move |shared| shared.tasks.status(&id)).await
+}
+
+/// A worker may have a task that was cancelled on its way: it is told.
+async fn leave_cancelled(shared: &Arc<Shared>, left: Option<Left>) -> Result<()> {
+    let Some(left) = left else { return Ok(()) };
+    let workspace = left.workspace.clone();
+    let kept = shared.blocking(move |shared| shared.store.write(shared.leave(Some(left))));
+    kept.await?;
+    abandoned::end_all(shared, &workspace).await;
+    Ok(())
 }
 
 /// A worker failed a task on its way.
@@ -233,64 +360,14 @@ pub(super) async fn fail(shared: &Arc<Shared>, account: &Account, error: &Error)
     }
 }
 
-async fn abandon(shared: &Arc<Shared>, workspace: &str, key: &str, request: &[u8]) -> Result<()> {
-    let (workspace, key, request) = (workspace.to_owned(), key.to_owned(), request.to_vec());
-    shared
-        .blocking(move |shared| {
-            let now = shared.clock.now();
-            shared.store.write(move |connection| store::abandon(connection, &workspace, &key, &request, now))
-        })
-        .await
-}
-
-/// Ends, at a worker that is back, what it may have taken before it fell silent: the same submission again tells its id there.
-pub(super) async fn end_abandoned(shared: &Arc<Shared>, workspace: &str) {
-    let place = workspace.to_owned();
-    let left = shared.blocking(move |shared| {
-        let left = shared.store.read(|connection| store::abandoned(connection, &place))?;
-        Ok((shared.target_of(&place)?, left))
-    });
-    let (target, left) = match left.await {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(workspace, code = error.code().as_str(), "abandoned tasks could not be looked for");
-            return;
-        }
-    };
-    for (key, request) in left {
-        let known = match submit_to(shared, &target, &key, &request).await {
-            Ok(Verdict::Accepted(id)) => follow::cancel_there(shared, &target, &id).await,
-            // It does not have it, and does not want it.
-            Ok(Verdict::Refused(..)) => Ok(()),
-            Ok(Verdict::Unclear(error)) => Err(error),
-            Err(reason) => Err(reason.into()),
-        };
-        match known {
-            Ok(()) => {
-                let place = workspace.to_owned();
-                let forgotten = shared.blocking(move |shared| {
-                    shared.store.write(move |connection| store::forget_abandoned(connection, &place, &key))
-                });
-                if let Err(error) = forgotten.await {
-                    tracing::warn!(workspace, code = error.code().as_str(), "an abandoned task could not be forgotten");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(workspace, detail = error.detail(), "an abandoned task could not be ended");
-                return;
-            }
-        }
-    }
-}
-
 /// Goes on with tasks that an end of the platform left on their way: their callers were never told of them, unless they ask again
-/// with the same key.
+/// with the same key. Their workers may have them.
 pub(super) async fn take_up(shared: Arc<Shared>) {
     let left = shared.blocking(|shared| {
         let left = shared.tasks.on_their_way()?;
         let with_account = |sending: Sending| {
             let workspace = sending.task.workspace.clone().unwrap_or_default();
-            Ok((shared.store.read(|connection| store::get(connection, &workspace))?, sending))
+            Ok((shared.store.read(|connection| store::find(connection, &workspace))?, sending))
         };
         left.into_iter().map(with_account).collect::<Result<Vec<_>>>()
     });
@@ -301,20 +378,38 @@ pub(super) async fn take_up(shared: Arc<Shared>) {
             return;
         }
     };
-    for (account, sending) in left {
-        let id = sending.task.id.clone();
-        let can_run_here = shared.tasks.can_run(&sending.task.model);
-        let outcome = match account {
-            Some(account) => settle(&shared, sending, account, can_run_here).await.map(drop),
-            None if can_run_here => {
-                let id = id.clone();
-                shared.blocking(move |shared| shared.tasks.take_back(&id).map(drop)).await
-            }
-            None => Err(Error::new(ErrorCode::NoWorkers, "its workspace is gone")),
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(task = id, detail = error.detail(), "a task that was on its way could not be handed over");
-            let _ = shared.blocking(move |shared| shared.tasks.forget(&id)).await;
+    let settling = left.into_iter().map(|(account, sending)| {
+        let shared = &shared;
+        async move {
+            let model = sending.task.model.clone();
+            let id = sending.task.id.clone();
+            let settled = match account {
+                Some(account) => settle(shared, sending, account, true).await,
+                None => {
+                    let reason = Error::new(ErrorCode::RemoteFailed, "its workspace is gone");
+                    Ok(Settled::Nowhere(Homeless { id: id.clone(), left: None, reason }))
+                }
+            };
+            (id, model, settled)
         }
+    });
+    // Together, so that one worker that hangs holds up nobody; what comes back waits for places in the queue one by one.
+    for (id, model, settled) in futures_util::future::join_all(settling).await {
+        let Homeless { left, reason, .. } = match settled {
+            Ok(Settled::Elsewhere(_)) => continue,
+            Ok(Settled::Nowhere(homeless)) => homeless,
+            Err(error) => {
+                tracing::warn!(task = id, detail = error.detail(), "a task that was on its way was given up");
+                continue;
+            }
+        };
+        tracing::warn!(task = id, detail = reason.detail(), "no worker took a task that was on its way");
+        if shared.tasks.can_run(&model) {
+            let (wanted, again) = (id.clone(), left.clone());
+            if shared.blocking(move |shared| shared.take_back(&wanted, again)).await.is_ok() {
+                continue;
+            }
+        }
+        give_up_later(Arc::clone(&shared), id, left).await;
     }
 }

@@ -27,24 +27,26 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(shared.settings.poll_interval);
         let place = workspace.to_owned();
-        let target = match shared.blocking(move |shared| shared.target_of(&place)).await {
-            Ok(target) => target,
-            // The account was removed, and its tasks were ended.
-            Err(error) if error.code() == ErrorCode::ProxyTargetInvalid => return,
-            Err(error) => {
-                tracing::warn!(task = id, detail = error.detail(), "a task cannot be followed");
-                continue;
+        let target = shared.blocking(move |shared| shared.target_of(&place)).await;
+        let ended = followed.has_ended();
+        if let Ok(target) = &target
+            && (ended || followed.cancel_requested())
+            && !told
+        {
+            told = cancel_there(&shared, target, remote_id).await.is_ok();
+        }
+        if ended {
+            // Given up here: once the worker knows, or has been away for long, there is nothing left to do.
+            if told || is_gone(&target) || heard.elapsed() >= limit {
+                return;
             }
+            continue;
+        }
+        let answer = match &target {
+            Ok(target) => ask(&shared, target, remote_id).await,
+            Err(error) => Err(error.clone()),
         };
-        if followed.has_ended() {
-            // Given up here: the worker need not go on.
-            let _ = cancel_there(&shared, &target, remote_id).await;
-            return;
-        }
-        if followed.cancel_requested() && !told {
-            told = cancel_there(&shared, &target, remote_id).await.is_ok();
-        }
-        match ask(&shared, &target, remote_id).await {
+        match answer {
             Ok(state) => {
                 (heard, silences) = (Instant::now(), 0);
                 match says(&shared, &id, followed, state).await {
@@ -52,25 +54,34 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
                     None => return,
                 }
             }
-            Err(error) if error.code() == ErrorCode::TaskNotFound => {
-                let lost = Error::new(ErrorCode::RemoteFailed, error.detail());
-                end(&shared, &id, lost).await;
-                return;
+            Err(error) if error.code() == ErrorCode::TaskNotFound || is_gone(&target) => {
+                if end(&shared, &id, followed.lost(error.detail())).await {
+                    return;
+                }
             }
             Err(error) => {
                 silences += 1;
                 followed.show_silence();
                 if silences == MOST_SILENCES {
+                    tracing::warn!(task = id, detail = error.detail(), "nothing is heard of a task on its worker");
                     blame(&shared, workspace, &error).await;
                 }
-                if heard.elapsed() >= limit {
+                // A caller who wants it to end need not wait for the worker; it is told when it is back.
+                let unwanted = silences >= MOST_SILENCES && followed.cancel_requested();
+                if unwanted || heard.elapsed() >= limit {
                     let silent = format!("{}; nothing was heard of it for {} s", error.detail(), limit.as_secs());
-                    end(&shared, &id, Error::new(ErrorCode::RemoteFailed, silent)).await;
-                    return;
+                    if end(&shared, &id, followed.lost(&silent)).await && !unwanted {
+                        return;
+                    }
                 }
             }
         }
     }
+}
+
+/// Whether there is no such account any more.
+fn is_gone(target: &Result<Target>) -> bool {
+    matches!(target, Err(error) if error.code() == ErrorCode::ProxyTargetInvalid)
 }
 
 /// Takes over what a worker says; none when the task has ended.
@@ -92,11 +103,14 @@ async fn says(shared: &Arc<Shared>, id: &str, mut followed: Followed, state: Rem
     }
 }
 
-async fn end(shared: &Arc<Shared>, id: &str, error: Error) {
+/// Ends a task here; false when that could not be written.
+async fn end(shared: &Arc<Shared>, id: &str, error: Error) -> bool {
     let wanted = id.to_owned();
-    if let Err(error) = shared.blocking(move |shared| shared.tasks.remote_failed(&wanted, &error)).await {
+    let ended = shared.blocking(move |shared| shared.tasks.remote_failed(&wanted, &error)).await;
+    if let Err(error) = &ended {
         tracing::error!(task = id, code = error.code().as_str(), "the end of a task could not be written");
     }
+    ended.is_ok()
 }
 
 async fn ask(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<RemoteState> {
@@ -116,7 +130,7 @@ pub(super) async fn cancel_there(shared: &Arc<Shared>, target: &Target, remote_i
 
 async fn blame(shared: &Arc<Shared>, workspace: &str, error: &Error) {
     let place = workspace.to_owned();
-    if let Ok(Some(account)) = shared.blocking(move |shared| shared.store.read(|db| store::get(db, &place))).await {
+    if let Ok(Some(account)) = shared.blocking(move |shared| shared.store.read(|db| store::find(db, &place))).await {
         dispatch::fail(shared, &account, error).await;
     }
 }

@@ -5,9 +5,10 @@ use super::accounts::found;
 use super::client::Target;
 use super::protocol::unexpected;
 use super::service::Shared;
-use super::{dispatch, store};
-use crate::audit::{NewEvent, Outcome};
+use super::{abandoned, store};
+use crate::audit::{InTransaction, NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
+use crate::task::Timestamp;
 use http::StatusCode;
 use serde_json::Value;
 use std::sync::Arc;
@@ -16,14 +17,46 @@ use std::time::Duration;
 /// The longest pause between two looks for accounts that are due.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
-/// Begins a check, with the event of whoever asked for it; the epoch that its outcome names. `deploys` notes a deployment too.
-pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, deploys: bool) -> Result<i64> {
+/// Why a check begins, which decides in which states it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// An administrator asks.
+    Asked,
+    /// An administrator takes a disabled account back in.
+    Enabled,
+    /// It is deployed first.
+    Deployed,
+    /// It failed, and seems to be well again.
+    Seen,
+}
+
+impl Why {
+    /// # Errors
+    /// `invalid_state` when the account is in none of the states that this begins in.
+    fn check(self, account: &Account) -> Result<()> {
+        use AccountStatus::{Disabled, Failed, Pending, Ready};
+        let (from, what): (&[AccountStatus], _) = match self {
+            Self::Asked => (&[Pending, Ready, Failed], "be checked"),
+            Self::Deployed => (&[Pending, Ready, Failed], "be deployed"),
+            Self::Enabled => (&[Disabled], "be enabled"),
+            Self::Seen => (&[Failed], "be checked"),
+        };
+        if from.contains(&account.status) { Ok(()) } else { Err(store::wrong_state(account, what)) }
+    }
+}
+
+/// Begins a check, with the event of whoever asked for it; the epoch that its outcome names.
+///
+/// # Errors
+/// `invalid_state` in a state that it does not begin in.
+pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why) -> Result<i64> {
     let (id, now) = (id.to_owned(), shared.clock.now());
     let work = move |connection: &rusqlite::Connection| {
         let account = found(connection, &id)?;
+        why.check(&account)?;
         let epoch = store::begin_check(connection, &account, now)?;
-        if deploys {
-            store::deploy_began(connection, &id, now)?;
+        if why == Why::Deployed {
+            store::deploy_began(connection, &account.id, now)?;
         }
         Ok(epoch)
     };
@@ -54,28 +87,14 @@ pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Res
     let ended = shared.blocking(move |shared| {
         let now = shared.clock.now();
         let audit = shared.audit.in_transaction();
-        shared.store.write(move |connection| {
-            let ended = store::end_check(connection, &wanted, epoch, &outcome, now)?;
-            let account = found(connection, &wanted)?;
-            if ended {
-                let (action, result) = match &outcome {
-                    Ok(_) => ("account_ready", Outcome::Success),
-                    Err(_) => ("account_failed", Outcome::Failure),
-                };
-                let mut event = NewEvent::internal(action, &format!("account:{}", account.id), result)
-                    .with("workspace", &account.workspace);
-                if let Err(error) = &outcome {
-                    event = event.with("code", error.code()).with("detail", error.detail());
-                }
-                audit.append(connection, event)?;
-            }
-            Ok((ended, account))
-        })
+        shared.store.write(move |connection| end_in(connection, &audit, &wanted, epoch, &outcome, now))
     });
     match ended.await {
         Ok((true, account)) if account.status == AccountStatus::Ready => {
             tracing::info!(workspace = account.workspace, "a worker is ready");
-            dispatch::end_abandoned(shared, &account.workspace).await;
+            // Beside the check: a worker that hangs at this keeps nobody waiting.
+            let (background, workspace) = (Arc::clone(shared), account.workspace);
+            tokio::spawn(shared.logged(async move { abandoned::end_all(&background, &workspace).await }));
         }
         Ok((true, account)) => {
             let detail = account.error.as_ref().map_or("", |error| error.detail.as_str());
@@ -84,6 +103,32 @@ pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Res
         Ok((false, _)) => {}
         Err(error) => tracing::error!(code = error.code().as_str(), "the outcome of a check could not be written"),
     }
+}
+
+/// Ends a check in a transaction, with its event; whether it did, and the account.
+pub(super) fn end_in(
+    connection: &rusqlite::Connection,
+    audit: &InTransaction,
+    id: &str,
+    epoch: i64,
+    outcome: &Result<Option<Vec<String>>>,
+    now: Timestamp,
+) -> Result<(bool, Account)> {
+    let ended = store::end_check(connection, id, epoch, outcome, now)?;
+    let account = found(connection, id)?;
+    if ended {
+        let (action, result) = match outcome {
+            Ok(_) => ("account_ready", Outcome::Success),
+            Err(_) => ("account_failed", Outcome::Failure),
+        };
+        let mut event = NewEvent::internal(action, &format!("account:{}", account.id), result)
+            .with("workspace", &account.workspace);
+        if let Err(error) = outcome {
+            event = event.with("code", error.code()).with("detail", error.detail());
+        }
+        audit.append(connection, event)?;
+    }
+    Ok((ended, account))
 }
 
 /// Asks once whether the worker is well and lets us in; which models it offers, when it says so.
@@ -139,20 +184,20 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
             Ok(all.into_iter().filter(failed).collect::<Vec<_>>())
         });
         let Ok(due) = due.await else { continue };
-        for account in due {
-            // Asked first: a worker that is still away changes nothing and fills no log.
-            if ask(&shared, &account.id).await.is_err() {
-                let id = account.id.clone();
-                let now = shared.clock.now();
-                let _ = shared
-                    .blocking(move |shared| shared.store.write(move |db| store::still_failed(db, &id, now)))
-                    .await;
-                continue;
-            }
-            let id = account.id.clone();
-            if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &id, None, false)).await {
-                finish(&shared, &account.id, epoch, 1).await;
-            }
-        }
+        // Together: one that hangs keeps no other waiting.
+        futures_util::future::join_all(due.into_iter().map(|account| look_again(&shared, account.id))).await;
+    }
+}
+
+/// Checks an account that failed, if it seems to be well: one that is still away changes nothing and fills no log.
+async fn look_again(shared: &Arc<Shared>, id: String) {
+    if ask(shared, &id).await.is_err() {
+        let now = shared.clock.now();
+        let _ = shared.blocking(move |shared| shared.store.write(move |db| store::still_failed(db, &id, now))).await;
+        return;
+    }
+    let wanted = id.clone();
+    if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &wanted, None, Why::Seen)).await {
+        finish(shared, &id, epoch, 1).await;
     }
 }

@@ -6,6 +6,7 @@
 //! registered address of an account and nowhere else; what a worker says is bounded and checked before it is believed.
 //! Any thread may call; the background has threads of its own, which start with the first account.
 
+mod abandoned;
 mod account;
 mod accounts;
 mod address;

@@ -54,8 +54,14 @@ fn place_picture(body: &mut Map<String, Value>, name: &str, uri: Value) -> Resul
 pub(super) enum Verdict {
     /// It has the task, under this id of its own.
     Accepted(String),
-    /// It does not have the task. Whether that speaks against the account.
-    Refused(Error, bool),
+    /// It does not take the task.
+    Refused {
+        error: Error,
+        /// Whether that speaks against the account.
+        blamed: bool,
+        /// Whether it says so after it looked for the key: it does not have the task from before either.
+        sure: bool,
+    },
     /// It may have the task.
     Unclear(Error),
 }
@@ -70,15 +76,19 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
             None => Verdict::Unclear(unexpected(target, "accepted a task without an id that can be used")),
         };
     }
-    let refused = |detail: String, blamed| Verdict::Refused(Error::new(ErrorCode::RemoteFailed, detail), blamed);
+    let refusal = |detail: String, blamed, sure| {
+        let error = Error::new(ErrorCode::RemoteFailed, detail);
+        Verdict::Refused { error, blamed, sure }
+    };
+    let refused = |detail: String, blamed| refusal(detail, blamed, false);
     match answer.code() {
         // It works; it just has no place or not this model, or knows another catalog.
-        Some(
-            code @ (ErrorCode::QueueOverloaded
-            | ErrorCode::ModelUnavailable
-            | ErrorCode::ValidationError
-            | ErrorCode::PayloadTooLarge),
-        ) => refused(format!("the worker {workspace} does not take the task: {code}"), false),
+        Some(code @ (ErrorCode::QueueOverloaded | ErrorCode::ModelUnavailable)) => {
+            refusal(format!("the worker {workspace} does not take the task: {code}"), false, true)
+        }
+        Some(code @ (ErrorCode::ValidationError | ErrorCode::PayloadTooLarge)) => {
+            refused(format!("the worker {workspace} does not take the task: {code}"), false)
+        }
         Some(code @ (ErrorCode::InvalidApiKey | ErrorCode::SessionRequired)) => {
             refused(format!("the worker {workspace} does not accept our API key: {code}"), true)
         }
@@ -89,6 +99,10 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
             | ErrorCode::StorageCorrupt
             | ErrorCode::DependencyUnavailable),
         ) => refused(format!("the worker {workspace} refused the task: {code}"), true),
+        // Proxies in front of a worker say these, of requests that may have arrived.
+        _ if matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY) => {
+            Verdict::Unclear(unexpected(target, &format!("answered with status {}", answer.status.as_u16())))
+        }
         _ if answer.status.is_client_error() => {
             refused(format!("the worker {workspace} refused the task with status {}", answer.status.as_u16()), true)
         }

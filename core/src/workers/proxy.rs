@@ -17,10 +17,9 @@ impl Workers {
     /// `proxy_target_invalid` for an id that names a workspace which is none of ours. Nothing is sent anywhere.
     pub(crate) fn is_elsewhere(&self, id: &str) -> Result<bool> {
         let Some((workspace, _)) = split_id(id)? else { return Ok(false) };
-        let account = self.shared.store.read(|connection| store::get(connection, workspace))?;
-        match account {
-            Some(account) if account.workspace == workspace => Ok(true),
-            _ => Err(invalid_target()),
+        match self.shared.store.read(|connection| store::is_registered(connection, workspace))? {
+            true => Ok(true),
+            false => Err(invalid_target()),
         }
     }
 
@@ -55,6 +54,7 @@ impl Workers {
         let shared = Arc::clone(&self.shared);
         let (kind, shown) = (if preview { "preview" } else { "results" }, id.to_owned());
         self.wait(async move {
+            let _place = shared.client.transfer(&target.workspace).await?;
             let answer = shared.client.send(&target, shared.client.media(format!("/{kind}/{remote_id}"))).await;
             protocol::media(&target, answer.map_err(Error::from)?, &shown, preview)
         })?

@@ -91,34 +91,35 @@ impl Workers {
         let workers = Self { shared, runtime: Mutex::new(None), deployments: Mutex::new(Vec::new()) };
         workers.shared.count()?;
         let follow = workers.shared.tasks.bring_back_remote()?;
+        let now = workers.shared.clock.now();
+        let checks = workers.shared.store.write(move |connection| {
+            store::end_deployments(connection, now)?;
+            store::interrupted(connection)
+        })?;
         if paused {
-            // Nothing goes on in the background: what was cut short has failed.
-            let cut = Error::new(ErrorCode::InvalidState, "the check was cut short by the end of the platform");
-            let now = workers.shared.clock.now();
-            for (account, epoch) in workers.shared.store.read(store::interrupted)? {
-                let outcome = Err(cut.clone());
-                workers
-                    .shared
-                    .store
-                    .write(move |connection| store::end_check(connection, &account.id, epoch, &outcome, now))?;
-            }
-        }
-        if !paused && (workers.shared.known() > 0 || !follow.is_empty()) {
-            for id in follow {
-                workers.spawn(follow::follow(Arc::clone(&workers.shared), id))?;
-            }
-            for (account, epoch) in workers.shared.store.read(store::interrupted)? {
-                workers.spawn(health::check_again(Arc::clone(&workers.shared), account, epoch))?;
-            }
-            workers.spawn(dispatch::take_up(Arc::clone(&workers.shared)))?;
+            workers.shared.end_checks(checks)?;
+        } else if workers.shared.known() > 0 || !follow.is_empty() || workers.shared.tasks.any_on_their_way()? {
+            workers.go_on(follow, checks)?;
         }
         Ok(workers)
     }
 
+    /// Takes up what an end of the platform cut short: tasks at workers, tasks on their way, checks.
+    fn go_on(&self, follow: Vec<String>, checks: Vec<(Account, i64)>) -> Result<()> {
+        for id in follow {
+            self.spawn(follow::follow(Arc::clone(&self.shared), id))?;
+        }
+        for (account, epoch) in checks {
+            self.spawn(health::check_again(Arc::clone(&self.shared), account, epoch))?;
+        }
+        self.spawn(dispatch::take_up(Arc::clone(&self.shared)))
+    }
+
     /// Runs `work` in the background; the first one starts its threads.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        self.shared.open()?;
         let mut runtime = self.runtime.lock();
+        // Under the lock: closing takes the runtime away under it, and no other comes after.
+        self.shared.open()?;
         let running = match &mut *runtime {
             Some(running) => running,
             none => {
@@ -139,9 +140,10 @@ impl Workers {
             let _ = done.send(work.await);
         })?;
         let outcome = thread::block_on(outcome, None);
-        outcome
-            .and_then(std::result::Result::ok)
-            .ok_or_else(|| Error::new(ErrorCode::InvalidState, "the platform was closed meanwhile"))
+        outcome.and_then(std::result::Result::ok).ok_or_else(|| match self.shared.open() {
+            Err(_) => Error::new(ErrorCode::InvalidState, "the platform was closed meanwhile"),
+            Ok(()) => Error::internal("a worker's background panicked"),
+        })
     }
 
     /// Runs a deployment on a thread of its own.
@@ -219,6 +221,18 @@ impl Shared {
         self.known.load(Ordering::SeqCst)
     }
 
+    /// Checks that were cut short have failed, where nothing goes on in the background.
+    fn end_checks(&self, checks: Vec<(Account, i64)>) -> Result<()> {
+        let (now, audit) = (self.clock.now(), self.audit.in_transaction());
+        self.store.write(move |connection| {
+            for (account, epoch) in checks {
+                let cut = Error::new(ErrorCode::InvalidState, "the check was cut short by the end of the platform");
+                health::end_in(connection, &audit, &account.id, epoch, &Err(cut), now)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Counts the accounts anew.
     pub(super) fn count(&self) -> Result<()> {
         let all: usize = self.store.read(store::counts)?.iter().map(|(_, count)| count).sum();
@@ -238,7 +252,7 @@ impl Shared {
     /// # Errors
     /// `proxy_target_invalid` for one that is not registered.
     pub(super) fn target_of(&self, workspace: &str) -> Result<Target> {
-        let account = self.store.read(|connection| store::get(connection, workspace))?;
+        let account = self.store.read(|connection| store::find(connection, workspace))?;
         let account = account.filter(|account| account.workspace == workspace);
         self.target(&account.ok_or_else(super::address::invalid_target)?)
     }

@@ -1,15 +1,14 @@
 //! Every statement that touches the tables of workers.
 
+use super::abandoned;
 use super::account::{Account, AccountError, AccountStatus, Deployment};
+use super::address::invalid_target;
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
 use crate::task::{self, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "workers", sql: include_str!("schema.sql") };
-
-/// How long a submission that may have been taken is worth ending: workers remember keys for a day.
-const ABANDONED_LIFE_MS: i64 = 24 * 3600 * 1000;
 
 /// Most characters of a detail that is kept.
 const LONGEST_DETAIL: usize = 512;
@@ -37,10 +36,20 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Account>> {
 
 /// The account with this id, or of this workspace.
 pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<Account>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE id = ?1 OR workspace = ?1")?;
-    let Some(mut account) = statement.query_row([id], read).optional()? else { return Ok(None) };
+    let Some(mut account) = find(connection, id)? else { return Ok(None) };
     account.active = task::remote_count(connection, &account.workspace)?;
     Ok(Some(account))
+}
+
+/// The same, without counting its tasks.
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Account>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE id = ?1 OR workspace = ?1")?;
+    Ok(statement.query_row([id], read).optional()?)
+}
+
+/// Whether a workspace is one of an account.
+pub(super) fn is_registered(connection: &Connection, workspace: &str) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM worker_account WHERE workspace = ?")?.exists([workspace])?)
 }
 
 /// How many accounts there are of each state.
@@ -51,15 +60,20 @@ pub(super) fn counts(connection: &Connection) -> Result<Vec<(AccountStatus, usiz
     Ok(rows.into_iter().filter_map(|(name, count)| Some((AccountStatus::from_name(&name)?, count as usize))).collect())
 }
 
-/// The ready account that offers a model and is used least, and of those the one whose last use is longest ago.
-pub(super) fn choose(connection: &Connection, model: &str, tried: &[String]) -> Result<Option<Account>> {
-    let mut ready = all(connection)?;
-    ready.retain(|account| {
-        account.status == AccountStatus::Ready
-            && !tried.contains(&account.id)
-            && account.models.as_ref().is_none_or(|models| models.iter().any(|known| known == model))
-    });
-    Ok(ready.into_iter().min_by_key(|account| (account.active, account.used_at, account.dispatched)))
+/// The ready account that offers a model and is used least, and of those the one whose last use is longest ago. None that was
+/// tried, nor one that may have the task with this key from before.
+pub(super) fn choose(connection: &Connection, key: &str, model: &str, tried: &[String]) -> Result<Option<Account>> {
+    let tried = serde_json::to_string(tried).map_err(|error| Error::internal(error.to_string()))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM worker_account AS account
+         WHERE status = 'ready' AND (models IS NULL OR EXISTS (SELECT 1 FROM json_each(models) WHERE value = ?1))
+           AND id NOT IN (SELECT value FROM json_each(?2))
+           AND NOT EXISTS (SELECT 1 FROM worker_abandoned WHERE workspace = account.workspace AND key = ?3)
+         ORDER BY (SELECT count(*) FROM task WHERE workspace = account.workspace AND status IN ('pending', 'processing')),
+                  used_at NULLS FIRST, dispatched, created_at, id
+         LIMIT 1",
+    )?;
+    Ok(statement.query_row(params![model, tried, key], read).optional()?)
 }
 
 /// Notes that a task is about to be sent.
@@ -69,9 +83,13 @@ pub(super) fn used(connection: &Connection, id: &str, now: Timestamp) -> Result<
 }
 
 /// Notes that a task was accepted.
+///
+/// # Errors
+/// `proxy_target_invalid` when the account was removed meanwhile.
 pub(super) fn accepted(connection: &Connection, id: &str) -> Result<()> {
-    connection.prepare_cached("UPDATE worker_account SET dispatched = dispatched + 1 WHERE id = ?")?.execute([id])?;
-    Ok(())
+    let mut statement =
+        connection.prepare_cached("UPDATE worker_account SET dispatched = dispatched + 1 WHERE id = ?")?;
+    if statement.execute([id])? == 1 { Ok(()) } else { Err(invalid_target()) }
 }
 
 pub(super) fn change(
@@ -92,18 +110,12 @@ pub(super) fn change(
 /// Lets an account go; its abandoned submissions go with it.
 pub(super) fn remove(connection: &Connection, account: &Account) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_account WHERE id = ?")?.execute([&account.id])?;
-    connection.prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ?")?.execute([&account.workspace])?;
-    Ok(())
+    abandoned::forget_all(connection, &account.workspace)
 }
 
-/// Begins a check; the epoch that its outcome has to name.
-///
-/// # Errors
-/// `invalid_state` from a state that may not become `checking`, and for an account that is being checked.
+/// Begins a check of an account as it is in this transaction; the epoch that its outcome has to name, so that an older check can no
+/// longer tell how the account stands.
 pub(super) fn begin_check(connection: &Connection, account: &Account, now: Timestamp) -> Result<i64> {
-    if !account.status.may_become(AccountStatus::Checking) {
-        return Err(wrong_state(account, "be checked"));
-    }
     let mut statement = connection.prepare_cached(
         "UPDATE worker_account SET status = 'checking', error_code = NULL, error_detail = NULL, epoch = epoch + 1, updated_at = ?2
          WHERE id = ?1 RETURNING epoch",
@@ -195,37 +207,13 @@ pub(super) fn deploy_ended(connection: &Connection, id: &str, ok: bool, output: 
     Ok(())
 }
 
-/// Keeps a submission that a worker may have taken.
-pub(super) fn abandon(
-    connection: &Connection,
-    workspace: &str,
-    key: &str,
-    request: &[u8],
-    now: Timestamp,
-) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM worker_abandoned WHERE created_at < ?")?
-        .execute([now.0 - ABANDONED_LIFE_MS])?;
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO worker_abandoned (workspace, key, request, created_at) VALUES (?, ?, ?, ?)",
-        )?
-        .execute(params![workspace, key, request, now.0])?;
-    Ok(())
-}
-
-/// The submissions that a worker may have taken: key and request.
-pub(super) fn abandoned(connection: &Connection, workspace: &str) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut statement = connection
-        .prepare_cached("SELECT key, request FROM worker_abandoned WHERE workspace = ? ORDER BY created_at")?;
-    let rows = statement.query_map([workspace], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn forget_abandoned(connection: &Connection, workspace: &str, key: &str) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ? AND key = ?")?
-        .execute(params![workspace, key])?;
+/// Deployments that an end of the platform cut short have failed.
+pub(super) fn end_deployments(connection: &Connection, now: Timestamp) -> Result<()> {
+    connection.execute(
+        "UPDATE worker_account SET deploy_finished_at = ?1, deploy_ok = 0
+         WHERE deploy_started_at IS NOT NULL AND deploy_finished_at IS NULL",
+        [now.0],
+    )?;
     Ok(())
 }
 
@@ -234,7 +222,7 @@ pub(super) fn wrong_state(account: &Account, what: &str) -> Error {
     let advice = match account.status {
         AccountStatus::Disabled => "Enable the account: that checks it too.",
         AccountStatus::Checking => "Wait until the check that runs has ended.",
-        _ => "See how the account stands.",
+        _ => "Ask for its health instead.",
     };
     Error::new(ErrorCode::InvalidState, format!("the account {workspace} is {status} and cannot {what}"))
         .with_action(advice)

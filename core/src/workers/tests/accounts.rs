@@ -257,3 +257,87 @@ fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() 
     workers.update(&id, AccountChange { token, ..change() }, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
 }
+
+#[test]
+fn an_account_that_is_disabled_while_it_seems_to_be_well_again_stays_disabled() {
+    let slow = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&slow);
+    let fake = Fake::start(move |_| {
+        if !switch.load(Ordering::SeqCst) {
+            return Say::Close;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        Say::Json(200, json!({"ok": true}))
+    });
+    let gateway = super::host(|settings| {
+        gateway_settings(settings);
+        settings.workers.recheck_interval = std::time::Duration::from_millis(50);
+    });
+    add(&gateway.platform, "team-a", &fake.url());
+    let workers = gateway.platform.workers().unwrap();
+    workers.health("team-a", &caller()).unwrap();
+    slow.store(true, Ordering::SeqCst);
+    let before = fake.count("GET", "/health");
+    until("it is asked again", || fake.count("GET", "/health") > before);
+    // The question is under way.
+    workers.disable("team-a", &caller()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(900));
+    assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Disabled);
+    assert_eq!(workers.health("team-a", &caller()).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(workers.enable("team-a", &caller()).unwrap().status, AccountStatus::Ready);
+    assert_eq!(workers.enable("team-a", &caller()).unwrap_err().code(), ErrorCode::InvalidState);
+}
+
+#[test]
+fn a_check_of_the_old_address_says_nothing_of_the_new_one() {
+    let old = Fake::start(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        Say::Json(200, json!({"ok": true}))
+    });
+    let new = Fake::start(|_| Say::Json(503, json!({})));
+    let gateway = gateway();
+    let workers = gateway.platform.workers().unwrap();
+    let account = add(&gateway.platform, "team-a", &old.url());
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| workers.health("team-a", &caller()).unwrap());
+        until("it is being checked", || status(&gateway.platform, "team-a") == AccountStatus::Checking);
+        let change = AccountChange { address: Some(new.url()), ..AccountChange::default() };
+        let changed = workers.update(&account.id, change, &caller()).unwrap();
+        assert_eq!(changed.status, AccountStatus::Failed);
+        check.join().unwrap();
+    });
+    assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Failed);
+}
+
+#[test]
+fn an_own_key_is_not_sent_to_another_host() {
+    let (fake, other) = (Fake::well(|_| Say::Close), Fake::well(|_| Say::Close));
+    let gateway = gateway();
+    let workers = gateway.platform.workers().unwrap();
+    let new = NewAccount::new("team-a", SecretText::new(TOKEN_ID), SecretText::new(TOKEN_SECRET));
+    let id = workers.add(new.address(fake.url()).api_key(SecretText::new("canary-own-key")), &caller()).unwrap().id;
+    let there = || AccountChange { address: Some(other.url()), ..AccountChange::default() };
+    assert_eq!(workers.update(&id, there(), &caller()).unwrap_err().code(), ErrorCode::ValidationError);
+    assert_eq!(workers.get(&id).unwrap().address, fake.url());
+    let change = AccountChange { api_key: Some(SecretText::new("another-key")), ..there() };
+    assert_eq!(workers.update(&id, change, &caller()).unwrap().address, other.url());
+    workers.health(&id, &caller()).unwrap();
+    assert!(other.seen().iter().all(|seen| seen.head.contains("another-key")));
+}
+
+#[test]
+fn every_address_that_a_name_stands_for_is_judged() {
+    let fake = Fake::well(|_| Say::Close);
+    let named = format!("http://localhost:{}", fake.address.port());
+    for (network, expected) in [("127.0.0.0/8", AccountStatus::Ready), ("10.0.0.0/8", AccountStatus::Failed)] {
+        let gateway = super::host(|settings| {
+            gateway_settings(settings);
+            settings.workers.networks = vec![network.to_owned(), "::1/128".to_owned()];
+        });
+        add(&gateway.platform, "team-a", &named);
+        let before = fake.seen().len();
+        let account = gateway.platform.workers().unwrap().health("team-a", &caller()).unwrap();
+        assert_eq!(account.status, expected, "{network}: {:?}", account.error);
+        assert_eq!(fake.seen().len() > before, expected == AccountStatus::Ready, "{network}");
+    }
+}

@@ -3,11 +3,14 @@
 use super::fake::{Fake, Say};
 use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
 use crate::catalog::Catalog;
-use crate::task::{Prepared, SubmitOptions};
-use crate::workers::AccountStatus;
+use crate::task::{Draft, Prepared, SentOff, SubmitOptions};
+use crate::workers::abandoned::{self, Left};
 use crate::workers::protocol::submission;
-use crate::{ErrorCode, GenerateRequest, Status};
+use crate::workers::{AccountStatus, Workers, store};
+use crate::{ErrorCode, GenerateRequest, Platform, Status};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -155,6 +158,152 @@ fn one_key_makes_one_task_also_while_it_is_on_its_way() {
     assert_eq!(gateway.platform.submit_with(&picture(1), &options).unwrap().id, "team-a::abc");
 }
 
+/// A task that its gateway sent to team-a and then died.
+fn strand(workers: &Workers, draft: &Draft) -> String {
+    let sent = workers.shared.tasks.send_off(draft, |_| Ok(Some(("team-a".to_owned(), ())))).unwrap();
+    let SentOff::To(sending, ()) = sent else { panic!("it is on its way") };
+    sending.task.id
+}
+
+fn draft(platform: &Platform, seed: i64, options: &SubmitOptions) -> Draft {
+    match platform.workers().unwrap().shared.tasks.prepare(&picture(seed), options).unwrap() {
+        Prepared::New(draft) => draft,
+        Prepared::Known(_) => panic!("it is new"),
+    }
+}
+
+/// A worker that has every task under the id `taken-before`, and says how its tasks stand by `status`.
+fn has_it(status: &'static str) -> impl Fn(&super::fake::Received) -> Say {
+    move |request| match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/generate_direct") => Say::Json(202, json!({"task_id": "taken-before", "status": "pending"})),
+        ("POST", _) => Say::Json(202, json!({})),
+        _ => Say::Json(200, json!({"status": status, "progress": 1})),
+    }
+}
+
+#[test]
+fn a_task_that_a_worker_may_have_taken_before_a_crash_is_ended_there_when_both_are_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::well(has_it("processing"));
+    let address = fake.address;
+    let stranded = {
+        let platform = open(&folder, gateway_settings);
+        add_ready(&platform, "team-a", &fake.url());
+        let stranded = strand(platform.workers().unwrap(), &draft(&platform, 4, &SubmitOptions::default()));
+        platform.close(Duration::from_secs(5)).unwrap();
+        stranded
+    };
+    // The gateway is back before its worker: nobody listens there.
+    drop(fake);
+    until("nobody listens", || std::net::TcpStream::connect(address).is_err());
+    let platform = open(&folder, gateway_settings);
+    until("it ran here", || platform.status(&stranded).unwrap().status == Status::Done);
+    assert_eq!(platform.status(&stranded).unwrap().workspace, None);
+    let fake = Fake::well_at(address, has_it("processing"));
+    platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
+    until("it is ended there", || fake.count("POST", "/tasks/taken-before/cancel") == 1);
+}
+
+#[test]
+fn what_is_accepted_after_all_is_not_ended_by_the_cleaning_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::well(has_it("processing"));
+    {
+        let platform = open(&folder, gateway_settings);
+        add_ready(&platform, "team-a", &fake.url());
+        strand(platform.workers().unwrap(), &draft(&platform, 4, &SubmitOptions::default()));
+        platform.close(Duration::from_secs(5)).unwrap();
+    }
+    let platform = open(&folder, gateway_settings);
+    until("it is there", || platform.status("team-a::taken-before").is_ok());
+    platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
+    // Another check, after which the first one's cleaning up has long ended.
+    platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
+    assert_eq!(fake.count("POST", "/tasks/taken-before/cancel"), 0);
+    assert_eq!(fake.count("POST", "/generate_direct"), 1);
+}
+
+#[test]
+fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
+    let gateway = gateway();
+    let account = add_ready(&gateway.platform, "team-a", &Fake::well(|_| Say::Close).url());
+    let shared = &gateway.platform.workers().unwrap().shared;
+    let left = Left { workspace: "team-a".to_owned(), key: "key-1".to_owned(), request: Vec::new().into() };
+    let chosen = |key: &str| shared.store.read(|db| store::choose(db, key, "tiny-image", &[])).unwrap();
+    let kept = left.clone();
+    shared.store.write(move |db| abandoned::keep(db, &kept, crate::task::Timestamp::now())).unwrap();
+    assert_eq!((chosen("key-1"), chosen("key-2").map(|account| account.id)), (None, Some(account.id.clone())));
+    shared.store.write(|db| abandoned::forget(db, "team-a", "key-1")).unwrap();
+    assert_eq!(chosen("key-1").map(|account| account.id), Some(account.id));
+    // For a workspace that is let go nothing is kept.
+    gateway.platform.workers().unwrap().remove("team-a", &super::caller()).unwrap();
+    shared.store.write(move |db| abandoned::keep(db, &left, crate::task::Timestamp::now())).unwrap();
+    let count = |db: &rusqlite::Connection| {
+        Ok(db.query_row("SELECT count(*) FROM worker_abandoned", [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(shared.store.read(count).unwrap(), 0);
+}
+
+#[test]
+fn a_gateway_that_was_away_for_longer_than_a_task_may_take_asks_before_it_gives_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&ended);
+    let fake = Fake::well(move |request| match switch.load(Ordering::SeqCst) {
+        false => has_it("processing")(request),
+        true => has_it("done")(request),
+    });
+    let settings = |settings: &mut crate::Settings| {
+        gateway_settings(settings);
+        settings.image_stale = Duration::from_secs(2);
+    };
+    {
+        let platform = open(&folder, settings);
+        add_ready(&platform, "team-a", &fake.url());
+        let task = platform.submit(&picture(1)).unwrap();
+        until("it runs", || platform.status(&task.id).unwrap().status == Status::Processing);
+        platform.close(Duration::from_secs(5)).unwrap();
+    }
+    ended.store(true, Ordering::SeqCst);
+    std::thread::sleep(Duration::from_millis(2200));
+    let platform = open(&folder, settings);
+    done(&until_ended(&platform, "team-a::taken-before"));
+}
+
+#[test]
+fn of_two_that_are_equally_busy_the_one_that_rested_longer_is_used() {
+    let fakes: Vec<_> = (0..2).map(|_| Fake::well(numbered())).collect();
+    let gateway = gateway();
+    for (index, fake) in fakes.iter().enumerate() {
+        add_ready(&gateway.platform, &format!("team-{index}"), &fake.url());
+    }
+    let mut seed = 0;
+    let mut next = || {
+        seed += 1;
+        let task = gateway.platform.submit(&picture(seed)).unwrap();
+        done(&until_ended(&gateway.platform, &task.id));
+        task.workspace.unwrap()
+    };
+    assert_eq!([next(), next()], ["team-0", "team-1"]);
+    let workers = gateway.platform.workers().unwrap();
+    workers.disable("team-0", &super::caller()).unwrap();
+    assert_eq!([next(), next(), next()], ["team-1"; 3]);
+    workers.enable("team-0", &super::caller()).unwrap();
+    assert_eq!([next(), next()], ["team-0", "team-1"], "by rest, not by how many it ever had");
+}
+
+/// A worker that gives each task an id of its own and has done it at once.
+fn numbered() -> impl Fn(&super::fake::Received) -> Say {
+    let count = AtomicUsize::new(0);
+    move |request| match request.path.as_str() {
+        "/generate_direct" => {
+            let id = format!("task-{}", count.fetch_add(1, Ordering::SeqCst));
+            Say::Json(202, json!({"task_id": id, "status": "pending"}))
+        }
+        _ => Say::Json(200, json!({"status": "done", "progress": 100})),
+    }
+}
+
 #[test]
 fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_way() {
     let worker = worker(|_| {});
@@ -166,9 +315,8 @@ fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_
         // As if the gateway had died between the commit and the request.
         let workers = platform.workers().unwrap();
         let options = SubmitOptions::default().idempotency("someone", "key-1");
-        let Prepared::New(draft) = workers.shared.tasks.prepare(&picture(4), &options).unwrap() else { panic!("new") };
-        let sent = workers.shared.tasks.send_off(&draft, |_| Ok(Some(("team-a".to_owned(), ())))).unwrap();
-        let stranded = sent.ok().flatten().unwrap().0.task.id;
+        let draft = draft(&platform, 4, &options);
+        let stranded = strand(workers, &draft);
         platform.close(Duration::from_secs(5)).unwrap();
         (followed, stranded)
     };

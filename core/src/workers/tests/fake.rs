@@ -41,7 +41,11 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) fn start(script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), script)
+    }
+
+    fn start_at(address: SocketAddr, script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let script: Arc<Script> = Arc::new(script);
@@ -60,7 +64,12 @@ impl Fake {
 
     /// One that passes checks, and otherwise does as it is told.
     pub(super) fn well(script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
-        Self::start(move |request| match request.path.as_str() {
+        Self::well_at("127.0.0.1:0".parse().unwrap(), script)
+    }
+
+    /// The same at an address where one was before.
+    pub(super) fn well_at(address: SocketAddr, script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
+        Self::start_at(address, move |request| match request.path.as_str() {
             "/health" => Say::Json(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
             "/models" => Say::Json(404, json!({})),
             _ => script(request),

@@ -1,0 +1,149 @@
+//! What a host lends: functions of JavaScript that give keys and take checkpoints, and a clock that is set.
+//!
+//! A thread of the core that needs an answer asks with a number, waits, and JavaScript answers under it. Nobody waits for an
+//! environment that blocks: [`Lender::end`] lets all go before its thread does.
+
+use must::Host;
+use must::clock::{Clock as _, ManualClock};
+use must::secrets::SecretText;
+use napi::bindgen_prelude::{FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+/// How long JavaScript may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What JavaScript's function is called with: the question's number, what is asked for, and the checkpoint where one is handed over.
+pub(crate) type AskArgs = FnArgs<(u32, String, Option<String>)>;
+
+type Question = (u32, &'static str, Option<String>);
+type Reply = Result<SecretText, String>;
+
+/// Which functions JavaScript has.
+#[napi(object)]
+pub struct NativeLent {
+    /// Whether it gives master keys.
+    pub master_keys: bool,
+    /// Whether it gives audit keys.
+    pub audit_keys: bool,
+    /// Whether it takes checkpoints.
+    pub anchor: bool,
+}
+
+/// A clock that stands still until it is told to go on.
+#[napi]
+pub struct NativeClock(Arc<ManualClock>);
+
+#[napi]
+impl NativeClock {
+    /// Shows this many milliseconds since 1970, UTC.
+    #[napi(constructor)]
+    pub fn new(milliseconds: i64) -> napi::Result<Self> {
+        let clock = ManualClock::at(milliseconds).map_err(|error| napi::Error::from_reason(error.detail()))?;
+        Ok(Self(Arc::new(clock)))
+    }
+
+    /// Milliseconds since 1970.
+    #[napi]
+    pub fn now(&self) -> i64 {
+        self.0.now().0
+    }
+
+    /// Goes on by this many milliseconds.
+    #[napi]
+    pub fn advance(&self, milliseconds: f64) {
+        self.0.advance(Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default());
+    }
+}
+
+/// The questions of one platform.
+pub(crate) struct Lender {
+    ask: ThreadsafeFunction<Question, (), AskArgs, napi::Status, false, true>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    last: u32,
+    ended: bool,
+    questions: HashMap<u32, SyncSender<Reply>>,
+}
+
+impl Lender {
+    pub(crate) fn new(ask: &Function<'_, AskArgs, ()>) -> napi::Result<Arc<Self>> {
+        let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(|context| {
+            let (number, what, text) = context.value;
+            Ok((number, what.to_owned(), text).into())
+        })?;
+        Ok(Arc::new(Self { ask, waiting: Mutex::default() }))
+    }
+
+    /// What the core gets.
+    pub(crate) fn host(self: &Arc<Self>, lent: &NativeLent, clock: Option<&NativeClock>) -> Host {
+        let mut host = Host::default();
+        let keys = |what| {
+            let lender = Arc::clone(self);
+            Arc::new(move || lender.answer(what, None)) as must::secrets::KeyCallback
+        };
+        host.master_keys = lent.master_keys.then(|| keys("masterKeys"));
+        host.audit_keys = lent.audit_keys.then(|| keys("auditKeys"));
+        if lent.anchor {
+            let lender = Arc::clone(self);
+            host.anchor = Some(Arc::new(move |note| lender.answer("anchor", Some(note.to_owned())).map(drop)));
+        }
+        if let Some(clock) = clock {
+            host.clock = Arc::clone(&clock.0) as _;
+        }
+        host
+    }
+
+    /// Takes an answer of JavaScript.
+    pub(crate) fn take(&self, number: u32, reply: Reply) {
+        if let Some(waiting) = self.waiting.lock().questions.remove(&number) {
+            let _ = waiting.send(reply);
+        }
+    }
+
+    /// Lets go of whoever waits, now and later: the thread of JavaScript is about to block.
+    pub(crate) fn end(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.ended = true;
+        waiting.questions.clear();
+    }
+
+    fn answer(&self, what: &'static str, text: Option<String>) -> Reply {
+        let (sender, receiver) = sync_channel(1);
+        let number = {
+            let mut waiting = self.waiting.lock();
+            if waiting.ended {
+                return Err(ending());
+            }
+            waiting.last = waiting.last.wrapping_add(1);
+            let number = waiting.last;
+            waiting.questions.insert(number, sender);
+            number
+        };
+        if self.ask.call((number, what, text), ThreadsafeFunctionCallMode::NonBlocking) != napi::Status::Ok {
+            self.waiting.lock().questions.remove(&number);
+            return Err(ending());
+        }
+        receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            self.waiting.lock().questions.remove(&number);
+            Err(match error {
+                std::sync::mpsc::RecvTimeoutError::Timeout => {
+                    format!("its function did not answer within {} s", PATIENCE.as_secs())
+                }
+                std::sync::mpsc::RecvTimeoutError::Disconnected => ending(),
+            })
+        })
+    }
+}
+
+fn ending() -> String {
+    "its environment is ending".to_owned()
+}

@@ -1,0 +1,93 @@
+//! Where a task belongs in a trace that goes through several programs: W3C trace context, kept with the task, so that whoever runs
+//! it, now or after a restart, here or at a worker, tells of it under the same trace.
+//!
+//! <https://www.w3.org/TR/trace-context/#traceparent-header>
+
+use crate::error::Result;
+use crate::store::Migration;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+pub(crate) const MIGRATION: Migration = Migration { name: "trace", sql: "ALTER TABLE task ADD COLUMN trace TEXT;" };
+
+/// The header `traceparent`: a trace, and the span in it that a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceParent {
+    trace_id: String,
+    parent_id: String,
+    flags: String,
+}
+
+impl TraceParent {
+    /// Reads the header; none when it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split('-');
+        let (version, trace_id, parent_id, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let hex = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let some = |text: &str| text.bytes().any(|byte| byte != b'0');
+        // Later versions may have more fields after these.
+        let good = hex(version, 2) && version != "ff" && (version != "00" || fields.next().is_none());
+        let good =
+            good && hex(trace_id, 32) && some(trace_id) && hex(parent_id, 16) && some(parent_id) && hex(flags, 2);
+        let owned = || Self { trace_id: trace_id.to_owned(), parent_id: parent_id.to_owned(), flags: flags.to_owned() };
+        good.then(owned)
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.trace_id
+    }
+
+    /// The span that the request came from: 16 hexadecimal digits.
+    #[must_use]
+    pub fn parent_id(&self) -> &str {
+        &self.parent_id
+    }
+}
+
+impl std::fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "00-{}-{}-{}", self.trace_id, self.parent_id, self.flags)
+    }
+}
+
+/// Keeps a task's trace.
+pub(super) fn keep(connection: &Connection, task: &str, trace: &TraceParent) -> Result<()> {
+    connection.prepare_cached("UPDATE task SET trace = ? WHERE id = ?")?.execute(params![trace.to_string(), task])?;
+    Ok(())
+}
+
+/// A task's trace.
+pub(super) fn get(connection: &Connection, task: &str) -> Result<Option<TraceParent>> {
+    let mut statement = connection.prepare_cached("SELECT trace FROM task WHERE id = ?")?;
+    let text: Option<Option<String>> = statement.query_row([task], |row| row.get(0)).optional()?;
+    Ok(text.flatten().and_then(|text| TraceParent::parse(&text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TraceParent;
+
+    #[test]
+    fn only_what_the_standard_allows_is_read() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let read = TraceParent::parse(good).unwrap();
+        assert_eq!((read.trace_id(), read.parent_id()), ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"));
+        assert_eq!(read.to_string(), good);
+        assert!(TraceParent::parse(&format!("01{}-more", &good[2..])).is_some(), "a later version");
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceParent::parse(bad), None, "{bad}");
+        }
+    }
+}

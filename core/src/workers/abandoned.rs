@@ -1,0 +1,111 @@
+//! Submissions that a worker may or may not have taken before it fell silent, and that another place took over since: noted in the
+//! transaction that moved them, and ended at that worker when it is back. The same submission again tells its id there.
+//!
+//! Owns the table `worker_abandoned`.
+
+use super::dispatch::submit_to;
+use super::follow::cancel_there;
+use super::protocol::Verdict;
+use super::service::Shared;
+use crate::error::{Error, Result};
+use crate::task::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::sync::Arc;
+
+/// How long a submission that may have been taken is worth ending: workers remember keys for a day.
+const LIFE_MS: i64 = 24 * 3600 * 1000;
+
+/// Most submissions that are kept for one worker; the oldest go first. One that is never ended there only wastes its time.
+const MOST: u32 = 64;
+
+/// A submission that a worker may have taken.
+#[derive(Debug, Clone)]
+pub(super) struct Left {
+    pub(super) workspace: String,
+    /// The idempotency key of the submission.
+    pub(super) key: String,
+    pub(super) request: Arc<[u8]>,
+}
+
+/// Keeps a submission for as long as its worker is an account.
+pub(super) fn keep(connection: &Connection, left: &Left, now: Timestamp) -> Result<()> {
+    connection.prepare_cached("DELETE FROM worker_abandoned WHERE created_at < ?")?.execute([now.0 - LIFE_MS])?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO worker_abandoned (workspace, key, request, created_at)
+             SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM worker_account WHERE workspace = ?1)",
+        )?
+        .execute(params![left.workspace, left.key, &*left.request, now.0])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM worker_abandoned WHERE workspace = ?1 AND key IN (
+                 SELECT key FROM worker_abandoned WHERE workspace = ?1 ORDER BY created_at DESC, key LIMIT -1 OFFSET ?2)",
+        )?
+        .execute(params![left.workspace, MOST])?;
+    Ok(())
+}
+
+/// Lets a submission go.
+pub(super) fn forget(connection: &Connection, workspace: &str, key: &str) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ? AND key = ?")?
+        .execute(params![workspace, key])?;
+    Ok(())
+}
+
+/// Lets every submission of a workspace go, with its account.
+pub(super) fn forget_all(connection: &Connection, workspace: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ?")?.execute([workspace])?;
+    Ok(())
+}
+
+/// The first submission after `key` that is still worth ending.
+fn next(connection: &Connection, workspace: &str, key: &str, now: Timestamp) -> Result<Option<(String, Vec<u8>)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key, request FROM worker_abandoned WHERE workspace = ? AND key > ? AND created_at >= ? ORDER BY key LIMIT 1",
+    )?;
+    let row = statement.query_row(params![workspace, key, now.0 - LIFE_MS], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(row.optional()?)
+}
+
+/// Ends, at a worker that is back, what it may have taken. What cannot be ended now stays for the next time.
+pub(super) async fn end_all(shared: &Arc<Shared>, workspace: &str) {
+    let mut after = String::new();
+    loop {
+        let (place, last) = (workspace.to_owned(), after.clone());
+        let found = shared.blocking(move |shared| {
+            let now = shared.clock.now();
+            let Some(found) = shared.store.read(|connection| next(connection, &place, &last, now))? else {
+                return Ok(None);
+            };
+            Ok(Some((shared.target_of(&place)?, found)))
+        });
+        let (target, (key, request)) = match found.await {
+            Ok(Some(found)) => found,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(workspace, code = error.code().as_str(), "abandoned tasks could not be looked for");
+                return;
+            }
+        };
+        let known = match submit_to(shared, &target, &key, &request, None).await {
+            Ok(Verdict::Accepted(id)) => cancel_there(shared, &target, &id).await,
+            // It looked for the key, does not have it, and does not want it.
+            Ok(Verdict::Refused { sure: true, .. }) => Ok(()),
+            Ok(Verdict::Refused { error, .. } | Verdict::Unclear(error)) => Err(error),
+            Err(reason) => Err(Error::from(reason)),
+        };
+        if let Err(error) = known {
+            tracing::warn!(workspace, detail = error.detail(), "an abandoned task could not be ended");
+            return;
+        }
+        let (place, ended) = (workspace.to_owned(), key.clone());
+        let forgotten =
+            shared.blocking(move |shared| shared.store.write(move |connection| forget(connection, &place, &ended)));
+        if let Err(error) = forgotten.await {
+            tracing::warn!(workspace, code = error.code().as_str(), "an abandoned task could not be forgotten");
+            return;
+        }
+        after = key;
+    }
+}

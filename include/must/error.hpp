@@ -1,0 +1,54 @@
+/// @file
+/// What goes wrong: must::Error, which every call of this layer throws when it fails.
+#ifndef MUST_ERROR_HPP
+#define MUST_ERROR_HPP
+
+#include "../must.h"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace must {
+
+/// What went wrong, as a value to branch on: `MUST_VALIDATION_ERROR` and so on.
+using ErrorCode = ::must_code_t;
+
+/// A failure: what kind, what happened, what to do.
+class Error : public std::runtime_error {
+ public:
+  /// An error as the library gives it.
+  Error(ErrorCode code, const std::string &detail, std::string user_action)
+      : std::runtime_error(name_of(code) + ": " + detail), code_(code), detail_(detail), user_action_(std::move(user_action)) {}
+  /// With what a person can do about errors of this code in general.
+  Error(ErrorCode code, const std::string &detail) : Error(code, detail, action_of(code)) {}
+
+  /// The code to branch on.
+  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+  /// Its stable name, such as `validation_error`.
+  [[nodiscard]] std::string code_name() const { return name_of(code_); }
+  /// What happened, in one line.
+  [[nodiscard]] const std::string &detail() const noexcept { return detail_; }
+  /// What a person can do about it, in one line.
+  [[nodiscard]] const std::string &user_action() const noexcept { return user_action_; }
+  /// Whether the same call may succeed later without a change by the caller.
+  [[nodiscard]] bool is_retryable() const noexcept { return must_code_is_retryable(code_); }
+
+ private:
+  static std::string name_of(ErrorCode code) {
+    const char *name = must_code_name(code);
+    return name != nullptr ? name : "unknown";
+  }
+  static std::string action_of(ErrorCode code) {
+    const char *action = must_code_user_action(code);
+    return action != nullptr ? action : "";
+  }
+
+  ErrorCode code_;
+  std::string detail_;
+  std::string user_action_;
+};
+
+}  // namespace must
+
+#endif  // MUST_ERROR_HPP

@@ -1,0 +1,173 @@
+/// @file
+/// A running platform in one data folder: must::Platform, where everything begins.
+#ifndef MUST_PLATFORM_HPP
+#define MUST_PLATFORM_HPP
+
+#include "access.hpp"
+#include "accounts.hpp"
+#include "audit.hpp"
+#include "call.hpp"
+#include "handle.hpp"
+#include "host.hpp"
+#include "http.hpp"
+#include "load.hpp"
+#include "log.hpp"
+#include "request.hpp"
+#include "secrets.hpp"
+#include "settings.hpp"
+#include "task.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace must {
+
+/// A running platform in one data folder. Its destructor closes it. Every call throws `invalid_state` once it is closed.
+class Platform {
+ public:
+  /// Opens the data folder, brings back what a crash interrupted, and starts to work. Throws `validation_error`,
+  /// `data_dir_locked`, `dependency_unavailable` when the folder cannot be written, `storage_full`, `storage_corrupt`.
+  explicit Platform(const Settings &settings) { open(settings, must_platform_open); }
+  /// The same, and what the platform logs goes to `log`: records at least as important as `Settings::log_level`.
+  Platform(const Settings &settings, LogFunction log) {
+    if (!log) throw Error(MUST_VALIDATION_ERROR, "the log function is empty", "Pass a function, or leave it out.");
+    auto logger = std::make_unique<detail::Logger>(detail::Logger{std::move(log)});
+    open(settings, must_platform_open_with_log, &detail::Logger::call, static_cast<void *>(logger.get()),
+         &detail::Logger::destroy);
+    static_cast<void>(logger.release());  // The library's now; `destroy` ends it.
+  }
+  /// The same with what a host lends: keys, a place for checkpoints, logs, a clock.
+  Platform(const Settings &settings, const Host &host) { open(settings, must_platform_open_with_host, host.handle()); }
+  /// The same with the defaults.
+  explicit Platform(std::string_view data_dir) : Platform(Settings(data_dir)) {}
+
+  /// The catalog: a JSON array with one object a model.
+  [[nodiscard]] std::string models() const {
+    detail::BufferHandle buffer;
+    detail::call(must_models, platform_.get(), buffer.out());
+    return std::string(detail::text_of(buffer));
+  }
+
+  /// Checks the request, makes a durable task of it and queues it. Does not wait for the result. Throws `validation_error`,
+  /// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; there is no task then.
+  [[nodiscard]] Task submit(const GenerateRequest &request) const {
+    std::vector<must_image_t> images;
+    for (const auto &[name, bytes] : request.images()) {
+      images.push_back({name.data(), name.size(), reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size()});
+    }
+    const std::string json = request.json();
+    detail::TaskHandle task;
+    detail::call(must_submit, platform_.get(), json.data(), json.size(), images.data(), images.size(), task.out());
+    return Task(platform_.get(), must_task_id(task.get()));
+  }
+
+  /// The task with this id, whether there is one or not: its members say.
+  [[nodiscard]] Task task(std::string_view id) const { return Task(platform_.get(), std::string(id)); }
+
+  /// Tasks of every status. Throws `validation_error` for a query that makes no sense.
+  [[nodiscard]] Page tasks(const Query &query = {}) const { return list(must_tasks, query); }
+
+  /// Finished tasks with a result. Throws as `tasks`.
+  [[nodiscard]] Page gallery(const Query &query = {}) const { return list(must_gallery, query); }
+
+  /// API keys and generation sessions. Like the four below it is a light value that may be kept; it does not keep the platform.
+  [[nodiscard]] Auth auth() const noexcept { return Auth(platform_.get()); }
+  /// Admin sessions.
+  [[nodiscard]] Admin admin() const noexcept { return Admin(platform_.get()); }
+  /// Secrets in the vault.
+  [[nodiscard]] Secrets secrets() const noexcept { return Secrets(platform_.get()); }
+  /// Accounts of workers.
+  [[nodiscard]] Accounts accounts() const noexcept { return Accounts(platform_.get()); }
+  /// The audit log.
+  [[nodiscard]] Audit audit() const noexcept { return Audit(platform_.get()); }
+
+  /// Makes an administrative call by name, such as one that only a later library has: `arguments` and the answer are JSON, see
+  /// docs/calls.md. The answer may hold a secret; whoever keeps it wipes it. Throws the errors of the call; `not_found` for a
+  /// name that there is none of; `validation_error` that names the argument at fault and quotes nothing of it.
+  [[nodiscard]] std::string call(std::string_view name, std::string_view arguments = "{}") const {
+    detail::BufferHandle buffer;
+    detail::call(must_call, platform_.get(), name.data(), name.size(), arguments.data(), arguments.size(), buffer.out());
+    return std::string(detail::text_of(buffer));
+  }
+
+  /// Serves the HTTP face at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one. Throws
+  /// `validation_error` for an address that is none, `dependency_unavailable` when it is taken.
+  [[nodiscard]] Server serve(std::string_view address) const {
+    Server server;
+    detail::call(must_serve, platform_.get(), address.data(), address.size(), server.server_.out());
+    return server;
+  }
+
+  /// Answers one HTTP request without a socket. `head` is a JSON object with `method`, `target`, `headers` (pairs) and `peer`.
+  /// Throws `validation_error` for what is no HTTP request; every refusal of the request itself is an answer.
+  [[nodiscard]] Response handle(std::string_view head, std::string_view body = {}) const {
+    Response response;
+    detail::call(must_handle, platform_.get(), head.data(), head.size(), reinterpret_cast<const std::uint8_t *>(body.data()),
+                 body.size(), response.answer_.out());
+    return response;
+  }
+
+  /// What the platform counts and measures, in the text format of Prometheus. Throws `dependency_unavailable`.
+  [[nodiscard]] std::string metrics() const {
+    detail::BufferHandle buffer;
+    detail::call(must_metrics, platform_.get(), buffer.out());
+    return std::string(detail::text_of(buffer));
+  }
+
+  /// How the lanes and their pipelines stand.
+  [[nodiscard]] Load load() const {
+    detail::BufferHandle buffer;
+    detail::call(must_load, platform_.get(), buffer.out());
+    return detail::answer<Load>("must_load", buffer);
+  }
+
+  /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
+  /// not finished go on when the folder is opened again. Closing again does nothing.
+  void close(Timeout deadline = std::chrono::seconds(10)) const {
+    detail::call(must_platform_close, platform_.get(), static_cast<int64_t>(deadline.count()));
+  }
+
+  /// The handle, for functions of must.h; it stays this object's.
+  [[nodiscard]] must_platform_t *handle() const noexcept { return platform_.get(); }
+
+ private:
+  /// Opens the platform by a function that takes the settings, then `arguments`, then the place for the handle.
+  template <typename Function, typename... Arguments>
+  void open(const Settings &settings, Function function, Arguments... arguments) {
+    if (must_abi_version() < MUST_ABI_VERSION) {
+      throw Error(MUST_INVALID_STATE, std::string("libmust ") + must_version() + " is older than its header",
+                  "Install the libmust that the program was built with, or a later one.");
+    }
+    const detail::WipedText json = detail::dumped(settings.to_json());
+    detail::call(function, json.data(), json.size(), arguments..., platform_.out());
+  }
+
+  template <typename Function>
+  [[nodiscard]] Page list(Function function, const Query &query) const {
+    const std::string json = query.json();
+    detail::PageHandle handle;
+    detail::call(function, platform_.get(), json.data(), json.size(), handle.out());
+    Page page{{}, must_page_total(handle.get()), must_page_has_more(handle.get())};
+    for (std::size_t index = 0; index < must_page_size(handle.get()); ++index) {
+      detail::TaskHandle task;
+      detail::call(must_page_task, handle.get(), index, task.out());
+      page.items.emplace_back(task.get());
+    }
+    return page;
+  }
+
+  detail::PlatformHandle platform_;
+};
+
+/// Version of the library, such as `0.1.0`.
+[[nodiscard]] inline const char *version() noexcept { return must_version(); }
+
+}  // namespace must
+
+#endif  // MUST_PLATFORM_HPP

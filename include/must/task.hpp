@@ -1,0 +1,264 @@
+/// @file
+/// A task: must::Task to work with it, must::Snapshot as it stood, must::Events as it goes on, must::Media that came of it.
+#ifndef MUST_TASK_HPP
+#define MUST_TASK_HPP
+
+#include "handle.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <ios>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace must {
+
+/// Where a task stands. It moves from pending over processing to done or failed, never back.
+enum class Status : int32_t {
+  pending = MUST_STATUS_PENDING,
+  processing = MUST_STATUS_PROCESSING,
+  done = MUST_STATUS_DONE,
+  failed = MUST_STATUS_FAILED,
+};
+
+/// The stable name of a status.
+[[nodiscard]] inline const char *to_string(Status status) noexcept {
+  switch (status) {
+    case Status::pending: return "pending";
+    case Status::processing: return "processing";
+    case Status::done: return "done";
+    case Status::failed: return "failed";
+  }
+  return "";
+}
+
+/// A task as it stood when it was asked for.
+struct Snapshot {
+  std::string id;            ///< Stable id.
+  std::string model;         ///< Catalog id of the model.
+  std::string mode;          ///< Mode of the model.
+  std::string prompt;        ///< What to show.
+  Status status{};           ///< Where it stands.
+  int progress = 0;          ///< 0 to 100, never falling.
+  std::string stage;         ///< Name of the stage it is in.
+  std::string stage_detail;  ///< More about the stage, such as `step 3 of 20`.
+  std::int64_t seed = 0;     ///< Seed in use; drawn when -1 was asked for.
+  ErrorCode error_code{};    ///< Why it failed; `MUST_OK` unless it did.
+  std::string error_detail;  ///< What happened when it failed.
+  std::string json;          ///< Everything about it, as the JSON object that every language shows.
+
+  Snapshot() = default;
+  /// Copies what a handle of the C interface holds.
+  explicit Snapshot(const must_task_t *task)
+      : id(must_task_id(task)),
+        model(must_task_model(task)),
+        mode(must_task_mode(task)),
+        prompt(must_task_prompt(task)),
+        status(static_cast<Status>(must_task_status(task))),
+        progress(must_task_progress(task)),
+        stage(must_task_stage(task)),
+        stage_detail(must_task_stage_detail(task)),
+        seed(must_task_seed(task)),
+        error_code(static_cast<ErrorCode>(must_task_error_code(task))),
+        error_detail(must_task_error_detail(task)),
+        json(must_task_json(task)) {}
+
+  /// Whether the task has ended.
+  [[nodiscard]] bool ended() const noexcept { return status == Status::done || status == Status::failed; }
+};
+
+/// The bytes of a result or a preview.
+class Media {
+ public:
+  /// Takes a buffer of the C interface over.
+  explicit Media(detail::BufferHandle buffer) : buffer_(std::move(buffer)) {}
+
+  /// The bytes; they live as long as this object.
+  [[nodiscard]] const std::uint8_t *data() const noexcept { return must_buffer_data(buffer_.get()); }
+  /// How many there are.
+  [[nodiscard]] std::size_t size() const noexcept { return must_buffer_size(buffer_.get()); }
+  /// The first byte.
+  [[nodiscard]] const std::uint8_t *begin() const noexcept { return data(); }
+  /// Past the last byte.
+  [[nodiscard]] const std::uint8_t *end() const noexcept { return data() + size(); }
+  /// Such as `video/mp4`.
+  [[nodiscard]] std::string content_type() const { return must_buffer_content_type(buffer_.get()); }
+  /// A file name with the right ending.
+  [[nodiscard]] std::string file_name() const { return must_buffer_file_name(buffer_.get()); }
+
+  /// Writes the bytes to a file. Throws `dependency_unavailable` when it cannot be written.
+  void save(const std::string &path) const {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char *>(data()), static_cast<std::streamsize>(size()));
+    file.close();
+    if (!file) {
+      throw Error(MUST_DEPENDENCY_UNAVAILABLE, "cannot write " + path, "Check the folder and its permissions.");
+    }
+  }
+
+ private:
+  detail::BufferHandle buffer_;
+};
+
+/// What came of waiting for the next change of a task.
+struct Event {
+  /// The kinds of event.
+  enum class Kind : int32_t {
+    changed = MUST_EVENT_CHANGED,     ///< The task changed.
+    ended = MUST_EVENT_ENDED,         ///< It has ended, and its last change has been handed out.
+    timed_out = MUST_EVENT_TIMED_OUT  ///< The time ran out first.
+  };
+  Kind kind;      ///< Which of them.
+  Snapshot task;  ///< The task as it stands now; only with `changed`.
+};
+
+/// The changes of one task, first the present state, last the terminal one: `for (const auto &task : events)`.
+class Events {
+ public:
+  /// Takes events of the C interface over.
+  explicit Events(detail::EventsHandle events) : events_(std::move(events)) {}
+
+  /// Waits for the next change. Throws `task_not_found` when the task was deleted; `invalid_state` when the platform was closed,
+  /// or while another thread waits on these events.
+  [[nodiscard]] Event next(Timeout timeout = forever) {
+    int32_t kind = 0;
+    detail::TaskHandle task;
+    detail::call(must_events_next, events_.get(), static_cast<int64_t>(timeout.count()), &kind, task.out());
+    return kind == MUST_EVENT_CHANGED ? Event{Event::Kind::changed, Snapshot(task.get())}
+                                      : Event{static_cast<Event::Kind>(kind), {}};
+  }
+
+  /// Where a range-for over events stops.
+  struct Sentinel {};
+
+  /// An input iterator over the changes.
+  class Iterator {
+   public:
+    explicit Iterator(Events &events) : events_(&events) { ++*this; }
+    const Snapshot &operator*() const noexcept { return event_.task; }
+    const Snapshot *operator->() const noexcept { return &event_.task; }
+    Iterator &operator++() {
+      event_ = events_->next();
+      return *this;
+    }
+    bool operator!=(Sentinel) const noexcept { return event_.kind == Event::Kind::changed; }
+
+   private:
+    Events *events_;
+    Event event_{};
+  };
+
+  /// Waits for the first change.
+  [[nodiscard]] Iterator begin() { return Iterator(*this); }
+  /// Where the changes end.
+  [[nodiscard]] Sentinel end() const noexcept { return {}; }
+
+ private:
+  detail::EventsHandle events_;
+};
+
+/// A task of a platform. Letting go of it does not end the task. Every call throws `task_not_found` when there is none with its
+/// id, and `invalid_state` when the platform is closed.
+class Task {
+ public:
+  /// The task with an id on the platform with a handle of must.h.
+  Task(must_platform_t *platform, std::string id) : platform_(platform), id_(std::move(id)) {}
+  Task(Task &&) = default;
+  Task &operator=(Task &&) = default;
+  Task(const Task &) = delete;
+  Task &operator=(const Task &) = delete;
+
+  /// Stable id.
+  [[nodiscard]] const std::string &id() const noexcept { return id_; }
+
+  /// Where the task stands now.
+  [[nodiscard]] Status status() const { return snapshot().status; }
+
+  /// The task as it stands now.
+  [[nodiscard]] Snapshot snapshot() const {
+    detail::TaskHandle task;
+    detail::call(must_status, platform_, id_.data(), id_.size(), task.out());
+    return Snapshot(task.get());
+  }
+
+  /// Waits until the task has ended or the time is over, and gives it as it stands then. A failed task does not throw.
+  Snapshot wait(Timeout timeout = forever) const {
+    detail::TaskHandle task;
+    detail::call(must_wait, platform_, id_.data(), id_.size(), static_cast<int64_t>(timeout.count()), task.out());
+    return Snapshot(task.get());
+  }
+
+  /// Asks the task to end: true when it was still pending or running, false when it had ended already.
+  bool cancel() const {
+    bool cancelled = false;
+    detail::call(must_cancel, platform_, id_.data(), id_.size(), &cancelled);
+    return cancelled;
+  }
+
+  /// Follows the task.
+  [[nodiscard]] Events events() const {
+    detail::EventsHandle events;
+    detail::call(must_events_open, platform_, id_.data(), id_.size(), events.out());
+    return Events(std::move(events));
+  }
+
+  /// Follows the task by a function that the library calls with each change, on a thread of its own, until it returns false
+  /// or the task ends; then `over`, with whether the task's last change was handed out. An exception ends the watch.
+  void watch(std::function<bool(const Snapshot &)> changed, std::function<void(bool ended)> over = {}) const {
+    auto watcher = std::make_unique<Watcher>(Watcher{std::move(changed), std::move(over), false});
+    detail::call(must_watch, platform_, id_.data(), id_.size(), &Watcher::call, static_cast<void *>(watcher.get()),
+                 &Watcher::destroy);
+    static_cast<void>(watcher.release());  // The library's now; `destroy` ends it.
+  }
+
+  /// The result. Throws `result_not_ready` until the task is done; `result_gone` when its file is no longer there.
+  [[nodiscard]] Media result() const {
+    detail::BufferHandle buffer;
+    detail::call(must_result, platform_, id_.data(), id_.size(), buffer.out());
+    return Media(std::move(buffer));
+  }
+
+  /// The preview: a JPEG of at most 512 by 512 pixels. Throws as `result`.
+  [[nodiscard]] Media preview() const {
+    detail::BufferHandle buffer;
+    detail::call(must_preview, platform_, id_.data(), id_.size(), buffer.out());
+    return Media(std::move(buffer));
+  }
+
+  /// Removes the ended task and its files. Throws `invalid_state` while it waits or runs: cancel it first.
+  void remove() const { detail::call(must_delete, platform_, id_.data(), id_.size()); }
+
+ private:
+  struct Watcher {
+    std::function<bool(const Snapshot &)> changed;
+    std::function<void(bool)> over;
+    bool ended;
+
+    static int32_t call(void *user, int32_t event, const must_task_t *task) noexcept {
+      auto *self = static_cast<Watcher *>(user);
+      self->ended = event == MUST_EVENT_ENDED;
+      try {
+        return event == MUST_EVENT_CHANGED && !self->changed(Snapshot(task)) ? 1 : 0;
+      } catch (...) {
+        return 1;
+      }
+    }
+    static void destroy(void *user) noexcept {
+      const std::unique_ptr<Watcher> self(static_cast<Watcher *>(user));
+      try {
+        if (self->over) self->over(self->ended);
+      } catch (...) {
+      }
+    }
+  };
+
+  must_platform_t *platform_;
+  std::string id_;
+};
+
+}  // namespace must
+
+#endif  // MUST_TASK_HPP
