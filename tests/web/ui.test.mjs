@@ -1,6 +1,6 @@
 // The web UI of a running platform in headless Chromium.
 //
-//   MUST_PROGRAM=target/debug/must node --test tests/web/
+//   MUST_PROGRAM=target/debug/must node --test tests/web/ui.test.mjs
 //
 // MUST_WEB_DIST=1 puts web/dist in front of a program that does not serve it. MUST_SHOTS names a folder for pictures of every page.
 // Anything that the browser calls an error, violations of the page's policy among them, fails the test that saw it.
