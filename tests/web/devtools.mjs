@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** Starts a browser; `close` ends it with all of its helpers. */
 export async function launch() {

@@ -1,6 +1,6 @@
 // The web UI of a running platform in headless Chromium.
 //
-//   MUST_PROGRAM=target/debug/must node --test tests/web/
+//   MUST_PROGRAM=target/debug/must node --test tests/web/ui.test.mjs
 //
 // MUST_WEB_DIST=1 puts web/dist in front of a program that does not serve it. MUST_SHOTS names a folder for pictures of every page.
 // Anything that the browser calls an error, violations of the page's policy among them, fails the test that saw it.
@@ -14,7 +14,7 @@ import { launch } from "./devtools.mjs";
 import { ADMIN_KEY, POLICY, serveInFront, serveUi } from "./serving.mjs";
 
 // Workers at this machine itself, where nothing listens: a check of theirs fails at once.
-const settings = { workers: { networks: ["127.0.0.0/8"] } };
+const settings = { workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause: 0.1 } };
 
 let ui, browser, page;
 
@@ -153,6 +153,15 @@ quiet("the keyboard alone submits, and a task goes on being followed over a relo
   await page.find("video.media");
 });
 
+quiet("a session that is lost is renewed without anybody noticing", async () => {
+  await page.send("Network.clearBrowserCookies");
+  await go("#/gallery");
+  await page.until(() => document.querySelectorAll(".card").length === 4);
+  assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
+  await go("#/");
+  // The browser's notes of what was refused first.
+}, ["/gallery?", "/preview/"]);
+
 quiet("the history shows every state after a reload", async () => {
   await go("#/history");
   await page.reload();
@@ -225,6 +234,11 @@ quiet("accounts are added, checked, disabled, enabled and removed", async () => 
   await card("Disabled");
   await page.click('[data-workspace="team-a"] button', "Enable");
   await page.find(".feedback", "Team A was enabled and checked: Failed.");
+  await page.click('[data-workspace="team-a"] button', "Deploy");
+  await page.find(".feedback", "Team A");
+  await page.find('[data-workspace="team-a"] .deployment', "succeeded");
+  await page.find('[data-workspace="team-a"] .deployment pre', "deployed team-a");
+  await card("Failed");
   assert.ok(!(await page.evaluate(() => document.documentElement.outerHTML)).includes("as-secret"));
   await page.click('[data-workspace="team-a"] button', "Remove");
   await page.click("dialog button", "Remove");
@@ -261,12 +275,15 @@ quiet("no page is wider than a small telephone, and everything that is pressed o
   for (const [name, hash] of Object.entries({ studio: "#/", gallery: "#/gallery", history: "#/history", overview: "#/admin", accounts: "#/admin/accounts", secrets: "#/admin/secrets", audit: "#/admin/audit" })) {
     await go(hash);
     await page.until((hash) => location.hash === hash && document.querySelector("h1") !== null, hash);
-    for (const [view, options] of Object.entries(views)) {
-      await page.view(options);
-      await sleep(shots ? 350 : 60);
-      const { wide, inside } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inside: innerWidth }));
-      assert.ok(wide <= inside && inside === options.width, `${name} in ${view}: ${wide} of ${inside}`);
-      if (shots) await page.shot(join(shots, `${name}-${view}.png`));
+    for (const language of ["ru", "en"]) {
+      await page.click(`.languages [lang=${language}]`);
+      for (const [view, options] of Object.entries(views)) {
+        await page.view(options);
+        await sleep(shots ? 350 : 60);
+        const { wide, inside } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inside: innerWidth }));
+        assert.ok(wide <= inside && inside === options.width, `${name} in ${language} and ${view}: ${wide} of ${inside}`);
+        if (shots) await page.shot(join(shots, `${name}-${language}-${view}.png`));
+      }
     }
     const { nodes } = await page.send("Accessibility.getFullAXTree");
     const roles = ["button", "link", "textbox", "combobox", "slider", "radio", "tab", "checkbox", "progressbar", "image"];

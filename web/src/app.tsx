@@ -38,6 +38,9 @@ function Frame() {
   const t = useText();
   const { path } = useRoute();
   useEndings();
+  useEffect(() => {
+    scrollTo(0, 0);
+  }, [path]);
   return (
     <>
       <a className="skip" href="#main" onClick={skip}>

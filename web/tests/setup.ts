@@ -10,7 +10,8 @@ HTMLDialogElement.prototype.close = function close() {
   this.removeAttribute("open");
 };
 Element.prototype.scrollIntoView = () => undefined;
-window.matchMedia = (media) => ({ matches: false, media, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
+window.scrollTo = () => undefined;
+window.matchMedia = (media) => ({ matches: media.includes("width"), media, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
 HTMLMediaElement.prototype.load = () => undefined;
 HTMLMediaElement.prototype.play = () => Promise.resolve();
 

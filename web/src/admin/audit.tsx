@@ -6,7 +6,7 @@ import type { AuditEvent, AuditPage, Outcome } from "../api/types";
 import { exactMoment } from "../i18n/format";
 import { useText } from "../i18n/language";
 import { Button } from "../ui/button";
-import { Badge, Empty } from "../ui/common";
+import { Badge, Empty, useMedia } from "../ui/common";
 import type { BadgeTone } from "../ui/common";
 import { Problems } from "../ui/problem";
 import { SectionSkeleton } from "./overview";
@@ -46,13 +46,6 @@ export function AuditSection() {
   );
   useEffect(() => void load(null), [load]);
 
-  const apply = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const text = (name: string) => String(form.get(name) ?? "").trim();
-    const given = { actor: text("actor"), action: text("action"), outcome: text("outcome"), since: millisecondsOf(text("since")), until: millisecondsOf(text("until")) };
-    setFilter(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
-  };
   return (
     <section className="audit" aria-label={t.audit.title}>
       <header className="section-head">
@@ -62,7 +55,50 @@ export function AuditSection() {
         </div>
       </header>
       <Verify />
-      <form className="filters" onSubmit={apply} onReset={() => setFilter({})}>
+      <Filters onApply={setFilter} />
+      {error !== null && <Problems error={error} onRetry={() => void load(null)} />}
+      {events === null ? (
+        error === null && <SectionSkeleton />
+      ) : events.length === 0 ? (
+        <Empty icon="list" title={t.audit.empty} />
+      ) : (
+        <>
+          <p className="page-note" role="status">
+            {t.audit.shown(events.length)}
+          </p>
+          <ul className="events" aria-label={t.audit.title}>
+            {events.map((event) => (
+              <Event key={event.seq} event={event} />
+            ))}
+          </ul>
+          {next !== null && (
+            <div className="more">
+              <Button icon="down" busy={busy} onClick={() => void load(next)}>
+                {t.audit.more}
+              </Button>
+            </div>
+          )}
+        </>
+      )}
+    </section>
+  );
+}
+
+/** What is shown: open where there is room for it, and behind one line on a telephone. */
+function Filters({ onApply }: { onApply: (filter: Record<string, string>) => void }) {
+  const t = useText();
+  const wide = useMedia("(width >= 640px)");
+  const apply = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const text = (name: string) => String(form.get(name) ?? "").trim();
+    const given = { actor: text("actor"), action: text("action"), outcome: text("outcome"), since: millisecondsOf(text("since")), until: millisecondsOf(text("until")) };
+    onApply(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
+  };
+  return (
+    <details className="filters-box" open={wide}>
+      <summary>{t.audit.filters}</summary>
+      <form className="filters" onSubmit={apply} onReset={() => onApply({})}>
         <label>
           {t.audit.actor}
           <input name="actor" autoComplete="off" spellCheck={false} />
@@ -97,31 +133,7 @@ export function AuditSection() {
           </Button>
         </div>
       </form>
-      {error !== null && <Problems error={error} onRetry={() => void load(null)} />}
-      {events === null ? (
-        error === null && <SectionSkeleton />
-      ) : events.length === 0 ? (
-        <Empty icon="list" title={t.audit.empty} />
-      ) : (
-        <>
-          <p className="page-note" role="status">
-            {t.audit.shown(events.length)}
-          </p>
-          <ul className="events" aria-label={t.audit.title}>
-            {events.map((event) => (
-              <Event key={event.seq} event={event} />
-            ))}
-          </ul>
-          {next !== null && (
-            <div className="more">
-              <Button icon="down" busy={busy} onClick={() => void load(next)}>
-                {t.audit.more}
-              </Button>
-            </div>
-          )}
-        </>
-      )}
-    </section>
+    </details>
   );
 }
 

@@ -27,6 +27,11 @@ export function GalleryPage() {
     navigate(address("/gallery", { ...next, page: next.page > 1 ? next.page : undefined, sort: next.sort === "oldest" ? "oldest" : undefined }));
   };
 
+  const turn = (page: number) => {
+    go({ page });
+    scrollTo(0, 0);
+  };
+
   // The last page can vanish with what was on it.
   const pages = Math.max(1, Math.ceil((answer?.total ?? 0) / PER_PAGE));
   const beyond = answer !== null && !loading && answer.items.length === 0 && query.page > 1;
@@ -97,7 +102,7 @@ export function GalleryPage() {
           </a>
         </Empty>
       )}
-      {answer && pages > 1 && <Pages page={query.page} pages={pages} total={answer.total} onGo={(page) => go({ page })} />}
+      {answer && pages > 1 && <Pages page={query.page} pages={pages} total={answer.total} onGo={turn} />}
       {at >= 0 && items[at] && (
         <Detail
           key={items[at].id}

@@ -5,7 +5,8 @@ interface Words {
   help: string;
 }
 
-const parameters: Record<string, Words> = {};
+/** The seed's control has words of its own for drawing one. */
+const parameters: Record<string, Words> = { seed: { label: "Seed", help: "The same seed gives the same result." } };
 const descriptions: Record<string, string> = {};
 
 const modes: Record<string, string> = {

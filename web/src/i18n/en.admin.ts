@@ -162,6 +162,7 @@ export const administration = {
       rewritten: "The log is not the one that was anchored.",
       storage: "The database's own check fails.",
     } as Record<string, string>,
+    filters: "Filters",
     actor: "Actor",
     action: "Action",
     outcome: "Outcome",

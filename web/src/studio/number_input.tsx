@@ -116,7 +116,7 @@ export function SeedInput(props: ControlProps) {
           <NumberBox {...props} />
         </>
       )}
-      <IconButton icon="dice" tone="plain" label={t.studio.seed.draw} onClick={() => onChange(drawSeed(parameter))} />
+      <IconButton icon="dice" size={20} tone="plain" label={t.studio.seed.draw} onClick={() => onChange(drawSeed(parameter))} />
     </div>
   );
 }

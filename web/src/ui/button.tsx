@@ -27,9 +27,10 @@ export function Button({ tone = "plain", icon, busy = false, className = "", chi
 interface IconProps extends Omit<Props, "children" | "icon"> {
   icon: IconName;
   label: string;
+  size?: number;
 }
 
-export function IconButton({ icon, label, tone = "quiet", busy = false, className = "", disabled, ...rest }: IconProps) {
+export function IconButton({ icon, label, size = 16, tone = "quiet", busy = false, className = "", disabled, ...rest }: IconProps) {
   return (
     <button
       type="button"
@@ -40,7 +41,7 @@ export function IconButton({ icon, label, tone = "quiet", busy = false, classNam
       disabled={disabled || busy}
       aria-busy={busy || undefined}
     >
-      {busy ? <span className="spinner" aria-hidden="true" /> : <Icon name={icon} size={16} />}
+      {busy ? <span className="spinner" aria-hidden="true" /> : <Icon name={icon} size={size} />}
     </button>
   );
 }

@@ -1,6 +1,6 @@
 /** Small pieces that several pages share. */
 
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
 import { useText } from "../i18n/language";
 import type { Phase } from "../tasks/entry";
@@ -112,4 +112,17 @@ export function useNow(milliseconds: number): number {
     return () => clearInterval(timer);
   }, [milliseconds]);
   return now;
+}
+
+/** Whether the screen is as the query says, also after it changes. */
+export function useMedia(query: string): boolean {
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const media = matchMedia(query);
+      media.addEventListener("change", listener);
+      return () => media.removeEventListener("change", listener);
+    },
+    [query],
+  );
+  return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
