@@ -259,6 +259,11 @@ typedef struct must_answer_t must_answer_t;
 typedef struct must_buffer_t must_buffer_t;
 
 /**
+ * A clock that stands still until it is told to go on. Made by `must_clock_new`, ended by `must_clock_free`.
+ */
+typedef struct must_clock_t must_clock_t;
+
+/**
  * What went wrong. Ended by `must_error_free`.
  */
 typedef struct must_error_t must_error_t;
@@ -267,6 +272,11 @@ typedef struct must_error_t must_error_t;
  * The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
  */
 typedef struct must_events_t must_events_t;
+
+/**
+ * What a host lends to platforms: functions and a clock. Made by `must_host_new`, ended by `must_host_free`.
+ */
+typedef struct must_host_t must_host_t;
 
 /**
  * One page of tasks. Ended by `must_page_free`.
@@ -302,6 +312,24 @@ typedef void (*must_log_fn)(void *user, int32_t level, const char *target, const
  * Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
  */
 typedef void (*must_destroy_fn)(void *user);
+
+/**
+ * Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version seals and
+ * signs, the others open and verify.
+ *
+ * Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
+ * `*length_out`, and returns 0; anything else says that there are no keys to be had. Called on the thread that opens the platform
+ * or rotates the key, by several at once. Must return normally (no `longjmp`, no C++ exception).
+ */
+typedef int32_t (*must_keys_fn)(void *user, char *buffer, size_t capacity, size_t *length_out);
+
+/**
+ * Takes a checkpoint of the audit log, a signed note (https://c2sp.org/tlog-checkpoint) of `note_len` bytes that ends in NUL.
+ *
+ * Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
+ * call functions of the platform that it is called by, which would wait for it, and must return normally.
+ */
+typedef int32_t (*must_anchor_fn)(void *user, const char *note, size_t note_len);
 
 /**
  * An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
@@ -387,6 +415,17 @@ int32_t must_platform_open_with_log(const char *settings,
                                     must_error_t **error_out);
 
 /**
+ * Opens a data folder as `must_platform_open` does, with what a host lends: keys, a place for checkpoints, logs, a clock.
+ *
+ * Functions of the host may be called before this returns. Errors: as for `must_platform_open`. Since 0.1.0.
+ */
+int32_t must_platform_open_with_host(const char *settings,
+                                     size_t settings_len,
+                                     const must_host_t *host,
+                                     must_platform_t **platform_out,
+                                     must_error_t **error_out);
+
+/**
  * Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
  *
  * Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
@@ -423,6 +462,107 @@ int32_t must_models(const must_platform_t *platform, must_buffer_t **models_out,
 int32_t must_load(const must_platform_t *platform,
                   must_buffer_t **load_out,
                   must_error_t **error_out);
+
+/**
+ * Makes a host that lends nothing yet. `*host_out` receives it; the caller ends it with `must_host_free`.
+ *
+ * Functions are added to it, then platforms are opened with `must_platform_open_with_host`. What a platform was opened with
+ * stays with it: the host may be changed, used for another platform, or ended at once. Since 0.1.0.
+ */
+int32_t must_host_new(must_host_t **host_out,
+                      must_error_t **error_out);
+
+/**
+ * Ends a host and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Platforms that were opened with it keep what they got. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+ * host. Since 0.1.0.
+ */
+int32_t must_host_free(must_host_t **host);
+
+/**
+ * Hands what platforms log to a function, as `must_platform_open_with_log` does.
+ *
+ * `on_log` is called with `user` on one thread a platform. Once this has succeeded the library owns `user`: `destroy`, which may
+ * be NULL, is called once with it after the host was ended and the last platform that uses it was closed and ended, or another
+ * function was set. When this fails, `user` stays the caller's. Since 0.1.0.
+ */
+int32_t must_host_set_log(const must_host_t *host,
+                          must_log_fn on_log,
+                          void *user,
+                          must_destroy_fn destroy,
+                          must_error_t **error_out);
+
+/**
+ * Lets a function give the master keys, which seal stored secrets, instead of a file or a setting: those of a key store of the host.
+ *
+ * `give_keys` is called when a platform is opened and when the master key is rotated, see its type. Ownership of `user` is as for
+ * `must_host_set_log`. Since 0.1.0.
+ */
+int32_t must_host_set_master_keys(const must_host_t *host,
+                                  must_keys_fn give_keys,
+                                  void *user,
+                                  must_destroy_fn destroy,
+                                  must_error_t **error_out);
+
+/**
+ * Lets a function give the keys that sign the audit log, instead of a file.
+ *
+ * `give_keys` is called when a platform is opened and when the audit key is rotated, see its type. Ownership of `user` is as for
+ * `must_host_set_log`. Since 0.1.0.
+ */
+int32_t must_host_set_audit_keys(const must_host_t *host,
+                                 must_keys_fn give_keys,
+                                 void *user,
+                                 must_destroy_fn destroy,
+                                 must_error_t **error_out);
+
+/**
+ * Hands each checkpoint of the audit log to a function, besides the anchor file, so that the host can keep it where nobody who
+ * can write the data folder can reach it.
+ *
+ * `take_checkpoint` is called on the thread that writes, see its type: every other write waits for it. While it fails, what needs
+ * an audit event fails with `dependency_unavailable`; the newest checkpoint is offered again. Ownership of `user` is as for
+ * `must_host_set_log`. Since 0.1.0.
+ */
+int32_t must_host_set_anchor(const must_host_t *host,
+                             must_anchor_fn take_checkpoint,
+                             void *user,
+                             must_destroy_fn destroy,
+                             must_error_t **error_out);
+
+/**
+ * Lets a clock of the caller's decide what time it is for everything that expires, is counted in a window, or is written to the
+ * audit log: for tests. The clock may be ended at once; it goes on with the platforms that use it. Since 0.1.0.
+ */
+int32_t must_host_set_clock(const must_host_t *host,
+                            const must_clock_t *clock,
+                            must_error_t **error_out);
+
+/**
+ * Makes a clock that stands still until it is told to go on. `now_ms` are milliseconds since 1970, UTC. `*clock_out` receives it; the
+ * caller ends it with `must_clock_free`. Errors: `validation_error` for a time before 1970 or after the year 9999. Since 0.1.0.
+ */
+int32_t must_clock_new(int64_t now_ms,
+                       must_clock_t **clock_out,
+                       must_error_t **error_out);
+
+/**
+ * Lets a clock go on by `by_ms` milliseconds, 0 or more. Since 0.1.0.
+ */
+int32_t must_clock_advance(const must_clock_t *clock, int64_t by_ms, must_error_t **error_out);
+
+/**
+ * What a clock shows, in milliseconds since 1970; -1 when the handle is not a live clock. Since 0.1.0.
+ */
+int64_t must_clock_now(const must_clock_t *clock);
+
+/**
+ * Ends a clock and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ *
+ * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live clock. Since 0.1.0.
+ */
+int32_t must_clock_free(must_clock_t **clock);
 
 /**
  * Checks a request, makes a durable task of it and queues it. Does not wait for the result.

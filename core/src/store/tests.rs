@@ -102,6 +102,10 @@ fn write_blobs(store: &Store, folder: &Path, count: usize) -> u64 {
     largest
 }
 
+fn blobs(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT count(*) FROM blob", [], |row| row.get(0))?)
+}
+
 #[test]
 fn the_log_does_not_grow_with_what_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,13 +125,12 @@ fn a_reader_that_lasts_holds_up_no_write_and_the_log_is_moved_when_it_is_done() 
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let reading = Arc::clone(&store);
     let reader = std::thread::spawn(move || {
-        let count = |c: &Connection| Ok(c.query_row("SELECT count(*) FROM blob", [], |row| row.get::<_, i64>(0))?);
         reading.read(|c| {
             let transaction = c.unchecked_transaction()?;
-            let before = count(&transaction)?;
+            let before = blobs(&transaction)?;
             began.send(()).unwrap();
             wait.recv().unwrap();
-            Ok((before, count(&transaction)?))
+            Ok((before, blobs(&transaction)?))
         })
     });
     go.recv().unwrap();
@@ -138,6 +141,5 @@ fn a_reader_that_lasts_holds_up_no_write_and_the_log_is_moved_when_it_is_done() 
     // Without it the log begins anew; its file stays as long as it was.
     write_blobs(&store, folder.path(), 40);
     assert!(log_size(folder.path()) <= with_reader + (16 << 20));
-    let count = store.read(|c| Ok(c.query_row("SELECT count(*) FROM blob", [], |row| row.get::<_, i64>(0))?));
-    assert_eq!(count.unwrap(), 131);
+    assert_eq!(store.read(blobs).unwrap(), 131);
 }

@@ -6,6 +6,7 @@
 use super::dispatch::submit_to;
 use super::follow::cancel_there;
 use super::protocol::Verdict;
+use super::proxy::delete_there;
 use super::service::Shared;
 use crate::error::{Error, Result};
 use crate::task::Timestamp;
@@ -68,6 +69,14 @@ fn next(connection: &Connection, workspace: &str, key: &str, now: Timestamp) -> 
     Ok(row.optional()?)
 }
 
+/// Workspaces that are ready and have submissions to be ended: those that an end of the platform cut short.
+pub(super) fn left_at(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT workspace FROM worker_abandoned JOIN worker_account USING (workspace) WHERE status = 'ready'",
+    )?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Ends, at a worker that is back, what it may have taken. What cannot be ended now stays for the next time.
 pub(super) async fn end_all(shared: &Arc<Shared>, workspace: &str) {
     let mut after = String::new();
@@ -89,7 +98,14 @@ pub(super) async fn end_all(shared: &Arc<Shared>, workspace: &str) {
             }
         };
         let known = match submit_to(shared, &target, &key, &request, None).await {
-            Ok(Verdict::Accepted(id)) => cancel_there(shared, &target, &id).await,
+            Ok(Verdict::Accepted(id)) => match cancel_there(shared, &target, &id).await {
+                Ok(()) => {
+                    // It may have been faster. One that is only now being stopped leaves a row there, and nothing else.
+                    let _ = delete_there(shared, &target, &id).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             // It looked for the key, does not have it, and does not want it.
             Ok(Verdict::Refused { sure: true, .. }) => Ok(()),
             Ok(Verdict::Refused { error, .. } | Verdict::Unclear(error)) => Err(error),

@@ -3,7 +3,7 @@
 use super::address::{invalid_target, split_id};
 use super::client::Target;
 use super::protocol::{self, unexpected};
-use super::service::Workers;
+use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Media, Status, Task, TaskEvents};
@@ -78,15 +78,7 @@ impl Workers {
         if task.status.is_terminal() {
             let (target, remote_id) = self.target(id)?;
             let shared = Arc::clone(&self.shared);
-            let deleted = self.wait(async move {
-                let ask = shared.client.ask(Method::DELETE, format!("/gallery/{remote_id}"));
-                let answer = shared.client.send(&target, ask).await.map_err(Error::from)?;
-                match answer.status {
-                    StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-                    StatusCode::NOT_FOUND if answer.code() == Some(ErrorCode::TaskNotFound) => Ok(()),
-                    status => Err(unexpected(&target, &format!("does not delete a task: status {}", status.as_u16()))),
-                }
-            })?;
+            let deleted = self.wait(async move { delete_there(&shared, &target, &remote_id).await })?;
             if task.status == Status::Done {
                 deleted?;
             }
@@ -97,5 +89,16 @@ impl Workers {
     fn target(&self, id: &str) -> Result<(Target, String)> {
         let (workspace, remote_id) = split_id(id)?.ok_or_else(invalid_target)?;
         Ok((self.shared.target_of(workspace)?, remote_id.to_owned()))
+    }
+}
+
+/// Asks a worker to remove an ended task; one that it does not have is what was wanted.
+pub(super) async fn delete_there(shared: &Shared, target: &Target, remote_id: &str) -> Result<()> {
+    let ask = shared.client.ask(Method::DELETE, format!("/gallery/{remote_id}"));
+    let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
+    match answer.status {
+        StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+        StatusCode::NOT_FOUND if answer.code() == Some(ErrorCode::TaskNotFound) => Ok(()),
+        status => Err(unexpected(target, &format!("does not delete a task: status {}", status.as_u16()))),
     }
 }

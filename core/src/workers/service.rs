@@ -5,7 +5,7 @@ use super::address::Addresses;
 use super::client::{Target, WorkerClient};
 use super::settings::WorkerSettings;
 use super::store;
-use super::{dispatch, follow, health};
+use super::{abandoned, dispatch, follow, health};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
@@ -104,13 +104,17 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Takes up what an end of the platform cut short: tasks at workers, tasks on their way, checks.
+    /// Takes up what an end of the platform cut short: tasks at workers, tasks on their way, checks, what is to be ended.
     fn go_on(&self, follow: Vec<String>, checks: Vec<(Account, i64)>) -> Result<()> {
         for id in follow {
             self.spawn(follow::follow(Arc::clone(&self.shared), id))?;
         }
         for (account, epoch) in checks {
             self.spawn(health::check_again(Arc::clone(&self.shared), account, epoch))?;
+        }
+        for workspace in self.shared.store.read(abandoned::left_at)? {
+            let shared = Arc::clone(&self.shared);
+            self.spawn(async move { abandoned::end_all(&shared, &workspace).await })?;
         }
         self.spawn(dispatch::take_up(Arc::clone(&self.shared)))
     }

@@ -1,7 +1,10 @@
 //! Workers that fail in every way they can.
 
 use super::fake::{Fake, Received, Say, Script};
-use super::{WORKER_KEY, add_ready, done, gateway, gateway_settings, host, picture, rows, until, until_ended, worker};
+use super::{
+    WORKER_KEY, add_ready, done, gateway, gateway_settings, hasty_gateway, host, picture, rows, until, until_ended,
+    worker,
+};
 use crate::secrets::SecretText;
 use crate::task::SubmitOptions;
 use crate::workers::AccountStatus;
@@ -44,7 +47,7 @@ fn a_worker_that_fails_is_passed_over() {
     for (way, blamed, script) in ways() {
         let bad = Fake::well(script);
         let good = worker(|settings| settings.paused = true);
-        let gateway = gateway();
+        let gateway = hasty_gateway();
         add_ready(&gateway.platform, "bad-one", &bad.url());
         add_ready(&gateway.platform, "good-one", &good.address());
         // The bad one is asked first: it was registered first, and neither was used.
@@ -153,7 +156,7 @@ fn a_worker_whose_files_hang_holds_up_nobody_elses() {
         }
     };
     let (bad, good) = (Fake::well(files(true)), Fake::well(files(false)));
-    let gateway = gateway();
+    let gateway = hasty_gateway();
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let hung = gateway.platform.submit(&picture(1)).unwrap().id;
     add_ready(&gateway.platform, "good-one", &good.url());
@@ -227,7 +230,7 @@ fn what_a_silent_worker_took_is_ended_when_it_is_back() {
         ("POST", "/tasks/taken-before/cancel") => Say::Json(202, json!({})),
         _ => Say::Json(404, json!({})),
     });
-    let gateway = gateway();
+    let gateway = hasty_gateway();
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let task = gateway.platform.submit(&picture(1)).unwrap();
     assert_eq!(task.workspace, None, "it runs here");

@@ -120,7 +120,7 @@ fn serve(mut stream: TcpStream, script: &Script, log: &Mutex<Vec<Received>>) {
                     .as_bytes(),
             );
         }
-        Say::Hang => std::thread::sleep(Duration::from_secs(3)),
+        Say::Hang => std::thread::sleep(Duration::from_secs(4)),
         Say::Close => {}
         Say::Endless(length) => {
             let _ = stream.write_all(head(200, "image/png", length).as_bytes());

@@ -41,8 +41,8 @@ fn open(folder: &tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Platf
 fn gateway_settings(settings: &mut Settings) {
     settings.workers.networks = vec!["127.0.0.0/8".to_owned()];
     settings.workers.api_key = Some(SecretText::new(WORKER_KEY));
-    settings.workers.answer_timeout = Duration::from_millis(700);
-    settings.workers.connect_timeout = Duration::from_millis(500);
+    settings.workers.answer_timeout = Duration::from_secs(10);
+    settings.workers.connect_timeout = Duration::from_secs(5);
     settings.workers.poll_interval = Duration::from_millis(100);
     settings.workers.recheck_interval = Duration::ZERO;
     settings.workers.max_result_bytes = 1 << 20;
@@ -51,6 +51,14 @@ fn gateway_settings(settings: &mut Settings) {
 
 fn gateway() -> Host {
     host(gateway_settings)
+}
+
+/// One that does not wait long for workers that hang.
+fn hasty_gateway() -> Host {
+    host(|settings| {
+        gateway_settings(settings);
+        settings.workers.answer_timeout = Duration::from_millis(1500);
+    })
 }
 
 /// A real worker over loopback.
