@@ -1,7 +1,7 @@
 //! What access control and the audit log cost: judging a request, appending events, verifying a log.
 
 use crate::Outcome;
-use crate::machine::peak_kib;
+use crate::machine::{peak_kib, reset_peak_kib};
 use crate::options::Options;
 use crate::report::Report;
 use crate::stats::Samples;
@@ -52,7 +52,7 @@ fn measure(options: &Options) -> Result<Report, Error> {
     report.row(format!("{CALLERS} callers, audit appends"), format!("{rate:.0} /s"), ">= 10000 /s");
     report.row(format!("{CALLERS} callers, one append, p99"), format!("{:.3} ms", latency.percentile(99.0)), "");
 
-    let before = peak_kib();
+    let before = reset_peak_kib();
     let began = Instant::now();
     let verdict = platform.audit()?.verify()?;
     let seconds = began.elapsed().as_secs_f64();

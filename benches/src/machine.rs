@@ -37,6 +37,12 @@ pub(crate) fn peak_kib() -> Option<u64> {
     field("/proc/self/status", "VmHWM")?.split_whitespace().next()?.parse().ok()
 }
 
+/// Makes the peak what is held now; what that is. None where the system cannot.
+pub(crate) fn reset_peak_kib() -> Option<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    peak_kib()
+}
+
 /// Processor time of all threads of this process so far, in seconds.
 pub(crate) fn cpu_seconds() -> Option<f64> {
     let text = text("/proc/self/stat");

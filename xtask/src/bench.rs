@@ -7,7 +7,9 @@ use crate::tools;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NAMES: [&str; 5] = ["submit", "status", "access", "overhead", "generate"];
+/// `http` is a program of its own; the others are parts of `must-benches`.
+const NAMES: [&str; 6] = ["submit", "status", "access", "overhead", "generate", HTTP];
+const HTTP: &str = "http";
 
 /// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
 #[derive(Clone, Copy)]
@@ -35,6 +37,12 @@ pub fn run(names: &[&str]) -> Outcome {
     execute(command("cargo").args(["build", "-p", "must-benches", "--profile", scale.profile()]))?;
     let mut missing = Vec::new();
     for name in NAMES.into_iter().filter(|name| chosen.is_empty() || chosen.contains(name)) {
+        if name == HTTP {
+            if let Err(why) = http(scale) {
+                missing.push(format!("{HTTP}: {why}"));
+            }
+            continue;
+        }
         let mut bench = command(scale.folder().join("must-benches"));
         bench.arg(name).arg("--root").arg(root()).arg("--folder").arg(target().join("bench-data"));
         bench.arg("--results").arg(if scale.quick {
@@ -64,6 +72,23 @@ pub fn run(names: &[&str]) -> Outcome {
         execute(&mut bench)?;
     }
     if missing.is_empty() { Ok(()) } else { Err(format!("not everything was measured:\n  {}", missing.join("\n  "))) }
+}
+
+/// The HTTP face under load, beside its peer.
+fn http(scale: Scale) -> Outcome {
+    if !tools::exists("wrk") {
+        return Err("there is no program wrk on the path (Debian: apt-get install wrk)".to_owned());
+    }
+    execute(command("cargo").args(["build", "-p", "must", "--bin", "must", "--profile", scale.profile()]))?;
+    let python = tools::python_environment("bench-http", &["-r", "benches/http/requirements.txt"])?;
+    let mut bench = command(&python);
+    bench.arg("benches/http/run.py").arg(scale.folder().join("must")).arg(&python).args(["--profile", scale.profile()]);
+    if scale.quick {
+        let results = target().join("bench-quick");
+        std::fs::create_dir_all(&results).map_err(|error| format!("cannot make {}: {error}", results.display()))?;
+        bench.args(["--seconds", "1", "--out"]).arg(results.join("http.json"));
+    }
+    execute(&mut bench)
 }
 
 /// The C caller, linked with the shared library.

@@ -1,14 +1,16 @@
 //! Moving what is in the write-ahead log into the database, on a thread of its own.
 //!
 //! Done by the writer, as SQLite does it when it is left alone, a checkpoint would hold up every write that comes meanwhile. Here
-//! writes go on; only a log that has grown long is finished with writes held back, when little of it is left to move.
-//! <https://sqlite.org/wal.html#ckpt>.
+//! writes go on. A log that they keep from ever beginning anew grows long; the writer finishes it between two commits, when little
+//! of it is left to move, and gives up at once where a reader still needs it. <https://sqlite.org/wal.html#ckpt>.
 
-use super::connection;
+use super::connection::{self, PATIENCE};
 use crate::error::Result;
 use crate::thread;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,22 +18,24 @@ use std::time::Duration;
 /// Writes after which a checkpoint is due.
 const WRITES: usize = 1000;
 
-/// How long a long log may hold writes back until its readers are gone; the next checkpoint tries again.
-const PATIENCE: Duration = Duration::from_millis(10);
-
 /// Growth of the log's file after which it is due sooner: large pictures.
 const GROWTH: u64 = 4 << 20;
 
 /// Pages of a log that is long.
-const LONG: i64 = 16 << 10;
+const LONG: i64 = 8 << 10;
 
 /// Bytes of a log's file that is given back to the disk.
 const LARGEST_FILE: u64 = 256 << 20;
+
+/// How long the writer waits for readers of a log that is long; the next checkpoint tries again.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Tells the thread when a checkpoint is due.
 pub(super) struct Checkpoints {
     due: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the log is long, and nearly all of it is in the database.
+    long: Arc<AtomicBool>,
     log: PathBuf,
     writes: usize,
     size: u64,
@@ -40,21 +44,22 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     pub(super) fn start(database: &Path) -> Result<Self> {
         let connection = connection::open(database)?;
-        // Finishing a log holds writers back while it waits for readers: not for long, then.
-        connection.busy_timeout(PATIENCE)?;
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
-        let log = PathBuf::from(log);
         let (due, wanted) = sync_channel(1);
-        let file = log.clone();
-        let thread = thread::spawn("must-checkpoint", move || serve(&connection, &wanted, &file))?;
-        Ok(Self { due: Some(due), thread: Some(thread), log, writes: 0, size: 0 })
+        let long = Arc::new(AtomicBool::new(false));
+        let found_long = Arc::clone(&long);
+        let thread = thread::spawn("must-checkpoint", move || serve(&connection, &wanted, &found_long))?;
+        Ok(Self { due: Some(due), thread: Some(thread), long, log: PathBuf::from(log), writes: 0, size: 0 })
     }
 
-    /// Hears of writes that were committed.
-    pub(super) fn committed(&mut self, writes: usize) {
+    /// Hears of writes that were committed by this connection.
+    pub(super) fn committed(&mut self, connection: &Connection, writes: usize) {
         self.writes += writes;
         let size = size(&self.log);
+        if self.long.swap(false, Ordering::AcqRel) {
+            finish(connection, size);
+        }
         // It was given back to the disk.
         self.size = self.size.min(size);
         if self.writes < WRITES && size < self.size.saturating_add(GROWTH) {
@@ -76,14 +81,23 @@ impl Drop for Checkpoints {
     }
 }
 
-fn serve(connection: &Connection, due: &Receiver<()>, log: &Path) {
+fn serve(connection: &Connection, due: &Receiver<()>, long: &AtomicBool) {
     while due.recv().is_ok() {
-        let pages = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
-        if size(log) > LARGEST_FILE {
-            checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
-        } else if pages > LONG {
-            checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)");
+        if checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") > LONG {
+            long.store(true, Ordering::Release);
         }
+    }
+}
+
+/// Moves the rest, so that the next write begins the log anew.
+fn finish(connection: &Connection, size: u64) {
+    let how = match size > LARGEST_FILE {
+        true => "PRAGMA wal_checkpoint(TRUNCATE)",
+        false => "PRAGMA wal_checkpoint(RESTART)",
+    };
+    if connection.busy_timeout(MOMENT).is_ok() {
+        checkpoint(connection, how);
+        let _ = connection.busy_timeout(PATIENCE);
     }
 }
 

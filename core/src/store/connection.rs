@@ -9,6 +9,9 @@ use std::time::Duration;
 /// SQLite before 3.51.3 can lose commits in WAL mode with several connections: <https://sqlite.org/wal.html#walresetbug>.
 const LEAST_SQLITE: i32 = 3_051_003;
 
+/// How long a connection waits for another's lock.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Most reading connections that are open at once; more readers wait for one.
 const MOST_READERS: usize = 8;
 
@@ -27,7 +30,7 @@ pub(super) fn check_library_version() -> Result<()> {
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;

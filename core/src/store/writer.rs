@@ -136,7 +136,7 @@ fn serve(
         for job in group {
             job.finish(&commit);
         }
-        checkpoints.committed(writes);
+        checkpoints.committed(connection, writes);
     }
     drop(checkpoints);
     // A clean close leaves no WAL behind. Failing that, the next open reads it.

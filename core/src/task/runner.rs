@@ -58,7 +58,7 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     shared.metrics.waited(&task.model, Duration::from_millis(waited));
     let span = span_of(shared, &task);
     let _inside = span.enter();
-    let outcome = catch_unwind(AssertUnwindSafe(|| produce(shared, &task, &live, lease, residency, pool)))
+    let outcome = catch_unwind(AssertUnwindSafe(|| produce(shared, &task, &live, lease, residency, pool, &span)))
         .unwrap_or_else(|_| Err(Error::internal("the run panicked")));
     end(shared, &task, &live, lease, outcome);
 }
@@ -90,6 +90,7 @@ fn produce(
     lease: Lease,
     residency: &mut Residency,
     pool: &ThreadPool,
+    run: &Span,
 ) -> Result<(String, String)> {
     let model = shared.catalog.model(&task.model).ok_or_else(|| {
         Error::new(ErrorCode::ModelUnavailable, format!("the catalog no longer has the model {}", task.model))
@@ -97,7 +98,7 @@ fn produce(
     let inputs = shared.store.read(|connection| store::inputs(connection, &task.id))?;
     let request = diffusion_request(task, &inputs)?;
     let (format, fps) = output_of(task)?;
-    let mut control = TaskControl::new(shared, task, live, lease);
+    let mut control = TaskControl::new(shared, task, live, lease, run);
     let generate = |pipeline: &mut dyn Pipeline, control: &mut dyn Control| -> Result<Frames> {
         // The send-able halves go to the pool's threads; the lane waits here.
         let mut outcome = None;
@@ -169,12 +170,12 @@ struct TaskControl<'a> {
     deadline: Instant,
     written: Instant,
     stage: Option<(&'static str, Instant)>,
-    run: Span,
+    run: &'a Span,
     stage_span: Span,
 }
 
 impl<'a> TaskControl<'a> {
-    fn new(shared: &'a Arc<Shared>, task: &'a Task, live: &'a Arc<Live>, lease: Lease) -> Self {
+    fn new(shared: &'a Arc<Shared>, task: &'a Task, live: &'a Arc<Live>, lease: Lease, run: &'a Span) -> Self {
         let limit = match task.media_type {
             MediaType::Image => shared.settings.image_limit,
             MediaType::Video => shared.settings.video_limit,
@@ -187,7 +188,7 @@ impl<'a> TaskControl<'a> {
             deadline: Instant::now() + limit,
             written: Instant::now(),
             stage: None,
-            run: Span::current(),
+            run,
             stage_span: Span::none(),
         }
     }
@@ -219,7 +220,7 @@ impl<'a> TaskControl<'a> {
         }
         self.stage = Some((stage, now));
         // The one before ends here. It is never entered: a stage may go from one thread to another.
-        self.stage_span = tracing::info_span!(parent: &self.run, "stage", name = stage);
+        self.stage_span = tracing::info_span!(parent: self.run, "stage", name = stage);
     }
 
     fn saving(&mut self, done: usize, total: usize) -> Result<()> {

@@ -10,6 +10,7 @@ mod abandoned;
 mod account;
 mod accounts;
 mod address;
+mod cache;
 mod client;
 mod deploy;
 mod dispatch;

@@ -52,11 +52,16 @@ impl Workers {
         self.shared.tasks.finished(id)?;
         let (target, remote_id) = self.target(id)?;
         let shared = Arc::clone(&self.shared);
+        if let Some(media) = shared.media.get(id, preview) {
+            return Ok(media);
+        }
         let (kind, shown) = (if preview { "preview" } else { "results" }, id.to_owned());
         self.wait(async move {
             let _place = shared.client.transfer(&target.workspace).await?;
             let answer = shared.client.send(&target, shared.client.media(format!("/{kind}/{remote_id}"))).await;
-            protocol::media(&target, answer.map_err(Error::from)?, &shown, preview)
+            let media = protocol::media(&target, answer.map_err(Error::from)?, &shown, preview)?;
+            shared.media.put(&shown, preview, &media);
+            Ok(media)
         })?
     }
 
@@ -82,6 +87,7 @@ impl Workers {
             if task.status == Status::Done {
                 deleted?;
             }
+            self.shared.media.forget(id);
         }
         self.shared.tasks.delete(id)
     }

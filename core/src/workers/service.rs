@@ -2,6 +2,7 @@
 
 use super::account::{Account, AccountStatus};
 use super::address::Addresses;
+use super::cache::MediaCache;
 use super::client::{Target, WorkerClient};
 use super::settings::WorkerSettings;
 use super::store;
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     pub(super) vault: Arc<Vault>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) media: MediaCache,
     pub(super) closing: AtomicBool,
     /// How many accounts there are: a platform without any pays nothing for them.
     known: AtomicUsize,
@@ -84,6 +86,7 @@ impl Workers {
             vault,
             clock,
             metrics,
+            media: MediaCache::default(),
             closing: AtomicBool::new(false),
             known: AtomicUsize::new(0),
             log: log::inherited(),

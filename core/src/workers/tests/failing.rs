@@ -177,7 +177,8 @@ fn a_worker_whose_files_hang_holds_up_nobody_elses() {
             })
             .collect();
         until("they wait", || bad.count("GET", "/results/") >= 8);
-        gateway.platform.result(&well).unwrap();
+        assert_eq!(gateway.platform.result(&well).unwrap(), gateway.platform.result(&well).unwrap());
+        assert_eq!(good.count("GET", "/results/"), 1, "it is held for a while");
         assert!(answered.load(Ordering::SeqCst) < 60, "the others still wait");
         assert!(waits.into_iter().all(|wait| wait.join().unwrap() == ErrorCode::RemoteFailed));
     });
