@@ -2,6 +2,16 @@
 
 /* eslint-disable */
 
+/** A clock that stands still until it is told to go on. */
+export declare class NativeClock {
+  /** Shows this many milliseconds since 1970, UTC. */
+  constructor(milliseconds: number)
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Goes on by this many milliseconds. */
+  advance(milliseconds: number): void
+}
+
 /** Why a call failed. */
 export interface NativeFailure {
   /** Stable name of the error code. */
@@ -20,12 +30,27 @@ export interface NativeImage {
   bytes: Uint8Array
 }
 
-/** One platform handle. Every method but `unfollow`, `forget` and `release` answers through `reply`, under the number `call`. */
+/** Which functions JavaScript has. */
+export interface NativeLent {
+  /** Whether it gives master keys. */
+  masterKeys: boolean
+  /** Whether it gives audit keys. */
+  auditKeys: boolean
+  /** Whether it takes checkpoints. */
+  anchor: boolean
+}
+
+/** One platform handle. Every method but `answer`, `unfollow`, `forget` and `release` answers through `reply`, under the number `call`. */
 export declare class NativePlatform {
   /** Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave. */
   constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
-  /** Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. Gives null. */
-  open(call: number, settings: string, log?: ((record: string) => void) | null): void
+  /**
+   * Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. What of `lent` there is
+   * is asked of `ask` by a number, which `answer` is called with. Gives null.
+   */
+  open(call: number, settings: string, log: ((record: string) => void) | null, ask: (question: number, what: string, checkpoint: string | null) => void, lent: NativeLent, clock?: NativeClock | undefined | null): void
+  /** Answers a question of `ask`: the text of keys, nothing for a checkpoint that is kept, or the class of what was thrown. */
+  answer(question: number, text?: string | undefined | null, thrown?: string | undefined | null): void
   /** Gives how the lanes stand. */
   load(call: number): void
   /** Gives the array of models. */

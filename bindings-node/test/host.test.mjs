@@ -49,11 +49,11 @@ test("without keys nothing is let through", async (t) => {
   const [warning] = await warned;
   assert.match(warning.message, /host\.masterKeys failed/);
   for (const call of [
-    shut.auth.authorize({ route: "generation", header_keys: [secret] }),
-    shut.auth.issueKey("another"),
-    shut.secrets.put("mail", SECRET),
+    () => shut.auth.authorize({ route: "generation", header_keys: [secret] }),
+    () => shut.auth.issueKey("another"),
+    () => shut.secrets.put("mail", SECRET),
   ]) {
-    await rejects(call, "dependency_unavailable", /KeyStoreError/);
+    await rejects(call(), "dependency_unavailable", /KeyStoreError/);
   }
   await shut.close();
   const mute = await open(t, dataDir, { auditKeys: () => 7 });

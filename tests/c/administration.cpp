@@ -242,7 +242,7 @@ static void audit(const must::Platform &platform, const std::string &folder) {
   const auto pruned = audit.prune(365 * 24h, ops);
   CHECK(pruned.removed == 0 && pruned.min_index == 0);
   THROWS(MUST_VALIDATION_ERROR, audit.prune(1h));
-  CHECK(audit.rotate_key(ops).seq > event.seq && audit.verifier() != exported.verifier && audit.verify().ok);
+  CHECK(audit.rotate_key(std::nullopt, ops).seq > event.seq && audit.verifier() != exported.verifier && audit.verify().ok);
   THROWS(MUST_INVALID_STATE, audit.recover("for no reason", ops));
 }
 

@@ -52,9 +52,9 @@ class AsyncPlatform:
         host: Host | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        """Keep the settings for `open`, which `async with` calls. `log` has a thread of its own, `host` those of the library.
+        """Keep the settings for `open`, which `async with` calls. See `Platform`.
 
-        See `Platform`.
+        `log` has a thread of its own; the functions of `host` are called on threads of the library.
         """
         self._data_dir = data_dir
         self._settings = settings

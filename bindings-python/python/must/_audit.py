@@ -257,7 +257,10 @@ class AuditCalls:
 
     @call
     def rotate_key(self, *, overlap: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Sign with a new key from now on; the event that says so. The old key signs too for `overlap` seconds, 24 hours if left out."""
+        """Sign with a new key from now on; the event that says so.
+
+        The old key signs too for `overlap` seconds, 24 hours when left out.
+        """
         return Request("audit.rotate_key", reader(AuditEvent), {"overlap": overlap, "caller": given(caller)})
 
     @call

@@ -11,8 +11,9 @@ from must._errors import ValidationError
 from must._must import NativeClock
 
 KeyFunction: TypeAlias = Callable[[], str]
-"""Gives keys as the text of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64. The highest version seals and
-signs, the others open and verify. Whatever it raises means that there are no keys to be had."""
+"""Gives keys as the text of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64.
+
+The highest version seals and signs, the others open and verify. Whatever it raises means that there are no keys."""
 
 AnchorFunction: TypeAlias = Callable[[str], object]
 """Keeps a checkpoint of the audit log, a signed note. Whatever it raises means that it was not kept."""
@@ -41,24 +42,28 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Go on by so many seconds, 0 or more."""
+        if not seconds >= 0:
+            raise ValidationError("a clock goes on by 0 or more seconds", "Pass a length of time.")
         self._native.advance(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a host lends. The functions are called on threads of the library, detached from asyncio; they must not block for long.
+    """What a host lends.
 
-    What they raise goes to `sys.unraisablehook`, and the platform says that the function failed, not why.
+    The functions are called on threads of the library, beside any event loop; they must not block for long. What they
+    raise goes to `sys.unraisablehook`, and the platform says that the function failed, not why.
     """
 
     master_keys: KeyFunction | None = None
-    """Gives the master keys, which seal stored secrets, instead of a file or a setting. Called when the platform is opened and when
-    the master key is rotated."""
+    """Gives the master keys, which seal stored secrets, instead of a file or a setting. Called when the platform is
+    opened and when the master key is rotated."""
     audit_keys: KeyFunction | None = None
     """Gives the keys that sign the audit log, likewise."""
     anchor: AnchorFunction | None = None
-    """Takes each checkpoint of the audit log, besides the anchor file, to keep it where nobody who can write the data folder can
-    reach it. Every write waits for it, so it must not call the platform; while it fails, what needs an audit event fails."""
+    """Takes each checkpoint of the audit log, besides the anchor file, to keep it where nobody who can write the data
+    folder can reach it. Every write waits for it, so it must not call the platform; while it fails, what needs an audit
+    event fails."""
     clock: ManualClock | None = None
     """What time it is for everything that expires, is counted in a window, or is written to the audit log."""
 

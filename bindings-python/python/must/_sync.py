@@ -41,7 +41,7 @@ class Platform:
         host: Host | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        """Open the data folder; it is made when absent. `host` is what the host lends: keys, a place for checkpoints, a clock.
+        """Open the data folder; it is made when absent. `host` is what the host lends.
 
         `log` is a function that hears what the platform logs, records at least as important as the setting `log_level`.
         It is called with a `LogRecord` on a thread of its own, one record at a time, and may call the platform; what it
