@@ -5,7 +5,7 @@ make a part of them. A shard holds, for CLIPS_PER_SHARD clips in float16:
 
 - ``clips``: latents of the whole clip, [N, 16, 5, 8, 8]. The autoencoder is causal, so that the first k latent
   frames are those of the clip cut off after 4k - 3 frames; the first alone is a picture.
-- for the first half of the clips, ``first``: latents of the condition clip with the first frame given (causal too);
+- for the first WITH_CONDITION clips, ``first``: latents of the condition clip with the first frame given (causal too);
 - ``last``: of the condition clip with both ends given and k latent frames, the last latent frame, where k is
   ``lengths`` (2 to 5; the frames before it equal those of ``first``).
 
@@ -24,7 +24,7 @@ import vae as autoencoder
 import world
 
 CLIPS_PER_SHARD = 64
-WITH_CONDITION = 32
+WITH_CONDITION = 64
 SHORT_SHARE = 0.25  # of the clips, how many get a condition shorter than five latent frames
 
 

@@ -2,9 +2,11 @@
 
     python train.py run   --cache LATENTS --vae MODEL_FOLDER --out RUN [--init MODEL_FOLDER] --minutes 100
     python train.py export RUN OUT --vae MODEL_FOLDER
+    python train.py move OUT --start MODEL_FOLDER --ends MODEL_FOLDER [MODEL_FOLDER ...] --factor 1.3
 
 ``run`` goes on from RUN/state.pt if that exists. ``export`` writes the averaged weights as a diffusers folder; it
-may be called at any time, also while a run is under way.
+may be called at any time, also while a run is under way. ``move`` writes the weights that lie ``factor`` times as
+far from a start as the mean of some ends: less than 1 goes part of the way, more goes on beyond.
 """
 
 import argparse
@@ -24,11 +26,18 @@ from muon import Muon
 # Of the clips in a batch, how many are made from text alone, from the first frame, from both ends.
 KINDS = {"text": 35, "first": 20, "both": 25}
 EMPTY_CAPTIONS = 0.10
+# The same where frames are given: there guidance should find little to push at, for the frames say it all, so the
+# prediction without words must be as good as the one with them.
+GIVEN_EMPTY_CAPTIONS = 0.30
 PICTURE_MOTION_OMITTED = 0.5  # pictures are mostly asked for without a motion
 FULL_LENGTH = 0.8  # of the steps; the others train on 2, 3 or 4 latent frames
 EMA = 0.998
 NOISE_SPREAD = 1.2  # standard deviation of the logit of the noise level, before the shift
-GIVEN_WEIGHT = 3.0  # of the error in latent frames that the mask says are given, wholly or in part
+GIVEN_WEIGHT = 3.0  # of the error in latent frames that the mask says are given
+LAST_WEIGHT = 8.0  # of the error in the last latent frame when its last frame, one of four, is given
+END_OF_TEXT = 1  # the only token of an empty caption
+GUIDANCE = 3.0  # that a pair is guided with
+GUIDED_WEIGHT = 1.0  # of the error of a pair's guided prediction
 
 
 # --- Batches -------------------------------------------------------------------------------------------------
@@ -37,12 +46,12 @@ GIVEN_WEIGHT = 3.0  # of the error in latent frames that the mask says are given
 class Batches:
     """Random training examples from a cache: (latents, conditions, token ids, token mask)."""
 
-    def __init__(self, cache, tokenizer, seed):
-        self.cache, self.tokenizer = cache, tokenizer
+    def __init__(self, cache, tokenizer, seed, kinds=KINDS):
+        self.cache, self.tokenizer, self.kinds = cache, tokenizer, kinds
         self.rng = random.Random(seed)
 
-    def caption(self, scene, picture):
-        if self.rng.random() < EMPTY_CAPTIONS:
+    def caption(self, scene, picture=False, given=False, empty=True):
+        if empty and self.rng.random() < (GIVEN_EMPTY_CAPTIONS if given else EMPTY_CAPTIONS):
             return ""
         rates = dict(world.LEAVE_OUT, motion=PICTURE_MOTION_OMITTED) if picture else world.LEAVE_OUT
         return world.caption(scene, world.random_omissions(self.rng, rates))
@@ -58,16 +67,16 @@ class Batches:
         rows = [self.rng.randrange(len(self.cache.scenes)) for _ in range(count)]
         latents = [self.cache.clips[row, :, :1].float() for row in rows]
         conditions = [torch.zeros(20, 1, 8, 8) for _ in rows]
-        return self._finish(latents, conditions, [self.caption(self.cache.scenes[row], True) for row in rows])
+        return self._finish(latents, conditions, [self.caption(self.cache.scenes[row], picture=True) for row in rows])
 
-    def clips(self, count, length=None, kind=None):
-        """Clips of one length, each with a condition of a random kind."""
+    def clips(self, count, length=None, kind=None, empty=True):
+        """Clips of one length, each with a condition of a random kind; ``empty`` allows empty captions."""
         if length is None:
             length = 5 if self.rng.random() < FULL_LENGTH else self.rng.choice([2, 3, 4])
         fitting = (self.cache.lengths == length).nonzero().flatten().tolist()
         latents, conditions, captions = [], [], []
         for _ in range(count):
-            chosen = kind or self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+            chosen = kind or self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]
             if chosen == "text":
                 clip = self.rng.randrange(len(self.cache.scenes))
                 condition = torch.zeros(20, length, 8, 8)
@@ -78,7 +87,7 @@ class Batches:
                 condition = self.cache.condition(row, length, last)
             latents.append(self.cache.clips[clip, :, :length].float())
             conditions.append(condition)
-            captions.append(self.caption(self.cache.scenes[clip], False))
+            captions.append(self.caption(self.cache.scenes[clip], given=chosen != "text", empty=empty))
         return self._finish(latents, conditions, captions)
 
 
@@ -96,8 +105,14 @@ def draw_noise_levels(count, generator=None):
     return models.FLOW_SHIFT * base / (1 + (models.FLOW_SHIFT - 1) * base)
 
 
+def error_weight(mask):
+    """How often the error in each latent frame counts, by its four mask channels."""
+    whole, last = mask.amin(1, keepdim=True), mask[:, 3:]
+    return 1 + (GIVEN_WEIGHT - 1) * whole + (LAST_WEIGHT - 1) * (last - whole)
+
+
 def flow_loss(transformer, text_encoder, batch, levels, noise):
-    """Squared error of the predicted velocity, for each example; given frames count GIVEN_WEIGHT times."""
+    """Squared error of the predicted velocity, for each example; given frames count more."""
     latents, conditions, ids, mask = batch
     weight = levels.view(-1, 1, 1, 1, 1)
     noisy = (1 - weight) * latents + weight * noise
@@ -107,9 +122,29 @@ def flow_loss(transformer, text_encoder, batch, levels, noise):
         encoder_hidden_states=text_states(text_encoder, ids, mask),
         return_dict=False,
     )[0]
-    given = conditions[:, :4].amax(1, keepdim=True)
     error = (velocity.float() - (noise - latents)) ** 2
-    return (error * (1 + (GIVEN_WEIGHT - 1) * given)).mean((1, 2, 3, 4))
+    return (error * error_weight(conditions[:, :4])).mean((1, 2, 3, 4))
+
+
+def pair_loss(transformer, text_encoder, batch, levels, noise):
+    """The loss with and without the caption, and the error that guidance between the two leaves in given frames."""
+    latents, conditions, ids, mask = batch
+    weight = levels.view(-1, 1, 1, 1, 1)
+    told = text_states(text_encoder, ids, mask)
+    nothing_ids, nothing_mask = torch.zeros_like(ids), torch.zeros_like(mask)
+    nothing_ids[:, 0], nothing_mask[:, 0] = END_OF_TEXT, 1
+    untold = text_states(text_encoder, nothing_ids, nothing_mask)
+    velocity = transformer(
+        hidden_states=torch.cat([(1 - weight) * latents + weight * noise, conditions], 1).repeat(2, 1, 1, 1, 1),
+        timestep=levels.repeat(2) * 1000,
+        encoder_hidden_states=torch.cat([told, untold]),
+        return_dict=False,
+    )[0]
+    told, untold = (velocity.float() - (noise - latents).repeat(2, 1, 1, 1, 1)).chunk(2)
+    guided = untold + GUIDANCE * (told - untold)
+    given = conditions[:, :4].amax(1, keepdim=True)
+    error = error_weight(conditions[:, :4]) * (told**2 + untold**2) + GUIDED_WEIGHT * given * guided**2
+    return error.mean((1, 2, 3, 4))
 
 
 def split_examples(batch, levels, noise, parts):
@@ -197,7 +232,7 @@ class Run:
         return self.options.lr * min(1.0, (self.step + 1) / self.options.warmup) * fall
 
     def train_step(self, batches):
-        """One step on clips and pictures; returns the two losses."""
+        """One step on clips, pictures and pairs; returns their losses."""
         options = self.options
         rate = self.learning_rate()
         for optimizer in self.optimizers:
@@ -205,9 +240,11 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         drawn = [batches.clips(options.batch), batches.pictures(options.pictures)]
+        if options.pairs:
+            drawn.append(batches.clips(options.pairs, kind="both", empty=False))
         drawn = [(batch, draw_noise_levels(len(batch[0])), torch.randn(batch[0].shape)) for batch in drawn]
         parts = zip(*(split_examples(*examples, options.workers) for examples in drawn))
-        total = options.batch + options.pictures
+        total = options.batch + options.pictures + 2 * options.pairs
         results = list(self.pool.map(lambda part: self._accumulate(part, total), parts))
         losses = [torch.cat(values).mean().item() for values in zip(*results)]
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -218,11 +255,11 @@ class Run:
         return losses
 
     def _accumulate(self, part, total):
-        """Add the gradients of some clips and some pictures; returns the loss of each example."""
+        """Add the gradients of some clips, pictures and pairs; returns the loss of each example."""
         device, losses = self.options.device, []
-        for batch, levels, noise in part:
+        for (batch, levels, noise), loss_of in zip(part, (flow_loss, flow_loss, pair_loss)):
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self.options.bf16):
-                loss = flow_loss(
+                loss = loss_of(
                     self.transformer, self.text_encoder, to_device(batch, device), levels.to(device), noise.to(device)
                 )
             (loss.sum() / total).backward()
@@ -275,7 +312,8 @@ def train(options):
     if os.path.exists(os.path.join(options.out, "state.pt")):
         run.restore(options.out)
     cache = Cache(options.cache)
-    batches = Batches(cache, run.tokenizer, seed=(options.seed + 1) * 1_000_003 + run.step)
+    kinds = dict(zip(KINDS, (float(share) for share in options.kinds.split(":"))))
+    batches = Batches(cache, run.tokenizer, (options.seed + 1) * 1_000_003 + run.step, kinds)
     checks = validation_batches(options.validation, run.tokenizer, 32) if options.validation else None
     print(f"step {run.step}, {len(cache.scenes)} clips, {sum(p.numel() for p in run.parameters) / 1e6:.2f} M", flush=True)
     smooth = None
@@ -289,9 +327,9 @@ def train(options):
         smooth = losses if smooth is None else [0.98 * a + 0.02 * b for a, b in zip(smooth, losses)]
         if run.step % 50 == 0:
             clips = cache.refresh()
+            named = ", ".join(f"{name} {value:.4f}" for name, value in zip(("clips", "pictures", "pairs"), smooth))
             print(
-                f"{run.elapsed:.0f} s, step {run.step}, clips {smooth[0]:.4f}, pictures {smooth[1]:.4f}, "
-                f"lr {run.learning_rate():.1e}, of {clips} clips",
+                f"{run.elapsed:.0f} s, step {run.step}, {named}, lr {run.learning_rate():.1e}, of {clips} clips",
                 flush=True,
             )
         if now - saved > options.save_every * 60 or run.fraction() >= 1:
@@ -326,6 +364,19 @@ def export(folder, out, vae_folder):
     print(f"wrote {out}, step {state['step']}, {state['elapsed']:.0f} s")
 
 
+@torch.no_grad()
+def move(out, start, ends, factor):
+    """Write start + factor * (mean of ends - start), for transformer and text encoder; the rest is the start's."""
+    tokenizer, text_encoder, transformer, vae = models.load(start)
+    others = [models.load(folder) for folder in ends]
+    for part, index in ((text_encoder, 1), (transformer, 2)):
+        weights = [other[index].state_dict() for other in others]
+        for name, value in part.state_dict().items():
+            mean = sum(other[name] for other in weights) / len(weights)
+            value.copy_(value + factor * (mean - value))
+    models.save(out, tokenizer, text_encoder, transformer, vae)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -339,8 +390,13 @@ def main():
     run.add_argument("--minutes", type=float, default=100)
     run.add_argument("--steps", type=int, help="instead of --minutes")
     run.add_argument("--processor-time", action="store_true", help="count processor time instead of wall time")
+    run.add_argument(
+        "--kinds", default=":".join(str(share) for share in KINDS.values()),
+        help="of the clips, the shares made from text alone, from the first frame, from both ends",
+    )
     run.add_argument("--batch", type=int, default=24, help="clips in a step")
     run.add_argument("--pictures", type=int, default=12, help="pictures in a step")
+    run.add_argument("--pairs", type=int, default=0, help="clips in a step with both ends given, each with and without caption")
     run.add_argument("--lr", type=float, default=1e-3)
     run.add_argument("--hold", type=float, default=0.5, help="share of the run before the learning rate falls")
     run.add_argument("--warmup", type=int, default=50)
@@ -358,9 +414,16 @@ def main():
     out.add_argument("run")
     out.add_argument("out")
     out.add_argument("--vae", required=True)
+    between = commands.add_parser("move")
+    between.add_argument("out")
+    between.add_argument("--start", required=True)
+    between.add_argument("--ends", required=True, nargs="+")
+    between.add_argument("--factor", type=float, default=1.0)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
-    if options.command == "run":
+    if options.command == "move":
+        move(options.out, options.start, options.ends, options.factor)
+    elif options.command == "run":
         torch.set_num_threads(options.threads)
         train(options)
     else:
