@@ -123,6 +123,11 @@ export async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    const to = slashed(request);
+    if (to !== undefined) {
+      response.writeHead(308, { location: to, "cache-control": "no-store" }).end();
+      return;
+    }
     const body = await read(request, maxBodyBytes);
     const headers: [string, string][] = [];
     for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
@@ -151,6 +156,17 @@ export async function answer(
     response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
     response.end(JSON.stringify({ code: failure.code, detail: failure.detail, user_action: failure.userAction }));
   }
+}
+
+/**
+ * Where the web UI is, when Express mounts it below a path and that path was asked for without a slash at its end: the page's own
+ * addresses are relative to it.
+ */
+function slashed(request: IncomingMessage): string | undefined {
+  const { originalUrl } = request as { originalUrl?: unknown };
+  if (request.method !== "GET" || typeof originalUrl !== "string" || !/^\/(\?|$)/.test(request.url ?? "")) return undefined;
+  const [path = "", query] = originalUrl.split("?", 2);
+  return path.endsWith("/") ? undefined : `${path}/${query === undefined ? "" : `?${query}`}`;
 }
 
 /** The body; one that is too large is cut just beyond the limit, and refused by the platform. */

@@ -89,5 +89,8 @@ test("mounted in Express", async (t) => {
   app.get("/other", (_, response) => response.send("ours"));
   const base = await listening(t, app);
   assert.equal(await (await fetch(`${base}/other`)).text(), "ours");
+  const moved = await fetch(`${base}/must?x=1`, { redirect: "manual" });
+  assert.deepEqual([moved.status, moved.headers.get("location")], [308, "/must/?x=1"]);
+  assert.match(await (await fetch(`${base}/must`)).text(), /<div id="root">/);
   await drive(`${base}/must`);
 });

@@ -131,3 +131,11 @@ def test_one_that_has_lost_the_folder_stops(app: ModuleType, monkeypatch: pytest
     monkeypatch.setattr(shared, "put", MagicMock(side_effect=OSError("the dictionary is away")))
     assert lost.wait(5)
     deaf.give_back()
+
+    # A call that hangs hides nothing.
+    lost.clear()
+    hung, go_on = app.Lease(shared := Shared(), lost=lost.set), threading.Event()
+    hung.take(0.01)
+    monkeypatch.setattr(shared, "get", lambda *_: go_on.wait(10) and ("", 0.0))
+    assert lost.wait(5)
+    go_on.set()

@@ -84,7 +84,9 @@ class Lease:
         self._lost = lost
         self._me = uuid.uuid4().hex
         self._over = threading.Event()
+        self._said = 0.0
         self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="lease-watch", daemon=True)
 
     def take(self, pause: float = 1.0) -> None:
         """Wait until the folder is free, and say from then on that it is not."""
@@ -101,7 +103,9 @@ class Lease:
                 self._shared.pop("owner", None)
             else:
                 time.sleep(pause)
+        self._said = time.monotonic()
         self._keeper.start()
+        self._watcher.start()
 
     def _may_remove(self, gone: str) -> bool:
         turn = int(time.time() / self.LIFE)
@@ -110,22 +114,25 @@ class Lease:
     def give_back(self) -> None:
         """Let the next one have it."""
         self._over.set()
-        self._keeper.join()
+        self._keeper.join(self.LIFE / 6)
         if self._now()[0] == self._me:
             self._shared.pop("owner", None)
 
     def _keep(self) -> None:
-        said = time.monotonic()
         while not self._over.wait(self.LIFE / 6):
-            mine = True
             # One that could not be written is written the next time.
             with contextlib.suppress(Exception):
-                mine = self._now()[0] == self._me
-                if mine:
-                    self._shared.put("owner", self._entry())
-                    said = time.monotonic()
-            # Others count this one as gone a little later.
-            if not mine or time.monotonic() - said > self.LIFE * 2 / 3:
+                if self._now()[0] != self._me:
+                    self._said = -self.LIFE
+                    return
+                self._shared.put("owner", self._entry())
+                self._said = time.monotonic()
+
+    def _watch(self) -> None:
+        # A thread of its own: a call that hangs must not hide that the others are about to count this one as gone.
+        while not self._over.wait(self.LIFE / 60):
+            if time.monotonic() - self._said > self.LIFE / 2:
+                self._over.set()
                 self._lost()
                 return
 
@@ -164,7 +171,7 @@ class Worker:
         """Open the data folder as the container before this one left it."""
         import must
 
-        self.lease = Lease(owner, lost=lambda: self.platform.close(CLOSING))
+        self.lease = Lease(owner, lost=self.give_up)
         self.lease.take()
         data.reload()
         keys: Any = {name: os.environ[variable] for variable, name in SECRETS.items() if os.environ.get(variable)}
@@ -176,6 +183,12 @@ class Worker:
         from must import asgi
 
         return asgi.App(self.platform)
+
+    def give_up(self) -> None:
+        """Leave the folder to whoever has it now: stop at once, write nothing more to the volume, and let Modal start another."""
+        with contextlib.suppress(Exception):
+            self.platform.close(CLOSING)
+        os._exit(1)
 
     @modal.exit()
     def close(self) -> None:

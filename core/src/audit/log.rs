@@ -259,7 +259,7 @@ impl Audit {
 
     /// Signs with a new key from now on. A key file of ours gets one; a host must have put its newer key in place. The event that
     /// names the new verifier is the first that the new key signs. For `overlap` the old key signs too, so that whoever checks the
-    /// log has that long to learn of the new one.
+    /// log has that long to learn of the new one; it does not where a host no longer gives it, and the next rotation ends it.
     ///
     /// # Errors
     /// `validation_error` when there is no newer key, or for an overlap of more than 7 days; `dependency_unavailable` when the key
@@ -281,13 +281,14 @@ impl Audit {
         }
         let event = caller.event("audit_key_rotate", "audit_key", Outcome::Success);
         let event = event.with("old_verifier", &log.verifier).with("verifier", &verifier);
+        let overlaps = !overlap.is_zero() && signing.find(&log.origin, &log.verifier)?.is_some();
         let clock = Arc::clone(&self.shared.clock);
         self.shared.store.write(move |connection| {
             let now = clock.now();
             let until = now.after(overlap);
-            let old = (!overlap.is_zero()).then_some((log.verifier.as_str(), until));
+            let old = overlaps.then_some((log.verifier.as_str(), until));
             store::set_log(connection, &log.origin, &verifier, old)?;
-            let event = if overlap.is_zero() { event } else { event.with("overlap_until", until) };
+            let event = if overlaps { event.with("overlap_until", until) } else { event };
             store::append(connection, event, now)
         })
     }

@@ -24,6 +24,9 @@ const GROWTH: u64 = 4 << 20;
 /// Pages of a log that is long.
 const LONG: i64 = 8 << 10;
 
+/// Most pages of a long log that the writer moves.
+const REST: i64 = 1 << 10;
+
 /// Bytes of a log's file that is given back to the disk.
 const LARGEST_FILE: u64 = 256 << 20;
 
@@ -83,7 +86,9 @@ impl Drop for Checkpoints {
 
 fn serve(connection: &Connection, due: &Receiver<()>, long: &AtomicBool) {
     while due.recv().is_ok() {
-        if checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") > LONG {
+        let Some((pages, moved)) = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") else { continue };
+        // While a reader keeps them from being moved, the rest is not the writer's to move.
+        if pages > LONG && pages - moved <= REST {
             long.store(true, Ordering::Release);
         }
     }
@@ -101,15 +106,12 @@ fn finish(connection: &Connection, size: u64) {
     }
 }
 
-/// Pages in the log; a checkpoint that cannot be made loses nothing, and the next one does its work.
-fn checkpoint(connection: &Connection, how: &'static str) -> i64 {
-    match connection.query_row(how, [], |row| row.get::<_, i64>(1)) {
-        Ok(pages) => pages,
-        Err(error) => {
-            tracing::warn!(%error, "a checkpoint of the database was not made");
-            0
-        }
-    }
+/// Pages in the log, and how many of them were moved; a checkpoint that cannot be made loses nothing, and the next one does its work.
+fn checkpoint(connection: &Connection, how: &'static str) -> Option<(i64, i64)> {
+    connection
+        .query_row(how, [], |row| Ok((row.get(1)?, row.get(2)?)))
+        .inspect_err(|error| tracing::warn!(%error, "a checkpoint of the database was not made"))
+        .ok()
 }
 
 fn size(log: &Path) -> u64 {

@@ -172,7 +172,12 @@ impl Tasks {
             store::get(connection, &new).map(Some)
         })?;
         if let Some(task) = &task {
-            self.shared.hub.add(task.clone());
+            let live = self.shared.hub.add(task.clone());
+            // Somebody may have found it, and wanted it to end, before it was here.
+            let id = task.id.clone();
+            if self.shared.store.read(move |connection| store::cancel_requested(connection, &id))? {
+                live.request_cancel();
+            }
         }
         Ok(task)
     }

@@ -45,7 +45,8 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch));
     let (lease, live) = match (claimed, shared.hub.get(&entry.id)) {
         (Ok(Some(lease)), Some(live)) => (lease, live),
-        (Ok(_), _) => return,
+        // It has ended; whoever took it up in between hears of it.
+        (Ok(_), _) => return shared.show_end(&entry.id),
         (Err(error), _) => {
             // Not claimed, so not ours to end: it stays as it is and runs after the next start.
             tracing::error!(task = entry.id, code = error.code().as_str(), "a task could not be claimed");

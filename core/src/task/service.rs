@@ -177,7 +177,12 @@ impl Tasks {
         }
         let inputs = Arc::new(inputs);
         loop {
-            let place = shared.queue.reserve(&task.model, shared.settings.queue_wait)?;
+            let place = match (shared.queue.reserve(&task.model, shared.settings.queue_wait), &submission) {
+                (Ok(place), _) => place,
+                (Err(error), None) => return Err(error),
+                // The same submission may have come in twice and the first have got a place: then this is no refusal.
+                (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
+            };
             let (row, inputs, key, trace) = (task.clone(), Arc::clone(&inputs), submission.clone(), trace.clone());
             let insert = move |connection: &rusqlite::Connection| {
                 store::insert_once(connection, &row, &inputs, key.as_ref(), trace.as_ref())

@@ -155,6 +155,12 @@ pub(super) fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> R
     Ok(ended)
 }
 
+/// Whether somebody wants a task to end.
+pub(super) fn cancel_requested(connection: &Connection, id: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT cancel_requested FROM task WHERE id = ?")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
 /// Asks a task to end. A pending one ends here and now; a running one is marked, so that a restart does not revive it.
 pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
     let before = get(connection, id)?.status;

@@ -21,6 +21,9 @@ const LARGEST_ANSWER: usize = 1 << 20;
 /// Media of one worker that are fetched at once: one that hangs or drips holds up no more than these.
 const TRANSFERS: usize = 16;
 
+/// How long a file waits for its place: whoever waits here keeps others from theirs.
+const TRANSFER_WAIT: Duration = Duration::from_secs(1);
+
 /// Where a request goes, and what opens the door there.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -120,14 +123,14 @@ impl WorkerClient {
     /// A place for a transfer from a worker, held until it is dropped.
     ///
     /// # Errors
-    /// `remote_failed` when none was free for as long as the worker may take to answer.
+    /// `remote_failed` when none was free for a moment.
     pub(super) async fn transfer(&self, workspace: &str) -> Result<OwnedSemaphorePermit> {
         let places = {
             let mut all = self.transfers.lock();
             let places = all.entry(workspace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(TRANSFERS)));
             Arc::clone(places)
         };
-        match tokio::time::timeout(self.answer_timeout, places.acquire_owned()).await {
+        match tokio::time::timeout(TRANSFER_WAIT, places.acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             _ => {
                 let detail = format!("{TRANSFERS} files of the worker {workspace} are on their way already");

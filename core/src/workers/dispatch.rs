@@ -13,6 +13,8 @@ use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Task, TraceParent};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::Method;
 use std::sync::Arc;
 use std::time::Duration;
@@ -393,8 +395,9 @@ pub(super) async fn take_up(shared: Arc<Shared>) {
             (id, model, settled)
         }
     });
-    // Together, so that one worker that hangs holds up nobody; what comes back waits for places in the queue one by one.
-    for (id, model, settled) in futures_util::future::join_all(settling).await {
+    let mut settling = settling.collect::<FuturesUnordered<_>>();
+    // As each settles, so that one worker that hangs holds up nobody; what comes back waits for a place in the queue.
+    while let Some((id, model, settled)) = settling.next().await {
         let Homeless { left, reason, .. } = match settled {
             Ok(Settled::Elsewhere(_)) => continue,
             Ok(Settled::Nowhere(homeless)) => homeless,

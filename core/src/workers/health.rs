@@ -166,14 +166,17 @@ pub(super) async fn check_again(shared: Arc<Shared>, account: Account, epoch: i6
     finish(&shared, &account.id, epoch, 1).await;
 }
 
-/// Checks failed accounts again from time to time, for as long as the platform is open.
+/// Looks after accounts from time to time, for as long as the platform is open: ends what was left at those that are ready, and
+/// checks those again that failed.
 pub(super) async fn recheck(shared: Arc<Shared>) {
     let every = shared.settings.recheck_interval;
-    if every.is_zero() {
-        return;
-    }
+    let look = if every.is_zero() { LONGEST_LOOK } else { every.min(LONGEST_LOOK) };
     loop {
-        tokio::time::sleep(every.min(LONGEST_LOOK)).await;
+        tokio::time::sleep(look).await;
+        end_what_was_left(&shared).await;
+        if every.is_zero() {
+            continue;
+        }
         let due = shared.blocking(move |shared| {
             let before = shared.clock.now().0.saturating_sub(i64::try_from(every.as_millis()).unwrap_or(i64::MAX));
             let failed = |account: &Account| {
@@ -187,6 +190,13 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
         // Together: one that hangs keeps no other waiting.
         futures_util::future::join_all(due.into_iter().map(|account| look_again(&shared, account.id))).await;
     }
+}
+
+/// Ends, at workers that are ready, what was noted there only after they were.
+async fn end_what_was_left(shared: &Arc<Shared>) {
+    let left = shared.blocking(|shared| shared.store.read(abandoned::left_at)).await.unwrap_or_default();
+    let ending = left.iter().map(|workspace| abandoned::end_all(shared, workspace));
+    futures_util::future::join_all(ending).await;
 }
 
 /// Checks an account that failed, if it seems to be well: one that is still away changes nothing and fills no log.
