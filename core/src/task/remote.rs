@@ -173,9 +173,9 @@ impl Tasks {
         })?;
         if let Some(task) = &task {
             let live = self.shared.hub.add(task.clone());
-            // Somebody may have found it, and wanted it to end, before it was here.
+            // Somebody may have found it, and wanted it to end, before it was here. What is on disk is accepted, whatever this read says.
             let id = task.id.clone();
-            if self.shared.store.read(move |connection| store::cancel_requested(connection, &id))? {
+            if self.shared.store.read(move |connection| store::cancel_requested(connection, &id)).unwrap_or(false) {
                 live.request_cancel();
             }
         }

@@ -121,6 +121,40 @@ fn no_secret_is_seen_anywhere() {
         secrets.push(value);
         made.push(("secrets.put_provider_token", arguments));
     }
+    // An account, once right and with each argument wrong once; then its update.
+    for more in [
+        json!({}),
+        json!({"label": ""}),
+        json!({"label": 7}),
+        json!({"address": "ftp://nowhere"}),
+        json!({"workspace": "Not A Name"}),
+        json!({"caller": 7}),
+        json!({"nothing": 7}),
+    ] {
+        for name in ["accounts.add", "accounts.update"] {
+            let values = [canary(), canary(), canary()];
+            let mut arguments = json!({"token_id": values[0], "token_secret": values[1], "api_key": values[2]});
+            match name {
+                "accounts.add" => {
+                    arguments["label"] = json!("Worker");
+                    arguments["workspace"] = json!("worker");
+                    arguments["address"] = json!("https://worker.example");
+                }
+                _ => arguments["id"] = json!("worker"),
+            }
+            arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            // Each secret in a shape that is not taken, too.
+            for (field, value) in ["token_id", "token_secret", "api_key"].into_iter().zip(&values) {
+                for wrong in [json!([value]), json!(format!("{value}\n")), json!(format!("{value}é"))] {
+                    let mut arguments = arguments.clone();
+                    arguments[field] = wrong;
+                    made.push((name, arguments));
+                }
+            }
+            secrets.extend(values);
+            made.push((name, arguments));
+        }
+    }
     for (name, arguments) in made {
         match platform.call(name, &arguments.to_string()) {
             Ok(answer) => seen.add(format!("the answer of {name}, printed"), format!("{answer:?}{}", answer.expose())),
@@ -142,6 +176,9 @@ fn no_secret_is_seen_anywhere() {
         secrets.push(made.as_str().unwrap().rsplit('_').next().unwrap().to_owned());
         call(&platform, "auth.authorize", with_key(made)).ok();
     }
+    let accounts = platform.call("accounts.list", "{}").unwrap().expose().to_owned();
+    assert!(accounts.contains("worker.example"), "an account was made: {accounts}");
+    seen.add("accounts.list", accounts);
     for name in ["secrets.status", "auth.keys", "audit.verify"] {
         seen.add(name, platform.call(name, "{}").unwrap().expose());
     }
