@@ -47,6 +47,18 @@ class Platform {
   /// The same with the defaults.
   explicit Platform(std::string_view data_dir) : Platform(Settings(data_dir)) {}
 
+  /// Takes over a handle of must.h, such as one that code in another language gave out: this object ends it from now on. Throws
+  /// `validation_error` for NULL, `invalid_state` for a handle that is not a live platform and for a platform that is closed;
+  /// the handle is not taken over then.
+  [[nodiscard]] static Platform adopt(must_platform_t *handle) {
+    require_library();
+    detail::BufferHandle load;
+    detail::call(must_load, handle, load.out());  // Asks every question about the handle, and changes nothing.
+    Platform platform;
+    *platform.platform_.out() = handle;
+    return platform;
+  }
+
   /// The catalog: a JSON array with one object a model.
   [[nodiscard]] std::string models() const {
     detail::BufferHandle buffer;
@@ -137,13 +149,20 @@ class Platform {
   [[nodiscard]] must_platform_t *handle() const noexcept { return platform_.get(); }
 
  private:
-  /// Opens the platform by a function that takes the settings, then `arguments`, then the place for the handle.
-  template <typename Function, typename... Arguments>
-  void open(const Settings &settings, Function function, Arguments... arguments) {
+  /// None yet.
+  Platform() = default;
+
+  static void require_library() {
     if (must_abi_version() < MUST_ABI_VERSION) {
       throw Error(MUST_INVALID_STATE, std::string("libmust ") + must_version() + " is older than its header",
                   "Install the libmust that the program was built with, or a later one.");
     }
+  }
+
+  /// Opens the platform by a function that takes the settings, then `arguments`, then the place for the handle.
+  template <typename Function, typename... Arguments>
+  void open(const Settings &settings, Function function, Arguments... arguments) {
+    require_library();
     const detail::WipedText json = detail::dumped(settings.to_json());
     detail::call(function, json.data(), json.size(), arguments..., platform_.out());
   }

@@ -198,7 +198,36 @@ static void http(const std::string &folder) {
   CHECK(platform.metrics().find("must_queue_depth") != std::string::npos);
 }
 
+static must_platform_t *opened_in_c(const std::string &folder) {
+  const std::string settings = must::Settings(folder).paused().json();
+  must_platform_t *handle = nullptr;
+  CHECK(must_platform_open(settings.data(), settings.size(), &handle, nullptr) == MUST_OK);
+  return handle;
+}
+
+static void adopting(const std::string &folder) {
+  must_platform_t *handle = opened_in_c(folder);
+  {
+    const auto platform = must::Platform::adopt(handle);
+    CHECK(platform.handle() == handle && platform.models().find("\"tiny-image\"") != std::string::npos);
+  }
+  // Its destructor ended the handle and closed the folder, which can be opened again.
+  CHECK(must_platform_free(&handle) == MUST_INVALID_STATE && handle == nullptr);
+  handle = opened_in_c(folder);
+  must_platform_t *const freed = handle;
+  CHECK(must_platform_free(&handle) == MUST_OK);
+  THROWS(MUST_VALIDATION_ERROR, must::Platform::adopt(nullptr));
+  THROWS(MUST_INVALID_STATE, must::Platform::adopt(freed));
+
+  // What is not taken over stays the caller's.
+  handle = opened_in_c(folder);
+  CHECK(must_platform_close(handle, 1000, nullptr) == MUST_OK);
+  THROWS(MUST_INVALID_STATE, must::Platform::adopt(handle));
+  CHECK(must_platform_free(&handle) == MUST_OK);
+}
+
 static void generation(const std::string &folder) {
+  adopting(folder + "/cpp-adopted");
   {
     auto settings = must::Settings(folder + "/cpp").device("cpu").threads(1).queue_depth(10);
     settings.image_limit(2h).image_stale(4h);  // For valgrind, where a picture takes minutes.
