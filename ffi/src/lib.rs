@@ -5,7 +5,8 @@
 //! [`handle`] looks up, never addresses, so a stale, foreign or doubly freed one is an error and not undefined behaviour.
 //! Ownership, threads and lifetimes are written for C readers at the top of the header (`cbindgen.toml`).
 //!
-//! The library makes threads only for `must_watch`; it installs no signal handler.
+//! The library makes threads only for `must_watch`; it installs no signal handler. [`share()`] and [`platform()`] alone are for
+//! Rust: they take a platform over the border and back, for a program that has code on both sides of it.
 
 #![expect(unsafe_code, reason = "pointers from C are only good as far as its contracts say; each block states which")]
 
@@ -20,6 +21,7 @@ mod http;
 mod listing;
 mod log;
 mod platform;
+mod share;
 mod signals;
 mod task;
 mod types;
@@ -32,5 +34,6 @@ pub use host::*;
 pub use http::*;
 pub use listing::*;
 pub use platform::*;
+pub use share::{platform, share};
 pub use task::*;
 pub use types::*;

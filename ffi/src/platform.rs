@@ -29,7 +29,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn new(platform: Platform) -> Self {
+    pub(crate) fn new(platform: Platform) -> Self {
         Self { platform, poisoned: AtomicBool::new(false), face: Mutex::default() }
     }
 
