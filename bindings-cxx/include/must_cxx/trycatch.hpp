@@ -1,0 +1,37 @@
+/// @file
+/// How exceptions leave the C++ functions of a bridge: must::Error with all that it says, any other with its text. cxx finds
+/// this in each bridge that includes it. A host with a `trycatch` of its own includes must_cxx/error.hpp and
+/// must_cxx/platform.hpp instead of must_cxx.hpp, and calls must::to_rust.
+#ifndef MUST_CXX_TRYCATCH_HPP
+#define MUST_CXX_TRYCATCH_HPP
+
+#include "error.hpp"
+
+#include <exception>
+
+namespace rust {
+namespace behavior {
+
+/// Makes the call; what it throws becomes the text that Rust gets. Without the last clause an exception that is no
+/// `std::exception` would end the program.
+template <typename Try, typename Fail>
+static void trycatch(Try &&call, Fail &&fail) noexcept {
+  try {
+    call();
+  } catch (const must::Error &error) {
+    try {
+      fail(must::to_rust(error));
+    } catch (...) {  // No memory for the long form.
+      fail(error.what());
+    }
+  } catch (const std::exception &exception) {
+    fail(exception.what());
+  } catch (...) {
+    fail("an exception that is no std::exception");
+  }
+}
+
+}  // namespace behavior
+}  // namespace rust
+
+#endif  // MUST_CXX_TRYCATCH_HPP

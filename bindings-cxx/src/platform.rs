@@ -1,0 +1,64 @@
+//! A platform over the border, both ways.
+
+use crate::bridge::ffi::{self, Platform, Task};
+use crate::error::from_cpp;
+use cxx::UniquePtr;
+use must::Result;
+
+impl Platform {
+    /// Makes a C++ object of a platform that Rust has open. It is one more owner: when it is destroyed Rust goes on, and the
+    /// platform stays open until it is closed or its last owner has gone.
+    ///
+    /// # Errors
+    /// `invalid_state` for a platform that is closed or belongs to the process that this one was forked from.
+    pub fn share(platform: &must::Platform) -> Result<UniquePtr<Self>> {
+        let mut handle = must_ffi::share(platform)?;
+        // SAFETY: a handle is a number that is looked up, and never followed.
+        let adopted = unsafe { ffi::adopted(handle.cast()) };
+        adopted.map_err(|exception| {
+            // SAFETY: a variable that holds the handle, which C++ did not take over.
+            unsafe { must_ffi::must_platform_free(&raw mut handle) };
+            from_cpp(exception)
+        })
+    }
+
+    /// The platform for Rust to have as well, whichever half opened it. It stays when this object is destroyed.
+    ///
+    /// # Errors
+    /// `invalid_state` for a platform that is closed, that a fault inside the library ended, or that belongs to the process
+    /// that this one was forked from; `validation_error` for an object that was moved from.
+    pub fn to_rust(&self) -> Result<must::Platform> {
+        must_ffi::platform(ffi::handle_of(self).cast())
+    }
+
+    /// The task with this id for C++ to work with, whether there is one or not: its members say. It must not outlive this
+    /// object by a call: they throw `invalid_state` then.
+    ///
+    /// # Errors
+    /// `internal` when there is no memory for it.
+    pub fn task(&self, id: &str) -> Result<UniquePtr<Task>> {
+        ffi::task_of(self, id).map_err(from_cpp)
+    }
+}
+
+// SAFETY: `must::Platform` is a handle that any thread may look up; its const members may be called by any number of threads at
+// once, and only those can be called through a shared reference.
+unsafe impl Send for Platform {}
+// SAFETY: as above.
+unsafe impl Sync for Platform {}
+// SAFETY: `must::Task` is such a handle and a text that does not change; the same holds of its const members.
+unsafe impl Send for Task {}
+// SAFETY: as above.
+unsafe impl Sync for Task {}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
