@@ -13,7 +13,11 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part { name: "format", about: "rustfmt", run: format },
-    Part { name: "rust", about: "unit, golden, kill and media tests of the core, the C ABI's own tests", run: rust },
+    Part {
+        name: "rust",
+        about: "unit, golden, kill and media tests of the core, the C ABI's own tests, the bridge of cxx",
+        run: rust,
+    },
     Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
     Part {
         name: "python",
@@ -21,7 +25,11 @@ const PARTS: &[Part] = &[
         run: python,
     },
     Part { name: "node", about: "the Node addon: node --test, tsc; the HTTP face by handle", run: node },
-    Part { name: "examples", about: "the same program in every language makes the same bytes", run: examples },
+    Part {
+        name: "examples",
+        about: "the same program in every language, and in two at once, makes the same bytes",
+        run: examples,
+    },
     Part {
         name: "http",
         about: "contract, abuse and fuzz tests of the HTTP face over real sockets, workers, OpenAI's clients, a browser",
@@ -198,13 +206,13 @@ fn node() -> Outcome {
     face_without_sockets(&http_tests()?, "node")
 }
 
-/// Runs `examples/generate` in every language: one line of JSON each, alike, and the same bytes.
+/// Runs `examples/generate` in every language and `examples/shared`: one line of JSON each, alike, and the same bytes.
 fn examples() -> Outcome {
     let work = target().join("examples");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
     run(&mut words("cargo", "build -p must --example generate --bin must"))?;
-    run(&mut words("cargo", "build -p must-ffi"))?;
+    run(&mut words("cargo", "build -p must-ffi -p must-example-shared"))?;
     let prefix = work.join("prefix");
     run(command("bash").arg("ffi/install.sh").arg(&prefix).args(["--profile", "dev"]))?;
     run(command("make").args(["-s", "-C", "examples/generate/c"]).env("PREFIX", &prefix).env("OUT", &work))?;
@@ -225,6 +233,7 @@ fn examples() -> Outcome {
         ("cpp", command(cpp.join("generate"))),
         ("python", with_argument(command(&python), "examples/generate/python/main.py")),
         ("node", with_argument(command("node"), "examples/generate/node/main.mjs")),
+        ("rust-and-cpp", command(built("shared"))),
     ];
     let mut first: Option<(String, Vec<u8>)> = None;
     for (language, mut program) in programs {
@@ -245,7 +254,10 @@ fn examples() -> Outcome {
             }
         }
     }
-    eprintln!("five languages, the same {} bytes", first.map_or(0, |(_, bytes)| bytes.len()));
+    eprintln!(
+        "five languages and a program in two of them, the same {} bytes",
+        first.map_or(0, |(_, bytes)| bytes.len())
+    );
     Ok(())
 }
 

@@ -1,0 +1,71 @@
+//! A clip on one platform that two languages have. Usage: shared DATA_FOLDER CLIP_FILE
+//!
+//! The Rust half opens the platform, lends it to the C++ half (`studio.cpp`), and goes on with what that made.
+
+#![expect(
+    unsafe_code,
+    unreachable_pub,
+    reason = "the border to C++, as cxx writes it; it checks that both sides mean the same"
+)]
+
+use must::{Error, ErrorCode, Platform, Settings};
+use must_cxx::{Thrown, from_cpp};
+use std::io::{Write, stderr, stdout};
+use std::time::Duration;
+
+#[cxx::bridge(namespace = "studio")]
+mod studio {
+    #[namespace = "must"]
+    unsafe extern "C++" {
+        include!("must_cxx.hpp");
+        type Platform = must_cxx::Platform;
+    }
+    unsafe extern "C++" {
+        include!("must-example-shared/src/studio.hpp");
+        fn film(platform: &Platform, prompt: &str, path: &str) -> Result<String>;
+    }
+    extern "Rust" {
+        fn register_title(prompt: &str) -> Result<String>;
+    }
+}
+
+/// What the C++ half asks of the Rust half.
+fn register_title(prompt: &str) -> Result<String, Thrown> {
+    match prompt.split_whitespace().next() {
+        Some(_) => Ok(format!("\"{prompt}\"")),
+        None => Err(Error::validation("a film needs a title").with_action("Say what to show."))?,
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(data), Some(clip)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: shared DATA_FOLDER CLIP_FILE".into());
+    };
+    let platform = Platform::open(Settings::new(data))?;
+    let shared = must_cxx::Platform::share(&platform)?;
+
+    // Thrown in Rust, passed through C++, caught in Rust: the same error.
+    match studio::film(&shared, " ", &clip).map_err(from_cpp) {
+        Err(error) if error.code() == ErrorCode::ValidationError => {
+            writeln!(stderr(), "refused: {}: {} {}", error.code(), error.detail(), error.user_action())?;
+        }
+        other => return Err(format!("a blank prompt was not refused: {other:?}").into()),
+    }
+
+    let id = studio::film(&shared, "a red circle moving left", &clip).map_err(from_cpp)?;
+    drop(shared); // The C++ half has let go; the platform stays open.
+
+    let ended = platform.status(&id)?;
+    let media = platform.result(&id)?;
+    writeln!(
+        stdout(),
+        "{{\"status\":\"{}\",\"model\":\"{}\",\"seed\":{},\"bytes\":{}}}",
+        ended.status.as_str(),
+        ended.model,
+        ended.seed,
+        media.bytes.len()
+    )?;
+    platform.close(Duration::from_secs(10))?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+// The C++ half: draws on a platform that it is lent.
+#ifndef STUDIO_HPP
+#define STUDIO_HPP
+
+#include <must_cxx.hpp>
+
+namespace studio {
+
+/// Generates a clip, saves it and its preview, and gives the id of the task. Throws must::Error.
+rust::String film(const must::Platform &platform, rust::Str prompt, rust::Str path);
+
+}  // namespace studio
+
+#endif
