@@ -45,6 +45,17 @@ impl Access {
         self.judge(facts).map_err(|refusal| self.refuse(facts, refusal))
     }
 
+    /// Who a generation call is from, when it is to be let in; that takes a read of one row, and notes nothing. None says nothing:
+    /// [`Access::authorize`] judges, and notes a refusal.
+    pub(crate) fn recognise(&self, facts: &RequestFacts) -> Option<Principal> {
+        (facts.route == RouteClass::Generation).then(|| self.judge(facts).ok()).flatten()
+    }
+
+    /// Whether the origin may make calls that anybody may make; notes nothing.
+    pub(crate) fn recognise_origin(&self, facts: &RequestFacts) -> bool {
+        self.admit_origin(facts).is_ok()
+    }
+
     fn judge(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
         // While refusals could not be written down, nobody is let in to be refused later.
         self.audit.check()?;

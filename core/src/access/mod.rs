@@ -32,7 +32,7 @@ use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
 use set_key::SetKey;
 use std::sync::Arc;
-pub(crate) use store::MIGRATION;
+pub(crate) use store::{KEY_NUMBER_MIGRATION, MIGRATION};
 use throttle::Throttle;
 
 /// What a host decides about access when it opens a platform.

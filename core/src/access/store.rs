@@ -7,6 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "access", sql: include_str!("schema.sql") };
 
+/// Keys in the order in which they were made, however many in one millisecond and wherever the clock was set.
+pub(crate) const KEY_NUMBER_MIGRATION: Migration = Migration {
+    name: "access_key_number",
+    sql: "ALTER TABLE access_key ADD COLUMN number INTEGER NOT NULL DEFAULT 0;",
+};
+
 /// Most rows that one change clears away besides.
 const SWEEP: u32 = 64;
 
@@ -43,7 +49,8 @@ pub(super) struct SessionRow {
 pub(super) fn insert_key(connection: &Connection, key: &KeyRow) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO access_key (id, name, mac, pepper, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO access_key (id, name, mac, pepper, created_at, expires_at, number)
+             SELECT ?, ?, ?, ?, ?, ?, coalesce(max(number), 0) + 1 FROM access_key",
         )?
         .execute(params![key.id, key.name, key.mac, key.pepper, key.created_at, key.expires_at])?;
     Ok(())
@@ -60,7 +67,7 @@ pub(super) fn key(connection: &Connection, id: &str) -> Result<Option<KeyRow>> {
 pub(super) fn keys(connection: &Connection) -> Result<Vec<KeyRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, mac, pepper, created_at, expires_at, replaced_by, revoked_at FROM access_key
-         ORDER BY created_at DESC, id",
+         ORDER BY number DESC, created_at DESC, id",
     )?;
     let rows = statement.query_map([], read_key)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

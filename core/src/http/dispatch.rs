@@ -4,7 +4,7 @@ use super::call::{Call, Reply};
 use super::cors;
 use super::face::{Peer, Shared, Stopping};
 use super::gate::Gate;
-use super::route::{Handler, Route};
+use super::route::{Handler, Making, Route};
 use super::routes;
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
@@ -18,6 +18,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use futures_util::future::ready;
 use http::header::{ALLOW, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -216,6 +217,9 @@ async fn make(
         }
     }
     call.body = read_body(body, limit, shared.settings.body_timeout).await?;
+    if judged_late && let Some(making) = at_once(&mut call, route) {
+        return making.await;
+    }
     let gate = route.gate;
     let judge = move |call: &mut Call| -> Result<()> {
         if judged_late {
@@ -228,8 +232,8 @@ async fn make(
         handler(&call)
     };
     match route.handler {
-        Handler::Blocking(handler) => blocking(shared, move || whole(call, handler)).await,
-        Handler::Slow(handler) => {
+        Handler::Blocking(handler) | Handler::Brief(handler) => blocking(shared, move || whole(call, handler)).await,
+        Handler::Slow(handler) | Handler::Commit(_, handler) => {
             let _permit = shared.slow.acquire().await.map_err(|_| closing())?;
             blocking(shared, move || whole(call, handler)).await
         }
@@ -251,6 +255,24 @@ async fn make(
             handler(call).await
         }
     }
+}
+
+/// Makes a call on this thread, when there is nothing to wait for but a commit. None when there may be: nothing was done then.
+fn at_once(call: &mut Call, route: &Route) -> Option<Making> {
+    if !matches!(route.handler, Handler::Brief(_) | Handler::Commit(..)) || !call.platform().is_at_hand() {
+        return None;
+    }
+    let shared = Arc::clone(&call.shared);
+    let made = shared.platform.logged(|| {
+        let Some(principal) = route.gate.recognise(&call.shared, &call.facts) else { return Ok(None) };
+        call.principal = principal;
+        Ok(match route.handler {
+            Handler::Brief(handler) => Some(ready(handler(call)).boxed()),
+            Handler::Commit(handler, _) => handler(call),
+            _ => None,
+        })
+    });
+    made.ok().flatten()
 }
 
 /// Does `work` on a thread that may block; what it logs goes where the platform's logs go.

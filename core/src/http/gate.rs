@@ -105,6 +105,18 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Who makes the request, when that is plain without waiting and without a word in the audit log. None: [`Gate::judge`] it.
+    pub(super) fn recognise(self, shared: &Shared, facts: &RequestFacts) -> Option<Option<Principal>> {
+        let access = shared.platform.access().ok()?;
+        match self {
+            Self::Open => access.recognise_origin(facts).then_some(None),
+            Self::Generation | Self::ApiKey | Self::Bearer => access.recognise(facts).map(Some),
+            Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
+        }
+    }
+}
+
 fn bearer_tokens(headers: &HeaderMap) -> Vec<String> {
     let token = |value: &http::HeaderValue| {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();

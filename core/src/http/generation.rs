@@ -1,9 +1,10 @@
 //! Models, submissions, how tasks stand, the gallery.
 
 use super::call::{Call, Reply};
+use super::route::Making;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, TaskQuery, TraceParent};
+use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, Task, TaskQuery, TraceParent};
 use http::StatusCode;
 
 pub(super) fn health(call: &Call) -> Result<Reply> {
@@ -17,17 +18,36 @@ pub(super) fn models(call: &Call) -> Result<Reply> {
 }
 
 pub(super) fn generate(call: &Call) -> Result<Reply> {
-    submit(call, options(call)?)
+    submit(call, &options(call)?)
 }
 
 pub(super) fn generate_direct(call: &Call) -> Result<Reply> {
-    submit(call, options(call)?.local_only())
+    submit(call, &options(call)?.local_only())
 }
 
-fn submit(call: &Call, options: SubmitOptions) -> Result<Reply> {
+pub(super) fn generate_at_once(call: &Call) -> Option<Making> {
+    submit_at_once(call, &options(call).ok()?)
+}
+
+pub(super) fn generate_direct_at_once(call: &Call) -> Option<Making> {
+    submit_at_once(call, &options(call).ok()?.local_only())
+}
+
+fn submit(call: &Call, options: &SubmitOptions) -> Result<Reply> {
+    submitted(call.platform().submit_with(&request(call)?, options)?)
+}
+
+fn submit_at_once(call: &Call, options: &SubmitOptions) -> Option<Making> {
+    let submitting = call.platform().submit_at_once(&request(call).ok()?, options)?;
+    Some(Box::pin(async { submitted(submitting.task().await?) }))
+}
+
+fn request(call: &Call) -> Result<GenerateRequest> {
     call.only(&[])?;
-    let request = GenerateRequest::from_json(call.json_text()?)?;
-    let task = call.platform().submit_with(&request, &options)?;
+    GenerateRequest::from_json(call.json_text()?)
+}
+
+fn submitted(task: Task) -> Result<Reply> {
     Reply::json(StatusCode::ACCEPTED, &Submitted { task_id: task.id, status: task.status })
 }
 

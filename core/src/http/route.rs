@@ -8,18 +8,26 @@ use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+/// A call under way.
+pub(super) type Making = BoxFuture<'static, Result<Reply>>;
+
 /// What makes a call.
 #[derive(Clone, Copy)]
 pub(super) enum Handler {
     /// Calls the platform and is soon done; on a thread that may block.
     Blocking(fn(&Call) -> Result<Reply>),
-    /// The same, but may wait for long; few enough run at once that others find a thread.
+    /// Calls the platform and takes memory and a row at most: on the thread of the socket when nothing has to be waited for.
+    Brief(fn(&Call) -> Result<Reply>),
+    /// Writes: without a thread when nothing but the commit has to be waited for. What the first function declines, and has done
+    /// nothing of then, the second does like [`Handler::Slow`].
+    Commit(fn(&Call) -> Option<Making>, fn(&Call) -> Result<Reply>),
+    /// Like [`Handler::Blocking`], but may wait for long; few enough run at once that others find a thread.
     Slow(fn(&Call) -> Result<Reply>),
     /// Calls the platform and is soon done, but waits for a worker when the task is at one; fewer of these run at once, so that a
     /// worker that hangs holds up nobody else.
     Proxied(fn(&Call) -> Result<Reply>),
     /// Waits without a thread.
-    Async(fn(Call) -> BoxFuture<'static, Result<Reply>>),
+    Async(fn(Call) -> Making),
 }
 
 /// Makes a schema.

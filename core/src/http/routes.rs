@@ -44,13 +44,13 @@ pub(super) fn all() -> Vec<Route> {
 
 fn platform() -> Vec<Route> {
     vec![
-        get("/health", Gate::Open, Handler::Blocking(generation::health))
+        get("/health", Gate::Open, Handler::Brief(generation::health))
             .about("platform", "That the platform is there")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
-        get("/", Gate::Open, Handler::Blocking(web::page))
+        get("/", Gate::Open, Handler::Brief(web::page))
             .about("platform", "The web UI")
             .answers_with(200, Content::Bytes(&["text/html"])),
-        get("/assets/{file}", Gate::Open, Handler::Blocking(web::asset))
+        get("/assets/{file}", Gate::Open, Handler::Brief(web::asset))
             .about("platform", "A file of the web UI: `app.js`, `style.css`, `icon.svg`")
             .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
             .fails(&[E::NotFound]),
@@ -94,14 +94,19 @@ fn generating() -> Vec<Route> {
         get("/models", Gate::Generation, Handler::Blocking(generation::models))
             .about("generation", "The catalog, with what can run here")
             .answers::<Models>(200, Value::Null),
-        submission("/generate", Gate::Generation, Handler::Slow(generation::generate), "Submit a task"),
+        submission(
+            "/generate",
+            Gate::Generation,
+            Handler::Commit(generation::generate_at_once, generation::generate),
+            "Submit a task",
+        ),
         submission(
             "/generate_direct",
             Gate::ApiKey,
-            Handler::Slow(generation::generate_direct),
+            Handler::Commit(generation::generate_direct_at_once, generation::generate_direct),
             "Submit a task that has to run here",
         ),
-        get("/status/{id}", Gate::Generation, Handler::Blocking(generation::status))
+        get("/status/{id}", Gate::Generation, Handler::Brief(generation::status))
             .about("generation", "How a task stands")
             .answers::<StatusView>(200, status)
             .fails(OF_TASK),

@@ -81,6 +81,50 @@ fn every_route_asks_for_what_its_gate_says() {
     assert_eq!(failure(&answer, &body), "not_found");
 }
 
+/// Refusals that were counted.
+fn denials(rig: &Rig) -> u64 {
+    let metrics = rig.platform.metrics().unwrap();
+    let counts = metrics.lines().filter(|line| line.starts_with("must_denials_total{"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_call_that_is_made_where_it_arrives_is_judged_and_answered_alike() {
+    let rig = rig();
+    let (key, json_type) = (("x-api-key", API_KEY), ("content-type", "application/json"));
+    let request = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
+    for round in 0..3 {
+        let (answer, body) = send(&rig, "POST", "/generate", &[key, json_type], &request);
+        assert_eq!(answer.status, 202);
+        let id = serde_json::from_slice::<Value>(&body).unwrap()["task_id"].as_str().unwrap().to_owned();
+        let status = format!("/status/{id}");
+        let (answer, body) = send(&rig, "GET", &status, &[key], "");
+        assert_eq!((answer.status, serde_json::from_slice::<Value>(&body).unwrap()["seed"].as_i64()), (200, Some(5)));
+        rig.platform.cancel(&id).unwrap();
+        let (_, body) = send(&rig, "GET", &status, &[key], "");
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error_code"], "cancelled");
+        assert!(rig.platform.is_at_hand());
+
+        let before = denials(&rig);
+        for target in ["/generate", &status] {
+            let method = if target == "/generate" { "POST" } else { "GET" };
+            let (answer, body) = send(&rig, method, target, &[("x-api-key", "wrong"), json_type], &request);
+            assert_eq!(failure(&answer, &body), "invalid_api_key", "{round} {target}");
+            let (answer, body) =
+                send(&rig, method, target, &[key, json_type, ("origin", "https://evil.example")], &request);
+            assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{round} {target}");
+        }
+        assert_eq!(denials(&rig), before + 4, "each refusal is judged once");
+        let (answer, body) =
+            send(&rig, "POST", "/generate", &[key, json_type], r#"{"model": "tiny-image", "prompt": ""}"#);
+        assert_eq!(failure(&answer, &body), "validation_error");
+        let (answer, body) = send(&rig, "GET", &format!("{status}?surprise=1"), &[key], "");
+        assert_eq!(failure(&answer, &body), "validation_error");
+        let (answer, body) = send(&rig, "GET", "/status/nobody", &[key], "");
+        assert_eq!(failure(&answer, &body), "task_not_found");
+    }
+}
+
 #[test]
 fn a_task_is_submitted_followed_listed_and_removed() {
     let rig = rig();

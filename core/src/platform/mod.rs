@@ -17,8 +17,8 @@ use crate::secrets::{KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
 use crate::task::{
-    self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, SubmitOptions, Task, TaskEvents, TaskPage,
-    TaskQuery, Tasks,
+    self, GenerateRequest, LaneObserver, LaneStatus, Media, Status, SubmitOptions, Submitting, Task, TaskEvents,
+    TaskPage, TaskQuery, Tasks,
 };
 use crate::workers::{self, Workers};
 use serde::Serialize;
@@ -65,6 +65,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     workers::MIGRATION,
     audit::OVERLAP_MIGRATION,
     task::TRACE_MIGRATION,
+    access::KEY_NUMBER_MIGRATION,
 ];
 
 struct Inner {
@@ -474,6 +475,17 @@ impl Platform {
     /// Does `work`, and what it logs goes where the platform's logs go.
     pub(crate) fn logged<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.parts()?.log.scope(work)
+    }
+
+    /// Whether a short read now would wait for nobody.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        self.parts().is_ok_and(|parts| parts.store.is_at_hand())
+    }
+
+    /// [`Platform::submit_with`] without blocking, where nothing but the commit has to be waited for; none where there is more to
+    /// it, and nothing was done then.
+    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
+        self.on_workers(|workers| Ok(workers.submit_at_once(request, options))).ok().flatten()
     }
 
     /// How the HTTP face is set up.

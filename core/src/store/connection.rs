@@ -86,6 +86,10 @@ impl Readers {
         }
     }
 
+    pub(super) fn any_idle(&self) -> bool {
+        !self.state.lock().idle.is_empty()
+    }
+
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;

@@ -64,9 +64,27 @@ impl Store {
         self.writer.write_later(work);
     }
 
+    /// Like [`Store::write`], without waiting: `done` hears how it went, after the commit, on the writer thread. It holds up every
+    /// other write, so it must be short, and never writes and waits itself.
+    ///
+    /// # Errors
+    /// `invalid_state` when the store is closed; `done` is dropped then.
+    pub(crate) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+    ) -> Result<()> {
+        self.writer.write_then(work, done)
+    }
+
     /// Runs `work` on a reading connection: it sees what was committed before it began.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.readers.with(work)
+    }
+
+    /// Whether a connection stands idle, so that reading a row now waits for nobody.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        self.readers.any_idle()
     }
 
     /// Finishes what was handed in, then closes every connection. Later calls get `invalid_state`.

@@ -38,6 +38,25 @@ fn a_failing_write_takes_nothing_else_with_it() {
 }
 
 #[test]
+fn what_waits_for_a_write_hears_of_it_after_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    let (reader, also) = (Arc::clone(&store), tell.clone());
+    store.write_then(|c| insert(c, 1), move |outcome| tell.send((outcome, count(&reader))).unwrap()).unwrap();
+    let (outcome, seen) = told.recv().unwrap();
+    assert!(outcome.is_ok() && seen == 1);
+    let refuse = |_: &Connection| -> Result<()> { Err(Error::validation("no")) };
+    store.write_then(refuse, move |outcome| also.send((outcome, 0)).unwrap()).unwrap();
+    assert_eq!(told.recv().unwrap().0.unwrap_err().code(), ErrorCode::ValidationError);
+    store.write_then(|c| insert(c, 2), |_| panic!("while it hears of it")).unwrap();
+    store.write(|c| insert(c, 3)).unwrap();
+    assert_eq!(count(&store), 3);
+    store.close();
+    assert_eq!(store.write_then(|c| insert(c, 4), |_| ()).unwrap_err().code(), ErrorCode::InvalidState);
+}
+
+#[test]
 fn the_folder_is_held_by_one_and_comes_back_after_close() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), SCHEMA, None).unwrap();

@@ -29,13 +29,18 @@ trait Job: Send {
     fn finish(self: Box<Self>, commit: &Result<()>);
 }
 
-struct Write<T, F> {
+struct Write<T, F, D> {
     work: Option<F>,
     outcome: Option<Result<T>>,
-    reply: Option<mpsc::SyncSender<Result<T>>>,
+    done: D,
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Write<T, F> {
+impl<T, F, D> Job for Write<T, F, D>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T> + Send,
+    D: FnOnce(Result<T>) + Send,
+{
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
         let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
         let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)))
@@ -52,13 +57,9 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Write<T, F> {
             (_, Err(error)) => Err(error.clone()),
             (None, Ok(())) => Err(Error::internal("a write was not run")),
         };
-        match (self.reply, outcome) {
-            // The caller is gone: nothing to tell it.
-            (Some(reply), outcome) => drop(reply.send(outcome)),
-            (None, Err(error)) => {
-                tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed")
-            }
-            (None, Ok(_)) => {}
+        let done = self.done;
+        if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
+            tracing::error!("what waited for a write panicked");
         }
     }
 }
@@ -87,13 +88,27 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = mpsc::sync_channel(1);
-        self.send(Box::new(Write { work: Some(work), outcome: None, reply: Some(reply) }))?;
+        // A caller that is gone needs no answer.
+        self.write_then(work, move |outcome| drop(reply.send(outcome)))?;
         answer.recv().map_err(|_| closed())?
     }
 
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
         // A closed platform writes nothing more.
-        let _ = self.send(Box::new(Write { work: Some(work), outcome: None, reply: None }));
+        let _ = self.write_then(work, |outcome| {
+            if let Err(error) = outcome {
+                tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed");
+            }
+        });
+    }
+
+    pub(super) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+    ) -> Result<()> {
+        let job = Box::new(Write { work: Some(work), outcome: None, done });
+        self.inbox.lock().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
     }
 
     pub(super) fn close(&self) {
@@ -101,10 +116,6 @@ impl Writer {
         if let Some(thread) = self.thread.lock().take() {
             let _ = thread.join();
         }
-    }
-
-    fn send(&self, job: Box<dyn Job>) -> Result<()> {
-        self.inbox.lock().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
     }
 }
 

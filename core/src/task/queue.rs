@@ -7,6 +7,7 @@
 use crate::error::{Error, ErrorCode, Result};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A task on its way to a lane.
@@ -44,10 +45,10 @@ struct State {
 
 impl Queue {
     /// One lane for each model named, and the shared one, which is the last.
-    pub(super) fn new(depth: usize, models: &[String]) -> Self {
+    pub(super) fn new(depth: usize, models: &[String]) -> Arc<Self> {
         let lanes: Vec<Option<String>> = models.iter().cloned().map(Some).chain([None]).collect();
         let state = State { waiting: VecDeque::new(), reserved: 0, busy: vec![false; lanes.len()], closed: false };
-        Self { depth, lanes, state: Mutex::new(state), work: Condvar::new(), space: Condvar::new() }
+        Arc::new(Self { depth, lanes, state: Mutex::new(state), work: Condvar::new(), space: Condvar::new() })
     }
 
     pub(super) fn lanes(&self) -> &[Option<String>] {
@@ -55,7 +56,7 @@ impl Queue {
     }
 
     /// Holds a place for a task that is about to be made durable.
-    pub(super) fn reserve(&self, model: &str, wait: Duration) -> Result<Place<'_>> {
+    pub(super) fn reserve(self: &Arc<Self>, model: &str, wait: Duration) -> Result<Place> {
         let deadline = Instant::now() + wait;
         let mut state = self.state.lock();
         loop {
@@ -65,7 +66,7 @@ impl Queue {
             let idle = usize::from(self.lane_of(model).is_some_and(|lane| state.busy.get(lane) == Some(&false)));
             if state.waiting.len() + state.reserved < self.depth + idle {
                 state.reserved += 1;
-                return Ok(Place { queue: self, used: false });
+                return Ok(Place { queue: Arc::clone(self), used: false });
             }
             if self.space.wait_until(&mut state, deadline).timed_out() {
                 return Err(Error::new(
@@ -140,12 +141,12 @@ impl Queue {
 }
 
 /// A held place: used by [`Place::enqueue`], given back when dropped.
-pub(super) struct Place<'a> {
-    queue: &'a Queue,
+pub(super) struct Place {
+    queue: Arc<Queue>,
     used: bool,
 }
 
-impl Place<'_> {
+impl Place {
     pub(super) fn enqueue(mut self, entry: Entry) {
         self.used = true;
         let mut state = self.queue.state.lock();
@@ -156,7 +157,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         if !self.used {
             self.queue.state.lock().reserved -= 1;
@@ -177,7 +178,7 @@ mod tests {
         Entry { id: id.to_owned(), model: model.to_owned(), epoch: 0 }
     }
 
-    fn fill(queue: &Queue, model: &str, count: usize) {
+    fn fill(queue: &Arc<Queue>, model: &str, count: usize) {
         for n in 0..count {
             queue.reserve(model, Duration::ZERO).unwrap().enqueue(entry(&format!("{model}{n}"), model));
         }

@@ -7,8 +7,9 @@
 
 use super::hub::Live;
 use super::queue::Entry;
-use super::service::{Draft, Tasks};
+use super::service::Tasks;
 use super::store;
+use super::submit::Draft;
 use super::trace::{self, TraceParent};
 use super::types::{Status, Task, Timestamp};
 use crate::error::{Error, ErrorCode, Result};

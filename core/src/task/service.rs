@@ -1,15 +1,12 @@
-//! The life of tasks, from a request to a result: what [`Platform`](crate::Platform) hands its callers through to.
+//! The life of tasks once they are durable: what [`Platform`](crate::Platform) hands its callers through to.
 
 use super::hub::{Hub, TaskEvents};
-use super::job::NewTask;
 use super::queue::{Entry, Queue};
 use super::remote::is_remote;
-use super::repeat::{Submission, SubmitOptions};
 use super::residency::{LaneEvent, LaneStatus, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
-use super::trace::TraceParent;
-use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
+use super::types::{Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{loader, runner};
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
@@ -27,31 +24,6 @@ use std::time::{Duration, Instant};
 /// Hears of what happens to the pipelines of every lane. Called on the lane's thread; must not block.
 pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
 
-/// How long a submission waits for an earlier one of the same key that is on its way to a worker.
-const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
-
-/// How often it looks.
-const ON_ITS_WAY: Duration = Duration::from_millis(10);
-
-/// A task that is stored nowhere yet.
-pub(crate) struct Draft {
-    pub(crate) task: Task,
-    pub(crate) inputs: Vec<(String, Vec<u8>)>,
-    pub(super) submission: Option<Submission>,
-    pub(super) trace: Option<TraceParent>,
-    /// Why the task cannot run here.
-    pub(super) missing: Option<Error>,
-}
-
-/// What a submission comes to.
-#[expect(clippy::large_enum_variant, reason = "lives for one match")]
-pub(crate) enum Prepared {
-    /// It was made before.
-    Known(Task),
-    /// It is new.
-    New(Draft),
-}
-
 /// What every thread of the platform works on.
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -59,7 +31,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) audit: Arc<Audit>,
     pub(super) hub: Hub,
-    pub(super) queue: Queue,
+    pub(super) queue: Arc<Queue>,
     pub(super) metrics: Arc<Metrics>,
     device: candle_core::Device,
     lanes: Mutex<Vec<LaneStatus>>,
@@ -138,85 +110,6 @@ impl Tasks {
             None => model.describe(None),
         };
         shared.catalog.models().iter().map(describe).collect()
-    }
-
-    pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
-        match self.prepare(request, options)? {
-            Prepared::Known(task) => Ok(task),
-            Prepared::New(draft) => self.run_here(draft),
-        }
-    }
-
-    /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
-    /// same key made.
-    pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
-        let shared = &self.shared;
-        let valid = shared.catalog.validate(request)?;
-        let missing = loader::unavailable(valid.model, &shared.settings.models_dir())
-            .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
-        let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
-        if let Some(submission) = &submission
-            && let Some(task) = self.made_before(submission)?
-        {
-            return Ok(Prepared::Known(task));
-        }
-        // After the key was looked for: a gateway takes this for proof that the task is not here from before.
-        if let (Some(error), true) = (&missing, options.local_only) {
-            return Err(error.clone());
-        }
-        let NewTask { task, inputs } = NewTask::prepare(valid)?;
-        Ok(Prepared::New(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing }))
-    }
-
-    /// Makes a draft durable and hands it to a lane.
-    pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
-        let shared = &self.shared;
-        let Draft { task, inputs, submission, trace, missing } = draft;
-        if let Some(error) = missing {
-            return Err(error);
-        }
-        let inputs = Arc::new(inputs);
-        loop {
-            let place = match (shared.queue.reserve(&task.model, shared.settings.queue_wait), &submission) {
-                (Ok(place), _) => place,
-                (Err(error), None) => return Err(error),
-                // The same submission may have come in twice and the first have got a place: then this is no refusal.
-                (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
-            };
-            let (row, inputs, key, trace) = (task.clone(), Arc::clone(&inputs), submission.clone(), trace.clone());
-            let insert = move |connection: &rusqlite::Connection| {
-                store::insert_once(connection, &row, &inputs, key.as_ref(), trace.as_ref())
-            };
-            let (Some(_), Some(submission)) = (shared.store.write(insert)?, &submission) else {
-                shared.hub.add(task.clone());
-                place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-                return Ok(task);
-            };
-            drop(place);
-            // When the first submission under this key was taken back meanwhile, this one takes its place.
-            if let Some(task) = self.made_before(submission)? {
-                return Ok(task);
-            }
-        }
-    }
-
-    /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.
-    pub(super) fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
-        let deadline = Instant::now() + LONGEST_DISPATCH;
-        loop {
-            let Some(id) = self.shared.store.read(|connection| submission.find(connection))? else { return Ok(None) };
-            match self.status(&id) {
-                Ok(task) if !task.is_on_its_way() => return Ok(Some(task)),
-                // It got its other id, or was taken back, in between.
-                Err(error) if error.code() == ErrorCode::TaskNotFound => {}
-                Ok(_) if Instant::now() < deadline => std::thread::sleep(ON_ITS_WAY),
-                Ok(_) => {
-                    return Err(Error::new(ErrorCode::InvalidState, "the first submission is still on its way")
-                        .with_action("Send the same submission again in a while."));
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     pub(crate) fn status(&self, id: &str) -> Result<Task> {

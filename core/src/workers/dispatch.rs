@@ -12,7 +12,7 @@ use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Task, TraceParent};
+use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Submitting, Task, TraceParent};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::Method;
@@ -59,7 +59,7 @@ impl Workers {
     /// As [`Platform::submit`](crate::Platform::submit); `no_workers` when nobody can take it. No task exists then.
     pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
         let shared = &self.shared;
-        if options.local_only || shared.known() == 0 {
+        if self.runs_here(options) {
             return shared.tasks.submit(request, options);
         }
         let draft = match shared.tasks.prepare(request, options)? {
@@ -80,6 +80,16 @@ impl Workers {
                 }
             }
         }
+    }
+
+    /// See [`Tasks::submit_at_once`](crate::task::Tasks::submit_at_once); none where a worker may take the task.
+    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
+        self.runs_here(options).then(|| self.shared.tasks.submit_at_once(request, options)).flatten()
+    }
+
+    /// Whether no worker is asked.
+    fn runs_here(&self, options: &SubmitOptions) -> bool {
+        options.local_only || self.shared.known() == 0
     }
 
     /// No worker is ready: here, or nowhere.

@@ -47,6 +47,16 @@ fn a_rotated_key_goes_on_for_the_overlap_and_not_beyond_its_own_end() {
 }
 
 #[test]
+fn keys_of_one_moment_are_listed_newest_first() {
+    let rig = Rig::new();
+    let mut ids: Vec<String> = (0..8).map(|number| rig.key(&format!("key {number}")).key.id).collect();
+    ids.push(rig.access.rotate_key(&ids[3], None, &host()).unwrap().key.id);
+    ids.reverse();
+    let listed: Vec<String> = rig.access.keys().unwrap().into_iter().map(|key| key.id).collect();
+    assert_eq!(listed, ids);
+}
+
+#[test]
 fn revoking_a_key_ends_it_and_its_sessions_and_nothing_else() {
     let rig = Rig::new();
     let (key, other) = (rig.key("one"), rig.key("two"));

@@ -1,0 +1,269 @@
+//! From a request to a durable task in a lane's queue.
+//!
+//! What always holds: a caller hears of a task after its row is durable and it is in the hub and the queue; a submission that is
+//! refused leaves nothing behind.
+
+use super::job::NewTask;
+use super::queue::{Entry, Place};
+use super::repeat::{Submission, SubmitOptions};
+use super::service::{Shared, Tasks};
+use super::trace::TraceParent;
+use super::types::{GenerateRequest, Task};
+use super::{loader, store};
+use crate::catalog::ValidRequest;
+use crate::error::{Error, ErrorCode, Result};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long a submission waits for an earlier one of the same key that is on its way to a worker.
+const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
+
+/// How often it looks.
+const ON_ITS_WAY: Duration = Duration::from_millis(10);
+
+/// A task that is stored nowhere yet.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) task: Task,
+    pub(crate) inputs: Vec<(String, Vec<u8>)>,
+    pub(super) submission: Option<Submission>,
+    pub(super) trace: Option<TraceParent>,
+    /// Why the task cannot run here.
+    pub(super) missing: Option<Error>,
+}
+
+/// What a submission comes to.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
+pub(crate) enum Prepared {
+    /// It was made before.
+    Known(Task),
+    /// It is new.
+    New(Draft),
+}
+
+/// A submission on its way to the disk. Whoever lets go of it takes nothing back.
+pub(crate) struct Submitting(oneshot::Receiver<Result<Option<Task>>>);
+
+impl Submitting {
+    /// The task, once it is durable.
+    ///
+    /// # Errors
+    /// As the write of it.
+    pub(crate) async fn task(self) -> Result<Task> {
+        let kept = self.0.await.map_err(|_| Error::internal("a submission was not answered"))??;
+        kept.ok_or_else(|| Error::internal("a task without a key was made before"))
+    }
+}
+
+impl Tasks {
+    pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+        match self.prepare(request, options)? {
+            Prepared::Known(task) => Ok(task),
+            Prepared::New(draft) => self.run_here(draft),
+        }
+    }
+
+    /// Submits what needs nothing but a check and one write: no picture to decode, no key to look up, a place in the queue that is
+    /// free. Does not block. None when there is more to it, an error included: nothing was done then, and [`Tasks::submit`] says.
+    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
+        let shared = &self.shared;
+        if options.idempotency.is_some() {
+            return None;
+        }
+        let valid = shared.catalog.validate(request).ok()?;
+        if !valid.images.is_empty() {
+            return None;
+        }
+        let draft = shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?;
+        let place = shared.queue.reserve(&draft.task.model, Duration::ZERO).ok()?;
+        let (tell, told) = oneshot::channel();
+        // A caller that is gone needs no answer.
+        shared.keep(Arc::new(draft), place, move |kept| drop(tell.send(kept))).ok()?;
+        Some(Submitting(told))
+    }
+
+    /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
+    /// same key made.
+    pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
+        let shared = &self.shared;
+        let valid = shared.catalog.validate(request)?;
+        let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
+        if let Some(submission) = &submission
+            && let Some(task) = self.made_before(submission)?
+        {
+            return Ok(Prepared::Known(task));
+        }
+        shared.draft(valid, submission, options).map(Prepared::New)
+    }
+
+    /// Makes a draft durable and hands it to a lane.
+    pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
+        let shared = &self.shared;
+        if let Some(error) = draft.missing {
+            return Err(error);
+        }
+        let draft = Arc::new(draft);
+        loop {
+            let place = match (shared.queue.reserve(&draft.task.model, shared.settings.queue_wait), &draft.submission) {
+                (Ok(place), _) => place,
+                (Err(error), None) => return Err(error),
+                // The same submission may have come in twice and the first have got a place: then this is no refusal.
+                (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
+            };
+            let (tell, told) = mpsc::sync_channel(1);
+            shared.keep(Arc::clone(&draft), place, move |kept| drop(tell.send(kept)))?;
+            let kept = told.recv().map_err(|_| Error::internal("a submission was not answered"))??;
+            if let Some(task) = kept {
+                return Ok(task);
+            }
+            // When the first submission under this key was taken back meanwhile, this one takes its place.
+            if let Some(submission) = &draft.submission
+                && let Some(task) = self.made_before(submission)?
+            {
+                return Ok(task);
+            }
+        }
+    }
+
+    /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.
+    pub(super) fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+        let deadline = Instant::now() + LONGEST_DISPATCH;
+        loop {
+            let Some(id) = self.shared.store.read(|connection| submission.find(connection))? else { return Ok(None) };
+            match self.status(&id) {
+                Ok(task) if !task.is_on_its_way() => return Ok(Some(task)),
+                // It got its other id, or was taken back, in between.
+                Err(error) if error.code() == ErrorCode::TaskNotFound => {}
+                Ok(_) if Instant::now() < deadline => std::thread::sleep(ON_ITS_WAY),
+                Ok(_) => {
+                    return Err(Error::new(ErrorCode::InvalidState, "the first submission is still on its way")
+                        .with_action("Send the same submission again in a while."));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A task of a valid request, stored nowhere yet.
+    fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
+        let missing = loader::unavailable(valid.model, &self.settings.models_dir())
+            .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
+        // After the key was looked for: a gateway takes this for proof that the task is not here from before.
+        if let (Some(error), true) = (&missing, options.local_only) {
+            return Err(error.clone());
+        }
+        let NewTask { task, inputs } = NewTask::prepare(valid)?;
+        Ok(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing })
+    }
+
+    /// Makes a draft durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: the task, or
+    /// none when another submission under its key came first.
+    fn keep(
+        self: &Arc<Self>,
+        draft: Arc<Draft>,
+        place: Place,
+        done: impl FnOnce(Result<Option<Task>>) + Send + 'static,
+    ) -> Result<()> {
+        let (shared, row) = (Arc::clone(self), Arc::clone(&draft));
+        self.store.write_then(
+            move |connection| {
+                let Draft { task, inputs, submission, trace, .. } = &*row;
+                store::insert_once(connection, task, inputs, submission.as_ref(), trace.as_ref())
+            },
+            move |stored| {
+                done(stored.map(|known| {
+                    known.is_none().then(|| {
+                        let task = draft.task.clone();
+                        shared.hub.add(task.clone());
+                        place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+                        task
+                    })
+                }));
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use crate::platform::Platform;
+    use crate::task::Status;
+    use crate::thread::block_on;
+
+    fn platform(folder: &tempfile::TempDir, paused: bool) -> Platform {
+        let mut settings = Settings::new(folder.path());
+        (settings.paused, settings.queue_depth, settings.queue_wait) = (paused, 1, Duration::ZERO);
+        Platform::open(settings).unwrap()
+    }
+
+    fn request(seed: i64) -> GenerateRequest {
+        let mut request = GenerateRequest::new("tiny-image", "a red circle");
+        request.parameters.insert("seed".to_owned(), seed.into());
+        request.parameters.insert("steps".to_owned(), 4.into());
+        request
+    }
+
+    fn ids(platform: &Platform) -> Vec<String> {
+        platform.tasks(&crate::TaskQuery::default()).unwrap().items.into_iter().map(|task| task.id).collect()
+    }
+
+    #[test]
+    fn what_needs_a_write_alone_is_submitted_without_a_thread_that_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(&folder, true);
+        let submitting = platform.submit_at_once(&request(7), &SubmitOptions::default()).unwrap();
+        let task = block_on(submitting.task(), None).unwrap().unwrap();
+        assert_eq!((task.seed, task.status), (7, Status::Pending));
+        assert_eq!(platform.status(&task.id).unwrap(), task);
+        assert_eq!(ids(&platform), [task.id]);
+    }
+
+    #[test]
+    fn what_takes_more_is_declined_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(&folder, true);
+        let plain = SubmitOptions::default();
+        let mut picture = request(1);
+        picture.mode = Some("img2img".to_owned());
+        picture.images.insert("reference_image".to_owned(), vec![1, 2, 3]);
+        let mut wrong = request(1);
+        wrong.parameters.insert("steps".to_owned(), 10_000.into());
+        for (request, options) in [
+            (&request(1), &plain.clone().idempotency("owner", "key")),
+            (&picture, &plain),
+            (&wrong, &plain),
+            (&GenerateRequest::new("pony", "a red circle"), &plain),
+        ] {
+            assert!(platform.submit_at_once(request, options).is_none(), "{request:?}");
+        }
+        assert!(ids(&platform).is_empty());
+        // One place, and one for the lane that stands idle.
+        for seed in 0..2 {
+            let submitting = platform.submit_at_once(&request(seed), &plain).unwrap();
+            block_on(submitting.task(), None).unwrap().unwrap();
+        }
+        assert!(platform.submit_at_once(&request(3), &plain).is_none(), "the queue is full");
+        assert_eq!(ids(&platform).len(), 2);
+        platform.close(Duration::from_secs(5)).unwrap();
+        assert!(platform.submit_at_once(&request(4), &plain).is_none(), "it is closed");
+    }
+
+    #[test]
+    fn a_caller_that_is_gone_leaves_its_task_to_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(&folder, false);
+        drop(platform.submit_at_once(&request(9), &SubmitOptions::default()).unwrap());
+        // Writes are done in order: after this one the task is durable.
+        let last = platform.submit(&request(10)).unwrap();
+        let first = ids(&platform).pop().unwrap();
+        for id in [&first, &last.id] {
+            assert_eq!(platform.wait(id, Some(Duration::from_secs(60))).unwrap().status, Status::Done);
+        }
+        assert_eq!(platform.status(&first).unwrap().seed, 9);
+    }
+}
