@@ -138,7 +138,7 @@ impl Context {
                 .filter(|origin| shared.platform.access().is_ok_and(|access| access.allows_origin(origin)));
             cors::decorate(headers, origin);
         }
-        shared.platform.observe_http(self.method.as_str(), self.path, reply.status.as_u16(), self.began.elapsed());
+        shared.metrics.http(self.method.as_str(), self.path, reply.status.as_u16(), self.began.elapsed());
         let mut response = Response::new(reply.body);
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
@@ -259,20 +259,18 @@ async fn make(
 
 /// Makes a call on this thread, when there is nothing to wait for but a commit. None when there may be: nothing was done then.
 fn at_once(call: &mut Call, route: &Route) -> Option<Making> {
-    if !matches!(route.handler, Handler::Brief(_) | Handler::Commit(..)) || !call.platform().is_at_hand() {
+    if !matches!(route.handler, Handler::Brief(_) | Handler::Commit(..)) {
         return None;
     }
     let shared = Arc::clone(&call.shared);
-    let made = shared.platform.logged(|| {
-        let Some(principal) = route.gate.recognise(&call.shared, &call.facts) else { return Ok(None) };
-        call.principal = principal;
-        Ok(match route.handler {
+    shared.platform.at_hand(|access| {
+        call.principal = route.gate.recognise(access, &call.facts)?;
+        match route.handler {
             Handler::Brief(handler) => Some(ready(handler(call)).boxed()),
             Handler::Commit(handler, _) => handler(call),
             _ => None,
-        })
-    });
-    made.ok().flatten()
+        }
+    })
 }
 
 /// Does `work` on a thread that may block; what it logs goes where the platform's logs go.

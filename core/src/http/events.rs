@@ -62,6 +62,6 @@ impl Following {
 
 fn event(task: Task) -> Result<Event> {
     let id = format!("{}-{}", task.updated_at.0, task.progress);
-    let data = serde_json::to_string(&StatusView::from(task)).map_err(|error| Error::internal(error.to_string()))?;
+    let data = serde_json::to_string(&StatusView::from(&task)).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Event::default().event("status").id(id).data(data))
 }

@@ -4,6 +4,7 @@ use super::dispatch;
 use super::server::Server;
 use super::settings::HttpSettings;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::runtime::OwnRuntime;
 use crate::thread;
@@ -36,6 +37,7 @@ const CHUNKS_AHEAD: usize = 4;
 pub(super) struct Shared {
     pub(super) platform: Platform,
     pub(super) settings: HttpSettings,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) slow: Semaphore,
     pub(super) proxied: Semaphore,
     pub(super) document: OnceLock<Bytes>,
@@ -119,6 +121,7 @@ impl Platform {
         let shared = Arc::new(Shared {
             platform: self.clone(),
             settings,
+            metrics: self.counters()?,
             slow: Semaphore::new(MOST_SLOW),
             proxied: Semaphore::new(MOST_PROXIED),
             document: OnceLock::new(),

@@ -2,7 +2,7 @@
 
 use super::cors;
 use super::face::Shared;
-use crate::access::{Principal, RequestFacts, RouteClass};
+use crate::access::{Access, Principal, RequestFacts, RouteClass};
 use crate::error::{Error, ErrorCode, Result};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -107,8 +107,7 @@ impl Gate {
 
 impl Gate {
     /// Who makes the request, when that is plain without waiting and without a word in the audit log. None: [`Gate::judge`] it.
-    pub(super) fn recognise(self, shared: &Shared, facts: &RequestFacts) -> Option<Option<Principal>> {
-        let access = shared.platform.access().ok()?;
+    pub(super) fn recognise(self, access: &Access, facts: &RequestFacts) -> Option<Option<Principal>> {
         match self {
             Self::Open => access.recognise_origin(facts).then_some(None),
             Self::Generation | Self::ApiKey | Self::Bearer => access.recognise(facts).map(Some),

@@ -67,7 +67,7 @@ pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
 
 pub(super) fn status(call: &Call) -> Result<Reply> {
     call.only(&[])?;
-    Reply::ok(&StatusView::from(call.platform().status(call.part("id"))?))
+    call.platform().look(call.part("id"), |task| Reply::ok(&StatusView::from(task)))?
 }
 
 pub(super) fn cancel(call: &Call) -> Result<Reply> {

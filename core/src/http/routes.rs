@@ -108,7 +108,7 @@ fn generating() -> Vec<Route> {
         ),
         get("/status/{id}", Gate::Generation, Handler::Brief(generation::status))
             .about("generation", "How a task stands")
-            .answers::<StatusView>(200, status)
+            .answers::<StatusView<'_>>(200, status)
             .fails(OF_TASK),
         get("/events/{id}", Gate::Generation, Handler::Async(events::follow))
             .about("generation", "How a task stands, again and again until it has ended")

@@ -29,35 +29,35 @@ pub(super) struct Submitted {
 
 /// How a task stands.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StatusView {
-    pub(super) task_id: String,
+pub(super) struct StatusView<'a> {
+    pub(super) task_id: &'a str,
     pub(super) status: Status,
     /// 0 to 100, never falling.
     #[schemars(range(min = 0, max = 100))]
     pub(super) progress: u8,
-    pub(super) stage: String,
-    pub(super) stage_detail: String,
+    pub(super) stage: &'a str,
+    pub(super) stage_detail: &'a str,
     pub(super) result_url: Option<String>,
     pub(super) preview_url: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) error_code: Option<String>,
+    pub(super) error: Option<&'a str>,
+    pub(super) error_code: Option<&'a str>,
     pub(super) seed: i64,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
 }
 
-impl From<Task> for StatusView {
-    fn from(task: Task) -> Self {
+impl<'a> From<&'a Task> for StatusView<'a> {
+    fn from(task: &'a Task) -> Self {
         let done = task.status == Status::Done;
-        let (error_code, error) = task.error.map(|error| (error.code, error.detail)).unzip();
+        let (error_code, error) = task.error.as_ref().map(|error| (error.code.as_str(), error.detail.as_str())).unzip();
         Self {
             result_url: done.then(|| format!("/results/{}", task.id)),
             preview_url: (done && task.preview_path.is_some()).then(|| format!("/preview/{}", task.id)),
-            task_id: task.id,
+            task_id: &task.id,
             status: task.status,
             progress: task.progress,
-            stage: task.stage,
-            stage_detail: task.stage_detail,
+            stage: &task.stage,
+            stage_detail: &task.stage_detail,
             error,
             error_code,
             seed: task.seed,

@@ -314,7 +314,16 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn status(&self, id: &str) -> Result<Task> {
-        self.on_task(id, |tasks| tasks.status(id), |workers| workers.status(id))
+        self.look(id, Task::clone)
+    }
+
+    /// Looks at a task as it stands, without a copy of it. `look` must be short.
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| match parts.workers.is_elsewhere(id)? {
+            true => parts.workers.look(id, look),
+            false => parts.tasks.look(id, look),
+        })
     }
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
@@ -477,9 +486,10 @@ impl Platform {
         self.parts()?.log.scope(work)
     }
 
-    /// Whether a short read now would wait for nobody.
-    pub(crate) fn is_at_hand(&self) -> bool {
-        self.parts().is_ok_and(|parts| parts.store.is_at_hand())
+    /// Does `work` when a short read would wait for nobody now, and what it logs goes where the platform's logs go.
+    pub(crate) fn at_hand<T>(&self, work: impl FnOnce(&Access) -> Option<T>) -> Option<T> {
+        let parts = self.parts().ok()?;
+        parts.store.is_at_hand().then(|| parts.log.scope(|| work(&parts.access))).flatten()
     }
 
     /// [`Platform::submit_with`] without blocking, where nothing but the commit has to be waited for; none where there is more to
@@ -498,11 +508,9 @@ impl Platform {
         Ok(self.parts()?.tasks.catalog())
     }
 
-    /// Counts an HTTP request.
-    pub(crate) fn observe_http(&self, method: &str, path: &str, status: u16, took: Duration) {
-        if let Ok(parts) = self.parts() {
-            parts.metrics.http(method, path, status, took);
-        }
+    /// Where HTTP requests are counted.
+    pub(crate) fn counters(&self) -> Result<Arc<Metrics>> {
+        Ok(Arc::clone(&self.parts()?.metrics))
     }
 
     fn parts(&self) -> Result<&Parts> {

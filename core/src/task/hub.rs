@@ -24,7 +24,12 @@ pub(super) struct Live {
 impl Live {
     /// The present state.
     pub(super) fn snapshot(&self) -> Task {
-        self.state.borrow().clone()
+        self.look(Task::clone)
+    }
+
+    /// Looks at the present state, which stays as it is meanwhile.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Task) -> T) -> T {
+        look(&self.state.borrow())
     }
 
     /// Changes the state and wakes whoever waits. A change that comes after the end is dropped.

@@ -113,9 +113,14 @@ impl Tasks {
     }
 
     pub(crate) fn status(&self, id: &str) -> Result<Task> {
+        self.look(id, Task::clone)
+    }
+
+    /// Looks at a task as it stands, without a copy of it. `look` must be short.
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
         match self.shared.hub.get(id) {
-            Some(live) => Ok(live.snapshot()),
-            None => self.shared.store.read(|connection| store::get(connection, id)),
+            Some(live) => Ok(live.look(look)),
+            None => self.shared.store.read(|connection| store::get(connection, id)).map(|task| look(&task)),
         }
     }
 

@@ -24,8 +24,8 @@ impl Workers {
     }
 
     /// How a task at a worker stands, by what was last heard of it.
-    pub(crate) fn status(&self, id: &str) -> Result<Task> {
-        self.shared.tasks.status(id)
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
+        self.shared.tasks.look(id, look)
     }
 
     /// Follows a task at a worker.
