@@ -66,6 +66,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     audit::OVERLAP_MIGRATION,
     task::TRACE_MIGRATION,
     access::KEY_NUMBER_MIGRATION,
+    workers::GIVEN_UP_MIGRATION,
 ];
 
 struct Inner {

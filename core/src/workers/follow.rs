@@ -4,9 +4,9 @@ use super::address::split_id;
 use super::client::Target;
 use super::protocol::{self, unexpected};
 use super::service::Shared;
-use super::{dispatch, store};
+use super::{abandoned, dispatch, store};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{Followed, RemoteState};
+use crate::task::{Followed, RemoteState, Status};
 use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
             told = cancel_there(&shared, target, remote_id).await.is_ok();
         }
         if ended {
-            // Given up here: once the worker knows, or has been away for long, there is nothing left to do.
+            // Given up here: once the worker knows there is nothing left to do. One that has been away for long is told when it is back.
             if told || is_gone(&target) || heard.elapsed() >= limit {
                 return;
             }
@@ -49,14 +49,16 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
         match answer {
             Ok(state) => {
                 (heard, silences) = (Instant::now(), 0);
+                let failed = state.status == Status::Failed;
                 match says(&shared, &id, followed, state).await {
                     Some(still) => followed = still,
+                    None if failed => return worker_knows(&shared, id).await,
                     None => return,
                 }
             }
             Err(error) if error.code() == ErrorCode::TaskNotFound || is_gone(&target) => {
                 if end(&shared, &id, followed.lost(error.detail())).await {
-                    return;
+                    return worker_knows(&shared, id).await;
                 }
             }
             Err(error) => {
@@ -111,6 +113,15 @@ async fn end(shared: &Arc<Shared>, id: &str, error: Error) -> bool {
         tracing::error!(task = id, code = error.code().as_str(), "the end of a task could not be written");
     }
     ended.is_ok()
+}
+
+/// Nobody has to be told of the end of a task: its worker said it, or does not have the task.
+async fn worker_knows(shared: &Arc<Shared>, id: String) {
+    let noted = shared.blocking(move |shared| shared.store.write(move |connection| abandoned::heard(connection, &id)));
+    if let Err(error) = noted.await {
+        // It is told for nothing.
+        tracing::warn!(code = error.code().as_str(), "that a worker knows of the end of a task could not be noted");
+    }
 }
 
 async fn ask(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<RemoteState> {

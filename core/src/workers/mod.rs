@@ -24,6 +24,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use abandoned::MIGRATION as GIVEN_UP_MIGRATION;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};
 pub(crate) use service::Parts;
 pub use service::Workers;

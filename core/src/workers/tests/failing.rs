@@ -348,6 +348,44 @@ fn a_worker_that_falls_silent_loses_its_tasks_in_the_end_and_is_blamed_before() 
 }
 
 #[test]
+fn what_was_given_up_at_a_silent_worker_is_ended_when_it_is_back() {
+    let away = Arc::new(AtomicBool::new(false));
+    let (switch, stopping) = (Arc::clone(&away), AtomicBool::new(true));
+    let fake = Fake::well(move |request| match (request.method.as_str(), request.path.as_str()) {
+        (_, "/generate_direct") => accepts("abc"),
+        _ if switch.load(Ordering::SeqCst) => Say::Close,
+        ("POST", "/tasks/abc/cancel") => Say::Json(202, json!({})),
+        // It is only being stopped at first.
+        ("DELETE", "/gallery/abc") if stopping.swap(false, Ordering::SeqCst) => {
+            Say::Json(409, json!({"code": "invalid_state", "detail": "no", "user_action": "none"}))
+        }
+        ("DELETE", "/gallery/abc") => Say::Json(200, json!({})),
+        _ => Say::Json(200, json!({"status": "processing", "progress": 20})),
+    });
+    let gateway = host(|settings| {
+        gateway_settings(settings);
+        settings.image_stale = Duration::from_secs(2);
+        settings.workers.recheck_interval = Duration::from_millis(100);
+    });
+    add_ready(&gateway.platform, "team-a", &fake.url());
+    let task = gateway.platform.submit(&picture(1)).unwrap();
+    until("it runs", || gateway.platform.status(&task.id).unwrap().progress == 20);
+    away.store(true, Ordering::SeqCst);
+    assert_eq!(until_ended(&gateway.platform, &task.id).status, Status::Failed);
+    // Even when it is no longer here.
+    gateway.platform.delete(&task.id).unwrap();
+    // Whoever followed it has given that up too.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = fake.count("DELETE", "/gallery/abc");
+    away.store(false, Ordering::SeqCst);
+    until("it is removed there", || fake.count("DELETE", "/gallery/abc") == before + 2);
+    let count = "SELECT count(*) FROM worker_given_up";
+    let workers = gateway.platform.workers().unwrap();
+    let left = || workers.shared.store.read(|db| Ok(db.query_row(count, [], |row| row.get::<_, i64>(0))?)).unwrap();
+    until("nothing is left to end", || left() == 0);
+}
+
+#[test]
 fn a_task_that_its_worker_forgot_fails() {
     let fake = Fake::well(|request| match request.path.as_str() {
         "/generate_direct" => accepts("abc"),
