@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import random
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,84 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import ADMIN_KEY, API_KEY, Server, failure, serving
-
-TOKENS = {"token_id": "canary-token-id", "token_secret": "canary-token-secret"}
-WORKERS = {
-    "networks": ["127.0.0.0/8"],
-    "api_key": API_KEY,
-    "poll_interval": 0.1,
-    "answer_timeout": 5,
-    "recheck_interval": 0.3,
-    "deploy_command": ["true"],
-    "health_pause": 0.1,
-}
-
-
-class Mortal:
-    """A server on a port of its own that may be killed and started again on the same folder."""
-
-    def __init__(self, data: Path, settings: dict[str, Any]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.data = data
-        self.url = f"http://127.0.0.1:{self.port}"
-        config = data.with_suffix(".json")
-        config.write_text(json.dumps({"threads": 1, "queue_depth": 1000, **settings}))
-        address = f"127.0.0.1:{self.port}"
-        program = os.environ["MUST_PROGRAM"]
-        self.command = [program, "--json", "--data", str(data), "serve", "--addr", address, "--config", str(config)]
-        self.start()
-
-    def start(self) -> None:
-        # The way to a worker is its registered address, whatever proxies there are.
-        proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
-        environment = {**os.environ, **proxies, "MUST_API_KEY": API_KEY, "MUST_ADMIN_KEY": ADMIN_KEY}
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout is not None
-        assert "listening" in self.process.stdout.readline()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def again(self, pause: float) -> None:
-        self.kill()
-        time.sleep(pause)
-        self.start()
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": API_KEY}, timeout=60)
-
-    def admin(self) -> httpx.Client:
-        answer = httpx.post(f"{self.url}/admin/session", headers={"X-Admin-Key": ADMIN_KEY})
-        cookie = answer.headers["set-cookie"].split(";")[0]
-        return httpx.Client(base_url=self.url, headers={"Cookie": cookie}, timeout=60)
-
-    def finished(self) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
-        with self.client() as client:
-            while True:
-                query = {"per_page": 100, "page": len(items) // 100 + 1}
-                page = client.get("/gallery", params=query).json()
-                items += page["items"]
-                if not page["has_more"]:
-                    return items
-
-
-@contextlib.contextmanager
-def mortals(folder: Path, **settings: dict[str, Any]) -> Iterator[list[Mortal]]:
-    running: list[Mortal] = []
-    try:
-        for name, given in settings.items():
-            running.append(Mortal(folder / name, given))
-        yield running
-    finally:
-        for one in running:
-            one.kill()
+from conftest import Server, failure, over_sockets, serving
+from mortals import TOKENS, WORKERS, mortals
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +22,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def test_an_account_lives_its_life(gateway: Server, server: Server) -> None:
+def test_an_account_lives_its_life(gateway: Server, worker: Server) -> None:
     admin = gateway.admin()
-    new = {"label": "Team A", "workspace": "team-a", "address": server.url, **TOKENS}
+    new = {"label": "Team A", "workspace": "team-a", "address": worker.url, **TOKENS}
     added = admin.post("/admin/accounts", json=new)
     assert added.status_code == 201, added.text
     account = added.json()
@@ -128,7 +50,7 @@ def test_an_account_lives_its_life(gateway: Server, server: Server) -> None:
     assert gateway.client.get("/gallery").json()["items"][0]["workspace"] == "team-a"
     failure(gateway.client.post(f"/tasks/{task}/cancel"), 409, "invalid_state")
     assert gateway.client.delete(f"/gallery/{task}").json() == {"deleted": True, "id": task}
-    failure(server.client.get(f"/status/{task.removeprefix('team-a::')}"), 404, "task_not_found")
+    failure(worker.client.get(f"/status/{task.removeprefix('team-a::')}"), 404, "task_not_found")
     # What has to run here does.
     direct = gateway.client.post("/generate_direct", json={"model": "tiny-image", "prompt": "a red circle"})
     assert "::" not in direct.json()["task_id"]
@@ -203,6 +125,7 @@ def test_without_workers_and_without_weights_there_is_nobody(tmp_path: Path) -> 
         gateway.finish(gateway.submit())
 
 
+@over_sockets
 def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
     seed = int(os.environ.get("MUST_KILL_SEED", "1"))
     dice = random.Random(seed)
@@ -218,21 +141,20 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
         lock = threading.Lock()
 
         def submit(own_dice: random.Random) -> None:
-            with gateway.client() as client:
-                while not stop.is_set():
-                    with lock:
-                        number = next(numbers)
-                    request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4}
-                    # As a client would: again and again under the same key until there is an answer.
-                    while number not in acknowledged:
-                        with contextlib.suppress(httpx.HTTPError):
-                            headers = {"Idempotency-Key": f"number-{number}"}
-                            answer = client.post("/generate", json=request, headers=headers)
-                            if answer.status_code == 202:
-                                acknowledged[number] = answer.json()["task_id"]
-                                break
-                        time.sleep(0.05)
-                    time.sleep(0.3 + own_dice.random() * 0.5)
+            while not stop.is_set():
+                with lock:
+                    number = next(numbers)
+                request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4}
+                # As a client would: again and again under the same key until there is an answer.
+                while number not in acknowledged:
+                    with contextlib.suppress(httpx.HTTPError):
+                        headers = {"Idempotency-Key": f"number-{number}"}
+                        answer = gateway.client.post("/generate", json=request, headers=headers)
+                        if answer.status_code == 202:
+                            acknowledged[number] = answer.json()["task_id"]
+                            break
+                    time.sleep(0.05)
+                time.sleep(0.3 + own_dice.random() * 0.5)
 
         threads = [threading.Thread(target=submit, args=(random.Random(seed + number),)) for number in range(4)]
         for thread in threads:
@@ -247,15 +169,14 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
         assert len(set(acknowledged.values())) == len(acknowledged)
 
         deadline = time.monotonic() + 150
-        with gateway.client() as client:
-            for number, task in acknowledged.items():
-                while (state := client.get(f"/status/{task}").json())["status"] not in ("done", "failed"):
-                    assert time.monotonic() < deadline, (number, task, state)
-                    time.sleep(0.1)
-                assert state["status"] == "done", (number, task, state)
-                assert state["seed"] == number
-                result = client.get(f"/results/{task}")
-                assert result.status_code == 200 and result.content.startswith(b"\x89PNG"), result.text
+        for number, task in acknowledged.items():
+            while (state := gateway.client.get(f"/status/{task}").json())["status"] not in ("done", "failed"):
+                assert time.monotonic() < deadline, (number, task, state)
+                time.sleep(0.1)
+            assert state["status"] == "done", (number, task, state)
+            assert state["seed"] == number
+            result = gateway.client.get(f"/results/{task}")
+            assert result.status_code == 200 and result.content.startswith(b"\x89PNG"), result.text
         finished = gateway.finished()
         assert sorted(item["seed"] for item in finished) == sorted(acknowledged), "each once, and no other"
         assert {item["id"] for item in finished} == set(acknowledged.values())
