@@ -1,7 +1,7 @@
 """Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own.
 
-MUST_TRANSPORT takes another way to the same face: `handle` or `asgi` of the Python module, `node` of the Node addon. Tests of
-sockets and processes are left out then.
+MUST_TRANSPORT takes another way to the same face: `handle` or `asgi` of the Python module, `node` of the Node addon.
+Tests of sockets and processes are left out then; what a gateway reaches is the program all the same.
 """
 
 import contextlib
@@ -108,7 +108,14 @@ def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str
         http = {"scrape_token": SCRAPE_TOKEN, **(settings or {}).get("http", {})}
         with mounted(TRANSPORT, data, {**(settings or {}), **keys, "http": http}) as transport:
             yield Server("http://must.test", data, transport)
-        return
+    else:
+        with listening(data, settings, **variables) as running:
+            yield running
+
+
+@contextlib.contextmanager
+def listening(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
+    """The same over a socket, whatever MUST_TRANSPORT says."""
     config = data.with_suffix(".json")
     config.write_text(json.dumps({"http": {"header_timeout": 2, "body_timeout": 2}, **(settings or {})}))
     environment = {
@@ -139,6 +146,13 @@ def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of most tests."""
     with serving(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that gateways send tasks to."""
+    with listening(tmp_path_factory.mktemp("worker") / "data") as running:
         yield running
 
 

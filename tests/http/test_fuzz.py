@@ -4,14 +4,27 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import API_KEY, SCRAPE_TOKEN, Server, serving
+import schemathesis
+from conftest import API_KEY, SCRAPE_TOKEN, TRANSPORT, Server, over_sockets, serving
+from schemathesis.engine import Status, events, from_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("tiny-image", "tiny-video")
+# Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
+LEFT_OUT = "^/(admin/session|auth/session|v1/images/generations)$"
+
+
+def credentials(server: Server) -> dict[str, str]:
+    return {
+        "FUZZ_API_KEY": API_KEY,
+        "FUZZ_SCRAPE_TOKEN": SCRAPE_TOKEN,
+        "FUZZ_ADMIN_SESSION": server.admin().headers["Cookie"].split("=", 1)[1],
+    }
 
 
 @pytest.fixture
@@ -30,6 +43,7 @@ def server(tmp_path: Path) -> Any:
         yield running
 
 
+@over_sockets
 def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
@@ -41,17 +55,39 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
         "--max-examples=20",
         "--seed=1",
         "--suppress-health-check=all",
-        # Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
-        "--exclude-path-regex=^/(admin/session|auth/session|v1/images/generations)$",
+        f"--exclude-path-regex={LEFT_OUT}",
         "--no-color",
     ]
     environment = {
         **os.environ,
-        "FUZZ_API_KEY": API_KEY,
-        "FUZZ_SCRAPE_TOKEN": SCRAPE_TOKEN,
-        "FUZZ_ADMIN_SESSION": server.admin().headers["Cookie"].split("=", 1)[1],
+        **credentials(server),
         "SCHEMATHESIS_HOOKS": "fuzz_hooks",
         "PYTHONPATH": str(Path(__file__).parent),
     }
     outcome = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert outcome.returncode == 0, outcome.stdout[-60000:] + outcome.stderr[-2000:]
+
+
+@pytest.mark.skipif(TRANSPORT != "asgi", reason="the run that mounts the application")
+def test_a_short_run_in_this_process_finds_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fuzz_hooks  # noqa: F401
+    from transports import Asgi
+
+    for name, value in credentials(server).items():
+        monkeypatch.setenv(name, value)
+    settings = tomllib.loads((ROOT / "tests/http/schemathesis.toml").read_text())
+    short = {"seed": 1, "generation": {"max-examples": 3}, "phases": {"stateful": {"enabled": False}}}
+    config = schemathesis.Config.from_dict(settings | short)
+    assert isinstance(server.transport, Asgi)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", server.transport.app, config=config)
+    tried, wrong = 0, list[object]()
+    for event in from_schema(schema.exclude(path_regex=LEFT_OUT)).execute():
+        if isinstance(event, events.ScenarioFinished):
+            tried += len(event.recorder.cases)
+            if event.status == Status.FAILURE:
+                checks = (check for checks in event.recorder.checks.values() for check in checks)
+                wrong += [check.failure_info for check in checks if check.failure_info]
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            wrong.append(event)
+    assert not wrong, wrong
+    assert tried > 1000, tried

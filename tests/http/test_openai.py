@@ -3,11 +3,12 @@
 import base64
 import io
 import time
+from typing import Any
 
+import httpx
 import openai
 import pytest
 from conftest import API_KEY, Server
-
 
 # OpenAI ends its own video service; the calls stay, and so do programs that make them.
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=API_KEY, max_retries=0, timeout=60)
+    way: Any = httpx.Client(transport=server.transport, timeout=60)
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=API_KEY, max_retries=0, timeout=60, http_client=way)
 
 
 def test_models(client: openai.OpenAI) -> None:

@@ -4,11 +4,12 @@ import os
 import subprocess
 from pathlib import Path
 
-from conftest import API_KEY, Server
+from conftest import API_KEY, Server, over_sockets
 
 FOLDER = Path(__file__).parent / "openai_node"
 
 
+@over_sockets
 def test_the_node_client(server: Server) -> None:
     install = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
     subprocess.run(install, cwd=FOLDER, check=True, capture_output=True, timeout=300)

@@ -83,7 +83,7 @@ class Asgi(httpx.BaseTransport):
     """An ASGI application on an event loop of its own; answers come whole."""
 
     def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._app = app
+        self.app = app
         self._loop = loop
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -118,7 +118,7 @@ class Asgi(httpx.BaseTransport):
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         over.set()
         pieces = [message.get("body", b"") for message in sent[1:]]
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=b"".join(pieces))

@@ -21,10 +21,14 @@ const PARTS: &[Part] = &[
     Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
     Part {
         name: "python",
-        about: "the Python module: pytest, mypy, ruff; the HTTP face by handle and ASGI",
+        about: "the Python module: pytest, mypy, ruff; the HTTP face by handle and ASGI, with workers, OpenAI's client, a fuzzer",
         run: python,
     },
-    Part { name: "node", about: "the Node addon: node --test, tsc; the HTTP face by handle", run: node },
+    Part {
+        name: "node",
+        about: "the Node addon: node --test, tsc; the HTTP face by handle, with workers and OpenAI's client",
+        run: node,
+    },
     Part {
         name: "examples",
         about: "the same program in every language, and in two at once, makes the same bytes",
@@ -44,6 +48,10 @@ const PARTS: &[Part] = &[
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
 ];
+
+/// What the tests of the HTTP face need of others' clients and fuzzers.
+const OPENAI: &str = "openai>=3.57,<4";
+const SCHEMATHESIS: &str = "schemathesis>=4.32,<5";
 
 /// Tests that a part runs with its generated files rewritten instead of compared.
 const REGENERATE: (&str, &str) = ("MUST_REGEN", "1");
@@ -134,6 +142,8 @@ fn python_module() -> Result<std::path::PathBuf, String> {
             "httpx>=0.28",
             "httpx2>=2.16",
             "uvicorn>=0.38",
+            OPENAI,
+            SCHEMATHESIS,
         ],
     )?;
     let mut install = command(&python);
@@ -185,25 +195,32 @@ fn python() -> Outcome {
     for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
         run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
     }
-    face_without_sockets(&python, "handle")?;
-    face_without_sockets(&python, "asgi")
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    face_without_sockets(&python, "handle", &[])?;
+    face_without_sockets(&python, "asgi", &["fuzz"])
 }
 
-/// The contract tests of the HTTP face again, over one of the ways in that has no socket.
-fn face_without_sockets(python: &Path, transport: &str) -> Outcome {
-    let tests = ["tests/http/test_contract.py", "tests/http/test_media.py", "tests/http/test_cors.py"];
-    run(command(python).args(["-m", "pytest", "-q"]).args(tests).env("MUST_TRANSPORT", transport))
+/// The tests of the HTTP face that need no socket again, over one of the ways in that has none. Workers are the program.
+fn face_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
+    let names = ["contract", "media", "cors", "workers", "openai"];
+    let tests = names.iter().chain(more).map(|name| format!("tests/http/test_{name}.py"));
+    run(command(python)
+        .args(["-m", "pytest", "-q"])
+        .args(tests)
+        .env("MUST_TRANSPORT", transport)
+        .env("MUST_PROGRAM", built("must")))
 }
 
 fn http_tests() -> Result<std::path::PathBuf, String> {
-    tools::python_environment("http-tests", &["pytest>=9", "httpx>=0.28", "openai>=3.57,<4", "schemathesis>=4.32,<5"])
+    tools::python_environment("http-tests", &["pytest>=9", "httpx>=0.28", OPENAI, SCHEMATHESIS])
 }
 
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
     run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1"))?;
-    face_without_sockets(&http_tests()?, "node")
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    face_without_sockets(&http_tests()?, "node", &[])
 }
 
 /// Runs `examples/generate` in every language and `examples/shared`: one line of JSON each, alike, and the same bytes.
