@@ -1,0 +1,155 @@
+//! The calls on tasks: made here, or at the worker that has the task.
+
+use super::{Event, Platform};
+use crate::error::{ErrorCode, Result};
+use crate::task::{
+    GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
+};
+use crate::workers::Workers;
+use std::time::{Duration, Instant};
+
+impl Platform {
+    /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub fn models(&self) -> Result<Vec<serde_json::Value>> {
+        self.on_tasks(|tasks| Ok(tasks.models()))
+    }
+
+    /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
+    /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
+    ///
+    /// # Errors
+    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
+    /// exists then.
+    pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
+        self.submit_with(request, &SubmitOptions::default())
+    }
+
+    /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
+    ///
+    /// # Errors
+    /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
+    pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+        self.on_workers(|workers| workers.submit(request, options))
+    }
+
+    /// The task as it stands.
+    ///
+    /// # Errors
+    /// `task_not_found`.
+    pub fn status(&self, id: &str) -> Result<Task> {
+        self.look(id, Task::clone)
+    }
+
+    /// Looks at a task as it stands, without a copy of it. `look` must be short.
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| match parts.workers.is_elsewhere(id)? {
+            true => parts.workers.look(id, look),
+            false => parts.tasks.look(id, look),
+        })
+    }
+
+    /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
+    ///
+    /// # Errors
+    /// `task_not_found`; `invalid_state` when the platform closes meanwhile.
+    pub fn wait(&self, id: &str, timeout: Option<Duration>) -> Result<Task> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut events = self.events(id)?;
+        loop {
+            match events.next(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))? {
+                Event::Changed(task) if task.status.is_terminal() => return Ok(task),
+                Event::Changed(_) => {}
+                Event::Ended | Event::TimedOut => return self.status(id),
+            }
+        }
+    }
+
+    /// Follows a task.
+    ///
+    /// # Errors
+    /// `task_not_found`.
+    pub fn events(&self, id: &str) -> Result<TaskEvents> {
+        self.on_task(id, |tasks| tasks.events(id), |workers| workers.events(id))
+    }
+
+    /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
+    /// within one step and ends `failed` with `cancelled`.
+    ///
+    /// # Errors
+    /// `task_not_found`.
+    pub fn cancel(&self, id: &str) -> Result<bool> {
+        self.on_task(id, |tasks| tasks.cancel(id), |workers| workers.cancel(id))
+    }
+
+    /// The result's bytes.
+    ///
+    /// # Errors
+    /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
+    pub fn result(&self, id: &str) -> Result<Media> {
+        self.on_task(id, |tasks| tasks.media(id, false), |workers| workers.media(id, false))
+    }
+
+    /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
+    ///
+    /// # Errors
+    /// As [`Platform::result`].
+    pub fn preview(&self, id: &str) -> Result<Media> {
+        self.on_task(id, |tasks| tasks.media(id, true), |workers| workers.media(id, true))
+    }
+
+    /// Tasks of every status.
+    ///
+    /// # Errors
+    /// `validation_error` for a page larger than 100 or an unknown model.
+    pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
+        self.on_tasks(|tasks| tasks.page(query))
+    }
+
+    /// Finished tasks with a result, newest first unless asked otherwise.
+    ///
+    /// # Errors
+    /// As [`Platform::tasks`].
+    pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
+        self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
+    }
+
+    /// Removes an ended task and its files.
+    ///
+    /// # Errors
+    /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
+    pub fn delete(&self, id: &str) -> Result<()> {
+        let outcome = self.on_task(id, |tasks| tasks.delete(id), |workers| workers.delete(id));
+        match outcome {
+            Err(error) if error.code() == ErrorCode::ProxyTargetInvalid => {
+                self.on_workers(|workers| workers.delete_orphan(id))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// [`Platform::submit_with`] without blocking, where nothing but the commit has to be waited for; none where there is more to
+    /// it, and nothing was done then.
+    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
+        self.on_workers(|workers| Ok(workers.submit_at_once(request, options))).ok().flatten()
+    }
+
+    /// Makes a call on one task, which is here or at a worker.
+    fn on_task<T>(
+        &self,
+        id: &str,
+        here: impl FnOnce(&Tasks) -> Result<T>,
+        elsewhere: impl FnOnce(&Workers) -> Result<T>,
+    ) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| if parts.workers.is_elsewhere(id)? { elsewhere(&parts.workers) } else { here(&parts.tasks) })
+    }
+
+    fn on_workers<T>(&self, call: impl FnOnce(&Workers) -> Result<T>) -> Result<T> {
+        let parts = self.parts()?;
+        parts.log.scope(|| call(&parts.workers))
+    }
+}
