@@ -9,6 +9,7 @@ use crate::platform::Event;
 use crate::thread::block_on;
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -64,10 +65,25 @@ impl Live {
     }
 }
 
-/// Every live task by id.
+/// Maps that the live tasks are spread over: one that grows holds up the tasks of its own, and for a moment only.
+const SHARDS: usize = 64;
+
+/// Live tasks by id.
+type Shard = RwLock<HashMap<String, Arc<Live>>>;
+
+/// Every live task.
 #[derive(Default)]
 pub(super) struct Hub {
-    live: RwLock<HashMap<String, Arc<Live>>>,
+    hasher: RandomState,
+    shards: Shards,
+}
+
+struct Shards([Shard; SHARDS]);
+
+impl Default for Shards {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Shard::default()))
+    }
 }
 
 impl Hub {
@@ -78,24 +94,30 @@ impl Hub {
             cancel: AtomicBool::new(false),
             fenced: AtomicBool::new(false),
         });
-        self.live.write().insert(id, Arc::clone(&live));
+        self.shard(&id).write().insert(id, Arc::clone(&live));
         live
     }
 
+    fn shard(&self, id: &str) -> &Shard {
+        let [first, ..] = &self.shards.0;
+        // In range always; the first stands for an index that cannot be.
+        self.shards.0.get(self.hasher.hash_one(id) as usize % SHARDS).unwrap_or(first)
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<Arc<Live>> {
-        self.live.read().get(id).cloned()
+        self.shard(id).read().get(id).cloned()
     }
 
     /// Shows the end of a task, now durable, and lets it go.
     pub(super) fn end(&self, task: Task) {
-        if let Some(live) = self.live.write().remove(&task.id) {
+        if let Some(live) = self.shard(&task.id).write().remove(&task.id) {
             live.state.send_replace(task);
         }
     }
 
     /// Lets every task go without an end: whoever waits hears that the platform closes.
     pub(super) fn close(&self) {
-        self.live.write().clear();
+        self.shards.0.iter().for_each(|shard| shard.write().clear());
     }
 }
 
