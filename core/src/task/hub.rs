@@ -23,6 +23,14 @@ pub(super) struct Live {
 }
 
 impl Live {
+    pub(super) fn new(task: Task) -> Arc<Self> {
+        Arc::new(Self {
+            state: watch::Sender::new(task),
+            cancel: AtomicBool::new(false),
+            fenced: AtomicBool::new(false),
+        })
+    }
+
     /// The present state.
     pub(super) fn snapshot(&self) -> Task {
         self.look(Task::clone)
@@ -88,14 +96,13 @@ impl Default for Shards {
 
 impl Hub {
     pub(super) fn add(&self, task: Task) -> Arc<Live> {
-        let id = task.id.clone();
-        let live = Arc::new(Live {
-            state: watch::Sender::new(task),
-            cancel: AtomicBool::new(false),
-            fenced: AtomicBool::new(false),
-        });
-        self.shard(&id).write().insert(id, Arc::clone(&live));
+        let (id, live) = (task.id.clone(), Live::new(task));
+        self.insert(id, Arc::clone(&live));
         live
+    }
+
+    pub(super) fn insert(&self, id: String, live: Arc<Live>) {
+        self.shard(&id).write().insert(id, live);
     }
 
     fn shard(&self, id: &str) -> &Shard {

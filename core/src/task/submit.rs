@@ -3,6 +3,7 @@
 //! What always holds: a caller hears of a task after its row is durable and it is in the hub and the queue; a submission that is
 //! refused leaves nothing behind.
 
+use super::hub::Live;
 use super::job::NewTask;
 use super::queue::{Entry, Place};
 use super::repeat::{Submission, SubmitOptions};
@@ -23,7 +24,6 @@ const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
 const ON_ITS_WAY: Duration = Duration::from_millis(10);
 
 /// A task that is stored nowhere yet.
-#[derive(Clone)]
 pub(crate) struct Draft {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
@@ -43,7 +43,10 @@ pub(crate) enum Prepared {
 }
 
 /// A submission on its way to the disk. Whoever lets go of it takes nothing back.
-pub(crate) struct Submitting(oneshot::Receiver<Result<Option<Task>>>);
+pub(crate) struct Submitting {
+    draft: Arc<Draft>,
+    told: oneshot::Receiver<Result<bool>>,
+}
 
 impl Submitting {
     /// The task, once it is durable.
@@ -51,9 +54,18 @@ impl Submitting {
     /// # Errors
     /// As the write of it.
     pub(crate) async fn task(self) -> Result<Task> {
-        let kept = self.0.await.map_err(|_| Error::internal("a submission was not answered"))??;
-        kept.ok_or_else(|| Error::internal("a task without a key was made before"))
+        match self.told.await {
+            Ok(Ok(true)) => Ok(into_task(self.draft)),
+            Ok(Ok(false)) => Err(Error::internal("a task without a key was made before")),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::internal("a submission was not answered")),
+        }
     }
+}
+
+/// The task of a draft that nobody writes any more.
+fn into_task(draft: Arc<Draft>) -> Task {
+    Arc::try_unwrap(draft).map_or_else(|draft| draft.task.clone(), |draft| draft.task)
 }
 
 impl Tasks {
@@ -75,12 +87,12 @@ impl Tasks {
         if !valid.images.is_empty() {
             return None;
         }
-        let draft = shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?;
+        let draft = Arc::new(shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?);
         let place = shared.queue.reserve(&draft.task.model, Duration::ZERO).ok()?;
         let (tell, told) = oneshot::channel();
         // A caller that is gone needs no answer.
-        shared.keep(Arc::new(draft), place, move |kept| drop(tell.send(kept))).ok()?;
-        Some(Submitting(told))
+        shared.keep(&draft, place, move |kept| drop(tell.send(kept))).ok()?;
+        Some(Submitting { draft, told })
     }
 
     /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
@@ -112,10 +124,9 @@ impl Tasks {
                 (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
             };
             let (tell, told) = mpsc::sync_channel(1);
-            shared.keep(Arc::clone(&draft), place, move |kept| drop(tell.send(kept)))?;
-            let kept = told.recv().map_err(|_| Error::internal("a submission was not answered"))??;
-            if let Some(task) = kept {
-                return Ok(task);
+            shared.keep(&draft, place, move |kept| drop(tell.send(kept)))?;
+            if told.recv().map_err(|_| Error::internal("a submission was not answered"))?? {
+                return Ok(into_task(draft));
             }
             // When the first submission under this key was taken back meanwhile, this one takes its place.
             if let Some(submission) = &draft.submission
@@ -159,15 +170,19 @@ impl Shared {
         Ok(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing })
     }
 
-    /// Makes a draft durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: the task, or
-    /// none when another submission under its key came first.
+    /// Makes a draft durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
+    /// false when another submission under its key came first.
+    ///
+    /// What the hub and the queue hold is made here: the writer thread, which all submissions wait for, only puts it in.
     fn keep(
         self: &Arc<Self>,
-        draft: Arc<Draft>,
+        draft: &Arc<Draft>,
         place: Place,
-        done: impl FnOnce(Result<Option<Task>>) + Send + 'static,
+        done: impl FnOnce(Result<bool>) + Send + 'static,
     ) -> Result<()> {
-        let (shared, row) = (Arc::clone(self), Arc::clone(&draft));
+        let (shared, row) = (Arc::clone(self), Arc::clone(draft));
+        let (id, live) = (draft.task.id.clone(), Live::new(draft.task.clone()));
+        let entry = Entry { id: id.clone(), model: draft.task.model.clone(), epoch: 0 };
         self.store.write_then(
             move |connection| {
                 let Draft { task, inputs, submission, trace, .. } = &*row;
@@ -175,12 +190,12 @@ impl Shared {
             },
             move |stored| {
                 done(stored.map(|known| {
-                    known.is_none().then(|| {
-                        let task = draft.task.clone();
-                        shared.hub.add(task.clone());
-                        place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-                        task
-                    })
+                    let is_new = known.is_none();
+                    if is_new {
+                        shared.hub.insert(id, live);
+                        place.enqueue(entry);
+                    }
+                    is_new
                 }));
             },
         )

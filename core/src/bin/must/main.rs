@@ -23,6 +23,11 @@ use output::Output;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What one thread allocates for a request, the writer's frees: the system's allocator gives memory back and asks for it again for
+/// every group of them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long running work may take to stop when the program ends.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
