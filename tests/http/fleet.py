@@ -36,12 +36,15 @@ def until(condition: Callable[[], Any], what: str, pause: float = 0.02) -> None:
 
 @dataclass
 class Submission:
-    """A task as its caller knows it: what was asked under which key, the id that it got, how it is to end."""
+    """A task as its caller knows it: what was asked under which key, the id that it got, how it is to end.
+
+    Without a code it is to be done, else to fail with one of them.
+    """
 
     request: dict[str, Any]
     key: str
     answer: Future[str]
-    code: str | None = None
+    codes: tuple[str, ...] = ()
     state: dict[str, Any] | None = None
     result: bytes = b""
     deleted: bool = False
@@ -177,7 +180,8 @@ class Fleet:
         number = next(self._numbers)
         request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4, **request}
         key = f"number-{number}"
-        submission = Submission(request, key, self._pool.submit(self._submit, request, key), code)
+        codes = () if code is None else (code,)
+        submission = Submission(request, key, self._pool.submit(self._submit, request, key), codes)
         self.submissions.append(submission)
         return submission
 
@@ -222,9 +226,8 @@ class Fleet:
             return state["status"] in ("done", "failed")
 
         until(ended, f"the task {submission.id} does not end")
-        assert (state["status"], state["error_code"]) == ("failed" if submission.code else "done", submission.code), (
-            state
-        )
+        assert state["status"] == ("failed" if submission.codes else "done"), state
+        assert state["error_code"] in (submission.codes or (None,)), state
         assert state["seed"] == submission.request["seed"]
         submission.state = state
         return state
@@ -242,9 +245,9 @@ class Fleet:
                 continue
             if submission.state is None:
                 self.ends(submission)
-            if submission.code is None and not submission.result:
+            if not submission.codes and not submission.result:
                 submission.result = self.result(submission)
-        done = [submission.id for submission in self.submissions if submission.code is None and not submission.deleted]
+        done = [submission.id for submission in self.submissions if not submission.codes and not submission.deleted]
         finished = self.gateway.finished()
         assert sorted(item["id"] for item in finished) == sorted(done)
         until(lambda: self.gateway.unfinished() == 0, "the gateway has unfinished tasks")
@@ -259,7 +262,7 @@ class Fleet:
             if not submission.deleted:
                 assert self.ask("GET", f"/status/{submission.id}").json() == submission.state, "it ended once"
                 assert self._submit(submission.request, submission.key) == submission.id, "one key, one task"
-                assert submission.code or self.result(submission) == submission.result
+                assert submission.codes or self.result(submission) == submission.result
         self.agree()
 
     def result(self, submission: Submission) -> bytes:
