@@ -10,20 +10,28 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import API_KEY, SCRAPE_TOKEN, TRANSPORT, Server, over_sockets, serving
+from conftest import ADMIN_KEY, API_KEY, SCRAPE_TOKEN, TRANSPORT, Server, over_sockets, serving
 from schemathesis.engine import Status, events, from_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("tiny-image", "tiny-video")
+ADMINISTRATORS = 25
 # Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
 LEFT_OUT = "^/(admin/session|auth/session|v1/images/generations)$"
 
 
 def credentials(server: Server) -> dict[str, str]:
+    sessions = []
+    for number in range(ADMINISTRATORS):
+        headers = {"X-Admin-Key": ADMIN_KEY, "X-Forwarded-For": f"192.0.2.{number}"}
+        answer = server.bare("POST", "/admin/session", headers=headers)
+        assert answer.status_code == 204, answer.text
+        sessions.append(answer.headers["set-cookie"].split(";")[0].split("=", 1)[1])
     return {
         "FUZZ_API_KEY": API_KEY,
         "FUZZ_SCRAPE_TOKEN": SCRAPE_TOKEN,
-        "FUZZ_ADMIN_SESSION": server.admin().headers["Cookie"].split("=", 1)[1],
+        "FUZZ_ADMIN_SESSION": sessions[0],
+        "FUZZ_ADMIN_SESSIONS": " ".join(sessions),
     }
 
 
@@ -38,7 +46,14 @@ def server(tmp_path: Path) -> Any:
     path.write_text(json.dumps(catalog))
     with serving(tmp_path / "data", {"catalog": str(path)}) as first:
         first.finish(first.submit())
-    settings = {"catalog": str(path), "paused": True, "queue_depth": 1_000_000}
+    settings = {
+        "catalog": str(path),
+        "paused": True,
+        "queue_depth": 1_000_000,
+        "trusted_proxies": ["127.0.0.1"],
+        # Nothing listens there.
+        "workers": {"address_template": "https://{workspace}.invalid", "deploy_command": ["true"], "health_tries": 1},
+    }
     with serving(tmp_path / "data", settings) as running:
         yield running
 
@@ -69,25 +84,30 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(TRANSPORT != "asgi", reason="the run that mounts the application")
-def test_a_short_run_in_this_process_finds_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    import fuzz_hooks  # noqa: F401
-    from transports import Asgi
-
+def test_the_fuzzer_finds_nothing_in_this_process(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in credentials(server).items():
         monkeypatch.setenv(name, value)
+    import fuzz_hooks  # noqa: F401
+    from transports import PEER, Asgi
+
     settings = tomllib.loads((ROOT / "tests/http/schemathesis.toml").read_text())
-    short = {"seed": 1, "generation": {"max-examples": 3}, "phases": {"stateful": {"enabled": False}}}
-    config = schemathesis.Config.from_dict(settings | short)
+    config = schemathesis.Config.from_dict(settings | {"seed": 1, "generation": {"max-examples": 20}})
     assert isinstance(server.transport, Asgi)
-    schema = schemathesis.openapi.from_asgi("/openapi.json", server.transport.app, config=config)
+    app = server.transport.app
+
+    async def through_the_proxy(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "client": PEER}, receive, send)
+
+    schema = schemathesis.openapi.from_asgi("/openapi.json", through_the_proxy, config=config)
     tried, wrong = 0, list[object]()
     for event in from_schema(schema.exclude(path_regex=LEFT_OUT)).execute():
         if isinstance(event, events.ScenarioFinished):
             tried += len(event.recorder.cases)
             if event.status == Status.FAILURE:
                 checks = (check for checks in event.recorder.checks.values() for check in checks)
-                wrong += [check.failure_info for check in checks if check.failure_info]
+                found = (check.failure_info for check in checks if check.failure_info)
+                wrong += [f"{info.failure.title}: {info.failure.message}\n{info.code_sample}" for info in found]
         elif isinstance(event, events.NonFatalError | events.FatalError):
             wrong.append(event)
-    assert not wrong, wrong
+    assert not wrong, "\n\n".join(map(str, wrong))
     assert tried > 1000, tried

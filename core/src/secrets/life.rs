@@ -18,6 +18,9 @@ const MASTER_KEY: &str = "master_key";
 const STORED: &str = "stored";
 const PROVIDER_TOKEN: &str = "provider_token";
 
+/// How the name of a stored secret begins that holds the tokens of an account.
+pub(crate) const OF_ACCOUNTS: &str = "account-";
+
 /// What a provider token may be good for.
 const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
 
@@ -79,7 +82,8 @@ impl Vault {
     /// Keeps a secret under a name, sealed. One that has the name already is replaced at once.
     ///
     /// # Errors
-    /// `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -`; `dependency_unavailable` while the vault is shut.
+    /// `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -`, or that holds an account's tokens, and for a value that is
+    /// empty; `dependency_unavailable` while the vault is shut.
     pub fn put(&self, name: &str, value: &SecretText, caller: &Caller) -> Result<()> {
         self.keep(
             name,
@@ -248,6 +252,13 @@ impl Vault {
         event: crate::audit::NewEvent,
     ) -> Result<()> {
         check_name(name)?;
+        if name.starts_with(OF_ACCOUNTS) {
+            return Err(Error::validation(format!("{name} holds the tokens of an account"))
+                .with_action("Give the account itself new tokens."));
+        }
+        if value.expose().is_empty() {
+            return Err(Error::validation("the value of a secret is not empty"));
+        }
         let keys = self.keys()?;
         let now = self.clock.now();
         let id = format!("{name}:{}", uuid::Uuid::now_v7());

@@ -134,9 +134,15 @@ fn a_secret_is_kept_replaced_and_revoked() {
     assert_eq!(vault.get("hf").map(drop).unwrap_err().code(), ErrorCode::DependencyUnavailable);
     assert_eq!(vault.get("none").map(drop).unwrap_err().code(), ErrorCode::NotFound);
     assert_eq!(vault.revoke("none", &caller()).unwrap_err().code(), ErrorCode::NotFound);
-    for name in ["", "A", "a b", "master_key", "pepper", &"a".repeat(65)] {
+    for name in ["", "A", "a b", "master_key", "pepper", "account-1", &"a".repeat(65)] {
         assert_eq!(vault.put(name, &SecretText::new("x"), &caller()).unwrap_err().code(), ErrorCode::ValidationError);
     }
+    vault.put("hf", &SecretText::new("four"), &caller()).unwrap();
+    let empty = SecretText::new("");
+    assert_eq!(vault.put("hf", &empty, &caller()).unwrap_err().code(), ErrorCode::ValidationError);
+    let error = vault.rotate("hf", Some(&empty), DAY, &caller()).unwrap_err();
+    assert_eq!((error.code(), error.detail()), (ErrorCode::ValidationError, "the value of a secret is not empty"));
+    assert_eq!(vault.get("hf").unwrap().expose(), "four");
     let week = Duration::from_secs(7 * 24 * 60 * 60 + 1);
     assert!(vault.rotate("hf", Some(&SecretText::new("x")), week, &caller()).is_err());
 }

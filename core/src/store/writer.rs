@@ -159,7 +159,7 @@ fn run_group(
     group: &mut [Box<dyn Job>],
     hook: &mut Option<Box<dyn CommitHook>>,
 ) -> Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let outcome = (|| -> Result<()> {
         for job in group.iter_mut() {
             connection.prepare_cached("SAVEPOINT job")?.execute([])?;
@@ -175,7 +175,7 @@ fn run_group(
         if let Some(hook) = hook {
             hook.before_commit(connection)?;
         }
-        connection.execute_batch("COMMIT")?;
+        connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     })();
     if outcome.is_err() && !connection.is_autocommit() {

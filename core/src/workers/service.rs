@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
 use crate::metrics::Metrics;
 use crate::runtime::OwnRuntime;
-use crate::secrets::{SecretText, Vault};
+use crate::secrets::{OF_ACCOUNTS, SecretText, Vault};
 use crate::store::Store;
 use crate::task::Tasks;
 use crate::{log, thread};
@@ -293,7 +293,7 @@ fn read_tokens(account: &Account, text: &SecretText) -> Result<Tokens> {
 
 /// Name of the stored secret that holds an account's tokens.
 pub(super) fn secret_name(id: &str) -> String {
-    format!("account-{id}")
+    format!("{OF_ACCOUNTS}{id}")
 }
 
 /// What opens a workspace.

@@ -23,8 +23,8 @@ use output::Output;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What one thread allocates for a request, the writer's frees: the system's allocator gives memory back and asks for it again for
-/// every group of them.
+/// A server's requests are allocated on one thread and freed on another, in bursts; see "The program has an allocator of its own" in
+/// `docs/decisions.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
