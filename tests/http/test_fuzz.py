@@ -67,7 +67,7 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
         f"{server.url}/openapi.json",
         "--checks=all",
         "--phases=examples,coverage,fuzzing,stateful",
-        "--max-examples=20",
+        "--max-examples=40",
         "--seed=1",
         "--suppress-health-check=all",
         f"--exclude-path-regex={LEFT_OUT}",
@@ -91,7 +91,7 @@ def test_the_fuzzer_finds_nothing_in_this_process(server: Server, monkeypatch: p
     from transports import PEER, Asgi
 
     settings = tomllib.loads((ROOT / "tests/http/schemathesis.toml").read_text())
-    config = schemathesis.Config.from_dict(settings | {"seed": 1, "generation": {"max-examples": 20}})
+    config = schemathesis.Config.from_dict(settings | {"seed": 1, "generation": {"max-examples": 40}})
     assert isinstance(server.transport, Asgi)
     app = server.transport.app
 
