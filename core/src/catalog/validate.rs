@@ -48,7 +48,8 @@ impl Catalog {
                 model.modes.join(", ")
             )));
         }
-        let mut check = Check { model, mode: &mode, values: Map::new(), images: Vec::new() };
+        let values = Map::with_capacity(model.parameters.len());
+        let mut check = Check { model, mode: &mode, values, images: Vec::new() };
         check.known_names(request)?;
         check.plain_values(request)?;
         check.pictures(request)?;

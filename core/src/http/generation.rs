@@ -4,7 +4,7 @@ use super::call::{Call, Reply};
 use super::route::Making;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{GenerateRequest, MediaType, Sort, SubmitOptions, Task, TaskQuery, TraceParent};
+use crate::task::{GenerateRequest, MediaType, Sort, Status, SubmitOptions, TaskQuery, TraceParent};
 use http::StatusCode;
 
 pub(super) fn health(call: &Call) -> Result<Reply> {
@@ -34,12 +34,13 @@ pub(super) fn generate_direct_at_once(call: &Call) -> Option<Making> {
 }
 
 fn submit(call: &Call, options: &SubmitOptions) -> Result<Reply> {
-    submitted(call.platform().submit_with(&request(call)?, options)?)
+    let task = call.platform().submit_with(&request(call)?, options)?;
+    submitted(task.id, task.status)
 }
 
 fn submit_at_once(call: &Call, options: &SubmitOptions) -> Option<Making> {
     let submitting = call.platform().submit_at_once(&request(call).ok()?, options)?;
-    Some(Box::pin(async { submitted(submitting.task().await?) }))
+    Some(Box::pin(async { submitted(submitting.id().await?, Status::Pending) }))
 }
 
 fn request(call: &Call) -> Result<GenerateRequest> {
@@ -47,8 +48,8 @@ fn request(call: &Call) -> Result<GenerateRequest> {
     GenerateRequest::from_json(call.json_text()?)
 }
 
-fn submitted(task: Task) -> Result<Reply> {
-    Reply::json(StatusCode::ACCEPTED, &Submitted { task_id: task.id, status: task.status })
+fn submitted(task_id: String, status: Status) -> Result<Reply> {
+    Reply::json(StatusCode::ACCEPTED, &Submitted { task_id, status })
 }
 
 /// The caller's key for the submission, which is the caller's own, and the trace that it belongs to.

@@ -14,8 +14,8 @@ mod vault;
 
 pub use keyring::KeyCallback;
 pub(crate) use keyring::{KeyRing, KeySource, add_version};
-pub(crate) use life::{OF_ACCOUNTS, revoke_in};
 pub use life::{LONGEST_OVERLAP, OVERLAP, SecretState, SecretStatus};
+pub(crate) use life::{OF_ACCOUNTS, revoke_in};
 pub(crate) use store::MIGRATION;
 pub use text::SecretText;
 pub use vault::{ROTATION_LIMIT, Vault};

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
 use serde_json::{Map, Value, json};
 
+/// Parameters that are columns of a task, and not among its others.
+const COLUMNS: [&str; 5] = ["prompt", "negative_prompt", "seed", "width", "height"];
+
 /// A task that is ready to be stored: its row and its pictures, decoded, cut to size and written as PNG.
 pub(super) struct NewTask {
     pub(super) task: Task,
@@ -16,9 +19,18 @@ pub(super) struct NewTask {
 impl NewTask {
     /// Decodes the pictures, draws a seed where none was given, and makes the row.
     pub(super) fn prepare(valid: ValidRequest<'_>) -> Result<Self> {
-        let mut parameters = valid.values;
-        let width = dimension(&parameters, "width")?;
-        let height = dimension(&parameters, "height")?;
+        let mut values = valid.values;
+        let width = dimension(&values, "width")?;
+        let height = dimension(&values, "height")?;
+        let mut taken = |name: &str| values.get_mut(name).map(Value::take);
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        let (prompt, negative_prompt) = (text(taken("prompt")), text(taken("negative_prompt")));
+        let asked = taken("seed").and_then(|seed| seed.as_i64()).unwrap_or(-1);
+        let mut parameters = Map::with_capacity(values.len().saturating_sub(COLUMNS.len()) + valid.images.len());
+        parameters.extend(values.into_iter().filter(|(name, _)| !COLUMNS.contains(&name.as_str())));
         let mut inputs = Vec::with_capacity(valid.images.len());
         for slot in &valid.images {
             let picture =
@@ -29,17 +41,8 @@ impl NewTask {
             let fitted = resize_to(&picture, width, height)?;
             inputs.push((slot.name.clone(), encode(&fitted, 0, OutputFormat::Png, &mut || Ok(()))?));
         }
-        let text = |parameters: &mut Map<String, Value>, name: &str| match parameters.shift_remove(name) {
-            Some(Value::String(text)) => text,
-            _ => String::new(),
-        };
-        let prompt = text(&mut parameters, "prompt");
-        let negative_prompt = text(&mut parameters, "negative_prompt");
-        let asked = parameters.shift_remove("seed").and_then(|seed| seed.as_i64()).unwrap_or(-1);
         let id = uuid::Uuid::now_v7();
         let seed = if asked >= 0 { asked } else { draw_seed() };
-        parameters.shift_remove("width");
-        parameters.shift_remove("height");
         let now = Timestamp::now();
         let task = Task {
             id: id.to_string(),

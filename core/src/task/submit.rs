@@ -42,30 +42,40 @@ pub(crate) enum Prepared {
     New(Draft),
 }
 
+/// What is stored of a task, and shown of it from then on.
+struct Admission {
+    live: Arc<Live>,
+    inputs: Vec<(String, Vec<u8>)>,
+    submission: Option<Submission>,
+    trace: Option<TraceParent>,
+}
+
+impl From<Draft> for Admission {
+    fn from(draft: Draft) -> Self {
+        let Draft { task, inputs, submission, trace, .. } = draft;
+        Self { live: Live::new(task), inputs, submission, trace }
+    }
+}
+
 /// A submission on its way to the disk. Whoever lets go of it takes nothing back.
 pub(crate) struct Submitting {
-    draft: Arc<Draft>,
+    id: String,
     told: oneshot::Receiver<Result<bool>>,
 }
 
 impl Submitting {
-    /// The task, once it is durable.
+    /// The id of the task, which waits in its queue, once it is durable.
     ///
     /// # Errors
     /// As the write of it.
-    pub(crate) async fn task(self) -> Result<Task> {
+    pub(crate) async fn id(self) -> Result<String> {
         match self.told.await {
-            Ok(Ok(true)) => Ok(into_task(self.draft)),
+            Ok(Ok(true)) => Ok(self.id),
             Ok(Ok(false)) => Err(Error::internal("a task without a key was made before")),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(Error::internal("a submission was not answered")),
         }
     }
-}
-
-/// The task of a draft that nobody writes any more.
-fn into_task(draft: Arc<Draft>) -> Task {
-    Arc::try_unwrap(draft).map_or_else(|draft| draft.task.clone(), |draft| draft.task)
 }
 
 impl Tasks {
@@ -87,12 +97,13 @@ impl Tasks {
         if !valid.images.is_empty() {
             return None;
         }
-        let draft = Arc::new(shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?);
+        let draft = shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?;
         let place = shared.queue.reserve(&draft.task.model, Duration::ZERO).ok()?;
+        let id = draft.task.id.clone();
         let (tell, told) = oneshot::channel();
         // A caller that is gone needs no answer.
-        shared.keep(&draft, place, move |kept| drop(tell.send(kept))).ok()?;
-        Some(Submitting { draft, told })
+        shared.keep(Arc::new(draft.into()), place, move |kept| drop(tell.send(kept))).ok()?;
+        Some(Submitting { id, told })
     }
 
     /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
@@ -110,26 +121,27 @@ impl Tasks {
     }
 
     /// Makes a draft durable and hands it to a lane.
-    pub(crate) fn run_here(&self, draft: Draft) -> Result<Task> {
+    pub(crate) fn run_here(&self, mut draft: Draft) -> Result<Task> {
         let shared = &self.shared;
-        if let Some(error) = draft.missing {
+        if let Some(error) = draft.missing.take() {
             return Err(error);
         }
-        let draft = Arc::new(draft);
+        let task = draft.task.clone();
+        let admission = Arc::new(Admission::from(draft));
         loop {
-            let place = match (shared.queue.reserve(&draft.task.model, shared.settings.queue_wait), &draft.submission) {
+            let place = match (shared.queue.reserve(&task.model, shared.settings.queue_wait), &admission.submission) {
                 (Ok(place), _) => place,
                 (Err(error), None) => return Err(error),
                 // The same submission may have come in twice and the first have got a place: then this is no refusal.
                 (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
             };
             let (tell, told) = mpsc::sync_channel(1);
-            shared.keep(&draft, place, move |kept| drop(tell.send(kept)))?;
+            shared.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
             if told.recv().map_err(|_| Error::internal("a submission was not answered"))?? {
-                return Ok(into_task(draft));
+                return Ok(task);
             }
             // When the first submission under this key was taken back meanwhile, this one takes its place.
-            if let Some(submission) = &draft.submission
+            if let Some(submission) = &admission.submission
                 && let Some(task) = self.made_before(submission)?
             {
                 return Ok(task);
@@ -170,23 +182,23 @@ impl Shared {
         Ok(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing })
     }
 
-    /// Makes a draft durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
+    /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
     /// false when another submission under its key came first.
     ///
     /// What the hub and the queue hold is made here: the writer thread, which all submissions wait for, only puts it in.
     fn keep(
         self: &Arc<Self>,
-        draft: &Arc<Draft>,
+        admission: Arc<Admission>,
         place: Place,
         done: impl FnOnce(Result<bool>) + Send + 'static,
     ) -> Result<()> {
-        let (shared, row) = (Arc::clone(self), Arc::clone(draft));
-        let (id, live) = (draft.task.id.clone(), Live::new(draft.task.clone()));
-        let entry = Entry { id: id.clone(), model: draft.task.model.clone(), epoch: 0 };
+        let (shared, live) = (Arc::clone(self), Arc::clone(&admission.live));
+        let entry = live.look(|task| Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
+        let id = entry.id.clone();
         self.store.write_then(
             move |connection| {
-                let Draft { task, inputs, submission, trace, .. } = &*row;
-                store::insert_once(connection, task, inputs, submission.as_ref(), trace.as_ref())
+                let Admission { live, inputs, submission, trace } = &*admission;
+                live.look(|task| store::insert_once(connection, task, inputs, submission.as_ref(), trace.as_ref()))
             },
             move |stored| {
                 done(stored.map(|known| {
@@ -232,10 +244,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, true);
         let submitting = platform.submit_at_once(&request(7), &SubmitOptions::default()).unwrap();
-        let task = block_on(submitting.task(), None).unwrap().unwrap();
+        let id = block_on(submitting.id(), None).unwrap().unwrap();
+        let task = platform.status(&id).unwrap();
         assert_eq!((task.seed, task.status), (7, Status::Pending));
-        assert_eq!(platform.status(&task.id).unwrap(), task);
-        assert_eq!(ids(&platform), [task.id]);
+        assert_eq!(ids(&platform), [id]);
     }
 
     #[test]
@@ -260,7 +272,7 @@ mod tests {
         // One place, and one for the lane that stands idle.
         for seed in 0..2 {
             let submitting = platform.submit_at_once(&request(seed), &plain).unwrap();
-            block_on(submitting.task(), None).unwrap().unwrap();
+            block_on(submitting.id(), None).unwrap().unwrap();
         }
         assert!(platform.submit_at_once(&request(3), &plain).is_none(), "the queue is full");
         assert_eq!(ids(&platform).len(), 2);
