@@ -63,7 +63,7 @@ class Secrets : private detail::Service {
   /// How every secret stands, with API keys, the admin key and the audit key among them.
   [[nodiscard]] std::vector<SecretStatus> status() const { return ask<std::vector<SecretStatus>>("secrets.status"); }
   /// Keeps a secret under a name, sealed; one that has the name already is replaced at once. Throws `validation_error` for a
-  /// name that is not 1 to 64 of `a-z 0-9 _ -`.
+  /// name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a value that is empty.
   void put(std::string_view name, const SecretText &value, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.put", detail::Fields().set("name", name).set("value", value).set("caller", caller));
   }

@@ -16,6 +16,8 @@ from schemathesis.engine import Status, events, from_schema
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("tiny-image", "tiny-video")
 ADMINISTRATORS = 25
+EXAMPLES = 40
+SEED = 1
 # Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
 LEFT_OUT = "^/(admin/session|auth/session|v1/images/generations)$"
 
@@ -33,6 +35,13 @@ def credentials(server: Server) -> dict[str, str]:
         "FUZZ_ADMIN_SESSION": sessions[0],
         "FUZZ_ADMIN_SESSIONS": " ".join(sessions),
     }
+
+
+def nobody_was_throttled(server: Server) -> None:
+    """A call that is told to wait tries nothing, and finds nothing."""
+    metrics = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"}).text
+    assert 'must_denials_total{code="invalid_api_key"}' in metrics
+    assert 'must_denials_total{code="rate_limited"}' not in metrics
 
 
 @pytest.fixture
@@ -67,8 +76,8 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
         f"{server.url}/openapi.json",
         "--checks=all",
         "--phases=examples,coverage,fuzzing,stateful",
-        "--max-examples=40",
-        "--seed=1",
+        f"--max-examples={EXAMPLES}",
+        f"--seed={SEED}",
         "--suppress-health-check=all",
         f"--exclude-path-regex={LEFT_OUT}",
         "--no-color",
@@ -81,6 +90,7 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
     }
     outcome = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert outcome.returncode == 0, outcome.stdout[-60000:] + outcome.stderr[-2000:]
+    nobody_was_throttled(server)
 
 
 @pytest.mark.skipif(TRANSPORT != "asgi", reason="the run that mounts the application")
@@ -91,7 +101,7 @@ def test_the_fuzzer_finds_nothing_in_this_process(server: Server, monkeypatch: p
     from transports import PEER, Asgi
 
     settings = tomllib.loads((ROOT / "tests/http/schemathesis.toml").read_text())
-    config = schemathesis.Config.from_dict(settings | {"seed": 1, "generation": {"max-examples": 40}})
+    config = schemathesis.Config.from_dict(settings | {"seed": SEED, "generation": {"max-examples": EXAMPLES}})
     assert isinstance(server.transport, Asgi)
     app = server.transport.app
 
@@ -111,3 +121,4 @@ def test_the_fuzzer_finds_nothing_in_this_process(server: Server, monkeypatch: p
             wrong.append(event)
     assert not wrong, "\n\n".join(map(str, wrong))
     assert tried > 1000, tried
+    nobody_was_throttled(server)

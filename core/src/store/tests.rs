@@ -13,6 +13,15 @@ fn count(store: &Store) -> i64 {
     store.read(|c| Ok(c.query_row("SELECT count(*) FROM number", [], |row| row.get(0))?)).unwrap()
 }
 
+/// With `-DHAVE_FDATASYNC`, which no option of SQLite's shows, this one comes from `.cargo/config.toml`.
+#[test]
+fn sqlite_is_compiled_with_our_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SCHEMA, None).unwrap();
+    let used = "SELECT sqlite_compileoption_used('DEFAULT_MEMSTATUS=0')";
+    assert!(store.read(|c| Ok(c.query_row(used, [], |row| row.get::<_, bool>(0))?)).unwrap());
+}
+
 #[test]
 fn a_failing_write_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();

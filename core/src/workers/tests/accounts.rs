@@ -249,7 +249,14 @@ fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() 
     workers.update(&id, AccountChange { token, ..AccountChange::default() }, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
     assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "its own key stays");
-    platform.revoke_secret(&format!("account-{id}"), &caller()).unwrap();
+    let (secret, text) = (format!("account-{id}"), SecretText::new("no tokens"));
+    let error = platform.rotate_secret(&secret, Some(&text), std::time::Duration::ZERO, &caller()).unwrap_err();
+    assert_eq!(
+        (error.code(), error.user_action()),
+        (ErrorCode::ValidationError, "Give the account itself new tokens.")
+    );
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready, "its tokens are as they were");
+    platform.revoke_secret(&secret, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Failed);
     let change = || AccountChange { api_key: Some(SecretText::new("another-key")), ..AccountChange::default() };
     assert_eq!(workers.update(&id, change(), &caller()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
