@@ -1,14 +1,15 @@
 //! The benchmarks of MUST: each measures one thing, prints a table, and writes its figures as JSON.
 //!
 //! `cargo xtask bench` builds what they need and runs them; `benches/README.md` says what each measures. Nothing here
-//! asserts a time: the goals stand beside the figures. The subcommands `calls` and `worker` are the processes that
-//! `overhead` and `generate` start.
+//! asserts a time: the goals stand beside the figures. The subcommands `calls`, `worker` and `model` are the
+//! processes that `overhead`, `generate` and `models` start.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod access;
 mod calls;
 mod generate;
 mod machine;
+mod models;
 mod options;
 mod overhead;
 mod process;
@@ -31,6 +32,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("access", access::run),
     ("overhead", overhead::run),
     ("generate", generate::run),
+    ("models", models::run),
 ];
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["calls", rest @ ..] => calls::run(rest),
         ["worker", rest @ ..] => worker::run(rest),
+        ["model", rest @ ..] => models::worker(rest),
         [name, rest @ ..] => bench(name, rest),
         [] => Err(usage()),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What every benchmark understands.
 pub(crate) const USAGE: &str = "[--quick] [--threads N] [--folder DIR] [--results DIR] [--c PROGRAM] [--python PYTHON] \
-[--node DIST] [--reference PYTHON] [--root DIR] [--missing TEXT]...";
+[--node DIST] [--reference PYTHON] [--weights DIR] [--root DIR] [--missing TEXT]...";
 
 /// How a benchmark is run.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) node: Option<String>,
     /// A Python with PyTorch and diffusers.
     pub(crate) reference: Option<String>,
+    /// The folder that `tools/random-weights` filled.
+    pub(crate) weights: Option<PathBuf>,
     /// What the caller could not provide, and why.
     pub(crate) missing: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl Options {
             python: None,
             node: None,
             reference: None,
+            weights: None,
             missing: Vec::new(),
         };
         let mut words = arguments.iter().copied();
@@ -59,6 +62,7 @@ impl Options {
                 "--python" => options.python = Some(value()?),
                 "--node" => options.node = Some(value()?),
                 "--reference" => options.reference = Some(value()?),
+                "--weights" => options.weights = Some(value()?.into()),
                 "--missing" => options.missing.push(value()?),
                 other => return Err(format!("unknown option {other}; known: {USAGE}")),
             }

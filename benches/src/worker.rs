@@ -6,9 +6,7 @@
 
 use crate::Outcome;
 use crate::machine::peak_kib;
-use candle_core::Device;
-use must::diffusion::wan::Wan;
-use must::diffusion::{Control, Pipeline, Request, Stage, Start};
+use must::benchmark::{Standalone, StandaloneRequest};
 use must::{DeviceChoice, GenerateRequest, Platform, Settings};
 use serde_json::{Value, json};
 use std::io::BufRead;
@@ -29,22 +27,20 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome<()> {
 fn pipeline(threads: usize) -> Outcome<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| error.to_string())?;
     let began = Instant::now();
-    let mut wan = pool.install(|| Wan::embedded(&Device::Cpu)).map_err(say)?;
+    let mut model = pool.install(Standalone::shipped).map_err(say)?;
     ready(began);
     serve(|question| {
-        let request = Request {
+        let request = StandaloneRequest {
             prompt: text(question, "prompt"),
-            negative_prompt: String::new(),
             width: number(question, "size"),
             height: number(question, "size"),
-            num_frames: number(question, "frames"),
+            frames: number(question, "frames"),
             steps: number(question, "steps"),
-            guidance_scale: question.get("guidance").and_then(Value::as_f64).unwrap_or(1.0),
+            guidance: question.get("guidance").and_then(Value::as_f64).unwrap_or(1.0),
             seed: number(question, "seed").into(),
-            start: Start::Noise,
         };
         let began = Instant::now();
-        let frames = pool.install(|| wan.generate(&request, &mut Silent)).map_err(say)?;
+        let frames = pool.install(|| model.generate(&request, &mut |_, _, _| {})).map_err(say)?;
         let seconds = began.elapsed().as_secs_f64();
         let path = text(question, "frames_to");
         std::fs::write(&path, &frames.rgb).map_err(|error| format!("cannot write {path}: {error}"))?;
@@ -109,12 +105,4 @@ fn text(question: &Value, name: &str) -> String {
 
 fn say(error: must::Error) -> String {
     error.to_string()
-}
-
-struct Silent;
-
-impl Control for Silent {
-    fn progress(&mut self, _: Stage, _: usize, _: usize) -> must::Result<()> {
-        Ok(())
-    }
 }

@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use must::diffusion::Frames;
+use must::media::Frames;
 use must::media::{OutputFormat, encode, preview_jpeg};
 
 fn has(tools: &[&str]) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// `http` is a program of its own; the others are parts of `must-benches`.
-const NAMES: [&str; 6] = ["submit", "status", "access", "overhead", "generate", HTTP];
+const NAMES: [&str; 7] = ["submit", "status", "access", "overhead", "generate", "models", HTTP];
 const HTTP: &str = "http";
 
 /// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
@@ -56,6 +56,7 @@ pub fn run(names: &[&str]) -> Outcome {
         let provided = match name {
             "overhead" => vec![("--c", c(scale)), ("--python", python(scale)), ("--node", node(scale))],
             "generate" => vec![("--reference", reference())],
+            "models" => vec![("--weights", weights())],
             _ => Vec::new(),
         };
         for (option, outcome) in provided {
@@ -89,6 +90,14 @@ fn http(scale: Scale) -> Outcome {
         bench.args(["--seconds", "1", "--out"]).arg(results.join("http.json"));
     }
     execute(&mut bench)
+}
+
+/// Weights of models in their true sizes, which take tens of gigabytes and are made by a script.
+fn weights() -> Result<PathBuf, String> {
+    let folder = std::env::var_os("MUST_RANDOM_WEIGHTS").map(PathBuf::from);
+    folder
+        .filter(|folder| folder.is_dir())
+        .ok_or_else(|| "MUST_RANDOM_WEIGHTS names no folder; tools/random-weights/make.py fills one".to_owned())
 }
 
 /// The C caller, linked with the shared library.

@@ -44,6 +44,8 @@ pub struct Model {
     pub weight_class: WeightClass,
     /// Where its weights come from.
     pub weights: Weights,
+    /// How it is sampled where its files do not say.
+    pub sampling: Sampling,
     /// Its parameters, in the order in which people should see them.
     pub parameters: Vec<(String, Parameter)>,
 }
@@ -56,6 +58,20 @@ pub enum WeightClass {
     Light,
     /// One at a time on a device.
     Heavy,
+}
+
+/// How a model is sampled where its files do not say, and what its files cannot tell.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Name of a sampler of its family.
+    pub sampler: Option<String>,
+    /// How noise levels are spaced: `reference`, `simple` or `beta`.
+    pub spacing: Option<String>,
+    /// Shift of the noise levels, above 0.
+    pub shift: Option<f64>,
+    /// Of two experts, the share of the training steps from which the one for high noise works: 0 to 1.
+    pub boundary: Option<f64>,
 }
 
 /// Where the weights of a model come from.
@@ -100,6 +116,8 @@ struct RawModel {
     default_mode: Mode,
     weight_class: WeightClass,
     weights: Weights,
+    #[serde(default)]
+    sampling: Sampling,
     parameters: Map<String, Value>,
 }
 
@@ -203,6 +221,7 @@ fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
         default_mode: raw.default_mode,
         weight_class: raw.weight_class,
         weights: raw.weights,
+        sampling: raw.sampling,
         parameters,
     })
 }

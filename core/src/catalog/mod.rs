@@ -8,7 +8,7 @@ mod load;
 mod parameter;
 mod validate;
 
-pub use load::{Catalog, Mode, Model, WeightClass, Weights};
+pub use load::{Catalog, Mode, Model, Sampling, WeightClass, Weights};
 pub use parameter::{Item, Kind, Parameter, Rule};
 pub use validate::{ImageSlot, ValidRequest};
 

@@ -1,6 +1,6 @@
 //! Pictures and clips in and out: decoding what callers send, encoding what pipelines make, and putting files on disk.
 //!
-//! Everything here is a plain function from bytes or [`Frames`](crate::diffusion::Frames) to bytes; there is no state, so
+//! Everything here is a plain function from bytes or [`Frames`] to bytes; there is no state, so
 //! any thread may call any of it. Three things always hold:
 //!
 //! - What comes in is hostile until decoded: size, type and dimensions are checked before a pixel is read, and a decoder
@@ -19,6 +19,7 @@ mod still;
 mod webm;
 mod yuv;
 
+pub use crate::diffusion::Frames;
 pub use file::{sweep_temporaries, write_atomic};
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
 pub use output::{OutputFormat, encode, preview_jpeg};

@@ -2,7 +2,7 @@
 
 use super::types::{MediaType, Status, Task, Timestamp};
 use crate::catalog::ValidRequest;
-use crate::diffusion::{Frames, Request, Start};
+use crate::diffusion::{Frames, GivenFrame, Request, Start};
 use crate::error::{Error, Result};
 use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
 use serde_json::{Map, Value, json};
@@ -74,27 +74,37 @@ impl NewTask {
 
 /// What a pipeline is asked for, read from a task and its stored pictures.
 pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Request> {
-    let start = match task.mode.as_str() {
-        "txt2img" | "t2v" => Start::Noise,
-        "img2img" => Start::Image {
-            image: picture(inputs, "reference_image")?,
-            strength: number(task, "denoising_strength", 0.7),
-        },
-        "i2v" => Start::FirstFrame {
-            image: picture(inputs, "reference_image")?,
-            strength: number(task, "denoising_strength", 1.0),
-        },
-        "first_last_frame" => Start::FirstLast {
-            first: picture(inputs, "first_frame_image")?,
-            last: picture(inputs, "last_frame_image")?,
-            first_strength: number(task, "first_strength", 1.0),
-            last_strength: number(task, "last_strength", 1.0),
-        },
-        other => return Err(Error::internal(format!("no pipeline runs the mode {other}"))),
-    };
     let num_frames = match task.media_type {
         MediaType::Image => 1,
         MediaType::Video => count(task, "num_frames")?,
+    };
+    let given = |index: u32, image: &str, strength: f64| -> Result<GivenFrame> {
+        Ok(GivenFrame { index, image: picture(inputs, image)?, strength })
+    };
+    let from_given = || Start::Given { strength: number(task, "denoising_strength", 1.0) };
+    let (start, given) = match task.mode.as_str() {
+        "txt2img" | "t2v" => (Start::Noise, vec![]),
+        "img2img" => {
+            let image = picture(inputs, "reference_image")?;
+            (Start::Picture { image, strength: number(task, "denoising_strength", 0.7) }, vec![])
+        }
+        "i2v" => (from_given(), vec![given(0, "reference_image", number(task, "reference_strength", 1.0))?]),
+        "first_last_frame" => {
+            let first = given(0, "first_frame_image", number(task, "first_strength", 1.0))?;
+            let last = number(task, "last_strength", 1.0);
+            (Start::Noise, vec![first, given(num_frames.saturating_sub(1), "last_frame_image", last)?])
+        }
+        "arbitrary_frame" => {
+            let listed = task.parameters.get("arbitrary_frames").and_then(Value::as_array);
+            let frames = listed.ok_or_else(|| missing("arbitrary_frames"))?.iter().enumerate().map(|(place, frame)| {
+                let index = frame.get("frame_index").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+                let strength = frame.get("strength").and_then(Value::as_f64).unwrap_or(1.0);
+                let index = index.ok_or_else(|| missing("arbitrary_frames[].frame_index"))?;
+                given(index, &format!("arbitrary_frames[{place}].image"), strength)
+            });
+            (from_given(), frames.collect::<Result<_>>()?)
+        }
+        other => return Err(Error::internal(format!("no pipeline runs the mode {other}"))),
     };
     let guidance = if task.parameters.contains_key("guidance_scale") { "guidance_scale" } else { "cfg_scale" };
     Ok(Request {
@@ -105,9 +115,18 @@ pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Re
         num_frames,
         steps: count(task, "steps")?,
         guidance_scale: number(task, guidance, 1.0),
+        guidance_scale_2: task.parameters.get("guidance_scale_2").and_then(Value::as_f64),
         seed: u64::try_from(task.seed).map_err(|_| Error::internal("a stored seed is negative"))?,
         start,
+        given,
+        sampler: task.parameters.get("sampler").and_then(Value::as_str).map(str::to_owned),
+        motion_score: task.parameters.get("motion_score").and_then(Value::as_f64),
     })
+}
+
+/// Which of two files of a model runs, where it has that parameter.
+pub(super) fn lighting_of(task: &Task) -> Option<&str> {
+    task.parameters.get("lighting_variant").and_then(Value::as_str)
 }
 
 /// The format and the frame rate that a task asks for.

@@ -4,9 +4,9 @@
 //! by a trigger; a row is durable before a lane hears of it; a run that has lost its lease changes nothing. Threads: one a
 //! lane, one housekeeper; callers may come from any other.
 
+mod checkpoints;
 mod hub;
 mod job;
-mod loader;
 mod queue;
 mod remote;
 mod repeat;

@@ -61,14 +61,15 @@ pub enum LaneEvent {
 
 struct Slot {
     weights: Weights,
+    lighting: Option<String>,
     model: String,
     class: WeightClass,
     pipeline: Box<dyn Pipeline>,
     last_used: Instant,
 }
 
-/// Loads the weights of a model.
-pub(super) type Loader = Box<dyn Fn(&Model) -> Result<Box<dyn Pipeline>> + Send>;
+/// Loads the weights of a model, of the file that the lighting variant chooses where there are two.
+pub(super) type Loader = Box<dyn Fn(&Model, Option<&str>, &mut dyn Control) -> Result<Box<dyn Pipeline>> + Send>;
 
 /// Hears how the lane stands now and, when there is one, the event that brought it there.
 pub(super) type Report = Box<dyn Fn(&LaneStatus, Option<&LaneEvent>) + Send>;
@@ -90,19 +91,20 @@ impl Residency {
     /// a pipeline is not used again after an error that may have left it in disorder.
     pub(super) fn with<T>(
         &mut self,
-        model: &Model,
+        (model, lighting): (&Model, Option<&str>),
         control: &mut dyn Control,
         work: impl FnOnce(&mut dyn Pipeline, &mut dyn Control) -> Result<T>,
         keep: impl FnOnce(&Result<T>) -> bool,
     ) -> Result<T> {
-        let mut slot = match self.slots.iter().position(|slot| slot.weights == model.weights) {
+        let same = |slot: &Slot| slot.weights == model.weights && slot.lighting.as_deref() == lighting;
+        let mut slot = match self.slots.iter().position(same) {
             Some(index) => {
                 self.status.hits += 1;
                 let slot = self.slots.remove(index);
                 self.tell(&LaneEvent::Hit { model: model.id.clone() });
                 slot
             }
-            None => self.load(model, control)?,
+            None => self.load(model, lighting, control)?,
         };
         slot.model.clone_from(&model.id);
         let outcome = work(slot.pipeline.as_mut(), control);
@@ -125,7 +127,7 @@ impl Residency {
         idle.into_iter().for_each(|slot| self.evict(slot));
     }
 
-    fn load(&mut self, model: &Model, control: &mut dyn Control) -> Result<Slot> {
+    fn load(&mut self, model: &Model, lighting: Option<&str>, control: &mut dyn Control) -> Result<Slot> {
         self.status.misses += 1;
         self.tell(&LaneEvent::Miss { model: model.id.clone() });
         control.progress(Stage::Load, 0, 1)?;
@@ -136,12 +138,13 @@ impl Residency {
             }
         }
         let began = Instant::now();
-        let pipeline = (self.load)(model)?;
+        let pipeline = (self.load)(model, lighting, control)?;
         let memory_bytes = pipeline.memory_bytes();
         self.status.loads += 1;
         self.tell(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
         let slot = Slot {
             weights: model.weights.clone(),
+            lighting: lighting.map(str::to_owned),
             model: model.id.clone(),
             class: model.weight_class,
             pipeline,

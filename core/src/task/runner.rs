@@ -4,7 +4,7 @@
 //! lost its lease can neither end the task nor touch the files of the run that holds it.
 
 use super::hub::{Live, show_claimed};
-use super::job::{diffusion_request, output_of};
+use super::job::{diffusion_request, lighting_of, output_of};
 use super::queue::{Entry, Work};
 use super::residency::Residency;
 use super::service::Shared;
@@ -99,6 +99,8 @@ fn produce(
     let inputs = shared.store.read(|connection| store::inputs(connection, &task.id))?;
     let request = diffusion_request(task, &inputs)?;
     let (format, fps) = output_of(task)?;
+    let lighting = lighting_of(task);
+    shared.checkpoints.check_memory(model, lighting, &request)?;
     let mut control = TaskControl::new(shared, task, live, lease, run);
     let generate = |pipeline: &mut dyn Pipeline, control: &mut dyn Control| -> Result<Frames> {
         // The send-able halves go to the pool's threads; the lane waits here.
@@ -106,7 +108,7 @@ fn produce(
         pool.install(|| outcome = Some(pipeline.generate(&request, control)));
         outcome.unwrap_or_else(|| Err(Error::internal("the run did not end")))
     };
-    let frames = residency.with(model, &mut control, generate, |outcome| match outcome {
+    let frames = residency.with((model, lighting), &mut control, generate, |outcome| match outcome {
         Ok(_) => true,
         Err(error) => matches!(
             error.code(),
@@ -234,7 +236,8 @@ impl<'a> TaskControl<'a> {
         self.enter(stage);
         let progress = u8::try_from(from + (to - from) * done.min(total) / total.max(1)).unwrap_or(99);
         self.live.update(|task| {
-            task.progress = progress;
+            // Parts of a large model may be loaded, and said to be, again in between.
+            task.progress = task.progress.max(progress);
             stage.clone_into(&mut task.stage);
             task.stage_detail.clone_from(&detail);
             task.updated_at = super::types::Timestamp::now();

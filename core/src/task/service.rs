@@ -1,13 +1,14 @@
 //! The life of tasks once they are durable: what [`Platform`](crate::Platform) hands its callers through to.
 
+use super::checkpoints::{Checkpoints, check_catalog};
 use super::hub::{Hub, TaskEvents};
 use super::queue::{Entry, Queue};
 use super::remote::is_remote;
-use super::residency::{LaneEvent, LaneStatus, Residency};
+use super::residency::{LaneEvent, LaneStatus, Loader, Residency};
+use super::runner;
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{Media, Status, Task, TaskPage, TaskQuery, Timestamp};
-use super::{loader, runner};
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Model};
 use crate::error::{Error, ErrorCode, Result};
@@ -33,7 +34,7 @@ pub(super) struct Shared {
     pub(super) hub: Hub,
     pub(super) queue: Arc<Queue>,
     pub(super) metrics: Arc<Metrics>,
-    device: candle_core::Device,
+    pub(super) checkpoints: Arc<Checkpoints>,
     lanes: Mutex<Vec<LaneStatus>>,
     observers: RwLock<Vec<LaneObserver>>,
 }
@@ -61,7 +62,8 @@ impl Tasks {
             })?;
             models.push(model.id.clone());
         }
-        let device = loader::device(settings.device)?;
+        check_catalog(&catalog)?;
+        let checkpoints = Arc::new(Checkpoints::new(settings.models_dir(), settings.device)?);
         let queue = Queue::new(settings.queue_depth, &models);
         let lanes =
             queue.lanes().iter().map(|model| LaneStatus { model: model.clone(), ..LaneStatus::default() }).collect();
@@ -71,7 +73,7 @@ impl Tasks {
             store,
             audit,
             metrics,
-            device,
+            checkpoints,
             queue,
             hub: Hub::default(),
             lanes: Mutex::new(lanes),
@@ -95,7 +97,7 @@ impl Tasks {
     /// Whether this platform has what a model needs.
     pub(crate) fn can_run(&self, model: &str) -> bool {
         let model = self.shared.catalog.model(model);
-        model.is_some_and(|model| loader::unavailable(model, &self.shared.settings.models_dir()).is_none())
+        model.is_some_and(|model| self.shared.checkpoints.get(model, None).is_ok())
     }
 
     /// How many tasks there are: status, model, count.
@@ -105,9 +107,9 @@ impl Tasks {
 
     pub(crate) fn models(&self) -> Vec<serde_json::Value> {
         let shared = &self.shared;
-        let describe = |model: &Model| match loader::unavailable(model, &shared.settings.models_dir()) {
-            Some((reason, action)) => model.describe(Some((&reason, &action))),
-            None => model.describe(None),
+        let describe = |model: &Model| match shared.checkpoints.get(model, None) {
+            Ok(_) => model.describe(None),
+            Err(error) => model.describe(Some((error.detail(), error.user_action()))),
         };
         shared.catalog.models().iter().map(describe).collect()
     }
@@ -294,8 +296,8 @@ impl Shared {
                 Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the inference threads: {error}"))
             })?;
         let model = self.queue.lanes().get(lane).cloned().flatten();
-        let (device, models_dir) = (self.device.clone(), self.settings.models_dir());
-        let load = Box::new(move |model: &Model| loader::load(model, &models_dir, &device));
+        let checkpoints = Arc::clone(&self.checkpoints);
+        let load: Loader = Box::new(move |model, lighting, control| checkpoints.load(model, lighting, control));
         let watcher = Arc::downgrade(self);
         let report = Box::new(move |status: &LaneStatus, event: Option<&LaneEvent>| {
             if let Some(shared) = watcher.upgrade() {

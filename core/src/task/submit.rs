@@ -10,7 +10,7 @@ use super::repeat::{Submission, SubmitOptions};
 use super::service::{Shared, Tasks};
 use super::trace::TraceParent;
 use super::types::{GenerateRequest, Task};
-use super::{loader, store};
+use super::{job, store};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, ErrorCode, Result};
 use std::sync::{Arc, mpsc};
@@ -172,13 +172,17 @@ impl Tasks {
 impl Shared {
     /// A task of a valid request, stored nowhere yet.
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
-        let missing = loader::unavailable(valid.model, &self.settings.models_dir())
-            .map(|(reason, action)| Error::new(ErrorCode::ModelUnavailable, reason).with_action(action));
+        let model = valid.model;
+        let missing = self.checkpoints.get(model, None).err();
         // After the key was looked for: a gateway takes this for proof that the task is not here from before.
         if let (Some(error), true) = (&missing, options.local_only) {
             return Err(error.clone());
         }
         let NewTask { task, inputs } = NewTask::prepare(valid)?;
+        if missing.is_none() {
+            let request = job::diffusion_request(&task, &inputs)?;
+            self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;
+        }
         Ok(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing })
     }
 

@@ -1,18 +1,24 @@
 //! From a request to frames.
 //!
-//! Always holds: the request is checked against the model before anything is computed; `Control` is asked before every
-//! prompt, chunk and step; noise comes from the seed alone. Without a given frame, a model that takes a mask and condition
-//! latents is given zeros for both.
+//! Always holds: `Control` is asked before every prompt, chunk and step; noise comes from the seed alone; a part that leaves
+//! is loaded again when it is needed, and gives the same numbers. Without a given frame, a model that takes a mask and
+//! condition latents is given zeros for both.
 //!
-//! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan.py> and
-//! `pipeline_wan_i2v.py` beside it; starting from a picture as in SDEdit, <https://arxiv.org/abs/2108.01073>.
+//! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan.py>,
+//! `pipeline_wan_i2v.py` and `pipeline_wan_vace.py` beside it; starting from a picture as in SDEdit,
+//! <https://arxiv.org/abs/2108.01073>.
 
 use candle_core::{DType, Tensor};
 
-use super::{TextContext, Wan};
-use crate::diffusion::noise::Noise;
-use crate::diffusion::scheduler::UniPc;
-use crate::diffusion::{Control, Frames, Pipeline, Request, Stage, Start};
+use super::denoiser::{Context, Control as ControlLatents, Plan};
+use super::given::{self, GivenClip, Placed, StillClip};
+use super::model::{Model, Role};
+use super::variant::Kind;
+use crate::diffusion::control::{Control, Stage};
+use crate::diffusion::family::Pipeline;
+use crate::diffusion::request::{Frames, Request, Start};
+use crate::diffusion::sample::{Expert, Guidance, Noise, Sampler, Time, walk};
+use crate::diffusion::text::clean;
 use crate::error::{Error, Result};
 
 /// Sizes of one generation.
@@ -25,217 +31,285 @@ struct Sizes {
     latent: (usize, usize, usize),
 }
 
-impl Pipeline for Wan {
+/// What the denoiser is given beside the noisy latents.
+enum Condition {
+    Nothing,
+    /// Mask and latents, `[4 + z, t, h, w]`.
+    Mask(Tensor),
+    /// VACE.
+    Control(ControlLatents),
+    /// The first latent frame `[z, 1, h, w]`, and how much of its noise it keeps: 0 for none.
+    First {
+        latents: Tensor,
+        noise: f64,
+    },
+}
+
+/// What one expert works with during one walk.
+struct Run {
+    plan: Plan,
+    contexts: Vec<Context>,
+}
+
+impl Pipeline for Model {
     fn generate(&mut self, request: &Request, control: &mut dyn Control) -> Result<Frames> {
-        let clip = self.sample(request, control)?;
-        to_frames(&clip, request.width, request.height)
+        let mut rgb = vec![];
+        self.sample(request, control, &mut |clip| {
+            append(&mut rgb, clip)?;
+            Ok(())
+        })?;
+        Ok(Frames { width: request.width, height: request.height, rgb })
     }
 
     fn memory_bytes(&self) -> u64 {
-        self.bytes
+        self.loaded_bytes()
     }
 }
 
-impl Wan {
-    /// The clip as `[3, frames, height, width]` in float32 from 0 to 1, before it is rounded to bytes.
-    pub fn sample(&self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
-        let sizes = self.check(request)?;
-        let guided = request.guidance_scale > 1.0;
+impl Model {
+    /// Generates, and hands out the clip in chunks of `[3, frames, height, width]` in float32 from 0 to 1, before they are
+    /// rounded to bytes.
+    pub(super) fn sample(
+        &mut self,
+        request: &Request,
+        control: &mut dyn Control,
+        frames: &mut dyn FnMut(&Tensor) -> Result<()>,
+    ) -> Result<()> {
+        super::checkpoint::check(&self.files, request)?;
+        let sizes = self.sizes(request)?;
+        let placed = given::placed(&request.given, request.num_frames)?;
+        let guidance = self.files.guidance(request);
+        let mut sampler = self.sampler(request)?;
+        let guided = guidance.needs_negative(sampler.times());
 
-        let mut prompts = vec![("prompt", &request.prompt)];
-        if guided {
-            prompts.push(("negative_prompt", &request.negative_prompt));
-        }
-        let mut contexts = vec![];
-        for (index, (parameter, prompt)) in prompts.iter().enumerate() {
-            control.progress(Stage::Encode, index, prompts.len())?;
-            let (ids, tokens) = self.tokenizer.encode_counted(prompt)?;
-            if tokens > ids.len() {
-                control.prompt_cut(parameter, tokens, ids.len());
+        let states = self.encode_prompts(request, guided, control)?;
+        let image = self.encode_image(&placed, control)?;
+        let condition = self.condition(&placed, sizes, control)?;
+        let mut noise = Noise::new(request.seed);
+        let latents = self.start(request, &placed, sizes, sampler.as_ref(), &mut noise, control)?;
+        self.leave_for(&[]);
+
+        let times = sampler.times().to_vec();
+        let mut runs: [Option<Run>; 2] = [None, None];
+        let latents = walk(latents, sampler.as_mut(), &mut noise, control, |step, time, latents, control| {
+            let expert = guidance.expert(time);
+            if self.load_expert(expert, control)? {
+                // Keys and values are of the expert that left, and take as much memory as a few of its blocks.
+                runs = [None, None];
             }
-            contexts.push(self.context(&ids)?);
-        }
-        control.progress(Stage::Encode, prompts.len(), prompts.len())?;
-        let condition = self.condition(request, sizes, control)?;
-        let (mut latents, mut walk) = self.start(request, sizes, control)?;
-
-        let times = walk.timesteps().to_vec();
-        let plan = self.transformer.plan(sizes.latent, &times)?;
-        let contexts: Vec<&TextContext> = contexts.iter().collect();
-        for step in 0..times.len() {
-            control.progress(Stage::Denoise, step, times.len())?;
-            let input = match &condition {
-                Some(condition) => Tensor::cat(&[&latents, condition], 0)?,
-                None => latents.clone(),
+            let run = match &mut runs {
+                [high, _] if expert == Expert::High => high,
+                [_, low] => low,
             };
-            let velocities = self.transformer.forward(&input, &plan, step, &contexts)?;
-            let velocity = match velocities.as_slice() {
-                [told] => told.clone(),
-                [told, untold] => (untold + ((told - untold)? * request.guidance_scale)?)?,
-                _ => return Err(Error::internal("the denoiser gave nothing")),
-            };
-            latents = walk.step(&velocity, &latents)?;
-        }
-        control.progress(Stage::Denoise, times.len(), times.len())?;
-
-        let clip = self.vae.decode(&latents, |done, total| control.progress(Stage::Decode, done, total))?;
-        control.progress(Stage::Decode, sizes.latent.0, sizes.latent.0)?;
-        Ok(clip.affine(0.5, 0.5)?.clamp(0f32, 1f32)?)
+            if run.is_none() {
+                *run = Some(self.run(expert, &times, sizes, &states, image.as_ref(), &condition)?);
+            }
+            let Some(run) = run else { return Err(Error::internal("no expert runs")) };
+            self.predict(expert, run, step, time, latents, guidance, &condition)
+        })?;
+        let latents = match &condition {
+            Condition::First { latents: first, noise } => with_first(&latents, first, *noise)?,
+            _ => latents,
+        };
+        drop((runs, condition, states, image));
+        self.leave_for(&[Role::Vae]);
+        self.decode(&latents, control, frames)
     }
 
-    fn check(&self, request: &Request) -> Result<Sizes> {
-        let [_, ph, pw] = self.transformer.config().patch_size;
+    fn sizes(&self, request: &Request) -> Result<Sizes> {
         let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
-        let latent = self.vae.latent_size(frames, height, width)?;
-        if !latent.1.is_multiple_of(ph) || !latent.2.is_multiple_of(pw) {
-            return Err(Error::validation(format!(
-                "height and width must be multiples of {} and {}",
-                height / latent.1 * ph,
-                width / latent.2 * pw
-            )));
-        }
-        if request.steps == 0 || request.steps > 1000 {
-            return Err(Error::validation("steps must be from 1 to 1000"));
-        }
-        if !request.guidance_scale.is_finite() {
-            return Err(Error::validation("guidance_scale must be a finite number"));
-        }
-        let image = |image: &Frames| {
-            if image.width == request.width
-                && image.height == request.height
-                && image.count() == 1
-                && image.rgb.len() == width * height * 3
-            {
-                Ok(())
-            } else {
-                Err(Error::validation("a given image must be one frame of the size asked for"))
-            }
-        };
-        let strength = |value: f64| {
-            if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::validation("a strength must be from 0 to 1")) }
-        };
-        match &request.start {
-            Start::Noise => {}
-            Start::Image { image: given, strength: value } => {
-                image(given)?;
-                strength(*value)?;
-                if frames != 1 {
-                    return Err(Error::validation("an image to change gives one frame, not a clip"));
-                }
-            }
-            Start::FirstFrame { image: given, strength: value } => {
-                image(given)?;
-                strength(*value)?;
-            }
-            Start::FirstLast { first, last, first_strength, last_strength } => {
-                image(first)?;
-                image(last)?;
-                strength(*first_strength)?;
-                strength(*last_strength)?;
-                if frames == 1 {
-                    return Err(Error::validation("a clip between two frames needs more than one frame"));
-                }
-            }
-        }
-        if matches!(request.start, Start::FirstFrame { .. } | Start::FirstLast { .. }) && !self.takes_condition() {
-            return Err(Error::validation("this model cannot start from a given frame"));
-        }
+        let vae = self.files.vae();
+        let (spatial, temporal) = (vae.spatial_factor(), vae.temporal_factor());
+        let latent = ((frames - 1) / temporal + 1, height / spatial, width / spatial);
         Ok(Sizes { frames, height, width, latent })
     }
 
-    fn takes_condition(&self) -> bool {
-        self.transformer.config().in_channels != self.vae.channels()
-    }
-
-    /// A prompt's states, filled with zeros to the model's length, ready for the denoiser.
-    fn context(&self, ids: &[u32]) -> Result<TextContext> {
-        let states = self.text.forward(ids)?; // [ids, d_model]
-        let missing = self.tokenizer.length().saturating_sub(states.dim(0)?);
-        self.transformer.context(&states.pad_with_zeros(0, 0, missing)?)
-    }
-
-    /// The channels that stand beside the noisy latents: four of mask (1 where a frame is given), then the latents of a clip
-    /// that holds the given frames and grey elsewhere. `None` if the model takes none.
-    fn condition(&self, request: &Request, sizes: Sizes, control: &mut dyn Control) -> Result<Option<Tensor>> {
-        if !self.takes_condition() {
-            return Ok(None);
-        }
-        let (frames, height, width) = sizes.latent;
-        let zeros = |channels| Tensor::zeros((channels, frames, height, width), DType::F32, &self.device);
-        let (first, last, first_hold, last_hold) = match &request.start {
-            Start::Noise | Start::Image { .. } => return Ok(Some(zeros(4 + self.vae.channels())?)),
-            Start::FirstFrame { image, .. } => (image, None, 1.0, 1.0),
-            Start::FirstLast { first, last, first_strength, last_strength } => {
-                (first, Some(last), *first_strength, *last_strength)
-            }
-        };
-        let mut clip = vec![self.to_tensor(first)?];
-        let between = sizes.frames - 1 - usize::from(last.is_some());
-        if between > 0 {
-            clip.push(Tensor::zeros((3, between, sizes.height, sizes.width), DType::F32, &self.device)?);
-        }
-        if let Some(last) = last {
-            clip.push(self.to_tensor(last)?);
-        }
-        let latents =
-            self.vae.encode(&Tensor::cat(&clip, 1)?, |done, total| control.progress(Stage::Encode, done, total))?;
-
-        // How firmly each of the four frames of a latent frame is held; the first frame of the clip fills its own latent.
-        let mut mask = vec![0f32; 4 * frames];
-        let mut hold = vec![1f32; frames];
-        for (index, value) in mask.iter_mut().enumerate() {
-            match (index / frames, index % frames) {
-                (_, 0) => *value = first_hold as f32,
-                (3, frame) if frame + 1 == frames && last.is_some() => *value = last_hold as f32,
-                _ => {}
-            }
-        }
-        if last.is_some()
-            && let Some(value) = hold.last_mut()
-        {
-            *value = last_hold as f32;
-        }
-        if let Some(value) = hold.first_mut() {
-            *value = first_hold as f32;
-        }
-        let mask = Tensor::from_vec(mask, (4, frames, 1, 1), &self.device)?.broadcast_as((4, frames, height, width))?;
-        let hold = Tensor::from_vec(hold, (1, frames, 1, 1), &self.device)?;
-        Ok(Some(Tensor::cat(&[&mask.contiguous()?, &latents.broadcast_mul(&hold)?], 0)?))
-    }
-
-    /// The latents to begin with and the walk from there.
-    fn start(&self, request: &Request, sizes: Sizes, control: &mut dyn Control) -> Result<(Tensor, UniPc)> {
-        let (frames, height, width) = sizes.latent;
-        let shape = (self.vae.channels(), frames, height, width);
-        let noise = Noise::new(request.seed).randn(shape.0 * frames * height * width);
-        let noise = Tensor::from_vec(noise, shape, &self.device)?;
+    fn sampler(&self, request: &Request) -> Result<Box<dyn Sampler>> {
         let steps = request.steps as usize;
-        let (image, strength) = match &request.start {
-            Start::Image { image, strength } | Start::FirstFrame { image, strength } => (image, *strength),
-            Start::Noise | Start::FirstLast { .. } => return Ok((noise, UniPc::new(&self.scheduler, steps, 0)?)),
+        let strength = match request.start {
+            Start::Noise => return self.files.schedule(request)?.walk(steps, 0),
+            Start::Picture { strength, .. } => strength,
+            Start::Given { strength } if strength >= 1.0 || request.given.is_empty() => {
+                return self.files.schedule(request)?.walk(steps, 0);
+            }
+            Start::Given { strength } => strength,
         };
-        if strength >= 1.0 && matches!(request.start, Start::FirstFrame { .. }) {
-            return Ok((noise, UniPc::new(&self.scheduler, steps, 0)?));
-        }
         let kept = ((steps as f64 * strength) as usize).min(steps);
-        let walk = UniPc::new(&self.scheduler, steps, steps - kept)?;
-        let still = self.to_tensor(image)?.repeat((1, sizes.frames, 1, 1))?;
-        let latents = self.vae.encode(&still, |done, total| control.progress(Stage::Encode, done, total))?;
-        let noisy = walk.add_noise(&latents, &noise)?;
-        Ok((noisy, walk))
+        self.files.schedule(request)?.walk(steps, steps - kept)
     }
 
-    /// A frame as `[3, 1, height, width]` from -1 to 1.
-    fn to_tensor(&self, image: &Frames) -> Result<Tensor> {
-        let shape = (image.height as usize, image.width as usize, 3);
-        let pixels = Tensor::from_slice(&image.rgb, shape, &self.device)?.to_dtype(DType::F32)?;
-        Ok(pixels.permute((2, 0, 1))?.contiguous()?.unsqueeze(1)?.affine(2.0 / 255.0, -1.0)?)
+    /// States `[length, text width]` of the prompt, and of the negative one where it is needed: filled with zeros to the
+    /// model's length.
+    fn encode_prompts(&mut self, request: &Request, guided: bool, control: &mut dyn Control) -> Result<Vec<Tensor>> {
+        let prompt = self.files.prompt(request);
+        let mut prompts = vec![("prompt", prompt.as_str())];
+        if guided {
+            prompts.push(("negative_prompt", request.negative_prompt.as_str()));
+        }
+        let mut states = vec![];
+        for (index, (parameter, prompt)) in prompts.iter().enumerate() {
+            control.progress(Stage::Encode, index, prompts.len())?;
+            let (ids, tokens) = self.tokenizer.encode_counted(&clean(prompt))?;
+            if tokens > ids.len() {
+                control.prompt_cut(parameter, tokens, ids.len());
+            }
+            let length = self.tokenizer.length();
+            let encoded = self.text(control)?.forward(&ids)?; // [ids, d_model]
+            let missing = length.saturating_sub(encoded.dim(0)?);
+            states.push(encoded.pad_with_zeros(0, 0, missing)?);
+        }
+        control.progress(Stage::Encode, prompts.len(), prompts.len())?;
+        self.leave_for(&[Role::ImageEncoder, Role::Vae]);
+        Ok(states)
+    }
+
+    /// Image tokens of the first given frame, or of the first and the last where the model was trained with both. `None`
+    /// where it takes none.
+    fn encode_image(&mut self, placed: &[Placed<'_>], control: &mut dyn Control) -> Result<Option<Tensor>> {
+        let images: Vec<&Frames> = match (self.files.pictures_seen(), placed) {
+            (0, _) => return Ok(None),
+            (1, [first, ..]) => vec![first.image],
+            (_, [first, .., last]) => vec![first.image, last.image],
+            _ => return Err(Error::internal("given frames were not checked")),
+        };
+        let (files, device) = (self.files.clone(), self.place.device.clone());
+        let mut tokens = vec![];
+        for image in images {
+            control.progress(Stage::Encode, 0, 1)?;
+            let encoder = self.image(control)?;
+            let (side, size) = (encoder.config().image_size, (image.width as usize, image.height as usize));
+            tokens.push(encoder.forward(&files.processor().prepare(&image.rgb, size, side, &device)?)?);
+        }
+        Ok(Some(Tensor::cat(&tokens, 0)?))
+    }
+
+    fn condition(&mut self, placed: &[Placed<'_>], sizes: Sizes, control: &mut dyn Control) -> Result<Condition> {
+        let device = self.place.device.clone();
+        let size = (sizes.frames, sizes.height, sizes.width);
+        let (frames, height, width) = sizes.latent;
+        match self.files.kind() {
+            Kind::TextToVideo => Ok(Condition::Nothing),
+            Kind::ImageToVideo { .. } if placed.is_empty() => {
+                let channels = 4 + self.files.vae().z_dim;
+                Ok(Condition::Mask(Tensor::zeros((channels, frames, height, width), DType::F32, &device)?))
+            }
+            Kind::ImageToVideo { .. } => {
+                let latents = self.encode(&GivenClip { placed, size, device: &device }, control)?;
+                let mask = given::mask(placed, sizes.latent, &device)?;
+                Ok(Condition::Mask(Tensor::cat(&[&mask, &latents], 0)?))
+            }
+            Kind::Vace => {
+                let kept = self.encode(&GivenClip { placed, size, device: &device }, control)?;
+                let made = if placed.is_empty() {
+                    kept.clone()
+                } else {
+                    self.encode(&GivenClip { placed: &[], size, device: &device }, control)?
+                };
+                let spatial = self.files.vae().spatial_factor();
+                let mask = given::control_mask(placed, sizes.frames, spatial, sizes.latent, &device)?;
+                let latents = Tensor::cat(&[&kept, &made, &mask], 0)?;
+                Ok(Condition::Control(ControlLatents { latents, scale: 1.0 }))
+            }
+            Kind::TextImageToVideo => match placed {
+                [] => Ok(Condition::Nothing),
+                [first] if first.frame == 0 => {
+                    let latents = self.encode(&given::pixels(first.image, &device)?, control)?;
+                    Ok(Condition::First { latents, noise: 1.0 - first.strength })
+                }
+                _ => Err(Error::internal("given frames were not checked")),
+            },
+        }
+    }
+
+    /// The latents to begin with.
+    fn start(
+        &mut self,
+        request: &Request,
+        placed: &[Placed<'_>],
+        sizes: Sizes,
+        sampler: &dyn Sampler,
+        noise: &mut Noise,
+        control: &mut dyn Control,
+    ) -> Result<Tensor> {
+        let device = self.place.device.clone();
+        let (frames, height, width) = sizes.latent;
+        let shape = (self.files.vae().z_dim, frames, height, width);
+        let noise = noise.randn(shape.0 * frames * height * width);
+        let noise = Tensor::from_vec(noise, shape, &device)?;
+        let latents = match &request.start {
+            Start::Picture { image, .. } => self.encode(&given::pixels(image, &device)?, control)?,
+            Start::Given { strength } if *strength < 1.0 && !placed.is_empty() => {
+                let size = (sizes.frames, sizes.height, sizes.width);
+                self.encode(&StillClip { placed, size, device: &device }, control)?
+            }
+            Start::Noise | Start::Given { .. } => return Ok(noise),
+        };
+        sampler.add_noise(&latents, &noise)
+    }
+
+    /// What an expert needs for the whole walk.
+    fn run(
+        &self,
+        expert: Expert,
+        times: &[Time],
+        sizes: Sizes,
+        states: &[Tensor],
+        image: Option<&Tensor>,
+        condition: &Condition,
+    ) -> Result<Run> {
+        let transformer = self.expert(expert)?;
+        let times: Vec<f64> = times.iter().map(|time| time.model).collect();
+        let given = match condition {
+            Condition::First { noise, .. } => Some(*noise),
+            _ => None,
+        };
+        let contexts = states.iter().map(|states| transformer.context(states, image)).collect::<Result<_>>()?;
+        Ok(Run { plan: transformer.plan(sizes.latent, &times, given)?, contexts })
+    }
+
+    /// The guided velocity of one step.
+    #[expect(clippy::too_many_arguments, reason = "one step's whole input")]
+    fn predict(
+        &self,
+        expert: Expert,
+        run: &Run,
+        step: usize,
+        time: Time,
+        latents: &Tensor,
+        guidance: Guidance,
+        condition: &Condition,
+    ) -> Result<Tensor> {
+        let (input, control) = match condition {
+            Condition::Nothing => (latents.clone(), None),
+            Condition::Mask(mask) => (Tensor::cat(&[latents, mask], 0)?, None),
+            Condition::Control(control) => (latents.clone(), Some(control)),
+            Condition::First { latents: first, noise } => (with_first(latents, first, *noise)?, None),
+        };
+        let branches = if guidance.scale(time).is_some() { 2 } else { 1 };
+        let contexts: Vec<&Context> = run.contexts.iter().take(branches).collect();
+        let velocities = self.expert(expert)?.forward(&input, &run.plan, step, &contexts, control)?;
+        match velocities.as_slice() {
+            [with] => guidance.combine(time, with, None),
+            [with, without] => guidance.combine(time, with, Some(without)),
+            _ => Err(Error::internal("the denoiser gave nothing")),
+        }
     }
 }
 
-/// `[3, frames, height, width]` from 0 to 1 into bytes, rounded half to even as the reference does.
-fn to_frames(clip: &Tensor, width: u32, height: u32) -> Result<Frames> {
+/// `latents` whose first frame is the given one, with `noise` of what was there.
+fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
+    let frames = latents.dim(1)?;
+    let first =
+        if noise > 0.0 { ((latents.narrow(1, 0, 1)? * noise)? + (first * (1.0 - noise))?)? } else { first.clone() };
+    if frames == 1 {
+        return Ok(first);
+    }
+    Ok(Tensor::cat(&[&first, &latents.narrow(1, 1, frames - 1)?], 1)?)
+}
+
+/// Appends `[3, frames, height, width]` from 0 to 1 as bytes, rounded half to even as the reference does.
+fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
     let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
-    let rgb = values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8).collect();
-    Ok(Frames { width, height, rgb })
+    rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
+    Ok(())
 }

@@ -1,0 +1,148 @@
+//! Models in their true sizes with random weights: peak memory against what `needs` says, and seconds a step.
+//!
+//! Weights come from `tools/random-weights`; each model runs in a process of its own, so that its peak is its own.
+
+use crate::Outcome;
+use crate::machine::{peak_kib, reset_peak_kib};
+use crate::options::Options;
+use crate::report::Report;
+use must::benchmark::{Standalone, StandaloneRequest};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// One model: its name, its files, the size of the clip, and the peak that is aimed at.
+struct Case {
+    name: &'static str,
+    files: &'static [&'static str],
+    size: u32,
+    frames: u32,
+    goal_gb: f64,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "Wan 2.1 T2V 14B Q4_K, UMT5-XXL fp8, one frame of 512x512",
+        files: &["wan2.1-t2v-14b-Q4_K_S.gguf", "umt5_xxl_fp8_e4m3fn_scaled.safetensors", "wan_2.1_vae.safetensors"],
+        size: 512,
+        frames: 1,
+        goal_gb: 16.0,
+    },
+    Case {
+        name: "Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 49 frames of 512x512",
+        files: &[
+            "wan2.1_t2v_1.3B_bf16.safetensors",
+            "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+            "wan_2.1_vae.safetensors",
+        ],
+        size: 512,
+        frames: 49,
+        goal_gb: 12.0,
+    },
+];
+
+pub(crate) fn run(options: &Options) -> Outcome<Report> {
+    let goals = CASES.iter().map(|case| json!({"case": case.name, "peak_gb_below": case.goal_gb})).collect();
+    let mut report = Report::new(goals, options);
+    let Some(weights) = &options.weights else {
+        report.measured = json!([]);
+        return Ok(report);
+    };
+    let mut measured = vec![];
+    for case in CASES {
+        let scratch = options.scratch()?;
+        for file in case.files {
+            let (from, to) = (weights.join(file), scratch.path().join(file));
+            std::os::unix::fs::symlink(&from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+        }
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let (size, frames) = if options.quick { (128, 1) } else { (case.size, case.frames) };
+        let output = Command::new(program)
+            .arg("model")
+            .arg(scratch.path())
+            .args([size.to_string(), frames.to_string(), options.threads.to_string()])
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{}: the process failed", case.name));
+        }
+        let mut figures: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        let gb = |name: &str| figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN) / 1e9;
+        report.row(
+            case.name,
+            format!("{:.1} GB, {:.1} said", gb("peak_bytes"), gb("said_bytes")),
+            format!("< {:.0} GB", case.goal_gb),
+        );
+        if let Some(figures) = figures.as_object_mut() {
+            figures.insert("case".to_owned(), case.name.into());
+        }
+        measured.push(figures);
+    }
+    report.measured = measured.into();
+    Ok(report)
+}
+
+/// What one stage took and held at most.
+struct Stage {
+    name: &'static str,
+    began: Instant,
+}
+
+/// The process of one model. Arguments: FOLDER, SIZE, FRAMES, THREADS. Prints one line of JSON.
+pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
+    let &[folder, size, frames, threads] = arguments else {
+        return Err("model FOLDER SIZE FRAMES THREADS".to_owned());
+    };
+    let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text}: {error}"));
+    let (size, frames, threads) = (number(size)?, number(frames)?, number(threads)?);
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build().map_err(|error| error.to_string())?;
+    let say = |error: must::Error| error.to_string();
+    let mut stages: Vec<Value> = vec![];
+    let mut now: Option<Stage> = None;
+    let mut most = 0;
+    let mut watch = |stage: &'static str, done: usize, total: usize| {
+        if let Some(before) = now.as_ref().filter(|now| now.name != stage) {
+            let peak = peak_kib().unwrap_or(0) * 1024;
+            most = most.max(peak);
+            stages.push(json!({
+                "stage": before.name, "seconds": before.began.elapsed().as_secs_f64(), "peak_bytes": peak,
+            }));
+            reset_peak_kib();
+            now = None;
+        }
+        if now.is_none() {
+            eprintln!("{stage}: {done} of {total}");
+            now = Some(Stage { name: stage, began: Instant::now() });
+        }
+    };
+    let mut model = pool.install(|| Standalone::open(Path::new(folder), &mut watch)).map_err(say)?;
+    let request = StandaloneRequest {
+        prompt: "a lighthouse on a cliff above a stormy sea, seagulls, evening light".to_owned(),
+        width: size,
+        height: size,
+        frames,
+        steps: 1,
+        guidance: 1.0,
+        seed: 1,
+    };
+    let needs = model.needs(&request);
+    pool.install(|| model.generate(&request, &mut watch)).map_err(say)?;
+    watch("end", 0, 0);
+    let said = needs.iter().map(|need| need.weights + need.work).max().unwrap_or(0);
+    let needs: Vec<Value> = needs
+        .iter()
+        .map(|need| json!({"part": need.name, "weight_bytes": need.weights, "work_bytes": need.work}))
+        .collect();
+    println!(
+        "{}",
+        json!({
+            "model": model.describe(), "size": size, "frames": frames, "threads": threads,
+            "peak_bytes": most, "said_bytes": said, "ratio": most as f64 / said as f64,
+            "needs": needs, "stages": stages,
+        })
+    );
+    Ok(())
+}

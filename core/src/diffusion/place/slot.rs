@@ -1,0 +1,57 @@
+//! A part of a model that is loaded when it is needed and can leave again.
+
+use super::super::weights::{Loading, Place, Scope, Tensors};
+use crate::diffusion::control::Control;
+use crate::error::{Error, Result};
+
+/// One network: its tensors in the files, and the network while it is loaded.
+pub(crate) struct Slot<T> {
+    tensors: Tensors,
+    loaded: Option<T>,
+}
+
+impl<T> Slot<T> {
+    /// A part that is not loaded yet.
+    pub(crate) fn new(tensors: Tensors) -> Self {
+        Self { tensors, loaded: None }
+    }
+
+    /// Whether it is loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    /// The loaded network, read first if it is not there.
+    pub(crate) fn get(
+        &mut self,
+        place: &Place,
+        control: &mut dyn Control,
+        load: impl FnOnce(&Tensors, &Scope<'_>) -> Result<T>,
+    ) -> Result<&T> {
+        if self.loaded.is_none() {
+            let loading = Loading::new(control, self.tensors.file_bytes());
+            self.loaded = Some(load(&self.tensors, &Scope::root(&self.tensors, place, &loading))?);
+        }
+        self.loaded.as_ref().ok_or_else(|| Error::internal("a part was not loaded"))
+    }
+
+    /// The network, which the caller knows to be loaded.
+    pub(crate) fn loaded(&self) -> Result<&T> {
+        self.loaded.as_ref().ok_or_else(|| Error::internal("a part was not loaded"))
+    }
+
+    /// Frees the network, and tells the system that the pages of its files are not needed for now.
+    pub(crate) fn leave(&mut self) {
+        self.loaded = None;
+        self.tensors.release();
+    }
+
+    /// Bytes that the loaded network holds: those of its files, or of their numbers as float32 where they are unpacked.
+    pub(crate) fn bytes(&self, unpacked: bool) -> u64 {
+        match (&self.loaded, unpacked) {
+            (None, _) => 0,
+            (Some(_), true) => self.tensors.elements().saturating_mul(4),
+            (Some(_), false) => self.tensors.file_bytes(),
+        }
+    }
+}

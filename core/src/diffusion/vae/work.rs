@@ -1,0 +1,240 @@
+//! How much memory either direction takes at its widest moment, counted from the widths of its layers, before any of them
+//! is loaded.
+//!
+//! Always holds: what is counted is what the layers hold while they run on the CPU, tensor by tensor; weights, the clip or
+//! the latents that the caller gave, and what the caller keeps of the result are not in it.
+
+use super::config::VaeConfig;
+use super::plan::{LevelPlan, ResamplePlan, TowerPlan, Widths, decoder, encoder};
+use super::tiling::{Axis, Tiling};
+
+/// Bytes of a float32.
+const NUMBER: u64 = 4;
+/// Bytes of a finished colour, while tiles are added up.
+const KEPT: u64 = 2;
+/// Colours of a pixel.
+const COLOURS: u64 = 3;
+
+impl VaeConfig {
+    /// Bytes of work of the wider direction, for a clip of these frames, height and width.
+    pub(crate) fn work_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
+        self.decode_bytes(size, tiling).max(self.encode_bytes(size, tiling))
+    }
+
+    /// Bytes of work while a clip of these frames, height and width is decoded.
+    pub(crate) fn decode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
+        let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
+        let tower = tile.tower(&decoder(self), 1);
+        if (clip.rows, clip.columns) == (tile.rows, tile.columns) {
+            return tower;
+        }
+        // The canvas, and the frames of one chunk that are handed out.
+        tower + clip.pixels() * COLOURS * (clip.frames() * KEPT + clip.temporal.min(clip.frames()) * NUMBER)
+    }
+
+    /// Bytes of work while a clip of these frames, height and width is encoded.
+    pub(crate) fn encode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
+        let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
+        let chunk = clip.temporal.min(clip.frames());
+        let latents = clip.rows * clip.columns * clip.latents * self.z_dim as u64 * NUMBER;
+        // The frames of one chunk as the clip hands them out, and once more as a tile and in its first layer's order.
+        let frames = chunk * COLOURS * NUMBER * (clip.pixels() + 2 * tile.pixels());
+        tile.tower(&encoder(self), chunk) + frames + latents
+    }
+}
+
+/// The latents of a clip or of one tile of it.
+struct Grid {
+    latents: u64,
+    rows: u64,
+    columns: u64,
+    spatial: u64,
+    temporal: u64,
+    /// Rows and columns of the widest layer for each latent row and column.
+    scale: u64,
+}
+
+impl Grid {
+    fn new(config: &VaeConfig, (frames, height, width): (usize, usize, usize), tiling: Option<Tiling>) -> Self {
+        let (spatial, temporal) = (config.spatial_factor().max(1), config.temporal_factor().max(1));
+        let side = |pixels: usize| Axis::new(pixels / spatial, spatial, tiling).size as u64;
+        Self {
+            latents: (frames.saturating_sub(1) / temporal + 1) as u64,
+            rows: side(height),
+            columns: side(width),
+            spatial: spatial as u64,
+            temporal: temporal as u64,
+            scale: (spatial / config.patch_size.max(1)) as u64,
+        }
+    }
+
+    fn frames(&self) -> u64 {
+        1 + self.temporal * (self.latents - 1)
+    }
+
+    fn pixels(&self) -> u64 {
+        self.rows * self.columns * self.spatial * self.spatial
+    }
+
+    /// Bytes of one direction that begins with chunks of `frames` frames.
+    fn tower(&self, plan: &TowerPlan, frames: u64) -> u64 {
+        let scale = if plan.up { 1 } else { self.scale };
+        let size = Size { frames, rows: self.rows * scale, columns: self.columns * scale };
+        let mut walk = Walk { size, alone: self.latents == 1, held: 0, moments: vec![] };
+        walk.tower(plan);
+        walk.peak(self.latents)
+    }
+}
+
+/// Frames, rows and columns that a layer works on.
+#[derive(Clone, Copy)]
+struct Size {
+    frames: u64,
+    rows: u64,
+    columns: u64,
+}
+
+impl Size {
+    fn bytes(self, channels: usize) -> u64 {
+        self.frames * self.frame(channels)
+    }
+
+    fn frame(self, channels: usize) -> u64 {
+        self.rows * self.columns * channels as u64 * NUMBER
+    }
+}
+
+/// What is held while one layer runs.
+struct Moment {
+    /// Tensors of the layer itself.
+    work: u64,
+    /// Bytes of one frame of what it remembers, and how many frames that is after the first chunk and after later ones.
+    tail: (u64, u64, u64),
+}
+
+/// A walk over layers in the order in which they run, at the size of a chunk that is not the first of several.
+struct Walk {
+    size: Size,
+    /// Whether the chunk is the only one, whose frames are neither halved nor doubled.
+    alone: bool,
+    /// The input of a level, kept for its shortcut.
+    held: u64,
+    moments: Vec<Moment>,
+}
+
+impl Walk {
+    fn moment(&mut self, work: u64) {
+        self.moments.push(Moment { work: self.held + work, tail: (0, 0, 0) });
+    }
+
+    /// A causal convolution that reads `channels`, beside `work`.
+    fn causal(&mut self, work: u64, channels: usize) {
+        self.moments.push(Moment { work: self.held + work, tail: (self.size.frame(channels), 1, 2) });
+    }
+
+    fn tower(&mut self, plan: &TowerPlan) {
+        let (inputs, outputs) = plan.input;
+        self.causal(self.size.bytes(inputs) + self.size.bytes(outputs), inputs);
+        if plan.up {
+            self.middle(plan.middle);
+        }
+        for level in &plan.levels {
+            self.level(level, plan.up);
+        }
+        if !plan.up {
+            self.middle(plan.middle);
+        }
+        let (inputs, outputs) = plan.output;
+        self.moment(2 * self.size.bytes(inputs));
+        self.causal(self.size.bytes(inputs) + self.size.bytes(outputs), inputs);
+        self.moment(3 * self.size.bytes(outputs));
+    }
+
+    fn level(&mut self, plan: &LevelPlan, up: bool) {
+        let (inputs, outputs) = plan.widths();
+        let input = self.size.bytes(inputs);
+        for (index, (_, widths)) in plan.blocks.iter().enumerate() {
+            // The input of the first block is that of the level.
+            self.held = if plan.shortcut && index > 0 { input } else { 0 };
+            self.residual(*widths, plan.shortcut && index == 0);
+        }
+        self.held = if plan.shortcut { input } else { 0 };
+        if let Some(resample) = &plan.resample {
+            let frames = self.size.frames;
+            self.resample(resample, up);
+            let output = self.size.bytes(outputs);
+            if plan.shortcut && up {
+                self.moment(output + 3 * output / frames.max(1));
+            } else if plan.shortcut {
+                self.moment(input + 3 * output);
+            }
+        } else if plan.shortcut {
+            self.moment(2 * input + 2 * self.size.bytes(outputs));
+        }
+        self.held = 0;
+    }
+
+    /// A block whose input stays after it if it is `kept`.
+    fn residual(&mut self, (inputs, outputs): Widths, kept: bool) {
+        let (input, output) = (self.size.bytes(inputs), self.size.bytes(outputs));
+        self.causal(2 * input + output, inputs);
+        self.causal(input + 2 * output, outputs);
+        self.moment(3 * output + if kept && inputs != outputs { input } else { 0 });
+    }
+
+    fn resample(&mut self, plan: &ResamplePlan, up: bool) {
+        let (inputs, outputs) = plan.widths;
+        if !up {
+            let before = self.size.bytes(inputs);
+            self.size.rows /= 2;
+            self.size.columns /= 2;
+            let after = self.size.bytes(outputs);
+            self.moment(before + after);
+            if plan.time && !self.alone {
+                let frame = self.size.frame(outputs);
+                // The result of the space, with the frame before it, and half of it.
+                let work = self.held + 2 * after + frame + after / 2;
+                self.moments.push(Moment { work, tail: (frame, 1, 1) });
+                self.size.frames = (self.size.frames / 2).max(1);
+            }
+            return;
+        }
+        if plan.time && !self.alone {
+            self.causal(3 * self.size.bytes(inputs), inputs);
+            self.size.frames *= 2;
+            self.moment(2 * self.size.bytes(inputs));
+        }
+        let before = self.size.bytes(inputs);
+        self.size.rows *= 2;
+        self.size.columns *= 2;
+        self.moment(before + self.size.bytes(outputs));
+    }
+
+    fn middle(&mut self, width: usize) {
+        self.residual((width, width), false);
+        // Input, rows, query with key and value, those of one frame apart and packed, and the result.
+        let state = self.size.bytes(width);
+        self.moment(6 * state + 5 * self.size.frame(width));
+        self.residual((width, width), false);
+    }
+
+    /// The widest moment of a clip of so many chunks, with all that is remembered between them.
+    fn peak(&self, chunks: u64) -> u64 {
+        let after_later = |moment: &Moment| moment.tail.0 * moment.tail.2;
+        let after_first = |moment: &Moment| moment.tail.0 * moment.tail.1;
+        let all: u64 = self.moments.iter().map(after_later).sum();
+        let mut first: u64 = self.moments.iter().map(after_first).sum();
+        let mut most = 0;
+        for moment in &self.moments {
+            let remembered = match chunks {
+                1 => 0,
+                // In the second and last chunk each layer gives back what it remembered of the first.
+                2 => first,
+                _ => all + after_later(moment),
+            };
+            first -= after_first(moment);
+            most = most.max(moment.work + remembered);
+        }
+        most
+    }
+}

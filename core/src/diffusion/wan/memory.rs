@@ -1,0 +1,123 @@
+//! Bytes that a generation needs, from sizes alone.
+//!
+//! Always holds: what is counted is what the code holds at its widest moment, tensor by tensor. `tools/random-weights` measures
+//! the same on models of the true sizes; the results are kept in `benches/results/models.json`.
+
+use super::checkpoint::Files;
+use super::model::Residency;
+use super::variant::Kind;
+use crate::diffusion::place::{Budget, Needs, Stretch};
+use crate::diffusion::request::{Request, Start};
+use crate::diffusion::vae::Tiling;
+use crate::diffusion::weights::Tensors;
+
+/// Bytes of a number that is computed with.
+const NUMBER: u64 = 4;
+/// Prompt states that the transformer reads.
+const TEXT: u64 = 512;
+/// Bytes of the program itself, of its threads and of what is decoded of a matrix at a time.
+const BASE: u64 = 160 << 20;
+
+/// Pixels of a frame from which the autoencoder works in tiles.
+const TILED_FROM: usize = 640 * 640;
+const TILE: usize = 384;
+const OVERLAP: usize = 96;
+
+/// How the autoencoder cuts frames of this size.
+pub(super) fn tiling(height: usize, width: usize) -> Option<Tiling> {
+    (height * width > TILED_FROM).then_some(Tiling { tile: TILE, overlap: OVERLAP })
+}
+
+/// The stretches of one request.
+pub(super) fn needs(files: &Files, request: &Request) -> Needs {
+    let mut stretches = vec![text(files)];
+    let whole = |name, tensors: &Tensors, work| Stretch {
+        name,
+        weights: tensors.file_bytes(),
+        least: tensors.file_bytes(),
+        work: work + BASE,
+    };
+    if let Some(image) = &files.recognised.image {
+        let tokens = image.config.tokens() as u64;
+        let work = tokens * image.config.intermediate_size.max(tokens as usize * 4) as u64 * NUMBER * 4;
+        stretches.push(whole("the image encoder", &image.tensors, work));
+    }
+    let piece = &files.recognised.vae;
+    let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
+    let clip = (frames * height * width * 3) as u64 * NUMBER;
+    let work = 0;
+    // Computed in float32, whatever the file holds.
+    let weights = piece.tensors.elements() * NUMBER;
+    let decoder = Stretch { name: "the autoencoder", weights, least: weights, work: work + clip + BASE };
+    if !request.given.is_empty() || matches!(request.start, Start::Picture { .. }) {
+        stretches.push(decoder);
+    }
+    stretches.extend(transformer(files, request));
+    stretches.push(decoder);
+    Needs { stretches }
+}
+
+fn text(files: &Files) -> Stretch {
+    let (config, tensors) = (files.text(), &files.recognised.text.tensors);
+    let scores = config.num_heads as u64 * TEXT * TEXT;
+    let states = TEXT * (config.d_ff * 3 + config.d_model * 6) as u64;
+    let weights = tensors.file_bytes();
+    Stretch { name: "the text encoder", weights, least: weights, work: (scores * 4 + states) * NUMBER + BASE }
+}
+
+/// One expert at its widest: attention inside a block, or its feed-forward part.
+fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
+    let expert = files.recognised.experts.first()?;
+    let config = &expert.config;
+    let [pt, ph, pw] = config.patch_size;
+    let vae = files.vae();
+    let frames = (request.num_frames as usize).saturating_sub(1) / vae.temporal_factor() + 1;
+    let side = |pixels: u32, patch: usize| pixels as usize / (vae.spatial_factor() * patch).max(1);
+    let tokens = (frames / pt.max(1) * side(request.height, ph) * side(request.width, pw)) as u64;
+    let branches =
+        if request.guidance_scale > 1.0 || request.guidance_scale_2.is_some_and(|scale| scale > 1.0) { 2 } else { 1 };
+    let (width, feed) = (config.inner_dim() as u64, config.ffn_dim as u64);
+    let blocks = (config.num_layers + config.vace_layers.len()) as u64;
+
+    let state = tokens * width;
+    // The state of each branch and that before the first block; VACE adds the control states and a hint.
+    let control = if files.kind() == Kind::Vace { branches + 1 } else { 0 };
+    let kept = state * (branches + 1 + control);
+    // Query, key, value, both packed again by heads, the result, and cosines and sines.
+    let attention = state * 6 + tokens * config.attention_head_dim as u64 * 3;
+    let fed = state * 3 + tokens.min(super::block::FEED_TOKENS as u64) * feed;
+    // Keys and values of the prompt in every block.
+    let image = config.image_dim.map_or(0, |_| 514);
+    let context = branches * blocks * 2 * (TEXT + image) * width;
+    let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
+    let weights = expert.tensors.file_bytes();
+    Some(Stretch { name: "the transformer", weights, least: least(&expert.tensors), work })
+}
+
+/// Bytes of a transformer's weights outside its blocks and of its largest block.
+fn least(tensors: &Tensors) -> u64 {
+    let below =
+        |list: &str| (0..tensors.count(list)).map(|index| tensors.bytes_below(&format!("{list}.{index}"))).collect();
+    let (blocks, control): (Vec<u64>, Vec<u64>) = (below("blocks"), below("vace_blocks"));
+    let all: u64 = blocks.iter().chain(&control).sum();
+    let widest = blocks.iter().max().copied().unwrap_or(0) + control.iter().max().copied().unwrap_or(0);
+    tensors.file_bytes().saturating_sub(all) + widest
+}
+
+/// What may stay in memory, for the largest request of a usual kind.
+///
+/// The pages of mapped files that are not in use count as free memory on the CPU, so parts leave only to keep the peak low.
+pub(super) fn residency(files: &Files, budget: Budget) -> Residency {
+    let Some(memory) = budget.bytes else { return Residency::Together };
+    let weights: u64 = files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
+    let widest = files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).max().unwrap_or(0);
+    // Half of the memory is left for work: what that comes to depends on the request.
+    let room = memory / 2;
+    if weights <= room {
+        Residency::Together
+    } else if widest <= room + memory / 4 {
+        Residency::OneByOne
+    } else {
+        Residency::Streamed
+    }
+}

@@ -1,0 +1,157 @@
+//! Ranges of bytes that are shared, never copied: of a mapped file, of the program itself, or of memory.
+//!
+//! Always holds: a range lies inside its owner, and the owner lives as long as any range of it. This is the only module of
+//! the library with `unsafe`: the mapping of a file into memory. Any thread may read.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use super::files::unusable;
+use crate::error::Result;
+
+#[derive(Debug, Clone)]
+enum Owner {
+    Mapped(Arc<Mmap>),
+    Static(&'static [u8]),
+    Memory(Arc<Vec<u8>>),
+}
+
+/// A range of bytes, cheap to clone and to cut.
+#[derive(Debug, Clone)]
+pub(crate) struct FileBytes {
+    owner: Owner,
+    start: usize,
+    length: usize,
+}
+
+impl FileBytes {
+    /// Maps a file. Nothing is read until the bytes are looked at. Fails with `model_unavailable` when `path` cannot be
+    /// opened or is not a file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let fault = |error: std::io::Error| unusable(format!("cannot open {}: {error}", path.display()));
+        // Asked before the file is opened, since opening a named pipe waits for a writer.
+        if !path.metadata().map_err(fault)?.is_file() {
+            return Err(unusable(format!("{} is not a file", path.display())));
+        }
+        let file = File::open(path).map_err(fault)?;
+        let length = usize::try_from(file.metadata().map_err(fault)?.len())
+            .map_err(|_| unusable(format!("{} is too large for this machine", path.display())))?;
+        if length == 0 {
+            return Ok(Self::of_static(&[]));
+        }
+        Ok(Self { owner: Owner::Mapped(Arc::new(map(&file).map_err(fault)?)), start: 0, length })
+    }
+
+    /// Bytes that the program carries.
+    pub(crate) fn of_static(bytes: &'static [u8]) -> Self {
+        Self { owner: Owner::Static(bytes), start: 0, length: bytes.len() }
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn of_vec(bytes: Vec<u8>) -> Self {
+        let length = bytes.len();
+        Self { owner: Owner::Memory(Arc::new(bytes)), start: 0, length }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.length as u64
+    }
+
+    /// `length` bytes from `start` of this range. Fails with `model_unavailable` when they reach beyond its end.
+    pub(crate) fn slice(&self, start: u64, length: u64) -> Result<Self> {
+        if start.checked_add(length).is_none_or(|end| end > self.len()) {
+            return Err(unusable("a weight file ends too early"));
+        }
+        let inside = |value: u64| usize::try_from(value).map_err(|_| unusable("a weight file is too large"));
+        Ok(Self { owner: self.owner.clone(), start: self.start + inside(start)?, length: inside(length)? })
+    }
+
+    /// Gives the memory of a mapped range back to the system. The bytes stay as they are: they are read from the file again
+    /// when they are looked at.
+    pub(crate) fn release(&self) {
+        if let Owner::Mapped(map) = &self.owner {
+            release(map, self.start, self.length);
+        }
+    }
+
+    /// The bytes themselves.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        let all: &[u8] = match &self.owner {
+            Owner::Mapped(map) => map,
+            Owner::Static(bytes) => bytes,
+            Owner::Memory(bytes) => bytes,
+        };
+        all.get(self.start..self.start + self.length).unwrap_or(&[])
+    }
+}
+
+/// Tells the system that a range of a mapping is not needed for now.
+#[cfg(unix)]
+#[expect(
+    unsafe_code,
+    reason = "the advice has no safe form, since it would lose changes of a mapping that can be written"
+)]
+fn release(map: &Mmap, start: usize, length: usize) {
+    use memmap2::UncheckedAdvice;
+    // SAFETY: the mapping is of a file and read-only, so its pages hold nothing that the file does not: one that is looked at
+    // again is read again, with the same bytes.
+    // A system that declines keeps the pages.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, length) };
+}
+
+#[cfg(not(unix))]
+fn release(_: &Mmap, _: usize, _: usize) {}
+
+#[expect(unsafe_code, reason = "a mapping of a file has no safe form")]
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the mapping is read-only and private to this process, and is read as plain bytes only, so every content is
+    // valid. It outlives `file` by the rules of mmap. What remains is that another program cuts the file short or writes
+    // into it while a model is loaded: then the process may end with a bus error or compute with the new bytes. The guide
+    // tells operators to replace the files of a model by renaming, which leaves the mapped file as it was.
+    unsafe { Mmap::map(file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_stay_inside_their_owner() {
+        let bytes = FileBytes::of_vec((0..10).collect());
+        let middle = bytes.slice(2, 6).unwrap();
+        assert_eq!(middle.slice(1, 2).unwrap().as_slice(), [3, 4]);
+        assert_eq!(middle.slice(6, 0).unwrap().len(), 0);
+        for (start, length) in [(0, 7), (6, 1), (7, 0), (u64::MAX, 1), (1, u64::MAX)] {
+            assert!(middle.slice(start, length).unwrap_err().detail().contains("ends too early"));
+        }
+    }
+
+    #[test]
+    fn what_was_released_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let content: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        std::fs::write(&path, &content).unwrap();
+        let bytes = FileBytes::open(&path).unwrap();
+        let middle = bytes.slice(50_001, 200_000).unwrap();
+        let before = middle.as_slice().to_vec();
+        middle.release();
+        assert!(middle.as_slice() == before && bytes.as_slice() == content);
+    }
+
+    #[test]
+    fn files_are_mapped_and_anything_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"content").unwrap();
+        assert_eq!(FileBytes::open(&path).unwrap().as_slice(), b"content");
+        std::fs::write(&path, b"").unwrap();
+        assert_eq!(FileBytes::open(&path).unwrap().as_slice(), b"");
+        assert!(FileBytes::open(folder.path()).unwrap_err().detail().contains("is not a file"));
+        assert!(FileBytes::open(&folder.path().join("none")).unwrap_err().detail().contains("cannot open"));
+    }
+}

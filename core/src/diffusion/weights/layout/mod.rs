@@ -1,0 +1,258 @@
+//! Layouts: the ways in which writers name the tensors of one network, as tables.
+//!
+//! Always holds: a layout is recognised by the names in a file, never by the file's own name; whatever the layout, a
+//! network's tensors come out under the names and in the shapes of diffusers and transformers; a name that no rule
+//! knows is kept in [`Tensors::unknown`], so that whoever loads can say so. No tensor is read.
+
+mod pattern;
+mod rule;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use self::pattern::matches;
+use self::rule::Entry;
+pub(crate) use self::rule::Rule;
+pub(crate) use self::shape::Dim;
+use super::files::unusable;
+use super::source::Source;
+use super::stored::Stored;
+use crate::error::Result;
+
+/// What a network does in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    /// Predicts the clean latent, the noise or the velocity.
+    Transformer,
+    /// Text into states.
+    TextEncoder,
+    /// Pictures into latents and back.
+    Vae,
+    /// A picture into states.
+    ImageEncoder,
+}
+
+impl Part {
+    /// What messages call it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transformer => "transformer",
+            Self::TextEncoder => "text encoder",
+            Self::Vae => "autoencoder",
+            Self::ImageEncoder => "image encoder",
+        }
+    }
+}
+
+/// A network as the library knows it, whatever its writer calls its tensors.
+#[derive(Debug)]
+pub(crate) struct Network {
+    /// What messages call it: "Wan transformer".
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) part: Part,
+    /// Patterns of the canonical names, in groups. A tensor of any other name is unknown.
+    pub(crate) names: &'static [&'static [&'static str]],
+    /// Shapes that some writers change, by canonical name.
+    pub(crate) shapes: &'static [(&'static str, &'static [Dim])],
+}
+
+/// One way of naming a network's tensors.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// What messages call it: "diffusers", "original".
+    pub(crate) name: &'static str,
+    /// The network whose tensors it names.
+    pub(crate) network: &'static Network,
+    /// Names that a file of this layout has, all below the same prefix. What stands before the first one is the prefix.
+    pub(crate) has: &'static [&'static str],
+    /// How its names become the canonical ones, in groups that run one after the other.
+    pub(crate) rules: &'static [&'static [Rule]],
+}
+
+/// Tensors that training or other programs left in a file and that no network reads; the vocabulary of a tokenizer is
+/// one of them.
+const USELESS: &[&str] = &[
+    "betas",
+    "alphas_cumprod",
+    "alphas_cumprod_prev",
+    "sqrt_alphas_cumprod",
+    "sqrt_one_minus_alphas_cumprod",
+    "sqrt_recip_alphas_cumprod",
+    "sqrt_recipm1_alphas_cumprod",
+    "log_one_minus_alphas_cumprod",
+    "posterior_variance",
+    "posterior_log_variance_clipped",
+    "posterior_mean_coef1",
+    "posterior_mean_coef2",
+    "position_ids",
+    "**.position_ids",
+    "logit_scale",
+    "**.logit_scale",
+    "model_ema.**",
+    "embedding_manager.**",
+    "denoiser.sigmas",
+    "loss.**",
+    "cond_proj.weight",
+    "**.comfy_attention.config",
+    "spiece_model",
+    "**.spiece_model",
+];
+
+/// Whether a name is one of those that are known to be of no use.
+pub(crate) fn is_useless(name: &str) -> bool {
+    USELESS.iter().any(|pattern| matches(pattern, name))
+}
+
+impl Layout {
+    /// The networks that a file with these names holds: layout and prefix of each. Where two layouts claim the same
+    /// tensors, the first wins.
+    pub(crate) fn recognise<'n>(
+        layouts: &[&'static Self],
+        names: &BTreeSet<&'n str>,
+    ) -> Vec<(&'static Layout, &'n str)> {
+        let mut claimed = HashSet::new();
+        let mut places = vec![];
+        for &layout in layouts {
+            for prefix in layout.prefixes(names) {
+                let marker = layout.has.first().copied().unwrap_or_default();
+                if claimed.insert(format!("{prefix}{marker}")) {
+                    places.push((layout, prefix));
+                }
+            }
+        }
+        places
+    }
+
+    /// The prefixes below which `names` are in this layout: one for each copy of the network.
+    fn prefixes<'n>(&self, names: &BTreeSet<&'n str>) -> Vec<&'n str> {
+        let Some((marker, others)) = self.has.split_first() else { return vec![] };
+        names
+            .iter()
+            .filter_map(|name| name.strip_suffix(marker))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            .filter(|prefix| !is_useless(&format!("{prefix}{marker}")))
+            .filter(|prefix| others.iter().all(|other| names.contains(format!("{prefix}{other}").as_str())))
+            .collect()
+    }
+
+    /// The network's tensors among those of `source` whose names begin with `prefix`, except for those that begin with
+    /// one of `foreign`: the prefixes of other networks in the same file.
+    pub(crate) fn apply(&self, source: &Source, prefix: &str, foreign: &[&str]) -> Result<Tensors> {
+        let belongs = |name: &str| !foreign.iter().any(|other| other.len() > prefix.len() && name.starts_with(other));
+        let mut entries = vec![];
+        for from in source.names().filter(|name| belongs(name)) {
+            let Some(name) = from.strip_prefix(prefix) else { continue };
+            if is_useless(name) {
+                continue;
+            }
+            let stored = source.get(from).ok_or_else(|| unusable(format!("{}: {from} is missing", source.origin())))?;
+            entries.push(Entry { from: from.to_owned(), name: name.to_owned(), stored: stored.clone() });
+        }
+        for rule in self.rules.iter().copied().flatten() {
+            entries = rule.run(entries)?;
+        }
+        let mut tensors = Tensors { origin: source.origin().to_owned(), map: BTreeMap::new(), unknown: vec![] };
+        for entry in entries {
+            if !self.network.names.iter().copied().flatten().any(|pattern| matches(pattern, &entry.name)) {
+                tensors.unknown.push(entry.from);
+            } else if tensors.map.insert(entry.name.clone(), entry.stored).is_some() {
+                return Err(unusable(format!(
+                    "{}: {} and another tensor are both the {}'s {}",
+                    tensors.origin, entry.from, self.network.name, entry.name
+                )));
+            }
+        }
+        tensors.unknown.sort();
+        shape::restore(self.network.shapes, &mut tensors)?;
+        Ok(tensors)
+    }
+}
+
+/// The tensors of one network under their canonical names.
+#[derive(Debug, Clone)]
+pub(crate) struct Tensors {
+    origin: String,
+    map: BTreeMap<String, Stored>,
+    /// Names, as the file has them, that no rule knows.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Tensors {
+    /// Tensors that are named canonically already; `origin` is what messages call their file.
+    pub(crate) fn new(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Stored)>) -> Self {
+        Self { origin: origin.into(), map: tensors.into_iter().collect(), unknown: vec![] }
+    }
+
+    /// The file or files that they are from, for messages.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The tensor of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Stored> {
+        self.map.get(name)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    /// All names, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
+    }
+
+    /// All tensors, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        self.map.iter().map(|(name, stored)| (name.as_str(), stored))
+    }
+
+    /// Bytes of all tensors in their files.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.map.values().map(Stored::file_bytes).sum()
+    }
+
+    /// Elements of all tensors.
+    pub(crate) fn elements(&self) -> u64 {
+        self.map.values().map(|stored| stored.elements() as u64).sum()
+    }
+
+    /// Bytes in their files of the tensors whose names begin with `module` and a dot.
+    pub(crate) fn bytes_below(&self, module: &str) -> u64 {
+        self.below(module).map(Stored::file_bytes).sum()
+    }
+
+    /// Gives the memory of all tensors in mapped files back to the system; they are read again when they are used.
+    pub(crate) fn release(&self) {
+        self.map.values().for_each(Stored::release);
+    }
+
+    /// The same for the tensors whose names begin with `module` and a dot.
+    pub(crate) fn release_below(&self, module: &str) {
+        self.below(module).for_each(Stored::release);
+    }
+
+    fn below(&self, module: &str) -> impl Iterator<Item = &Stored> {
+        let head = format!("{module}.");
+        let end = format!("{module}/");
+        self.map.range(head..end).map(|(_, stored)| stored)
+    }
+
+    /// How many modules `{list}.0`, `{list}.1` and so on there are, up to the first gap.
+    pub(crate) fn count(&self, list: &str) -> usize {
+        let exists = |index: usize| {
+            let head = format!("{list}.{index}.");
+            self.map.range(head.clone()..).next().is_some_and(|(name, _)| name.starts_with(&head))
+        };
+        (0..self.map.len()).take_while(|&index| exists(index)).count()
+    }
+
+    /// The shape of a tensor. Fails with its name if there is none.
+    pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
+        self.get(name).map(Stored::shape).ok_or_else(|| unusable(format!("{}: tensor {name} is missing", self.origin)))
+    }
+}

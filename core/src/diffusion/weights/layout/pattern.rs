@@ -1,0 +1,140 @@
+//! Patterns over tensor names.
+//!
+//! Always holds: a pattern is matched against a whole name, one dot-separated segment at a time. `*` is a number, `**`
+//! is one or more segments of any kind, and a pattern that ends with a dot stands for the `weight` and the `bias` below
+//! it.
+
+/// What the wildcards of a pattern stood for in one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Captures<'n> {
+    /// What `*` and `**` stood for, from left to right.
+    stars: Vec<&'n str>,
+    /// `weight` or `bias`, if the pattern ends with a dot.
+    leaf: Option<&'n str>,
+}
+
+/// The captures of `name`, or `None` if it does not match.
+pub(super) fn capture<'n>(pattern: &str, name: &'n str) -> Option<Captures<'n>> {
+    if !ends_alike(pattern, name) {
+        return None;
+    }
+    let mut captures = Captures::default();
+    walk(pattern, name, &mut captures).then_some(captures)
+}
+
+/// Whether `name` matches.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    capture(pattern, name).is_some()
+}
+
+/// The name that `template` gives for these captures. Its stars take the captured ones from left to right; captures
+/// that it has no star for are left out.
+pub(super) fn fill(template: &str, captures: &Captures) -> String {
+    let mut stars = captures.stars.iter().copied();
+    let segments = template.split('.').map(|segment| match segment {
+        "*" | "**" => stars.next().unwrap_or(segment),
+        "" => captures.leaf.unwrap_or(segment),
+        _ => segment,
+    });
+    segments.collect::<Vec<_>>().join(".")
+}
+
+/// Whether a name could match as far as the segments after the last `**` of a pattern say. Nearly all names that do not
+/// match end otherwise, and this is quicker than to look for the place of `**`.
+fn ends_alike(pattern: &str, name: &str) -> bool {
+    for (expected, segment) in pattern.rsplit('.').zip(name.rsplit('.')) {
+        match expected {
+            "**" => return true,
+            "*" => {}
+            "" if matches!(segment, "weight" | "bias") => {}
+            _ if expected == segment => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+fn walk<'n>(pattern: &str, name: &'n str, captures: &mut Captures<'n>) -> bool {
+    let (expected, pattern_rest) = first(pattern);
+    if expected == "**" {
+        return walk_any(pattern_rest, name, captures);
+    }
+    let (segment, name_rest) = first(name);
+    match expected {
+        "" if matches!(segment, "weight" | "bias") => captures.leaf = Some(segment),
+        "*" if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()) => captures.stars.push(segment),
+        _ if expected == segment && !segment.is_empty() => {}
+        _ => return false,
+    }
+    match (pattern_rest, name_rest) {
+        (Some(pattern), Some(name)) => walk(pattern, name, captures),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Lets `**` take one segment, then two, and so on, until what follows it matches.
+fn walk_any<'n>(pattern_rest: Option<&str>, name: &'n str, captures: &mut Captures<'n>) -> bool {
+    let Some(pattern) = pattern_rest else {
+        captures.stars.push(name);
+        return !name.is_empty();
+    };
+    for (dot, _) in name.match_indices('.') {
+        let (Some(taken), Some(rest)) = (name.get(..dot), name.get(dot + 1..)) else { return false };
+        let before = captures.stars.len();
+        captures.stars.push(taken);
+        if walk(pattern, rest, captures) {
+            return true;
+        }
+        captures.stars.truncate(before);
+    }
+    false
+}
+
+fn first(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('.') {
+        Some((segment, rest)) => (segment, Some(rest)),
+        None => (text, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renamed(from: &str, to: &str, name: &str) -> Option<String> {
+        capture(from, name).map(|captures| fill(to, &captures))
+    }
+
+    #[test]
+    fn stars_are_numbers_and_double_stars_are_anything() {
+        assert_eq!(
+            renamed("blocks.*.self_attn.q.", "blocks.*.attn1.to_q.", "blocks.12.self_attn.q.bias").as_deref(),
+            Some("blocks.12.attn1.to_q.bias")
+        );
+        assert_eq!(renamed("blocks.*.q.", "x.*.", "blocks.a.q.bias"), None);
+        assert_eq!(renamed("blocks.*.q.", "x.*.", "blocks.1.q.lora_A"), None);
+        assert_eq!(renamed("blocks.*.q.", "x.*.", "blocks.1.q.bias.more"), None);
+        assert_eq!(renamed("blocks.*.q.", "x.*.", "blocks.1.q"), None);
+        assert_eq!(
+            renamed("**.middle.0.**", "**.mid.0.**", "encoder.middle.0.residual.2.weight").as_deref(),
+            Some("encoder.mid.0.residual.2.weight")
+        );
+        assert_eq!(renamed("**.a.**", "**.b.**", "a.a.x").as_deref(), Some("a.b.x"));
+        assert_eq!(renamed("**.a", "**.b", "a"), None, "two stars stand for at least one segment");
+    }
+
+    #[test]
+    fn a_template_may_leave_captures_out() {
+        assert_eq!(renamed("d.*.d.*.r.", "d.*.s.r.", "d.2.d.1.r.weight").as_deref(), Some("d.2.s.r.weight"));
+    }
+
+    #[test]
+    fn empty_and_odd_names_do_not_match() {
+        for name in ["", ".", "..", "a..b", "blocks..weight"] {
+            assert!(!matches("blocks.*.", name));
+            assert!(!matches("blocks.*.**", name));
+            assert!(!matches("", name));
+        }
+    }
+}

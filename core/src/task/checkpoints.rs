@@ -1,0 +1,196 @@
+//! From a model of the catalog to the files that are here for it: what they are, what they can do, and a pipeline of them.
+//!
+//! Always holds: files are looked at again once a name, a size or a time of change in their folder is another; what is
+//! remembered of them is headers alone.
+
+use crate::catalog::{Catalog, Model, Weights};
+use crate::diffusion::{self, Budget, Checkpoint, Control, Device, ModelFiles, Pipeline, Request, Sampling};
+use crate::error::{Error, ErrorCode, Result};
+use crate::settings::DeviceChoice;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Name, length and time of change of every file of a folder.
+type Stamp = Vec<(String, u64, Option<SystemTime>)>;
+
+/// What was found in a model's folder, and when that is no longer so.
+struct Known {
+    stamp: Stamp,
+    outcome: Result<Arc<dyn Checkpoint>>,
+}
+
+/// The files of every model of the catalog.
+pub(super) struct Checkpoints {
+    models_dir: PathBuf,
+    device: Device,
+    budget: Budget,
+    known: Mutex<HashMap<(Weights, Option<String>), Known>>,
+}
+
+impl Checkpoints {
+    /// Those under `models_dir`, for the device that the settings choose.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` when a GPU is demanded and none works.
+    pub(super) fn new(models_dir: PathBuf, choice: DeviceChoice) -> Result<Self> {
+        let device = device(choice)?;
+        let budget = Budget::of(&device);
+        Ok(Self { models_dir, device, budget, known: Mutex::new(HashMap::new()) })
+    }
+
+    /// The files of a model, recognised. `lighting` chooses between two files where a model has that parameter.
+    ///
+    /// # Errors
+    /// `model_unavailable`: why the model cannot run here and what a person can do about it.
+    pub(super) fn get(&self, model: &Model, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
+        let files = self.files(model)?;
+        let stamp = stamp(&files)?;
+        let key = (model.weights.clone(), lighting.map(str::to_owned));
+        if let Some(known) = self.known.lock().get(&key).filter(|known| known.stamp == stamp) {
+            return known.outcome.clone();
+        }
+        let outcome = inspect(model, &files, lighting);
+        self.known.lock().insert(key, Known { stamp, outcome: outcome.clone() });
+        outcome
+    }
+
+    fn files(&self, model: &Model) -> Result<ModelFiles> {
+        match &model.weights {
+            Weights::Embedded { name } => diffusion::embedded(name).cloned().ok_or_else(|| {
+                Error::new(ErrorCode::ModelUnavailable, format!("the library carries no weights named {name}"))
+            }),
+            Weights::Folder { folder, expects } => {
+                let place = self.models_dir.join(folder);
+                if place.is_dir() {
+                    return Ok(ModelFiles::Folder(place));
+                }
+                Err(Error::new(
+                    ErrorCode::ModelUnavailable,
+                    format!("the weights of {} are not on this machine: {} is missing", model.id, place.display()),
+                )
+                .with_action(format!("Put {expects} into {}.", place.display())))
+            }
+        }
+    }
+
+    /// Refuses a mode that the model's files cannot do, and a request that they cannot make.
+    ///
+    /// # Errors
+    /// `model_unavailable`, `validation_error`.
+    pub(super) fn check(&self, model: &Model, mode: &str, lighting: Option<&str>, request: &Request) -> Result<()> {
+        let checkpoint = self.get(model, lighting)?;
+        let modes = checkpoint.modes();
+        if !modes.contains(&mode) {
+            return Err(Error::new(
+                ErrorCode::ModelUnavailable,
+                format!(
+                    "the files of {} are {}, which cannot do {mode}, only {}",
+                    model.id,
+                    checkpoint.describe(),
+                    modes.join(", ")
+                ),
+            )
+            .with_action(format!("Choose one of these modes, or put a checkpoint that can do {mode} there.")));
+        }
+        checkpoint.check(request)
+    }
+
+    /// Loads the pipeline of a model.
+    ///
+    /// # Errors
+    /// `model_unavailable` when files are missing, damaged or of a kind that cannot be run; `gpu_memory_exceeded`; the error of
+    /// `control` when the caller wants no more.
+    pub(super) fn load(
+        &self,
+        model: &Model,
+        lighting: Option<&str>,
+        control: &mut dyn Control,
+    ) -> Result<Box<dyn Pipeline>> {
+        Arc::clone(&self.get(model, lighting)?).load(&self.device, self.budget, control)
+    }
+
+    /// Refuses a request that cannot fit into this machine's memory, before anything is loaded for it.
+    ///
+    /// # Errors
+    /// `gpu_memory_exceeded` with the numbers and what would help; as [`Checkpoints::get`].
+    pub(super) fn check_memory(&self, model: &Model, lighting: Option<&str>, request: &Request) -> Result<()> {
+        let checkpoint = self.get(model, lighting)?;
+        match self.budget.bytes {
+            Some(bytes) => checkpoint.needs(request).check(bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses a catalog that offers a mode, a parameter or a sampler that no code of the model's family obeys. Models of families
+/// that this version does not have are listed as unavailable.
+///
+/// # Errors
+/// `validation_error` that names the model and what is offered.
+pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
+    for model in catalog.models() {
+        let Some(family) = diffusion::family(&model.family) else { continue };
+        let honours = family.honours();
+        let samplers = model.parameter("sampler").map(|sampler| sampler.choices.as_slice()).unwrap_or_default();
+        let modes = model.modes.iter().map(|mode| ("mode", mode.as_str(), honours.modes));
+        let parameters = model.parameters.iter().map(|(name, _)| ("parameter", name.as_str(), honours.parameters));
+        let own = model.sampling.sampler.as_deref();
+        let samplers = samplers.iter().filter_map(|sampler| sampler.as_str()).chain(own);
+        let samplers = samplers.map(|sampler| ("sampler", sampler, honours.samplers));
+        if let Some((kind, name, known)) =
+            modes.chain(parameters).chain(samplers).find(|(_, name, known)| !known.contains(name))
+        {
+            return Err(Error::validation(format!(
+                "{}: the catalog offers the {kind} {name}, which no model of the family {} obeys; it obeys {}",
+                model.id,
+                model.family,
+                known.join(", ")
+            ))
+            .with_action("Take it out of the catalog file and open the platform again."));
+        }
+    }
+    Ok(())
+}
+
+fn inspect(model: &Model, files: &ModelFiles, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
+    let family = diffusion::family(&model.family).ok_or_else(|| {
+        Error::new(ErrorCode::ModelUnavailable, format!("this version cannot run the family {}", model.family))
+            .with_action("Choose a model that is available.")
+    })?;
+    let catalog = &model.sampling;
+    let sampling = Sampling {
+        sampler: catalog.sampler.clone(),
+        spacing: catalog.spacing.clone(),
+        shift: catalog.shift,
+        boundary: catalog.boundary,
+    };
+    family.inspect(files, &sampling, lighting).map(Arc::from)
+}
+
+fn stamp(files: &ModelFiles) -> Result<Stamp> {
+    let ModelFiles::Folder(folder) = files else { return Ok(vec![]) };
+    Ok(files
+        .list()?
+        .into_iter()
+        .map(|name| {
+            let data = folder.join(&name).metadata().ok();
+            (name, data.as_ref().map_or(0, std::fs::Metadata::len), data.and_then(|data| data.modified().ok()))
+        })
+        .collect())
+}
+
+/// The device that the settings choose.
+fn device(choice: DeviceChoice) -> Result<Device> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        // Compiled in is not the same as present: only opening it tells.
+        DeviceChoice::Auto => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
+        DeviceChoice::Cuda => Device::new_cuda(0).map_err(|error| {
+            Error::new(ErrorCode::DependencyUnavailable, format!("no NVIDIA GPU can be used: {error}"))
+                .with_action("Build with the cuda feature, check the driver, or choose the device auto or cpu.")
+        }),
+    }
+}
