@@ -302,6 +302,8 @@ export interface Model {
   parameters_schema: Record<string, ParameterSchema>;
   /** Whether it can run on this machine. */
   available: boolean;
+  /** What its files on this machine are, where it has any. */
+  files?: string;
   /** Why it cannot run here; absent when it can. */
   unavailable_reason?: string;
   /** What to do so that it can; absent when it can. */

@@ -242,12 +242,13 @@ class Slow:
 def small_models(folder):
     """(name, bytes, converted tokenizer) of two SentencePiece models: with T5's character map, and with none, spaces
     kept, bytes for unknown characters and symbols of its own."""
-    corpus = os.path.join(folder, "corpus.txt")
-    with open(corpus, "w", encoding="utf-8") as file:
+    # A model keeps the names of the files that it was made with.
+    os.chdir(folder)
+    with open("corpus.txt", "w", encoding="utf-8") as file:
         for number in range(300):
             random = Random(number)
             file.write(" ".join(random.of(random.of(FRAGMENTS[:2])) for _ in range(8)) + "\n")
-    common = {"input": corpus, "model_type": "unigram", "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    common = {"input": "corpus.txt", "model_type": "unigram", "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
     for name, settings in {
         "mapped": {"vocab_size": 500, "normalization_rule_name": "nmt_nfkc"},
         "plain": {
@@ -258,20 +259,19 @@ def small_models(folder):
             "user_defined_symbols": ["[web]", "[eod]"],
         },
     }.items():
-        prefix = os.path.join(folder, name)
         sentencepiece.SentencePieceTrainer.train(
-            model_prefix=prefix, minloglevel=2, hard_vocab_limit=False, num_threads=1, **common, **settings
+            model_prefix=name, minloglevel=2, hard_vocab_limit=False, num_threads=1, **common, **settings
         )
-        with open(prefix + ".model", "rb") as file:
+        with open(name + ".model", "rb") as file:
             model = file.read()
-        converted = T5Converter(Slow(prefix + ".model")).converted()
+        converted = T5Converter(Slow(name + ".model")).converted()
         # As transformers' own class does with what was converted.
         converted.add_special_tokens(["<pad>", "</s>", "<unk>", *(f"<extra_id_{number}>" for number in range(100))])
         yield name, model, converted
 
 
 def main():
-    out = sys.argv[1]
+    out = os.path.abspath(sys.argv[1])
     os.makedirs(out, exist_ok=True)
     sources = pack.fetched()
     groups = [*FRAGMENTS, mojibake()]
@@ -289,7 +289,9 @@ def main():
         t5 = tokenizers.Tokenizer.from_file(t5_file)
         umt5 = tokenizers.Tokenizer.from_file(umt5_file)
         newer = transformers.T5Tokenizer(**transformers.T5Tokenizer.convert_to_native_format(tokenizer_file=t5_file))
+        before = os.getcwd()
         small = list(small_models(folder))
+        os.chdir(before)
 
     hashes, samples, unlike = bytearray(), [], 0
     for number in range(PROMPTS):

@@ -7,6 +7,7 @@ Python resolves without a semicolon. Needs ftfy 6.3.1.
 """
 
 import html.entities
+import os
 import subprocess
 import sys
 
@@ -116,7 +117,8 @@ def main():
     out.append("];")
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         file.write("\n".join(out) + "\n")
-    subprocess.run(["rustfmt", "--edition", "2024", "--config", "max_width=120", sys.argv[1]], check=True)
+    style = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "rustfmt.toml")
+    subprocess.run(["rustfmt", "--edition", "2024", "--config-path", style, sys.argv[1]], check=True)
 
 
 main()

@@ -47,6 +47,7 @@ const PARTS: &[Part] = &[
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
+    Part { name: "cuda", about: "the library with its features cuda and cudnn, checked with a compiler from PyPI", run: cuda },
 ];
 
 /// What the tests of the HTTP face need of others' clients and fuzzers.
@@ -289,6 +290,21 @@ fn browser() -> Outcome {
     let mut samples = words("cargo", "test -p must --test media_external -- --ignored samples");
     run(samples.env("MUST_SAMPLES", &clips))?;
     run(command("node").arg("tests/browser/play.mjs").args(["out.mp4", "out.webm"].map(|name| clips.join(name))))
+}
+
+/// Checks the code for NVIDIA GPUs, where a CUDA compiler can be had: from packages of PyPI, for Linux on x86-64.
+fn cuda() -> Outcome {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        eprintln!("not checked: the packages with the compiler are for Linux on x86-64");
+        return Ok(());
+    }
+    let folder = target().join("cuda");
+    if !folder.join("env").exists() {
+        run(&mut words("cargo", "fetch --quiet"))?;
+        run(command("bash").arg("tools/cuda/setup.sh").arg(&folder))?;
+    }
+    let check = "cargo clippy --package must --features cuda,cudnn -- -D warnings";
+    run(command("bash").args(["-c", &format!(". \"$0\" && exec {check}")]).arg(folder.join("env")))
 }
 
 fn lint() -> Outcome {

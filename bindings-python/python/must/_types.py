@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from os import PathLike
-from typing import Any, BinaryIO, Literal, Self, TypeAlias, TypedDict
+from typing import Any, BinaryIO, Literal, NotRequired, Self, TypeAlias, TypedDict
 
 from must._errors import error_from
 from must._exceptions import MustError
@@ -226,6 +226,12 @@ class Model(TypedDict):
     recommended_parameters: dict[str, Any]
     parameters_schema: dict[str, dict[str, Any]]
     available: bool
+    files: NotRequired[str]
+    """What its files on this machine are, where it has any."""
+    unavailable_reason: NotRequired[str]
+    """Why it cannot run here; absent when it can."""
+    user_action: NotRequired[str]
+    """What to do so that it can; absent when it can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 //! The answer to "which models are there": the catalog as callers and user interfaces see it.
 
-use super::load::Model;
+use super::load::{Model, Weights};
 use serde_json::{Map, Value, json};
 
 impl Model {
@@ -38,6 +38,25 @@ impl Model {
         if let (Some((reason, action)), Some(entry)) = (unavailable, entry.as_object_mut()) {
             entry.insert("unavailable_reason".to_owned(), Value::from(reason));
             entry.insert("user_action".to_owned(), Value::from(action));
+        }
+        entry
+    }
+
+    /// The model as `GET /models` shows it where its files are here: with what they are, and with the modes that they can do.
+    #[must_use]
+    pub fn describe_found(&self, files: &str, modes: &[&str]) -> Value {
+        let mut entry = self.describe(None);
+        let able: Vec<&str> = self.modes.iter().map(String::as_str).filter(|mode| modes.contains(mode)).collect();
+        let first = match able.first() {
+            Some(first) if !able.contains(&self.default_mode.as_str()) => *first,
+            _ => self.default_mode.as_str(),
+        };
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("default_mode".to_owned(), Value::from(first));
+            entry.insert("modes".to_owned(), Value::from(able));
+            if matches!(self.weights, Weights::Folder { .. }) {
+                entry.insert("files".to_owned(), Value::from(files));
+            }
         }
         entry
     }

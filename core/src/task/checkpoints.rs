@@ -194,3 +194,44 @@ fn device(choice: DeviceChoice) -> Result<Device> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn with(change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut catalog: Value = serde_json::from_str(include_str!("../../catalog.json")).unwrap();
+        let anisora = catalog["models"].as_array_mut().unwrap().iter_mut().find(|model| model["id"] == "anisora").unwrap();
+        change(anisora);
+        check_catalog(&Catalog::from_json(&catalog.to_string()).unwrap())
+    }
+
+    #[test]
+    fn our_own_catalog_offers_what_code_obeys() {
+        check_catalog(&Catalog::built_in().unwrap()).unwrap();
+        assert!(Catalog::built_in().unwrap().models().iter().any(|model| diffusion::family(&model.family).is_some()));
+    }
+
+    #[test]
+    fn a_catalog_that_offers_more_is_refused_by_name() {
+        let rule = serde_json::json!({
+            "type": "number", "label": "Hue", "help": "Which colour.", "minimum": 0.0, "maximum": 1.0, "default": 0.5
+        });
+        let choice = serde_json::json!({
+            "type": "choice", "label": "Sampler", "help": "How.", "choices": ["UniPC", "Heun"], "default": "UniPC"
+        });
+        let cases: [(&str, Box<dyn FnOnce(&mut Value)>); 4] = [
+            ("the mode inpaint", Box::new(|model| model["modes"].as_array_mut().unwrap().push("inpaint".into()))),
+            ("the parameter hue", Box::new(move |model| model["parameters"]["hue"] = rule)),
+            ("the sampler Heun", Box::new(move |model| model["parameters"]["sampler"] = choice)),
+            ("the sampler Sharp", Box::new(|model| model["sampling"]["sampler"] = "Sharp".into())),
+        ];
+        for (offered, change) in cases {
+            let error = with(change).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::ValidationError);
+            assert!(error.detail().contains(offered) && error.detail().contains("anisora"), "{}", error.detail());
+        }
+        with(|_| {}).unwrap();
+    }
+}

@@ -108,7 +108,7 @@ impl Tasks {
     pub(crate) fn models(&self) -> Vec<serde_json::Value> {
         let shared = &self.shared;
         let describe = |model: &Model| match shared.checkpoints.get(model, None) {
-            Ok(_) => model.describe(None),
+            Ok(checkpoint) => model.describe_found(&checkpoint.describe(), &checkpoint.modes()),
             Err(error) => model.describe(Some((error.detail(), error.user_action()))),
         };
         shared.catalog.models().iter().map(describe).collect()

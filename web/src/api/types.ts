@@ -19,6 +19,8 @@ export interface Model {
   recommended_parameters: Record<string, unknown>;
   parameters_schema: Schema;
   available: boolean;
+  /** What the files of the model on this machine are. */
+  files?: string;
   unavailable_reason?: string;
   user_action?: string;
 }

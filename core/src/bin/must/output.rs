@@ -42,10 +42,16 @@ impl Output {
             let state = if model["available"] == true {
                 "available".to_owned()
             } else {
-                format!("not available: {}", text(&model["user_action"]))
+                "not available".to_owned()
             };
             lines +=
-                &format!("{:<12} {:<6} {:<40} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
+                &format!("{:<12} {:<6} {:<50} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
+            // What was found, or what is wrong and what to do.
+            for more in ["files", "unavailable_reason", "user_action"] {
+                if let Some(more) = model[more].as_str() {
+                    lines += &format!("    {more}\n");
+                }
+            }
         }
         write(lines)
     }

@@ -21,6 +21,11 @@ impl Embedding {
         Ok(Self { table, count, width, device: scope.place().device.clone() })
     }
 
+    /// Bytes of the table in its file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.table.file_bytes()
+    }
+
     /// The rows of `ids` as float32, `[ids, width]`.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let mut values = vec![0f32; ids.len() * self.width];

@@ -1,8 +1,7 @@
 //! Weights of linear layers in every form in which they are kept.
 //!
-//! Always holds: a matrix stays in the precision of the file unless its place says that it is packed; what is computed with
-//! is the decoded number, never a rounded product of codes, so an encoding costs the precision that it was written with and
-//! no more.
+//! Always holds: a quantised matrix stays in the precision of the file; what is computed with is the decoded number, never a
+//! rounded product of codes, so an encoding costs the precision that it was written with and no more.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -13,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::cpu::{CpuMatrix, Product};
 use super::linear::Activation;
-use crate::diffusion::weights::{Encoding, FileBytes, Ggml, Keep, Place, Scale, Stored};
+use crate::diffusion::weights::{Encoding, FileBytes, Ggml, Place, Scale, Stored};
 use crate::error::{Error, Result};
 
 /// A weight `[outputs, inputs]` on one device.
@@ -31,10 +30,7 @@ pub(crate) trait Matrix: Debug + Send + Sync {
 /// The matrix of a stored weight of two axes, as its place keeps it.
 pub(super) fn matrix(stored: &Stored, place: &Place) -> Result<Arc<dyn Matrix>> {
     if place.device.is_cpu() && place.compute == DType::F32 {
-        return Ok(Arc::new(match place.keep {
-            Keep::Packed => CpuMatrix::pack(stored)?,
-            Keep::Stored => CpuMatrix::Stored(stored.clone()),
-        }));
+        return Ok(Arc::new(CpuMatrix(stored.clone())));
     }
     let (device, compute) = (&place.device, place.compute);
     Ok(match stored.encoding() {
@@ -88,11 +84,11 @@ impl Matrix for CpuMatrix {
     }
 
     fn dequantised(&self) -> Result<Tensor> {
-        Ok(Tensor::from_vec(self.decoded()?, self.size(), &Device::Cpu)?)
+        Ok(self.0.tensor(&Device::Cpu)?.to_dtype(DType::F32)?)
     }
 
     fn bytes(&self) -> u64 {
-        self.bytes()
+        self.0.file_bytes()
     }
 }
 

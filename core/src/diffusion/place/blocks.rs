@@ -31,6 +31,14 @@ impl<B> Blocks<B> {
         }
     }
 
+    /// Those that are loaded.
+    pub(crate) fn resident(&self) -> &[B] {
+        match self {
+            Self::Resident(blocks) => blocks,
+            Self::Streamed(_) => &[],
+        }
+    }
+
     /// Runs `work` with one block.
     pub(crate) fn with<R>(&self, index: usize, work: impl FnOnce(&B) -> Result<R>) -> Result<R> {
         match self {

@@ -8,4 +8,4 @@ mod slot;
 pub(crate) use blocks::{Blocks, Reader};
 pub(crate) use budget::Budget;
 pub(crate) use needs::{Needs, Stretch};
-pub(crate) use slot::Slot;
+pub(crate) use slot::{HoldsWeights, Slot};

@@ -1,8 +1,14 @@
 //! A part of a model that is loaded when it is needed and can leave again.
 
-use super::super::weights::{Loading, Place, Scope, Tensors};
 use crate::diffusion::control::Control;
+use crate::diffusion::weights::{Loading, Place, Scope, Tensors};
 use crate::error::{Error, Result};
+
+/// A network that says how much it holds.
+pub(crate) trait HoldsWeights {
+    /// Bytes of weights in memory, mapped ones included.
+    fn bytes(&self) -> u64;
+}
 
 /// One network: its tensors in the files, and the network while it is loaded.
 pub(crate) struct Slot<T> {
@@ -10,7 +16,7 @@ pub(crate) struct Slot<T> {
     loaded: Option<T>,
 }
 
-impl<T> Slot<T> {
+impl<T: HoldsWeights> Slot<T> {
     /// A part that is not loaded yet.
     pub(crate) fn new(tensors: Tensors) -> Self {
         Self { tensors, loaded: None }
@@ -46,12 +52,8 @@ impl<T> Slot<T> {
         self.tensors.release();
     }
 
-    /// Bytes that the loaded network holds: those of its files, or of their numbers as float32 where they are unpacked.
-    pub(crate) fn bytes(&self, unpacked: bool) -> u64 {
-        match (&self.loaded, unpacked) {
-            (None, _) => 0,
-            (Some(_), true) => self.tensors.elements().saturating_mul(4),
-            (Some(_), false) => self.tensors.file_bytes(),
-        }
+    /// Bytes that the network holds: none while it is not loaded.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.loaded.as_ref().map_or(0, HoldsWeights::bytes)
     }
 }

@@ -2,6 +2,8 @@
 
 mod prompt;
 mod t5;
+#[cfg(test)]
+mod tests;
 mod tokenizer;
 mod unigram;
 mod vocabulary;

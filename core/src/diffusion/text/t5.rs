@@ -8,6 +8,7 @@
 use candle_core::{D, DType, Device, Tensor};
 
 use crate::diffusion::nn::{Activation, Embedding, Linear};
+use crate::diffusion::place::HoldsWeights;
 use crate::diffusion::weights::Scope;
 use crate::error::{Error, Result};
 
@@ -72,6 +73,16 @@ impl Block {
             up: Linear::load(&feed, "DenseReluDense.wi_1", width, config.d_ff, false)?,
             down: Linear::load(&feed, "DenseReluDense.wo", config.d_ff, width, false)?,
         })
+    }
+}
+
+impl HoldsWeights for TextEncoder {
+    fn bytes(&self) -> u64 {
+        let of = |block: &Block| {
+            let layers = [&block.query, &block.key, &block.value, &block.output, &block.gate, &block.up, &block.down];
+            layers.into_iter().map(Linear::bytes).sum::<u64>()
+        };
+        self.embedding.bytes() + self.blocks.iter().map(of).sum::<u64>()
     }
 }
 

@@ -104,11 +104,12 @@ impl PromptTokenizer {
     }
 
     /// Ids of the prompt, end token last, at most [`Self::length`] of them.
+    #[cfg(test)]
     pub(crate) fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
         Ok(self.encode_counted(prompt)?.0)
     }
 
-    /// The same, and how many there would be had none been cut.
+    /// Ids of the prompt, end token last, at most [`Self::length`] of them, and how many there would be had none been cut.
     pub(crate) fn encode_counted(&self, prompt: &str) -> Result<(Vec<u32>, usize)> {
         match &self.inner {
             Inner::Library(library) => encode_with(library, prompt, self.length),

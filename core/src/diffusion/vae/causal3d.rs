@@ -14,7 +14,7 @@ use super::blocks::{CausalConv, Chunk, Middle, Norm, Residual, State};
 use super::config::VaeConfig;
 use super::plan::{LevelPlan, TowerPlan, decoder, encoder};
 use super::resample::{Resample, Shortcut, patchify, unpatchify};
-use super::tiling::{Pass, Passes};
+use super::tiling::{Depth, Direction, Pass, Passes};
 use crate::diffusion::nn::{Conv, Resize};
 use crate::diffusion::weights::Scope;
 use crate::error::Result;
@@ -67,7 +67,7 @@ impl Level {
 struct Tower {
     input: CausalConv,
     middle: Middle,
-    middle_first: bool,
+    up: bool,
     levels: Vec<Level>,
     norm: Norm,
     output: CausalConv,
@@ -83,7 +83,7 @@ impl Tower {
         Ok(Self {
             input: CausalConv::load(&scope, "conv_in", plan.input, &mut slots)?,
             middle: Middle::load(&scope.pp("mid_block"), plan.middle, &mut slots)?,
-            middle_first: plan.up,
+            up: plan.up,
             levels,
             norm: Norm::load(&scope, "norm_out", plan.output.0)?,
             output: CausalConv::load(&scope, "conv_out", plan.output, &mut slots)?,
@@ -91,17 +91,30 @@ impl Tower {
         })
     }
 
-    fn forward(&self, chunk: &Tensor, state: &mut State) -> Result<Tensor> {
-        let mut x = self.input.forward(chunk, state)?;
-        if self.middle_first {
-            x = self.middle.forward(x, state)?;
+    /// The layers at the size of latents.
+    fn deep(&self, x: &Tensor, state: &mut State) -> Result<Tensor> {
+        match self.up {
+            true => self.middle.forward(self.input.forward(x, state)?, state),
+            false => self.last(self.middle.forward(x.clone(), state)?, state),
         }
+    }
+
+    /// The layers between that size and that of frames.
+    fn wide(&self, x: &Tensor, state: &mut State) -> Result<Tensor> {
+        match self.up {
+            true => self.last(self.levels(x.clone(), state)?, state),
+            false => self.levels(self.input.forward(x, state)?, state),
+        }
+    }
+
+    fn levels(&self, mut x: Tensor, state: &mut State) -> Result<Tensor> {
         for level in &self.levels {
             x = level.forward(x, state)?;
         }
-        if !self.middle_first {
-            x = self.middle.forward(x, state)?;
-        }
+        Ok(x)
+    }
+
+    fn last(&self, x: Tensor, state: &mut State) -> Result<Tensor> {
         let normal = self.norm.silu(&x)?;
         drop(x);
         self.output.forward(&normal, state)
@@ -159,46 +172,45 @@ impl Passes for Vae {
         self.factors
     }
 
-    fn encoding(&self) -> Box<dyn Pass + '_> {
-        Box::new(Encoding { vae: self, state: State::new(self.encoder.0.slots), first: true })
-    }
-
-    fn decoding(&self) -> Box<dyn Pass + '_> {
-        Box::new(Decoding { vae: self, state: State::new(self.decoder.0.slots), first: true })
+    fn pass(&self, direction: Direction, depth: Depth) -> Box<dyn Pass + '_> {
+        let (tower, _) = match direction {
+            Direction::Encode => &self.encoder,
+            Direction::Decode => &self.decoder,
+        };
+        Box::new(Running { vae: self, direction, depth, state: State::new(tower.slots), first: true })
     }
 }
 
-/// Frames into normalised latents: the mode of the posterior, less the mean, over the standard deviation.
-struct Encoding<'a> {
+/// Half of the layers of one direction, on their way through a clip or a tile of it.
+struct Running<'a> {
     vae: &'a Vae,
+    direction: Direction,
+    depth: Depth,
     state: State,
     first: bool,
 }
 
-impl Pass for Encoding<'_> {
+impl Pass for Running<'_> {
     fn next(&mut self, chunk: &Tensor, last: bool) -> Result<Tensor> {
         let vae = self.vae;
-        let (tower, quant) = &vae.encoder;
+        let ((encoder, quant), (decoder, post_quant)) = (&vae.encoder, &vae.decoder);
         self.state.begin(Chunk { first: std::mem::take(&mut self.first), last });
-        let moments = quant.forward(&tower.forward(&patchify(chunk, vae.patch)?, &mut self.state)?)?;
-        Ok(moments.narrow(0, 0, vae.factors.channels)?.broadcast_sub(&vae.mean)?.broadcast_div(&vae.deviation)?)
-    }
-}
-
-/// Normalised latents into frames, clamped to -1 to 1.
-struct Decoding<'a> {
-    vae: &'a Vae,
-    state: State,
-    first: bool,
-}
-
-impl Pass for Decoding<'_> {
-    fn next(&mut self, chunk: &Tensor, last: bool) -> Result<Tensor> {
-        let vae = self.vae;
-        let (tower, post_quant) = &vae.decoder;
-        let latents = chunk.broadcast_mul(&vae.deviation)?.broadcast_add(&vae.mean)?;
-        self.state.begin(Chunk { first: std::mem::take(&mut self.first), last });
-        let frames = tower.forward(&post_quant.forward(&latents)?, &mut self.state)?;
-        Ok(unpatchify(&frames, vae.patch)?.clamp(-1f32, 1f32)?)
+        match (self.direction, self.depth) {
+            (Direction::Encode, Depth::Wide) => encoder.wide(&patchify(chunk, vae.patch)?, &mut self.state),
+            (Direction::Encode, Depth::Deep) => {
+                // The mode of the posterior, less the mean, over the standard deviation.
+                let moments = quant.forward(&encoder.deep(chunk, &mut self.state)?)?;
+                let mode = moments.narrow(0, 0, vae.factors.channels)?;
+                Ok(mode.broadcast_sub(&vae.mean)?.broadcast_div(&vae.deviation)?)
+            }
+            (Direction::Decode, Depth::Deep) => {
+                let latents = chunk.broadcast_mul(&vae.deviation)?.broadcast_add(&vae.mean)?;
+                decoder.deep(&post_quant.forward(&latents)?, &mut self.state)
+            }
+            (Direction::Decode, Depth::Wide) => {
+                let frames = decoder.wide(chunk, &mut self.state)?;
+                Ok(unpatchify(&frames, vae.patch)?.clamp(-1f32, 1f32)?)
+            }
+        }
     }
 }

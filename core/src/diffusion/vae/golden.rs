@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Autoencoder, Tiling, Vae, VaeConfig};
 use crate::diffusion::control::Unwatched;
-use crate::diffusion::weights::{FileBytes, Keep, Loading, Place, Scope, Source, Tensors};
+use crate::diffusion::weights::{FileBytes, Loading, Place, Scope, Source, Tensors};
 
 /// `config.json` and weights of an autoencoder, below the root of the repository.
 macro_rules! folder {
@@ -64,7 +64,7 @@ fn tensors(bytes: &'static [u8]) -> Tensors {
 fn load((json, bytes): Folder) -> Vae {
     let (mut control, tensors) = (Unwatched, tensors(bytes));
     let loading = Loading::new(&mut control, 0);
-    Vae::load(&config(json), &Scope::root(&tensors, &Place::cpu(Keep::Packed), &loading)).unwrap()
+    Vae::load(&config(json), &Scope::root(&tensors, &Place::cpu(), &loading)).unwrap()
 }
 
 /// Bytes `[frames, h, w, 3]` as a clip from -1 to 1.

@@ -1,32 +1,51 @@
 //! Walking an autoencoder over a clip: chunk after chunk of time and, for large frames, tile after tile of space.
 //!
-//! Always holds: memory does not grow with time, except for the finished latents or frames themselves. Tiles overlap and are
-//! blended linearly; each tile goes through all of its time before the next one begins, because what one tile remembers
-//! between chunks is far larger (some 10,000 bytes a pixel) than what is kept of its frames (6 bytes a pixel and frame).
+//! Always holds: memory does not grow with time, except for the finished frames themselves (6 bytes a pixel) and, with tiles,
+//! about as much again for the features between the layers that take whole frames and those that take tiles. Layers at the
+//! size of latents, among them attention over a frame, always see the whole frame; the others are convolutions, which see
+//! only their surroundings, so that blended tiles are close to the whole. Each tile goes through all of its time before the
+//! next one begins, because what one tile remembers between chunks is far larger (some 10,000 bytes a pixel).
 
 use candle_core::{Device, Tensor};
 
 use super::{Clip, Factors, FrameSink, Progress};
 use crate::error::{Error, Result};
 
-/// One direction through an autoencoder, for one clip or one tile of it.
+/// From frames to latents or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Encode,
+    Decode,
+}
+
+/// Which layers of one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Those at the size of latents: between latents and features.
+    Deep,
+    /// Those between that size and that of frames: between features and frames.
+    Wide,
+}
+
+/// Layers on their way through one clip, or one tile of it.
 pub(super) trait Pass {
-    /// The next chunk: frames `[3, n, h, w]` into one latent frame, or one latent frame `[z, 1, h, w]` into frames. Nothing
-    /// need be remembered after the `last` one.
+    /// The next chunk: the frames of one latent frame, or that latent frame, or its features. Nothing need be remembered
+    /// after the `last` one.
     fn next(&mut self, chunk: &Tensor, last: bool) -> Result<Tensor>;
 }
 
-/// An autoencoder that takes clips in chunks: the first frame alone, then as many as one latent frame stands for.
+/// An autoencoder that takes clips in chunks: the first frame alone, then as many as one latent frame stands for. Features
+/// have the frames, height and width of latents.
 pub(super) trait Passes {
     /// Sizes of a clip over those of its latents.
     fn factors(&self) -> Factors;
 
-    /// Begins to encode a clip or a tile of it.
-    fn encoding(&self) -> Box<dyn Pass + '_>;
-
-    /// Begins to decode latents or a tile of them.
-    fn decoding(&self) -> Box<dyn Pass + '_>;
+    /// Begins a clip or a tile of it.
+    fn pass(&self, direction: Direction, depth: Depth) -> Box<dyn Pass + '_>;
 }
+
+/// Share of an overlap, at either end of it, over which the tile that ends there is not used.
+const BORDER: f32 = 0.3;
 
 /// How frames are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,31 +82,32 @@ impl Axis {
         self.starts.len()
     }
 
-    /// The share of each pixel of tile `index` in the result, at `factor` pixels a latent pixel. Shares of all tiles add up to
-    /// 1 everywhere.
+    /// The share of each pixel of tile `index` in the result, at `factor` pixels a latent pixel. It falls linearly in the
+    /// middle of what neighbours share; the shares of all tiles add up to 1 everywhere.
     fn shares(&self, index: usize, factor: usize) -> Vec<f32> {
-        let at = |index: Option<usize>| index.and_then(|index| self.starts.get(index)).map(|start| start * factor);
-        let size = self.size * factor;
-        let start = at(Some(index)).unwrap_or(0);
-        let before = at(index.checked_sub(1)).map_or(start, |before| before + size);
-        let after = at(Some(index + 1)).unwrap_or(start + size);
-        (start..start + size)
-            .map(|x| {
-                if x < before {
-                    rise(x - start, before - start)
-                } else if x >= after {
-                    1.0 - rise(x - after, start + size - after)
-                } else {
-                    1.0
-                }
-            })
+        let start = self.starts.get(index).copied().unwrap_or(0) * factor;
+        let all = 0..self.count();
+        (start..start + self.size * factor)
+            .map(|x| self.weight(index, x, factor) / all.clone().map(|tile| self.weight(tile, x, factor)).sum::<f32>())
             .collect()
     }
-}
 
-/// From 0 to 1 over `length` pixels.
-fn rise(x: usize, length: usize) -> f32 {
-    (x as f32 + 0.5) / length as f32
+    /// What tile `index` counts for at pixel `x`; 0 outside of it.
+    fn weight(&self, index: usize, x: usize, factor: usize) -> f32 {
+        let start = |index: usize| self.starts.get(index).map(|start| start * factor);
+        let (size, Some(from)) = (self.size * factor, start(index)) else { return 0.0 };
+        if !(from..from + size).contains(&x) {
+            return 0.0;
+        }
+        // From 0 to 1 in the middle of the `length` pixels that two tiles share: what is near the border of a tile counts for
+        // nothing, since the convolutions there have read zeros.
+        let rise = |x: usize, length: usize| {
+            (((x as f32 + 0.5) / length.max(1) as f32 - BORDER) / (1.0 - 2.0 * BORDER)).clamp(0.0, 1.0)
+        };
+        let before = index.checked_sub(1).and_then(start).map_or(1.0, |before| rise(x - from, before + size - from));
+        let after = start(index + 1).map_or(1.0, |after| rise(from + size - 1 - x, from + size - after));
+        before.min(after)
+    }
 }
 
 /// One tile of a grid.
@@ -98,6 +118,14 @@ struct Tile {
     size: (usize, usize),
     /// Shares of rows and of columns of what comes out.
     shares: (Vec<f32>, Vec<f32>),
+}
+
+impl Tile {
+    /// The tile of `whole` `[c, t, h, w]`, of which one latent pixel is `factor` pixels.
+    fn of(&self, whole: &Tensor, factor: usize) -> Result<Tensor> {
+        let ((top, left), (height, width)) = (self.origin, self.size);
+        Ok(whole.narrow(2, top * factor, height * factor)?.narrow(3, left * factor, width * factor)?.contiguous()?)
+    }
 }
 
 /// The tiles of latents of `height` and `width`; `factor` is how many pixels of the output one latent pixel becomes.
@@ -157,14 +185,9 @@ impl<T: Kept> Canvas<T> {
         Ok(Self { numbers: vec![T::default(); count], size })
     }
 
-    /// Adds `piece` `[channels, n, h, w]` from frame `frame`, with its corner at `origin`.
-    fn add(
-        &mut self,
-        piece: &Tensor,
-        frame: usize,
-        origin: (usize, usize),
-        shares: &(Vec<f32>, Vec<f32>),
-    ) -> Result<()> {
+    /// Adds what came out of `tile`, `[channels, n, h, w]`, from frame `frame` on.
+    fn add(&mut self, piece: &Tensor, frame: usize, tile: &Tile, factor: usize) -> Result<()> {
+        let (origin, shares) = ((tile.origin.0 * factor, tile.origin.1 * factor), &tile.shares);
         let [channels, frames, height, width] = self.size;
         let (piece_channels, count, rows, columns) = piece.dims4()?;
         let fits = piece_channels == channels
@@ -218,38 +241,43 @@ pub(super) fn encode(
 ) -> Result<Tensor> {
     let factors = vae.factors();
     let (frames, height, width) = clip.size()?;
-    let (latents, rows, columns) = factors.latent_size(frames, height, width)?;
-    let tiles = tiles((rows, columns), factors.spatial, tiling, 1);
-    let total = tiles.len() * latents;
-    let mut canvas = None;
+    let (count, rows, columns) = factors.latent_size(frames, height, width)?;
+    let mut deep = vae.pass(Direction::Encode, Depth::Deep);
     let mut parts = vec![];
+    let tiles = tiles((rows, columns), factors.spatial, tiling, 1);
+    if tiles.len() == 1 {
+        let mut wide = vae.pass(Direction::Encode, Depth::Wide);
+        for (index, (from, length)) in chunks(count, factors.temporal).enumerate() {
+            progress(index, count)?;
+            let last = index + 1 == count;
+            let features = wide.next(&clip.frames(from, length)?.contiguous()?, last)?;
+            parts.push(deep.next(&features, last)?);
+        }
+        return Ok(Tensor::cat(&parts, 1)?);
+    }
+    let total = (tiles.len() + 1) * count;
+    let mut canvas = None;
     let mut device = Device::Cpu;
     for (number, tile) in tiles.iter().enumerate() {
-        let mut pass = vae.encoding();
-        for (index, (from, count)) in chunks(latents, factors.temporal).enumerate() {
-            progress(number * latents + index, total)?;
-            let frames = clip.frames(from, count)?;
-            let frames = frames
-                .narrow(2, tile.origin.0 * factors.spatial, tile.size.0 * factors.spatial)?
-                .narrow(3, tile.origin.1 * factors.spatial, tile.size.1 * factors.spatial)?
-                .contiguous()?;
-            let latent = pass.next(&frames, index + 1 == latents)?;
-            if tiles.len() == 1 {
-                parts.push(latent);
-                continue;
-            }
-            device = latent.device().clone();
+        let mut wide = vae.pass(Direction::Encode, Depth::Wide);
+        for (index, (from, length)) in chunks(count, factors.temporal).enumerate() {
+            progress(number * count + index, total)?;
+            let frames = tile.of(&clip.frames(from, length)?, factors.spatial)?;
+            let features = wide.next(&frames, index + 1 == count)?;
+            device = features.device().clone();
             let canvas = match &mut canvas {
                 Some(canvas) => canvas,
-                None => canvas.insert(Canvas::<f32>::new([factors.channels, latents, rows, columns])?),
+                None => canvas.insert(Canvas::<f32>::new([features.dim(0)?, count, rows, columns])?),
             };
-            canvas.add(&latent, index, tile.origin, &tile.shares)?;
+            canvas.add(&features, index, tile, 1)?;
         }
     }
-    match canvas {
-        Some(canvas) => Ok(canvas.frames(0, latents)?.to_device(&device)?),
-        None => Ok(Tensor::cat(&parts, 1)?),
+    let canvas = canvas.ok_or_else(|| Error::internal("a clip without frames"))?;
+    for index in 0..count {
+        progress(tiles.len() * count + index, total)?;
+        parts.push(deep.next(&canvas.frames(index, 1)?.to_device(&device)?, index + 1 == count)?);
     }
+    Ok(Tensor::cat(&parts, 1)?)
 }
 
 /// Decodes latents `[z, t, h, w]` and hands out frames `[3, n, H, W]` in order, as soon as they are finished.
@@ -265,31 +293,32 @@ pub(super) fn decode(
     if channels != factors.channels || count == 0 {
         return Err(Error::internal("latents of another autoencoder"));
     }
+    let mut deep = vae.pass(Direction::Decode, Depth::Deep);
     let tiles = tiles((rows, columns), factors.spatial, tiling, factors.spatial);
-    let total = tiles.len() * count;
-    let mut canvas = match tiles.len() {
-        1 => None,
-        _ => {
-            let frames = 1 + factors.temporal * (count - 1);
-            Some(Canvas::<i16>::new([3, frames, rows * factors.spatial, columns * factors.spatial])?)
+    if tiles.len() == 1 {
+        let mut wide = vae.pass(Direction::Decode, Depth::Wide);
+        for index in 0..count {
+            progress(index, count)?;
+            let last = index + 1 == count;
+            let features = deep.next(&latents.narrow(1, index, 1)?.contiguous()?, last)?;
+            sink(wide.next(&features, last)?)?;
         }
-    };
+        return Ok(());
+    }
+    let total = (tiles.len() + 1) * count;
+    let mut features = vec![];
+    for index in 0..count {
+        progress(index, total)?;
+        features.push(deep.next(&latents.narrow(1, index, 1)?.contiguous()?, index + 1 == count)?);
+    }
+    drop(deep);
+    let frames = 1 + factors.temporal * (count - 1);
+    let mut canvas = Canvas::<i16>::new([3, frames, rows * factors.spatial, columns * factors.spatial])?;
     for (number, tile) in tiles.iter().enumerate() {
-        let mut pass = vae.decoding();
-        for (index, (from, length)) in chunks(count, factors.temporal).enumerate() {
-            progress(number * count + index, total)?;
-            let latent = latents
-                .narrow(1, index, 1)?
-                .narrow(2, tile.origin.0, tile.size.0)?
-                .narrow(3, tile.origin.1, tile.size.1)?
-                .contiguous()?;
-            let frames = pass.next(&latent, index + 1 == count)?;
-            let Some(canvas) = &mut canvas else {
-                sink(frames)?;
-                continue;
-            };
-            let origin = (tile.origin.0 * factors.spatial, tile.origin.1 * factors.spatial);
-            canvas.add(&frames, from, origin, &tile.shares)?;
+        let mut wide = vae.pass(Direction::Decode, Depth::Wide);
+        for ((index, features), (from, length)) in features.iter().enumerate().zip(chunks(count, factors.temporal)) {
+            progress((number + 1) * count + index, total)?;
+            canvas.add(&wide.next(&tile.of(features, 1)?, index + 1 == count)?, from, tile, factors.spatial)?;
             if number + 1 == tiles.len() {
                 sink(canvas.frames(from, length)?)?;
             }

@@ -6,7 +6,7 @@
 
 use super::config::VaeConfig;
 use super::plan::{LevelPlan, ResamplePlan, TowerPlan, Widths, decoder, encoder};
-use super::tiling::{Axis, Tiling};
+use super::tiling::{Axis, Depth, Tiling};
 
 /// Bytes of a float32.
 const NUMBER: u64 = 4;
@@ -23,23 +23,31 @@ impl VaeConfig {
 
     /// Bytes of work while a clip of these frames, height and width is decoded.
     pub(crate) fn decode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
+        let plan = decoder(self);
         let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
-        let tower = tile.tower(&decoder(self), 1);
-        if (clip.rows, clip.columns) == (tile.rows, tile.columns) {
-            return tower;
+        if !clip.is_cut(&tile) {
+            return clip.work(&plan, 1, &[Depth::Deep, Depth::Wide]);
         }
-        // The canvas, and the frames of one chunk that are handed out.
-        tower + clip.pixels() * COLOURS * (clip.frames() * KEPT + clip.temporal.min(clip.frames()) * NUMBER)
+        // The frames on the canvas, and those of one chunk that are handed out.
+        let frames = clip.pixels() * COLOURS * (clip.frames() * KEPT + clip.chunk() * NUMBER);
+        let deep = clip.work(&plan, 1, &[Depth::Deep]);
+        let wide = tile.work(&plan, 1, &[Depth::Wide]) + frames;
+        deep.max(wide) + clip.features(plan.middle)
     }
 
     /// Bytes of work while a clip of these frames, height and width is encoded.
     pub(crate) fn encode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
+        let plan = encoder(self);
         let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
-        let chunk = clip.temporal.min(clip.frames());
-        let latents = clip.rows * clip.columns * clip.latents * self.z_dim as u64 * NUMBER;
-        // The frames of one chunk as the clip hands them out, and once more as a tile and in its first layer's order.
-        let frames = chunk * COLOURS * NUMBER * (clip.pixels() + 2 * tile.pixels());
-        tile.tower(&encoder(self), chunk) + frames + latents
+        let latents = clip.features(self.z_dim);
+        // Those of a chunk as the clip hands them out, and as a tile or in its first layer's order.
+        let frames = clip.chunk() * COLOURS * NUMBER * (clip.pixels() + tile.pixels());
+        if !clip.is_cut(&tile) {
+            return clip.work(&plan, clip.chunk(), &[Depth::Wide, Depth::Deep]) + frames + latents;
+        }
+        let wide = tile.work(&plan, clip.chunk(), &[Depth::Wide]) + frames;
+        let deep = clip.work(&plan, 1, &[Depth::Deep]) + latents;
+        deep.max(wide) + clip.features(plan.middle)
     }
 }
 
@@ -68,20 +76,39 @@ impl Grid {
         }
     }
 
+    fn is_cut(&self, tile: &Self) -> bool {
+        (self.rows, self.columns) != (tile.rows, tile.columns)
+    }
+
     fn frames(&self) -> u64 {
         1 + self.temporal * (self.latents - 1)
+    }
+
+    /// Frames of the longest chunk.
+    fn chunk(&self) -> u64 {
+        self.temporal.min(self.frames())
     }
 
     fn pixels(&self) -> u64 {
         self.rows * self.columns * self.spatial * self.spatial
     }
 
-    /// Bytes of one direction that begins with chunks of `frames` frames.
-    fn tower(&self, plan: &TowerPlan, frames: u64) -> u64 {
-        let scale = if plan.up { 1 } else { self.scale };
+    /// Bytes of so many channels at the size of latents.
+    fn features(&self, channels: usize) -> u64 {
+        self.latents * self.rows * self.columns * channels as u64 * NUMBER
+    }
+
+    /// Bytes of some layers of one direction, whose chunks begin with `frames` frames.
+    fn work(&self, plan: &TowerPlan, frames: u64, depths: &[Depth]) -> u64 {
+        let scale = if plan.up || !depths.contains(&Depth::Wide) { 1 } else { self.scale };
         let size = Size { frames, rows: self.rows * scale, columns: self.columns * scale };
         let mut walk = Walk { size, alone: self.latents == 1, held: 0, moments: vec![] };
-        walk.tower(plan);
+        for depth in depths {
+            match depth {
+                Depth::Deep => walk.deep(plan),
+                Depth::Wide => walk.wide(plan),
+            }
+        }
         walk.peak(self.latents)
     }
 }
@@ -132,18 +159,34 @@ impl Walk {
         self.moments.push(Moment { work: self.held + work, tail: (self.size.frame(channels), 1, 2) });
     }
 
-    fn tower(&mut self, plan: &TowerPlan) {
-        let (inputs, outputs) = plan.input;
-        self.causal(self.size.bytes(inputs) + self.size.bytes(outputs), inputs);
+    fn deep(&mut self, plan: &TowerPlan) {
         if plan.up {
+            self.first(plan);
             self.middle(plan.middle);
+        } else {
+            self.middle(plan.middle);
+            self.last(plan);
+        }
+    }
+
+    fn wide(&mut self, plan: &TowerPlan) {
+        if !plan.up {
+            self.first(plan);
         }
         for level in &plan.levels {
             self.level(level, plan.up);
         }
-        if !plan.up {
-            self.middle(plan.middle);
+        if plan.up {
+            self.last(plan);
         }
+    }
+
+    fn first(&mut self, plan: &TowerPlan) {
+        let (inputs, outputs) = plan.input;
+        self.causal(self.size.bytes(inputs) + self.size.bytes(outputs), inputs);
+    }
+
+    fn last(&mut self, plan: &TowerPlan) {
         let (inputs, outputs) = plan.output;
         self.moment(2 * self.size.bytes(inputs));
         self.causal(self.size.bytes(inputs) + self.size.bytes(outputs), inputs);
@@ -164,7 +207,7 @@ impl Walk {
             self.resample(resample, up);
             let output = self.size.bytes(outputs);
             if plan.shortcut && up {
-                self.moment(output + 3 * output / frames.max(1));
+                self.moment(output + 2 * output / frames.max(1));
             } else if plan.shortcut {
                 self.moment(input + 3 * output);
             }
@@ -220,19 +263,24 @@ impl Walk {
 
     /// The widest moment of a clip of so many chunks, with all that is remembered between them.
     fn peak(&self, chunks: u64) -> u64 {
-        let after_later = |moment: &Moment| moment.tail.0 * moment.tail.2;
         let after_first = |moment: &Moment| moment.tail.0 * moment.tail.1;
+        let after_later = |moment: &Moment| moment.tail.0 * moment.tail.2;
         let all: u64 = self.moments.iter().map(after_later).sum();
+        // What the layers from this one on remember of the first chunk, and what those before it remember of later ones.
         let mut first: u64 = self.moments.iter().map(after_first).sum();
+        let mut later = 0;
         let mut most = 0;
         for moment in &self.moments {
+            let own = after_later(moment);
+            // In the last chunk each layer gives back what it remembered; before that, it has the old and the new at once.
             let remembered = match chunks {
                 1 => 0,
-                // In the second and last chunk each layer gives back what it remembered of the first.
                 2 => first,
-                _ => all + after_later(moment),
+                3 => (later + own + first).max(all - later),
+                _ => all + own,
             };
             first -= after_first(moment);
+            later += own;
             most = most.max(moment.work + remembered);
         }
         most

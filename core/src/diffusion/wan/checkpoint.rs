@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::memory;
-use super::model::{Model, Residency};
+use super::model::Model;
 use super::shape::TransformerShape;
 use super::variant::{Kind, Piece, Recognised};
 use crate::diffusion::control::Control;
@@ -16,7 +16,7 @@ use crate::diffusion::sample::{Guidance, SamplerName, Schedule, Spacing};
 use crate::diffusion::text::{PromptTokenizer, T5Config};
 use crate::diffusion::vae::VaeConfig;
 use crate::diffusion::vision::{ClipVisionConfig, ImageProcessor};
-use crate::diffusion::weights::{Inventory, Keep, ModelFiles, Place};
+use crate::diffusion::weights::{Inventory, ModelFiles, Place};
 use crate::error::{Error, Result};
 
 /// Numbers below which a model is computed in float32 on every device: nothing is gained by less.
@@ -187,7 +187,6 @@ impl Files {
         Place {
             device: device.clone(),
             compute: if small || device.is_cpu() { DType::F32 } else { DType::BF16 },
-            keep: if small { Keep::Packed } else { Keep::Stored },
         }
     }
 }

@@ -15,8 +15,8 @@ use super::block::{Block, BlockContext, ControlBlock, Keys};
 use super::shape::TransformerShape;
 pub(crate) use super::times::Plan;
 use super::times::{TimeEmbedding, rotation};
-use crate::diffusion::nn::{Activation, Linear, Rotation, layer_norm};
-use crate::diffusion::place::Blocks;
+use crate::diffusion::nn::{Activation, Linear, layer_norm};
+use crate::diffusion::place::{Blocks, HoldsWeights};
 use crate::diffusion::weights::Scope;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -144,11 +144,6 @@ impl Transformer {
             config: config.clone(),
             device: scope.place().device.clone(),
         })
-    }
-
-    /// The sizes that it was read with.
-    pub(crate) fn config(&self) -> &TransformerShape {
-        &self.config
     }
 
     /// Text states `[text, text_dim]` of one prompt, padded as the model expects, and image tokens `[tokens, image_dim]`
@@ -291,6 +286,15 @@ impl Transformer {
             .permute(vec![6, 0, 3, 1, 4, 2, 5])?
             .reshape((self.config.out_channels, gt * pt, gh * ph, gw * pw))?
             .to_dtype(DType::F32)?)
+    }
+}
+
+impl HoldsWeights for Transformer {
+    fn bytes(&self) -> u64 {
+        let blocks = self.blocks.resident().iter().map(Block::bytes).sum::<u64>();
+        let control = self.control_blocks.resident().iter().map(ControlBlock::bytes).sum::<u64>();
+        let ends = [&self.patch, &self.output].into_iter().chain(&self.text).chain(&self.control_patch);
+        blocks + control + ends.map(Linear::bytes).sum::<u64>() + self.time.bytes()
     }
 }
 

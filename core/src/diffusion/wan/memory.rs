@@ -42,18 +42,18 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
         let work = tokens * image.config.intermediate_size.max(tokens as usize * 4) as u64 * NUMBER * 4;
         stretches.push(whole("the image encoder", &image.tensors, work));
     }
-    let piece = &files.recognised.vae;
-    let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
-    let clip = (frames * height * width * 3) as u64 * NUMBER;
-    let work = 0;
+    let vae = &files.recognised.vae;
+    let size = (request.num_frames as usize, request.height as usize, request.width as usize);
+    let tiling = tiling(size.1, size.2);
     // Computed in float32, whatever the file holds.
-    let weights = piece.tensors.elements() * NUMBER;
-    let decoder = Stretch { name: "the autoencoder", weights, least: weights, work: work + clip + BASE };
+    let weights = vae.tensors.elements() * NUMBER;
+    let stretch = |work| Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE };
     if !request.given.is_empty() || matches!(request.start, Start::Picture { .. }) {
-        stretches.push(decoder);
+        stretches.push(stretch(vae.config.encode_bytes(size, tiling)));
     }
     stretches.extend(transformer(files, request));
-    stretches.push(decoder);
+    let frames = (size.0 * size.1 * size.2 * 3) as u64;
+    stretches.push(stretch(vae.config.decode_bytes(size, tiling) + frames));
     Needs { stretches }
 }
 

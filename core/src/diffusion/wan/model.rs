@@ -12,12 +12,12 @@ use super::checkpoint::Files;
 use super::denoiser::Transformer;
 use super::shape::TransformerShape;
 use crate::diffusion::control::{Control, Stage, Unwatched};
-use crate::diffusion::place::{Blocks, Reader, Slot};
+use crate::diffusion::place::{Blocks, HoldsWeights, Reader, Slot};
 use crate::diffusion::sample::Expert;
 use crate::diffusion::text::{PromptTokenizer, TextEncoder};
 use crate::diffusion::vae::{Autoencoder, Clip, Tiling, Vae};
 use crate::diffusion::vision::ClipVision;
-use crate::diffusion::weights::{Keep, Loading, Place, Scope, Tensors};
+use crate::diffusion::weights::{Loading, Place, Scope, Tensors};
 use crate::error::{Error, Result};
 
 /// The parts of a model that can be in memory at one time.
@@ -29,6 +29,18 @@ pub(super) enum Residency {
     OneByOne,
     /// One, and of the transformer one block.
     Streamed,
+}
+
+impl HoldsWeights for Vae {
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
+}
+
+impl HoldsWeights for ClipVision {
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
 }
 
 /// A part, for saying which may stay.
@@ -83,11 +95,8 @@ impl Model {
 
     /// Bytes of all weights that are in memory.
     pub(super) fn loaded_bytes(&self) -> u64 {
-        let unpacked = self.place.keep == Keep::Packed;
-        let experts: u64 = self.experts.iter().map(|expert| expert.bytes(unpacked)).sum();
-        let image = self.image.as_ref().map_or(0, |image| image.bytes(unpacked));
-        // The autoencoder computes in float32, so its weights are that too.
-        self.text.bytes(unpacked) + image + self.vae.bytes(true) + experts
+        let experts: u64 = self.experts.iter().map(Slot::bytes).sum();
+        self.text.bytes() + self.image.as_ref().map_or(0, Slot::bytes) + self.vae.bytes() + experts
     }
 
     /// The text encoder, loaded.

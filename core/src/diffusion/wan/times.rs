@@ -51,6 +51,11 @@ impl TimeEmbedding {
         })
     }
 
+    /// Bytes of weights.
+    pub(super) fn bytes(&self) -> u64 {
+        self.layers.iter().chain([&self.projection]).map(Linear::bytes).sum()
+    }
+
     /// The times of a walk for a state of `tokens` rows. `given` are rows at the front that stand for a given frame, and
     /// the share of every time that is theirs: 0 where the frame is held whole.
     pub(super) fn steps(&self, times: &[f64], tokens: usize, given: Option<(usize, f64)>) -> Result<Vec<StepTimes>> {

@@ -34,7 +34,7 @@ pub(crate) use inventory::{Expert, Experts, Found, Inventory, Vocabulary};
 pub(crate) use layout::{Dim, Layout, Network, Part, Rule, Tensors};
 pub(crate) use metadata::Metadata;
 pub(crate) use scale::Scale;
-pub(crate) use scope::{Keep, Loading, Place, Scope};
+pub(crate) use scope::{Loading, Place, Scope};
 pub(crate) use source::Source;
 pub(crate) use stored::Stored;
 

@@ -22,23 +22,13 @@ pub(crate) struct Place {
     pub(crate) device: Device,
     /// What matrices are multiplied in: float32 or bfloat16.
     pub(crate) compute: DType,
-    /// How the CPU keeps matrices.
-    pub(crate) keep: Keep,
-}
-
-/// How the CPU keeps the matrices of linear layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// As float32, laid out for the processor once: fastest for small models.
-    Packed,
-    /// In the precision of the file, decoded while they are used.
-    Stored,
 }
 
 impl Place {
     /// The CPU in float32.
-    pub(crate) fn cpu(keep: Keep) -> Self {
-        Self { device: Device::Cpu, compute: DType::F32, keep }
+    #[cfg(test)]
+    pub(crate) fn cpu() -> Self {
+        Self { device: Device::Cpu, compute: DType::F32 }
     }
 }
 

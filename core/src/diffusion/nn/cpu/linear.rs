@@ -1,8 +1,8 @@
 //! Linear layers on the CPU, with bias and activation done while results are in registers.
 //!
-//! A matrix is either packed once at loading, which small models can afford, or stays in the file's precision and is decoded
-//! and packed a few hundred rows at a time while it is used. Both give the same bits: each output is one sum in the order of
-//! the inputs, whatever the matrix is kept as.
+//! A matrix stays in the file's precision and is decoded and packed a few hundred rows at a time while it is used, which is no
+//! slower than weights that were unpacked once: what is decoded is still in cache when it is multiplied. Each output is one
+//! sum in the order of the inputs.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
@@ -20,58 +20,16 @@ const DECODED: usize = 16 * WIDTH;
 /// Rows of the input that stay in cache while they meet the decoded outputs.
 const ROWS: usize = 48;
 
-/// A weight `[outputs, inputs]`.
+/// A weight `[outputs, inputs]`, kept as its file keeps it.
 #[derive(Debug)]
-pub(in super::super) enum CpuMatrix {
-    /// Packed as float32.
-    Packed(Panels),
-    /// As the file keeps it, `[outputs, inputs]`.
-    Stored(Stored),
-}
+pub(in super::super) struct CpuMatrix(pub(in super::super) Stored);
 
 impl CpuMatrix {
-    /// Packs a weight of two axes as float32.
-    pub(in super::super) fn pack(stored: &Stored) -> crate::Result<Self> {
-        let (outputs, inputs) = size(stored);
-        let mut panels = Panels::default();
-        panels.pack_fetched(outputs, inputs, |from, rows| stored.decode(from * inputs, rows))?;
-        Ok(Self::Packed(panels))
-    }
-
-    /// Outputs and inputs.
-    pub(in super::super) fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Packed(panels) => (panels.width(), panels.depth()),
-            Self::Stored(stored) => size(stored),
+    fn size(&self) -> (usize, usize) {
+        match *self.0.shape() {
+            [outputs, inputs] => (outputs, inputs),
+            _ => (0, 0),
         }
-    }
-
-    /// Bytes that it holds.
-    pub(in super::super) fn bytes(&self) -> u64 {
-        match self {
-            Self::Packed(panels) => panels.bytes(),
-            Self::Stored(stored) => stored.file_bytes(),
-        }
-    }
-
-    /// All numbers, row by row.
-    pub(in super::super) fn decoded(&self) -> crate::Result<Vec<f32>> {
-        let (outputs, inputs) = self.size();
-        match self {
-            Self::Packed(panels) => Ok((0..outputs).flat_map(|output| panels.column(output)).collect()),
-            Self::Stored(stored) => {
-                let mut values = vec![0f32; outputs * inputs];
-                stored.decode(0, &mut values)?;
-                Ok(values)
-            }
-        }
-    }
-}
-
-fn size(stored: &Stored) -> (usize, usize) {
-    match *stored.shape() {
-        [outputs, inputs] => (outputs, inputs),
-        _ => (0, 0),
     }
 }
 
@@ -91,18 +49,14 @@ impl Product<'_> {
         }
         let data = &input.as_slice::<f32>()?[start..end];
         let mut out = vec![0f32; rows * width];
-        match self.matrix {
-            CpuMatrix::Packed(panels) => self.multiply(data, panels, bias, &mut out, (width, 0)),
-            CpuMatrix::Stored(stored) => {
-                let mut panels = Panels::default();
-                for from in (0..width).step_by(DECODED) {
-                    let count = DECODED.min(width - from);
-                    let decode = |row: usize, place: &mut [f32]| stored.decode((from + row) * depth, place);
-                    panels.pack_fetched(count, depth, decode).map_err(candle_core::Error::wrap)?;
-                    let bias = bias.get(from..from + count).unwrap_or_default();
-                    self.multiply(data, &panels, bias, &mut out, (width, from));
-                }
-            }
+        let stored = &self.matrix.0;
+        let mut panels = Panels::default();
+        for from in (0..width).step_by(DECODED) {
+            let count = DECODED.min(width - from);
+            let decode = |row: usize, place: &mut [f32]| stored.decode((from + row) * depth, place);
+            panels.pack_fetched(count, depth, decode).map_err(candle_core::Error::wrap)?;
+            let bias = bias.get(from..from + count).unwrap_or_default();
+            self.multiply(data, &panels, bias, &mut out, (width, from));
         }
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }

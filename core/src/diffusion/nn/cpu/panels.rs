@@ -76,17 +76,6 @@ impl Panels {
         self.width
     }
 
-    /// Bytes that it holds.
-    pub(super) fn bytes(&self) -> u64 {
-        (self.data.len() * size_of::<f32>()) as u64
-    }
-
-    /// Column `column`, top to bottom.
-    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = f32> {
-        let panel = &self.data[column / WIDTH * self.depth * WIDTH..][..self.depth * WIDTH];
-        panel.iter().skip(column % WIDTH).step_by(WIDTH).copied()
-    }
-
     /// Rows of the matrix.
     pub(super) fn depth(&self) -> usize {
         self.depth

@@ -33,7 +33,7 @@ impl Charsmap {
         let damaged = || unusable("the character map of a tokenizer is damaged");
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
         let length = u32::from_le_bytes(*length) as usize;
-        let (units, text) = rest.split_at_checked(length).filter(|_| length % 4 == 0).ok_or_else(damaged)?;
+        let (units, text) = rest.split_at_checked(length).filter(|_| length.is_multiple_of(4)).ok_or_else(damaged)?;
         let units = units.as_chunks::<4>().0.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
         let text = std::str::from_utf8(text).map_err(|_| damaged())?.to_owned();
         Ok(Self { units, text })

@@ -109,9 +109,9 @@ fn prefix(step: &Value, spaces: Spaces) -> Option<Prefix> {
 /// The id of the one token that a `TemplateProcessing` step puts after the text.
 fn end(step: &Value) -> Option<u32> {
     let [text, token] = step["single"].as_array()?.as_slice() else { return None };
-    let name = token["SpecialToken"]["id"].as_str()?;
-    let [id] = step["special_tokens"][name]["ids"].as_array()?.as_slice() else { return None };
-    let valid = step["type"] == "TemplateProcessing" && text["Sequence"]["id"] == "A";
+    let name = token.pointer("/SpecialToken/id")?.as_str()?;
+    let [id] = step.get("special_tokens")?.get(name)?.get("ids")?.as_array()?.as_slice() else { return None };
+    let valid = step["type"] == "TemplateProcessing" && *text.pointer("/Sequence/id")? == "A";
     u32::try_from(id.as_u64()?).ok().filter(|_| valid)
 }
 

@@ -125,8 +125,13 @@ impl TransformerShape {
             ("freq_dim", fields.freq_dim, self.freq_dim),
             ("ffn_dim", fields.ffn_dim, self.ffn_dim),
             ("num_layers", fields.num_layers, self.num_layers),
-            ("image_dim", fields.image_dim, self.image_dim.unwrap_or(0)),
-            ("added_kv_proj_dim", fields.added_kv_proj_dim, self.added_kv_proj_dim.unwrap_or(0)),
+            // Published files of variants without image tokens say sizes of them all the same.
+            ("image_dim", fields.image_dim.filter(|_| self.image_dim.is_some()), self.image_dim.unwrap_or(0)),
+            (
+                "added_kv_proj_dim",
+                fields.added_kv_proj_dim.filter(|_| self.added_kv_proj_dim.is_some()),
+                self.added_kv_proj_dim.unwrap_or(0),
+            ),
             ("pos_embed_seq_len", fields.pos_embed_seq_len, self.pos_embed_seq_len.unwrap_or(0)),
             ("vace_in_channels", fields.vace_in_channels, self.vace_in_channels),
             ("vace_in_dim", fields.vace_in_dim, self.vace_in_channels),

@@ -13,13 +13,13 @@ fn resident_and_streamed_models_give_the_same_bits() {
         assemble(variant, place.path());
         let checkpoint = inspect(place.path()).unwrap();
         let request = request_of(&cases.variants[variant].cases[case], &cases, &images);
-        let generate = |residency, keep| {
-            let mut model = load_as(&checkpoint, Place::cpu(keep), residency);
+        let generate = |residency| {
+            let mut model = load_as(&checkpoint, Place::cpu(), residency);
             model.generate(&request, &mut Silent).unwrap()
         };
-        let whole = generate(Residency::Together, Keep::Packed);
-        for residency in [Residency::Together, Residency::OneByOne, Residency::Streamed] {
-            assert!(generate(residency, Keep::Stored) == whole, "{variant} {residency:?}");
+        let whole = generate(Residency::Together);
+        for residency in [Residency::OneByOne, Residency::Streamed] {
+            assert!(generate(residency) == whole, "{variant} {residency:?}");
         }
     }
 }
@@ -55,10 +55,9 @@ fn two_hundred_cycles() {
     assemble("t2v_a14b", place.path());
     let checkpoint = inspect(place.path()).unwrap();
     let request = Request { steps: 2, ..request("a cat") };
-    let cycle = |keep: usize| {
-        let place = if keep % 2 == 0 { Keep::Packed } else { Keep::Stored };
-        let mut model = load_as(&checkpoint, Place::cpu(place), Residency::Together);
-        if keep % 10 == 0 {
+    let cycle = |index: usize| {
+        let mut model = load_as(&checkpoint, Place::cpu(), Residency::Together);
+        if index % 10 == 0 {
             model.generate(&request, &mut Silent).unwrap();
         }
         // Ended while it loads.

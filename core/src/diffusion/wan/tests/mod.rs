@@ -19,7 +19,7 @@ use super::model::{Model, Residency};
 use crate::diffusion::control::{Control, Stage};
 use crate::diffusion::family::Sampling;
 use crate::diffusion::request::{Frames, Request, Start};
-use crate::diffusion::weights::{Keep, ModelFiles, Place};
+use crate::diffusion::weights::{ModelFiles, Place};
 use crate::error::Result;
 
 pub(super) struct Silent;
@@ -70,7 +70,7 @@ pub(super) fn inspect(folder: &Path) -> Result<WanCheckpoint> {
 
 /// A model of the checkpoint on the CPU, whole.
 pub(super) fn load(checkpoint: &WanCheckpoint) -> Model {
-    load_as(checkpoint, Place::cpu(Keep::Stored), Residency::Together)
+    load_as(checkpoint, Place::cpu(), Residency::Together)
 }
 
 pub(super) fn load_as(checkpoint: &WanCheckpoint, place: Place, residency: Residency) -> Model {

@@ -38,7 +38,7 @@ fn checkpoint() -> WanCheckpoint {
 }
 
 fn tiny() -> Model {
-    load_as(&checkpoint(), Place::cpu(Keep::Packed), Residency::Together)
+    load_as(&checkpoint(), Place::cpu(), Residency::Together)
 }
 
 #[test]
@@ -203,19 +203,6 @@ fn same_bytes_for_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         assert!(pool.install(generate) == here, "{threads} threads gave other frames");
     }
-}
-
-#[test]
-fn packed_and_stored_weights_give_the_same_bits() {
-    let request = Request {
-        width: 48,
-        num_frames: 5,
-        steps: 2,
-        guidance_scale: 3.0,
-        ..request("a small blue triangle on a black background")
-    };
-    let mut stored = load(&checkpoint());
-    assert!(tiny().generate(&request, &mut Silent).unwrap() == stored.generate(&request, &mut Silent).unwrap());
 }
 
 #[test]

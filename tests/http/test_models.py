@@ -1,0 +1,360 @@
+"""`anisora` from split files and `phr00t` from one file: every mode and parameter, what is refused, and what is missing.
+
+Most weights here are drawn at random: they show that a parameter counts, not what it does to a picture. Where that
+matters, the trained tiny model is in their place.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SCRAPE_TOKEN, Server, failure, over_sockets, serving
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
+
+import wan_files
+from clips import Clip, distance, frames, probe
+from wan_cases import BLUE, BOTH, COUNTS, MODES, PROMPT, RED, SIZE, STILL, STRENGTHS, Parameters, Still, Strength, given
+
+EVERY_MODE = [(model, mode) for model, modes in MODES.items() for mode in modes]
+
+
+@contextlib.contextmanager
+def studio(place: Path, fill: Callable[[Path], object]) -> Iterator[Server]:
+    """A server with the models that `fill` puts into its folder."""
+    models = place / "models"
+    models.mkdir()
+    fill(models)
+    settings = {"catalog": str(wan_files.catalog(place / "catalog.json")), "models_dir": str(models)}
+    with serving(place / "data", settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with weights that are drawn at random."""
+
+    def fill(models: Path) -> None:
+        wan_files.split_files(models / "anisora")
+        wan_files.one_file(models / "phr00t" / "rapid-mega.safetensors", "vace")
+
+    with studio(tmp_path_factory.mktemp("drawn"), fill) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with weights that are trained."""
+
+    def fill(models: Path) -> None:
+        wan_files.trained(models / "anisora", experts=2)
+        wan_files.trained(models / "phr00t", experts=1)
+
+    with studio(tmp_path_factory.mktemp("trained"), fill) as running:
+        yield running
+
+
+def sent(value: Any) -> Any:
+    """What is asked for, with pictures as data URIs."""
+    if isinstance(value, bytes):
+        return "data:image/png;base64," + base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: sent(part) for name, part in value.items()}
+    return [sent(part) for part in value] if isinstance(value, list) else value
+
+
+def request(model: str, mode: str = "t2v", **more: Any) -> Parameters:
+    whole: Parameters = sent({"model": model, "mode": mode, "prompt": PROMPT, "seed": 1, **MODES[model][mode], **more})
+    return whole
+
+
+def run(server: Server, model: str, mode: str = "t2v", **more: Any) -> dict[str, Any]:
+    """How a task ends."""
+    return server.finish(server.submit(**request(model, mode, **more)))
+
+
+def clip(server: Server, model: str, mode: str = "t2v", **more: Any) -> bytes:
+    done = run(server, model, mode, **more)
+    assert done["status"] == "done", done
+    return server.client.get(done["result_url"]).content
+
+
+def refused(server: Server, body: Parameters, status: int, code: str) -> dict[str, str]:
+    """Asserts that a submission is refused and stored nowhere."""
+
+    def tasks() -> list[str]:
+        answer = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"})
+        return [line for line in answer.text.splitlines() if line.startswith("must_tasks{")]
+
+    before = tasks()
+    answer = failure(server.client.post("/generate", json=body), status, code)
+    assert tasks() == before
+    return answer
+
+
+def listed(server: Server, model: str) -> dict[str, Any]:
+    models: list[dict[str, Any]] = server.client.get("/models").json()["models"]
+    return next(entry for entry in models if entry["id"] == model)
+
+
+# Modes and parameters.
+
+
+def test_both_are_available_in_all_their_modes(drawn: Server) -> None:
+    for model, modes in MODES.items():
+        entry = listed(drawn, model)
+        assert (entry["available"], entry["modes"]) == (True, list(modes)), entry
+        assert "unavailable_reason" not in entry
+
+
+@pytest.mark.parametrize(("model", "mode"), EVERY_MODE)
+def test_every_mode(drawn: Server, model: str, mode: str) -> None:
+    done = run(drawn, model, mode)
+    assert (done["status"], done["mode"], done["seed"], done["progress"]) == ("done", mode, 1, 100), done
+    made = drawn.client.get(done["result_url"]).content
+    count = MODES[model][mode].get("num_frames", 5)
+    assert probe(made) == Clip("h264", (wan_files.SMALL, wan_files.SMALL), count, "16/1")
+    assert clip(drawn, model, mode) == made, "the same seed gives the same bytes"
+
+
+@pytest.mark.parametrize(("model", "mode", "more"), COUNTS)
+def test_what_is_asked_for_counts(drawn: Server, model: str, mode: str, more: Parameters) -> None:
+    assert clip(drawn, model, mode, **more) != clip(drawn, model, mode)
+
+
+@pytest.mark.parametrize("model", MODES)
+def test_size_length_rate_and_container(drawn: Server, model: str) -> None:
+    made = clip(drawn, model, width=64, height=48, num_frames=9, fps=24, output_format="webm")
+    assert probe(made) == Clip("av1", (64, 48), 9, "24/1")
+
+
+def test_the_negative_prompt_counts_above_guidance_1(drawn: Server) -> None:
+    avoided = {"negative_prompt": "a green cross"}
+    for model in MODES:
+        assert clip(drawn, model, **avoided) == clip(drawn, model)
+    assert clip(drawn, "anisora", guidance_scale=3.0, **avoided) != clip(drawn, "anisora", guidance_scale=3.0)
+
+
+def test_what_the_weights_were_distilled_for_is_fixed(drawn: Server) -> None:
+    for model, name, value in [("anisora", "steps", 7), ("phr00t", "steps", 5), ("phr00t", "cfg_scale", 2.0)]:
+        assert name in refused(drawn, request(model, **{name: value}), 422, "validation_error")["detail"]
+
+
+def test_given_frames_move_to_the_places_that_the_model_knows(drawn: Server) -> None:
+    def at(*places: int) -> bytes:
+        pictures = [given(place, image) for place, image in zip(places, (RED, BLUE), strict=True)]
+        return clip(drawn, "anisora", "arbitrary_frame", arbitrary_frames=pictures)
+
+    assert at(3, 13) == at(0, 16)
+    assert at(8, 20) != at(8, 16), "the last frame stays where it is"
+
+
+def test_two_frames_for_one_place_are_refused(drawn: Server) -> None:
+    pictures = [given(7, RED), given(9, BLUE)]
+    answer = refused(drawn, request("anisora", "arbitrary_frame", arbitrary_frames=pictures), 422, "validation_error")
+    assert "the frames 7 and 9 are given, and both belong at frame 8" in answer["detail"]
+
+
+@pytest.mark.parametrize("case", STRENGTHS, ids=lambda case: f"{case.model}-{case.name}")
+def test_a_frame_is_nearer_to_its_picture_the_more_firmly_it_is_held(trained: Server, case: Strength) -> None:
+    (picture,) = frames(case.picture)
+    made = [clip(trained, case.model, case.mode, **SIZE, **case.request(value)) for value in case.values]
+    distances = [distance(frames(one)[case.frame], picture) for one in made]
+    assert distances == sorted(distances, reverse=True), distances
+    assert distances[0] > distances[-1] + 0.5, distances
+
+
+@pytest.mark.parametrize("case", STILL, ids=lambda case: f"{case.model}-{case.mode}")
+def test_a_clip_is_nearer_to_the_still_picture_the_lower_the_denoising_strength(trained: Server, case: Still) -> None:
+    def at(value: float, **more: Any) -> bytes:
+        return clip(trained, case.model, case.mode, **{**SIZE, **case.parameters, "denoising_strength": value, **more})
+
+    still = at(0)
+    assert at(0, seed=2, prompt="a green cross") == still, "nothing but the picture is left"
+    for frame, picture in zip(frames(still), case.pictures, strict=True):
+        assert distance(frame, frames(picture)[0]) < 8
+    distances = [distance(b"".join(frames(at(value))), b"".join(frames(still))) for value in (0.25, 0.5, 1.0)]
+    assert 1 < distances[0] < distances[1] < distances[2], distances
+
+
+# Which files run.
+
+
+@pytest.mark.parametrize("mode", MODES["phr00t"])
+def test_one_file_of_image_to_video_has_all_modes(image_to_video: Server, mode: str) -> None:
+    assert probe(clip(image_to_video, "phr00t", mode)).frames == 5
+
+
+@pytest.fixture(scope="module")
+def image_to_video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one file with everything, whose transformer takes 36 channels."""
+
+    def fill(models: Path) -> None:
+        wan_files.one_file(models / "phr00t" / "rapid-low_noise.safetensors", "i2v_a14b", "transformer_2")
+
+    with studio(tmp_path_factory.mktemp("one"), fill) as running:
+        yield running
+
+
+def test_lighting_chooses_between_two_files(image_to_video: Server, tmp_path: Path) -> None:
+    def fill(models: Path) -> None:
+        for noise, transformer in (("high_noise", "transformer"), ("low_noise", "transformer_2")):
+            wan_files.one_file(models / "phr00t" / f"rapid-{noise}.safetensors", "i2v_a14b", transformer)
+
+    with studio(tmp_path, fill) as both:
+        assert listed(both, "phr00t")["available"] is True
+        for mode in MODES["phr00t"]:
+            high, low = (clip(both, "phr00t", mode, lighting_variant=noise) for noise in ("high_noise", "low_noise"))
+            assert high != low
+            assert clip(image_to_video, "phr00t", mode, lighting_variant="low_noise") == low == clip(both, "phr00t", mode)
+
+
+def test_one_file_leaves_no_choice_of_lighting(image_to_video: Server, drawn: Server) -> None:
+    for server in (image_to_video, drawn):
+        answer = refused(server, request("phr00t", lighting_variant="high_noise"), 422, "validation_error")
+        assert "lighting_variant chooses between two files, and this model has one" in answer["detail"]
+        assert "put a second file of the model there, with high_noise in its name" in answer["user_action"]
+
+
+def test_a_file_for_prompts_alone_takes_no_pictures(tmp_path: Path) -> None:
+    def fill(models: Path) -> None:
+        wan_files.one_file(models / "phr00t" / "rapid-t2v.safetensors", "t2v")
+
+    with studio(tmp_path, fill) as server:
+        assert listed(server, "phr00t")["available"] is True
+        assert probe(clip(server, "phr00t")).frames == 5
+        for mode in ("i2v", "first_last_frame"):
+            answer = refused(server, request("phr00t", mode), 503, "model_unavailable")
+            assert "Wan T2V" in answer["detail"]
+            assert re.search(rf"which cannot do {mode}, only .*\bt2v\b", answer["detail"]), answer
+            assert f"put a checkpoint that can do {mode} there" in answer["user_action"]
+
+
+def test_another_file_runs_once_it_is_there(tmp_path: Path) -> None:
+    with studio(tmp_path, lambda models: wan_files.one_file(models / "phr00t" / "rapid.safetensors", "t2v")) as server:
+        before = clip(server, "phr00t")
+        wan_files.one_file(tmp_path / "models" / "phr00t" / "rapid.safetensors", "vace")
+        assert clip(server, "phr00t") != before
+        assert probe(clip(server, "phr00t", "i2v")).frames == 5
+
+
+# Folders that are not whole.
+
+
+MISSING = [
+    (wan_files.TEXT_ENCODER, "the text encoder (UMT5) is missing", "a UMT5 encoder of width 64"),
+    (wan_files.AUTOENCODER, "the autoencoder is missing", "wan_2.1_vae.safetensors"),
+    (wan_files.LOW_NOISE, "the low-noise transformer is missing", "wan2.2_i2v_low_noise_14B_fp8_scaled.safetensors"),
+]
+
+
+@pytest.mark.parametrize(("file", "reason", "advice"), MISSING)
+def test_what_is_missing_is_said_and_can_be_added(tmp_path: Path, file: str, reason: str, advice: str) -> None:
+    folder = tmp_path / "models" / "anisora"
+    with studio(tmp_path, lambda _: wan_files.split_files(folder, without=file)) as server:
+        entry = listed(server, "anisora")
+        assert entry["available"] is False
+        assert reason in entry["unavailable_reason"]
+        assert all(name in entry["unavailable_reason"] for name in wan_files.NETWORKS if name != file), entry
+        assert "Wan 2.2 I2V" in entry["unavailable_reason"]
+        assert advice in entry["user_action"]
+        answer = refused(server, request("anisora"), 503, "model_unavailable")
+        assert (answer["detail"], answer["user_action"]) == (entry["unavailable_reason"], entry["user_action"])
+        wan_files.split_file(folder, file)
+        assert listed(server, "anisora")["available"] is True
+        assert probe(clip(server, "anisora")).frames == 5
+
+
+def test_an_empty_folder_lacks_everything(tmp_path: Path) -> None:
+    with studio(tmp_path, lambda models: (models / "anisora").mkdir()) as server:
+        entry = listed(server, "anisora")
+        assert entry["unavailable_reason"].startswith(
+            "the transformer, text encoder (UMT5-XXL) and autoencoder are missing; the folder holds nothing of Wan"
+        )
+        for published in ("wan2.1_t2v_1.3B_fp16.safetensors", "umt5-xxl-encoder-Q8_0.gguf", "wan_2.1_vae.safetensors"):
+            assert published in entry["user_action"]
+        assert "is missing" in listed(server, "phr00t")["unavailable_reason"], "its folder is not there"
+
+
+def test_an_autoencoder_of_another_variant_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "anisora"
+
+    def fill(_: Path) -> None:
+        wan_files.split_files(folder, without=wan_files.AUTOENCODER)
+        wan_files.split_file(folder, wan_files.AUTOENCODER, "ti2v_5b")
+
+    with studio(tmp_path, fill) as server:
+        entry = listed(server, "anisora")
+        wrong = "the autoencoder in vae/wan_vae.safetensors has 48 latent channels, and the transformer wants 16"
+        assert entry["unavailable_reason"] == wrong
+        assert "wan_2.1_vae.safetensors" in entry["user_action"]
+        wan_files.split_file(folder, wan_files.AUTOENCODER)
+        assert listed(server, "anisora")["available"] is True
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    folder, name = tmp_path / "models" / "anisora", "models_t5_umt5-xxl-enc-bf16.pth"
+
+    def fill(_: Path) -> None:
+        wan_files.split_files(folder, without=wan_files.TEXT_ENCODER)
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+
+    with studio(tmp_path, fill) as server:
+        entry = listed(server, "anisora")
+        assert "the text encoder (UMT5) is missing" in entry["unavailable_reason"]
+        assert f"not used: {name} is a pickle" in entry["unavailable_reason"]
+        wan_files.split_file(folder, wan_files.TEXT_ENCODER)
+        assert listed(server, "anisora")["available"] is True, "what is not used is not in the way"
+
+
+# Runs.
+
+
+LONG: Parameters = {"width": 256, "height": 256, "num_frames": 33}
+
+
+def test_a_run_is_followed_and_cancelled(drawn: Server) -> None:
+    before = clip(drawn, "anisora")
+    task = drawn.submit(**request("anisora", **LONG))
+    states = []
+    with drawn.client.stream("GET", f"/events/{task}") as answer:
+        for line in answer.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            states.append(json.loads(line.removeprefix("data: ")))
+            if states[-1]["stage"] == "denoising" and len(states) > 1:
+                drawn.client.post(f"/tasks/{task}/cancel")
+    assert (states[-1]["status"], states[-1]["error_code"]) == ("failed", "cancelled")
+    progress = [state["progress"] for state in states]
+    assert progress == sorted(progress)
+    assert 15 <= progress[-1] < 80
+    assert any(re.fullmatch(r"step \d of 8", state["stage_detail"]) for state in states), states
+    failure(drawn.client.get(f"/results/{task}"), 410, "result_gone")
+    assert clip(drawn, "anisora") == before, "the model is as it was"
+
+
+@pytest.mark.parametrize("model", MODES)
+def test_a_clip_that_cannot_fit_into_memory_is_not_begun(drawn: Server, model: str) -> None:
+    ended = run(drawn, model, width=wan_files.HUGE, height=wan_files.HUGE, num_frames=161)
+    assert (ended["status"], ended["error_code"]) == ("failed", "gpu_memory_exceeded"), ended
+    numbers = re.search(r"needs ([\d.]+) GB at least \(.*\), and there are ([\d.]+) GB", ended["error"])
+    assert numbers, ended["error"]
+    assert float(numbers[1]) > float(numbers[2])
+    assert clip(drawn, model), "the next one runs"
+
+
+# Catalogs of hosts.
+
+
+def offered(model: str, change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
+    return lambda catalog: void(change(next(entry for entry in catalog["models"] if entry["id"] == model)))

@@ -1,0 +1,137 @@
+"""Small models of the Wan family in the layouts that people have, in the folders of `anisora` and `phr00t`.
+
+Their weights are checkpoints of `tests/golden/wan`, drawn at random: tensors get the names of a layout, and their bytes
+are copied as they are, so that nothing but Python is needed. Where it matters what comes out, `trained` puts the tiny
+model that the library carries into the folder of a large one.
+"""
+
+import json
+import shutil
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "wan"
+TINY = ROOT / "core" / "models" / "tiny"
+
+SMALL = 32
+"""Pixels of a side of the smallest clip that the tests' catalog allows."""
+
+HUGE = 1 << 16
+"""Pixels of a side of a clip that fits into no machine's memory."""
+
+HIGH_NOISE = "diffusion_models/wan_high_noise.safetensors"
+LOW_NOISE = "diffusion_models/wan_low_noise.safetensors"
+TEXT_ENCODER = "text_encoders/umt5.safetensors"
+AUTOENCODER = "vae/wan_vae.safetensors"
+
+NETWORKS = {HIGH_NOISE: "transformer", LOW_NOISE: "transformer_2", TEXT_ENCODER: "text_encoder", AUTOENCODER: "vae"}
+"""ComfyUI's split files of a variant with two experts."""
+
+PREFIXES = {"model.diffusion_model.": "transformer", "text_encoders.umt5xxl.transformer.": "text_encoder", "vae.": "vae"}
+"""What names begin with in ComfyUI's files with everything."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as a file holds it."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
+Part = dict[str, Tensor]
+
+
+def read(files: Iterable[Path]) -> Part:
+    """All tensors of these safetensors files."""
+    part: Part = {}
+    for file in files:
+        content = file.read_bytes()
+        (length,) = struct.unpack_from("<Q", content)
+        data = content[8 + length :]
+        for name, entry in json.loads(content[8 : 8 + length]).items():
+            if name != "__metadata__":
+                start, end = entry["data_offsets"]
+                part[name] = Tensor(entry["dtype"], entry["shape"], data[start:end])
+    return part
+
+
+def write(path: Path, part: Part) -> None:
+    """A safetensors file of these tensors."""
+    header, offset = {}, 0
+    for name, tensor in part.items():
+        end = offset + len(tensor.data)
+        header[name] = {"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(tensor.data for tensor in part.values()))
+
+
+def network(variant: str, name: str) -> Part:
+    """A network of a golden variant, under the names that ComfyUI's files have."""
+    listed = json.loads((GOLDEN / variant / "parts.json").read_text())
+    ours = (at for at in listed["files"] if at.startswith(f"{name}/") and at.endswith(".safetensors"))
+    part = read(GOLDEN / listed["files"][at] for at in ours)
+    if name == "text_encoder":
+        # The names of the transformers library.
+        return part
+    table = json.loads((GOLDEN / "names.json").read_text())[listed["parts"][name]]["original"]
+    return {theirs: part[ours] for ours, _, theirs in table if theirs}
+
+
+def tokenizer(folder: Path) -> None:
+    """The small vocabulary, with digits in it: a motion score is read as text."""
+    place = folder / "tokenizer"
+    shutil.copytree(GOLDEN / "shared" / "tokenizer", place, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    described = json.loads((place / "tokenizer.json").read_text())
+    described["model"]["vocab"] += [[digit, -2.0] for digit in "0123456789"]
+    (place / "tokenizer.json").write_text(json.dumps(described))
+
+
+def split_file(folder: Path, file: str, variant: str = "i2v_a14b") -> None:
+    """One of the split files."""
+    write(folder / file, network(variant, NETWORKS[file]))
+
+
+def split_files(folder: Path, *, without: str | None = None) -> None:
+    """The split files of Wan 2.2 I2V A14B, as AniSora V3.2 has them, all or all but one."""
+    tokenizer(folder)
+    for file in NETWORKS:
+        if file != without:
+            split_file(folder, file)
+
+
+def one_file(path: Path, variant: str, transformer: str = "transformer") -> None:
+    """One file with everything, and the vocabulary beside it."""
+    tokenizer(path.parent)
+    parts = {prefix: network(variant, transformer if name == "transformer" else name) for prefix, name in PREFIXES.items()}
+    write(path, {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.items()})
+
+
+def trained(folder: Path, *, experts: int) -> None:
+    """The tiny model that the library carries, which has the shape of Wan 2.2 I2V, with one expert or the same one twice."""
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
+    if experts == 2:
+        shutil.copytree(TINY / "transformer", folder / "transformer_2")
+
+
+def catalog(path: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+    """The library's catalog with sizes below and above those that it allows, and with what `change` does to it."""
+    changed = json.loads((ROOT / "core" / "catalog.json").read_text())
+    for side in ("width", "height"):
+        changed["parameters"][side].update(minimum=SMALL, maximum=HUGE, step=16)
+    changed["parameters"]["num_frames"].update(minimum=5, default=5)
+    for model in changed["models"]:
+        if model["id"] in ("anisora", "phr00t"):
+            model["parameters"]["width"] = model["parameters"]["height"] = {"default": SMALL}
+    if change is not None:
+        change(changed)
+    path.write_text(json.dumps(changed))
+    return path
