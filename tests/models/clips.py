@@ -5,17 +5,15 @@ import struct
 import subprocess
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 SIDE = 64
 """Pixels of a side of the pictures."""
 
 RADIUS = 15
+BACKGROUND = (240, 240, 240)
 
-WHITE = (240, 240, 240)
 
-
-def disc(x: int, color: tuple[int, int, int], background: tuple[int, int, int] = WHITE) -> bytes:
+def disc(x: int, color: tuple[int, int, int]) -> bytes:
     """A PNG of a disc whose centre is `x` pixels from the left, as the tiny model knows them."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -23,11 +21,11 @@ def disc(x: int, color: tuple[int, int, int], background: tuple[int, int, int] =
 
     def row(y: int) -> bytes:
         inside = ((column - x) ** 2 + (y - SIDE // 2) ** 2 <= RADIUS**2 for column in range(SIDE))
-        return b"\0" + b"".join(bytes(color if yes else background) for yes in inside)
+        return b"\0" + b"".join(bytes(color if yes else BACKGROUND) for yes in inside)
 
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"".join(map(row, range(SIDE))))), chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    pixels = zlib.compress(b"".join(row(y) for y in range(SIDE)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 @dataclass(frozen=True)

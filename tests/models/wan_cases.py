@@ -1,9 +1,10 @@
 """What `anisora` and `phr00t` are asked for, whatever way it goes there. Pictures are bytes of PNG files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clips import disc
+from clips import SIDE, disc
 
 Parameters = dict[str, Any]
 
@@ -12,6 +13,9 @@ BLUE = disc(20, (50, 80, 220))
 GREEN = disc(32, (40, 180, 60))
 
 PROMPT = "a large red circle moving left on a white background"
+
+TRUE_SIZE: Parameters = {"width": SIDE, "height": SIDE}
+"""That of the pictures, and of what the tiny model was trained with."""
 
 
 def given(index: int, image: bytes, **more: Any) -> Parameters:
@@ -76,23 +80,70 @@ class Strength:
     values: tuple[float, ...]
     frame: int
     picture: bytes
-    parameters: Parameters
 
     def request(self, value: float) -> Parameters:
         """What is asked for at this value."""
-        if self.name == "strength":
-            return {**self.parameters, "arbitrary_frames": [given(self.frame, self.picture, strength=value)]}
-        return {**self.parameters, self.name: value}
+        if self.mode == "arbitrary_frame":
+            frames = [given(self.frame, self.picture, strength=value)]
+            return {**TRUE_SIZE, "num_frames": 17, "arbitrary_frames": frames}
+        return {**TRUE_SIZE, self.name: value}
 
 
 STRENGTHS = [
-    Strength("reference_strength", "anisora", "i2v", (0.1, 0.5, 1.0), 0, RED, {"reference_image": RED}),
-    Strength("reference_strength", "phr00t", "i2v", (0.5, 0.75, 1.0), 0, RED, {"reference_image": RED}),
+    Strength("reference_strength", "anisora", "i2v", (0.1, 0.5, 1.0), 0, RED),
+    Strength("reference_strength", "phr00t", "i2v", (0.5, 0.75, 1.0), 0, RED),
     *(
-        Strength(name, model, "first_last_frame", (0.5, 0.75, 1.0), frame, picture, BOTH)
+        Strength(name, model, "first_last_frame", (0.5, 0.75, 1.0), frame, picture)
         for model in MODES
         for name, frame, picture in (("first_strength", 0, RED), ("last_strength", 4, BLUE))
     ),
-    Strength("strength", "anisora", "arbitrary_frame", (0.1, 0.5, 1.0), 8, RED, {"num_frames": 17}),
+    Strength("strength", "anisora", "arbitrary_frame", (0.1, 0.5, 1.0), 8, RED),
 ]
-"""Tried with weights that were trained: those that were drawn at random show no direction."""
+"""For weights that are trained: those that are drawn at random show no direction."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """What a denoising strength of 0 gives back: at each frame the nearest picture, which does not move."""
+
+    model: str
+    mode: str
+    parameters: Parameters
+    pictures: dict[int, bytes]
+    """Some of the frames."""
+
+    def request(self, value: float) -> Parameters:
+        """What is asked for at this value."""
+        return {**TRUE_SIZE, **self.parameters, "denoising_strength": value}
+
+
+STILL = [
+    Still("anisora", "i2v", {}, {0: RED, 4: RED}),
+    Still("phr00t", "i2v", {}, {0: RED, 4: RED}),
+    Still(
+        "anisora",
+        "arbitrary_frame",
+        {"num_frames": 9, "arbitrary_frames": [given(0, RED), given(8, BLUE)]},
+        {0: RED, 4: RED, 8: BLUE},
+    ),
+]
+"""For weights that are trained."""
+
+SAMPLERS = ["UniPC", "Euler", "DPM++ 2M", "Euler a", "SA-Solver", "iPNDM"]
+"""What a catalog may offer for a model of the family."""
+
+
+def sampler(choices: list[str]) -> Parameters:
+    """The parameter that chooses one of these."""
+    return {"default": choices[0], "choices": choices}
+
+
+HUE = {"type": "number", "label": "Hue", "default": 0.0, "minimum": 0.0, "maximum": 1.0}
+
+OFFERS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("the mode inpaint", lambda models: models["anisora"]["modes"].append("inpaint")),
+    ("the parameter hue", lambda models: models["anisora"]["parameters"].update(hue=HUE)),
+    ("the sampler Heun", lambda models: models["anisora"]["parameters"].update(sampler=sampler([*SAMPLERS, "Heun"]))),
+    ("the sampler Heun", lambda models: models["anisora"]["sampling"].update(sampler="Heun")),
+]
+"""What no model of the family obeys, and how a host's catalog comes to offer it."""

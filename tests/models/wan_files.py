@@ -1,8 +1,7 @@
 """Small models of the Wan family in the layouts that people have, in the folders of `anisora` and `phr00t`.
 
-Their weights are checkpoints of `tests/golden/wan`, drawn at random: tensors get the names of a layout, and their bytes
-are copied as they are, so that nothing but Python is needed. Where it matters what comes out, `trained` puts the tiny
-model that the library carries into the folder of a large one.
+Most are made of the checkpoints in `tests/golden/wan`, whose weights are drawn at random: tensors get the names of a
+layout, and their bytes are copied as they are, so that nothing but Python is needed.
 """
 
 import json
@@ -31,8 +30,8 @@ AUTOENCODER = "vae/wan_vae.safetensors"
 NETWORKS = {HIGH_NOISE: "transformer", LOW_NOISE: "transformer_2", TEXT_ENCODER: "text_encoder", AUTOENCODER: "vae"}
 """ComfyUI's split files of a variant with two experts."""
 
-PREFIXES = {"model.diffusion_model.": "transformer", "text_encoders.umt5xxl.transformer.": "text_encoder", "vae.": "vae"}
-"""What names begin with in ComfyUI's files with everything."""
+TEXT_PREFIX = "text_encoders.umt5xxl.transformer."
+"""What the text encoder's names begin with in ComfyUI's files with everything."""
 
 
 @dataclass(frozen=True)
@@ -111,27 +110,40 @@ def split_files(folder: Path, *, without: str | None = None) -> None:
 def one_file(path: Path, variant: str, transformer: str = "transformer") -> None:
     """One file with everything, and the vocabulary beside it."""
     tokenizer(path.parent)
-    parts = {prefix: network(variant, transformer if name == "transformer" else name) for prefix, name in PREFIXES.items()}
+    names = {"model.diffusion_model.": transformer, TEXT_PREFIX: "text_encoder", "vae.": "vae"}
+    parts = {prefix: network(variant, name) for prefix, name in names.items()}
     write(path, {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.items()})
 
 
-def trained(folder: Path, *, experts: int) -> None:
-    """The tiny model that the library carries, which has the shape of Wan 2.2 I2V, with one expert or the same one twice."""
-    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
-    if experts == 2:
-        shutil.copytree(TINY / "transformer", folder / "transformer_2")
+def two_files(folder: Path) -> None:
+    """Two files with everything, for high noise and for low noise."""
+    for noise, transformer in (("high_noise", "transformer"), ("low_noise", "transformer_2")):
+        one_file(folder / f"rapid-{noise}.safetensors", "i2v_a14b", transformer)
 
 
-def catalog(path: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
-    """The library's catalog with sizes below and above those that it allows, and with what `change` does to it."""
+def drawn(models: Path) -> None:
+    """Both models with weights that are drawn at random: `anisora` from split files, `phr00t` from one file, a VACE."""
+    split_files(models / "anisora")
+    one_file(models / "phr00t" / "rapid-mega.safetensors", "vace")
+
+
+def trained(models: Path) -> None:
+    """Both models with the weights of the tiny model, which has the shape of Wan 2.2 I2V: `anisora` has them twice."""
+    for model in ("anisora", "phr00t"):
+        shutil.copytree(TINY, models / model, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
+    shutil.copytree(TINY / "transformer", models / "anisora" / "transformer_2")
+
+
+def catalog(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
+    """The library's catalog with smaller and larger sizes than it allows, and with what `change` does to its models."""
     changed = json.loads((ROOT / "core" / "catalog.json").read_text())
     for side in ("width", "height"):
         changed["parameters"][side].update(minimum=SMALL, maximum=HUGE, step=16)
     changed["parameters"]["num_frames"].update(minimum=5, default=5)
-    for model in changed["models"]:
-        if model["id"] in ("anisora", "phr00t"):
-            model["parameters"]["width"] = model["parameters"]["height"] = {"default": SMALL}
+    models = {model["id"]: model for model in changed["models"]}
+    for name in ("anisora", "phr00t"):
+        models[name]["parameters"]["width"] = models[name]["parameters"]["height"] = {"default": SMALL}
     if change is not None:
-        change(changed)
+        change(models)
     path.write_text(json.dumps(changed))
     return path

@@ -47,7 +47,11 @@ const PARTS: &[Part] = &[
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     Part { name: "lint", about: "clippy", run: lint },
-    Part { name: "cuda", about: "the library with its features cuda and cudnn, checked with a compiler from PyPI", run: cuda },
+    Part {
+        name: "cuda",
+        about: "the library with its features cuda and cudnn, checked with a compiler from PyPI",
+        run: cuda,
+    },
 ];
 
 /// What the tests of the HTTP face need of others' clients and fuzzers.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{FileBytes, Metadata, ModelFiles, Source, Stored};
+use super::{FileBytes, ModelFiles, Source, Stored};
 
 /// A file that may be safetensors, GGUF or anything else.
 pub fn container(data: &[u8]) -> bool {

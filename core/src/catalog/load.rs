@@ -180,6 +180,12 @@ impl Model {
 
 fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
     let id = raw.id;
+    if raw.sampling.shift.is_some_and(|shift| !(shift.is_finite() && shift > 0.0)) {
+        return Err(invalid(format!("{id}: the shift of its sampling is not above 0")));
+    }
+    if raw.sampling.boundary.is_some_and(|boundary| !(0.0..=1.0).contains(&boundary)) {
+        return Err(invalid(format!("{id}: the boundary of its sampling is not from 0 to 1")));
+    }
     if !raw.modes.contains(&raw.default_mode) {
         return Err(invalid(format!("{id}: the default mode {} is not one of its modes", raw.default_mode)));
     }

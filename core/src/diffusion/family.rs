@@ -16,6 +16,10 @@ pub(crate) struct Honours {
     pub(crate) parameters: &'static [&'static str],
     /// Names of samplers.
     pub(crate) samplers: &'static [&'static str],
+    /// Names of the ways in which noise levels are spaced.
+    pub(crate) spacings: &'static [&'static str],
+    /// Names of the files that `lighting_variant` chooses between.
+    pub(crate) lightings: &'static [&'static str],
 }
 
 /// How a catalog wants a model sampled where its files do not say, and what its files cannot tell.

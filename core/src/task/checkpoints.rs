@@ -27,7 +27,7 @@ pub(super) struct Checkpoints {
     models_dir: PathBuf,
     device: Device,
     budget: Budget,
-    known: Mutex<HashMap<(Weights, Option<String>), Known>>,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 impl Checkpoints {
@@ -48,7 +48,8 @@ impl Checkpoints {
     pub(super) fn get(&self, model: &Model, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
         let files = self.files(model)?;
         let stamp = stamp(&files)?;
-        let key = (model.weights.clone(), lighting.map(str::to_owned));
+        // All that `inspect` reads: models that are alike in it share one checkpoint and so one pipeline.
+        let key = format!("{:?} {} {:?} {lighting:?}", model.weights, model.family, model.sampling);
         if let Some(known) = self.known.lock().get(&key).filter(|known| known.stamp == stamp) {
             return known.outcome.clone();
         }
@@ -84,13 +85,14 @@ impl Checkpoints {
         let checkpoint = self.get(model, lighting)?;
         let modes = checkpoint.modes();
         if !modes.contains(&mode) {
+            let able: Vec<&str> = model.modes.iter().map(String::as_str).filter(|mode| modes.contains(mode)).collect();
             return Err(Error::new(
                 ErrorCode::ModelUnavailable,
                 format!(
                     "the files of {} are {}, which cannot do {mode}, only {}",
                     model.id,
                     checkpoint.describe(),
-                    modes.join(", ")
+                    able.join(", ")
                 ),
             )
             .with_action(format!("Choose one of these modes, or put a checkpoint that can do {mode} there.")));
@@ -98,26 +100,24 @@ impl Checkpoints {
         checkpoint.check(request)
     }
 
-    /// Loads the pipeline of a model.
+    /// Loads a pipeline.
     ///
     /// # Errors
     /// `model_unavailable` when files are missing, damaged or of a kind that cannot be run; `gpu_memory_exceeded`; the error of
     /// `control` when the caller wants no more.
     pub(super) fn load(
         &self,
-        model: &Model,
-        lighting: Option<&str>,
+        checkpoint: &Arc<dyn Checkpoint>,
         control: &mut dyn Control,
     ) -> Result<Box<dyn Pipeline>> {
-        Arc::clone(&self.get(model, lighting)?).load(&self.device, self.budget, control)
+        checkpoint.load(&self.device, self.budget, control)
     }
 
     /// Refuses a request that cannot fit into this machine's memory, before anything is loaded for it.
     ///
     /// # Errors
-    /// `gpu_memory_exceeded` with the numbers and what would help; as [`Checkpoints::get`].
-    pub(super) fn check_memory(&self, model: &Model, lighting: Option<&str>, request: &Request) -> Result<()> {
-        let checkpoint = self.get(model, lighting)?;
+    /// `gpu_memory_exceeded` with the numbers and what would help.
+    pub(super) fn check_memory(&self, checkpoint: &dyn Checkpoint, request: &Request) -> Result<()> {
         match self.budget.bytes {
             Some(bytes) => checkpoint.needs(request).check(bytes),
             None => Ok(()),
@@ -134,14 +134,21 @@ pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
     for model in catalog.models() {
         let Some(family) = diffusion::family(&model.family) else { continue };
         let honours = family.honours();
-        let samplers = model.parameter("sampler").map(|sampler| sampler.choices.as_slice()).unwrap_or_default();
+        let choices = |name| model.parameter(name).map(|parameter| parameter.choices.as_slice()).unwrap_or_default();
         let modes = model.modes.iter().map(|mode| ("mode", mode.as_str(), honours.modes));
         let parameters = model.parameters.iter().map(|(name, _)| ("parameter", name.as_str(), honours.parameters));
         let own = model.sampling.sampler.as_deref();
-        let samplers = samplers.iter().filter_map(|sampler| sampler.as_str()).chain(own);
+        let samplers = choices("sampler").iter().filter_map(|sampler| sampler.as_str()).chain(own);
         let samplers = samplers.map(|sampler| ("sampler", sampler, honours.samplers));
-        if let Some((kind, name, known)) =
-            modes.chain(parameters).chain(samplers).find(|(_, name, known)| !known.contains(name))
+        let spacings = model.sampling.spacing.as_deref().map(|spacing| ("spacing", spacing, honours.spacings));
+        let lightings = choices("lighting_variant").iter().filter_map(|lighting| lighting.as_str());
+        let lightings = lightings.map(|lighting| ("lighting variant", lighting, honours.lightings));
+        if let Some((kind, name, known)) = modes
+            .chain(parameters)
+            .chain(samplers)
+            .chain(spacings)
+            .chain(lightings)
+            .find(|(_, name, known)| !known.contains(name))
         {
             return Err(Error::validation(format!(
                 "{}: the catalog offers the {kind} {name}, which no model of the family {} obeys; it obeys {}",
@@ -202,7 +209,8 @@ mod tests {
 
     fn with(change: impl FnOnce(&mut Value)) -> Result<()> {
         let mut catalog: Value = serde_json::from_str(include_str!("../../catalog.json")).unwrap();
-        let anisora = catalog["models"].as_array_mut().unwrap().iter_mut().find(|model| model["id"] == "anisora").unwrap();
+        let anisora =
+            catalog["models"].as_array_mut().unwrap().iter_mut().find(|model| model["id"] == "anisora").unwrap();
         change(anisora);
         check_catalog(&Catalog::from_json(&catalog.to_string()).unwrap())
     }
@@ -221,10 +229,12 @@ mod tests {
         let choice = serde_json::json!({
             "type": "choice", "label": "Sampler", "help": "How.", "choices": ["UniPC", "Heun"], "default": "UniPC"
         });
-        let cases: [(&str, Box<dyn FnOnce(&mut Value)>); 4] = [
+        type Change = Box<dyn FnOnce(&mut Value)>;
+        let cases: [(&str, Change); 5] = [
             ("the mode inpaint", Box::new(|model| model["modes"].as_array_mut().unwrap().push("inpaint".into()))),
             ("the parameter hue", Box::new(move |model| model["parameters"]["hue"] = rule)),
             ("the sampler Heun", Box::new(move |model| model["parameters"]["sampler"] = choice)),
+            ("the spacing karras", Box::new(|model| model["sampling"]["spacing"] = "karras".into())),
             ("the sampler Sharp", Box::new(|model| model["sampling"]["sampler"] = "Sharp".into())),
         ];
         for (offered, change) in cases {

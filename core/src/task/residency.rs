@@ -1,10 +1,11 @@
 //! Which pipelines are loaded in a lane: warm ones are used again, idle ones are let go, heavy ones make room for each other.
 
-use crate::catalog::{Model, WeightClass, Weights};
-use crate::diffusion::{Control, Pipeline, Stage};
+use crate::catalog::{Model, WeightClass};
+use crate::diffusion::{Checkpoint, Control, Pipeline, Stage};
 use crate::error::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a lane's memory of loaded pipelines went through since the platform was opened.
@@ -60,16 +61,15 @@ pub enum LaneEvent {
 }
 
 struct Slot {
-    weights: Weights,
-    lighting: Option<String>,
+    checkpoint: Arc<dyn Checkpoint>,
     model: String,
     class: WeightClass,
     pipeline: Box<dyn Pipeline>,
     last_used: Instant,
 }
 
-/// Loads the weights of a model, of the file that the lighting variant chooses where there are two.
-pub(super) type Loader = Box<dyn Fn(&Model, Option<&str>, &mut dyn Control) -> Result<Box<dyn Pipeline>> + Send>;
+/// Loads the weights of a model.
+pub(super) type Loader = Box<dyn Fn(&Arc<dyn Checkpoint>, &mut dyn Control) -> Result<Box<dyn Pipeline>> + Send>;
 
 /// Hears how the lane stands now and, when there is one, the event that brought it there.
 pub(super) type Report = Box<dyn Fn(&LaneStatus, Option<&LaneEvent>) + Send>;
@@ -87,16 +87,17 @@ impl Residency {
         Self { slots: Vec::new(), status: LaneStatus { model, ..LaneStatus::default() }, load, report }
     }
 
-    /// Runs `work` with the model's pipeline, loading it when it is not there. Whatever `keep` refuses afterwards is let go:
-    /// a pipeline is not used again after an error that may have left it in disorder.
+    /// Runs `work` with the pipeline of a model's files, loading it when it is not there. Whatever `keep` refuses afterwards is
+    /// let go: a pipeline is not used again after an error that may have left it in disorder. Nor is one whose files were
+    /// replaced, which makes another checkpoint of them.
     pub(super) fn with<T>(
         &mut self,
-        (model, lighting): (&Model, Option<&str>),
+        (model, checkpoint): (&Model, &Arc<dyn Checkpoint>),
         control: &mut dyn Control,
         work: impl FnOnce(&mut dyn Pipeline, &mut dyn Control) -> Result<T>,
         keep: impl FnOnce(&Result<T>) -> bool,
     ) -> Result<T> {
-        let same = |slot: &Slot| slot.weights == model.weights && slot.lighting.as_deref() == lighting;
+        let same = |slot: &Slot| Arc::ptr_eq(&slot.checkpoint, checkpoint);
         let mut slot = match self.slots.iter().position(same) {
             Some(index) => {
                 self.status.hits += 1;
@@ -104,7 +105,7 @@ impl Residency {
                 self.tell(&LaneEvent::Hit { model: model.id.clone() });
                 slot
             }
-            None => self.load(model, lighting, control)?,
+            None => self.load(model, checkpoint, control)?,
         };
         slot.model.clone_from(&model.id);
         let outcome = work(slot.pipeline.as_mut(), control);
@@ -127,24 +128,23 @@ impl Residency {
         idle.into_iter().for_each(|slot| self.evict(slot));
     }
 
-    fn load(&mut self, model: &Model, lighting: Option<&str>, control: &mut dyn Control) -> Result<Slot> {
+    fn load(&mut self, model: &Model, checkpoint: &Arc<dyn Checkpoint>, control: &mut dyn Control) -> Result<Slot> {
         self.status.misses += 1;
         self.tell(&LaneEvent::Miss { model: model.id.clone() });
         control.progress(Stage::Load, 0, 1)?;
-        if model.weight_class == WeightClass::Heavy {
-            while let Some(index) = self.slots.iter().position(|slot| slot.class == WeightClass::Heavy) {
-                let slot = self.slots.remove(index);
-                self.evict(slot);
-            }
+        let heavy = model.weight_class == WeightClass::Heavy;
+        let makes_room = |slot: &Slot| slot.model == model.id || (heavy && slot.class == WeightClass::Heavy);
+        while let Some(index) = self.slots.iter().position(makes_room) {
+            let slot = self.slots.remove(index);
+            self.evict(slot);
         }
         let began = Instant::now();
-        let pipeline = (self.load)(model, lighting, control)?;
+        let pipeline = (self.load)(checkpoint, control)?;
         let memory_bytes = pipeline.memory_bytes();
         self.status.loads += 1;
         self.tell(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
         let slot = Slot {
-            weights: model.weights.clone(),
-            lighting: lighting.map(str::to_owned),
+            checkpoint: Arc::clone(checkpoint),
             model: model.id.clone(),
             class: model.weight_class,
             pipeline,

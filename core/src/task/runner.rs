@@ -100,7 +100,8 @@ fn produce(
     let request = diffusion_request(task, &inputs)?;
     let (format, fps) = output_of(task)?;
     let lighting = lighting_of(task);
-    shared.checkpoints.check_memory(model, lighting, &request)?;
+    let checkpoint = shared.checkpoints.get(model, lighting)?;
+    shared.checkpoints.check_memory(checkpoint.as_ref(), &request)?;
     let mut control = TaskControl::new(shared, task, live, lease, run);
     let generate = |pipeline: &mut dyn Pipeline, control: &mut dyn Control| -> Result<Frames> {
         // The send-able halves go to the pool's threads; the lane waits here.
@@ -108,7 +109,7 @@ fn produce(
         pool.install(|| outcome = Some(pipeline.generate(&request, control)));
         outcome.unwrap_or_else(|| Err(Error::internal("the run did not end")))
     };
-    let frames = residency.with((model, lighting), &mut control, generate, |outcome| match outcome {
+    let frames = residency.with((model, &checkpoint), &mut control, generate, |outcome| match outcome {
         Ok(_) => true,
         Err(error) => matches!(
             error.code(),
@@ -173,6 +174,8 @@ struct TaskControl<'a> {
     deadline: Instant,
     written: Instant,
     stage: Option<(&'static str, Instant)>,
+    /// What the task shows: stage, progress, detail.
+    shown: (&'static str, u8, String),
     run: &'a Span,
     stage_span: Span,
 }
@@ -191,6 +194,7 @@ impl<'a> TaskControl<'a> {
             deadline: Instant::now() + limit,
             written: Instant::now(),
             stage: None,
+            shown: ("", 0, String::new()),
             run,
             stage_span: Span::none(),
         }
@@ -235,9 +239,15 @@ impl<'a> TaskControl<'a> {
     fn show(&mut self, stage: &'static str, detail: String, (from, to): (usize, usize), done: usize, total: usize) {
         self.enter(stage);
         let progress = u8::try_from(from + (to - from) * done.min(total) / total.max(1)).unwrap_or(99);
+        // Parts of a large model may be loaded, and said to be, again in between.
+        let progress = progress.max(self.shown.1);
+        let shown = (stage, progress, detail.clone());
+        if self.shown == shown {
+            return;
+        }
+        self.shown = shown;
         self.live.update(|task| {
-            // Parts of a large model may be loaded, and said to be, again in between.
-            task.progress = task.progress.max(progress);
+            task.progress = progress;
             stage.clone_into(&mut task.stage);
             task.stage_detail.clone_from(&detail);
             task.updated_at = super::types::Timestamp::now();

@@ -297,7 +297,7 @@ impl Shared {
             })?;
         let model = self.queue.lanes().get(lane).cloned().flatten();
         let checkpoints = Arc::clone(&self.checkpoints);
-        let load: Loader = Box::new(move |model, lighting, control| checkpoints.load(model, lighting, control));
+        let load: Loader = Box::new(move |checkpoint, control| checkpoints.load(checkpoint, control));
         let watcher = Arc::downgrade(self);
         let report = Box::new(move |status: &LaneStatus, event: Option<&LaneEvent>| {
             if let Some(shared) = watcher.upgrade() {

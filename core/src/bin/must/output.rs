@@ -39,11 +39,7 @@ impl Output {
         let mut lines = String::new();
         for model in models {
             let modes: Vec<_> = model["modes"].as_array().into_iter().flatten().map(text).collect();
-            let state = if model["available"] == true {
-                "available".to_owned()
-            } else {
-                "not available".to_owned()
-            };
+            let state = if model["available"] == true { "available".to_owned() } else { "not available".to_owned() };
             lines +=
                 &format!("{:<12} {:<6} {:<50} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
             // What was found, or what is wrong and what to do.

@@ -17,8 +17,6 @@ pub(crate) enum Expert {
 /// How strongly a walk follows the prompt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Guidance {
-    /// The prediction with the prompt alone.
-    Off,
     /// Classifier-free guidance, <https://arxiv.org/abs/2207.12598>; a scale of 1 or less switches it off.
     Classifier {
         /// How far to go from the prediction without the prompt, past the one with it.
@@ -48,7 +46,6 @@ impl Guidance {
     /// The scale at `time`. `None` where the prediction without the prompt is not needed.
     pub(crate) fn scale(self, time: Time) -> Option<f64> {
         let scale = match self {
-            Self::Off => return None,
             Self::Classifier { scale } => scale,
             Self::Experts { high, low, .. } => match self.expert(time) {
                 Expert::High => high,

@@ -30,7 +30,7 @@ mod tests;
 pub(crate) use config::SchedulerConfig;
 pub(crate) use guidance::{Expert, Guidance};
 pub(crate) use noise::Noise;
-pub(crate) use sampler::{Prediction, Sampler, SamplerName, Time};
+pub(crate) use sampler::{Sampler, SamplerName, Time};
 pub(crate) use schedule::Schedule;
 pub(crate) use sigmas::Spacing;
 pub(crate) use walk::walk;

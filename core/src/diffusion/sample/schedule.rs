@@ -95,11 +95,6 @@ impl Schedule {
         self.solver.name()
     }
 
-    /// The spacing.
-    pub(crate) fn spacing(&self) -> Spacing {
-        self.spacing
-    }
-
     /// The shift.
     pub(crate) fn shift(&self) -> f64 {
         self.shift

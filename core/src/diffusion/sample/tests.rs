@@ -269,7 +269,7 @@ fn guidance_goes_past_the_prompt_and_changes_experts_at_the_boundary() {
     assert_eq!((experts.expert(at(875.0)), experts.scale(at(875.0))), (Expert::High, Some(4.0)));
     assert_eq!((experts.expert(at(874.0)), experts.scale(at(874.0))), (Expert::Low, None));
     assert!(experts.needs_negative(&[at(999.0), at(100.0)]) && !experts.needs_negative(&[at(100.0)]));
-    assert!(!Guidance::Off.needs_negative(&[at(999.0)]));
+    assert!(!Guidance::Classifier { scale: 1.0 }.needs_negative(&[at(999.0)]));
     assert_eq!(Guidance::Classifier { scale: 1.0 }.scale(at(1.0)), None);
 
     let guided = Guidance::Classifier { scale: 3.0 };

@@ -1,4 +1,4 @@
-//! The autoencoders against the reference library, and tiles against whole frames.
+//! The autoencoders against the reference library. `tests/golden` holds what goes in and out there.
 
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
@@ -17,12 +17,12 @@ macro_rules! folder {
     };
 }
 
-type Folder = (&'static str, &'static [u8]);
+pub(super) type Folder = (&'static str, &'static [u8]);
 
-const TINY: Folder = folder!("core/models/tiny/vae");
+pub(super) const TINY: Folder = folder!("core/models/tiny/vae");
 const SYNTHETIC: Folder = folder!("tests/golden/synthetic/vae");
-const WAN_2_1: Folder = folder!("tests/golden/wan/shared/vae_2.1");
-const WAN_2_2: Folder = folder!("tests/golden/wan/shared/vae_2.2");
+pub(super) const WAN_2_1: Folder = folder!("tests/golden/wan/shared/vae_2.1");
+pub(super) const WAN_2_2: Folder = folder!("tests/golden/wan/shared/vae_2.2");
 
 #[derive(Deserialize)]
 struct ConfigFile {
@@ -38,7 +38,7 @@ struct ConfigFile {
     latents_std: Vec<f64>,
 }
 
-pub(crate) fn config(json: &str) -> VaeConfig {
+pub(super) fn config(json: &str) -> VaeConfig {
     let file: ConfigFile = serde_json::from_str(json).unwrap();
     VaeConfig {
         base_dim: file.base_dim,
@@ -61,7 +61,7 @@ fn tensors(bytes: &'static [u8]) -> Tensors {
     Tensors::new("test", tensors.collect::<Vec<_>>())
 }
 
-fn load((json, bytes): Folder) -> Vae {
+pub(super) fn load((json, bytes): Folder) -> Vae {
     let (mut control, tensors) = (Unwatched, tensors(bytes));
     let loading = Loading::new(&mut control, 0);
     Vae::load(&config(json), &Scope::root(&tensors, &Place::cpu(), &loading)).unwrap()
@@ -73,11 +73,11 @@ fn clip(bytes: &Tensor) -> Tensor {
     ((values / 255.0).unwrap() * 2.0).unwrap().affine(1.0, -1.0).unwrap()
 }
 
-fn encode(vae: &Vae, clip: &Tensor, tiling: Option<Tiling>) -> Tensor {
+pub(super) fn encode(vae: &Vae, clip: &Tensor, tiling: Option<Tiling>) -> Tensor {
     vae.encode(clip, tiling, &mut |_, _| Ok(())).unwrap()
 }
 
-fn decode(vae: &Vae, latents: &Tensor, tiling: Option<Tiling>) -> Tensor {
+pub(super) fn decode(vae: &Vae, latents: &Tensor, tiling: Option<Tiling>) -> Tensor {
     let mut parts = vec![];
     vae.decode(latents, tiling, &mut |_, _| Ok(()), &mut |frames| {
         parts.push(frames);
@@ -87,7 +87,7 @@ fn decode(vae: &Vae, latents: &Tensor, tiling: Option<Tiling>) -> Tensor {
     Tensor::cat(&parts, 1).unwrap()
 }
 
-fn values(tensor: &Tensor) -> Vec<f32> {
+pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 

@@ -7,9 +7,11 @@ mod blocks;
 mod causal3d;
 mod config;
 #[cfg(test)]
-pub(crate) mod golden;
+mod golden;
 mod plan;
 mod resample;
+#[cfg(test)]
+mod tests;
 mod tiling;
 mod work;
 
@@ -76,12 +78,6 @@ impl Clip for Tensor {
 
 /// An autoencoder of any family.
 pub(crate) trait Autoencoder: Debug + Send + Sync {
-    /// Sizes of a clip over those of its latents.
-    fn factors(&self) -> Factors;
-
-    /// Bytes of weights that it holds.
-    fn bytes(&self) -> u64;
-
     /// A clip into normalised latents `[z, t, h, w]`.
     fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor>;
 
@@ -96,14 +92,6 @@ pub(crate) trait Autoencoder: Debug + Send + Sync {
 }
 
 impl Autoencoder for Vae {
-    fn factors(&self) -> Factors {
-        tiling::Passes::factors(self)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.bytes()
-    }
-
     fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor> {
         tiling::encode(self, clip, tiling, progress)
     }

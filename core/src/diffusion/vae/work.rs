@@ -16,11 +16,6 @@ const KEPT: u64 = 2;
 const COLOURS: u64 = 3;
 
 impl VaeConfig {
-    /// Bytes of work of the wider direction, for a clip of these frames, height and width.
-    pub(crate) fn work_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
-        self.decode_bytes(size, tiling).max(self.encode_bytes(size, tiling))
-    }
-
     /// Bytes of work while a clip of these frames, height and width is decoded.
     pub(crate) fn decode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
         let plan = decoder(self);

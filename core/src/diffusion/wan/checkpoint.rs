@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::memory;
-use super::model::Model;
+use super::model::{Model, Policy};
 use super::shape::TransformerShape;
 use super::variant::{Kind, Piece, Recognised};
 use crate::diffusion::control::Control;
@@ -184,10 +184,7 @@ impl Files {
     /// Where the parts go: small models in float32, large ones in what the device is fast in.
     fn place(&self, device: &Device) -> Place {
         let small = self.elements() <= SMALL;
-        Place {
-            device: device.clone(),
-            compute: if small || device.is_cpu() { DType::F32 } else { DType::BF16 },
-        }
+        Place { device: device.clone(), compute: if small || device.is_cpu() { DType::F32 } else { DType::BF16 } }
     }
 }
 
@@ -230,8 +227,7 @@ impl Checkpoint for WanCheckpoint {
 
     fn load(&self, device: &Device, budget: Budget, control: &mut dyn Control) -> Result<Box<dyn Pipeline>> {
         let place = self.0.place(device);
-        let residency = memory::residency(&self.0, budget);
-        Ok(Box::new(Model::load(Arc::clone(&self.0), place, residency, control)?))
+        Ok(Box::new(Model::load(Arc::clone(&self.0), place, Policy::ByNeed(budget), control)?))
     }
 }
 

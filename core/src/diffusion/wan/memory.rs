@@ -28,6 +28,12 @@ pub(super) fn tiling(height: usize, width: usize) -> Option<Tiling> {
     (height * width > TILED_FROM).then_some(Tiling { tile: TILE, overlap: OVERLAP })
 }
 
+/// What the weights of a model take, whatever is asked of it.
+pub(super) fn weights(files: &Files) -> Needs {
+    let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
+    Needs { stretches: files.recognised.parts().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
+}
+
 /// The stretches of one request.
 pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     let mut stretches = vec![text(files)];
@@ -104,20 +110,29 @@ fn least(tensors: &Tensors) -> u64 {
     tensors.file_bytes().saturating_sub(all) + widest
 }
 
-/// What may stay in memory, for the largest request of a usual kind.
-///
-/// The pages of mapped files that are not in use count as free memory on the CPU, so parts leave only to keep the peak low.
-pub(super) fn residency(files: &Files, budget: Budget) -> Residency {
-    let Some(memory) = budget.bytes else { return Residency::Together };
-    let weights: u64 = files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
-    let widest = files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).max().unwrap_or(0);
-    // Half of the memory is left for work: what that comes to depends on the request.
-    let room = memory / 2;
-    if weights <= room {
-        Residency::Together
-    } else if widest <= room + memory / 4 {
-        Residency::OneByOne
-    } else {
-        Residency::Streamed
+/// What may stay in memory while a request is made: everything where it takes at most half of what there is, so that the
+/// host keeps the rest; else one part at a time, or less.
+pub(super) fn residency(needs: &Needs, budget: Budget) -> Residency {
+    match budget.bytes {
+        Some(memory) if needs.one_by_one() > memory => Residency::Streamed,
+        Some(memory) if needs.together() > memory / 2 => Residency::OneByOne,
+        _ => Residency::Together,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_while_there_is_room() {
+        let stretch = |weights, least, work| Stretch { name: "a part", weights, least, work };
+        let needs = Needs { stretches: vec![stretch(60, 60, 5), stretch(80, 10, 20)] };
+        let of = |bytes| residency(&needs, Budget { bytes });
+        assert_eq!(of(None), Residency::Together);
+        assert_eq!(of(Some(320)), Residency::Together);
+        assert_eq!(of(Some(319)), Residency::OneByOne);
+        assert_eq!(of(Some(100)), Residency::OneByOne);
+        assert_eq!(of(Some(99)), Residency::Streamed);
     }
 }

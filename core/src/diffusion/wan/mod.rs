@@ -77,6 +77,8 @@ static HONOURS: Honours = Honours {
         "output_format",
     ],
     samplers: &["UniPC", "Euler", "DPM++ 2M", "Euler a", "SA-Solver", "iPNDM"],
+    spacings: &["reference", "simple", "beta"],
+    lightings: &["high_noise", "low_noise"],
 };
 
 impl Family for Wan {

@@ -10,9 +10,11 @@ use candle_core::Tensor;
 use super::block::{Block, ControlBlock};
 use super::checkpoint::Files;
 use super::denoiser::Transformer;
+use super::memory;
 use super::shape::TransformerShape;
 use crate::diffusion::control::{Control, Stage, Unwatched};
-use crate::diffusion::place::{Blocks, HoldsWeights, Reader, Slot};
+use crate::diffusion::place::{Blocks, Budget, HoldsWeights, Reader, Slot};
+use crate::diffusion::request::Request;
 use crate::diffusion::sample::Expert;
 use crate::diffusion::text::{PromptTokenizer, TextEncoder};
 use crate::diffusion::vae::{Autoencoder, Clip, Tiling, Vae};
@@ -50,11 +52,43 @@ pub(super) enum Role {
     Vae,
 }
 
+/// Shows the loading of several parts as that of one whole.
+struct Whole<'a> {
+    control: &'a mut dyn Control,
+    /// Bytes of the parts before this one, of what is read of this one, and of all.
+    before: u64,
+    part: u64,
+    total: u64,
+}
+
+impl Control for Whole<'_> {
+    fn progress(&mut self, stage: Stage, done: usize, _: usize) -> Result<()> {
+        let done = done as u64;
+        if done < self.part {
+            self.before += self.part;
+        }
+        self.part = done;
+        let bytes = |count: u64| usize::try_from(count.min(self.total)).unwrap_or(usize::MAX);
+        self.control.progress(stage, bytes(self.before + done), bytes(self.total))
+    }
+}
+
+/// How it is decided what stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// By what each request needs and what there is.
+    ByNeed(Budget),
+    /// Always the same.
+    #[cfg(test)]
+    Always(Residency),
+}
+
 /// A model that can generate.
 pub(crate) struct Model {
     pub(super) files: Arc<Files>,
     pub(super) place: Place,
     pub(super) tokenizer: PromptTokenizer,
+    policy: Policy,
     residency: Residency,
     text: Slot<TextEncoder>,
     image: Option<Slot<ClipVision>>,
@@ -63,14 +97,14 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// A model of these files, with all parts loaded that may stay together.
-    pub(super) fn load(
-        files: Arc<Files>,
-        place: Place,
-        residency: Residency,
-        control: &mut dyn Control,
-    ) -> Result<Self> {
+    /// A model of these files, with all parts loaded if they may stay together.
+    pub(super) fn load(files: Arc<Files>, place: Place, policy: Policy, control: &mut dyn Control) -> Result<Self> {
         control.progress(Stage::Load, 0, 1)?;
+        let residency = match policy {
+            Policy::ByNeed(budget) => memory::residency(&memory::weights(&files), budget),
+            #[cfg(test)]
+            Policy::Always(residency) => residency,
+        };
         let mut model = Self {
             tokenizer: files.tokenizer()?,
             text: Slot::new(files.recognised.text.tensors.clone()),
@@ -79,9 +113,12 @@ impl Model {
             experts: files.recognised.experts.iter().map(|expert| Slot::new(expert.tensors.clone())).collect(),
             files,
             place,
+            policy,
             residency,
         };
         if residency == Residency::Together {
+            let total = model.files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
+            let control = &mut Whole { control, before: 0, part: 0, total };
             model.text(control)?;
             model.vae(control)?;
             if model.image.is_some() {
@@ -91,6 +128,20 @@ impl Model {
             model.load_expert(Expert::Low, control)?;
         }
         Ok(model)
+    }
+
+    /// Decides what may stay while a request is made.
+    pub(super) fn make_room(&mut self, request: &Request) {
+        let residency = match self.policy {
+            Policy::ByNeed(budget) => memory::residency(&memory::needs(&self.files, request), budget),
+            #[cfg(test)]
+            Policy::Always(residency) => residency,
+        };
+        if residency != self.residency {
+            self.residency = Residency::OneByOne;
+            self.leave_for(&[]);
+            self.residency = residency;
+        }
     }
 
     /// Bytes of all weights that are in memory.
@@ -147,7 +198,7 @@ impl Model {
     }
 
     fn tiling(&self, height: usize, width: usize) -> Option<Tiling> {
-        super::memory::tiling(height, width)
+        memory::tiling(height, width)
     }
 
     fn index(&self, expert: Expert) -> usize {

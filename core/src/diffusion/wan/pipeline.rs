@@ -76,6 +76,7 @@ impl Model {
         frames: &mut dyn FnMut(&Tensor) -> Result<()>,
     ) -> Result<()> {
         super::checkpoint::check(&self.files, request)?;
+        self.make_room(request);
         let sizes = self.sizes(request)?;
         let placed = given::placed(&request.given, request.num_frames)?;
         let guidance = self.files.guidance(request);

@@ -26,9 +26,10 @@ mod source;
 mod stored;
 
 pub(crate) use bytes::FileBytes;
-pub(crate) use encoding::{Dense, Encoding, F8};
+pub(crate) use encoding::Encoding;
+#[cfg(test)]
+pub(crate) use encoding::{Dense, F8};
 pub(crate) use files::{ModelFiles, unusable};
-pub(crate) use fourbit::Absmax;
 pub(crate) use ggml::Ggml;
 pub(crate) use inventory::{Expert, Experts, Found, Inventory, Vocabulary};
 pub(crate) use layout::{Dim, Layout, Network, Part, Rule, Tensors};

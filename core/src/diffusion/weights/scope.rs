@@ -87,11 +87,6 @@ impl<'a> Scope<'a> {
         &self.place
     }
 
-    /// Whether there is a tensor of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.has(&self.name(name))
-    }
-
     /// A tensor as the file keeps it. One that is missing or of another shape is a `model_unavailable` error that names it.
     pub(crate) fn stored(&self, name: &str, shape: &[usize]) -> Result<Stored> {
         let name = self.name(name);

@@ -86,6 +86,7 @@ impl Source {
     }
 
     /// Tensors that are there already.
+    #[cfg(test)]
     pub(crate) fn from_tensors(origin: impl Into<String>, tensors: Vec<(String, Stored)>) -> Self {
         Self { origin: origin.into(), tensors: tensors.into_iter().collect(), metadata: BTreeMap::new() }
     }

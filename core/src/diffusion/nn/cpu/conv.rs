@@ -1,10 +1,10 @@
 //! The convolution on the CPU.
 //!
-//! One job computes a band of rows in all frames. It lays out its part of the input, a strip of columns at a time, with the
-//! zero border, doubling or halving done, and channels beside each other in every row: small enough to stay in cache. Then
-//! each tile of four output channels by three vectors of eight pixels is summed in registers, straight from that layout.
-//! Each output is one sum in the order channel, time, row, column, wherever bands and strips are cut. Frames of zeros before
-//! a clip are left out of the sums, which they would not change.
+//! One job computes a band of rows in all frames. It lays out its part of the input, a strip of columns and some channels at a
+//! time, with the zero border, doubling or halving done, and channels beside each other in every row: small enough to stay in
+//! cache. Then each tile of four output channels by three vectors of eight pixels is summed in registers, straight from that
+//! layout. Each output is one sum in the order channel, time, row, column, wherever bands, strips and channels are cut.
+//! Frames of zeros before a clip are left out of the sums, which they would not change.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
@@ -21,7 +21,9 @@ const VECTORS: usize = 3;
 const REACH: usize = LANES + 2;
 /// Output channels of a tile.
 const CHANNELS: usize = 4;
-/// Numbers of the input that a job lays out at once; they stay in the second level of cache.
+/// What a job lays out at once stays in the second level of cache: so many columns, channels and, in all, numbers.
+const COLUMNS: usize = 48;
+const DEPTH: usize = 64;
 const FIELD: usize = 128 << 10;
 
 /// The weights of one convolution, packed once at loading.
@@ -110,8 +112,11 @@ impl CustomOp2 for Causal<'_> {
     }
 }
 
+/// Numbers and the number of their frames.
+type Piece<'a> = (&'a [f32], usize);
+
 /// The numbers and frames of a contiguous clip, and its channels, height and width.
-fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<((&'a [f32], usize), [usize; 3])> {
+fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<(Piece<'a>, [usize; 3])> {
     let (channels, frames, height, width) = layout.shape().dims4()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(((&storage.as_slice::<f32>()?[start..end], frames), [channels, height, width])),
@@ -122,7 +127,7 @@ fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<((
 /// An input in two pieces that follow each other in time, after `missing` frames of zeros.
 struct Clip<'a> {
     /// Numbers `[channels, frames, height, width]`, frames.
-    pieces: [(&'a [f32], usize); 2],
+    pieces: [Piece<'a>; 2],
     /// Channels, height, width.
     size: [usize; 3],
     missing: usize,
@@ -165,19 +170,40 @@ struct Field {
     frame: usize,
 }
 
+/// Some channels of the input, for a window of the outputs.
+#[derive(Clone, Copy)]
+struct Step {
+    window: Window,
+    /// The first of the channels.
+    first: usize,
+    field: Field,
+}
+
+/// Rows of a band of the outputs.
+struct Output<'a, 'p> {
+    /// The rows of each channel and frame, frames beside each other.
+    planes: &'a mut [&'p mut [f32]],
+    /// Which four channels are the first.
+    block: usize,
+    frames: usize,
+    /// Numbers of a row.
+    width: usize,
+}
+
 impl PackedConv {
-    fn field(&self, height: usize, width: usize) -> Field {
+    /// The layout of `channels` for outputs of that height and width.
+    fn field(&self, channels: usize, height: usize, width: usize) -> Field {
         let border = self.shape.kernel / 2;
         let (phases, rows, columns) = match self.shape.resize {
             Resize::Same | Resize::Double => (1, height + 2 * border, width + 2 * border),
             Resize::Half => (4, height + 1, width + 1),
         };
-        let row = self.shape.inputs * columns;
+        let row = channels * columns;
         Field { phases, rows, columns, row, frame: phases * rows * row }
     }
 
-    /// Lays out what the outputs in `window` read.
-    fn lay_out(&self, clip: &Clip<'_>, window: Window, field: Field, data: &mut [f32]) {
+    /// Lays out what the outputs of a step read.
+    fn lay_out(&self, clip: &Clip<'_>, Step { window, first, field }: Step, data: &mut [f32]) {
         let border = self.shape.kernel / 2;
         let [_, height, width] = clip.size;
         for (index, row) in data.chunks_exact_mut(field.row).take(clip.frames() * field.phases * field.rows).enumerate()
@@ -194,7 +220,7 @@ impl PackedConv {
                 continue;
             };
             for (channel, place) in row.chunks_exact_mut(field.columns).enumerate() {
-                let line = clip.line(channel, frame, source);
+                let line = clip.line(first + channel, frame, source);
                 match self.shape.resize {
                     Resize::Same => {
                         let zeros = border.saturating_sub(window.left);
@@ -256,10 +282,10 @@ impl PackedConv {
         let frames = (total - time) / time_stride + 1;
         let mut out = vec![0f32; outputs * frames * height * width];
 
-        let strips = width.div_ceil(if inputs > 192 { 24 } else { 48 });
-        let columns = width.div_ceil(strips).next_multiple_of(LANES).min(width);
+        let columns = width.div_ceil(width.div_ceil(COLUMNS)).next_multiple_of(LANES).min(width);
         let threads = rayon::current_num_threads();
-        let line = self.field(1, columns);
+        let depth = inputs.min(DEPTH);
+        let line = self.field(depth, 1, columns);
         let rows = (FIELD / (clip.frames() * line.phases * line.row)).saturating_sub(line.rows - 1);
         let rows = rows.clamp(1, height.div_ceil(threads));
         let bands = height.div_ceil(rows);
@@ -274,46 +300,61 @@ impl PackedConv {
         }
         jobs.into_par_iter().enumerate().for_each(|(index, mut planes)| {
             let (part, band) = (index / bands, index % bands);
-            let rows_here = planes[0].len() / width;
-            let mut data = vec![0f32; clip.frames() * self.field(rows_here, columns).frame + REACH];
+            let height = planes[0].len() / width;
+            let mut data = vec![0f32; clip.frames() * self.field(depth, height, columns).frame + REACH];
             for left in (0..width).step_by(columns) {
-                let window = Window { top: band * rows, left, height: rows_here, width: columns.min(width - left) };
-                let field = self.field(window.height, window.width);
-                self.lay_out(clip, window, field, &mut data);
-                let (together, runs) = self.runs(field);
-                // Frames that begin before the clip have fewer taps; each such frame is taken by itself.
-                let early = clip.missing.div_ceil(time_stride).min(frames);
-                let groups = (0..early).map(|frame| frame..frame + 1).chain(std::iter::once(early..frames));
-                for group in groups {
-                    let skipped = clip.missing.saturating_sub(group.start * time_stride);
-                    let base = group.start * time_stride + skipped - clip.missing;
-                    let runs_each = runs.len() / time;
-                    let segments = segments(group, window, width, field, time_stride, base);
-                    let mut taps = Taps {
-                        field: &data,
-                        columns: field.columns,
-                        runs: &runs[..runs.len() - skipped * runs_each],
-                        skipped: skipped * runs_each * together,
-                        together,
-                        weights: &[],
-                        inputs,
-                        begin: [0f32; CHANNELS],
-                    };
-                    for (block, planes) in planes.chunks_mut(CHANNELS * frames).enumerate() {
-                        let block = part * share + block;
-                        let each = self.packed.len() / blocks;
-                        taps.weights = &self.packed[block * each..][..each];
-                        let bias = &self.bias[block * CHANNELS..];
-                        taps.begin.iter_mut().zip(bias).for_each(|(begin, &bias)| *begin = bias);
-                        vectorized(
-                            #[inline(always)]
-                            || sum(&taps, &segments, planes, frames),
-                        );
-                    }
+                let window = Window { top: band * rows, left, height, width: columns.min(width - left) };
+                for first in (0..inputs).step_by(depth) {
+                    let field = self.field(depth.min(inputs - first), window.height, window.width);
+                    let step = Step { window, first, field };
+                    self.lay_out(clip, step, &mut data);
+                    self.add(
+                        clip,
+                        step,
+                        &data,
+                        &mut Output { planes: &mut planes, block: part * share, frames, width },
+                    );
                 }
             }
         });
         Ok((CpuStorage::F32(out), Shape::from((outputs, frames, height, width))))
+    }
+
+    /// Adds what was laid out in `data` to the outputs.
+    fn add(&self, clip: &Clip<'_>, step: Step, data: &[f32], output: &mut Output<'_, '_>) {
+        let Step { window, first, field } = step;
+        let Output { block, frames, width, .. } = *output;
+        let ConvShape { inputs, time, kernel, time_stride, .. } = self.shape;
+        let (together, runs) = self.runs(field);
+        let each = inputs * time * kernel * kernel * CHANNELS;
+        // Frames that begin before the clip have fewer taps; each such frame is taken by itself.
+        let early = clip.missing.div_ceil(time_stride).min(frames);
+        for group in (0..early).map(|frame| frame..frame + 1).chain(std::iter::once(early..frames)) {
+            let skipped = clip.missing.saturating_sub(group.start * time_stride);
+            let base = group.start * time_stride + skipped - clip.missing;
+            let segments = segments(group, window, width, field, time_stride, base);
+            let mut taps = Taps {
+                field: data,
+                columns: field.columns,
+                runs: &runs[..runs.len() / time * (time - skipped)],
+                together,
+                skipped: skipped * kernel * kernel,
+                weights: &[],
+                channels: field.row / field.columns,
+                bias: [0f32; CHANNELS],
+                begins: first == 0,
+            };
+            for (index, planes) in output.planes.chunks_mut(CHANNELS * frames).enumerate() {
+                let block = block + index;
+                taps.weights = &self.packed[block * each + first * each / inputs..][..taps.channels * each / inputs];
+                let bias = &self.bias[block * CHANNELS..];
+                taps.bias.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
+                vectorized(
+                    #[inline(always)]
+                    || sum(&taps, &segments, planes, frames),
+                );
+            }
+        }
     }
 }
 
@@ -339,13 +380,10 @@ fn segments(
     for (index, frame) in frames.enumerate() {
         for y in 0..window.height {
             let from = (base + index * stride) * field.frame + y * field.row;
-            let mut x = 0;
-            while x < window.width {
-                // The last vector of a row reaches back rather than past the end, where the row is long enough.
-                let start = if x + LANES > window.width && window.width >= LANES { window.width - LANES } else { x };
-                let count = LANES.min(window.width - start);
-                list.push(Segment { from: from + start, frame, to: y * width + window.left + start, count });
-                x = start + LANES;
+            for x in (0..window.width).step_by(LANES) {
+                // The last vector of a row may read past it; what comes of that is not stored.
+                let count = LANES.min(window.width - x);
+                list.push(Segment { from: from + x, frame, to: y * width + window.left + x, count });
             }
         }
     }
@@ -362,30 +400,39 @@ struct Taps<'a> {
     /// How many taps a run has.
     together: usize,
     weights: &'a [f32],
-    inputs: usize,
-    begin: [f32; CHANNELS],
+    /// Channels of the field.
+    channels: usize,
+    bias: [f32; CHANNELS],
+    /// Whether sums begin with the bias, or go on from what is stored.
+    begins: bool,
 }
+
+/// Eight pixels of some vectors, for each channel of a tile.
+type Sums<const V: usize> = [[[f32; LANES]; V]; CHANNELS];
 
 #[inline(always)]
 fn sum(taps: &Taps<'_>, segments: &[Segment], planes: &mut [&mut [f32]], frames: usize) {
     let (groups, rest) = segments.as_chunks::<VECTORS>();
     for group in groups {
-        store(&tile::<VECTORS>(taps, group.map(|segment| segment.from)), group, planes, frames);
+        tile(taps, group, planes, frames);
     }
     match *rest {
-        [first, second] => store(&tile::<2>(taps, [first.from, second.from]), &[first, second], planes, frames),
-        [first] => store(&tile::<1>(taps, [first.from]), &[first], planes, frames),
+        [first, second] => tile(taps, &[first, second], planes, frames),
+        [first] => tile(taps, &[first], planes, frames),
         _ => {}
     }
 }
 
 #[inline(always)]
-fn tile<const V: usize>(taps: &Taps<'_>, from: [usize; V]) -> [[[f32; LANES]; V]; CHANNELS] {
-    let mut sums = [[[0f32; LANES]; V]; CHANNELS];
-    for (sums, &begin) in sums.iter_mut().zip(&taps.begin) {
-        *sums = [[begin; LANES]; V];
-    }
-    for (channel, weights) in taps.weights.chunks_exact(taps.weights.len() / taps.inputs).enumerate() {
+fn tile<const V: usize>(taps: &Taps<'_>, segments: &[Segment; V], planes: &mut [&mut [f32]], frames: usize) {
+    let begin = if taps.begins { taps.bias.map(|bias| [[bias; LANES]; V]) } else { load(segments, planes, frames) };
+    store(&accumulate(taps, segments.map(|segment| segment.from), begin), segments, planes, frames);
+}
+
+/// Sums are taken and given by value, which is what keeps them in registers between.
+#[inline(always)]
+fn accumulate<const V: usize>(taps: &Taps<'_>, from: [usize; V], mut sums: Sums<V>) -> Sums<V> {
+    for (channel, weights) in taps.weights.chunks_exact(taps.weights.len() / taps.channels).enumerate() {
         let field = &taps.field[channel * taps.columns..];
         let weights = weights[taps.skipped * CHANNELS..].as_chunks::<CHANNELS>().0;
         for (&offset, weights) in taps.runs.iter().zip(weights.chunks_exact(taps.together)) {
@@ -416,12 +463,23 @@ fn lane(line: &[f32]) -> [f32; LANES] {
 }
 
 #[inline(always)]
-fn store<const V: usize>(
-    sums: &[[[f32; LANES]; V]; CHANNELS],
-    segments: &[Segment; V],
-    planes: &mut [&mut [f32]],
-    frames: usize,
-) {
+fn load<const V: usize>(segments: &[Segment; V], planes: &[&mut [f32]], frames: usize) -> Sums<V> {
+    let mut sums = [[[0f32; LANES]; V]; CHANNELS];
+    for (sums, planes) in sums.iter_mut().zip(planes.chunks(frames)) {
+        for (sums, segment) in sums.iter_mut().zip(segments) {
+            let place = &planes[segment.frame][segment.to..][..segment.count];
+            for lane in 0..LANES {
+                if lane < place.len() {
+                    sums[lane] = place[lane];
+                }
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn store<const V: usize>(sums: &Sums<V>, segments: &[Segment; V], planes: &mut [&mut [f32]], frames: usize) {
     for (sums, planes) in sums.iter().zip(planes.chunks_mut(frames)) {
         for (sums, segment) in sums.iter().zip(segments) {
             let place = &mut planes[segment.frame][segment.to..][..segment.count];

@@ -131,8 +131,6 @@ fn configurations_of_transformers_are_honoured_or_refused() {
         ("out_channels", 48.into(), "out_channels is 48"),
         ("text_dim", 768.into(), "text_dim is 768"),
         ("freq_dim", 128.into(), "freq_dim is 128"),
-        ("image_dim", 1280.into(), "image_dim is 1280, and the tensors say 0"),
-        ("added_kv_proj_dim", 1536.into(), "added_kv_proj_dim is 1536"),
         ("pos_embed_seq_len", 514.into(), "pos_embed_seq_len is 514"),
         ("vace_in_channels", 96.into(), "vace_in_channels is 96"),
         ("num_attention_heads", 40.into(), "width 1536 does not divide into heads of 128"),

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::files::{Part, Raw, read, renamed, to_e4m3, write, write_gguf};
 use super::variants::{cases, request_of};
 use super::*;
-use crate::diffusion::family::{Checkpoint, Pipeline};
 use crate::diffusion::weights::Tensors;
 
 /// The linear layers' weights, which writers of small files encode.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::files::{Part, prefixed, read, renamed, write, write_gguf};
 use super::variants::{cases, request_of};
 use super::*;
-use crate::diffusion::family::{Checkpoint, Pipeline};
+use crate::diffusion::family::Pipeline;
 
 /// The networks of one variant under the names of the original repositories.
 struct Parts {

@@ -57,7 +57,7 @@ fn two_hundred_cycles() {
     let request = Request { steps: 2, ..request("a cat") };
     let cycle = |index: usize| {
         let mut model = load_as(&checkpoint, Place::cpu(), Residency::Together);
-        if index % 10 == 0 {
+        if index.is_multiple_of(10) {
             model.generate(&request, &mut Silent).unwrap();
         }
         // Ended while it loads.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::WanCheckpoint;
-use super::model::{Model, Residency};
+use super::model::{Model, Policy, Residency};
 use crate::diffusion::control::{Control, Stage};
 use crate::diffusion::family::Sampling;
 use crate::diffusion::request::{Frames, Request, Start};
@@ -74,7 +74,7 @@ pub(super) fn load(checkpoint: &WanCheckpoint) -> Model {
 }
 
 pub(super) fn load_as(checkpoint: &WanCheckpoint, place: Place, residency: Residency) -> Model {
-    Model::load(checkpoint.0.clone(), place, residency, &mut Silent).unwrap()
+    Model::load(checkpoint.0.clone(), place, Policy::Always(residency), &mut Silent).unwrap()
 }
 
 /// The clip `[frames, height, width, 3]` from 0 to 1, before it is rounded to bytes.

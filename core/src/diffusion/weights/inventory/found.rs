@@ -25,7 +25,6 @@ pub(crate) struct Found {
     expert: Option<(Expert, bool)>,
     config: Option<String>,
     encodings: String,
-    bytes: u64,
     unknown: Vec<String>,
 }
 
@@ -61,7 +60,6 @@ impl Found {
             expert,
             config: folder.has(&config).then_some(config),
             encodings: encodings(&tensors),
-            bytes: tensors.file_bytes(),
             unknown: vec![],
         };
         found.add_unknown(tensors.unknown);
@@ -84,6 +82,7 @@ impl Found {
     }
 
     /// What stands before the names of its tensors.
+    #[cfg(test)]
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -104,6 +103,7 @@ impl Found {
     }
 
     /// Whether its file holds other networks too.
+    #[cfg(test)]
     pub(crate) const fn is_bundled(&self) -> bool {
         self.bundled
     }
@@ -111,11 +111,6 @@ impl Found {
     /// Its encodings, the most frequent first: `Q4_K (240 tensors), F32 (61)`.
     pub(crate) fn encodings(&self) -> &str {
         &self.encodings
-    }
-
-    /// Bytes of its tensors in the file.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// Names in the file that no rule knows.

@@ -181,6 +181,7 @@ pub(crate) struct Tensors {
 }
 
 impl Tensors {
+    #[cfg(test)]
     /// Tensors that are named canonically already; `origin` is what messages call their file.
     pub(crate) fn new(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Stored)>) -> Self {
         Self { origin: origin.into(), map: tensors.into_iter().collect(), unknown: vec![] }
@@ -202,6 +203,7 @@ impl Tensors {
     }
 
     /// All names, in order.
+    #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.map.keys().map(String::as_str)
     }
