@@ -21,7 +21,7 @@ pub(super) type Folder = (&'static str, &'static [u8]);
 
 pub(super) const TINY: Folder = folder!("core/models/tiny/vae");
 const SYNTHETIC: Folder = folder!("tests/golden/synthetic/vae");
-pub(super) const WAN_2_1: Folder = folder!("tests/golden/wan/shared/vae_2.1");
+const WAN_2_1: Folder = folder!("tests/golden/wan/shared/vae_2.1");
 pub(super) const WAN_2_2: Folder = folder!("tests/golden/wan/shared/vae_2.2");
 
 #[derive(Deserialize)]
