@@ -8,7 +8,7 @@ use super::model::Residency;
 use super::variant::Kind;
 use crate::diffusion::place::{Budget, Needs, Stretch};
 use crate::diffusion::request::{Request, Start};
-use crate::diffusion::vae::Tiling;
+use crate::diffusion::vae::{Tiling, VaeConfig};
 use crate::diffusion::weights::Tensors;
 
 /// Bytes of a number that is computed with.
@@ -18,14 +18,15 @@ const TEXT: u64 = 512;
 /// Bytes of the program itself, of its threads and of what is decoded of a matrix at a time.
 const BASE: u64 = 160 << 20;
 
-/// Pixels of a frame from which the autoencoder works in tiles.
-const TILED_FROM: usize = 640 * 640;
-const TILE: usize = 384;
-const OVERLAP: usize = 96;
+/// Pixels of a picture, and of a clip's frames, up to which the autoencoder works on whole frames.
+const WHOLE_PICTURE: usize = 1024 * 1024;
+const WHOLE_FRAME: usize = 320 * 320;
 
-/// How the autoencoder cuts frames of this size.
-pub(super) fn tiling(height: usize, width: usize) -> Option<Tiling> {
-    (height * width > TILED_FROM).then_some(Tiling { tile: TILE, overlap: OVERLAP })
+/// How the autoencoder cuts frames of this size. Tiles of the autoencoder of 2.2 are larger, since its levels reach farther.
+pub(super) fn tiling(vae: &VaeConfig, frames: usize, height: usize, width: usize) -> Option<Tiling> {
+    let whole = if frames == 1 { WHOLE_PICTURE } else { WHOLE_FRAME };
+    let (tile, overlap) = if vae.is_residual { (384, 96) } else { (320, 64) };
+    (height * width > whole).then_some(Tiling { tile, overlap })
 }
 
 /// What the weights of a model take, whatever is asked of it.
@@ -50,7 +51,7 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     }
     let vae = &files.recognised.vae;
     let size = (request.num_frames as usize, request.height as usize, request.width as usize);
-    let tiling = tiling(size.1, size.2);
+    let tiling = tiling(&vae.config, size.0, size.1, size.2);
     // Computed in float32, whatever the file holds.
     let weights = vae.tensors.elements() * NUMBER;
     let stretch = |work| Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE };

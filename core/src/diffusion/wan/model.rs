@@ -17,7 +17,7 @@ use crate::diffusion::place::{Blocks, Budget, HoldsWeights, Reader, Slot};
 use crate::diffusion::request::Request;
 use crate::diffusion::sample::Expert;
 use crate::diffusion::text::{PromptTokenizer, TextEncoder};
-use crate::diffusion::vae::{Autoencoder, Clip, Tiling, Vae};
+use crate::diffusion::vae::{Autoencoder, Clip, Vae};
 use crate::diffusion::vision::ClipVision;
 use crate::diffusion::weights::{Loading, Place, Scope, Tensors};
 use crate::error::{Error, Result};
@@ -173,8 +173,8 @@ impl Model {
 
     /// A clip `[3, frames, height, width]` from -1 to 1 as latents.
     pub(super) fn encode(&mut self, clip: &dyn Clip, control: &mut dyn Control) -> Result<Tensor> {
-        let (_, height, width) = clip.size()?;
-        let tiling = self.tiling(height, width);
+        let (frames, height, width) = clip.size()?;
+        let tiling = memory::tiling(self.files.vae(), frames, height, width);
         let vae = self.vae(control)?;
         vae.encode(clip, tiling, &mut |done, total| control.progress(Stage::Encode, done, total))
     }
@@ -186,8 +186,11 @@ impl Model {
         control: &mut dyn Control,
         frames: &mut dyn FnMut(&Tensor) -> Result<()>,
     ) -> Result<()> {
-        let factor = self.files.vae().spatial_factor();
-        let tiling = self.tiling(latents.dim(2)? * factor, latents.dim(3)? * factor);
+        let config = self.files.vae();
+        let (_, count, height, width) = latents.dims4()?;
+        let count = (count - 1) * config.temporal_factor() + 1;
+        let factor = config.spatial_factor();
+        let tiling = memory::tiling(config, count, height * factor, width * factor);
         let vae = self.vae(control)?;
         vae.decode(
             latents,
@@ -195,10 +198,6 @@ impl Model {
             &mut |done, total| control.progress(Stage::Decode, done, total),
             &mut |clip: Tensor| frames(&clip.affine(0.5, 0.5)?.clamp(0f32, 1f32)?),
         )
-    }
-
-    fn tiling(&self, height: usize, width: usize) -> Option<Tiling> {
-        memory::tiling(height, width)
     }
 
     fn index(&self, expert: Expert) -> usize {

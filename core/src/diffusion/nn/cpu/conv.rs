@@ -7,20 +7,15 @@
 //! Frames of zeros before a clip are left out of the sums, which they would not change.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
+mod sums;
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
 use rayon::prelude::*;
 
+use self::sums::{CHANNELS, LANES, REACH, Segment, Taps, sum};
 use super::simd::vectorized;
 use crate::diffusion::nn::conv::{ConvShape, Resize};
 
-/// Pixels of one vector.
-const LANES: usize = 8;
-/// Vectors of a tile.
-const VECTORS: usize = 3;
-/// Pixels that a vector and a run of up to three taps read.
-const REACH: usize = LANES + 2;
-/// Output channels of a tile.
-const CHANNELS: usize = 4;
 /// What a job lays out at once stays in the second level of cache: so many columns, channels and, in all, numbers.
 const COLUMNS: usize = 48;
 const DEPTH: usize = 64;
@@ -358,15 +353,6 @@ impl PackedConv {
     }
 }
 
-/// One vector of output pixels: where it reads, where it stores, how many count.
-#[derive(Clone, Copy)]
-struct Segment {
-    from: usize,
-    frame: usize,
-    to: usize,
-    count: usize,
-}
-
 /// The vectors of a window in some frames; the first of them begins to read at frame `base` of the field.
 fn segments(
     frames: std::ops::Range<usize>,
@@ -388,107 +374,4 @@ fn segments(
         }
     }
     list
-}
-
-struct Taps<'a> {
-    field: &'a [f32],
-    columns: usize,
-    /// Where each run of taps begins.
-    runs: &'a [usize],
-    /// Taps of every channel that come before those in `runs`.
-    skipped: usize,
-    /// How many taps a run has.
-    together: usize,
-    weights: &'a [f32],
-    /// Channels of the field.
-    channels: usize,
-    bias: [f32; CHANNELS],
-    /// Whether sums begin with the bias, or go on from what is stored.
-    begins: bool,
-}
-
-/// Eight pixels of some vectors, for each channel of a tile.
-type Sums<const V: usize> = [[[f32; LANES]; V]; CHANNELS];
-
-#[inline(always)]
-fn sum(taps: &Taps<'_>, segments: &[Segment], planes: &mut [&mut [f32]], frames: usize) {
-    let (groups, rest) = segments.as_chunks::<VECTORS>();
-    for group in groups {
-        tile(taps, group, planes, frames);
-    }
-    match *rest {
-        [first, second] => tile(taps, &[first, second], planes, frames),
-        [first] => tile(taps, &[first], planes, frames),
-        _ => {}
-    }
-}
-
-#[inline(always)]
-fn tile<const V: usize>(taps: &Taps<'_>, segments: &[Segment; V], planes: &mut [&mut [f32]], frames: usize) {
-    let begin = if taps.begins { taps.bias.map(|bias| [[bias; LANES]; V]) } else { load(segments, planes, frames) };
-    store(&accumulate(taps, segments.map(|segment| segment.from), begin), segments, planes, frames);
-}
-
-/// Sums are taken and given by value, which is what keeps them in registers between.
-#[inline(always)]
-fn accumulate<const V: usize>(taps: &Taps<'_>, from: [usize; V], mut sums: Sums<V>) -> Sums<V> {
-    for (channel, weights) in taps.weights.chunks_exact(taps.weights.len() / taps.channels).enumerate() {
-        let field = &taps.field[channel * taps.columns..];
-        let weights = weights[taps.skipped * CHANNELS..].as_chunks::<CHANNELS>().0;
-        for (&offset, weights) in taps.runs.iter().zip(weights.chunks_exact(taps.together)) {
-            let reach = LANES + taps.together - 1;
-            let lines: [&[f32]; V] = std::array::from_fn(|vector| &field[from[vector] + offset..][..reach]);
-            // The length of a run is not a constant here, so that this loop is not unrolled: sums would leave the registers.
-            for (x, weights) in weights.iter().enumerate() {
-                let values: [[f32; LANES]; V] = std::array::from_fn(|vector| lane(&lines[vector][x..]));
-                for (sums, &weight) in sums.iter_mut().zip(weights) {
-                    for (sums, values) in sums.iter_mut().zip(&values) {
-                        for (sum, &value) in sums.iter_mut().zip(values) {
-                            *sum = weight.mul_add(value, *sum);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn lane(line: &[f32]) -> [f32; LANES] {
-    match line.first_chunk() {
-        Some(reach) => *reach,
-        None => unreachable!("the field is longer than what is read of it by a vector and a run of taps"),
-    }
-}
-
-#[inline(always)]
-fn load<const V: usize>(segments: &[Segment; V], planes: &[&mut [f32]], frames: usize) -> Sums<V> {
-    let mut sums = [[[0f32; LANES]; V]; CHANNELS];
-    for (sums, planes) in sums.iter_mut().zip(planes.chunks(frames)) {
-        for (sums, segment) in sums.iter_mut().zip(segments) {
-            let place = &planes[segment.frame][segment.to..][..segment.count];
-            for lane in 0..LANES {
-                if lane < place.len() {
-                    sums[lane] = place[lane];
-                }
-            }
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn store<const V: usize>(sums: &Sums<V>, segments: &[Segment; V], planes: &mut [&mut [f32]], frames: usize) {
-    for (sums, planes) in sums.iter().zip(planes.chunks_mut(frames)) {
-        for (sums, segment) in sums.iter().zip(segments) {
-            let place = &mut planes[segment.frame][segment.to..][..segment.count];
-            // Constant indices once unrolled, which is what keeps the sums in registers.
-            for lane in 0..LANES {
-                if lane < place.len() {
-                    place[lane] = sums[lane];
-                }
-            }
-        }
-    }
 }
