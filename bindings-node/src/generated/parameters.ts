@@ -46,24 +46,24 @@ export interface Parameters {
   num_frames?: number;
   /** Playback speed. */
   fps?: 8 | 16 | 24;
-  /** How much moves. */
+  /** How much moves: written at the end of the prompt, as the model was trained. Up to 1.5 little, 2 to 3.5 moderate, from 4 much. */
   motion_score?: number;
-  /** Which lighting variant of the model is used. */
+  /** Which of two files of the model runs: the one with high_noise or the one with low_noise in its name. With one file, only low_noise. */
   lighting_variant?: "high_noise" | "low_noise";
   /** PNG, JPEG or WebP. */
   reference_image?: ImageInput;
-  /** How firmly the reference image is held. */
+  /** How firmly the first frame is held to the reference image: 1 as the model was trained, less lets it fade. */
   reference_strength?: number;
-  /** How far the result may move away from the reference: 0 keeps it, 1 starts from noise alone. */
+  /** How far the result may move away from the given image or frames: 0 keeps them, standing still; 1 starts from noise alone. Fewer steps run below 1. */
   denoising_strength?: number;
   /** PNG, JPEG or WebP. */
   first_frame_image?: ImageInput;
   /** PNG, JPEG or WebP. */
   last_frame_image?: ImageInput;
-  /** How firmly the first frame is held. */
+  /** How firmly the first frame is held: 1 as the model was trained, less lets it fade. */
   first_strength?: number;
-  /** How firmly the last frame is held. */
+  /** How firmly the last frame is held: 1 as the model was trained, less lets it fade. */
   last_strength?: number;
-  /** Images placed at frames of the clip. */
+  /** Images at frames of the clip. A frame other than the first and the last moves to the nearest multiple of 8, where the model knows it. */
   arbitrary_frames?: ArbitraryFrame[];
 }
