@@ -29,18 +29,25 @@ const CASES: &[Case] = &[
         frames: 1,
         goal_gb: 16.0,
     },
+    small("Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 17 frames of 256x256", 256, 17),
+    small("Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, one frame of 512x512", 512, 1),
+    small("Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 17 frames of 512x512", 512, 17),
+    small("Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 49 frames of 512x512", 512, 49),
+];
+
+const fn small(name: &'static str, size: u32, frames: u32) -> Case {
     Case {
-        name: "Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 49 frames of 512x512",
+        name,
         files: &[
             "wan2.1_t2v_1.3B_bf16.safetensors",
             "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
             "wan_2.1_vae.safetensors",
         ],
-        size: 512,
-        frames: 49,
+        size,
+        frames,
         goal_gb: 12.0,
-    },
-];
+    }
+}
 
 pub(crate) fn run(options: &Options) -> Outcome<Report> {
     let goals = CASES.iter().map(|case| json!({"case": case.name, "peak_gb_below": case.goal_gb})).collect();
