@@ -99,7 +99,7 @@ fn command(options: &Options, side: &str, folder: &Path) -> Outcome<Command> {
     let threads = options.threads.to_string();
     if let ("reference", Some(python)) = (side, &options.reference) {
         let mut command = Command::new(python);
-        command.arg(options.root.join("benches/reference/generate.py")).arg(options.root.join("core/models/tiny"));
+        command.arg(options.root.join("benches/reference/generate.py")).arg(options.root.join("diffusion/models/tiny"));
         command.arg(&threads).env("OMP_NUM_THREADS", &threads).env("HF_HUB_OFFLINE", "1");
         return Ok(command);
     }

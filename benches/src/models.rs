@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::machine::{peak_kib, reset_peak_kib};
 use crate::options::Options;
 use crate::report::Report;
-use must::benchmark::{Standalone, StandaloneRequest};
+use must_diffusion::{Standalone, StandaloneRequest};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -106,7 +106,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     let (size, frames, threads) = (number(size)?, number(frames)?, number(threads)?);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build().map_err(|error| error.to_string())?;
-    let say = |error: must::Error| error.to_string();
+    let say = |error: must_diffusion::Error| error.to_string();
     let mut stages: Vec<Value> = vec![];
     let mut now: Option<Stage> = None;
     let mut most = 0;

@@ -6,8 +6,8 @@
 
 use crate::Outcome;
 use crate::machine::peak_kib;
-use must::benchmark::{Standalone, StandaloneRequest};
 use must::{DeviceChoice, GenerateRequest, Platform, Settings};
+use must_diffusion::{Standalone, StandaloneRequest};
 use serde_json::{Value, json};
 use std::io::BufRead;
 use std::time::{Duration, Instant};
@@ -103,6 +103,6 @@ fn text(question: &Value, name: &str) -> String {
     question.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn say(error: must::Error) -> String {
+fn say(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -205,13 +205,25 @@ fn one_line(text: String) -> String {
     }
 }
 
-impl From<candle_core::Error> for Error {
-    fn from(error: candle_core::Error) -> Self {
-        let detail = error.to_string();
-        if detail.contains("OUT_OF_MEMORY") || detail.contains("out of memory") {
-            Self::new(ErrorCode::GpuMemoryExceeded, "the device ran out of memory")
-        } else {
-            Self::internal(format!("tensor operation failed: {detail}"))
+impl From<must_diffusion::Error> for Error {
+    fn from(error: must_diffusion::Error) -> Self {
+        use must_diffusion::ErrorKind;
+        // What ended it is ours: the control of a task gave it.
+        if let Some(reason) = error.reason().and_then(|reason| reason.downcast_ref::<Self>()) {
+            return reason.clone();
+        }
+        let code = match error.kind() {
+            ErrorKind::ModelUnavailable => ErrorCode::ModelUnavailable,
+            ErrorKind::InvalidRequest => ErrorCode::ValidationError,
+            ErrorKind::OutOfMemory => ErrorCode::GpuMemoryExceeded,
+            ErrorKind::Stopped => ErrorCode::Cancelled,
+            ErrorKind::Io => ErrorCode::DependencyUnavailable,
+            _ => ErrorCode::Internal,
+        };
+        let found = Self::new(code, error.detail());
+        match error.user_action() {
+            Some(action) => found.with_action(action),
+            None => found,
         }
     }
 }
@@ -241,6 +253,16 @@ mod tests {
             assert_eq!(ErrorCode::from_name(code.as_str()), Some(code));
             assert!(!code.default_user_action().is_empty());
         }
+    }
+
+    #[test]
+    fn what_ends_a_generation_comes_back_as_it_was() {
+        let mine = Error::new(ErrorCode::TaskTimeout, "too long").with_action("Ask for less.");
+        let back = Error::from(must_diffusion::Error::stopped(mine));
+        assert_eq!(
+            (back.code(), back.detail(), back.user_action()),
+            (ErrorCode::TaskTimeout, "too long", "Ask for less.")
+        );
     }
 
     #[test]

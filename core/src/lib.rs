@@ -5,7 +5,6 @@ mod calls;
 pub mod catalog;
 mod client;
 pub mod clock;
-mod diffusion;
 pub mod error;
 pub mod http;
 mod json;
@@ -25,12 +24,6 @@ pub mod workers;
 /// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
 pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> Option<F::Output> {
     thread::block_on(future, timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout)))
-}
-
-/// For this project's own benchmarks: inference without a platform. No part of the public interface.
-#[doc(hidden)]
-pub mod benchmark {
-    pub use crate::diffusion::{Standalone, StandaloneNeed, StandaloneRequest, Watch};
 }
 
 pub use error::{Error, ErrorCode, Result};

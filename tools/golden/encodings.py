@@ -1,6 +1,6 @@
 """Writes tests/golden/encodings: small files of every encoding, and what the references' own dequantisers make of them.
 
-Writes core/fuzz/seeds too, the same in smaller pieces.
+Writes diffusion/fuzz/seeds too, the same in smaller pieces.
 
 Needs gguf 0.19.0 and bitsandbytes 0.50.2 beside requirements.txt. GGML blocks are drawn at random, since the gguf
 package quantises to a few types only; it dequantises all of them. Run from anywhere: python tools/golden/encodings.py
@@ -202,7 +202,7 @@ def write_dense() -> None:
 
 
 def write_seeds() -> None:
-    """Small sound files for the fuzz targets in core/fuzz."""
+    """Small sound files for the fuzz targets in diffusion/fuzz."""
     for kind in ["safetensors", "gguf", "index", "companions"]:
         (SEEDS / kind).mkdir(parents=True, exist_ok=True)
     rng = numpy.random.default_rng(4)

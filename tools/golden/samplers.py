@@ -1,4 +1,4 @@
-"""Writes the golden data of the samplers, schedules and spacings in `core/src/diffusion/sample`.
+"""Writes the golden data of the samplers, schedules and spacings in `diffusion/src/sample`.
 
 UniPC, Euler and DPM++ 2M are run by diffusers in float32. Euler a, SA-Solver, iPNDM and the spacings "simple" and "beta" come
 from ComfyUI, which is no library: their formulas are written out here from the papers, in float64 and in another form than

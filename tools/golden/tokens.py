@@ -1,6 +1,6 @@
 """Makes tests/golden/tokens: 10,000 prompts and what the reference makes of them.
 
-Prompts are drawn by a small generator that exists here and in core/src/diffusion/text/tests.rs, from fragments that are
+Prompts are drawn by a small generator that exists here and in diffusion/src/text/tests.rs, from fragments that are
 written to fragments.json. Of each prompt, hashes.bin holds five hashes (FNV-1a, 32 bits, little-endian): of the cleaned
 prompt in UTF-8, and of the ids of CLIP, T5 and UMT5 of the prompt and of UMT5 of the cleaned prompt, each id as 32 bits,
 not cut. samples.json holds 200 short prompts with all ids. sentencepiece.json holds small SentencePiece models and the ids

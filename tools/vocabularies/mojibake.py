@@ -1,9 +1,9 @@
-"""Writes the tables of prompt cleaning: core/src/diffusion/text/prompt/tables.rs.
+"""Writes the tables of prompt cleaning: diffusion/src/text/prompt/tables.rs.
 
 The classes of characters that ftfy looks at, the single-byte encodings that it tries and the HTML entities that
 Python resolves without a semicolon. Needs ftfy 6.3.1.
 
-    python mojibake.py ../../core/src/diffusion/text/prompt/tables.rs
+    python mojibake.py ../../diffusion/src/text/prompt/tables.rs
 """
 
 import html.entities

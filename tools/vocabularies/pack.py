@@ -1,9 +1,9 @@
-"""Makes the vocabularies of core/vocabularies from a published package: clip.bin, t5.bin and umt5.bin.
+"""Makes the vocabularies of diffusion/vocabularies from a published package: clip.bin, t5.bin and umt5.bin.
 
 The source is the crate diffusion-rs-sys 0.1.20 (MIT), which carries stable-diffusion.cpp (MIT) and in it CLIP's merges
 and the `tokenizer.json` of T5 and UMT5 as C headers. Their SHA-256 are checked. Needs cargo and Python's own library.
 
-    python pack.py ../../core/vocabularies
+    python pack.py ../../diffusion/vocabularies
 
 Layout of a file, all of it one zlib stream:
 

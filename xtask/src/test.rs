@@ -307,7 +307,7 @@ fn cuda() -> Outcome {
         run(&mut words("cargo", "fetch --quiet"))?;
         run(command("bash").arg("tools/cuda/setup.sh").arg(&folder))?;
     }
-    let check = "cargo clippy --package must --features cuda,cudnn -- -D warnings";
+    let check = "cargo clippy --package must-diffusion --features cuda,cudnn -- -D warnings";
     run(command("bash").args(["-c", &format!(". \"$0\" && exec {check}")]).arg(folder.join("env")))
 }
 

@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
-use crate::diffusion::Frames;
 use crate::error::{Error, ErrorCode, Result};
+use must_diffusion::Frames;
 
 const ACCEPTED: &str = "Send one PNG, JPEG or WebP picture.";
 

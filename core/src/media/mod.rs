@@ -19,8 +19,8 @@ mod still;
 mod webm;
 mod yuv;
 
-pub use crate::diffusion::Frames;
 pub use file::{sweep_temporaries, write_atomic};
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
+pub use must_diffusion::Frames;
 pub use output::{OutputFormat, encode, preview_jpeg};
 pub use resize::resize_to;

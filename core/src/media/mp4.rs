@@ -15,9 +15,9 @@ use openh264::encoder::{
 use openh264::formats::YUVSlices;
 use openh264::{OpenH264API, Timestamp};
 
-use crate::diffusion::Frames;
 use crate::error::{Error, Result};
 use crate::media::yuv::{self, Yuv};
+use must_diffusion::Frames;
 
 /// The quantiser of every macroblock: visually clean, about what x264 calls crf 16.
 const QP: u8 = 16;

@@ -3,9 +3,9 @@
 //! Always holds: frames are checked against their own size before an encoder sees them, and the same frames, rate and
 //! format give the same bytes.
 
-use crate::diffusion::Frames;
 use crate::error::{Error, Result};
 use crate::media::{mp4, still, webm};
+use must_diffusion::Frames;
 
 /// The longest side of a preview.
 const PREVIEW_SIDE: u32 = 512;

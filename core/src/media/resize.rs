@@ -3,9 +3,9 @@
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 
-use crate::diffusion::Frames;
 use crate::error::{Error, Result};
 use crate::media::output::check_frames;
+use must_diffusion::Frames;
 
 /// Scales every frame so that it covers `width` x `height`, and keeps the centre.
 ///

@@ -4,8 +4,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage};
 
-use crate::diffusion::Frames;
 use crate::error::{Error, Result};
+use must_diffusion::Frames;
 
 /// JPEG quality of results. The encoder keeps colour at full resolution (4:4:4).
 pub(super) const QUALITY: u8 = 92;

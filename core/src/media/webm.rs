@@ -7,10 +7,10 @@ use rav1e::prelude::{
     EncoderStatus, MatrixCoefficients, PixelRange, Rational, SpeedSettings, TransferCharacteristics, Tune,
 };
 
-use crate::diffusion::Frames;
 use crate::error::{Error, Result};
 use crate::media::ebml::{self, Block, Track};
 use crate::media::yuv::{self, Yuv};
+use must_diffusion::Frames;
 
 /// AV1's base quantiser index, 0 to 255: visually clean.
 const QUANTIZER: usize = 60;

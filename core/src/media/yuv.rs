@@ -4,7 +4,7 @@
 //! transfer (code points 1, 13, 6 of ITU-T H.273, the choice of JPEG and AVIF). Decoders that read the signal and the many
 //! that assume BT.601 for unmarked video then show the same colours. Integer arithmetic only, so that every machine agrees.
 
-use crate::diffusion::Frames;
+use must_diffusion::Frames;
 
 /// Colour primaries as H.273 counts them: BT.709, which are those of sRGB.
 pub(super) const PRIMARIES: u8 = 1;

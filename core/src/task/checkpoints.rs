@@ -4,9 +4,9 @@
 //! remembered of them is headers alone.
 
 use crate::catalog::{Catalog, Model, Weights};
-use crate::diffusion::{self, Budget, Checkpoint, Control, Device, ModelFiles, Pipeline, Request, Sampling};
 use crate::error::{Error, ErrorCode, Result};
 use crate::settings::DeviceChoice;
+use must_diffusion::{Budget, Checkpoint, Control, Device, ModelFiles, Pipeline, Request, Sampling};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ impl Checkpoints {
 
     fn files(&self, model: &Model) -> Result<ModelFiles> {
         match &model.weights {
-            Weights::Embedded { name } => diffusion::embedded(name).cloned().ok_or_else(|| {
+            Weights::Embedded { name } => must_diffusion::embedded(name).cloned().ok_or_else(|| {
                 Error::new(ErrorCode::ModelUnavailable, format!("the library carries no weights named {name}"))
             }),
             Weights::Folder { folder, expects } => {
@@ -97,7 +97,7 @@ impl Checkpoints {
             )
             .with_action(format!("Choose one of these modes, or put a checkpoint that can do {mode} there.")));
         }
-        checkpoint.check(request)
+        Ok(checkpoint.check(request)?)
     }
 
     /// Loads a pipeline.
@@ -110,7 +110,7 @@ impl Checkpoints {
         checkpoint: &Arc<dyn Checkpoint>,
         control: &mut dyn Control,
     ) -> Result<Box<dyn Pipeline>> {
-        checkpoint.load(&self.device, self.budget, control)
+        Ok(checkpoint.load(&self.device, self.budget, control)?)
     }
 
     /// Refuses a request that cannot fit into this machine's memory, before anything is loaded for it.
@@ -119,7 +119,7 @@ impl Checkpoints {
     /// `gpu_memory_exceeded` with the numbers and what would help.
     pub(super) fn check_memory(&self, checkpoint: &dyn Checkpoint, request: &Request) -> Result<()> {
         match self.budget.bytes {
-            Some(bytes) => checkpoint.needs(request).check(bytes),
+            Some(bytes) => Ok(checkpoint.needs(request).check(bytes)?),
             None => Ok(()),
         }
     }
@@ -132,7 +132,7 @@ impl Checkpoints {
 /// `validation_error` that names the model and what is offered.
 pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
     for model in catalog.models() {
-        let Some(family) = diffusion::family(&model.family) else { continue };
+        let Some(family) = must_diffusion::family(&model.family) else { continue };
         let honours = family.honours();
         let choices = |name| model.parameter(name).map(|parameter| parameter.choices.as_slice()).unwrap_or_default();
         let modes = model.modes.iter().map(|mode| ("mode", mode.as_str(), honours.modes));
@@ -163,7 +163,7 @@ pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
 }
 
 fn inspect(model: &Model, files: &ModelFiles, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
-    let family = diffusion::family(&model.family).ok_or_else(|| {
+    let family = must_diffusion::family(&model.family).ok_or_else(|| {
         Error::new(ErrorCode::ModelUnavailable, format!("this version cannot run the family {}", model.family))
             .with_action("Choose a model that is available.")
     })?;
@@ -174,7 +174,7 @@ fn inspect(model: &Model, files: &ModelFiles, lighting: Option<&str>) -> Result<
         shift: catalog.shift,
         boundary: catalog.boundary,
     };
-    family.inspect(files, &sampling, lighting).map(Arc::from)
+    Ok(Arc::from(family.inspect(files, &sampling, lighting)?))
 }
 
 fn stamp(files: &ModelFiles) -> Result<Stamp> {
@@ -192,11 +192,11 @@ fn stamp(files: &ModelFiles) -> Result<Stamp> {
 /// The device that the settings choose.
 fn device(choice: DeviceChoice) -> Result<Device> {
     match choice {
-        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cpu => Ok(Device::cpu()),
         // Compiled in is not the same as present: only opening it tells.
-        DeviceChoice::Auto => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
-        DeviceChoice::Cuda => Device::new_cuda(0).map_err(|error| {
-            Error::new(ErrorCode::DependencyUnavailable, format!("no NVIDIA GPU can be used: {error}"))
+        DeviceChoice::Auto => Ok(Device::gpu().unwrap_or(Device::cpu())),
+        DeviceChoice::Cuda => Device::gpu().map_err(|error| {
+            Error::from(error)
                 .with_action("Build with the cuda feature, check the driver, or choose the device auto or cpu.")
         }),
     }
@@ -218,7 +218,9 @@ mod tests {
     #[test]
     fn our_own_catalog_offers_what_code_obeys() {
         check_catalog(&Catalog::built_in().unwrap()).unwrap();
-        assert!(Catalog::built_in().unwrap().models().iter().any(|model| diffusion::family(&model.family).is_some()));
+        assert!(
+            Catalog::built_in().unwrap().models().iter().any(|model| must_diffusion::family(&model.family).is_some())
+        );
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::types::{MediaType, Status, Task, Timestamp};
 use crate::catalog::ValidRequest;
-use crate::diffusion::{Frames, GivenFrame, Request, Start};
 use crate::error::{Error, Result};
 use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
+use must_diffusion::{Frames, GivenFrame, Request, Start};
 use serde_json::{Map, Value, json};
 
 /// Parameters that are columns of a task, and not among its others.

@@ -1,8 +1,8 @@
 //! Which pipelines are loaded in a lane: warm ones are used again, idle ones are let go, heavy ones make room for each other.
 
 use crate::catalog::{Model, WeightClass};
-use crate::diffusion::{Checkpoint, Control, Pipeline, Stage};
 use crate::error::Result;
+use must_diffusion::{Checkpoint, Control, Pipeline, Stage};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ impl Residency {
                 // Stopped while it loaded: what was loaded is still good.
                 self.slots.push(slot);
                 self.tally();
-                Err(error)
+                Err(error.into())
             }
         }
     }

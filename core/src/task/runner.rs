@@ -11,9 +11,9 @@ use super::service::Shared;
 use super::store::{self, Lease};
 use super::trace;
 use super::types::{MediaType, Task};
-use crate::diffusion::{Control, Frames, Pipeline, Stage};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{encode, preview_jpeg, write_atomic};
+use must_diffusion::{Control, Frames, Pipeline, Stage};
 use rayon::ThreadPool;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -107,7 +107,7 @@ fn produce(
         // The send-able halves go to the pool's threads; the lane waits here.
         let mut outcome = None;
         pool.install(|| outcome = Some(pipeline.generate(&request, control)));
-        outcome.unwrap_or_else(|| Err(Error::internal("the run did not end")))
+        Ok(outcome.ok_or_else(|| Error::internal("the run did not end"))??)
     };
     let frames = residency.with((model, &checkpoint), &mut control, generate, |outcome| match outcome {
         Ok(_) => true,
@@ -274,8 +274,8 @@ impl Drop for TaskControl<'_> {
 }
 
 impl Control for TaskControl<'_> {
-    fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()> {
-        self.check()?;
+    fn progress(&mut self, stage: Stage, done: usize, total: usize) -> must_diffusion::Result<()> {
+        self.check().map_err(must_diffusion::Error::stopped)?;
         let (span, detail) = match stage {
             Stage::Load => ((0, 10), String::new()),
             Stage::Encode => ((10, 15), String::new()),

@@ -371,7 +371,7 @@ fn what_is_sent_means_there_what_it_meant_here() {
     let gateway = host(|settings| settings.paused = true);
     let tasks = &gateway.platform.workers().unwrap().shared.tasks;
     let png = {
-        let frames = crate::diffusion::Frames { width: 8, height: 8, rgb: vec![100; 8 * 8 * 3] };
+        let frames = must_diffusion::Frames { width: 8, height: 8, rgb: vec![100; 8 * 8 * 3] };
         crate::media::encode(&frames, 0, crate::media::OutputFormat::Png, &mut || Ok(())).unwrap()
     };
     let uri = {

@@ -1,0 +1,35 @@
+//! Inference for the crate `must`: text, images and parameters in, frames out. Knows nothing of tasks, stores or HTTP.
+//!
+//! A part of `must`, in a crate of its own so that the two compile apart: use `must`. What is public here serves `must` alone and
+//! changes without notice.
+//!
+//! A family of models is a folder and a line in `families.rs`; a checkpoint layout is a table; the precision of a file is a
+//! kind of matrix; everything else exists once. Always holds: a request is checked before a tensor is made, a pipeline asks
+//! its [`Control`] at every step whether to go on, and all randomness is drawn on the CPU, so that one seed gives one result
+//! on every device.
+
+mod control;
+mod device;
+mod error;
+mod families;
+mod family;
+mod nn;
+mod place;
+mod request;
+mod sample;
+mod standalone;
+mod text;
+mod vae;
+mod vision;
+mod wan;
+mod weights;
+
+pub use control::{Control, Stage};
+pub use device::Device;
+pub use error::{Error, ErrorKind, Result};
+pub use families::{embedded, family};
+pub use family::{Checkpoint, Family, Honours, Pipeline, Sampling};
+pub use place::{Budget, Needs, Stretch};
+pub use request::{Frames, GivenFrame, Request, Start};
+pub use standalone::{Standalone, StandaloneNeed, StandaloneRequest, Watch};
+pub use weights::ModelFiles;

@@ -1,0 +1,377 @@
+//! The convolution on the CPU.
+//!
+//! One job computes a band of rows in all frames. It lays out its part of the input, a strip of columns and some channels at a
+//! time, with the zero border, doubling or halving done, and channels beside each other in every row: small enough to stay in
+//! cache. Then each tile of four output channels by three vectors of eight pixels is summed in registers, straight from that
+//! layout. Each output is one sum in the order channel, time, row, column, wherever bands, strips and channels are cut.
+//! Frames of zeros before a clip are left out of the sums, which they would not change.
+#![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
+
+mod sums;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
+use rayon::prelude::*;
+
+use self::sums::{CHANNELS, LANES, REACH, Segment, Taps, sum};
+use super::simd::vectorized;
+use crate::nn::conv::{ConvShape, Resize};
+
+/// What a job lays out at once stays in the second level of cache: so many columns, channels and, in all, numbers.
+const COLUMNS: usize = 48;
+const DEPTH: usize = 64;
+const FIELD: usize = 128 << 10;
+
+/// The weights of one convolution, packed once at loading.
+#[derive(Debug)]
+pub(in super::super) struct PackedConv {
+    shape: ConvShape,
+    packed: Vec<f32>, // [out / 4][in][kt][k][k][4]
+    bias: Vec<f32>,   // [out]
+}
+
+impl PackedConv {
+    /// Packs weight `[out, in, kt, k, k]` and bias `[out]`, whose lengths the caller has checked.
+    pub(in super::super) fn new(shape: ConvShape, values: &[f32], bias: Vec<f32>) -> Self {
+        let each = shape.inputs * shape.time * shape.kernel * shape.kernel;
+        let mut packed = vec![0f32; shape.outputs.div_ceil(CHANNELS) * each * CHANNELS];
+        for (output, values) in values.chunks_exact(each).enumerate() {
+            let block = &mut packed[output / CHANNELS * each * CHANNELS..][..each * CHANNELS];
+            for (place, &value) in block.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(values) {
+                place[output % CHANNELS] = value;
+            }
+        }
+        Self { shape, packed, bias }
+    }
+
+    /// Bytes of weights that it holds.
+    pub(in super::super) fn bytes(&self) -> u64 {
+        ((self.packed.len() + self.bias.len()) * size_of::<f32>()) as u64
+    }
+}
+
+/// The convolution as it is: `kt - 1` fewer frames come out, over the stride.
+impl CustomOp1 for PackedConv {
+    fn name(&self) -> &'static str {
+        "conv"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (piece, size) = piece(storage, layout)?;
+        self.run(&Clip { pieces: [piece, (&[], 0)], size, missing: 0 })
+    }
+}
+
+/// The convolution with zeros in front, as many frames as its kernel is longer than one frame.
+pub(in super::super) struct Causal<'a>(pub(in super::super) &'a PackedConv);
+
+impl Causal<'_> {
+    fn missing(&self, past: usize) -> candle_core::Result<usize> {
+        match (self.0.shape.time - 1).checked_sub(past) {
+            Some(missing) => Ok(missing),
+            None => candle_core::bail!("conv: more frames of the past than the kernel reads"),
+        }
+    }
+}
+
+impl CustomOp1 for Causal<'_> {
+    fn name(&self) -> &'static str {
+        "causal conv"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (piece, size) = piece(storage, layout)?;
+        self.0.run(&Clip { pieces: [piece, (&[], 0)], size, missing: self.missing(0)? })
+    }
+}
+
+/// First the past frames, which take the place of zeros, then the present ones.
+impl CustomOp2 for Causal<'_> {
+    fn name(&self) -> &'static str {
+        "causal conv"
+    }
+
+    fn cpu_fwd(
+        &self,
+        past: &CpuStorage,
+        past_layout: &Layout,
+        input: &CpuStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (past, past_size) = piece(past, past_layout)?;
+        let (piece, size) = piece(input, layout)?;
+        if past_size != size {
+            candle_core::bail!("conv: past frames of {past_size:?} before frames of {size:?}");
+        }
+        let missing = self.missing(past.1)?;
+        self.0.run(&Clip { pieces: [past, piece], size, missing })
+    }
+}
+
+/// Numbers and the number of their frames.
+type Piece<'a> = (&'a [f32], usize);
+
+/// The numbers and frames of a contiguous clip, and its channels, height and width.
+fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<(Piece<'a>, [usize; 3])> {
+    let (channels, frames, height, width) = layout.shape().dims4()?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(((&storage.as_slice::<f32>()?[start..end], frames), [channels, height, width])),
+        None => candle_core::bail!("conv: not contiguous"),
+    }
+}
+
+/// An input in two pieces that follow each other in time, after `missing` frames of zeros.
+struct Clip<'a> {
+    /// Numbers `[channels, frames, height, width]`, frames.
+    pieces: [Piece<'a>; 2],
+    /// Channels, height, width.
+    size: [usize; 3],
+    missing: usize,
+}
+
+impl Clip<'_> {
+    fn frames(&self) -> usize {
+        self.pieces[0].1 + self.pieces[1].1
+    }
+
+    fn line(&self, channel: usize, frame: usize, y: usize) -> &[f32] {
+        let [_, height, width] = self.size;
+        let ((data, frames), frame) = match frame.checked_sub(self.pieces[0].1) {
+            Some(frame) => (self.pieces[1], frame),
+            None => (self.pieces[0], frame),
+        };
+        &data[((channel * frames + frame) * height + y) * width..][..width]
+    }
+}
+
+/// Part of the output's rows and columns.
+#[derive(Clone, Copy)]
+struct Window {
+    top: usize,
+    left: usize,
+    height: usize,
+    width: usize,
+}
+
+/// How the input of a window is laid out: `[frames][phases][rows][in][columns]`. Halving keeps four phases, one for each parity
+/// of row and column, so that its taps read neighbouring pixels too.
+#[derive(Clone, Copy)]
+struct Field {
+    phases: usize,
+    rows: usize,
+    columns: usize,
+    /// Numbers of one row: all channels.
+    row: usize,
+    /// Numbers of one frame.
+    frame: usize,
+}
+
+/// Some channels of the input, for a window of the outputs.
+#[derive(Clone, Copy)]
+struct Step {
+    window: Window,
+    /// The first of the channels.
+    first: usize,
+    field: Field,
+}
+
+/// Rows of a band of the outputs.
+struct Output<'a, 'p> {
+    /// The rows of each channel and frame, frames beside each other.
+    planes: &'a mut [&'p mut [f32]],
+    /// Which four channels are the first.
+    block: usize,
+    frames: usize,
+    /// Numbers of a row.
+    width: usize,
+}
+
+impl PackedConv {
+    /// The layout of `channels` for outputs of that height and width.
+    fn field(&self, channels: usize, height: usize, width: usize) -> Field {
+        let border = self.shape.kernel / 2;
+        let (phases, rows, columns) = match self.shape.resize {
+            Resize::Same | Resize::Double => (1, height + 2 * border, width + 2 * border),
+            Resize::Half => (4, height + 1, width + 1),
+        };
+        let row = channels * columns;
+        Field { phases, rows, columns, row, frame: phases * rows * row }
+    }
+
+    /// Lays out what the outputs of a step read.
+    fn lay_out(&self, clip: &Clip<'_>, Step { window, first, field }: Step, data: &mut [f32]) {
+        let border = self.shape.kernel / 2;
+        let [_, height, width] = clip.size;
+        for (index, row) in data.chunks_exact_mut(field.row).take(clip.frames() * field.phases * field.rows).enumerate()
+        {
+            let (frame, phase, y) =
+                (index / field.rows / field.phases, index / field.rows % field.phases, window.top + index % field.rows);
+            let source = match self.shape.resize {
+                Resize::Same => y.checked_sub(border),
+                Resize::Double => y.checked_sub(border).map(|y| y / 2),
+                Resize::Half => Some(2 * y + phase / 2),
+            };
+            let Some(source) = source.filter(|&source| source < height) else {
+                row.fill(0.0);
+                continue;
+            };
+            for (channel, place) in row.chunks_exact_mut(field.columns).enumerate() {
+                let line = clip.line(first + channel, frame, source);
+                match self.shape.resize {
+                    Resize::Same => {
+                        let zeros = border.saturating_sub(window.left);
+                        let line = &line[(window.left + zeros).saturating_sub(border)..];
+                        let count = line.len().min(place.len() - zeros);
+                        place[..zeros].fill(0.0);
+                        place[zeros..][..count].copy_from_slice(&line[..count]);
+                        place[zeros + count..].fill(0.0);
+                    }
+                    Resize::Double => {
+                        for (x, place) in place.iter_mut().enumerate() {
+                            let x = (window.left + x).checked_sub(border).filter(|&x| x < 2 * width);
+                            *place = x.map_or(0.0, |x| line[x / 2]);
+                        }
+                    }
+                    Resize::Half => {
+                        let line = line[phase % 2..].iter().step_by(2).skip(window.left);
+                        place.fill(0.0);
+                        place.iter_mut().zip(line).for_each(|(place, &value)| *place = value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Taps that read neighbouring pixels are taken together: how many, and where each such run of them begins, from the
+    /// place of an output pixel's first tap.
+    fn runs(&self, field: Field) -> (usize, Vec<usize>) {
+        let (time, kernel) = (self.shape.time, self.shape.kernel);
+        let halved = self.shape.resize == Resize::Half;
+        let together = if kernel == 3 && !halved { 3 } else { 1 };
+        let mut offsets = vec![];
+        for t in 0..time {
+            for y in 0..kernel {
+                for x in (0..kernel).step_by(together) {
+                    offsets.push(match halved {
+                        true => t * field.frame + ((y % 2 * 2 + x % 2) * field.rows + y / 2) * field.row + x / 2,
+                        false => t * field.frame + y * field.row + x,
+                    });
+                }
+            }
+        }
+        (together, offsets)
+    }
+
+    fn run(&self, clip: &Clip<'_>) -> candle_core::Result<(CpuStorage, Shape)> {
+        let ConvShape { inputs, outputs, time, resize, time_stride, .. } = self.shape;
+        let [channels, height, width] = clip.size;
+        let total = clip.missing + clip.frames();
+        let odd = resize == Resize::Half && !(height.is_multiple_of(2) && width.is_multiple_of(2));
+        if channels != inputs || total < time || clip.frames() == 0 || height * width == 0 || odd {
+            candle_core::bail!("conv: {} frames of {:?} do not fit", clip.frames(), clip.size);
+        }
+        let (height, width) = match resize {
+            Resize::Same => (height, width),
+            Resize::Double => (height * 2, width * 2),
+            Resize::Half => (height / 2, width / 2),
+        };
+        let frames = (total - time) / time_stride + 1;
+        let mut out = vec![0f32; outputs * frames * height * width];
+
+        let columns = width.div_ceil(width.div_ceil(COLUMNS)).next_multiple_of(LANES).min(width);
+        let threads = rayon::current_num_threads();
+        let depth = inputs.min(DEPTH);
+        let line = self.field(depth, 1, columns);
+        let rows = (FIELD / (clip.frames() * line.phases * line.row)).saturating_sub(line.rows - 1);
+        let rows = rows.clamp(1, height.div_ceil(threads));
+        let bands = height.div_ceil(rows);
+        // Where there are few bands, several jobs share one, each with some of the output channels.
+        let blocks = outputs.div_ceil(CHANNELS);
+        let share = blocks.div_ceil((2 * threads).div_ceil(bands)).max(1);
+        let mut jobs: Vec<Vec<&mut [f32]>> = (0..blocks.div_ceil(share) * bands).map(|_| vec![]).collect();
+        for (index, plane) in out.chunks_exact_mut(height * width).enumerate() {
+            let part = index / frames / CHANNELS / share;
+            let places = jobs[part * bands..].iter_mut();
+            plane.chunks_mut(rows * width).zip(places).for_each(|(lines, job)| job.push(lines));
+        }
+        jobs.into_par_iter().enumerate().for_each(|(index, mut planes)| {
+            let (part, band) = (index / bands, index % bands);
+            let height = planes[0].len() / width;
+            let mut data = vec![0f32; clip.frames() * self.field(depth, height, columns).frame + REACH];
+            for left in (0..width).step_by(columns) {
+                let window = Window { top: band * rows, left, height, width: columns.min(width - left) };
+                for first in (0..inputs).step_by(depth) {
+                    let field = self.field(depth.min(inputs - first), window.height, window.width);
+                    let step = Step { window, first, field };
+                    self.lay_out(clip, step, &mut data);
+                    self.add(
+                        clip,
+                        step,
+                        &data,
+                        &mut Output { planes: &mut planes, block: part * share, frames, width },
+                    );
+                }
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((outputs, frames, height, width))))
+    }
+
+    /// Adds what was laid out in `data` to the outputs.
+    fn add(&self, clip: &Clip<'_>, step: Step, data: &[f32], output: &mut Output<'_, '_>) {
+        let Step { window, first, field } = step;
+        let Output { block, frames, width, .. } = *output;
+        let ConvShape { inputs, time, kernel, time_stride, .. } = self.shape;
+        let (together, runs) = self.runs(field);
+        let each = inputs * time * kernel * kernel * CHANNELS;
+        // Frames that begin before the clip have fewer taps; each such frame is taken by itself.
+        let early = clip.missing.div_ceil(time_stride).min(frames);
+        for group in (0..early).map(|frame| frame..frame + 1).chain(std::iter::once(early..frames)) {
+            let skipped = clip.missing.saturating_sub(group.start * time_stride);
+            let base = group.start * time_stride + skipped - clip.missing;
+            let segments = segments(group, window, width, field, time_stride, base);
+            let mut taps = Taps {
+                field: data,
+                columns: field.columns,
+                runs: &runs[..runs.len() / time * (time - skipped)],
+                together,
+                skipped: skipped * kernel * kernel,
+                weights: &[],
+                channels: field.row / field.columns,
+                bias: [0f32; CHANNELS],
+                begins: first == 0,
+            };
+            for (index, planes) in output.planes.chunks_mut(CHANNELS * frames).enumerate() {
+                let block = block + index;
+                taps.weights = &self.packed[block * each + first * each / inputs..][..taps.channels * each / inputs];
+                let bias = &self.bias[block * CHANNELS..];
+                taps.bias.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
+                vectorized(
+                    #[inline(always)]
+                    || sum(&taps, &segments, planes, frames),
+                );
+            }
+        }
+    }
+}
+
+/// The vectors of a window in some frames; the first of them begins to read at frame `base` of the field.
+fn segments(
+    frames: std::ops::Range<usize>,
+    window: Window,
+    width: usize,
+    field: Field,
+    stride: usize,
+    base: usize,
+) -> Vec<Segment> {
+    let mut list = vec![];
+    for (index, frame) in frames.enumerate() {
+        for y in 0..window.height {
+            let from = (base + index * stride) * field.frame + y * field.row;
+            for x in (0..window.width).step_by(LANES) {
+                // The last vector of a row may read past it; what comes of that is not stored.
+                let count = LANES.min(window.width - x);
+                list.push(Segment { from: from + x, frame, to: y * width + window.left + x, count });
+            }
+        }
+    }
+    list
+}

@@ -1,0 +1,144 @@
+//! Linear layers on the CPU, with bias and activation done while results are in registers.
+//!
+//! A matrix stays in the file's precision and is decoded and packed a few hundred rows at a time while it is used, which is no
+//! slower than weights that were unpacked once: what is decoded is still in cache when it is multiplied. Each output is one
+//! sum in the order of the inputs.
+#![expect(clippy::indexing_slicing, reason = "sizes are checked before the loops")]
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
+use rayon::prelude::*;
+
+use super::panels::{Panels, Rows, WIDTH, multiply};
+use super::simd::{gelu, silu, vectorized};
+use crate::nn::linear::Activation;
+use crate::weights::Stored;
+
+/// Multiply-adds below which splitting the work costs more than it saves.
+const SPLIT: usize = 1 << 20;
+/// Outputs that are decoded at a time.
+const DECODED: usize = 16 * WIDTH;
+/// Rows of the input that stay in cache while they meet the decoded outputs.
+const ROWS: usize = 48;
+
+/// A weight `[outputs, inputs]`, kept as its file keeps it.
+#[derive(Debug)]
+pub(in super::super) struct CpuMatrix(pub(in super::super) Stored);
+
+impl CpuMatrix {
+    fn size(&self) -> (usize, usize) {
+        match *self.0.shape() {
+            [outputs, inputs] => (outputs, inputs),
+            _ => (0, 0),
+        }
+    }
+}
+
+/// One call of a layer.
+pub(in super::super) struct Product<'a> {
+    pub(in super::super) matrix: &'a CpuMatrix,
+    pub(in super::super) activation: Activation,
+}
+
+impl Product<'_> {
+    fn run(&self, input: &CpuStorage, layout: &Layout, bias: &[f32]) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (rows, inputs) = layout.shape().dims2()?;
+        let (width, depth) = self.matrix.size();
+        let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("linear: not contiguous") };
+        if inputs != depth || depth == 0 || (!bias.is_empty() && bias.len() != width) {
+            candle_core::bail!("linear: {inputs} inputs for a layer of {depth}");
+        }
+        let data = &input.as_slice::<f32>()?[start..end];
+        let mut out = vec![0f32; rows * width];
+        let stored = &self.matrix.0;
+        let mut panels = Panels::default();
+        for from in (0..width).step_by(DECODED) {
+            let count = DECODED.min(width - from);
+            let decode = |row: usize, place: &mut [f32]| stored.decode((from + row) * depth, place);
+            panels.pack_fetched(count, depth, decode).map_err(candle_core::Error::wrap)?;
+            let bias = bias.get(from..from + count).unwrap_or_default();
+            self.multiply(data, &panels, bias, &mut out, (width, from));
+        }
+        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
+    }
+
+    /// Fills the columns of `out`, `[rows, width]`, that begin at `column` and that `panels` holds.
+    fn multiply(&self, data: &[f32], panels: &Panels, bias: &[f32], out: &mut [f32], (width, column): (usize, usize)) {
+        let depth = panels.depth();
+        let rows = data.len() / depth;
+        let pieces = if rows * depth * panels.width() < SPLIT { 1 } else { rayon::current_num_threads() };
+        let share = rows.div_ceil(pieces).next_multiple_of(6);
+        let block = if rows * depth * panels.width() < SPLIT { share } else { ROWS };
+        out.par_chunks_mut((share * width).max(1)).zip(data.par_chunks((share * depth).max(1))).for_each(
+            |(out, data)| {
+                for (out, data) in out.chunks_mut((block * width).max(1)).zip(data.chunks((block * depth).max(1))) {
+                    let view = Rows { data, stride: depth, count: data.len() / depth };
+                    self.finish(view, panels, bias, &mut out[column..], width);
+                }
+            },
+        );
+    }
+
+    fn finish(&self, view: Rows<'_>, panels: &Panels, bias: &[f32], out: &mut [f32], width: usize) {
+        vectorized(
+            #[inline(always)]
+            || match self.activation {
+                Activation::Gelu => multiply(
+                    view,
+                    panels,
+                    bias,
+                    out,
+                    width,
+                    #[inline(always)]
+                    |value, _, _| gelu(value),
+                ),
+                Activation::Silu => multiply(
+                    view,
+                    panels,
+                    bias,
+                    out,
+                    width,
+                    #[inline(always)]
+                    |value, _, _| silu(value),
+                ),
+                Activation::None | Activation::GeluErf | Activation::QuickGelu => multiply(
+                    view,
+                    panels,
+                    bias,
+                    out,
+                    width,
+                    #[inline(always)]
+                    |value, _, _| value,
+                ),
+            },
+        );
+    }
+}
+
+impl CustomOp1 for Product<'_> {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.run(input, layout, &[])
+    }
+}
+
+impl CustomOp2 for Product<'_> {
+    fn name(&self) -> &'static str {
+        "linear with bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let Some((start, end)) = bias_layout.contiguous_offsets() else {
+            candle_core::bail!("linear: the bias is not contiguous")
+        };
+        self.run(input, layout, &bias.as_slice::<f32>()?[start..end])
+    }
+}

@@ -1,0 +1,216 @@
+//! Weights of linear layers in every form in which they are kept.
+//!
+//! Always holds: a quantised matrix stays in the precision of the file; what is computed with is the decoded number, never a
+//! rounded product of codes, so an encoding costs the precision that it was written with and no more.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
+
+use super::cpu::{CpuMatrix, Product};
+use super::linear::Activation;
+use crate::error::{Error, Result};
+use crate::weights::{Encoding, FileBytes, Ggml, Place, Scale, Stored};
+
+/// A weight `[outputs, inputs]` on one device.
+pub(crate) trait Matrix: Debug + Send + Sync {
+    /// `[rows, inputs]` to `[rows, outputs]`: `x W^T`, plus bias `[outputs]`, then the activation.
+    fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor>;
+
+    /// The decoded weight, `[outputs, inputs]`, in the compute type.
+    fn dequantised(&self) -> Result<Tensor>;
+
+    /// Bytes that it holds.
+    fn bytes(&self) -> u64;
+}
+
+/// The matrix of a stored weight of two axes, as its place keeps it.
+pub(super) fn matrix(stored: &Stored, place: &Place) -> Result<Arc<dyn Matrix>> {
+    if place.device.is_cpu() && place.compute == DType::F32 {
+        return Ok(Arc::new(CpuMatrix(stored.clone())));
+    }
+    let (device, compute) = (&place.device, place.compute);
+    Ok(match stored.encoding() {
+        Encoding::Dense(_) => Arc::new(DenseMatrix { weight: stored.tensor(device)?.to_dtype(compute)? }),
+        Encoding::Ggml(kind) => {
+            let storage = QStorage::from_data(Cow::Borrowed(stored.bytes()), device, ggml(*kind))?;
+            let weight = QTensor::new(storage, stored.shape())?;
+            Arc::new(BlockMatrix { weight, bytes: stored.file_bytes(), device: device.clone(), compute })
+        }
+        Encoding::F8 { scale: Scale::Blocks { .. }, .. } | Encoding::Int8 { scale: Scale::Blocks { .. } } => {
+            Arc::new(DenseMatrix { weight: stored.tensor(device)?.to_dtype(compute)? })
+        }
+        Encoding::F8 { scale, .. } | Encoding::Int8 { scale } => {
+            let scale = match scale {
+                Scale::Tensor(scale) => vec![*scale],
+                Scale::Rows(scales) => scales.to_vec(),
+                Scale::None | Scale::Blocks { .. } => vec![],
+            };
+            Arc::new(CodedMatrix::new(stored, codes(stored.encoding())?, &scale, place)?)
+        }
+        Encoding::FourBit { code, absmax, .. } => {
+            let nibble = |byte: usize| code.get(byte & 15).copied().unwrap_or(0.0);
+            let pairs = (0..256).flat_map(|byte| [nibble(byte >> 4), nibble(byte)]).collect();
+            Arc::new(CodedMatrix::new(stored, pairs, &absmax.values(), place)?)
+        }
+    })
+}
+
+/// The product with a decoded weight, then bias and activation.
+fn apply(weight: &Tensor, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+    let product = input.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
+    let sum = match bias {
+        Some(bias) => product.broadcast_add(&bias.to_dtype(weight.dtype())?)?,
+        None => product,
+    };
+    activation.apply(sum)
+}
+
+impl Matrix for CpuMatrix {
+    fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+        let input = input.contiguous()?;
+        let product = Product { matrix: self, activation };
+        let out = match bias {
+            Some(bias) => input.apply_op2_no_bwd(bias, &product)?,
+            None => input.apply_op1_no_bwd(&product)?,
+        };
+        match activation {
+            Activation::None | Activation::Gelu | Activation::Silu => Ok(out),
+            Activation::GeluErf | Activation::QuickGelu => activation.apply(out),
+        }
+    }
+
+    fn dequantised(&self) -> Result<Tensor> {
+        Ok(self.0.tensor(&Device::Cpu)?.to_dtype(DType::F32)?)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.file_bytes()
+    }
+}
+
+/// A weight in the compute type.
+#[derive(Debug)]
+struct DenseMatrix {
+    weight: Tensor,
+}
+
+impl Matrix for DenseMatrix {
+    fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+        apply(&self.weight, input, bias, activation)
+    }
+
+    fn dequantised(&self) -> Result<Tensor> {
+        Ok(self.weight.clone())
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.weight.elem_count() * self.weight.dtype().size_in_bytes()) as u64
+    }
+}
+
+/// GGML blocks on the device, decoded there each time they are used.
+#[derive(Debug)]
+struct BlockMatrix {
+    weight: QTensor,
+    bytes: u64,
+    device: Device,
+    compute: DType,
+}
+
+impl Matrix for BlockMatrix {
+    fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+        apply(&self.dequantised()?, input, bias, activation)
+    }
+
+    fn dequantised(&self) -> Result<Tensor> {
+        Ok(self.weight.dequantize(&self.device)?.to_dtype(self.compute)?)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// The number, without a scale, of each of the 256 bytes of fp8 or int8.
+fn codes(encoding: &Encoding) -> Result<Vec<f32>> {
+    let unscaled = match encoding {
+        Encoding::F8 { kind, .. } => Encoding::F8 { kind: *kind, scale: Scale::None },
+        _ => Encoding::Int8 { scale: Scale::None },
+    };
+    let mut values = vec![0f32; 256];
+    Stored::new(vec![256], unscaled, FileBytes::of_vec((0..=255).collect()))?.decode(0, &mut values)?;
+    Ok(values)
+}
+
+const fn ggml(kind: Ggml) -> GgmlDType {
+    match kind {
+        Ggml::Q4_0 => GgmlDType::Q4_0,
+        Ggml::Q4_1 => GgmlDType::Q4_1,
+        Ggml::Q5_0 => GgmlDType::Q5_0,
+        Ggml::Q5_1 => GgmlDType::Q5_1,
+        Ggml::Q8_0 => GgmlDType::Q8_0,
+        Ggml::Q2K => GgmlDType::Q2K,
+        Ggml::Q3K => GgmlDType::Q3K,
+        Ggml::Q4K => GgmlDType::Q4K,
+        Ggml::Q5K => GgmlDType::Q5K,
+        Ggml::Q6K => GgmlDType::Q6K,
+    }
+}
+
+/// Bytes on the device, each of which stands for one or two numbers of a table, times scales: fp8, int8, NF4 and FP4.
+#[derive(Debug)]
+struct CodedMatrix {
+    codes: Tensor,          // bytes, flat
+    table: Tensor,          // [256, numbers in a byte], float32
+    scales: Option<Tensor>, // [count, 1], float32: each is that of an equal run of numbers
+    shape: (usize, usize),
+    compute: DType,
+    bytes: u64,
+}
+
+impl CodedMatrix {
+    fn new(stored: &Stored, table: Vec<f32>, scales: &[f32], place: &Place) -> Result<Self> {
+        let (outputs, inputs) = match *stored.shape() {
+            [outputs, inputs] => (outputs, inputs),
+            _ => return Err(Error::internal("a linear layer's weight has two axes")),
+        };
+        let device = &place.device;
+        let each = table.len() / 256;
+        let scales = match scales.len() {
+            0 => None,
+            count if (outputs * inputs).is_multiple_of(count) => Some(Tensor::from_slice(scales, (count, 1), device)?),
+            _ => return Err(Error::internal("the scales of a coded weight do not divide it")),
+        };
+        Ok(Self {
+            codes: Tensor::from_slice(stored.bytes(), stored.bytes().len(), device)?,
+            table: Tensor::from_vec(table, (256, each), device)?,
+            scales,
+            shape: (outputs, inputs),
+            compute: place.compute,
+            bytes: stored.file_bytes(),
+        })
+    }
+}
+
+impl Matrix for CodedMatrix {
+    fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+        apply(&self.dequantised()?, input, bias, activation)
+    }
+
+    fn dequantised(&self) -> Result<Tensor> {
+        let numbers = self.table.index_select(&self.codes, 0)?.flatten_all()?;
+        let numbers = match &self.scales {
+            Some(scales) => numbers.reshape((scales.dim(0)?, ()))?.broadcast_mul(scales)?,
+            None => numbers,
+        };
+        Ok(numbers.reshape(self.shape)?.to_dtype(self.compute)?)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}

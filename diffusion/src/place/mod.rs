@@ -1,0 +1,11 @@
+//! Memory: what a generation needs, what there is, and which blocks are loaded.
+
+mod blocks;
+mod budget;
+mod needs;
+mod slot;
+
+pub(crate) use blocks::{Blocks, Reader};
+pub use budget::Budget;
+pub use needs::{Needs, Stretch};
+pub(crate) use slot::{HoldsWeights, Slot};

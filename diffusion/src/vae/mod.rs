@@ -1,0 +1,111 @@
+//! Autoencoders: pictures and clips into latents and back.
+//!
+//! Always holds: an autoencoder is walked in chunks of time and, if asked, in tiles of space, so that its memory depends on the
+//! size of a tile and not on the length of a clip; frames are handed out as they are finished.
+
+mod blocks;
+mod causal3d;
+mod config;
+#[cfg(test)]
+mod golden;
+mod plan;
+mod resample;
+#[cfg(test)]
+mod tests;
+mod tiling;
+mod work;
+
+use std::fmt::Debug;
+
+use candle_core::Tensor;
+
+pub(crate) use self::causal3d::Vae;
+pub(crate) use self::config::VaeConfig;
+pub(crate) use self::tiling::Tiling;
+use crate::error::{Error, Result};
+
+/// Sizes of a clip over those of its latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Factors {
+    /// Pixels a side of one latent pixel.
+    pub(crate) spatial: usize,
+    /// Frames of one latent frame, the first apart.
+    pub(crate) temporal: usize,
+    /// Channels of a latent.
+    pub(crate) channels: usize,
+}
+
+impl Factors {
+    /// Latent frames, height and width of a clip; height and width must divide, and frames be one more than a multiple.
+    pub(crate) fn latent_size(&self, frames: usize, height: usize, width: usize) -> Result<(usize, usize, usize)> {
+        if frames == 0 || !(frames - 1).is_multiple_of(self.temporal) {
+            return Err(Error::invalid_request(format!(
+                "num_frames must be one more than a multiple of {}",
+                self.temporal
+            )));
+        }
+        if height == 0 || width == 0 || !height.is_multiple_of(self.spatial) || !width.is_multiple_of(self.spatial) {
+            return Err(Error::invalid_request(format!("width and height must be multiples of {}", self.spatial)));
+        }
+        Ok(((frames - 1) / self.temporal + 1, height / self.spatial, width / self.spatial))
+    }
+}
+
+/// Called with chunks done and all chunks before each one; its error ends the work.
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
+
+/// Takes finished frames `[3, n, h, w]` from -1 to 1, in order.
+pub(crate) type FrameSink<'a> = &'a mut dyn FnMut(Tensor) -> Result<()>;
+
+/// A clip of values from -1 to 1 that is read a few frames at a time, so that it need not be there as a whole. Tiling reads
+/// it once for each tile.
+pub(crate) trait Clip {
+    /// Frames, height, width.
+    fn size(&self) -> Result<(usize, usize, usize)>;
+
+    /// `[3, count, height, width]` from frame `from` on.
+    fn frames(&self, from: usize, count: usize) -> Result<Tensor>;
+}
+
+/// `[3, frames, height, width]`.
+impl Clip for Tensor {
+    fn size(&self) -> Result<(usize, usize, usize)> {
+        let (_, frames, height, width) = self.dims4()?;
+        Ok((frames, height, width))
+    }
+
+    fn frames(&self, from: usize, count: usize) -> Result<Tensor> {
+        Ok(self.narrow(1, from, count)?)
+    }
+}
+
+/// An autoencoder of any family.
+pub(crate) trait Autoencoder: Debug + Send + Sync {
+    /// A clip into normalised latents `[z, t, h, w]`.
+    fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor>;
+
+    /// Normalised latents `[z, t, h, w]` into frames.
+    fn decode(
+        &self,
+        latents: &Tensor,
+        tiling: Option<Tiling>,
+        progress: Progress<'_>,
+        sink: FrameSink<'_>,
+    ) -> Result<()>;
+}
+
+impl Autoencoder for Vae {
+    fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor> {
+        tiling::encode(self, clip, tiling, progress)
+    }
+
+    fn decode(
+        &self,
+        latents: &Tensor,
+        tiling: Option<Tiling>,
+        progress: Progress<'_>,
+        sink: FrameSink<'_>,
+    ) -> Result<()> {
+        tiling::decode(self, latents, tiling, progress, sink)
+    }
+}

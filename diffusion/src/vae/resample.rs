@@ -1,0 +1,176 @@
+//! Changes of size: of height and width by convolutions, of time by convolutions beside each other, and of all three by
+//! averaging and repeating, which is what the shortcuts of Wan 2.2 do.
+
+use candle_core::Tensor;
+
+use super::blocks::{State, slot};
+use super::plan::{ResamplePlan, Widths};
+use crate::error::{Error, Result};
+use crate::nn::{Conv, Resize};
+use crate::weights::Scope;
+
+/// A change of size: in space always, in time if there is a convolution for it.
+#[derive(Debug)]
+pub(super) struct Resample {
+    space: Conv,
+    time: Option<(Conv, usize)>,
+    up: bool,
+}
+
+impl Resample {
+    /// Doubles height and width, or halves them. With `time` in the plan frames are doubled or halved too, except for the
+    /// first of a clip.
+    pub(super) fn load(scope: &Scope<'_>, plan: &ResamplePlan, up: bool, slots: &mut usize) -> Result<Self> {
+        let (inputs, outputs) = plan.widths;
+        let resize = if up { Resize::Double } else { Resize::Half };
+        let space = Conv::load(scope, "resample.1", (inputs, outputs), (1, 3), (resize, 1), true)?;
+        let time = match (plan.time, up) {
+            (false, _) => None,
+            (true, true) => {
+                Some(Conv::load(scope, "time_conv", (inputs, inputs * 2), (3, 1), (Resize::Same, 1), false)?)
+            }
+            (true, false) => {
+                Some(Conv::load(scope, "time_conv", (outputs, outputs), (3, 1), (Resize::Same, 2), false)?)
+            }
+        };
+        Ok(Self { space, time: time.map(|conv| (conv, slot(slots))), up })
+    }
+
+    /// `[in, t, h, w]` to `[out, t', h', w']`.
+    pub(super) fn forward(&self, x: Tensor, state: &mut State) -> Result<Tensor> {
+        match &self.time {
+            Some((conv, slot)) if self.up => {
+                if state.first() {
+                    return self.space.forward(&x);
+                }
+                let (channels, frames, height, width) = x.dims4()?;
+                let pairs = state.causal(*slot, conv, &x)?; // [2 * channels, t, h, w]
+                drop(x);
+                let doubled = pairs
+                    .reshape((2, channels, frames, height, width))?
+                    .permute((1, 2, 0, 3, 4))?
+                    .reshape((channels, frames * 2, height, width))?;
+                drop(pairs);
+                self.space.forward(&doubled)
+            }
+            Some((conv, slot)) => {
+                let x = self.space.forward(&x)?;
+                let past = state.take(*slot);
+                state.keep(*slot, None, &x, 1)?;
+                match past {
+                    None if x.dim(1)? == 1 => Ok(x),
+                    None => Err(Error::internal("a clip must begin with a chunk of one frame")),
+                    Some(past) => conv.forward(&Tensor::cat(&[&past, &x], 1)?),
+                }
+            }
+            None => self.space.forward(&x),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.space.bytes() + self.time.as_ref().map_or(0, |(conv, _)| conv.bytes())
+    }
+}
+
+/// The way around a level, without weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shortcut {
+    widths: Widths,
+    /// How often frames are repeated, or how many are averaged.
+    time: usize,
+    /// The same of height and of width.
+    space: usize,
+    up: bool,
+}
+
+impl Shortcut {
+    /// Around a level of these channels that ends with this change of size.
+    pub(super) fn new(widths: Widths, resample: Option<&ResamplePlan>, up: bool) -> Self {
+        let (time, space) = resample.map_or((1, 1), |resample| (1 + usize::from(resample.time), 2));
+        Self { widths, time, space, up }
+    }
+
+    /// Adds the input `[in, t, h, w]` of a level to its output `[out, t', h', w']`, which nobody else may hold. Frame by
+    /// frame where sizes grow, so that no second tensor of the output's size is made.
+    pub(super) fn add(&self, output: Tensor, input: &Tensor, first: bool) -> Result<Tensor> {
+        if !self.up {
+            return Ok((output + self.averaged(input)?)?);
+        }
+        let output = output.contiguous()?;
+        // In the first chunk of a clip only the last of the repeated frames is there.
+        let skipped = if first { self.time - 1 } else { 0 };
+        let mut at = 0;
+        for frame in 0..input.dim(1)? {
+            let repeated = self.repeated(&input.narrow(1, frame, 1)?)?;
+            let from = if frame == 0 { skipped } else { 0 };
+            let count = repeated.dim(1)? - from;
+            let sum = (output.narrow(1, at, count)? + repeated.narrow(1, from, count)?)?;
+            output.slice_set(&sum.contiguous()?, 1, at)?;
+            at += count;
+        }
+        Ok(output)
+    }
+
+    /// `[in, t, h, w]` to `[out, t / time, h / space, w / space]`, zeros in front where time does not divide: pixels of a block
+    /// become channels, then as many neighbouring channels as it takes are averaged. `AvgDown3D` of the reference.
+    fn averaged(&self, x: &Tensor) -> Result<Tensor> {
+        let (inputs, outputs) = self.widths;
+        let (time, space) = (self.time, self.space);
+        let missing = (time - x.dim(1)? % time) % time;
+        let x = x.pad_with_zeros(1, missing, 0)?;
+        let (_, frames, height, width) = x.dims4()?;
+        let (frames, height, width) = (frames / time, height / space, width / space);
+        let group = inputs * time * space * space / outputs;
+        if group == 1 && inputs == outputs {
+            return Ok(x);
+        }
+        Ok(x.reshape(&[inputs, frames, time, height, space, width, space])?
+            .permute([0, 2, 4, 6, 1, 3, 5].as_slice())?
+            .reshape((outputs, group, frames, height, width))?
+            .mean(1)?)
+    }
+
+    /// `[in, t, h, w]` to `[out, t * time, h * space, w * space]`: each channel is repeated, then groups of channels become
+    /// the pixels of a block. `DupUp3D` of the reference.
+    fn repeated(&self, x: &Tensor) -> Result<Tensor> {
+        let (inputs, outputs) = self.widths;
+        let (time, space) = (self.time, self.space);
+        let (_, frames, height, width) = x.dims4()?;
+        let repeats = outputs * time * space * space / inputs;
+        Ok(x.unsqueeze(1)?
+            .broadcast_as((inputs, repeats, frames, height, width))?
+            .reshape(&[outputs, time, space, space, frames, height, width])?
+            .permute([0, 4, 1, 5, 2, 6, 3].as_slice())?
+            .reshape((outputs, frames * time, height * space, width * space))?)
+    }
+}
+
+/// `[c, t, h, w]` to `[c * patch^2, t, h / patch, w / patch]`: channels in the order colour, column, row.
+pub(super) fn patchify(x: &Tensor, patch: usize) -> Result<Tensor> {
+    if patch == 1 {
+        return Ok(x.clone());
+    }
+    let (channels, frames, height, width) = x.dims4()?;
+    let (height, width) = (height / patch, width / patch);
+    Ok(x.reshape((channels, frames, height, patch, width, patch))?.permute((0, 5, 3, 1, 2, 4))?.reshape((
+        channels * patch * patch,
+        frames,
+        height,
+        width,
+    ))?)
+}
+
+/// The other way.
+pub(super) fn unpatchify(x: &Tensor, patch: usize) -> Result<Tensor> {
+    if patch == 1 {
+        return Ok(x.clone());
+    }
+    let (channels, frames, height, width) = x.dims4()?;
+    let channels = channels / (patch * patch);
+    Ok(x.reshape((channels, patch, patch, frames, height, width))?.permute((0, 3, 4, 2, 5, 1))?.reshape((
+        channels,
+        frames,
+        height * patch,
+        width * patch,
+    ))?)
+}

@@ -1,0 +1,309 @@
+//! The files of a Wan model, recognised: what they can do, what they need, and how they are loaded.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device};
+
+use super::memory;
+use super::model::{Model, Policy};
+use super::shape::TransformerShape;
+use super::variant::{Kind, Piece, Recognised};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::family::{Checkpoint, Pipeline, Sampling};
+use crate::place::{Budget, Needs};
+use crate::request::{Frames, Request, Start};
+use crate::sample::{Guidance, SamplerName, Schedule, Spacing};
+use crate::text::{PromptTokenizer, T5Config};
+use crate::vae::VaeConfig;
+use crate::vision::{ClipVisionConfig, ImageProcessor};
+use crate::weights::{Inventory, ModelFiles, Place};
+
+/// Numbers below which a model is computed in float32 on every device: nothing is gained by less.
+const SMALL: u64 = 64 << 20;
+
+/// A recognised model, shared by whoever asks about it and the pipelines that were loaded from it.
+pub(super) struct Files {
+    pub(super) model: ModelFiles,
+    pub(super) recognised: Recognised,
+    schedule: Schedule,
+    /// Whether the catalog says the shift, so that the variant's own rule for small frames does not count.
+    shift_is_set: bool,
+    boundary: Option<f64>,
+    processor: ImageProcessor,
+}
+
+/// The checkpoint as the rest of the library sees it.
+pub(super) struct WanCheckpoint(pub(super) Arc<Files>);
+
+impl WanCheckpoint {
+    pub(super) fn inspect(files: &ModelFiles, sampling: &Sampling, lighting: Option<&str>) -> Result<Self> {
+        let inventory = Inventory::read(files, super::layouts::LAYOUTS)?;
+        let mut recognised = Recognised::of(&inventory)?;
+        if let Some(lighting) = lighting {
+            super::lighting::choose(&mut recognised, lighting)?;
+        }
+        for note in &recognised.notes {
+            tracing::info!(model = recognised.variant.name(), note, "a model was recognised");
+        }
+        log_unknown(&recognised);
+        Ok(Self(Arc::new(Files::new(files.clone(), recognised, sampling)?)))
+    }
+}
+
+/// Says how many names of the files no rule knows, and the first few of them.
+fn log_unknown(recognised: &Recognised) {
+    const SHOWN: usize = 5;
+    for (found, _) in recognised.parts() {
+        let unknown = found.unknown();
+        if !unknown.is_empty() {
+            let first = unknown.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            tracing::warn!(
+                file = found.origin(),
+                count = unknown.len(),
+                first,
+                "names of tensors are not known and not used"
+            );
+        }
+    }
+}
+
+impl Files {
+    fn new(model: ModelFiles, recognised: Recognised, sampling: &Sampling) -> Result<Self> {
+        let fault =
+            |what: &str, name: &str| Error::invalid_request(format!("the catalog's {what} {name} is not known"));
+        let mut schedule = recognised.recommended.schedule.clone();
+        if let Some(name) = &sampling.sampler {
+            schedule = schedule.with_sampler(SamplerName::from_name(name).ok_or_else(|| fault("sampler", name))?);
+        }
+        if let Some(name) = &sampling.spacing {
+            schedule = schedule.with_spacing(Spacing::from_name(name).ok_or_else(|| fault("spacing", name))?);
+        }
+        if let Some(shift) = sampling.shift {
+            schedule = schedule.with_shift(shift);
+        }
+        let processor = match &recognised.image {
+            Some(image) => processor(&model, image)?,
+            None => ImageProcessor::default(),
+        };
+        let own = recognised.recommended.boundary;
+        Ok(Self {
+            shift_is_set: sampling.shift.is_some(),
+            boundary: own.map(|own| sampling.boundary.unwrap_or(own)),
+            schedule,
+            processor,
+            recognised,
+            model,
+        })
+    }
+
+    /// The sizes of the transformer, or of both.
+    pub(super) fn transformer(&self) -> Result<&TransformerShape> {
+        self.recognised.shape()
+    }
+
+    /// The sizes of the autoencoder.
+    pub(super) fn vae(&self) -> &VaeConfig {
+        &self.recognised.vae.config
+    }
+
+    /// The sizes of the text encoder.
+    pub(super) fn text(&self) -> &T5Config {
+        &self.recognised.text.config
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.recognised.variant.kind
+    }
+
+    /// How many pictures the image encoder sees: none, the first or the first and the last given one.
+    pub(super) fn pictures_seen(&self) -> usize {
+        match self.kind() {
+            Kind::ImageToVideo { clip: true, last } => 1 + usize::from(last),
+            _ => 0,
+        }
+    }
+
+    /// How pictures are prepared for the image encoder.
+    pub(super) fn processor(&self) -> &ImageProcessor {
+        &self.processor
+    }
+
+    /// The prompt as the model was trained to read it.
+    ///
+    /// A motion score is text at the end of the prompt: AniSora's own form, from its README. The aesthetic score is that of
+    /// its samples.
+    pub(super) fn prompt(&self, request: &Request) -> String {
+        match request.motion_score {
+            Some(score) => format!(
+                "{} aesthetic score: 5.5. motion score: {score:.1}. There is no text in the video.",
+                request.prompt.trim_end()
+            ),
+            None => request.prompt.clone(),
+        }
+    }
+
+    /// How a request is sampled.
+    pub(super) fn schedule(&self, request: &Request) -> Result<Schedule> {
+        let mut schedule = self.schedule.clone();
+        if !self.shift_is_set {
+            schedule = schedule.with_shift(self.recognised.recommended.shift(request.width, request.height));
+        }
+        match &request.sampler {
+            Some(name) => {
+                let sampler = SamplerName::from_name(name)
+                    .ok_or_else(|| Error::invalid_request(format!("there is no sampler {name:?} for this model")))?;
+                Ok(schedule.with_sampler(sampler))
+            }
+            None => Ok(schedule),
+        }
+    }
+
+    /// How strongly a request follows its prompt, and which expert works when.
+    pub(super) fn guidance(&self, request: &Request) -> Guidance {
+        let scale = request.guidance_scale;
+        match self.boundary {
+            Some(boundary) => Guidance::Experts {
+                boundary: boundary * self.schedule.train_steps() as f64,
+                high: scale,
+                low: request.guidance_scale_2.unwrap_or(scale),
+            },
+            None => Guidance::Classifier { scale },
+        }
+    }
+
+    /// The tokenizer: that of the model's files, or that of the library.
+    pub(super) fn tokenizer(&self) -> Result<PromptTokenizer> {
+        super::vocabulary::tokenizer(&self.model, self.recognised.vocabulary.as_ref())
+    }
+
+    /// Numbers of all parts.
+    fn elements(&self) -> u64 {
+        self.recognised.parts().map(|(_, tensors)| tensors.elements()).sum()
+    }
+
+    /// Where the parts go: small models in float32, large ones in what the device is fast in.
+    fn place(&self, device: &Device) -> Place {
+        let small = self.elements() <= SMALL;
+        Place { device: device.clone(), compute: if small || device.is_cpu() { DType::F32 } else { DType::BF16 } }
+    }
+}
+
+/// How the folder says that pictures are prepared for its image encoder.
+fn processor(model: &ModelFiles, image: &Piece<ClipVisionConfig>) -> Result<ImageProcessor> {
+    let side = image.config.image_size;
+    let files = ["image_processor/preprocessor_config.json", "image_encoder/preprocessor_config.json"];
+    let processor = match files.iter().find(|file| model.has(file)) {
+        Some(file) => model.json(file)?,
+        None => ImageProcessor::of_side(side),
+    };
+    processor.check(side)?;
+    Ok(processor)
+}
+
+impl Checkpoint for WanCheckpoint {
+    fn describe(&self) -> String {
+        self.0.recognised.describe()
+    }
+
+    fn modes(&self) -> Vec<&'static str> {
+        match self.0.kind() {
+            Kind::TextToVideo => vec!["txt2img", "img2img", "t2v"],
+            Kind::ImageToVideo { last: true, .. } => vec!["first_last_frame"],
+            Kind::ImageToVideo { clip: true, .. } => vec!["i2v", "first_last_frame", "arbitrary_frame"],
+            Kind::ImageToVideo { clip: false, .. } | Kind::Vace => {
+                vec!["txt2img", "img2img", "t2v", "i2v", "first_last_frame", "arbitrary_frame"]
+            }
+            Kind::TextImageToVideo => vec!["txt2img", "img2img", "t2v", "i2v"],
+        }
+    }
+
+    fn check(&self, request: &Request) -> Result<()> {
+        check(&self.0, request)
+    }
+
+    fn needs(&self, request: &Request) -> Needs {
+        memory::needs(&self.0, request)
+    }
+
+    fn load(&self, device: &crate::Device, budget: Budget, control: &mut dyn Control) -> Result<Box<dyn Pipeline>> {
+        let place = self.0.place(&device.0);
+        Ok(Box::new(Model::load(Arc::clone(&self.0), place, Policy::ByNeed(budget), control)?))
+    }
+}
+
+/// Refuses a request that the model cannot make.
+pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
+    let [_, ph, pw] = files.transformer()?.patch_size;
+    let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
+    let vae = files.vae();
+    let (spatial, temporal) = (vae.spatial_factor(), vae.temporal_factor());
+    if frames == 0 || !(frames - 1).is_multiple_of(temporal) {
+        return Err(Error::invalid_request(format!("num_frames must be one more than a multiple of {temporal}")));
+    }
+    let (rows, columns) = (spatial * ph, spatial * pw);
+    if height == 0 || width == 0 || !height.is_multiple_of(rows) || !width.is_multiple_of(columns) {
+        return Err(Error::invalid_request(format!("height and width must be multiples of {rows} and {columns}")));
+    }
+    if request.steps == 0 || request.steps > 1000 {
+        return Err(Error::invalid_request("steps must be from 1 to 1000"));
+    }
+    if !request.guidance_scale.is_finite() || request.guidance_scale_2.is_some_and(|scale| !scale.is_finite()) {
+        return Err(Error::invalid_request("guidance_scale must be a finite number"));
+    }
+    for image in request.given.iter().map(|given| &given.image).chain(start_image(request)) {
+        if image.width != request.width
+            || image.height != request.height
+            || image.count() != 1
+            || image.rgb.len() != width * height * 3
+        {
+            return Err(Error::invalid_request("a given image must be one frame of the size asked for"));
+        }
+    }
+    let strengths = request.given.iter().map(|given| given.strength).chain(match request.start {
+        Start::Noise => None,
+        Start::Picture { strength, .. } | Start::Given { strength } => Some(strength),
+    });
+    if strengths.into_iter().any(|strength| !(0.0..=1.0).contains(&strength)) {
+        return Err(Error::invalid_request("a strength must be from 0 to 1"));
+    }
+    if matches!(request.start, Start::Picture { .. }) && frames != 1 {
+        return Err(Error::invalid_request("an image to change gives one frame, not a clip"));
+    }
+    check_given(files, request)
+}
+
+fn start_image(request: &Request) -> Option<&Frames> {
+    match &request.start {
+        Start::Picture { image, .. } => Some(image),
+        Start::Noise | Start::Given { .. } => None,
+    }
+}
+
+/// Refuses given frames that the variant does not take.
+fn check_given(files: &Files, request: &Request) -> Result<()> {
+    let placed = super::given::placed(&request.given, request.num_frames)?;
+    if placed.len() > 1 && request.num_frames == 1 {
+        return Err(Error::invalid_request("a clip between two frames needs more than one frame"));
+    }
+    let ends = |placed: &[super::given::Placed<'_>]| {
+        placed.len() == 2
+            && placed.first().is_some_and(|first| first.frame == 0)
+            && placed.last().is_some_and(|last| last.frame + 1 == request.num_frames as usize)
+    };
+    match files.kind() {
+        Kind::TextToVideo if !placed.is_empty() => {
+            Err(Error::invalid_request("this model cannot start from a given frame"))
+        }
+        Kind::TextImageToVideo if placed.iter().any(|given| given.frame != 0) => {
+            Err(Error::invalid_request("this model takes a given frame at the beginning only"))
+        }
+        Kind::ImageToVideo { last: true, .. } if !ends(&placed) => {
+            Err(Error::invalid_request("this model needs a first and a last frame"))
+        }
+        Kind::ImageToVideo { clip: true, .. } if placed.is_empty() => {
+            Err(Error::invalid_request("this model needs a given frame"))
+        }
+        _ => Ok(()),
+    }
+}

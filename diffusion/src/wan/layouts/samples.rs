@@ -1,0 +1,503 @@
+//! Names and shapes of published files, written out by hand after the code of those who publish them, and not from the
+//! tables under test.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::weights::{Dense, Encoding, FileBytes, Inventory, ModelFiles, Source, Stored};
+
+/// Tensors of a file: name and shape.
+pub(crate) type Sample = Vec<(String, Vec<usize>)>;
+
+/// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL in two bytes.
+const LARGEST: u64 = 256_384 * 4096 * 2;
+
+/// A tensor of zeros in bfloat16 that takes no memory, however large.
+pub(crate) fn zeros(shape: &[usize]) -> Stored {
+    static ZEROS: OnceLock<FileBytes> = OnceLock::new();
+    let all = ZEROS.get_or_init(|| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(LARGEST).unwrap();
+        FileBytes::open(file.path()).unwrap()
+    });
+    let size = shape.iter().product::<usize>() as u64 * 2;
+    Stored::new(shape.to_vec(), Encoding::Dense(Dense::BF16), all.slice(0, size).unwrap()).unwrap()
+}
+
+/// A file with these tensors, all of zeros.
+pub(crate) fn source(file: &str, samples: &[Sample]) -> Source {
+    let tensors = samples.iter().flatten().map(|(name, shape)| (name.clone(), zeros(shape)));
+    Source::from_tensors(file, tensors.collect())
+}
+
+/// The same tensors with something before their names.
+pub(crate) fn below(prefix: &str, sample: &Sample) -> Sample {
+    sample.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.clone())).collect()
+}
+
+/// Collects tensors.
+#[derive(Default)]
+struct Writer(Sample);
+
+impl Writer {
+    fn put(&mut self, name: impl Into<String>, shape: &[usize]) {
+        self.0.push((name.into(), shape.to_vec()));
+    }
+
+    /// A linear layer or a convolution with its bias.
+    fn layer(&mut self, name: impl AsRef<str>, shape: &[usize]) {
+        self.put(format!("{}.weight", name.as_ref()), shape);
+        self.put(format!("{}.bias", name.as_ref()), &shape[..1]);
+    }
+}
+
+/// Sizes of a transformer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) dim: usize,
+    pub(crate) ffn: usize,
+    pub(crate) layers: usize,
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    pub(crate) text: usize,
+    /// Image tokens, and how many of them have a position embedding.
+    pub(crate) image: Option<Option<usize>>,
+    /// VACE blocks and input channels.
+    pub(crate) vace: Option<(usize, usize)>,
+}
+
+const fn sizes(dim: usize, ffn: usize, layers: usize, input: usize) -> Sizes {
+    Sizes { dim, ffn, layers, input, output: 16, text: 4096, image: None, vace: None }
+}
+
+pub(crate) const T2V_1_3B: Sizes = sizes(1536, 8960, 30, 16);
+pub(crate) const T2V_14B: Sizes = sizes(5120, 13824, 40, 16);
+pub(crate) const I2V_14B: Sizes = Sizes { image: Some(None), ..sizes(5120, 13824, 40, 36) };
+pub(crate) const FLF2V_14B: Sizes = Sizes { image: Some(Some(514)), ..I2V_14B };
+pub(crate) const VACE_1_3B: Sizes = Sizes { vace: Some((15, 96)), ..T2V_1_3B };
+pub(crate) const VACE_14B: Sizes = Sizes { vace: Some((8, 96)), ..T2V_14B };
+pub(crate) const I2V_A14B: Sizes = sizes(5120, 13824, 40, 36);
+pub(crate) const TI2V_5B: Sizes = Sizes { output: 48, ..sizes(3072, 14336, 30, 48) };
+
+/// Every variant that is one transformer.
+pub(crate) const ALL: [Sizes; 8] = [T2V_1_3B, T2V_14B, I2V_14B, FLF2V_14B, VACE_1_3B, VACE_14B, I2V_A14B, TI2V_5B];
+
+/// The transformer as the original repositories name it.
+pub(crate) fn original(sizes: Sizes) -> Sample {
+    let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
+    let mut writer = Writer::default();
+    let block = |writer: &mut Writer, name: &str| {
+        writer.put(format!("{name}.modulation"), &[1, 6, dim]);
+        for attention in ["self_attn", "cross_attn"] {
+            for layer in ["q", "k", "v", "o"] {
+                writer.layer(format!("{name}.{attention}.{layer}"), &[dim, dim]);
+            }
+            writer.put(format!("{name}.{attention}.norm_q.weight"), &[dim]);
+            writer.put(format!("{name}.{attention}.norm_k.weight"), &[dim]);
+        }
+        writer.layer(format!("{name}.norm3"), &[dim]);
+        writer.layer(format!("{name}.ffn.0"), &[ffn, dim]);
+        writer.layer(format!("{name}.ffn.2"), &[dim, ffn]);
+    };
+    writer.layer("patch_embedding", &[dim, input, 1, 2, 2]);
+    writer.layer("text_embedding.0", &[dim, text]);
+    writer.layer("text_embedding.2", &[dim, dim]);
+    writer.layer("time_embedding.0", &[dim, 256]);
+    writer.layer("time_embedding.2", &[dim, dim]);
+    writer.layer("time_projection.1", &[6 * dim, dim]);
+    for index in 0..layers {
+        block(&mut writer, &format!("blocks.{index}"));
+        if sizes.image.is_some() {
+            writer.layer(format!("blocks.{index}.cross_attn.k_img"), &[dim, dim]);
+            writer.layer(format!("blocks.{index}.cross_attn.v_img"), &[dim, dim]);
+            writer.put(format!("blocks.{index}.cross_attn.norm_k_img.weight"), &[dim]);
+        }
+    }
+    writer.layer("head.head", &[4 * output, dim]);
+    writer.put("head.modulation", &[1, 2, dim]);
+    if let Some(positions) = sizes.image {
+        writer.layer("img_emb.proj.0", &[1280]);
+        writer.layer("img_emb.proj.1", &[1280, 1280]);
+        writer.layer("img_emb.proj.3", &[dim, 1280]);
+        writer.layer("img_emb.proj.4", &[dim]);
+        if let Some(positions) = positions {
+            writer.put("img_emb.emb_pos", &[1, positions, 1280]);
+        }
+    }
+    if let Some((blocks, channels)) = sizes.vace {
+        writer.layer("vace_patch_embedding", &[dim, channels, 1, 2, 2]);
+        for index in 0..blocks {
+            block(&mut writer, &format!("vace_blocks.{index}"));
+            if index == 0 {
+                writer.layer("vace_blocks.0.before_proj", &[dim, dim]);
+            }
+            writer.layer(format!("vace_blocks.{index}.after_proj"), &[dim, dim]);
+        }
+    }
+    writer.0
+}
+
+/// The transformer as diffusers names it.
+pub(crate) fn diffusers(sizes: Sizes) -> Sample {
+    let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
+    let mut writer = Writer::default();
+    let block = |writer: &mut Writer, name: &str| {
+        writer.put(format!("{name}.scale_shift_table"), &[1, 6, dim]);
+        for attention in ["attn1", "attn2"] {
+            for layer in ["to_q", "to_k", "to_v", "to_out.0"] {
+                writer.layer(format!("{name}.{attention}.{layer}"), &[dim, dim]);
+            }
+            writer.put(format!("{name}.{attention}.norm_q.weight"), &[dim]);
+            writer.put(format!("{name}.{attention}.norm_k.weight"), &[dim]);
+        }
+        writer.layer(format!("{name}.norm2"), &[dim]);
+        writer.layer(format!("{name}.ffn.net.0.proj"), &[ffn, dim]);
+        writer.layer(format!("{name}.ffn.net.2"), &[dim, ffn]);
+    };
+    writer.put("scale_shift_table", &[1, 2, dim]);
+    writer.layer("patch_embedding", &[dim, input, 1, 2, 2]);
+    writer.layer("condition_embedder.time_embedder.linear_1", &[dim, 256]);
+    writer.layer("condition_embedder.time_embedder.linear_2", &[dim, dim]);
+    writer.layer("condition_embedder.time_proj", &[6 * dim, dim]);
+    writer.layer("condition_embedder.text_embedder.linear_1", &[dim, text]);
+    writer.layer("condition_embedder.text_embedder.linear_2", &[dim, dim]);
+    if let Some(positions) = sizes.image {
+        let image = "condition_embedder.image_embedder";
+        writer.layer(format!("{image}.norm1"), &[1280]);
+        writer.layer(format!("{image}.ff.net.0.proj"), &[1280, 1280]);
+        writer.layer(format!("{image}.ff.net.2"), &[dim, 1280]);
+        writer.layer(format!("{image}.norm2"), &[dim]);
+        if let Some(positions) = positions {
+            writer.put(format!("{image}.pos_embed"), &[1, positions, 1280]);
+        }
+    }
+    for index in 0..layers {
+        block(&mut writer, &format!("blocks.{index}"));
+        if sizes.image.is_some() {
+            writer.layer(format!("blocks.{index}.attn2.add_k_proj"), &[dim, dim]);
+            writer.layer(format!("blocks.{index}.attn2.add_v_proj"), &[dim, dim]);
+            writer.put(format!("blocks.{index}.attn2.norm_added_k.weight"), &[dim]);
+        }
+    }
+    writer.layer("proj_out", &[4 * output, dim]);
+    if let Some((blocks, channels)) = sizes.vace {
+        writer.layer("vace_patch_embedding", &[dim, channels, 1, 2, 2]);
+        for index in 0..blocks {
+            block(&mut writer, &format!("vace_blocks.{index}"));
+            if index == 0 {
+                writer.layer("vace_blocks.0.proj_in", &[dim, dim]);
+            }
+            writer.layer(format!("vace_blocks.{index}.proj_out"), &[dim, dim]);
+        }
+    }
+    writer.0
+}
+
+/// UMT5 as transformers names it: `width`, feed-forward width, blocks, heads of 64 channels.
+pub(crate) fn umt5(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
+    let mut writer = Writer::default();
+    writer.put("shared.weight", &[vocabulary, width]);
+    for index in 0..blocks {
+        let name = format!("encoder.block.{index}.layer.0");
+        writer.put(format!("{name}.layer_norm.weight"), &[width]);
+        for layer in ["q", "k", "v", "o"] {
+            writer.put(format!("{name}.SelfAttention.{layer}.weight"), &[width, width]);
+        }
+        writer.put(format!("{name}.SelfAttention.relative_attention_bias.weight"), &[32, width / 64]);
+        let name = format!("encoder.block.{index}.layer.1");
+        writer.put(format!("{name}.layer_norm.weight"), &[width]);
+        writer.put(format!("{name}.DenseReluDense.wi_0.weight"), &[feed, width]);
+        writer.put(format!("{name}.DenseReluDense.wi_1.weight"), &[feed, width]);
+        writer.put(format!("{name}.DenseReluDense.wo.weight"), &[width, feed]);
+    }
+    writer.put("encoder.final_layer_norm.weight", &[width]);
+    writer.0
+}
+
+/// UMT5-XXL.
+pub(crate) fn umt5_xxl() -> Sample {
+    umt5(4096, 10_240, 24, 256_384)
+}
+
+/// UMT5 as the original repositories name it.
+pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
+    let mut writer = Writer::default();
+    writer.put("token_embedding.weight", &[vocabulary, width]);
+    for index in 0..blocks {
+        writer.put(format!("blocks.{index}.norm1.weight"), &[width]);
+        for layer in ["q", "k", "v", "o"] {
+            writer.put(format!("blocks.{index}.attn.{layer}.weight"), &[width, width]);
+        }
+        writer.put(format!("blocks.{index}.norm2.weight"), &[width]);
+        writer.put(format!("blocks.{index}.ffn.gate.0.weight"), &[feed, width]);
+        writer.put(format!("blocks.{index}.ffn.fc1.weight"), &[feed, width]);
+        writer.put(format!("blocks.{index}.ffn.fc2.weight"), &[width, feed]);
+        writer.put(format!("blocks.{index}.pos_embedding.embedding.weight"), &[32, width / 64]);
+    }
+    writer.put("norm.weight", &[width]);
+    writer.0
+}
+
+/// UMT5 as llama.cpp names it.
+pub(crate) fn umt5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
+    let mut writer = Writer::default();
+    writer.put("token_embd.weight", &[vocabulary, width]);
+    for index in 0..blocks {
+        for layer in ["q", "k", "v", "o"] {
+            writer.put(format!("enc.blk.{index}.attn_{layer}.weight"), &[width, width]);
+        }
+        writer.put(format!("enc.blk.{index}.attn_norm.weight"), &[width]);
+        writer.put(format!("enc.blk.{index}.attn_rel_b.weight"), &[32, width / 64]);
+        writer.put(format!("enc.blk.{index}.ffn_gate.weight"), &[feed, width]);
+        writer.put(format!("enc.blk.{index}.ffn_up.weight"), &[feed, width]);
+        writer.put(format!("enc.blk.{index}.ffn_down.weight"), &[width, feed]);
+        writer.put(format!("enc.blk.{index}.ffn_norm.weight"), &[width]);
+    }
+    writer.put("enc.output_norm.weight", &[width]);
+    writer.0
+}
+
+/// The names inside one block of an autoencoder: norms, convolutions and the shortcut.
+struct Residual([&'static str; 5]);
+
+const ORIGINAL_BLOCK: Residual =
+    Residual(["residual.0.gamma", "residual.2", "residual.3.gamma", "residual.6", "shortcut"]);
+const DIFFUSERS_BLOCK: Residual = Residual(["norm1.gamma", "conv1", "norm2.gamma", "conv2", "conv_shortcut"]);
+
+impl Writer {
+    fn residual(&mut self, names: &Residual, at: &str, inputs: usize, outputs: usize) {
+        let [norm1, conv1, norm2, conv2, shortcut] = names.0;
+        self.put(format!("{at}.{norm1}"), &[inputs, 1, 1, 1]);
+        self.layer(format!("{at}.{conv1}"), &[outputs, inputs, 3, 3, 3]);
+        self.put(format!("{at}.{norm2}"), &[outputs, 1, 1, 1]);
+        self.layer(format!("{at}.{conv2}"), &[outputs, outputs, 3, 3, 3]);
+        if inputs != outputs {
+            self.layer(format!("{at}.{shortcut}"), &[outputs, inputs, 1, 1, 1]);
+        }
+    }
+
+    fn middle(&mut self, names: &Residual, at: [String; 3], width: usize) {
+        let [first, attention, second] = at;
+        self.residual(names, &first, width, width);
+        self.put(format!("{attention}.norm.gamma"), &[width, 1, 1]);
+        self.layer(format!("{attention}.to_qkv"), &[3 * width, width, 1, 1]);
+        self.layer(format!("{attention}.proj"), &[width, width, 1, 1]);
+        self.residual(names, &second, width, width);
+    }
+}
+
+/// The autoencoder of 2.1 at `base` channels with `blocks` residual blocks a level, as diffusers or as the original
+/// names it.
+pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
+    let mut writer = Writer::default();
+    let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
+    let widths = [base, 2 * base, 4 * base, 4 * base];
+    let half = |part: &str, own: &str| if diffusers { format!("{part}.{own}") } else { part.to_owned() };
+    let top = 4 * base;
+    for part in ["encoder", "decoder"] {
+        let middle = if diffusers {
+            ["resnets.0", "attentions.0", "resnets.1"].map(|name| format!("{part}.mid_block.{name}"))
+        } else {
+            [0, 1, 2].map(|index| format!("{part}.middle.{index}"))
+        };
+        let ends =
+            if diffusers { ["conv_in", "norm_out.gamma", "conv_out"] } else { ["conv1", "head.0.gamma", "head.2"] };
+        let [first, norm, last] = ends.map(|name| format!("{part}.{name}"));
+        let (inputs, outputs) = if part == "encoder" { ([base, 3], [32, top]) } else { ([top, 16], [3, base]) };
+        writer.layer(first, &[inputs[0], inputs[1], 3, 3, 3]);
+        writer.middle(&names, middle, top);
+        writer.put(norm, &[outputs[1], 1, 1, 1]);
+        writer.layer(last, &[outputs[0], outputs[1], 3, 3, 3]);
+    }
+    writer.layer(if diffusers { "quant_conv" } else { "conv1" }, &[32, 32, 1, 1, 1]);
+    writer.layer(if diffusers { "post_quant_conv" } else { "conv2" }, &[16, 16, 1, 1, 1]);
+
+    let downs = if diffusers { half("encoder", "down_blocks") } else { "encoder.downsamples".to_owned() };
+    let (mut index, mut width) = (0, base);
+    for (level, &next) in widths.iter().enumerate() {
+        for _ in 0..blocks {
+            writer.residual(&names, &format!("{downs}.{index}"), width, next);
+            (index, width) = (index + 1, next);
+        }
+        if level < 3 {
+            writer.layer(format!("{downs}.{index}.resample.1"), &[width, width, 3, 3]);
+            if level > 0 {
+                writer.layer(format!("{downs}.{index}.time_conv"), &[width, width, 3, 1, 1]);
+            }
+            index += 1;
+        }
+    }
+
+    // Each upsampling halves the width, so the blocks after it widen again.
+    let (mut index, mut width) = (0, top);
+    for (level, &next) in widths.iter().rev().enumerate() {
+        for block in 0..=blocks {
+            let at = if diffusers {
+                format!("decoder.up_blocks.{level}.resnets.{block}")
+            } else {
+                format!("decoder.upsamples.{index}")
+            };
+            writer.residual(&names, &at, width, next);
+            (index, width) = (index + 1, next);
+        }
+        if level < 3 {
+            let at = if diffusers {
+                format!("decoder.up_blocks.{level}.upsamplers.0")
+            } else {
+                format!("decoder.upsamples.{index}")
+            };
+            writer.layer(format!("{at}.resample.1"), &[width / 2, width, 3, 3]);
+            if level < 2 {
+                writer.layer(format!("{at}.time_conv"), &[2 * width, width, 3, 1, 1]);
+            }
+            (index, width) = (index + 1, width / 2);
+        }
+    }
+    writer.0
+}
+
+/// The autoencoder of 2.2 in its published size, as diffusers or as the original names it.
+pub(crate) fn vae_2_2(diffusers: bool) -> Sample {
+    let mut writer = Writer::default();
+    let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
+    let name = |original: &'static str, other: &'static str| if diffusers { other } else { original };
+    for (part, width, input, top, output) in [("encoder", 160, 12, 640, 96), ("decoder", 256, 48, 1024, 12)] {
+        let first = if part == "encoder" { width } else { top };
+        let last = if part == "encoder" { top } else { width };
+        let middle = if diffusers {
+            ["resnets.0", "attentions.0", "resnets.1"].map(|name| format!("{part}.mid_block.{name}"))
+        } else {
+            [0, 1, 2].map(|index| format!("{part}.middle.{index}"))
+        };
+        writer.layer(format!("{part}.{}", name("conv1", "conv_in")), &[first, input, 3, 3, 3]);
+        writer.middle(&names, middle, top);
+        writer.put(format!("{part}.{}", name("head.0.gamma", "norm_out.gamma")), &[last, 1, 1, 1]);
+        writer.layer(format!("{part}.{}", name("head.2", "conv_out")), &[output, last, 3, 3, 3]);
+    }
+    writer.layer(name("conv1", "quant_conv"), &[96, 96, 1, 1, 1]);
+    writer.layer(name("conv2", "post_quant_conv"), &[48, 48, 1, 1, 1]);
+    let mut width = 160;
+    for (level, next) in [160, 320, 640, 640].into_iter().enumerate() {
+        let at = |block: usize| match diffusers {
+            true => format!("encoder.down_blocks.{level}.resnets.{block}"),
+            false => format!("encoder.downsamples.{level}.downsamples.{block}"),
+        };
+        for block in 0..2 {
+            writer.residual(&names, &at(block), width, next);
+            width = next;
+        }
+        if level < 3 {
+            let at = if diffusers { format!("encoder.down_blocks.{level}.downsampler") } else { at(2) };
+            writer.layer(format!("{at}.resample.1"), &[width, width, 3, 3]);
+            if level > 0 {
+                writer.layer(format!("{at}.time_conv"), &[width, width, 3, 1, 1]);
+            }
+        }
+    }
+    let mut width = 1024;
+    for (level, next) in [1024, 1024, 512, 256].into_iter().enumerate() {
+        let at = |block: usize| match diffusers {
+            true => format!("decoder.up_blocks.{level}.resnets.{block}"),
+            false => format!("decoder.upsamples.{level}.upsamples.{block}"),
+        };
+        for block in 0..3 {
+            writer.residual(&names, &at(block), width, next);
+            width = next;
+        }
+        if level < 3 {
+            let at = if diffusers { format!("decoder.up_blocks.{level}.upsampler") } else { at(3) };
+            writer.layer(format!("{at}.resample.1"), &[width, width, 3, 3]);
+            if level < 2 {
+                writer.layer(format!("{at}.time_conv"), &[2 * width, width, 3, 1, 1]);
+            }
+        }
+    }
+    writer.0
+}
+
+/// The CLIP image encoder as transformers names it, without `vision_model.`
+pub(crate) fn clip(width: usize, layers: usize) -> Sample {
+    let mut writer = Writer::default();
+    writer.put("embeddings.class_embedding", &[width]);
+    writer.put("embeddings.patch_embedding.weight", &[width, 3, 14, 14]);
+    writer.put("embeddings.position_embedding.weight", &[257, width]);
+    writer.layer("pre_layrnorm", &[width]);
+    for index in 0..layers {
+        let name = format!("encoder.layers.{index}");
+        writer.layer(format!("{name}.layer_norm1"), &[width]);
+        for layer in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+            writer.layer(format!("{name}.self_attn.{layer}"), &[width, width]);
+        }
+        writer.layer(format!("{name}.layer_norm2"), &[width]);
+        writer.layer(format!("{name}.mlp.fc1"), &[4 * width, width]);
+        writer.layer(format!("{name}.mlp.fc2"), &[width, 4 * width]);
+    }
+    writer.layer("post_layernorm", &[width]);
+    writer.0
+}
+
+/// ViT-H/14 as ComfyUI has it.
+pub(crate) fn clip_vision_h() -> Sample {
+    let mut sample = below("vision_model.", &clip(1280, 32));
+    sample.push(("visual_projection.weight".to_owned(), vec![1024, 1280]));
+    sample
+}
+
+/// ViT-H/14 as the original repositories have it, with something of its text half.
+pub(crate) fn clip_original() -> Sample {
+    let width = 1280;
+    let mut writer = Writer::default();
+    writer.put("log_scale", &[]);
+    writer.put("visual.cls_embedding", &[1, 1, width]);
+    writer.put("visual.pos_embedding", &[1, 257, width]);
+    writer.put("visual.patch_embedding.weight", &[width, 3, 14, 14]);
+    writer.layer("visual.pre_norm", &[width]);
+    for index in 0..32 {
+        let name = format!("visual.transformer.{index}");
+        writer.layer(format!("{name}.norm1"), &[width]);
+        writer.layer(format!("{name}.attn.to_qkv"), &[3 * width, width]);
+        writer.layer(format!("{name}.attn.proj"), &[width, width]);
+        writer.layer(format!("{name}.norm2"), &[width]);
+        writer.layer(format!("{name}.mlp.0"), &[4 * width, width]);
+        writer.layer(format!("{name}.mlp.2"), &[width, 4 * width]);
+    }
+    writer.layer("visual.post_norm", &[width]);
+    writer.put("visual.head", &[width, 1024]);
+    writer.put("textual.token_embedding.weight", &[250_002, 1024]);
+    writer.layer("textual.blocks.0.attn.q", &[1024, 1024]);
+    writer.0
+}
+
+/// A model's folder: small files on disk, and weights of true size that are not.
+pub(crate) struct Folder {
+    folder: tempfile::TempDir,
+    weights: Vec<(String, Vec<Sample>)>,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), weights: vec![] }
+    }
+
+    /// Adds weights.
+    pub(crate) fn with(mut self, file: &str, sample: Sample) -> Self {
+        self.weights.push((file.to_owned(), vec![sample]));
+        self
+    }
+
+    /// Adds a small file.
+    pub(crate) fn put(self, file: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    pub(crate) fn files(&self) -> ModelFiles {
+        ModelFiles::Folder(self.folder.path().to_owned())
+    }
+
+    pub(crate) fn inventory(&self) -> Inventory {
+        let open = |(file, samples): &(String, Vec<Sample>)| (vec![file.clone()], Arc::new(source(file, samples)));
+        Inventory::with_sources(&self.files(), self.weights.iter().map(open).collect(), super::LAYOUTS).unwrap()
+    }
+}

@@ -1,0 +1,221 @@
+//! Every layout of every part gives the same names and shapes, whatever stands before its names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::samples::*;
+use super::{LAYOUTS, image, text, transformer, vae};
+use crate::weights::{Layout, Source, Stored, Tensors};
+
+/// Prefixes of transformers in the wild.
+const TRANSFORMER_PREFIXES: [&str; 9] = [
+    "",
+    "model.diffusion_model.",
+    "diffusion_model.",
+    "model.",
+    "model.model.",
+    "net.",
+    "unet.",
+    "transformer.",
+    "module.",
+];
+
+/// The layout and the prefix that a file is recognised by.
+fn recognised(source: &Source) -> Vec<(&'static Layout, &str)> {
+    let names: BTreeSet<&str> = source.names().collect();
+    Layout::recognise(LAYOUTS, &names)
+}
+
+fn shapes(tensors: &Tensors) -> BTreeMap<String, Vec<usize>> {
+    tensors.iter().map(|(name, stored)| (name.to_owned(), stored.shape().to_vec())).collect()
+}
+
+/// `sample`, below each prefix, is `layout` alone and gives the tensors of `canonical`.
+#[track_caller]
+fn check(layout: &Layout, sample: &Sample, canonical: &Sample, prefixes: &[&str]) {
+    for &prefix in prefixes {
+        let source = source("file", &[below(prefix, sample)]);
+        let found = recognised(&source);
+        assert_eq!(found.len(), 1, "{prefix}: {found:?}");
+        assert!(std::ptr::eq(found[0].0, layout), "{prefix}: {} instead of {}", found[0].0.name, layout.name);
+        assert_eq!(found[0].1, prefix);
+        let tensors = layout.apply(&source, prefix, &[]).unwrap();
+        assert_eq!(tensors.unknown, Vec::<String>::new(), "{prefix}");
+        assert_eq!(shapes(&tensors), canonical.iter().cloned().collect::<BTreeMap<_, _>>(), "{prefix}");
+    }
+}
+
+#[test]
+fn transformers() {
+    for sizes in ALL {
+        let canonical = diffusers(sizes);
+        check(&transformer::DIFFUSERS, &canonical, &canonical, &["", "transformer."]);
+        check(&transformer::ORIGINAL, &original(sizes), &canonical, &["", "model.diffusion_model."]);
+    }
+    check(&transformer::ORIGINAL, &original(T2V_1_3B), &diffusers(T2V_1_3B), &TRANSFORMER_PREFIXES);
+}
+
+#[test]
+fn text_encoders() {
+    let sizes = |make: fn(usize, usize, usize, usize) -> Sample| make(4096, 10_240, 24, 256_384);
+    let canonical = umt5_xxl();
+    let prefixes = ["", "text_encoders.umt5xxl.transformer.", "text_encoder."];
+    check(&text::TRANSFORMERS, &canonical, &canonical, &prefixes);
+    check(&text::ORIGINAL, &sizes(umt5_original), &canonical, &prefixes);
+    check(&text::LLAMA_CPP, &sizes(umt5_gguf), &canonical, &prefixes);
+
+    let embedding = |name: &str| (name.to_owned(), vec![256_384, 4096]);
+    let mut twice = canonical.clone();
+    twice.push(embedding("encoder.embed_tokens.weight"));
+    twice.push(embedding("decoder.embed_tokens.weight"));
+    twice.push(embedding("lm_head.weight"));
+    twice.push(("decoder.block.0.layer.0.SelfAttention.q.weight".to_owned(), vec![4096, 4096]));
+    check(&text::TRANSFORMERS, &twice, &canonical, &prefixes);
+    let mut renamed = canonical.clone();
+    renamed[0].0 = "encoder.embed_tokens.weight".to_owned();
+    check(&text::TRANSFORMERS, &renamed, &canonical, &prefixes);
+    let mut whole = sizes(umt5_gguf);
+    whole.push(("dec.blk.0.attn_q.weight".to_owned(), vec![4096, 4096]));
+    whole.push(embedding("output.weight"));
+    check(&text::LLAMA_CPP, &whole, &canonical, &[""]);
+}
+
+#[test]
+fn t5_is_not_umt5() {
+    for name in ["encoder.block.1.layer.0.SelfAttention.relative_attention_bias", "enc.blk.1.attn_rel_b"] {
+        for sample in [umt5(128, 256, 2, 64), umt5_gguf(128, 256, 2, 64)] {
+            let t5: Sample = sample.iter().filter(|(tensor, _)| !tensor.starts_with(name)).cloned().collect();
+            let expected = usize::from(t5.len() == sample.len());
+            assert_eq!(recognised(&source("file", &[t5])).len(), expected);
+        }
+    }
+}
+
+#[test]
+fn autoencoders() {
+    let prefixes = ["", "vae.", "first_stage_model.", "vae.vae."];
+    for (base, blocks) in [(96, 2), (16, 1)] {
+        let canonical = vae_2_1(base, blocks, true);
+        check(&vae::DIFFUSERS, &canonical, &canonical, &prefixes);
+        check(&vae::ORIGINAL_2_1, &vae_2_1(base, blocks, false), &canonical, &prefixes);
+    }
+    let canonical = vae_2_2(true);
+    check(&vae::DIFFUSERS, &canonical, &canonical, &prefixes);
+    check(&vae::ORIGINAL_2_2, &vae_2_2(false), &canonical, &prefixes);
+}
+
+#[test]
+fn image_encoders() {
+    let bare = clip(1280, 32);
+    let canonical = below("vision_model.", &bare);
+    check(&image::TRANSFORMERS, &canonical, &canonical, &["", "clip_vision."]);
+    check(&image::ORIGINAL, &clip_original(), &canonical, &["", "model."]);
+    check(&image::TRANSFORMERS_5, &bare, &canonical, &[""]);
+
+    // The whole of CLIP, and the names that ComfyUI writes: below `vision_model.` the bare names are there too, and the
+    // first layout of the list wins.
+    let mut whole = clip_vision_h();
+    whole.extend(below("text_model.", &clip(64, 1)));
+    whole.push(("logit_scale".to_owned(), vec![]));
+    whole.push(("text_model.embeddings.position_ids".to_owned(), vec![1, 77]));
+    let source = source("file", &[whole]);
+    let tensors = image::TRANSFORMERS.apply(&source, "", &[]).unwrap();
+    assert_eq!(tensors.unknown, Vec::<String>::new());
+    assert_eq!(shapes(&tensors), canonical.into_iter().collect());
+}
+
+#[test]
+fn fused_rows_of_the_image_encoder_come_apart() {
+    let fused = |name: &str, shape: &[usize]| {
+        let values = (0..shape.iter().product::<usize>()).map(|value| value as f32).collect();
+        (format!("visual.transformer.0.attn.to_qkv.{name}"), Stored::dense_f32(shape.to_vec(), values).unwrap())
+    };
+    let source = Source::from_tensors("file", vec![fused("weight", &[6, 2]), fused("bias", &[6])]);
+    let tensors = image::ORIGINAL.apply(&source, "", &[]).unwrap();
+    for (at, name) in ["q_proj", "k_proj", "v_proj"].into_iter().enumerate() {
+        let name = format!("vision_model.encoder.layers.0.self_attn.{name}");
+        let weight = tensors.get(&format!("{name}.weight")).unwrap();
+        let mut values = [0.0; 4];
+        weight.decode(0, &mut values).unwrap();
+        assert_eq!((weight.shape(), values[0], values[3]), (&[2, 2][..], 4.0 * at as f32, 4.0 * at as f32 + 3.0));
+        let bias = tensors.get(&format!("{name}.bias")).unwrap();
+        bias.decode(0, &mut values[..2]).unwrap();
+        assert_eq!(values[..2], [2.0 * at as f32, 2.0 * at as f32 + 1.0]);
+    }
+}
+
+/// What writers of GGUF make of shapes: axes of length 1 that end a ggml shape are left out, and more than four axes
+/// folded.
+#[test]
+fn shapes_that_writers_change_come_back() {
+    let change = |sample: &mut Sample, end: &str, change: &dyn Fn(&[usize]) -> Vec<usize>| {
+        let mut changed = 0;
+        for (_, shape) in sample.iter_mut().filter(|(name, _)| name.ends_with(end)) {
+            *shape = change(shape);
+            changed += 1;
+        }
+        assert!(changed > 0, "{end}");
+    };
+    let canonical = diffusers(Sizes { vace: Some((4, 96)), ..FLF2V_14B });
+    let mut sample = original(Sizes { vace: Some((4, 96)), ..FLF2V_14B });
+    change(&mut sample, ".modulation", &|shape| shape[1..].to_vec());
+    change(&mut sample, "patch_embedding.weight", &|shape| vec![shape[0] * shape[1], 1, 2, 2]);
+    change(&mut sample, "emb_pos", &|shape| shape[1..].to_vec());
+    check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
+    // As a matrix, as a quantiser that knows only matrices has it.
+    change(&mut sample, "patch_embedding.weight", &|shape| vec![5120, shape.iter().product::<usize>() / 5120]);
+    check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
+
+    for (mut sample, canonical) in [(vae_2_1(96, 2, false), vae_2_1(96, 2, true)), (vae_2_2(false), vae_2_2(true))] {
+        for (name, shape) in &mut sample {
+            if name.ends_with("gamma") {
+                shape.truncate(1);
+            } else if shape.len() == 5 {
+                *shape = vec![shape[0] * shape[1], shape[2], shape[3], shape[4]];
+            }
+        }
+        let layout = recognised(&source("file", &[sample.clone()]))[0].0;
+        check(layout, &sample, &canonical, &["vae."]);
+    }
+}
+
+#[test]
+fn names_that_no_rule_knows_are_kept_and_useless_ones_dropped() {
+    let mut sample = original(T2V_1_3B);
+    let unknown = [
+        "audio_proj.weight",
+        "blocks.0.self_attn.q.lora_A.weight",
+        "blocks.x.self_attn.q.weight",
+        "head.head.scale",
+        "vace_blocks.0.after_proj.extra",
+    ];
+    let useless = ["model_ema.decay", "betas", "loss.logvar", "first.logit_scale", "spiece_model"];
+    sample.extend(unknown.iter().chain(&useless).map(|name| ((*name).to_owned(), vec![1])));
+    let source = source("file", &[below("model.", &sample)]);
+    let tensors = transformer::ORIGINAL.apply(&source, "model.", &[]).unwrap();
+    assert_eq!(tensors.unknown, unknown.map(|name| format!("model.{name}")));
+    assert_eq!(tensors.names().count(), diffusers(T2V_1_3B).len());
+}
+
+#[test]
+fn a_file_with_everything_comes_apart() {
+    for prefix in ["model.diffusion_model.", ""] {
+        let source = source(
+            "file",
+            &[
+                below(prefix, &original(VACE_14B)),
+                below("vae.", &vae_2_1(96, 2, false)),
+                below("text_encoders.umt5xxl.transformer.", &umt5_xxl()),
+            ],
+        );
+        let found = recognised(&source);
+        let prefixes: Vec<&str> = found.iter().map(|(_, prefix)| *prefix).collect();
+        assert_eq!(prefixes, [prefix, "text_encoders.umt5xxl.transformer.", "vae."]);
+        let expected = [diffusers(VACE_14B), umt5_xxl(), vae_2_1(96, 2, true)];
+        for ((layout, prefix), expected) in found.into_iter().zip(expected) {
+            let foreign: Vec<&str> = prefixes.iter().copied().filter(|other| *other != prefix).collect();
+            let tensors = layout.apply(&source, prefix, &foreign).unwrap();
+            assert_eq!(tensors.unknown, Vec::<String>::new());
+            assert_eq!(shapes(&tensors), expected.into_iter().collect());
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Bytes that a generation needs, from sizes alone.
+//!
+//! Always holds: what is counted is what the code holds at its widest moment, tensor by tensor. `tools/random-weights` measures
+//! the same on models of the true sizes; the results are kept in `benches/results/models.json`.
+
+use super::checkpoint::Files;
+use super::model::Residency;
+use super::variant::Kind;
+use crate::place::{Budget, Needs, Stretch};
+use crate::request::{Request, Start};
+use crate::vae::{Tiling, VaeConfig};
+use crate::weights::Tensors;
+
+/// Bytes of a number that is computed with.
+const NUMBER: u64 = 4;
+/// Prompt states that the transformer reads.
+const TEXT: u64 = 512;
+/// Bytes of the program itself, of its threads and of what is decoded of a matrix at a time.
+const BASE: u64 = 160 << 20;
+
+/// Pixels of a picture, and of a clip's frames, up to which the autoencoder works on whole frames.
+const WHOLE_PICTURE: usize = 1024 * 1024;
+const WHOLE_FRAME: usize = 320 * 320;
+
+/// How the autoencoder cuts frames of this size. Tiles of the autoencoder of 2.2 are larger, since its levels reach farther.
+pub(super) fn tiling(vae: &VaeConfig, frames: usize, height: usize, width: usize) -> Option<Tiling> {
+    let whole = if frames == 1 { WHOLE_PICTURE } else { WHOLE_FRAME };
+    let (tile, overlap) = if vae.is_residual { (384, 96) } else { (320, 64) };
+    (height * width > whole).then_some(Tiling { tile, overlap })
+}
+
+/// What the weights of a model take, whatever is asked of it.
+pub(super) fn weights(files: &Files) -> Needs {
+    let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
+    Needs { stretches: files.recognised.parts().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
+}
+
+/// The stretches of one request.
+pub(super) fn needs(files: &Files, request: &Request) -> Needs {
+    let mut stretches = vec![text(files)];
+    let whole = |name, tensors: &Tensors, work| Stretch {
+        name,
+        weights: tensors.file_bytes(),
+        least: tensors.file_bytes(),
+        work: work + BASE,
+    };
+    if let Some(image) = &files.recognised.image {
+        let tokens = image.config.tokens() as u64;
+        let work = tokens * image.config.intermediate_size.max(tokens as usize * 4) as u64 * NUMBER * 4;
+        stretches.push(whole("the image encoder", &image.tensors, work));
+    }
+    let vae = &files.recognised.vae;
+    let size = (request.num_frames as usize, request.height as usize, request.width as usize);
+    let tiling = tiling(&vae.config, size.0, size.1, size.2);
+    // Computed in float32, whatever the file holds.
+    let weights = vae.tensors.elements() * NUMBER;
+    let stretch = |work| Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE };
+    if !request.given.is_empty() || matches!(request.start, Start::Picture { .. }) {
+        stretches.push(stretch(vae.config.encode_bytes(size, tiling)));
+    }
+    stretches.extend(transformer(files, request));
+    let frames = (size.0 * size.1 * size.2 * 3) as u64;
+    stretches.push(stretch(vae.config.decode_bytes(size, tiling) + frames));
+    Needs { stretches }
+}
+
+fn text(files: &Files) -> Stretch {
+    let (config, tensors) = (files.text(), &files.recognised.text.tensors);
+    let scores = config.num_heads as u64 * TEXT * TEXT;
+    let states = TEXT * (config.d_ff * 3 + config.d_model * 6) as u64;
+    let weights = tensors.file_bytes();
+    Stretch { name: "the text encoder", weights, least: weights, work: (scores * 4 + states) * NUMBER + BASE }
+}
+
+/// One expert at its widest: attention inside a block, or its feed-forward part.
+fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
+    let expert = files.recognised.experts.first()?;
+    let config = &expert.config;
+    let [pt, ph, pw] = config.patch_size;
+    let vae = files.vae();
+    let frames = (request.num_frames as usize).saturating_sub(1) / vae.temporal_factor() + 1;
+    let side = |pixels: u32, patch: usize| pixels as usize / (vae.spatial_factor() * patch).max(1);
+    let tokens = (frames / pt.max(1) * side(request.height, ph) * side(request.width, pw)) as u64;
+    let branches =
+        if request.guidance_scale > 1.0 || request.guidance_scale_2.is_some_and(|scale| scale > 1.0) { 2 } else { 1 };
+    let (width, feed) = (config.inner_dim() as u64, config.ffn_dim as u64);
+    let blocks = (config.num_layers + config.vace_layers.len()) as u64;
+
+    let state = tokens * width;
+    // The state of each branch and that before the first block; VACE adds the control states and a hint.
+    let control = if files.kind() == Kind::Vace { branches + 1 } else { 0 };
+    let kept = state * (branches + 1 + control);
+    // Query, key, value, both packed again by heads, the result, and cosines and sines.
+    let attention = state * 6 + tokens * config.attention_head_dim as u64 * 3;
+    let fed = state * 3 + tokens.min(super::block::FEED_TOKENS as u64) * feed;
+    // Keys and values of the prompt in every block.
+    let image = config.image_dim.map_or(0, |_| 514);
+    let context = branches * blocks * 2 * (TEXT + image) * width;
+    let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
+    let weights = expert.tensors.file_bytes();
+    Some(Stretch { name: "the transformer", weights, least: least(&expert.tensors), work })
+}
+
+/// Bytes of a transformer's weights outside its blocks and of its largest block.
+fn least(tensors: &Tensors) -> u64 {
+    let below =
+        |list: &str| (0..tensors.count(list)).map(|index| tensors.bytes_below(&format!("{list}.{index}"))).collect();
+    let (blocks, control): (Vec<u64>, Vec<u64>) = (below("blocks"), below("vace_blocks"));
+    let all: u64 = blocks.iter().chain(&control).sum();
+    let widest = blocks.iter().max().copied().unwrap_or(0) + control.iter().max().copied().unwrap_or(0);
+    tensors.file_bytes().saturating_sub(all) + widest
+}
+
+/// What may stay in memory while a request is made: everything where it takes at most half of what there is, so that the
+/// host keeps the rest; else one part at a time, or less.
+pub(super) fn residency(needs: &Needs, budget: Budget) -> Residency {
+    match budget.bytes {
+        Some(memory) if needs.one_by_one() > memory => Residency::Streamed,
+        Some(memory) if needs.together() > memory / 2 => Residency::OneByOne,
+        _ => Residency::Together,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_while_there_is_room() {
+        let stretch = |weights, least, work| Stretch { name: "a part", weights, least, work };
+        let needs = Needs { stretches: vec![stretch(60, 60, 5), stretch(80, 10, 20)] };
+        let of = |bytes| residency(&needs, Budget { bytes });
+        assert_eq!(of(None), Residency::Together);
+        assert_eq!(of(Some(320)), Residency::Together);
+        assert_eq!(of(Some(319)), Residency::OneByOne);
+        assert_eq!(of(Some(100)), Residency::OneByOne);
+        assert_eq!(of(Some(99)), Residency::Streamed);
+    }
+}

@@ -1,0 +1,96 @@
+//! The Wan family: causal 3D autoencoders, a UMT5 text encoder, a CLIP image encoder, diffusion transformers, flow matching.
+//!
+//! Owns the recognition of Wan's files and the walk from request to frames, for every variant: text to video, image to video
+//! with and without image tokens, first and last frame, VACE, two experts, a time for each token.
+
+mod block;
+mod checkpoint;
+mod denoiser;
+mod given;
+mod layouts;
+mod lighting;
+mod memory;
+mod model;
+mod pipeline;
+mod shape;
+mod times;
+mod variant;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+use self::checkpoint::WanCheckpoint;
+use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::weights::ModelFiles;
+use crate::error::Result;
+
+/// A file of the small model that the crate carries.
+macro_rules! tiny {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../models/tiny/", $name)).as_slice())),+]
+    };
+}
+
+/// The small model that the crate carries, trained for this project.
+pub(super) static TINY: ModelFiles = ModelFiles::Embedded(tiny![
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/tokenizer.json",
+    "tokenizer/tokenizer_config.json",
+    "transformer/config.json",
+    "transformer/diffusion_pytorch_model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+]);
+
+/// The family.
+pub(super) struct Wan;
+
+static HONOURS: Honours = Honours {
+    modes: &["txt2img", "img2img", "t2v", "i2v", "first_last_frame", "arbitrary_frame"],
+    parameters: &[
+        "prompt",
+        "negative_prompt",
+        "width",
+        "height",
+        "num_frames",
+        "fps",
+        "steps",
+        "guidance_scale",
+        "guidance_scale_2",
+        "cfg_scale",
+        "sampler",
+        "motion_score",
+        "lighting_variant",
+        "seed",
+        "reference_image",
+        "reference_strength",
+        "denoising_strength",
+        "first_frame_image",
+        "last_frame_image",
+        "first_strength",
+        "last_strength",
+        "arbitrary_frames",
+        "output_format",
+    ],
+    samplers: &["UniPC", "Euler", "DPM++ 2M", "Euler a", "SA-Solver", "iPNDM"],
+    spacings: &["reference", "simple", "beta"],
+    lightings: &["high_noise", "low_noise"],
+};
+
+impl Family for Wan {
+    fn id(&self) -> &'static str {
+        "wan"
+    }
+
+    fn honours(&self) -> &'static Honours {
+        &HONOURS
+    }
+
+    fn inspect(&self, files: &ModelFiles, sampling: &Sampling, lighting: Option<&str>) -> Result<Box<dyn Checkpoint>> {
+        Ok(Box::new(WanCheckpoint::inspect(files, sampling, lighting)?))
+    }
+}

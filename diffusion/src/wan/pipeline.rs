@@ -1,0 +1,316 @@
+//! From a request to frames.
+//!
+//! Always holds: `Control` is asked before every prompt, chunk and step; noise comes from the seed alone; a part that leaves
+//! is loaded again when it is needed, and gives the same numbers. Without a given frame, a model that takes a mask and
+//! condition latents is given zeros for both.
+//!
+//! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan.py>,
+//! `pipeline_wan_i2v.py` and `pipeline_wan_vace.py` beside it; starting from a picture as in SDEdit,
+//! <https://arxiv.org/abs/2108.01073>.
+
+use candle_core::{DType, Tensor};
+
+use super::denoiser::{Context, Control as ControlLatents, Plan};
+use super::given::{self, GivenClip, Placed, StillClip};
+use super::model::{Model, Role};
+use super::variant::Kind;
+use crate::control::{Control, Stage};
+use crate::error::{Error, Result};
+use crate::family::Pipeline;
+use crate::request::{Frames, Request, Start};
+use crate::sample::{Expert, Guidance, Noise, Sampler, Time, walk};
+use crate::text::clean;
+
+/// Sizes of one generation.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    frames: usize,
+    height: usize,
+    width: usize,
+    /// Latent frames, height, width.
+    latent: (usize, usize, usize),
+}
+
+/// What the denoiser is given beside the noisy latents.
+enum Condition {
+    Nothing,
+    /// Mask and latents, `[4 + z, t, h, w]`.
+    Mask(Tensor),
+    /// VACE.
+    Control(ControlLatents),
+    /// The first latent frame `[z, 1, h, w]`, and how much of its noise it keeps: 0 for none.
+    First {
+        latents: Tensor,
+        noise: f64,
+    },
+}
+
+/// What one expert works with during one walk.
+struct Run {
+    plan: Plan,
+    contexts: Vec<Context>,
+}
+
+impl Pipeline for Model {
+    fn generate(&mut self, request: &Request, control: &mut dyn Control) -> Result<Frames> {
+        let mut rgb = vec![];
+        self.sample(request, control, &mut |clip| {
+            append(&mut rgb, clip)?;
+            Ok(())
+        })?;
+        Ok(Frames { width: request.width, height: request.height, rgb })
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.loaded_bytes()
+    }
+}
+
+impl Model {
+    /// Generates, and hands out the clip in chunks of `[3, frames, height, width]` in float32 from 0 to 1, before they are
+    /// rounded to bytes.
+    pub(super) fn sample(
+        &mut self,
+        request: &Request,
+        control: &mut dyn Control,
+        frames: &mut dyn FnMut(&Tensor) -> Result<()>,
+    ) -> Result<()> {
+        super::checkpoint::check(&self.files, request)?;
+        self.make_room(request);
+        let sizes = self.sizes(request)?;
+        let placed = given::placed(&request.given, request.num_frames)?;
+        let guidance = self.files.guidance(request);
+        let mut sampler = self.sampler(request)?;
+        let guided = guidance.needs_negative(sampler.times());
+
+        let states = self.encode_prompts(request, guided, control)?;
+        let image = self.encode_image(&placed, control)?;
+        let condition = self.condition(&placed, sizes, control)?;
+        let mut noise = Noise::new(request.seed);
+        let latents = self.start(request, &placed, sizes, sampler.as_ref(), &mut noise, control)?;
+        self.leave_for(&[]);
+
+        let times = sampler.times().to_vec();
+        let mut runs: [Option<Run>; 2] = [None, None];
+        let latents = walk(latents, sampler.as_mut(), &mut noise, control, |step, time, latents, control| {
+            let expert = guidance.expert(time);
+            if self.load_expert(expert, control)? {
+                // Keys and values are of the expert that left, and take as much memory as a few of its blocks.
+                runs = [None, None];
+            }
+            let run = match &mut runs {
+                [high, _] if expert == Expert::High => high,
+                [_, low] => low,
+            };
+            if run.is_none() {
+                *run = Some(self.run(expert, &times, sizes, &states, image.as_ref(), &condition)?);
+            }
+            let Some(run) = run else { return Err(Error::internal("no expert runs")) };
+            self.predict(expert, run, step, time, latents, guidance, &condition)
+        })?;
+        let latents = match &condition {
+            Condition::First { latents: first, noise } => with_first(&latents, first, *noise)?,
+            _ => latents,
+        };
+        drop((runs, condition, states, image));
+        self.leave_for(&[Role::Vae]);
+        self.decode(&latents, control, frames)
+    }
+
+    fn sizes(&self, request: &Request) -> Result<Sizes> {
+        let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
+        let vae = self.files.vae();
+        let (spatial, temporal) = (vae.spatial_factor(), vae.temporal_factor());
+        let latent = ((frames - 1) / temporal + 1, height / spatial, width / spatial);
+        Ok(Sizes { frames, height, width, latent })
+    }
+
+    fn sampler(&self, request: &Request) -> Result<Box<dyn Sampler>> {
+        let steps = request.steps as usize;
+        let strength = match request.start {
+            Start::Noise => return self.files.schedule(request)?.walk(steps, 0),
+            Start::Picture { strength, .. } => strength,
+            Start::Given { strength } if strength >= 1.0 || request.given.is_empty() => {
+                return self.files.schedule(request)?.walk(steps, 0);
+            }
+            Start::Given { strength } => strength,
+        };
+        let kept = ((steps as f64 * strength) as usize).min(steps);
+        self.files.schedule(request)?.walk(steps, steps - kept)
+    }
+
+    /// States `[length, text width]` of the prompt, and of the negative one where it is needed: filled with zeros to the
+    /// model's length.
+    fn encode_prompts(&mut self, request: &Request, guided: bool, control: &mut dyn Control) -> Result<Vec<Tensor>> {
+        let prompt = self.files.prompt(request);
+        let mut prompts = vec![("prompt", prompt.as_str())];
+        if guided {
+            prompts.push(("negative_prompt", request.negative_prompt.as_str()));
+        }
+        let mut states = vec![];
+        for (index, (parameter, prompt)) in prompts.iter().enumerate() {
+            control.progress(Stage::Encode, index, prompts.len())?;
+            let (ids, tokens) = self.tokenizer.encode_counted(&clean(prompt))?;
+            if tokens > ids.len() {
+                control.prompt_cut(parameter, tokens, ids.len());
+            }
+            let length = self.tokenizer.length();
+            let encoded = self.text(control)?.forward(&ids)?; // [ids, d_model]
+            let missing = length.saturating_sub(encoded.dim(0)?);
+            states.push(encoded.pad_with_zeros(0, 0, missing)?);
+        }
+        control.progress(Stage::Encode, prompts.len(), prompts.len())?;
+        self.leave_for(&[Role::ImageEncoder, Role::Vae]);
+        Ok(states)
+    }
+
+    /// Image tokens of the first given frame, or of the first and the last where the model was trained with both. `None`
+    /// where it takes none.
+    fn encode_image(&mut self, placed: &[Placed<'_>], control: &mut dyn Control) -> Result<Option<Tensor>> {
+        let images: Vec<&Frames> = match (self.files.pictures_seen(), placed) {
+            (0, _) => return Ok(None),
+            (1, [first, ..]) => vec![first.image],
+            (_, [first, .., last]) => vec![first.image, last.image],
+            _ => return Err(Error::internal("given frames were not checked")),
+        };
+        let (files, device) = (self.files.clone(), self.place.device.clone());
+        let mut tokens = vec![];
+        for image in images {
+            control.progress(Stage::Encode, 0, 1)?;
+            let encoder = self.image(control)?;
+            let (side, size) = (encoder.config().image_size, (image.width as usize, image.height as usize));
+            tokens.push(encoder.forward(&files.processor().prepare(&image.rgb, size, side, &device)?)?);
+        }
+        Ok(Some(Tensor::cat(&tokens, 0)?))
+    }
+
+    fn condition(&mut self, placed: &[Placed<'_>], sizes: Sizes, control: &mut dyn Control) -> Result<Condition> {
+        let device = self.place.device.clone();
+        let size = (sizes.frames, sizes.height, sizes.width);
+        let (frames, height, width) = sizes.latent;
+        match self.files.kind() {
+            Kind::TextToVideo => Ok(Condition::Nothing),
+            Kind::ImageToVideo { .. } if placed.is_empty() => {
+                let channels = 4 + self.files.vae().z_dim;
+                Ok(Condition::Mask(Tensor::zeros((channels, frames, height, width), DType::F32, &device)?))
+            }
+            Kind::ImageToVideo { .. } => {
+                let latents = self.encode(&GivenClip { placed, size, device: &device }, control)?;
+                let mask = given::mask(placed, sizes.latent, &device)?;
+                Ok(Condition::Mask(Tensor::cat(&[&mask, &latents], 0)?))
+            }
+            Kind::Vace => {
+                let kept = self.encode(&GivenClip { placed, size, device: &device }, control)?;
+                let made = if placed.is_empty() {
+                    kept.clone()
+                } else {
+                    self.encode(&GivenClip { placed: &[], size, device: &device }, control)?
+                };
+                let spatial = self.files.vae().spatial_factor();
+                let mask = given::control_mask(placed, sizes.frames, spatial, sizes.latent, &device)?;
+                let latents = Tensor::cat(&[&kept, &made, &mask], 0)?;
+                Ok(Condition::Control(ControlLatents { latents, scale: 1.0 }))
+            }
+            Kind::TextImageToVideo => match placed {
+                [] => Ok(Condition::Nothing),
+                [first] if first.frame == 0 => {
+                    let latents = self.encode(&given::pixels(first.image, &device)?, control)?;
+                    Ok(Condition::First { latents, noise: 1.0 - first.strength })
+                }
+                _ => Err(Error::internal("given frames were not checked")),
+            },
+        }
+    }
+
+    /// The latents to begin with.
+    fn start(
+        &mut self,
+        request: &Request,
+        placed: &[Placed<'_>],
+        sizes: Sizes,
+        sampler: &dyn Sampler,
+        noise: &mut Noise,
+        control: &mut dyn Control,
+    ) -> Result<Tensor> {
+        let device = self.place.device.clone();
+        let (frames, height, width) = sizes.latent;
+        let shape = (self.files.vae().z_dim, frames, height, width);
+        let noise = noise.randn(shape.0 * frames * height * width);
+        let noise = Tensor::from_vec(noise, shape, &device)?;
+        let latents = match &request.start {
+            Start::Picture { image, .. } => self.encode(&given::pixels(image, &device)?, control)?,
+            Start::Given { strength } if *strength < 1.0 && !placed.is_empty() => {
+                let size = (sizes.frames, sizes.height, sizes.width);
+                self.encode(&StillClip { placed, size, device: &device }, control)?
+            }
+            Start::Noise | Start::Given { .. } => return Ok(noise),
+        };
+        sampler.add_noise(&latents, &noise)
+    }
+
+    /// What an expert needs for the whole walk.
+    fn run(
+        &self,
+        expert: Expert,
+        times: &[Time],
+        sizes: Sizes,
+        states: &[Tensor],
+        image: Option<&Tensor>,
+        condition: &Condition,
+    ) -> Result<Run> {
+        let transformer = self.expert(expert)?;
+        let times: Vec<f64> = times.iter().map(|time| time.model).collect();
+        let given = match condition {
+            Condition::First { noise, .. } => Some(*noise),
+            _ => None,
+        };
+        let contexts = states.iter().map(|states| transformer.context(states, image)).collect::<Result<_>>()?;
+        Ok(Run { plan: transformer.plan(sizes.latent, &times, given)?, contexts })
+    }
+
+    /// The guided velocity of one step.
+    #[expect(clippy::too_many_arguments, reason = "one step's whole input")]
+    fn predict(
+        &self,
+        expert: Expert,
+        run: &Run,
+        step: usize,
+        time: Time,
+        latents: &Tensor,
+        guidance: Guidance,
+        condition: &Condition,
+    ) -> Result<Tensor> {
+        let (input, control) = match condition {
+            Condition::Nothing => (latents.clone(), None),
+            Condition::Mask(mask) => (Tensor::cat(&[latents, mask], 0)?, None),
+            Condition::Control(control) => (latents.clone(), Some(control)),
+            Condition::First { latents: first, noise } => (with_first(latents, first, *noise)?, None),
+        };
+        let branches = if guidance.scale(time).is_some() { 2 } else { 1 };
+        let contexts: Vec<&Context> = run.contexts.iter().take(branches).collect();
+        let velocities = self.expert(expert)?.forward(&input, &run.plan, step, &contexts, control)?;
+        match velocities.as_slice() {
+            [with] => guidance.combine(time, with, None),
+            [with, without] => guidance.combine(time, with, Some(without)),
+            _ => Err(Error::internal("the denoiser gave nothing")),
+        }
+    }
+}
+
+/// `latents` whose first frame is the given one, with `noise` of what was there.
+fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
+    let frames = latents.dim(1)?;
+    let first =
+        if noise > 0.0 { ((latents.narrow(1, 0, 1)? * noise)? + (first * (1.0 - noise))?)? } else { first.clone() };
+    if frames == 1 {
+        return Ok(first);
+    }
+    Ok(Tensor::cat(&[&first, &latents.narrow(1, 1, frames - 1)?], 1)?)
+}
+
+/// Appends `[3, frames, height, width]` from 0 to 1 as bytes, rounded half to even as the reference does.
+fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
+    let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
+    rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What a schedule and a size fix before the first step: modulation of every step and rotary tables.
+
+use candle_core::{Device, Tensor};
+
+use super::shape::TransformerShape;
+use crate::error::{Error, Result};
+use crate::nn::{Activation, Linear, Rotation};
+use crate::weights::Scope;
+
+/// What one step's times are to the blocks and to the output, with the rows of the state that each rules.
+#[derive(Debug)]
+pub(super) struct StepTimes {
+    /// `[6, width]` each.
+    pub(super) blocks: Vec<(usize, Tensor)>,
+    /// `[1, width]` each.
+    pub(super) output: Vec<(usize, Tensor)>,
+}
+
+/// What a clip size and a schedule fix: rotary tables and, per step, modulation.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) rotation: Rotation,
+    pub(super) steps: Vec<StepTimes>,
+    /// Patches in time, height and width.
+    pub(super) grid: (usize, usize, usize),
+}
+
+/// The embedding of times. In float32 whatever the compute type is.
+#[derive(Debug)]
+pub(super) struct TimeEmbedding {
+    layers: [Linear; 2],
+    projection: Linear,
+    frequencies: usize,
+    width: usize,
+    device: Device,
+}
+
+impl TimeEmbedding {
+    pub(super) fn load(config: &TransformerShape, scope: &Scope<'_>) -> Result<Self> {
+        let scope = scope.precise();
+        let width = config.inner_dim();
+        Ok(Self {
+            layers: [
+                Linear::load(&scope, "time_embedder.linear_1", config.freq_dim, width, true)?,
+                Linear::load(&scope, "time_embedder.linear_2", width, width, true)?,
+            ],
+            projection: Linear::load(&scope, "time_proj", width, width * 6, true)?,
+            frequencies: config.freq_dim,
+            width,
+            device: scope.place().device.clone(),
+        })
+    }
+
+    /// Bytes of weights.
+    pub(super) fn bytes(&self) -> u64 {
+        self.layers.iter().chain([&self.projection]).map(Linear::bytes).sum()
+    }
+
+    /// The times of a walk for a state of `tokens` rows. `given` are rows at the front that stand for a given frame, and
+    /// the share of every time that is theirs: 0 where the frame is held whole.
+    pub(super) fn steps(&self, times: &[f64], tokens: usize, given: Option<(usize, f64)>) -> Result<Vec<StepTimes>> {
+        if times.is_empty() {
+            return Ok(vec![]);
+        }
+        let (given, share) = given.unwrap_or((0, 1.0));
+        if given > tokens {
+            return Err(Error::internal("more tokens are given than there are"));
+        }
+        let mut all = times.to_vec();
+        if given > 0 {
+            all.extend(times.iter().map(|time| time * share));
+        }
+        let [first, second] = &self.layers;
+        let embedded = second.forward(&first.forward(&self.frequencies(&all)?, Activation::Silu)?, Activation::None)?;
+        let projected = self.projection.forward(&embedded.silu()?, Activation::None)?; // [times, 6 * width]
+        (0..times.len())
+            .map(|step| {
+                let mut rows = vec![(tokens - given, step)];
+                if given > 0 {
+                    rows.insert(0, (given, times.len() + step));
+                }
+                rows.retain(|(count, _)| *count > 0);
+                let mut of = StepTimes { blocks: vec![], output: vec![] };
+                for (count, time) in rows {
+                    of.blocks.push((count, projected.narrow(0, time, 1)?.reshape((6, self.width))?));
+                    of.output.push((count, embedded.narrow(0, time, 1)?));
+                }
+                Ok(of)
+            })
+            .collect()
+    }
+
+    /// Sinusoids of the times, cosines first, `[times, freq_dim]`.
+    /// Reference: `get_timestep_embedding` in diffusers, in single precision as there.
+    fn frequencies(&self, times: &[f64]) -> Result<Tensor> {
+        let half = self.frequencies / 2;
+        let mut values = Vec::with_capacity(times.len() * half * 2);
+        for &time in times {
+            let angles: Vec<f64> = (0..half)
+                .map(|index| {
+                    let exponent = -(10_000f64.ln() as f32) * index as f32 / half as f32;
+                    f64::from(time as f32 * libm::exp(f64::from(exponent)) as f32)
+                })
+                .collect();
+            values.extend(angles.iter().map(|angle| libm::cos(*angle) as f32));
+            values.extend(angles.iter().map(|angle| libm::sin(*angle) as f32));
+        }
+        Ok(Tensor::from_vec(values, (times.len(), half * 2), &self.device)?)
+    }
+}
+
+/// Rotary tables over the patch grid: the head is split into a part for time and equal parts for height and width.
+pub(super) fn rotation(
+    size: usize,
+    (frames, height, width): (usize, usize, usize),
+    device: &Device,
+) -> Result<Rotation> {
+    let side = 2 * (size / 6);
+    let parts = [size - 2 * side, side, side];
+    let mut cos = Vec::with_capacity(frames * height * width * size / 2);
+    let mut sin = Vec::with_capacity(cos.capacity());
+    for frame in 0..frames {
+        for row in 0..height {
+            for column in 0..width {
+                for (part, position) in parts.into_iter().zip([frame, row, column]) {
+                    for pair in 0..part / 2 {
+                        let exponent = (2 * pair) as f64 / part as f64;
+                        let angle = position as f64 / libm::pow(10_000.0, exponent);
+                        cos.push(libm::cos(angle) as f32);
+                        sin.push(libm::sin(angle) as f32);
+                    }
+                }
+            }
+        }
+    }
+    let shape = (frames * height * width, size / 2);
+    Ok(Rotation { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
+}

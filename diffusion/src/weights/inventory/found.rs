@@ -1,0 +1,213 @@
+//! One network in a folder, and the choice among several copies of it.
+//!
+//! Always holds: a file of its own wins over a part of a file that holds more; two copies that nothing tells apart are
+//! refused, never chosen between.
+
+use std::sync::Arc;
+
+use super::expert::{self, Expert};
+use crate::error::{Error, Result};
+use crate::weights::files::{ModelFiles, unusable};
+use crate::weights::layout::{Layout, Network, Part, Tensors, is_useless};
+use crate::weights::source::Source;
+
+/// A network that a folder holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    layout: &'static Layout,
+    prefix: String,
+    foreign: Vec<String>,
+    files: Vec<String>,
+    source: Arc<Source>,
+    /// Whether its file holds other networks too.
+    pub(super) bundled: bool,
+    /// Which expert the names of files and folders say that it is, and whether they say so in full.
+    expert: Option<(Expert, bool)>,
+    config: Option<String>,
+    encodings: String,
+    unknown: Vec<String>,
+}
+
+impl Found {
+    /// The network in `layout` below `prefix` of `source`. `foreign` are the prefixes of other networks there, `all`
+    /// the names of all files with weights.
+    pub(super) fn new(
+        layout: &'static Layout,
+        prefix: &str,
+        foreign: &[&str],
+        files: &[String],
+        source: &Arc<Source>,
+        all: &[String],
+        folder: &ModelFiles,
+    ) -> Result<Self> {
+        let tensors = layout.apply(source, prefix, foreign)?;
+        let first = files.first().map_or(source.origin(), String::as_str);
+        let within = first.rfind('/').and_then(|slash| first.get(..=slash)).unwrap_or_default();
+        let config = format!("{within}config.json");
+        let expert = match layout.network.part {
+            Part::Transformer => expert::of_diffusers_folder(first, all.iter().map(String::as_str))
+                .map(|expert| (expert, true))
+                .or_else(|| expert::of_name(first)),
+            _ => None,
+        };
+        let mut found = Self {
+            layout,
+            prefix: prefix.to_owned(),
+            foreign: foreign.iter().map(|&prefix| prefix.to_owned()).collect(),
+            files: files.to_vec(),
+            source: source.clone(),
+            bundled: false,
+            expert,
+            config: folder.has(&config).then_some(config),
+            encodings: encodings(&tensors),
+            unknown: vec![],
+        };
+        found.add_unknown(tensors.unknown);
+        Ok(found)
+    }
+
+    /// Adds names of the file that nothing knows.
+    pub(super) fn add_unknown(&mut self, names: impl IntoIterator<Item = String>) {
+        self.unknown.extend(names.into_iter().filter(|name| !is_useless(name)));
+    }
+
+    /// What it is.
+    pub(crate) fn network(&self) -> &'static Network {
+        self.layout.network
+    }
+
+    /// The layout that its tensors are named in.
+    pub(crate) fn layout(&self) -> &'static str {
+        self.layout.name
+    }
+
+    /// What stands before the names of its tensors.
+    #[cfg(test)]
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Its files, in order.
+    pub(crate) fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// The file, or the index of the files, for messages.
+    pub(crate) fn origin(&self) -> &str {
+        self.source.origin()
+    }
+
+    /// The `config.json` in the folder of its files, whatever that is about.
+    pub(crate) fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// Whether its file holds other networks too.
+    #[cfg(test)]
+    pub(crate) const fn is_bundled(&self) -> bool {
+        self.bundled
+    }
+
+    /// Its encodings, the most frequent first: `Q4_K (240 tensors), F32 (61)`.
+    pub(crate) fn encodings(&self) -> &str {
+        &self.encodings
+    }
+
+    /// Names in the file that no rule knows.
+    pub(crate) fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// Its tensors under their canonical names. Nothing is read.
+    pub(crate) fn tensors(&self) -> Result<Tensors> {
+        let foreign: Vec<&str> = self.foreign.iter().map(String::as_str).collect();
+        self.layout.apply(&self.source, &self.prefix, &foreign)
+    }
+
+    /// One of `copies`: one that has a file of its own before one that has not. `None` if there are no copies. Fails if
+    /// nothing tells which one is meant.
+    pub(crate) fn choose<'f>(copies: &[&'f Self]) -> Result<Option<&'f Self>> {
+        let separate: Vec<&Self> = copies.iter().copied().filter(|copy| !copy.bundled).collect();
+        match (separate.as_slice(), copies) {
+            ([], []) => Ok(None),
+            ([one], _) | ([], [one]) => Ok(Some(one)),
+            ([first, second, ..], _) => Err(ambiguous(first, second)),
+            // Files with everything in them, as two experts may be, usually hold the same autoencoder and text encoder.
+            ([], [first, others @ ..]) => match others.iter().find(|other| !first.resembles(other)) {
+                Some(other) => Err(ambiguous(first, other)),
+                None => Ok(Some(first)),
+            },
+        }
+    }
+
+    /// Whether the tensors of both have the same names, shapes and encodings.
+    fn resembles(&self, other: &Self) -> bool {
+        let (Ok(own), Ok(others)) = (self.tensors(), other.tensors()) else { return false };
+        let header = |tensors: &Tensors| -> Vec<(String, Vec<usize>, &'static str)> {
+            tensors.iter().map(|(name, one)| (name.to_owned(), one.shape().to_vec(), one.encoding().name())).collect()
+        };
+        header(&own) == header(&others)
+    }
+}
+
+/// The transformers of a model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Experts<'f> {
+    /// None.
+    None,
+    /// One for all steps; or the only one of two, if the names of its files say so in full.
+    One(&'f Found, Option<Expert>),
+    /// Two that share the steps.
+    Two { high: &'f Found, low: &'f Found },
+}
+
+impl<'f> Experts<'f> {
+    /// Sorts the copies of one network. Fails if there are several and their names do not make two experts of them.
+    pub(crate) fn of(copies: &[&'f Found]) -> Result<Self> {
+        let of = |wanted: Expert| {
+            let is = move |copy: &&&Found| copy.expert.is_some_and(|(expert, _)| expert == wanted);
+            copies.iter().filter(is).copied().collect::<Vec<_>>()
+        };
+        match (copies, of(Expert::High).as_slice(), of(Expert::Low).as_slice()) {
+            ([], ..) => Ok(Self::None),
+            ([one], ..) => Ok(Self::One(one, one.expert.filter(|(_, in_full)| *in_full).map(|(expert, _)| expert))),
+            ([_, _], [high], [low]) => Ok(Self::Two { high, low }),
+            (_, [first, second, ..], _) | (_, _, [first, second, ..]) | ([first, second, ..], ..) => {
+                Err(ambiguous(first, second))
+            }
+        }
+    }
+}
+
+/// The error of two copies that nothing tells apart.
+fn ambiguous(first: &Found, second: &Found) -> Error {
+    let part = first.network().part;
+    let detail = format!("{} and {} both hold the {}", first.origin(), second.origin(), first.network().name);
+    let advice = match part {
+        Part::Transformer => {
+            "Leave one of them in the folder; two experts are told apart by high_noise and low_noise in the names of \
+             their files or folders."
+        }
+        _ => "Leave one of them in the folder.",
+    };
+    unusable(format!("{detail}, and nothing tells which one is meant")).with_action(advice)
+}
+
+/// How the tensors are kept, the most frequent encoding first.
+fn encodings(tensors: &Tensors) -> String {
+    let mut counts: Vec<(&str, usize)> = vec![];
+    for (_, stored) in tensors.iter() {
+        let name = stored.encoding().name();
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let shown = |(at, (name, count)): (usize, &(&str, usize))| match (at, count) {
+        (0, 1) => format!("{name} (1 tensor)"),
+        (0, _) => format!("{name} ({count} tensors)"),
+        _ => format!("{name} ({count})"),
+    };
+    counts.iter().enumerate().map(shown).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,88 @@
+//! Which files of a folder hold weights, and which of them belong together.
+//!
+//! Always holds: a container is told by its content; a file's ending only says whether the file is worth a look. Shards
+//! are one candidate, whether an index lists them or only their names do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Result;
+use crate::weights::files::ModelFiles;
+use crate::weights::source::holds_tensors;
+use crate::weights::{gguf, safetensors, shards};
+
+/// Weights that belong together: one file, or all shards of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// What to open.
+    pub(super) open: String,
+    /// The files, in order.
+    pub(super) files: Vec<String>,
+}
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Weights that can be opened.
+    pub(super) candidates: Vec<Candidate>,
+    /// Pickles, which are not opened.
+    pub(super) pickles: Vec<String>,
+    /// Files that cannot be opened, each with the reason.
+    pub(super) damaged: Vec<(String, String)>,
+    /// All other files.
+    pub(super) others: Vec<String>,
+}
+
+/// Endings of weights in containers that the library reads.
+const WEIGHTS: &[&str] = &["safetensors", "sft", "gguf"];
+
+/// Endings that people give to pickles. A zip archive of any other name is somebody's zip archive.
+const PICKLES: &[&str] = &["pth", "pt", "ckpt", "bin", "pkl", "pickle"];
+
+/// Sorts the files of a folder.
+pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
+    let names = files.list()?;
+    let mut gathered = Gathered::default();
+    let mut taken = BTreeSet::new();
+    // Any file of a set opens the whole set.
+    let sets: BTreeMap<String, &String> = names.iter().filter_map(|name| Some((shards::whole(name)?, name))).collect();
+    for open in sets.into_values() {
+        match shards::find(files, open) {
+            Ok(set) => {
+                taken.extend(set.files.iter().cloned());
+                gathered.candidates.push(Candidate { open: open.clone(), files: set.files });
+            }
+            Err(error) => gathered.damaged.push((open.clone(), error.detail().to_owned())),
+        }
+    }
+    for name in names {
+        // The shards of a set that is not whole were told of already.
+        if taken.contains(&name) || shards::whole(&name).is_some() {
+            continue;
+        }
+        let ending = name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_ascii_lowercase());
+        let file = match files.open(&name) {
+            Ok(file) => file,
+            Err(error) => {
+                gathered.damaged.push((name, error.detail().to_owned()));
+                continue;
+            }
+        };
+        let start = file.as_slice();
+        // A text may begin with the letters of GGUF, but does not go on with a small number.
+        let is_gguf = gguf::begins(start) && start.get(5..8) == Some(&[0; 3]);
+        let weights = is_gguf || safetensors::begins(start);
+        if holds_tensors(start)
+            && !weights
+            && !gguf::begins(start)
+            && [WEIGHTS, PICKLES].concat().contains(&ending.as_str())
+        {
+            gathered.pickles.push(name);
+        } else if weights || WEIGHTS.contains(&ending.as_str()) {
+            gathered.candidates.push(Candidate { open: name.clone(), files: vec![name] });
+        } else {
+            gathered.others.push(name);
+        }
+    }
+    gathered.candidates.sort_by(|a, b| a.files.cmp(&b.files));
+    Ok(gathered)
+}
