@@ -6,6 +6,7 @@ pub mod catalog;
 mod client;
 pub mod clock;
 pub mod error;
+mod fork;
 pub mod http;
 mod json;
 mod log;

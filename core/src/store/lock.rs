@@ -2,19 +2,22 @@
 
 use super::folder_error;
 use crate::error::{Error, ErrorCode, Result};
+use crate::fork::{self, Mark};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-/// Holds the folder until it is dropped; the system lets go of it when the process dies.
+/// Holds the folder until it is dropped; the system lets go of it when the process dies, whatever children live on.
 #[derive(Debug)]
 pub(super) struct FolderLock {
+    /// First, so that it goes before the file is closed.
+    _mark: Mark,
     file: File,
 }
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // Explicit, because a forked child may hold the same open file.
+        // Explicit, because a child that was made without `fork`'s handlers may hold the same open file.
         let _ = self.file.unlock();
     }
 }
@@ -22,25 +25,21 @@ impl Drop for FolderLock {
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("must.lock");
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| folder_error(folder, &error))?;
+        let opened = fork::opening(|| {
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+            Ok((fork::mark(&file), file))
+        });
+        let (mark, file) = opened.map_err(|error: std::io::Error| folder_error(folder, &error))?;
+        let mut lock = Self { _mark: mark, file };
+        let file = &mut lock.file;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                let holder = holder
-                    .trim()
-                    .parse::<u32>()
-                    .map_or_else(|_| "another platform".to_owned(), |pid| format!("process {pid}"));
                 return Err(Error::new(
                     ErrorCode::DataDirLocked,
-                    format!("{holder} has the data folder {} open", folder.display()),
+                    format!("{} has the data folder {} open", described(&holder), folder.display()),
                 ));
             }
             Err(TryLockError::Error(error)) => return Err(folder_error(folder, &error)),
@@ -51,6 +50,32 @@ impl FolderLock {
             writeln!(file, "{}", std::process::id())
         };
         note().map_err(|error| folder_error(folder, &error))?;
-        Ok(Self { file })
+        Ok(lock)
+    }
+}
+
+/// Who holds the folder, by what the holder wrote.
+fn described(note: &str) -> String {
+    match note.trim().parse::<u32>() {
+        Err(_) => "another platform".to_owned(),
+        Ok(pid) if is_gone(pid) => {
+            format!("a process that cannot be seen from here (it said that it is process {pid})")
+        }
+        Ok(pid) => format!("process {pid}"),
+    }
+}
+
+/// Whether there is no such process, as for one in another container.
+fn is_gone(pid: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use nix::errno::Errno;
+        let pid = i32::try_from(pid).map(nix::unistd::Pid::from_raw);
+        pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(Errno::ESRCH))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = pid;
+        false
     }
 }

@@ -1,17 +1,21 @@
 //! The engine room: one SQLite database in the data folder, one thread that writes it, connections beside it that read.
 //!
 //! Owns connections, transactions, migrations and the folder's lock; knows no table. What always holds: a write that was
-//! acknowledged is on disk (WAL, `synchronous=FULL`); a write that failed left nothing behind; one process has the folder.
+//! acknowledged is on disk (WAL, `synchronous=FULL`); a write that failed left nothing behind; one process has the folder; another
+//! SQLite that opens the database, in this process or another, takes nothing away.
 //! Any thread may call [`Store::read`] and [`Store::write`]; closures run with a connection of their own for as long as they last.
 
 mod checkpoint;
 mod connection;
+mod copy;
 mod lock;
+mod locks;
 mod migrate;
 mod writer;
 
 use crate::error::{Error, ErrorCode, Result};
 use connection::Readers;
+pub(crate) use copy::DatabaseCopy;
 use lock::FolderLock;
 pub(crate) use migrate::Migration;
 use parking_lot::Mutex;
@@ -25,6 +29,7 @@ mod tests;
 
 /// The open database of one data folder.
 pub(crate) struct Store {
+    path: PathBuf,
     writer: Writer,
     readers: Readers,
     lock: Mutex<Option<FolderLock>>,
@@ -39,13 +44,17 @@ impl Store {
         connection::check_library_version()?;
         std::fs::create_dir_all(folder).map_err(|error| folder_error(folder, &error))?;
         let lock = FolderLock::take(folder)?;
+        locks::install();
         let path = database_path(folder);
         let mut first = connection::open(&path)?;
+        // Not before: to begin a log, SQLite needs the database alone.
+        let shared = locks::Shared::take(&path)?;
         connection::check_integrity(&first)?;
         migrate::run(&mut first, migrations)?;
         Ok(Self {
-            writer: Writer::start(first, &path, hook)?,
-            readers: Readers::new(path),
+            writer: Writer::start(first, &path, hook, shared)?,
+            readers: Readers::new(path.clone()),
+            path,
             lock: Mutex::new(Some(lock)),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::checkpoint::Checkpoints;
 use super::connection::closed;
+use super::locks::Shared;
 use crate::error::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -70,16 +71,26 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// `shared` is what keeps others from having the database alone for as long as it is written.
     pub(super) fn start(
         connection: Connection,
         database: &Path,
         mut hook: Option<Box<dyn CommitHook>>,
+        shared: Option<Shared>,
     ) -> Result<Self> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let checkpoints = Checkpoints::start(database)?;
         let (sender, receiver) = mpsc::channel();
-        let thread =
-            crate::thread::spawn("must-writer", move || serve(&connection, &receiver, &mut hook, checkpoints))?;
+        let work = move || {
+            serve(&connection, &receiver, &mut hook, checkpoints);
+            // The last connection has the database alone when it closes, and takes the empty log away.
+            if let Some(shared) = &shared {
+                shared.give_back();
+            }
+            drop(connection);
+            drop(shared);
+        };
+        let thread = crate::thread::spawn("must-writer", work)?;
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 

@@ -1,0 +1,70 @@
+//! A copy of the database in a file of its own, made while it is written to, and checked.
+
+use super::connection;
+use super::{Store, database_path};
+use crate::error::{Error, ErrorCode, Result};
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// The database of a folder that nobody else has: a backup that is being made.
+pub(crate) struct DatabaseCopy {
+    connection: Connection,
+}
+
+impl Store {
+    /// Copies what is committed at this moment into the database of `folder`, which has none yet. Writes go on meanwhile; what was
+    /// deleted is not in the copy.
+    ///
+    /// # Errors
+    /// `storage_full`, `storage_corrupt`; `validation_error` for a folder whose name is no UTF-8.
+    pub(crate) fn copy_to(&self, folder: &Path) -> Result<DatabaseCopy> {
+        let path = database_path(folder);
+        let name = path.to_str().ok_or_else(|| {
+            Error::validation("the name of the backup's folder is no UTF-8").with_action("Choose another folder.")
+        })?;
+        // Not one of the readers: this takes long, and those may not write, not even another file.
+        let source = connection::open(&self.path)?;
+        source.execute("VACUUM INTO ?", [name])?;
+        drop(source);
+        DatabaseCopy::open(&path)
+    }
+}
+
+impl DatabaseCopy {
+    fn open(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        Ok(Self { connection })
+    }
+
+    /// The database, to read and to write. Nobody else writes it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Goes through the whole copy.
+    ///
+    /// # Errors
+    /// `storage_corrupt` when it is not as it must be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let verdict: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(damaged(&verdict));
+        }
+        let mut statement = self.connection.prepare("PRAGMA foreign_key_check")?;
+        match statement.query([])?.next()? {
+            None => Ok(()),
+            Some(row) => Err(damaged(&format!("a row of {} belongs to none", row.get::<_, String>(0)?))),
+        }
+    }
+}
+
+fn damaged(verdict: &str) -> Error {
+    Error::new(ErrorCode::StorageCorrupt, format!("the copy of the database failed its check: {verdict}"))
+        .with_action("Verify the platform's own database, and try again on another disk.")
+}
