@@ -29,7 +29,7 @@ pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> O
 
 pub use error::{Error, ErrorCode, Result};
 pub use log::{LogLevel, LogRecord};
-pub use platform::{Event, Host, Load, Platform};
+pub use platform::{Backup, Event, Host, Load, Platform};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
     GenerateRequest, Idempotency, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, SubmitOptions, Task,

@@ -1,7 +1,8 @@
-//! What a host decides when it opens a platform. Read once; never changes while the platform is open.
+//! What a host decides when it opens a platform. Read once; never changes while the platform is open, and means the same wherever
+//! the process goes meanwhile: relative paths are fixed.
 
 use crate::access::AccessSettings;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::http::HttpSettings;
 use crate::json;
 use crate::log::LogLevel;
@@ -11,7 +12,13 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Name of the anchor file in a data folder.
+pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
+
 /// How a platform is set up. In JSON every field but `data_dir` may be left out.
+///
+/// A relative path is seen from the folder that the process works in when the platform is opened, and stays where it is when the
+/// process goes to another folder later.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -177,6 +184,33 @@ impl Settings {
             .map_err(|error| error.with_action("Correct the settings and open the platform again."))
     }
 
+    /// The same settings with every path absolute, seen from the folder that the process works in now. Opening a platform does
+    /// this; a host that opens it later, on another thread, does it first.
+    ///
+    /// # Errors
+    /// `validation_error` for a path that is empty; `dependency_unavailable` for a relative one when the folder that the process
+    /// works in cannot be found.
+    pub fn with_fixed_paths(mut self) -> Result<Self> {
+        fix("data_dir", &mut self.data_dir)?;
+        let others = [
+            ("models_dir", &mut self.models_dir),
+            ("catalog", &mut self.catalog),
+            ("master_key_file", &mut self.master_key_file),
+            ("audit_key_file", &mut self.audit_key_file),
+            ("audit_anchor_file", &mut self.audit_anchor_file),
+        ];
+        for (name, path) in others {
+            if let Some(path) = path {
+                fix(name, path)?;
+            }
+        }
+        // The command and its arguments may be paths too. Fixed already, it stays.
+        if self.workers.deploy_folder.is_none() {
+            self.workers.deploy_folder = std::env::current_dir().ok();
+        }
+        Ok(self)
+    }
+
     pub(crate) fn access(&self) -> AccessSettings {
         AccessSettings {
             admin_key: self.admin_key.clone(),
@@ -198,7 +232,7 @@ impl Settings {
     }
 
     pub(crate) fn audit_anchors(&self) -> PathBuf {
-        self.or_in_data(self.audit_anchor_file.as_ref(), "audit.anchors")
+        self.or_in_data(self.audit_anchor_file.as_ref(), ANCHOR_FILE)
     }
 
     fn or_in_data(&self, path: Option<&PathBuf>, name: &str) -> PathBuf {
@@ -208,6 +242,18 @@ impl Settings {
     pub(crate) fn models_dir(&self) -> PathBuf {
         self.models_dir.clone().unwrap_or_else(|| self.data_dir.join("models"))
     }
+}
+
+fn fix(name: &str, path: &mut PathBuf) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::validation(format!("the setting {name} is empty"))
+            .with_action("Give a path, or leave the setting out where it may be."));
+    }
+    *path = std::path::absolute(&*path).map_err(|error| {
+        let detail = format!("the setting {name} is relative to a working folder that cannot be found: {error}");
+        Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give an absolute path.")
+    })?;
+    Ok(())
 }
 
 pub(crate) fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {

@@ -16,7 +16,7 @@ use crate::secrets::{self, KeyRing, KeySource};
 use crate::store::{CommitHook, Store};
 use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -125,6 +125,10 @@ impl Signing {
             }
         }
         Ok(None)
+    }
+
+    pub(super) fn key_file(&self) -> Option<&Path> {
+        self.source.file()
     }
 
     pub(super) fn has_keys(&self) -> bool {

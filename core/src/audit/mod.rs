@@ -5,6 +5,7 @@
 //! events in their own transactions through [`Audit`].
 
 mod anchor;
+mod backup;
 mod event;
 mod export;
 mod flood;

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::path::Path;
 
 /// Events read at a time.
 const CHUNK: u32 = 1024;
@@ -97,20 +98,24 @@ impl Audit {
     /// When the log cannot be read; a log that can be read and is bad is a [`Verdict`].
     pub fn verify(&self) -> Result<Verdict> {
         let shared = self.shared();
-        shared.store.read(|connection| {
-            let log = store::log(connection)?
-                .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "there is no audit log in this folder"))?;
-            // Not the key that the database names, if there is another: whoever can rewrite one can rewrite the other.
-            let verifier = match shared.signing.signer(&log) {
-                Ok(signer) => Some(signer.verifier()),
-                Err(_) if shared.signing.has_keys() => None,
-                Err(_) => Verifier::parse(&log.verifier).ok(),
-            };
-            let anchors = anchor::read(shared.signing.anchors.path())?;
-            // One transaction: what is appended or pruned meanwhile is not seen.
-            let transaction = connection.unchecked_transaction()?;
-            verify(&transaction, &log, verifier.as_ref(), anchors)
-        })
+        shared.store.read(|connection| self.verify_in(connection, shared.signing.anchors.path()))
+    }
+
+    /// Verifies the log of a database, ours or a copy of it, against an anchor file.
+    pub(super) fn verify_in(&self, connection: &Connection, anchors: &Path) -> Result<Verdict> {
+        let signing = &self.shared().signing;
+        let log = store::log(connection)?
+            .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "there is no audit log in this folder"))?;
+        // Not the key that the database names, if there is another: whoever can rewrite one can rewrite the other.
+        let verifier = match signing.signer(&log) {
+            Ok(signer) => Some(signer.verifier()),
+            Err(_) if signing.has_keys() => None,
+            Err(_) => Verifier::parse(&log.verifier).ok(),
+        };
+        let anchors = anchor::read(anchors)?;
+        // One transaction: what is appended or pruned meanwhile is not seen.
+        let transaction = connection.unchecked_transaction()?;
+        verify(&transaction, &log, verifier.as_ref(), anchors)
     }
 }
 

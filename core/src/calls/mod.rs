@@ -1,12 +1,13 @@
 //! The administrative calls by name, with their arguments and answers as JSON: the one door that the language layers share.
 //!
-//! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`] or [`crate::audit`], and
-//! writes the answer down. It has no rules of its own. An error never quotes what it was given, for that may be a secret; an
+//! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`], [`crate::audit`] or the platform
+//! itself, and writes the answer down. It has no rules of its own. An error never quotes what it was given, for that may be a secret; an
 //! answer may hold one, and is wiped when it is dropped. `docs/calls.md` lists every call.
 
 mod access;
 mod accounts;
 mod audit;
+mod backup;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use std::time::Duration;
 type Handler = fn(&Platform, &str, &str) -> Result<SecretText>;
 
 /// Every call and what makes it.
-const TABLES: [&[(&str, Handler)]; 4] = [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS];
+const TABLES: [&[(&str, Handler)]; 5] =
+    [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS, backup::CALLS];
 
 impl Platform {
     /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.

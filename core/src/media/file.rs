@@ -67,15 +67,17 @@ fn is_plain(name: &str) -> bool {
         && Path::new(name).file_name().is_some_and(|plain| plain == name)
 }
 
+/// Makes the names in a folder durable.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     // An empty path means the current folder to `join`, and nothing to `open`.
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
 }
 
+/// Makes the names in a folder durable.
 #[cfg(not(unix))]
-fn sync_dir(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod still;
 mod webm;
 mod yuv;
 
+pub(crate) use file::sync_dir;
 pub use file::{sweep_temporaries, write_atomic};
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
 pub use must_diffusion::Frames;

@@ -3,6 +3,7 @@
 //! A [`Platform`] is a handle that is cheap to clone and may be used from any thread. It owns its threads; they end with
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
+mod backup;
 mod secrets;
 mod tasks;
 
@@ -20,9 +21,12 @@ use crate::store::{Migration, Store};
 use crate::task::{self, LaneObserver, LaneStatus, Task, Tasks};
 use crate::workers::{self, Workers};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+pub use backup::Backup;
 
 /// How long the last handle waits for running work when it is dropped without [`Platform::close`].
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
@@ -84,6 +88,7 @@ struct Parts {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     http: HttpSettings,
+    data_dir: PathBuf,
 }
 
 /// The parts that log.
@@ -191,7 +196,8 @@ pub struct Load {
 }
 
 impl Platform {
-    /// Opens the data folder, brings back what a crash interrupted, and starts the lanes.
+    /// Opens the data folder, brings back what a crash interrupted, and starts the lanes. Relative paths of the settings are seen
+    /// from the folder that the process works in now, and stay where they are when it goes elsewhere.
     ///
     /// # Errors
     /// `data_dir_locked` when another process or platform has the folder, `dependency_unavailable` when it cannot be
@@ -239,11 +245,12 @@ impl Platform {
     }
 
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
-        let http = settings.http.clone();
+        let settings = settings.with_fixed_paths().inspect_err(|_| log.end())?;
+        let (http, data_dir) = (settings.http.clone(), settings.data_dir.clone());
         let started = log.scope(|| Parts::start(settings, host));
         let Started { tasks, workers, access, vault, audit, store, metrics } = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http };
+        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http, data_dir };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| drop(parts.own_keys()));
         let parts = Some(parts);

@@ -74,6 +74,14 @@ impl KeyRing {
 }
 
 impl KeySource {
+    /// The file that the keys are in, where they are in one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) | Self::Host(_) => None,
+        }
+    }
+
     /// The text of the keys. A file that is not there is made with a new key when `may_create`.
     pub(crate) fn read(&self, may_create: bool) -> Result<crate::secrets::SecretText> {
         match self {

@@ -14,6 +14,7 @@ use crate::task::Timestamp;
 use parking_lot::RwLock;
 use ring::hmac;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,6 +163,11 @@ impl Vault {
     /// `dependency_unavailable` while the vault is shut.
     pub(crate) fn verify_mac(&self, pepper: u32, credential: &[u8], mac: &[u8]) -> Result<bool> {
         self.with(|open| Ok(open.peppers.get(&pepper).is_some_and(|key| is_tag(key, credential, mac))))
+    }
+
+    /// The file of the master keys, where they are in one.
+    pub(crate) fn key_file(&self) -> Option<&Path> {
+        self.source.file()
     }
 
     /// Whether the vault is open.

@@ -16,8 +16,11 @@ impl Store {
     /// deleted is not in the copy.
     ///
     /// # Errors
-    /// `storage_full`, `storage_corrupt`; `validation_error` for a folder whose name is no UTF-8.
+    /// `invalid_state` when the store is closed; `storage_full`, `storage_corrupt`; `validation_error` for a folder whose name is no UTF-8.
     pub(crate) fn copy_to(&self, folder: &Path) -> Result<DatabaseCopy> {
+        if self.lock.lock().is_none() {
+            return Err(connection::closed());
+        }
         let path = database_path(folder);
         let name = path.to_str().ok_or_else(|| {
             Error::validation("the name of the backup's folder is no UTF-8").with_action("Choose another folder.")

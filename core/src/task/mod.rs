@@ -4,6 +4,7 @@
 //! by a trigger; a row is durable before a lane hears of it; a run that has lost its lease changes nothing. Threads: one a
 //! lane, one housekeeper; callers may come from any other.
 
+mod backup;
 mod checkpoints;
 mod hub;
 mod job;
@@ -19,6 +20,7 @@ mod sweep;
 mod trace;
 mod types;
 
+pub(crate) use backup::check_results;
 pub use hub::TaskEvents;
 pub(crate) use remote::{Followed, RemoteState, Sending, SentOff, fail_all_at, is_remote, remote_count};
 pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;

@@ -11,6 +11,7 @@ use crate::secrets::SecretText;
 use parking_lot::Mutex;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,7 +90,8 @@ impl Workers {
             finish(&shared, &id, epoch, deployed.await.unwrap_or_else(|_| cut())).await;
         })?;
         self.spawn_deployment(move || {
-            let outcome = run(&command, &tokens, limit, &|| running.closing.load(Ordering::SeqCst));
+            let folder = running.settings.deploy_folder.as_deref();
+            let outcome = run(&command, folder, &tokens, limit, &|| running.closing.load(Ordering::SeqCst));
             // Nobody listens any more when the platform has closed.
             let _ = done.send(outcome);
         })?;
@@ -134,13 +136,19 @@ pub(super) struct Deployed {
     pub(super) output: String,
 }
 
-/// Runs a command to its end, or to the end of its time.
-pub(super) fn run(command: &[String], tokens: &Tokens, limit: Duration, closing: &dyn Fn() -> bool) -> Deployed {
+/// Runs a command in a folder, to its end or to the end of its time.
+pub(super) fn run(
+    command: &[String],
+    folder: Option<&Path>,
+    tokens: &Tokens,
+    limit: Duration,
+    closing: &dyn Fn() -> bool,
+) -> Deployed {
     let failed = |detail: String, output: String| Deployed {
         error: Some(Error::new(ErrorCode::RemoteFailed, detail).with_action("See the output of the deployment.")),
         output,
     };
-    let (mut child, reader) = match start(command, tokens) {
+    let (mut child, reader) = match start(command, folder, tokens) {
         Ok(started) => started,
         Err(error) => return failed(format!("the deploy command cannot be started: {error}"), String::new()),
     };
@@ -177,12 +185,15 @@ struct Reader {
     thread: std::thread::JoinHandle<()>,
 }
 
-fn start(command: &[String], tokens: &Tokens) -> std::io::Result<(Child, Reader)> {
+fn start(command: &[String], folder: Option<&Path>, tokens: &Tokens) -> std::io::Result<(Child, Reader)> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| std::io::Error::new(ErrorKind::InvalidInput, "it is empty"))?;
     let (mut output, writer) = std::io::pipe()?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).env_clear();
+    if let Some(folder) = folder {
+        command.current_dir(folder);
+    }
     let own: [(&str, Option<OsString>); 2] = [("PATH", std::env::var_os("PATH")), ("HOME", std::env::var_os("HOME"))];
     for (name, value) in own {
         if let Some(value) = value {

@@ -2,6 +2,7 @@
 
 use crate::secrets::SecretText;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How workers are reached and deployed. In JSON every field may be left out; durations are seconds.
@@ -15,8 +16,12 @@ pub struct WorkerSettings {
     pub networks: Vec<String>,
     /// The API key that workers ask for, where an account has none of its own.
     pub api_key: Option<SecretText>,
-    /// Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in.
+    /// Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. It runs in the folder that the
+    /// process worked in when the platform was opened.
     pub deploy_command: Vec<String>,
+    /// Where that program runs: where the process worked when the platform was opened.
+    #[serde(skip)]
+    pub(crate) deploy_folder: Option<PathBuf>,
     /// How long a deployment may take.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub deploy_limit: Duration,
@@ -51,6 +56,7 @@ impl Default for WorkerSettings {
             networks: Vec::new(),
             api_key: None,
             deploy_command: Vec::new(),
+            deploy_folder: None,
             deploy_limit: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(3),
             answer_timeout: Duration::from_secs(40),
