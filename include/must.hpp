@@ -26,6 +26,7 @@
 #include "must/access.hpp"
 #include "must/accounts.hpp"
 #include "must/audit.hpp"
+#include "must/backup.hpp"
 #include "must/error.hpp"
 #include "must/facts.hpp"
 #include "must/handle.hpp"

@@ -70,8 +70,10 @@ impl NativePlatform {
         let lender = Lender::new(&ask)?;
         let host = lender.host(&lent, clock);
         self.driver.lend(lender);
+        // Here, and not on the thread that opens: the program may go to another folder meanwhile.
+        let settings = Settings::from_json(&settings).and_then(Settings::with_fixed_paths);
         self.driver.open(call, move || {
-            let settings = Settings::from_json(&settings)?;
+            let settings = settings?;
             match log {
                 Some(log) => Platform::open_with_host_and_log(settings, host, move |record| log.hand_over(record)),
                 None => Platform::open_with(settings, host),

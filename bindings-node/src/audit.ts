@@ -9,7 +9,7 @@ export interface RotateAuditKeyOptions extends CallerOptions {
 import { invoke, optionsOf, seconds, type CallerOptions } from "./administration";
 import type { Calls } from "./calls";
 import { validation } from "./errors";
-import { textArgument } from "./request";
+import { pathArgument, textArgument } from "./request";
 
 export type Outcome = "success" | "failure" | "denied";
 
@@ -136,7 +136,7 @@ export class Audit {
 
   /** Writes the log into a folder that others can check. */
   async export(folder: string, options?: CallerOptions): Promise<AuditExport> {
-    return invoke(this.#calls, "audit.export", { folder: textArgument("the folder", folder), caller: optionsOf(options).caller });
+    return invoke(this.#calls, "audit.export", { folder: pathArgument("the folder", folder), caller: optionsOf(options).caller });
   }
 
   /** Removes events older than `ageMs`, 90 days or more; proofs of the others stay good. */

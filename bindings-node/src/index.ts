@@ -2,6 +2,7 @@ export type * from "./access";
 export type * from "./accounts";
 export type { Caller, CallerOptions } from "./administration";
 export type * from "./audit";
+export type { Backup } from "./backup";
 export { errorCodes, type ErrorCode } from "./generated/codes";
 export type { ArbitraryFrame, Mode, ModelId, Parameters } from "./generated/parameters";
 export { MustError } from "./errors";

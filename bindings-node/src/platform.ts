@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Admin, Auth } from "./access";
 import { Accounts } from "./accounts";
+import type { CallerOptions } from "./administration";
 import { Audit } from "./audit";
+import { backup, type Backup } from "./backup";
 import { Calls } from "./calls";
 import { asker } from "./host";
 import { answer, handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
@@ -63,7 +65,8 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Opens the data folder, brings back what a crash interrupted, and starts the lanes.
+   * Opens the data folder, brings back what a crash interrupted, and starts the lanes. Relative paths are seen from the working
+   * folder as it is now, and stay where they are when that changes.
    * @throws MustError `validation_error`, `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`,
    * `storage_corrupt`.
    */
@@ -95,6 +98,17 @@ export class Platform implements AsyncDisposable {
   /** What the platform counts and measures, in the text format of Prometheus. */
   metrics(): Promise<string> {
     return this.#calls.json((call) => this.#calls.native.metrics(call));
+  }
+
+  /**
+   * Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the folder as a
+   * data folder, with the key files, which are not in it. The folder appears under its name when all of it is there. Use this and not
+   * a second SQLite.
+   * @throws MustError `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
+   * `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
+   */
+  backup(folder: string, options?: CallerOptions): Promise<Backup> {
+    return backup(this.#calls, folder, options);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Requests, queries and settings on their way into the native part: checked for what JSON cannot say, images taken out. */
 
+import { resolve } from "node:path";
 import { validation } from "./errors";
 import { checkHost, type Host } from "./host";
 import type { NativeImage } from "./native";
@@ -201,6 +202,13 @@ export function isMilliseconds(value: unknown): value is number {
 export function textArgument(name: string, value: unknown): string {
   if (!isText(value)) throw validation(`${name} must be a string, not ${kind(value)}`);
   return value as string;
+}
+
+/** A path given to a call, seen from the working folder as it is now and not when a thread takes the call up. */
+export function pathArgument(name: string, value: unknown): string {
+  const path = textArgument(name, value);
+  // Of an empty one the core says that it is empty.
+  return path === "" ? path : resolve(path);
 }
 
 /** A length of time given to a call. */

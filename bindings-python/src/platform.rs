@@ -205,7 +205,8 @@ fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>
     values.insert("data_dir".to_owned(), Value::from(""));
     let mut settings = Settings::from_json(&Value::Object(values).to_string()).or_raise(py)?;
     settings.data_dir = data_dir;
-    Ok(settings)
+    // Here, and not on the thread that opens: the host may go to another folder meanwhile.
+    settings.with_fixed_paths().or_raise(py)
 }
 
 fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> {

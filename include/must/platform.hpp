@@ -6,6 +6,7 @@
 #include "access.hpp"
 #include "accounts.hpp"
 #include "audit.hpp"
+#include "backup.hpp"
 #include "call.hpp"
 #include "handle.hpp"
 #include "host.hpp"
@@ -98,6 +99,14 @@ class Platform {
   [[nodiscard]] Accounts accounts() const noexcept { return Accounts(platform_.get()); }
   /// The audit log.
   [[nodiscard]] Audit audit() const noexcept { return Audit(platform_.get()); }
+
+  /// Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the folder as a
+  /// data folder, with the key files, which are not in it. The folder appears under its name when all of it is there. Use this and
+  /// not a second SQLite. Throws `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
+  /// `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
+  Backup backup(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
+    return detail::Backups(platform_.get()).make(folder, caller);
+  }
 
   /// Makes an administrative call by name, such as one that only a later library has: `arguments` and the answer are JSON, see
   /// docs/calls.md. The answer may hold a secret; whoever keeps it wipes it. Throws the errors of the call; `not_found` for a

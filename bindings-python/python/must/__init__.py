@@ -30,6 +30,7 @@ from must._audit import (
     Pruned,
     Verdict,
 )
+from must._backup import Backup
 from must._errors import *  # noqa: F403
 from must._errors import __all__ as _error_names
 from must._exceptions import MustError
@@ -79,6 +80,7 @@ __all__ = [
     "AuditEvent",
     "AuditPage",
     "Auth",
+    "Backup",
     "Caller",
     "ConsistencyProof",
     "Deployment",

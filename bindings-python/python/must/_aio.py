@@ -14,7 +14,9 @@ from must import _native
 from must._access import AsyncAdmin, AsyncAuth
 from must._accounts import AsyncAccounts
 from must._audit import AsyncAudit
+from must._backup import Backup, backup
 from must._errors import InvalidStateError
+from must._facts import Caller
 from must._host import Host
 from must._http import AsyncResponse, Server, encoded
 from must._must import NativeFace, NativePlatform
@@ -125,6 +127,10 @@ class AsyncPlatform:
     async def metrics(self) -> str:
         """What the platform counts and measures, in the text format of Prometheus."""
         return await self._call(self._native.metrics)
+
+    async def backup(self, folder: str | PathLike[str], *, caller: Caller | None = None) -> Backup:
+        """Copy the data folder into a new or empty folder while the platform works; see `Platform.backup`."""
+        return await self._call(backup(folder, caller).run, self._native)
 
     async def serve(self, address: str = "127.0.0.1:8000") -> Server:
         """Serve the HTTP face at an address, on threads of the library; see `Platform.serve`."""

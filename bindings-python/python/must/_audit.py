@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
-from must._calls import Awaited, Blocking, Request, call, reader
+from must._calls import Awaited, Blocking, Request, absolute, call, reader
 from must._facts import Caller, given
 
 Outcome: TypeAlias = Literal["success", "failure", "denied"]
@@ -237,7 +237,7 @@ class AuditCalls:
     @call
     def export(self, folder: str | os.PathLike[str], *, caller: Caller | None = None) -> Request[Exported]:
         """Write a copy of the log into a new folder, as static files that other tools verify."""
-        arguments = {"folder": os.fspath(folder), "caller": given(caller)}
+        arguments = {"folder": absolute(folder), "caller": given(caller)}
         return Request("audit.export", Exported.from_native, arguments)
 
     @call

@@ -6,6 +6,7 @@ A service builds a `Request`; whether its answer comes at once or is awaited is 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -113,6 +114,13 @@ class call(Generic[P, T]):
             return service._run(self._build(service, *arguments, **named))
 
         return method
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path as the library takes it, seen from the working folder as it is now and not when a thread takes it up."""
+    text = os.fspath(path)
+    # Of an empty one the library says that it is empty.
+    return os.path.abspath(text) if text else text
 
 
 def nothing(raw: object) -> None:

@@ -13,6 +13,8 @@ from must import _native
 from must._access import Admin, Auth
 from must._accounts import Accounts
 from must._audit import Audit
+from must._backup import Backup, backup
+from must._facts import Caller
 from must._host import Host
 from must._http import Response, Server, encoded
 from must._must import NativeFace
@@ -42,6 +44,8 @@ class Platform:
         **settings: Unpack[Settings],
     ) -> None:
         """Open the data folder; it is made when absent. `host` is what the host lends.
+
+        Relative paths are seen from the working folder as it is now, and stay where they are when that changes.
 
         `log` is a function that hears what the platform logs, records at least as important as the setting `log_level`.
         It is called with a `LogRecord` on a thread of its own, one record at a time, and may call the platform; what it
@@ -109,6 +113,20 @@ class Platform:
     def metrics(self) -> str:
         """What the platform counts and measures, in the text format of Prometheus."""
         return self._native.metrics()
+
+    def backup(self, folder: str | PathLike[str], *, caller: Caller | None = None) -> Backup:
+        """Copy the data folder into a new or empty folder while the platform works, and check the copy.
+
+        To restore, open the folder as a data folder, with the key files, which are not in it. The folder appears under
+        its name when all of it is there; when this fails, there is nothing. Use this and not a second SQLite.
+
+        Raises:
+            ValidationError: The folder holds something, or is inside the data folder.
+            StorageFullError: There is no room for it.
+            StorageCorruptError: The database is damaged.
+            DependencyUnavailableError: The folder cannot be written.
+        """
+        return backup(folder, caller).run(self._native)
 
     def serve(self, address: str = "127.0.0.1:8000") -> Server:
         """Serve the HTTP face at an address, on threads of the library; port 0 takes a free one.

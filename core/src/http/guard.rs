@@ -1,8 +1,10 @@
-//! A connection as hyper sees it, with two things of our own: a client that takes nothing for too long is let go, and what
-//! hyper refuses by itself, because it is not HTTP, gets the body that every other failure has.
+//! A connection as hyper sees it, with three things of our own: a client that takes nothing for too long is let go; what hyper
+//! refuses by itself, because it is not HTTP, gets the body that every other failure has; and a child made by `fork` does not
+//! keep it open.
 
 use super::call::failure_body;
 use crate::error::{Error, ErrorCode};
+use crate::fork::{self, Descriptor, Mark};
 use bytes::{Buf as _, Bytes};
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -16,6 +18,8 @@ use tokio::time::{Instant, Sleep};
 const EMPTY: &[u8] = b"content-length: 0\r\n";
 
 pub(super) struct Guarded<S> {
+    /// First, so that it goes before the stream is closed.
+    _mark: Mark,
     stream: S,
     /// What stands in for an answer of hyper's, as far as it has not been written.
     instead: Bytes,
@@ -23,11 +27,13 @@ pub(super) struct Guarded<S> {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
+impl<S: Descriptor> Guarded<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, instead: Bytes::new(), patience, stalled: None }
+        Self { _mark: fork::mark(&stream), stream, instead: Bytes::new(), patience, stalled: None }
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
     /// Fails once the client has taken nothing for as long as we wait.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {

@@ -3,6 +3,7 @@
 use super::face::{Face, Peer, Stopping};
 use super::guard::Guarded;
 use crate::error::{Error, ErrorCode, Result};
+use crate::fork::{self, Mark};
 use crate::thread::block_on;
 use axum::Router;
 use futures_util::future::{Either, select};
@@ -50,7 +51,11 @@ impl Server {
             Error::new(ErrorCode::DependencyUnavailable, format!("cannot listen at {first}: {error}"))
                 .with_action("Choose another port, or stop what listens there.")
         };
-        let listener = std::net::TcpListener::bind(first).map_err(taken)?;
+        // A child made by `fork` must not keep the port when we are gone.
+        let (mark, listener) = fork::opening(|| {
+            std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener))
+        })
+        .map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
         let address = listener.local_addr()?;
         let listener = {
@@ -61,7 +66,7 @@ impl Server {
         let connections = Arc::new(Semaphore::new(most));
         let stopping = watch::Sender::new(false);
         let with = face.for_connections(Stopping(stopping.subscribe()));
-        runtime.spawn(accept(listener, with, Arc::clone(&connections)));
+        runtime.spawn(accept(Listener { _mark: mark, socket: listener }, with, Arc::clone(&connections)));
         tracing::info!(%address, "listening");
         Ok(Self { face, stopping, address, connections })
     }
@@ -115,13 +120,20 @@ impl Face {
     }
 }
 
-async fn accept(listener: TcpListener, with: Connections, connections: Arc<Semaphore>) {
+/// Where connections come in.
+struct Listener {
+    /// First, so that it goes before the socket is closed.
+    _mark: Mark,
+    socket: TcpListener,
+}
+
+async fn accept(listener: Listener, with: Connections, connections: Arc<Semaphore>) {
     let mut stopping = with.stopping.clone();
     let stopped = pin!(stopping.stopped());
     let accepting = pin!(async {
         loop {
             let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-            match listener.accept().await {
+            match listener.socket.accept().await {
                 Ok((stream, peer)) => {
                     let with = with.clone();
                     tokio::spawn(async move {
