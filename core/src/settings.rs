@@ -287,3 +287,35 @@ mod defaults {
         Duration::from_secs(300)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_fixed() {
+        let given = r#"{"data_dir": "d", "models_dir": "m", "catalog": "c", "master_key_file": "k/1", "audit_key_file": "../k/2",
+            "audit_anchor_file": "/absolute/a", "workers": {"deploy_command": ["./deploy"]}}"#;
+        let fixed = Settings::from_json(given).unwrap().with_fixed_paths().unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(fixed.data_dir, here.join("d"));
+        assert_eq!(fixed.models_dir(), here.join("m"));
+        assert_eq!(fixed.catalog, Some(here.join("c")));
+        assert_eq!(fixed.master_key_file, Some(here.join("k/1")));
+        assert_eq!(fixed.audit_key_file, Some(here.join("../k/2")));
+        assert_eq!(fixed.audit_anchors(), PathBuf::from("/absolute/a"));
+        assert_eq!(fixed.workers.deploy_folder, Some(here));
+        let before = format!("{fixed:?}");
+        assert_eq!(format!("{:?}", fixed.with_fixed_paths().unwrap()), before, "what is fixed stays");
+    }
+
+    #[test]
+    fn an_empty_path_is_refused() {
+        for field in ["models_dir", "catalog", "master_key_file", "audit_key_file", "audit_anchor_file"] {
+            let settings = Settings::from_json(&format!(r#"{{"data_dir": "d", "{field}": ""}}"#)).unwrap();
+            let error = settings.with_fixed_paths().unwrap_err();
+            assert!(error.detail().contains(field) && !error.user_action().is_empty(), "{error}");
+        }
+        assert_eq!(Settings::new("").with_fixed_paths().unwrap_err().code(), ErrorCode::ValidationError);
+    }
+}

@@ -200,6 +200,12 @@ void test_access(const char *folder) {
   answer(platform, "audit.verify", "{}", NULL, text);
   CHECK(strncmp(text, "{\"ok\":true,", 11) == 0);
 
+  char copy[4096];
+  snprintf(copy, sizeof copy, "{\"folder\": \"%s/c-backup\"}", folder);
+  answer(platform, "backup", copy, "/c-backup\",\"", text);
+  CHECK(strcmp(text, "database_bytes") == 0);
+  FAILS(MUST_VALIDATION_ERROR, must_call(platform, MUST_STR("backup"), MUST_STR(copy), &buffer, &error));
+
   FAILS(MUST_NOT_FOUND, must_call(platform, MUST_STR("auth.nothing"), MUST_STR("{}"), &buffer, &error));
   FAILS(MUST_VALIDATION_ERROR, must_call(platform, MUST_STR("auth.authorize"), MUST_STR("{}"), &buffer, &error));
   FAILS(MUST_VALIDATION_ERROR, must_call(platform, MUST_STR("auth.keys"), NULL, 0, &buffer, &error));

@@ -264,6 +264,19 @@ static void damage(const std::string &folder) {
   CHECK(platform.audit().append({"ops", "cli", "fourth", "door"}).outcome == must::Outcome::success);
 }
 
+// A copy of the folder that is made while the platform works, and opens as a folder itself.
+static void backup(const must::Platform &platform, const std::string &folder) {
+  const auto made = platform.backup(folder + "/cpp-backup", ops);
+  CHECK(made.folder == folder + "/cpp-backup" && made.database_bytes > 0 && made.audit_ok && made.missing_files == 0);
+  CHECK(made.key_files.size() == 2 && !std::filesystem::exists(made.folder + "/keys"));
+  const auto event = newest(platform, "backup");
+  CHECK(event.actor == "ops" && event.target == made.folder && event.seq == made.audit_events);
+  const must::Platform restored(must::Settings(made.folder).device("cpu").paused());
+  CHECK(restored.tasks().total == made.tasks && restored.audit().verify().ok);
+  THROWS(MUST_VALIDATION_ERROR, platform.backup(made.folder));
+  THROWS(MUST_VALIDATION_ERROR, platform.backup(""));
+}
+
 static void by_name(const must::Platform &platform) {
   CHECK(platform.call("secrets.put", R"({"name": "by-name", "value": "canary"})") == "null");
   CHECK(platform.call("secrets.get", R"({"name": "by-name"})") == "\"canary\"");
@@ -299,6 +312,7 @@ void test_administration(const std::string &folder) {
     admin_sessions(platform);
     secrets(platform);
     audit(platform, folder);
+    backup(platform, folder);
     by_name(platform);
     afterwards(std::move(platform));
   }

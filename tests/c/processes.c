@@ -1,12 +1,31 @@
 /* Other processes: a forked child, a second process on the same folder, a folder that cannot be written. */
 #include "check.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Opens the folder, makes a child, notes which, and waits to be killed. */
+static int be_outlived(const char *folder) {
+  char settings[4096], note[4096];
+  must_platform_t *platform = NULL;
+  must_error_t *error = NULL;
+  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s\", \"paused\": true}", folder);
+  OK(must_platform_open(MUST_STR(settings), &platform, &error));
+  pid_t child = fork();
+  if (child != 0) {
+    snprintf(note, sizeof note, "%s.child", folder);
+    FILE *file = fopen(note, "w");
+    CHECK(file != NULL && fprintf(file, "%d\n", (int)child) > 0 && fclose(file) == 0);
+  }
+  sleep(60);
+  _exit(0);
+}
+
 int open_as_child(const char *how, const char *folder) {
+  if (strcmp(how, "outlived") == 0) return be_outlived(folder);
   /* Root may write anywhere; give that up. */
   if (strcmp(how, "readonly") == 0 && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) return 99;
   char settings[4096];
@@ -53,6 +72,31 @@ static void forked(must_platform_t *platform, must_task_t *task, const char *fol
   FAILS(MUST_INVALID_STATE, must_platform_open(MUST_STR(settings), &own, &error));
 }
 
+/* A child that lives on after its parent was killed keeps nothing of the folder. */
+static void outlived(const char *folder, const char *program) {
+  char path[4096], note[4200];
+  snprintf(path, sizeof path, "%s/outlived", folder);
+  snprintf(note, sizeof note, "%s.child", path);
+  fflush(stdout);
+  pid_t parent = fork();
+  if (parent == 0) {
+    execl(program, program, "--child", "outlived", path, (char *)NULL);
+    _exit(98);
+  }
+  int child = 0;
+  for (int tries = 0; child == 0 && tries < 500; tries++) {
+    usleep(100 * 1000);
+    FILE *file = fopen(note, "r");
+    if (file == NULL) continue;
+    if (fscanf(file, "%d\n", &child) != 1) child = 0;
+    fclose(file);
+  }
+  CHECK(child > 0 && kill(parent, SIGKILL) == 0 && waitpid(parent, NULL, 0) == parent && kill(child, 0) == 0);
+  must_platform_t *platform = open_in(folder, "outlived", true);
+  CHECK(kill(child, SIGKILL) == 0);
+  must_platform_free(&platform);
+}
+
 void test_processes(const char *folder, const char *program) {
   char path[4096];
   must_error_t *error = NULL;
@@ -78,6 +122,7 @@ void test_processes(const char *folder, const char *program) {
     _exit(97);
   }
   CHECK(exit_status(child) == 0);
+  outlived(folder, program);
 
   /* The parent has noticed nothing. */
   must_page_t *page = NULL;

@@ -92,6 +92,28 @@ fn secrets_and_the_log_are_reached_by_name() {
 }
 
 #[test]
+fn a_backup_is_made_by_name() {
+    let (folder, platform) = open();
+    let request = crate::GenerateRequest::from_json(r#"{"model": "tiny-image", "prompt": "a red circle"}"#).unwrap();
+    let task = platform.submit(&request).unwrap();
+    let beside = tempfile::tempdir().unwrap();
+    let target = beside.path().join("backup");
+    let by = json!({"actor": "ops", "source": "cli"});
+    let made = call(&platform, "backup", json!({"folder": target, "caller": by})).unwrap();
+    assert_eq!(made["folder"], json!(target));
+    assert_eq!((&made["tasks"], &made["files"], &made["audit_ok"]), (&1.into(), &0.into(), &true.into()));
+    assert_eq!(made["key_files"], json!([folder.path().join("keys/master.key"), folder.path().join("keys/audit.key")]));
+    let page = call(&platform, "audit.list", json!({"action": "backup"})).unwrap();
+    assert_eq!((&page["logs"][0]["actor"], &page["logs"][0]["target"]), (&"ops".into(), &json!(target)));
+    let again = call(&platform, "backup", json!({"folder": target})).unwrap_err();
+    assert_eq!(again.code(), ErrorCode::ValidationError);
+    let inside = call(&platform, "backup", json!({"folder": folder.path().join("inside")})).unwrap_err();
+    assert!(inside.detail().contains("inside the data folder"), "{inside}");
+    let restored = Platform::open(Settings::from_json(&json!({"data_dir": target, "paused": true}).to_string()).unwrap());
+    assert_eq!(restored.unwrap().status(&task.id).unwrap().prompt, "a red circle");
+}
+
+#[test]
 fn what_is_wrong_is_named_and_never_quoted() {
     let (_folder, platform) = open();
     for (name, arguments, expected) in [

@@ -185,11 +185,11 @@ fn no_secret_is_seen_anywhere() {
     seen.add("audit.list", platform.call("audit.list", r#"{"limit": 1000}"#).unwrap().expose());
     call(&platform, "audit.export", json!({"folder": folder.path().join("export")})).unwrap();
     seen.add("a debug print", format!("{platform:?} {:?}", platform.access().unwrap()));
-    let backup = rusqlite::Connection::open(crate::store::database_path(folder.path())).unwrap();
-    backup.execute("VACUUM INTO ?", [folder.path().join("backup.db").to_str().unwrap()]).unwrap();
+    let beside = tempfile::tempdir().unwrap();
+    call(&platform, "backup", json!({"folder": beside.path().join("backup")})).unwrap();
+    seen.files(beside.path());
     // While it is open, so that the write-ahead log is there; and once more when it is closed.
     seen.files(folder.path());
-    drop(backup);
     platform.close(std::time::Duration::from_secs(5)).unwrap();
     seen.files(folder.path());
     seen.add("the log", logged.lock().clone());
