@@ -80,7 +80,7 @@ def test_without_its_keys_it_opens_and_loses_nothing(platform: must.Platform, tm
 
 
 def test_it_is_made_while_everything_goes_on(tmp_path: Path) -> None:
-    """Tasks are submitted, run and deleted meanwhile: what was acknowledged before is in it, and every file that it names."""
+    """Tasks are submitted, run and deleted meanwhile. What was acknowledged before is in it, with its files."""
     acknowledged: list[str] = []
     over = threading.Event()
     with must.Platform(tmp_path / "data", device="cpu", queue_depth=1000) as platform:
@@ -162,7 +162,7 @@ def test_what_is_there_is_never_overwritten(platform: must.Platform, tmp_path: P
     empty = tmp_path / "empty"
     empty.mkdir()
     assert platform.backup(empty).files == 2
-    assert [path for path in tmp_path.rglob(".must-tmp-backup-*")] == []
+    assert list(tmp_path.rglob(".must-tmp-backup-*")) == []
     assert {event.outcome for event in platform.audit.list(action="backup").logs} == {"success"}
 
 

@@ -125,7 +125,8 @@ def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) 
         start_new_session=True,
     )
     try:
-        assert parent.stdin is not None and parent.stdout is not None
+        assert parent.stdin is not None
+        assert parent.stdout is not None
         connection = connected(parent.stdout.readline().strip())
         request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(request)

@@ -1,4 +1,4 @@
-"""A second SQLite in the host's own process: Python's. It may read, copy and even write; nothing that was acknowledged is lost."""
+"""A second SQLite in the host's own process: Python's. Whatever it does, nothing that was acknowledged is lost."""
 
 import os
 import signal

@@ -63,9 +63,10 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
             )
             platform.accounts.deploy(account.id)
             deadline = time.monotonic() + 30
-            while platform.accounts.get(account.id).status is must.AccountStatus.CHECKING and time.monotonic() < deadline:
+            while (account := platform.accounts.get(account.id)).status is must.AccountStatus.CHECKING:
+                assert time.monotonic() < deadline
                 time.sleep(0.05)
-            deployment = platform.accounts.get(account.id).deployment
+            deployment = account.deployment
             assert deployment.ok, deployment
             assert str(root / "here" / "models") in repr(platform.models()), platform.models()
             third = platform.generate("tiny-image", "a red circle", steps=4)

@@ -25,8 +25,7 @@ use std::time::Duration;
 type Handler = fn(&Platform, &str, &str) -> Result<SecretText>;
 
 /// Every call and what makes it.
-const TABLES: [&[(&str, Handler)]; 5] =
-    [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS, backup::CALLS];
+const TABLES: [&[(&str, Handler)]; 5] = [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS, backup::CALLS];
 
 impl Platform {
     /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.

@@ -75,9 +75,8 @@ pub(crate) fn unmark_number(number: RawFd) {
 
 /// Whether a descriptor is marked.
 pub(crate) fn is_marked(number: RawFd) -> bool {
-    place(number).is_some_and(|(index, bit)| {
-        MARKED.get(index).is_some_and(|word| word.load(Ordering::SeqCst) & bit != 0)
-    })
+    place(number)
+        .is_some_and(|(index, bit)| MARKED.get(index).is_some_and(|word| word.load(Ordering::SeqCst) & bit != 0))
 }
 
 /// The word and the bit of a descriptor.

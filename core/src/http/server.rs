@@ -52,10 +52,9 @@ impl Server {
                 .with_action("Choose another port, or stop what listens there.")
         };
         // A child made by `fork` must not keep the port when we are gone.
-        let (mark, listener) = fork::opening(|| {
-            std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener))
-        })
-        .map_err(taken)?;
+        let (mark, listener) =
+            fork::opening(|| std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener)))
+                .map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
         let address = listener.local_addr()?;
         let listener = {
