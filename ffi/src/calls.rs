@@ -6,7 +6,8 @@ use crate::platform::open;
 use crate::types::{must_buffer_t, must_error_t, must_platform_t};
 use std::ffi::c_char;
 
-/// Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), the audit log (`audit.*`).
+/// Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), worker accounts
+/// (`accounts.*`), the audit log (`audit.*`), and `backup`, which copies the data folder while the platform works.
 ///
 /// `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
 /// arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
