@@ -55,7 +55,7 @@ def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path
             assert restored.task(task.id).state.status == "done"
             assert restored.task(task.id).result().startswith(b"\x89PNG")
             assert restored.task(task.id).preview().startswith(b"\xff\xd8")
-        facts = must.RequestFacts("generation", header_keys=[issued.secret], peer="192.0.2.1")
+        facts = must.RequestFacts(route="generation", header_keys=(issued.secret,), peer="192.0.2.1")
         assert restored.auth.authorize(facts).name == "studio"
         assert restored.secrets.get("mail") == "canary"
         verdict = restored.audit.verify()

@@ -109,6 +109,8 @@ fn a_backup_is_made_by_name() {
     assert_eq!(again.code(), ErrorCode::ValidationError);
     let inside = call(&platform, "backup", json!({"folder": folder.path().join("inside")})).unwrap_err();
     assert!(inside.detail().contains("inside the data folder"), "{inside}");
+    let back = call(&platform, "backup", json!({"folder": beside.path().join("missing/../backup-2")})).unwrap_err();
+    assert!(back.detail().contains("goes back") && !beside.path().join("missing").exists(), "{back}");
     let restored =
         Platform::open(Settings::from_json(&json!({"data_dir": target, "paused": true}).to_string()).unwrap());
     assert_eq!(restored.unwrap().status(&task.id).unwrap().prompt, "a red circle");
