@@ -49,8 +49,11 @@ mod of_files {
     }
 
     impl Shared {
-        /// Takes a share in a database that is open already. None where there are no such locks.
-        pub(in crate::store) fn take(database: &Path) -> Result<Option<Self>> {
+        /// Takes a share in a database that is open already.
+        ///
+        /// Where there are no such locks this is an open file and no more: closing it now would end the POSIX locks of the
+        /// connections that are open.
+        pub(in crate::store) fn take(database: &Path) -> Result<Self> {
             let opened = fork::opening(|| File::open(database).map(|file| (fork::mark(&file), file)));
             let (mark, file) = opened.map_err(|error| {
                 Error::new(ErrorCode::DependencyUnavailable, format!("the database cannot be opened: {error}"))
@@ -59,7 +62,7 @@ mod of_files {
             let deadline = Instant::now() + PATIENCE;
             loop {
                 match shared.set(libc::F_RDLCK) {
-                    Ok(()) => return Ok(Some(shared)),
+                    Ok(()) => return Ok(shared),
                     // Another SQLite has the file alone for a moment, as it has when it closes.
                     Err(libc::EAGAIN | libc::EACCES) if Instant::now() < deadline => {
                         std::thread::sleep(Duration::from_millis(10));
@@ -74,7 +77,7 @@ mod of_files {
                     Err(number) => {
                         let error = std::io::Error::from_raw_os_error(number);
                         tracing::warn!(%error, "a second SQLite in this process would harm the database");
-                        return Ok(None);
+                        return Ok(shared);
                     }
                 }
             }
@@ -205,8 +208,8 @@ mod of_processes {
     pub(in crate::store) struct Shared;
 
     impl Shared {
-        pub(in crate::store) fn take(_: &Path) -> Result<Option<Self>> {
-            Ok(None)
+        pub(in crate::store) fn take(_: &Path) -> Result<Self> {
+            Ok(Self)
         }
 
         pub(in crate::store) fn give_back(&self) {}

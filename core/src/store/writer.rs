@@ -76,7 +76,7 @@ impl Writer {
         connection: Connection,
         database: &Path,
         mut hook: Option<Box<dyn CommitHook>>,
-        shared: Option<Shared>,
+        shared: Shared,
     ) -> Result<Self> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let checkpoints = Checkpoints::start(database)?;
@@ -84,9 +84,7 @@ impl Writer {
         let work = move || {
             serve(&connection, &receiver, &mut hook, checkpoints);
             // The last connection has the database alone when it closes, and takes the empty log away.
-            if let Some(shared) = &shared {
-                shared.give_back();
-            }
+            shared.give_back();
             drop(connection);
             drop(shared);
         };
