@@ -84,7 +84,8 @@ pub struct Settings {
     /// The key that opens admin sessions, at least 16 characters.
     #[serde(default)]
     pub admin_key: Option<SecretText>,
-    /// Browser origins that may call from another site, exactly as browsers send them: `https://studio.example:8443`.
+    /// Origins of pages that may call from another site, exactly as browsers and web views send them:
+    /// `https://studio.example:8443`, `tauri://localhost`.
     #[serde(default)]
     pub frontend_origins: Vec<String>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
@@ -211,12 +212,44 @@ impl Settings {
         Ok(self)
     }
 
+    /// Reads the settings as people give them: a path or a key that is blank is not set, and a key loses the blanks and line breaks at
+    /// its ends, which files and variables leave there.
+    ///
+    /// # Errors
+    /// `validation_error` for a key that no caller could send, and for the path or the suffix of cookies that cannot be one.
+    pub(crate) fn tidied(mut self) -> Result<Self> {
+        for path in [
+            &mut self.models_dir,
+            &mut self.catalog,
+            &mut self.master_key_file,
+            &mut self.audit_key_file,
+            &mut self.audit_anchor_file,
+        ] {
+            path.take_if(|path| path.to_str().is_some_and(|text| text.trim().is_empty()));
+        }
+        for (name, key) in [
+            ("admin_key", &mut self.admin_key),
+            ("api_key", &mut self.api_key),
+            ("http.scrape_token", &mut self.http.scrape_token),
+            ("workers.api_key", &mut self.workers.api_key),
+        ] {
+            if let Some(text) = key.take() {
+                *key = text.as_header_key(name)?;
+            }
+        }
+        self.master_key.take_if(|key| key.expose().trim().is_empty());
+        self.http.session_cookie_path = self.http.cookie_path()?;
+        self.http.session_cookie_suffix = self.http.cookie_suffix()?;
+        Ok(self)
+    }
+
     pub(crate) fn access(&self) -> AccessSettings {
         AccessSettings {
             admin_key: self.admin_key.clone(),
             api_key: self.api_key.clone(),
             allowed_origins: self.frontend_origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
+            cookie_suffix: self.http.session_cookie_suffix.clone(),
         }
     }
 

@@ -11,12 +11,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 pub(super) struct Proxies(Vec<IpNet>);
 
 impl Proxies {
+    /// Blank entries are passed over, as lists in variables have them.
     pub(super) fn new(settings: &[String]) -> Result<Self> {
-        let parse = |text: &String| {
+        let given = settings.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let parse = |text: &str| {
             let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             net.map_err(|_| Error::validation(format!("trusted_proxies: {text:?} is neither an address nor a network")))
         };
-        Ok(Self(settings.iter().map(parse).collect::<Result<_>>()?))
+        Ok(Self(given.map(parse).collect::<Result<_>>()?))
     }
 
     /// The client's address, IPv4 even when it came mapped into IPv6. None when the host knows no peer.

@@ -22,6 +22,10 @@ impl Refusal {
     pub(super) fn of(error: Error, actor: String) -> Self {
         Self { error, actor: Some(actor) }
     }
+
+    pub(super) const fn code(&self) -> ErrorCode {
+        self.error.code()
+    }
 }
 
 impl From<Error> for Refusal {
@@ -71,16 +75,14 @@ impl Access {
                 Ok(self.judge_admin_key(facts)?)
             }
             RouteClass::Admin => {
-                let cookie = Presented::of(facts.cookies_named(SessionKind::Admin.cookie_name()));
-                let own = match cookie {
-                    Presented::Once(token) if token::parse(token, SessionKind::Admin.token()).is_some() => {
-                        Bucket::token(token)
-                    }
+                let cookies = self.session_cookies(SessionKind::Admin, facts);
+                let own = match cookies.only() {
+                    Some(token) if token::parse(token, SessionKind::Admin.token()).is_some() => Bucket::token(token),
                     _ => self.bucket(Window::AdminAddress, facts),
                 };
                 self.throttle.pass(&[own, self.bucket(Window::AdminCeiling, facts)])?;
                 refuse_admin_key_in_query(facts)?;
-                self.judge_session(SessionKind::Admin, cookie)
+                self.judge_session(SessionKind::Admin, &cookies)
             }
         }
     }
@@ -104,8 +106,8 @@ impl Access {
 
     fn judge_generation(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
         self.judge_presented_key(facts).unwrap_or_else(|| {
-            let cookie = Presented::of(facts.cookies_named(SessionKind::Generation.cookie_name()));
-            self.judge_session(SessionKind::Generation, cookie)
+            let cookies = self.session_cookies(SessionKind::Generation, facts);
+            self.judge_session(SessionKind::Generation, &cookies)
         })
     }
 

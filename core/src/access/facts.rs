@@ -105,11 +105,20 @@ impl RequestFacts {
     }
 
     /// The values of the cookies with this name.
-    pub(super) fn cookies_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = self.cookies.iter().flat_map(|line| line.split(';'));
-        pairs.filter_map(move |pair| {
-            let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (found.trim() == name).then_some(value.trim())
+    pub(super) fn cookies_named<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        self.cookie_pairs().filter(move |(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Whether there is a cookie whose name begins so.
+    pub(super) fn has_cookie_beginning(&self, prefix: &str) -> bool {
+        self.cookie_pairs().any(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// Every cookie: name and value.
+    fn cookie_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.cookies.iter().flat_map(|line| line.split(';')).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.trim(), value.trim())
         })
     }
 }

@@ -6,9 +6,11 @@
 
 mod address;
 mod authorize;
+mod cookies;
 mod facts;
 mod keys;
 mod origin;
+mod peppers;
 mod sessions;
 mod set_key;
 mod store;
@@ -42,10 +44,13 @@ pub struct AccessSettings {
     pub admin_key: Option<SecretText>,
     /// An API key of the operator's own, at least 16 characters.
     pub api_key: Option<SecretText>,
-    /// Browser origins that may call from another site, exactly as browsers send them: `https://studio.example:8443`.
+    /// Origins of pages that may call from another site, exactly as browsers and web views send them:
+    /// `https://studio.example:8443`, `tauri://localhost`.
     pub allowed_origins: Vec<String>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
     pub trusted_proxies: Vec<String>,
+    /// Added to the names of session cookies after an underscore.
+    pub cookie_suffix: Option<String>,
 }
 
 /// Access control of one data folder.
@@ -61,6 +66,7 @@ pub struct Access {
     metrics: Arc<Metrics>,
     throttle: Throttle,
     activity: Activity,
+    cookie_suffix: Option<String>,
 }
 
 impl Access {
@@ -84,6 +90,7 @@ impl Access {
             metrics,
             throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)),
             activity: Activity::default(),
+            cookie_suffix: settings.cookie_suffix.clone(),
             store,
             clock,
             audit,

@@ -1,28 +1,60 @@
 //! Which browser origins may call. Exact matches only; a request without an origin is not a browser's call from another site.
+//!
+//! Programs that show web pages have origins with schemes of their own: `tauri://localhost`, `app://obsidian.md`,
+//! `chrome-extension://ID`, `capacitor://localhost`. These are compared letter by letter like any other.
 
 use crate::error::{Error, Result};
+use url::Url;
+
+/// The origin of web views that show files from the disk; it has no host.
+const FILES: &str = "file://";
 
 /// The allow list.
 pub(super) struct Origins(Vec<String>);
 
 impl Origins {
+    /// Blank entries are passed over, as lists in variables have them.
     pub(super) fn new(settings: &[String]) -> Result<Self> {
-        for origin in settings {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            let exact = host.is_some_and(|host| {
-                !host.is_empty()
-                    && !host.contains(['/', '*', '?', '#', '@', '\\', ','])
-                    && host.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
-            });
-            if !exact {
-                return Err(Error::validation(format!("allowed_origins: {origin:?} is not an exact origin"))
-                    .with_action("Write origins as browsers send them, such as https://studio.example or http://localhost:5173, without a path or a wildcard."));
-            }
-        }
-        Ok(Self(settings.to_vec()))
+        let given = settings.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty());
+        Ok(Self(given.map(exact).collect::<Result<_>>()?))
     }
 
     pub(super) fn allow(&self, origin: Option<&str>) -> bool {
         origin.is_none_or(|origin| self.0.iter().any(|allowed| allowed == origin))
     }
+}
+
+/// The origin as browsers send it.
+fn exact(origin: &str) -> Result<String> {
+    if origin == "null" {
+        return Err(Error::validation("frontend_origins: \"null\" cannot be allowed: every sandboxed page and local file sends it")
+            .with_action("Serve the page from an address, or give its web view a scheme of its own, and allow that origin."));
+    }
+    let found = match origin.split_once("://") {
+        Some(("http" | "https", _)) => of_web(origin),
+        Some((scheme, host)) if is_scheme(scheme) && (is_host(host) || origin == FILES) => Some(origin.to_owned()),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        Error::validation(format!("frontend_origins: {origin:?} is not an exact origin")).with_action(
+            "Write origins as browsers and web views send them, such as https://studio.example, http://localhost:5173, tauri://localhost or chrome-extension://ID, without a path or a wildcard.",
+        )
+    })
+}
+
+/// A web origin; browsers leave out the scheme's own port, so that is taken off.
+fn of_web(origin: &str) -> Option<String> {
+    let sent = Url::parse(origin).ok()?.origin().ascii_serialization();
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    (origin.strip_suffix(port).unwrap_or(origin) == sent && !origin.contains('*')).then_some(sent)
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+.-".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_lowercase()) && scheme.bytes().all(rest)
+}
+
+/// The host and port of an origin whose scheme is not the web's: letters keep their case there.
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/*?#@\\,\"<>".contains(&byte))
 }

@@ -4,7 +4,8 @@
 //! that a call does not wait for the disk; after a crash such a session may end up to a minute early, never late.
 
 use super::authorize::Refusal;
-use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass};
+use super::cookies::SessionCookies;
+use super::facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 use super::keys::millis;
 use super::store::{self, SessionRow};
 use super::token::{self, Token, TokenKind};
@@ -44,7 +45,7 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// The cookie that carries it.
+    /// The cookie that carries it, where no other platform's session is in that; see [`IssuedSession::cookie`].
     #[must_use]
     pub const fn cookie_name(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl SessionKind {
         }
     }
 
-    const fn is_admin(self) -> bool {
+    pub(super) const fn is_admin(self) -> bool {
         matches!(self, Self::Admin)
     }
 }
@@ -78,6 +79,9 @@ impl SessionKind {
 pub struct IssuedSession {
     /// The public part of the token.
     pub id: String,
+    /// The name of the cookie that it belongs into: that of the specification, unless the request carries a session of another
+    /// platform on the same host in it, which is left alone.
+    pub cookie: String,
     /// The value of the cookie.
     pub token: SecretText,
     /// When a generation session ends; an admin session ends by standing idle.
@@ -129,7 +133,7 @@ impl Access {
         of_route(facts, RouteClass::Auth)?;
         let principal = self.authorize(facts)?;
         let with = if principal.kind == PrincipalKind::ApiKey { Some(principal.id.as_str()) } else { None };
-        match self.issue(SessionKind::Generation, with, &self.caller(facts, &principal)) {
+        match self.issue(SessionKind::Generation, with, facts, &self.caller(facts, &principal)) {
             // Revoked in the moment between.
             Err(error) if error.code() == ErrorCode::InvalidApiKey => {
                 Err(self.refuse(facts, Refusal::of(error, principal.actor())))
@@ -145,7 +149,7 @@ impl Access {
     pub fn open_admin_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
         of_route(facts, RouteClass::AdminLogin)?;
         let principal = self.authorize(facts)?;
-        self.issue(SessionKind::Admin, None, &self.caller(facts, &principal))
+        self.issue(SessionKind::Admin, None, facts, &self.caller(facts, &principal))
     }
 
     /// The generation session that a request's cookie names; keys are not looked at.
@@ -154,8 +158,7 @@ impl Access {
     /// `session_required`, `session_expired`, `cors_origin_blocked`, `dependency_unavailable`.
     pub fn session_state(&self, facts: &RequestFacts) -> Result<SessionState> {
         let judged = self.admit_origin(facts).map_err(Refusal::from).and_then(|()| {
-            let cookie = Presented::of(facts.cookies_named(SessionKind::Generation.cookie_name()));
-            self.find(SessionKind::Generation, cookie)
+            self.find(SessionKind::Generation, &self.session_cookies(SessionKind::Generation, facts))
         });
         let row = judged.map_err(|refusal| self.refuse(facts, refusal))?;
         let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
@@ -223,7 +226,14 @@ impl Access {
     }
 
     /// `with` is the id of the API key that a generation session is made with.
-    fn issue(&self, kind: SessionKind, with: Option<&str>, caller: &Caller) -> Result<IssuedSession> {
+    fn issue(
+        &self,
+        kind: SessionKind,
+        with: Option<&str>,
+        facts: &RequestFacts,
+        caller: &Caller,
+    ) -> Result<IssuedSession> {
+        let cookie = self.cookie_for(kind, facts).map_err(fail_closed)?;
         let made_with = match (kind, &self.admin, &self.own) {
             (SessionKind::Admin, Some(key), _) => Some(key.mac(&self.vault)?),
             (SessionKind::Admin, None, _) => return Err(set_key::misconfigured()),
@@ -265,12 +275,16 @@ impl Access {
             Ok(((), event))
         };
         self.audit.record(work).map_err(fail_closed)?;
-        Ok(IssuedSession { id, token: token.text, expires_at: expires_at.map(Timestamp) })
+        Ok(IssuedSession { id, cookie, token: token.text, expires_at: expires_at.map(Timestamp) })
     }
 
     /// Who a session cookie is from. An admin session that is good counts as used now.
-    pub(super) fn judge_session(&self, kind: SessionKind, cookie: Presented<'_>) -> Result<Principal, Refusal> {
-        let row = self.find(kind, cookie)?;
+    pub(super) fn judge_session(
+        &self,
+        kind: SessionKind,
+        cookies: &SessionCookies<'_>,
+    ) -> Result<Principal, Refusal> {
+        let row = self.find(kind, cookies)?;
         let by = match kind {
             SessionKind::Generation => PrincipalKind::Session,
             SessionKind::Admin => PrincipalKind::AdminSession,
@@ -278,12 +292,8 @@ impl Access {
         Ok(Principal::new(by, row.id, row.key_name.unwrap_or_default()))
     }
 
-    fn find(&self, kind: SessionKind, cookie: Presented<'_>) -> Result<SessionRow, Refusal> {
-        let presented = match cookie {
-            Presented::Once(token) => token,
-            Presented::Absent => return Err(required(kind, "no session was presented").into()),
-            Presented::Differing => return Err(required(kind, "two different sessions were presented").into()),
-        };
+    /// The session of one token.
+    pub(super) fn find_one(&self, kind: SessionKind, presented: &str) -> Result<SessionRow, Refusal> {
         let unknown = || required(kind, "the session is not known");
         let id = token::parse(presented, kind.token()).ok_or_else(unknown)?;
         let Some(row) = self.store.read(|connection| store::session(connection, id, kind.is_admin()))? else {
@@ -373,7 +383,7 @@ fn of_route(facts: &RequestFacts, route: RouteClass) -> Result<()> {
     Err(Error::validation(format!("the facts are of the route {}, not {}", facts.route.as_str(), route.as_str())))
 }
 
-fn required(kind: SessionKind, why: &str) -> Error {
+pub(super) fn required(kind: SessionKind, why: &str) -> Error {
     let code = if kind.is_admin() { ErrorCode::AdminSessionRequired } else { ErrorCode::SessionRequired };
     Error::new(code, why)
 }

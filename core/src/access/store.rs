@@ -91,6 +91,48 @@ pub(super) fn revoke_key(connection: &Connection, id: &str, now: i64) -> Result<
         .execute(params![now, id])?)
 }
 
+/// How many API keys and sessions can be used; admin sessions, if they were used after `idle_since`.
+pub(super) fn count_usable(connection: &Connection, now: i64, idle_since: i64) -> Result<(usize, usize)> {
+    let keys = connection
+        .prepare_cached("SELECT count(*) FROM access_key WHERE revoked_at IS NULL AND expires_at > ?")?
+        .query_row([now], |row| row.get(0))?;
+    let sessions = connection
+        .prepare_cached(
+            "SELECT count(*) FROM access_session WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+             AND (kind = 'generation' OR last_used_at > ?)",
+        )?
+        .query_row([now, idle_since], |row| row.get(0))?;
+    Ok((keys, sessions))
+}
+
+/// Revokes the API keys and ends the sessions that were made with other peppers than these (a JSON array of their numbers); how many
+/// of each.
+pub(super) fn end_of_other_peppers(connection: &Connection, peppers: &str, now: i64) -> Result<(usize, usize)> {
+    let keys = connection
+        .prepare_cached(
+            "UPDATE access_key SET revoked_at = ?1
+             WHERE revoked_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?2))",
+        )?
+        .execute(params![now, peppers])?;
+    let sessions = connection
+        .prepare_cached(
+            "UPDATE access_session SET ended_at = ?1
+             WHERE ended_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?2))",
+        )?
+        .execute(params![now, peppers])?;
+    Ok((keys, sessions))
+}
+
+/// Whether there are any such.
+pub(super) fn any_of_other_peppers(connection: &Connection, peppers: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM access_key WHERE revoked_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?1))
+         UNION ALL
+         SELECT 1 FROM access_session WHERE ended_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?1)) LIMIT 1",
+    )?;
+    Ok(statement.exists([peppers])?)
+}
+
 pub(super) fn insert_session(connection: &Connection, session: &SessionRow) -> Result<()> {
     connection
         .prepare_cached(

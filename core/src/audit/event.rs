@@ -5,10 +5,12 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::task::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Version of the canonical form.
-const VERSION: u32 = 1;
+/// Version of the canonical form that events are written in. Version 1 had `ts`, milliseconds since 1970, in place of `timestamp`, and
+/// did not say what was signed.
+const VERSION: u32 = 2;
 
 /// Most bytes of a leaf: entry bundles count them in 16 bits.
 const LARGEST_LEAF: usize = 65_535;
@@ -118,17 +120,17 @@ pub fn new_correlation_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written
+/// in version 1 are shown in this form too, and hashed in their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AuditEvent {
-    /// Version of this form.
+    /// Version of the form that is hashed.
     v: u32,
     /// Number of the event, from 0, without gaps.
     pub seq: u64,
-    /// When, in milliseconds since 1970, UTC.
-    pub ts: i64,
+    /// When, in UTC.
+    pub timestamp: Timestamp,
     /// Who.
     pub actor: String,
     /// From where.
@@ -145,14 +147,40 @@ pub struct AuditEvent {
     pub details: BTreeMap<String, String>,
     /// Leaf hash of the event before, in hexadecimal; zeros for the first.
     pub prev: String,
+    /// How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it. None in
+    /// version 1.
+    pub signed: Option<u64>,
+}
+
+/// The parts of an event in the order in which its leaf has them, of either version.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leaf<'a> {
+    v: u32,
+    seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Cow<'a, str>>,
+    actor: Cow<'a, str>,
+    source: Cow<'a, str>,
+    action: Cow<'a, str>,
+    target: Cow<'a, str>,
+    outcome: Outcome,
+    correlation_id: Cow<'a, str>,
+    details: Cow<'a, BTreeMap<String, String>>,
+    prev: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed: Option<u64>,
 }
 
 impl AuditEvent {
-    pub(super) fn new(event: NewEvent, seq: u64, at: Timestamp, prev: &Hash) -> Self {
+    /// `signed` is the size of the newest checkpoint.
+    pub(super) fn new(event: NewEvent, seq: u64, at: Timestamp, prev: &Hash, signed: u64) -> Self {
         Self {
             v: VERSION,
             seq,
-            ts: at.0,
+            timestamp: at,
             actor: cut(event.actor),
             source: cut(event.source),
             action: cut(event.action),
@@ -161,6 +189,7 @@ impl AuditEvent {
             correlation_id: cut(event.correlation_id),
             details: event.details.into_iter().take(32).map(|(name, value)| (cut(name), cut(value))).collect(),
             prev: hex(prev),
+            signed: Some(signed),
         }
     }
 
@@ -172,7 +201,28 @@ impl AuditEvent {
                 "an audit event needs actor, source, action, target and correlation_id, none of them empty",
             ));
         }
-        let leaf = serde_json::to_vec(self).map_err(|error| Error::internal(error.to_string()))?;
+        let text = self.timestamp.to_string();
+        // What cannot be read back could not be verified.
+        if Timestamp::from_rfc3339(&text) != Some(self.timestamp) {
+            return Err(Error::internal(format!("the clock is beyond what can be written: {text}")));
+        }
+        let first = self.v == 1;
+        let leaf = Leaf {
+            v: self.v,
+            seq: self.seq,
+            ts: first.then_some(self.timestamp.0),
+            timestamp: (!first).then_some(Cow::Owned(text)),
+            actor: Cow::Borrowed(&self.actor),
+            source: Cow::Borrowed(&self.source),
+            action: Cow::Borrowed(&self.action),
+            target: Cow::Borrowed(&self.target),
+            outcome: self.outcome,
+            correlation_id: Cow::Borrowed(&self.correlation_id),
+            details: Cow::Borrowed(&self.details),
+            prev: Cow::Borrowed(&self.prev),
+            signed: self.signed,
+        };
+        let leaf = serde_json::to_vec(&leaf).map_err(|error| Error::internal(error.to_string()))?;
         if leaf.len() > LARGEST_LEAF {
             return Err(Error::new(ErrorCode::PayloadTooLarge, "the audit event is larger than 65,535 bytes"));
         }
@@ -181,9 +231,28 @@ impl AuditEvent {
 
     /// Reads canonical bytes; anything else that would mean the same is refused.
     pub(super) fn from_leaf(leaf: &[u8]) -> Result<Self> {
-        let event: Self = serde_json::from_slice(leaf)
-            .map_err(|_| Error::new(ErrorCode::StorageCorrupt, "the event cannot be read"))?;
-        if event.v != VERSION || event.to_leaf()? != leaf {
+        let unreadable = || Error::new(ErrorCode::StorageCorrupt, "the event cannot be read");
+        let read: Leaf<'_> = serde_json::from_slice(leaf).map_err(|_| unreadable())?;
+        let timestamp = match (read.v, read.ts, &read.timestamp, read.signed) {
+            (1, Some(ts), None, None) => Some(Timestamp(ts)),
+            (VERSION, None, Some(text), Some(_)) => Timestamp::from_rfc3339(text),
+            _ => None,
+        };
+        let event = Self {
+            v: read.v,
+            seq: read.seq,
+            timestamp: timestamp.ok_or_else(unreadable)?,
+            actor: read.actor.into_owned(),
+            source: read.source.into_owned(),
+            action: read.action.into_owned(),
+            target: read.target.into_owned(),
+            outcome: read.outcome,
+            correlation_id: read.correlation_id.into_owned(),
+            details: read.details.into_owned(),
+            prev: read.prev.into_owned(),
+            signed: read.signed,
+        };
+        if event.to_leaf()? != leaf {
             return Err(Error::new(ErrorCode::StorageCorrupt, "the event is not in its canonical form"));
         }
         Ok(event)

@@ -83,12 +83,22 @@ impl Signing {
         Box::new(Hook { signing: Arc::clone(self), signers: None, signed: 0, note: None })
     }
 
-    /// Reads the keys; a key file that is not there is made when `may_create`.
+    /// Reads the keys; a key file that is not there is made when `may_create`. Keys that were read before stay when it fails.
     fn read_keys(&self, may_create: bool) -> Result<()> {
         let keys = self.source.read(may_create).and_then(|text| KeyRing::parse(text.expose()));
         let outcome = keys.as_ref().map(drop).map_err(Clone::clone);
-        *self.keys.write() = keys;
+        let mut held = self.keys.write();
+        if keys.is_ok() || held.is_err() {
+            *held = keys;
+        }
         outcome
+    }
+
+    /// What the keys that we have sign as in a log of this name.
+    pub(super) fn held(&self, origin: &str) -> Vec<Signer> {
+        let keys = self.keys.read();
+        let all = keys.iter().flat_map(KeyRing::iter);
+        all.filter_map(|(_, key)| Signer::from_seed(origin, key.as_slice()).ok()).collect()
     }
 
     /// The verifier of the newest key.
@@ -261,7 +271,7 @@ impl Audit {
             .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))
     }
 
-    /// Signs with a new key from now on. A key file of ours gets one; a host must have put its newer key in place. The event that
+    /// Signs with a new key from now on. A key file that has no newer one gets it; a host must have put its newer key in place. The event that
     /// names the new verifier is the first that the new key signs. For `overlap` the old key signs too, so that whoever checks the
     /// log has that long to learn of the new one; it does not where a host no longer gives it, and the next rotation ends it.
     ///
@@ -274,14 +284,19 @@ impl Audit {
         }
         let signing = &self.shared.signing;
         signing.check()?;
-        if let KeySource::File(path) = &signing.source {
-            secrets::add_version(path)?;
-        }
-        signing.read_keys(false)?;
         let log = self.shared.store.read(store::log)?.ok_or_else(|| Error::internal("the audit log has no name"))?;
-        let verifier = signing.newest(&log.origin)?.to_string();
+        signing.read_keys(false)?;
+        let mut verifier = signing.newest(&log.origin)?.to_string();
+        if verifier == log.verifier
+            && let KeySource::File(path) = &signing.source
+        {
+            secrets::add_version(path)?;
+            signing.read_keys(false)?;
+            verifier = signing.newest(&log.origin)?.to_string();
+        }
         if verifier == log.verifier {
-            return Err(Error::validation("there is no newer audit key").with_action("Put the new key in place first."));
+            return Err(Error::validation("there is no newer audit key")
+                .with_action("Put a new key with a higher version in place beside the old one, then rotate."));
         }
         let event = caller.event("audit_key_rotate", "audit_key", Outcome::Success);
         let event = event.with("old_verifier", &log.verifier).with("verifier", &verifier);
@@ -313,8 +328,9 @@ impl Audit {
         self.shared.signing.check()
     }
 
-    /// Takes up a log that no longer holds what was anchored, after a backup was restored or damage was looked into: it goes on
-    /// under a new name, and its next event says what it went on from. Nothing is hidden: the old anchors stay.
+    /// Takes up a log that no longer holds what was anchored, after a backup was restored or damage was looked into, or whose key is
+    /// lost: it goes on under a new name, and its next event says what it went on from. Nothing is hidden: the old anchors stay. A
+    /// key file that is not there is made with a new key.
     ///
     /// # Errors
     /// `invalid_state` when nothing is wrong; `dependency_unavailable` without a signing key.
@@ -324,11 +340,11 @@ impl Audit {
         let broken =
             broken.ok_or_else(|| Error::new(ErrorCode::InvalidState, "the audit log has nothing to recover from"))?;
         let origin = new_origin();
-        shared.signing.read_keys(false)?;
+        shared.signing.read_keys(true)?;
         let verifier = shared.signing.newest(&origin)?.to_string();
         let anchored = anchor::newest(shared.signing.anchors.path())?;
         let mut event = caller.event("audit_recover", origin.clone(), Outcome::Success);
-        event = event.with("reason", reason).with("found", broken.detail());
+        event = event.with("reason", reason).with("found", broken.detail()).with("verifier", &verifier);
         if let Some(anchored) = anchored {
             let checkpoint = anchored.checkpoint;
             event = event.with("anchored_origin", checkpoint.origin).with("anchored_size", checkpoint.size);
@@ -338,12 +354,15 @@ impl Audit {
         let event = shared.store.write(move |connection| {
             let (size, _, _) = store::tip(connection)?;
             if let Some(log) = store::log(connection)? {
-                event = event.with("origin", log.origin).with("size", size);
+                event = event.with("origin", log.origin).with("old_verifier", log.verifier).with("size", size);
                 if let Ok(root) = tree::root(&StoredNodes(connection), size) {
                     event = event.with("root", hex(&root));
                 }
             }
             store::set_log(connection, &origin, &verifier, None)?;
+            // They are over events that are no longer there: the anchors and this event tell of them.
+            let beyond = store::remove_checkpoints_beyond(connection, size)?;
+            let event = event.with("checkpoints_removed", beyond);
             let event = store::append(connection, event, clock.now())?;
             // Not before the log has its new name: under the old one, a checkpoint would hide what is missing.
             signing.sound.store(true, Ordering::Release);
@@ -409,8 +428,11 @@ impl Shared {
                 store::append(connection, event, now).map(drop)
             });
         };
-        self.signing.read_keys(false)?;
-        self.signing.signer(&log)?;
+        let lost = |error: Error| {
+            error.with_action("Give the platform the audit key that this data folder was made with; when that is lost, run `must audit recover --reason ...`: the log goes on under a new name with a new key.")
+        };
+        self.signing.read_keys(false).map_err(lost)?;
+        self.signing.signer(&log).map_err(lost)?;
         if let Some(anchored) = anchored {
             self.store.read(|connection| compare(connection, &log, &anchored.checkpoint))?;
         }

@@ -6,6 +6,7 @@
 
 mod anchor;
 mod backup;
+mod checkpoints;
 mod event;
 mod export;
 mod flood;
@@ -20,7 +21,6 @@ pub mod tree;
 mod verify;
 
 pub use anchor::AnchorCallback;
-#[cfg(test)]
 pub(crate) use event::hex;
 pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};
 pub use export::Exported;

@@ -174,14 +174,8 @@ impl SignedCheckpoint {
         self.says_of(verifier) == Some(true)
     }
 
-    /// Whether a signature names `verifier` and is not its.
-    #[must_use]
-    pub fn is_forged_for(&self, verifier: &Verifier) -> bool {
-        self.says_of(verifier) == Some(false)
-    }
-
     /// Whether all signatures that name this key are good; none when no signature does.
-    fn says_of(&self, verifier: &Verifier) -> Option<bool> {
+    pub(super) fn says_of(&self, verifier: &Verifier) -> Option<bool> {
         let id = key_id(&verifier.name, &verifier.public);
         let mut named = self.signatures.iter().filter(|(name, key, _)| *name == verifier.name && *key == id).peekable();
         named.peek()?;

@@ -68,7 +68,8 @@ pub(super) fn tip(connection: &Connection) -> Result<(u64, i64, Hash)> {
 /// Adds an event and the subtrees that it completes. Part of the transaction that it is called in.
 pub(super) fn append(connection: &Connection, event: NewEvent, now: Timestamp) -> Result<AuditEvent> {
     let (seq, last, prev) = tip(connection)?;
-    let event = AuditEvent::new(event, seq, Timestamp(now.0.max(last)), &prev);
+    let signed = signed_before(connection, seq)?;
+    let event = AuditEvent::new(event, seq, Timestamp(now.0.max(last)), &prev, signed);
     let leaf = event.to_leaf()?;
     let mut hash = super::tree::leaf_hash(&leaf);
     connection
@@ -77,7 +78,7 @@ pub(super) fn append(connection: &Connection, event: NewEvent, now: Timestamp) -
              VALUES (:seq, :ts, :actor, :action, :outcome, :leaf, :hash)",
         )?
         .execute(named_params! {
-            ":seq": seq as i64, ":ts": event.ts, ":actor": event.actor, ":action": event.action,
+            ":seq": seq as i64, ":ts": event.timestamp.0, ":actor": event.actor, ":action": event.action,
             ":outcome": event.outcome.as_str(), ":leaf": leaf, ":hash": hash,
         })?;
     let nodes = StoredNodes(connection);
@@ -130,6 +131,45 @@ pub(super) fn put_checkpoint(connection: &Connection, size: u64, note: &str) -> 
         .prepare_cached("INSERT OR REPLACE INTO audit_checkpoint (size, note) VALUES (?, ?)")?
         .execute(params![size as i64, note])?;
     Ok(())
+}
+
+/// Size of the newest checkpoint that is over no more than the first `size` events; 0 when there is none.
+fn signed_before(connection: &Connection, size: u64) -> Result<u64> {
+    let mut statement =
+        connection.prepare_cached("SELECT size FROM audit_checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1")?;
+    let found: Option<i64> = statement.query_row([size as i64], |row| row.get(0)).optional()?;
+    Ok(found.map_or(0, |size| size as u64))
+}
+
+/// Removes the checkpoints of more than `size` events, which are no longer there; how many.
+pub(super) fn remove_checkpoints_beyond(connection: &Connection, size: u64) -> Result<usize> {
+    Ok(connection.execute("DELETE FROM audit_checkpoint WHERE size > ?", [size as i64])?)
+}
+
+/// The smallest size that there is a checkpoint of.
+pub(super) fn smallest_checkpoint(connection: &Connection) -> Result<Option<u64>> {
+    size_of(connection, "SELECT min(size) FROM audit_checkpoint")
+}
+
+/// The largest size that there is a checkpoint of.
+pub(super) fn largest_checkpoint(connection: &Connection) -> Result<Option<u64>> {
+    size_of(connection, "SELECT max(size) FROM audit_checkpoint")
+}
+
+fn size_of(connection: &Connection, sql: &'static str) -> Result<Option<u64>> {
+    let size: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    // A size below 0 was put there by hand; as 0 it is as wrong.
+    Ok(size.map(|size| u64::try_from(size).unwrap_or(0)))
+}
+
+/// The events that say who signs the log from then on, in order.
+pub(super) fn of_signing(connection: &Connection) -> Result<Vec<AuditEvent>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT leaf FROM audit_event WHERE action IN ('audit_open', 'audit_key_rotate', 'audit_recover') ORDER BY seq",
+    )?;
+    let leaves = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    // What cannot be read is found where the events are gone through.
+    Ok(leaves.iter().filter_map(|leaf| AuditEvent::from_leaf(leaf).ok()).collect())
 }
 
 /// The newest checkpoint.

@@ -3,6 +3,7 @@
 //! Memory does not grow with the log: events, nodes, checkpoints and anchors are read side by side, a chunk at a time.
 
 use super::anchor;
+use super::checkpoints::Checkpoints;
 use super::event::{AuditEvent, hex};
 use super::log::Audit;
 use super::note::{SignedCheckpoint, Verifier};
@@ -34,7 +35,7 @@ pub enum Damage {
     TimeReversed,
     /// The stored tree is not that of the events.
     Tree,
-    /// A checkpoint is not one of these events, or was not signed with the key of this log.
+    /// A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this log.
     Checkpoint,
     /// Events at the end are gone.
     Truncated,
@@ -47,7 +48,8 @@ pub enum Damage {
 /// The first fault of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
-    /// Number of the first bad event. Where only a range is known to hold it, the first of the range.
+    /// Number of the first bad event. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event
+    /// that it is over.
     pub seq: u64,
     /// How it is bad.
     pub damage: Damage,
@@ -69,6 +71,8 @@ pub struct Verdict {
     pub size: u64,
     /// Root of the tree of these, in hexadecimal.
     pub root: String,
+    /// Stored checkpoints that were checked: every one.
+    pub checkpoints: u64,
     /// Anchors that were compared.
     pub anchors: u64,
     /// The first fault.
@@ -92,7 +96,7 @@ fn fault<T>(seq: u64, damage: Damage, detail: impl Into<String>) -> Result<T, St
 }
 
 impl Audit {
-    /// Verifies every event that is kept against its hash, its place in the chain and the tree, the checkpoints and the anchors.
+    /// Verifies every event that is kept against its hash, its place in the chain and the tree, every checkpoint and the anchors.
     ///
     /// # Errors
     /// When the log cannot be read; a log that can be read and is bad is a [`Verdict`].
@@ -115,7 +119,8 @@ impl Audit {
         let anchors = anchor::read(anchors)?;
         // One transaction: what is appended or pruned meanwhile is not seen.
         let transaction = connection.unchecked_transaction()?;
-        verify(&transaction, &log, verifier.as_ref(), anchors)
+        let checkpoints = Checkpoints::of(&transaction, &log, verifier.as_ref(), signing)?;
+        verify(&transaction, &log, verifier.as_ref(), checkpoints, anchors)
     }
 }
 
@@ -123,6 +128,7 @@ fn verify(
     connection: &Connection,
     log: &store::Log,
     verifier: Option<&Verifier>,
+    checkpoints: Checkpoints,
     anchors: impl Iterator<Item = SignedCheckpoint>,
 ) -> Result<Verdict> {
     let mut walk = Walk {
@@ -133,11 +139,11 @@ fn verify(
         prev: None,
         frontier: Frontier::default(),
         good: log.min_index,
+        checkpoints,
         anchors: anchors.filter(|anchor| anchor.checkpoint.origin == log.origin).peekable(),
         compared: 0,
     };
-    let old = log.old.as_ref().and_then(|(old, _)| Verifier::parse(old).ok());
-    let outcome = walk.run(verifier, old.as_ref());
+    let outcome = walk.run(verifier);
     let fault = match outcome {
         Ok(()) => None,
         Err(Stop::Fault(fault)) => Some(fault),
@@ -149,6 +155,7 @@ fn verify(
         min_index: log.min_index,
         size: store::tip(connection)?.0,
         root: hex(&walk.frontier.root()),
+        checkpoints: walk.checkpoints.checked(),
         anchors: walk.compared,
         fault,
     })
@@ -163,16 +170,18 @@ struct Walk<'a, A: Iterator<Item = SignedCheckpoint>> {
     frontier: Frontier,
     /// Up to where a root was confirmed.
     good: u64,
+    checkpoints: Checkpoints,
     anchors: Peekable<A>,
     compared: u64,
 }
 
 impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
-    fn run(&mut self, verifier: Option<&Verifier>, old: Option<&Verifier>) -> Result<(), Stop> {
+    fn run(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
         self.frontier = match Frontier::read(&StoredNodes(self.connection), self.min_index) {
             Ok(frontier) => frontier,
             Err(error) => return fault(self.min_index, Damage::Tree, error.detail()),
         };
+        self.checkpoints.begin(self.connection, self.min_index, &self.frontier.root())?;
         // Anchors of sizes that were pruned cannot be compared; the first one after them covers what they did.
         while self.anchors.next_if(|anchor| anchor.checkpoint.size < self.min_index).is_some() {}
         loop {
@@ -183,7 +192,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             }
             self.chunk(from, rows)?;
         }
-        self.end(verifier, old)?;
+        self.end(verifier)?;
         match store::check(self.connection)? {
             None => Ok(()),
             Some(detail) => fault(self.min_index, Damage::Storage, detail),
@@ -197,25 +206,23 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         let mut checkpoints = checkpoints.into_iter().peekable();
         let mut completed: BTreeMap<u32, Vec<(u64, Hash)>> = BTreeMap::new();
         for row in rows {
-            let hash = self.event(&row)?;
+            let (hash, signed) = self.event(&row)?;
+            if let Some(signed) = signed {
+                self.checkpoints.expect(signed);
+            }
             self.frontier.push(hash, |level, index, hash| completed.entry(level).or_default().push((index, *hash)));
             let size = self.frontier.size();
             if let Some((_, note)) = checkpoints.next_if(|(at, _)| *at == size) {
-                let root = self.frontier.root();
-                let same = SignedCheckpoint::parse(&note).is_ok_and(|note| note.checkpoint.root == root);
-                if !same {
-                    return fault(
-                        self.good,
-                        Damage::Checkpoint,
-                        format!("the checkpoint of {size} events is of others"),
-                    );
-                }
+                self.checkpoints.check(size, &note, &self.frontier.root());
             }
             while let Some(anchor) = self.anchors.next_if(|anchor| anchor.checkpoint.size <= size) {
                 self.compared += 1;
                 if anchor.checkpoint.size == size && anchor.checkpoint.root != self.frontier.root() {
                     let detail = format!("the first {size} events are not those that were anchored");
                     return fault(self.good, Damage::Rewritten, detail);
+                }
+                if anchor.checkpoint.size == size {
+                    self.checkpoints.anchored(size);
                 }
                 self.good = size;
             }
@@ -226,8 +233,8 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         Ok(())
     }
 
-    /// One event by itself and after the one before it; its hash.
-    fn event(&mut self, row: &Row) -> Result<Hash, Stop> {
+    /// One event by itself and after the one before it; its hash, and the size of the checkpoint before it where it says that.
+    fn event(&mut self, row: &Row) -> Result<(Hash, Option<u64>), Stop> {
         let seq = self.frontier.size();
         if row.seq != seq {
             return fault(seq, Damage::Missing, format!("event {seq} is not there; the next is {}", row.seq));
@@ -241,7 +248,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             Err(error) => return fault(seq, Damage::Altered, format!("event {seq}: {}", error.detail())),
         };
         let columns = (row.ts, &row.actor, &row.action, row.outcome.as_str());
-        if event.seq != seq || columns != (event.ts, &event.actor, &event.action, event.outcome.as_str()) {
+        if event.seq != seq || columns != (event.timestamp.0, &event.actor, &event.action, event.outcome.as_str()) {
             return fault(seq, Damage::Altered, format!("the columns of event {seq} are not those of its leaf"));
         }
         let first = [0; 32];
@@ -249,12 +256,12 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         if prev.is_some_and(|prev| event.prev != hex(prev)) {
             return fault(seq, Damage::BrokenChain, format!("event {seq} does not follow the one before it"));
         }
-        if event.ts < self.last_ts {
+        if event.timestamp.0 < self.last_ts {
             return fault(seq, Damage::TimeReversed, format!("event {seq} is older than the one before it"));
         }
-        self.last_ts = event.ts;
+        self.last_ts = event.timestamp.0;
         self.prev = Some(hash);
-        Ok(hash)
+        Ok((hash, event.signed))
     }
 
     /// The stored nodes of one level against those that the events give.
@@ -270,32 +277,32 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         fault(bad << level, Damage::Tree, format!("node {bad} of level {level} is not that of its events"))
     }
 
-    /// What must hold once every event was seen: a signed checkpoint over all of them, and no anchor beyond.
-    fn end(&mut self, verifier: Option<&Verifier>, old: Option<&Verifier>) -> Result<(), Stop> {
+    /// What must hold once every event was seen: a signed checkpoint over all of them, none and no anchor beyond, and every checkpoint
+    /// before it.
+    fn end(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
         let size = self.frontier.size();
         if let Some(anchor) = self.anchors.peek() {
             let detail = format!("{} events were anchored and {size} are there", anchor.checkpoint.size);
             return fault(size, Damage::Truncated, detail);
         }
+        let signed = store::largest_checkpoint(self.connection)?.unwrap_or(0);
+        if signed > size {
+            return fault(size, Damage::Truncated, format!("{signed} events were signed and {size} are there"));
+        }
+        if let Some(found) = self.checkpoints.fault() {
+            return Err(Stop::Fault(found));
+        }
         if size == 0 {
             return Ok(());
         }
-        let Some(note) = store::checkpoint(self.connection)? else {
-            return fault(self.good, Damage::Checkpoint, "there is no checkpoint");
-        };
-        let Ok(note) = SignedCheckpoint::parse(&note) else {
-            return fault(self.good, Damage::Checkpoint, "the newest checkpoint cannot be read");
-        };
-        let checkpoint = &note.checkpoint;
-        if checkpoint.size > size {
-            let detail = format!("{} events were signed and {size} are there", checkpoint.size);
-            return fault(size, Damage::Truncated, detail);
+        if signed < size {
+            return fault(size - 1, Damage::Checkpoint, format!("the checkpoint of {size} events is not there"));
         }
-        if checkpoint.origin != self.origin || checkpoint.size != size || checkpoint.root != self.frontier.root() {
-            return fault(self.good, Damage::Checkpoint, "the newest checkpoint is not of these events");
-        }
-        let forged = old.is_some_and(|old| note.is_forged_for(old));
-        if forged || !verifier.is_some_and(|verifier| note.is_signed_by(verifier)) {
+        let newest = store::checkpoint(self.connection)?.and_then(|note| SignedCheckpoint::parse(&note).ok());
+        let own = |note: &SignedCheckpoint| {
+            note.checkpoint.origin == self.origin && verifier.is_some_and(|verifier| note.is_signed_by(verifier))
+        };
+        if !newest.as_ref().is_some_and(own) {
             return fault(
                 self.good,
                 Damage::Checkpoint,

@@ -46,6 +46,7 @@ struct Authorized<'a> {
 #[derive(Serialize)]
 struct NewSession<'a> {
     id: &'a str,
+    cookie: &'a str,
     token: &'a str,
     expires_at: Option<Timestamp>,
 }
@@ -81,7 +82,12 @@ fn open_admin_session(platform: &Platform, name: &str, text: &str) -> Result<Sec
 }
 
 fn new_session(session: &IssuedSession) -> Result<SecretText> {
-    answer(&NewSession { id: &session.id, token: session.token.expose(), expires_at: session.expires_at })
+    answer(&NewSession {
+        id: &session.id,
+        cookie: &session.cookie,
+        token: session.token.expose(),
+        expires_at: session.expires_at,
+    })
 }
 
 fn session_state(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {

@@ -2,9 +2,10 @@
 
 use super::{CallerArgument, Handler, Nothing, answer, caller, read, seconds};
 use crate::audit::{AuditQuery, InclusionProof, NewEvent, Outcome, new_correlation_id};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::secrets::{OVERLAP, SecretText};
+use crate::task::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,26 @@ pub(super) const CALLS: &[(&str, Handler)] = &[
     ("audit.rotate_key", rotate_key),
     ("audit.recover", recover),
 ];
+
+/// A moment: as events say it, or in milliseconds since 1970.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Moment {
+    Milliseconds(i64),
+    Text(String),
+}
+
+impl Moment {
+    fn milliseconds(self, argument: &str) -> Result<i64> {
+        match self {
+            Self::Milliseconds(milliseconds) => Ok(milliseconds),
+            Self::Text(text) => Timestamp::from_rfc3339(&text).map(|moment| moment.0).ok_or_else(|| {
+                Error::validation(format!("{argument} must be a moment of RFC 3339, or milliseconds since 1970"))
+                    .with_action("Write it as events do: 2026-11-29T09:15:45.123Z.")
+            }),
+        }
+    }
+}
 
 /// A proof, and the same as the text of a `.tlog-proof` file.
 #[derive(Serialize)]
@@ -65,13 +86,15 @@ fn list(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
         #[serde(default)]
         outcome: Option<Outcome>,
         #[serde(default)]
-        since: Option<i64>,
+        since: Option<Moment>,
         #[serde(default)]
-        until: Option<i64>,
+        until: Option<Moment>,
         #[serde(default)]
         caller: Option<CallerArgument>,
     }
     let Arguments { before, limit, actor, action, outcome, since, until, caller: by } = read(name, text)?;
+    let since = since.map(|moment| moment.milliseconds("since")).transpose()?;
+    let until = until.map(|moment| moment.milliseconds("until")).transpose()?;
     let query = AuditQuery { before, limit, actor, action, outcome, since, until };
     answer(&platform.audit()?.list(&query, &caller(by))?)
 }

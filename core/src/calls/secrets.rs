@@ -83,8 +83,10 @@ fn revoke(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
     struct Arguments {
         name: String,
         #[serde(default)]
+        confirm: Option<String>,
+        #[serde(default)]
         caller: Option<CallerArgument>,
     }
-    let arguments: Arguments = read(name, text)?;
-    answer(&platform.revoke_secret(&arguments.name, &caller(arguments.caller))?)
+    let Arguments { name, confirm, caller: by } = read(name, text)?;
+    answer(&platform.revoke_secret(&name, confirm.as_deref(), &caller(by))?)
 }

@@ -6,7 +6,7 @@ use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
 use crate::secrets::OVERLAP;
 use crate::secrets::{SecretStatus, SecretText};
-use crate::task::LaneStatus;
+use crate::task::{LaneStatus, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -66,10 +66,20 @@ pub(super) fn logs(call: &Call) -> Result<Reply> {
         actor: call.query("actor")?.map(str::to_owned),
         action: call.query("action")?.map(str::to_owned),
         outcome: word(call, "outcome", &outcomes)?,
-        since: call.number("since")?,
-        until: call.number("until")?,
+        since: moment(call, "since")?,
+        until: moment(call, "until")?,
     };
     Reply::ok(&call.platform().audit()?.list(&query, &call.caller()?)?)
+}
+
+/// A moment in the query: as events say it, or in milliseconds since 1970.
+fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
+    let Some(text) = call.query(name)? else { return Ok(None) };
+    let milliseconds = text.parse().ok().or_else(|| Timestamp::from_rfc3339(text).map(|moment| moment.0));
+    milliseconds.map(Some).ok_or_else(|| {
+        Error::validation(format!("{name} must be a moment of RFC 3339, or milliseconds since 1970"))
+            .with_action("Write it as events do: 2026-11-29T09:15:45.123Z.")
+    })
 }
 
 pub(super) fn verify(call: &Call) -> Result<Reply> {
@@ -123,9 +133,19 @@ pub(super) fn rotate(call: &Call) -> Result<Reply> {
     Reply::ok(&SecretDone { name: name.to_owned(), done: "rotated" })
 }
 
+/// How a secret is revoked.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    /// The secret's name again. Needed for the pepper, which ends every API key and session with it, the caller's own too.
+    #[serde(default)]
+    confirm: Option<String>,
+}
+
 pub(super) fn revoke(call: &Call) -> Result<Reply> {
     call.only(&[])?;
+    let revocation: Revocation = if call.body.is_empty() { Revocation::default() } else { call.json()? };
     let name = call.part("name");
-    call.platform().revoke_secret(name, &call.caller()?)?;
+    call.platform().revoke_secret(name, revocation.confirm.as_deref(), &call.caller()?)?;
     Reply::ok(&SecretDone { name: name.to_owned(), done: "revoked" })
 }

@@ -11,8 +11,8 @@ use http::{HeaderValue, StatusCode};
 pub(super) fn open(call: &Call) -> Result<Reply> {
     let session = call.platform().access()?.open_session(&call.facts)?;
     let view = NewSession { active: true, session_status: "active", expires_at: session.expires_at };
-    let cookie =
-        cookie(SessionKind::Generation, session.token.expose(), Some(SESSION_LIFE.as_secs()), &call.shared.settings)?;
+    let life = Some(SESSION_LIFE.as_secs());
+    let cookie = cookie(&session.cookie, session.token.expose(), life, &call.shared.settings)?;
     Ok(Reply::json(StatusCode::CREATED, &view)?.with(SET_COOKIE, cookie))
 }
 
@@ -31,13 +31,13 @@ pub(super) fn close(call: &Call) -> Result<Reply> {
     let access = call.platform().access()?;
     let principal = access.authorize(&facts)?;
     access.revoke_session(SessionKind::Generation, &principal.id, &access.caller(&facts, &principal))?;
-    ended(SessionKind::Generation, &call.shared.settings)
+    ended(call, SessionKind::Generation)
 }
 
 pub(super) fn open_admin(call: &Call) -> Result<Reply> {
     let session = call.platform().access()?.open_admin_session(&call.facts)?;
     // The browser forgets it when it is closed; the platform, after 12 hours without use.
-    let cookie = cookie(SessionKind::Admin, session.token.expose(), None, &call.shared.settings)?;
+    let cookie = cookie(&session.cookie, session.token.expose(), None, &call.shared.settings)?;
     Ok(Reply::empty().with(SET_COOKIE, cookie))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn admin_state(call: &Call) -> Result<Reply> {
 
 pub(super) fn close_admin(call: &Call) -> Result<Reply> {
     call.platform().access()?.revoke_session(SessionKind::Admin, session_id(call)?, &call.caller()?)?;
-    ended(SessionKind::Admin, &call.shared.settings)
+    ended(call, SessionKind::Admin)
 }
 
 fn session_id(call: &Call) -> Result<&str> {
@@ -62,16 +62,15 @@ fn session_id(call: &Call) -> Result<&str> {
         .ok_or_else(|| Error::internal("an admin call without a principal"))
 }
 
-fn ended(kind: SessionKind, settings: &HttpSettings) -> Result<Reply> {
-    Ok(Reply::empty().with(SET_COOKIE, cookie(kind, "", Some(0), settings)?))
+fn ended(call: &Call, kind: SessionKind) -> Result<Reply> {
+    let name = call.platform().access()?.carrying_cookie(kind, &call.facts);
+    Ok(Reply::empty().with(SET_COOKIE, cookie(&name, "", Some(0), &call.shared.settings)?))
 }
 
-fn cookie(kind: SessionKind, token: &str, life: Option<u64>, settings: &HttpSettings) -> Result<HeaderValue> {
-    let mut text = format!(
-        "{}={token}; Path=/; HttpOnly; SameSite={}",
-        kind.cookie_name(),
-        settings.session_cookie_same_site.as_str()
-    );
+fn cookie(name: &str, token: &str, life: Option<u64>, settings: &HttpSettings) -> Result<HeaderValue> {
+    let path = settings.session_cookie_path.as_str();
+    let mut text =
+        format!("{name}={token}; Path={path}; HttpOnly; SameSite={}", settings.session_cookie_same_site.as_str());
     if settings.session_cookie_secure {
         text.push_str("; Secure");
     }

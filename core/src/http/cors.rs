@@ -23,7 +23,8 @@ pub(super) fn foreign_origin(parts: &Parts) -> Option<String> {
     match header(ORIGIN) {
         Some(origin) => {
             let host = header(HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().into()));
-            let own = origin.split_once("://").map(|(_, authority)| authority);
+            // Behind a proxy the scheme of our own pages is not known, but it is the web's: `tauri://localhost` is another's page.
+            let own = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             (own.is_none() || own != host.as_deref()).then(|| origin.into_owned())
         }
         None => {

@@ -3,6 +3,7 @@
 use super::dispatch;
 use super::server::Server;
 use super::settings::HttpSettings;
+use super::waiting::Waiting;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::platform::Platform;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) slow: Semaphore,
     pub(super) proxied: Semaphore,
+    pub(super) waiting: Waiting,
     pub(super) document: OnceLock<Bytes>,
 }
 
@@ -124,6 +126,7 @@ impl Platform {
             metrics: self.counters()?,
             slow: Semaphore::new(MOST_SLOW),
             proxied: Semaphore::new(MOST_PROXIED),
+            waiting: Waiting::default(),
             document: OnceLock::new(),
         });
         let router = dispatch::router(&shared);

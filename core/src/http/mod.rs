@@ -25,6 +25,7 @@ mod routes;
 mod server;
 mod settings;
 mod views;
+mod waiting;
 mod web;
 
 #[cfg(test)]

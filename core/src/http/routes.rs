@@ -1,7 +1,7 @@
 //! The one table of calls.
 
 use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
-use super::admin::{self, AdminHealth, Rotation, SecretDone, Secrets};
+use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
 use super::gate::Gate;
 use super::openai::{images, models, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
@@ -169,7 +169,9 @@ fn sessions() -> Vec<Route> {
 }
 
 fn administration() -> Vec<Route> {
-    let moment = json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
+    let moment = json!({"anyOf": [
+        {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX},
+    ]});
     vec![
         get("/admin/health", Gate::Admin, Handler::Blocking(admin::health))
             .about("administration", "How storage, secrets, audit log, accounts and lanes stand")
@@ -181,7 +183,7 @@ fn administration() -> Vec<Route> {
             .query("actor", json!({"type": "string"}), "Only of this actor")
             .query("action", json!({"type": "string"}), "Only this action")
             .query("outcome", one_of(&["success", "failure", "denied"]), "Only this outcome")
-            .query("since", moment.clone(), "Only at or after this, in milliseconds since 1970")
+            .query("since", moment.clone(), "Only at or after this; numbers are milliseconds since 1970")
             .query("until", moment, "Only before this")
             .answers::<AuditPage>(200, Value::Null),
         get("/admin/audit/verify", Gate::Admin, Handler::Blocking(admin::verify))
@@ -196,7 +198,8 @@ fn administration() -> Vec<Route> {
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "rotated"}))
             .fails(&[E::NotFound]),
         post("/admin/secrets/{name}/revoke", Gate::Admin, Handler::Blocking(admin::revoke))
-            .about("administration", "Revoke a secret, and what was made with it")
+            .about("administration", "Revoke a secret, and what was made with it; the pepper takes `confirm`")
+            .takes_json::<Revocation>(false, json!({"confirm": "hub"}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
             .fails(&[E::NotFound]),
     ]

@@ -1,5 +1,6 @@
 //! What a host decides about the HTTP face.
 
+use crate::error::{Error, Result};
 use crate::secrets::SecretText;
 use serde::Deserialize;
 use std::time::Duration;
@@ -13,6 +14,13 @@ pub struct HttpSettings {
     pub session_cookie_secure: bool,
     /// Which requests from other sites carry session cookies.
     pub session_cookie_same_site: SameSite,
+    /// Path of session cookies: `/` sends them with every request to the host; behind a proxy that serves the platform under a path
+    /// of its own, that path keeps them from whatever else the host serves.
+    pub session_cookie_path: String,
+    /// Added to the names of session cookies after an underscore: `studio` makes `gg_session_studio`. Without it the names are
+    /// `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them. Platforms on one host need
+    /// it where they cannot see each other's cookies: one over HTTPS and one over HTTP.
+    pub session_cookie_suffix: Option<String>,
     /// Opens `GET /metrics` to whoever sends it as a bearer token; without it only an admin session does.
     pub scrape_token: Option<SecretText>,
     /// Bytes of a request's body.
@@ -25,6 +33,10 @@ pub struct HttpSettings {
     /// How long a request's body may take to arrive, and a client may take nothing of an answer.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub body_timeout: Duration,
+    /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
+    /// gets them until then. After that they are ended, and the same call makes new ones.
+    #[serde(deserialize_with = "crate::settings::seconds")]
+    pub retry_window: Duration,
     /// How often an idle event stream says that it lives.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub event_keep_alive: Duration,
@@ -60,12 +72,53 @@ impl Default for HttpSettings {
         Self {
             session_cookie_secure: true,
             session_cookie_same_site: SameSite::default(),
+            session_cookie_path: "/".to_owned(),
+            session_cookie_suffix: None,
             scrape_token: None,
             max_body_bytes: 32 << 20,
             max_connections: 4096,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            retry_window: Duration::from_secs(60),
             event_keep_alive: Duration::from_secs(15),
         }
+    }
+}
+
+impl HttpSettings {
+    /// The path of session cookies without a slash at its end, which would keep them from the path itself.
+    ///
+    /// # Errors
+    /// `validation_error` for what is no path.
+    pub(crate) fn cookie_path(&self) -> Result<String> {
+        let path = self.session_cookie_path.trim();
+        let good = |byte: u8| byte.is_ascii_graphic() && !b";,\"\\?#".contains(&byte);
+        if !path.is_empty() && !(path.starts_with('/') && path.bytes().all(good)) {
+            return Err(Error::validation(format!("http.session_cookie_path: {path:?} is not a path"))
+                .with_action("Set the path that the platform is served under, such as /studio, or / for the whole host."));
+        }
+        match path.trim_end_matches('/') {
+            "" => Ok("/".to_owned()),
+            path => Ok(path.to_owned()),
+        }
+    }
+
+    /// What is added to the names of session cookies.
+    ///
+    /// # Errors
+    /// `validation_error` for what no cookie's name can have.
+    pub(crate) fn cookie_suffix(&self) -> Result<Option<String>> {
+        let Some(suffix) = self.session_cookie_suffix.as_deref().map(str::trim).filter(|suffix| !suffix.is_empty())
+        else {
+            return Ok(None);
+        };
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if suffix.len() > 32 || !suffix.bytes().all(good) {
+            return Err(Error::validation(format!(
+                "http.session_cookie_suffix: {suffix:?} is not 1 to 32 letters, digits, - and _"
+            ))
+            .with_action("Set a short name for this platform, such as studio, or leave it out."));
+        }
+        Ok(Some(suffix.to_owned()))
     }
 }

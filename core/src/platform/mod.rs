@@ -8,7 +8,7 @@ mod secrets;
 mod tasks;
 
 use crate::access::{self, Access};
-use crate::audit::{self, AnchorCallback, Audit, Signing};
+use crate::audit::{self, AnchorCallback, Audit, Caller, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
@@ -245,14 +245,17 @@ impl Platform {
     }
 
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
-        let settings = settings.with_fixed_paths().inspect_err(|_| log.end())?;
+        let settings = settings.tidied().and_then(Settings::with_fixed_paths).inspect_err(|_| log.end())?;
         let (http, data_dir) = (settings.http.clone(), settings.data_dir.clone());
         let started = log.scope(|| Parts::start(settings, host));
         let Started { tasks, workers, access, vault, audit, store, metrics } = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
         let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http, data_dir };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
-        parts.log.scope(|| drop(parts.own_keys()));
+        parts.log.scope(|| {
+            drop(parts.own_keys());
+            drop(parts.access.end_of_revoked_peppers(&Caller::new("system", "internal")));
+        });
         let parts = Some(parts);
         Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
     }

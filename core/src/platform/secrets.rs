@@ -5,7 +5,7 @@ use super::{Parts, Platform};
 use crate::access::{ApiKey, KeyStatus};
 use crate::audit::Caller;
 use crate::error::{Error, Result};
-use crate::secrets::{SecretState, SecretStatus, SecretText};
+use crate::secrets::{PEPPER, SecretState, SecretStatus, SecretText};
 use std::time::Duration;
 
 /// Names of the keys that are kept elsewhere than in the vault.
@@ -52,21 +52,43 @@ impl Platform {
         }
     }
 
-    /// Revokes a secret, and what was made with it.
+    /// Revokes a secret, and what was made with it. Revoking the pepper ends every API key and session at once and takes `confirm`,
+    /// which is the name again; a new pepper is made in the same change, so that whoever has the admin key can sign in.
     ///
     /// # Errors
     /// As [`Vault::revoke`](crate::secrets::Vault::revoke) and [`Access::revoke_key`](crate::access::Access::revoke_key);
-    /// `validation_error` for the admin key and the audit key.
-    pub fn revoke_secret(&self, name: &str, caller: &Caller) -> Result<()> {
+    /// `validation_error` for the admin key and the audit key, and for the pepper without `confirm`: it says what would end.
+    pub fn revoke_secret(&self, name: &str, confirm: Option<&str>, caller: &Caller) -> Result<()> {
+        if confirm.is_some_and(|confirm| confirm != name) {
+            return Err(Error::validation("confirm is not the name of the secret that is to be revoked")
+                .with_action("Give the same name twice, or leave confirm out."));
+        }
         match name {
             ADMIN_KEY | OWN_KEY => Err(key_is_a_setting("revoked")),
             AUDIT_KEY => Err(Error::validation("the audit key is replaced, not revoked")
                 .with_action("Rotate audit_key: what the old key signed stays verifiable.")),
+            PEPPER => {
+                if confirm.is_none() {
+                    return Err(self.what_ends_with_the_pepper()?);
+                }
+                self.secrets()?.revoke(name, caller)?;
+                self.access()?.end_of_revoked_peppers(caller)
+            }
             _ => match name.strip_prefix(API_KEY) {
                 Some(id) => self.access()?.revoke_key(id, caller).map(drop),
                 None => self.secrets()?.revoke(name, caller),
             },
         }
+    }
+
+    fn what_ends_with_the_pepper(&self) -> Result<Error> {
+        let (keys, sessions) = self.access()?.usable()?;
+        let detail = format!(
+            "revoking the pepper ends every API key ({keys}) and every session ({sessions}), those of administrators too"
+        );
+        Ok(Error::validation(detail).with_action(
+            "If that is wanted, make the call again with confirm set to \"pepper\"; then sign in with the admin key and issue new API keys.",
+        ))
     }
 }
 

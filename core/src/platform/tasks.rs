@@ -85,6 +85,17 @@ impl Platform {
         self.on_task(id, |tasks| tasks.cancel(id), |workers| workers.cancel(id))
     }
 
+    /// Asks a task to end because its caller has gone: like [`Platform::cancel`], and its idempotency key is forgotten, so that the
+    /// caller who comes back with it gets a new task instead of one that ended `cancelled`.
+    ///
+    /// # Errors
+    /// `task_not_found`.
+    pub fn abandon(&self, id: &str) -> Result<bool> {
+        // First, so that a repetition that comes in between makes a new task.
+        self.on_tasks(|tasks| tasks.forget_submission(id))?;
+        self.cancel(id)
+    }
+
     /// The result's bytes.
     ///
     /// # Errors

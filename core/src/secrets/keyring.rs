@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -21,7 +22,7 @@ pub type KeyCallback = Arc<dyn Fn() -> std::result::Result<crate::secrets::Secre
 pub(crate) enum KeySource {
     /// The text of a key file.
     Text(crate::secrets::SecretText),
-    /// A file that only its owner may read.
+    /// A file that its owner and groups of this process may read, and nobody else.
     File(PathBuf),
     /// The host.
     Host(KeyCallback),
@@ -87,49 +88,98 @@ impl KeySource {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::Host(callback) => callback().map_err(|why| missing(format!("the host has no key for us: {why}"))),
-            Self::File(path) => match read_private(path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_create => create(path),
-                Err(error) => Err(missing(format!("the key file {} cannot be read: {error}", path.display()))),
-                Ok(text) => Ok(text),
-            },
+            Self::File(path) => read_file(path, may_create),
         }
     }
 }
 
-/// Adds a new newest key to a key file; the file is whole at every moment.
+/// Adds a new newest key to a key file; the file is whole at every moment, and may be read by whoever could read it before.
 pub(crate) fn add_version(path: &Path) -> Result<()> {
-    let text = KeySource::File(path.to_owned()).read(false)?;
+    let text = read_file(path, false)?;
     let keys = KeyRing::parse(text.expose())?;
     let (newest, _) = keys.current()?;
+    let next = newest.checked_add(1).ok_or_else(|| missing("there is no version after that of the newest key"))?;
     let mut lines = Zeroizing::new(String::new());
     for (version, key) in keys.iter() {
         lines.push_str(&format!("{version} {}\n", BASE64.encode(key.as_slice())));
     }
-    lines.push_str(&format!("{} {}\n", newest + 1, BASE64.encode(random_key()?.as_slice())));
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(lines.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
-    });
-    written.map_err(|error| missing(format!("the key file {} cannot be written: {error}", path.display())))
+    lines.push_str(&format!("{next} {}\n", BASE64.encode(random_key()?.as_slice())));
+    replace(path, &lines).map_err(|error| {
+        missing(format!("the key file {} cannot be written: {error}", path.display())).with_action(format!(
+            "Add a line with version {next} and 32 random bytes in base64 to it by the means that the file comes from, keep the other lines, and rotate again."
+        ))
+    })
 }
 
-/// Reads a file that nobody but its owner can read.
-fn read_private(path: &Path) -> std::io::Result<crate::secrets::SecretText> {
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    // Where the path is a link, the file that it leads to is replaced.
+    let path = std::fs::canonicalize(path)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(std::io::Error::other(format!(
-                "others may read it (mode {:03o}); run chmod 600",
-                mode & 0o777
-            )));
-        }
+    keep_readers(file.as_file(), &std::fs::metadata(&path)?)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Lets those read a file who can read the one that it replaces.
+#[cfg(unix)]
+fn keep_readers(file: &File, before: &std::fs::Metadata) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    if before.mode() & 0o070 != 0 && file.metadata()?.gid() != before.gid() {
+        fchown(file, None, Some(before.gid()))?;
     }
-    std::fs::read_to_string(path).map(crate::secrets::SecretText::new)
+    file.set_permissions(std::fs::Permissions::from_mode(before.mode() & 0o777))
+}
+
+/// Reads a key file. One that is not there is made with a new key when `may_create`.
+fn read_file(path: &Path, may_create: bool) -> Result<crate::secrets::SecretText> {
+    let unreadable =
+        |error: std::io::Error| missing(format!("the key file {} cannot be read: {error}", path.display()));
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && may_create => return create(path),
+        opened => opened.map_err(unreadable)?,
+    };
+    #[cfg(unix)]
+    check_readers(path, &file.metadata().map_err(unreadable)?)?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    Ok(crate::secrets::SecretText::new(std::mem::take(&mut *text)))
+}
+
+/// Refuses a key file that may be read or changed by anybody but its owner and groups of this process.
+#[cfg(unix)]
+fn check_readers(path: &Path, file: &std::fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (mode, group) = (file.mode() & 0o777, file.gid());
+    let refused = |who: &str| {
+        missing(format!("the key file {} is open to {who} (mode {mode:04o}, group {group})", path.display())).with_action(
+            "Run chmod 600 on it; or give it a group of this process and mode 0440 or 0640, as Kubernetes does with fsGroup and defaultMode 0440.",
+        )
+    };
+    if mode & 0o007 != 0 {
+        return Err(refused("everybody"));
+    }
+    if mode & 0o070 != 0 && !is_own_group(group) {
+        return Err(refused("a group that this process is not in"));
+    }
+    Ok(())
+}
+
+/// Whether this process is in a group.
+#[cfg(unix)]
+fn is_own_group(group: u32) -> bool {
+    if nix::unistd::getegid().as_raw() == group {
+        return true;
+    }
+    // What Apple's systems answer need not be the groups that they check.
+    #[cfg(not(target_vendor = "apple"))]
+    if let Ok(groups) = nix::unistd::getgroups() {
+        return groups.iter().any(|own| own.as_raw() == group);
+    }
+    false
 }
 
 /// Makes a key file with one new key, complete before it has its name.

@@ -183,7 +183,8 @@ impl Vault {
         }
     }
 
-    /// Revokes every secret of a name at once. Revoking the pepper ends every API key and session.
+    /// Revokes every secret of a name at once. Revoking the pepper ends every API key and session, and makes a new pepper, so that
+    /// whoever has the admin key can sign in again.
     ///
     /// # Errors
     /// `not_found`; `validation_error` for the master key, which is replaced, not revoked.
@@ -194,15 +195,14 @@ impl Vault {
         }
         let now = self.clock.now();
         let event = caller.event("secret_revoke", name, Outcome::Success);
+        if name == PEPPER {
+            return self.renew_pepper(event);
+        }
         let wanted = name.to_owned();
         self.audit.record(move |connection| match store::revoke(connection, &wanted, now)? {
             0 => Err(Error::new(ErrorCode::NotFound, format!("there is no secret {wanted} to revoke"))),
             count => Ok(((), event.with("count", count))),
-        })?;
-        if name == PEPPER {
-            self.forget_peppers();
-        }
-        Ok(())
+        })
     }
 
     /// How every stored secret and every master key stands; no value.
@@ -343,7 +343,7 @@ fn seen_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: 
 
 fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    let reserved = [MASTER_KEY, PEPPER, "admin_key", "audit_key"].contains(&name);
+    let reserved = [MASTER_KEY, PEPPER, "admin_key", "api_key", "audit_key"].contains(&name);
     if (1..=64).contains(&name.len()) && name.chars().all(good) && !reserved {
         Ok(())
     } else {

@@ -18,4 +18,5 @@ pub use life::{LONGEST_OVERLAP, OVERLAP, SecretState, SecretStatus};
 pub(crate) use life::{OF_ACCOUNTS, revoke_in};
 pub(crate) use store::MIGRATION;
 pub use text::SecretText;
+pub(crate) use vault::PEPPER;
 pub use vault::{ROTATION_LIMIT, Vault};

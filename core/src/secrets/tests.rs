@@ -134,7 +134,7 @@ fn a_secret_is_kept_replaced_and_revoked() {
     assert_eq!(vault.get("hf").map(drop).unwrap_err().code(), ErrorCode::DependencyUnavailable);
     assert_eq!(vault.get("none").map(drop).unwrap_err().code(), ErrorCode::NotFound);
     assert_eq!(vault.revoke("none", &caller()).unwrap_err().code(), ErrorCode::NotFound);
-    for name in ["", "A", "a b", "master_key", "pepper", "account-1", &"a".repeat(65)] {
+    for name in ["", "A", "a b", "master_key", "pepper", "api_key", "account-1", &"a".repeat(65)] {
         assert_eq!(vault.put(name, &SecretText::new("x"), &caller()).unwrap_err().code(), ErrorCode::ValidationError);
     }
     vault.put("hf", &SecretText::new("four"), &caller()).unwrap();
@@ -241,16 +241,79 @@ fn a_missing_or_wrong_master_key_shuts_the_vault() {
 }
 
 #[cfg(unix)]
-#[test]
-fn a_key_file_that_others_may_read_is_refused() {
+fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// As Kubernetes mounts a secret (0440) and what it makes of files in a volume (0660), with a group of the process.
+#[cfg(unix)]
+#[test]
+fn key_files_may_be_read_by_groups_of_this_process_and_by_nobody_else() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let master = folder.path().join("keys/master.key");
+    let audit = folder.path().join("audit.key");
+    drop(open(folder.path()));
+    for path in [&master, &audit] {
+        assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+    }
+    for mode in [0o400, 0o440, 0o640, 0o660] {
+        [&master, &audit].map(|path| set_mode(path, mode));
+        let opened = open(folder.path());
+        opened.vault.check().unwrap();
+        opened.audit.check().unwrap();
+    }
+    for mode in [0o444, 0o604, 0o644, 0o601, 0o646] {
+        [&master, &audit].map(|path| set_mode(path, mode));
+        let opened = open(folder.path());
+        for refused in [opened.vault.check().unwrap_err(), opened.audit.check().unwrap_err()] {
+            assert!(refused.detail().contains("is open to everybody"), "{refused}");
+            assert!(refused.user_action().contains("chmod 600"), "{refused:?}");
+        }
+    }
+    // Only root can give a file to a group that it is not in.
+    [&master, &audit].map(|path| set_mode(path, 0o640));
+    if std::os::unix::fs::chown(&master, None, Some(54_321)).is_ok() {
+        let refused = open(folder.path()).vault.check().unwrap_err();
+        assert!(refused.detail().contains("a group that this process is not in"), "{refused}");
+        set_mode(&master, 0o600);
+        open(folder.path()).vault.check().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_that_gets_a_new_key_keeps_its_readers_and_its_place() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, link) = (folder.path().join("kept.key"), folder.path().join("link.key"));
+    let opened = open_with(folder.path(), KeySource::File(kept.clone()));
+    drop(opened);
+    set_mode(&kept, 0o640);
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    let group = std::fs::metadata(&kept).unwrap().gid();
+    let opened = open_with(folder.path(), KeySource::File(link.clone()));
+    opened.vault.rotate("master_key", None, Duration::ZERO, &caller()).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    let after = std::fs::metadata(&kept).unwrap();
+    assert_eq!((after.mode() & 0o777, after.gid()), (0o640, group));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap().lines().count(), 2);
+}
+
+/// Where the file comes from elsewhere, such as a Kubernetes secret, the new key is put there by whoever keeps it.
+#[test]
+fn a_new_key_that_was_put_into_the_file_is_taken_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/master.key");
-    drop(open(folder.path()));
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let refused = open(folder.path()).vault.check().unwrap_err();
-    assert!(refused.detail().contains("others may read it"), "{refused}");
+    let opened = open(folder.path());
+    opened.vault.put("a", &SecretText::new("x"), &caller()).unwrap();
+    super::keyring::add_version(&path).unwrap();
+    opened.vault.rotate("master_key", None, Duration::ZERO, &caller()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2, "no third key");
+    let events = opened.vault.status().unwrap();
+    assert!(events.iter().any(|status| status.id == "master_key:2" && status.state == SecretState::Valid));
+    assert_eq!(opened.vault.get("a").unwrap().expose(), "x");
 }
 
 #[test]
@@ -265,12 +328,28 @@ fn peppers_are_replaced_and_revoked() {
     assert!(!opened.vault.verify_mac(new.0, b"other", &new.1).unwrap());
     opened.vault.revoke("pepper", &caller()).unwrap();
     assert!(!opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
-    assert_eq!(opened.vault.mac(b"key").unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    assert!(!opened.vault.verify_mac(new.0, b"key", &new.1).unwrap());
+    let newest = opened.vault.mac(b"key").unwrap();
+    assert_eq!(newest.0, 3, "a new one came in the same change");
+    opened.vault.revoke("pepper", &caller()).unwrap();
+    assert!(opened.vault.mac(b"key").is_ok(), "as often as anybody asks for it");
+    drop(opened);
+    assert!(!open(folder.path()).vault.verify_mac(newest.0, b"key", &newest.1).unwrap());
+}
+
+/// Earlier versions revoked the pepper and made no new one.
+#[test]
+fn a_folder_whose_peppers_were_all_revoked_gets_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    let old = opened.vault.mac(b"key").unwrap();
+    opened.store.write(|c| Ok(c.execute("UPDATE secret SET revoked_at = 1 WHERE name = 'pepper'", [])?)).unwrap();
     drop(opened);
     let opened = open(folder.path());
-    assert!(opened.vault.status().is_ok(), "the vault opens although every pepper was revoked");
-    opened.vault.rotate("pepper", None, Duration::ZERO, &caller()).unwrap();
-    assert!(opened.vault.mac(b"key").is_ok());
+    assert_eq!(opened.vault.peppers().unwrap(), [2]);
+    assert!(!opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
+    drop(opened);
+    assert_eq!(open(folder.path()).vault.peppers().unwrap(), [2], "and only once");
 }
 
 #[test]

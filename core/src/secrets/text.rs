@@ -1,5 +1,6 @@
 //! Secrets in memory: wiped when dropped, shown nowhere by accident.
 
+use crate::error::{Error, Result};
 use zeroize::Zeroizing;
 
 /// A text that must not be seen: a key, a token. It has no `Display` and no `Serialize`, and its `Debug` says nothing.
@@ -17,6 +18,26 @@ impl SecretText {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The text without the blanks and line breaks at its ends that files and variables leave there.
+    pub(crate) fn trimmed(&self) -> Self {
+        Self::new(self.0.trim())
+    }
+
+    /// A key of the settings, which callers send in an HTTP header: trimmed, and none when nothing is left. `setting` names it.
+    ///
+    /// # Errors
+    /// `validation_error` for a key that no caller could send.
+    pub(crate) fn as_header_key(&self, setting: &str) -> Result<Option<Self>> {
+        let key = self.trimmed();
+        if key.expose().bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Ok(Some(key).filter(|key| !key.expose().is_empty()));
+        }
+        Err(Error::validation(format!(
+            "{setting} has a character that an HTTP header cannot carry: a line break, a control character or a letter beyond ASCII"
+        ))
+        .with_action("Set a key of letters, digits and ASCII signs, such as the output of `openssl rand -hex 32`."))
+    }
 }
 
 impl std::fmt::Debug for SecretText {
@@ -26,7 +47,7 @@ impl std::fmt::Debug for SecretText {
 }
 
 impl<'de> serde::Deserialize<'de> for SecretText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new).map_err(|error| {
             // The parser's own message would quote what it found instead; what is not there has nothing to be quoted.
             let missing = error.to_string().starts_with("missing field");

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub const ROTATION_LIMIT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Name under which peppers are kept.
-pub(super) const PEPPER: &str = "pepper";
+pub(crate) const PEPPER: &str = "pepper";
 
 /// What the vault stands on, and what it holds while it is open.
 pub struct Vault {
@@ -70,7 +70,8 @@ impl Vault {
             peppers.insert(number, hmac::Key::new(hmac::HMAC_SHA256, &value));
         }
         *self.state.write() = Ok(Open { keys: Arc::clone(&keys), peppers });
-        if !rows.iter().any(|row| row.kind == PEPPER) {
+        // Without one nobody could sign in, to make one.
+        if !rows.iter().any(|row| row.kind == PEPPER && row.revoked_at.is_none()) {
             self.add_pepper(NewEvent::internal("pepper_create", PEPPER, Outcome::Success))?;
         }
         self.note_keys(&keys)
@@ -78,12 +79,26 @@ impl Vault {
 
     /// Makes a new pepper for credentials from now on.
     pub(super) fn add_pepper(&self, event: NewEvent) -> Result<()> {
+        self.new_pepper(event, false)
+    }
+
+    /// Revokes every pepper and makes a new one in the same change: what was made with the old ones ends, and whoever has the admin
+    /// key can sign in again.
+    pub(super) fn renew_pepper(&self, event: NewEvent) -> Result<()> {
+        self.new_pepper(event, true)
+    }
+
+    fn new_pepper(&self, event: NewEvent, alone: bool) -> Result<()> {
         let keys = self.keys()?;
         let value = random_key()?;
         let now = self.clock.now();
         let sealing = Arc::clone(&keys);
         let pepper = hmac::Key::new(hmac::HMAC_SHA256, value.as_slice());
         let number = self.audit.record(move |connection| {
+            let mut event = event;
+            if alone {
+                event = event.with("count", store::revoke(connection, PEPPER, now)?);
+            }
             let number = store::named(connection, PEPPER)?.len() as u32 + 1;
             let id = format!("{PEPPER}:{number}");
             let sealed = seal::seal(&sealing, place(&id), value.as_slice())?;
@@ -91,9 +106,20 @@ impl Vault {
             Ok((number, event.with("number", number)))
         })?;
         if let Ok(open) = &mut *self.state.write() {
+            if alone {
+                open.peppers.clear();
+            }
             open.peppers.insert(number, pepper);
         }
         Ok(())
+    }
+
+    /// Numbers of the peppers that are good.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` while the vault is shut.
+    pub(crate) fn peppers(&self) -> Result<Vec<u32>> {
+        self.with(|open| Ok(open.peppers.keys().copied().collect()))
     }
 
     /// Takes note of when each master key was first seen.
@@ -129,13 +155,6 @@ impl Vault {
     /// The master keys.
     pub(super) fn keys(&self) -> Result<Arc<KeyRing>> {
         self.with(|open| Ok(Arc::clone(&open.keys)))
-    }
-
-    /// Forgets the peppers that were revoked.
-    pub(super) fn forget_peppers(&self) {
-        if let Ok(open) = &mut *self.state.write() {
-            open.peppers.clear();
-        }
     }
 
     /// A MAC of a credential under the newest pepper, and the pepper's number.
@@ -208,21 +227,25 @@ impl Vault {
         }
     }
 
-    /// Brings in a new master key, where the keys are in a file of ours, and seals everything under the newest.
+    /// Brings in a new master key, where the keys are in a file that has none yet, and seals everything under the newest.
     pub(super) fn rotate_master(&self, caller: &Caller) -> Result<()> {
         let before = self.keys()?.newest()?;
         self.audit.check()?;
-        if let KeySource::File(path) = &self.source {
-            keyring::add_version(path)?;
+        let mut added = Ok(());
+        if let KeySource::File(path) = &self.source
+            && KeyRing::parse(self.source.read(false)?.expose())?.newest()? <= before
+        {
+            added = keyring::add_version(path);
         }
         self.unlock()?;
         let newest = self.keys()?.newest()?;
         let resealed = self.reseal()?;
-        // A host may have put its newer key in place before this platform was opened: sealing anew was all there was to do.
+        // A newer key may have been put in place before this platform was opened: sealing anew was all there was to do.
         if newest <= before && resealed == 0 {
-            return Err(
-                Error::validation("there is no newer master key").with_action("Put the new key in place first.")
-            );
+            added?;
+            return Err(Error::validation("there is no newer master key").with_action(
+                "Put a new key with a higher version in place beside the old ones, open the platform again where the keys are a setting, then rotate.",
+            ));
         }
         let event = caller.event("master_key_rotate", format!("master_key:{newest}"), Outcome::Success);
         self.audit.append(event.with("resealed", resealed)).map(drop)
@@ -263,5 +286,5 @@ pub(super) fn is_tag(key: &hmac::Key, text: &[u8], mac: &[u8]) -> bool {
 
 fn no_pepper() -> Error {
     Error::new(ErrorCode::DependencyUnavailable, "every pepper was revoked")
-        .with_action("Rotate the pepper, then issue new keys.")
+        .with_action("Open the platform again: it makes a new pepper then.")
 }

@@ -1,11 +1,12 @@
 //! Submissions that are safe to repeat: a caller's own key finds the task that its first submission made.
 //!
 //! Owns the table `submission_key`. What always holds: a key is written in the transaction of its task; one key of one owner
-//! stands for one request; it goes with its task, or a day after.
+//! stands for one request; it goes with its task, or a day after. The answer to a repetition is what came of the request: not that
+//! its task was ended because its caller had gone, nor a failure that may be another time none (`ErrorCode::is_retryable`).
 
 use super::trace::TraceParent;
 use super::types::{GenerateRequest, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
 use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -31,7 +32,8 @@ pub struct SubmitOptions {
     pub trace_parent: Option<TraceParent>,
 }
 
-/// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again.
+/// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again, unless that failed for
+/// a reason that may be gone by then (`task_stale`, `remote_failed`, `storage_full`...): then it makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     /// Whose key it is: keys of different owners have nothing to do with each other.
@@ -93,31 +95,45 @@ impl Submission {
         })
     }
 
-    /// Id of the task that was made under this key before.
+    /// Id of the task that was made under this key before, and that is the answer to a repetition.
     ///
     /// # Errors
     /// `validation_error` when something else was submitted under it.
     pub(super) fn find(&self, connection: &Connection) -> Result<Option<String>> {
-        let mut statement = connection.prepare_cached("SELECT request, task_id FROM submission_key WHERE key = ?")?;
-        let found: Option<(Vec<u8>, String)> =
-            statement.query_row([&self.key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        match found {
-            Some((request, _)) if request != self.request => {
-                Err(Error::validation("another request was submitted under this idempotency key")
-                    .with_action("Take a new key for each new request."))
-            }
-            found => Ok(found.map(|(_, id)| id)),
+        let mut statement = connection.prepare_cached(
+            "SELECT key.request, key.task_id, task.error_code FROM submission_key AS key JOIN task ON task.id = key.task_id
+             WHERE key.key = ?",
+        )?;
+        let row = statement.query_row([&self.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let found: Option<(Vec<u8>, String, Option<String>)> = row.optional()?;
+        let Some((request, id, failed)) = found else { return Ok(None) };
+        if request != self.request {
+            return Err(Error::validation("another request was submitted under this idempotency key")
+                .with_action("Take a new key for each new request."));
         }
+        let may_succeed_now = failed.and_then(|code| ErrorCode::from_name(&code)).is_some_and(ErrorCode::is_retryable);
+        Ok(Some(id).filter(|_| !may_succeed_now))
     }
 
     /// Remembers the task, in the transaction that makes it.
     pub(super) fn keep(&self, connection: &Connection, task: &str, now: Timestamp) -> Result<()> {
         connection.prepare_cached("DELETE FROM submission_key WHERE created_at < ?")?.execute([now.0 - LIFE_MS])?;
         connection
-            .prepare_cached("INSERT INTO submission_key (key, request, task_id, created_at) VALUES (?, ?, ?, ?)")?
+            .prepare_cached("INSERT OR REPLACE INTO submission_key (key, request, task_id, created_at) VALUES (?, ?, ?, ?)")?
             .execute(params![self.key, self.request, task, now.0])?;
         Ok(())
     }
+}
+
+/// Forgets the key of a task that is to be ended because its caller has gone. What ended by itself goes on to be the answer.
+pub(super) fn forget(connection: &Connection, task: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM submission_key
+             WHERE task_id IN (SELECT id FROM task WHERE id = ? AND status IN ('pending', 'processing'))",
+        )?
+        .execute([task])?;
+    Ok(())
 }
 
 /// SHA-256 of parts that cannot run into each other.

@@ -5,7 +5,7 @@ use super::hub::{Hub, TaskEvents};
 use super::queue::{Entry, Queue};
 use super::remote::is_remote;
 use super::residency::{LaneEvent, LaneStatus, Loader, Residency};
-use super::runner;
+use super::{repeat, runner};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{Media, Status, Task, TaskPage, TaskQuery, Timestamp};
@@ -171,6 +171,12 @@ impl Tasks {
             Status::Done | Status::Failed => {}
         }
         Ok(!before.is_terminal())
+    }
+
+    /// Forgets the idempotency key of a task that is to be ended because its caller has gone.
+    pub(crate) fn forget_submission(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.shared.store.write(move |connection| repeat::forget(connection, &id))
     }
 
     /// The task, when it has a result.

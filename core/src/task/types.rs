@@ -77,6 +77,12 @@ impl Timestamp {
         Self(jiff::Timestamp::now().as_millisecond())
     }
 
+    /// Reads a moment of RFC 3339, such as `2026-11-29T09:15:45.123Z`; none when it is not one.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// The moment that is `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

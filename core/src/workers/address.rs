@@ -41,14 +41,16 @@ impl Addresses {
     /// # Errors
     /// `validation_error` for what is neither an address nor a network.
     pub(super) fn new(networks: &[String]) -> Result<Self> {
-        let parse = |text: &String| {
+        // Blank entries are passed over, as lists in variables have them.
+        let given = networks.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let parse = |text: &str| {
             let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             net.map_err(|_| {
                 Error::validation(format!("workers.networks: {text:?} is neither an address nor a network"))
             })
         };
         Ok(Self {
-            networks: networks.iter().map(parse).collect::<Result<_>>()?,
+            networks: given.map(parse).collect::<Result<_>>()?,
             special: SPECIAL.iter().filter_map(|text| text.parse().ok()).collect(),
             global_v6: GLOBAL_V6.parse().ok(),
         })

@@ -57,7 +57,56 @@ fn origins_are_exact() {
     ] {
         assert_eq!(rig.access.allows_origin(origin), allowed, "{origin}");
     }
-    for wrong in ["*", "https://*.example", "https://a.example/", "https://", "studio.example", "null"] {
-        assert!(Origins::new(&[wrong.to_owned()]).is_err(), "{wrong}");
+    for wrong in [
+        "*", "https://*.example", "https://a.example/", "https://", "studio.example", "null", "https://STUDIO.example",
+        "https://a.example, https://b.example", "app://", "app://host/path", "tauri:localhost", "Tauri://localhost",
+        "chrome-extension://*", "://localhost", "https://a.example:port",
+    ] {
+        let error = Origins::new(&[wrong.to_owned()]).map(drop).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ValidationError, "{wrong}");
+        assert!(error.detail().starts_with("frontend_origins: "), "{error}");
     }
+}
+
+#[test]
+fn pages_of_programs_have_origins_with_schemes_of_their_own() {
+    for origin in [
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "https://tauri.localhost",
+        "app://obsidian.md",
+        "app://.",
+        "app://-",
+        "capacitor://localhost",
+        "ionic://localhost",
+        "capacitor-electron://-",
+        "wails://wails",
+        "chrome-extension://gighmmpiobklfepjocnamgkkbiglidom",
+        "moz-extension://0f8c4b8f-44f5-4e5c-8f0e-6c1d4b5a9e77",
+        "safari-web-extension://0F8C4B8F-44F5-4E5C-8F0E-6C1D4B5A9E77",
+        "vscode-webview://1aq0ig6sl7b3s8bvkf8hn6",
+        "ms-appx-web://must.studio",
+        "file://",
+        "http://localhost:5173",
+        "http://[::1]:5173",
+    ] {
+        let origins = Origins::new(&[origin.to_owned()]).unwrap();
+        assert!(origins.allow(Some(origin)), "{origin}");
+        for other in [format!("{origin}x"), format!("x{origin}"), origin.replacen("://", ":///", 1)] {
+            assert!(!origins.allow(Some(&other)), "{other}");
+        }
+    }
+}
+
+#[test]
+fn lists_are_read_as_variables_have_them() {
+    let list = ["", " https://a.example ", "https://b.example:443", "http://c.example:80\r"].map(str::to_owned);
+    let origins = Origins::new(&list).unwrap();
+    for origin in ["https://a.example", "https://b.example", "http://c.example"] {
+        assert!(origins.allow(Some(origin)), "{origin}");
+    }
+    assert!(!origins.allow(Some("")));
+    let proxies = Proxies::new(&["".to_owned(), " 10.0.0.0/8 ".to_owned()]).unwrap();
+    let lines = ["203.0.113.9".to_owned()];
+    assert_eq!(proxies.client("10.0.0.1".parse().ok(), &lines), "203.0.113.9".parse().ok());
 }

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod closed;
+mod cookies;
 mod keys;
+mod peppers;
 mod sessions;
 mod table;
 mod windows;
@@ -40,6 +42,7 @@ fn settings(admin_key: &str) -> AccessSettings {
         admin_key: Some(SecretText::new(admin_key)),
         allowed_origins: vec!["https://studio.example".to_owned()],
         trusted_proxies: vec!["10.0.0.0/8".to_owned(), "fd00::1".to_owned()],
+        ..AccessSettings::default()
     }
 }
 

@@ -257,6 +257,9 @@ pub(crate) enum SecretCommand {
     Revoke {
         /// Its name
         name: String,
+        /// Its name again; needed for the pepper, which ends every API key and session with it
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
     },
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn run(platform: &Platform, command: &SecretCommand, output: Output) 
             platform.rotate_secret(name, value.as_ref(), overlap, &caller())?;
             output.line(&json!({"name": name, "rotated": true}), "replaced")
         }
-        SecretCommand::Revoke { name } => {
-            platform.revoke_secret(name, &caller())?;
+        SecretCommand::Revoke { name, confirm } => {
+            platform.revoke_secret(name, confirm.as_deref(), &caller())?;
             output.line(&json!({"name": name, "revoked": true}), "revoked")
         }
     }

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::http::call::{Call, Reply, whole};
 use crate::http::dispatch::blocking;
 use crate::http::generation::options;
+use crate::http::waiting::Waiter;
 use crate::platform::Platform;
 use crate::task::{GenerateRequest, MediaType, Task};
 use base64::Engine as _;
@@ -13,7 +14,6 @@ use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 /// Most pictures of one request.
 const MOST: u32 = 10;
@@ -93,11 +93,11 @@ pub(in crate::http) fn generate(call: Call) -> BoxFuture<'static, Result<Reply>>
     Box::pin(async move {
         let shared = Arc::clone(&call.shared);
         let _permit = shared.slow.acquire().await.map_err(|_| Error::internal("the face is closing"))?;
-        let (tasks, format) = blocking(&shared, move || submit(&call)).await?;
-        let mut made = Made { platform: shared.platform.clone(), runtime: Handle::current(), running: tasks };
-        let mut data = Vec::with_capacity(made.running.len());
-        for id in made.running.clone() {
-            let task = ended(&made.platform, &id).await?;
+        let (mut waiter, format) = blocking(&shared, move || submit(&call)).await?;
+        let mut data = Vec::with_capacity(waiter.tasks().len());
+        for id in waiter.tasks() {
+            let task = ended(&shared.platform, &id).await?;
+            waiter.has(&id);
             if let Some(error) = task.error {
                 let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal);
                 return Err(Error::new(code, error.detail));
@@ -105,19 +105,18 @@ pub(in crate::http) fn generate(call: Call) -> BoxFuture<'static, Result<Reply>>
             let image = match format {
                 ResponseFormat::Url => Image { b64_json: None, url: Some(format!("/results/{id}")) },
                 ResponseFormat::B64Json => {
-                    let (platform, id) = (made.platform.clone(), id.clone());
+                    let (platform, id) = (shared.platform.clone(), id.clone());
                     let media = blocking(&shared, move || platform.result(&id)).await?;
                     Image { b64_json: Some(BASE64.encode(&media.bytes)), url: None }
                 }
             };
             data.push(image);
-            made.running.retain(|running| *running != id);
         }
         Reply::ok(&Images { created: crate::task::Timestamp::now().0 / 1000, data })
     })
 }
 
-fn submit(call: &Call) -> Result<(Vec<String>, ResponseFormat)> {
+fn submit(call: &Call) -> Result<(Waiter, ResponseFormat)> {
     call.only(&[])?;
     let request: Request = call.json()?;
     let count = request.n.unwrap_or(1);
@@ -133,7 +132,7 @@ fn submit(call: &Call) -> Result<(Vec<String>, ResponseFormat)> {
     if let Some(negative) = request.negative_prompt {
         wanted = wanted.set("negative_prompt", negative);
     }
-    let mut made = Made { platform: platform.clone(), runtime: Handle::current(), running: Vec::new() };
+    let mut waiter = Waiter::new(&call.shared, options(call)?.idempotency.is_some());
     for index in 0..count {
         let one = match request.seed {
             Some(seed) if seed >= 0 => wanted.clone().set("seed", seed.saturating_add(i64::from(index))),
@@ -143,13 +142,17 @@ fn submit(call: &Call) -> Result<(Vec<String>, ResponseFormat)> {
         if let Some(key) = &mut options.idempotency {
             key.owner.push_str(&format!(" image {index} of {count}"));
         }
-        let task = platform.submit_with(&one, &options)?;
-        made.running.push(task.id.clone());
+        let mut task = platform.submit_with(&one, &options)?;
+        // The caller of the same call before had gone, and its task is being ended: this one gets a new one.
+        while !waiter.join(&task.id) {
+            platform.abandon(&task.id)?;
+            task = platform.submit_with(&one, &options)?;
+        }
         if task.media_type != MediaType::Image {
             return Err(Error::validation(format!("{} does not make pictures", task.model)));
         }
     }
-    Ok((std::mem::take(&mut made.running), request.response_format.unwrap_or(ResponseFormat::B64Json)))
+    Ok((waiter, request.response_format.unwrap_or(ResponseFormat::B64Json)))
 }
 
 async fn ended(platform: &Platform, id: &str) -> Result<Task> {
@@ -159,30 +162,4 @@ async fn ended(platform: &Platform, id: &str) -> Result<Task> {
         last = Some(task);
     }
     last.ok_or_else(|| Error::internal("a task ended without a state"))
-}
-
-/// Tasks that nobody will fetch when the request ends before they do: they are cancelled then.
-struct Made {
-    platform: Platform,
-    runtime: Handle,
-    running: Vec<String>,
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        let (platform, running) = (self.platform.clone(), std::mem::take(&mut self.running));
-        if !running.is_empty() {
-            self.runtime.spawn_blocking(move || {
-                for id in running {
-                    if let Err(error) = platform.cancel(&id) {
-                        tracing::debug!(
-                            task = id,
-                            code = error.code().as_str(),
-                            "a task that nobody waits for goes on"
-                        );
-                    }
-                }
-            });
-        }
-    }
 }

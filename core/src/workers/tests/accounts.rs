@@ -256,7 +256,7 @@ fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() 
         (ErrorCode::ValidationError, "Give the account itself new tokens.")
     );
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready, "its tokens are as they were");
-    platform.revoke_secret(&secret, &caller()).unwrap();
+    platform.revoke_secret(&secret, None, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Failed);
     let change = || AccountChange { api_key: Some(SecretText::new("another-key")), ..AccountChange::default() };
     assert_eq!(workers.update(&id, change(), &caller()).unwrap_err().code(), ErrorCode::DependencyUnavailable);

@@ -1,0 +1,38 @@
+//! What ends with a pepper: every API key and session whose keyed hash was made with it.
+
+use super::keys::millis;
+use super::sessions::ADMIN_IDLE;
+use super::{Access, fail_closed, store};
+use crate::audit::{Caller, Outcome};
+use crate::error::Result;
+
+impl Access {
+    /// How many API keys and sessions can be used now.
+    ///
+    /// # Errors
+    /// `dependency_unavailable`.
+    pub(crate) fn usable(&self) -> Result<(usize, usize)> {
+        let now = self.clock.now().0;
+        let idle_since = now.saturating_sub(millis(ADMIN_IDLE));
+        self.store.read(|connection| store::count_usable(connection, now, idle_since)).map_err(fail_closed)
+    }
+
+    /// Writes down that the API keys and sessions have ended whose pepper is gone: nobody can use them, and lists are to say so.
+    ///
+    /// # Errors
+    /// `dependency_unavailable`.
+    pub(crate) fn end_of_revoked_peppers(&self, caller: &Caller) -> Result<()> {
+        let peppers = self.vault.peppers()?;
+        let peppers = serde_json::Value::from(peppers).to_string();
+        if !self.store.read(|connection| store::any_of_other_peppers(connection, &peppers)).map_err(fail_closed)? {
+            return Ok(());
+        }
+        let now = self.clock.now().0;
+        let event = caller.event("credentials_revoke", "pepper", Outcome::Success);
+        let work = move |connection: &rusqlite::Connection| {
+            let (keys, sessions) = store::end_of_other_peppers(connection, &peppers, now)?;
+            Ok(((), event.with("api_keys", keys).with("sessions", sessions)))
+        };
+        self.audit.record(work).map_err(fail_closed)
+    }
+}

@@ -1,0 +1,112 @@
+//! Calls that wait for tasks: a task that was made for the answer of one call is ended when nobody waits for it any more.
+//!
+//! What always holds: a task that another call waits for goes on. One that was asked for under an idempotency key goes on for a
+//! while after its caller has gone, for the same call may come again, and gets it then; after that it is ended, and its key
+//! forgotten. A server that stops ends no such task: it goes on at the next start.
+
+use super::face::Shared;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How many calls wait for each task.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<HashMap<String, Standing>>);
+
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    calls: usize,
+    /// How often everybody had left; tells a call that left from those after it.
+    left: u64,
+    ending: bool,
+}
+
+/// A call that waits for tasks. What it has not got when it is dropped, it no longer waits for.
+pub(super) struct Waiter {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    patience: Option<Duration>,
+    tasks: Vec<String>,
+}
+
+impl Waiter {
+    /// `keyed` says that the call has an idempotency key. To be made where a runtime is at hand.
+    pub(super) fn new(shared: &Arc<Shared>, keyed: bool) -> Self {
+        let patience = keyed.then_some(shared.settings.retry_window);
+        Self { shared: Arc::clone(shared), runtime: Handle::current(), patience, tasks: Vec::new() }
+    }
+
+    /// Waits for a task too. False when it is being ended, because others have left: it is not to be waited for.
+    pub(super) fn join(&mut self, id: &str) -> bool {
+        let mut waiting = self.shared.waiting.0.lock();
+        let standing = waiting.entry(id.to_owned()).or_default();
+        if standing.ending {
+            return false;
+        }
+        standing.calls += 1;
+        self.tasks.push(id.to_owned());
+        true
+    }
+
+    /// The tasks that this call waits for, in the order in which it joined them.
+    pub(super) fn tasks(&self) -> Vec<String> {
+        self.tasks.clone()
+    }
+
+    /// The call has what it wanted of a task, which has ended.
+    pub(super) fn has(&mut self, id: &str) {
+        if let Some(at) = self.tasks.iter().position(|task| task == id) {
+            self.tasks.remove(at);
+            let mut waiting = self.shared.waiting.0.lock();
+            if let Some(standing) = waiting.get_mut(id) {
+                standing.calls = standing.calls.saturating_sub(1);
+                if standing.calls == 0 {
+                    waiting.remove(id);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        for id in std::mem::take(&mut self.tasks) {
+            let left = {
+                let mut waiting = self.shared.waiting.0.lock();
+                let Some(standing) = waiting.get_mut(&id) else { continue };
+                standing.calls = standing.calls.saturating_sub(1);
+                if standing.calls > 0 {
+                    continue;
+                }
+                standing.left += 1;
+                standing.left
+            };
+            let (shared, patience) = (Arc::clone(&self.shared), self.patience);
+            self.runtime.spawn(async move {
+                if let Some(patience) = patience {
+                    tokio::time::sleep(patience).await;
+                }
+                let _ = tokio::task::spawn_blocking(move || shared.end_if_left(&id, left)).await;
+            });
+        }
+    }
+}
+
+impl Shared {
+    /// Ends a task unless somebody has come to wait for it since.
+    fn end_if_left(&self, id: &str, left: u64) {
+        {
+            let mut waiting = self.waiting.0.lock();
+            match waiting.get_mut(id) {
+                Some(standing) if standing.calls == 0 && standing.left == left => standing.ending = true,
+                _ => return,
+            }
+        }
+        if let Err(error) = self.platform.abandon(id) {
+            tracing::debug!(task = id, code = error.code().as_str(), "a task that nobody waits for goes on");
+        }
+        self.waiting.0.lock().remove(id);
+    }
+}
