@@ -36,6 +36,8 @@ export interface IssuedKey {
 /** A new session. `token`, the value of its cookie, is shown this once; neither inspecting nor writing JSON shows it. */
 export interface OpenedSession {
   id: string;
+  /** Name of the cookie: `gg_session` or `gg_admin_session`, where no other platform's session is in it. */
+  cookie: string;
   readonly token: string;
   /** Null for an admin session, which ends when it is idle. */
   expires_at: string | null;

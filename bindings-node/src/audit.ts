@@ -31,8 +31,8 @@ export interface AuditEvent {
   v: number;
   /** Number of the event, from 0, without gaps. */
   seq: number;
-  /** Milliseconds since 1970, UTC. */
-  ts: number;
+  /** When: RFC 3339 in UTC. */
+  timestamp: string;
   actor: string;
   source: string;
   action: string;
@@ -42,6 +42,8 @@ export interface AuditEvent {
   details: Record<string, string>;
   /** Leaf hash of the event before. */
   prev: string;
+  /** How many events the newest checkpoint was over when this one was written; null in version 1 of the form. */
+  signed: number | null;
 }
 
 /** Which events to list; the newest when nothing is said. */
@@ -53,9 +55,10 @@ export interface AuditQuery {
   actor?: string | undefined;
   action?: string | undefined;
   outcome?: Outcome | undefined;
-  /** Milliseconds since 1970, as in the events. */
-  since?: number | undefined;
-  until?: number | undefined;
+  /** Only from this moment on: as events say it, or milliseconds since 1970. */
+  since?: string | number | undefined;
+  /** Only before this moment. */
+  until?: string | number | undefined;
 }
 
 /** A page of events, newest first. */
@@ -72,6 +75,9 @@ export interface AuditVerdict {
   min_index: number;
   size: number;
   root: string;
+  /** Stored checkpoints that were checked: every one. */
+  checkpoints: number;
+  /** Checkpoints of the anchor file that were compared. */
   anchors: number;
   fault: { seq: number; damage: string; detail: string } | null;
 }

@@ -111,11 +111,14 @@ const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
 const HTTP_SETTINGS: Fields<HttpSettings> = {
   sessionCookieSecure: ["session_cookie_secure", "flag"],
   sessionCookieSameSite: ["session_cookie_same_site", "text"],
+  sessionCookiePath: ["session_cookie_path", "text"],
+  sessionCookieSuffix: ["session_cookie_suffix", "text"],
   scrapeToken: ["scrape_token", "text"],
   maxBodyBytes: ["max_body_bytes", "count"],
   maxConnections: ["max_connections", "count"],
   headerTimeoutMs: ["header_timeout", "milliseconds"],
   bodyTimeoutMs: ["body_timeout", "milliseconds"],
+  retryWindowMs: ["retry_window", "milliseconds"],
   eventKeepAliveMs: ["event_keep_alive", "milliseconds"],
 };
 

@@ -27,6 +27,12 @@ export interface ProviderToken {
 
 const ENVIRONMENTS: readonly unknown[] = ["dev", "stage", "prod"];
 
+/** How to revoke a secret. */
+export interface RevokeSecretOptions extends CallerOptions {
+  /** The secret's name again; needed for `pepper`. */
+  confirm?: string | undefined;
+}
+
 /** How to rotate a secret. */
 export interface RotateSecretOptions extends CallerOptions {
   /** The new value, for a secret that comes from outside. */
@@ -76,9 +82,13 @@ export class Secrets {
     await invoke(this.#calls, "secrets.rotate", { name: textArgument("the secret's name", name), ...given });
   }
 
-  /** Ends a secret. */
-  async revoke(name: string, options?: CallerOptions): Promise<void> {
-    const { caller } = optionsOf(options);
-    await invoke(this.#calls, "secrets.revoke", { name: textArgument("the secret's name", name), caller });
+  /**
+   * Ends a secret. Revoking `pepper` ends every API key and session, and takes its name again as `confirm`; a new pepper is made in
+   * the same change, so that whoever has the admin key can sign in.
+   */
+  async revoke(name: string, options?: RevokeSecretOptions): Promise<void> {
+    const { confirm, caller } = optionsOf(options);
+    const given = { name: textArgument("the secret's name", name), confirm: optionalText("confirm", confirm), caller };
+    await invoke(this.#calls, "secrets.revoke", given);
   }
 }

@@ -106,6 +106,10 @@ export interface HttpSettings {
   sessionCookieSecure?: boolean | undefined;
   /** Which requests from other sites carry session cookies; `strict` when absent. */
   sessionCookieSameSite?: "strict" | "lax" | "none" | undefined;
+  /** Path of session cookies; `/` when absent. Behind a proxy, the path that the platform is served under. */
+  sessionCookiePath?: string | undefined;
+  /** Added to the names of session cookies after an underscore. */
+  sessionCookieSuffix?: string | undefined;
   /** Opens `GET /metrics` to whoever sends it as a bearer token. */
   scrapeToken?: string | undefined;
   /** Bytes of a request's body; 32 MiB when absent. */
@@ -116,6 +120,8 @@ export interface HttpSettings {
   headerTimeoutMs?: number | undefined;
   /** How long a request's body may take, and a client may take nothing of an answer. */
   bodyTimeoutMs?: number | undefined;
+  /** How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone. */
+  retryWindowMs?: number | undefined;
   /** How often an idle event stream says that it lives. */
   eventKeepAliveMs?: number | undefined;
 }

@@ -67,12 +67,14 @@ struct IssuedKey {
 /// A new session. Its token is shown this once.
 struct IssuedSession {
   std::string id;                  ///< Stable id.
-  SecretText token;                ///< Value of the cookie: `gg_session`, or `gg_admin_session` for an admin session.
+  std::string cookie;              ///< Name of the cookie: `gg_session` or `gg_admin_session`, where no other platform's is in it.
+  SecretText token;                ///< Value of the cookie.
   std::optional<Time> expires_at;  ///< When it ends by itself; none for an admin session, which ends when it is idle.
 
   /// Reads the answer of `auth.open_session`.
   [[nodiscard]] static IssuedSession from_json(const Json &json) {
-    return {json["id"].get<std::string>(), json["token"].get<SecretText>(), json["expires_at"].get<std::optional<Time>>()};
+    return {json["id"].get<std::string>(), json["cookie"].get<std::string>(), json["token"].get<SecretText>(),
+            json["expires_at"].get<std::optional<Time>>()};
   }
 };
 

@@ -45,7 +45,7 @@ struct NewAuditEvent {
 struct AuditEvent {
   std::uint32_t v = 0;                         ///< Version of the form that is hashed.
   std::uint64_t seq = 0;                       ///< Number of the event, from 0, without gaps.
-  Time ts;                                     ///< When.
+  std::string timestamp;                       ///< When: RFC 3339 in UTC; see `time`.
   std::string actor;                           ///< Who.
   std::string source;                          ///< From where.
   std::string action;                          ///< What was done.
@@ -54,12 +54,16 @@ struct AuditEvent {
   std::string correlation_id;                  ///< What ties it to a request.
   std::map<std::string, std::string> details;  ///< More about it.
   std::string prev;                            ///< Leaf hash of the event before, in hexadecimal; zeros for the first.
+  std::optional<std::uint64_t> signed_size;    ///< `signed`: events under the newest checkpoint then; none in version 1.
+
+  /// When.
+  [[nodiscard]] Time time() const { return detail::time_from(timestamp); }
 
   /// Reads an event out of an answer.
   [[nodiscard]] static AuditEvent from_json(const Json &json) {
     return {json["v"].get<std::uint32_t>(),
             json["seq"].get<std::uint64_t>(),
-            Time(std::chrono::milliseconds(json["ts"].get<std::int64_t>())),
+            json["timestamp"].get<std::string>(),
             json["actor"].get<std::string>(),
             json["source"].get<std::string>(),
             json["action"].get<std::string>(),
@@ -67,7 +71,8 @@ struct AuditEvent {
             json["outcome"].get<Outcome>(),
             json["correlation_id"].get<std::string>(),
             json["details"].get<std::map<std::string, std::string>>(),
-            json["prev"].get<std::string>()};
+            json["prev"].get<std::string>(),
+            json["signed"].get<std::optional<std::uint64_t>>()};
   }
 };
 
@@ -108,7 +113,7 @@ enum class Damage {
   broken_chain,   ///< An event does not follow the one before it.
   time_reversed,  ///< An event is older than the one before it.
   tree,           ///< The stored tree is not that of the events.
-  checkpoint,     ///< A checkpoint is not one of these events, or was not signed with the key of this log.
+  checkpoint,     ///< A checkpoint is gone, was changed, is not one of these events, or not signed with a key of this log.
   truncated,      ///< Events at the end are gone.
   rewritten,      ///< The log is not the one that was anchored.
   storage,        ///< The database's own check fails: lists of events may lack some.
@@ -135,13 +140,14 @@ struct Fault {
 
 /// What verifying the whole log found.
 struct Verdict {
-  bool ok = false;              ///< Whether all of it is as it was written.
-  std::string origin;           ///< Name of the log.
-  std::uint64_t min_index = 0;  ///< Number of the first event that is still kept.
-  std::uint64_t size = 0;       ///< How many events were ever written.
-  std::string root;             ///< Root hash of the tree over them.
-  std::uint64_t anchors = 0;    ///< How many checkpoints of the anchor file were compared.
-  std::optional<Fault> fault;   ///< What is wrong, where something is.
+  bool ok = false;                ///< Whether all of it is as it was written.
+  std::string origin;             ///< Name of the log.
+  std::uint64_t min_index = 0;    ///< Number of the first event that is still kept.
+  std::uint64_t size = 0;         ///< How many events were ever written.
+  std::string root;               ///< Root hash of the tree over them.
+  std::uint64_t checkpoints = 0;  ///< How many stored checkpoints were checked: every one.
+  std::uint64_t anchors = 0;      ///< How many checkpoints of the anchor file were compared.
+  std::optional<Fault> fault;     ///< What is wrong, where something is.
 
   /// Reads the answer of `audit.verify`.
   [[nodiscard]] static Verdict from_json(const Json &json) {
@@ -150,6 +156,7 @@ struct Verdict {
             json["min_index"].get<std::uint64_t>(),
             json["size"].get<std::uint64_t>(),
             json["root"].get<std::string>(),
+            json["checkpoints"].get<std::uint64_t>(),
             json["anchors"].get<std::uint64_t>(),
             json["fault"].get<std::optional<Fault>>()};
   }

@@ -86,9 +86,15 @@ class Secrets : private detail::Service {
               std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.rotate", detail::Fields().set("name", name).set("value", value).set("overlap", overlap).set("caller", caller));
   }
-  /// Ends a secret at once, every version of it. Throws `not_found`; `validation_error` for the master key, which is rotated.
+  /// Ends a secret at once, every version of it. Throws `not_found`; `validation_error` for the master key, which is rotated, and for
+  /// the pepper, which takes its name twice.
   void revoke(std::string_view name, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("caller", caller));
+  }
+  /// The same, confirmed by the same name again: revoking `pepper` ends every API key and session at once. A new pepper is made in the
+  /// same change, so that whoever has the admin key can sign in.
+  void revoke(std::string_view name, std::string_view confirm, const MaybeCaller &caller = std::nullopt) const {
+    ask("secrets.revoke", detail::Fields().set("name", name).set("confirm", confirm).set("caller", caller));
   }
 };
 

@@ -21,6 +21,10 @@ class HttpSettings {
   HttpSettings &session_cookie_secure(bool secure) { return set("session_cookie_secure", secure); }
   /// Which requests from other sites carry session cookies: `strict` (when not set), `lax` or `none`.
   HttpSettings &session_cookie_same_site(std::string_view which) { return set("session_cookie_same_site", which); }
+  /// Path of session cookies; `/` when not set. Behind a proxy, the path that the platform is served under.
+  HttpSettings &session_cookie_path(std::string_view path) { return set("session_cookie_path", path); }
+  /// Added to the names of session cookies after an underscore; nothing when not set.
+  HttpSettings &session_cookie_suffix(std::string_view suffix) { return set("session_cookie_suffix", suffix); }
   /// Opens `GET /metrics` to whoever sends it as a bearer token.
   HttpSettings &scrape_token(const SecretText &token) { return set("scrape_token", token); }
   /// Bytes of a request's body.
@@ -31,6 +35,8 @@ class HttpSettings {
   HttpSettings &header_timeout(Seconds time) { return set("header_timeout", time.count()); }
   /// How long a request's body may take, and a client may take nothing of an answer.
   HttpSettings &body_timeout(Seconds time) { return set("body_timeout", time.count()); }
+  /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone.
+  HttpSettings &retry_window(Seconds time) { return set("retry_window", time.count()); }
   /// How often an idle event stream says that it lives.
   HttpSettings &event_keep_alive(Seconds time) { return set("event_keep_alive", time.count()); }
   /// Any setting of the HTTP face; durations are seconds.
@@ -133,7 +139,7 @@ class Settings {
   Settings &audit_anchor_file(std::string_view file) { return set("audit_anchor_file", file); }
   /// The key that opens admin sessions, at least 16 characters.
   Settings &admin_key(const SecretText &key) { return set("admin_key", key); }
-  /// Browser origins that may call from another site, exactly as browsers send them.
+  /// Origins of pages that may call from another site, exactly as browsers and web views send them.
   Settings &frontend_origins(const std::vector<std::string> &origins) {
     return set("frontend_origins", detail::json_of(origins));
   }

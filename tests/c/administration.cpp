@@ -194,7 +194,7 @@ static void audit(const must::Platform &platform, const std::string &folder) {
   CHECK(event.seq > 0 && event.v >= 1 && event.details == restart.details && event.prev.size() == 64 &&
         !event.correlation_id.empty());
   CHECK(event.actor == "ops" && event.source == "cli" && event.target == "lane" && event.outcome == must::Outcome::success);
-  const auto age = std::chrono::system_clock::now() - event.ts;
+  const auto age = std::chrono::system_clock::now() - event.time();
   CHECK(age > -1min && age < 30min);
   restart.outcome = must::Outcome::denied;
   restart.correlation_id = "c-1";
@@ -211,7 +211,7 @@ static void audit(const must::Platform &platform, const std::string &folder) {
   must::AuditQuery then;
   then.action = "restart";
   then.outcome = must::Outcome::success;
-  then.since = event.ts;
+  then.since = event.time();
   CHECK(audit.list(then).logs.back().details == event.details);
   then.until = must::Time(1ms);
   const auto none = audit.list(then);

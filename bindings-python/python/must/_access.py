@@ -51,8 +51,10 @@ class IssuedSession:
 
     id: str
     """Stable id."""
+    cookie: str
+    """Name of the cookie: `gg_session` or `gg_admin_session`, where no other platform's session is in it."""
     token: str = field(repr=False)
-    """Value of the cookie: `gg_session`, or `gg_admin_session` for an admin session."""
+    """Value of the cookie."""
     expires_at: datetime | None
     """When it ends by itself; none for an admin session, which ends when it is idle."""
 

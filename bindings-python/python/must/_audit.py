@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -24,8 +24,8 @@ class AuditEvent:
     """Version of the form that is hashed."""
     seq: int
     """Number of the event, from 0, without gaps."""
-    ts: int
-    """When, in milliseconds since 1970, UTC; see `time`."""
+    timestamp: str
+    """When: RFC 3339 in UTC; see `time`."""
     actor: str
     """Who."""
     source: str
@@ -42,11 +42,13 @@ class AuditEvent:
     """More about it."""
     prev: str
     """Leaf hash of the event before, in hexadecimal; zeros for the first."""
+    signed: int | None
+    """How many events the newest checkpoint was over when this one was written; none in version 1 of the form."""
 
     @property
     def time(self) -> datetime:
         """When, in UTC."""
-        return datetime.fromtimestamp(self.ts / 1000, UTC)
+        return datetime.fromisoformat(self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Verdict:
     """How many events were ever written."""
     root: str
     """Root hash of the tree over them."""
+    checkpoints: int
+    """How many stored checkpoints were checked: every one."""
     anchors: int
     """How many checkpoints of the anchor file were compared."""
     fault: Fault | None
@@ -175,7 +179,7 @@ def _text_or_none(raw: str | None) -> str | None:
     return raw
 
 
-def _milliseconds(time: datetime | int | None) -> int | None:
+def _moment(time: datetime | int | str | None) -> int | str | None:
     return round(time.timestamp() * 1000) if isinstance(time, datetime) else time
 
 
@@ -210,13 +214,13 @@ class AuditCalls:
         actor: str | None = None,
         action: str | None = None,
         outcome: Outcome | None = None,
-        since: datetime | int | None = None,
-        until: datetime | int | None = None,
+        since: datetime | int | str | None = None,
+        until: datetime | int | str | None = None,
         caller: Caller | None = None,
     ) -> Request[AuditPage]:
-        """Some events, newest first. Times as numbers are milliseconds since 1970. Reading the log is itself logged."""
+        """Some events, newest first. Times are as events say them, or milliseconds since 1970. Reading the log is itself logged."""
         arguments = {"before": before, "limit": limit, "actor": actor, "action": action, "outcome": outcome}
-        more = {"since": _milliseconds(since), "until": _milliseconds(until), "caller": given(caller)}
+        more = {"since": _moment(since), "until": _moment(until), "caller": given(caller)}
         return Request("audit.list", AuditPage.from_native, arguments | more)
 
     @call

@@ -93,6 +93,10 @@ class HttpSettings(TypedDict, total=False):
     """Whether session cookies are for HTTPS only, which they are when left out."""
     session_cookie_same_site: Literal["strict", "lax", "none"]
     """Which requests from other sites carry session cookies; `strict` when left out."""
+    session_cookie_path: str
+    """Path of session cookies; `/` when left out. Behind a proxy, the path that the platform is served under."""
+    session_cookie_suffix: str
+    """Added to the names of session cookies after an underscore."""
     scrape_token: str
     """Opens `GET /metrics` to whoever sends it as a bearer token."""
     max_body_bytes: int
@@ -103,6 +107,8 @@ class HttpSettings(TypedDict, total=False):
     """How long a request's headers may take to arrive."""
     body_timeout: float
     """How long a request's body may take, and a client may take nothing of an answer."""
+    retry_window: float
+    """How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone."""
     event_keep_alive: float
     """How often an idle event stream says that it lives."""
 

@@ -11,7 +11,7 @@ impl Access {
     ///
     /// # Errors
     /// `dependency_unavailable`.
-    pub(crate) fn usable(&self) -> Result<(usize, usize)> {
+    pub(crate) fn usable(&self) -> Result<(u32, u32)> {
         let now = self.clock.now().0;
         let idle_since = now.saturating_sub(millis(ADMIN_IDLE));
         self.store.read(|connection| store::count_usable(connection, now, idle_since)).map_err(fail_closed)

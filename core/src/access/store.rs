@@ -92,7 +92,7 @@ pub(super) fn revoke_key(connection: &Connection, id: &str, now: i64) -> Result<
 }
 
 /// How many API keys and sessions can be used; admin sessions, if they were used after `idle_since`.
-pub(super) fn count_usable(connection: &Connection, now: i64, idle_since: i64) -> Result<(usize, usize)> {
+pub(super) fn count_usable(connection: &Connection, now: i64, idle_since: i64) -> Result<(u32, u32)> {
     let keys = connection
         .prepare_cached("SELECT count(*) FROM access_key WHERE revoked_at IS NULL AND expires_at > ?")?
         .query_row([now], |row| row.get(0))?;

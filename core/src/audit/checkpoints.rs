@@ -4,7 +4,7 @@
 //! is missed, and the anchors outside the database miss those of the time before events said so. The first fault is kept and told
 //! only when the events themselves are whole: what they are is worth more than what was said of them.
 
-use super::log::Signing;
+use super::signing::Signing;
 use super::note::{SignedCheckpoint, Signer, Verifier};
 use super::store;
 use super::tree::Hash;

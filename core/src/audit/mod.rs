@@ -14,6 +14,7 @@ mod log;
 pub mod note;
 mod prune;
 mod query;
+mod signing;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ pub(crate) use event::hex;
 pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};
 pub use export::Exported;
 pub use log::Audit;
-pub(crate) use log::{InTransaction, Signing};
+pub(crate) use log::InTransaction;
+pub(crate) use signing::Signing;
 pub use prune::{Pruned, RETENTION};
 pub use query::{AuditPage, AuditQuery, ConsistencyProof, InclusionProof};
 pub(crate) use store::{MIGRATION, OVERLAP_MIGRATION};

@@ -1,9 +1,11 @@
 //! The audit log as it grows, and against whoever damages it.
 
+mod checkpoints;
 mod formats;
 mod tampering;
+mod version_1;
 
-use super::log::Signing;
+use super::signing::Signing;
 use super::note::{SignedCheckpoint, Verifier};
 use super::tree::{self, Hash, Nodes};
 use super::*;
@@ -121,6 +123,7 @@ fn a_log_of_any_size_is_whole() {
         let verdict = opened.audit.verify().unwrap();
         assert!(verdict.ok, "{verdict:?}");
         assert_eq!((verdict.size, verdict.min_index), (size, 0));
+        assert_eq!(verdict.checkpoints, if size == 1 { 1 } else { 2 });
         assert!(verdict.anchors > 0);
     }
 }
@@ -254,8 +257,15 @@ fn without_its_key_or_its_anchors_nothing_is_appended() {
     let folder = log_of(5);
     std::fs::rename(folder.path().join("audit.key"), folder.path().join("away")).unwrap();
     let opened = open(folder.path());
-    assert_eq!(opened.audit.append(event(1)).unwrap_err().code(), ErrorCode::DependencyUnavailable);
+    let refused = opened.audit.append(event(1)).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::DependencyUnavailable);
+    assert!(refused.user_action().contains("audit recover"), "{refused:?}");
     assert!(!folder.path().join("audit.key").exists(), "a key of an old log is never made anew");
+    let recovered = opened.audit.recover(&caller(), "the key is lost").unwrap();
+    assert!(recovered.details.contains_key("old_verifier") && recovered.details.contains_key("verifier"));
+    opened.audit.append(event(1)).unwrap();
+    let verdict = opened.audit.verify().unwrap();
+    assert!(verdict.ok, "also what the lost key signed, whose verifier the log names: {verdict:?}");
     drop(opened);
 
     let folder = tempfile::tempdir().unwrap();

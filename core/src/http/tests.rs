@@ -1,4 +1,8 @@
 //! The face in process: every route by its gate, the shape of failures, and the document against the committed one.
+
+mod keys;
+mod retries;
+
 use super::{Answer, Face};
 use crate::catalog::Catalog;
 use crate::secrets::SecretText;
@@ -18,12 +22,17 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    rig_with(|_| ())
+}
+
+fn rig_with(change: impl FnOnce(&mut Settings)) -> Rig {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
     settings.api_key = Some(SecretText::new(API_KEY));
     settings.admin_key = Some(SecretText::new(ADMIN_KEY));
     settings.frontend_origins = vec!["https://studio.example".to_owned()];
+    change(&mut settings);
     let platform = Platform::open(settings).unwrap();
     Rig { face: platform.face().unwrap(), platform, _folder: folder }
 }

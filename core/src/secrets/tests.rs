@@ -259,13 +259,13 @@ fn key_files_may_be_read_by_groups_of_this_process_and_by_nobody_else() {
         assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o600);
     }
     for mode in [0o400, 0o440, 0o640, 0o660] {
-        [&master, &audit].map(|path| set_mode(path, mode));
+        [&master, &audit].into_iter().for_each(|path| set_mode(path, mode));
         let opened = open(folder.path());
         opened.vault.check().unwrap();
         opened.audit.check().unwrap();
     }
     for mode in [0o444, 0o604, 0o644, 0o601, 0o646] {
-        [&master, &audit].map(|path| set_mode(path, mode));
+        [&master, &audit].into_iter().for_each(|path| set_mode(path, mode));
         let opened = open(folder.path());
         for refused in [opened.vault.check().unwrap_err(), opened.audit.check().unwrap_err()] {
             assert!(refused.detail().contains("is open to everybody"), "{refused}");
@@ -273,7 +273,7 @@ fn key_files_may_be_read_by_groups_of_this_process_and_by_nobody_else() {
         }
     }
     // Only root can give a file to a group that it is not in.
-    [&master, &audit].map(|path| set_mode(path, 0o640));
+    [&master, &audit].into_iter().for_each(|path| set_mode(path, 0o640));
     if std::os::unix::fs::chown(&master, None, Some(54_321)).is_ok() {
         let refused = open(folder.path()).vault.check().unwrap_err();
         assert!(refused.detail().contains("a group that this process is not in"), "{refused}");

@@ -73,9 +73,14 @@ pub fn run(options: &Options, mut watch: impl FnMut(&Step)) -> Result<Report> {
             .with_action("Give one such as http://127.0.0.1:8000.")
     })?;
     let base = url.as_str().trim_end_matches('/').to_owned();
+    let mut options = options.clone();
+    for (name, key) in [("the API key", &mut options.api_key), ("the admin key", &mut options.admin_key)] {
+        if let Some(given) = key.take() {
+            *key = given.as_header_key(name)?;
+        }
+    }
     let (steps, hear) = mpsc::channel();
     let (ended, end) = mpsc::channel();
-    let options = options.clone();
     let shown = base.clone();
     let started_at = Timestamp::now();
     let running = thread::spawn("must-smoke", move || {

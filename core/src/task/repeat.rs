@@ -145,3 +145,99 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     }
     context.finish().as_ref().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::task::store as tasks;
+    use crate::{Platform, Settings, Status, TaskQuery};
+    use std::time::Duration;
+
+    fn options() -> SubmitOptions {
+        SubmitOptions::default().idempotency("somebody", "once")
+    }
+
+    fn request() -> GenerateRequest {
+        GenerateRequest::new("tiny-image", "a circle").set("seed", 3)
+    }
+
+    /// A platform in which nothing runs.
+    fn open(folder: &std::path::Path) -> Platform {
+        let mut settings = Settings::new(folder);
+        settings.paused = true;
+        Platform::open(settings).unwrap()
+    }
+
+    fn close(platform: &Platform) {
+        platform.close(Duration::from_secs(10)).unwrap();
+    }
+
+    /// Ends a task as its run would have, while the platform is closed.
+    fn end(folder: &std::path::Path, id: &str, code: ErrorCode) {
+        let store = Store::open(folder, crate::platform::MIGRATIONS, None).unwrap();
+        let id = id.to_owned();
+        assert!(store.write(move |connection| tasks::fail(connection, &id, None, code, "as it happens")).unwrap());
+        store.close();
+    }
+
+    #[test]
+    fn a_failure_that_may_be_gone_by_now_is_not_the_answer_to_a_repetition() {
+        for &code in ErrorCode::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let platform = open(folder.path());
+            let first = platform.submit_with(&request(), &options()).unwrap();
+            close(&platform);
+            end(folder.path(), &first.id, code);
+            let platform = open(folder.path());
+            let again = platform.submit_with(&request(), &options()).unwrap();
+            assert_eq!(again.id != first.id, code.is_retryable(), "{code}");
+            let third = platform.submit_with(&request(), &options()).unwrap();
+            assert_eq!(third.id, again.id, "the key is that of the newest");
+            let other = platform.submit_with(&request().set("seed", 4), &options()).unwrap_err();
+            assert_eq!(other.code(), ErrorCode::ValidationError, "and of one request alone");
+            close(&platform);
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_abandoned_is_not_the_answer_and_one_that_was_cancelled_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = open(folder.path());
+        let first = platform.submit_with(&request(), &options()).unwrap();
+        assert!(platform.abandon(&first.id).unwrap());
+        assert_eq!(platform.status(&first.id).unwrap().error.unwrap().code, "cancelled");
+        let second = platform.submit_with(&request(), &options()).unwrap();
+        assert_ne!(second.id, first.id);
+        assert!(platform.cancel(&second.id).unwrap());
+        assert_eq!(platform.submit_with(&request(), &options()).unwrap().id, second.id);
+        assert!(!platform.abandon(&second.id).unwrap(), "what has ended is not abandoned any more");
+        assert_eq!(platform.submit_with(&request(), &options()).unwrap().id, second.id);
+        assert_eq!(platform.abandon("nobody").unwrap_err().code(), ErrorCode::TaskNotFound);
+        close(&platform);
+    }
+
+    /// The limit was over while the platform was closed: that is nothing that the caller did.
+    #[test]
+    fn a_task_that_became_stale_while_the_platform_was_closed_is_made_anew_for_its_retry() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = open(folder.path());
+        let first = platform.submit_with(&request(), &options()).unwrap();
+        close(&platform);
+        let store = Store::open(folder.path(), crate::platform::MIGRATIONS, None).unwrap();
+        let id = first.id.clone();
+        store
+            .write(move |connection| {
+                tasks::claim(connection, &id, 0)?;
+                Ok(connection.execute("UPDATE task SET started_at = 1", [])?)
+            })
+            .unwrap();
+        store.close();
+        let platform = open(folder.path());
+        assert_eq!(platform.status(&first.id).unwrap().error.unwrap().code, "task_stale");
+        let second = platform.submit_with(&request(), &options()).unwrap();
+        assert_eq!((second.id == first.id, second.status), (false, Status::Pending));
+        assert_eq!(platform.tasks(&TaskQuery::default()).unwrap().total, 2);
+        close(&platform);
+    }
+}

@@ -33,7 +33,7 @@ impl Workers {
         }
         let address = self.address(new.address.as_deref(), &workspace)?;
         let tokens = Tokens { token_id: new.token_id, token_secret: new.token_secret, api_key: new.api_key };
-        check_tokens(&tokens)?;
+        let tokens = checked(&tokens)?;
         let now = shared.clock.now();
         let id = uuid::Uuid::now_v7().to_string();
         let sealed = shared.vault.seal_stored(&secret_name(&id), &tokens.to_text())?;
@@ -114,7 +114,7 @@ impl Workers {
                         .with_action("Give the account new tokens."));
                 }
             };
-            check_tokens(&tokens)?;
+            let tokens = checked(&tokens)?;
             Some(shared.vault.seal_stored(&secret_name(&account.id), &tokens.to_text())?)
         } else {
             None
@@ -265,7 +265,13 @@ fn check_label(label: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_tokens(tokens: &Tokens) -> Result<()> {
+/// Tokens as they are kept: without the blanks and line breaks at their ends that files leave there.
+fn checked(tokens: &Tokens) -> Result<Tokens> {
+    let tokens = Tokens {
+        token_id: tokens.token_id.trimmed(),
+        token_secret: tokens.token_secret.trimmed(),
+        api_key: tokens.api_key.as_ref().map(SecretText::trimmed),
+    };
     let good = |text: &SecretText| {
         let text = text.expose();
         (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -279,5 +285,5 @@ fn check_tokens(tokens: &Tokens) -> Result<()> {
             return Err(Error::validation(format!("{name} must be 1 to {LONGEST_TOKEN} visible ASCII characters")));
         }
     }
-    Ok(())
+    Ok(tokens)
 }

@@ -1,5 +1,6 @@
 //! What may be asked of the program.
 
+use crate::environment;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use must::{Environment, Error, Status, TaskQuery};
 use std::path::PathBuf;
@@ -9,19 +10,19 @@ use std::path::PathBuf;
 #[command(name = "must", version, about)]
 pub(crate) struct Args {
     /// Folder of the database and the results [default: must in the user's data folder]
-    #[arg(long, global = true, env = "MUST_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "MUST_DATA_DIR", value_parser = environment::path(), value_name = "DIR")]
     data: Option<PathBuf>,
     /// Folder with one folder of weights a model [default: models in the data folder]
-    #[arg(long, global = true, env = "MUST_MODELS_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "MUST_MODELS_DIR", value_parser = environment::path(), value_name = "DIR")]
     pub(crate) models: Option<PathBuf>,
     /// File of the master keys [default: keys/master.key in the data folder; MUST_ACCOUNTS_KEY holds the key itself]
-    #[arg(long, global = true, env = "MUST_MASTER_KEY_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "MUST_MASTER_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
     /// File of the keys that sign the audit log [default: keys/audit.key in the data folder]
-    #[arg(long, global = true, env = "MUST_AUDIT_KEY_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "MUST_AUDIT_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_key_file: Option<PathBuf>,
     /// File that checkpoints of the audit log are appended to [default: audit.anchors in the data folder]
-    #[arg(long, global = true, env = "MUST_AUDIT_ANCHOR_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "MUST_AUDIT_ANCHOR_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_anchor_file: Option<PathBuf>,
     /// Answer in JSON, one value on standard output; errors too, on standard error
     #[arg(long, global = true)]
@@ -62,16 +63,16 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Configured {
     /// File of settings in JSON; arguments and variables come before it
-    #[arg(long, env = "MUST_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "MUST_CONFIG", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where workspaces are: https://{workspace}--must.modal.run
-    #[arg(long, env = "MUST_WORKER_ADDRESS", value_name = "TEMPLATE")]
+    #[arg(long, env = "MUST_WORKER_ADDRESS", value_parser = environment::text(), value_name = "TEMPLATE")]
     pub(crate) worker_address: Option<String>,
     /// Addresses and networks besides the public ones that workers may be at, separated by commas
-    #[arg(long, env = "MUST_WORKER_NETWORKS", value_name = "NETWORKS", value_delimiter = ',')]
+    #[arg(long, env = "MUST_WORKER_NETWORKS", value_parser = environment::text(), value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) worker_networks: Vec<String>,
     /// Program and arguments that deploy a workspace, separated by spaces; {workspace} and {label} are filled in
-    #[arg(long, env = "MUST_DEPLOY_COMMAND", value_name = "COMMAND", value_delimiter = ' ')]
+    #[arg(long, env = "MUST_DEPLOY_COMMAND", value_parser = environment::text(), value_name = "COMMAND", value_delimiter = ' ')]
     pub(crate) deploy_command: Vec<String>,
 }
 
@@ -163,21 +164,27 @@ pub(crate) enum AccountCommand {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Address and port; port 0 takes a free one
-    #[arg(long, env = "MUST_ADDR", default_value = "127.0.0.1:8000", value_name = "ADDR")]
+    #[arg(long, env = "MUST_ADDR", value_parser = environment::text(), default_value = "127.0.0.1:8000", value_name = "ADDR")]
     pub(crate) addr: String,
     #[command(flatten)]
     pub(crate) settings: Configured,
-    /// Browser origins that may call from another site, separated by commas
-    #[arg(long, env = "MUST_FRONTEND_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    /// Origins of pages that may call from another site, separated by commas: https://studio.example, tauri://localhost
+    #[arg(long, env = "MUST_FRONTEND_ORIGINS", value_parser = environment::text(), value_name = "ORIGINS", value_delimiter = ',')]
     pub(crate) frontend_origins: Vec<String>,
     /// Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas
-    #[arg(long, env = "MUST_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    #[arg(long, env = "MUST_TRUSTED_PROXIES", value_parser = environment::text(), value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
     /// Whether session cookies are for HTTPS only [default: true]
-    #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_name = "BOOL")]
+    #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) session_cookie_secure: Option<bool>,
+    /// Path of session cookies: that which the platform is served under, behind a proxy [default: /]
+    #[arg(long, env = "MUST_SESSION_COOKIE_PATH", value_parser = environment::text(), value_name = "PATH")]
+    pub(crate) session_cookie_path: Option<String>,
+    /// Added to the names of session cookies after an underscore [default: nothing]
+    #[arg(long, env = "MUST_SESSION_COOKIE_SUFFIX", value_parser = environment::text(), value_name = "NAME")]
+    pub(crate) session_cookie_suffix: Option<String>,
     /// Where this platform runs: provider tokens for another environment are refused
-    #[arg(long, env = "MUST_ENVIRONMENT", value_name = "ENVIRONMENT")]
+    #[arg(long, env = "MUST_ENVIRONMENT", value_parser = environment::name::<EnvironmentName>(), ignore_case = true, value_name = "ENVIRONMENT")]
     pub(crate) environment: Option<EnvironmentName>,
 }
 

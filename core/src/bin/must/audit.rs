@@ -22,7 +22,7 @@ pub(crate) fn run(platform: &Platform, command: &AuditCommand, output: Output) -
                 .logs
                 .iter()
                 .map(|event| {
-                    let time = must::task::Timestamp(event.ts);
+                    let time = event.timestamp;
                     let (outcome, details) = (event.outcome.as_str(), serde_json::json!(event.details));
                     format!(
                         "{:>7}  {time}  {:<7}  {}  {}  {}  {details}",

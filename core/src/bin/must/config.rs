@@ -1,7 +1,8 @@
 //! Settings from arguments and variables, then a file, then the defaults.
 
 use crate::args::{Args, Configured};
-use crate::{common, secret};
+use crate::common;
+use crate::environment::secret;
 use must::{Error, Settings};
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub(crate) fn configured(args: &Args, given: &Configured) -> Result<Settings, Er
             Settings::from_json(&value.to_string())?
         }
     };
-    common(&mut settings, args);
+    common(&mut settings, args)?;
     let workers = &mut settings.workers;
     if given.worker_address.is_some() {
         workers.address_template.clone_from(&given.worker_address);
@@ -32,9 +33,9 @@ pub(crate) fn configured(args: &Args, given: &Configured) -> Result<Settings, Er
         workers.networks.clone_from(&given.worker_networks);
     }
     if !given.deploy_command.is_empty() {
-        workers.deploy_command.clone_from(&given.deploy_command);
+        workers.deploy_command = given.deploy_command.iter().filter(|word| !word.is_empty()).cloned().collect();
     }
-    if let Some(key) = secret("MUST_WORKER_API_KEY") {
+    if let Some(key) = secret("MUST_WORKER_API_KEY")? {
         workers.api_key = Some(key);
     }
     Ok(settings)

@@ -7,6 +7,7 @@ mod accounts;
 mod args;
 mod audit;
 mod config;
+mod environment;
 mod generate;
 mod keys;
 mod output;
@@ -15,9 +16,8 @@ mod serve;
 mod smoke;
 
 use args::{Args, Command, TaskCommand};
-use clap::Parser;
 use must::audit::Caller;
-use must::secrets::SecretText;
+use environment::secret;
 use must::{Error, ErrorCode, Platform, Settings, TaskQuery};
 use output::Output;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = environment::try_parse().unwrap_or_else(|error| error.exit());
     let output = Output { json: args.json };
     match run(&args, output) {
         Ok(code) => code,
@@ -54,7 +54,7 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
         Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
         _ => {
             let mut settings = Settings::new(args.data_dir()?);
-            common(&mut settings, args);
+            common(&mut settings, args)?;
             settings
         }
     };
@@ -78,7 +78,7 @@ fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
 }
 
 /// Takes over what every command can be told, from arguments and then from the environment.
-fn common(settings: &mut Settings, args: &Args) {
+fn common(settings: &mut Settings, args: &Args) -> Result<(), Error> {
     let take = |to: &mut Option<std::path::PathBuf>, from: &Option<std::path::PathBuf>| {
         if from.is_some() {
             to.clone_from(from);
@@ -88,14 +88,10 @@ fn common(settings: &mut Settings, args: &Args) {
     take(&mut settings.master_key_file, &args.master_key_file);
     take(&mut settings.audit_key_file, &args.audit_key_file);
     take(&mut settings.audit_anchor_file, &args.audit_anchor_file);
-    if let Some(key) = secret("MUST_ACCOUNTS_KEY") {
+    if let Some(key) = secret("MUST_ACCOUNTS_KEY")? {
         settings.master_key = Some(key);
     }
-}
-
-/// A secret from the environment: as an argument, every user of the machine would see it.
-fn secret(name: &str) -> Option<SecretText> {
-    std::env::var(name).ok().filter(|text| !text.is_empty()).map(SecretText::new)
+    Ok(())
 }
 
 /// On whose behalf the program acts.

@@ -3,7 +3,8 @@
 use crate::args::{Args, Serve};
 use crate::config::configured;
 use crate::output::Output;
-use crate::{CLOSE_DEADLINE, secret};
+use crate::CLOSE_DEADLINE;
+use crate::environment::secret;
 use must::{Error, Platform, Settings};
 use serde_json::json;
 use std::sync::mpsc;
@@ -28,13 +29,13 @@ pub(crate) fn run(args: &Args, command: &Serve, output: Output) -> Result<(), Er
 /// Arguments and variables come first, then the file, then the defaults.
 fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
     let mut settings = configured(args, &command.settings)?;
-    if let Some(key) = secret("MUST_API_KEY") {
+    if let Some(key) = secret("MUST_API_KEY")? {
         settings.api_key = Some(key);
     }
-    if let Some(key) = secret("MUST_ADMIN_KEY") {
+    if let Some(key) = secret("MUST_ADMIN_KEY")? {
         settings.admin_key = Some(key);
     }
-    if let Some(token) = secret("MUST_SCRAPE_TOKEN") {
+    if let Some(token) = secret("MUST_SCRAPE_TOKEN")? {
         settings.http.scrape_token = Some(token);
     }
     if !command.frontend_origins.is_empty() {
@@ -45,6 +46,12 @@ fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
     }
     if let Some(secure) = command.session_cookie_secure {
         settings.http.session_cookie_secure = secure;
+    }
+    if let Some(path) = &command.session_cookie_path {
+        settings.http.session_cookie_path.clone_from(path);
+    }
+    if command.session_cookie_suffix.is_some() {
+        settings.http.session_cookie_suffix.clone_from(&command.session_cookie_suffix);
     }
     if let Some(environment) = command.environment {
         settings.environment = environment.into();

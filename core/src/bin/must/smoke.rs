@@ -2,7 +2,7 @@
 
 use crate::args::Smoke;
 use crate::output::Output;
-use crate::secret;
+use crate::environment::secret;
 use must::Error;
 use must::secrets::SecretText;
 use must::smoke::{Options, run as drive};
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &Smoke, output: Output) -> Result<ExitCode, Error> {
 
 /// A key from a file, or from the environment.
 fn key(file: Option<&PathBuf>, variable: &str) -> Result<Option<SecretText>, Error> {
-    let Some(path) = file else { return Ok(secret(variable)) };
+    let Some(path) = file else { return secret(variable) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::validation(format!("{} cannot be read: {error}", path.display())))?;
     Ok(Some(SecretText::new(text.trim())))

@@ -1,0 +1,122 @@
+//! Arguments, and the variables that stand in for them as people have them: left blank by `${X:-}` or an example file, which counts as
+//! not set; with the line break of the file or the command that they come from; with yes and no as Unix writes them.
+
+use crate::args::Args;
+use clap::builder::{EnumValueParser, PathBufValueParser, Resettable, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, ValueEnum};
+use must::Error;
+use must::secrets::SecretText;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+/// Reads the arguments and the variables.
+///
+/// # Errors
+/// What clap says of those that make no sense, help and the version included.
+pub(crate) fn try_parse() -> Result<Args, clap::Error> {
+    let matches = without_blanks(Args::command()).try_get_matches()?;
+    Args::from_arg_matches(&matches)
+}
+
+/// The command without the variables that are blank.
+fn without_blanks(command: Command) -> Command {
+    let set = |arg: Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| is_blank(&value)) { arg.env(Resettable::Reset) } else { arg }
+    };
+    command.mut_args(set).mut_subcommands(without_blanks)
+}
+
+fn is_blank(value: &OsStr) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// A path, without the line break at its end that a variable may have.
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| match path.to_str() {
+        Some(text) => PathBuf::from(text.trim_end_matches(['\r', '\n'])),
+        None => path,
+    })
+}
+
+/// A text, without what is blank at its ends.
+pub(crate) fn text() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|text| text.trim().to_owned())
+}
+
+/// Yes or no, in whatever letters.
+pub(crate) fn flag() -> impl TypedValueParser<Value = bool> {
+    StringValueParser::new().try_map(|text| match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write true or false; 1 and 0, yes and no, on and off mean the same"),
+    })
+}
+
+/// One of some names, in whatever letters.
+pub(crate) fn name<T: ValueEnum + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    Trimmed(EnumValueParser::new())
+}
+
+/// Reads a value without what is blank at its ends, and knows the names that another parser does.
+#[derive(Clone)]
+struct Trimmed<P>(P);
+
+impl<P: TypedValueParser> TypedValueParser for Trimmed<P> {
+    type Value = P::Value;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Self::Value, clap::Error> {
+        let trimmed = value.to_str().map_or(value, |text| OsStr::new(text.trim()));
+        self.0.parse_ref(command, arg, trimmed)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
+}
+
+/// A secret from the environment: as an argument, every user of the machine would see it. A blank one is not set.
+///
+/// # Errors
+/// `validation_error` for one that is not text.
+pub(crate) fn secret(name: &str) -> Result<Option<SecretText>, Error> {
+    let Some(value) = std::env::var_os(name).filter(|value| !is_blank(value)) else { return Ok(None) };
+    match value.to_str() {
+        Some(text) => Ok(Some(SecretText::new(text.trim()))),
+        None => Err(Error::validation(format!("the variable {name} is not UTF-8"))
+            .with_action("Set it to letters, digits and ASCII signs, such as the output of `openssl rand -hex 32`.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::EnvironmentName;
+
+    fn read<P: TypedValueParser>(parser: P, text: &str) -> Result<P::Value, clap::Error> {
+        parser.parse_ref(&Command::new("must"), None, OsStr::new(text))
+    }
+
+    #[test]
+    fn yes_and_no_are_read_in_every_way_that_people_write_them() {
+        for text in ["1", "true", "True", "TRUE", "yes", "YES", "on", "On", " true\r\n"] {
+            assert!(read(flag(), text).unwrap(), "{text:?}");
+        }
+        for text in ["0", "false", "False", "no", "NO", "off", "OFF", "0\n"] {
+            assert!(!read(flag(), text).unwrap(), "{text:?}");
+        }
+        for text in ["", "2", "maybe", "tru", "truefalse"] {
+            assert!(read(flag(), text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn values_lose_what_files_leave_at_their_ends() {
+        assert_eq!(read(text(), " 127.0.0.1:8000\r\n").unwrap(), "127.0.0.1:8000");
+        assert_eq!(read(path(), "/srv/my data\r").unwrap(), PathBuf::from("/srv/my data"));
+        for text in ["prod", "PROD", "prod\r"] {
+            assert!(matches!(read(name::<EnvironmentName>(), text), Ok(EnvironmentName::Prod)), "{text:?}");
+        }
+        assert!(read(name::<EnvironmentName>(), "production").is_err());
+    }
+}

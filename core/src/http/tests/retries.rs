@@ -1,0 +1,111 @@
+//! A call whose caller has gone, and the same call again.
+
+use super::*;
+use crate::{Status, TaskQuery};
+use std::time::Duration;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Asks for a picture and leaves after `patience`; what came of it until then.
+fn ask(rig: &Rig, key: Option<&str>, patience: Duration) -> Option<u16> {
+    let body = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
+    let bearer = format!("Bearer {API_KEY}");
+    let mut request = Request::post("/v1/images/generations").header("host", "must.test");
+    for (name, value) in [("authorization", bearer.as_str()), JSON].into_iter().chain(key.map(|key| ("idempotency-key", key))) {
+        request = request.header(name, value);
+    }
+    let request = request.body(Bytes::from(body)).unwrap();
+    let answering = rig.face.handle(request, None);
+    let until = std::time::Instant::now() + patience;
+    crate::thread::block_on(answering, Some(until)).map(|answer| answer.unwrap().status)
+}
+
+fn tasks(rig: &Rig) -> Vec<crate::Task> {
+    rig.platform.tasks(&TaskQuery { sort: crate::Sort::Oldest, ..TaskQuery::default() }).unwrap().items
+}
+
+fn statuses(rig: &Rig) -> Vec<Status> {
+    tasks(rig).iter().map(|task| task.status).collect()
+}
+
+fn wait_for(rig: &Rig, wanted: &[Status]) {
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while statuses(rig) != wanted {
+        assert!(std::time::Instant::now() < until, "{:?}", statuses(rig));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const SOON: Duration = Duration::from_millis(400);
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_picture_without_a_key_is_ended_when_its_caller_has_gone() {
+    let rig = rig();
+    assert_eq!(ask(&rig, None, SOON), None);
+    wait_for(&rig, &[Status::Failed]);
+    assert_eq!(tasks(&rig)[0].error.as_ref().unwrap().code, "cancelled");
+}
+
+#[test]
+fn the_same_call_again_gets_the_picture_that_goes_on() {
+    let rig = rig_with(|settings| settings.paused = false);
+    assert_eq!(ask(&rig, Some("once"), Duration::from_millis(1)), None);
+    assert_eq!(ask(&rig, Some("once"), LONG), Some(200));
+    assert_eq!(ask(&rig, Some("once"), LONG), Some(200));
+    assert_eq!(statuses(&rig), [Status::Done], "it was made once");
+}
+
+#[test]
+fn what_was_ended_because_the_caller_had_gone_is_not_the_answer_to_its_retry() {
+    let rig = rig_with(|settings| settings.http.retry_window = Duration::from_millis(300));
+    assert_eq!(ask(&rig, Some("once"), SOON), None);
+    assert_eq!(statuses(&rig), [Status::Pending], "it goes on for a while");
+    assert_eq!(ask(&rig, Some("once"), Duration::from_millis(900)), None);
+    assert_eq!(statuses(&rig), [Status::Pending], "as long as somebody waits for it");
+    wait_for(&rig, &[Status::Failed]);
+    assert_eq!(ask(&rig, Some("once"), SOON), None);
+    assert_eq!(statuses(&rig), [Status::Failed, Status::Pending], "a new one");
+    let id = tasks(&rig)[1].id.clone();
+    rig.platform.cancel(&id).unwrap();
+    assert!(ask(&rig, Some("once"), LONG).unwrap() >= 400, "what its caller ended stays the answer");
+    assert_eq!(statuses(&rig).len(), 2);
+}
+
+#[test]
+fn one_of_two_callers_that_leaves_takes_nothing_from_the_other() {
+    let rig = rig();
+    std::thread::scope(|scope| {
+        let stays = scope.spawn(|| ask(&rig, Some("shared"), LONG));
+        while statuses(&rig).is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(ask(&rig, Some("shared"), SOON), None);
+        std::thread::sleep(SOON);
+        assert_eq!(statuses(&rig), [Status::Pending]);
+        rig.platform.cancel(&tasks(&rig)[0].id).unwrap();
+        assert!(stays.join().unwrap().unwrap() >= 400);
+    });
+}
+
+/// A server that is told to stop drops the calls that it has: their pictures are made after the next start, and found by the key.
+#[test]
+fn a_stop_of_the_server_keeps_the_picture_for_the_retry() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |paused: bool| {
+        let mut settings = Settings::new(folder.path());
+        settings.paused = paused;
+        settings.api_key = Some(SecretText::new(API_KEY));
+        let platform = Platform::open(settings).unwrap();
+        Rig { face: platform.face().unwrap(), platform, _folder: tempfile::tempdir().unwrap() }
+    };
+    let rig = open(true);
+    assert_eq!(ask(&rig, Some("once"), SOON), None);
+    let Rig { face, platform, .. } = rig;
+    drop(face);
+    platform.close(Duration::from_secs(10)).unwrap();
+    drop(platform);
+    let rig = open(false);
+    assert_eq!(ask(&rig, Some("once"), LONG), Some(200));
+    assert_eq!(statuses(&rig), [Status::Done]);
+}
