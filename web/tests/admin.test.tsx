@@ -159,10 +159,31 @@ test("secrets are rotated and revoked, but for settings and what belongs to acco
   expect(await screen.findByText("key:1 was revoked.")).toBeTruthy();
 });
 
+test("the pepper is revoked by typing its name, and the dialog says what ends with it", async () => {
+  location.hash = "#/admin/secrets";
+  const pepper = { name: "pepper", kind: "pepper", id: "pepper:1", state: "valid", issued_at: "2026-01-01T00:00:00Z", rotate_by: "2026-04-01T00:00:00Z", overlap_until: null, revoked_at: null };
+  const { asked } = show(<AdminPage />, {
+    "GET /admin/session": session,
+    "GET /admin/secrets": json({ secrets: [pepper] }),
+    "POST /admin/secrets/pepper/revoke": json({ name: "pepper", done: "revoked" }),
+  });
+  fireEvent.click(await screen.findByRole("button", { name: "Revoke" }));
+  const dialog = within(screen.getByRole("dialog"));
+  expect(dialog.getByText(/Every API key and every session ends at once, yours too/)).toBeTruthy();
+  const button = dialog.getByRole("button", { name: "Revoke" }) as HTMLButtonElement;
+  expect(button.disabled).toBe(true);
+  fireEvent.change(dialog.getByLabelText("Type pepper to confirm"), { target: { value: "peppe" } });
+  expect(button.disabled).toBe(true);
+  fireEvent.change(dialog.getByLabelText("Type pepper to confirm"), { target: { value: "pepper" } });
+  fireEvent.click(button);
+  expect(await screen.findByText("pepper was revoked.")).toBeTruthy();
+  expect(asked.find(({ path }) => path.endsWith("/revoke"))?.body).toEqual({ confirm: "pepper" });
+});
+
 test("the audit log is filtered, gone on in, and verified", async () => {
   location.hash = "#/admin/audit";
-  const event = (seq: number) => ({ seq, ts: 1_769_860_800_000, actor: "admin:1", source: "127.0.0.1", action: `action_${seq}`, target: "t", outcome: "success", correlation_id: "c", details: { why: "because" } });
-  const verdict: Verdict = { ok: true, origin: "must", min_index: 0, size: 12, root: "abcdef0123456789abcdef", anchors: 3, fault: null };
+  const event = (seq: number) => ({ seq, timestamp: "2026-01-31T12:00:00.000Z", actor: "admin:1", source: "127.0.0.1", action: `action_${seq}`, target: "t", outcome: "success", correlation_id: "c", details: { why: "because" } });
+  const verdict: Verdict = { ok: true, origin: "must", min_index: 0, size: 12, root: "abcdef0123456789abcdef", checkpoints: 12, anchors: 3, fault: null };
   const { calls } = show(<AdminPage />, {
     "GET /admin/session": session,
     "GET /admin/logs?limit=50": json({ logs: [event(2), event(1)], next: 1 }),
@@ -183,7 +204,7 @@ test("the audit log is filtered, gone on in, and verified", async () => {
 });
 
 test("a log that is not whole names its first bad event", () => {
-  const verdict: Verdict = { ok: false, origin: "must", min_index: 0, size: 12, root: "ab", anchors: 3, fault: { seq: 5, damage: "altered", detail: "event 5 is not what its hash says" } };
+  const verdict: Verdict = { ok: false, origin: "must", min_index: 0, size: 12, root: "ab", checkpoints: 12, anchors: 3, fault: { seq: 5, damage: "altered", detail: "event 5 is not what its hash says" } };
   show(<VerdictNote verdict={verdict} />);
   expect(screen.getByText("The log is not whole: event 5 is the first bad one")).toBeTruthy();
   expect(screen.getByText(/An event was changed. event 5 is not what its hash says/)).toBeTruthy();

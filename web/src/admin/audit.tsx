@@ -149,8 +149,8 @@ function Event({ event }: { event: AuditEvent }) {
       <details className="event">
         <summary>
           <span className="event-seq figures">{event.seq}</span>
-          <time className="event-time" dateTime={new Date(event.ts).toISOString()}>
-            {exactMoment(t, event.ts)}
+          <time className="event-time" dateTime={event.timestamp}>
+            {exactMoment(t, event.timestamp)}
           </time>
           <span className="event-action">{event.action}</span>
           <span className="event-actor" title={t.audit.actor}>

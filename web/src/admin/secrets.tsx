@@ -124,11 +124,12 @@ export function SecretsSection() {
       {revoking && (
         <Confirm
           title={t.secrets.revokeTitle(revoking.name)}
-          text={t.secrets.revokeText}
+          text={revoking.kind === "pepper" ? t.secrets.revokePepperText : t.secrets.revokeText}
           action={t.secrets.revoke}
+          {...(revoking.kind === "pepper" && { typed: { value: revoking.name, label: t.secrets.typeToConfirm(revoking.name) } })}
           onClose={() => setRevoking(null)}
           onConfirm={async () => {
-            await call(`/admin/secrets/${encodeURIComponent(revoking.name)}/revoke`, { method: "POST" });
+            await call(`/admin/secrets/${encodeURIComponent(revoking.name)}/revoke`, { method: "POST", json: { confirm: revoking.name } });
             setFeedback(t.secrets.revoked(revoking.name));
             void load();
           }}

@@ -52,7 +52,7 @@ export function VerdictNote({ verdict }: { verdict: Verdict }) {
           </p>
         ) : (
           <p>
-            {t.audit.wholeText(verdict.anchors)} {t.audit.root}: <code>{verdict.root.slice(0, 16)}…</code>
+            {t.audit.wholeText(verdict.checkpoints, verdict.anchors)} {t.audit.root}: <code>{verdict.root.slice(0, 16)}…</code>
           </p>
         )}
       </div>

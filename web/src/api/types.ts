@@ -161,7 +161,7 @@ export type Outcome = "success" | "failure" | "denied";
 
 export interface AuditEvent {
   seq: number;
-  ts: number;
+  timestamp: string;
   actor: string;
   source: string;
   action: string;
@@ -182,6 +182,7 @@ export interface Verdict {
   min_index: number;
   size: number;
   root: string;
+  checkpoints: number;
   anchors: number;
   fault: { seq: number; damage: string; detail: string } | null;
 }

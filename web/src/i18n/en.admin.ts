@@ -136,6 +136,9 @@ export const administration = {
     overlapHint: "The platform's own, when left empty.",
     revokeTitle: (name: string) => `Revoke ${name}?`,
     revokeText: "It is refused from now on, and the sessions made with it end. This cannot be undone.",
+    revokePepperText:
+      "Every API key and every session ends at once, yours too. A new pepper is made: sign in with the admin key again, then issue new API keys. This cannot be undone.",
+    typeToConfirm: (name: string) => `Type ${name} to confirm`,
     rotated: (name: string) => `${name} was rotated.`,
     revoked: (name: string) => `${name} was revoked.`,
     ofAccount: "changed with its account",
@@ -148,7 +151,8 @@ export const administration = {
     verify: "Verify",
     verifying: "Verifying…",
     whole: (n: number) => `The log is whole: ${count(n, "event", "events")}`,
-    wholeText: (anchors: number) => `${count(anchors, "anchor was", "anchors were")} compared.`,
+    wholeText: (checkpoints: number, anchors: number) =>
+      `${count(checkpoints, "checkpoint was", "checkpoints were")} checked, ${count(anchors, "anchor was", "anchors were")} compared.`,
     broken: (seq: number) => `The log is not whole: event ${seq} is the first bad one`,
     root: "Root",
     damage: {

@@ -138,6 +138,9 @@ export const administration: typeof english = {
     overlapHint: "Если пусто — как принято в платформе.",
     revokeTitle: (name) => `Отозвать ${name}?`,
     revokeText: "С этого мгновения он не принимается, а сессии, открытые с ним, завершаются. Отменить это нельзя.",
+    revokePepperText:
+      "Все ключи API и все сессии завершаются сразу, и ваша тоже. Создаётся новый перец: войдите снова с ключом администратора и выдайте новые ключи API. Отменить это нельзя.",
+    typeToConfirm: (name) => `Введите ${name} для подтверждения`,
     rotated: (name) => `${name}: заменён.`,
     revoked: (name) => `${name}: отозван.`,
     ofAccount: "меняется вместе с аккаунтом",
@@ -150,7 +153,8 @@ export const administration: typeof english = {
     verify: "Проверить",
     verifying: "Проверка…",
     whole: (n) => `Журнал цел: ${count(n, "событие", "события", "событий")}`,
-    wholeText: (anchors) => `${word(anchors, "Сверен", "Сверены", "Сверено")} ${count(anchors, "якорь", "якоря", "якорей")}.`,
+    wholeText: (checkpoints, anchors) =>
+      `${word(checkpoints, "Проверена", "Проверены", "Проверено")} ${count(checkpoints, "контрольная точка", "контрольные точки", "контрольных точек")}, ${word(anchors, "сверен", "сверены", "сверено")} ${count(anchors, "якорь", "якоря", "якорей")}.`,
     broken: (seq) => `Журнал не цел: первое испорченное событие — № ${seq}`,
     root: "Корень",
     damage: {

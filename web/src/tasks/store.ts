@@ -7,7 +7,7 @@
 import { isGone } from "../api/client";
 import type { Client } from "../api/client";
 import { ApiError, isAbort } from "../api/errors";
-import { storage } from "../api/storage";
+import { keptName, storage, type Kept } from "../api/storage";
 import { Slots, follow } from "../api/follow";
 import { Submitter } from "../api/submit";
 import type { Model, TaskState } from "../api/types";
@@ -33,7 +33,7 @@ export class TaskStore {
 
   constructor(
     private readonly client: Client,
-    private readonly kept: Storage | null = storage("localStorage"),
+    private readonly kept: Kept | null = storage("localStorage"),
   ) {
     this.submitter = new Submitter(client);
     this.entries = readEntries(this.kept?.getItem(KEY) ?? null);
@@ -59,7 +59,7 @@ export class TaskStore {
   /** Goes on following what had not ended, and takes over what other tabs write. */
   start(): () => void {
     const adopt = (event: StorageEvent) => {
-      if (event.key !== KEY) return;
+      if (event.key !== keptName(KEY)) return;
       this.entries = readEntries(event.newValue);
       this.tell();
       this.followAll();

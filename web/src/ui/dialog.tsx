@@ -61,13 +61,17 @@ interface ConfirmProps {
   text: string;
   action: string;
   tone?: "danger" | "primary";
+  /** What has to be typed first, where one click would end too much, and the name of its field. */
+  typed?: { value: string; label: string };
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }
 
 /** Asks before something that cannot be undone; stays open and says why when it fails. */
-export function Confirm({ title, text, action, tone = "danger", onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, text, action, tone = "danger", typed, onConfirm, onClose }: ConfirmProps) {
   const t = useText();
+  const id = useId();
+  const [written, setWritten] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const confirm = async () => {
@@ -91,13 +95,21 @@ export function Confirm({ title, text, action, tone = "danger", onConfirm, onClo
           <Button onClick={onClose} data-first="">
             {t.app.cancel}
           </Button>
-          <Button tone={tone} busy={busy} onClick={() => void confirm()}>
+          <Button tone={tone} busy={busy} disabled={typed !== undefined && written.trim() !== typed.value} onClick={() => void confirm()}>
             {action}
           </Button>
         </>
       }
     >
       <p>{text}</p>
+      {typed && (
+        <div className="field">
+          <label className="label" htmlFor={id}>
+            {typed.label}
+          </label>
+          <input id={id} value={written} autoComplete="off" spellCheck={false} onChange={(event) => setWritten(event.target.value)} />
+        </div>
+      )}
       {error !== null && <Problems error={error} />}
     </Dialog>
   );
