@@ -93,12 +93,38 @@ test("secrets are kept, given, rotated and revoked", async (t) => {
   assert.ok(!inspect([status, opened, secrets], { depth: 9, showHidden: true }).includes(CANARY));
 });
 
+test("revoking the pepper says what ends, and locks nobody out", async (t) => {
+  const { auth, admin, secrets } = await platform(t, settings);
+  const key = await auth.issueKey("ended");
+  const refused = await secrets.revoke("pepper").then(() => null, (error) => error);
+  assert.equal(refused.code, "validation_error");
+  assert.match(refused.detail, /every API key \(1\)/);
+  assert.match(refused.userAction, /confirm/);
+  await rejects(secrets.revoke("pepper", { confirm: "salt" }), "validation_error");
+  await auth.authorize(withKey(key.secret));
+  await secrets.revoke("pepper", { confirm: "pepper" });
+  await rejects(auth.authorize(withKey(key.secret)), "invalid_api_key");
+  assert.deepEqual((await auth.keys()).map(({ status }) => status), ["revoked"]);
+  assert.equal((await admin.openSession(login)).cookie, "gg_admin_session");
+  await auth.authorize(withKey((await auth.issueKey("new")).secret));
+});
+
+test("keys are trimmed, and refused where no header can carry them", async (t) => {
+  const { auth } = await platform(t, { ...settings, apiKey: "sixteen letters!\r\n" });
+  assert.equal((await auth.authorize(withKey("sixteen letters!"))).kind, "api_key");
+  await rejects(platform(t, { ...settings, apiKey: "ключ администратора" }), "validation_error");
+});
+
 test("the audit log is written, listed, verified, proved and exported", async (t) => {
   const { audit } = await platform(t);
   const event = await audit.append({ actor: "host", source: "test", action: "door_opened", target: "door", outcome: "success", details: { by: "hand" } });
   assert.deepEqual((await audit.list({ action: "door_opened", limit: 5, before: undefined })).logs, [event]);
+  assert.match(event.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assert.equal(event.signed, event.seq);
+  assert.deepEqual((await audit.list({ action: "door_opened", since: event.timestamp })).logs, [event]);
+  assert.deepEqual((await audit.list({ action: "door_opened", until: Date.parse(event.timestamp) })).logs, []);
   const verdict = await audit.verify();
-  assert.deepEqual([verdict.ok, verdict.fault], [true, null]);
+  assert.deepEqual([verdict.ok, verdict.fault, verdict.checkpoints], [true, null, verdict.size]);
   const proof = await audit.proveInclusion(event.seq);
   assert.match(proof.text, /^c2sp\.org\/tlog-proof@v1\nindex /);
   assert.ok(Array.isArray((await audit.proveConsistency(1)).proof));

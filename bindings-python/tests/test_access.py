@@ -1,6 +1,7 @@
 """Access, secrets and the audit log: the table that every language runs, the calls, and that no secret gets out."""
 
 import asyncio
+import dataclasses
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -183,6 +184,51 @@ def test_a_secret_lives_from_put_to_revocation(guarded: must.Platform) -> None:
     assert CANARY not in str(gone.value)
 
 
+def test_revoking_the_pepper_says_what_ends_and_locks_nobody_out(guarded: must.Platform) -> None:
+    key = guarded.auth.issue_key("ended")
+    session = guarded.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1"))
+    for confirm in (None, "salt"):
+        with pytest.raises(must.ValidationError) as refused:
+            guarded.secrets.revoke("pepper", confirm=confirm)
+    with pytest.raises(must.ValidationError, match="every API key") as refused:
+        guarded.secrets.revoke("pepper")
+    assert "confirm" in refused.value.user_action
+    assert guarded.auth.authorize(with_key(key.secret)).kind == "api_key"
+    guarded.secrets.revoke("pepper", confirm="pepper")
+    with pytest.raises(must.InvalidApiKeyError):
+        guarded.auth.authorize(with_key(key.secret))
+    with pytest.raises(must.SessionRequiredError):
+        guarded.auth.authorize(with_cookie(session.token))
+    assert [one.status for one in guarded.auth.keys()] == ["revoked"]
+    assert guarded.admin.open_session(login()).cookie == "gg_admin_session"
+    assert guarded.auth.authorize(with_key(guarded.auth.issue_key("new").secret)).name == "new"
+
+
+def test_keys_are_trimmed_blank_ones_are_not_set_and_others_are_refused(tmp_path: Path) -> None:
+    with must.Platform(tmp_path / "a", paused=True, api_key=" sixteen letters!\n", admin_key="\r\n") as platform:
+        assert platform.auth.authorize(with_key("sixteen letters!")).kind == "api_key"
+        with pytest.raises(must.AdminMisconfiguredError):
+            platform.admin.open_session(login())
+    bad = "ключ администратора"
+    for name, settings in (("api_key", must.Settings(api_key=bad)), ("admin_key", must.Settings(admin_key=bad))):
+        with pytest.raises(must.ValidationError, match=name):
+            must.Platform(tmp_path / "b", **settings)
+    assert not (tmp_path / "b").exists()
+
+
+def test_two_platforms_on_one_host_do_not_sign_each_other_out(tmp_path: Path) -> None:
+    facts = must.RequestFacts(route="auth", peer="198.51.100.1")
+    with must.Platform(tmp_path / "a", paused=True) as one, must.Platform(tmp_path / "b", paused=True) as two:
+        first = one.auth.open_session(facts)
+        assert first.cookie == "gg_session"
+        brought = dataclasses.replace(facts, cookies=(f"{first.cookie}={first.token}",))
+        second = two.auth.open_session(brought)
+        assert second.cookie.startswith("gg_session_")
+        cookies = (f"{first.cookie}={first.token}; {second.cookie}={second.token}",)
+        both = must.RequestFacts(route="generation", cookies=cookies)
+        assert (one.auth.authorize(both).id, two.auth.authorize(both).id) == (first.id, second.id)
+
+
 def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platform, tmp_path: Path) -> None:
     audit = guarded.audit
     event = audit.append(
@@ -195,9 +241,15 @@ def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platfor
     assert [older.seq for older in audit.list(actor="ops", before=page.next)] == [event.seq]
     assert list(audit.list(actor="ops", outcome="success", since=event.time))[-1].details == {"why": "update"}
     assert len(audit.list(actor="ops", until=1)) == 0
+    assert event.timestamp == event.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert event.signed == event.seq
+    assert list(audit.list(actor="ops", outcome="success", since=event.timestamp))[-1] == event
+    with pytest.raises(must.ValidationError):
+        audit.list(since="yesterday")
     verdict = audit.verify()
     assert verdict.ok
     assert verdict.fault is None
+    assert verdict.checkpoints == verdict.size
     proof = audit.prove_inclusion(event.seq)
     assert proof.index == event.seq
     assert proof.checkpoint in proof.text

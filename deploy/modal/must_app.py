@@ -29,7 +29,7 @@ NAME = "must"
 GPUS = {"T4": 75, "A100": 80, "A100-80GB": 80, "A10": 86, "L4": 89, "L40S": 89, "H100": 90, "H200": 90, "B200": 100}
 """Each GPU with its compute capability: kernels are compiled while no GPU is there to ask."""
 
-GPU = os.environ.get("MUST_GPU", "L4")
+GPU = os.environ.get("MUST_GPU", "").strip() or "L4"
 if GPU not in GPUS:
     raise ValueError(f"MUST_GPU must be one of {', '.join(GPUS)}, not {GPU}")
 
@@ -174,7 +174,7 @@ class Worker:
         self.lease = Lease(owner, lost=self.give_up)
         self.lease.take()
         data.reload()
-        keys: Any = {name: os.environ[variable] for variable, name in SECRETS.items() if os.environ.get(variable)}
+        keys: Any = {name: os.environ[variable] for variable, name in SECRETS.items() if os.environ.get(variable, "").strip()}
         self.platform = must.Platform("/data/must", models_dir="/models", device="cuda", environment="prod", **keys)
 
     @modal.asgi_app(label=NAME)

@@ -184,6 +184,19 @@ static void secrets(const must::Platform &platform) {
   THROWS(MUST_VALIDATION_ERROR, secrets.rotate("master_key", must::SecretText(canary)));
   secrets.rotate("master_key");
   CHECK(secrets.get("hub").reveal() == canary);
+
+  // It ends every key and session, so it takes its name twice; the admin key opens a session afterwards as before.
+  const auto key = platform.auth().issue_key("ended", std::nullopt, ops);
+  const auto before = platform.admin().open_session(login());
+  THROWS(MUST_VALIDATION_ERROR, secrets.revoke("pepper"));
+  THROWS(MUST_VALIDATION_ERROR, secrets.revoke("pepper", "salt"));
+  CHECK(platform.auth().authorize(with_key(key.secret)).kind == must::PrincipalKind::api_key);
+  secrets.revoke("pepper", "pepper", ops);
+  THROWS(MUST_INVALID_API_KEY, platform.auth().authorize(with_key(key.secret)));
+  const auto after = platform.admin().open_session(login());
+  CHECK(after.cookie == "gg_admin_session" && after.id != before.id);
+  CHECK(versions("pepper").size() == 2 && versions("pepper").back().state == must::SecretState::valid);
+  platform.admin().revoke_session(after.id);
 }
 
 static void audit(const must::Platform &platform, const std::string &folder) {
@@ -224,7 +237,8 @@ static void audit(const must::Platform &platform, const std::string &folder) {
 
   const auto verdict = audit.verify();
   CHECK(verdict.ok && !verdict.fault && verdict.min_index == 0 && verdict.size > event.seq && !verdict.root.empty() &&
-        verdict.anchors > 0);
+        verdict.anchors > 0 && verdict.checkpoints == verdict.size);
+  CHECK(event.timestamp.size() == 24 && event.timestamp.back() == 'Z' && event.signed_size == event.seq);
   const auto proof = audit.prove_inclusion(event.seq);
   CHECK(proof.index == event.seq && !proof.proof.empty() && proof.text.find(proof.checkpoint) != std::string::npos);
   CHECK(must::Json::parse(proof.leaf)["seq"].get<std::uint64_t>() == event.seq);
