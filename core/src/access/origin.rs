@@ -27,8 +27,12 @@ impl Origins {
 /// The origin as browsers send it.
 fn exact(origin: &str) -> Result<String> {
     if origin == "null" {
-        return Err(Error::validation("frontend_origins: \"null\" cannot be allowed: every sandboxed page and local file sends it")
-            .with_action("Serve the page from an address, or give its web view a scheme of its own, and allow that origin."));
+        return Err(Error::validation(
+            "frontend_origins: \"null\" cannot be allowed: every sandboxed page and local file sends it",
+        )
+        .with_action(
+            "Serve the page from an address, or give its web view a scheme of its own, and allow that origin.",
+        ));
     }
     let found = match origin.split_once("://") {
         Some(("http" | "https", _)) => of_web(origin),

@@ -157,9 +157,10 @@ impl Access {
     /// # Errors
     /// `session_required`, `session_expired`, `cors_origin_blocked`, `dependency_unavailable`.
     pub fn session_state(&self, facts: &RequestFacts) -> Result<SessionState> {
-        let judged = self.admit_origin(facts).map_err(Refusal::from).and_then(|()| {
-            self.find(SessionKind::Generation, &self.session_cookies(SessionKind::Generation, facts))
-        });
+        let judged = self
+            .admit_origin(facts)
+            .map_err(Refusal::from)
+            .and_then(|()| self.find(SessionKind::Generation, &self.session_cookies(SessionKind::Generation, facts)));
         let row = judged.map_err(|refusal| self.refuse(facts, refusal))?;
         let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
         Ok(SessionState { id: row.id, active: true, expires_at })
@@ -279,11 +280,7 @@ impl Access {
     }
 
     /// Who a session cookie is from. An admin session that is good counts as used now.
-    pub(super) fn judge_session(
-        &self,
-        kind: SessionKind,
-        cookies: &SessionCookies<'_>,
-    ) -> Result<Principal, Refusal> {
+    pub(super) fn judge_session(&self, kind: SessionKind, cookies: &SessionCookies<'_>) -> Result<Principal, Refusal> {
         let row = self.find(kind, cookies)?;
         let by = match kind {
             SessionKind::Generation => PrincipalKind::Session,

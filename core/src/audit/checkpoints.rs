@@ -4,8 +4,8 @@
 //! is missed, and the anchors outside the database miss those of the time before events said so. The first fault is kept and told
 //! only when the events themselves are whole: what they are is worth more than what was said of them.
 
-use super::signing::Signing;
 use super::note::{SignedCheckpoint, Signer, Verifier};
+use super::signing::Signing;
 use super::store;
 use super::tree::Hash;
 use super::verify::{Damage, Fault};
@@ -91,7 +91,10 @@ impl Checkpoints {
     /// A checkpoint of `size` events was anchored.
     pub(super) fn anchored(&mut self, size: u64) {
         if self.newest != size {
-            self.found(size.saturating_sub(1), format!("the checkpoint of {size} events, which was anchored, is not there"));
+            self.found(
+                size.saturating_sub(1),
+                format!("the checkpoint of {size} events, which was anchored, is not there"),
+            );
         }
     }
 

@@ -5,8 +5,8 @@ mod formats;
 mod tampering;
 mod version_1;
 
-use super::signing::Signing;
 use super::note::{SignedCheckpoint, Verifier};
+use super::signing::Signing;
 use super::tree::{self, Hash, Nodes};
 use super::*;
 use crate::clock::{Clock as _, ManualClock};

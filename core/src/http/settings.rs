@@ -93,9 +93,10 @@ impl HttpSettings {
     pub(crate) fn cookie_path(&self) -> Result<String> {
         let path = self.session_cookie_path.trim();
         let good = |byte: u8| byte.is_ascii_graphic() && !b";,\"\\?#".contains(&byte);
-        if !path.is_empty() && !(path.starts_with('/') && path.bytes().all(good)) {
-            return Err(Error::validation(format!("http.session_cookie_path: {path:?} is not a path"))
-                .with_action("Set the path that the platform is served under, such as /studio, or / for the whole host."));
+        if !path.is_empty() && (!path.starts_with('/') || !path.bytes().all(good)) {
+            return Err(Error::validation(format!("http.session_cookie_path: {path:?} is not a path")).with_action(
+                "Set the path that the platform is served under, such as /studio, or / for the whole host.",
+            ));
         }
         match path.trim_end_matches('/') {
             "" => Ok("/".to_owned()),

@@ -119,7 +119,9 @@ impl Submission {
     pub(super) fn keep(&self, connection: &Connection, task: &str, now: Timestamp) -> Result<()> {
         connection.prepare_cached("DELETE FROM submission_key WHERE created_at < ?")?.execute([now.0 - LIFE_MS])?;
         connection
-            .prepare_cached("INSERT OR REPLACE INTO submission_key (key, request, task_id, created_at) VALUES (?, ?, ?, ?)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO submission_key (key, request, task_id, created_at) VALUES (?, ?, ?, ?)",
+            )?
             .execute(params![self.key, self.request, task, now.0])?;
         Ok(())
     }

@@ -58,9 +58,21 @@ fn origins_are_exact() {
         assert_eq!(rig.access.allows_origin(origin), allowed, "{origin}");
     }
     for wrong in [
-        "*", "https://*.example", "https://a.example/", "https://", "studio.example", "null", "https://STUDIO.example",
-        "https://a.example, https://b.example", "app://", "app://host/path", "tauri:localhost", "Tauri://localhost",
-        "chrome-extension://*", "://localhost", "https://a.example:port",
+        "*",
+        "https://*.example",
+        "https://a.example/",
+        "https://",
+        "studio.example",
+        "null",
+        "https://STUDIO.example",
+        "https://a.example, https://b.example",
+        "app://",
+        "app://host/path",
+        "tauri:localhost",
+        "Tauri://localhost",
+        "chrome-extension://*",
+        "://localhost",
+        "https://a.example:port",
     ] {
         let error = Origins::new(&[wrong.to_owned()]).map(drop).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ValidationError, "{wrong}");

@@ -113,10 +113,12 @@ fn of_several_sessions_the_one_that_is_ours_and_goes_on_is_taken() {
     assert_eq!(one.code(&with(&[&other])), ErrorCode::SessionRequired);
     let second = open(&one);
     assert_eq!(one.code(&with(&[&ours, &second])), ErrorCode::SessionRequired, "two that go on are refused");
-    let many: Vec<IssuedSession> = (0..9).map(|_| {
-        two.clock.advance(Duration::from_secs(10));
-        open(&two)
-    }).collect();
+    let many: Vec<IssuedSession> = (0..9)
+        .map(|_| {
+            two.clock.advance(Duration::from_secs(10));
+            open(&two)
+        })
+        .collect();
     assert_eq!(one.code(&with(&many.iter().chain([&ours]).collect::<Vec<_>>())), ErrorCode::SessionRequired);
 }
 

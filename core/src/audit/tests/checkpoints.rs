@@ -50,7 +50,10 @@ fn a_checkpoint_that_is_gone_or_changed_is_named() {
             expect("gone", &format!("DELETE FROM audit_checkpoint WHERE size = {size}"));
             for (what, change) in [
                 ("a signature cut", "note = substr(note, 1, length(note) - 9) || substr(note, -1)"),
-                ("another size", "note = replace(note, char(10) || size || char(10), char(10) || (size + 1) || char(10))"),
+                (
+                    "another size",
+                    "note = replace(note, char(10) || size || char(10), char(10) || (size + 1) || char(10))",
+                ),
                 ("another name", "note = 'x' || note"),
                 ("emptied", "note = ''"),
                 ("another's", "note = (SELECT note FROM audit_checkpoint AS o WHERE o.size <> audit_checkpoint.size)"),

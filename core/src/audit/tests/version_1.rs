@@ -31,7 +31,10 @@ fn a_log_of_version_1_is_verified_shown_and_gone_on_with() {
     let logs = opened.audit.list(&AuditQuery::default(), &caller()).unwrap().logs;
     let shown = |event: &AuditEvent| serde_json::to_value(event).unwrap();
     let (first, last) = (shown(&logs[WRITTEN as usize]), shown(&logs[0]));
-    assert_eq!((&first["v"], &first["timestamp"], &first["signed"]), (&1.into(), &"2026-11-29T09:34:42.056Z".into(), &().into()));
+    assert_eq!(
+        (&first["v"], &first["timestamp"], &first["signed"]),
+        (&1.into(), &"2026-11-29T09:34:42.056Z".into(), &().into())
+    );
     assert_eq!((&last["v"], &last["signed"]), (&2.into(), &WRITTEN.into()));
     for event in &logs {
         assert!(shown(event).get("ts").is_none());
@@ -49,7 +52,11 @@ fn a_log_of_version_1_is_verified_shown_and_gone_on_with() {
 #[test]
 fn damage_to_a_log_of_version_1_is_found() {
     for (sql, seq, damage) in [
-        ("UPDATE audit_event SET leaf = CAST(replace(CAST(leaf AS TEXT), '1795944882180', '1795944882179') AS BLOB), ts = ts - 1 WHERE seq = 5", 5, Damage::Altered),
+        (
+            "UPDATE audit_event SET leaf = CAST(replace(CAST(leaf AS TEXT), '1795944882180', '1795944882179') AS BLOB), ts = ts - 1 WHERE seq = 5",
+            5,
+            Damage::Altered,
+        ),
         ("UPDATE audit_event SET ts = ts + 1 WHERE seq = 3", 3, Damage::Altered),
         ("DELETE FROM audit_checkpoint WHERE size = 4", 3, Damage::Checkpoint),
         ("UPDATE audit_checkpoint SET note = '' WHERE size = 7", 6, Damage::Checkpoint),

@@ -16,8 +16,8 @@ mod serve;
 mod smoke;
 
 use args::{Args, Command, TaskCommand};
-use must::audit::Caller;
 use environment::secret;
+use must::audit::Caller;
 use must::{Error, ErrorCode, Platform, Settings, TaskQuery};
 use output::Output;
 use std::process::ExitCode;

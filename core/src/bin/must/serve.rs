@@ -1,10 +1,10 @@
 //! `must serve`.
 
+use crate::CLOSE_DEADLINE;
 use crate::args::{Args, Serve};
 use crate::config::configured;
-use crate::output::Output;
-use crate::CLOSE_DEADLINE;
 use crate::environment::secret;
+use crate::output::Output;
 use must::{Error, Platform, Settings};
 use serde_json::json;
 use std::sync::mpsc;

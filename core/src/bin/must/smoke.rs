@@ -1,8 +1,8 @@
 //! `must smoke`.
 
 use crate::args::Smoke;
-use crate::output::Output;
 use crate::environment::secret;
+use crate::output::Output;
 use must::Error;
 use must::secrets::SecretText;
 use must::smoke::{Options, run as drive};

@@ -26,9 +26,8 @@ fn revoking_the_pepper_says_what_ends_and_leaves_the_administrator_a_way_in() {
     let key = [("x-api-key", key.secret.expose())];
     let admin = sign_in(&rig);
     let json_type = ("content-type", "application/json");
-    let revoke = |body: &str| {
-        send(&rig, "POST", "/admin/secrets/pepper/revoke", &[("cookie", &admin), json_type], body)
-    };
+    let revoke =
+        |body: &str| send(&rig, "POST", "/admin/secrets/pepper/revoke", &[("cookie", &admin), json_type], body);
     for body in ["", "{}", r#"{"confirm": null}"#] {
         let (answer, body) = revoke(body);
         assert_eq!(failure(&answer, &body), "validation_error");
@@ -135,7 +134,9 @@ fn a_key_that_no_header_can_carry_is_refused_by_name() {
         ("workers.api_key", |settings, key| settings.workers.api_key = Some(key)),
     ];
     for (name, set) in settings {
-        for bad in ["sixteen letters\nand more", "ключ администратора", "sixteen letters\u{7f}", "\u{feff}sixteen letters"] {
+        for bad in
+            ["sixteen letters\nand more", "ключ администратора", "sixteen letters\u{7f}", "\u{feff}sixteen letters"]
+        {
             let folder = tempfile::tempdir().unwrap();
             let mut settings = Settings::new(folder.path());
             set(&mut settings, SecretText::new(bad));

@@ -11,7 +11,9 @@ fn ask(rig: &Rig, key: Option<&str>, patience: Duration) -> Option<u16> {
     let body = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
     let bearer = format!("Bearer {API_KEY}");
     let mut request = Request::post("/v1/images/generations").header("host", "must.test");
-    for (name, value) in [("authorization", bearer.as_str()), JSON].into_iter().chain(key.map(|key| ("idempotency-key", key))) {
+    for (name, value) in
+        [("authorization", bearer.as_str()), JSON].into_iter().chain(key.map(|key| ("idempotency-key", key)))
+    {
         request = request.header(name, value);
     }
     let request = request.body(Bytes::from(body)).unwrap();
