@@ -218,7 +218,10 @@ class AuditCalls:
         until: datetime | int | str | None = None,
         caller: Caller | None = None,
     ) -> Request[AuditPage]:
-        """Some events, newest first. Times are as events say them, or milliseconds since 1970. Reading the log is itself logged."""
+        """Some events, newest first. Reading the log is itself logged.
+
+        A moment may be given as events say it, too, and as milliseconds since 1970.
+        """
         arguments = {"before": before, "limit": limit, "actor": actor, "action": action, "outcome": outcome}
         more = {"since": _moment(since), "until": _moment(until), "caller": given(caller)}
         return Request("audit.list", AuditPage.from_native, arguments | more)

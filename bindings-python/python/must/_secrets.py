@@ -80,8 +80,8 @@ class SecretsCalls:
     def revoke(self, name: str, *, confirm: str | None = None, caller: Caller | None = None) -> Request[None]:
         """End a secret at once.
 
-        Revoking `pepper` ends every API key and session, and takes its name again as `confirm`. A new pepper is made in the
-        same change, so that whoever has the admin key can sign in.
+        Revoking `pepper` ends every API key and session, and takes its name again as `confirm`. A new pepper is made
+        in the same change, so that whoever has the admin key can sign in.
         """
         return Request("secrets.revoke", nothing, {"name": name, "confirm": confirm, "caller": given(caller)})
 
