@@ -285,7 +285,8 @@ impl Shared {
         let lost = |error: Error| {
             error.with_action("Give the platform the audit key that this data folder was made with; when that is lost, run `must audit recover --reason ...`: the log goes on under a new name with a new key.")
         };
-        self.signing.read_keys(false).map_err(lost)?;
+        let is_missing = matches!(&self.signing.source, KeySource::File(path) if !path.exists());
+        self.signing.read_keys(false).map_err(|error| if is_missing { lost(error) } else { error })?;
         self.signing.signer(&log).map_err(lost)?;
         self.store.read(check_newest)?;
         if let Some(anchored) = anchored {
