@@ -91,6 +91,13 @@ pub struct Settings {
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// Generation sessions that one address may start in 60 seconds, 1 to 10,000; raise it where many people share one.
+    #[serde(default = "defaults::sessions_per_minute")]
+    pub sessions_per_minute: u32,
+    /// Whether people sign in: a generation session then takes an access key, tasks belong to whoever made them (`Task::owner`),
+    /// and over HTTP each caller sees its own alone. Administrators and the host see all.
+    #[serde(default)]
+    pub sign_in_required: bool,
     /// Where this platform runs; provider tokens for another environment are refused.
     #[serde(default)]
     pub environment: Environment,
@@ -169,6 +176,8 @@ impl Settings {
             admin_key: None,
             frontend_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            sessions_per_minute: defaults::sessions_per_minute(),
+            sign_in_required: false,
             environment: Environment::Dev,
             api_key: None,
             http: HttpSettings::default(),
@@ -250,6 +259,8 @@ impl Settings {
             allowed_origins: self.frontend_origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             cookie_suffix: self.http.session_cookie_suffix.clone(),
+            sessions_per_minute: self.sessions_per_minute,
+            sign_in_required: self.sign_in_required,
         }
     }
 
@@ -298,6 +309,9 @@ pub(crate) fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std:
 mod defaults {
     use std::time::Duration;
 
+    pub(super) const fn sessions_per_minute() -> u32 {
+        crate::access::SESSIONS_PER_MINUTE
+    }
     pub(super) const fn queue_depth() -> usize {
         25
     }

@@ -39,7 +39,8 @@ impl Access {
     ///
     /// For generation the first credential present decides alone: API key header, API key in the query, session cookie. A call
     /// for a new session may come without any, but a key that is there must be good. An admin login needs the admin key in its
-    /// header; every other admin call needs an admin session. An admin key in the query of either is refused.
+    /// header; every other admin call needs an admin session. An admin key in the query of either is refused. While the setting
+    /// `sign_in_required` is on, a new session takes a key.
     ///
     /// # Errors
     /// `cors_origin_blocked`; `rate_limited` with [`Error::retry_after`]; `invalid_api_key`, `session_required`,
@@ -68,7 +69,7 @@ impl Access {
             RouteClass::Generation => self.judge_generation(facts),
             RouteClass::Auth => {
                 self.throttle.pass(&[self.bucket(Window::Auth, facts)])?;
-                self.judge_presented_key(facts).unwrap_or_else(|| Ok(Principal::new(PrincipalKind::Anonymous, "", "")))
+                self.judge_presented_key(facts).unwrap_or_else(|| self.judge_nobody())
             }
             RouteClass::AdminLogin => {
                 self.throttle.pass(&[self.bucket(Window::AdminLogin, facts)])?;
@@ -120,6 +121,15 @@ impl Access {
                 Some(Err(Error::new(ErrorCode::InvalidApiKey, "two different API keys were presented").into()))
             }
         })
+    }
+
+    /// Who starts a session without a key.
+    fn judge_nobody(&self) -> Result<Principal, Refusal> {
+        if self.sign_in_required {
+            let error = Error::new(ErrorCode::SessionRequired, "a session is started with an access key here");
+            return Err(error.with_action("Sign in: send your access key in the X-API-Key header.").into());
+        }
+        Ok(Principal::new(PrincipalKind::Anonymous, "", ""))
     }
 
     fn judge_admin_key(&self, facts: &RequestFacts) -> Result<Principal> {

@@ -183,11 +183,14 @@ pub struct Principal {
     pub id: String,
     /// Name of the API key, or of the one that the session was made with; else empty.
     pub name: String,
+    /// Whose tasks the caller makes and sees: `key:ID` or `session:ID`. None for administrators, and while the setting
+    /// `sign_in_required` is off: such a caller sees all.
+    pub owner: Option<String>,
 }
 
 impl Principal {
     pub(super) fn new(kind: PrincipalKind, id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, id: id.into(), name: name.into() }
+        Self { kind, id: id.into(), name: name.into(), owner: None }
     }
 
     /// How audit events name it: `key:ID`, `session:ID`, `admin:ID` or `anonymous`.

@@ -54,6 +54,9 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
     /// Id of the key that replaced it.
     pub replaced_by: Option<String>,
+    /// Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those that
+    /// replaced each other. A key that is replaced hands this on.
+    pub owner: String,
 }
 
 /// A new key. The secret is shown this once and cannot be had again.
@@ -79,7 +82,7 @@ impl Access {
             return Err(Error::validation("an API key is valid for more than 0 and at most 90 days"));
         }
         let now = self.clock.now();
-        let (row, secret) = self.new_key(name, now, millis(life))?;
+        let (row, secret) = self.new_key(name, now, millis(life), None)?;
         let event = caller.event("api_key_issue", format!("key:{}", row.id), Outcome::Success);
         let event = event.with("name", name).with("expires_at", Timestamp(row.expires_at));
         let key = shown(&row, now);
@@ -111,7 +114,7 @@ impl Access {
         }
         let now = self.clock.now();
         let old = self.store.read(|connection| rotatable(connection, id, now)).map_err(fail_closed)?;
-        let (row, secret) = self.new_key(&old.name, now, old.expires_at - old.created_at)?;
+        let (row, secret) = self.new_key(&old.name, now, old.expires_at - old.created_at, Some(old.owner))?;
         let key = shown(&row, now);
         let event = caller.event("api_key_rotate", format!("key:{id}"), Outcome::Success).with("name", &row.name);
         let until = now.after(overlap).0.min(old.expires_at);
@@ -149,7 +152,8 @@ impl Access {
     pub(super) fn judge_key(&self, presented: &str) -> Result<Principal, Refusal> {
         let invalid = |why: &str| Error::new(ErrorCode::InvalidApiKey, format!("the API key {why}"));
         if self.own.as_ref().is_some_and(|own| own.is(presented)) {
-            return Ok(Principal::new(PrincipalKind::ApiKey, set_key::ID, set_key::ID));
+            let principal = Principal::new(PrincipalKind::ApiKey, set_key::ID, set_key::ID);
+            return Ok(self.with_owner(principal, Some(set_key::ID)));
         }
         let id = token::parse(presented, TokenKind::ApiKey).ok_or_else(|| invalid("is not valid"))?;
         let Some(key) = self.store.read(|connection| store::key(connection, id))? else {
@@ -166,13 +170,21 @@ impl Access {
         if self.clock.now().0 >= key.expires_at {
             return Err(Refusal::of(invalid("has expired"), format!("key:{}", key.id)));
         }
-        Ok(Principal::new(PrincipalKind::ApiKey, key.id, key.name))
+        Ok(self.with_owner(Principal::new(PrincipalKind::ApiKey, key.id, key.name), Some(&key.owner)))
     }
 
-    fn new_key(&self, name: &str, now: Timestamp, life: i64) -> Result<(KeyRow, SecretText)> {
+    /// `owner` is that of the key which the new one replaces.
+    fn new_key(
+        &self,
+        name: &str,
+        now: Timestamp,
+        life: i64,
+        owner: Option<String>,
+    ) -> Result<(KeyRow, SecretText)> {
         let token = Token::new(TokenKind::ApiKey)?;
         let (pepper, mac) = self.vault.mac(token.text.expose().as_bytes())?;
         let row = KeyRow {
+            owner: owner.unwrap_or_else(|| token.id.clone()),
             id: token.id,
             name: name.to_owned(),
             mac,
@@ -215,6 +227,7 @@ fn shown(row: &KeyRow, now: Timestamp) -> ApiKey {
         expires_at: Timestamp(row.expires_at),
         revoked_at: row.revoked_at.map(Timestamp),
         replaced_by: row.replaced_by.clone(),
+        owner: format!("key:{}", row.owner),
     }
 }
 

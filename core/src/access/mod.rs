@@ -34,11 +34,17 @@ use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
 use set_key::SetKey;
 use std::sync::Arc;
-pub(crate) use store::{KEY_NUMBER_MIGRATION, MIGRATION};
+pub(crate) use store::{KEY_NUMBER_MIGRATION, KEY_OWNER_MIGRATION, MIGRATION};
 use throttle::Throttle;
 
+/// Generation sessions that one address may start in 60 seconds when the settings say nothing else.
+pub(crate) const SESSIONS_PER_MINUTE: u32 = 10;
+
+/// The largest such number that can be set: every start within the last 60 seconds is remembered.
+const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
+
 /// What a host decides about access when it opens a platform.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AccessSettings {
     /// The key that opens admin sessions, at least 16 characters; without it every admin login is `admin_misconfigured`.
     pub admin_key: Option<SecretText>,
@@ -51,6 +57,24 @@ pub struct AccessSettings {
     pub trusted_proxies: Vec<String>,
     /// Added to the names of session cookies after an underscore.
     pub cookie_suffix: Option<String>,
+    /// Generation sessions that one address may start in 60 seconds, 1 to 10,000.
+    pub sessions_per_minute: u32,
+    /// Whether a generation session takes an API key, and results belong to whoever made them.
+    pub sign_in_required: bool,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self {
+            admin_key: None,
+            api_key: None,
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            cookie_suffix: None,
+            sessions_per_minute: SESSIONS_PER_MINUTE,
+            sign_in_required: false,
+        }
+    }
 }
 
 /// Access control of one data folder.
@@ -67,13 +91,14 @@ pub struct Access {
     throttle: Throttle,
     activity: Activity,
     cookie_suffix: Option<String>,
+    sign_in_required: bool,
 }
 
 impl Access {
     /// Puts access control together. An admin key that is too short is no error here: admin logins say so.
     ///
     /// # Errors
-    /// `validation_error` for an origin or a proxy that is not one.
+    /// `validation_error` for an origin or a proxy that is not one, and for a number of sessions beyond its bounds.
     pub(crate) fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
@@ -88,7 +113,8 @@ impl Access {
             admin: settings.admin_key.as_ref().map(SetKey::admin).transpose()?.flatten(),
             own: settings.api_key.as_ref().map(own_key).transpose()?,
             metrics,
-            throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)),
+            throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)).with_sessions(sessions_limit(settings)?),
+            sign_in_required: settings.sign_in_required,
             activity: Activity::default(),
             cookie_suffix: settings.cookie_suffix.clone(),
             store,
@@ -102,6 +128,22 @@ impl Access {
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.origins.allow(Some(origin))
+    }
+
+    /// Whether a generation session takes an API key, and results belong to whoever made them.
+    #[must_use]
+    pub const fn sign_in_required(&self) -> bool {
+        self.sign_in_required
+    }
+
+    /// A caller with the owner of what it makes, where results have owners: the API key that it showed or that its session was
+    /// started with, under the id that replacing the key does not change; else the session itself.
+    fn with_owner(&self, principal: Principal, key: Option<&str>) -> Principal {
+        if !self.sign_in_required {
+            return principal;
+        }
+        let owner = key.map_or_else(|| format!("session:{}", principal.id), |key| format!("key:{key}"));
+        Principal { owner: Some(owner), ..principal }
     }
 
     /// What tells the operator's own API key from another one.
@@ -138,6 +180,19 @@ fn own_key(key: &SecretText) -> Result<SetKey> {
         Error::validation("the API key in the settings is too short")
             .with_action("Set one of at least 16 characters, such as the output of `openssl rand -hex 32`.")
     })
+}
+
+/// # Errors
+/// `validation_error` for a number beyond its bounds.
+fn sessions_limit(settings: &AccessSettings) -> Result<usize> {
+    let limit = settings.sessions_per_minute;
+    match usize::try_from(limit) {
+        Ok(count) if (1..=MOST_SESSIONS_PER_MINUTE).contains(&limit) => Ok(count),
+        _ => Err(Error::validation(format!(
+            "sessions_per_minute must be from 1 to {MOST_SESSIONS_PER_MINUTE}, and is {limit}"
+        ))
+        .with_action("Set how many sessions one address may start in 60 seconds; 10 when left out.")),
+    }
 }
 
 /// The request's own correlation id, unless it is none that could be written down.

@@ -166,6 +166,15 @@ impl Access {
         Ok(SessionState { id: row.id, active: true, expires_at })
     }
 
+    /// The generation session that a request's cookie names, when it is good, and who it is of. Notes nothing: a page asks this
+    /// before it has a session.
+    pub(crate) fn present_session(&self, facts: &RequestFacts) -> Option<(SessionState, Principal)> {
+        let cookie = Presented::of(facts.cookies_named(SessionKind::Generation.cookie_name()));
+        let row = self.find(SessionKind::Generation, cookie).ok()?;
+        let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
+        Some((SessionState { id: row.id.clone(), active: true, expires_at }, self.session_principal(row)))
+    }
+
     /// How an admin session stands. `id` is that of the principal that an authorized admin call is from.
     ///
     /// # Errors
@@ -259,6 +268,7 @@ impl Access {
             pepper,
             key_id,
             key_name: None,
+            key_owner: None,
             made_with,
             created_at: now,
             last_used_at: now,
@@ -282,11 +292,18 @@ impl Access {
     /// Who a session cookie is from. An admin session that is good counts as used now.
     pub(super) fn judge_session(&self, kind: SessionKind, cookies: &SessionCookies<'_>) -> Result<Principal, Refusal> {
         let row = self.find(kind, cookies)?;
-        let by = match kind {
-            SessionKind::Generation => PrincipalKind::Session,
-            SessionKind::Admin => PrincipalKind::AdminSession,
-        };
-        Ok(Principal::new(by, row.id, row.key_name.unwrap_or_default()))
+        Ok(match kind {
+            SessionKind::Generation => self.session_principal(row),
+            SessionKind::Admin => Principal::new(PrincipalKind::AdminSession, row.id, ""),
+        })
+    }
+
+    /// Who a generation session is of: the key that it was started with, if any.
+    fn session_principal(&self, row: SessionRow) -> Principal {
+        let of_settings = row.made_with.map(|_| set_key::ID.to_owned());
+        let name = row.key_name.or_else(|| of_settings.clone()).unwrap_or_default();
+        let principal = Principal::new(PrincipalKind::Session, row.id, name);
+        self.with_owner(principal, row.key_owner.or(of_settings).as_deref())
     }
 
     /// The session of one token.

@@ -13,6 +13,10 @@ pub(crate) const KEY_NUMBER_MIGRATION: Migration = Migration {
     sql: "ALTER TABLE access_key ADD COLUMN number INTEGER NOT NULL DEFAULT 0;",
 };
 
+/// What stays the same when a key is replaced: the id of the first key of those that replaced each other.
+pub(crate) const KEY_OWNER_MIGRATION: Migration =
+    Migration { name: "access_key_owner", sql: include_str!("key_owner.sql") };
+
 /// Most rows that one change clears away besides.
 const SWEEP: u32 = 64;
 
@@ -27,9 +31,11 @@ pub(super) struct KeyRow {
     pub(super) expires_at: i64,
     pub(super) replaced_by: Option<String>,
     pub(super) revoked_at: Option<i64>,
+    /// Id of the first key of those that replaced each other.
+    pub(super) owner: String,
 }
 
-/// A session as it is stored, with the name of the key that it was made with.
+/// A session as it is stored, with the name and the owner of the key that it was made with.
 #[derive(Debug, Clone)]
 pub(super) struct SessionRow {
     pub(super) id: String,
@@ -38,6 +44,7 @@ pub(super) struct SessionRow {
     pub(super) pepper: u32,
     pub(super) key_id: Option<String>,
     pub(super) key_name: Option<String>,
+    pub(super) key_owner: Option<String>,
     /// The keyed hash of the admin key it was made with.
     pub(super) made_with: Option<(u32, [u8; 32])>,
     pub(super) created_at: i64,
@@ -49,16 +56,16 @@ pub(super) struct SessionRow {
 pub(super) fn insert_key(connection: &Connection, key: &KeyRow) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO access_key (id, name, mac, pepper, created_at, expires_at, number)
-             SELECT ?, ?, ?, ?, ?, ?, coalesce(max(number), 0) + 1 FROM access_key",
+            "INSERT INTO access_key (id, name, mac, pepper, created_at, expires_at, owner, number)
+             SELECT ?, ?, ?, ?, ?, ?, ?, coalesce(max(number), 0) + 1 FROM access_key",
         )?
-        .execute(params![key.id, key.name, key.mac, key.pepper, key.created_at, key.expires_at])?;
+        .execute(params![key.id, key.name, key.mac, key.pepper, key.created_at, key.expires_at, key.owner])?;
     Ok(())
 }
 
 pub(super) fn key(connection: &Connection, id: &str) -> Result<Option<KeyRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, mac, pepper, created_at, expires_at, replaced_by, revoked_at FROM access_key WHERE id = ?",
+        "SELECT id, name, mac, pepper, created_at, expires_at, replaced_by, revoked_at, owner FROM access_key WHERE id = ?",
     )?;
     Ok(statement.query_row([id], read_key).optional()?)
 }
@@ -66,7 +73,7 @@ pub(super) fn key(connection: &Connection, id: &str) -> Result<Option<KeyRow>> {
 /// Every key, newest first.
 pub(super) fn keys(connection: &Connection) -> Result<Vec<KeyRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, mac, pepper, created_at, expires_at, replaced_by, revoked_at FROM access_key
+        "SELECT id, name, mac, pepper, created_at, expires_at, replaced_by, revoked_at, owner FROM access_key
          ORDER BY number DESC, created_at DESC, id",
     )?;
     let rows = statement.query_map([], read_key)?;
@@ -150,7 +157,7 @@ pub(super) fn insert_session(connection: &Connection, session: &SessionRow) -> R
 pub(super) fn session(connection: &Connection, id: &str, admin: bool) -> Result<Option<SessionRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT s.id, s.kind, s.mac, s.pepper, s.key_id, k.name, s.made_pepper, s.made_mac, s.created_at, s.last_used_at,
-             s.expires_at, s.ended_at
+             s.expires_at, s.ended_at, k.owner
          FROM access_session AS s LEFT JOIN access_key AS k ON k.id = s.key_id WHERE s.id = ? AND s.kind = ?",
     )?;
     Ok(statement.query_row([id, kind(admin)], read_session).optional()?)
@@ -227,6 +234,7 @@ fn read_key(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
         expires_at: row.get(5)?,
         replaced_by: row.get(6)?,
         revoked_at: row.get(7)?,
+        owner: row.get(8)?,
     })
 }
 
@@ -239,6 +247,7 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         pepper: row.get(3)?,
         key_id: row.get(4)?,
         key_name: row.get(5)?,
+        key_owner: row.get(12)?,
         made_with: made.0.zip(made.1),
         created_at: row.get(8)?,
         last_used_at: row.get(9)?,

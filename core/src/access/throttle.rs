@@ -6,7 +6,7 @@
 //!
 //! | call | counted by | at most |
 //! |---|---|---|
-//! | a new generation session | client network | 10 |
+//! | a new generation session | client network | 10, or what the settings say |
 //! | an admin login | client network | 30 |
 //! | any other admin call | session token, when well-formed | 120 |
 //! | the same, without a well-formed token | client network | 120 |
@@ -46,9 +46,10 @@ pub(super) enum Window {
 }
 
 impl Window {
-    pub(super) const fn limit(self) -> usize {
+    /// How many calls of a kind pass; `sessions` is that of new generation sessions.
+    const fn limit(self, sessions: usize) -> usize {
         match self {
-            Self::Auth => 10,
+            Self::Auth => sessions,
             Self::AdminLogin => 30,
             Self::AdminSession | Self::AdminAddress => 120,
             Self::AdminCeiling => 1200,
@@ -86,17 +87,26 @@ pub(super) struct Throttle {
     /// None until the rows could be read.
     windows: Mutex<Option<Windows>>,
     most: usize,
+    sessions: usize,
 }
 
 struct Windows {
     hits: HashMap<Bucket, VecDeque<i64>>,
     most: usize,
+    sessions: usize,
     swept: i64,
 }
 
 impl Throttle {
     pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, windows: Mutex::new(None), most: MOST_BUCKETS }
+        let sessions = super::SESSIONS_PER_MINUTE as usize;
+        Self { store, clock, windows: Mutex::new(None), most: MOST_BUCKETS, sessions }
+    }
+
+    /// The same with another number of new generation sessions.
+    pub(super) fn with_sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     #[cfg(test)]
@@ -132,7 +142,7 @@ impl Throttle {
 
     /// What was counted before this process.
     fn load(&self, now: i64) -> Result<Windows> {
-        let mut windows = Windows { hits: HashMap::new(), most: self.most, swept: now };
+        let mut windows = Windows { hits: HashMap::new(), most: self.most, sessions: self.sessions, swept: now };
         for (window, of, at) in self.store.read(|connection| store::hits_since(connection, now - WINDOW_MS))? {
             let window = Window::from_number(window)
                 .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "a counted call is of an unknown kind"))?;
@@ -150,15 +160,16 @@ impl Windows {
         let buckets: Vec<Bucket> = buckets.iter().map(|bucket| self.place(*bucket, now)).collect();
         let mut wait = None;
         for bucket in &buckets {
+            let limit = bucket.window.limit(self.sessions);
             let Some(hits) = self.hits.get_mut(bucket) else { continue };
             while hits.front().is_some_and(|&at| at <= now - WINDOW_MS) {
                 hits.pop_front();
             }
-            if let Some(more) = hits.len().checked_sub(bucket.window.limit()) {
+            if let Some(more) = hits.len().checked_sub(limit) {
                 // The call passes once so many have left the window that one place is free.
                 let left = hits.get(more).map_or(WINDOW_MS, |at| at + WINDOW_MS - now);
                 let left = u64::try_from(left).unwrap_or(0).div_ceil(1000).max(1);
-                wait = wait.max(Some((left, bucket.window.limit())));
+                wait = wait.max(Some((left, limit)));
             }
         }
         if let Some((seconds, limit)) = wait {

@@ -99,6 +99,28 @@ impl Call {
         crate::calls::read("the body", text)
     }
 
+    /// The owner whose tasks alone the caller makes and sees; none where all may be seen.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.principal.as_ref()?.owner.as_deref()
+    }
+
+    /// Refuses a task that is another owner's, exactly as one that does not exist.
+    ///
+    /// # Errors
+    /// `task_not_found`, `proxy_target_invalid`, and what keeps the task from being read.
+    pub(super) fn admit(&self, id: &str) -> Result<()> {
+        self.platform().admit(id, self.owner())
+    }
+
+    /// Removes an ended task of the caller's; where tasks have owners, the audit log says who did.
+    pub(super) fn delete_task(&self, id: &str) -> Result<()> {
+        self.admit(id)?;
+        match self.owner() {
+            None => self.platform().delete(id),
+            Some(_) => self.platform().delete_as(id, &self.caller()?),
+        }
+    }
+
     /// On whose behalf an administrative call is made.
     pub(super) fn caller(&self) -> Result<Caller> {
         let principal = self.principal.as_ref().ok_or_else(|| Error::internal("a call without a principal"))?;

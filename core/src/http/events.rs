@@ -27,9 +27,13 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
     Box::pin(async move {
         call.only(&[])?;
         let shared = Arc::clone(&call.shared);
-        let (platform, id) = (shared.platform.clone(), call.part("id").to_owned());
-        let events = blocking(&shared, move || platform.events(&id)).await?;
-        let following = Following { events, stopping: call.stopping, first: true };
+        let stopping = call.stopping.clone();
+        let events = blocking(&shared, move || {
+            let id = call.part("id");
+            call.admit(id)?;
+            call.platform().events(id)
+        });
+        let following = Following { events: events.await?, stopping, first: true };
         let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
         // The first event is the present state: a client that connects again has missed nothing that still matters.
         let stream = stream::unfold(following, |mut following| async move {

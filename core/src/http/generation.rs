@@ -52,9 +52,10 @@ fn submitted(task_id: String, status: Status) -> Result<Reply> {
     Reply::json(StatusCode::ACCEPTED, &Submitted { task_id, status })
 }
 
-/// The caller's key for the submission, which is the caller's own, and the trace that it belongs to.
+/// The caller's key for the submission, which is the caller's own, the trace that it belongs to, and whose task it is to be.
 pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
-    let options = SubmitOptions::default().trace_parent(call.header("traceparent").and_then(TraceParent::parse));
+    let mut options = SubmitOptions::default().trace_parent(call.header("traceparent").and_then(TraceParent::parse));
+    options.owner = call.owner().map(str::to_owned);
     let mut keys = call.headers.get_all("idempotency-key").iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
         return match call.headers.contains_key("idempotency-key") {
@@ -62,19 +63,28 @@ pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
             false => Ok(options),
         };
     };
-    let owner = call.principal.as_ref().map(crate::access::Principal::actor).unwrap_or_default();
+    // Whoever signs in again sends the same key from another session.
+    let of_caller = || call.principal.as_ref().map(crate::access::Principal::actor).unwrap_or_default();
+    let owner = options.owner.clone().unwrap_or_else(of_caller);
     Ok(options.idempotency(owner, String::from_utf8_lossy(key.as_bytes())))
 }
 
 pub(super) fn status(call: &Call) -> Result<Reply> {
     call.only(&[])?;
+    call.admit(call.part("id"))?;
     call.platform().look(call.part("id"), |task| Reply::ok(&StatusView::from(task)))?
 }
 
 pub(super) fn cancel(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let id = call.part("id");
-    if !call.platform().cancel(id)? {
+    call.admit(id)?;
+    cancelling(id, call.platform().cancel(id)?)
+}
+
+/// The answer to asking a task to end. `accepted` is false when it had ended already.
+pub(super) fn cancelling(id: &str, accepted: bool) -> Result<Reply> {
+    if !accepted {
         return Err(Error::new(ErrorCode::InvalidState, "the task has ended already")
             .with_action("Ask how the task stands: its result may be there."));
     }
@@ -82,22 +92,30 @@ pub(super) fn cancel(call: &Call) -> Result<Reply> {
 }
 
 pub(super) fn gallery(call: &Call) -> Result<Reply> {
-    call.only(&["page", "per_page", "sort", "model", "type"])?;
-    let query = TaskQuery {
+    call.only(LISTING)?;
+    let query = TaskQuery { owner: call.owner().map(str::to_owned), ..listing(call)? };
+    Reply::ok(&GalleryPage::from(call.platform().gallery(&query)?))
+}
+
+/// What the query of a listing may hold.
+pub(super) const LISTING: &[&str] = &["page", "per_page", "sort", "model", "type"];
+
+/// Which tasks a listing is to show, by its query.
+pub(super) fn listing(call: &Call) -> Result<TaskQuery> {
+    Ok(TaskQuery {
         page: at_least_one("page", call.number("page")?)?,
         per_page: at_least_one("per_page", call.number("per_page")?)?,
         sort: word(call, "sort", &[("newest", Sort::Newest), ("oldest", Sort::Oldest)])?.unwrap_or_default(),
         model: call.query("model")?.map(str::to_owned),
         media_type: word(call, "type", &[("image", MediaType::Image), ("video", MediaType::Video)])?,
         ..TaskQuery::default()
-    };
-    Reply::ok(&GalleryPage::from(call.platform().gallery(&query)?))
+    })
 }
 
 pub(super) fn delete(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let id = call.part("id");
-    call.platform().delete(id)?;
+    call.delete_task(id)?;
     Reply::ok(&Deleted { deleted: true, id: id.to_owned() })
 }
 

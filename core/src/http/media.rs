@@ -18,11 +18,13 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 pub(super) fn result(call: &Call) -> Result<Reply> {
     call.only(&[])?;
+    call.admit(call.part("id"))?;
     serve(call, call.platform().result(call.part("id"))?)
 }
 
 pub(super) fn preview(call: &Call) -> Result<Reply> {
     call.only(&[])?;
+    call.admit(call.part("id"))?;
     serve(call, call.platform().preview(call.part("id"))?)
 }
 

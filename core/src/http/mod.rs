@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admin;
+mod all_tasks;
 mod auth;
 mod call;
 mod cors;
@@ -24,6 +25,7 @@ mod route;
 mod routes;
 mod server;
 mod settings;
+mod studio;
 mod views;
 mod waiting;
 mod web;

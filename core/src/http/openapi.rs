@@ -200,7 +200,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
     }
     let mut responses = Map::new();
     responses.insert(route.status.to_string(), success.clone());
-    if route.path.starts_with("/results/") || route.path.starts_with("/preview/") {
+    if route.parameters.iter().any(|parameter| parameter.name == "Range") {
         responses.insert(
             "206".to_owned(),
             json!({"description": "The part that was asked for", "content": success.get("content")}),

@@ -2,9 +2,11 @@
 
 use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
+use super::all_tasks::{self, AllTasks};
 use super::gate::Gate;
 use super::openai::{images, models, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
+use super::studio::{self, Studio};
 use super::views::{
     AdminSessionView, Cancelling, Deleted, GalleryPage, Health, Models, NewSession, SessionView, StatusView, Submitted,
 };
@@ -39,7 +41,7 @@ fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
 
 /// Every call.
 pub(super) fn all() -> Vec<Route> {
-    [platform(), generating(), sessions(), administration(), accounts(), like_openai()].into_iter().flatten().collect()
+    [platform(), generating(), sessions(), administration(), tasks_of_all(), accounts(), like_openai()].into_iter().flatten().collect()
 }
 
 fn platform() -> Vec<Route> {
@@ -54,6 +56,9 @@ fn platform() -> Vec<Route> {
             .about("platform", "A file of the web UI: `app.js`, `style.css`, `icon.svg`")
             .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
             .fails(&[E::NotFound]),
+        get("/studio", Gate::Open, Handler::Blocking(studio::show))
+            .about("platform", "What the web UI needs before it has a session")
+            .answers::<Studio>(200, Value::Null),
         get("/openapi.json", Gate::Open, Handler::Blocking(openapi::serve))
             .about("platform", "This document")
             .answers_with(200, Content::AnyJson),
@@ -202,6 +207,52 @@ fn administration() -> Vec<Route> {
             .takes_json::<Revocation>(false, json!({"confirm": "hub"}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
             .fails(&[E::NotFound]),
+    ]
+}
+
+fn tasks_of_all() -> Vec<Route> {
+    let media = |path: &'static str, handler, summary, types| {
+        get(path, Gate::Admin, handler)
+            .about("tasks", summary)
+            .header("Range", json!({"type": "string"}), "One range of bytes")
+            .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
+            .answers_with(200, Content::Bytes(types))
+            .fails(OF_TASK)
+            .fails(&[E::ResultGone, E::ResultNotReady])
+    };
+    vec![
+        get("/admin/tasks", Gate::Admin, Handler::Blocking(all_tasks::list))
+            .about("tasks", "Tasks of every owner and every status")
+            .query("page", whole(1, u64::from(u32::MAX)), "From 1")
+            .query("per_page", whole(1, 100), "Tasks on a page; 20 when not said")
+            .query("sort", one_of(&["newest", "oldest"]), "Newest first when not said")
+            .query("model", json!({"type": "string"}), "Only of this model")
+            .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
+            .query("status", one_of(&["pending", "processing", "done", "failed"]), "Only these")
+            .query("owner", json!({"type": "string"}), "Only of this owner; the empty text stands for those that have none")
+            .answers::<AllTasks>(200, Value::Null),
+        media(
+            "/admin/tasks/{id}/result",
+            Handler::Proxied(all_tasks::result),
+            "The result of anybody's task",
+            &["image/png", "image/jpeg", "video/mp4", "video/webm"],
+        ),
+        media(
+            "/admin/tasks/{id}/preview",
+            Handler::Proxied(all_tasks::preview),
+            "The preview of anybody's task",
+            &["image/jpeg"],
+        ),
+        post("/admin/tasks/{id}/cancel", Gate::Admin, Handler::Blocking(all_tasks::cancel))
+            .about("tasks", "Ask anybody's task to end")
+            .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
+            .fails(OF_TASK)
+            .fails(&[E::InvalidState]),
+        delete("/admin/tasks/{id}", Gate::Admin, Handler::Proxied(all_tasks::delete))
+            .about("tasks", "Remove anybody's ended task and its files")
+            .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
+            .fails(OF_TASK)
+            .fails(&[E::InvalidState]),
     ]
 }
 

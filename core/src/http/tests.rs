@@ -12,6 +12,8 @@ use http::Request;
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod owners;
+
 const API_KEY: &str = "an api key of the settings";
 const ADMIN_KEY: &str = "an admin key of the settings";
 
@@ -29,6 +31,7 @@ fn rig_with(change: impl FnOnce(&mut Settings)) -> Rig {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
+    change(&mut settings);
     settings.api_key = Some(SecretText::new(API_KEY));
     settings.admin_key = Some(SecretText::new(ADMIN_KEY));
     settings.frontend_origins = vec!["https://studio.example".to_owned()];

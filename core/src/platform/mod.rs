@@ -69,6 +69,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     task::TRACE_MIGRATION,
     access::KEY_NUMBER_MIGRATION,
     workers::GIVEN_UP_MIGRATION,
+    access::KEY_OWNER_MIGRATION,
+    task::OWNER_MIGRATION,
 ];
 
 struct Inner {

@@ -1,9 +1,10 @@
 //! The calls on tasks: made here, or at the worker that has the task.
 
 use super::{Event, Platform};
+use crate::audit::Caller;
 use crate::error::{ErrorCode, Result};
 use crate::task::{
-    GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
+    GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
 };
 use crate::workers::Workers;
 use std::time::{Duration, Instant};
@@ -82,7 +83,19 @@ impl Platform {
     /// # Errors
     /// `task_not_found`.
     pub fn cancel(&self, id: &str) -> Result<bool> {
-        self.on_task(id, |tasks| tasks.cancel(id), |workers| workers.cancel(id))
+        self.cancel_by(id, None)
+    }
+
+    /// [`Platform::cancel`] on behalf of somebody who is not the task's owner: `task_cancel` in the audit log.
+    ///
+    /// # Errors
+    /// As [`Platform::cancel`]; `dependency_unavailable` when the audit log cannot be kept.
+    pub fn cancel_as(&self, id: &str, caller: &Caller) -> Result<bool> {
+        self.cancel_by(id, Some(caller))
+    }
+
+    fn cancel_by(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
+        self.on_task(id, |tasks| tasks.cancel(id, by), |workers| workers.cancel(id, by))
     }
 
     /// Asks a task to end because its caller has gone: like [`Platform::cancel`], and its idempotency key is forgotten, so that the
@@ -128,17 +141,44 @@ impl Platform {
         self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
-    /// Removes an ended task and its files.
+    /// Removes an ended task and its files. While the setting `sign_in_required` is on, that is an audit event of the host's.
     ///
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
-        let outcome = self.on_task(id, |tasks| tasks.delete(id), |workers| workers.delete(id));
+        match self.access()?.sign_in_required() {
+            true => self.delete_as(id, &Caller::new("host", "host")),
+            false => self.delete_by(id, None),
+        }
+    }
+
+    /// [`Platform::delete`] on somebody's behalf: `task_delete` in the audit log.
+    ///
+    /// # Errors
+    /// As [`Platform::delete`]; `dependency_unavailable` when the audit log cannot be kept.
+    pub fn delete_as(&self, id: &str, caller: &Caller) -> Result<()> {
+        self.delete_by(id, Some(caller))
+    }
+
+    fn delete_by(&self, id: &str, by: Option<&Caller>) -> Result<()> {
+        let outcome = self.on_task(id, |tasks| tasks.delete(id, by), |workers| workers.delete(id, by));
         match outcome {
             Err(error) if error.code() == ErrorCode::ProxyTargetInvalid => {
-                self.on_workers(|workers| workers.delete_orphan(id))
+                self.on_workers(|workers| workers.delete_orphan(id, by))
             }
             outcome => outcome,
+        }
+    }
+
+    /// Fails exactly as for a task that does not exist when the task is not the owner's. Without an owner all may be seen.
+    pub(crate) fn admit(&self, id: &str, owner: Option<&str>) -> Result<()> {
+        let Some(owner) = owner else { return Ok(()) };
+        // Whatever workspace it names: the row is here.
+        match self.on_tasks(|tasks| tasks.look(id, |task| task.owner.as_deref() == Some(owner))) {
+            Ok(true) => Ok(()),
+            Err(error) if error.code() != ErrorCode::TaskNotFound => Err(error),
+            // An id of a workspace that is none of ours fails otherwise, whether there is such a task or not.
+            Ok(false) | Err(_) => self.on_workers(|workers| workers.is_elsewhere(id)).and(Err(not_found(id))),
         }
     }
 

@@ -47,6 +47,7 @@ impl NewTask {
         let task = Task {
             id: id.to_string(),
             workspace: None,
+            owner: None,
             model: valid.model.id.clone(),
             media_type: valid.model.media_type,
             mode: valid.mode,

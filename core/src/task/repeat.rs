@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
 use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "submission_keys", sql: include_str!("repeat.sql") };
@@ -30,6 +31,8 @@ pub struct SubmitOptions {
     pub local_only: bool,
     /// The trace that the submission belongs to: the spans of the task's run name it.
     pub trace_parent: Option<TraceParent>,
+    /// Whose task it is to be: 1 to 200 characters without control characters.
+    pub owner: Option<String>,
 }
 
 /// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again, unless that failed for
@@ -48,6 +51,31 @@ impl SubmitOptions {
     pub fn idempotency(mut self, owner: impl Into<String>, key: impl Into<String>) -> Self {
         self.idempotency = Some(Idempotency { owner: owner.into(), key: key.into() });
         self
+    }
+
+    /// The same options for a task of this owner.
+    ///
+    /// A host that judges requests itself gives the owner of the principal that [`Access::authorize`](crate::access::Access::authorize)
+    /// answers with; any other name will do where nobody asks over HTTP.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Reads a JSON object: `{"owner": ".."}`, which may be left out.
+    ///
+    /// # Errors
+    /// `validation_error` that names the field at fault.
+    pub fn from_json(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Given {
+            #[serde(default)]
+            owner: Option<String>,
+        }
+        let Given { owner } = crate::json::read(text, "the options are not valid", &[])?;
+        Ok(Self { owner, ..Self::default() })
     }
 
     /// The same options in a trace.
@@ -73,9 +101,15 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
+    /// A key of one task owner has nothing to do with the same key of another, whoever's the host says that it is.
+    ///
     /// # Errors
     /// `validation_error` for a key that is none.
-    pub(super) fn new(idempotency: &Idempotency, request: &GenerateRequest) -> Result<Self> {
+    pub(super) fn new(
+        idempotency: &Idempotency,
+        task_owner: Option<&str>,
+        request: &GenerateRequest,
+    ) -> Result<Self> {
         let Idempotency { owner, key } = idempotency;
         if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::validation(format!(
@@ -90,7 +124,7 @@ impl Submission {
         let images = request.images.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes]);
         let parts = [request.model.as_bytes(), mode.as_bytes(), parameters.as_bytes()];
         Ok(Self {
-            key: digest([owner.as_bytes(), key.as_bytes()].into_iter()),
+            key: digest([owner.as_bytes(), key.as_bytes()].into_iter().chain(task_owner.map(str::as_bytes))),
             request: digest(parts.into_iter().chain(images)),
         })
     }

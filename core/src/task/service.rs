@@ -9,7 +9,7 @@ use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{repeat, runner};
-use crate::audit::Audit;
+use crate::audit::{Audit, Caller, NewEvent, Outcome};
 use crate::catalog::{Catalog, Model};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::OutputFormat;
@@ -140,10 +140,18 @@ impl Tasks {
         Err(Error::new(ErrorCode::InvalidState, "the platform is closing"))
     }
 
-    pub(crate) fn cancel(&self, id: &str) -> Result<bool> {
+    /// Asks a task to end; true when it had not. `by` is who is noted in the audit log.
+    pub(crate) fn cancel(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
         let shared = &self.shared;
         let wanted = id.to_owned();
-        let before = shared.store.write(move |connection| store::cancel(connection, &wanted))?;
+        let before = match by.map(|caller| event_on_task(caller, "task_cancel", id)) {
+            None => shared.store.write(move |connection| store::cancel(connection, &wanted))?,
+            Some(event) => shared.audit.record(move |connection| {
+                let task = store::get(connection, &wanted)?;
+                let before = store::cancel(connection, &wanted)?;
+                Ok((before, of_task(event, &task).with("was_active", !before.is_terminal())))
+            })?,
+        };
         if is_remote(id) {
             if let Some(live) = shared.hub.get(id) {
                 live.request_cancel();
@@ -237,9 +245,17 @@ impl Tasks {
         Ok(page)
     }
 
-    pub(crate) fn delete(&self, id: &str) -> Result<()> {
+    /// Removes an ended task and its files. `by` is who is noted in the audit log.
+    pub(crate) fn delete(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         let wanted = id.to_owned();
-        let task = self.shared.store.write(move |connection| store::delete(connection, &wanted))?;
+        let task = match by.map(|caller| event_on_task(caller, "task_delete", id)) {
+            None => self.shared.store.write(move |connection| store::delete(connection, &wanted))?,
+            Some(event) => self.shared.audit.record(move |connection| {
+                let task = store::delete(connection, &wanted)?;
+                let event = of_task(event, &task);
+                Ok((task, event))
+            })?,
+        };
         self.shared.remove_files(&format!("results/{}", task.id));
         Ok(())
     }
@@ -366,6 +382,19 @@ impl Shared {
         {
             tracing::warn!(path = relative, %error, "files could not be removed");
         }
+    }
+}
+
+fn event_on_task(caller: &Caller, action: &str, id: &str) -> NewEvent {
+    caller.event(action, format!("task:{id}"), Outcome::Success)
+}
+
+/// The event with what the task was: nothing of what its owner wrote.
+fn of_task(event: NewEvent, task: &Task) -> NewEvent {
+    let event = event.with("model", &task.model).with("status", task.status.as_str());
+    match &task.owner {
+        Some(owner) => event.with("owner", owner),
+        None => event,
     }
 }
 

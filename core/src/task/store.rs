@@ -34,11 +34,11 @@ pub(super) struct Unfinished {
 
 pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO task (id, workspace, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
-         VALUES (:id, :workspace, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
+        "INSERT INTO task (id, workspace, owner, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
+         VALUES (:id, :workspace, :owner, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
     )?;
     statement.execute(named_params! {
-        ":id": task.id, ":workspace": task.workspace, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
+        ":id": task.id, ":workspace": task.workspace, ":owner": task.owner, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
         ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": serde_json::Value::Object(task.parameters.clone()).to_string(),
         ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
     })?;
@@ -225,11 +225,46 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Which tasks a listing shows: those that match, but none that is on its way to a worker, whose id nobody is told.
+/// Which tasks a listing shows: those that match, but none that is on its way to a worker, whose id nobody is told. One text for
+/// each way to ask for owners, so that those of one owner are found by their index.
 macro_rules! listed {
-    () => {
+    (all) => {
+        concat!(listed!(any), " AND :owner IS NULL")
+    };
+    (nobodys) => {
+        concat!(listed!(any), " AND owner IS NULL AND :owner = ''")
+    };
+    (ones) => {
+        concat!(listed!(any), " AND owner = :owner")
+    };
+    (any) => {
         "(:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
          AND NOT (workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0)"
+    };
+}
+
+/// The statements of a listing: how many there are, and a page of them in either order.
+struct Listing {
+    count: &'static str,
+    newest: &'static str,
+    oldest: &'static str,
+}
+
+macro_rules! listing {
+    ($owner:ident) => {
+        Listing {
+            count: concat!("SELECT count(*) FROM task WHERE ", listed!($owner)),
+            newest: concat!(
+                "SELECT * FROM task WHERE ",
+                listed!($owner),
+                " AND (:after IS NULL OR seq < :after) ORDER BY seq DESC LIMIT :limit OFFSET :offset"
+            ),
+            oldest: concat!(
+                "SELECT * FROM task WHERE ",
+                listed!($owner),
+                " AND (:after IS NULL OR seq > :after) ORDER BY seq LIMIT :limit OFFSET :offset"
+            ),
+        }
     };
 }
 
@@ -240,37 +275,25 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
         return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, and is {per_page}")));
     }
     let (status, media_type) = (query.status.map(Status::as_str), query.media_type.map(MediaType::as_str));
-    let after: Option<i64> = match &query.after {
-        None => None,
-        Some(id) => {
-            let mut statement = connection.prepare_cached("SELECT seq FROM task WHERE id = ?")?;
-            Some(statement.query_row([id], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))?)
-        }
+    let after: Option<i64> = query.after.as_ref().map(|id| place_of(connection, id, query)).transpose()?;
+    let listing = match query.owner.as_deref() {
+        None => listing!(all),
+        Some("") => listing!(nobodys),
+        Some(_) => listing!(ones),
     };
-    let total: i64 = connection
-        .prepare_cached(concat!("SELECT count(*) FROM task WHERE ", listed!()))?
-        .query_row(named_params! {":status": status, ":model": query.model, ":type": media_type}, |row| row.get(0))?;
+    let total: i64 = connection.prepare_cached(listing.count)?.query_row(
+        named_params! {":status": status, ":model": query.model, ":type": media_type, ":owner": query.owner},
+        |row| row.get(0),
+    )?;
     let sql = match query.sort {
-        Sort::Newest => {
-            concat!(
-                "SELECT * FROM task WHERE ",
-                listed!(),
-                " AND (:after IS NULL OR seq < :after) ORDER BY seq DESC LIMIT :limit OFFSET :offset"
-            )
-        }
-        Sort::Oldest => {
-            concat!(
-                "SELECT * FROM task WHERE ",
-                listed!(),
-                " AND (:after IS NULL OR seq > :after) ORDER BY seq LIMIT :limit OFFSET :offset"
-            )
-        }
+        Sort::Newest => listing.newest,
+        Sort::Oldest => listing.oldest,
     };
     let offset = i64::from(page - 1) * i64::from(per_page);
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(
         named_params! {
-            ":status": status, ":model": query.model, ":type": media_type, ":after": after,
+            ":status": status, ":model": query.model, ":type": media_type, ":owner": query.owner, ":after": after,
             ":limit": per_page + 1, ":offset": offset,
         },
         read,
@@ -280,6 +303,13 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
     let has_more = items.len() > per_page as usize;
     items.truncate(per_page as usize);
     Ok(TaskPage { items, total: u64::try_from(total).unwrap_or(0), page, per_page, has_more })
+}
+
+/// Where a task stands in the order of listings; one of another owner than the listing's is not there.
+fn place_of(connection: &Connection, id: &str, query: &TaskQuery) -> Result<i64> {
+    let mut statement = connection
+        .prepare_cached("SELECT seq FROM task WHERE id = ?1 AND (?2 IS NULL OR coalesce(owner, '') = ?2)")?;
+    statement.query_row(params![id, query.owner], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))
 }
 
 /// How many tasks there are of each status and model.
@@ -319,6 +349,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
     Ok(Task {
         id: row.get("id")?,
         workspace: row.get("workspace")?,
+        owner: row.get("owner")?,
         model: row.get("model")?,
         media_type: if row.get_ref("type")?.as_str()? == "image" { MediaType::Image } else { MediaType::Video },
         mode: row.get("mode")?,
@@ -342,7 +373,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
     })
 }
 
-pub(super) fn not_found(id: &str) -> Error {
+pub(crate) fn not_found(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     Error::new(ErrorCode::TaskNotFound, format!("there is no task {shown:?}"))
 }

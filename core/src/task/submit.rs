@@ -10,7 +10,7 @@ use super::repeat::{Submission, SubmitOptions};
 use super::service::{Shared, Tasks};
 use super::trace::TraceParent;
 use super::types::{GenerateRequest, Task};
-use super::{job, store};
+use super::{job, owner, store};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, ErrorCode, Result};
 use std::sync::{Arc, mpsc};
@@ -111,7 +111,11 @@ impl Tasks {
     pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
         let shared = &self.shared;
         let valid = shared.catalog.validate(request)?;
-        let submission = options.idempotency.as_ref().map(|key| Submission::new(key, request)).transpose()?;
+        let submission = options
+            .idempotency
+            .as_ref()
+            .map(|key| Submission::new(key, options.owner.as_deref(), request))
+            .transpose()?;
         if let Some(submission) = &submission
             && let Some(task) = self.made_before(submission)?
         {
@@ -172,13 +176,15 @@ impl Tasks {
 impl Shared {
     /// A task of a valid request, stored nowhere yet.
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
+        options.owner.as_deref().map_or(Ok(()), owner::check)?;
         let model = valid.model;
         let missing = self.checkpoints.get(model, None).err();
         // After the key was looked for: a gateway takes this for proof that the task is not here from before.
         if let (Some(error), true) = (&missing, options.local_only) {
             return Err(error.clone());
         }
-        let NewTask { task, inputs } = NewTask::prepare(valid)?;
+        let NewTask { mut task, inputs } = NewTask::prepare(valid)?;
+        task.owner.clone_from(&options.owner);
         if missing.is_none() {
             let request = job::diffusion_request(&task, &inputs)?;
             self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;

@@ -136,6 +136,8 @@ pub struct Task {
     pub id: String,
     /// Workspace that runs it; none when it runs here.
     pub workspace: Option<String>,
+    /// Whose it is; none when it is nobody's in particular.
+    pub owner: Option<String>,
     /// Catalog id of the model.
     pub model: String,
     /// Picture or clip.
@@ -264,6 +266,8 @@ pub struct TaskQuery {
     /// Only pictures or only clips.
     #[serde(rename = "type")]
     pub media_type: Option<MediaType>,
+    /// Only those of this owner; the empty text stands for those that have none.
+    pub owner: Option<String>,
     /// Only those that come after this task in the order; pages count from there.
     pub after: Option<String>,
     /// Newest first unless asked otherwise.

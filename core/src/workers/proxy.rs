@@ -5,6 +5,7 @@ use super::client::Target;
 use super::protocol::{self, unexpected};
 use super::service::{Shared, Workers};
 use super::{follow, store};
+use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Media, Status, Task, TaskEvents};
 use http::{Method, StatusCode};
@@ -34,8 +35,8 @@ impl Workers {
     }
 
     /// Asks a task at a worker to end; true when it had not ended. It is durable here, and carried there until it arrives.
-    pub(crate) fn cancel(&self, id: &str) -> Result<bool> {
-        let accepted = self.shared.tasks.cancel(id)?;
+    pub(crate) fn cancel(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
+        let accepted = self.shared.tasks.cancel(id, by)?;
         if accepted {
             let (target, remote_id) = self.target(id)?;
             let shared = Arc::clone(&self.shared);
@@ -69,16 +70,16 @@ impl Workers {
     ///
     /// # Errors
     /// `proxy_target_invalid` where there is no such task.
-    pub(crate) fn delete_orphan(&self, id: &str) -> Result<()> {
+    pub(crate) fn delete_orphan(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         split_id(id)?;
-        self.shared.tasks.delete(id).map_err(|error| match error.code() {
+        self.shared.tasks.delete(id, by).map_err(|error| match error.code() {
             ErrorCode::TaskNotFound => invalid_target(),
             _ => error,
         })
     }
 
     /// Removes an ended task, there and here. One that never had a result is removed here whatever the worker says.
-    pub(crate) fn delete(&self, id: &str) -> Result<()> {
+    pub(crate) fn delete(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         let task = self.shared.tasks.status(id)?;
         if task.status.is_terminal() {
             let (target, remote_id) = self.target(id)?;
@@ -89,7 +90,7 @@ impl Workers {
             }
             self.shared.media.forget(id);
         }
-        self.shared.tasks.delete(id)
+        self.shared.tasks.delete(id, by)
     }
 
     fn target(&self, id: &str) -> Result<(Target, String)> {

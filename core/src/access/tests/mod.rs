@@ -5,6 +5,7 @@ mod closed;
 mod cookies;
 mod keys;
 mod peppers;
+mod owners;
 mod sessions;
 mod table;
 mod windows;
@@ -56,8 +57,14 @@ impl Rig {
     fn open(folder: Arc<tempfile::TempDir>, path: &Path, clock: Arc<ManualClock>, settings: &AccessSettings) -> Self {
         let keys = KeySource::Text(SecretText::new(KEYS));
         let signing = Signing::new(keys.clone(), path.join("anchors"), None);
-        let migrations =
-            [audit::MIGRATION, secrets::MIGRATION, MIGRATION, audit::OVERLAP_MIGRATION, KEY_NUMBER_MIGRATION];
+        let migrations = [
+            audit::MIGRATION,
+            secrets::MIGRATION,
+            MIGRATION,
+            audit::OVERLAP_MIGRATION,
+            KEY_NUMBER_MIGRATION,
+            KEY_OWNER_MIGRATION,
+        ];
         let store = Store::open(path, &migrations, Some(signing.hook())).unwrap();
         let store = Arc::new(store);
         let time: Arc<dyn Clock> = clock.clone();

@@ -275,6 +275,7 @@ fn generation(platform: &Platform, request: Request, picture: Option<Vec<u8>>) -
 /// The clip with this id; a picture is none.
 fn find(call: &Call) -> Result<Task> {
     let id = call.part("id");
+    call.admit(id)?;
     let task = call.platform().status(id)?;
     if task.media_type != MediaType::Video {
         return Err(Error::new(ErrorCode::TaskNotFound, "the task with this id is no clip"));
@@ -291,6 +292,7 @@ pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
     call.only(&["after", "limit", "order"])?;
     let query = TaskQuery {
         media_type: Some(MediaType::Video),
+        owner: call.owner().map(str::to_owned),
         after: call.query("after")?.map(str::to_owned),
         per_page: crate::http::generation::at_least_one("limit", call.number("limit")?)?,
         sort: word(call, "order", &[("desc", Sort::Newest), ("asc", Sort::Oldest)])?.unwrap_or_default(),
@@ -314,6 +316,6 @@ pub(in crate::http) fn content(call: &Call) -> Result<Reply> {
 pub(in crate::http) fn delete(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let id = find(call)?.id;
-    call.platform().delete(&id)?;
+    call.delete_task(&id)?;
     Reply::ok(&Removed { id, object: "video.deleted", deleted: true })
 }

@@ -422,3 +422,33 @@ fn what_is_sent_means_there_what_it_meant_here() {
     }
     assert!(checked >= 14, "{checked}");
 }
+
+#[test]
+fn a_task_at_a_worker_keeps_its_owner_at_the_gateway_and_an_orphan_is_nobody_elses() {
+    let worker = worker(|settings| settings.paused = true);
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &worker.address());
+    let options = SubmitOptions::default().owner("key:anna").idempotency("x", "one");
+    let task = gateway.platform.submit_with(&picture(1), &options).unwrap();
+    assert!(task.id.starts_with("team-a::"), "{}", task.id);
+    assert_eq!(task.owner.as_deref(), Some("key:anna"));
+    assert_eq!(gateway.platform.submit_with(&picture(1), &options).unwrap().id, task.id);
+    let there = worker.host.platform.status(task.id.strip_prefix("team-a::").unwrap()).unwrap();
+    assert_eq!(there.owner, None, "the worker is told nothing of it");
+    let owned = |owner: &str| {
+        let query = crate::TaskQuery { owner: Some(owner.to_owned()), ..Default::default() };
+        gateway.platform.tasks(&query).unwrap().total
+    };
+    assert_eq!((owned("key:anna"), owned("key:boris"), owned("")), (1, 0, 0));
+    let code = |id: &str, owner: &str| gateway.platform.admit(id, Some(owner)).map_err(|error| error.code());
+    assert_eq!(code(&task.id, "key:anna"), Ok(()));
+    let known = (code(&task.id, "key:boris"), code("team-a::nothing", "key:boris"));
+    assert_eq!(known, (Err(ErrorCode::TaskNotFound), Err(ErrorCode::TaskNotFound)));
+    assert!(gateway.platform.cancel(&task.id).unwrap());
+    until_ended(&gateway.platform, &task.id);
+    gateway.platform.workers().unwrap().remove("team-a", &super::caller()).unwrap();
+    let orphan = (code(&task.id, "key:boris"), code("team-a::nothing", "key:boris"));
+    assert_eq!(orphan, (Err(ErrorCode::ProxyTargetInvalid), Err(ErrorCode::ProxyTargetInvalid)));
+    assert_eq!(code(&task.id, "key:anna"), Ok(()));
+    gateway.platform.delete(&task.id).unwrap();
+}
