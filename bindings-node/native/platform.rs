@@ -5,7 +5,7 @@ use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
 use crate::host::{AskArgs, Lender, NativeClock, NativeLent};
 use must::secrets::SecretText;
-use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
+use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
@@ -104,14 +104,21 @@ impl NativePlatform {
         self.driver.call(call, |platform| Answer::json(&platform.models()?));
     }
 
-    /// Submits a request, JSON beside raw images. Gives the task.
+    /// Submits a request, JSON beside raw images, for an owner. Gives the task.
     #[napi]
-    pub fn submit(&self, call: u32, request: String, images: Vec<NativeImage>) {
+    pub fn submit(
+        &self,
+        call: u32,
+        request: String,
+        images: Vec<NativeImage>,
+        #[napi(ts_arg_type = "string | null")] owner: Option<String>,
+    ) {
         let images: Vec<_> = images.into_iter().map(|image| (image.name, image.bytes.to_vec())).collect();
         self.driver.submit(call, move |platform| {
             let mut request = GenerateRequest::from_json(&request)?;
             request.images.extend(images);
-            Answer::json(&platform.submit(&request)?)
+            let options = owner.map_or_else(SubmitOptions::default, |owner| SubmitOptions::default().owner(owner));
+            Answer::json(&platform.submit_with(&request, &options)?)
         });
     }
 

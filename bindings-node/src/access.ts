@@ -12,6 +12,8 @@ export interface Principal {
   name: string;
   /** The name in the audit log. */
   actor: string;
+  /** Whose tasks the caller makes and sees; null for administrators and while `signInRequired` is off, who see all. */
+  owner: string | null;
   /** For the calls that are made on this request's behalf. */
   caller: Required<Caller>;
 }
@@ -25,6 +27,8 @@ export interface ApiKey {
   expires_at: string;
   revoked_at: string | null;
   replaced_by: string | null;
+  /** Whose tasks are made with it while `signInRequired` is on; a key that is replaced hands this on. */
+  owner: string;
 }
 
 /** A new key. `secret` is shown this once; neither inspecting nor writing JSON shows it. */

@@ -16,6 +16,11 @@ import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQ
 export interface GenerateOptions {
   /** Cancels the task, now or at any later time. */
   signal?: AbortSignal | undefined;
+  /**
+   * Whose task it is to be, 1 to 200 characters: the `owner` that `auth.authorize` answers with, or a name of your own where
+   * nobody asks over HTTP.
+   */
+  owner?: string | undefined;
 }
 
 /** How to close. */
@@ -135,10 +140,11 @@ export class Platform implements AsyncDisposable {
    * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no
    * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
    */
-  async generate(request: GenerateRequest, { signal }: GenerateOptions = {}): Promise<Task> {
+  async generate(request: GenerateRequest, { signal, owner }: GenerateOptions = {}): Promise<Task> {
     signal?.throwIfAborted();
     const { json, images } = encodeRequest(request);
-    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images));
+    const whose = owner === undefined ? null : textArgument("owner", owner);
+    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images, whose));
     const task = new Task(this.#calls, state.id);
     if (signal?.aborted) {
       await task.cancel();

@@ -104,6 +104,8 @@ const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
   adminKey: ["admin_key", "text"],
   frontendOrigins: ["frontend_origins", "texts"],
   trustedProxies: ["trusted_proxies", "texts"],
+  sessionsPerMinute: ["sessions_per_minute", "count"],
+  signInRequired: ["sign_in_required", "flag"],
   environment: ["environment", "text"],
   apiKey: ["api_key", "text"],
 };

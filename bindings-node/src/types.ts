@@ -60,6 +60,10 @@ export interface Settings {
   frontendOrigins?: string[] | undefined;
   /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
   trustedProxies?: string[] | undefined;
+  /** Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when absent. */
+  sessionsPerMinute?: number | undefined;
+  /** Whether people sign in: a generation session then takes an access key, and over HTTP each sees its own tasks alone. */
+  signInRequired?: boolean | undefined;
   /** Where this platform runs; provider tokens for another environment are refused. */
   environment?: "dev" | "stage" | "prod" | undefined;
   /** An API key of the operator's own, at least 16 characters. */
@@ -197,6 +201,8 @@ export interface TaskState {
   id: string;
   /** Workspace that runs it; null when it runs here. */
   workspace: string | null;
+  /** Whose it is; null when it is nobody's in particular. */
+  owner: string | null;
   /** Catalog id of the model. */
   model: string;
   type: MediaType;
@@ -236,6 +242,8 @@ export interface TaskQuery {
   /** Id or alias. */
   model?: string;
   type?: MediaType;
+  /** Only of this owner; the empty text stands for those that have none. */
+  owner?: string;
   /** `newest` first unless asked otherwise. */
   sort?: "newest" | "oldest";
   /** From 1. */

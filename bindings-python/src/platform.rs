@@ -9,7 +9,7 @@ use crate::host::{NativeClock, host};
 use crate::http::NativeFace;
 use crate::logs::Logs;
 use must::secrets::SecretText;
-use must::{Error, GenerateRequest, Media, Platform, Settings, TaskQuery};
+use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use serde_json::Value;
@@ -69,12 +69,13 @@ impl NativePlatform {
     }
 
     /// Submits a generation.
-    #[pyo3(signature = (model: "object", mode: "object", parameters: "dict[str, object]") -> "dict[str, object]")]
+    #[pyo3(signature = (model: "object", mode: "object", owner: "object", parameters: "dict[str, object]") -> "dict[str, object]")]
     fn submit<'py>(
         &self,
         py: Python<'py>,
         model: &Bound<'py, PyAny>,
         mode: &Bound<'py, PyAny>,
+        owner: &Bound<'py, PyAny>,
         parameters: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let platform = self.platform.get().or_raise(py)?.clone();
@@ -85,10 +86,14 @@ impl NativePlatform {
             parameters: values,
             images,
         };
+        let options = match owner.is_none() {
+            true => SubmitOptions::default(),
+            false => SubmitOptions::default().owner(convert::text("owner", owner)?),
+        };
         let unwanted = platform.clone();
         let submitted = leave_on_signal(
             py,
-            move || platform.submit(&request),
+            move || platform.submit_with(&request, &options),
             // Nobody has the id of this task, so nobody could stop it.
             move |task| drop(task.and_then(|task| unwanted.cancel(&task.id))),
         )?;

@@ -18,8 +18,8 @@ pub(crate) struct Page {
 
 /// Lists tasks of every status.
 ///
-/// `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `sort` (`newest`, `oldest`),
-/// `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
+/// `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (the empty text stands for
+/// tasks that have none), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
 /// caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety

@@ -5,7 +5,7 @@ use crate::error::view;
 use crate::handle;
 use crate::platform::open;
 use crate::types::{must_error_t, must_image_t, must_platform_t, must_status_t, must_task_t};
-use must::{ErrorCode, GenerateRequest, Platform, Status, Task};
+use must::{ErrorCode, GenerateRequest, Platform, Status, SubmitOptions, Task};
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
 
@@ -18,6 +18,7 @@ pub(crate) struct Snapshot {
     prompt: CString,
     stage: CString,
     stage_detail: CString,
+    owner: CString,
     error_detail: CString,
     json: OnceLock<CString>,
 }
@@ -31,6 +32,7 @@ impl From<Task> for Snapshot {
             prompt: c_text(&task.prompt),
             stage: c_text(&task.stage),
             stage_detail: c_text(&task.stage_detail),
+            owner: c_text(task.owner.as_deref().unwrap_or_default()),
             error_detail: c_text(task.error.as_ref().map_or("", |error| &error.detail)),
             json: OnceLock::new(),
             task,
@@ -60,6 +62,44 @@ pub unsafe extern "C" fn must_submit(
 ) -> i32 {
     // SAFETY: the same contract.
     unsafe {
+        must_submit_with(
+            platform,
+            request,
+            request_len,
+            images,
+            image_count,
+            std::ptr::null(),
+            0,
+            task_out,
+            error_out,
+        )
+    }
+}
+
+/// `must_submit` with options about the submission itself.
+///
+/// `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}` for whose task it is to be, 1 to 200 characters without control
+/// characters; NULL with length 0 means none. `must_tasks` lists by it, and over HTTP, where the setting `sign_in_required` is on,
+/// that owner alone sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
+/// Since 0.1.0.
+///
+/// # Safety
+/// As for `must_submit`; `options` is NULL or points to `options_len` bytes.
+#[unsafe(no_mangle)]
+#[expect(clippy::too_many_arguments, reason = "each pointer with its length")]
+pub unsafe extern "C" fn must_submit_with(
+    platform: *const must_platform_t,
+    request: *const c_char,
+    request_len: usize,
+    images: *const must_image_t,
+    image_count: usize,
+    options: *const c_char,
+    options_len: usize,
+    task_out: *mut *mut must_task_t,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
         enter(error_out, || {
             let out = Out::new("task_out", task_out)?;
             let mut request = GenerateRequest::from_json(text("request", request, request_len)?)?;
@@ -68,7 +108,11 @@ pub unsafe extern "C" fn must_submit(
                 let bytes = slice("images[].data", image.data, image.data_len)?;
                 request = request.image(name, bytes);
             }
-            out.give(Snapshot::from(open(platform)?.call(|platform| platform.submit(&request))?))
+            let options = match text("options", options, options_len)? {
+                "" => SubmitOptions::default(),
+                options => SubmitOptions::from_json(options)?,
+            };
+            out.give(Snapshot::from(open(platform)?.call(|platform| platform.submit_with(&request, &options))?))
         })
     }
 }
@@ -211,6 +255,14 @@ pub extern "C" fn must_task_mode(task: *const must_task_t) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn must_task_prompt(task: *const must_task_t) -> *const c_char {
     view::<Snapshot>(task, |task| &task.prompt)
+}
+
+/// Whose task it is; empty when it is nobody's in particular.
+///
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn must_task_owner(task: *const must_task_t) -> *const c_char {
+    view::<Snapshot>(task, |task| &task.owner)
 }
 
 /// Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.

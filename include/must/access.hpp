@@ -40,6 +40,8 @@ struct ApiKey {
   Time expires_at;                         ///< When it ends by itself.
   std::optional<Time> revoked_at;          ///< When it was revoked.
   std::optional<std::string> replaced_by;  ///< Id of the key that took its place.
+  /// Whose tasks are made with it while the setting `sign_in_required` is on; a key that is replaced hands this on.
+  std::string owner;
 
   /// Reads a key out of an answer.
   [[nodiscard]] static ApiKey from_json(const Json &json) {
@@ -49,7 +51,8 @@ struct ApiKey {
             json["created_at"].get<Time>(),
             json["expires_at"].get<Time>(),
             json["revoked_at"].get<std::optional<Time>>(),
-            json["replaced_by"].get<std::optional<std::string>>()};
+            json["replaced_by"].get<std::optional<std::string>>(),
+            json["owner"].get<std::string>()};
   }
 };
 

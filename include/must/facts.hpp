@@ -185,11 +185,13 @@ struct Principal {
   std::string name;      ///< Name of the key; empty without one.
   std::string actor;     ///< The same as the audit log names it.
   Caller caller;         ///< The caller of administrative calls on its behalf.
+  /// Whose tasks the caller makes and sees. None for administrators, and while the setting `sign_in_required` is off: all.
+  std::optional<std::string> owner{};
 
   /// Reads the answer of `auth.authorize`.
   [[nodiscard]] static Principal from_json(const Json &json) {
     return {json["kind"].get<PrincipalKind>(), json["id"].get<std::string>(), json["name"].get<std::string>(),
-            json["actor"].get<std::string>(), json["caller"].get<Caller>()};
+            json["actor"].get<std::string>(), json["caller"].get<Caller>(), json["owner"].get<std::optional<std::string>>()};
   }
 };
 

@@ -67,16 +67,19 @@ class Platform {
     return std::string(detail::text_of(buffer));
   }
 
-  /// Checks the request, makes a durable task of it and queues it. Does not wait for the result. Throws `validation_error`,
+  /// Checks the request, makes a durable task of it, whose it is by the options, and queues it. Does not wait for the result.
+  /// Throws `validation_error`,
   /// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; there is no task then.
-  [[nodiscard]] Task submit(const GenerateRequest &request) const {
+  [[nodiscard]] Task submit(const GenerateRequest &request, const SubmitOptions &options = {}) const {
     std::vector<must_image_t> images;
     for (const auto &[name, bytes] : request.images()) {
       images.push_back({name.data(), name.size(), reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size()});
     }
     const std::string json = request.json();
+    const std::string how = options.json();
     detail::TaskHandle task;
-    detail::call(must_submit, platform_.get(), json.data(), json.size(), images.data(), images.size(), task.out());
+    detail::call(must_submit_with, platform_.get(), json.data(), json.size(), images.data(), images.size(), how.data(),
+                 how.size(), task.out());
     return Task(platform_.get(), must_task_id(task.get()));
   }
 

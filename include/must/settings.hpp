@@ -147,6 +147,10 @@ class Settings {
   Settings &trusted_proxies(const std::vector<std::string> &networks) {
     return set("trusted_proxies", detail::json_of(networks));
   }
+  /// Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when not set.
+  Settings &sessions_per_minute(std::uint32_t count) { return set("sessions_per_minute", count); }
+  /// Whether people sign in: a generation session then takes an access key, and over HTTP each caller sees its own tasks alone.
+  Settings &sign_in_required(bool required = true) { return set("sign_in_required", required); }
   /// An API key of the operator's own, at least 16 characters.
   Settings &api_key(const SecretText &key) { return set("api_key", key); }
   /// The HTTP face.

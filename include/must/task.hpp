@@ -48,6 +48,7 @@ struct Snapshot {
   std::int64_t seed = 0;     ///< Seed in use; drawn when -1 was asked for.
   ErrorCode error_code{};    ///< Why it failed; `MUST_OK` unless it did.
   std::string error_detail;  ///< What happened when it failed.
+  std::string owner;         ///< Whose it is; empty when it is nobody's in particular.
   std::string json;          ///< Everything about it, as the JSON object that every language shows.
 
   Snapshot() = default;
@@ -64,6 +65,7 @@ struct Snapshot {
         seed(must_task_seed(task)),
         error_code(static_cast<ErrorCode>(must_task_error_code(task))),
         error_detail(must_task_error_detail(task)),
+        owner(must_task_owner(task)),
         json(must_task_json(task)) {}
 
   /// Whether the task has ended.

@@ -129,6 +129,32 @@ static void listings(must_platform_t *platform, const char *id) {
   must_page_free(&page);
 }
 
+/* Whose a task is: said when it is submitted, shown, and listed by. */
+static void owners(must_platform_t *platform) {
+  must_error_t *error = NULL;
+  must_task_t *task = NULL, *none = NULL;
+  must_page_t *page = NULL;
+  const char *request = "{\"model\": \"tiny-image\", \"prompt\": \"a red circle\", \"steps\": 4}";
+  OK(must_submit_with(platform, MUST_STR(request), NULL, 0, MUST_STR("{\"owner\": \"anna\"}"), &task, &error));
+  OK(must_submit_with(platform, MUST_STR(request), NULL, 0, NULL, 0, &none, &error));
+  CHECK(strcmp(must_task_owner(task), "anna") == 0 && strcmp(must_task_owner(none), "") == 0);
+  CHECK(strstr(must_task_json(task), "\"owner\":\"anna\"") != NULL && strcmp(must_task_owner(NULL), "") == 0);
+  OK(must_tasks(platform, MUST_STR("{\"owner\": \"anna\"}"), &page, &error));
+  CHECK(must_page_total(page) == 1 && strstr(must_page_json(page), must_task_id(task)) != NULL);
+  must_page_free(&page);
+  OK(must_tasks(platform, MUST_STR("{\"owner\": \"\"}"), &page, &error));
+  CHECK(must_page_size(page) >= 1 && strstr(must_page_json(page), "\"owner\":\"") == NULL);
+  must_page_free(&page);
+  must_task_free(&task);
+  must_task_free(&none);
+  FAILS(MUST_VALIDATION_ERROR,
+        must_submit_with(platform, MUST_STR(request), NULL, 0, MUST_STR("{\"owner\": \"\"}"), &task, &error));
+  FAILS(MUST_VALIDATION_ERROR,
+        must_submit_with(platform, MUST_STR(request), NULL, 0, MUST_STR("{\"owners\": 1}"), &task, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_submit_with(platform, MUST_STR(request), NULL, 0, NULL, 3, &task, &error));
+  CHECK(task == NULL);
+}
+
 struct log {
   pthread_mutex_t lock;
   int warnings, lanes, destroyed;
@@ -242,6 +268,7 @@ void test_api(const char *folder) {
 
   /* Tasks that wait: the end of a time, a result too early, cancelling, and a platform that closes under a watch. */
   platform = open_in(folder, "paused", true);
+  owners(platform);
   task = submit_picture(platform);
   id = must_task_id(task);
   must_events_t *events = NULL;

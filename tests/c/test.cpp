@@ -1,6 +1,6 @@
 // Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
 //
-//     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation logs http;
+//     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation owners logs http;
 //                                        all of them when none is named
 #include "check.hpp"
 
@@ -133,6 +133,40 @@ static void bad_input(const must::Platform &platform) {
   const auto task = platform.submit(picture().set("negative_prompt", prompt).set("guidance_scale", 3.5));
   CHECK(task.snapshot().json.find("\\\"red\\\" \\\\ circle\\nmoving\\tleft \\u0001 \xc3\xa9") != std::string::npos);
   task.cancel();
+}
+
+static void owners(const std::string &folder) {
+  auto settings = guarded(folder, "cpp-owners").sign_in_required().sessions_per_minute(25);
+  const must::Platform platform(settings);
+  const auto issued = platform.auth().issue_key("anna");
+  CHECK(issued.key.owner == "key:" + issued.key.id);
+  CHECK(platform.auth().rotate_key(issued.key.id).key.owner == issued.key.owner);
+  auto facts = must::RequestFacts::of(must::Route::auth);
+  THROWS(MUST_SESSION_REQUIRED, platform.auth().open_session(facts));
+  facts.header_keys.push_back(issued.secret);
+  const auto session = platform.auth().open_session(facts);
+  auto shown = must::RequestFacts::of(must::Route::generation);
+  shown.cookies.emplace_back("gg_session=" + session.token.reveal());
+  const auto principal = platform.auth().authorize(shown);
+  CHECK(principal.owner == issued.key.owner && principal.name == "anna");
+
+  const auto task = platform.submit(picture(), must::SubmitOptions().owner(*principal.owner));
+  const auto nobodys = platform.submit(picture());
+  CHECK(task.snapshot().owner == issued.key.owner && nobodys.snapshot().owner.empty());
+  must::Query query;
+  query.owner = issued.key.owner;
+  const auto own = platform.tasks(query);
+  CHECK(own.total == 1 && own.items.front().id == task.id());
+  query.owner = "";
+  CHECK(platform.tasks(query).total == 1 && platform.tasks().total == 2);
+  THROWS(MUST_VALIDATION_ERROR, platform.submit(picture(), must::SubmitOptions().owner("")));
+  THROWS(MUST_VALIDATION_ERROR, must::Platform(guarded(folder, "cpp-no-sessions").sessions_per_minute(0)));
+  CHECK(task.cancel());
+  task.remove();
+  must::AuditQuery deletions;
+  deletions.action = "task_delete";
+  const auto events = platform.audit().list(deletions).logs;
+  CHECK(events.size() == 1 && events.front().actor == "host" && events.front().target == "task:" + task.id());
 }
 
 static void logs_and_load(const std::string &folder) {
@@ -269,6 +303,7 @@ int main(int argc, char **argv) {
                                    {"accounts", test_accounts},
                                    {"memory", test_memory},
                                    {"generation", generation},
+                                   {"owners", owners},
                                    {"logs", logs_and_load},
                                    {"http", http}};
   CHECK(std::string(must::version()) == must_version());

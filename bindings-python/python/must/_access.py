@@ -28,6 +28,8 @@ class ApiKey:
     """When it was revoked."""
     replaced_by: str | None
     """Id of the key that took its place."""
+    owner: str
+    """Whose tasks are made with it while the setting `sign_in_required` is on; a key that is replaced hands this on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,14 +153,20 @@ class AsyncPlatform:
         return cast("list[Model]", await self._call(self._native.models))
 
     async def generate(
-        self, model: str, prompt: str | None = None, *, mode: str | None = None, **parameters: Parameter
+        self,
+        model: str,
+        prompt: str | None = None,
+        *,
+        mode: str | None = None,
+        owner: str | None = None,
+        **parameters: Parameter,
     ) -> AsyncTask:
         """Check the request and make a durable task; see `Platform.generate`.
 
         A submission that is cancelled before it has returned leaves no task running.
         """
         native = self._native
-        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, parameters)
+        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, owner, parameters)
         try:
             raw = await asyncio.wrap_future(submission)
         except asyncio.CancelledError:

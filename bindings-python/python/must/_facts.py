@@ -109,13 +109,18 @@ class Principal:
     """The same as the audit log names it."""
     caller: Caller
     """The caller of administrative calls on its behalf."""
+    owner: str | None = None
+    """Whose tasks the caller makes and sees.
+
+    None for administrators, and while the setting `sign_in_required` is off: such a caller sees all.
+    """
 
     @classmethod
     def from_native(cls, raw: dict[str, Any]) -> Self:
         """Read the native form."""
         by = raw["caller"]
         caller = Caller(by["actor"], by["source"], by["correlation_id"])
-        return cls(raw["kind"], raw["id"], raw["name"], raw["actor"], caller)
+        return cls(raw["kind"], raw["id"], raw["name"], raw["actor"], caller, raw["owner"])
 
 
 def given(caller: Caller | None) -> dict[str, Any] | None:

@@ -113,10 +113,11 @@ def submit(
     model: str,
     prompt: str | None,
     mode: str | None,
+    owner: str | None,
     parameters: Mapping[str, Parameter],
 ) -> dict[str, Any]:
     """Submit a generation."""
-    return native.submit(model, mode, {**parameters, "prompt": prompt})
+    return native.submit(model, mode, owner, {**parameters, "prompt": prompt})
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:

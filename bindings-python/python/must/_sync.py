@@ -161,13 +161,20 @@ class Platform:
         return cast("list[Model]", self._native.models())
 
     def generate(
-        self, model: str, prompt: str | None = None, *, mode: str | None = None, **parameters: Parameter
+        self,
+        model: str,
+        prompt: str | None = None,
+        *,
+        mode: str | None = None,
+        owner: str | None = None,
+        **parameters: Parameter,
     ) -> Task:
         """Check the request, make a durable task, and return at once with its handle.
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
         model's own: see `parameters_schema` in `models()`. Images may be bytes, a `pathlib.Path`, a file open in binary
-        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`.
+        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`. `owner` says whose task it is to be:
+        the `owner` that `auth.authorize` answers with, or a name of your own where nobody asks over HTTP.
 
         Raises:
             ValidationError: The catalog does not allow the request; the detail names the parameter.
@@ -176,7 +183,7 @@ class Platform:
             QueueOverloadedError: The queue stayed full.
             StorageFullError: The disk is full.
         """
-        raw = _native.submit(self._native, model, prompt, mode, parameters)
+        raw = _native.submit(self._native, model, prompt, mode, owner, parameters)
         return Task(self, TaskState.from_native(raw))
 
     def task(self, id: str) -> Task:

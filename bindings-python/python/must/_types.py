@@ -189,6 +189,10 @@ class Settings(TypedDict, total=False):
     """Browser origins that may call from another site, exactly as browsers send them."""
     trusted_proxies: Sequence[str]
     """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
+    sessions_per_minute: int
+    """Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when left out."""
+    sign_in_required: bool
+    """Whether people sign in: a generation session then takes an access key, and over HTTP each sees its own tasks alone."""
     api_key: str
     """An API key of the operator's own, at least 16 characters."""
     http: HttpSettings
@@ -208,6 +212,8 @@ class Query(TypedDict, total=False):
     """Only of this model, by id or alias."""
     type: MediaType | Literal["image", "video"] | None
     """Only pictures or only clips."""
+    owner: str | None
+    """Only of this owner; the empty text stands for those that have none."""
     sort: Literal["newest", "oldest"]
     """Newest first unless asked otherwise."""
     page: int
@@ -299,6 +305,8 @@ class TaskState:
     """Stable id."""
     workspace: str | None
     """Workspace that runs it; none when it runs here."""
+    owner: str | None
+    """Whose it is; none when it is nobody's in particular."""
     model: str
     """Catalog id of the model."""
     type: MediaType
@@ -362,6 +370,7 @@ class TaskState:
         return cls(
             id=raw["id"],
             workspace=raw["workspace"],
+            owner=raw["owner"],
             model=raw["model"],
             type=MediaType(raw["type"]),
             mode=raw["mode"],
