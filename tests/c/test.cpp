@@ -146,7 +146,7 @@ static void owners(const std::string &folder) {
   facts.header_keys.push_back(issued.secret);
   const auto session = platform.auth().open_session(facts);
   auto shown = must::RequestFacts::of(must::Route::generation);
-  shown.cookies.emplace_back("gg_session=" + session.token.reveal());
+  shown.cookies.emplace_back("gg_session=" + std::string(session.token.reveal()));
   const auto principal = platform.auth().authorize(shown);
   CHECK(principal.owner == issued.key.owner && principal.name == "anna");
 

@@ -44,6 +44,12 @@ fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
     if !command.trusted_proxies.is_empty() {
         settings.trusted_proxies.clone_from(&command.trusted_proxies);
     }
+    if let Some(number) = command.sessions_per_minute {
+        settings.sessions_per_minute = number;
+    }
+    if let Some(required) = command.sign_in_required {
+        settings.sign_in_required = required;
+    }
     if let Some(secure) = command.session_cookie_secure {
         settings.http.session_cookie_secure = secure;
     }
