@@ -64,10 +64,10 @@ async fn wrong_key(run: &Run) -> Did<()> {
     answer.refusal(403, "invalid_api_key").map(|said| (said, ()))
 }
 
-/// A generation session, as a browser has one.
+/// A generation session, as a browser has one. It is started with the key, which a platform where people sign in asks for.
 async fn session(run: &Run) {
     let open = async {
-        let answer = run.client.ask_plain(Method::POST, "/auth/session", With::default()).await?.expect(201)?;
+        let answer = run.client.ask(Method::POST, "/auth/session", With::default()).await?.expect(201)?;
         let cookie = answer.cookie.clone().filter(|cookie| cookie.starts_with("gg_session="));
         cookie
             .map(|cookie| ("201 and the cookie".to_owned(), cookie))
