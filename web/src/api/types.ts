@@ -31,6 +31,23 @@ export interface Failure {
   user_action: string;
 }
 
+/** A good session that the browser has. */
+export interface StudioSession {
+  expires_at: string;
+  /** Name of the access key that it was started with; empty when it was started without one. */
+  name: string;
+  /** Whose results it shows; null where everybody sees all. */
+  owner: string | null;
+}
+
+/** How a page may begin. */
+export interface Studio {
+  sign_in_required: boolean;
+  session: StudioSession | null;
+  /** Null before signing in where that is required. */
+  models: Model[] | null;
+}
+
 export interface NewSession {
   active: boolean;
   session_status: string;
@@ -77,6 +94,38 @@ export interface GalleryItem {
 
 export interface GalleryPage {
   items: GalleryItem[];
+  total: number;
+  page: number;
+  per_page: number;
+  has_more: boolean;
+}
+
+/** A task of anybody's, as administrators see it. */
+export interface OwnedTask {
+  id: string;
+  owner: string | null;
+  owner_name: string | null;
+  workspace: string | null;
+  model: string;
+  type: MediaType;
+  mode: string;
+  prompt: string;
+  seed: number;
+  width: number;
+  height: number;
+  status: Status;
+  progress: number;
+  error: string | null;
+  error_code: string | null;
+  result_url: string | null;
+  preview_url: string | null;
+  created_at: string;
+  updated_at: string;
+  finished_at: string | null;
+}
+
+export interface AllTasks {
+  items: OwnedTask[];
   total: number;
   page: number;
   per_page: number;

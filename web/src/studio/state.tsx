@@ -23,6 +23,14 @@ interface Studio {
 
 const KEY = "must.draft";
 
+/** What is kept of a form over a reload, and whose it is. */
+interface Draft {
+  model: string;
+  mode: string;
+  values: Values;
+  owner: string | null;
+}
+
 const Context = createContext<Studio | null>(null);
 
 export function useStudio(): Studio {
@@ -31,16 +39,26 @@ export function useStudio(): Studio {
   return studio;
 }
 
+/** Another person begins with a form of their own. */
 export function StudioProvider({ children }: { children: ReactNode }) {
+  const { owner } = useServices().standing;
+  return (
+    <OwnStudio key={owner} owner={owner}>
+      {children}
+    </OwnStudio>
+  );
+}
+
+function OwnStudio({ children, owner }: { children: ReactNode; owner: string | null }) {
   const { models } = useServices();
   const [chosen, setChosen] = useState<Form | null>(null);
   const [shown, show] = useState<string | null>(null);
-  const form = useMemo(() => chosen ?? (models ? firstForm(models) : null), [chosen, models]);
+  const form = useMemo(() => chosen ?? (models ? firstForm(models, owner) : null), [chosen, models, owner]);
   const model = useMemo(() => models?.find(({ id }) => id === form?.model) ?? null, [models, form?.model]);
 
   useEffect(() => {
-    if (chosen && model) remember(chosen, model);
-  }, [chosen, model]);
+    if (chosen && model) remember(chosen, model, owner);
+  }, [chosen, model, owner]);
 
   const setForm = useCallback(
     (change: (form: Form) => Form) => setChosen((before) => (before ?? form ? change((before ?? form) as Form) : before)),
@@ -67,15 +85,15 @@ export function StudioProvider({ children }: { children: ReactNode }) {
 }
 
 /** The draft of before a reload; else the first model that can be used. */
-function firstForm(models: Model[]): Form | null {
-  const draft = recall();
+function firstForm(models: Model[], owner: string | null): Form | null {
+  const draft = recall(owner);
   const drafted = models.find(({ id }) => id === draft?.model);
   if (draft && drafted) return reuse(initialForm(drafted), drafted, { mode: draft.mode, parameters: draft.values });
   const first = models.find(({ available }) => available) ?? models[0];
   return first ? initialForm(first) : null;
 }
 
-function remember(form: Form, model: Model): void {
+function remember(form: Form, model: Model, owner: string | null): void {
   const plain: Values = {};
   for (const [name, value] of Object.entries(form.values)) {
     const parameter = model.parameters_schema[name];
@@ -83,19 +101,28 @@ function remember(form: Form, model: Model): void {
     if (parameter && fixedValue(parameter) === undefined && (typeof value === "string" || typeof value === "number")) plain[name] = value;
   }
   try {
-    sessionStorage.setItem(KEY, JSON.stringify({ model: form.model, mode: form.mode, values: plain }));
+    const draft: Draft = { model: form.model, mode: form.mode, values: plain, owner };
+    sessionStorage.setItem(KEY, JSON.stringify(draft));
   } catch {
     // The draft lasts as long as the page then.
   }
 }
 
-function recall(): Form | null {
+function recall(owner: string | null): Draft | null {
   try {
-    const draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Partial<Form> | null;
-    return draft && typeof draft.model === "string" && typeof draft.mode === "string" && typeof draft.values === "object"
-      ? (draft as Form)
-      : null;
+    const draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Partial<Draft> | null;
+    const isDraft = draft && typeof draft.model === "string" && typeof draft.mode === "string" && typeof draft.values === "object";
+    return isDraft && (draft.owner ?? null) === owner ? (draft as Draft) : null;
   } catch {
     return null;
+  }
+}
+
+/** Takes the draft off this browser. */
+export function forgetDraft(): void {
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // There is none then.
   }
 }

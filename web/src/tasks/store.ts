@@ -1,7 +1,8 @@
 /**
  * The tasks of this browser: submits, follows and cancels them, and remembers them over a reload.
  *
- * What always holds: a task that has not ended is followed by exactly one follower; its state never goes backwards.
+ * What always holds: a task that has not ended is followed by exactly one follower; its state never goes backwards; where people
+ * sign in, each has a list of their own.
  */
 
 import { isGone } from "../api/client";
@@ -17,6 +18,7 @@ import { isRunning, readEntries } from "./entry";
 import type { Entry } from "./entry";
 
 const KEY = "must.tasks";
+const keyOf = (owner: string | null): string => (owner === null ? KEY : `${KEY}.${owner}`);
 const MOST_ENTRIES = 100;
 /** How long a follower that gave up waits before it begins again. */
 const AGAIN_MILLISECONDS = 15_000;
@@ -25,6 +27,7 @@ const RANK = { pending: 0, processing: 1, done: 2, failed: 2 } as const;
 
 export class TaskStore {
   private entries: readonly Entry[] = [];
+  private key = KEY;
   private readonly listeners = new Set<() => void>();
   private readonly endings = new Set<(entry: Entry) => void>();
   private readonly followers = new Map<string, AbortController>();
@@ -56,10 +59,13 @@ export class TaskStore {
     return this.entries.find((entry) => entry.id === id);
   }
 
-  /** Goes on following what had not ended, and takes over what other tabs write. */
-  start(): () => void {
+  /** Takes up the list of an owner: goes on following what had not ended, and takes over what other tabs write. */
+  start(owner: string | null = null): () => void {
+    this.key = keyOf(owner);
+    this.entries = readEntries(this.kept?.getItem(this.key) ?? null);
+    this.tell();
     const adopt = (event: StorageEvent) => {
-      if (event.key !== keptName(KEY)) return;
+      if (event.key !== keptName(this.key)) return;
       this.entries = readEntries(event.newValue);
       this.tell();
       this.followAll();
@@ -109,6 +115,17 @@ export class TaskStore {
 
   forgetEnded(): void {
     this.set(this.entries.filter(isRunning));
+  }
+
+  /** Takes the list of an owner off this browser. */
+  forgetOwner(owner: string | null): void {
+    this.kept?.removeItem(keyOf(owner));
+    if (this.key === keyOf(owner)) {
+      for (const follower of this.followers.values()) follower.abort();
+      this.followers.clear();
+      this.entries = [];
+      this.tell();
+    }
   }
 
   /** Notes that a task's result was deleted. */
@@ -162,7 +179,7 @@ export class TaskStore {
   private set(entries: readonly Entry[]): void {
     this.entries = entries;
     try {
-      this.kept?.setItem(KEY, JSON.stringify(entries));
+      this.kept?.setItem(this.key, JSON.stringify(entries));
     } catch {
       // Storage is full: the list lasts as long as the page.
     }
