@@ -1,12 +1,15 @@
 /** The frame around all pages: navigation, language, what the page waits for, and the page that the address names. */
 
-import { Component, useEffect, useSyncExternalStore } from "react";
+import { Component, useEffect } from "react";
 import type { ReactNode } from "react";
 import { AdminPage } from "./admin/admin";
+import { isSignedOut } from "./api/session";
 import { GalleryPage } from "./gallery/gallery";
 import { HistoryPage } from "./history/history";
 import { errorTitle } from "./i18n/format";
 import { LanguageProvider, dictionaries, languages, useLanguage, useText } from "./i18n/language";
+import { Person } from "./person/person";
+import { SignInPage } from "./person/sign_in";
 import { useRoute } from "./router";
 import { ServiceProvider, useServices, useTasks } from "./services";
 import { StudioProvider } from "./studio/state";
@@ -34,9 +37,10 @@ export function App() {
   );
 }
 
-function Frame() {
+export function Frame() {
   const t = useText();
   const { path } = useRoute();
+  const signedOut = isSignedOut(useServices().standing);
   useEndings();
   useEffect(() => {
     scrollTo(0, 0);
@@ -55,11 +59,12 @@ function Frame() {
           <span>MUST</span>
         </a>
         <Navigation path={path} />
+        <Person />
         <LanguageSwitch />
       </header>
       <Waiting />
       <main id="main" tabIndex={-1}>
-        <Page path={path} />
+        {signedOut && !path.startsWith("/admin") ? <SignInPage /> : <Page path={path} />}
       </main>
     </>
   );
@@ -137,18 +142,18 @@ function LanguageSwitch() {
 
 /** That a new session has to wait for the platform's limit. */
 function Waiting() {
-  const { client } = useServices();
-  const until = useSyncExternalStore(client.subscribe, client.waiting);
+  const until = useServices().standing.waitingUntil;
   return until === null ? null : <Countdown until={until} />;
 }
 
 function Countdown({ until }: { until: number }) {
   const t = useText();
+  const { signInRequired } = useServices().standing;
   const now = useNow(1000);
   return (
     <p className="waiting" role="status">
       <Icon name="clock" size={16} />
-      {t.app.waiting(Math.max(1, Math.ceil((until - now) / 1000)))}
+      {(signInRequired ? t.person.waiting : t.app.waiting)(Math.max(1, Math.ceil((until - now) / 1000)))}
     </p>
   );
 }

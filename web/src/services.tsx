@@ -6,6 +6,7 @@ import { Client } from "./api/client";
 import type { Standing } from "./api/session";
 import type { Model } from "./api/types";
 import type { Entry } from "./tasks/entry";
+import { forgetDraft } from "./studio/draft";
 import { TaskStore } from "./tasks/store";
 
 interface Services {
@@ -59,6 +60,7 @@ export function ServiceProvider({ children, client: given }: { children: ReactNo
   const signOut = useCallback(async () => {
     await client.session.signOut();
     tasks.forgetOwner(owner);
+    forgetDraft();
   }, [client, tasks, owner]);
   const value = useMemo(
     () => ({ client, standing, tasks, models, modelsError, loadModels, signOut }),

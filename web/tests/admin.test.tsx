@@ -203,6 +203,46 @@ test("the audit log is filtered, gone on in, and verified", async () => {
   expect(calls().at(-1)).toBe("GET /admin/logs?limit=50&action=x&outcome=denied");
 });
 
+test("results of everybody are found by owner, looked at, cancelled and deleted", async () => {
+  location.hash = "#/admin/results";
+  const task = (id: string, change: object = {}) => ({
+    id, owner: "key:anna", owner_name: "anna", workspace: null, model: "tiny-image", type: "image", mode: "txt2img", prompt: `prompt of ${id}`, seed: 7, width: 64, height: 64,
+    status: "done", progress: 100, error: null, error_code: null, result_url: `/admin/tasks/${id}/result`, preview_url: null,
+    created_at: "2026-01-31T12:00:00Z", updated_at: "2026-01-31T12:00:00Z", finished_at: null, ...change,
+  });
+  const listing = (...items: object[]) => json({ items, total: items.length, page: 1, per_page: 20, has_more: false });
+  const { calls } = show(<AdminPage />, {
+    "GET /admin/session": session,
+    "GET /admin/tasks": listing(task("t1"), task("t2", { owner: null, owner_name: null, status: "processing", result_url: null }), task("t3", { owner: "Борис", owner_name: null })),
+    "DELETE /admin/tasks/t1": json({ deleted: true, id: "t1" }),
+    "POST /admin/tasks/t2/cancel": json({ task_id: "t2", status: "cancelling" }, 202),
+  });
+  const table = await screen.findByRole("table");
+  expect([...table.querySelectorAll("tbody tr")].map((row) => row.children[1]?.textContent)).toEqual(["anna", "nobody's", "Борис"]);
+  fireEvent.click(screen.getByRole("button", { name: "Look at: prompt of t1" }));
+  const dialog = screen.getByRole("dialog");
+  expect(within(dialog).getByRole("img").getAttribute("src")).toBe("http://must.test/studio/admin/tasks/t1/result");
+  fireEvent.click(within(dialog).getByRole("button", { name: "Close" }));
+
+  fireEvent.click(screen.getByRole("button", { name: "Cancel" }));
+  fireEvent.click(within(screen.getByRole("dialog", { name: "Cancel this task?" })).getByRole("button", { name: "Cancel the task" }));
+  expect(await screen.findByText("The task is being cancelled.")).toBeTruthy();
+  const [first] = screen.getAllByRole("button", { name: "Delete" });
+  if (first) fireEvent.click(first);
+  const asking = screen.getByRole("dialog", { name: "Delete this task?" });
+  expect(asking.textContent).toContain("It belongs to anna.");
+  fireEvent.click(within(asking).getByRole("button", { name: "Delete" }));
+  expect(await screen.findByText("The task was deleted.")).toBeTruthy();
+  expect(calls()).toEqual(expect.arrayContaining(["DELETE /admin/tasks/t1", "POST /admin/tasks/t2/cancel"]));
+
+  fireEvent.click(screen.getByRole("button", { name: "Only those of anna" }));
+  await waitFor(() => expect(calls().at(-1)).toBe("GET /admin/tasks?page=1&per_page=20&owner=key%3Aanna"));
+  fireEvent.change(await screen.findByLabelText("Whose"), { target: { value: "nobody" } });
+  fireEvent.change(screen.getByLabelText("State"), { target: { value: "failed" } });
+  fireEvent.click(screen.getByRole("button", { name: "Filter" }));
+  await waitFor(() => expect(calls().at(-1)).toBe("GET /admin/tasks?page=1&per_page=20&owner=&status=failed"));
+});
+
 test("a log that is not whole names its first bad event", () => {
   const verdict: Verdict = { ok: false, origin: "must", min_index: 0, size: 12, root: "ab", checkpoints: 12, anchors: 3, fault: { seq: 5, damage: "altered", detail: "event 5 is not what its hash says" } };
   show(<VerdictNote verdict={verdict} />);

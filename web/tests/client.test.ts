@@ -23,13 +23,6 @@ test("a call that is refused again is a failure", async () => {
   expect(calls()).toHaveLength(3);
 });
 
-test("a page without a session starts one before its first call, and remembers until when it lasts", async () => {
-  const { client, calls } = platform({ "GET /models": json({ models: [] }), "POST /auth/session": opened }, { session: false });
-  await client.json("/models");
-  await client.json("/models");
-  expect(calls()).toEqual(["POST /auth/session", "GET /models", "GET /models"]);
-});
-
 test("calls at the same time share one renewal", async () => {
   let good = false;
   const models = () => (good ? json({ models: [] }) : failure(401, "session_required"));
@@ -41,28 +34,6 @@ test("calls at the same time share one renewal", async () => {
   const { client, calls } = platform({ "GET /models": models, "POST /auth/session": open });
   await Promise.all([client.json("/models"), client.json("/models"), client.json("/models")]);
   expect(calls().filter((call) => call === "POST /auth/session")).toHaveLength(1);
-});
-
-test("a renewal that is limited waits for as long as the platform says, and tells it", async () => {
-  const { client, pauses } = platform({
-    "GET /models": [failure(401, "session_required"), json({ models: [] })],
-    "POST /auth/session": [failure(429, "rate_limited", { "Retry-After": "7" }), opened],
-  });
-  const told: (number | null)[] = [];
-  client.subscribe(() => told.push(client.waiting()));
-  await client.json("/models");
-  expect(pauses).toEqual([7000]);
-  expect(told).toEqual([expect.any(Number), null]);
-});
-
-test("a renewal that would wait too long, or is limited again, is a failure", async () => {
-  const limited = (seconds: string) => failure(429, "rate_limited", { "Retry-After": seconds });
-  const long = platform({ "GET /models": failure(401, "session_required"), "POST /auth/session": limited("3600") });
-  await expect(long.client.json("/models")).rejects.toMatchObject({ code: "rate_limited", retryAfter: 3600 });
-  expect(long.pauses).toEqual([]);
-  const again = platform({ "GET /models": failure(401, "session_required"), "POST /auth/session": limited("1") });
-  await expect(again.client.json("/models")).rejects.toMatchObject({ code: "rate_limited" });
-  expect(again.pauses).toEqual([1000]);
 });
 
 test("calls of another session renew nothing", async () => {

@@ -2,7 +2,7 @@
 
 import { vi } from "vitest";
 import { Client } from "../src/api/client";
-import type { TaskState } from "../src/api/types";
+import type { Model, Studio, TaskState } from "../src/api/types";
 
 export interface Asked {
   method: string;
@@ -42,6 +42,15 @@ export const done = (change: Partial<TaskState> = {}): TaskState =>
 export const events = (...states: TaskState[]): Response =>
   new Response(states.map((one) => `event: status\ndata: ${JSON.stringify(one)}\n\n`).join(""), { headers: { "Content-Type": "text/event-stream" } });
 
+export const EXPIRES = "2999-01-01T00:00:00Z";
+
+/** How a page may begin where nobody signs in, with a session that the browser has. */
+export const begun = (models: Model[] | null = null): Studio => ({ sign_in_required: false, session: { expires_at: EXPIRES, name: "", owner: null }, models });
+
+/** The same where people sign in: with the session of a key, or before there is one. */
+export const signedIn = (name: string, models: Model[] | null = null): Studio => ({ sign_in_required: true, session: { expires_at: EXPIRES, name, owner: `key:${name}` }, models });
+export const signedOut: Studio = { sign_in_required: true, session: null, models: null };
+
 /** Answers calls by `METHOD /path`; a list is answered in its order, and its last answer again and again. */
 export function platform(answers: Record<string, Answer | Answer[]>, { session = true } = {}) {
   const asked: Asked[] = [];
@@ -70,20 +79,7 @@ export function platform(answers: Record<string, Answer | Answer[]>, { session =
     await new Promise((resolve) => setTimeout(resolve, 0));
     signal?.throwIfAborted();
   };
-  const memory = session ? null : new Memory();
-  const client = new Client({ base: "http://must.test/studio/", fetch, sleep, memory });
+  const client = new Client({ base: "http://must.test/studio/", fetch, sleep, ...(session ? { begun: begun() } : {}) });
   const calls = () => asked.map(({ method, path }) => `${method} ${path.replace("/studio", "")}`);
   return { client, asked, calls, pauses };
-}
-
-class Memory {
-  private readonly kept = new Map<string, string>();
-
-  getItem(key: string): string | null {
-    return this.kept.get(key) ?? null;
-  }
-
-  setItem(key: string, value: string): void {
-    this.kept.set(key, value);
-  }
 }

@@ -8,10 +8,10 @@ import { ServiceProvider } from "../src/services";
 import { StudioProvider } from "../src/studio/state";
 import { NoticeProvider } from "../src/ui/notices";
 import { models } from "./models";
-import { json, platform } from "./platform";
+import { begun, json, platform } from "./platform";
 
 export function show(page: ReactNode, answers: Parameters<typeof platform>[0] = {}, language: Language = "en") {
-  const made = platform({ "GET /models": json({ models }), ...answers });
+  const made = platform({ "GET /studio": json(begun(models)), ...answers });
   const view = render(
     <LanguageProvider initial={language}>
       <ServiceProvider client={made.client}>

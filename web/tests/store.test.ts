@@ -95,3 +95,20 @@ test("what is stored and is no list of tasks is left out", () => {
   expect(readEntries('{"a":1}')).toEqual([]);
   expect(readEntries('[null, 1, {"id":"t1"}]')).toEqual([]);
 });
+
+test("each owner has a list of their own, which can be taken off the browser", async () => {
+  const { client } = platform({ "POST /generate": accepted, "GET /events/t1": () => new Promise<Response>(() => undefined) });
+  const store = new TaskStore(client, localStorage);
+  let stop = store.start("key:anna");
+  await store.submit(form, tiny);
+  stop();
+  stop = store.start("key:boris");
+  expect(store.snapshot()).toEqual([]);
+  stop();
+  stop = store.start("key:anna");
+  expect(store.snapshot()).toHaveLength(1);
+  expect(localStorage.getItem("must.tasks")).toBeNull();
+  store.forgetOwner("key:anna");
+  expect([store.snapshot(), localStorage.length]).toEqual([[], 0]);
+  stop();
+});

@@ -2,7 +2,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, test } from "vitest";
 import { StudioPage } from "../src/studio/studio";
 import { model } from "./models";
-import { done, events, failure, json, state } from "./platform";
+import { begun, done, events, failure, json, state } from "./platform";
 import { show } from "./show";
 
 const accepted = json({ task_id: "t1", status: "pending" }, 202);
@@ -40,7 +40,7 @@ test("a model that is not installed says what to put where, and cannot be submit
   expect(generate().disabled).toBe(true);
   write("a boat");
   fireEvent.keyDown(window, { key: "Enter", ctrlKey: true });
-  expect(calls()).toEqual(["GET /models"]);
+  expect(calls()).toEqual(["GET /studio"]);
 });
 
 test("tabs move by arrows", async () => {
@@ -62,7 +62,7 @@ test("what is wrong is said beside its field, and nothing is sent", async () => 
   expect(prompt.getAttribute("aria-invalid")).toBe("true");
   expect(prompt.getAttribute("aria-describedby")).toMatch(/-issue/);
   expect(screen.getByText("Not less than 4.")).toBeTruthy();
-  expect(calls()).toEqual(["GET /models"]);
+  expect(calls()).toEqual(["GET /studio"]);
 });
 
 test("a task is followed to its result", async () => {
@@ -176,7 +176,7 @@ test("the draft outlives a reload", async () => {
 });
 
 test("models that cannot be loaded are a failure that can be tried again", async () => {
-  show(<StudioPage />, { "GET /models": [failure(503, "dependency_unavailable"), json({ models: [model("tiny-image")] })] });
+  show(<StudioPage />, { "GET /studio": [failure(503, "dependency_unavailable"), json(begun([model("tiny-image")]))] });
   fireEvent.click(within(await screen.findByRole("alert")).getByRole("button", { name: "Try again" }));
   expect(await screen.findByRole("tablist")).toBeTruthy();
 });

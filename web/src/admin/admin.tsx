@@ -13,6 +13,7 @@ import { AccountsSection } from "./accounts";
 import { AuditSection } from "./audit";
 import { Login } from "./login";
 import { OverviewSection } from "./overview";
+import { ResultsSection } from "./results";
 import { SecretsSection } from "./secrets";
 import { AdminProvider, useAdmin } from "./session";
 
@@ -49,6 +50,7 @@ function Dashboard() {
   const [, , section = ""] = useRoute().path.split("/");
   const sections: [string, string, IconName][] = [
     ["", t.admin.overview, "pulse"],
+    ["results", t.admin.results, "grid"],
     ["accounts", t.admin.accounts, "users"],
     ["secrets", t.admin.secrets, "key"],
     ["audit", t.admin.audit, "list"],
@@ -70,7 +72,7 @@ function Dashboard() {
           </a>
         ))}
       </nav>
-      {section === "accounts" ? <AccountsSection /> : section === "secrets" ? <SecretsSection /> : section === "audit" ? <AuditSection /> : <OverviewSection />}
+      {section === "results" ? <ResultsSection /> : section === "accounts" ? <AccountsSection /> : section === "secrets" ? <SecretsSection /> : section === "audit" ? <AuditSection /> : <OverviewSection />}
     </div>
   );
 }

@@ -1,72 +1,11 @@
-/** The sign-in of administrators. The key is in the field and in one request, and nowhere else. */
+/** The sign-in of administrators. */
 
-import { useEffect, useRef, useState } from "react";
-import type { FormEvent } from "react";
-import { ApiError } from "../api/errors";
 import { useText } from "../i18n/language";
-import { Button, IconButton } from "../ui/button";
-import { useNow } from "../ui/common";
-import { Icon } from "../ui/icon";
-import { Problems } from "../ui/problem";
+import { KeyForm } from "../ui/key_form";
 import { useAdmin } from "./session";
 
 export function Login({ expired }: { expired: boolean }) {
   const t = useText();
   const { signIn } = useAdmin();
-  const field = useRef<HTMLInputElement>(null);
-  const [seen, setSeen] = useState(false);
-  const [empty, setEmpty] = useState(true);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const [until, setUntil] = useState(0);
-  const now = useNow(1000);
-  const wait = Math.max(0, Math.ceil((until - now) / 1000));
-
-  useEffect(() => field.current?.focus(), []);
-
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    const key = field.current?.value ?? "";
-    if (key === "" || busy || wait > 0) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await signIn(key);
-    } catch (failure) {
-      setError(failure);
-      if (failure instanceof ApiError && failure.retryAfter !== null) setUntil(Date.now() + failure.retryAfter * 1000);
-      setBusy(false);
-      field.current?.select();
-    }
-  };
-  return (
-    <form className="login" onSubmit={(event) => void submit(event)}>
-      <span className="empty-mark">
-        <Icon name="shield" size={28} />
-      </span>
-      <h2>{t.admin.title}</h2>
-      <p>{expired ? t.admin.expired : t.admin.signInText}</p>
-      <label className="label" htmlFor="admin-key">
-        {t.admin.key}
-      </label>
-      <div className="secret-field">
-        {/* Uncontrolled, so that the key is in no state of the page. */}
-        <input
-          ref={field}
-          id="admin-key"
-          type={seen ? "text" : "password"}
-          autoComplete="off"
-          autoCapitalize="off"
-          spellCheck={false}
-          aria-invalid={error !== null || undefined}
-          onChange={(event) => setEmpty(event.target.value === "")}
-        />
-        <IconButton icon="eye" label={seen ? t.admin.hide : t.admin.show} aria-pressed={seen} onClick={() => setSeen(!seen)} />
-      </div>
-      {error !== null && <Problems error={error} />}
-      <Button type="submit" tone="primary" busy={busy} disabled={empty || wait > 0}>
-        {wait > 0 ? t.admin.waitSeconds(wait) : busy ? t.admin.signingIn : t.admin.signIn}
-      </Button>
-    </form>
-  );
+  return <KeyForm id="admin-key" icon="shield" title={t.admin.title} text={expired ? t.admin.expired : t.admin.signInText} label={t.admin.key} onSubmit={signIn} />;
 }

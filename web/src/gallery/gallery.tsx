@@ -17,7 +17,9 @@ import type { GalleryQuery } from "./use_gallery";
 
 export function GalleryPage() {
   const t = useText();
-  const { models } = useServices();
+  const { models, standing } = useServices();
+  // Whose results these are, where each person sees their own.
+  const whose = standing.signInRequired && standing.session ? t.person.results(standing.session.name) : "";
   const query = readQuery(useRoute().query);
   const { answer, error, loading, load, remove } = useGallery(query);
   const [open, setOpen] = useState<string | null>(null);
@@ -48,7 +50,7 @@ export function GalleryPage() {
         <div>
           <PageTitle>{t.gallery.title}</PageTitle>
           <p className="page-note" role="status">
-            {answer ? t.gallery.count(answer.total) : " "}
+            {answer ? [t.gallery.count(answer.total), whose].filter(Boolean).join(" · ") : " "}
           </p>
         </div>
         <div className="toolbar">

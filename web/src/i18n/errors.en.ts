@@ -1,7 +1,7 @@
 /** What each code of a failure means, and what a person can do where the platform's own advice is not at hand. */
 
 export const errors = {
-  invalid_api_key: { title: "The API key is not valid", action: "Ask the operator of the platform." },
+  invalid_api_key: { title: "The access key is not valid", action: "Ask the operator of the platform." },
   session_required: { title: "A session is needed", action: "Load the page again." },
   session_expired: { title: "The session has ended", action: "Load the page again." },
   admin_key_invalid: { title: "The admin key is not right", action: "Check the key and try again." },
@@ -32,6 +32,7 @@ export const errors = {
   data_dir_locked: { title: "Another process uses the data", action: "Close it, then try again." },
   storage_full: { title: "The disk of the platform is full", action: "Free some space, then try again." },
   storage_corrupt: { title: "The data of the platform is damaged", action: "Restore it from a backup." },
+  cookie_refused: { title: "The browser does not keep the session", action: "Use HTTPS, or ask the operator to allow sessions over plain HTTP (MUST_SESSION_COOKIE_SECURE=false)." },
   network: { title: "The platform does not answer", action: "Check the connection, then try again." },
   unexpected: { title: "An unexpected answer came", action: "Something between this page and the platform answered in its place." },
 };

@@ -3,7 +3,7 @@
 import type { errors as english } from "./errors.en";
 
 export const errors: typeof english = {
-  invalid_api_key: { title: "Ключ API недействителен", action: "Обратитесь к оператору платформы." },
+  invalid_api_key: { title: "Ключ доступа недействителен", action: "Обратитесь к оператору платформы." },
   session_required: { title: "Нужна сессия", action: "Перезагрузите страницу." },
   session_expired: { title: "Сессия завершилась", action: "Перезагрузите страницу." },
   admin_key_invalid: { title: "Неверный ключ администратора", action: "Проверьте ключ и попробуйте снова." },
@@ -34,6 +34,7 @@ export const errors: typeof english = {
   data_dir_locked: { title: "Данные занял другой процесс", action: "Завершите его и попробуйте снова." },
   storage_full: { title: "Диск платформы заполнен", action: "Освободите место и попробуйте снова." },
   storage_corrupt: { title: "Данные платформы повреждены", action: "Восстановите их из резервной копии." },
+  cookie_refused: { title: "Браузер не сохраняет сессию", action: "Откройте страницу по HTTPS или попросите оператора разрешить сессии без него (MUST_SESSION_COOKIE_SECURE=false)." },
   network: { title: "Платформа не отвечает", action: "Проверьте соединение и попробуйте снова." },
   unexpected: { title: "Пришёл неожиданный ответ", action: "Вместо платформы ответило что-то, стоящее перед ней." },
 };

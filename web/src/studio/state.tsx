@@ -5,9 +5,8 @@ import type { ReactNode } from "react";
 import type { Model } from "../api/types";
 import { initialForm, reuse, setModel } from "../catalog/form";
 import type { Form } from "../catalog/form";
-import { fixedValue } from "../catalog/rules";
-import type { Values } from "../catalog/schema";
 import { useServices } from "../services";
+import { recall, remember } from "./draft";
 
 interface Studio {
   form: Form | null;
@@ -19,16 +18,6 @@ interface Studio {
   reuseSettings: (task: { model: string; mode: string; parameters: Record<string, unknown>; seed?: number | null }) => boolean;
   shown: string | null;
   show: (task: string | null) => void;
-}
-
-const KEY = "must.draft";
-
-/** What is kept of a form over a reload, and whose it is. */
-interface Draft {
-  model: string;
-  mode: string;
-  values: Values;
-  owner: string | null;
 }
 
 const Context = createContext<Studio | null>(null);
@@ -91,38 +80,4 @@ function firstForm(models: Model[], owner: string | null): Form | null {
   if (draft && drafted) return reuse(initialForm(drafted), drafted, { mode: draft.mode, parameters: draft.values });
   const first = models.find(({ available }) => available) ?? models[0];
   return first ? initialForm(first) : null;
-}
-
-function remember(form: Form, model: Model, owner: string | null): void {
-  const plain: Values = {};
-  for (const [name, value] of Object.entries(form.values)) {
-    const parameter = model.parameters_schema[name];
-    // Pictures are too large to be kept, and fixed values are the catalog's.
-    if (parameter && fixedValue(parameter) === undefined && (typeof value === "string" || typeof value === "number")) plain[name] = value;
-  }
-  try {
-    const draft: Draft = { model: form.model, mode: form.mode, values: plain, owner };
-    sessionStorage.setItem(KEY, JSON.stringify(draft));
-  } catch {
-    // The draft lasts as long as the page then.
-  }
-}
-
-function recall(owner: string | null): Draft | null {
-  try {
-    const draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Partial<Draft> | null;
-    const isDraft = draft && typeof draft.model === "string" && typeof draft.mode === "string" && typeof draft.values === "object";
-    return isDraft && (draft.owner ?? null) === owner ? (draft as Draft) : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Takes the draft off this browser. */
-export function forgetDraft(): void {
-  try {
-    sessionStorage.removeItem(KEY);
-  } catch {
-    // There is none then.
-  }
 }

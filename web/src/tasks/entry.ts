@@ -24,10 +24,11 @@ export type Phase = "pending" | "processing" | "done" | "failed" | "cancelled" |
 /** A cancelled task is a failed one with that code; people tell the two apart. */
 export function phaseOf(entry: Entry): Phase {
   if (entry.gone) return "gone";
-  const state = entry.state;
-  if (!state) return "pending";
-  return state.status === "failed" && state.error_code === "cancelled" ? "cancelled" : state.status;
+  return entry.state ? phaseOfState(entry.state) : "pending";
 }
+
+export const phaseOfState = (state: Pick<TaskState, "status" | "error_code">): Phase =>
+  state.status === "failed" && state.error_code === "cancelled" ? "cancelled" : state.status;
 
 export const isRunning = (entry: Entry): boolean => ["pending", "processing"].includes(phaseOf(entry));
 
