@@ -62,17 +62,7 @@ pub unsafe extern "C" fn must_submit(
 ) -> i32 {
     // SAFETY: the same contract.
     unsafe {
-        must_submit_with(
-            platform,
-            request,
-            request_len,
-            images,
-            image_count,
-            std::ptr::null(),
-            0,
-            task_out,
-            error_out,
-        )
+        must_submit_with(platform, request, request_len, images, image_count, std::ptr::null(), 0, task_out, error_out)
     }
 }
 
@@ -86,7 +76,6 @@ pub unsafe extern "C" fn must_submit(
 /// # Safety
 /// As for `must_submit`; `options` is NULL or points to `options_len` bytes.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "each pointer with its length")]
 pub unsafe extern "C" fn must_submit_with(
     platform: *const must_platform_t,
     request: *const c_char,

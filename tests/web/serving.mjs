@@ -1,7 +1,7 @@
 // Servers for the tests of the web UI: the `must` program that MUST_PROGRAM names, on a data folder of its own; and a small one in
 // front of it that serves web/dist, under a path of its own, or in the place of a program that does not serve it.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request as ask } from "node:http";
 import { tmpdir } from "node:os";
@@ -18,12 +18,16 @@ export const POLICY =
 const dist = fileURLToPath(new URL("../../web/dist/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** Starts the program; `stop` ends it and takes its data away. */
-export async function serveProgram(settings = {}) {
+/** Starts the program, with an access key for each of `people`; `stop` ends it and takes its data away. */
+export async function serveProgram(settings = {}, people = []) {
   const folder = mkdtempSync(join(tmpdir(), "must-web-data-"));
   const config = join(folder, "settings.json");
   writeFileSync(config, JSON.stringify(settings));
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MUST_")));
+  const keys = people.map((name) => {
+    const issued = spawnSync(process.env.MUST_PROGRAM, ["--json", "--data", join(folder, "data"), "keys", "issue", name], { env: environment });
+    return JSON.parse(issued.stdout).api_key;
+  });
   const program = spawn(
     process.env.MUST_PROGRAM,
     ["--json", "--data", join(folder, "data"), "serve", "--addr", "127.0.0.1:0", "--config", config],
@@ -37,6 +41,7 @@ export async function serveProgram(settings = {}) {
   ]);
   return {
     url,
+    keys,
     stop: async () => {
       program.kill("SIGTERM");
       await ended;
@@ -92,13 +97,13 @@ function sendFile(response, name) {
 }
 
 /** The UI at the root: the program's own, or with MUST_WEB_DIST that of web/dist in front of it. */
-export async function serveUi(settings = {}) {
-  const program = await serveProgram(settings);
+export async function serveUi(settings = {}, people = []) {
+  const program = await serveProgram(settings, people);
   if (!process.env.MUST_WEB_DIST) return { ...program, api: program.url };
   const front = await serveInFront(program.url);
   const stop = async () => {
     await front.stop();
     await program.stop();
   };
-  return { url: front.url.replace(/\/$/, ""), api: program.url, stop };
+  return { url: front.url.replace(/\/$/, ""), api: program.url, keys: program.keys, stop };
 }

@@ -272,7 +272,7 @@ quiet("no page is wider than a small telephone, and everything that is pressed o
   if (shots) mkdirSync(shots, { recursive: true });
   const views = { light: { width: 1440, height: 900 }, dark: { width: 1440, height: 900, dark: true }, small: { width: 390, height: 844, mobile: true }, "small-dark": { width: 390, height: 844, mobile: true, dark: true }, least: { width: 360, height: 740, mobile: true } };
   await page.send("Accessibility.enable");
-  for (const [name, hash] of Object.entries({ studio: "#/", gallery: "#/gallery", history: "#/history", overview: "#/admin", accounts: "#/admin/accounts", secrets: "#/admin/secrets", audit: "#/admin/audit" })) {
+  for (const [name, hash] of Object.entries({ studio: "#/", gallery: "#/gallery", history: "#/history", overview: "#/admin", results: "#/admin/results", accounts: "#/admin/accounts", secrets: "#/admin/secrets", audit: "#/admin/audit" })) {
     await go(hash);
     await page.until((hash) => location.hash === hash && document.querySelector("h1") !== null, hash);
     for (const language of ["ru", "en"]) {
@@ -343,5 +343,102 @@ test("a submission whose answers are lost is one task, and is followed without s
   } finally {
     await other.close();
     await front.stop();
+  }
+});
+
+test("the eleventh visitor reads and fills in the studio meanwhile, and goes on by itself with what was typed", async () => {
+  const crowded = await serveUi();
+  const late = await browser.open();
+  try {
+    for (let visitor = 0; visitor < 10; visitor += 1) assert.equal((await fetch(`${crowded.api}/auth/session`, { method: "POST" })).status, 201);
+    await late.goto(`${crowded.url}/`);
+    await late.find(".waiting", "Your session begins by itself in");
+    await late.find(".model-button", "Tiny image");
+    await late.fill('[data-field="prompt"] textarea', "a red circle");
+    await late.click(".generate");
+    await late.find(".generate", "Handing in…");
+    // A minute is the window of the limit.
+    const end = Date.now() + 90_000;
+    while ((await tasks(late)).length === 0 && Date.now() < end) await sleep(500);
+    assert.equal((await ended(late)).state.status, "done");
+    assert.equal(await late.evaluate(() => document.querySelector('[data-field="prompt"] textarea').value), "a red circle");
+    assert.equal(await late.evaluate(() => document.querySelector(".waiting")), null);
+    const starts = late.requests.filter(({ path }) => path === "/auth/session");
+    assert.deepEqual(starts.map(({ status }) => status), [429, 201]);
+    await late.reload();
+    await late.until(() => document.querySelector("img.media")?.naturalWidth === 64);
+    assert.equal(late.requests.filter(({ path }) => path === "/auth/session").length, 2, "the session is used again");
+    assert.deepEqual(late.troubles.filter((trouble) => !trouble.includes("/auth/session")), []);
+  } finally {
+    await late.close();
+    await crowded.stop();
+  }
+});
+
+test("people sign in with a key, see their own results alone, and sign out; an administrator sees all", async () => {
+  const house = await serveUi({ sign_in_required: true }, ["anna", "boris"]);
+  const [anna, boris] = [await browser.open(), await browser.open({ language: "ru-RU" })];
+  const signIn = async (which, key) => {
+    await which.fill("#access-key", key);
+    await which.click(".login button[type=submit]");
+  };
+  const cards = async (which) => {
+    await go("#/gallery", which);
+    return which.until(() => document.querySelector(".gallery .page-note")?.textContent.trim() && [...document.querySelectorAll(".card-prompt")].map((card) => card.textContent));
+  };
+  try {
+    await anna.goto(`${house.url}/`);
+    await anna.find(".login", "Sign in");
+    assert.equal(await anna.evaluate(() => document.querySelector(".generate")), null);
+    await signIn(anna, "must_api_nonsense");
+    await anna.find(".problem", "invalid_api_key");
+    await signIn(anna, house.keys[0]);
+    await anna.find(".person-name", "anna");
+    await submit("a red circle", anna);
+    assert.equal((await anna.until(() => {
+      const [task] = JSON.parse(localStorage.getItem(Object.keys(localStorage).find((name) => name.startsWith("must.tasks.key:"))) ?? "[]");
+      return ["done", "failed"].includes(task?.state?.status) && task;
+    })).state.status, "done");
+    const kept = await anna.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+    assert.ok(!kept.includes(house.keys[0]));
+
+    await boris.goto(`${house.url}/`);
+    await boris.find(".login", "Ключ доступа");
+    await signIn(boris, house.keys[1]);
+    await boris.find(".person-name", "boris");
+    await boris.view({ width: 360, height: 740, mobile: true });
+    assert.ok(await boris.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await boris.view({ width: 1280, height: 860 });
+    assert.deepEqual(await cards(boris), []);
+    assert.deepEqual(await cards(anna), ["a red circle"]);
+    await anna.find(".gallery .page-note", "made with the key anna");
+
+    await go("#/admin", boris);
+    await boris.fill("#admin-key", ADMIN_KEY);
+    await boris.click(".login button[type=submit]");
+    await boris.click(".subnavigation a", "Результаты");
+    await boris.find("tbody th", "a red circle");
+    await boris.click("tbody .task-prompt", "a red circle");
+    await boris.until(() => document.querySelector("dialog img.media")?.naturalWidth === 64);
+    await boris.click("dialog button", "Закрыть");
+    await boris.click("tbody td .link", "anna");
+    await boris.until(() => document.querySelector(".results-filters [name=owner]")?.value.startsWith("key:"));
+    await boris.click("tbody .row-actions button", "Удалить");
+    await boris.click("dialog.narrow button", "Удалить");
+    await boris.find(".feedback", "Задача удалена.");
+    await go("#/admin/audit", boris);
+    await boris.find(".event", "task_delete");
+    assert.deepEqual(await cards(anna), []);
+
+    await anna.click(".person button");
+    await anna.find("#access-key");
+    assert.equal(await anna.evaluate(async () => (await fetch("gallery")).status), 401);
+    assert.ok(!(await anna.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))).includes("a red circle"));
+    const expected = ["/auth/session", "/gallery"];
+    for (const which of [anna, boris]) assert.deepEqual(which.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))), []);
+  } finally {
+    await anna.close();
+    await boris.close();
+    await house.stop();
   }
 });

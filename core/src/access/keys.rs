@@ -174,13 +174,7 @@ impl Access {
     }
 
     /// `owner` is that of the key which the new one replaces.
-    fn new_key(
-        &self,
-        name: &str,
-        now: Timestamp,
-        life: i64,
-        owner: Option<String>,
-    ) -> Result<(KeyRow, SecretText)> {
+    fn new_key(&self, name: &str, now: Timestamp, life: i64, owner: Option<String>) -> Result<(KeyRow, SecretText)> {
         let token = Token::new(TokenKind::ApiKey)?;
         let (pepper, mac) = self.vault.mac(token.text.expose().as_bytes())?;
         let row = KeyRow {

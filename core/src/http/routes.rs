@@ -41,7 +41,10 @@ fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
 
 /// Every call.
 pub(super) fn all() -> Vec<Route> {
-    [platform(), generating(), sessions(), administration(), tasks_of_all(), accounts(), like_openai()].into_iter().flatten().collect()
+    [platform(), generating(), sessions(), administration(), tasks_of_all(), accounts(), like_openai()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn platform() -> Vec<Route> {
@@ -229,7 +232,11 @@ fn tasks_of_all() -> Vec<Route> {
             .query("model", json!({"type": "string"}), "Only of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .query("status", one_of(&["pending", "processing", "done", "failed"]), "Only these")
-            .query("owner", json!({"type": "string"}), "Only of this owner; the empty text stands for those that have none")
+            .query(
+                "owner",
+                json!({"type": "string"}),
+                "Only of this owner; the empty text stands for those that have none",
+            )
             .answers::<AllTasks>(200, Value::Null),
         media(
             "/admin/tasks/{id}/result",

@@ -23,7 +23,9 @@ pub(super) fn check(owner: &str) -> Result<()> {
         return Err(Error::validation(format!(
             "an owner must be 1 to {LONGEST} characters without control characters"
         ))
-        .with_action("Give the owner that `auth.authorize` answers with, or a name of your own for whom the task is."));
+        .with_action(
+            "Give the owner that `auth.authorize` answers with, or a name of your own for whom the task is.",
+        ));
     }
     Ok(())
 }

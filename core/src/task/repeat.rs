@@ -105,11 +105,7 @@ impl Submission {
     ///
     /// # Errors
     /// `validation_error` for a key that is none.
-    pub(super) fn new(
-        idempotency: &Idempotency,
-        task_owner: Option<&str>,
-        request: &GenerateRequest,
-    ) -> Result<Self> {
+    pub(super) fn new(idempotency: &Idempotency, task_owner: Option<&str>, request: &GenerateRequest) -> Result<Self> {
         let Idempotency { owner, key } = idempotency;
         if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::validation(format!(

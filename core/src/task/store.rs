@@ -307,8 +307,8 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
 
 /// Where a task stands in the order of listings; one of another owner than the listing's is not there.
 fn place_of(connection: &Connection, id: &str, query: &TaskQuery) -> Result<i64> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq FROM task WHERE id = ?1 AND (?2 IS NULL OR coalesce(owner, '') = ?2)")?;
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM task WHERE id = ?1 AND (?2 IS NULL OR coalesce(owner, '') = ?2)")?;
     statement.query_row(params![id, query.owner], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))
 }
 

@@ -441,7 +441,8 @@ fn a_task_keeps_its_owner_and_listings_are_of_one_owner() {
     platform.close(Duration::from_secs(5)).unwrap();
     let platform = open();
     let list = |owner: Option<&str>, after: Option<&str>| {
-        let query = TaskQuery { owner: owner.map(str::to_owned), after: after.map(str::to_owned), ..TaskQuery::default() };
+        let query =
+            TaskQuery { owner: owner.map(str::to_owned), after: after.map(str::to_owned), ..TaskQuery::default() };
         platform.tasks(&query)
     };
     for (owner, at) in [("anna", 0), ("Борис", 1), ("", 2)] {
@@ -454,13 +455,14 @@ fn a_task_keeps_its_owner_and_listings_are_of_one_owner() {
     }
     assert_eq!(list(None, None).unwrap().total, 9);
     let stranger = list(Some("anna"), Some(&ids[1])).unwrap_err();
-    assert_eq!(stranger.detail(), list(Some("anna"), Some("nothing")).unwrap_err().detail().replace("nothing", &ids[1]));
+    assert_eq!(
+        stranger.detail(),
+        list(Some("anna"), Some("nothing")).unwrap_err().detail().replace("nothing", &ids[1])
+    );
     assert_eq!(list(Some("nobody"), None).unwrap().total, 0);
     assert_eq!(list(Some("anna"), None).unwrap().items[0].owner.as_deref(), Some("anna"));
     for wrong in ["", "a\nb", &"x".repeat(201)] {
-        let error = platform
-            .submit_with(&picture("a circle"), &SubmitOptions::default().owner(wrong))
-            .unwrap_err();
+        let error = platform.submit_with(&picture("a circle"), &SubmitOptions::default().owner(wrong)).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ValidationError, "{wrong:?}");
     }
     assert_eq!(platform.tasks(&TaskQuery::default()).unwrap().total, 9, "what was refused left nothing");

@@ -138,11 +138,11 @@ fn administrators_see_all_and_what_they_do_is_noted() {
         assert_eq!(answer.status, 200, "{query}: {}", String::from_utf8_lossy(&body));
         value(&body)["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(ids("?sort=oldest"), [first.clone(), second.clone(), nobodys.clone()]);
-    assert_eq!(ids(&format!("?owner={}", anna.owner)), [first.clone()]);
-    assert_eq!(ids("?owner="), [nobodys]);
+    assert_eq!(ids("?sort=oldest"), [first.as_str(), &second, &nobodys]);
+    assert_eq!(ids(&format!("?owner={}", anna.owner)), [first.as_str()]);
+    assert_eq!(ids("?owner="), [nobodys.as_str()]);
     assert_eq!(ids("?status=done"), [""; 0]);
-    assert_eq!(ids("?type=video&per_page=1&page=2"), [first.clone()]);
+    assert_eq!(ids("?type=video&per_page=1&page=2"), [first.as_str()]);
     let (_, body) = ask("GET", &format!("/admin/tasks?owner={}", boris.owner));
     let shown = value(&body)["items"][0].clone();
     assert_eq!((&shown["owner"], &shown["owner_name"]), (&json!(boris.owner), &json!("boris")));
