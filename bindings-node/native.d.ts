@@ -55,8 +55,8 @@ export declare class NativePlatform {
   load(call: number): void
   /** Gives the array of models. */
   models(call: number): void
-  /** Submits a request, JSON beside raw images. Gives the task. */
-  submit(call: number, request: string, images: Array<NativeImage>): void
+  /** Submits a request, JSON beside raw images, for an owner. Gives the task. */
+  submit(call: number, request: string, images: Array<NativeImage>, owner: string | null): void
   /** Gives the task as it stands. */
   status(call: number, task: string): void
   /** Gives the task once it has ended. */

@@ -428,6 +428,7 @@ test("people sign in with a key, see their own results alone, and sign out; an a
     await boris.find(".feedback", "Задача удалена.");
     await go("#/admin/audit", boris);
     await boris.find(".event", "task_delete");
+    await anna.reload();
     assert.deepEqual(await cards(anna), []);
 
     await anna.click(".person button");

@@ -192,7 +192,7 @@ class Settings(TypedDict, total=False):
     sessions_per_minute: int
     """Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when left out."""
     sign_in_required: bool
-    """Whether people sign in: a generation session then takes an access key, and over HTTP each sees its own tasks alone."""
+    """Whether people sign in: a session then takes an access key, and over HTTP each sees its own tasks alone."""
     api_key: str
     """An API key of the operator's own, at least 16 characters."""
     http: HttpSettings
