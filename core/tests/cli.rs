@@ -71,6 +71,8 @@ fn generate_show_list_and_delete() {
     assert_eq!(gallery["items"][0]["mode"], "img2img", "the mode follows from the image");
     assert_eq!(json(&must(&data, &["tasks", "show", id, "--json"]).stdout)["id"], id);
     assert_eq!(json(&must(&data, &["tasks", "list", "--status", "failed", "--json"]).stdout)["total"], 0);
+    assert_eq!(json(&must(&data, &["gallery", "--owner", "", "--json"]).stdout)["total"], 2, "nobody's");
+    assert_eq!(json(&must(&data, &["tasks", "list", "--owner", "anna", "--json"]).stdout)["total"], 0);
     assert_eq!(json(&must(&data, &["tasks", "cancel", id, "--json"]).stdout)["cancelled"], false);
     assert_eq!(must(&data, &["tasks", "delete", id]).code, 0);
     assert_eq!(must(&data, &["tasks", "show", id]).code, 4);

@@ -173,8 +173,8 @@ class Platform:
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
         model's own: see `parameters_schema` in `models()`. Images may be bytes, a `pathlib.Path`, a file open in binary
-        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`. `owner` says whose task it is to
-        be: the `owner` that `auth.authorize` answers with, or a name of your own where nobody asks over HTTP.
+        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`. `owner` says whose task it is
+        to be: the `owner` that `auth.authorize` answers with, or a name of your own where nobody asks over HTTP.
 
         Raises:
             ValidationError: The catalog does not allow the request; the detail names the parameter.

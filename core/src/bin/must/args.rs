@@ -387,11 +387,20 @@ pub(crate) struct Page {
     /// Only of this model
     #[arg(long)]
     model: Option<String>,
+    /// Only of this owner; "" for those that have none
+    #[arg(long)]
+    owner: Option<String>,
 }
 
 impl Page {
     pub(crate) fn query(&self) -> TaskQuery {
-        TaskQuery { page: self.page, per_page: self.per_page, model: self.model.clone(), ..TaskQuery::default() }
+        TaskQuery {
+            page: self.page,
+            per_page: self.per_page,
+            model: self.model.clone(),
+            owner: self.owner.clone(),
+            ..TaskQuery::default()
+        }
     }
 }
 
