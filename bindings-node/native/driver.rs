@@ -260,6 +260,13 @@ impl Driver {
         });
     }
 
+    /// Answers with the milliseconds to wait for the next piece of a body, or fails when it comes too slowly.
+    pub(crate) fn body_wait(&self, call: u32, received: u64, elapsed: Duration, idle: Duration) {
+        self.pool(call, move |shared| {
+            Answer::json(&(shared.face()?.body_wait(received, elapsed, idle)?.as_secs_f64() * 1000.0))
+        });
+    }
+
     /// Answers with the head of what the HTTP face answers; the body is read by `chunk` under the number `call`.
     pub(crate) fn request(&self, call: u32, head: Result<RequestHead>, body: Vec<u8>) {
         self.future(call, async move |shared| {

@@ -8,7 +8,7 @@ use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
 use napi_derive::napi;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -176,11 +176,18 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Ok(bytes(platform.preview(&task)?)));
     }
 
-    /// Writes the result to a file. Gives null.
+    /// Writes the result to a file, or under its own name into a folder. Gives the file's path.
     #[napi]
     pub fn save(&self, call: u32, task: String, path: String) {
-        self.driver
-            .call(call, move |platform| Answer::json(&write_whole(Path::new(&path), &platform.result(&task)?.bytes)?));
+        self.driver.call(call, move |platform| {
+            let media = platform.result(&task)?;
+            let mut path = PathBuf::from(path);
+            if path.is_dir() {
+                path.push(&media.file_name);
+            }
+            write_whole(&path, &media.bytes)?;
+            Answer::json(&path)
+        });
     }
 
     /// Gives a page of tasks; `query` is JSON.
@@ -217,6 +224,15 @@ impl NativePlatform {
     #[napi]
     pub fn stop_server(&self, call: u32, server: u32, deadline_ms: f64) {
         self.driver.stop_server(call, server, milliseconds(deadline_ms));
+    }
+
+    /// Gives the milliseconds to wait for the next piece of a request's body of which `received` bytes came in `elapsed_ms`, the
+    /// last of them `idle_ms` ago.
+    #[napi]
+    pub fn body_wait(&self, call: u32, received: f64, elapsed_ms: f64, idle_ms: f64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes that were counted")]
+        let received = received as u64;
+        self.driver.body_wait(call, received, milliseconds(elapsed_ms), milliseconds(idle_ms));
     }
 
     /// Answers an HTTP request; `head` is JSON with method, target, headers and peer. Gives status and headers, and `call` is

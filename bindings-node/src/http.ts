@@ -17,6 +17,8 @@ export interface HttpRequest {
 }
 
 const STOP_MS = 10_000;
+/** When a body that is still coming is first looked at. */
+const FIRST_LOOK_MS = 500;
 const EMPTY = new Uint8Array();
 
 /** A running HTTP server. */
@@ -128,7 +130,7 @@ export async function answer(
       response.writeHead(308, { location: to, "cache-control": "no-store" }).end();
       return;
     }
-    const body = await read(request, maxBodyBytes);
+    const body = await read(calls, request, maxBodyBytes);
     const headers: [string, string][] = [];
     for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
       headers.push([request.rawHeaders[index] ?? "", request.rawHeaders[index + 1] ?? ""]);
@@ -153,6 +155,8 @@ export async function answer(
       return;
     }
     const failure = error instanceof MustError ? error : new MustError("internal", "the request could not be answered");
+    // What is still coming of the request is not waited for.
+    if (!request.complete) response.shouldKeepAlive = false;
     response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
     response.end(JSON.stringify({ code: failure.code, detail: failure.detail, user_action: failure.userAction }));
   }
@@ -169,15 +173,43 @@ function slashed(request: IncomingMessage): string | undefined {
   return path.endsWith("/") ? undefined : `${path}/${query === undefined ? "" : `?${query}`}`;
 }
 
-/** The body; one that is too large is cut just beyond the limit, and refused by the platform. */
-async function read(request: IncomingMessage, limit: number): Promise<Buffer> {
+/**
+ * The body; one that is too large is cut just beyond the limit, and refused by the platform.
+ * @throws MustError when it comes too slowly.
+ */
+async function read(calls: Calls, request: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    if (size <= limit) chunks.push(chunk);
-    size += chunk.length;
+  const began = performance.now();
+  let last = began;
+  const whole = (async () => {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      if (size <= limit) chunks.push(chunk);
+      size += chunk.length;
+      last = performance.now();
+    }
+    return Buffer.concat(chunks);
+  })();
+  // Nobody hears of its failure once the other has decided.
+  whole.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  let over = false;
+  const slow = new Promise<never>((_, reject) => {
+    const look = (): void => {
+      const now = performance.now();
+      const wait = calls.json<number>((call) => calls.native.bodyWait(call, size, now - began, now - last));
+      wait.then((milliseconds) => {
+        if (!over) timer = setTimeout(look, milliseconds);
+      }, reject);
+    };
+    timer = setTimeout(look, FIRST_LOOK_MS);
+  });
+  try {
+    return await Promise.race([whole, slow]);
+  } finally {
+    over = true;
+    clearTimeout(timer);
   }
-  return Buffer.concat(chunks);
 }
 
 function drained(response: ServerResponse): Promise<void> {

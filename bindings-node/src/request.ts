@@ -121,6 +121,8 @@ const HTTP_SETTINGS: Fields<HttpSettings> = {
   headerTimeoutMs: ["header_timeout", "milliseconds"],
   bodyTimeoutMs: ["body_timeout", "milliseconds"],
   retryWindowMs: ["retry_window", "milliseconds"],
+  bodyBytesPerSecond: ["body_bytes_per_second", "count"],
+  bodyTimeLimitMs: ["body_time_limit", "milliseconds"],
   eventKeepAliveMs: ["event_keep_alive", "milliseconds"],
 };
 

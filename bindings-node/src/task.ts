@@ -96,11 +96,12 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * Writes the result to a file; one that is there is replaced once the new one is whole.
+   * Writes the result to a file, or into a folder under a name of its own: model, seed, words of the prompt. A file that is there
+   * is replaced once the new one is whole. Gives the file's path.
    * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
    */
-  async save(path: string): Promise<void> {
+  async save(path: string): Promise<string> {
     const file = textArgument("path", path);
-    await this.#calls.start((call) => this.#calls.native.save(call, this.id, file));
+    return this.#calls.json((call) => this.#calls.native.save(call, this.id, file));
   }
 }

@@ -122,10 +122,14 @@ export interface HttpSettings {
   maxConnections?: number | undefined;
   /** How long a request's headers may take to arrive. */
   headerTimeoutMs?: number | undefined;
-  /** How long a request's body may take, and a client may take nothing of an answer. */
+  /** How long no piece of a request's body may come, and a client may take nothing of an answer. */
   bodyTimeoutMs?: number | undefined;
   /** How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone. */
   retryWindowMs?: number | undefined;
+  /** Bytes of a body that have to come each second on average, beyond one `bodyTimeoutMs` that is granted; 0 for any number. */
+  bodyBytesPerSecond?: number | undefined;
+  /** How long a request's body may take as a whole. */
+  bodyTimeLimitMs?: number | undefined;
   /** How often an idle event stream says that it lives. */
   eventKeepAliveMs?: number | undefined;
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { dataUri, folder, long, platform, png, quick, rejects } from "./support.mjs";
 
@@ -36,6 +36,10 @@ test("a picture: every call of a task", async (t) => {
   await task.save(join(out, "picture.png"));
   assert.deepEqual(await readFile(join(out, "picture.png")), result);
   assert.deepEqual(await readdir(out), ["picture.png"]);
+  const own = await task.save(out);
+  assert.match(basename(own), new RegExp(`^tiny-image-${done.seed}-[\\p{L}\\d-]+-[0-9a-f]{8}\\.png$`, "u"));
+  assert.deepEqual(await readFile(own), result);
+  assert.deepEqual((await readdir(out)).sort(), ["picture.png", basename(own)].sort());
   await rejects(task.save(join(out, "missing", "picture.png")), "dependency_unavailable");
   await rejects(task.save(undefined), "validation_error", /path must be a string/);
 

@@ -36,6 +36,13 @@ impl NativeFace {
         Ok(self.face.get().or_raise(py)?.max_body_bytes())
     }
 
+    /// Seconds to wait for the next piece of a body; raises when it comes too slowly.
+    #[pyo3(signature = (received: "int", elapsed: "float", idle: "float") -> "float")]
+    fn body_wait(&self, py: Python<'_>, received: u64, elapsed: f64, idle: f64) -> PyResult<f64> {
+        let (elapsed, idle) = (convert::duration(py, "elapsed", elapsed)?, convert::duration(py, "idle", idle)?);
+        Ok(self.face.get().or_raise(py)?.body_wait(received, elapsed, idle).or_raise(py)?.as_secs_f64())
+    }
+
     /// Serves at an address.
     #[pyo3(signature = (address: "str"))]
     fn serve(&self, py: Python<'_>, address: &str) -> PyResult<NativeServer> {

@@ -168,6 +168,8 @@ def test_saving_to_a_file_and_into_a_folder(picture: must.Task, tmp_path: Path) 
     own = picture.save(os.fspath(tmp_path))
     assert own.parent == tmp_path
     assert own.suffix == ".png"
+    assert own.name.startswith(f"tiny-image-{picture.state.seed}-")
+    assert picture.save(tmp_path) == own, "the same again"
     assert named.read_bytes() == own.read_bytes() == picture.result()
 
 

@@ -33,10 +33,14 @@ class HttpSettings {
   HttpSettings &max_connections(std::size_t count) { return set("max_connections", count); }
   /// How long a request's headers may take to arrive.
   HttpSettings &header_timeout(Seconds time) { return set("header_timeout", time.count()); }
-  /// How long a request's body may take, and a client may take nothing of an answer.
+  /// How long no piece of a request's body may come, and a client may take nothing of an answer.
   HttpSettings &body_timeout(Seconds time) { return set("body_timeout", time.count()); }
   /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone.
   HttpSettings &retry_window(Seconds time) { return set("retry_window", time.count()); }
+  /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
+  HttpSettings &body_bytes_per_second(std::uint64_t bytes) { return set("body_bytes_per_second", bytes); }
+  /// How long a request's body may take as a whole.
+  HttpSettings &body_time_limit(Seconds time) { return set("body_time_limit", time.count()); }
   /// How often an idle event stream says that it lives.
   HttpSettings &event_keep_alive(Seconds time) { return set("event_keep_alive", time.count()); }
   /// Any setting of the HTTP face; durations are seconds.

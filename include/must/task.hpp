@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <ios>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace must {
@@ -88,17 +90,24 @@ class Media {
   [[nodiscard]] const std::uint8_t *end() const noexcept { return data() + size(); }
   /// Such as `video/mp4`.
   [[nodiscard]] std::string content_type() const { return must_buffer_content_type(buffer_.get()); }
-  /// A file name with the right ending.
+  /// A file name with the right ending, by model, seed and the first words of the prompt: letters, digits, `-`, `_` and `.` alone.
   [[nodiscard]] std::string file_name() const { return must_buffer_file_name(buffer_.get()); }
 
-  /// Writes the bytes to a file. Throws `dependency_unavailable` when it cannot be written.
-  void save(const std::string &path) const {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  /// Writes the bytes to a file, or under `file_name` into a folder, and gives the file's path. Throws `dependency_unavailable`
+  /// when it cannot be written.
+  std::string save(const std::string &path) const {
+    std::filesystem::path target(path);
+    std::error_code not_there;
+    if (std::filesystem::is_directory(target, not_there)) {
+      target /= file_name();
+    }
+    std::ofstream file(target, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char *>(data()), static_cast<std::streamsize>(size()));
     file.close();
     if (!file) {
-      throw Error(MUST_DEPENDENCY_UNAVAILABLE, "cannot write " + path, "Check the folder and its permissions.");
+      throw Error(MUST_DEPENDENCY_UNAVAILABLE, "cannot write " + target.string(), "Check the folder and its permissions.");
     }
+    return target.string();
   }
 
  private:

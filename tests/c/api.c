@@ -57,6 +57,7 @@ static must_task_t *generate(must_platform_t *platform) {
   OK(must_result(platform, MUST_STR(id), &buffer, &error));
   CHECK(must_buffer_size(buffer) > 8 && memcmp(must_buffer_data(buffer), "\x89PNG", 4) == 0);
   CHECK(strcmp(must_buffer_content_type(buffer), "image/png") == 0 && strstr(must_buffer_file_name(buffer), ".png") != NULL);
+  CHECK(strncmp(must_buffer_file_name(buffer), "tiny-image-", strlen("tiny-image-")) == 0);
   CHECK(must_buffer_data(buffer)[must_buffer_size(buffer)] == 0);
   CHECK(must_buffer_free(&buffer) == MUST_OK && buffer == NULL);
   OK(must_preview(platform, MUST_STR(id), &buffer, &error));

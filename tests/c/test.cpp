@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <limits>
 #include <mutex>
 #include <thread>
@@ -38,7 +39,10 @@ static void generating(const must::Platform &platform) {
   CHECK(done.json.find("\"seed\":7") != std::string::npos && !task.cancel());
 
   const auto preview = task.preview();
-  CHECK(preview.content_type() == "image/jpeg" && !preview.file_name().empty());
+  CHECK(preview.content_type() == "image/jpeg" && preview.file_name().find("tiny-image-7-") == 0);
+  const std::filesystem::path saved = preview.save(std::filesystem::temp_directory_path().string());
+  CHECK(saved.filename() == preview.file_name() && std::filesystem::file_size(saved) == preview.size());
+  std::filesystem::remove(saved);
   const std::string bytes(preview.begin(), preview.end());
   const auto second = platform.submit(picture().mode("img2img").image("reference_image", bytes));
   CHECK(second.wait().status == must::Status::done);
@@ -205,7 +209,7 @@ static void logs_and_load(const std::string &folder) {
 static void http(const std::string &folder) {
   must::HttpSettings face;
   face.session_cookie_secure(false).session_cookie_same_site("lax").scrape_token("a token of sixteen letters");
-  face.max_body_bytes(1 << 20).max_connections(8).header_timeout(5s).body_timeout(5s).event_keep_alive(500ms);
+  face.max_body_bytes(1 << 20).max_connections(8).header_timeout(5s).body_timeout(5s).body_bytes_per_second(512).body_time_limit(60s).event_keep_alive(500ms);
   auto settings = must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!").http(face);
   // Every other setting, with a value of the kind that the library reads.
   settings.models_dir(folder + "/models").queue_wait(1s).video_limit(1h).video_stale(2h).idle_evict(10min);

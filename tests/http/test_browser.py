@@ -1,4 +1,5 @@
-"""A browser's calls from other origins: the pages are in tests/browser/cross_origin.mjs."""
+"""A browser's calls from other origins, and results that it shows by themselves and in pages of other sites: the pages are in
+tests/browser."""
 
 import json
 import os
@@ -8,21 +9,48 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import serving
+from conftest import API_KEY, serving
 
-SCRIPT = Path(__file__).resolve().parents[1] / "browser" / "cross_origin.mjs"
+BROWSER = Path(__file__).resolve().parents[1] / "browser"
 
-
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     shutil.which("chromium") is None and "MUST_REQUIRE_TOOLS" not in os.environ, reason="there is no Chromium"
 )
-def test_pages_of_other_origins(tmp_path: Path) -> None:
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def test_results_in_tabs_and_in_pages_of_other_sites(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"http": {"session_cookie_same_site": "none"}}
+    with serving(tmp_path / "data", settings, MUST_FRONTEND_ORIGINS=f"http://localhost:{port}") as server:
+        command = ["node", BROWSER / "embed.mjs", server.url, str(port), API_KEY]
+        outcome = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert outcome.returncode == 0, outcome.stderr
+        seen = json.loads(outcome.stdout)
+        shown = {"picture": 64, "clip": 64, "plays": True, "troubles": []}
+        assert seen["tab"] == shown
+        assert seen["tab by key"] == shown
+        assert seen["own page"] == {**shown, "framed": True}
+        assert seen["allowed site"] == {**shown, "framed": True}
+        assert seen["stranger"]["picture"] == seen["stranger"]["clip"] == "refused"
+        assert seen["stranger"]["framed"] is False
+        assert seen["stranger by key"]["picture"] == 64, "whoever has the address may show it"
+        saved = seen["saved"]
+        assert saved["picture"].startswith("tiny-image-1-a-red-circle-")
+        assert saved["clip"].startswith("tiny-video-1-красный-круг-")
+        assert (Path(saved["picture"]).suffix, Path(saved["clip"]).suffix) == (".png", ".mp4")
+
+
+def test_pages_of_other_origins(tmp_path: Path) -> None:
+    port = free_port()
     with serving(tmp_path / "data", MUST_FRONTEND_ORIGINS=f"http://127.0.0.1:{port}") as server:
         outcome = subprocess.run(
-            ["node", SCRIPT, server.url, str(port)], capture_output=True, text=True, timeout=200, check=False
+            ["node", BROWSER / "cross_origin.mjs", server.url, str(port)], capture_output=True, text=True, timeout=200, check=False
         )
         assert outcome.returncode == 0, outcome.stderr
         seen = json.loads(outcome.stdout)

@@ -263,7 +263,8 @@ def test_the_web_ui_is_open_and_closed_off(server: Server) -> None:
         assert answer.headers["content-security-policy"] == policy
         again = server.bare("GET", f"/assets/{name}", headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        assert int(server.bare("HEAD", f"/assets/{name}").headers["content-length"]) == len(answer.content)
+        plain = {"Accept-Encoding": "identity"}
+        assert int(server.bare("HEAD", f"/assets/{name}", headers=plain).headers["content-length"]) == len(answer.content)
     failure(server.bare("GET", "/assets/..%2fmust.db"), 404, "not_found")
     failure(server.bare("GET", "/", headers={"Origin": "https://evil.example"}), 403, "cors_origin_blocked")
 
@@ -288,6 +289,22 @@ def test_events_survive_a_reconnect(server: Server) -> None:
     with server.client.stream("GET", f"/events/{task}", headers={"Last-Event-ID": name}) as answer:
         events = [line for line in answer.iter_lines() if line.startswith("data: ")]
     assert '"status":"done"' in events[-1]
+
+
+def test_a_stream_that_ended_is_not_asked_for_for_ever(server: Server) -> None:
+    task = server.submit()
+    server.finish(task)
+    with server.client.stream("GET", f"/events/{task}") as answer:
+        lines = list(answer.iter_lines())
+        assert answer.headers["cache-control"] == "no-cache, no-transform"
+        assert answer.headers["x-accel-buffering"] == "no"
+        assert "content-encoding" not in answer.headers
+    last = [line.removeprefix("id: ") for line in lines if line.startswith("id: ")][-1]
+    ended = server.client.get(f"/events/{task}", headers={"Last-Event-ID": last})
+    assert (ended.status_code, ended.content) == (204, b""), "what makes EventSource stop"
+    for other in ("", "nonsense", last.replace("done", "processing")):
+        again = server.client.get(f"/events/{task}", headers={"Last-Event-ID": other})
+        assert '"status":"done"' in again.text, "whoever has not seen the end is told"
 
 
 def test_metrics_move(server: Server) -> None:

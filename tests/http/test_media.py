@@ -1,9 +1,12 @@
 """Results in whole and in part, as players and browsers ask for them."""
 
+import re
 import subprocess
+import urllib.parse
 from typing import Any
 
-from conftest import API_KEY, Server, failure, over_sockets
+import httpx
+from conftest import API_KEY, ORIGIN, Server, failure, over_sockets
 
 
 def test_ranges(server: Server, done: dict[str, Any]) -> None:
@@ -36,13 +39,79 @@ def test_a_caller_that_has_it_gets_nothing(server: Server, done: dict[str, Any])
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
 
 
-def test_media_is_harmless_in_a_browser(server: Server, done: dict[str, Any]) -> None:
+def test_media_is_shown_by_a_browser_and_runs_nothing(server: Server, done: dict[str, Any]) -> None:
     for url in (done["result_url"], done["preview_url"]):
         headers = server.client.get(url).headers
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+        policy = headers["content-security-policy"].split("; ")
+        assert policy[0] == "default-src 'none'"
+        assert policy[-1] == f"frame-ancestors 'self' {ORIGIN}"
+        assert not [part for part in policy if "script" in part or "*" in part]
         assert headers["cache-control"].startswith("private")
-        assert headers["content-disposition"].startswith('inline; filename="')
+
+
+def named(answer: httpx.Response) -> tuple[str, str]:
+    """The two names of a download: in ASCII, and in full."""
+    found = re.fullmatch(r"inline; filename=\"([\w.-]+)\"; filename\*=UTF-8''([\w.%-]+)", answer.headers["content-disposition"], re.ASCII)
+    assert found, answer.headers["content-disposition"]
+    return found[1], urllib.parse.unquote(found[2], errors="strict")
+
+
+def test_downloads_are_named(server: Server, done: dict[str, Any]) -> None:
+    tail = done["task_id"][-8:]
+    name = f"tiny-video-{done['seed']}-a-red-circle-moving-left-{tail}"
+    assert named(server.client.get(done["result_url"])) == (f"{name}.mp4", f"{name}.mp4")
+    assert named(server.client.head(done["result_url"])) == (f"{name}.mp4", f"{name}.mp4")
+    assert named(server.client.get(done["preview_url"])) == (f"{name}-preview.jpg", f"{name}-preview.jpg")
+    bearer = {"Authorization": f"Bearer {API_KEY}"}
+    content = server.bare("GET", f"/v1/videos/{done['task_id']}/content", headers=bearer)
+    assert named(content) == (f"{name}.mp4", f"{name}.mp4")
+
+
+def test_a_prompt_becomes_no_header_and_no_path(server: Server) -> None:
+    for prompt, kept in [
+        ("красный круг", "-красный-круг"),
+        ('a"; filename="evil.exe', "-a-filename-evil-exe"),
+        ("a\r\nSet-Cookie: x=y", "-a-Set-Cookie-x-y"),
+        ("../../etc/passwd\0", "-etc-passwd"),
+        ("\u202egnp.exe\u2066", "-gnp-exe"),
+        ("...", ""),
+        ("x" * 2000, "-" + "x" * 39),
+    ]:
+        request = {"model": "tiny-image", "prompt": prompt, "seed": 3, "steps": 4}
+        answer = server.client.post("/generate", json=request)
+        if answer.status_code == 422:
+            # Some of these are no prompts either.
+            assert not prompt.isprintable()
+            continue
+        task = answer.json()["task_id"]
+        server.finish(task)
+        result = server.client.get(f"/results/{task}")
+        plain, full = named(result)
+        assert full == f"tiny-image-3{kept}-{task[-8:]}.png"
+        assert plain == (full if full.isascii() else f"tiny-image-3-{task[-8:]}.png")
+        assert "set-cookie" not in result.headers
+
+
+def test_pages_that_are_let_in_may_show_media(server: Server, done: dict[str, Any]) -> None:
+    url = done["result_url"]
+
+    def policy(**headers: str) -> str:
+        answer = server.client.get(url, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", **headers})
+        assert answer.status_code == 200
+        return str(answer.headers["cross-origin-resource-policy"])
+
+    assert policy(Referer=f"{ORIGIN}/") == "cross-origin"
+    assert policy(Referer=f"{ORIGIN}/page?of=it") == "cross-origin"
+    for other in ("https://evil.example/", f"{ORIGIN}.evil.example/", f"https://evil.example/{ORIGIN}/", f"{ORIGIN}@evil.example/"):
+        assert policy(Referer=other) == "same-site", other
+    assert policy() == "same-site"
+    # Whoever has an address with a key in it may show what is there; a header decides alone.
+    asked = server.bare("GET", f"{url}?api_key={API_KEY}")
+    assert asked.headers["cross-origin-resource-policy"] == "cross-origin"
+    both = server.bare("GET", f"{url}?api_key={API_KEY}", headers={"X-API-Key": API_KEY})
+    assert both.headers["cross-origin-resource-policy"] == "same-site"
+    assert "referer" in asked.headers["vary"]
 
 
 @over_sockets

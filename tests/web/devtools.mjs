@@ -63,6 +63,10 @@ class Protocol {
     this.#listeners.add(listener);
   }
 
+  ignore(listener) {
+    this.#listeners.delete(listener);
+  }
+
   send(method, params = {}, sessionId = undefined) {
     const id = (this.#next += 1);
     return new Promise((resolve, reject) => {
@@ -117,6 +121,26 @@ export class Page {
 
   send(method, params = {}) {
     return this.protocol.send(method, params, this.session);
+  }
+
+  /** The name that the next download is going to have. */
+  async download() {
+    const downloadPath = mkdtempSync(join(tmpdir(), "must-downloads-"));
+    const begun = new Promise((resolve) => {
+      const listener = ({ method, params }) => {
+        if (method !== "Browser.downloadWillBegin") return;
+        this.protocol.ignore(listener);
+        resolve(params.suggestedFilename);
+      };
+      this.protocol.listen(listener);
+    });
+    const behavior = { behavior: "allow", downloadPath, eventsEnabled: true, browserContextId: this.context };
+    await this.protocol.send("Browser.setDownloadBehavior", behavior);
+    try {
+      return await begun;
+    } finally {
+      rmSync(downloadPath, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    }
   }
 
   async view({ width, height, dark = false, mobile = false }) {

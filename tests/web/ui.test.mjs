@@ -181,6 +181,9 @@ quiet("the gallery shows what was made, by type, and deletes", async () => {
   await page.click(".card button");
   await page.find("dialog .detail-words", "a red circle");
   await page.until(() => document.querySelector("dialog img.media")?.naturalWidth === 64);
+  const saved = page.download();
+  await page.click("dialog a.button", "Download");
+  assert.match(await saved, /^tiny-image-\d+-a-red-circle-[0-9a-f]{8}\.png$/);
   await page.click("dialog button", "Delete");
   await page.click("dialog.narrow button", "Delete");
   await page.until(() => document.querySelector("dialog") === null && document.querySelectorAll(".card").length === 0);

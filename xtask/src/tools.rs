@@ -13,6 +13,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("pkg-config", "pkg-config"),
     ("chromium", "chromium"),
     ("curl", "curl"),
+    ("nginx", "nginx"),
     ("promtool", "prometheus"),
     ("go", "golang-go"),
     ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),

@@ -106,7 +106,11 @@ class HttpSettings(TypedDict, total=False):
     header_timeout: float
     """How long a request's headers may take to arrive."""
     body_timeout: float
-    """How long a request's body may take, and a client may take nothing of an answer."""
+    """How long no piece of a request's body may come, and a client may take nothing of an answer."""
+    body_bytes_per_second: int
+    """Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number."""
+    body_time_limit: float
+    """How long a request's body may take as a whole."""
     retry_window: float
     """How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone."""
     event_keep_alive: float

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from must._aio import AsyncPlatform
+from must._exceptions import MustError
 from must._http import AsyncResponse
 from must._must import NativeAnswer
 from must._sync import Platform
@@ -44,7 +47,11 @@ class App:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._read(receive)
+        try:
+            body = await self._read(receive)
+        except MustError as error:
+            await _refuse(error, send)
+            return
         if body is None:
             return
         client = scope.get("client")
@@ -65,17 +72,28 @@ class App:
                     await task
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The body; none when the client went away. Too large a one is cut just beyond the limit, and refused there."""
+        """The body; none when the client went away. Too large a one is cut just beyond the limit, and refused there.
+
+        Raises when it comes too slowly.
+        """
         parts: list[bytes] = []
-        size, limit = 0, self._platform._face.max_body_bytes
+        face = self._platform._face
+        size, limit = 0, face.max_body_bytes
+        began = last = time.monotonic()
         while True:
-            message = await receive()
+            now = time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), face.body_wait(size, now - began, now - last))
+            except TimeoutError:
+                continue
             if message["type"] == "http.disconnect":
                 return None
             part = message.get("body", b"")
+            if part:
+                last = time.monotonic()
             if size <= limit:
                 parts.append(part)
-                size += len(part)
+            size += len(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
 
@@ -87,6 +105,13 @@ async def _pass_on(native: NativeAnswer, send: Send) -> None:
     async for chunk in response:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _refuse(error: MustError, send: Send) -> None:
+    body = json.dumps({"code": error.code, "detail": error.detail, "user_action": error.user_action}).encode()
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _target(scope: Scope) -> str:

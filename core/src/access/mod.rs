@@ -130,6 +130,11 @@ impl Access {
         self.origins.allow(Some(origin))
     }
 
+    /// The origins of browser pages that may call, beside our own.
+    pub(crate) fn origins(&self) -> &[String] {
+        self.origins.all()
+    }
+
     /// Whether a generation session takes an API key, and results belong to whoever made them.
     #[must_use]
     pub const fn sign_in_required(&self) -> bool {

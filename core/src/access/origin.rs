@@ -19,6 +19,10 @@ impl Origins {
         Ok(Self(given.map(exact).collect::<Result<_>>()?))
     }
 
+    pub(super) fn all(&self) -> &[String] {
+        &self.0
+    }
+
     pub(super) fn allow(&self, origin: Option<&str>) -> bool {
         origin.is_none_or(|origin| self.0.iter().any(|allowed| allowed == origin))
     }

@@ -20,7 +20,10 @@ const EXPOSED_HEADERS: &str =
 /// still says that it is one in `Sec-Fetch-Site`.
 pub(super) fn foreign_origin(parts: &Parts) -> Option<String> {
     let header = |name| parts.headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()));
+    let site = header(http::HeaderName::from_static("sec-fetch-site"));
     match header(ORIGIN) {
+        // The browser itself says that the page has the address that it asks, which a proxy may not have passed on as Host.
+        Some(_) if site.as_deref() == Some("same-origin") => None,
         Some(origin) => {
             let host = header(HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().into()));
             // Behind a proxy the scheme of our own pages is not known, but it is the web's: `tauri://localhost` is another's page.
@@ -28,7 +31,6 @@ pub(super) fn foreign_origin(parts: &Parts) -> Option<String> {
             (own.is_none() || own != host.as_deref()).then(|| origin.into_owned())
         }
         None => {
-            let site = header(http::HeaderName::from_static("sec-fetch-site"));
             let foreign = matches!(site.as_deref(), Some("cross-site" | "same-site"));
             let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
             (foreign && changes).then(|| "null".to_owned())

@@ -1,9 +1,13 @@
 //! The way of every request: size, origin, throttle, credential, body, handler, headers of the answer.
 
+use super::body::{self, Packing, drain};
 use super::call::{Call, Reply};
+use super::compress;
 use super::cors;
+use super::events;
 use super::face::{Peer, Shared, Stopping};
 use super::gate::Gate;
+use super::pace::Pace;
 use super::route::{Handler, Making, Route};
 use super::routes;
 use crate::access::RequestFacts;
@@ -19,27 +23,22 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::ready;
-use http::header::{ALLOW, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 /// A body up to this size is read before the caller is judged, so that one thread does both.
 const SMALL_BODY: u64 = 64 << 10;
-
-/// How much of a body that is refused is still read, so that the client comes to hear why.
-const DRAINED: usize = 64 << 20;
-
-/// How long that may take.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -122,6 +121,7 @@ impl Context {
         }
         let mut reply = outcome.unwrap_or_else(|error| Reply::failure(&error));
         let headers = &mut reply.headers;
+        events::pass_proxies(headers);
         headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
@@ -150,6 +150,7 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
     let path = request.extract_parts::<RawPathParams>().await;
     let (parts, body) = request.into_parts();
     let context = Context::of(&parts, route.path);
+    let packing = compress::may_be_packed(route.gate).then(|| compress::takes_gzip(&parts.headers));
     let outcome = match path {
         Ok(path) => {
             let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -165,6 +166,13 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
         }
         Err(_) => Err(Error::new(ErrorCode::NotFound, "the path is not UTF-8 in percent encoding")),
     };
+    let outcome = match (outcome, packing) {
+        (Ok(mut reply), Some(taken)) if compress::is_worth_it(&reply) => {
+            compress::varies(&mut reply.headers);
+            if taken { blocking(&shared, move || Ok(compress::packed(reply))).await } else { Ok(reply) }
+        }
+        (outcome, _) => outcome,
+    };
     context.finish(&shared, outcome)
 }
 
@@ -179,8 +187,15 @@ async fn make(
     let limit = if route.takes_body() { shared.settings.max_body_bytes } else { 64 << 10 };
     if body.size_hint().lower() > limit as u64 {
         drain(body).await;
-        return Err(too_large(limit));
+        return Err(body::too_large(limit));
     }
+    let packing = match Packing::of(&parts.headers) {
+        Ok(packing) => packing,
+        Err(error) => {
+            drain(body).await;
+            return Ok(unknown_packing(&error));
+        }
+    };
     let query = match read_query(&parts) {
         Ok(query) => query,
         Err(error) => {
@@ -199,7 +214,8 @@ async fn make(
         principal: None,
         stopping: parts.extensions.get::<Stopping>().cloned(),
     };
-    let judged_late = body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
+    // A few packed bytes may be many: they are unpacked for nobody whom access has not let in.
+    let judged_late = packing.is_none() && body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
     if !judged_late {
         let gate = route.gate;
         let judged = blocking(shared, move || {
@@ -216,7 +232,13 @@ async fn make(
             }
         }
     }
-    call.body = read_body(body, limit, shared.settings.body_timeout).await?;
+    call.body = body::read(body, limit, Pace::of(&shared.settings)).await?;
+    if let Some(packing) = packing {
+        let packed = std::mem::take(&mut call.body);
+        call.body = blocking(shared, move || packing.unpack(&packed, limit)).await?;
+        call.headers.remove(CONTENT_ENCODING);
+        call.headers.remove(CONTENT_LENGTH);
+    }
     if judged_late && let Some(making) = at_once(&mut call, route) {
         return making.await;
     }
@@ -282,6 +304,13 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || span.in_scope(|| platform.logged(work)))
         .await
         .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
+}
+
+/// The answer to a body that is packed in a way that is not known here.
+fn unknown_packing(error: &Error) -> Reply {
+    let mut reply = Reply::failure(error);
+    reply.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    reply.with(ACCEPT_ENCODING, HeaderValue::from_static(Packing::KNOWN))
 }
 
 fn closing() -> Error {
@@ -362,30 +391,4 @@ fn read_query(parts: &Parts) -> Result<Vec<(String, String)>> {
         })
         .collect::<std::result::Result<_, std::str::Utf8Error>>()
         .map_err(|_| Error::validation("the query is not UTF-8 in percent encoding"))
-}
-
-async fn read_body(body: Body, limit: usize, time: Duration) -> Result<Bytes> {
-    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Ok(Err(_)) => Err(Error::validation("the body ended before it was complete")),
-        Err(_) => Err(Error::validation(format!("the body did not arrive within {} s", time.as_secs()))
-            .with_action("Send the request again over a faster connection.")),
-    }
-}
-
-/// Reads what is refused, within bounds: a client that still sends would not hear the answer.
-async fn drain(body: Body) {
-    if body.is_end_stream() {
-        return;
-    }
-    let rest = async {
-        let mut body = Limited::new(body, DRAINED);
-        while let Some(Ok(_)) = body.frame().await {}
-    };
-    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
-}
-
-fn too_large(limit: usize) -> Error {
-    Error::new(ErrorCode::PayloadTooLarge, format!("the body is larger than {limit} bytes"))
 }

@@ -1,4 +1,7 @@
 //! A task as a stream of server-sent events: each state as `/status` shows it, until the task has ended.
+//!
+//! A browser's `EventSource` takes the end of a stream for a broken connection and asks again, with the name of the last event
+//! that it saw. Whoever saw the last one of all is answered with 204, which makes it stop.
 
 use super::call::{Call, Reply};
 use super::dispatch::blocking;
@@ -10,6 +13,8 @@ use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,25 +22,38 @@ use std::sync::Arc;
 /// How long a browser waits before it connects again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// What nginx asks of an answer that it shall not hold back.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The name of the last event that a client saw.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 struct Following {
+    /// The present state, until it has been sent.
+    first: Option<Task>,
     events: TaskEvents,
     stopping: Option<Stopping>,
-    first: bool,
 }
 
 pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
     Box::pin(async move {
         call.only(&[])?;
         let shared = Arc::clone(&call.shared);
-        let stopping = call.stopping.clone();
-        let events = blocking(&shared, move || {
-            let id = call.part("id");
-            call.admit(id)?;
-            call.platform().events(id)
-        });
-        let following = Following { events: events.await?, stopping, first: true };
-        let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
+        let (platform, id) = (shared.platform.clone(), call.part("id").to_owned());
+        let owner = call.owner().map(str::to_owned);
+        let mut events = blocking(&shared, move || {
+            platform.admit(&id, owner.as_deref())?;
+            platform.events(&id)
+        })
+        .await?;
         // The first event is the present state: a client that connects again has missed nothing that still matters.
+        let first = events.changed().await?;
+        let seen = |task: &Task| task.status.is_terminal() && call.header(LAST_EVENT_ID) == Some(name(task).as_str());
+        if first.as_ref().is_some_and(seen) {
+            return Ok(Reply::empty());
+        }
+        let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
+        let following = Following { first, events, stopping: call.stopping };
         let stream = stream::unfold(following, |mut following| async move {
             let event = following.next().await?;
             Some((Ok::<_, Infallible>(event), following))
@@ -45,8 +63,19 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
     })
 }
 
+/// Adds to the headers of an event stream, whichever it is, what lets its events through proxies one by one.
+pub(super) fn pass_proxies(headers: &mut HeaderMap) {
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+        headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
+    }
+}
+
 impl Following {
     async fn next(&mut self) -> Option<Event> {
+        if let Some(task) = self.first.take() {
+            return event(&task).ok().map(|event| event.retry(RETRY));
+        }
         let stop = pin!(async {
             match &mut self.stopping {
                 Some(stopping) => stopping.stopped().await,
@@ -54,18 +83,20 @@ impl Following {
             }
         });
         let change = pin!(self.events.changed());
-        let task = match select(change, stop).await {
-            Either::Left((Ok(Some(task)), _)) => task,
+        match select(change, stop).await {
+            Either::Left((Ok(Some(task)), _)) => event(&task).ok(),
             // The end of the task, of the platform or of the server ends the stream; clients connect again.
-            Either::Left(_) | Either::Right(_) => return None,
-        };
-        let event = event(task).ok()?;
-        Some(if std::mem::take(&mut self.first) { event.retry(RETRY) } else { event })
+            Either::Left(_) | Either::Right(_) => None,
+        }
     }
 }
 
-fn event(task: Task) -> Result<Event> {
-    let id = format!("{}-{}", task.updated_at.0, task.progress);
-    let data = serde_json::to_string(&StatusView::from(&task)).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Event::default().event("status").id(id).data(data))
+/// The name of the event that shows this state: no other state of the task has it.
+fn name(task: &Task) -> String {
+    format!("{}-{}-{}", task.updated_at.0, task.progress, task.status.as_str())
+}
+
+fn event(task: &Task) -> Result<Event> {
+    let data = serde_json::to_string(&StatusView::from(task)).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Event::default().event("status").id(name(task)).data(data))
 }

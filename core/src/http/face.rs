@@ -1,6 +1,7 @@
 //! The face of one platform: its router, and the runtime that calls wait on.
 
 use super::dispatch;
+use super::pace::Pace;
 use super::server::Server;
 use super::settings::HttpSettings;
 use super::waiting::Waiting;
@@ -178,6 +179,32 @@ impl Face {
     #[must_use]
     pub fn max_body_bytes(&self) -> usize {
         self.shared.settings.max_body_bytes
+    }
+
+    /// How long a server that reads bodies itself waits for the next piece of one of which `received` bytes came in `elapsed`, the
+    /// last of them `idle` ago; [`HttpSettings`] has the bounds. [`Server`] keeps to them itself.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # fn receive(_: Duration) -> Option<Vec<u8>> { Some(Vec::new()) }
+    /// fn read(face: &must::http::Face) -> must::Result<Vec<u8>> {
+    ///     let (mut body, began, mut last) = (Vec::new(), Instant::now(), Instant::now());
+    ///     loop {
+    ///         let wait = face.body_wait(body.len() as u64, began.elapsed(), last.elapsed())?;
+    ///         let Some(piece) = receive(wait) else { continue };
+    ///         if piece.is_empty() {
+    ///             return Ok(body);
+    ///         }
+    ///         body.extend(piece);
+    ///         last = Instant::now();
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `validation_error` when the body comes too slowly: the answer to give.
+    pub fn body_wait(&self, received: u64, elapsed: Duration, idle: Duration) -> Result<Duration> {
+        Pace::of(&self.shared.settings).wait(received, elapsed, idle)
     }
 
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one.

@@ -1,4 +1,5 @@
-//! Results and previews: whole or in part, kept by their callers for as long as they want, and harmless in a browser.
+//! Results and previews: whole or in part, kept by their callers for as long as they want, and shown by browsers: in a tab, and in
+//! the pages of sites that are let in.
 
 use super::call::{Call, Reply};
 use crate::error::Result;
@@ -7,14 +8,18 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, RANGE,
+    IF_NONE_MATCH, IF_RANGE, ORIGIN, RANGE, REFERER, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use std::fmt::Write as _;
 use std::ops::Range;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// What is percent-encoded in a file name (<https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1>), and a little more.
+const NOT_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 pub(super) fn result(call: &Call) -> Result<Reply> {
     call.only(&[])?;
@@ -33,16 +38,16 @@ pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
     let etag = etag(&media.bytes);
     let bytes = Bytes::from(media.bytes);
     let header = |name: HeaderName| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let frames = frames(call)?;
     let common = |reply: Reply| -> Reply {
-        let disposition = format!("inline; filename=\"{}\"", media.file_name.replace(['"', '\\'], "_"));
-        // A browser page of another site that was let in may show it: its origin was judged before.
         reply
             .with(ETAG, text(&etag))
             .with(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
             .with(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))
-            .with(CONTENT_DISPOSITION, text(&disposition))
-            .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"))
-            .with(RESOURCE_POLICY, HeaderValue::from_static("same-site"))
+            .with(CONTENT_DISPOSITION, text(&disposition(&media.file_name)))
+            .with(CONTENT_SECURITY_POLICY, text(&frames))
+            .with(RESOURCE_POLICY, HeaderValue::from_static(embedding(call)))
+            .with(VARY, HeaderValue::from_static("referer"))
     };
     if header(IF_NONE_MATCH).is_some_and(|known| matches(known, &etag)) {
         return Ok(common(Reply::new(StatusCode::NOT_MODIFIED, Body::empty())));
@@ -63,6 +68,45 @@ pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
             reply.with(CONTENT_RANGE, text(&format!("bytes */{length}")))
         }
     })
+}
+
+/// The policy of a result as a page of its own, which a browser makes of it in a tab or a frame: it shows itself, with the
+/// browser's own style, and nothing runs in it. Our own pages and those of sites that are let in may frame it.
+///
+/// No `sandbox`: in one a browser fetches a clip as if for a stranger, without the session's cookie.
+fn frames(call: &Call) -> Result<String> {
+    let mut policy = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'".to_owned();
+    for origin in call.platform().access()?.origins() {
+        policy.push(' ');
+        policy.push_str(origin);
+    }
+    Ok(policy)
+}
+
+/// Which pages may show the media in an element that says nothing of its origin, as `<img>` and `<video>` do.
+///
+/// Pages of sites that are let in may, which `Referer` tells; and where the address itself holds what lets its caller in, whoever
+/// has the address may show it.
+fn embedding(call: &Call) -> &'static str {
+    let origin = call.header(ORIGIN).or_else(|| call.header(REFERER).map(origin_of));
+    let let_in = || call.platform().access().is_ok_and(|access| origin.is_some_and(|origin| access.allows_origin(origin)));
+    let by_address = call.facts.header_keys.is_empty() && !call.facts.query_keys.is_empty();
+    if by_address || let_in() { "cross-origin" } else { "same-site" }
+}
+
+/// The origin of an address.
+fn origin_of(address: &str) -> &str {
+    let host = address.find("://").map_or(0, |at| at + 3);
+    let end = address.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(address.len(), |at| host + at);
+    address.get(..end).unwrap_or_default()
+}
+
+/// `Content-Disposition` for a file of this name: shown, and called so where it is kept
+/// (<https://www.rfc-editor.org/rfc/rfc6266>). The name comes twice, first for clients that know ASCII alone.
+fn disposition(name: &str) -> String {
+    let plain: Vec<&str> = name.split('-').filter(|part| part.is_ascii()).collect();
+    let plain = plain.join("-").replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_'), "_");
+    format!("inline; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NOT_IN_NAMES))
 }
 
 fn text(value: &str) -> HeaderValue {
@@ -163,6 +207,35 @@ mod tests {
         assert_eq!(wanted(&headers, 100, "\"t\""), Wanted::All);
         headers.insert(IF_RANGE, HeaderValue::from_static("\"t\""));
         assert_eq!(wanted(&headers, 100, "\"t\""), Wanted::Part(0..10));
+    }
+
+    #[test]
+    fn names_go_out_in_ascii_and_in_full() {
+        assert_eq!(
+            disposition("tiny-image-5-красный-круг-1a2b3c4d.png"),
+            "inline; filename=\"tiny-image-5-1a2b3c4d.png\"; filename*=UTF-8''tiny-image-5-\
+             %D0%BA%D1%80%D0%B0%D1%81%D0%BD%D1%8B%D0%B9-%D0%BA%D1%80%D1%83%D0%B3-1a2b3c4d.png"
+        );
+        for name in ["a\"; filename=evil.exe", "a\r\nSet-Cookie: b", "a\0b", "a/b\\c", "a%2fb", "a'b;c", "\u{202e}gnp"] {
+            let header = disposition(name);
+            assert!(HeaderValue::from_str(&header).is_ok(), "{name:?}");
+            let (plain, full) = header.strip_prefix("inline; filename=\"").unwrap().split_once("\"; filename*=UTF-8''").unwrap();
+            let harmless = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+            assert!(harmless(plain, "-._") && harmless(full, "-._%"), "{header}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_referer() {
+        for (address, origin) in [
+            ("https://studio.example/page?x=1#y", "https://studio.example"),
+            ("https://studio.example:444", "https://studio.example:444"),
+            ("https://studio.example?https://other.example/", "https://studio.example"),
+            ("tauri://localhost/index.html", "tauri://localhost"),
+            ("", ""),
+        ] {
+            assert_eq!(origin_of(address), origin);
+        }
     }
 
     #[test]

@@ -30,13 +30,18 @@ pub struct HttpSettings {
     /// How long a request's headers may take to arrive, and a connection may wait for the next request.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub header_timeout: Duration,
-    /// How long a request's body may take to arrive, and a client may take nothing of an answer.
+    /// How long no piece of a request's body may come, and a client may take nothing of an answer.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub body_timeout: Duration,
     /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
     /// gets them until then. After that they are ended, and the same call makes new ones.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub retry_window: Duration,
+    /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
+    pub body_bytes_per_second: u64,
+    /// How long a request's body may take as a whole.
+    #[serde(deserialize_with = "crate::settings::seconds")]
+    pub body_time_limit: Duration,
     /// How often an idle event stream says that it lives.
     #[serde(deserialize_with = "crate::settings::seconds")]
     pub event_keep_alive: Duration,
@@ -80,6 +85,8 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             retry_window: Duration::from_secs(60),
+            body_bytes_per_second: 1024,
+            body_time_limit: Duration::from_secs(3600),
             event_keep_alive: Duration::from_secs(15),
         }
     }

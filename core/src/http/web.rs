@@ -1,13 +1,18 @@
 //! The web UI: the page and its files, which are built in `web/` and embedded.
 //!
 //! The files have names that stay, so that a build changes only what they hold; a browser asks whether it has the present one.
+//! Each is packed with gzip once, for the browsers that take it.
 
 use super::call::{Call, Reply};
+use super::compress;
 use super::media::{etag, matches};
 use crate::error::{Error, ErrorCode, Result};
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use bytes::Bytes;
+use flate2::Compression;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, StatusCode};
+use std::sync::OnceLock;
 
 /// Nothing but our own files and calls, in no frame; pictures and clips may also be what a person has just chosen.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -15,39 +20,77 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-const PAGE: &[u8] = include_bytes!("../../../web/dist/index.html");
+/// A file as it goes out.
+struct File {
+    name: &'static str,
+    kind: &'static str,
+    plain: &'static [u8],
+    made: OnceLock<Made>,
+}
 
-/// What the page loads: name, kind, content.
-const FILES: [(&str, &str, &[u8]); 3] = [
-    ("app.js", "text/javascript; charset=utf-8", include_bytes!("../../../web/dist/assets/app.js")),
-    ("style.css", "text/css; charset=utf-8", include_bytes!("../../../web/dist/assets/style.css")),
-    ("icon.svg", "image/svg+xml", include_bytes!("../../../web/dist/assets/icon.svg")),
+/// What is made of a file once, when it is first asked for.
+struct Made {
+    tag: HeaderValue,
+    /// Packed, with a tag of its own: to a cache these are other bytes.
+    gzip: Option<(Bytes, HeaderValue)>,
+}
+
+static PAGE: File = File::new("index.html", "text/html; charset=utf-8", include_bytes!("../../../web/dist/index.html"));
+
+/// What the page loads.
+static FILES: [File; 3] = [
+    File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../../web/dist/assets/app.js")),
+    File::new("style.css", "text/css; charset=utf-8", include_bytes!("../../../web/dist/assets/style.css")),
+    File::new("icon.svg", "image/svg+xml", include_bytes!("../../../web/dist/assets/icon.svg")),
 ];
 
 /// The page, whatever its query says.
 pub(super) fn page(call: &Call) -> Result<Reply> {
-    let reply = file(call, "text/html; charset=utf-8", PAGE)?;
-    Ok(reply.with(OPENER_POLICY, HeaderValue::from_static("same-origin")))
+    Ok(PAGE.answer(call).with(OPENER_POLICY, HeaderValue::from_static("same-origin")))
 }
 
 /// A file that the page loads.
 pub(super) fn asset(call: &Call) -> Result<Reply> {
     let name = call.part("file");
-    let found = FILES.iter().find(|(known, ..)| *known == name);
-    let (_, kind, bytes) = found.ok_or_else(|| Error::new(ErrorCode::NotFound, "the web UI has no such file"))?;
-    file(call, kind, bytes)
+    let found = FILES.iter().find(|file| file.name == name);
+    let file = found.ok_or_else(|| Error::new(ErrorCode::NotFound, "the web UI has no such file"))?;
+    Ok(file.answer(call))
 }
 
-fn file(call: &Call, kind: &'static str, bytes: &'static [u8]) -> Result<Reply> {
-    let tag = etag(bytes);
-    let known = call.header(IF_NONE_MATCH).is_some_and(|known| matches(known, &tag));
-    let reply = match known {
-        true => Reply::new(StatusCode::NOT_MODIFIED, Body::empty()),
-        false => Reply::new(StatusCode::OK, Body::from(bytes)).with(CONTENT_TYPE, HeaderValue::from_static(kind)),
-    };
-    let tag = HeaderValue::from_str(&tag).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(reply
-        .with(ETAG, tag)
-        .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
-        .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
+impl File {
+    const fn new(name: &'static str, kind: &'static str, plain: &'static [u8]) -> Self {
+        Self { name, kind, plain, made: OnceLock::new() }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(|| {
+            let tag = etag(self.plain);
+            let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("\"\""));
+            let packed_tag = value(&format!("{}-gzip\"", tag.trim_end_matches('"')));
+            let gzip = compress::gzip(self.plain, Compression::best()).map(|packed| (packed, packed_tag));
+            Made { tag: value(&tag), gzip }
+        })
+    }
+
+    fn answer(&self, call: &Call) -> Reply {
+        let made = self.made();
+        let gzip = made.gzip.as_ref().filter(|_| compress::takes_gzip(&call.headers));
+        let (body, tag) = match gzip {
+            Some((packed, tag)) => (packed.clone(), tag),
+            None => (Bytes::from_static(self.plain), &made.tag),
+        };
+        let known = call.header(IF_NONE_MATCH).is_some_and(|list| tag.to_str().is_ok_and(|tag| matches(list, tag)));
+        let mut reply = match known {
+            true => Reply::new(StatusCode::NOT_MODIFIED, Body::empty()),
+            false => Reply::new(StatusCode::OK, Body::from(body)).with(CONTENT_TYPE, HeaderValue::from_static(self.kind)),
+        };
+        if gzip.is_some() && !known {
+            reply = reply.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        compress::varies(&mut reply.headers);
+        reply
+            .with(ETAG, tag.clone())
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+            .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
+    }
 }

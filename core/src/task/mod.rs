@@ -6,6 +6,7 @@
 
 mod backup;
 mod checkpoints;
+pub(crate) mod file_name;
 mod hub;
 mod job;
 mod owner;

@@ -1,6 +1,7 @@
 //! The life of tasks once they are durable: what [`Platform`](crate::Platform) hands its callers through to.
 
 use super::checkpoints::{Checkpoints, check_catalog};
+use super::file_name;
 use super::hub::{Hub, TaskEvents};
 use super::queue::{Entry, Queue};
 use super::remote::is_remote;
@@ -208,12 +209,12 @@ impl Tasks {
 
     pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
         let task = self.finished(id)?;
-        let path = if preview { task.preview_path } else { task.result_path };
-        let path = path.ok_or_else(|| Error::internal("a finished task has no files"))?;
+        let path = if preview { &task.preview_path } else { &task.result_path };
+        let path = path.as_ref().ok_or_else(|| Error::internal("a finished task has no files"))?;
         let extension = path.rsplit('.').next().unwrap_or_default();
         let format =
             OutputFormat::from_name(extension).ok_or_else(|| Error::internal("a result has an unknown ending"))?;
-        let bytes = std::fs::read(self.shared.settings.data_dir.join(&path)).map_err(|error| match error.kind() {
+        let bytes = std::fs::read(self.shared.settings.data_dir.join(path)).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::new(ErrorCode::ResultGone, "the file of the result is no longer there")
             }
@@ -222,7 +223,7 @@ impl Tasks {
         Ok(Media {
             bytes,
             content_type: format.mime(),
-            file_name: format!("{}{}.{extension}", task.id, if preview { "-preview" } else { "" }),
+            file_name: file_name::of(&task, preview, extension),
         })
     }
 

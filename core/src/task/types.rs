@@ -321,6 +321,7 @@ pub struct Media {
     pub bytes: Vec<u8>,
     /// Content type, such as `video/mp4`.
     pub content_type: &'static str,
-    /// A file name with the right ending.
+    /// A file name with the right ending, by model, seed, the first words of the prompt and the end of the task's id, such as
+    /// `tiny-video-1234-a-red-circle-5e6f7081.mp4`. It has letters, digits, `-`, `_` and `.` alone, whatever the prompt holds.
     pub file_name: String,
 }

@@ -4,7 +4,7 @@ use super::address::is_remote_id;
 use super::client::{Answer, Target};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::OutputFormat;
-use crate::task::{Media, RemoteState, Status, Task};
+use crate::task::{Media, RemoteState, Status, Task, file_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -147,7 +147,7 @@ pub(super) fn state(target: &Target, answer: &Answer) -> Result<RemoteState> {
 ///
 /// # Errors
 /// `result_gone`, `result_not_ready`, `remote_failed`.
-pub(super) fn media(target: &Target, answer: Answer, id: &str, preview: bool) -> Result<Media> {
+pub(super) fn media(target: &Target, answer: Answer, task: &Task, preview: bool) -> Result<Media> {
     if answer.status != StatusCode::OK {
         return Err(match answer.code() {
             Some(code @ (ErrorCode::ResultGone | ErrorCode::ResultNotReady)) => {
@@ -164,11 +164,10 @@ pub(super) fn media(target: &Target, answer: Answer, id: &str, preview: bool) ->
     let format = format
         .filter(|format| format.mime() == answer.content_type && (!preview || *format == OutputFormat::Jpeg))
         .ok_or_else(|| unexpected(target, "sent a result that is not what it is said to be"))?;
-    let name = id.replace("::", "-");
     Ok(Media {
         bytes: answer.body,
         content_type: format.mime(),
-        file_name: format!("{name}{}.{}", if preview { "-preview" } else { "" }, format.extension()),
+        file_name: file_name::of(task, preview, format.extension()),
     })
 }
 

@@ -50,18 +50,18 @@ impl Workers {
 
     /// The result or the preview of a task at a worker.
     pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
-        self.shared.tasks.finished(id)?;
+        let task = self.shared.tasks.finished(id)?;
         let (target, remote_id) = self.target(id)?;
         let shared = Arc::clone(&self.shared);
         if let Some(media) = shared.media.get(id, preview) {
             return Ok(media);
         }
-        let (kind, shown) = (if preview { "preview" } else { "results" }, id.to_owned());
+        let kind = if preview { "preview" } else { "results" };
         self.wait(async move {
             let _place = shared.client.transfer(&target.workspace).await?;
             let answer = shared.client.send(&target, shared.client.media(format!("/{kind}/{remote_id}"))).await;
-            let media = protocol::media(&target, answer.map_err(Error::from)?, &shown, preview)?;
-            shared.media.put(&shown, preview, &media);
+            let media = protocol::media(&target, answer.map_err(Error::from)?, &task, preview)?;
+            shared.media.put(&task.id, preview, &media);
             Ok(media)
         })?
     }

@@ -84,7 +84,7 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
             >
               {t.output.asReference}
             </Button>
-            <a className="button primary" href={client.url(item.result_url)} download={`${item.model}-${item.seed}`}>
+            <a className="button primary" href={client.url(item.result_url)} download="">
               <Icon name="download" size={16} />
               <span>{t.output.download}</span>
             </a>

@@ -66,7 +66,7 @@ export function Result({ entry }: { entry: Entry }) {
           >
             {t.output.asReference}
           </Button>
-          <a className="button primary" href={client.url(state.result_url)} download={`${entry.model}-${state.seed}`}>
+          <a className="button primary" href={client.url(state.result_url)} download="">
             <Icon name="download" size={16} />
             <span>{t.output.download}</span>
           </a>
