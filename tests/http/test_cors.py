@@ -36,3 +36,10 @@ def test_our_own_pages_and_changes_from_elsewhere(server: Server) -> None:
         failure(answer, 403, "cors_origin_blocked")
     answer = server.client.post("/generate", json={}, headers={"Sec-Fetch-Site": "same-origin"})
     failure(answer, 422, "validation_error")
+    # Behind a proxy that puts its own name into Host, the browser alone knows.
+    proxied = {"Origin": "https://must.example", "Host": "127.0.0.1:8000"}
+    answer = server.client.post("/generate", json={}, headers={**proxied, "Sec-Fetch-Site": "same-origin"})
+    failure(answer, 422, "validation_error")
+    for site in ({"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "none"}, {}):
+        answer = server.client.post("/generate", json={}, headers={**proxied, **site})
+        failure(answer, 403, "cors_origin_blocked")

@@ -247,3 +247,75 @@ fn a_server_that_stops_ends_its_own_streams_and_no_others() {
     rig.platform.cancel(&task.id).unwrap();
     assert!(String::from_utf8(mounted.wait_body()).unwrap().contains("cancelled"), "the other one goes on");
 }
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_packed_body_is_unpacked_once_access_was_judged() {
+    let rig = rig();
+    let request = json!({"model": "tiny-image", "prompt": "a red circle"}).to_string();
+    let post = |key: &str, encoding: &str, body: &[u8]| {
+        let request = Request::post("/generate")
+            .header("host", "must.test")
+            .header("x-api-key", key)
+            .header("content-type", "application/json")
+            .header("content-encoding", encoding)
+            .body(Bytes::copy_from_slice(body))
+            .unwrap();
+        let mut answer = rig.face.wait_handle(request, None).unwrap();
+        let body = answer.wait_body();
+        (answer, body)
+    };
+    assert_eq!(post(API_KEY, "gzip", &gzip(request.as_bytes())).0.status, 202);
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    let (answer, body) = post(API_KEY, "gzip", &bomb);
+    assert_eq!(failure(&answer, &body), "payload_too_large");
+    let (answer, body) = post("wrong", "gzip", &bomb);
+    assert_eq!(failure(&answer, &body), "invalid_api_key");
+    let (answer, body) = post(API_KEY, "br", request.as_bytes());
+    assert_eq!((answer.status, header(&answer, "accept-encoding")), (415, Some("gzip, deflate")));
+    assert!(String::from_utf8(body).unwrap().contains("\"validation_error\""));
+}
+
+#[test]
+fn an_answer_is_packed_for_whoever_takes_it() {
+    use std::io::Read as _;
+    let rig = rig();
+    let key = ("x-api-key", API_KEY);
+    let (plain, text) = send(&rig, "GET", "/models", &[key], "");
+    let (packed, bytes) = send(&rig, "GET", "/models", &[key, ("accept-encoding", "gzip, br")], "");
+    assert_eq!((header(&plain, "content-encoding"), header(&packed, "content-encoding")), (None, Some("gzip")));
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, text);
+    let varies = |answer: &Answer| answer.headers.iter().any(|(name, value)| name == "vary" && value == b"accept-encoding");
+    assert!(varies(&plain) && varies(&packed));
+}
+
+#[test]
+fn whoever_saw_the_end_of_a_stream_is_told_that_there_is_no_more() {
+    let rig = rig();
+    let key = ("x-api-key", API_KEY);
+    let task = rig.platform.submit(&crate::GenerateRequest::new("tiny-image", "a circle")).unwrap();
+    let target = format!("/events/{}", task.id);
+    let name = |text: &str| text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned();
+    let mut waiting = rig
+        .face
+        .wait_handle(Request::get(&target).header("x-api-key", API_KEY).body(Bytes::new()).unwrap(), None)
+        .unwrap();
+    let pending = name(&String::from_utf8(waiting.wait_chunk(None).unwrap().to_vec()).unwrap());
+    rig.platform.cancel(&task.id).unwrap();
+    let (answer, body) = send(&rig, "GET", &target, &[key, ("last-event-id", &pending)], "");
+    let text = String::from_utf8(body).unwrap();
+    assert!(answer.status == 200 && text.contains("cancelled"), "the end was not seen yet: {text}");
+    assert_eq!(header(&answer, "x-accel-buffering"), Some("no"));
+    assert_eq!(header(&answer, "cache-control"), Some("no-cache, no-transform"));
+    assert_ne!(name(&text), pending);
+    let (answer, body) = send(&rig, "GET", &target, &[key, ("last-event-id", &name(&text))], "");
+    assert_eq!((answer.status, body.len()), (204, 0));
+}
