@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import express from "express";
 import { Platform } from "must";
 
@@ -80,6 +82,45 @@ async function listening(t, listener) {
 test("a listener of Node's own server", async (t) => {
   const platform = await open(t);
   await drive(await listening(t, platform.handler()));
+});
+
+/** Sends a body piece by piece, and gives the answer. */
+async function post(base, pieces, pause) {
+  const { hostname, port } = new URL(base);
+  const socket = connect({ host: hostname, port });
+  let received = "";
+  socket.on("data", (data) => (received += data));
+  const closed = new Promise((resolve) => socket.on("close", resolve));
+  socket.on("error", () => {});
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  socket.write(
+    `POST /generate HTTP/1.1\r\nhost: x\r\nx-api-key: ${apiKey}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${length}\r\nconnection: close\r\n\r\n`,
+  );
+  for (const piece of pieces) {
+    if (received !== "") break;
+    socket.write(piece);
+    await sleep(pause);
+  }
+  await closed;
+  const [head, body] = received.split("\r\n\r\n");
+  return { status: Number(head.split(" ")[1]), ...JSON.parse(body.slice(body.indexOf("{"), body.lastIndexOf("}") + 1)) };
+}
+
+test("a body may take its time as long as it comes", async (t) => {
+  const http = { bodyTimeoutMs: 600, bodyBytesPerSecond: 2000, bodyTimeLimitMs: 4000 };
+  const base = await listening(t, (await open(t, { http, paused: true })).handler());
+  const flowing = await post(base, [circle, ...Array(6).fill(" ".repeat(1000))], 300);
+  assert.deepEqual([flowing.status, flowing.detail], ["pending", undefined]);
+  for (const [pieces, pause, why] of [
+    [Array(30).fill(" "), 100, "less than 2000 bytes a second"],
+    [[circle.slice(0, 5), circle.slice(5)], 2000, "nothing more of the body came for 0.6 s"],
+    [Array(40).fill(" ".repeat(2000)), 200, "not complete after 4 s"],
+  ]) {
+    const refused = await post(base, pieces, pause);
+    assert.deepEqual([refused.status, refused.code], [422, "validation_error"]);
+    assert.ok(refused.detail.includes(why), refused.detail);
+  }
 });
 
 test("mounted in Express", async (t) => {

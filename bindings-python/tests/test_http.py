@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import uvicorn
 
 import must
 from must import asgi
+from must._http import encoded
 
 KEY = "an-api-key-of-the-tests"
 HEADERS = [("X-API-Key", KEY), ("Host", "must.test")]
@@ -100,6 +101,46 @@ def test_mounted_in_fastapi(platform: must.Platform) -> None:
             assert (large.status_code, large.json()["code"]) == (413, "payload_too_large")
 
     asyncio.run(run())
+
+
+def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
+    bounds: must.HttpSettings = {"body_timeout": 0.5, "body_bytes_per_second": 2000, "body_time_limit": 4}
+
+    async def post(app: asgi.App, pieces: list[bytes], pause: float) -> tuple[int, dict[str, Any]]:
+        async def coming() -> AsyncIterator[dict[str, Any]]:
+            for piece in pieces:
+                yield {"type": "http.request", "body": piece, "more_body": True}
+                await asyncio.sleep(pause)
+            yield {"type": "http.request", "body": b"", "more_body": False}
+            await asyncio.Event().wait()
+
+        messages = coming()
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(name.lower(), value) for name, value in encoded(JSON)]
+        scope = {"type": "http", "method": "POST", "path": "/generate", "headers": headers, "query_string": b"", "client": None}
+        await app(scope, messages.__anext__, send)
+        return sent[0]["status"], json.loads(b"".join(message["body"] for message in sent[1:]))
+
+    with must.Platform(tmp_path / "data", api_key=KEY, paused=True, http=bounds) as platform:
+        app = asgi.App(platform)
+
+        async def run() -> None:
+            status, body = await post(app, [CIRCLE, *[b" " * 1000] * 6], 0.25)
+            assert (status, body["status"]) == (202, "pending")
+            for pieces, pause, why in [
+                ([b" "] * 30, 0.1, "less than 2000 bytes a second"),
+                ([CIRCLE[:5], CIRCLE[5:]], 2, "nothing more of the body came for 0.5 s"),
+                ([b" " * 2000] * 40, 0.2, "not complete after 4 s"),
+            ]:
+                status, body = await post(app, pieces, pause)
+                assert (status, body["code"], list(body)) == (422, "validation_error", ["code", "detail", "user_action"])
+                assert why in body["detail"]
+
+        asyncio.run(run())
 
 
 def test_under_uvicorn(platform: must.Platform) -> None:
