@@ -230,7 +230,11 @@ impl NativePlatform {
     /// last of them `idle_ms` ago.
     #[napi]
     pub fn body_wait(&self, call: u32, received: f64, elapsed_ms: f64, idle_ms: f64) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes that were counted")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of bytes that were counted"
+        )]
         let received = received as u64;
         self.driver.body_wait(call, received, milliseconds(elapsed_ms), milliseconds(idle_ms));
     }

@@ -102,8 +102,7 @@ fn is_zlib(packed: &[u8]) -> bool {
 }
 
 fn unknown(detail: String) -> Error {
-    Error::validation(detail)
-        .with_action(format!("Send the body as it is, or in one of: {}.", Packing::KNOWN))
+    Error::validation(detail).with_action(format!("Send the body as it is, or in one of: {}.", Packing::KNOWN))
 }
 
 /// Reads a body.

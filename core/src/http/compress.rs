@@ -104,10 +104,28 @@ mod tests {
     #[test]
     fn clients_say_what_they_take() {
         assert!(!takes_gzip(&HeaderMap::new()));
-        for line in ["gzip", "GZIP", "gzip, deflate, br, zstd", "br;q=1, gzip;q=0.5", "*", "x-gzip", "identity;q=0.2, gzip;q=0.3"] {
+        for line in [
+            "gzip",
+            "GZIP",
+            "gzip, deflate, br, zstd",
+            "br;q=1, gzip;q=0.5",
+            "*",
+            "x-gzip",
+            "identity;q=0.2, gzip;q=0.3",
+        ] {
             assert!(takes(line), "{line}");
         }
-        for line in ["", "br", "deflate", "gzip;q=0", "gzip; q=0.000", "*;q=0", "gzip;q=0, *", "gzip;q=0.5, identity", "gzip;q=x"] {
+        for line in [
+            "",
+            "br",
+            "deflate",
+            "gzip;q=0",
+            "gzip; q=0.000",
+            "*;q=0",
+            "gzip;q=0, *",
+            "gzip;q=0.5, identity",
+            "gzip;q=x",
+        ] {
             assert!(!takes(line), "{line}");
         }
     }

@@ -75,7 +75,9 @@ pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
 ///
 /// No `sandbox`: in one a browser fetches a clip as if for a stranger, without the session's cookie.
 fn frames(call: &Call) -> Result<String> {
-    let mut policy = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'".to_owned();
+    let mut policy =
+        "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+            .to_owned();
     for origin in call.platform().access()?.origins() {
         policy.push(' ');
         policy.push_str(origin);
@@ -89,7 +91,8 @@ fn frames(call: &Call) -> Result<String> {
 /// has the address may show it.
 fn embedding(call: &Call) -> &'static str {
     let origin = call.header(ORIGIN).or_else(|| call.header(REFERER).map(origin_of));
-    let let_in = || call.platform().access().is_ok_and(|access| origin.is_some_and(|origin| access.allows_origin(origin)));
+    let let_in =
+        || call.platform().access().is_ok_and(|access| origin.is_some_and(|origin| access.allows_origin(origin)));
     let by_address = call.facts.header_keys.is_empty() && !call.facts.query_keys.is_empty();
     if by_address || let_in() { "cross-origin" } else { "same-site" }
 }
@@ -216,10 +219,12 @@ mod tests {
             "inline; filename=\"tiny-image-5-1a2b3c4d.png\"; filename*=UTF-8''tiny-image-5-\
              %D0%BA%D1%80%D0%B0%D1%81%D0%BD%D1%8B%D0%B9-%D0%BA%D1%80%D1%83%D0%B3-1a2b3c4d.png"
         );
-        for name in ["a\"; filename=evil.exe", "a\r\nSet-Cookie: b", "a\0b", "a/b\\c", "a%2fb", "a'b;c", "\u{202e}gnp"] {
+        for name in ["a\"; filename=evil.exe", "a\r\nSet-Cookie: b", "a\0b", "a/b\\c", "a%2fb", "a'b;c", "\u{202e}gnp"]
+        {
             let header = disposition(name);
             assert!(HeaderValue::from_str(&header).is_ok(), "{name:?}");
-            let (plain, full) = header.strip_prefix("inline; filename=\"").unwrap().split_once("\"; filename*=UTF-8''").unwrap();
+            let (plain, full) =
+                header.strip_prefix("inline; filename=\"").unwrap().split_once("\"; filename*=UTF-8''").unwrap();
             let harmless = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
             assert!(harmless(plain, "-._") && harmless(full, "-._%"), "{header}");
         }

@@ -209,10 +209,16 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
         responses.insert("416".to_owned(), failures("The range lies beyond the end", failure));
     }
     if route.path.starts_with("/events/") {
-        responses.insert("204".to_owned(), json!({"description": "The task has ended, and `Last-Event-ID` names its last event"}));
+        responses.insert(
+            "204".to_owned(),
+            json!({"description": "The task has ended, and `Last-Event-ID` names its last event"}),
+        );
     }
     if route.takes_body() {
-        responses.insert("415".to_owned(), failures("`validation_error`: the body's `Content-Encoding` is not known", failure));
+        responses.insert(
+            "415".to_owned(),
+            failures("`validation_error`: the body's `Content-Encoding` is not known", failure),
+        );
     }
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in errors(route) {

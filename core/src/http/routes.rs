@@ -120,7 +120,11 @@ fn generating() -> Vec<Route> {
             .fails(OF_TASK),
         get("/events/{id}", Gate::Generation, Handler::Async(events::follow))
             .about("generation", "How a task stands, again and again until it has ended")
-            .header("Last-Event-ID", json!({"type": "string"}), "The last event that the caller saw, as `EventSource` sends it")
+            .header(
+                "Last-Event-ID",
+                json!({"type": "string"}),
+                "The last event that the caller saw, as `EventSource` sends it",
+            )
             .answers_with(200, Content::Bytes(&["text/event-stream"]))
             .fails(OF_TASK),
         post("/tasks/{id}/cancel", Gate::Generation, Handler::Blocking(generation::cancel))

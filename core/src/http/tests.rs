@@ -293,7 +293,8 @@ fn an_answer_is_packed_for_whoever_takes_it() {
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
     assert_eq!(unpacked, text);
-    let varies = |answer: &Answer| answer.headers.iter().any(|(name, value)| name == "vary" && value == b"accept-encoding");
+    let varies =
+        |answer: &Answer| answer.headers.iter().any(|(name, value)| name == "vary" && value == b"accept-encoding");
     assert!(varies(&plain) && varies(&packed));
 }
 
@@ -308,7 +309,7 @@ fn whoever_saw_the_end_of_a_stream_is_told_that_there_is_no_more() {
         .face
         .wait_handle(Request::get(&target).header("x-api-key", API_KEY).body(Bytes::new()).unwrap(), None)
         .unwrap();
-    let pending = name(&String::from_utf8(waiting.wait_chunk(None).unwrap().to_vec()).unwrap());
+    let pending = name(std::str::from_utf8(&waiting.wait_chunk(None).unwrap()).unwrap());
     rig.platform.cancel(&task.id).unwrap();
     let (answer, body) = send(&rig, "GET", &target, &[key, ("last-event-id", &pending)], "");
     let text = String::from_utf8(body).unwrap();

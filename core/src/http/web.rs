@@ -82,7 +82,9 @@ impl File {
         let known = call.header(IF_NONE_MATCH).is_some_and(|list| tag.to_str().is_ok_and(|tag| matches(list, tag)));
         let mut reply = match known {
             true => Reply::new(StatusCode::NOT_MODIFIED, Body::empty()),
-            false => Reply::new(StatusCode::OK, Body::from(body)).with(CONTENT_TYPE, HeaderValue::from_static(self.kind)),
+            false => {
+                Reply::new(StatusCode::OK, Body::from(body)).with(CONTENT_TYPE, HeaderValue::from_static(self.kind))
+            }
         };
         if gzip.is_some() && !known {
             reply = reply.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn names_are_short() {
         assert_eq!(words(&"word ".repeat(400)), ["word"; 8].join("-"));
-        for prompt in ["x".repeat(2000), "щ".repeat(2000), "龍".repeat(2000), "😀a".repeat(500), "e\u{301}\u{302}".repeat(900)] {
+        for prompt in
+            ["x".repeat(2000), "щ".repeat(2000), "龍".repeat(2000), "😀a".repeat(500), "e\u{301}\u{302}".repeat(900)]
+        {
             let name = words(&prompt);
             assert!(!name.is_empty() && name.len() <= MOST_BYTES && name.chars().count() <= MOST_LETTERS, "{name}");
         }

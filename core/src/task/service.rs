@@ -220,11 +220,7 @@ impl Tasks {
             }
             _ => error.into(),
         })?;
-        Ok(Media {
-            bytes,
-            content_type: format.mime(),
-            file_name: file_name::of(&task, preview, extension),
-        })
+        Ok(Media { bytes, content_type: format.mime(), file_name: file_name::of(&task, preview, extension) })
     }
 
     pub(crate) fn page(&self, query: &TaskQuery) -> Result<TaskPage> {
