@@ -121,7 +121,14 @@ def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
             sent.append(message)
 
         headers = [(name.lower(), value) for name, value in encoded(JSON)]
-        scope = {"type": "http", "method": "POST", "path": "/generate", "headers": headers, "query_string": b"", "client": None}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/generate",
+            "headers": headers,
+            "query_string": b"",
+            "client": None,
+        }
         await app(scope, messages.__anext__, send)
         return sent[0]["status"], json.loads(b"".join(message["body"] for message in sent[1:]))
 
@@ -137,7 +144,11 @@ def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
                 ([b" " * 2000] * 40, 0.2, "not complete after 4 s"),
             ]:
                 status, body = await post(app, pieces, pause)
-                assert (status, body["code"], list(body)) == (422, "validation_error", ["code", "detail", "user_action"])
+                assert (status, body["code"], list(body)) == (
+                    422,
+                    "validation_error",
+                    ["code", "detail", "user_action"],
+                )
                 assert why in body["detail"]
 
         asyncio.run(run())

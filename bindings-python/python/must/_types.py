@@ -108,7 +108,7 @@ class HttpSettings(TypedDict, total=False):
     body_timeout: float
     """How long no piece of a request's body may come, and a client may take nothing of an answer."""
     body_bytes_per_second: int
-    """Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number."""
+    """Bytes of a body that have to come each second on average, beyond one granted `body_timeout`; 0 for any number."""
     body_time_limit: float
     """How long a request's body may take as a whole."""
     retry_window: float
