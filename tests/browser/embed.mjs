@@ -7,7 +7,7 @@
 // stranger is at another port of localhost. Prints what was seen as one line of JSON.
 
 import { createServer } from "node:http";
-import { launch } from "../web/devtools.mjs";
+import { PROFILE, launch } from "../web/devtools.mjs";
 
 const [server, port, key] = process.argv.slice(2);
 
@@ -47,7 +47,8 @@ async function inTab(page, picture, clip) {
   const clipWidth = await page.evaluate(() => document.querySelector("video").videoWidth);
   const plays = await page.evaluate(async () => {
     const video = document.querySelector("video");
-    video.muted = true;
+    // A tab plays what it shows.
+    video.pause();
     video.currentTime = 0.5;
     await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
     return video.currentTime === 0.5;
@@ -93,7 +94,8 @@ async function inPage(page, picture, clip) {
 }
 
 const sites = [await serve(Number(port)), await serve(0)];
-const browser = await launch();
+// Whether a site within another one keeps its cookies is a person's choice; here it does.
+const browser = await launch({ preferences: { profile: { cookie_controls_mode: 0 } } });
 try {
   const picture = await make("tiny-image", "a red circle");
   const clip = await make("tiny-video", "красный круг");
@@ -109,11 +111,11 @@ try {
   await framing.goto(`${server}/health`);
   seen["own page"] = await inPage(framing, picture, clip);
 
-  const allowed = await browser.open();
+  const allowed = await browser.open({ context: PROFILE });
   await allowed.goto(`${sites[0].url}/`);
   await newSession(allowed, server);
   seen["allowed site"] = await inPage(allowed, server + picture, server + clip);
-  const stranger = await browser.open({ context: allowed.context });
+  const stranger = await browser.open({ context: PROFILE });
   await stranger.goto(`${sites[1].url}/`);
   seen.stranger = await inPage(stranger, server + picture, server + clip);
   const keyed = await browser.open();

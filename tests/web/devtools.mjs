@@ -2,16 +2,18 @@
 // `chromium` otherwise).
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const PATIENCE = 60_000;
 
-/** Starts a browser; `close` ends it with all of its helpers. */
-export async function launch() {
+/** Starts a browser; `close` ends it with all of its helpers. `preferences` are those that a person may set in its profile. */
+export async function launch({ preferences = {} } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "must-web-"));
+  mkdirSync(join(profile, "Default"));
+  writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
   const browser = spawn(
     process.env.CHROMIUM ?? "chromium",
     [
@@ -76,10 +78,13 @@ class Protocol {
   }
 }
 
+/** The context of the browser's own profile. Every other one is private, and a private one keeps no cookies of sites within sites. */
+export const PROFILE = "";
+
 /** Opens a page of its own: cookies and storage are shared with no other one unless `context` of that one is given. */
 async function open(protocol, { width = 1280, height = 860, dark = false, mobile = false, language = "en-US", context = null } = {}) {
   const browserContextId = context ?? (await protocol.send("Target.createBrowserContext")).browserContextId;
-  const { targetId } = await protocol.send("Target.createTarget", { url: "about:blank", browserContextId });
+  const { targetId } = await protocol.send("Target.createTarget", { url: "about:blank", browserContextId: browserContextId || undefined });
   const { sessionId } = await protocol.send("Target.attachToTarget", { targetId, flatten: true });
   const page = new Page(protocol, sessionId, targetId, browserContextId);
   for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.send(`${domain}.enable`);
