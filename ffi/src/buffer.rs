@@ -101,6 +101,41 @@ pub unsafe extern "C" fn must_preview(
     unsafe { media(platform, id, id_len, ("preview_out", preview_out), error_out, Platform::preview) }
 }
 
+/// The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
+///
+/// `*frames_out` receives a buffer that the caller ends with `must_buffer_free`: frame by frame, row by row without gaps, one byte
+/// each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
+/// `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which
+/// nothing here decodes; `payload_too_large` where there is no memory for the frames. Since 0.1.0.
+///
+/// # Safety
+/// As for `must_result`; `width_out` and `height_out` point to a number each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn must_frames(
+    platform: *const must_platform_t,
+    id: *const c_char,
+    id_len: usize,
+    frames_out: *mut *mut must_buffer_t,
+    width_out: *mut u32,
+    height_out: *mut u32,
+    error_out: *mut *mut must_error_t,
+) -> i32 {
+    // SAFETY: the same contract.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("frames_out", frames_out)?;
+            let width = Out::new("width_out", width_out)?;
+            let height = Out::new("height_out", height_out)?;
+            let id = text("id", id, id_len)?;
+            let frames = open(platform)?.call(|platform| platform.frames(id))?;
+            out.give(Buffer::bytes_of(frames.rgb))?;
+            width.put(frames.width);
+            height.put(frames.height);
+            Ok(())
+        })
+    }
+}
+
 unsafe fn media(
     platform: *const must_platform_t,
     id: *const c_char,

@@ -114,6 +114,34 @@ class Media {
   detail::BufferHandle buffer_;
 };
 
+/// The frames of a result as pixels: frame by frame, row by row without gaps, one byte each for red, green and blue.
+class Frames {
+ public:
+  /// Takes a buffer of the C interface over.
+  Frames(detail::BufferHandle buffer, std::uint32_t width, std::uint32_t height)
+      : buffer_(std::move(buffer)), width_(width), height_(height) {}
+
+  /// Pixels of a row.
+  [[nodiscard]] std::uint32_t width() const noexcept { return width_; }
+  /// Rows of a frame.
+  [[nodiscard]] std::uint32_t height() const noexcept { return height_; }
+  /// How many frames there are.
+  [[nodiscard]] std::size_t count() const noexcept {
+    return frame_size() == 0 ? 0 : must_buffer_size(buffer_.get()) / frame_size();
+  }
+  /// Bytes of a frame.
+  [[nodiscard]] std::size_t frame_size() const noexcept { return std::size_t{3} * width_ * height_; }
+  /// The pixels of a frame, counted from 0 and less than `count()`; they live as long as this object.
+  [[nodiscard]] const std::uint8_t *frame(std::size_t index) const noexcept {
+    return must_buffer_data(buffer_.get()) + index * frame_size();
+  }
+
+ private:
+  detail::BufferHandle buffer_;
+  std::uint32_t width_;
+  std::uint32_t height_;
+};
+
 /// What came of waiting for the next change of a task.
 struct Event {
   /// The kinds of event.
@@ -237,6 +265,16 @@ class Task {
     detail::BufferHandle buffer;
     detail::call(must_preview, platform_, id_.data(), id_.size(), buffer.out());
     return Media(std::move(buffer));
+  }
+
+  /// The frames of the result: one of a picture, all of an MP4 clip, decoded from its file. Throws as `result`;
+  /// `validation_error` for a WebM clip, which nothing here decodes.
+  [[nodiscard]] Frames frames() const {
+    detail::BufferHandle buffer;
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+    detail::call(must_frames, platform_, id_.data(), id_.size(), buffer.out(), &width, &height);
+    return Frames(std::move(buffer), width, height);
   }
 
   /// Removes the ended task and its files. Throws `invalid_state` while it waits or runs: cancel it first.

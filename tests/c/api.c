@@ -60,6 +60,10 @@ static must_task_t *generate(must_platform_t *platform) {
   CHECK(strncmp(must_buffer_file_name(buffer), "tiny-image-", strlen("tiny-image-")) == 0);
   CHECK(must_buffer_data(buffer)[must_buffer_size(buffer)] == 0);
   CHECK(must_buffer_free(&buffer) == MUST_OK && buffer == NULL);
+  uint32_t width = 0, height = 0;
+  OK(must_frames(platform, MUST_STR(id), &buffer, &width, &height, &error));
+  CHECK(width == 64 && height == 64 && must_buffer_size(buffer) == 3 * 64 * 64);
+  must_buffer_free(&buffer);
   OK(must_preview(platform, MUST_STR(id), &buffer, &error));
   CHECK(strcmp(must_buffer_content_type(buffer), "image/jpeg") == 0);
 

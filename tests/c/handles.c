@@ -98,6 +98,9 @@ void test_handles(const char *folder) {
   FAILS(bad, must_models(platform, NULL, &error));
   FAILS(bad, must_result(platform, MUST_STR(id), NULL, &error));
   FAILS(bad, must_preview(platform, MUST_STR(id), NULL, &error));
+  FAILS(bad, must_frames(platform, MUST_STR(id), NULL, &(uint32_t){0}, &(uint32_t){0}, &error));
+  FAILS(bad, must_frames(platform, MUST_STR(id), &(must_buffer_t *){NULL}, NULL, &(uint32_t){0}, &error));
+  FAILS(bad, must_frames(platform, MUST_STR(id), &(must_buffer_t *){NULL}, &(uint32_t){0}, NULL, &error));
   FAILS(bad, must_tasks(platform, NULL, 0, NULL, &error));
   FAILS(bad, must_gallery(platform, NULL, 1, &(must_page_t *){NULL}, &error));
   FAILS(bad, must_page_task(NULL, 0, &other, &error));

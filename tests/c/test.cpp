@@ -47,6 +47,9 @@ static void generating(const must::Platform &platform) {
   const auto second = platform.submit(picture().mode("img2img").image("reference_image", bytes));
   CHECK(second.wait().status == must::Status::done);
   CHECK(second.result().content_type() == "image/png" && second.result().size() > 8);
+  const auto frames = second.frames();
+  CHECK(frames.count() == 1 && frames.width() == 64 && frames.height() == 64 && frames.frame_size() == 3 * 64 * 64);
+  CHECK(frames.frame(0) != nullptr);
 
   must::Query query;
   query.model = "tiny-image";

@@ -202,7 +202,7 @@ fn decoder_limits(limits: &ImageLimits) -> Limits {
     ours
 }
 
-fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLimits) -> Result<()> {
+pub(super) fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLimits) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     let detail = if pixels == 0 {
         "the image has no pixels".to_owned()
@@ -236,7 +236,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     last(0xD9) > last(0xDA)
 }
 
-fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
+pub(super) fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(picture.as_raw().len() / 4 * 3);
     for pixel in picture.pixels() {
         let [r, g, b, a] = pixel.0.map(u16::from);

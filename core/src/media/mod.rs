@@ -9,19 +9,26 @@
 //!   frames give the same bytes on every run.
 //! - A file that has its final name is whole.
 
+mod decode;
 mod ebml;
 mod file;
+mod image_file;
 mod input;
 mod mp4;
+mod mp4_read;
 mod output;
+mod pixels;
 mod resize;
 mod still;
 mod webm;
 mod yuv;
 
+pub use decode::decode;
 pub(crate) use file::sync_dir;
 pub use file::{sweep_temporaries, write_atomic};
+pub use image_file::read_image_file;
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
 pub use must_diffusion::Frames;
 pub use output::{OutputFormat, encode, preview_jpeg};
+pub use pixels::png_of_pixels;
 pub use resize::resize_to;

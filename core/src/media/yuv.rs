@@ -72,6 +72,43 @@ pub(super) fn each(frames: &Frames) -> impl Iterator<Item = &[u8]> {
     frames.rgb.chunks_exact((frames.width as usize * frames.height as usize * 3).max(1))
 }
 
+/// One plane of a decoded frame.
+#[derive(Clone, Copy)]
+pub(super) struct Plane<'a> {
+    /// The samples, row by row.
+    pub(super) bytes: &'a [u8],
+    /// Bytes from one row to the next, at least as many as there are samples in a row.
+    pub(super) stride: usize,
+}
+
+impl<'a> Plane<'a> {
+    fn row(&self, index: usize, samples: usize) -> Option<&'a [u8]> {
+        self.bytes.get(index.checked_mul(self.stride)?..)?.get(..samples)
+    }
+}
+
+/// Appends a frame in planes (Y, U, V) as RGB; each chroma sample stands for the two by two pixels that it was made of. None where
+/// a plane is too small.
+pub(super) fn append_rgb([luma, u, v]: [Plane<'_>; 3], width: usize, height: usize, rgb: &mut Vec<u8>) -> Option<()> {
+    for row in 0..height {
+        let luma = luma.row(row, width)?;
+        let (u, v) = (u.row(row / 2, width.div_ceil(2))?, v.row(row / 2, width.div_ceil(2))?);
+        for (pair, (u, v)) in luma.chunks(2).zip(u.iter().zip(v)) {
+            for &y in pair {
+                rgb.extend(rgb_of(y, *u, *v));
+            }
+        }
+    }
+    Some(())
+}
+
+fn rgb_of(y: u8, u: u8, v: u8) -> [u8; 3] {
+    let (y, u, v) = (76_309 * (i32::from(y) - 16), i32::from(u) - 128, i32::from(v) - 128);
+    // The inverse of `fill`, in 1/65536; clamped, so the cast keeps the value.
+    let sums = [y + 104_597 * v, y - 25_675 * u - 53_279 * v, y + 132_201 * u];
+    sums.map(|sum| ((sum + (1 << 15)) >> 16).clamp(0, 255) as u8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +147,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn planes_are_turned_back_into_colours() {
+        for colour in [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 99]] {
+            let (y, u, v) = one(colour);
+            for (was, is) in colour.into_iter().zip(rgb_of(y, u, v)) {
+                assert!(was.abs_diff(is) <= 2, "{colour:?}");
+            }
+        }
+        // Wider rows than the picture, as decoders have them.
+        let luma = Plane { bytes: &[16, 235, 16, 9, 235, 16, 235, 9], stride: 4 };
+        let chroma = Plane { bytes: &[128, 128, 9], stride: 3 };
+        let mut rgb = Vec::new();
+        append_rgb([luma, chroma, chroma], 3, 2, &mut rgb).unwrap();
+        let expected = [0, 255, 0, 255, 0, 255].map(|grey| [grey; 3]).concat();
+        assert_eq!(rgb, expected);
+        assert!(append_rgb([luma, chroma, chroma], 3, 3, &mut rgb).is_none());
+        assert!(append_rgb([luma, chroma, chroma], 5, 2, &mut rgb).is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Event, Platform};
 use crate::audit::Caller;
 use crate::error::{ErrorCode, Result};
+use crate::media::{Frames, decode};
 use crate::task::{
     GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
 };
@@ -34,6 +35,17 @@ impl Platform {
     /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
     pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
         self.on_workers(|workers| workers.submit(request, options))
+    }
+
+    /// Reads the files that a request names: text of an image parameter that is not a data URI is the path of a file, whose bytes
+    /// take its place. [`Platform::submit`] itself reads no files.
+    ///
+    /// Only for requests of the host's own code. One that came from somebody else would choose which files are read.
+    ///
+    /// # Errors
+    /// `validation_error` and `payload_too_large` as [`read_image_file`](crate::media::read_image_file), with the parameter's name.
+    pub fn read_image_files(&self, request: &mut GenerateRequest) -> Result<()> {
+        self.on_tasks(|tasks| tasks.read_image_files(request))
     }
 
     /// The task as it stands.
@@ -115,6 +127,15 @@ impl Platform {
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
         self.on_task(id, |tasks| tasks.media(id, false), |workers| workers.media(id, false))
+    }
+
+    /// The frames of the result as RGB pixels: one of a picture, all of an MP4 clip, decoded from its file.
+    ///
+    /// # Errors
+    /// As [`Platform::result`] and [`decode`](crate::media::decode): `validation_error` for a WebM clip.
+    pub fn frames(&self, id: &str) -> Result<Frames> {
+        let media = self.result(id)?;
+        self.logged(|| decode(&media.bytes))
     }
 
     /// The preview's bytes: a JPEG of at most 512 by 512 pixels.

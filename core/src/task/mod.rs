@@ -8,6 +8,7 @@ mod backup;
 mod checkpoints;
 pub(crate) mod file_name;
 mod hub;
+mod image_files;
 mod job;
 mod owner;
 mod queue;

@@ -8,7 +8,7 @@ use super::remote::is_remote;
 use super::residency::{LaneEvent, LaneStatus, Loader, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
-use super::types::{Media, Status, Task, TaskPage, TaskQuery, Timestamp};
+use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{repeat, runner};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};
 use crate::catalog::{Catalog, Model};
@@ -93,6 +93,10 @@ impl Tasks {
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.shared.catalog
+    }
+
+    pub(crate) fn read_image_files(&self, request: &mut GenerateRequest) -> Result<()> {
+        super::image_files::read(&self.shared.catalog, request)
     }
 
     /// Whether this platform has what a model needs.

@@ -1,0 +1,127 @@
+//! The pixels of a finished file again, for hosts that want frames and not bytes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Result};
+use crate::media::{Frames, ImageLimits, ImageSource, decode_image, mp4_read, sniff};
+
+/// The frames of a result: one of a PNG, JPEG or WebP picture, all of an MP4 clip that this library wrote.
+///
+/// A clip's frames are what its H.264 says, so they differ a little from what the model made; a clip of odd size is one pixel
+/// larger here, as it is in its file. They need three bytes a pixel in memory.
+///
+/// # Errors
+/// `validation_error` for a WebM clip, whose AV1 nothing here decodes, and for what is damaged or no result at all;
+/// `payload_too_large` where there is no memory for the frames.
+pub fn decode(bytes: &[u8]) -> Result<Frames> {
+    if sniff(bytes).is_some() {
+        // The file is a result, not something that a caller sent: its size in bytes says nothing.
+        let limits = ImageLimits { max_bytes: usize::MAX, ..ImageLimits::default() };
+        return decode_image(ImageSource::Bytes(bytes), &limits);
+    }
+    if bytes.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
+        return Err(Error::validation("the frames of a WebM clip cannot be read back: nothing here decodes AV1")
+            .with_action("Generate the clip with output_format mp4, or save it and decode it with another program."));
+    }
+    if bytes.get(4..8) != Some(b"ftyp") {
+        return Err(Error::validation("these bytes are neither a picture nor a clip")
+            .with_action("Pass the bytes of a result, as they came."));
+    }
+    catch_unwind(AssertUnwindSafe(|| mp4_read::decode(bytes))).unwrap_or_else(|_| Err(mp4_read::damaged()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+    use crate::media::{OutputFormat, encode};
+
+    /// A red square that moves to the right over grey, its corner on even pixels.
+    fn clip(width: u32, height: u32, count: u32) -> Frames {
+        let mut rgb = Vec::new();
+        for index in 0..count {
+            for y in 0..height {
+                for x in 0..width {
+                    let inside = (index * 2..index * 2 + 16).contains(&x) && (8..24).contains(&y);
+                    rgb.extend(if inside { [220, 40, 40] } else { [120, 120, 120] });
+                }
+            }
+        }
+        Frames { width, height, rgb }
+    }
+
+    fn made(frames: &Frames, format: OutputFormat) -> Vec<u8> {
+        encode(frames, 16, format, &mut || Ok(())).unwrap()
+    }
+
+    fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
+    }
+
+    #[test]
+    fn a_clip_gives_its_frames_in_order() {
+        // More than one key frame, at sizes that are and are not whole macroblocks.
+        for (width, height, count) in [(64, 48, 40), (50, 34, 9), (96, 64, 1)] {
+            let frames = clip(width, height, count);
+            let back = decode(&made(&frames, OutputFormat::Mp4)).unwrap();
+            assert_eq!((back.width, back.height, back.count()), (width, height, count as usize));
+            let size = (width * height * 3) as usize;
+            for (index, (was, is)) in frames.rgb.chunks(size).zip(back.rgb.chunks(size)).enumerate() {
+                let difference = mean_difference(was, is);
+                assert!(difference < 3.0, "frame {index} of {width}x{height} differs by {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clip_of_odd_size_is_as_large_as_its_file_says() {
+        let back = decode(&made(&clip(33, 31, 2), OutputFormat::Mp4)).unwrap();
+        assert_eq!((back.width, back.height, back.count()), (34, 32, 2));
+    }
+
+    #[test]
+    fn colours_come_back() {
+        for colour in [[0, 0, 0], [255, 255, 255], [220, 40, 40], [30, 200, 60], [20, 40, 230]] {
+            let frames = Frames { width: 32, height: 32, rgb: colour.repeat(32 * 32 * 2) };
+            let back = decode(&made(&frames, OutputFormat::Mp4)).unwrap();
+            let worst = frames.rgb.iter().zip(&back.rgb).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            assert!(worst <= 4, "{colour:?} came back with a difference of {worst}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_one_frame() {
+        let frames = clip(40, 32, 1);
+        assert_eq!(decode(&made(&frames, OutputFormat::Png)).unwrap(), frames);
+        let back = decode(&made(&frames, OutputFormat::Jpeg)).unwrap();
+        assert!(mean_difference(&back.rgb, &frames.rgb) < 4.0);
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_is_said() {
+        let webm = decode(&made(&clip(32, 32, 2), OutputFormat::Webm)).unwrap_err();
+        assert_eq!(webm.code(), ErrorCode::ValidationError);
+        assert!(webm.detail().contains("WebM") && webm.user_action().contains("mp4"), "{webm:?}");
+        for nothing in [&b""[..], b"text", &[0; 64]] {
+            assert_eq!(decode(nothing).unwrap_err().code(), ErrorCode::ValidationError);
+        }
+    }
+
+    #[test]
+    fn a_damaged_clip_is_an_error_wherever_it_is_damaged() {
+        let whole = made(&clip(48, 32, 5), OutputFormat::Mp4);
+        for length in (0..whole.len()).step_by(7) {
+            assert!(decode(&whole[..length]).is_err(), "cut at {length}");
+        }
+        // Any byte of the boxes may lie: an error or other pixels, never a crash.
+        let data_at = whole.windows(4).position(|name| name == b"mdat").unwrap();
+        for at in 8..data_at {
+            for value in [0, 0x7F, 0xFF] {
+                let mut changed = whole.clone();
+                changed[at] = value;
+                let _ = decode(&changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading back the MP4 clips that [`mp4`](super::mp4) writes: one H.264 track, all samples in one chunk.
+//!
+//! Always holds: every size and place that the file names is checked against the bytes there are before anything is made from it.
+
+use mp4_atom::{Atom, Avc1, Codec, Decode, DecodeAtom, Header, Moov, StszSamples, Trak};
+use openh264::OpenH264API;
+use openh264::decoder::{Decoder, DecoderConfig, Flush};
+use openh264::formats::YUVSource;
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::Frames;
+use crate::media::yuv::{self, Plane};
+
+/// What stands before a NAL unit where its length does not.
+const START: [u8; 4] = [0, 0, 0, 1];
+
+/// The frames of a clip.
+///
+/// # Errors
+/// `validation_error` for a file that is damaged or of another kind; `payload_too_large` where there is no memory for them.
+pub(super) fn decode(file: &[u8]) -> Result<Frames> {
+    let moov = moov(file).ok_or_else(damaged)?;
+    let track = moov.trak.first().ok_or_else(damaged)?;
+    let format = h264(track).ok_or_else(damaged)?;
+    let samples = samples(file, track).ok_or_else(damaged)?;
+    let (width, height) = (usize::from(format.visual.width), usize::from(format.visual.height));
+    let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+    let mut decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
+        .map_err(|error| Error::internal(format!("the H.264 decoder did not start: {error}")))?;
+    // The parameter sets go before the first frame.
+    let mut packet = Vec::new();
+    for unit in format.avcc.sequence_parameter_sets.iter().chain(&format.avcc.picture_parameter_sets) {
+        packet.extend(START);
+        packet.extend(unit);
+    }
+    let mut rgb = Vec::new();
+    for (index, sample) in samples.iter().enumerate() {
+        with_starts(sample, &mut packet).ok_or_else(damaged)?;
+        let frame = decoder.decode(&packet).ok().flatten().ok_or_else(damaged)?;
+        if frame.dimensions() != (width, height) {
+            return Err(damaged());
+        }
+        if index == 0 {
+            reserve(&mut rgb, width, height, samples.len())?;
+        }
+        let (luma, chroma, other) = frame.strides();
+        let planes = [
+            Plane { bytes: frame.y(), stride: luma },
+            Plane { bytes: frame.u(), stride: chroma },
+            Plane { bytes: frame.v(), stride: other },
+        ];
+        yuv::append_rgb(planes, width, height, &mut rgb).ok_or_else(damaged)?;
+        packet.clear();
+    }
+    Ok(Frames { width: format.visual.width.into(), height: format.visual.height.into(), rgb })
+}
+
+/// Room for all frames, once the first of them has shown that its size is true.
+fn reserve(rgb: &mut Vec<u8>, width: usize, height: usize, count: usize) -> Result<()> {
+    let bytes = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)?.checked_mul(count));
+    match bytes.map(|bytes| rgb.try_reserve_exact(bytes)) {
+        Some(Ok(())) => Ok(()),
+        _ => Err(Error::new(
+            ErrorCode::PayloadTooLarge,
+            format!("there is no memory for {count} frames of {width}x{height} pixels"),
+        )
+        .with_action("Save the clip and decode it piece by piece with another program.")),
+    }
+}
+
+fn moov(file: &[u8]) -> Option<Moov> {
+    let mut rest = file;
+    while !rest.is_empty() {
+        let header = Header::decode(&mut rest).ok()?;
+        let mut body = rest.get(..header.size.unwrap_or(rest.len()))?;
+        rest = rest.get(body.len()..)?;
+        if header.kind == Moov::KIND {
+            return Moov::decode_atom(&header, &mut body).ok();
+        }
+    }
+    None
+}
+
+fn h264(track: &Trak) -> Option<&Avc1> {
+    match track.mdia.minf.stbl.stsd.codecs.first()? {
+        Codec::Avc1(format) if format.avcc.length_size == 4 => Some(format),
+        _ => None,
+    }
+}
+
+/// The encoded frames, which stand one behind the other.
+fn samples<'a>(file: &'a [u8], track: &Trak) -> Option<Vec<&'a [u8]>> {
+    let table = &track.mdia.minf.stbl;
+    let [start] = table.stco.as_ref()?.entries.as_slice() else { return None };
+    let StszSamples::Different { sizes } = &table.stsz.samples else { return None };
+    let mut rest = file.get(usize::try_from(*start).ok()?..)?;
+    let mut samples = Vec::new();
+    for &size in sizes {
+        let (sample, after) = rest.split_at_checked(usize::try_from(size).ok()?)?;
+        samples.push(sample);
+        rest = after;
+    }
+    (!samples.is_empty()).then_some(samples)
+}
+
+/// Appends the NAL units of a sample, with a start code in place of each length.
+fn with_starts(sample: &[u8], packet: &mut Vec<u8>) -> Option<()> {
+    let mut rest = sample;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (unit, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        packet.extend(START);
+        packet.extend(unit);
+        rest = after;
+    }
+    rest.is_empty().then_some(())
+}
+
+/// The error for a clip that cannot be read.
+pub(super) fn damaged() -> Error {
+    Error::validation("the MP4 clip is damaged, or was not written by MUST")
+        .with_action("Pass the bytes of a result, as they came.")
+}

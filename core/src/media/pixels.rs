@@ -1,0 +1,78 @@
+//! Pictures that a host holds as plain pixels: an array of numpy, a texture, a canvas.
+
+use image::RgbaImage;
+
+use crate::error::{Error, Result};
+use crate::media::input::{check_size, on_white};
+use crate::media::{Frames, ImageLimits, still};
+
+/// Raw pixels as a PNG, to be given as a picture of a request.
+///
+/// `pixels` are bytes from 0 to 255, row by row without gaps, `channels` of them a pixel: 1 for grey, 3 for RGB, 4 for RGB with
+/// alpha that is not multiplied in. Transparency is composited on white.
+///
+/// ```
+/// let red = must::media::png_of_pixels(2, 1, 3, &[255, 0, 0, 255, 0, 0])?;
+/// let request = must::GenerateRequest::new("tiny-image", "a red circle").mode("img2img").image("reference_image", red);
+/// # Ok::<(), must::Error>(())
+/// ```
+///
+/// # Errors
+/// `validation_error` for another number of channels, for bytes that do not fit the size, and for a picture that is larger than
+/// [`ImageLimits`] allow.
+pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Result<Vec<u8>> {
+    if !matches!(channels, 1 | 3 | 4) {
+        return Err(Error::validation(format!("a pixel has 1, 3 or 4 channels, not {channels}"))
+            .with_action("Send grey, RGB, or RGB with alpha."));
+    }
+    check_size(width, height, 0, &ImageLimits::default())?;
+    // Within the limits, which are far below what 64 bits hold.
+    let wanted = u64::from(width) * u64::from(height) * u64::from(channels);
+    if pixels.len() as u64 != wanted {
+        return Err(Error::validation(format!(
+            "{width}x{height} pixels of {channels} channels are {wanted} bytes, not {}",
+            pixels.len()
+        ))
+        .with_action("Send the pixels row by row without gaps, one byte a channel."));
+    }
+    let rgb = match channels {
+        1 => pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
+        3 => pixels.to_vec(),
+        _ => RgbaImage::from_raw(width, height, pixels.to_vec())
+            .map(|picture| on_white(&picture))
+            .ok_or_else(|| Error::internal("pixels do not fit their size"))?,
+    };
+    still::png(&Frames { width, height, rgb })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+    use crate::media::{ImageSource, decode_image};
+
+    fn back(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Frames {
+        let png = png_of_pixels(width, height, channels, pixels).unwrap();
+        decode_image(ImageSource::Bytes(&png), &ImageLimits::default()).unwrap()
+    }
+
+    #[test]
+    fn pixels_come_back() {
+        let grey = back(2, 1, 1, &[0, 200]);
+        assert_eq!((grey.width, grey.height, grey.rgb), (2, 1, vec![0, 0, 0, 200, 200, 200]));
+        assert_eq!(back(1, 2, 3, &[1, 2, 3, 4, 5, 6]).rgb, [1, 2, 3, 4, 5, 6]);
+        // Opaque, clear, half.
+        let alpha = back(3, 1, 4, &[10, 20, 30, 255, 10, 20, 30, 0, 0, 0, 0, 128]);
+        assert_eq!(alpha.rgb, [10, 20, 30, 255, 255, 255, 127, 127, 127]);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        for (width, height, channels, bytes) in
+            [(0, 4, 3, 0), (2, 2, 2, 8), (2, 2, 0, 0), (2, 2, 3, 11), (2, 2, 3, 13), (8193, 1, 1, 8193), (8000, 8000, 3, 4)]
+        {
+            let error = png_of_pixels(width, height, channels, &vec![0; bytes]).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::ValidationError, "{width}x{height}x{channels}");
+        }
+    }
+}
