@@ -5,13 +5,17 @@ use crate::errors::raise;
 use must::{Error, Task};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Deepest nesting of lists and mappings; the catalog's own is three.
 const MAX_DEPTH: usize = 16;
+
+/// Python's part of reading parameters: what is neither JSON nor bytes.
+static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Parameters as the core takes them.
 #[derive(Default)]
@@ -23,15 +27,28 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    /// Takes a mapping apart. `None` counts as not given. Reads paths and file objects.
+    /// Takes a mapping apart. `None` counts as not given. Reads paths, files, arrays and pictures.
     pub(crate) fn from_dict(dict: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Self::read(dict, true)
+    }
+
+    /// The same for what has no pictures: bytes are refused, and a path is its text.
+    pub(crate) fn values_of(dict: &Bound<'_, PyDict>) -> PyResult<Map<String, Value>> {
+        let Self { values, images } = Self::read(dict, false)?;
+        match images.keys().next() {
+            None => Ok(values),
+            Some(name) => Err(invalid(dict.py(), format!("{name} cannot be bytes or a file: give a string"))),
+        }
+    }
+
+    fn read(dict: &Bound<'_, PyDict>, pictures: bool) -> PyResult<Self> {
         let mut parameters = Self::default();
         for (key, value) in dict {
             if value.is_none() {
                 continue;
             }
             let name = text("a parameter's name", &key)?;
-            if let Some(value) = parameters.value(&name, &value, 0)? {
+            if let Some(value) = parameters.value(&name, &value, pictures, 0)? {
                 parameters.values.insert(name, value);
             }
         }
@@ -39,7 +56,13 @@ impl Parameters {
     }
 
     /// The JSON value; nothing when it was an image, which goes to `images`.
-    fn value(&mut self, name: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
+    fn value(
+        &mut self,
+        name: &str,
+        value: &Bound<'_, PyAny>,
+        pictures: bool,
+        depth: usize,
+    ) -> PyResult<Option<Value>> {
         let py = value.py();
         if depth > MAX_DEPTH {
             return Err(invalid(py, format!("{name} is nested too deeply")));
@@ -58,61 +81,28 @@ impl Parameters {
             let mut items = Vec::new();
             for (index, item) in value.try_iter()?.enumerate() {
                 // An image leaves its place behind, so that the items after it keep their index.
-                items.push(self.value(&format!("{name}[{index}]"), &item?, depth + 1)?.unwrap_or(Value::Null));
+                let item = self.value(&format!("{name}[{index}]"), &item?, pictures, depth + 1)?;
+                items.push(item.unwrap_or(Value::Null));
             }
             Value::Array(items)
         } else if let Ok(dict) = value.cast::<PyDict>() {
             let mut fields = Map::new();
             for (key, field) in dict {
                 let key = text(&format!("a key of {name}"), &key)?;
-                if let Some(field) = self.value(&format!("{name}.{key}"), &field, depth + 1)? {
+                if let Some(field) = self.value(&format!("{name}.{key}"), &field, pictures, depth + 1)? {
                     fields.insert(key, field);
                 }
             }
             Value::Object(fields)
-        } else if let Some(bytes) = image(name, value)? {
-            self.images.insert(name.to_owned(), bytes);
+        } else if let Ok(bytes) = value.cast::<PyBytes>() {
+            self.images.insert(name.to_owned(), bytes.as_bytes().to_vec());
             return Ok(None);
-        } else if value.hasattr("__index__")? {
-            integer(name, &value.call_method0("__index__")?)?
-        } else if value.hasattr("__float__")? {
-            float(py, name, value.call_method0("__float__")?.extract()?)?
         } else {
-            return Err(invalid(
-                py,
-                format!(
-                    "{name} cannot be of type {}: give a string, a number, a boolean, a list, a dict, \
-                     or an image as bytes, a path or an open file",
-                    value.get_type().name()?
-                ),
-            ));
+            // Gives bytes, a number or text, or raises.
+            let plain = PLAIN.import(py, "must._images", "plain")?.call1((name, value, pictures))?;
+            return self.value(name, &plain, pictures, depth + 1);
         };
         Ok(Some(json))
-    }
-}
-
-/// The bytes of an image in any of the forms that are not text.
-fn image(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
-    let py = value.py();
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(Some(bytes.as_bytes().to_vec()));
-    }
-    let bytes = if value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>() {
-        py.get_type::<PyBytes>().call1((value,))?
-    } else if value.hasattr("__fspath__")? {
-        // Python's own open, so that a missing file raises what it raises everywhere else.
-        let file = py.import("io")?.call_method1("open", (value, "rb"))?;
-        let bytes = file.call_method0("read");
-        file.call_method0("close")?;
-        bytes?
-    } else if value.hasattr("read")? {
-        value.call_method0("read")?
-    } else {
-        return Ok(None);
-    };
-    match bytes.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Some(bytes.as_bytes().to_vec())),
-        Err(_) => Err(invalid(py, format!("{name} must be a file that was opened in binary mode"))),
     }
 }
 

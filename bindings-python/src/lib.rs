@@ -12,6 +12,7 @@ mod home;
 mod host;
 mod http;
 mod logs;
+mod pictures;
 mod platform;
 mod wakeups;
 
@@ -29,6 +30,8 @@ mod _must {
     #[pymodule_export]
     use super::logs::Logs;
     #[pymodule_export]
+    use super::pictures::{decode_frames, png_of_pixels, read_image_file};
+    #[pymodule_export]
     use super::platform::NativePlatform;
     #[pymodule_export]
     use super::wakeups::Wakeups;
@@ -39,10 +42,12 @@ mod _must {
     /// Refuses every interpreter of the process but the first: what the module keeps for the process holds objects of
     /// one interpreter.
     #[pymodule_init]
-    fn init(py: Python<'_>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         static FIRST: OnceLock<usize> = OnceLock::new();
         // Each interpreter has a `sys` of its own.
-        let sys = py.import("sys")?.as_ptr() as usize;
+        let sys = module.py().import("sys")?.as_ptr() as usize;
+        // Bytes that the file of a picture may have.
+        module.add("MAX_IMAGE_BYTES", super::pictures::max_image_bytes())?;
         if *FIRST.get_or_init(|| sys) == sys {
             Ok(())
         } else {

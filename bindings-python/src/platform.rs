@@ -68,8 +68,14 @@ impl NativePlatform {
         convert::shown(py, self.call(py, Platform::load)?)
     }
 
-    /// Submits a generation.
-    #[pyo3(signature = (model: "object", mode: "object", owner: "object", parameters: "dict[str, object]") -> "dict[str, object]")]
+    /// Submits a generation. With `image_paths`, text for an image may be the path of a file.
+    #[pyo3(signature = (
+        model: "object",
+        mode: "object",
+        owner: "object",
+        parameters: "dict[str, object]",
+        image_paths: "bool",
+    ) -> "dict[str, object]")]
     fn submit<'py>(
         &self,
         py: Python<'py>,
@@ -77,10 +83,11 @@ impl NativePlatform {
         mode: &Bound<'py, PyAny>,
         owner: &Bound<'py, PyAny>,
         parameters: &Bound<'py, PyDict>,
+        image_paths: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let platform = self.platform.get().or_raise(py)?.clone();
         let Parameters { values, images } = Parameters::from_dict(parameters)?;
-        let request = GenerateRequest {
+        let mut request = GenerateRequest {
             model: convert::text("model", model)?,
             mode: if mode.is_none() { None } else { Some(convert::text("mode", mode)?) },
             parameters: values,
@@ -93,7 +100,12 @@ impl NativePlatform {
         let unwanted = platform.clone();
         let submitted = leave_on_signal(
             py,
-            move || platform.submit_with(&request, &options),
+            move || {
+                if image_paths {
+                    platform.read_image_files(&mut request)?;
+                }
+                platform.submit_with(&request, &options)
+            },
             // Nobody has the id of this task, so nobody could stop it.
             move |task| drop(task.and_then(|task| unwanted.cancel(&task.id))),
         )?;
@@ -159,10 +171,7 @@ impl NativePlatform {
         name: &str,
         arguments: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Parameters { values, images } = Parameters::from_dict(arguments)?;
-        if let Some(name) = images.keys().next() {
-            return Err(raise(py, &Error::validation(format!("{name} cannot be bytes or a file: give a string"))));
-        }
+        let values = Parameters::values_of(arguments)?;
         let arguments = SecretText::new(Value::Object(values).to_string());
         let answer = self.call(py, |platform| platform.call(name, arguments.expose()))?;
         match serde_json::from_str(answer.expose()) {
@@ -205,7 +214,7 @@ fn media(py: Python<'_>, media: Media) -> (Bound<'_, PyBytes>, &'static str, Str
 }
 
 fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Settings> {
-    let mut values = Parameters::from_dict(settings)?.values;
+    let mut values = Parameters::values_of(settings)?;
     // Set below as the path it is: not every path can be written as JSON.
     values.insert("data_dir".to_owned(), Value::from(""));
     let mut settings = Settings::from_json(&Value::Object(values).to_string()).or_raise(py)?;
@@ -215,6 +224,6 @@ fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>
 }
 
 fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> {
-    let values = Parameters::from_dict(query)?.values;
+    let values = Parameters::values_of(query)?;
     TaskQuery::from_json(&Value::Object(values).to_string()).or_raise(py)
 }

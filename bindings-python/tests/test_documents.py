@@ -15,7 +15,7 @@ EXAMPLES = ROOT / "examples" / "generate" / "python"
 
 def test_the_snippets_of_the_readme_run_in_order(tmp_path: Path) -> None:
     snippets = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(snippets) == 7
+    assert len(snippets) == 9
     run_script("import os, sys\nos.chdir(sys.argv[1])\n" + "\n".join(snippets), tmp_path, timeout=300)
     assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
     assert (tmp_path / "square.png").read_bytes().startswith(b"\x89PNG")

@@ -154,6 +154,95 @@ def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
         asyncio.run(run())
 
 
+def mounted(platform: must.Platform, root_path: str) -> fastapi.FastAPI:
+    """The application below `/must`, and below `/inner/must` in a router's application of its own."""
+    app, inner = fastapi.FastAPI(root_path=root_path), fastapi.FastAPI()
+    inner.mount("/must", asgi.App(platform))
+    app.mount("/must", asgi.App(platform))
+    app.mount("/in ner", inner)
+    return app
+
+
+async def everything_below(client: httpx2.AsyncClient, mount: str) -> None:
+    """A page, a file of it, a call, a stream, a result, and what is not there."""
+    assert (await client.get(f"{mount}/health")).json()["ok"] is True
+    page = await client.get(f"{mount}/")
+    assert (page.status_code, "<div id=" in page.text) == (200, True)
+    submitted = await client.post(f"{mount}/generate", json=json.loads(CIRCLE))
+    task = submitted.json()["task_id"]
+    assert '"status":"done"' in (await client.get(f"{mount}/events/{task}")).text
+    assert (await client.get(f"{mount}/results/{task}?")).headers["content-type"] == "image/png"
+    missing = await client.get(f"{mount}/status/0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968")
+    assert (missing.status_code, missing.json()["code"]) == (404, "task_not_found")
+    assert (await client.get(f"{mount}ard/health")).json() == {"detail": "Not Found"}
+
+
+@pytest.mark.parametrize("mount", ["/must", "/in%20ner/must"])
+@pytest.mark.parametrize(
+    ("root_path", "asked_at"),
+    [("", ""), ("/api", ""), ("/api", "/api"), ("/api/", ""), ("/a/pi v1", "")],
+    ids=["none", "stripped by a proxy", "passed on by a proxy", "with a slash", "of several parts"],
+)
+def test_mounted_below_a_root_path(platform: must.Platform, root_path: str, asked_at: str, mount: str) -> None:
+    async def run() -> None:
+        transport = httpx2.ASGITransport(app=mounted(platform, root_path), client=("192.0.2.9", 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://must.test", headers=HEADERS[:1]) as client:
+            await everything_below(client, asked_at + mount)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("asked_at", ["", "/must"])
+@pytest.mark.parametrize("root_path", ["", "/api"])
+def test_under_uvicorn_with_a_root_path(platform: must.Platform, root_path: str, asked_at: str) -> None:
+    """uvicorn puts its `--root-path` before every path."""
+    app: Any = mounted(platform, "") if asked_at else asgi.App(platform)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", root_path=root_path))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            threading.Event().wait(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}{asked_at}", headers=HEADERS[:1], timeout=30) as client:
+            assert client.get("/health").json()["ok"] is True
+            assert client.get("/models?").status_code == 200
+            assert client.get("/nowhere").json()["code"] == "not_found"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("scope", "target"),
+    [
+        # Starlette before 0.33 shortened `path` and left `raw_path`.
+        ({"path": "/health", "raw_path": b"/must/health", "root_path": "/must", "app_root_path": ""}, "/health"),
+        (
+            {"path": "/health", "raw_path": b"/must/health", "root_path": "/api/must", "app_root_path": "/api"},
+            "/health",
+        ),
+        ({"path": "/must", "raw_path": b"/must/must", "root_path": "/must", "app_root_path": ""}, "/must"),
+        ({"path": "/", "raw_path": b"/must/", "root_path": "/must", "app_root_path": ""}, "/"),
+        # uvicorn before 0.26 told its root path and left it out of the path.
+        ({"path": "/health", "raw_path": b"/health", "root_path": "/api"}, "/health"),
+        # As the specification of ASGI has it: all of it in the path.
+        ({"path": "/api/health", "raw_path": b"/api/health", "root_path": "/api"}, "/health"),
+        ({"path": "/api", "raw_path": b"/api", "root_path": "/api"}, "/"),
+        ({"path": "/apiary", "raw_path": b"/apiary", "root_path": "/api"}, "/apiary"),
+        # Servers without `raw_path`, and one that leaves the query in it.
+        ({"path": "/must/sta tus", "root_path": "/must"}, "/sta%20tus"),
+        ({"path": "/must/x", "raw_path": None, "root_path": "/must", "query_string": b"a=%20"}, "/x?a=%20"),
+        ({"path": "/must/x", "raw_path": b"/must/x?a=1", "root_path": "/must", "query_string": b"a=1"}, "/x?a=1"),
+        # What is encoded below the mount stays so.
+        ({"path": "/m t/a/b", "raw_path": b"/m%20t/a%2Fb", "root_path": "/m t", "app_root_path": ""}, "/a%2Fb"),
+        ({"path": "/health"}, "/health"),
+    ],
+)
+def test_the_target_of_a_scope(scope: dict[str, Any], target: str) -> None:
+    assert asgi._target(scope) == target
+
+
 def test_under_uvicorn(platform: must.Platform) -> None:
     config: Any = uvicorn.Config(asgi.App(platform), port=0, log_level="warning")
     server = uvicorn.Server(config)

@@ -37,10 +37,14 @@ from must._exceptions import MustError
 from must._facts import Caller, Principal, RequestFacts, Route
 from must._host import AnchorFunction, Host, KeyFunction, ManualClock
 from must._http import AsyncResponse, Response, Server
+from must._media import Media
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretStatus
 from must._sync import Platform, Task
 from must._types import (
+    ArrayInterface,
+    ArrayLike,
+    AsyncFile,
     HttpSettings,
     Image,
     LaneStatus,
@@ -52,6 +56,7 @@ from must._types import (
     Page,
     Parameter,
     Query,
+    ReadableFile,
     Settings,
     Status,
     TaskFailure,
@@ -68,10 +73,13 @@ __all__ = [
     "AdminSessionState",
     "AnchorFunction",
     "ApiKey",
+    "ArrayInterface",
+    "ArrayLike",
     "AsyncAccounts",
     "AsyncAdmin",
     "AsyncAudit",
     "AsyncAuth",
+    "AsyncFile",
     "AsyncPlatform",
     "AsyncResponse",
     "AsyncSecrets",
@@ -98,6 +106,7 @@ __all__ = [
     "LogLevel",
     "LogRecord",
     "ManualClock",
+    "Media",
     "MediaType",
     "Model",
     "MustError",
@@ -108,6 +117,7 @@ __all__ = [
     "Principal",
     "Pruned",
     "Query",
+    "ReadableFile",
     "RequestFacts",
     "Response",
     "Route",

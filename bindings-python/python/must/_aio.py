@@ -19,10 +19,12 @@ from must._errors import InvalidStateError
 from must._facts import Caller
 from must._host import Host
 from must._http import AsyncResponse, Server, encoded
+from must._images import awaited
+from must._media import Media
 from must._must import NativeFace, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets
-from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
+from must._types import AsyncFile, Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 from must._wakeups import Waiters
 
 T = TypeVar("T")
@@ -159,14 +161,16 @@ class AsyncPlatform:
         *,
         mode: str | None = None,
         owner: str | None = None,
-        **parameters: Parameter,
+        image_paths: bool = True,
+        **parameters: Parameter | AsyncFile,
     ) -> AsyncTask:
         """Check the request and make a durable task; see `Platform.generate`.
 
-        A submission that is cancelled before it has returned leaves no task running.
+        An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is cancelled before it has returned leaves no task running.
         """
         native = self._native
-        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, owner, parameters)
+        ready = await awaited("", parameters)
+        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, owner, image_paths, ready)
         try:
             raw = await asyncio.wrap_future(submission)
         except asyncio.CancelledError:
@@ -259,13 +263,13 @@ class AsyncTask:
         """Ask the task to end: true when it was waiting or running, false when it had ended already."""
         return await self._platform._call(self._platform._native.cancel, self.id)
 
-    async def result(self) -> bytes:
-        """The result's bytes: an image or a video file; raises as `Task.result` does."""
-        return (await self._platform._call(self._platform._native.result, self.id))[0]
+    async def result(self) -> Media:
+        """The result's bytes: an image or a video file; see `Task.result`."""
+        return Media(*await self._platform._call(self._platform._native.result, self.id))
 
-    async def preview(self) -> bytes:
+    async def preview(self) -> Media:
         """The preview's bytes: a JPEG of at most 512 by 512 pixels; raises as `Task.result` does."""
-        return (await self._platform._call(self._platform._native.preview, self.id))[0]
+        return Media(*await self._platform._call(self._platform._native.preview, self.id))
 
     async def save(self, path: str | PathLike[str]) -> Path:
         """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""

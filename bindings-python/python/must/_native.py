@@ -114,10 +114,11 @@ def submit(
     prompt: str | None,
     mode: str | None,
     owner: str | None,
+    image_paths: bool,
     parameters: Mapping[str, Parameter],
 ) -> dict[str, Any]:
     """Submit a generation."""
-    return native.submit(model, mode, owner, {**parameters, "prompt": prompt})
+    return native.submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:

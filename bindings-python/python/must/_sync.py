@@ -17,6 +17,7 @@ from must._backup import Backup, backup
 from must._facts import Caller
 from must._host import Host
 from must._http import Response, Server, encoded
+from must._media import Media
 from must._must import NativeFace
 from must._secrets import Secrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
@@ -167,14 +168,19 @@ class Platform:
         *,
         mode: str | None = None,
         owner: str | None = None,
+        image_paths: bool = True,
         **parameters: Parameter,
     ) -> Task:
         """Check the request, make a durable task, and return at once with its handle.
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
-        model's own: see `parameters_schema` in `models()`. Images may be bytes, a `pathlib.Path`, a file open in binary
-        mode, or a data URI. A full queue is waited for, up to the setting `queue_wait`. `owner` says whose task it is
-        to be: the `owner` that `auth.authorize` answers with, or a name of your own where nobody asks over HTTP.
+        model's own: see `parameters_schema` in `models()`. A full queue is waited for, up to the setting `queue_wait`.
+        `owner` says whose task it is to be: the `owner` that `auth.authorize` answers with, or a name of your own where
+        nobody asks over HTTP.
+
+        Images may be bytes, a path, a file open in binary mode, a data URI, a Pillow image, or an array of pixels
+        (`uint8`, height by width, or by 3 or 4). Text that is not a data URI is the path of a file: set `image_paths`
+        to false where parameters come from somebody else, who could name any file of this machine.
 
         Raises:
             ValidationError: The catalog does not allow the request; the detail names the parameter.
@@ -183,7 +189,7 @@ class Platform:
             QueueOverloadedError: The queue stayed full.
             StorageFullError: The disk is full.
         """
-        raw = _native.submit(self._native, model, prompt, mode, owner, parameters)
+        raw = _native.submit(self._native, model, prompt, mode, owner, image_paths, parameters)
         return Task(self, TaskState.from_native(raw))
 
     def task(self, id: str) -> Task:
@@ -275,18 +281,18 @@ class Task:
         """
         return self._platform._native.cancel(self.id)
 
-    def result(self) -> bytes:
-        """The result's bytes: an image or a video file.
+    def result(self) -> Media:
+        """The result's bytes: an image or a video file, with `image()` for Pillow and `frames()` for numpy.
 
         Raises:
             ResultNotReadyError: The task has not ended.
             ResultGoneError: The task failed, or its files are gone.
         """
-        return self._platform._native.result(self.id)[0]
+        return Media(*self._platform._native.result(self.id))
 
-    def preview(self) -> bytes:
+    def preview(self) -> Media:
         """The preview's bytes: a JPEG of at most 512 by 512 pixels. Raises as `result` does."""
-        return self._platform._native.preview(self.id)[0]
+        return Media(*self._platform._native.preview(self.id))
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""

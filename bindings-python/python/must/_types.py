@@ -6,16 +6,66 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from mmap import mmap
 from os import PathLike
-from typing import Any, BinaryIO, Literal, NotRequired, Self, TypeAlias, TypedDict
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    NotRequired,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypedDict,
+)
 
 from must._errors import error_from
 from must._exceptions import MustError
 
-Image: TypeAlias = bytes | bytearray | memoryview | PathLike[str] | BinaryIO | str
-"""A PNG, JPEG or WebP: its bytes, its path (`pathlib.Path`), a file open in binary mode, or a data URI as a string."""
 
-Parameter: TypeAlias = bool | int | float | Image | Sequence["Parameter"] | Mapping[str, Any] | None
+class ArrayInterface(Protocol):
+    """An array of numpy, or an image of Pillow."""
+
+    @property
+    def __array_interface__(self) -> Mapping[str, Any]:
+        """Where the pixels are and what they are."""
+
+
+class ArrayLike(Protocol):
+    """What makes an array of numpy of itself, such as a tensor of torch in the memory of the CPU."""
+
+    def __array__(self) -> Any:
+        """The array."""
+
+
+class ReadableFile(Protocol):
+    """A file open in binary mode, or anything that is read like one."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give at most so many bytes; none at the end."""
+
+
+class AsyncFile(Protocol):
+    """A file whose `read` is awaited, such as FastAPI's `UploadFile`."""
+
+    async def read(self, size: int = -1, /) -> bytes:
+        """Give at most so many bytes; none at the end."""
+
+
+Image: TypeAlias = (
+    bytes | bytearray | memoryview | mmap | PathLike[str] | str | BinaryIO | ReadableFile | ArrayInterface | ArrayLike
+)
+"""A picture.
+
+The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, wherever it stands), or
+a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4 for
+RGB, with alpha."""
+
+Parameter: TypeAlias = (
+    bool | int | float | SupportsIndex | SupportsFloat | Image | Sequence["Parameter"] | Mapping[str, Any] | None
+)
 """What a parameter may be given as. `None` counts as not given."""
 
 

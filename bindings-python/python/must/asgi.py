@@ -3,6 +3,8 @@
 platform = must.Platform("data", api_key="an operator's key")
 app = must.asgi.App(platform)                    # uvicorn module:app
 fastapi_app.mount("/must", must.asgi.App(platform))
+
+It finds its own part of a path below any mount, with `FastAPI(root_path=...)` and uvicorn's `--root-path` too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote, unquote
 
 from must._aio import AsyncPlatform
 from must._exceptions import MustError
@@ -116,12 +119,50 @@ async def _refuse(error: MustError, send: Send) -> None:
 
 def _target(scope: Scope) -> str:
     """Path and query as they were sent, below the path that the application is mounted at."""
-    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    root = scope.get("root_path", "")
-    if root and path.startswith(root):
-        path = path[len(root) :] or "/"
+    path: str = scope["path"]
+    # Some servers leave the query in it; some have none.
+    raw = (scope.get("raw_path") or quote(path).encode()).split(b"?")[0].decode("latin-1")
+    below = _below(raw, path, scope.get("root_path", ""), scope.get("app_root_path", "")) or "/"
     query = scope.get("query_string", b"").decode("latin-1")
-    return f"{path}?{query}" if query else path
+    return f"{below}?{query}" if query else below
+
+
+def _below(raw: str, path: str, root: str, outer: str) -> str:
+    """The end of `raw` that is below the mount.
+
+    `root` is where the application is, `outer` the part of it that a server or a proxy serves the whole framework at. What
+    `path` holds of these differs: all of it (Starlette from 0.33 on, uvicorn from 0.26 on), only what is below `outer` (a
+    proxy has stripped that, as with `FastAPI(root_path=...)`), or nothing (earlier versions of both).
+    """
+    shortened = unquote(raw) != path
+    if shortened and (rest := _end(raw, path)) is not None:
+        return rest
+    inner = root.removeprefix(outer)
+    for prefix in (root, inner):
+        if prefix.strip("/") and (rest := _without(raw, prefix)) is not None:
+            return rest
+    return raw
+
+
+def _without(raw: str, prefix: str) -> str | None:
+    """What comes behind `prefix`, which is not encoded; none where the path is not below it."""
+    prefix = prefix.rstrip("/")
+    for end in _ends_of_segments(raw):
+        if unquote(raw[:end]) == prefix:
+            return raw[end:]
+    return None
+
+
+def _end(raw: str, path: str) -> str | None:
+    """The end of `raw` that `path` is without its encoding."""
+    for start in _ends_of_segments(raw):
+        if unquote(raw[start:]) == path:
+            return raw[start:]
+    return None
+
+
+def _ends_of_segments(raw: str) -> list[int]:
+    return [*(at for at, letter in enumerate(raw) if letter == "/"), len(raw)]
 
 
 async def _gone(receive: Receive) -> None:

@@ -57,7 +57,8 @@ Known = Annotated[must.Principal, Depends(principal)]
 @app.post("/generate", status_code=202)
 async def generate(request: Request, wish: Wish, known: Known) -> dict[str, str]:
     """Submit a generation."""
-    task = await request.app.state.platform.generate(wish.model, wish.prompt, **wish.parameters)
+    # What a caller sends must not choose files of this machine.
+    task = await request.app.state.platform.generate(wish.model, wish.prompt, image_paths=False, **wish.parameters)
     return {"id": task.id, "for": known.actor}
 
 

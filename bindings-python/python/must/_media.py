@@ -1,0 +1,87 @@
+"""Results and previews: bytes that know what they are."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Self
+
+from must._errors import DependencyUnavailableError, ValidationError
+from must._must import decode_frames
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+
+class Media(bytes):
+    """The bytes of a picture or a clip: a file as it is on disk.
+
+    result = task.result()
+    result.image().show()           # a picture, for Pillow
+    mean = result.frames().mean()   # a picture or a clip, for numpy
+    """
+
+    content_type: str
+    """Such as `image/png` or `video/mp4`."""
+
+    file_name: str
+    """A file name with the right ending."""
+
+    def __new__(cls, data: bytes, content_type: str, file_name: str) -> Self:
+        """Made by `Task.result` and `Task.preview`."""
+        media = super().__new__(cls, data)
+        media.content_type = content_type
+        media.file_name = file_name
+        return media
+
+    def __getnewargs__(self) -> Any:
+        """What copying and pickling make it of."""
+        return bytes(self), self.content_type, self.file_name
+
+    def __repr__(self) -> str:
+        """What they are and how many; not the bytes, which can be millions."""
+        return f"<must.Media {self.content_type}, {len(self)} bytes>"
+
+    __str__ = __repr__
+
+    def image(self) -> Image:
+        """The picture as Pillow's `Image`, loaded.
+
+        Raises:
+            ValidationError: It is a clip.
+            DependencyUnavailableError: Pillow is not installed.
+        """
+        if self.content_type.startswith("video/"):
+            raise ValidationError(
+                "the result is a clip, not a picture", "Take one of its frames: Image.fromarray(result.frames()[0])."
+            )
+        try:
+            from PIL import Image
+        except ImportError:
+            raise _missing("Pillow", "pillow") from None
+        picture = Image.open(io.BytesIO(self))
+        picture.load()
+        return picture
+
+    def frames(self) -> NDArray[numpy.uint8]:
+        """The frames as an array of numpy: frames by height by width by 3, from 0 to 255, red first.
+
+        A picture is one frame. A clip's frames are decoded from its file; it lets other threads run meanwhile, and in
+        asyncio belongs into `asyncio.to_thread`.
+
+        Raises:
+            ValidationError: It is a WebM clip, which nothing here decodes: generate it with `output_format="mp4"`.
+            PayloadTooLargeError: There is no memory for the frames.
+            DependencyUnavailableError: numpy is not installed.
+        """
+        try:
+            import numpy
+        except ImportError:
+            raise _missing("numpy", "numpy") from None
+        width, height, pixels = decode_frames(self)
+        return numpy.frombuffer(pixels, numpy.uint8).reshape(-1, height, width, 3)
+
+
+def _missing(what: str, package: str) -> DependencyUnavailableError:
+    return DependencyUnavailableError(f"{what} is not installed", f"Install it: pip install {package}.")

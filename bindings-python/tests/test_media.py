@@ -1,0 +1,105 @@
+"""Results as pixels: for Pillow, for numpy, and without either."""
+
+import asyncio
+import copy
+import pickle
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+import must
+from support import QUICK_CLIP, run_script
+
+
+def test_a_result_is_bytes_that_know_what_they_are(picture: must.Task, clip: must.Task) -> None:
+    result = picture.result()
+    assert isinstance(result, bytes)
+    assert (result.content_type, result.file_name) == ("image/png", f"{picture.id}.png")
+    assert result[:4] == b"\x89PNG"
+    assert repr(result) == f"<must.Media image/png, {len(result)} bytes>"
+    assert clip.result().content_type == "video/mp4"
+    assert clip.preview().content_type == "image/jpeg"
+    for again in (copy.copy(result), pickle.loads(pickle.dumps(result))):
+        assert (again, again.content_type, again.file_name) == (result, result.content_type, result.file_name)
+
+
+def test_a_picture_for_pillow_and_numpy(picture: must.Task) -> None:
+    image = picture.result().image()
+    assert (image.size, image.mode, image.format) == ((64, 64), "RGB", "PNG")
+    frames = picture.result().frames()
+    assert (frames.shape, frames.dtype) == ((1, 64, 64, 3), numpy.uint8)
+    assert (frames[0] == numpy.asarray(image)).all()
+    frames[0, 0, 0] = 1
+    preview = picture.preview()
+    assert abs(preview.frames()[0].astype(int) - numpy.asarray(preview.image())).max() <= 2
+
+
+def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:
+    frames = clip.result().frames()
+    assert (frames.shape, frames.dtype) == ((5, 64, 64, 3), numpy.uint8)
+    # The preview is the first frame.
+    first = numpy.asarray(clip.preview().image()).astype(int)
+    assert abs(frames[0] - first).mean() < 6
+    with pytest.raises(must.ValidationError, match="a clip, not a picture") as caught:
+        clip.result().image()
+    assert "frames()" in caught.value.user_action
+    # A frame is a picture again, and a result goes into the next request as it is.
+    again = shared.generate("tiny-video", "a circle", mode="i2v", reference_image=frames[-1], seed=1, **QUICK_CLIP)
+    again.wait()
+    same = shared.generate(
+        "tiny-video", "a circle", mode="i2v", reference_image=Image.fromarray(frames[-1]), seed=1, **QUICK_CLIP
+    )
+    same.wait()
+    assert again.result() == same.result()
+
+
+def test_a_webm_clip_says_that_nothing_decodes_it(shared: must.Platform) -> None:
+    task = shared.generate("tiny-video", "a circle", output_format="webm", **QUICK_CLIP)
+    task.wait()
+    with pytest.raises(must.ValidationError, match="WebM") as caught:
+        task.result().frames()
+    assert "mp4" in caught.value.user_action
+
+
+def test_a_damaged_clip(clip: must.Task) -> None:
+    whole = clip.result()
+    with pytest.raises(must.ValidationError, match="damaged"):
+        must.Media(whole[:-100], whole.content_type, whole.file_name).frames()
+
+
+def test_asyncio_gives_the_same(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with must.AsyncPlatform(tmp_path / "data", device="cpu") as platform:
+            task = await platform.generate("tiny-video", "a circle", **QUICK_CLIP)
+            await task
+            frames = await asyncio.to_thread((await task.result()).frames)
+            assert frames.shape == (5, 64, 64, 3)
+            assert (await task.preview()).image().size == (64, 64)
+
+    asyncio.run(run())
+
+
+def test_neither_is_needed_and_neither_is_imported(tmp_path: Path) -> None:
+    """With both hidden, everything else works, and the error says what to install."""
+    code = """
+        import sys
+        sys.modules["numpy"] = None
+        sys.modules["PIL"] = None
+        import must
+        with must.Platform(sys.argv[1], device="cpu") as platform:
+            task = platform.generate("tiny-image", "a circle", steps=4)
+            task.wait()
+            for call, package in ((task.result().image, "pillow"), (task.result().frames, "numpy")):
+                try:
+                    call()
+                except must.DependencyUnavailableError as error:
+                    assert f"pip install {package}" in error.user_action, error.user_action
+                else:
+                    raise AssertionError("nothing was raised")
+            again = platform.generate("tiny-image", "a circle", mode="img2img", reference_image=task.result(), steps=4)
+            again.wait()
+    """
+    run_script(code, tmp_path / "data")
+    run_script("import must, sys\nassert not {'numpy', 'PIL', 'torch'} & sys.modules.keys()")
