@@ -104,19 +104,24 @@ impl NativePlatform {
         self.driver.call(call, |platform| Answer::json(&platform.models()?));
     }
 
-    /// Submits a request, JSON beside raw images, for an owner. Gives the task.
+    /// Submits a request, JSON beside raw images, for an owner. With `image_paths`, text for an image may be the path of a file. Gives
+    /// the task.
     #[napi]
     pub fn submit(
         &self,
         call: u32,
         request: String,
         images: Vec<NativeImage>,
+        image_paths: bool,
         #[napi(ts_arg_type = "string | null")] owner: Option<String>,
     ) {
         let images: Vec<_> = images.into_iter().map(|image| (image.name, image.bytes.to_vec())).collect();
         self.driver.submit(call, move |platform| {
             let mut request = GenerateRequest::from_json(&request)?;
             request.images.extend(images);
+            if image_paths {
+                platform.read_image_files(&mut request)?;
+            }
             let options = owner.map_or_else(SubmitOptions::default, |owner| SubmitOptions::default().owner(owner));
             Answer::json(&platform.submit_with(&request, &options)?)
         });
@@ -168,6 +173,19 @@ impl NativePlatform {
     #[napi]
     pub fn result(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Ok(bytes(platform.result(&task)?)));
+    }
+
+    /// Gives the frames of the result: four bytes each for width and height, the lowest first, then the pixels.
+    #[napi]
+    pub fn frames(&self, call: u32, task: String) {
+        self.driver.call(call, move |platform| {
+            let frames = platform.frames(&task)?;
+            let mut bytes = Vec::with_capacity(frames.rgb.len() + 8);
+            bytes.extend(frames.width.to_le_bytes());
+            bytes.extend(frames.height.to_le_bytes());
+            bytes.extend(frames.rgb);
+            Ok(Answer::Bytes(bytes))
+        });
     }
 
     /// Gives the bytes of the preview.

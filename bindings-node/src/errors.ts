@@ -14,8 +14,8 @@ export class MustError extends Error {
   /** What a person can do about it, in one line. */
   readonly userAction: string;
 
-  constructor(code: ErrorCode, detail: string, userAction: string = errorCodes[code].userAction) {
-    super(`${code}: ${detail}`);
+  constructor(code: ErrorCode, detail: string, userAction: string = errorCodes[code].userAction, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options);
     this.code = code;
     this.detail = detail;
     this.userAction = userAction;

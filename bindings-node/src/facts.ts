@@ -63,6 +63,6 @@ export function requestFacts(route: Route, request: IncomingRequest): RequestFac
 }
 
 /** An address without the zone of a link, and an IPv4 address as itself where the socket takes both kinds. */
-function address(peer: string | undefined): string | undefined {
+export function address(peer: string | undefined): string | undefined {
   return peer?.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
 }

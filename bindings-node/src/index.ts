@@ -9,6 +9,7 @@ export { MustError } from "./errors";
 export { requestFacts, type IncomingRequest, type RequestFacts, type Route } from "./facts";
 export { ManualClock, type AnchorFunction, type Host, type KeyFunction } from "./host";
 export { HttpResponse, Server, type HttpRequest } from "./http";
+export type { ListenerRequest, ListenerResponse } from "./listener";
 export { Platform, type CloseOptions, type GenerateOptions } from "./platform";
 export type * from "./secrets";
 export type { Task, WaitOptions } from "./task";

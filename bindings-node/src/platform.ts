@@ -1,12 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { Admin, Auth } from "./access";
 import { Accounts } from "./accounts";
 import type { CallerOptions } from "./administration";
 import { Audit } from "./audit";
 import { backup, type Backup } from "./backup";
 import { Calls } from "./calls";
+import { validation } from "./errors";
 import { asker } from "./host";
-import { answer, handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
+import { handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
+import { readAll } from "./images";
+import { answer, type ListenerRequest, type ListenerResponse } from "./listener";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
 import { Secrets } from "./secrets";
 import { Task } from "./task";
@@ -21,6 +23,11 @@ export interface GenerateOptions {
    * nobody asks over HTTP.
    */
   owner?: string | undefined;
+  /**
+   * Whether text for an image may be the path of a file; true when absent. Say false where the request came from somebody else, who
+   * could name any file of this machine.
+   */
+  imagePaths?: boolean | undefined;
 }
 
 /** How to close. */
@@ -130,21 +137,31 @@ export class Platform implements AsyncDisposable {
     return handle(this.#calls, request);
   }
 
-  /** The HTTP face as a listener: `http.createServer(platform.handler())`, or `app.use("/must", platform.handler())` in Express. */
-  handler(): (request: IncomingMessage, response: ServerResponse) => void {
+  /**
+   * The HTTP face as a listener: `http.createServer(platform.handler())`, the same under `node:http2`,
+   * `app.use("/must", platform.handler())` in Express, `fastify.all("/must/*", platform.handler())` in Fastify.
+   */
+  handler(): (request: ListenerRequest, response: ListenerResponse) => void {
     return (request, response) => void answer(this.#calls, this.#maxBodyBytes, request, response);
   }
 
   /**
-   * Checks the request, makes a durable task and hands it to a lane; does not wait for the result.
+   * Checks the request, makes a durable task and hands it to a lane; does not wait for the result. Pictures that are streams are
+   * read first.
    * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no
    * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
    */
-  async generate(request: GenerateRequest, { signal, owner }: GenerateOptions = {}): Promise<Task> {
+  async generate(request: GenerateRequest, { signal, imagePaths = true, owner }: GenerateOptions = {}): Promise<Task> {
     signal?.throwIfAborted();
-    const { json, images } = encodeRequest(request);
+    if (typeof imagePaths !== "boolean") throw validation("imagePaths must be true or false");
     const whose = owner === undefined ? null : textArgument("owner", owner);
-    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images, whose));
+    const { json, images, unread } = encodeRequest(request);
+    if (unread.length > 0) {
+      // The caller may use the bytes again as soon as this waits.
+      for (const image of images) image.bytes = new Uint8Array(image.bytes);
+      images.push(...(await readAll(unread, signal)));
+    }
+    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images, imagePaths, whose));
     const task = new Task(this.#calls, state.id);
     if (signal?.aborted) {
       await task.cancel();

@@ -1,17 +1,26 @@
 /** Requests, queries and settings on their way into the native part: checked for what JSON cannot say, images taken out. */
 
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { validation } from "./errors";
 import { checkHost, type Host } from "./host";
+import { bytesOf, kind, readerOf, type Reader } from "./images";
 import type { NativeImage } from "./native";
 import type { HttpSettings, LogRecord, Settings, WorkerSettings } from "./types";
 
 const MAX_DEPTH = 16;
 
-/** A request as JSON text, with the raw images beside it. */
-export function encodeRequest(request: unknown): { json: string; images: NativeImage[] } {
-  const images: NativeImage[] = [];
-  return { json: encodeObject("the request", request, images), images };
+/** What a request holds besides JSON. */
+interface Pictures {
+  images: NativeImage[];
+  /** Pictures that have to be read first. */
+  unread: (readonly [name: string, read: Reader])[];
+}
+
+/** A request as JSON text, with the pictures beside it. */
+export function encodeRequest(request: unknown): { json: string } & Pictures {
+  const pictures: Pictures = { images: [], unread: [] };
+  return { json: encodeObject("the request", request, pictures), ...pictures };
 }
 
 /** A query as JSON text. */
@@ -19,12 +28,13 @@ export function encodeQuery(query: unknown): string {
   return encodeObject("the query", query);
 }
 
-function encodeObject(what: string, value: unknown, images?: NativeImage[]): string {
+function encodeObject(what: string, value: unknown, pictures?: Pictures): string {
   if (!isPlainObject(value)) throw validation(`${what} must be an object, not ${kind(value)}`);
-  return JSON.stringify(encode(value, "", 0, images));
+  return JSON.stringify(encode(value, "", 0, pictures));
 }
 
-function encode(value: unknown, path: string, depth: number, images: NativeImage[] | undefined): unknown {
+function encode(value: unknown, path: string, depth: number, pictures: Pictures | undefined): unknown {
+  const wanted = `a JSON value${pictures ? " or an image" : ""}`;
   switch (typeof value) {
     case "boolean":
       return value;
@@ -37,44 +47,36 @@ function encode(value: unknown, path: string, depth: number, images: NativeImage
     case "object":
       break;
     default:
-      throw validation(`${path} must be a JSON value${images ? " or an image" : ""}, not ${kind(value)}`);
+      throw validation(`${path} must be ${wanted}, not ${kind(value)}`);
   }
   if (value === null) return null;
   if (depth > MAX_DEPTH) throw validation(`${path} is nested too deeply`);
   if (Array.isArray(value)) {
-    return Array.from(value, (item, index) => encode(item, `${path}[${index}]`, depth + 1, images));
+    return Array.from(value, (item, index) => encode(item, `${path}[${index}]`, depth + 1, pictures));
   }
-  const bytes = images && bytesOf(value);
-  if (bytes) {
-    images.push({ name: path, bytes });
-    return undefined;
-  }
-  if (!isPlainObject(value)) throw validation(`${path} must be a JSON value${images ? " or an image" : ""}, not ${kind(value)}`);
+  if (pictures && isPicture(value, path, pictures)) return undefined;
+  if (!isPlainObject(value)) throw validation(`${path} must be ${wanted}, not ${kind(value)}`);
   const encoded = Object.create(null) as Record<string, unknown>;
   for (const [name, item] of Object.entries(value)) {
-    encoded[name] = encode(item, path ? `${path}.${name}` : name, depth + 1, images);
+    // What is undefined is not given, as in JSON and in every options object.
+    if (item !== undefined) encoded[name] = encode(item, path ? `${path}.${name}` : name, depth + 1, pictures);
   }
   return encoded;
 }
 
-/** The native part reads the bytes before the call returns; shared memory could change under it and is copied first. */
-function bytesOf(value: object): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value.buffer instanceof ArrayBuffer ? value : new Uint8Array(value);
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+/** Whether a value is a picture, which is put aside then. */
+function isPicture(value: object, path: string, { images, unread }: Pictures): boolean {
+  const bytes = bytesOf(value);
+  if (bytes) images.push({ name: path, bytes });
+  const read = bytes ? undefined : readerOf(value);
+  if (read) unread.push([path, read]);
+  return !!(bytes ?? read);
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function kind(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return "an array";
-  if (typeof value !== "object") return `a ${typeof value}`;
-  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
-  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object";
 }
 
 type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
@@ -211,8 +213,16 @@ export function textArgument(name: string, value: unknown): string {
   return value as string;
 }
 
-/** A path given to a call, seen from the working folder as it is now and not when a thread takes the call up. */
+/**
+ * The path of a file or folder given to a call, as text or as a `file:` URL, seen from the working folder as it is now and not when
+ * a thread takes the call up.
+ */
 export function pathArgument(name: string, value: unknown): string {
+  const href: unknown = (value as { href?: unknown } | null | undefined)?.href;
+  if (typeof href === "string") {
+    if (!href.startsWith("file:")) throw validation(`${name} must be a path or a file: URL`);
+    return fileURLToPath(href);
+  }
   const path = textArgument(name, value);
   // Of an empty one the core says that it is empty.
   return path === "" ? path : resolve(path);

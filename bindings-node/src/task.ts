@@ -1,7 +1,7 @@
 import type { Calls } from "./calls";
 import { errorOf } from "./errors";
-import { textArgument, timeArgument } from "./request";
-import type { TaskState } from "./types";
+import { pathArgument, textArgument, timeArgument } from "./request";
+import type { Frames, TaskState } from "./types";
 
 /** How to wait. */
 export interface WaitOptions {
@@ -96,12 +96,23 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
+   * The frames of the result as pixels: one of a picture, all of an MP4 clip, decoded from its file.
+   * @throws MustError as {@link Task.result}; `validation_error` for a WebM clip, which nothing here decodes; `payload_too_large`
+   * where there is no memory for the frames.
+   */
+  async frames(): Promise<Frames> {
+    const answer = await this.#calls.bytes((call) => this.#calls.native.frames(call, this.id));
+    const [width, height, data] = [answer.readUInt32LE(0), answer.readUInt32LE(4), answer.subarray(8)];
+    return { width, height, count: data.length / (3 * width * height), data };
+  }
+
+  /**
    * Writes the result to a file, or into a folder under a name of its own: model, seed, words of the prompt. A file that is there
    * is replaced once the new one is whole. Gives the file's path.
    * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
    */
-  async save(path: string): Promise<string> {
-    const file = textArgument("path", path);
+  async save(path: string | URL): Promise<string> {
+    const file = pathArgument("path", path);
     return this.#calls.json((call) => this.#calls.native.save(call, this.id, file));
   }
 }

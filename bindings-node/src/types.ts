@@ -182,15 +182,56 @@ export type MediaType = "image" | "video";
 /** Where a task stands. */
 export type Status = "pending" | "processing" | "done" | "failed";
 
-/** A PNG, JPEG or WebP picture: its bytes, or a data URI. */
-export type ImageInput = Uint8Array | ArrayBuffer | string;
+/**
+ * A PNG, JPEG or WebP picture: its bytes; text that is a data URI or the path of a file; a `file:` URL; a `Blob` or `File`; a stream of
+ * Node or of the web, or another async iterable of bytes; a file that was opened by `node:fs/promises`.
+ */
+export type ImageInput =
+  | Uint8Array
+  | Uint8ClampedArray
+  | DataView
+  | ArrayBufferLike
+  | string
+  | URL
+  | BlobLike
+  | AsyncIterable<Uint8Array>
+  | ReadableStreamLike
+  | FileHandleLike;
+
+/** A `Blob` or a `File`, Node's or another's. */
+export interface BlobLike {
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** A `ReadableStream` of bytes, Node's or another's. */
+export interface ReadableStreamLike {
+  getReader(): { read(): Promise<{ done?: boolean | undefined; value?: unknown }>; cancel(reason?: unknown): Promise<unknown> };
+}
+
+/** A file that was opened by `node:fs/promises`. It is read from its start and stays open. */
+export interface FileHandleLike {
+  readFile(): Promise<Uint8Array>;
+  createReadStream(options?: { start?: number; autoClose?: boolean }): AsyncIterable<unknown>;
+}
+
+/** Pixels of a result. */
+export interface Frames {
+  /** Pixels of a row. */
+  width: number;
+  /** Rows of a frame. */
+  height: number;
+  /** How many frames there are. */
+  count: number;
+  /** Frame by frame, row by row without gaps; a byte each for red, green and blue. */
+  data: Buffer;
+}
 
 /** What to generate: the model, its mode and its parameters in one flat object. */
 export type GenerateRequest = {
   /** Catalog id or alias. */
   model: ModelId | (string & {});
   /** The model's default mode when absent. */
-  mode?: Mode | (string & {});
+  mode?: Mode | (string & {}) | undefined;
 } & Parameters;
 
 /** Why a task failed. */
@@ -242,18 +283,18 @@ export interface TaskState {
 
 /** Which tasks to list. */
 export interface TaskQuery {
-  status?: Status;
+  status?: Status | undefined;
   /** Id or alias. */
-  model?: string;
-  type?: MediaType;
+  model?: string | undefined;
+  type?: MediaType | undefined;
   /** Only of this owner; the empty text stands for those that have none. */
-  owner?: string;
+  owner?: string | undefined;
   /** `newest` first unless asked otherwise. */
-  sort?: "newest" | "oldest";
+  sort?: "newest" | "oldest" | undefined;
   /** From 1. */
-  page?: number;
+  page?: number | undefined;
   /** 1 to 100; 20 when absent. */
-  per_page?: number;
+  per_page?: number | undefined;
 }
 
 /** One page of tasks. */

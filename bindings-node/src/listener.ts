@@ -1,0 +1,144 @@
+/** The HTTP face under other people's servers: node:http and what is built on it, node:http2, Fastify. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { bodyOf, type Body, type Pace, type Parsed } from "./body";
+import type { Calls } from "./calls";
+import { MustError } from "./errors";
+import { address } from "./facts";
+import { handle } from "./http";
+
+type Incoming = IncomingMessage | Http2ServerRequest;
+type Outgoing = ServerResponse | Http2ServerResponse;
+
+/** A request of Fastify. */
+interface FastifyRequest extends Parsed {
+  raw: Incoming;
+  routeOptions?: { url?: string | undefined } | undefined;
+}
+
+/** A reply of Fastify. */
+interface FastifyReply {
+  raw: Outgoing;
+  hijack(): unknown;
+}
+
+/** What a listener is called with: a request of node:http or Express, of node:http2, or of Fastify. */
+export type ListenerRequest = Incoming | FastifyRequest;
+
+/** What a listener answers with. */
+export type ListenerResponse = Outgoing | FastifyReply;
+
+/** Headers of a connection, which HTTP/2 does not have. */
+const CONNECTION_HEADERS = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+
+/** Answers a request, below the path where a framework has mounted the listener. */
+export async function answer(calls: Calls, maxBodyBytes: number, given: ListenerRequest, reply: ListenerResponse): Promise<void> {
+  const request = "raw" in given ? given.raw : given;
+  const response = "hijack" in reply ? reply.raw : reply;
+  if ("hijack" in reply) reply.hijack();
+  let gone = false;
+  try {
+    const to = slashed(request);
+    if (to !== undefined) {
+      response.writeHead(308, { location: to, "cache-control": "no-store" });
+      response.end();
+      return;
+    }
+    const peer = address(request.socket.remoteAddress);
+    // A request that Fastify has parsed has its body beside the raw one.
+    const parsed: Parsed = "raw" in given ? given : (request as Parsed);
+    const pace: Pace = (bytes, began, last) => calls.json<number>((call) => calls.native.bodyWait(call, bytes, began, last));
+    const body = await bodyOf(request, parsed, maxBodyBytes, pace);
+    const made = await handle(calls, {
+      method: request.method,
+      target: target(request.url ?? "/", given),
+      headers: headersOf(request, body),
+      body: body.bytes,
+      peer,
+    });
+    response.on("close", () => {
+      gone = true;
+      made.close();
+    });
+    writeHead(response, request.httpVersionMajor, made.status, made.headers);
+    for await (const chunk of made) {
+      if (!(response as ServerResponse).write(chunk)) await drained(response, () => gone);
+      if (gone) return;
+    }
+    response.end();
+  } catch (error) {
+    if (response.headersSent || request.destroyed) {
+      response.destroy();
+      return;
+    }
+    const failure = error instanceof MustError ? error : new MustError("internal", "the request could not be answered");
+    // What is still coming of the request is not waited for.
+    if (!request.complete && "shouldKeepAlive" in response) response.shouldKeepAlive = false;
+    response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
+    response.end(JSON.stringify({ code: failure.code, detail: failure.detail, user_action: failure.userAction }));
+  }
+}
+
+/** The path with the query, below a route of Fastify such as `/must/*`; Express has shortened it already. */
+function target(url: string, given: ListenerRequest): string {
+  const route = "raw" in given ? given.routeOptions?.url : undefined;
+  if (!route?.endsWith("/*")) return url;
+  // By segments: one of them may be a parameter of the route.
+  const mount = route.slice(0, -2).split("/").length - 1;
+  const [path = "", ...query] = url.split("?");
+  return [`/${path.split("/").slice(mount + 1).join("/")}`, ...query].join("?");
+}
+
+/** Names and values as they came. The pseudo headers of HTTP/2 are said in the method and the target, and `host`. */
+function headersOf(request: Incoming, { bytes, parsed }: Body): [string, string][] {
+  const headers: [string, string][] = [];
+  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
+    const [name = "", value = ""] = request.rawHeaders.slice(index, index + 2);
+    // A body that was parsed before is neither compressed nor as long as it was sent.
+    const gone = parsed && ["content-encoding", "content-length", "transfer-encoding"].includes(name.toLowerCase());
+    if (!name.startsWith(":") && !gone) headers.push([name, value]);
+  }
+  if (parsed) headers.push(["content-length", String(bytes.length)]);
+  const authority = "authority" in request ? request.authority : undefined;
+  if (authority && !headers.some(([name]) => name.toLowerCase() === "host")) headers.push(["host", authority]);
+  return headers;
+}
+
+function writeHead(response: Outgoing, version: number, status: number, headers: [string, string][]): void {
+  if (version < 2) {
+    (response as ServerResponse).writeHead(status, headers.flat());
+    return;
+  }
+  // Given by turns, a name that comes twice would be sent once.
+  const grouped: Record<string, string[]> = {};
+  for (const [name, value] of headers) {
+    if (!CONNECTION_HEADERS.has(name)) (grouped[name] ??= []).push(value);
+  }
+  const single = Object.entries(grouped).map(([name, values]) => [name, values.length === 1 ? values[0] : values] as const);
+  (response as Http2ServerResponse).writeHead(status, Object.fromEntries(single));
+}
+
+/**
+ * Where the web UI is, when Express mounts it below a path and that path was asked for without a slash at its end: the page's own
+ * addresses are relative to it.
+ */
+function slashed(request: Incoming): string | undefined {
+  const { originalUrl } = request as { originalUrl?: unknown };
+  if (request.method !== "GET" || typeof originalUrl !== "string" || !/^\/(\?|$)/.test(request.url ?? "")) return undefined;
+  const [path = "", query] = originalUrl.split("?", 2);
+  return path.endsWith("/") ? undefined : `${path}/${query === undefined ? "" : `?${query}`}`;
+}
+
+function drained(response: Outgoing, isGone: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    if (isGone()) return resolve();
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
