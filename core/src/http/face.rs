@@ -13,7 +13,7 @@ use crate::thread;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::future::{Either, select};
+use futures::future::{Either, select};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::net::IpAddr;

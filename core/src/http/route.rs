@@ -3,7 +3,7 @@
 use super::call::{Call, Reply};
 use super::gate::Gate;
 use crate::error::{ErrorCode, Result};
-use futures_util::future::BoxFuture;
+use futures::future::BoxFuture;
 use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};

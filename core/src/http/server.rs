@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::fork::{self, Mark};
 use crate::thread::block_on;
 use axum::Router;
-use futures_util::future::{Either, select};
+use futures::future::{Either, select};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

@@ -188,7 +188,7 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
         });
         let Ok(due) = due.await else { continue };
         // Together: one that hangs keeps no other waiting.
-        futures_util::future::join_all(due.into_iter().map(|account| look_again(&shared, account.id))).await;
+        futures::future::join_all(due.into_iter().map(|account| look_again(&shared, account.id))).await;
     }
 }
 
@@ -196,7 +196,7 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
 async fn end_what_was_left(shared: &Arc<Shared>) {
     let left = shared.blocking(|shared| shared.store.read(abandoned::left_at)).await.unwrap_or_default();
     let ending = left.iter().map(|workspace| abandoned::end_all(shared, workspace));
-    futures_util::future::join_all(ending).await;
+    futures::future::join_all(ending).await;
 }
 
 /// Checks an account that failed, if it seems to be well: one that is still away changes nothing and fills no log.

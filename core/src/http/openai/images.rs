@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::task::{GenerateRequest, MediaType, Task};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use futures_util::future::BoxFuture;
+use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,0 +1,44 @@
+//! What `must` is compiled from is compiled once, whichever package of the workspace asks for it: each asks for the same features.
+//!
+//! Cargo unites features over the packages of one command. Where the addon of Node wanted more of a crate than the core, that crate
+//! and everything above it, the core too, was compiled again for `npm install`.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// Every crate below a package, with the features that it is compiled with.
+fn features(package: &str) -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "none", "--no-dedupe"])
+        .args(["--format", "{p}\t{f}"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo tree failed for {package}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (name, features) = line.split_once('\t').unwrap();
+        let of_crate = found.entry(name.to_owned()).or_default();
+        if !of_crate.iter().any(|known| known == features) {
+            of_crate.push(features.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_binding_is_built_on_what_the_core_is_built_from() {
+    let core = features("must");
+    assert!(core.len() > 100, "the tree of the core has {} crates", core.len());
+    for package in ["must-ffi", "must-cxx", "must-node", "must-python"] {
+        for (name, binding) in features(package) {
+            let Some(known) = core.get(&name) else { continue };
+            for features in binding {
+                assert!(
+                    known.contains(&features),
+                    "{package} has {name} compiled again: with the features {features}, where the core has {known:?}; ask for the same \
+                     in the root's Cargo.toml"
+                );
+            }
+        }
+    }
+}
