@@ -55,8 +55,11 @@ export declare class NativePlatform {
   load(call: number): void
   /** Gives the array of models. */
   models(call: number): void
-  /** Submits a request, JSON beside raw images, for an owner. Gives the task. */
-  submit(call: number, request: string, images: Array<NativeImage>, owner: string | null): void
+  /**
+   * Submits a request, JSON beside raw images, for an owner. With `image_paths`, text for an image may be the path of a file. Gives
+   * the task.
+   */
+  submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, owner: string | null): void
   /** Gives the task as it stands. */
   status(call: number, task: string): void
   /** Gives the task once it has ended. */
@@ -73,6 +76,8 @@ export declare class NativePlatform {
   cancel(call: number, task: string): void
   /** Gives the bytes of the result. */
   result(call: number, task: string): void
+  /** Gives the frames of the result: four bytes each for width and height, the lowest first, then the pixels. */
+  frames(call: number, task: string): void
   /** Gives the bytes of the preview. */
   preview(call: number, task: string): void
   /** Writes the result to a file. Gives null. */

@@ -1,11 +1,14 @@
 // Builds the package inside its repository: the addon with cargo, the TypeScript layer with tsc, both into dist/.
 //
+// npm runs this for every install beside a linked package, so that it has to be quick when nothing has changed: cargo and tsc find that
+// out by themselves, and `cargo test -p xtask` keeps the addon on the crates that the rest of the workspace has compiled.
+//
 // MUST_BUILD_PROFILE  cargo profile of the addon (default: release)
 // MUST_REGEN          also rewrite native.d.ts from the addon's own types
 // CARGO_TARGET_DIR    as cargo reads it
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,8 +39,9 @@ function buildAddon() {
     .flatMap((message) => message.filenames)
     .find((file) => /\.(so|dylib|dll)$/.test(file));
   if (!library) fail("cargo built no library");
-  // A running program may have the old addon loaded: the new one is put in its place whole, never written into it.
   const addon = join(packageFolder, "dist", "must.node");
+  if (existsSync(addon) && readFileSync(addon).equals(readFileSync(library))) return;
+  // A running program may have the old addon loaded: the new one is put in its place whole, never written into it.
   mkdirSync(dirname(addon), { recursive: true });
   copyFileSync(library, `${addon}.${process.pid}`);
   renameSync(`${addon}.${process.pid}`, addon);

@@ -100,8 +100,8 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "BytesIO at its start": lambda _: at(io.BytesIO(), 0),
     "BytesIO in its middle": lambda _: at(io.BytesIO(), 17),
     "BytesIO at its end": lambda _: at(io.BytesIO(), len(png())),
-    "temporary file at its end": lambda _: at(tempfile.TemporaryFile(), len(png())),
-    "spooled file at its end": lambda _: at(tempfile.SpooledTemporaryFile(), len(png())),
+    "temporary file at its end": lambda _: at(tempfile.TemporaryFile(), len(png())),  # noqa: SIM115
+    "spooled file at its end": lambda _: at(tempfile.SpooledTemporaryFile(), len(png())),  # noqa: SIM115
     "stream": lambda _: Stream(png()),
     "file that is read whole": lambda _: Everything(),
     "file of an upload": lambda _: UploadFile(io.BytesIO(png())).file,
@@ -366,7 +366,7 @@ def test_asyncio_awaits_what_is_read_asynchronously(tmp_path: Path) -> None:
 
             with pytest.raises(must.ValidationError, match="reference_image cannot be read: OSError: gone"):
                 await result(Failing())
-            with pytest.raises(must.ValidationError, match="arbitrary_frames\\[0\\].image cannot be read"):
+            with pytest.raises(must.ValidationError, match=r"arbitrary_frames\[0\]\.image cannot be read"):
                 await platform.generate("anisora", "a", mode="arbitrary_frame", arbitrary_frames=[{"image": Failing()}])
 
             class AsynchronousEndless:

@@ -1,6 +1,10 @@
 // Compiled, never run: every call with its types. A line under @ts-expect-error must not compile.
 
-import { MustError, Platform, errorCodes, type Account, type ErrorCode, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createSecureServer } from "node:http2";
+import { MustError, Platform, errorCodes, type Account, type ErrorCode, type Frames, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
 
 export async function sample(picture: Buffer): Promise<void> {
   await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000, logLevel: "debug", log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]) });
@@ -15,6 +19,22 @@ export async function sample(picture: Buffer): Promise<void> {
   const stop = new AbortController();
   const task: Task = await platform.generate(request, { signal: stop.signal });
   await platform.generate({ model: "my-own", prompt: "x", arbitrary_frames: [{ frame_index: 0, image: "data:image/png;base64,AA" }] });
+  const seed: number | undefined = steps;
+  await platform.generate({ model: "tiny-image", prompt: "x", seed, mode: undefined }, { imagePaths: false, signal: undefined });
+  for (const reference_image of [
+    new Blob([picture]),
+    new Blob([picture]).stream(),
+    new URL("file:///picture.png"),
+    "picture.png",
+    new Uint8ClampedArray(4),
+    picture.buffer,
+    createReadStream("picture.png"),
+    await open("picture.png"),
+  ]) {
+    await platform.generate({ model: "tiny-image", prompt: "x", reference_image });
+  }
+  createServer(platform.handler());
+  createSecureServer(platform.handler());
   const id: string = task.id;
 
   for await (const state of task) {
@@ -26,6 +46,8 @@ export async function sample(picture: Buffer): Promise<void> {
   const bytes: Buffer = await task.result();
   const preview: Buffer = await platform.task(id).preview();
   await task.save("clip.mp4");
+  const frames: Frames = await task.frames();
+  console.log(frames.width, frames.height, frames.count, frames.data.length);
   const cancelled: boolean = await task.cancel();
   const page: TaskPage = await platform.gallery({ type: "video", per_page: 10 });
   await platform.tasks({ status: "failed", sort: "oldest" });
@@ -53,6 +75,8 @@ export async function sample(picture: Buffer): Promise<void> {
   await platform.generate({ model: "tiny-video" });
   // @ts-expect-error: one spelling of parameters
   await platform.generate({ model: "tiny-video", prompt: "x", referenceImage: picture });
+  // @ts-expect-error: no picture
+  await platform.generate({ model: "tiny-image", prompt: "x", reference_image: new Float32Array(3) });
   // @ts-expect-error: a number
   await platform.generate({ model: "tiny-video", prompt: "x", steps: "4" });
   // @ts-expect-error: one of the statuses

@@ -166,7 +166,8 @@ class AsyncPlatform:
     ) -> AsyncTask:
         """Check the request and make a durable task; see `Platform.generate`.
 
-        An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is cancelled before it has returned leaves no task running.
+        An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is
+        cancelled before it has returned leaves no task running.
         """
         native = self._native
         ready = await awaited("", parameters)

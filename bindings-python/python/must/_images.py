@@ -1,4 +1,4 @@
-"""Parameters that are neither JSON nor bytes: pictures in the forms that people have them in, and numbers of other libraries.
+"""Parameters that are neither JSON nor bytes: pictures in the forms that people have them in, numbers of libraries.
 
 Nothing here imports Pillow, numpy or torch: their objects are told by what they can do.
 """
@@ -133,7 +133,7 @@ def _of_array(name: str, view: memoryview) -> bytes:
             f"{name} is an array of {kind}, not of uint8",
             'Scale it to whole numbers from 0 to 255 and convert it: array.astype("uint8").',
         )
-    shape = view.shape
+    shape = view.shape or ()
     if view.ndim == 2 or (view.ndim == 3 and shape[2] in (1, 3, 4)):
         channels = shape[2] if view.ndim == 3 else 1
         return png_of_pixels(name, shape[1], shape[0], channels, view.tobytes())

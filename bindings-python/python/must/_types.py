@@ -59,9 +59,9 @@ Image: TypeAlias = (
 )
 """A picture.
 
-The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, wherever it stands), or
-a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4 for
-RGB, with alpha."""
+The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, wherever it stands),
+or a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4
+for RGB, with alpha."""
 
 Parameter: TypeAlias = (
     bool | int | float | SupportsIndex | SupportsFloat | Image | Sequence["Parameter"] | Mapping[str, Any] | None

@@ -130,9 +130,9 @@ def _target(scope: Scope) -> str:
 def _below(raw: str, path: str, root: str, outer: str) -> str:
     """The end of `raw` that is below the mount.
 
-    `root` is where the application is, `outer` the part of it that a server or a proxy serves the whole framework at. What
-    `path` holds of these differs: all of it (Starlette from 0.33 on, uvicorn from 0.26 on), only what is below `outer` (a
-    proxy has stripped that, as with `FastAPI(root_path=...)`), or nothing (earlier versions of both).
+    `root` is where the application is, `outer` the part of it that a server or a proxy serves the whole framework at.
+    What `path` holds of these differs: all of it (Starlette from 0.33 on, uvicorn from 0.26 on), only what is below
+    `outer` (a proxy has stripped that, as with `FastAPI(root_path=...)`), or nothing (earlier versions of both).
     """
     shortened = unquote(raw) != path
     if shortened and (rest := _end(raw, path)) is not None:

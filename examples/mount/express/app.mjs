@@ -17,7 +17,8 @@ export function createApp(platform) {
   app.use(express.json());
   app.post("/generate", async (request, response) => {
     const { model, prompt, parameters = {} } = request.body ?? {};
-    const task = await platform.generate({ ...parameters, model, prompt });
+    // What a caller sends must not choose files of this machine.
+    const task = await platform.generate({ ...parameters, model, prompt }, { imagePaths: false });
     response.status(202).json({ id: task.id, for: response.locals.principal.actor });
   });
   app.get("/status/:id", async (request, response) => {
