@@ -42,8 +42,8 @@ function left(request: Request, parsed: Parsed): Uint8Array {
   if (length === "0" || (length === undefined && chunked === undefined && isNothing(parsed.body))) return EMPTY;
   const type = String(declared ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const { body } = parsed;
-  // Parsers of Express 4 put an empty object where they have read nothing; Fastify has an object of its own and does not.
-  const unread = body === undefined || ((parsed as unknown) === request && !parsed._body && isNothing(body));
+  // Parsers of Express 4 put an empty object where they have read nothing. Who was sent one was sent a few bytes.
+  const unread = body === undefined || (!parsed._body && isNothing(body) && Number(length) > EMPTY_OBJECT);
   if (!unread && /^application\/(.*\+)?json$/.test(type)) return Buffer.from(JSON.stringify(body));
   if (!unread && type === "application/x-www-form-urlencoded") return Buffer.from(form(body).toString());
   throw new MustError(
@@ -54,6 +54,9 @@ function left(request: Request, parsed: Parsed): Uint8Array {
 }
 
 const EMPTY = new Uint8Array();
+
+/** Bytes that an empty object may be written in. */
+const EMPTY_OBJECT = 8;
 
 /** When a body that is still coming is first looked at. */
 const FIRST_LOOK_MS = 500;

@@ -6,7 +6,7 @@ import { bodyOf, type Body, type Pace, type Parsed } from "./body";
 import type { Calls } from "./calls";
 import { MustError } from "./errors";
 import { address } from "./facts";
-import { handle } from "./http";
+import { handle, type HttpResponse } from "./http";
 
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
@@ -38,6 +38,11 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
   const response = "hijack" in reply ? reply.raw : reply;
   if ("hijack" in reply) reply.hijack();
   let gone = false;
+  let made: HttpResponse | undefined;
+  response.on("close", () => {
+    gone = true;
+    made?.close();
+  });
   try {
     const to = slashed(request);
     if (to !== undefined) {
@@ -50,17 +55,14 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
     const parsed: Parsed = "raw" in given ? given : (request as Parsed);
     const pace: Pace = (bytes, began, last) => calls.json<number>((call) => calls.native.bodyWait(call, bytes, began, last));
     const body = await bodyOf(request, parsed, maxBodyBytes, pace);
-    const made = await handle(calls, {
+    made = await handle(calls, {
       method: request.method,
       target: target(request.url ?? "/", given),
       headers: headersOf(request, body),
       body: body.bytes,
       peer,
     });
-    response.on("close", () => {
-      gone = true;
-      made.close();
-    });
+    if (gone) return made.close();
     writeHead(response, request.httpVersionMajor, made.status, made.headers);
     for await (const chunk of made) {
       if (!(response as ServerResponse).write(chunk)) await drained(response, () => gone);
@@ -68,7 +70,8 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
     }
     response.end();
   } catch (error) {
-    if (response.headersSent || request.destroyed) {
+    // A request is destroyed as soon as its body was read; only the response tells whether somebody still listens.
+    if (response.headersSent || gone) {
       response.destroy();
       return;
     }

@@ -107,6 +107,15 @@ test("a form is handed on as a form", async (t) => {
   assert.deepEqual([answer.status, (await answer.json()).detail], [422, "the body must be sent as application/json"]);
 });
 
+test("a failure after the body was read is answered", async (t) => {
+  const closed = await platform(t, { apiKey });
+  const handler = closed.handler();
+  const port = await listening(t, createServer(handler));
+  await closed.close();
+  const answer = await fetch(`http://127.0.0.1:${port}/generate`, { method: "POST", headers: json, body: JSON.stringify(circle) });
+  assert.deepEqual([answer.status, (await answer.json()).code], [409, "invalid_state"]);
+});
+
 for (const [name, before] of Object.entries({ nothing: [swallow], "an empty object": [placeholder, swallow] })) {
   test(`a body that was read and left as ${name} is told`, async (t) => {
     const base = await express_(t, ...before);
