@@ -2,12 +2,13 @@
 
 import array
 import asyncio
+import contextlib
 import io
 import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def result_of(platform: must.Platform, image: Any, **more: Any) -> bytes:
     task = platform.generate("tiny-image", "a circle", mode="img2img", reference_image=image, seed=3, **QUICK, **more)
     task.wait()
     return task.result()
+
+
+@contextlib.contextmanager
+def closing(*given: Any) -> Iterator[Any]:
+    """Close what can be closed in the end."""
+    with contextlib.ExitStack() as stack:
+        for one in given:
+            if hasattr(one, "close"):
+                stack.callback(one.close)
+        yield given[0]
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +132,8 @@ FORMS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_picture_in_every_form(shared: must.Platform, expected: bytes, tmp_path: Path, form: str) -> None:
-    image = FORMS[form](tmp_path)
-    got = result_of(shared, image)
+    with closing(FORMS[form](tmp_path)) as image:
+        got = result_of(shared, image)
     if form == "Pillow HSV":
         # Its conversion back is not exact.
         assert abs(decoded(got).astype(int) - decoded(expected)).mean() < 3
@@ -142,9 +153,14 @@ def test_a_file_is_left_where_it_stood(shared: must.Platform) -> None:
 
 
 def test_frames_of_a_list_in_every_form(tmp_path: Path) -> None:
-    entries = [{"frame_index": index, "image": form(tmp_path)} for index, form in enumerate(FORMS.values())]
+    images = [form(tmp_path) for form in FORMS.values()]
+    entries = [{"frame_index": index, "image": image} for index, image in enumerate(images)]
     # The weights are missing, which is looked at after the pictures.
-    with must.Platform(tmp_path / "data", paused=True) as platform, pytest.raises(must.ModelUnavailableError):
+    with (
+        closing(*images),
+        must.Platform(tmp_path / "data", paused=True) as platform,
+        pytest.raises(must.ModelUnavailableError),
+    ):
         platform.generate("anisora", "a circle", mode="arbitrary_frame", arbitrary_frames=entries, num_frames=81)
 
 
@@ -254,8 +270,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 def test_what_is_no_picture_is_a_must_error(shared: must.Platform, tmp_path: Path, kind: str) -> None:
     make, named, advice = REFUSED[kind]
     before = shared.tasks().total
-    with pytest.raises(must.ValidationError) as caught:
-        result_of(shared, make(tmp_path))
+    with closing(make(tmp_path)) as image, pytest.raises(must.ValidationError) as caught:
+        result_of(shared, image)
     assert caught.value.code == must.ErrorCode.VALIDATION_ERROR
     assert caught.value.detail.startswith("reference_image")
     assert named in caught.value.detail

@@ -112,7 +112,7 @@ def _picture(name: str, value: Any) -> bytes | None:
 def _of_pillow(name: str, image: Any) -> bytes:
     """A PNG of the pixels as Pillow has them, with their colour profile."""
     if image.mode == "F":
-        raise _fractions(name, "mode F")
+        raise _fractions(name, "an image of mode F")
     options: dict[str, Any] = {"compress_level": 1, "exif": b""}
     if image.mode not in PNG_MODES and image.mode != "I":
         # The profile is one of the colours that it had.
