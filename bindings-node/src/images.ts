@@ -93,7 +93,7 @@ function ofIterable(chunks: AsyncIterable<unknown>): Source {
   };
 }
 
-/** All chunks as one, or just more than a picture may have. */
+/** All chunks as one; no more of them are asked for than a picture may have. */
 async function gathered(name: string, source: Source, signal: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -111,8 +111,8 @@ async function gathered(name: string, source: Source, signal: AbortSignal): Prom
       parts.push(Buffer.from(bytes));
     }
   } finally {
-    // Not waited for: a source that hangs may never end.
-    if (!done) Promise.resolve(source.end()).catch(() => {});
+    // Not waited for: a source that hangs may never end. What fails here adds nothing.
+    if (!done) (async () => source.end())().catch(() => {});
   }
 }
 
