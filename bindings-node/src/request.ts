@@ -91,6 +91,7 @@ const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
   threads: ["threads", "count"],
   lanes: ["lanes", "texts"],
   paused: ["paused", "flag"],
+  controlSocket: ["control_socket", "flag"],
   queueDepth: ["queue_depth", "count"],
   queueWaitMs: ["queue_wait", "milliseconds"],
   imageLimitMs: ["image_limit", "milliseconds"],

@@ -23,6 +23,8 @@ export interface Settings {
   lanes?: string[] | undefined;
   /** Whether tasks are only taken and kept, and run when the folder is opened again without this. */
   paused?: boolean | undefined;
+  /** Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can open; by default it can. */
+  controlSocket?: boolean | undefined;
   /** Places in the shared queue. */
   queueDepth?: number | undefined;
   /** How long a submission waits for a place in a full queue before `queue_overloaded`. */

@@ -5,6 +5,8 @@
 //! code, its number in the C ABI and its HTTP status are written down; headers, binding tables and the page in `docs/` are
 //! generated from it. Neither text ever holds a secret.
 
+use crate::terminal;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -197,11 +199,14 @@ impl Error {
     }
 }
 
-fn one_line(text: String) -> String {
+/// Errors end on terminals and in logs, and may quote what a caller or a worker wrote.
+fn one_line(mut text: String) -> String {
     if text.contains(['\n', '\r']) {
-        text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-    } else {
-        text
+        text = text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    }
+    match terminal::line(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(safe) => safe,
     }
 }
 
@@ -270,5 +275,7 @@ mod tests {
         let error = Error::validation("first\nsecond").with_action("do\r\nthis");
         assert_eq!(error.to_string(), "validation_error: first second");
         assert_eq!(error.user_action(), "do this");
+        let error = Error::validation("no model \u{1b}]0;x\u{7}\u{202e}");
+        assert_eq!(error.detail(), "no model \\u{1b}]0;x\\u{7}\\u{202e}");
     }
 }

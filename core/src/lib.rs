@@ -5,6 +5,7 @@ mod calls;
 pub mod catalog;
 mod client;
 pub mod clock;
+pub mod control;
 pub mod error;
 mod fork;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod smoke;
 mod store;
 pub mod task;
+pub mod terminal;
 mod thread;
 pub mod workers;
 

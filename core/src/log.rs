@@ -8,7 +8,7 @@
 
 use crate::error::Result;
 use crate::task::Timestamp;
-use crate::thread;
+use crate::{terminal, thread};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -82,7 +82,8 @@ impl LogLevel {
     }
 }
 
-/// One thing that was logged. Holds no prompt, no picture and no secret.
+/// One thing that was logged. Holds no prompt, no picture and no secret, and in its texts nothing that a terminal would obey: see
+/// [`crate::terminal`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LogRecord {
@@ -302,14 +303,14 @@ impl Visit for Parts {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let text = format!("{value:?}");
         if field.name() == "message" {
-            self.message = text;
+            self.message = terminal::line(&text).into_owned();
         } else {
-            self.put(field, text);
+            self.put(field, terminal::line(&text));
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field, terminal::line(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -361,6 +362,17 @@ mod tests {
         );
         assert_eq!((records[0].level, records[1].level), (LogLevel::Warn, LogLevel::Info));
         assert!(records[0].target.starts_with("must::log"), "{}", records[0].target);
+    }
+
+    #[test]
+    fn nothing_in_a_record_is_obeyed_by_a_terminal() {
+        let (log, records) = log(LogLevel::Info);
+        log.scope(|| tracing::info!(text = "a\u{1b}b", shown = %"c\u{9b}d", "label e\u{202e}f\r\ng"));
+        log.end();
+        let record = records.recv().unwrap();
+        assert_eq!(record.message, "label e\\u{202e}f\\r\\ng");
+        assert_eq!(record.fields["text"], "a\\u{1b}b");
+        assert_eq!(record.fields["shown"], "c\\u{9b}d");
     }
 
     #[test]

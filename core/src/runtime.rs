@@ -5,6 +5,7 @@ use crate::thread;
 use tokio::runtime::{Builder, Runtime};
 
 /// A runtime of named threads.
+#[derive(Debug)]
 pub(crate) struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {

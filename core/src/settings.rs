@@ -43,6 +43,10 @@ pub struct Settings {
     /// Whether tasks stay where they are: nothing runs until the folder is opened again without this.
     #[serde(default)]
     pub paused: bool,
+    /// Whether the program `must` can reach this platform while it is open, over a socket in the data folder (`run/control.sock`) that
+    /// only the folder's owner can open. [`crate::control`] says what can be asked there.
+    #[serde(default = "defaults::control_socket")]
+    pub control_socket: bool,
     /// Places in the shared queue.
     #[serde(default = "defaults::queue_depth")]
     pub queue_depth: usize,
@@ -161,6 +165,7 @@ impl Settings {
             threads: 0,
             lanes: Vec::new(),
             paused: false,
+            control_socket: defaults::control_socket(),
             queue_depth: defaults::queue_depth(),
             queue_wait: defaults::queue_wait(),
             image_limit: defaults::image_limit(),
@@ -311,6 +316,9 @@ mod defaults {
 
     pub(super) const fn sessions_per_minute() -> u32 {
         crate::access::SESSIONS_PER_MINUTE
+    }
+    pub(super) const fn control_socket() -> bool {
+        true
     }
     pub(super) const fn queue_depth() -> usize {
         25

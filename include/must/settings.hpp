@@ -117,6 +117,9 @@ class Settings {
   Settings &lanes(const std::vector<std::string> &models) { return set("lanes", detail::json_of(models)); }
   /// Starts no lane: tasks are taken and kept, and run when the folder is opened without this.
   Settings &paused(bool paused = true) { return set("paused", paused); }
+  /// Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can open; it can when
+  /// not set.
+  Settings &control_socket(bool listens) { return set("control_socket", listens); }
   /// Places in the shared queue.
   Settings &queue_depth(std::size_t places) { return set("queue_depth", places); }
   /// How long a submission waits for a place in a full queue before it throws `queue_overloaded`.

@@ -130,7 +130,7 @@ fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_js
 }
 
 /// Writes an answer down.
-fn answer(value: &impl Serialize) -> Result<SecretText> {
+pub(crate) fn answer(value: &impl Serialize) -> Result<SecretText> {
     serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
 }
 

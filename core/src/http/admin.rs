@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::secrets::OVERLAP;
 use crate::secrets::{SecretStatus, SecretText};
 use crate::task::{LaneStatus, Timestamp};
+use axum::body::Body;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -85,6 +88,14 @@ fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
 pub(super) fn verify(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     Reply::ok(&call.platform().audit()?.verify()?)
+}
+
+pub(super) fn call(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let (platform, name) = (call.platform(), call.part("call"));
+    let answer = crate::control::call_over_http(platform, name, call.json_text()?, &call.caller()?)?;
+    let body = Body::from(answer.expose().to_owned());
+    Ok(Reply::new(StatusCode::OK, body).with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
 }
 
 /// Every secret, without its value.

@@ -3,7 +3,7 @@
 
 use super::call::{Call, Reply};
 use super::gate::Gate;
-use super::route::{BodyKind, Content, Route, schema};
+use super::route::{BodyKind, Content, Route, one_of, schema};
 use super::routes;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
@@ -85,8 +85,11 @@ fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, 
     let mut parameters: Vec<Value> = route
         .path_parameters()
         .map(|name| {
-            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1},
-                   "description": path_parameter(name)})
+            let schema = match name {
+                "call" => one_of(&crate::control::names_over_http().collect::<Vec<_>>()),
+                _ => json!({"type": "string", "minLength": 1}),
+            };
+            json!({"name": name, "in": "path", "required": true, "schema": schema, "description": path_parameter(name)})
         })
         .collect();
     parameters.extend(route.parameters.iter().map(|parameter| {
@@ -124,6 +127,7 @@ fn operation_id(route: &Route) -> String {
 
 fn path_parameter(name: &str) -> &'static str {
     match name {
+        "call" => "Name of the call; docs/calls.md says what it takes and answers.",
         "file" => "Name of the file.",
         "name" => "Name of the secret.",
         "model" => "Id or alias of the model.",
@@ -155,6 +159,7 @@ fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, gen
                 .collect();
             json!({"application/json": {"schema": {"$ref": "#/components/schemas/GenerateRequest"}, "examples": examples}})
         }
+        BodyKind::Arguments => json!({"application/json": {"schema": {"type": "object"}, "example": example}}),
         BodyKind::Json(schema) => json!({"application/json": {"schema": schema(generator), "example": example}}),
         BodyKind::JsonOrForm(schema, form) => json!({
             "application/json": {"schema": schema(generator), "example": example},
@@ -187,6 +192,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
             }
             Some(json!({"application/json": entry}))
         }
+        Content::Answer => Some(json!({"application/json": {"schema": {}}})),
         Content::AnyJson => Some(json!({"application/json": {"schema": {"type": "object"}}})),
         Content::Bytes(types) => {
             let schema = |kind: &&str| if *kind == "text/plain" { json!({"type": "string"}) } else { json!({}) };

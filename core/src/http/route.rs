@@ -47,6 +47,8 @@ pub(super) enum BodyKind {
     Generation,
     /// JSON of this schema.
     Json(SchemaOf),
+    /// A JSON object with the arguments of one of many calls.
+    Arguments,
     /// JSON or a form with files, of these schemas.
     JsonOrForm(SchemaOf, SchemaOf),
 }
@@ -59,8 +61,10 @@ pub(super) enum Content {
     Json(SchemaOf),
     /// Other bytes, of one of these types.
     Bytes(&'static [&'static str]),
-    /// JSON that is known only at run time.
+    /// A JSON object that is known only at run time.
     AnyJson,
+    /// What one of many calls answers, in JSON.
+    Answer,
 }
 
 /// A call.

@@ -202,6 +202,13 @@ fn administration() -> Vec<Route> {
         get("/admin/audit/verify", Gate::Admin, Handler::Blocking(admin::verify))
             .about("administration", "Whether the audit log is whole")
             .answers::<Verdict>(200, Value::Null),
+        post("/admin/calls/{call}", Gate::Admin, Handler::Slow(admin::call))
+            .about("administration", "Any call of administration by its name, as the program `must` makes it")
+            .takes(BodyKind::Arguments, true, json!({}))
+            .answers_with(200, Content::Answer)
+            .fails(OF_TASK)
+            .fails(OF_SUBMISSION)
+            .fails(&[E::NotFound, E::InvalidState, E::ResultGone, E::ResultNotReady, E::StorageCorrupt]),
         get("/admin/secrets", Gate::Admin, Handler::Blocking(admin::secrets))
             .about("administration", "How every secret stands, without its value")
             .answers::<Secrets>(200, Value::Null),

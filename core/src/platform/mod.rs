@@ -11,6 +11,7 @@ use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Caller, Signing};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
+use crate::control::Listener;
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::HttpSettings;
 use crate::log::{Log, LogRecord};
@@ -21,15 +22,18 @@ use crate::store::{Migration, Store};
 use crate::task::{self, LaneObserver, LaneStatus, Task, Tasks};
 use crate::workers::{self, Workers};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 pub use backup::Backup;
 
 /// How long the last handle waits for running work when it is dropped without [`Platform::close`].
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long closing waits for calls over the control socket.
+const CONTROL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running platform in one data folder.
 #[derive(Clone)]
@@ -75,8 +79,20 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
 
 struct Inner {
     parts: Option<Parts>,
+    control: OnceLock<Listener>,
     process: u32,
     closed: AtomicBool,
+}
+
+/// A handle that does not keep the platform open.
+#[derive(Clone)]
+pub(crate) struct WeakPlatform(Weak<Inner>);
+
+impl WeakPlatform {
+    /// The platform, when it is still open for anybody.
+    pub(crate) fn upgrade(&self) -> Option<Platform> {
+        self.0.upgrade().map(|inner| Platform { inner })
+    }
 }
 
 /// Everything that a platform is put together from.
@@ -91,6 +107,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     http: HttpSettings,
     data_dir: PathBuf,
+    paused: bool,
 }
 
 /// The parts that log.
@@ -248,18 +265,42 @@ impl Platform {
 
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
         let settings = settings.tidied().and_then(Settings::with_fixed_paths).inspect_err(|_| log.end())?;
-        let (http, data_dir) = (settings.http.clone(), settings.data_dir.clone());
+        let (http, data_dir, paused) = (settings.http.clone(), settings.data_dir.clone(), settings.paused);
+        let control = settings.control_socket.then(|| settings.data_dir.clone());
         let started = log.scope(|| Parts::start(settings, host));
         let Started { tasks, workers, access, vault, audit, store, metrics } = started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http, data_dir };
+        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http, data_dir, paused };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| {
             drop(parts.own_keys());
             drop(parts.access.end_of_revoked_peppers(&Caller::new("system", "internal")));
         });
-        let parts = Some(parts);
-        Ok(Self { inner: Arc::new(Inner { parts, process: std::process::id(), closed: AtomicBool::new(false) }) })
+        let inner = Inner {
+            parts: Some(parts),
+            control: OnceLock::new(),
+            process: std::process::id(),
+            closed: AtomicBool::new(false),
+        };
+        let platform = Self { inner: Arc::new(inner) };
+        if let Some(data_dir) = control {
+            platform.logged(|| {
+                platform.listen(&data_dir);
+                Ok(())
+            })?;
+        }
+        Ok(platform)
+    }
+
+    /// Listens at the control socket. A platform without one works, and says so.
+    fn listen(&self, data_dir: &Path) {
+        match Listener::start(data_dir, WeakPlatform(Arc::downgrade(&self.inner))) {
+            Ok(listener) => drop(self.inner.control.set(listener)),
+            Err(error) => tracing::warn!(
+                %error,
+                "the data folder has no control socket, and the program must reaches this platform by its URL alone"
+            ),
+        }
     }
 
     /// Who may do what: the one question, API keys and sessions.
@@ -342,10 +383,16 @@ impl Platform {
             return Err(forked());
         }
         if let Some(parts) = &self.inner.parts {
+            self.inner.stop_listening(deadline);
             self.inner.closed.store(true, Ordering::SeqCst);
             parts.close(deadline);
         }
         Ok(())
+    }
+
+    /// Whether tasks stay where they are.
+    pub(crate) fn is_paused(&self) -> Result<bool> {
+        Ok(self.parts()?.paused)
     }
 
     /// Makes a call on the tasks, and what it logs goes where the platform's logs go.
@@ -413,10 +460,19 @@ impl std::fmt::Debug for Platform {
     }
 }
 
+impl Inner {
+    fn stop_listening(&self, deadline: Duration) {
+        if let Some(listener) = self.control.get() {
+            listener.stop(deadline.min(CONTROL_DEADLINE));
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
         if self.process == std::process::id() {
+            self.stop_listening(DROP_DEADLINE);
             parts.close(DROP_DEADLINE);
         } else {
             // A forked child has none of the threads, and closing the parent's database would break its locks.

@@ -1,67 +1,101 @@
 //! `must accounts`.
 
 use crate::args::AccountCommand;
-use crate::caller;
-use crate::output::Output;
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use must::control::Connection;
 use must::secrets::SecretText;
-use must::workers::{Account, AccountChange, AccountStatus, NewAccount, Workers};
-use must::{Error, ErrorCode, Platform};
-use serde_json::json;
+use must::{Error, ErrorCode};
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::io::Read as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often a deployment is looked after.
+/// How often a deployment is looked after, at most.
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(crate) fn run(platform: &Platform, command: &AccountCommand, output: Output) -> Result<ExitCode, Error> {
-    let workers = platform.workers()?;
-    let shown = |account: Account| show(output, &[account]);
+/// What the calls that take tokens are given.
+#[derive(Serialize)]
+struct WithTokens<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    token_id: &'a str,
+    token_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<&'a str>,
+}
+
+/// Token id, token secret and perhaps an API key.
+struct Tokens(SecretText, SecretText, Option<SecretText>);
+
+impl Tokens {
+    fn arguments(&self) -> WithTokens<'_> {
+        WithTokens {
+            id: None,
+            label: None,
+            workspace: None,
+            address: None,
+            token_id: self.0.expose(),
+            token_secret: self.1.expose(),
+            api_key: self.2.as_ref().map(SecretText::expose),
+        }
+    }
+}
+
+pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Output) -> Result<ExitCode, Error> {
+    let on = |call: &str, id: &str| -> Result<ExitCode, Error> {
+        show(output, &[ask(platform, call, &json!({"id": id}))?])
+    };
     match command {
         AccountCommand::Add { label, workspace, address } => {
-            let (token_id, token_secret, api_key) = read_tokens()?;
-            let mut new = NewAccount::new(label, token_id, token_secret);
-            new.workspace.clone_from(workspace);
-            new.address.clone_from(address);
-            new.api_key = api_key;
-            shown(workers.add(new, &caller())?)
+            let tokens = read_tokens()?;
+            let (workspace, address) = (workspace.as_deref(), address.as_deref());
+            let new = WithTokens { label: Some(label), workspace, address, ..tokens.arguments() };
+            show(output, &[ask(platform, "accounts.add", &new)?])
         }
         AccountCommand::List => {
-            let accounts = workers.list()?;
-            let lines: Vec<String> = accounts.iter().map(line).collect();
-            output.value(&json!({"accounts": accounts}), &lines.join("\n"))?;
+            let accounts = ask(platform, "accounts.list", &json!({}))?;
+            let lines: Vec<String> = list(&accounts).iter().map(line).collect();
+            output.show(&json!({"accounts": accounts}), &lines)?;
             Ok(ExitCode::SUCCESS)
         }
         AccountCommand::Tokens { id } => {
-            let (token_id, token_secret, api_key) = read_tokens()?;
-            let change = AccountChange { token: Some((token_id, token_secret)), api_key, ..AccountChange::default() };
-            shown(workers.update(id, change, &caller())?)
+            let tokens = read_tokens()?;
+            show(output, &[ask(platform, "accounts.update", &WithTokens { id: Some(id), ..tokens.arguments() })?])
         }
-        AccountCommand::Enable { id } => shown(workers.enable(id, &caller())?),
-        AccountCommand::Disable { id } => shown(workers.disable(id, &caller())?),
-        AccountCommand::Health { id } => shown(workers.health(id, &caller())?),
+        AccountCommand::Enable { id } => on("accounts.enable", id),
+        AccountCommand::Disable { id } => on("accounts.disable", id),
+        AccountCommand::Health { id } => on("accounts.health", id),
         AccountCommand::Deploy { id } => {
             let interrupted = interrupts()?;
-            shown(deployed(workers, &workers.deploy(id, &caller())?.id, &interrupted)?)
+            let begun = ask(platform, "accounts.deploy", &json!({"id": id}))?;
+            show(output, &[deployed(platform, &begun, &interrupted)?])
         }
         AccountCommand::DeployAll => {
             let interrupted = interrupts()?;
-            let begun = workers.deploy_all(&caller())?;
-            let wait = |account: &Account| deployed(workers, &account.id, &interrupted);
-            let ended = begun.iter().map(wait).collect::<Result<Vec<_>, _>>()?;
+            let begun = ask(platform, "accounts.deploy_all", &json!({}))?;
+            let wait = |account: &Value| deployed(platform, account, &interrupted);
+            let ended = list(&begun).iter().map(wait).collect::<Result<Vec<_>, _>>()?;
             show(output, &ended)
         }
         AccountCommand::Remove { id } => {
-            workers.remove(id, &caller())?;
-            output.line(&json!({"id": id, "removed": true}), "removed")?;
+            ask(platform, "accounts.remove", &json!({"id": id}))?;
+            output.show(&json!({"id": id, "removed": true}), &["removed"])?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// Becomes true when the program is interrupted: the commands of deployments end with the platform.
+/// Becomes true when the program is interrupted.
 fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
@@ -70,52 +104,58 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     Ok(interrupted)
 }
 
-/// Waits until a deployment and its checks have ended.
-fn deployed(workers: &Workers, id: &str, interrupted: &AtomicBool) -> Result<Account, Error> {
+/// Waits until a deployment and its checks have ended. One of the command's own platform ends with it; in a running one it goes on.
+fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) -> Result<Value, Error> {
     loop {
         if interrupted.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorCode::Cancelled, "the deployment was interrupted"));
+            return Err(Error::new(ErrorCode::Cancelled, "the command was interrupted while it waited for a deployment")
+                .with_action("Look how the accounts stand with must accounts list."));
         }
-        let account = workers.get(id)?;
-        if account.status != AccountStatus::Checking {
+        let account = ask(platform, "accounts.get", &json!({"id": account["id"]}))?;
+        if account["status"] != "checking" {
             return Ok(account);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(platform.pause().max(LOOK));
     }
 }
 
 /// Shows accounts; a failed one is not what was wanted.
-fn show(output: Output, accounts: &[Account]) -> Result<ExitCode, Error> {
+fn show(output: &Output, accounts: &[Value]) -> Result<ExitCode, Error> {
     let mut lines: Vec<String> = Vec::new();
     for account in accounts {
         lines.push(line(account));
-        let failed = account.deployment.as_ref().filter(|deployment| !deployment.ok && !deployment.output.is_empty());
-        let failed = failed.filter(|_| account.status == AccountStatus::Failed);
-        lines.extend(failed.map(|deployment| deployment.output.clone()));
+        let deployment = &account["deployment"];
+        if is_failed(account) && deployment["ok"] == false {
+            lines.extend(text(&deployment["output"]).lines().map(str::to_owned));
+        }
     }
     match accounts {
-        [account] => output.value(account, &lines.join("\n"))?,
-        _ => output.value(&json!({"accounts": accounts}), &lines.join("\n"))?,
+        [account] => output.show(account, &lines)?,
+        _ => output.show(&json!({"accounts": accounts}), &lines)?,
     }
-    let failed = accounts.iter().any(|account| account.status == AccountStatus::Failed);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if accounts.iter().any(is_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn line(account: &Account) -> String {
-    let why = account.error.as_ref().map(|error| format!("  {}", error.detail)).unwrap_or_default();
-    let Account { id, workspace, status, address, label, .. } = account;
-    format!("{id}  {workspace:<24} {:<9} {address}  {label}{why}", status.as_str())
+fn is_failed(account: &Value) -> bool {
+    account["status"] == "failed"
 }
 
-/// Token id, token secret and perhaps an API key from standard input, a line each.
-fn read_tokens() -> Result<(SecretText, SecretText, Option<SecretText>), Error> {
+fn line(account: &Value) -> String {
+    let why = account["error"]["detail"].as_str().map(|detail| format!("  {detail}")).unwrap_or_default();
+    let [id, workspace, status, address, label] =
+        ["id", "workspace", "status", "address", "label"].map(|field| text(&account[field]));
+    format!("{id}  {workspace:<24} {status:<9} {address}  {label}{why}")
+}
+
+/// Tokens from standard input, a line each.
+fn read_tokens() -> Result<Tokens, Error> {
     let mut text = zeroize::Zeroizing::new(String::new());
     std::io::stdin().read_to_string(&mut text).map_err(|error| {
         Error::new(ErrorCode::ValidationError, format!("the tokens cannot be read from standard input: {error}"))
     })?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretText::new);
     match (lines.next(), lines.next(), lines.next(), lines.next()) {
-        (Some(id), Some(secret), api_key, None) => Ok((id, secret, api_key)),
+        (Some(id), Some(secret), api_key, None) => Ok(Tokens(id, secret, api_key)),
         _ => Err(Error::validation(
             "standard input must hold the token id, the token secret and, if there is one, an API key",
         )

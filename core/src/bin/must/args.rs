@@ -2,7 +2,8 @@
 
 use crate::environment;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use must::{Environment, Error, Status, TaskQuery};
+use must::{Environment, Error, Status};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Generate images and videos, and look after the tasks that did.
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// File that checkpoints of the audit log are appended to [default: audit.anchors in the data folder]
     #[arg(long, global = true, env = "MUST_AUDIT_ANCHOR_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_anchor_file: Option<PathBuf>,
+    /// Base URL of a platform to talk to, in place of the data folder; MUST_ADMIN_KEY holds its admin key [default of smoke: http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) url: Option<String>,
     /// Answer in JSON, one value on standard output; errors too, on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -52,11 +56,16 @@ pub(crate) enum Command {
     Secrets(SecretCommand),
     /// Register, check and deploy the accounts of workers
     Accounts(Accounts),
-    /// Drive a running platform through what its users do, and write a report
+    /// Drive a running platform through what its users do, and write a report; MUST_API_KEY and MUST_ADMIN_KEY hold its keys
     Smoke(Smoke),
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Write a copy of the data folder, checked, while the platform goes on
+    Backup {
+        /// An empty or new folder, on the platform's machine
+        folder: PathBuf,
+    },
 }
 
 /// Settings that several commands take.
@@ -86,9 +95,6 @@ pub(crate) struct Accounts {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Smoke {
-    /// Base URL of the platform; MUST_API_KEY and MUST_ADMIN_KEY hold its keys
-    #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
-    pub(crate) url: String,
     /// File that holds the API key, in place of MUST_API_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
@@ -393,14 +399,10 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn query(&self) -> TaskQuery {
-        TaskQuery {
-            page: self.page,
-            per_page: self.per_page,
-            model: self.model.clone(),
-            owner: self.owner.clone(),
-            ..TaskQuery::default()
-        }
+    /// The arguments of a listing.
+    pub(crate) fn query(&self, status: Option<StatusName>) -> Value {
+        let status = status.map(|status| Status::from(status).as_str());
+        json!({"page": self.page, "per_page": self.per_page, "model": self.model, "owner": self.owner, "status": status})
     }
 }
 

@@ -1,68 +1,62 @@
 //! `must audit`.
 
 use crate::args::AuditCommand;
-use crate::caller;
-use crate::output::Output;
-use must::audit::AuditQuery;
-use must::{Error, Platform};
+use crate::backup::absolute;
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use must::Error;
+use must::control::Connection;
+use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
-pub(crate) fn run(platform: &Platform, command: &AuditCommand, output: Output) -> Result<ExitCode, Error> {
-    let audit = platform.audit()?;
+pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output) -> Result<ExitCode, Error> {
     match command {
         AuditCommand::List { limit, before, action, actor } => {
-            let mut query = AuditQuery { limit: *limit, before: *before, ..AuditQuery::default() };
-            query.action.clone_from(action);
-            query.actor.clone_from(actor);
-            let page = audit.list(&query, &caller())?;
-            let lines: Vec<String> = page
-                .logs
-                .iter()
-                .map(|event| {
-                    let time = event.timestamp;
-                    let (outcome, details) = (event.outcome.as_str(), serde_json::json!(event.details));
-                    format!(
-                        "{:>7}  {time}  {:<7}  {}  {}  {}  {details}",
-                        event.seq, outcome, event.actor, event.action, event.target
-                    )
-                })
-                .collect();
-            output.value(&page, &lines.join("\n"))?;
+            let query = json!({"limit": limit, "before": before, "action": action, "actor": actor});
+            let page = ask(platform, "audit.list", &query)?;
+            output.show(&page, &list(&page["logs"]).iter().map(line).collect::<Vec<_>>())?;
         }
         AuditCommand::Verify => {
-            let verdict = audit.verify()?;
-            let text = match &verdict.fault {
-                None => {
-                    format!("whole: {} events from {} on, {} anchors", verdict.size, verdict.min_index, verdict.anchors)
-                }
-                Some(fault) => format!("not whole: event {}: {}", fault.seq, fault.detail),
+            let verdict = ask(platform, "audit.verify", &json!({}))?;
+            let fault = &verdict["fault"];
+            let line = if fault.is_null() {
+                let [size, least, anchors] = ["size", "min_index", "anchors"].map(|field| &verdict[field]);
+                format!("whole: {size} events from {least} on, {anchors} anchors")
+            } else {
+                format!("not whole: event {}: {}", fault["seq"], text(&fault["detail"]))
             };
-            output.value(&verdict, &text)?;
-            if !verdict.ok {
+            output.show(&verdict, &[line])?;
+            if verdict["ok"] != true {
                 return Ok(ExitCode::from(1));
             }
         }
         AuditCommand::Prove { seq } => {
-            let proof = audit.prove_inclusion(*seq)?;
-            output.value(&proof, proof.to_text().trim_end())?;
+            let proof = ask(platform, "audit.prove_inclusion", &json!({"index": seq}))?;
+            output.show(&proof, &text(&proof["text"]).lines().collect::<Vec<_>>())?;
         }
         AuditCommand::Export { folder } => {
-            let exported = audit.export(folder, &caller())?;
-            let text = format!("{} files in {}\nverifier: {}", exported.files, folder.display(), exported.verifier);
-            output.value(&exported, &text)?;
+            let exported = ask(platform, "audit.export", &json!({"folder": absolute(folder)?}))?;
+            let (files, verifier) = (&exported["files"], text(&exported["verifier"]));
+            let lines = [format!("{files} files in {}", folder.display()), format!("verifier: {verifier}")];
+            output.show(&exported, &lines)?;
         }
         AuditCommand::Prune { older_than } => {
-            let pruned = audit.prune(Duration::from_secs(older_than.saturating_mul(DAY)), &caller())?;
-            let text = format!("{} events removed; the log begins with event {}", pruned.removed, pruned.min_index);
-            output.value(&pruned, &text)?;
+            let pruned = ask(platform, "audit.prune", &json!({"age": older_than.saturating_mul(DAY)}))?;
+            let (removed, least) = (&pruned["removed"], &pruned["min_index"]);
+            output.show(&pruned, &[format!("{removed} events removed; the log begins with event {least}")])?;
         }
         AuditCommand::Recover { reason } => {
-            let event = audit.recover(&caller(), reason)?;
-            output.value(&event, &format!("the log goes on as {}", event.target))?;
+            let event = ask(platform, "audit.recover", &json!({"reason": reason}))?;
+            output.show(&event, &[format!("the log goes on as {}", text(&event["target"]))])?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn line(event: &Value) -> String {
+    let time = must::task::Timestamp(event["ts"].as_i64().unwrap_or_default());
+    let [outcome, actor, action, target] = ["outcome", "actor", "action", "target"].map(|field| text(&event[field]));
+    format!("{:>7}  {time}  {outcome:<7}  {actor}  {action}  {target}  {}", event["seq"], event["details"])
 }

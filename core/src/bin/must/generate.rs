@@ -1,33 +1,42 @@
 //! `must generate`: submit, follow, save.
 
 use crate::args::Generate;
-use crate::output::Output;
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressStyle};
-use must::{Error, ErrorCode, Event, GenerateRequest, Platform, Result, Status, Task};
-use serde_json::Value;
+use must::control::Connection;
+use must::{Error, ErrorCode, Result, terminal};
+use serde_json::{Map, Value, json};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-pub(crate) fn run(platform: &Platform, args: &Generate, output: Output) -> Result<ExitCode> {
-    let task = platform.submit(&request(platform, args)?)?;
-    let (handle, id) = (platform.clone(), task.id.clone());
+pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) -> Result<ExitCode> {
+    let task = ask(platform, "tasks.submit", &request(platform, args)?)?;
+    let id = json!({"id": task["id"]});
+    let (handle, of_task) = (Arc::clone(platform), id.clone());
     // Without a handler the program ends at once, and the task goes on at the next `generate`.
-    let _ = ctrlc::set_handler(move || drop(handle.cancel(&id)));
-    let ended = follow(platform, &task.id, args.quiet || output.json)?;
-    if let Some(error) = &ended.error {
-        let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal);
-        return Err(Error::new(code, error.detail.clone()));
+    let _ = ctrlc::set_handler(move || drop(handle.call("tasks.cancel", &of_task)));
+    let ended = follow(platform, &id, args.quiet || output.is_json())?;
+    if let Some(code) = ended["error"]["code"].as_str() {
+        let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Internal);
+        return Err(Error::new(code, text(&ended["error"]["detail"])));
     }
-    let media = platform.result(&task.id)?;
-    std::fs::write(&args.output, &media.bytes).map_err(|error| {
+    let bytes = STANDARD
+        .decode(text(&ask(platform, "tasks.result", &id)?["bytes"]))
+        .map_err(|_| Error::internal("the result is not in base64"))?;
+    std::fs::write(&args.output, &bytes).map_err(|error| {
         Error::new(ErrorCode::DependencyUnavailable, format!("cannot write {}: {error}", args.output.display()))
-            .with_action(format!("The result is kept as task {}; choose a file that can be written.", task.id))
+            .with_action(format!("The result is kept as task {}; choose a file that can be written.", text(&task["id"])))
     })?;
-    let saved = format!("{} ({} bytes, seed {})", args.output.display(), media.bytes.len(), ended.seed);
-    output.line(&serde_json::to_value(&ended).unwrap_or(Value::Null), &saved)?;
+    let saved = format!("{} ({} bytes, seed {})", args.output.display(), bytes.len(), ended["seed"]);
+    output.show(&ended, &[saved])?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(platform: &Platform, args: &Generate) -> Result<GenerateRequest> {
+/// The arguments of `tasks.submit`.
+fn request(platform: &Connection, args: &Generate) -> Result<Value> {
     let ending = args.output.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let (format, default_model) = match ending.as_str() {
         "png" => ("png", "tiny-image"),
@@ -39,40 +48,43 @@ fn request(platform: &Platform, args: &Generate) -> Result<GenerateRequest> {
                 .with_action("End the file's name in png, jpg, mp4 or webm."));
         }
     };
-    let model = args.model.clone().unwrap_or_else(|| default_model.to_owned());
-    let mut request = GenerateRequest::new(model, args.prompt.as_str()).set("output_format", format);
-    request.mode.clone_from(&args.mode);
-    for (name, value) in
-        [("negative_prompt", args.negative.clone().map(Value::from)), ("seed", args.seed.map(Value::from))]
-    {
-        if let Some(value) = value {
-            request = request.set(name, value);
-        }
+    let model = args.model.as_deref().unwrap_or(default_model);
+    let mut parameters = Map::new();
+    let mut set = |name: &str, value: Value| drop(parameters.insert(name.to_owned(), value));
+    set("prompt", args.prompt.as_str().into());
+    set("output_format", format.into());
+    if let Some(negative) = &args.negative {
+        set("negative_prompt", negative.as_str().into());
+    }
+    if let Some(seed) = args.seed {
+        set("seed", seed.into());
     }
     for pair in &args.set {
         let (name, value) = split(pair, "--set")?;
-        request = request.set(name, serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)));
+        set(name, serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)));
     }
+    let mut images = Map::new();
     for pair in &args.images {
         let (name, file) = split(pair, "--image")?;
         let bytes =
             std::fs::read(file).map_err(|error| Error::validation(format!("cannot read the image {file}: {error}")))?;
-        request = request.image(name, bytes);
+        images.insert(name.to_owned(), STANDARD.encode(bytes).into());
     }
     // A mode that fits the images given, so that nobody has to name both.
-    if request.mode.is_none() && !request.images.is_empty() {
-        request.mode = mode_for(platform, &request)?;
-    }
-    Ok(request)
+    let mode = match &args.mode {
+        Some(mode) => Some(mode.clone()),
+        None if images.is_empty() => None,
+        None => mode_for(platform, model, &images)?,
+    };
+    Ok(json!({"model": model, "mode": mode, "parameters": parameters, "images": images}))
 }
 
 /// The one mode of the model that needs exactly the images given.
-fn mode_for(platform: &Platform, request: &GenerateRequest) -> Result<Option<String>> {
-    let models = platform.models()?;
-    let model = models.iter().find(|model| {
-        model["id"] == *request.model
-            || model["aliases"].as_array().is_some_and(|all| all.iter().any(|a| *a == *request.model))
-    });
+fn mode_for(platform: &Connection, id: &str, images: &Map<String, Value>) -> Result<Option<String>> {
+    let answer = ask(platform, "models.list", &json!({}))?;
+    let model = list(&answer["models"])
+        .iter()
+        .find(|model| model["id"] == *id || list(&model["aliases"]).iter().any(|alias| *alias == *id));
     let needs = |parameter: &Value, mode: &Value| {
         parameter.pointer("/required_if/mode").and_then(Value::as_array).is_some_and(|modes| modes.contains(mode))
     };
@@ -81,11 +93,11 @@ fn mode_for(platform: &Platform, request: &GenerateRequest) -> Result<Option<Str
             schema
                 .iter()
                 .filter(|(_, parameter)| parameter["type"] == "image")
-                .all(|(name, parameter)| needs(parameter, mode) == request.images.contains_key(name))
+                .all(|(name, parameter)| needs(parameter, mode) == images.contains_key(name))
         })
     };
     Ok(model.and_then(|model| {
-        model["modes"].as_array()?.iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)
+        list(&model["modes"]).iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)
     }))
 }
 
@@ -93,27 +105,27 @@ fn split<'a>(pair: &'a str, option: &str) -> Result<(&'a str, &'a str)> {
     pair.split_once('=').ok_or_else(|| Error::validation(format!("{option} takes NAME=VALUE, and got {pair:?}")))
 }
 
-fn follow(platform: &Platform, id: &str, quiet: bool) -> Result<Task> {
+/// Shows how the task goes until it has ended, and gives it as it stands then.
+fn follow(platform: &Connection, id: &Value, quiet: bool) -> Result<Value> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(100) };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3}% {msg}") {
         bar.set_style(style);
     }
-    let mut events = platform.events(id)?;
     loop {
-        match events.next(None)? {
-            Event::Changed(task) => {
-                bar.set_position(u64::from(task.progress));
-                bar.set_message(format!("{} {}", task.stage, task.stage_detail));
-                if task.status.is_terminal() {
-                    if task.status == Status::Done {
-                        bar.finish_and_clear()
-                    } else {
-                        bar.abandon()
-                    }
-                    return Ok(task);
-                }
+        let task = ask(platform, "tasks.status", id)?;
+        bar.set_position(task["progress"].as_u64().unwrap_or_default());
+        let stage = format!("{} {}", text(&task["stage"]), text(&task["stage_detail"]));
+        bar.set_message(terminal::line(&stage).into_owned());
+        match text(&task["status"]) {
+            "done" => {
+                bar.finish_and_clear();
+                return Ok(task);
             }
-            Event::Ended | Event::TimedOut => return platform.status(id),
+            "failed" => {
+                bar.abandon();
+                return Ok(task);
+            }
+            _ => std::thread::sleep(platform.pause()),
         }
     }
 }

@@ -1,54 +1,55 @@
 //! `must keys`.
 
 use crate::args::KeyCommand;
-use crate::caller;
-use crate::output::Output;
-use must::access::IssuedKey;
-use must::{Error, Platform};
-use serde_json::json;
-use std::time::Duration;
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use must::Error;
+use must::control::Connection;
+use serde_json::{Value, json};
 
 const HOUR: u64 = 60 * 60;
 
-pub(crate) fn run(platform: &Platform, command: &KeyCommand, output: Output) -> Result<(), Error> {
-    let access = platform.access()?;
+pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) -> Result<(), Error> {
     match command {
         KeyCommand::Issue { name, valid_for } => {
-            let life = Duration::from_secs(valid_for.saturating_mul(24 * HOUR));
-            issued(output, &access.issue_key(name, Some(life), &caller())?)
+            let life = valid_for.saturating_mul(24 * HOUR);
+            issued(output, &ask(platform, "auth.issue_key", &json!({"name": name, "valid_for": life}))?)
         }
         KeyCommand::List => {
-            let keys = access.keys()?;
-            let lines: Vec<String> = keys
+            let keys = ask(platform, "auth.keys", &json!({}))?;
+            let lines: Vec<String> = list(&keys)
                 .iter()
                 .map(|key| {
-                    let status = json!(key.status);
-                    let status = status.as_str().unwrap_or_default().to_owned();
-                    format!("{}  {status:<8} until {}  {}", key.id, key.expires_at, key.name)
+                    let [id, status, until, name] =
+                        ["id", "status", "expires_at", "name"].map(|field| text(&key[field]));
+                    format!("{id}  {status:<8} until {until}  {name}")
                 })
                 .collect();
-            output.value(&json!({"keys": keys}), &lines.join("\n"))
+            output.show(&json!({"keys": keys}), &lines)
         }
         KeyCommand::Rotate { id, overlap } => {
-            let overlap = Duration::from_secs(overlap.saturating_mul(HOUR));
-            issued(output, &access.rotate_key(id, Some(overlap), &caller())?)
+            let overlap = overlap.saturating_mul(HOUR);
+            issued(output, &ask(platform, "auth.rotate_key", &json!({"id": id, "overlap": overlap}))?)
         }
         KeyCommand::Revoke { id } => {
-            let sessions = access.revoke_key(id, &caller())?;
-            output.line(
-                &json!({"id": id, "revoked": true, "sessions_ended": sessions}),
-                &format!("revoked; {sessions} sessions ended"),
-            )
+            let sessions = &ask(platform, "auth.revoke_key", &json!({"id": id}))?["sessions"];
+            let shown = json!({"id": id, "revoked": true, "sessions_ended": sessions});
+            output.show(&shown, &[format!("revoked; {sessions} sessions ended")])
         }
     }
 }
 
 /// Shows a new key, this once.
-fn issued(output: Output, issued: &IssuedKey) -> Result<(), Error> {
-    let (key, facts) = (issued.secret.expose(), &issued.key);
-    let text = format!(
-        "{key}\n\nThis is the only time that it is shown. Its id is {}; it ends at {}.",
-        facts.id, facts.expires_at
-    );
-    output.line(&json!({"api_key": key, "key": facts}), &text)
+fn issued(output: &Output, issued: &Value) -> Result<(), Error> {
+    let (secret, key) = (&issued["secret"], &issued["key"]);
+    let lines = [
+        text(secret),
+        "",
+        &format!(
+            "This is the only time that it is shown. Its id is {}; it ends at {}.",
+            text(&key["id"]),
+            text(&key["expires_at"])
+        ),
+    ];
+    output.show(&json!({"api_key": secret, "key": key}), &lines)
 }

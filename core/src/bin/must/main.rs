@@ -1,12 +1,15 @@
-//! The `must` program: one platform in a data folder, from the command line.
+//! The `must` program: one platform, from the command line. It is the one that has the data folder open, the one at a URL, or one of
+//! the command's own.
 //!
 //! Exit codes: 0 done, 1 the task, an account or a smoke test failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
-//! be used now, 4 there is no such task, secret or event, 130 interrupted.
+//! be used now, 4 there is no such task, secret or event, 130 interrupted, 141 whoever read the output was gone before its end.
 
 mod accounts;
 mod args;
 mod audit;
+mod backup;
 mod config;
+mod connect;
 mod environment;
 mod generate;
 mod keys;
@@ -14,13 +17,14 @@ mod output;
 mod secrets;
 mod serve;
 mod smoke;
+mod tasks;
 
-use args::{Args, Command, TaskCommand};
+use args::{Args, Command};
 use environment::secret;
-use must::audit::Caller;
-use must::{Error, ErrorCode, Platform, Settings, TaskQuery};
-use output::Output;
+use must::{Error, ErrorCode, Settings, terminal};
+use output::{Output, READER_GONE, complain};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A server's requests are allocated on one thread and freed on another, in bursts; see "The program has an allocator of its own" in
@@ -32,9 +36,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let args = environment::try_parse().unwrap_or_else(|error| error.exit());
-    let output = Output { json: args.json };
-    match run(&args, output) {
+    let args = arguments();
+    let output = Output::new(args.json);
+    match run(&args, &output) {
+        Ok(_) if output.reader_is_gone() => ExitCode::from(READER_GONE),
         Ok(code) => code,
         Err(error) => {
             output.error(&error);
@@ -43,35 +48,41 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
-    if let Command::Serve(command) = &args.command {
-        return serve::run(args, command, output).map(|()| ExitCode::SUCCESS);
-    }
-    if let Command::Smoke(command) = &args.command {
-        return smoke::run(command, output);
-    }
-    let mut settings = match &args.command {
-        Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
-        _ => {
-            let mut settings = Settings::new(args.data_dir()?);
-            common(&mut settings, args)?;
-            settings
+/// The arguments. Where they are none that the program takes, what it says of them quotes them, and a terminal only draws it.
+fn arguments() -> Args {
+    environment::try_parse().unwrap_or_else(|error| {
+        let text = error.render().to_string();
+        if text.chars().all(|character| character == '\n' || terminal::is_printable(character)) {
+            error.exit()
         }
-    };
-    settings.paused = !matches!(args.command, Command::Generate(_));
-    let platform = Platform::open(settings)?;
+        complain(&text.lines().flat_map(|line| [terminal::line(line), "\n".into()]).collect::<String>());
+        std::process::exit(error.exit_code())
+    })
+}
+
+fn run(args: &Args, output: &Output) -> Result<ExitCode, Error> {
+    match &args.command {
+        Command::Serve(_) if args.url.is_some() => {
+            return Err(Error::validation("serve serves a platform of its own, and takes no --url")
+                .with_action("Leave out --url, or give a command for the platform there."));
+        }
+        Command::Serve(command) => return serve::run(args, command, output).map(|()| ExitCode::SUCCESS),
+        Command::Smoke(command) => return smoke::run(args.url.as_deref(), command, output),
+        _ => {}
+    }
+    let platform = Arc::new(connect::connect(args)?);
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match &args.command {
-        Command::Serve(_) | Command::Smoke(_) => Err(Error::internal("it is done before a platform is opened")),
+        Command::Serve(_) | Command::Smoke(_) => Err(Error::internal("it is done before a platform is connected to")),
         Command::Generate(request) => generate::run(&platform, request, output),
-        Command::Models => platform.models().and_then(|models| output.models(&models)).map(|()| ExitCode::SUCCESS),
-        Command::Tasks(command) => tasks(&platform, command, output).map(|()| ExitCode::SUCCESS),
-        Command::Gallery(page) => {
-            platform.gallery(&page.query()).and_then(|page| output.page(&page)).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Keys(command) => keys::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
-        Command::Secrets(command) => secrets::run(&platform, command, output).map(|()| ExitCode::SUCCESS),
+        Command::Models => tasks::models(&platform, output).map(done),
+        Command::Tasks(command) => tasks::run(&platform, command, output).map(done),
+        Command::Gallery(page) => tasks::gallery(&platform, page, output).map(done),
+        Command::Keys(command) => keys::run(&platform, command, output).map(done),
+        Command::Secrets(command) => secrets::run(&platform, command, output).map(done),
         Command::Accounts(accounts) => accounts::run(&platform, &accounts.command, output),
         Command::Audit(command) => audit::run(&platform, command, output),
+        Command::Backup { folder } => backup::run(&platform, folder, output).map(done),
     };
     platform.close(CLOSE_DEADLINE)?;
     outcome
@@ -92,33 +103,6 @@ fn common(settings: &mut Settings, args: &Args) -> Result<(), Error> {
         settings.master_key = Some(key);
     }
     Ok(())
-}
-
-/// On whose behalf the program acts.
-fn caller() -> Caller {
-    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
-    Caller::new(user.map_or_else(|| "cli".to_owned(), |user| format!("cli:{user}")), "cli")
-}
-
-fn tasks(platform: &Platform, command: &TaskCommand, output: Output) -> Result<(), Error> {
-    match command {
-        TaskCommand::List { page, status } => {
-            let query = TaskQuery { status: status.map(Into::into), ..page.query() };
-            output.page(&platform.tasks(&query)?)
-        }
-        TaskCommand::Show { id } => output.task(&platform.status(id)?),
-        TaskCommand::Cancel { id } => {
-            let accepted = platform.cancel(id)?;
-            output.line(
-                &serde_json::json!({"id": id, "cancelled": accepted}),
-                if accepted { "cancelled" } else { "had ended already" },
-            )
-        }
-        TaskCommand::Delete { id } => {
-            platform.delete(id)?;
-            output.line(&serde_json::json!({"id": id, "deleted": true}), "deleted")
-        }
-    }
 }
 
 fn exit_code(code: ErrorCode) -> u8 {

@@ -1,84 +1,95 @@
-//! How the program answers: lines for people, or one JSON value.
+//! How the program answers: lines for people, or one JSON value. Whatever they hold, a terminal only draws it.
 
-use must::{Error, ErrorCode, Result, Task, TaskPage};
+use must::{Error, ErrorCode, Result, terminal};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::cell::Cell;
+use std::io::{ErrorKind, Write};
 
-#[derive(Debug, Clone, Copy)]
+/// What the program ends with when whoever read its output is gone: what a shell says of a program that SIGPIPE ended.
+pub(crate) const READER_GONE: u8 = 141;
+
+/// Where answers go.
+#[derive(Debug)]
 pub(crate) struct Output {
-    pub(crate) json: bool,
+    json: bool,
+    reader_gone: Cell<bool>,
 }
 
 impl Output {
-    pub(crate) fn line(self, value: &Value, text: &str) -> Result<()> {
-        write(if self.json { format!("{value}\n") } else { format!("{text}\n") })
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json, reader_gone: Cell::new(false) }
     }
 
-    /// A value as JSON, or these lines.
-    pub(crate) fn value(self, value: &impl serde::Serialize, lines: &str) -> Result<()> {
-        let value = serde_json::to_value(value).map_err(|error| Error::internal(error.to_string()))?;
-        self.line(&value, lines)
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
     }
 
-    pub(crate) fn error(self, error: &Error) {
-        let body = json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()});
-        let text = if self.json {
-            format!("{body}\n")
-        } else {
-            format!("error ({}): {}\n{}\n", error.code(), error.detail(), error.user_action())
-        };
-        // Nowhere is left to report that standard error is closed.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+    /// Whether somebody closed the other end of the pipe, as `head` does. What was asked is done all the same.
+    pub(crate) const fn reader_is_gone(&self) -> bool {
+        self.reader_gone.get()
     }
 
-    pub(crate) fn models(self, models: &[Value]) -> Result<()> {
+    /// The value as JSON, or these lines.
+    pub(crate) fn show(&self, value: &Value, lines: &[impl AsRef<str>]) -> Result<()> {
         if self.json {
-            return write(format!("{}\n", json!({"models": models})));
+            self.write(format!("{}\n", terminal::json(&value.to_string())))
+        } else {
+            self.write(lines.iter().flat_map(|line| [terminal::line(line.as_ref()), "\n".into()]).collect())
         }
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut lines = String::new();
-        for model in models {
-            let modes: Vec<_> = model["modes"].as_array().into_iter().flatten().map(text).collect();
-            let state = if model["available"] == true { "available".to_owned() } else { "not available".to_owned() };
-            lines +=
-                &format!("{:<12} {:<6} {:<50} {state}\n", text(&model["id"]), text(&model["type"]), modes.join(", "));
-            // What was found, or what is wrong and what to do.
-            for more in ["files", "unavailable_reason", "user_action"] {
-                if let Some(more) = model[more].as_str() {
-                    lines += &format!("    {more}\n");
-                }
+    }
+
+    /// The value as JSON, on one line or on many.
+    pub(crate) fn value(&self, value: &Value) -> Result<()> {
+        let pretty = serde_json::to_string_pretty(value).map_err(|error| Error::internal(error.to_string()))?;
+        self.show(value, &terminal::json(&pretty).lines().collect::<Vec<_>>())
+    }
+
+    /// A line about what is going on, for people alone.
+    pub(crate) fn step(&self, line: &str) -> Result<()> {
+        if self.json { Ok(()) } else { self.write(format!("{}\n", terminal::line(line))) }
+    }
+
+    pub(crate) fn error(&self, error: &Error) {
+        let text = if self.json {
+            let body =
+                json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()});
+            format!("{}\n", terminal::json(&body.to_string()))
+        } else {
+            let (detail, action) = (terminal::line(error.detail()), terminal::line(error.user_action()));
+            format!("error ({}): {detail}\n{action}\n", error.code())
+        };
+        complain(&text);
+    }
+
+    fn write(&self, text: String) -> Result<()> {
+        let mut stdout = std::io::stdout();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.reader_gone.set(true);
+                Ok(())
             }
+            Err(error) => {
+                let detail = format!("cannot write to standard output: {error}");
+                Err(Error::new(ErrorCode::DependencyUnavailable, detail)
+                    .with_action("What was asked is done. Look where standard output goes: it may be full."))
+            }
+            Ok(()) => Ok(()),
         }
-        write(lines)
-    }
-
-    pub(crate) fn task(self, task: &Task) -> Result<()> {
-        let value = serde_json::to_value(task).map_err(|error| Error::internal(error.to_string()))?;
-        let pretty = serde_json::to_string_pretty(&value).map_err(|error| Error::internal(error.to_string()))?;
-        self.line(&value, &pretty)
-    }
-
-    pub(crate) fn page(self, page: &TaskPage) -> Result<()> {
-        let value = serde_json::to_value(page).map_err(|error| Error::internal(error.to_string()))?;
-        let mut lines = String::new();
-        for task in &page.items {
-            let prompt: String = task.prompt.chars().take(50).collect();
-            lines += &format!(
-                "{}  {:<10} {:>3}%  {:<11} {}  {prompt}\n",
-                task.id,
-                task.status.as_str(),
-                task.progress,
-                task.model,
-                task.created_at
-            );
-        }
-        lines += &format!("{} of {}, page {}", page.items.len(), page.total, page.page);
-        self.line(&value, &lines)
     }
 }
 
-fn write(text: String) -> Result<()> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| {
-        Error::new(ErrorCode::DependencyUnavailable, format!("cannot write to standard output: {error}"))
-    })
+/// Writes lines on standard error.
+pub(crate) fn complain(lines: &str) {
+    // Nowhere is left to report that standard error is closed.
+    let _ = std::io::stderr().write_all(lines.as_bytes());
+}
+
+/// A text of an answer; empty when there is none.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The things in a list of an answer.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,49 +1,76 @@
 //! `must secrets`.
 
 use crate::args::SecretCommand;
-use crate::caller;
-use crate::output::Output;
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use must::control::Connection;
 use must::secrets::SecretText;
-use must::{Error, ErrorCode, Platform};
+use must::{Error, ErrorCode};
+use serde::Serialize;
 use serde_json::json;
 use std::io::Read as _;
-use std::time::Duration;
 
 /// Secrets whose new value is drawn, not given.
 const DRAWN: [&str; 3] = ["master_key", "pepper", "audit_key"];
 
-pub(crate) fn run(platform: &Platform, command: &SecretCommand, output: Output) -> Result<(), Error> {
-    let vault = platform.secrets()?;
+/// A secret and its value, as calls take them.
+#[derive(Serialize)]
+struct WithValue<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+/// A provider's token.
+#[derive(Serialize)]
+struct Token<'a> {
+    name: &'a str,
+    value: &'a str,
+    scopes: &'a [String],
+    environment: &'a str,
+}
+
+/// What a secret is replaced by, and for how many seconds the old one stays good.
+#[derive(Serialize)]
+struct Replacement<'a> {
+    name: &'a str,
+    value: Option<&'a str>,
+    overlap: u64,
+}
+
+pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Output) -> Result<(), Error> {
     match command {
         SecretCommand::Status => {
-            let all = platform.secret_status()?;
-            let lines: Vec<String> = all
+            let all = ask(platform, "secrets.status", &json!({}))?;
+            let lines: Vec<String> = list(&all)
                 .iter()
                 .map(|status| {
-                    let state = json!(status.state);
-                    let state = state.as_str().unwrap_or_default().to_owned();
-                    format!("{:<24} {:<14} {state:<11} replace by {}", status.id, status.kind, status.rotate_by)
+                    let [id, kind, state, until] =
+                        ["id", "kind", "state", "rotate_by"].map(|field| text(&status[field]));
+                    format!("{id:<24} {kind:<14} {state:<11} replace by {until}")
                 })
                 .collect();
-            output.value(&json!({"secrets": all}), &lines.join("\n"))
+            output.show(&json!({"secrets": all}), &lines)
         }
         SecretCommand::Put { name } => {
-            vault.put(name, &read_value()?, &caller())?;
-            output.line(&json!({"name": name, "kept": true}), "kept")
+            ask(platform, "secrets.put", &WithValue { name, value: read_value()?.expose() })?;
+            output.show(&json!({"name": name, "kept": true}), &["kept"])
         }
         SecretCommand::PutToken { name, scopes, environment } => {
-            vault.put_provider_token(name, &read_value()?, scopes, environment, &caller())?;
-            output.line(&json!({"name": name, "kept": true}), "kept")
+            let value = read_value()?;
+            let token = Token { name, value: value.expose(), scopes, environment };
+            ask(platform, "secrets.put_provider_token", &token)?;
+            output.show(&json!({"name": name, "kept": true}), &["kept"])
         }
         SecretCommand::Rotate { name, overlap } => {
             let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
-            let overlap = Duration::from_secs(overlap.saturating_mul(60 * 60));
-            platform.rotate_secret(name, value.as_ref(), overlap, &caller())?;
-            output.line(&json!({"name": name, "rotated": true}), "replaced")
+            let overlap = overlap.saturating_mul(60 * 60);
+            let replacement = Replacement { name, value: value.as_ref().map(SecretText::expose), overlap };
+            ask(platform, "secrets.rotate", &replacement)?;
+            output.show(&json!({"name": name, "rotated": true}), &["replaced"])
         }
         SecretCommand::Revoke { name, confirm } => {
-            platform.revoke_secret(name, confirm.as_deref(), &caller())?;
-            output.line(&json!({"name": name, "revoked": true}), "revoked")
+            ask(platform, "secrets.revoke", &json!({"name": name, "confirm": confirm}))?;
+            output.show(&json!({"name": name, "revoked": true}), &["revoked"])
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::mpsc;
 
 /// Serves until interrupted, then lets calls that run come to their end.
-pub(crate) fn run(args: &Args, command: &Serve, output: Output) -> Result<(), Error> {
+pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), Error> {
     let (interrupted, wait) = mpsc::channel();
     ctrlc::set_handler(move || {
         let _ = interrupted.send(());
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Args, command: &Serve, output: Output) -> Result<(), Er
     let platform = Platform::open(settings(args, command)?)?;
     let server = platform.serve(&command.addr)?;
     let url = format!("http://{}", server.address());
-    output.line(&json!({"listening": url}), &format!("listening on {url}"))?;
+    output.show(&json!({"listening": url}), &[format!("listening on {url}")])?;
     // The handler lives as long as the program.
     let _ = wait.recv();
     server.stop(CLOSE_DEADLINE);

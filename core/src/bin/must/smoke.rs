@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) fn run(command: &Smoke, output: Output) -> Result<ExitCode, Error> {
-    let mut options = Options::new(&command.url);
+/// Where a platform is when nobody says where.
+const BY_ITSELF: &str = "http://127.0.0.1:8000";
+
+pub(crate) fn run(url: Option<&str>, command: &Smoke, output: &Output) -> Result<ExitCode, Error> {
+    let mut options = Options::new(url.unwrap_or(BY_ITSELF));
     options.api_key = key(command.api_key_file.as_ref(), "MUST_API_KEY")?;
     options.admin_key = key(command.admin_key_file.as_ref(), "MUST_ADMIN_KEY")?;
     options.generation_limit = Duration::from_secs(command.timeout);
@@ -21,8 +24,8 @@ pub(crate) fn run(command: &Smoke, output: Output) -> Result<ExitCode, Error> {
     let mut said = Ok(());
     let report = drive(&options, |step| {
         let line = format!("{:<8} {:>6} ms  {}: {}", step.outcome.as_str(), step.milliseconds, step.name, step.got);
-        if !output.json && said.is_ok() {
-            said = output.line(&serde_json::Value::Null, &line);
+        if said.is_ok() {
+            said = output.step(&line);
         }
     })?;
     said?;
@@ -30,7 +33,7 @@ pub(crate) fn run(command: &Smoke, output: Output) -> Result<ExitCode, Error> {
     write(&command.report, "smoke.md", &report.to_markdown())?;
     let written = write(&command.report, "smoke.json", &json)?;
     let value: serde_json::Value = serde_json::from_str(&json).map_err(|error| Error::internal(error.to_string()))?;
-    output.line(&value, &format!("{}; the report is {}", report.summary(), written.display()))?;
+    output.show(&value, &[format!("{}; the report is {}", report.summary(), written.display())])?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -21,7 +21,7 @@ impl Seen {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 self.files(&path);
-            } else {
+            } else if path.is_file() {
                 self.add(path.display().to_string(), std::fs::read(&path).unwrap());
             }
         }

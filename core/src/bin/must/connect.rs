@@ -1,0 +1,46 @@
+//! Which platform a command talks to: the one at a URL, the one that has the data folder open, or one of the command's own.
+
+use crate::args::{Args, Command};
+use crate::{common, config, secret};
+use must::audit::Caller;
+use must::control::Connection;
+use must::{Error, Settings};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The platform that the arguments name.
+pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
+    if let Some(url) = &args.url {
+        let key = secret("MUST_ADMIN_KEY").ok_or_else(|| {
+            Error::validation("--url needs the admin key of the platform there").with_action("Put it into MUST_ADMIN_KEY.")
+        })?;
+        return Connection::at_url(url, &key);
+    }
+    let mut settings = match &args.command {
+        Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
+        _ => {
+            let mut settings = Settings::new(args.data_dir()?);
+            common(&mut settings, args);
+            settings
+        }
+    };
+    settings.paused = !matches!(args.command, Command::Generate(_));
+    // Others wait for what is soon done, and are let in meanwhile where it takes longer.
+    settings.control_socket &= !matches!(
+        args.command,
+        Command::Keys(_) | Command::Secrets(_) | Command::Tasks(_) | Command::Gallery(_) | Command::Models
+    );
+    Ok(Connection::in_folder(settings, caller()))
+}
+
+/// Makes a call, and gives its answer.
+pub(crate) fn ask(platform: &Connection, name: &str, arguments: &impl Serialize) -> Result<Value, Error> {
+    let answer = platform.call(name, arguments)?;
+    serde_json::from_str(answer.expose()).map_err(|error| Error::internal(format!("the answer is not JSON: {error}")))
+}
+
+/// On whose behalf the program acts.
+fn caller() -> Caller {
+    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    Caller::new(user.map_or_else(|| "cli".to_owned(), |user| format!("cli:{user}")), "cli")
+}

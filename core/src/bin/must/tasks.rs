@@ -1,0 +1,64 @@
+//! `must tasks`, `must gallery`, `must models`.
+
+use crate::args::{Page, TaskCommand};
+use crate::connect::ask;
+use crate::output::{Output, list, text};
+use must::Error;
+use must::control::Connection;
+use serde_json::{Value, json};
+
+/// Most characters of a prompt in a listing.
+const LONGEST_PROMPT: usize = 50;
+
+pub(crate) fn run(platform: &Connection, command: &TaskCommand, output: &Output) -> Result<(), Error> {
+    match command {
+        TaskCommand::List { page, status } => show(output, &ask(platform, "tasks.list", &page.query(*status))?),
+        TaskCommand::Show { id } => output.value(&ask(platform, "tasks.status", &json!({"id": id}))?),
+        TaskCommand::Cancel { id } => {
+            let accepted = ask(platform, "tasks.cancel", &json!({"id": id}))?["cancelled"] == true;
+            let line = if accepted { "cancelled" } else { "had ended already" };
+            output.show(&json!({"id": id, "cancelled": accepted}), &[line])
+        }
+        TaskCommand::Delete { id } => {
+            ask(platform, "tasks.delete", &json!({"id": id}))?;
+            output.show(&json!({"id": id, "deleted": true}), &["deleted"])
+        }
+    }
+}
+
+pub(crate) fn gallery(platform: &Connection, page: &Page, output: &Output) -> Result<(), Error> {
+    show(output, &ask(platform, "tasks.gallery", &page.query(None))?)
+}
+
+fn show(output: &Output, page: &Value) -> Result<(), Error> {
+    let items = list(&page["items"]);
+    let mut lines: Vec<String> = items
+        .iter()
+        .map(|task| {
+            let [id, status, model, created_at] =
+                ["id", "status", "model", "created_at"].map(|field| text(&task[field]));
+            let prompt: String = text(&task["prompt"]).chars().take(LONGEST_PROMPT).collect();
+            let progress = task["progress"].as_u64().unwrap_or_default();
+            format!("{id}  {status:<10} {progress:>3}%  {model:<11} {created_at}  {prompt}")
+        })
+        .collect();
+    lines.push(format!("{} of {}, page {}", items.len(), page["total"], page["page"]));
+    output.show(page, &lines)
+}
+
+pub(crate) fn models(platform: &Connection, output: &Output) -> Result<(), Error> {
+    let answer = ask(platform, "models.list", &json!({}))?;
+    let mut lines = Vec::new();
+    for model in list(&answer["models"]) {
+        let modes = list(&model["modes"]).iter().map(text).collect::<Vec<_>>().join(", ");
+        let state = if model["available"] == true { "available" } else { "not available" };
+        lines.push(format!("{:<12} {:<6} {modes:<50} {state}", text(&model["id"]), text(&model["type"])));
+        // What was found, or what is wrong and what to do.
+        for more in ["files", "unavailable_reason", "user_action"] {
+            if let Some(more) = model[more].as_str() {
+                lines.push(format!("    {more}"));
+            }
+        }
+    }
+    output.show(&answer, &lines)
+}

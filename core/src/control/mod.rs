@@ -1,0 +1,164 @@
+//! A running platform, addressed from outside its process: by the `must` program, or by any program in Rust.
+//!
+//! One table of calls is made in three ways, and in each a call has a name, a JSON object of arguments and a JSON answer, or fails
+//! with one [`Error`]. [`Connection`] is the caller's end of all three:
+//!
+//! - here: nobody has the data folder open, and the connection opens a platform in it for as long as it lasts;
+//! - over the control socket in the data folder, which only its owner can open: `socket.rs`, `listener.rs`; there is none on Windows;
+//! - over HTTP at a URL, with an admin session: `POST /admin/calls/{call}`, `url.rs`.
+//!
+//! What always holds: no call hands out a secret that is stored; what names a folder of the platform's machine is not done over
+//! HTTP; over HTTP the caller in the audit log is the admin session, whatever the other side says. An answer may hold a secret (a
+//! new key, shown once) and is wiped when it is dropped.
+
+mod connection;
+#[cfg(unix)]
+mod listener;
+#[cfg(not(unix))]
+mod no_socket;
+#[cfg(unix)]
+mod socket;
+mod tasks;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::Connection;
+#[cfg(unix)]
+pub(crate) use listener::Listener;
+#[cfg(not(unix))]
+pub(crate) use no_socket::Listener;
+#[cfg(not(unix))]
+use no_socket::ask;
+#[cfg(unix)]
+use socket::ask;
+
+use crate::audit::Caller;
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Platform;
+use crate::secrets::SecretText;
+use serde_json::{Map, Value};
+
+/// Makes a call on the tasks: takes the name, for messages, and the arguments as JSON.
+type OnTasks = fn(&Platform, &str, &str) -> Result<SecretText>;
+
+/// One call.
+struct Entry {
+    name: &'static str,
+    /// What makes it; [`Platform::call`] when none.
+    make: Option<OnTasks>,
+    /// Whether it takes a caller for the audit log.
+    takes_caller: bool,
+    /// Whether it reads or writes a folder of the platform's machine, which whoever is elsewhere cannot mean.
+    names_folder: bool,
+}
+
+const fn reading(name: &'static str) -> Entry {
+    Entry { name, make: None, takes_caller: false, names_folder: false }
+}
+
+const fn audited(name: &'static str) -> Entry {
+    Entry { name, make: None, takes_caller: true, names_folder: false }
+}
+
+const fn into_folder(name: &'static str) -> Entry {
+    Entry { name, make: None, takes_caller: true, names_folder: true }
+}
+
+const fn on_tasks(name: &'static str, make: OnTasks) -> Entry {
+    Entry { name, make: Some(make), takes_caller: false, names_folder: false }
+}
+
+/// Every call that is made from outside.
+const CALLS: &[Entry] = &[
+    on_tasks("models.list", tasks::models),
+    on_tasks("tasks.submit", tasks::submit),
+    on_tasks("tasks.status", tasks::status),
+    on_tasks("tasks.list", tasks::list),
+    on_tasks("tasks.gallery", tasks::gallery),
+    on_tasks("tasks.result", tasks::result),
+    on_tasks("tasks.cancel", tasks::cancel),
+    on_tasks("tasks.delete", tasks::delete),
+    audited("auth.issue_key"),
+    reading("auth.keys"),
+    audited("auth.rotate_key"),
+    audited("auth.revoke_key"),
+    reading("secrets.status"),
+    audited("secrets.put"),
+    audited("secrets.put_provider_token"),
+    audited("secrets.rotate"),
+    audited("secrets.revoke"),
+    audited("accounts.add"),
+    reading("accounts.list"),
+    reading("accounts.get"),
+    audited("accounts.update"),
+    audited("accounts.enable"),
+    audited("accounts.disable"),
+    audited("accounts.health"),
+    audited("accounts.deploy"),
+    audited("accounts.deploy_all"),
+    audited("accounts.remove"),
+    audited("audit.list"),
+    reading("audit.verify"),
+    reading("audit.prove_inclusion"),
+    into_folder("audit.export"),
+    audited("audit.prune"),
+    audited("audit.recover"),
+    into_folder("backup"),
+];
+
+/// The calls that are made over HTTP.
+pub(crate) fn names_over_http() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().filter(|entry| !entry.names_folder).map(|entry| entry.name)
+}
+
+fn entry(name: &str) -> Result<&'static Entry> {
+    CALLS.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        Error::new(ErrorCode::NotFound, "there is no call of this name")
+            .with_action("Use a program of the same version as the platform.")
+    })
+}
+
+/// Makes the call on a platform in this process.
+///
+/// # Errors
+/// Those of the call; `not_found` for a name that is none.
+fn call(platform: &Platform, name: &str, arguments: &str) -> Result<SecretText> {
+    match entry(name)?.make {
+        Some(make) => platform.logged(|| make(platform, name, arguments)),
+        None => platform.call(name, arguments),
+    }
+}
+
+/// Makes the call for an admin session, which is who the audit log names.
+///
+/// # Errors
+/// Those of the call; `not_found` for a name that is none, or of a call that is not made over HTTP; `validation_error` for arguments
+/// that say who the caller is.
+pub(crate) fn call_over_http(platform: &Platform, name: &str, arguments: &str, caller: &Caller) -> Result<SecretText> {
+    let entry = entry(name)?;
+    if entry.names_folder {
+        return Err(folder_elsewhere(ErrorCode::NotFound));
+    }
+    if !entry.takes_caller {
+        return call(platform, name, arguments);
+    }
+    let mut fields: Map<String, Value> = crate::calls::read(name, arguments)?;
+    if fields.contains_key("caller") {
+        return Err(Error::validation("the caller of a call over HTTP is whoever the session belongs to")
+            .with_action("Leave out caller."));
+    }
+    fields.insert("caller".to_owned(), serde_json::to_value(caller).map_err(not_json)?);
+    call(platform, name, SecretText::new(serde_json::to_string(&fields).map_err(not_json)?).expose())
+}
+
+fn folder_elsewhere(code: ErrorCode) -> Error {
+    Error::new(code, "what is written into a folder is written on the platform's machine, and not over HTTP")
+        .with_action("Run the command there, with the data folder of the platform in --data.")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn not_json(error: serde_json::Error) -> Error {
+    Error::internal(error.to_string())
+}

@@ -1,0 +1,26 @@
+//! Where the system has no Unix sockets: nobody listens in a data folder, and a running platform is addressed by its URL.
+
+use crate::error::Result;
+use crate::platform::WeakPlatform;
+use crate::secrets::SecretText;
+use std::path::Path;
+use std::time::Duration;
+
+/// Nothing that listens.
+pub(crate) struct Listener;
+
+impl Listener {
+    /// # Errors
+    /// None.
+    pub(crate) fn start(_data_dir: &Path, _platform: WeakPlatform) -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) fn stop(&self, _deadline: Duration) {}
+}
+
+/// # Errors
+/// None.
+pub(super) fn ask(_data_dir: &Path, _name: &str, _arguments: &str) -> Result<Option<SecretText>> {
+    Ok(None)
+}

@@ -1,0 +1,96 @@
+//! The calls on models and tasks.
+
+use crate::calls::{answer, read};
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Platform;
+use crate::secrets::SecretText;
+use crate::task::{GenerateRequest, TaskQuery};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Id {
+    id: String,
+}
+
+/// The bytes of a result.
+#[derive(Serialize)]
+struct File<'a> {
+    content_type: &'a str,
+    file_name: &'a str,
+    /// In base64.
+    bytes: String,
+}
+
+pub(super) fn models(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    let Nothing {} = read(name, text)?;
+    answer(&json!({"models": platform.models()?}))
+}
+
+/// Whoever submits from outside waits for the result, which would never come from a platform that is paused.
+pub(super) fn submit(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Arguments {
+        model: String,
+        #[serde(default)]
+        mode: Option<String>,
+        #[serde(default)]
+        parameters: Map<String, Value>,
+        /// Files by the name of their parameter, in base64.
+        #[serde(default)]
+        images: BTreeMap<String, String>,
+    }
+    let Arguments { model, mode, parameters, images } = read(name, text)?;
+    if platform.is_paused()? {
+        return Err(Error::new(ErrorCode::InvalidState, "the platform that has the data folder open is paused")
+            .with_action("Wait until it is closed, or open it without the setting paused."));
+    }
+    let mut request = GenerateRequest { model, mode, parameters, images: BTreeMap::new() };
+    for (name, file) in images {
+        let bytes = STANDARD.decode(file).map_err(|_| Error::validation(format!("the image {name} is not base64")))?;
+        request = request.image(name, bytes);
+    }
+    answer(&platform.submit(&request)?)
+}
+
+pub(super) fn status(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    let Id { id } = read(name, text)?;
+    answer(&platform.status(&id)?)
+}
+
+pub(super) fn list(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    answer(&platform.tasks(&read::<TaskQuery>(name, text)?)?)
+}
+
+pub(super) fn gallery(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    answer(&platform.gallery(&read::<TaskQuery>(name, text)?)?)
+}
+
+pub(super) fn result(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    let Id { id } = read(name, text)?;
+    let media = platform.result(&id)?;
+    answer(&File {
+        content_type: media.content_type,
+        file_name: &media.file_name,
+        bytes: STANDARD.encode(&media.bytes),
+    })
+}
+
+pub(super) fn cancel(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    let Id { id } = read(name, text)?;
+    answer(&json!({"cancelled": platform.cancel(&id)?}))
+}
+
+pub(super) fn delete(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    let Id { id } = read(name, text)?;
+    answer(&platform.delete(&id)?)
+}

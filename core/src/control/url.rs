@@ -1,0 +1,156 @@
+//! The way to a platform over HTTP: an admin session, and `POST /admin/calls/{call}`.
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::runtime::OwnRuntime;
+use crate::secrets::SecretText;
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderValue, Method};
+use reqwest::{Client, RequestBuilder, Response};
+use serde::Deserialize;
+use std::time::Duration;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How long the platform may be silent: a health check, or the whole audit log, takes its time.
+const SILENCE: Duration = Duration::from_secs(600);
+
+/// How long the end of a session may take.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// Most bytes of an answer, which may hold a clip.
+const LARGEST_ANSWER: usize = 1 << 30;
+
+/// A session at a URL.
+#[derive(Debug)]
+pub(super) struct UrlSession {
+    runtime: OwnRuntime,
+    client: Client,
+    base: String,
+    /// The session's cookie: name and value.
+    cookie: HeaderValue,
+}
+
+/// A failure as every call of the platform answers it.
+#[derive(Deserialize)]
+struct Failure {
+    code: String,
+    detail: String,
+    user_action: String,
+}
+
+impl UrlSession {
+    pub(super) fn open(url: &str, admin_key: &SecretText) -> Result<Self> {
+        let base = base(url)?;
+        let mut key = HeaderValue::from_str(admin_key.expose()).map_err(|_| {
+            Error::validation("the admin key holds what no header can carry").with_action("Correct MUST_ADMIN_KEY.")
+        })?;
+        key.set_sensitive(true);
+        let runtime = OwnRuntime::start("must-url", 1, 1)?;
+        let client = crate::client::builder()?
+            .connect_timeout(CONNECT_TIME)
+            .read_timeout(SILENCE)
+            .build()
+            .map_err(|error| Error::internal(format!("the client cannot be set up: {error}")))?;
+        let login = client.request(Method::POST, format!("{base}/admin/session")).header("x-admin-key", key);
+        let response = runtime.get()?.block_on(async { success(&base, send(&base, login).await?).await })?;
+        let mut cookie = response
+            .headers()
+            .get(SET_COOKIE)
+            .and_then(|value| value.to_str().ok()?.split(';').next())
+            .and_then(|pair| HeaderValue::from_str(pair.trim()).ok())
+            .ok_or_else(|| not_must(&base, "it gives no session"))?;
+        cookie.set_sensitive(true);
+        Ok(Self { runtime, client, base, cookie })
+    }
+
+    pub(super) fn call(&self, name: &str, arguments: &SecretText) -> Result<SecretText> {
+        // Names are those of the table: letters, dots and underscores.
+        let request = self
+            .client
+            .request(Method::POST, format!("{}/admin/calls/{name}", self.base))
+            .header(COOKIE, self.cookie.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(arguments.expose().to_owned());
+        let answer = self.runtime.get()?.block_on(async {
+            let mut response = success(&self.base, send(&self.base, request).await?).await?;
+            whole(&self.base, &mut response).await
+        })?;
+        let text = std::str::from_utf8(&answer).ok().filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+        text.map(SecretText::new).ok_or_else(|| not_must(&self.base, "what it answers is not JSON"))
+    }
+
+    /// Ends the session. When that fails it ends by itself.
+    pub(super) fn close(&self) -> Result<()> {
+        let request = self
+            .client
+            .request(Method::DELETE, format!("{}/admin/session", self.base))
+            .header(COOKIE, self.cookie.clone())
+            .timeout(CLOSE_TIME);
+        let _ = self.runtime.get()?.block_on(request.send());
+        Ok(())
+    }
+}
+
+fn base(text: &str) -> Result<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let plain = url.filter(|url| {
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none()
+    });
+    let url = plain.ok_or_else(|| {
+        Error::validation("the address of the platform is no plain URL")
+            .with_action("Give one such as https://must.example or http://127.0.0.1:8000.")
+    })?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+async fn send(base: &str, request: RequestBuilder) -> Result<Response> {
+    request.send().await.map_err(|error| unreachable(base, &error))
+}
+
+/// The answer itself when it is a success; else what it says is wrong.
+async fn success(base: &str, mut response: Response) -> Result<Response> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+    let body = whole(base, &mut response).await?;
+    let failure = serde_json::from_slice::<Failure>(&body).ok();
+    Err(match (failure.and_then(|failure| Some((ErrorCode::from_name(&failure.code)?, failure))), location) {
+        (Some((code, failure)), _) => Error::new(code, failure.detail).with_action(failure.user_action),
+        (None, Some(to)) if status.is_redirection() => {
+            not_must(base, &format!("it answers {status} and sends on to {to}, which is not followed"))
+                .with_action("Give the address that the platform itself has.")
+        }
+        (None, _) => not_must(base, &format!("it answers {status}")),
+    })
+}
+
+async fn whole(base: &str, response: &mut Response) -> Result<Zeroizing<Vec<u8>>> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(base, &error))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(not_must(base, &format!("its answer is larger than {LARGEST_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreachable(base: &str, error: &reqwest::Error) -> Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let why = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
+    Error::new(ErrorCode::RemoteFailed, format!("the platform at {base} cannot be reached: {why}"))
+        .with_action("Start the platform, or correct its address.")
+}
+
+fn not_must(base: &str, why: &str) -> Error {
+    Error::new(ErrorCode::RemoteFailed, format!("{base} does not answer as a platform does: {why}"))
+        .with_action("Check the address: it is where /health of the platform is, without /health.")
+}
