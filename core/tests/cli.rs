@@ -18,13 +18,23 @@ struct Run {
     stderr: String,
 }
 
+fn program(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_must"));
+    command.arg("--data").arg(data).args(arguments);
+    command
+}
+
 fn must(data: &Path, arguments: &[&str]) -> Run {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_must")).arg("--data").arg(data).args(arguments).output().unwrap();
-    Run {
-        code: status.code().unwrap_or(-1),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
+    Run::of(program(data, arguments).output().unwrap())
+}
+
+impl Run {
+    fn of(Output { status, stdout, stderr }: Output) -> Self {
+        Self {
+            code: status.code().unwrap_or(-1),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
     }
 }
 
@@ -140,9 +150,11 @@ fn a_folder_that_cannot_be_written_is_said_to_be_so() {
 }
 
 #[test]
-fn a_second_program_in_the_folder_is_told_so() {
+fn a_host_that_does_not_listen_keeps_the_folder_to_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let held = must::Platform::open(must::Settings::new(folder.path())).unwrap();
+    let mut settings = must::Settings::new(folder.path());
+    settings.control_socket = false;
+    let held = must::Platform::open(settings).unwrap();
     let run = must(folder.path(), &["--json", "models"]);
     assert_eq!((run.code, json(&run.stderr)["code"].as_str()), (3, Some("data_dir_locked")));
     drop(held);

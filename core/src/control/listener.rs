@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::{Condvar, Mutex};
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind, Write as _};
+use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -194,5 +195,7 @@ fn serve(mut stream: UnixStream, make: impl FnOnce(&str, &str) -> Result<SecretT
             format!("error\n{}\n", serde_json::to_string(&failure).map_err(io::Error::other)?)
         }
     };
-    stream.write_all(Zeroizing::new(answer).as_bytes())
+    stream.write_all(Zeroizing::new(answer).as_bytes())?;
+    // Closing it would not end it while a child that was forked meanwhile has it too.
+    stream.shutdown(Shutdown::Both)
 }

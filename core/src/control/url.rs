@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode, Result};
 use crate::runtime::OwnRuntime;
 use crate::secrets::SecretText;
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Method};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
@@ -116,11 +116,18 @@ async fn success(base: &str, mut response: Response) -> Result<Response> {
     if status.is_success() {
         return Ok(response);
     }
+    let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+    let after = response.headers().get(RETRY_AFTER).and_then(|after| seconds(after.to_str().ok()?));
     let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
     let body = whole(base, &mut response).await?;
     let failure = serde_json::from_slice::<Failure>(&body).ok();
     Err(match (failure.and_then(|failure| Some((ErrorCode::from_name(&failure.code)?, failure))), location) {
-        (Some((code, failure)), _) => Error::new(code, failure.detail).with_action(failure.user_action),
+        (Some((code, failure)), _) => match after {
+            Some(after) => Error::new(code, failure.detail)
+                .with_retry_after(after)
+                .with_action(format!("Wait for {} s, then try again.", after.as_secs())),
+            None => Error::new(code, failure.detail).with_action(failure.user_action),
+        },
         (None, Some(to)) if status.is_redirection() => {
             not_must(base, &format!("it answers {status} and sends on to {to}, which is not followed"))
                 .with_action("Give the address that the platform itself has.")
