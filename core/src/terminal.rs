@@ -66,8 +66,9 @@ mod tests {
 
     /// C0, DEL, C1, marks and overrides of direction, separators of lines and paragraphs, annotations.
     const UNSAFE: &[char] = &[
-        '\0', '\u{7}', '\u{8}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{9d}', '\u{61c}', '\u{200e}',
-        '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{fff9}', '\u{fffb}',
+        '\0', '\u{7}', '\u{8}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{9d}', '\u{61c}',
+        '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{fff9}',
+        '\u{fffb}',
     ];
 
     #[test]
@@ -79,7 +80,8 @@ mod tests {
             assert!(safe.starts_with("a\\") && safe.ends_with('b'), "{safe:?}");
         }
         // Scripts of both directions, accents, a family of emoji with its joiners.
-        for text in ["", "a red circle", "красный круг", "דג \u{200d} ماهی\u{200c}ها", "e\u{301}", "👩\u{200d}👧"] {
+        for text in ["", "a red circle", "красный круг", "דג \u{200d} ماهی\u{200c}ها", "e\u{301}", "👩\u{200d}👧"]
+        {
             assert!(matches!(line(text), Cow::Borrowed(same) if same == text));
             assert!(matches!(json(text), Cow::Borrowed(same) if same == text));
         }

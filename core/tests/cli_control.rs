@@ -59,8 +59,7 @@ fn json(text: &str) -> Value {
 fn run(place: &[&str], folder: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     let mut command = program();
     command.current_dir(folder).args(place).arg("--json").args(arguments);
-    let mut process =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     let said = if output.status.success() { output.stdout } else { [output.stdout, output.stderr].concat() };
@@ -101,7 +100,8 @@ impl At<'_> {
 
 /// Each command is written once, so it has to do the same wherever the platform is.
 fn keys_and_secrets(at: At) {
-    let (ok, ok_with, fails) = (|it: &[&str]| at.ok(it), |it: &[&str], input: &str| at.ok_with(it, input), |it: &[&str]| at.fails(it));
+    let (ok, ok_with, fails) =
+        (|it: &[&str]| at.ok(it), |it: &[&str], input: &str| at.ok_with(it, input), |it: &[&str]| at.fails(it));
     let issued = ok(&["keys", "issue", "studio"]);
     assert!(issued["api_key"].as_str().unwrap().starts_with("must_api_"));
     let rotated = ok(&["keys", "rotate", issued["key"]["id"].as_str().unwrap(), "--overlap", "1"]);
@@ -127,7 +127,10 @@ fn keys_and_secrets(at: At) {
 
 fn accounts(at: At) {
     let (ok, ok_with) = (|it: &[&str]| at.ok(it), |it: &[&str], input: &str| at.ok_with(it, input));
-    let account = ok_with(&["accounts", "add", "Team A", "--workspace", "team-a", "--address", "http://127.0.0.1:9"], "ak-1\nas-1\n");
+    let account = ok_with(
+        &["accounts", "add", "Team A", "--workspace", "team-a", "--address", "http://127.0.0.1:9"],
+        "ak-1\nas-1\n",
+    );
     assert_eq!(account["status"], "pending");
     assert_eq!(ok_with(&["accounts", "tokens", "team-a"], "ak-2\nas-2\n")["workspace"], "team-a");
     // Nobody is there.

@@ -16,7 +16,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Clears the screen, sets the title, rings, goes up a line, hides what follows, turns the direction around, and writes a line of its own.
-const EVIL: &str = "red\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}1A\u{9d}8;;x\u{9c}\u{8}\u{7f}\u{202e}\u{2066}\u{2028}\nforged\r\tend";
+const EVIL: &str =
+    "red\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}1A\u{9d}8;;x\u{9c}\u{8}\u{7f}\u{202e}\u{2066}\u{2028}\nforged\r\tend";
 
 /// The same in a name, which may hold no control character.
 const EVIL_NAME: &str = "ada\u{202e}gpj\u{2066}\u{2028}forged";
@@ -34,8 +35,7 @@ fn said(output: &Output) -> String {
 /// Runs a command; nothing of what it says is more than text and ends of lines.
 fn safely(data: &Path, arguments: &[&str], input: &str) -> String {
     let mut command = program(data, arguments);
-    let mut process =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let text = said(&process.wait_with_output().unwrap());
     let escaped = text.chars().find(|character| *character != '\n' && !is_printable(*character));

@@ -150,9 +150,9 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         let serving = thread::spawn("must-call", move || {
             // Kept until the call no longer counts: the last handle waits for the calls when it is dropped.
             let platform = platform.upgrade();
-            let outcome = platform.as_ref().map_or(Ok(()), |platform| {
-                serve(stream, |name, arguments| super::call(platform, name, arguments))
-            });
+            let outcome = platform
+                .as_ref()
+                .map_or(Ok(()), |platform| serve(stream, |name, arguments| super::call(platform, name, arguments)));
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a caller at the control socket is gone");
             }

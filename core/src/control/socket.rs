@@ -102,7 +102,7 @@ pub(super) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option
         return Err(too_large());
     }
     let mut answer = Zeroizing::new(Vec::new());
-    let exchange = || -> io::Result<()> {
+    let mut exchange = || -> io::Result<()> {
         stream.write_all(request.as_bytes())?;
         stream.shutdown(Shutdown::Write)?;
         stream.read_to_end_of(LARGEST_ANSWER, &mut answer)
@@ -132,7 +132,9 @@ fn connect(data_dir: &Path) -> Result<Option<UnixStream>> {
     let owner = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.uid());
     let database = crate::store::database_path(data_dir);
     match (owner(&folder), owner(&database)) {
-        (Ok(of_socket), Ok(of_data)) if of_socket != of_data => Err(refused("it does not belong to the owner of the data")),
+        (Ok(of_socket), Ok(of_data)) if of_socket != of_data => {
+            Err(refused("it does not belong to the owner of the data"))
+        }
         _ => Ok(Some(stream)),
     }
 }
@@ -148,8 +150,10 @@ fn greeted(stream: &mut UnixStream) -> Result<bool> {
     let heard = stream.set_read_timeout(Some(GREETING_TIME)).and_then(|()| stream.read_exact(&mut greeting));
     match heard {
         Ok(()) if greeting == GREETING.as_bytes() => Ok(stream.set_read_timeout(None).is_ok()),
-        Ok(()) => Err(Error::new(ErrorCode::DependencyUnavailable, "what listens in the data folder is another version")
-            .with_action("Use a program of the same version as the platform.")),
+        Ok(()) => {
+            Err(Error::new(ErrorCode::DependencyUnavailable, "what listens in the data folder is another version")
+                .with_action("Use a program of the same version as the platform."))
+        }
         Err(_) => Ok(false),
     }
 }

@@ -42,7 +42,8 @@ fn every_entry_is_a_call_and_says_rightly_whether_it_takes_a_caller() {
         assert_eq!(!refused, entry.takes_caller, "{}", entry.name);
     }
     // What hands out a stored secret, judges others' requests or writes events of anybody's is not done from outside.
-    for name in ["secrets.get", "auth.authorize", "auth.open_session", "admin.open_session", "audit.append", "nothing"] {
+    for name in ["secrets.get", "auth.authorize", "auth.open_session", "admin.open_session", "audit.append", "nothing"]
+    {
         assert!(Platform::calls().any(|known| known == name) || name == "nothing");
         assert_eq!(call(&platform, name, "{}").unwrap_err().code(), ErrorCode::NotFound);
     }
@@ -95,7 +96,9 @@ fn a_platform_at_a_url_is_administered_like_one_here() {
     assert_eq!(ended.code(), ErrorCode::AdminSessionExpired);
     let refused = |url: &str, given: &str| Connection::at_url(url, &key(given)).unwrap_err();
     assert_eq!(refused(&url, "seventeen letters").code(), ErrorCode::AdminKeyInvalid);
-    for (url, given) in [("ftp://x", "k"), ("nonsense", "k"), ("http://user@x", "k"), ("http://x/?a=b", "k"), (&url, "a\nb")] {
+    for (url, given) in
+        [("ftp://x", "k"), ("nonsense", "k"), ("http://user@x", "k"), ("http://x/?a=b", "k"), (&url, "a\nb")]
+    {
         assert_eq!(refused(url, given).code(), ErrorCode::ValidationError, "{url}");
     }
     server.stop(Duration::from_secs(5));

@@ -78,7 +78,9 @@ impl UrlSession {
             let mut response = success(&self.base, send(&self.base, request).await?).await?;
             whole(&self.base, &mut response).await
         })?;
-        let text = std::str::from_utf8(&answer).ok().filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+        let text = std::str::from_utf8(&answer)
+            .ok()
+            .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
         text.map(SecretText::new).ok_or_else(|| not_must(&self.base, "what it answers is not JSON"))
     }
 

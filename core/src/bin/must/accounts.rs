@@ -2,7 +2,7 @@
 
 use crate::args::AccountCommand;
 use crate::connect::ask;
-use crate::output::{Output, list, text};
+use crate::output::{Output, field, list, text};
 use must::control::Connection;
 use must::secrets::SecretText;
 use must::{Error, ErrorCode};
@@ -52,9 +52,8 @@ impl Tokens {
 }
 
 pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Output) -> Result<ExitCode, Error> {
-    let on = |call: &str, id: &str| -> Result<ExitCode, Error> {
-        show(output, &[ask(platform, call, &json!({"id": id}))?])
-    };
+    let on =
+        |call: &str, id: &str| -> Result<ExitCode, Error> { show(output, &[ask(platform, call, &json!({"id": id}))?]) };
     match command {
         AccountCommand::Add { label, workspace, address } => {
             let tokens = read_tokens()?;
@@ -108,11 +107,14 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
 fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) -> Result<Value, Error> {
     loop {
         if interrupted.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorCode::Cancelled, "the command was interrupted while it waited for a deployment")
-                .with_action("Look how the accounts stand with must accounts list."));
+            return Err(Error::new(
+                ErrorCode::Cancelled,
+                "the command was interrupted while it waited for a deployment",
+            )
+            .with_action("Look how the accounts stand with must accounts list."));
         }
-        let account = ask(platform, "accounts.get", &json!({"id": account["id"]}))?;
-        if account["status"] != "checking" {
+        let account = ask(platform, "accounts.get", &json!({"id": field(account, "id")}))?;
+        if text(&account, "status") != "checking" {
             return Ok(account);
         }
         std::thread::sleep(platform.pause().max(LOOK));
@@ -124,9 +126,9 @@ fn show(output: &Output, accounts: &[Value]) -> Result<ExitCode, Error> {
     let mut lines: Vec<String> = Vec::new();
     for account in accounts {
         lines.push(line(account));
-        let deployment = &account["deployment"];
-        if is_failed(account) && deployment["ok"] == false {
-            lines.extend(text(&deployment["output"]).lines().map(str::to_owned));
+        let deployment = field(account, "deployment");
+        if is_failed(account) && *field(deployment, "ok") == false {
+            lines.extend(text(deployment, "output").lines().map(str::to_owned));
         }
     }
     match accounts {
@@ -137,13 +139,13 @@ fn show(output: &Output, accounts: &[Value]) -> Result<ExitCode, Error> {
 }
 
 fn is_failed(account: &Value) -> bool {
-    account["status"] == "failed"
+    text(account, "status") == "failed"
 }
 
 fn line(account: &Value) -> String {
-    let why = account["error"]["detail"].as_str().map(|detail| format!("  {detail}")).unwrap_or_default();
+    let why = field(field(account, "error"), "detail").as_str().map(|detail| format!("  {detail}")).unwrap_or_default();
     let [id, workspace, status, address, label] =
-        ["id", "workspace", "status", "address", "label"].map(|field| text(&account[field]));
+        ["id", "workspace", "status", "address", "label"].map(|name| text(account, name));
     format!("{id}  {workspace:<24} {status:<9} {address}  {label}{why}")
 }
 

@@ -3,7 +3,7 @@
 use crate::args::AuditCommand;
 use crate::backup::absolute;
 use crate::connect::ask;
-use crate::output::{Output, list, text};
+use crate::output::{Output, field, list, text};
 use must::Error;
 use must::control::Connection;
 use serde_json::{Value, json};
@@ -16,47 +16,48 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
         AuditCommand::List { limit, before, action, actor } => {
             let query = json!({"limit": limit, "before": before, "action": action, "actor": actor});
             let page = ask(platform, "audit.list", &query)?;
-            output.show(&page, &list(&page["logs"]).iter().map(line).collect::<Vec<_>>())?;
+            output.show(&page, &list(field(&page, "logs")).iter().map(line).collect::<Vec<_>>())?;
         }
         AuditCommand::Verify => {
             let verdict = ask(platform, "audit.verify", &json!({}))?;
-            let fault = &verdict["fault"];
+            let fault = field(&verdict, "fault");
             let line = if fault.is_null() {
-                let [size, least, anchors] = ["size", "min_index", "anchors"].map(|field| &verdict[field]);
+                let [size, least, anchors] = ["size", "min_index", "anchors"].map(|name| field(&verdict, name));
                 format!("whole: {size} events from {least} on, {anchors} anchors")
             } else {
-                format!("not whole: event {}: {}", fault["seq"], text(&fault["detail"]))
+                format!("not whole: event {}: {}", field(fault, "seq"), text(fault, "detail"))
             };
             output.show(&verdict, &[line])?;
-            if verdict["ok"] != true {
+            if *field(&verdict, "ok") != true {
                 return Ok(ExitCode::from(1));
             }
         }
         AuditCommand::Prove { seq } => {
             let proof = ask(platform, "audit.prove_inclusion", &json!({"index": seq}))?;
-            output.show(&proof, &text(&proof["text"]).lines().collect::<Vec<_>>())?;
+            output.show(&proof, &text(&proof, "text").lines().collect::<Vec<_>>())?;
         }
         AuditCommand::Export { folder } => {
             let exported = ask(platform, "audit.export", &json!({"folder": absolute(folder)?}))?;
-            let (files, verifier) = (&exported["files"], text(&exported["verifier"]));
+            let (files, verifier) = (field(&exported, "files"), text(&exported, "verifier"));
             let lines = [format!("{files} files in {}", folder.display()), format!("verifier: {verifier}")];
             output.show(&exported, &lines)?;
         }
         AuditCommand::Prune { older_than } => {
             let pruned = ask(platform, "audit.prune", &json!({"age": older_than.saturating_mul(DAY)}))?;
-            let (removed, least) = (&pruned["removed"], &pruned["min_index"]);
+            let (removed, least) = (field(&pruned, "removed"), field(&pruned, "min_index"));
             output.show(&pruned, &[format!("{removed} events removed; the log begins with event {least}")])?;
         }
         AuditCommand::Recover { reason } => {
             let event = ask(platform, "audit.recover", &json!({"reason": reason}))?;
-            output.show(&event, &[format!("the log goes on as {}", text(&event["target"]))])?;
+            output.show(&event, &[format!("the log goes on as {}", text(&event, "target"))])?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn line(event: &Value) -> String {
-    let time = must::task::Timestamp(event["ts"].as_i64().unwrap_or_default());
-    let [outcome, actor, action, target] = ["outcome", "actor", "action", "target"].map(|field| text(&event[field]));
-    format!("{:>7}  {time}  {outcome:<7}  {actor}  {action}  {target}  {}", event["seq"], event["details"])
+    let time = must::task::Timestamp(field(event, "ts").as_i64().unwrap_or_default());
+    let [outcome, actor, action, target] = ["outcome", "actor", "action", "target"].map(|name| text(event, name));
+    let (seq, details) = (field(event, "seq").as_u64().unwrap_or_default(), field(event, "details"));
+    format!("{seq:>7}  {time}  {outcome:<7}  {actor}  {action}  {target}  {details}")
 }

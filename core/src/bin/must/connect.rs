@@ -12,7 +12,8 @@ use serde_json::Value;
 pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     if let Some(url) = &args.url {
         let key = secret("MUST_ADMIN_KEY").ok_or_else(|| {
-            Error::validation("--url needs the admin key of the platform there").with_action("Put it into MUST_ADMIN_KEY.")
+            Error::validation("--url needs the admin key of the platform there")
+                .with_action("Put it into MUST_ADMIN_KEY.")
         })?;
         return Connection::at_url(url, &key);
     }

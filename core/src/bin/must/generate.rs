@@ -2,7 +2,7 @@
 
 use crate::args::Generate;
 use crate::connect::ask;
-use crate::output::{Output, list, text};
+use crate::output::{Output, field, list, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,23 +14,26 @@ use std::sync::Arc;
 
 pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) -> Result<ExitCode> {
     let task = ask(platform, "tasks.submit", &request(platform, args)?)?;
-    let id = json!({"id": task["id"]});
+    let id = json!({"id": field(&task, "id")});
     let (handle, of_task) = (Arc::clone(platform), id.clone());
     // Without a handler the program ends at once, and the task goes on at the next `generate`.
     let _ = ctrlc::set_handler(move || drop(handle.call("tasks.cancel", &of_task)));
     let ended = follow(platform, &id, args.quiet || output.is_json())?;
-    if let Some(code) = ended["error"]["code"].as_str() {
+    if let Some(code) = field(field(&ended, "error"), "code").as_str() {
         let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Internal);
-        return Err(Error::new(code, text(&ended["error"]["detail"])));
+        return Err(Error::new(code, text(field(&ended, "error"), "detail")));
     }
     let bytes = STANDARD
-        .decode(text(&ask(platform, "tasks.result", &id)?["bytes"]))
+        .decode(text(&ask(platform, "tasks.result", &id)?, "bytes"))
         .map_err(|_| Error::internal("the result is not in base64"))?;
     std::fs::write(&args.output, &bytes).map_err(|error| {
         Error::new(ErrorCode::DependencyUnavailable, format!("cannot write {}: {error}", args.output.display()))
-            .with_action(format!("The result is kept as task {}; choose a file that can be written.", text(&task["id"])))
+            .with_action(format!(
+                "The result is kept as task {}; choose a file that can be written.",
+                text(&task, "id")
+            ))
     })?;
-    let saved = format!("{} ({} bytes, seed {})", args.output.display(), bytes.len(), ended["seed"]);
+    let saved = format!("{} ({} bytes, seed {})", args.output.display(), bytes.len(), field(&ended, "seed"));
     output.show(&ended, &[saved])?;
     Ok(ExitCode::SUCCESS)
 }
@@ -82,22 +85,22 @@ fn request(platform: &Connection, args: &Generate) -> Result<Value> {
 /// The one mode of the model that needs exactly the images given.
 fn mode_for(platform: &Connection, id: &str, images: &Map<String, Value>) -> Result<Option<String>> {
     let answer = ask(platform, "models.list", &json!({}))?;
-    let model = list(&answer["models"])
+    let model = list(field(&answer, "models"))
         .iter()
-        .find(|model| model["id"] == *id || list(&model["aliases"]).iter().any(|alias| *alias == *id));
+        .find(|model| text(model, "id") == id || list(field(model, "aliases")).iter().any(|alias| *alias == *id));
     let needs = |parameter: &Value, mode: &Value| {
         parameter.pointer("/required_if/mode").and_then(Value::as_array).is_some_and(|modes| modes.contains(mode))
     };
     let fits = |model: &Value, mode: &Value| {
-        model["parameters_schema"].as_object().is_some_and(|schema| {
+        field(model, "parameters_schema").as_object().is_some_and(|schema| {
             schema
                 .iter()
-                .filter(|(_, parameter)| parameter["type"] == "image")
+                .filter(|(_, parameter)| text(parameter, "type") == "image")
                 .all(|(name, parameter)| needs(parameter, mode) == images.contains_key(name))
         })
     };
     Ok(model.and_then(|model| {
-        list(&model["modes"]).iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)
+        list(field(model, "modes")).iter().find(|mode| fits(model, mode))?.as_str().map(str::to_owned)
     }))
 }
 
@@ -113,10 +116,10 @@ fn follow(platform: &Connection, id: &Value, quiet: bool) -> Result<Value> {
     }
     loop {
         let task = ask(platform, "tasks.status", id)?;
-        bar.set_position(task["progress"].as_u64().unwrap_or_default());
-        let stage = format!("{} {}", text(&task["stage"]), text(&task["stage_detail"]));
+        bar.set_position(field(&task, "progress").as_u64().unwrap_or_default());
+        let stage = format!("{} {}", text(&task, "stage"), text(&task, "stage_detail"));
         bar.set_message(terminal::line(&stage).into_owned());
-        match text(&task["status"]) {
+        match text(&task, "status") {
             "done" => {
                 bar.finish_and_clear();
                 return Ok(task);

@@ -2,7 +2,7 @@
 
 use crate::args::KeyCommand;
 use crate::connect::ask;
-use crate::output::{Output, list, text};
+use crate::output::{Output, field, list, text};
 use must::Error;
 use must::control::Connection;
 use serde_json::{Value, json};
@@ -20,8 +20,7 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
             let lines: Vec<String> = list(&keys)
                 .iter()
                 .map(|key| {
-                    let [id, status, until, name] =
-                        ["id", "status", "expires_at", "name"].map(|field| text(&key[field]));
+                    let [id, status, until, name] = ["id", "status", "expires_at", "name"].map(|name| text(key, name));
                     format!("{id}  {status:<8} until {until}  {name}")
                 })
                 .collect();
@@ -32,7 +31,8 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
             issued(output, &ask(platform, "auth.rotate_key", &json!({"id": id, "overlap": overlap}))?)
         }
         KeyCommand::Revoke { id } => {
-            let sessions = &ask(platform, "auth.revoke_key", &json!({"id": id}))?["sessions"];
+            let answer = ask(platform, "auth.revoke_key", &json!({"id": id}))?;
+            let sessions = field(&answer, "sessions");
             let shown = json!({"id": id, "revoked": true, "sessions_ended": sessions});
             output.show(&shown, &[format!("revoked; {sessions} sessions ended")])
         }
@@ -41,14 +41,14 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
 
 /// Shows a new key, this once.
 fn issued(output: &Output, issued: &Value) -> Result<(), Error> {
-    let (secret, key) = (&issued["secret"], &issued["key"]);
+    let (secret, key) = (text(issued, "secret"), field(issued, "key"));
     let lines = [
-        text(secret),
+        secret,
         "",
         &format!(
             "This is the only time that it is shown. Its id is {}; it ends at {}.",
-            text(&key["id"]),
-            text(&key["expires_at"])
+            text(key, "id"),
+            text(key, "expires_at")
         ),
     ];
     output.show(&json!({"api_key": secret, "key": key}), &lines)

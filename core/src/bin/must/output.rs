@@ -84,9 +84,14 @@ pub(crate) fn complain(lines: &str) {
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
-/// A text of an answer; empty when there is none.
-pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// A field of an answer; null when there is none.
+pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+/// A field that is a text; empty when there is none.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    field(value, name).as_str().unwrap_or_default()
 }
 
 /// The things in a list of an answer.

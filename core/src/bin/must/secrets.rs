@@ -44,8 +44,7 @@ pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Outpu
             let lines: Vec<String> = list(&all)
                 .iter()
                 .map(|status| {
-                    let [id, kind, state, until] =
-                        ["id", "kind", "state", "rotate_by"].map(|field| text(&status[field]));
+                    let [id, kind, state, until] = ["id", "kind", "state", "rotate_by"].map(|name| text(status, name));
                     format!("{id:<24} {kind:<14} {state:<11} replace by {until}")
                 })
                 .collect();

@@ -2,7 +2,7 @@
 
 use crate::args::{Page, TaskCommand};
 use crate::connect::ask;
-use crate::output::{Output, list, text};
+use crate::output::{Output, field, list, text};
 use must::Error;
 use must::control::Connection;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub(crate) fn run(platform: &Connection, command: &TaskCommand, output: &Output)
         TaskCommand::List { page, status } => show(output, &ask(platform, "tasks.list", &page.query(*status))?),
         TaskCommand::Show { id } => output.value(&ask(platform, "tasks.status", &json!({"id": id}))?),
         TaskCommand::Cancel { id } => {
-            let accepted = ask(platform, "tasks.cancel", &json!({"id": id}))?["cancelled"] == true;
+            let accepted = *field(&ask(platform, "tasks.cancel", &json!({"id": id}))?, "cancelled") == true;
             let line = if accepted { "cancelled" } else { "had ended already" };
             output.show(&json!({"id": id, "cancelled": accepted}), &[line])
         }
@@ -31,31 +31,30 @@ pub(crate) fn gallery(platform: &Connection, page: &Page, output: &Output) -> Re
 }
 
 fn show(output: &Output, page: &Value) -> Result<(), Error> {
-    let items = list(&page["items"]);
+    let items = list(field(page, "items"));
     let mut lines: Vec<String> = items
         .iter()
         .map(|task| {
-            let [id, status, model, created_at] =
-                ["id", "status", "model", "created_at"].map(|field| text(&task[field]));
-            let prompt: String = text(&task["prompt"]).chars().take(LONGEST_PROMPT).collect();
-            let progress = task["progress"].as_u64().unwrap_or_default();
+            let [id, status, model, created_at] = ["id", "status", "model", "created_at"].map(|name| text(task, name));
+            let prompt: String = text(task, "prompt").chars().take(LONGEST_PROMPT).collect();
+            let progress = field(task, "progress").as_u64().unwrap_or_default();
             format!("{id}  {status:<10} {progress:>3}%  {model:<11} {created_at}  {prompt}")
         })
         .collect();
-    lines.push(format!("{} of {}, page {}", items.len(), page["total"], page["page"]));
+    lines.push(format!("{} of {}, page {}", items.len(), field(page, "total"), field(page, "page")));
     output.show(page, &lines)
 }
 
 pub(crate) fn models(platform: &Connection, output: &Output) -> Result<(), Error> {
     let answer = ask(platform, "models.list", &json!({}))?;
     let mut lines = Vec::new();
-    for model in list(&answer["models"]) {
-        let modes = list(&model["modes"]).iter().map(text).collect::<Vec<_>>().join(", ");
-        let state = if model["available"] == true { "available" } else { "not available" };
-        lines.push(format!("{:<12} {:<6} {modes:<50} {state}", text(&model["id"]), text(&model["type"])));
+    for model in list(field(&answer, "models")) {
+        let modes = list(field(model, "modes")).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+        let state = if *field(model, "available") == true { "available" } else { "not available" };
+        lines.push(format!("{:<12} {:<6} {modes:<50} {state}", text(model, "id"), text(model, "type")));
         // What was found, or what is wrong and what to do.
         for more in ["files", "unavailable_reason", "user_action"] {
-            if let Some(more) = model[more].as_str() {
+            if let Some(more) = field(model, more).as_str() {
                 lines.push(format!("    {more}"));
             }
         }
