@@ -12,6 +12,9 @@
 /// Platform, Task and those five, whose const members any number of threads may call at once. What belongs to a Platform that
 /// is gone throws `invalid_state`.
 ///
+/// No name here is one that <X11/Xlib.h>, <windows.h> or Qt define as a macro, so the order of includes does not matter. RTTI is
+/// not needed. Exceptions are: where a program is compiled without them, must.h is the header to use.
+///
 /// A key, token or password is a must::SecretText, which is wiped when it is let go of and cannot be printed.
 ///
 ///     must::Platform platform(must::Settings("must-data").admin_key(key));

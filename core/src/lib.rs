@@ -7,6 +7,7 @@ mod client;
 pub mod clock;
 pub mod control;
 pub mod error;
+mod fields;
 mod fork;
 pub mod http;
 mod json;
@@ -30,6 +31,7 @@ pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> O
 }
 
 pub use error::{Error, ErrorCode, Result};
+pub use fields::Fields;
 pub use log::{LogLevel, LogRecord};
 pub use platform::{Backup, Event, Host, Load, Platform};
 pub use settings::{DeviceChoice, Environment, Settings};

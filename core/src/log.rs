@@ -7,11 +7,12 @@
 //! Without a function there is no subscriber either, and a host's own hears everything.
 
 use crate::error::Result;
+use crate::fields::Fields;
 use crate::task::Timestamp;
 use crate::{terminal, thread};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -96,7 +97,7 @@ pub struct LogRecord {
     /// What happened, in one sentence.
     pub message: String,
     /// What it happened to: `task`, `code`, `model` and so on.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
 }
 
 /// Where a platform's logs go.
@@ -231,7 +232,7 @@ impl Queue {
                 level: LogLevel::Warn,
                 target: module_path!().to_owned(),
                 message: "the log function was too slow, and records were dropped".to_owned(),
-                fields: Map::from_iter([("dropped".to_owned(), Value::from(dropped))]),
+                fields: Fields::from_iter([("dropped", Value::from(dropped))]),
             });
         }
         Some(records)
@@ -290,12 +291,12 @@ impl Subscriber for Collector {
 #[derive(Default)]
 struct Parts {
     message: String,
-    fields: Map<String, Value>,
+    fields: Fields,
 }
 
 impl Parts {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.fields.insert(field.name().to_owned(), value.into());
+        self.fields.insert(field.name(), value.into());
     }
 }
 
@@ -404,7 +405,7 @@ mod tests {
         log.end();
         let records: Vec<_> = records.iter().collect();
         assert_eq!(records.len(), LONGEST_QUEUE + 1);
-        assert_eq!(records[LONGEST_QUEUE].fields["dropped"], 10);
+        assert_eq!(records[LONGEST_QUEUE].fields.get("dropped"), Some(&10.into()));
         log.scope(|| tracing::info!("after the end"));
     }
 

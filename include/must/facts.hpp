@@ -125,12 +125,12 @@ struct RequestFacts {
     if (!query.empty() && query.front() == '?') query.remove_prefix(1);
     while (!query.empty()) {
       const std::string_view pair = query.substr(0, query.find('&'));
-      query.remove_prefix(std::min(pair.size() + 1, query.size()));
-      const std::size_t equals = std::min(pair.find('='), pair.size());
+      query.remove_prefix((std::min)(pair.size() + 1, query.size()));
+      const std::size_t equals = (std::min)(pair.find('='), pair.size());
       const detail::WipedText name = detail::decoded(pair.substr(0, equals));
       const std::string lowered = detail::lower(detail::view(name));
       if (detail::view(name) == "api_key") {
-        const detail::WipedText value = detail::decoded(pair.substr(std::min(equals + 1, pair.size())));
+        const detail::WipedText value = detail::decoded(pair.substr((std::min)(equals + 1, pair.size())));
         query_keys.emplace_back(detail::view(detail::whole_utf8<detail::WipedText>(detail::view(value))));
       }
       for (const char *admin : {"admin_key", "admin-key", "admin_api_key", "x-admin-key"}) {

@@ -16,7 +16,7 @@ namespace must {
 using Timeout = std::chrono::milliseconds;
 
 /// As long as it takes.
-inline constexpr Timeout forever{-1};
+inline constexpr Timeout no_limit{-1};
 
 namespace detail {
 

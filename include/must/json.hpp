@@ -179,13 +179,13 @@ class Json {
     using Limits = std::numeric_limits<To>;
     if constexpr (std::is_floating_point_v<From>) {
       // The bounds are powers of two, which a double holds exactly, where the greatest value may be none.
-      return number >= static_cast<From>(Limits::min()) && number < std::ldexp(From{1}, Limits::digits) &&
+      return number >= static_cast<From>((Limits::min)()) && number < std::ldexp(From{1}, Limits::digits) &&
              number == std::trunc(number);
     } else {
       if (number < From{}) {
-        return std::is_signed_v<To> && static_cast<std::intmax_t>(number) >= static_cast<std::intmax_t>(Limits::min());
+        return std::is_signed_v<To> && static_cast<std::intmax_t>(number) >= static_cast<std::intmax_t>((Limits::min)());
       }
-      return static_cast<std::uintmax_t>(number) <= static_cast<std::uintmax_t>(Limits::max());
+      return static_cast<std::uintmax_t>(number) <= static_cast<std::uintmax_t>((Limits::max)());
     }
   }
   template <typename T>

@@ -70,13 +70,13 @@ class SubmitOptions {
 
 /// Which tasks to list. What is not set does not narrow the list.
 struct Query {
-  std::optional<Status> status;  ///< Only these.
-  std::string model;             ///< Only of this model, id or alias.
-  std::string type;              ///< Only `image` or only `video`.
+  std::optional<TaskStatus> status;  ///< Only these.
+  std::string model;                 ///< Only of this model, id or alias.
+  std::string type;                  ///< Only `image` or only `video`.
   std::optional<std::string> owner;  ///< Only of this owner; the empty text stands for tasks that have none.
-  bool oldest_first = false;     ///< Newest first otherwise.
-  std::uint32_t page = 1;        ///< From 1.
-  std::uint32_t per_page = 20;   ///< 1 to 100.
+  bool oldest_first = false;         ///< Newest first otherwise.
+  std::uint32_t page = 1;            ///< From 1.
+  std::uint32_t per_page = 20;       ///< 1 to 100.
 
   /// The query as the JSON object that the C interface takes.
   [[nodiscard]] std::string json() const {

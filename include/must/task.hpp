@@ -19,7 +19,7 @@
 namespace must {
 
 /// Where a task stands. It moves from pending over processing to done or failed, never back.
-enum class Status : int32_t {
+enum class TaskStatus : int32_t {
   pending = MUST_STATUS_PENDING,
   processing = MUST_STATUS_PROCESSING,
   done = MUST_STATUS_DONE,
@@ -27,12 +27,12 @@ enum class Status : int32_t {
 };
 
 /// The stable name of a status.
-[[nodiscard]] inline const char *to_string(Status status) noexcept {
+[[nodiscard]] inline const char *to_string(TaskStatus status) noexcept {
   switch (status) {
-    case Status::pending: return "pending";
-    case Status::processing: return "processing";
-    case Status::done: return "done";
-    case Status::failed: return "failed";
+    case TaskStatus::pending: return "pending";
+    case TaskStatus::processing: return "processing";
+    case TaskStatus::done: return "done";
+    case TaskStatus::failed: return "failed";
   }
   return "";
 }
@@ -43,7 +43,7 @@ struct Snapshot {
   std::string model;         ///< Catalog id of the model.
   std::string mode;          ///< Mode of the model.
   std::string prompt;        ///< What to show.
-  Status status{};           ///< Where it stands.
+  TaskStatus status{};       ///< Where it stands.
   int progress = 0;          ///< 0 to 100, never falling.
   std::string stage;         ///< Name of the stage it is in.
   std::string stage_detail;  ///< More about the stage, such as `step 3 of 20`.
@@ -60,7 +60,7 @@ struct Snapshot {
         model(must_task_model(task)),
         mode(must_task_mode(task)),
         prompt(must_task_prompt(task)),
-        status(static_cast<Status>(must_task_status(task))),
+        status(static_cast<TaskStatus>(must_task_status(task))),
         progress(must_task_progress(task)),
         stage(must_task_stage(task)),
         stage_detail(must_task_stage_detail(task)),
@@ -71,7 +71,7 @@ struct Snapshot {
         json(must_task_json(task)) {}
 
   /// Whether the task has ended.
-  [[nodiscard]] bool ended() const noexcept { return status == Status::done || status == Status::failed; }
+  [[nodiscard]] bool ended() const noexcept { return status == TaskStatus::done || status == TaskStatus::failed; }
 };
 
 /// The bytes of a result or a preview.
@@ -162,7 +162,7 @@ class Events {
 
   /// Waits for the next change. Throws `task_not_found` when the task was deleted; `invalid_state` when the platform was closed,
   /// or while another thread waits on these events.
-  [[nodiscard]] Event next(Timeout timeout = forever) {
+  [[nodiscard]] Event next(Timeout timeout = no_limit) {
     int32_t kind = 0;
     detail::TaskHandle task;
     detail::call(must_events_next, events_.get(), static_cast<int64_t>(timeout.count()), &kind, task.out());
@@ -214,7 +214,7 @@ class Task {
   [[nodiscard]] const std::string &id() const noexcept { return id_; }
 
   /// Where the task stands now.
-  [[nodiscard]] Status status() const { return snapshot().status; }
+  [[nodiscard]] TaskStatus status() const { return snapshot().status; }
 
   /// The task as it stands now.
   [[nodiscard]] Snapshot snapshot() const {
@@ -224,7 +224,7 @@ class Task {
   }
 
   /// Waits until the task has ended or the time is over, and gives it as it stands then. A failed task does not throw.
-  Snapshot wait(Timeout timeout = forever) const {
+  Snapshot wait(Timeout timeout = no_limit) const {
     detail::TaskHandle task;
     detail::call(must_wait, platform_, id_.data(), id_.size(), static_cast<int64_t>(timeout.count()), task.out());
     return Snapshot(task.get());

@@ -51,6 +51,37 @@ for compiler in c++ clang++; do
   for standard in c++20 c++2b; do
     "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "must.hpp is no $standard"
   done
+
+  # Behind headers that define plain words as macros: as they are written down here, and the real ones where they are installed.
+  grep -ho '^#include <[a-z_]*>' "$prefix"/include/must/*.hpp | sort -u >"$work/standard.h"
+  python=$(python3-config --includes 2>/dev/null || true)
+  others="$here/headers/xlib.h $here/headers/windows.h $here/headers/qt.h $here/headers/others.h"
+  for header in X11/Xlib.h X11/Xutil.h Python.h complex.h sys/sysmacros.h sys/param.h syslog.h termios.h curses.h windows.h; do
+    echo "#include <$header>" | "$compiler" $python -x c++ -fsyntax-only - 2>/dev/null && others="$others $header" || echo "no <$header> here"
+  done
+  for standard in c++17 gnu++17 c++20 c++2b; do
+    for header in $others; do
+      for before in "$header" "$work/standard.h -include $header"; do
+        "$compiler" -std=$standard $warnings -fno-rtti $python -I "$prefix/include" -include $before -fsyntax-only "$here/headers/use.cpp" ||
+          fail "must.hpp does not compile as $standard after $header"
+      done
+      "$compiler" -std=$standard $warnings -fno-rtti -fno-exceptions $python -I "$prefix/include" -include "$header" -fsyntax-only \
+        "$here/headers/no_exceptions.cpp" || fail "must.h does not compile as $standard after $header"
+    done
+  done
+
+  # Without exceptions must.h is the way, and must.hpp says so; with an older C++ too.
+  for header in must.hpp $(cd "$prefix/include" && echo must/*.hpp); do
+    echo "#include <$header>" >"$work/alone.cpp"
+    if "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said"; then continue; fi
+    grep -q 'or use must.h, whose functions return codes' "$work/said" || fail "$header does not say what to do without exceptions"
+  done
+  grep -q 'or use must.h' "$work/said" || fail "no header says what to do without exceptions"
+  ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" || fail "a header claims to be C++14"
+  grep -q 'needs C++17' "$work/said" || fail "no header says that it needs C++17"
+  "$compiler" -std=c++17 $warnings -fno-exceptions -fno-rtti "$here/headers/no_exceptions.cpp" $(pkg-config --cflags --libs must) \
+    -Wl,-rpath,"$prefix/lib" -o "$work/no-exceptions"
+  "$work/no-exceptions" | grep -q '^validation_error: ' || fail "a program without exceptions cannot use must.h"
 done
 # Every administrative call has its typed member in C++, by the name that docs/calls.md lists, and a test that makes it.
 calls=$(sed -n 's/^| `\([a-z]*\(\.[a-z_]*\)*\)`.*/\1/p' "$root/docs/calls.md" | sort)
@@ -89,7 +120,7 @@ for example in "$work/example-c/generate" "$work/example-c/static" "$work/exampl
   cat "$work/out"
 done
 
-export MUST_TEST_TABLE="$root/tests/conformance/access.json"
+export MUST_TEST_TABLE="$root/tests/conformance/access.json" MUST_TEST_PICTURES="$root/tests/golden/pictures"
 step plain
 "$work/tests/must-c-test" "$(folder)" 1000
 "$work/tests/must-cpp-test" "$(folder)"

@@ -32,8 +32,8 @@ static void generating(const must::Platform &platform) {
     progress = now.progress;
     ++changes;
   }
-  if (task.status() != must::Status::done) std::cerr << task.snapshot().json << "\n";
-  CHECK(changes >= 1 && progress == 100 && task.status() == must::Status::done);
+  if (task.status() != must::TaskStatus::done) std::cerr << task.snapshot().json << "\n";
+  CHECK(changes >= 1 && progress == 100 && task.status() == must::TaskStatus::done);
   const auto done = task.wait();
   CHECK(done.ended() && done.seed == 7 && done.error_code == MUST_OK && done.model == "tiny-image");
   CHECK(done.json.find("\"seed\":7") != std::string::npos && !task.cancel());
@@ -45,7 +45,7 @@ static void generating(const must::Platform &platform) {
   std::filesystem::remove(saved);
   const std::string bytes(preview.begin(), preview.end());
   const auto second = platform.submit(picture().mode("img2img").image("reference_image", bytes));
-  CHECK(second.wait().status == must::Status::done);
+  CHECK(second.wait().status == must::TaskStatus::done);
   CHECK(second.result().content_type() == "image/png" && second.result().size() > 8);
   const auto frames = second.frames();
   CHECK(frames.count() == 1 && frames.width() == 64 && frames.height() == 64 && frames.frame_size() == 3 * 64 * 64);
@@ -67,7 +67,7 @@ static void waiting(const must::Platform &platform) {
   auto events = task.events();
   CHECK(events.next().kind == must::Event::Kind::changed);
   CHECK(events.next(20ms).kind == must::Event::Kind::timed_out);
-  CHECK(task.wait(20ms).status == must::Status::pending);
+  CHECK(task.wait(20ms).status == must::TaskStatus::pending);
   THROWS(MUST_RESULT_NOT_READY, task.result());
   THROWS(MUST_INVALID_STATE, task.remove());
 
@@ -75,7 +75,7 @@ static void waiting(const must::Platform &platform) {
   std::thread waiter([&] {
     for (;;) {
       try {
-        CHECK(events.next().task.status == must::Status::failed);
+        CHECK(events.next().task.status == must::TaskStatus::failed);
         return;
       } catch (const must::Error &error) {
         CHECK(error.code() == MUST_INVALID_STATE);
@@ -190,7 +190,7 @@ static void logs_and_load(const std::string &folder) {
     std::string prompt;
     for (int n = 0; n < 40; ++n) prompt += "a red circle ";
     const auto done = platform.submit(must::GenerateRequest("tiny-image", prompt).seed(7).set("steps", 4)).wait();
-    CHECK(done.status == must::Status::done);
+    CHECK(done.status == must::TaskStatus::done);
     const auto load = platform.load();
     CHECK(load.lanes.size() == 2 && load.waiting == 0);
     CHECK(load.lanes.front().model == "tiny-video" && load.lanes.front().loaded.empty());

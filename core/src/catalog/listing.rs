@@ -1,63 +1,101 @@
 //! The answer to "which models are there": the catalog as callers and user interfaces see it.
 
-use super::load::{Model, Weights};
-use serde_json::{Map, Value, json};
+use super::load::{Mode, Model, Weights};
+use super::parameter::Parameter;
+use crate::fields::Fields;
+use crate::task::MediaType;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every language.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelView {
+    /// Stable id.
+    pub id: String,
+    /// Other names that are accepted for it.
+    pub aliases: Vec<String>,
+    /// A name for people.
+    pub name: String,
+    /// Picture or clip.
+    #[serde(rename = "type")]
+    pub media_type: MediaType,
+    /// `anime` or `realistic`.
+    pub category: String,
+    /// Architecture: `sdxl`, `flux`, `wan`.
+    pub family: String,
+    /// A sentence for people.
+    pub description: String,
+    /// What it can start from.
+    pub modes: Vec<Mode>,
+    /// The mode when none is asked for.
+    pub default_mode: Mode,
+    /// Values that every request has and none can change.
+    pub fixed_parameters: Fields,
+    /// Values that work best.
+    pub recommended_parameters: Fields,
+    /// Its parameters, in the order in which people should see them.
+    pub parameters_schema: Fields<Parameter>,
+    /// Whether it can run here.
+    pub available: bool,
+    /// Why it cannot run here, when it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable_reason: Option<String>,
+    /// What would make it run here, when it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_action: Option<String>,
+    /// What its files are, where it has some of its own and can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
+}
+
+impl ModelView {
+    /// Whether this is the model's id or one of its aliases.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.id == name || self.aliases.iter().any(|alias| alias == name)
+    }
+}
 
 impl Model {
     /// The model as `GET /models` shows it. `unavailable` says why it cannot run here and what to do, when it cannot.
     #[must_use]
-    pub fn describe(&self, unavailable: Option<(&str, &str)>) -> Value {
-        let fixed: Map<String, Value> = self
-            .parameters
-            .iter()
-            .filter(|(_, p)| p.locked)
-            .filter_map(|(name, p)| Some((name.clone(), p.default.clone()?)))
-            .collect();
-        let recommended: Map<String, Value> =
-            self.parameters.iter().filter_map(|(name, p)| Some((name.clone(), p.recommended.clone()?))).collect();
-        let schema: Map<String, Value> = self
-            .parameters
-            .iter()
-            .map(|(name, p)| (name.clone(), serde_json::to_value(p).unwrap_or(Value::Null)))
-            .collect();
-        let mut entry = json!({
-            "id": self.id,
-            "aliases": self.aliases,
-            "name": self.name,
-            "type": self.media_type,
-            "category": self.category,
-            "family": self.family,
-            "description": self.description,
-            "modes": self.modes,
-            "default_mode": self.default_mode,
-            "fixed_parameters": fixed,
-            "recommended_parameters": recommended,
-            "parameters_schema": schema,
-            "available": unavailable.is_none(),
-        });
-        if let (Some((reason, action)), Some(entry)) = (unavailable, entry.as_object_mut()) {
-            entry.insert("unavailable_reason".to_owned(), Value::from(reason));
-            entry.insert("user_action".to_owned(), Value::from(action));
+    pub fn describe(&self, unavailable: Option<(&str, &str)>) -> ModelView {
+        let values = |value: fn(&Parameter) -> Option<&Value>| {
+            self.parameters.iter().filter_map(|(name, parameter)| Some((name.as_str(), value(parameter)?.clone()))).collect()
+        };
+        let (reason, action) = unavailable.unzip();
+        ModelView {
+            id: self.id.clone(),
+            aliases: self.aliases.clone(),
+            name: self.name.clone(),
+            media_type: self.media_type,
+            category: self.category.clone(),
+            family: self.family.clone(),
+            description: self.description.clone(),
+            modes: self.modes.clone(),
+            default_mode: self.default_mode.clone(),
+            fixed_parameters: values(|parameter| parameter.default.as_ref().filter(|_| parameter.locked)),
+            recommended_parameters: values(|parameter| parameter.recommended.as_ref()),
+            parameters_schema: self.parameters.iter().cloned().collect(),
+            available: unavailable.is_none(),
+            unavailable_reason: reason.map(str::to_owned),
+            user_action: action.map(str::to_owned),
+            files: None,
         }
-        entry
     }
 
     /// The model as `GET /models` shows it where its files are here: with what they are, and with the modes that they can do.
     #[must_use]
-    pub fn describe_found(&self, files: &str, modes: &[&str]) -> Value {
-        let mut entry = self.describe(None);
-        let able: Vec<&str> = self.modes.iter().map(String::as_str).filter(|mode| modes.contains(mode)).collect();
-        let first = match able.first() {
-            Some(first) if !able.contains(&self.default_mode.as_str()) => *first,
-            _ => self.default_mode.as_str(),
-        };
-        if let Some(entry) = entry.as_object_mut() {
-            entry.insert("default_mode".to_owned(), Value::from(first));
-            entry.insert("modes".to_owned(), Value::from(able));
-            if matches!(self.weights, Weights::Folder { .. }) {
-                entry.insert("files".to_owned(), Value::from(files));
-            }
+    pub fn describe_found(&self, files: &str, modes: &[&str]) -> ModelView {
+        let mut view = self.describe(None);
+        view.modes.retain(|mode| modes.contains(&mode.as_str()));
+        if !view.modes.contains(&view.default_mode)
+            && let Some(first) = view.modes.first()
+        {
+            view.default_mode.clone_from(first);
         }
-        entry
+        view.files = matches!(self.weights, Weights::Folder { .. }).then(|| files.to_owned());
+        view
     }
 }

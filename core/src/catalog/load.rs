@@ -2,6 +2,7 @@
 
 use super::parameter::{Kind, Parameter};
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 use crate::task::MediaType;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -118,7 +119,7 @@ struct RawModel {
     weights: Weights,
     #[serde(default)]
     sampling: Sampling,
-    parameters: Map<String, Value>,
+    parameters: Fields,
 }
 
 impl Catalog {

@@ -8,6 +8,7 @@ mod load;
 mod parameter;
 mod validate;
 
+pub use listing::ModelView;
 pub use load::{Catalog, Mode, Model, Sampling, WeightClass, Weights};
 pub use parameter::{Item, Kind, Parameter, Rule};
 pub use validate::{ImageSlot, ValidRequest};

@@ -1,7 +1,8 @@
 //! One parameter of one model: its kind, default, bounds and the rules of when it applies.
 
+use crate::fields::Fields;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What sort of value a parameter takes.
@@ -93,7 +94,7 @@ pub struct Item {
 }
 
 /// Whether `rule` holds for the mode and the values.
-pub(super) fn holds(rule: &Rule, mode: &str, values: &Map<String, Value>) -> bool {
+pub(super) fn holds(rule: &Rule, mode: &str, values: &Fields) -> bool {
     rule.iter().all(|(name, accepted)| {
         if name == "mode" {
             accepted.iter().any(|value| value.as_str() == Some(mode))
@@ -106,13 +107,13 @@ pub(super) fn holds(rule: &Rule, mode: &str, values: &Map<String, Value>) -> boo
 impl Parameter {
     /// Whether the parameter may be given in this mode with these values.
     #[must_use]
-    pub fn is_visible(&self, mode: &str, values: &Map<String, Value>) -> bool {
+    pub fn is_visible(&self, mode: &str, values: &Fields) -> bool {
         self.visible_if.as_ref().is_none_or(|rule| holds(rule, mode, values))
     }
 
     /// Whether the parameter must be given in this mode with these values.
     #[must_use]
-    pub fn is_required(&self, mode: &str, values: &Map<String, Value>) -> bool {
+    pub fn is_required(&self, mode: &str, values: &Fields) -> bool {
         self.required || self.required_if.as_ref().is_some_and(|rule| holds(rule, mode, values))
     }
 

@@ -144,6 +144,10 @@ fn inconsistent_catalogs_are_refused() {
 fn the_description_holds_every_rule_and_says_what_is_missing() {
     let catalog = catalog();
     let shown = catalog.model("anisora").unwrap().describe(Some(("no weights", "put them there")));
+    let names: Vec<_> = catalog.model("anisora").unwrap().parameters.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(shown.parameters_schema.keys().collect::<Vec<_>>(), names, "in the catalog's order");
+    assert_eq!(names[..3], ["prompt", "negative_prompt", "width"]);
+    let shown = serde_json::to_value(shown).unwrap();
     assert_eq!(shown["available"], json!(false));
     assert_eq!(shown["user_action"], json!("put them there"));
     assert_eq!(shown["fixed_parameters"], json!({"steps": 8}));

@@ -3,6 +3,7 @@
 use super::load::{Catalog, Model};
 use super::parameter::{Kind, type_name};
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 use crate::media::ImageSource;
 use crate::task::GenerateRequest;
 use serde_json::{Map, Value};
@@ -24,7 +25,7 @@ pub struct ValidRequest<'a> {
     /// One of its modes.
     pub mode: String,
     /// Every applicable parameter that is not a picture, in the catalog's order.
-    pub values: Map<String, Value>,
+    pub values: Fields,
     /// The pictures.
     pub images: Vec<ImageSlot<'a>>,
 }
@@ -48,7 +49,7 @@ impl Catalog {
                 model.modes.join(", ")
             )));
         }
-        let values = Map::with_capacity(model.parameters.len());
+        let values = Fields::with_capacity(model.parameters.len());
         let mut check = Check { model, mode: &mode, values, images: Vec::new() };
         check.known_names(request)?;
         check.plain_values(request)?;
@@ -61,7 +62,7 @@ impl Catalog {
 struct Check<'a, 'm> {
     model: &'a Model,
     mode: &'m str,
-    values: Map<String, Value>,
+    values: Fields,
     images: Vec<ImageSlot<'a>>,
 }
 
@@ -104,7 +105,7 @@ impl<'a> Check<'a, '_> {
             match given.or(parameter.default.as_ref()) {
                 Some(value) => {
                     let value = parameter.check(name, value).map_err(Error::validation)?;
-                    self.values.insert(name.clone(), value);
+                    self.values.insert(name.as_str(), value);
                 }
                 None if parameter.is_required(self.mode, &self.values) => {
                     return Err(Error::validation(format!("{name} is required")));
@@ -207,7 +208,7 @@ impl<'a> Check<'a, '_> {
             }
             checked.push(Value::Object(values));
         }
-        self.values.insert(name.to_owned(), Value::Array(checked));
+        self.values.insert(name, Value::Array(checked));
         Ok(true)
     }
 }

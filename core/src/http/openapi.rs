@@ -8,6 +8,7 @@ use super::routes;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{ErrorCode, Result};
+use crate::fields::Fields;
 use crate::task::MediaType;
 use axum::body::Body;
 use bytes::Bytes;
@@ -174,7 +175,7 @@ fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, gen
 
 /// Whether a prompt is all that the default mode needs.
 fn starts_from_text(model: &Model) -> bool {
-    let none = Map::new();
+    let none = Fields::new();
     model
         .parameters
         .iter()
@@ -317,7 +318,7 @@ fn generation_schema(catalog: &Catalog) -> Value {
 }
 
 fn mode_schema(model: &Model, mode: &str) -> Value {
-    let none = Map::new();
+    let none = Fields::new();
     let names: Vec<&str> = names(model).collect();
     let mut properties = Map::new();
     properties.insert("model".to_owned(), json!({"type": "string", "enum": names}));

@@ -1,9 +1,11 @@
 //! What answers look like.
 
+use crate::catalog::ModelView;
+use crate::fields::Fields;
 use crate::task::{MediaType, Status, Task, TaskPage, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// That the platform is there.
 #[derive(Serialize, JsonSchema)]
@@ -17,7 +19,8 @@ pub(super) struct Health {
 /// The catalog.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Models {
-    pub(super) models: Vec<Value>,
+    #[schemars(with = "Vec<Value>")]
+    pub(super) models: Vec<ModelView>,
 }
 
 /// A task that was accepted.
@@ -85,7 +88,7 @@ pub(super) struct GalleryItem {
     pub(super) mode: String,
     pub(super) prompt: String,
     pub(super) negative_prompt: String,
-    pub(super) parameters: Map<String, Value>,
+    pub(super) parameters: Fields,
     pub(super) seed: i64,
     pub(super) width: u32,
     pub(super) height: u32,

@@ -2,6 +2,7 @@
 
 use super::{Event, Platform};
 use crate::audit::Caller;
+use crate::catalog::ModelView;
 use crate::error::{ErrorCode, Result};
 use crate::media::{Frames, decode};
 use crate::task::{
@@ -11,11 +12,11 @@ use crate::workers::Workers;
 use std::time::{Duration, Instant};
 
 impl Platform {
-    /// The catalog as callers see it: one object a model, with `available` and, when it is not, what to put where.
+    /// The catalog as callers see it: every model with its rules, whether it can run here and, when it cannot, what to put where.
     ///
     /// # Errors
     /// `invalid_state`.
-    pub fn models(&self) -> Result<Vec<serde_json::Value>> {
+    pub fn models(&self) -> Result<Vec<ModelView>> {
         self.on_tasks(|tasks| Ok(tasks.models()))
     }
 

@@ -89,12 +89,15 @@ impl Report {
     /// # Errors
     /// `internal`.
     pub fn to_json(&self) -> Result<String> {
-        let mut value = serde_json::to_value(self).map_err(|error| Error::internal(error.to_string()))?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("passed".to_owned(), self.passed().into());
-            fields.insert("summary".to_owned(), self.summary().into());
+        #[derive(Serialize)]
+        struct Judged<'a> {
+            #[serde(flatten)]
+            report: &'a Report,
+            passed: bool,
+            summary: String,
         }
-        serde_json::to_string_pretty(&value).map_err(|error| Error::internal(error.to_string()))
+        let judged = Judged { report: self, passed: self.passed(), summary: self.summary() };
+        serde_json::to_string_pretty(&judged).map_err(|error| Error::internal(error.to_string()))
     }
 
     /// The report as Markdown.

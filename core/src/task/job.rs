@@ -3,9 +3,10 @@
 use super::types::{MediaType, Status, Task, Timestamp};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
 use must_diffusion::{Frames, GivenFrame, Request, Start};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Parameters that are columns of a task, and not among its others.
 const COLUMNS: [&str; 5] = ["prompt", "negative_prompt", "seed", "width", "height"];
@@ -29,7 +30,7 @@ impl NewTask {
         };
         let (prompt, negative_prompt) = (text(taken("prompt")), text(taken("negative_prompt")));
         let asked = taken("seed").and_then(|seed| seed.as_i64()).unwrap_or(-1);
-        let mut parameters = Map::with_capacity(values.len().saturating_sub(COLUMNS.len()) + valid.images.len());
+        let mut parameters = Fields::with_capacity(values.len().saturating_sub(COLUMNS.len()) + valid.images.len());
         parameters.extend(values.into_iter().filter(|(name, _)| !COLUMNS.contains(&name.as_str())));
         let mut inputs = Vec::with_capacity(valid.images.len());
         for slot in &valid.images {
@@ -150,7 +151,7 @@ fn count(task: &Task, name: &str) -> Result<u32> {
     task.parameters.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| missing(name))
 }
 
-fn dimension(parameters: &Map<String, Value>, name: &str) -> Result<u32> {
+fn dimension(parameters: &Fields, name: &str) -> Result<u32> {
     parameters.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| missing(name))
 }
 

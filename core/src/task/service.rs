@@ -11,7 +11,7 @@ use super::sweep::{self, Sweeper};
 use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
 use super::{repeat, runner};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{Catalog, Model, ModelView};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::OutputFormat;
 use crate::metrics::Metrics;
@@ -110,7 +110,7 @@ impl Tasks {
         self.shared.store.read(store::counts)
     }
 
-    pub(crate) fn models(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn models(&self) -> Vec<ModelView> {
         let shared = &self.shared;
         let describe = |model: &Model| match shared.checkpoints.get(model, None) {
             Ok(checkpoint) => model.describe_found(&checkpoint.describe(), &checkpoint.modes()),

@@ -37,9 +37,10 @@ pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Ve
         "INSERT INTO task (id, workspace, owner, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
          VALUES (:id, :workspace, :owner, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
     )?;
+    let parameters = serde_json::to_string(&task.parameters).map_err(|error| Error::internal(error.to_string()))?;
     statement.execute(named_params! {
         ":id": task.id, ":workspace": task.workspace, ":owner": task.owner, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
-        ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": serde_json::Value::Object(task.parameters.clone()).to_string(),
+        ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": parameters,
         ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
     })?;
     for (name, png) in inputs {

@@ -20,7 +20,7 @@ fn row(id: &str) -> Task {
         mode: "txt2img".to_owned(),
         prompt: "a circle".to_owned(),
         negative_prompt: String::new(),
-        parameters: serde_json::Map::new(),
+        parameters: crate::Fields::new(),
         seed: 7,
         width: 64,
         height: 64,

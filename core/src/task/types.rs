@@ -1,5 +1,6 @@
 //! What a task is: the record that every caller sees.
 
+use crate::fields::Fields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -149,8 +150,8 @@ pub struct Task {
     pub prompt: String,
     /// What to avoid.
     pub negative_prompt: String,
-    /// Every other parameter, defaults filled in; images are named, not held.
-    pub parameters: Map<String, Value>,
+    /// Every other parameter in the catalog's order, defaults filled in; images are named, not held.
+    pub parameters: Fields,
     /// Seed in use; drawn when -1 was asked for.
     pub seed: i64,
     /// Pixels.
@@ -220,12 +221,12 @@ impl GenerateRequest {
         let Value::Object(mut parameters) = value else {
             return Err(crate::Error::validation("the request must be a JSON object"));
         };
-        let model = match parameters.shift_remove("model") {
+        let model = match parameters.remove("model") {
             Some(Value::String(model)) => model,
             Some(_) => return Err(crate::Error::validation("model must be a string")),
             None => return Err(crate::Error::validation("model is required")),
         };
-        let mode = match parameters.shift_remove("mode") {
+        let mode = match parameters.remove("mode") {
             Some(Value::String(mode)) => Some(mode),
             Some(Value::Null) | None => None,
             Some(_) => return Err(crate::Error::validation("mode must be a string")),

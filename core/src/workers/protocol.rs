@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 300;
 
 /// The body of a submission: every value of the task as it is stored, so that any worker makes the same of it.
 pub(super) fn submission(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let mut body: Map<String, Value> = task.parameters.clone();
+    let mut body: Map<String, Value> = task.parameters.clone().into_iter().collect();
     for (name, png) in inputs {
         let uri = Value::String(format!("data:image/png;base64,{}", STANDARD.encode(png)));
         place_picture(&mut body, name, uri)?;

@@ -22,7 +22,7 @@ static int generate(const std::string &folder, const std::string &path) {
     std::cerr << now.progress << "% " << now.stage << " " << now.stage_detail << "\n";
   }
   const auto ended = task.snapshot();
-  if (ended.status != must::Status::done) {
+  if (ended.status != must::TaskStatus::done) {
     std::cerr << must_code_name(ended.error_code) << ": " << ended.error_detail << "\n";
     return EXIT_FAILURE;
   }

@@ -12,9 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let platform = Platform::open(Settings::new(data))?;
     for model in platform.models()? {
-        if let (Some(id), Some(available)) = (model.get("id"), model.get("available")) {
-            writeln!(stderr(), "{id} available: {available}")?;
-        }
+        writeln!(stderr(), "{} available: {}", model.id, model.available)?;
     }
 
     let request = GenerateRequest::new("tiny-video", "a red circle moving left").set("seed", 7);

@@ -9,17 +9,15 @@ pub(super) mod videos;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::task::{GenerateRequest, MediaType};
-use serde_json::Value;
 
 /// The model that is asked for, or the first of the kind that can run.
 fn model_or_first(platform: &Platform, asked: Option<&str>, kind: MediaType) -> Result<String> {
     if let Some(asked) = asked {
         return Ok(asked.to_owned());
     }
-    let runs = |model: &&Value| model["type"] == kind.as_str() && model["available"] == true;
-    let models = platform.models()?;
-    let first = models.iter().find(runs).and_then(|model| model["id"].as_str());
-    first.map(str::to_owned).ok_or_else(|| {
+    let mut models = platform.models()?.into_iter();
+    let first = models.find(|model| model.media_type == kind && model.available);
+    first.map(|model| model.id).ok_or_else(|| {
         Error::new(crate::ErrorCode::ModelUnavailable, format!("no {} model can run here", kind.as_str()))
     })
 }

@@ -1,10 +1,10 @@
 //! `/v1/models`.
 
+use crate::catalog::ModelView;
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::call::{Call, Reply};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 /// A model.
 #[derive(Serialize, JsonSchema)]
@@ -23,24 +23,21 @@ pub(in crate::http) struct List {
     data: Vec<ModelObject>,
 }
 
-fn object(model: &Value) -> Option<ModelObject> {
-    Some(ModelObject { id: model["id"].as_str()?.to_owned(), object: "model", created: 0, owned_by: "must" })
+fn object(model: ModelView) -> ModelObject {
+    ModelObject { id: model.id, object: "model", created: 0, owned_by: "must" }
 }
 
 pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let models = call.platform().models()?;
-    let data = models.iter().filter(|model| model["available"] == true).filter_map(object).collect();
+    let data = models.into_iter().filter(|model| model.available).map(object).collect();
     Reply::ok(&List { object: "list", data })
 }
 
 pub(in crate::http) fn retrieve(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let asked = call.part("model");
-    let models = call.platform().models()?;
-    let is_it = |model: &&Value| {
-        model["id"] == asked || model["aliases"].as_array().is_some_and(|all| all.iter().any(|alias| alias == asked))
-    };
-    let found = models.iter().filter(|model| model["available"] == true).find(is_it).and_then(object);
+    let mut models = call.platform().models()?.into_iter();
+    let found = models.find(|model| model.available && model.is_named(asked)).map(object);
     Reply::ok(&found.ok_or_else(|| Error::new(ErrorCode::NotFound, "there is no such model, or it cannot run here"))?)
 }

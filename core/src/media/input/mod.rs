@@ -3,14 +3,23 @@
 //! Owns the limits and the order of the checks: byte count, then the declared type against the real one, then dimensions
 //! and memory, and only then pixels. Every refusal is `validation_error` (or `payload_too_large` over the byte limit) with a
 //! sentence a person can act on; what the caller sent is never repeated in it.
+//!
+//! A picture comes out as a viewer shows it: in sRGB, the right way up, on white.
 
-use std::io::Cursor;
+mod colour;
+mod foreign;
+mod jpeg;
+mod png;
+mod webp;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::codecs::{png::PngDecoder, webp::WebPDecoder};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{DynamicImage, Limits, RgbImage};
+
+use self::colour::Colour;
 
 use crate::error::{Error, ErrorCode, Result};
 use must_diffusion::Frames;
@@ -86,14 +95,6 @@ impl ImageFormat {
             Self::Webp => "image/webp",
         }
     }
-
-    const fn decoder(self) -> image::ImageFormat {
-        match self {
-            Self::Png => image::ImageFormat::Png,
-            Self::Jpeg => image::ImageFormat::Jpeg,
-            Self::Webp => image::ImageFormat::WebP,
-        }
-    }
 }
 
 /// The real type of a file, told by its first bytes; `None` for anything that is not accepted.
@@ -112,11 +113,13 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 
 /// Decodes one still picture into one RGB frame of its own size.
 ///
-/// The EXIF orientation is applied. Transparency is composited on white, which is what a page or a viewer shows behind it.
-/// Animated pictures are refused.
+/// Colours are converted to sRGB by the picture's own profile, or by what its chunks say of them. The EXIF orientation is
+/// applied. Transparency is composited on white, which is what a page or a viewer shows behind it. Of a JPEG with more behind
+/// it (the clip of a motion photo, a depth map) the picture is taken; pictures with several frames are refused.
 ///
 /// # Errors
-/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else.
+/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else: what other formats are is named, with a
+/// way to convert them.
 pub fn decode_image(source: ImageSource<'_>, limits: &ImageLimits) -> Result<Frames> {
     match source {
         ImageSource::Bytes(bytes) => decode_bytes(bytes, None, limits),
@@ -135,8 +138,11 @@ fn decode_data_uri(uri: &str, limits: &ImageLimits) -> Result<(ImageFormat, Vec<
             Some((format, text))
         })
         .ok_or_else(|| {
-            Error::validation("the image is not a data URI of an accepted type")
-                .with_action("Send data:image/png;base64, or the same with jpeg or webp, followed by the encoded file.")
+            foreign::of_data_uri(uri).unwrap_or_else(|| {
+                Error::validation("the image is not a data URI of an accepted type").with_action(
+                    "Send data:image/png;base64, or the same with jpeg or webp, followed by the encoded file.",
+                )
+            })
         })?;
     if text.len() > limits.max_bytes.div_ceil(3).saturating_mul(4) {
         return Err(too_large(limits));
@@ -155,8 +161,7 @@ fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimit
     if bytes.len() > limits.max_bytes {
         return Err(too_large(limits));
     }
-    let format = sniff(bytes)
-        .ok_or_else(|| Error::validation("the image is not a PNG, JPEG or WebP file").with_action(ACCEPTED))?;
+    let format = sniff(bytes).ok_or_else(|| foreign::of_bytes(bytes))?;
     if let Some(declared) = declared.filter(|&declared| declared != format) {
         return Err(Error::validation(format!("the image says it is {} but is {}", declared.name(), format.name()))
             .with_action("Name the type that the file really has, or convert the file."));
@@ -165,24 +170,42 @@ fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimit
     catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format, limits))).unwrap_or_else(|_| Err(damaged(format)))
 }
 
+/// What a decoder makes of a file.
+struct Decoded {
+    picture: Pixels,
+    orientation: Orientation,
+    /// What the numbers mean, where they are not sRGB.
+    colour: Option<Colour>,
+}
+
+/// Pixels as a file has them.
+enum Pixels {
+    /// Light: grey or red, green and blue; perhaps with alpha.
+    Light(DynamicImage),
+    /// Ink: cyan, magenta, yellow and black, 0 for none.
+    Inks { width: u32, height: u32, cmyk: Vec<u8> },
+}
+
+impl From<DynamicImage> for Pixels {
+    fn from(picture: DynamicImage) -> Self {
+        Self::Light(picture)
+    }
+}
+
 fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Frames> {
-    if let Some((width, height)) = png_size(bytes, format) {
-        check_size(width, height, 0, limits)?;
-    }
-    if is_animated(bytes, format, limits)? {
-        return Err(Error::validation("the image is animated").with_action("Send a single still picture."));
-    }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(damaged(format));
-    }
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format.decoder());
-    // Width, height and the pixel buffer are checked below, where the message can name the figures.
-    reader.limits(decoder_limits(limits));
-    let mut decoder = reader.into_decoder().map_err(|_| damaged(format))?;
-    let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), limits)?;
-    let orientation = decoder.orientation().map_err(|_| damaged(format))?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| damaged(format))?;
+    let Decoded { picture, orientation, colour } = match format {
+        ImageFormat::Png => png::decode(bytes, limits),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+        ImageFormat::Webp => webp::decode(bytes, limits),
+    }?;
+    let mut picture = match (picture, colour) {
+        (Pixels::Light(picture), Some(colour)) => colour.to_srgb(picture),
+        (Pixels::Light(picture), None) => picture,
+        (Pixels::Inks { width, height, cmyk }, colour) => {
+            let rgb = colour.and_then(|colour| colour.inks_to_srgb(&cmyk)).unwrap_or_else(|| plain_inks(&cmyk));
+            RgbImage::from_raw(width, height, rgb).map(DynamicImage::from).ok_or_else(|| damaged(format))?
+        }
+    };
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
     let rgb =
@@ -190,10 +213,14 @@ fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Re
     Ok(Frames { width, height, rgb })
 }
 
-/// The size that a PNG's header claims. Its decoder makes room for rows as soon as it is opened, so the size comes first.
-fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
-    let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    (format == ImageFormat::Png).then(|| Some((number(16)?, number(20)?)))?
+/// Inks without a profile: each takes its part of the light away, and black of all of it.
+fn plain_inks(cmyk: &[u8]) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(cmyk.len() / 4 * 3);
+    for [c, m, y, k] in cmyk.as_chunks().0 {
+        // At most 255 * 255 + 127; the quotient is at most 255.
+        rgb.extend([c, m, y].map(|ink| ((u32::from(255 - ink) * u32::from(255 - k) + 127) / 255) as u8));
+    }
+    rgb
 }
 
 fn decoder_limits(limits: &ImageLimits) -> Limits {
@@ -218,24 +245,6 @@ pub(super) fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLim
     Err(Error::validation(detail).with_action("Send a smaller picture."))
 }
 
-fn is_animated(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<bool> {
-    match format {
-        ImageFormat::Png => {
-            PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(limits)).and_then(|d| d.is_apng())
-        }
-        ImageFormat::Webp => WebPDecoder::new(Cursor::new(bytes)).map(|d| d.has_animation()),
-        ImageFormat::Jpeg => Ok(false),
-    }
-    .map_err(|_| damaged(format))
-}
-
-/// Whether the last scan of a JPEG is closed. The decoder fills what is missing with grey instead of failing; inside a scan
-/// 0xFF is always stuffed, so an end marker after the last scan's start is a real one.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
-    last(0xD9) > last(0xDA)
-}
-
 pub(super) fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(picture.as_raw().len() / 4 * 3);
     for pixel in picture.pixels() {
@@ -251,11 +260,15 @@ fn too_large(limits: &ImageLimits) -> Error {
         .with_action("Send a smaller picture.")
 }
 
+fn animated(format: ImageFormat) -> Error {
+    Error::validation(format!("the {} image is animated", format.name()))
+        .with_action("Send a still picture: one frame of it, saved as PNG.")
+}
+
 fn damaged(format: ImageFormat) -> Error {
     Error::validation(format!("the {} image is damaged or cut short", format.name()))
         .with_action("Open the picture in a viewer to check it, save it again, and send that.")
 }
 
 #[cfg(test)]
-#[path = "input_tests.rs"]
 mod tests;
