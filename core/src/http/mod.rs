@@ -25,6 +25,7 @@ mod openai;
 mod openapi;
 mod pace;
 mod route;
+mod reading_order;
 mod routes;
 mod server;
 mod settings;

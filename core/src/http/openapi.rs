@@ -3,11 +3,12 @@
 
 use super::call::{Call, Reply};
 use super::gate::Gate;
+use super::reading_order::ReadingOrder;
 use super::route::{BodyKind, Content, Route, one_of, schema};
 use super::routes;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
 use crate::task::MediaType;
 use axum::body::Body;
@@ -24,12 +25,18 @@ pub(super) fn serve(call: &Call) -> Result<Reply> {
     let document = match call.shared.document.get() {
         Some(document) => document.clone(),
         None => {
-            let document = Bytes::from(document(call.platform().catalog()?).to_string());
+            let catalog = call.platform().catalog()?;
+            let document = written(&document(catalog), catalog)?;
             call.shared.document.get_or_init(|| document).clone()
         }
     };
     Ok(Reply::new(StatusCode::OK, Body::from(document))
         .with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
+}
+
+fn written(document: &Value, catalog: &Catalog) -> Result<Bytes> {
+    let text = serde_json::to_vec(&ReadingOrder::of(catalog).written(document));
+    text.map(Bytes::from).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// The document of a platform with this catalog.

@@ -271,4 +271,6 @@ fn damaged(format: ImageFormat) -> Error {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
