@@ -120,6 +120,15 @@ impl<V: PartialEq> PartialEq for Fields<V> {
 
 impl<V: Eq> Eq for Fields<V> {}
 
+/// As of a JSON object: null where there is nothing.
+impl std::ops::Index<&str> for Fields {
+    type Output = Value;
+
+    fn index(&self, name: &str) -> &Value {
+        self.get(name).unwrap_or(&Value::Null)
+    }
+}
+
 impl<V> IntoIterator for Fields<V> {
     type Item = (String, V);
     type IntoIter = std::vec::IntoIter<(String, V)>;
@@ -200,6 +209,7 @@ mod tests {
         let mut fields: Fields = serde_json::from_str(text).unwrap();
         assert_eq!(fields.keys().collect::<Vec<_>>(), ["z", "a", "m"], "the last of two with one name counts");
         assert_eq!(serde_json::to_string(&fields).unwrap(), r#"{"z":1,"a":4,"m":[3]}"#);
+        assert_eq!((&fields["a"], &fields["b"]), (&json!(4), &json!(null)));
         assert_eq!(fields.remove("z"), Some(json!(1)));
         assert_eq!(fields.insert("m", json!(null)), Some(json!([3])));
         assert_eq!(fields.insert("b", json!(5)), None);

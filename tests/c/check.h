@@ -54,6 +54,7 @@ void test_full_disk(const char *folder);
 void test_access(const char *folder);
 void test_host(const char *folder);
 void test_http(const char *folder);
+void test_pictures(const char *folder);
 
 /* The other side of test_processes: opens the folder and returns the code. */
 int open_as_child(const char *how, const char *folder);

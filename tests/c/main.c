@@ -1,6 +1,6 @@
 /* Tests of the C interface: every function, every kind of bad input, misuse of handles, processes, threads, memory.
  *
- *     must-c-test FOLDER CALLS [PART...]     parts: api bad handles processes load access host http; all of them when none is named
+ *     must-c-test FOLDER CALLS [PART...]     parts: api bad handles processes load access host http pictures; all of them when none is named
  *     must-c-test FOLDER 0 disk              FOLDER is a disk of a few megabytes, and will be filled
  */
 #include "check.h"
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: %s FOLDER CALLS [PART...]\n", argv[0]);
     return 2;
   }
-  static const char *const parts[] = {"api", "bad", "handles", "processes", "load", "disk", "access", "host", "http"};
+  static const char *const parts[] = {"api", "bad", "handles", "processes", "load", "disk", "access", "host", "http", "pictures"};
   CHECK(must_abi_version() >= MUST_ABI_VERSION && strlen(must_version()) > 0);
   for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
     bool wanted = argc == 3 && strcmp(parts[part], "disk") != 0;
@@ -50,7 +50,8 @@ int main(int argc, char **argv) {
       case 5: test_full_disk(argv[1]); break;
       case 6: test_access(argv[1]); break;
       case 7: test_host(argv[1]); break;
-      default: test_http(argv[1]);
+      case 8: test_http(argv[1]); break;
+      default: test_pictures(argv[1]);
     }
     printf("ok %s\n", parts[part]);
     fflush(stdout);

@@ -52,33 +52,31 @@ for compiler in c++ clang++; do
     "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "must.hpp is no $standard"
   done
 
-  # Behind headers that define plain words as macros: as they are written down here, and the real ones where they are installed.
+  # Behind headers that define plain words as macros: those that are written down here, before the headers of the language and
+  # behind them, and the real ones where they are installed.
   grep -ho '^#include <[a-z_]*>' "$prefix"/include/must/*.hpp | sort -u >"$work/standard.h"
   python=$(python3-config --includes 2>/dev/null || true)
-  others="$here/headers/xlib.h $here/headers/windows.h $here/headers/qt.h $here/headers/others.h"
-  for header in X11/Xlib.h X11/Xutil.h Python.h complex.h sys/sysmacros.h sys/param.h syslog.h termios.h curses.h windows.h; do
-    echo "#include <$header>" | "$compiler" $python -x c++ -fsyntax-only - 2>/dev/null && others="$others $header" || echo "no <$header> here"
+  macros=$(for header in xlib windows qt others; do printf -- "-include $here/headers/$header.h "; done)
+  real=
+  for header in Python.h X11/Xlib.h X11/Xutil.h complex.h sys/sysmacros.h sys/param.h syslog.h termios.h curses.h windows.h; do
+    if echo "#include <$header>" | "$compiler" $python -x c++ -fsyntax-only - 2>/dev/null; then real="$real -include $header"; fi
   done
   for standard in c++17 gnu++17 c++20 c++2b; do
-    for header in $others; do
-      for before in "$header" "$work/standard.h -include $header"; do
-        "$compiler" -std=$standard $warnings -fno-rtti $python -I "$prefix/include" -include $before -fsyntax-only "$here/headers/use.cpp" ||
-          fail "must.hpp does not compile as $standard after $header"
-      done
-      "$compiler" -std=$standard $warnings -fno-rtti -fno-exceptions $python -I "$prefix/include" -include "$header" -fsyntax-only \
-        "$here/headers/no_exceptions.cpp" || fail "must.h does not compile as $standard after $header"
+    for before in "$macros" "-include $work/standard.h $macros" "$real"; do
+      "$compiler" -std=$standard $warnings -fno-rtti $python -I "$prefix/include" $before -fsyntax-only "$here/headers/use.cpp" ||
+        fail "must.hpp does not compile as $standard behind $before"
+      "$compiler" -std=$standard $warnings -fno-rtti -fno-exceptions $python -I "$prefix/include" $before -fsyntax-only \
+        "$here/headers/no_exceptions.cpp" || fail "must.h does not compile as $standard behind $before"
     done
   done
 
   # Without exceptions must.h is the way, and must.hpp says so; with an older C++ too.
-  for header in must.hpp $(cd "$prefix/include" && echo must/*.hpp); do
-    echo "#include <$header>" >"$work/alone.cpp"
-    if "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said"; then continue; fi
-    grep -q 'or use must.h, whose functions return codes' "$work/said" || fail "$header does not say what to do without exceptions"
-  done
-  grep -q 'or use must.h' "$work/said" || fail "no header says what to do without exceptions"
-  ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" || fail "a header claims to be C++14"
-  grep -q 'needs C++17' "$work/said" || fail "no header says that it needs C++17"
+  echo "#include <must.hpp>" >"$work/alone.cpp"
+  ! "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" ||
+    fail "must.hpp claims to do without exceptions"
+  grep -q 'or use must.h, whose functions return codes' "$work/said" || fail "must.hpp does not say what to do without exceptions"
+  ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" || fail "must.hpp claims to be C++14"
+  grep -q 'needs C++17' "$work/said" || fail "must.hpp does not say that it needs C++17"
   "$compiler" -std=c++17 $warnings -fno-exceptions -fno-rtti "$here/headers/no_exceptions.cpp" $(pkg-config --cflags --libs must) \
     -Wl,-rpath,"$prefix/lib" -o "$work/no-exceptions"
   "$work/no-exceptions" | grep -q '^validation_error: ' || fail "a program without exceptions cannot use must.h"

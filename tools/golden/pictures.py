@@ -6,6 +6,7 @@ channel that is allowed and the file that has the very same pixels (`-` where th
 libjpeg, libwebp and littlecms, and where Pillow does not know a format, by the formula of its standard, written out here.
 
     python3 -m venv /tmp/pictures && /tmp/pictures/bin/pip install pillow==13.0.0 numpy imagecodecs pillow-heif
+    apt-get install libjpeg-turbo-progs
     /tmp/pictures/bin/python tools/golden/pictures.py
 """
 
@@ -13,6 +14,7 @@ import io
 import pathlib
 import shutil
 import struct
+import subprocess
 import zlib
 
 import imagecodecs
@@ -259,6 +261,10 @@ def marked(data: bytes, old: int, new: int) -> bytes:
     raise ValueError(f"no segment {old:#x}")
 
 
+def cjpeg(bitmap: bytes, *options: str) -> bytes:
+    return subprocess.run(["cjpeg", *options], input=bitmap, capture_output=True, check=True).stdout
+
+
 def rgb_of(data: bytes) -> np.ndarray:
     return np.array(ImageOps.exif_transpose(pil(data)).convert("RGB"))
 
@@ -345,8 +351,9 @@ def jpegs(pixels: np.ndarray) -> None:
 
     refused("cut-short.jpg", plain[:-60], "cut short")
     refused("cut-in-header.jpg", plain[:100], "cut short")
-    refused("arithmetic.jpg", marked(plain, 0xC0, 0xC9), "arithmetic coding")
-    refused("arithmetic-table.jpg", plain[:2] + segment(0xCC, b"\0\x10") + plain[2:], "arithmetic coding")
+    bitmap = saved(pixels, "PPM")
+    refused("arithmetic.jpg", cjpeg(bitmap, "-arithmetic"), "arithmetic coding")
+    refused("arithmetic-progressive.jpg", cjpeg(bitmap, "-arithmetic", "-progressive"), "arithmetic coding")
     refused("hierarchical.jpg", marked(plain, 0xC0, 0xC5), "hierarchical")
     deep = (pixels[..., 0].astype(np.uint16) * 16).copy()
     refused("12-bit.jpg", imagecodecs.jpeg8_encode(deep, level=95, bitspersample=12), "12 bits a channel")

@@ -210,7 +210,7 @@ fn python() -> Outcome {
 
 /// The tests of the HTTP face that need no socket again, over one of the ways in that has none. Workers are the program.
 fn face_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
-    let names = ["contract", "control", "media", "bodies", "cors", "owners", "workers", "openai"];
+    let names = ["contract", "control", "media", "bodies", "cors", "owners", "workers", "openai", "pictures"];
     let tests = names.iter().chain(more).map(|name| format!("tests/http/test_{name}.py"));
     run(command(python)
         .args(["-m", "pytest", "-q"])

@@ -1,0 +1,35 @@
+// The pictures of tests/golden/pictures: what the table says is read is taken, the rest is refused by name.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { packageFolder, platform, quick, rejects } from "./support.mjs";
+
+const pictures = join(dirname(packageFolder), "tests", "golden", "pictures");
+const table = (await readFile(join(pictures, "table.tsv"), "utf8")).trim().split("\n").map((line) => line.split("\t"));
+const request = async (name) => ({ ...quick, mode: "img2img", reference_image: await readFile(join(pictures, name)) });
+
+test("a picture is taken, or refused by name", async (t) => {
+  const paused = await platform(t, { paused: true, queueDepth: 1000 });
+  assert.ok(table.length > 100);
+  for (const [name, verdict, words] of table) {
+    if (verdict === "read") {
+      assert.equal((await (await paused.generate(await request(name))).status()).status, "pending", name);
+    } else {
+      const error = await rejects(paused.generate(await request(name)), "validation_error");
+      assert.ok(error.detail.startsWith("reference_image: ") && error.detail.includes(words), `${name}: ${error.detail}`);
+    }
+  }
+});
+
+test("what looks alike makes the same", async (t) => {
+  const opened = await platform(t);
+  const made = [];
+  for (const name of ["palette-alpha-4-bit.png", "palette-alpha.png"]) {
+    const task = await opened.generate(await request(name));
+    await task.wait();
+    made.push(await task.result());
+  }
+  assert.deepEqual(made[0], made[1]);
+});
