@@ -2,6 +2,7 @@
 //! what a parameter may hold is for the catalog to say.
 
 use crate::errors::raise;
+use crate::from_json::from_json;
 use must::{Error, Task};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
@@ -145,38 +146,10 @@ fn invalid(py: Python<'_>, detail: String) -> PyErr {
     raise(py, &Error::validation(detail))
 }
 
-/// A JSON value as plain Python objects.
-pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Null => py.None().into_bound(py),
-        Value::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => number.into_pyobject(py)?.into_any(),
-            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
-            (None, None) => PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any(),
-        },
-        Value::String(text) => PyString::new(py, text).into_any(),
-        Value::Array(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(to_python(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Value::Object(fields) => {
-            let dict = PyDict::new(py);
-            for (key, field) in fields {
-                dict.set_item(key, to_python(py, field)?)?;
-            }
-            dict.into_any()
-        }
-    })
-}
-
 /// A serialisable value of the core as plain Python objects.
 pub(crate) fn shown<'py>(py: Python<'py>, value: impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
-    match serde_json::to_value(value) {
-        Ok(value) => to_python(py, &value),
+    match serde_json::to_string(&value).and_then(|text| from_json(py, &text)) {
+        Ok(value) => Ok(value),
         Err(error) => Err(raise(py, &Error::internal(format!("cannot show a value: {error}")))),
     }
 }

@@ -8,6 +8,7 @@ mod blocking;
 mod convert;
 mod errors;
 mod events;
+mod from_json;
 mod home;
 mod host;
 mod http;

@@ -4,6 +4,7 @@ use crate::blocking::leave_on_signal;
 use crate::convert::{self, Parameters};
 use crate::errors::{OrRaise, raise};
 use crate::events::Events;
+use crate::from_json::from_json;
 use crate::home::Home;
 use crate::host::{NativeClock, host};
 use crate::http::NativeFace;
@@ -174,8 +175,8 @@ impl NativePlatform {
         let values = Parameters::values_of(arguments)?;
         let arguments = SecretText::new(Value::Object(values).to_string());
         let answer = self.call(py, |platform| platform.call(name, arguments.expose()))?;
-        match serde_json::from_str(answer.expose()) {
-            Ok(value) => convert::to_python(py, &value),
+        match from_json(py, answer.expose()) {
+            Ok(value) => Ok(value),
             // The parser's own message could quote the answer, which may be a secret.
             Err(_) => Err(raise(py, &Error::internal(format!("the answer of {name} is not valid JSON")))),
         }

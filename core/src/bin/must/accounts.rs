@@ -2,6 +2,7 @@
 
 use crate::args::AccountCommand;
 use crate::connect::ask;
+use crate::interrupts::on_interrupt;
 use crate::output::{Output, field, list, text};
 use must::control::Connection;
 use must::secrets::SecretText;
@@ -98,8 +99,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
 fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
-        .map_err(|error| Error::internal(format!("cannot listen for interrupts: {error}")))?;
+    on_interrupt(move || flag.store(true, Ordering::SeqCst))?;
     Ok(interrupted)
 }
 

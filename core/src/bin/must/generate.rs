@@ -2,6 +2,7 @@
 
 use crate::args::Generate;
 use crate::connect::ask;
+use crate::interrupts::on_interrupt;
 use crate::output::{Output, field, list, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,7 @@ pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) 
     let id = json!({"id": field(&task, "id")});
     let (handle, of_task) = (Arc::clone(platform), id.clone());
     // Without a handler the program ends at once, and the task goes on at the next `generate`.
-    let _ = ctrlc::set_handler(move || drop(handle.call("tasks.cancel", &of_task)));
+    let _ = on_interrupt(move || drop(handle.call("tasks.cancel", &of_task)));
     let ended = follow(platform, &id, args.quiet || output.is_json())?;
     if let Some(code) = field(field(&ended, "error"), "code").as_str() {
         let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Internal);

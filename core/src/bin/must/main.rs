@@ -12,6 +12,7 @@ mod config;
 mod connect;
 mod environment;
 mod generate;
+mod interrupts;
 mod keys;
 mod output;
 mod secrets;
@@ -36,6 +37,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
+    // Filling huge pages stalls calls; see the same place.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
     let args = arguments();
     let output = Output::new(args.json);
     match run(&args, &output) {

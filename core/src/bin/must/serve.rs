@@ -4,6 +4,7 @@ use crate::CLOSE_DEADLINE;
 use crate::args::{Args, Serve};
 use crate::config::configured;
 use crate::environment::secret;
+use crate::interrupts::on_interrupt;
 use crate::output::Output;
 use must::{Error, Platform, Settings};
 use serde_json::json;
@@ -12,10 +13,9 @@ use std::sync::mpsc;
 /// Serves until interrupted, then lets calls that run come to their end.
 pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), Error> {
     let (interrupted, wait) = mpsc::channel();
-    ctrlc::set_handler(move || {
+    on_interrupt(move || {
         let _ = interrupted.send(());
-    })
-    .map_err(|error| Error::internal(format!("cannot listen for interrupts: {error}")))?;
+    })?;
     let platform = Platform::open(settings(args, command)?)?;
     let server = platform.serve(&command.addr)?;
     let url = format!("http://{}", server.address());
