@@ -62,7 +62,10 @@ impl Model {
     #[must_use]
     pub fn describe(&self, unavailable: Option<(&str, &str)>) -> ModelView {
         let values = |value: fn(&Parameter) -> Option<&Value>| {
-            self.parameters.iter().filter_map(|(name, parameter)| Some((name.as_str(), value(parameter)?.clone()))).collect()
+            self.parameters
+                .iter()
+                .filter_map(|(name, parameter)| Some((name.as_str(), value(parameter)?.clone())))
+                .collect()
         };
         let (reason, action) = unavailable.unzip();
         ModelView {

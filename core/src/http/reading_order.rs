@@ -12,12 +12,58 @@ use std::collections::HashMap;
 
 /// Words of OpenAPI and of JSON Schema.
 const WORDS: &[&str] = &[
-    "openapi", "info", "servers", "paths", "components", "operationId", "tags", "title", "name", "in", "version",
-    "summary", "$ref", "type", "const", "enum", "format", "contentMediaType", "minimum", "maximum", "minLength",
-    "maxLength", "pattern", "minItems", "items", "oneOf", "anyOf", "properties", "required", "additionalProperties",
-    "schema", "content", "description", "default", "example", "examples", "encoding", "security", "responses",
-    "parameters", "requestBody", "license", "identifier", "url", "schemas", "securitySchemes", "get", "post", "put",
-    "delete", "model", "mode",
+    "openapi",
+    "info",
+    "servers",
+    "paths",
+    "components",
+    "operationId",
+    "tags",
+    "title",
+    "name",
+    "in",
+    "version",
+    "summary",
+    "$ref",
+    "type",
+    "const",
+    "enum",
+    "format",
+    "contentMediaType",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "items",
+    "oneOf",
+    "anyOf",
+    "properties",
+    "required",
+    "additionalProperties",
+    "schema",
+    "content",
+    "description",
+    "default",
+    "example",
+    "examples",
+    "encoding",
+    "security",
+    "responses",
+    "parameters",
+    "requestBody",
+    "license",
+    "identifier",
+    "url",
+    "schemas",
+    "securitySchemes",
+    "get",
+    "post",
+    "put",
+    "delete",
+    "model",
+    "mode",
 ];
 
 /// The order of names; those that it does not know come last, by the alphabet.
@@ -28,7 +74,8 @@ impl ReadingOrder {
         let mut places = HashMap::new();
         let words = WORDS.iter().map(|word| (*word).to_owned());
         let paths = routes::all().into_iter().map(|route| route.path.to_owned());
-        let parameters = catalog.models().iter().flat_map(|model| model.parameters.iter().map(|(name, _)| name.clone()));
+        let parameters =
+            catalog.models().iter().flat_map(|model| model.parameters.iter().map(|(name, _)| name.clone()));
         for name in words.chain(paths).chain(parameters) {
             let next = places.len();
             places.entry(name).or_insert(next);

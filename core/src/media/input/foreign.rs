@@ -26,8 +26,10 @@ const JPEG_XL: Foreign = Foreign {
     name: "a JPEG XL picture",
     action: "Send it as a PNG or JPEG; `djxl picture.jxl picture.png` converts it.",
 };
-const JPEG_2000: Foreign =
-    Foreign { name: "a JPEG 2000 picture", action: "Open it in a picture editor, save it as a PNG or JPEG, and send that." };
+const JPEG_2000: Foreign = Foreign {
+    name: "a JPEG 2000 picture",
+    action: "Open it in a picture editor, save it as a PNG or JPEG, and send that.",
+};
 const TIFF: Foreign = Foreign {
     name: "a TIFF or a camera's raw picture",
     action: "Open it in a picture editor, save it as a PNG or JPEG, and send that.",
@@ -36,7 +38,8 @@ const BMP: Foreign = Foreign { name: "a BMP", action: "Save it as a PNG, and sen
 const ICON: Foreign = Foreign { name: "an icon", action: "Save the icon's largest picture as a PNG, and send that." };
 const PHOTOSHOP: Foreign = Foreign { name: "a Photoshop file", action: "Export it as a PNG or JPEG, and send that." };
 const PDF: Foreign = Foreign { name: "a PDF", action: "Export the page as a PNG or JPEG, and send that." };
-const SVG: Foreign = Foreign { name: "an SVG or another XML text", action: "Export the drawing as a PNG, and send that." };
+const SVG: Foreign =
+    Foreign { name: "an SVG or another XML text", action: "Export the drawing as a PNG, and send that." };
 const PAGE: Foreign = Foreign {
     name: "a web page",
     action: "Send the picture's own file; the address that it was fetched from is that of a page.",

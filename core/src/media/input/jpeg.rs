@@ -263,8 +263,9 @@ const fn kind_not_read(marker: u8) -> Option<&'static str> {
 }
 
 fn not_read(what: &str) -> Error {
-    Error::validation(format!("the JPEG image {what}, which is not read here"))
-        .with_action("Save it as an ordinary JPEG (baseline or progressive, 8 bits a channel) or as a PNG, and send that.")
+    Error::validation(format!("the JPEG image {what}, which is not read here")).with_action(
+        "Save it as an ordinary JPEG (baseline or progressive, 8 bits a channel) or as a PNG, and send that.",
+    )
 }
 
 /// ITU-T T.871, section 7.
