@@ -227,7 +227,7 @@ pub unsafe extern "C" fn must_models(
         enter(error_out, || {
             let out = Out::new("models_out", models_out)?;
             let models = open(platform)?.call(Platform::models)?;
-            out.give(Buffer::text(serde_json::Value::Array(models).to_string()))
+            out.give(Buffer::text(serde_json::to_string(&models).unwrap_or_default()))
         })
     }
 }

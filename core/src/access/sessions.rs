@@ -169,8 +169,8 @@ impl Access {
     /// The generation session that a request's cookie names, when it is good, and who it is of. Notes nothing: a page asks this
     /// before it has a session.
     pub(crate) fn present_session(&self, facts: &RequestFacts) -> Option<(SessionState, Principal)> {
-        let cookie = Presented::of(facts.cookies_named(SessionKind::Generation.cookie_name()));
-        let row = self.find(SessionKind::Generation, cookie).ok()?;
+        let cookies = self.session_cookies(SessionKind::Generation, facts);
+        let row = self.find(SessionKind::Generation, &cookies).ok()?;
         let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
         Some((SessionState { id: row.id.clone(), active: true, expires_at }, self.session_principal(row)))
     }

@@ -7,11 +7,11 @@
 use super::call::{Call, Reply};
 use crate::access::RequestFacts;
 use crate::error::Result;
+use crate::catalog::ModelView;
 use crate::task::Timestamp;
 use http::header::COOKIE;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 /// How a page may begin.
 #[derive(Serialize, JsonSchema)]
@@ -21,7 +21,8 @@ pub(super) struct Studio {
     /// The good session that the browser has; none where it has none.
     session: Option<Present>,
     /// The catalog, as `/models` shows it; none before signing in where that is required.
-    models: Option<Vec<Value>>,
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
+    models: Option<Vec<ModelView>>,
 }
 
 /// A session that goes on.

@@ -31,7 +31,6 @@ fn rig_with(change: impl FnOnce(&mut Settings)) -> Rig {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
-    change(&mut settings);
     settings.api_key = Some(SecretText::new(API_KEY));
     settings.admin_key = Some(SecretText::new(ADMIN_KEY));
     settings.frontend_origins = vec!["https://studio.example".to_owned()];

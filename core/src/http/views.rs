@@ -5,7 +5,6 @@ use crate::fields::Fields;
 use crate::task::{MediaType, Status, Task, TaskPage, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 /// That the platform is there.
 #[derive(Serialize, JsonSchema)]
@@ -19,7 +18,7 @@ pub(super) struct Health {
 /// The catalog.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Models {
-    #[schemars(with = "Vec<Value>")]
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub(super) models: Vec<ModelView>,
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The platform that the arguments name.
 pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     if let Some(url) = &args.url {
-        let key = secret("MUST_ADMIN_KEY").ok_or_else(|| {
+        let key = secret("MUST_ADMIN_KEY")?.ok_or_else(|| {
             Error::validation("--url needs the admin key of the platform there")
                 .with_action("Put it into MUST_ADMIN_KEY.")
         })?;
