@@ -227,7 +227,9 @@ pub unsafe extern "C" fn must_models(
         enter(error_out, || {
             let out = Out::new("models_out", models_out)?;
             let models = open(platform)?.call(Platform::models)?;
-            out.give(Buffer::text(serde_json::to_string(&models).unwrap_or_default()))
+            let text = serde_json::to_string(&models)
+                .map_err(|error| Error::internal(format!("the models cannot be written: {error}")))?;
+            out.give(Buffer::text(text))
         })
     }
 }

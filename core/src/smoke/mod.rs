@@ -15,7 +15,7 @@ mod tests;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::SecretText;
 use crate::task::Timestamp;
-use crate::thread;
+use crate::{terminal, thread};
 use client::Client;
 pub use report::{Outcome, Report, Step};
 use std::future::Future;
@@ -147,7 +147,7 @@ impl Run {
             name: name.to_owned(),
             asked: asked.to_owned(),
             expected: expected.to_owned(),
-            got: got.chars().filter(|c| !c.is_control()).take(300).collect(),
+            got: got.chars().filter(|c| terminal::is_printable(*c)).take(300).collect(),
             milliseconds,
             outcome,
         };

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::task::Timestamp;
+use crate::terminal;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -136,7 +137,7 @@ fn cell(text: &str) -> String {
         if matches!(c, '|' | '<' | '>' | '[' | ']' | '`' | '*' | '\\') {
             safe.push('\\');
         }
-        safe.push(if c.is_control() { ' ' } else { c });
+        safe.push(if terminal::is_printable(c) { c } else { ' ' });
     }
     safe
 }

@@ -1,7 +1,7 @@
 //! `must accounts`.
 
 use crate::args::AccountCommand;
-use crate::connect::ask;
+use crate::connect::{Answer, ask};
 use crate::interrupts::on_interrupt;
 use crate::output::{Output, field, list, text};
 use must::control::Connection;
@@ -65,7 +65,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
         AccountCommand::List => {
             let accounts = ask(platform, "accounts.list", &json!({}))?;
             let lines: Vec<String> = list(&accounts).iter().map(line).collect();
-            output.show(&json!({"accounts": accounts}), &lines)?;
+            output.show(&accounts.under("accounts"), &lines)?;
             Ok(ExitCode::SUCCESS)
         }
         AccountCommand::Tokens { id } => {
@@ -89,7 +89,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
         }
         AccountCommand::Remove { id } => {
             ask(platform, "accounts.remove", &json!({"id": id}))?;
-            output.show(&json!({"id": id, "removed": true}), &["removed"])?;
+            output.show(&json!({"id": id, "removed": true}).to_string(), &["removed"])?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -104,7 +104,7 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
 }
 
 /// Waits until a deployment and its checks have ended. One of the command's own platform ends with it; in a running one it goes on.
-fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) -> Result<Value, Error> {
+fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) -> Result<Answer, Error> {
     loop {
         if interrupted.load(Ordering::SeqCst) {
             return Err(Error::new(
@@ -122,7 +122,7 @@ fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) ->
 }
 
 /// Shows accounts; a failed one is not what was wanted.
-fn show(output: &Output, accounts: &[Value]) -> Result<ExitCode, Error> {
+fn show(output: &Output, accounts: &[Answer]) -> Result<ExitCode, Error> {
     let mut lines: Vec<String> = Vec::new();
     for account in accounts {
         lines.push(line(account));
@@ -132,10 +132,13 @@ fn show(output: &Output, accounts: &[Value]) -> Result<ExitCode, Error> {
         }
     }
     match accounts {
-        [account] => output.show(account, &lines)?,
-        _ => output.show(&json!({"accounts": accounts}), &lines)?,
+        [account] => output.show(account.json(), &lines)?,
+        _ => {
+            let all = accounts.iter().map(Answer::json).collect::<Vec<_>>().join(",");
+            output.show(&format!("{{\"accounts\":[{all}]}}"), &lines)?;
+        }
     }
-    Ok(if accounts.iter().any(is_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if accounts.iter().any(|account| is_failed(account)) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn is_failed(account: &Value) -> bool {

@@ -16,7 +16,7 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
         AuditCommand::List { limit, before, action, actor } => {
             let query = json!({"limit": limit, "before": before, "action": action, "actor": actor});
             let page = ask(platform, "audit.list", &query)?;
-            output.show(&page, &list(field(&page, "logs")).iter().map(line).collect::<Vec<_>>())?;
+            output.show(page.json(), &list(field(&page, "logs")).iter().map(line).collect::<Vec<_>>())?;
         }
         AuditCommand::Verify => {
             let verdict = ask(platform, "audit.verify", &json!({}))?;
@@ -27,29 +27,29 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
             } else {
                 format!("not whole: event {}: {}", field(fault, "seq"), text(fault, "detail"))
             };
-            output.show(&verdict, &[line])?;
+            output.show(verdict.json(), &[line])?;
             if *field(&verdict, "ok") != true {
                 return Ok(ExitCode::from(1));
             }
         }
         AuditCommand::Prove { seq } => {
             let proof = ask(platform, "audit.prove_inclusion", &json!({"index": seq}))?;
-            output.show(&proof, &text(&proof, "text").lines().collect::<Vec<_>>())?;
+            output.show(proof.json(), &text(&proof, "text").lines().collect::<Vec<_>>())?;
         }
         AuditCommand::Export { folder } => {
             let exported = ask(platform, "audit.export", &json!({"folder": absolute(folder)?}))?;
             let (files, verifier) = (field(&exported, "files"), text(&exported, "verifier"));
             let lines = [format!("{files} files in {}", folder.display()), format!("verifier: {verifier}")];
-            output.show(&exported, &lines)?;
+            output.show(exported.json(), &lines)?;
         }
         AuditCommand::Prune { older_than } => {
             let pruned = ask(platform, "audit.prune", &json!({"age": older_than.saturating_mul(DAY)}))?;
             let (removed, least) = (field(&pruned, "removed"), field(&pruned, "min_index"));
-            output.show(&pruned, &[format!("{removed} events removed; the log begins with event {least}")])?;
+            output.show(pruned.json(), &[format!("{removed} events removed; the log begins with event {least}")])?;
         }
         AuditCommand::Recover { reason } => {
             let event = ask(platform, "audit.recover", &json!({"reason": reason}))?;
-            output.show(&event, &[format!("the log goes on as {}", text(&event, "target"))])?;
+            output.show(event.json(), &[format!("the log goes on as {}", text(&event, "target"))])?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(platform: &Connection, folder: &Path, output: &Output) -> Result<(), Error> {
-    output.value(&ask(platform, "backup", &json!({"folder": absolute(folder)?}))?)
+    output.indented(ask(platform, "backup", &json!({"folder": absolute(folder)?}))?.json())
 }
 
 /// A folder as the platform has to hear of it, whose working folder is another.

@@ -4,9 +4,11 @@ use crate::args::{Args, Command};
 use crate::{common, config, secret};
 use must::audit::Caller;
 use must::control::Connection;
+use must::secrets::SecretText;
 use must::{Error, Settings};
 use serde::Serialize;
 use serde_json::Value;
+use std::ops::Deref;
 
 /// The platform that the arguments name.
 pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
@@ -34,10 +36,39 @@ pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     Ok(Connection::in_folder(settings, caller()))
 }
 
-/// Makes a call, and gives its answer.
-pub(crate) fn ask(platform: &Connection, name: &str, arguments: &impl Serialize) -> Result<Value, Error> {
-    let answer = platform.call(name, arguments)?;
-    serde_json::from_str(answer.expose()).map_err(|error| Error::internal(format!("the answer is not JSON: {error}")))
+/// What a call answered: as it came, whose fields are in the order in which people read them, and as a value.
+pub(crate) struct Answer {
+    json: SecretText,
+    value: Value,
+}
+
+impl Answer {
+    /// The answer as it came.
+    pub(crate) fn json(&self) -> &str {
+        self.json.expose()
+    }
+
+    /// An object with the answer in one field.
+    pub(crate) fn under(&self, name: &str) -> String {
+        format!("{{\"{name}\":{}}}", self.json())
+    }
+}
+
+impl Deref for Answer {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
+}
+
+/// Makes a call.
+pub(crate) fn ask(platform: &Connection, name: &str, arguments: &impl Serialize) -> Result<Answer, Error> {
+    let json = platform.call(name, arguments)?;
+    match serde_json::from_str(json.expose()) {
+        Ok(value) => Ok(Answer { json, value }),
+        Err(error) => Err(Error::internal(format!("the answer is not JSON: {error}"))),
+    }
 }
 
 /// On whose behalf the program acts.

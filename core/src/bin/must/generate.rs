@@ -1,7 +1,7 @@
 //! `must generate`: submit, follow, save.
 
 use crate::args::Generate;
-use crate::connect::ask;
+use crate::connect::{Answer, ask};
 use crate::interrupts::on_interrupt;
 use crate::output::{Output, field, list, text};
 use base64::Engine as _;
@@ -24,9 +24,8 @@ pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) 
         let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Internal);
         return Err(Error::new(code, text(field(&ended, "error"), "detail")));
     }
-    let bytes = STANDARD
-        .decode(text(&ask(platform, "tasks.result", &id)?, "bytes"))
-        .map_err(|_| Error::internal("the result is not in base64"))?;
+    let file = ask(platform, "tasks.result", &id)?;
+    let bytes = STANDARD.decode(text(&file, "bytes")).map_err(|_| Error::internal("the result is not in base64"))?;
     std::fs::write(&args.output, &bytes).map_err(|error| {
         Error::new(ErrorCode::DependencyUnavailable, format!("cannot write {}: {error}", args.output.display()))
             .with_action(format!(
@@ -35,7 +34,7 @@ pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) 
             ))
     })?;
     let saved = format!("{} ({} bytes, seed {})", args.output.display(), bytes.len(), field(&ended, "seed"));
-    output.show(&ended, &[saved])?;
+    output.show(ended.json(), &[saved])?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -110,7 +109,7 @@ fn split<'a>(pair: &'a str, option: &str) -> Result<(&'a str, &'a str)> {
 }
 
 /// Shows how the task goes until it has ended, and gives it as it stands then.
-fn follow(platform: &Connection, id: &Value, quiet: bool) -> Result<Value> {
+fn follow(platform: &Connection, id: &Value, quiet: bool) -> Result<Answer> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(100) };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3}% {msg}") {
         bar.set_style(style);

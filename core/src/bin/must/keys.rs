@@ -1,11 +1,11 @@
 //! `must keys`.
 
 use crate::args::KeyCommand;
-use crate::connect::ask;
+use crate::connect::{Answer, ask};
 use crate::output::{Output, field, list, text};
 use must::Error;
 use must::control::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const HOUR: u64 = 60 * 60;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
                     format!("{id}  {status:<8} until {until}  {name}")
                 })
                 .collect();
-            output.show(&json!({"keys": keys}), &lines)
+            output.show(&keys.under("keys"), &lines)
         }
         KeyCommand::Rotate { id, overlap } => {
             let overlap = overlap.saturating_mul(HOUR);
@@ -34,13 +34,13 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
             let answer = ask(platform, "auth.revoke_key", &json!({"id": id}))?;
             let sessions = field(&answer, "sessions");
             let shown = json!({"id": id, "revoked": true, "sessions_ended": sessions});
-            output.show(&shown, &[format!("revoked; {sessions} sessions ended")])
+            output.show(&shown.to_string(), &[format!("revoked; {sessions} sessions ended")])
         }
     }
 }
 
 /// Shows a new key, this once.
-fn issued(output: &Output, issued: &Value) -> Result<(), Error> {
+fn issued(output: &Output, issued: &Answer) -> Result<(), Error> {
     let (secret, key) = (text(issued, "secret"), field(issued, "key"));
     let lines = [
         secret,
@@ -51,5 +51,5 @@ fn issued(output: &Output, issued: &Value) -> Result<(), Error> {
             text(key, "expires_at")
         ),
     ];
-    output.show(&json!({"api_key": secret, "key": key}), &lines)
+    output.show(&json!({"api_key": secret, "key": key}).to_string(), &lines)
 }

@@ -29,19 +29,18 @@ impl Output {
         self.reader_gone.get()
     }
 
-    /// The value as JSON, or these lines.
-    pub(crate) fn show(&self, value: &Value, lines: &[impl AsRef<str>]) -> Result<()> {
+    /// This JSON, or these lines.
+    pub(crate) fn show(&self, json: &str, lines: &[impl AsRef<str>]) -> Result<()> {
         if self.json {
-            self.write(format!("{}\n", terminal::json(&value.to_string())))
+            self.write(format!("{}\n", terminal::json(json)))
         } else {
             self.write(lines.iter().flat_map(|line| [terminal::line(line.as_ref()), "\n".into()]).collect())
         }
     }
 
-    /// The value as JSON, on one line or on many.
-    pub(crate) fn value(&self, value: &Value) -> Result<()> {
-        let pretty = serde_json::to_string_pretty(value).map_err(|error| Error::internal(error.to_string()))?;
-        self.show(value, &terminal::json(&pretty).lines().collect::<Vec<_>>())
+    /// This JSON, on one line or on many.
+    pub(crate) fn indented(&self, json: &str) -> Result<()> {
+        self.show(json, &indented(&terminal::json(json)).lines().collect::<Vec<_>>())
     }
 
     /// A line about what is going on, for people alone.
@@ -84,6 +83,47 @@ pub(crate) fn complain(lines: &str) {
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
+/// JSON without spaces, written a field a line.
+fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut characters = json.chars().peekable();
+    while let Some(character) = characters.next() {
+        if in_string {
+            text.push(character);
+            in_string = character != '"' || escaped;
+            escaped = character == '\\' && !escaped;
+            continue;
+        }
+        let break_line = |text: &mut String, depth: usize| text.extend(["\n", &"  ".repeat(depth)]);
+        match character {
+            '{' | '[' if matches!(characters.peek(), Some('}' | ']')) => {
+                text.extend([Some(character), characters.next()].into_iter().flatten())
+            }
+            '{' | '[' => {
+                depth += 1;
+                text.push(character);
+                break_line(&mut text, depth);
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                break_line(&mut text, depth);
+                text.push(character);
+            }
+            ',' => {
+                text.push(character);
+                break_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            _ => {
+                in_string = character == '"';
+                text.push(character);
+            }
+        }
+    }
+    text
+}
+
 /// A field of an answer; null when there is none.
 pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
     value.get(name).unwrap_or(&Value::Null)
@@ -97,4 +137,22 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 /// The things in a list of an answer.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indented_json_is_what_serde_writes() {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!([1, -2.5, true, "a"]),
+            json!({"a": {"b": [{"c": "x,{}[]:\"\\"}, []]}, "d": "\\", "e": {}, "f": "é\n\u{1b}"}),
+        ] {
+            assert_eq!(indented(&value.to_string()), serde_json::to_string_pretty(&value).unwrap());
+        }
+    }
 }

@@ -48,28 +48,28 @@ pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Outpu
                     format!("{id:<24} {kind:<14} {state:<11} replace by {until}")
                 })
                 .collect();
-            output.show(&json!({"secrets": all}), &lines)
+            output.show(&all.under("secrets"), &lines)
         }
         SecretCommand::Put { name } => {
             ask(platform, "secrets.put", &WithValue { name, value: read_value()?.expose() })?;
-            output.show(&json!({"name": name, "kept": true}), &["kept"])
+            output.show(&json!({"name": name, "kept": true}).to_string(), &["kept"])
         }
         SecretCommand::PutToken { name, scopes, environment } => {
             let value = read_value()?;
             let token = Token { name, value: value.expose(), scopes, environment };
             ask(platform, "secrets.put_provider_token", &token)?;
-            output.show(&json!({"name": name, "kept": true}), &["kept"])
+            output.show(&json!({"name": name, "kept": true}).to_string(), &["kept"])
         }
         SecretCommand::Rotate { name, overlap } => {
             let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
             let overlap = overlap.saturating_mul(60 * 60);
             let replacement = Replacement { name, value: value.as_ref().map(SecretText::expose), overlap };
             ask(platform, "secrets.rotate", &replacement)?;
-            output.show(&json!({"name": name, "rotated": true}), &["replaced"])
+            output.show(&json!({"name": name, "rotated": true}).to_string(), &["replaced"])
         }
         SecretCommand::Revoke { name, confirm } => {
             ask(platform, "secrets.revoke", &json!({"name": name, "confirm": confirm}))?;
-            output.show(&json!({"name": name, "revoked": true}), &["revoked"])
+            output.show(&json!({"name": name, "revoked": true}).to_string(), &["revoked"])
         }
     }
 }

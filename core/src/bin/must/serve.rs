@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), E
     let platform = Platform::open(settings(args, command)?)?;
     let server = platform.serve(&command.addr)?;
     let url = format!("http://{}", server.address());
-    output.show(&json!({"listening": url}), &[format!("listening on {url}")])?;
+    output.show(&json!({"listening": url}).to_string(), &[format!("listening on {url}")])?;
     // The handler lives as long as the program.
     let _ = wait.recv();
     server.stop(CLOSE_DEADLINE);

@@ -33,7 +33,7 @@ pub(crate) fn run(url: Option<&str>, command: &Smoke, output: &Output) -> Result
     write(&command.report, "smoke.md", &report.to_markdown())?;
     let written = write(&command.report, "smoke.json", &json)?;
     let value: serde_json::Value = serde_json::from_str(&json).map_err(|error| Error::internal(error.to_string()))?;
-    output.show(&value, &[format!("{}; the report is {}", report.summary(), written.display())])?;
+    output.show(&value.to_string(), &[format!("{}; the report is {}", report.summary(), written.display())])?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,7 +1,7 @@
 //! `must tasks`, `must gallery`, `must models`.
 
 use crate::args::{Page, TaskCommand};
-use crate::connect::ask;
+use crate::connect::{Answer, ask};
 use crate::output::{Output, field, list, text};
 use must::Error;
 use must::control::Connection;
@@ -13,15 +13,16 @@ const LONGEST_PROMPT: usize = 50;
 pub(crate) fn run(platform: &Connection, command: &TaskCommand, output: &Output) -> Result<(), Error> {
     match command {
         TaskCommand::List { page, status } => show(output, &ask(platform, "tasks.list", &page.query(*status))?),
-        TaskCommand::Show { id } => output.value(&ask(platform, "tasks.status", &json!({"id": id}))?),
+        TaskCommand::Show { id } => output.indented(ask(platform, "tasks.status", &json!({"id": id}))?.json()),
         TaskCommand::Cancel { id } => {
-            let accepted = *field(&ask(platform, "tasks.cancel", &json!({"id": id}))?, "cancelled") == true;
+            let answer = ask(platform, "tasks.cancel", &json!({"id": id}))?;
+            let accepted = *field(&answer, "cancelled") == true;
             let line = if accepted { "cancelled" } else { "had ended already" };
-            output.show(&json!({"id": id, "cancelled": accepted}), &[line])
+            output.show(&json!({"id": id, "cancelled": accepted}).to_string(), &[line])
         }
         TaskCommand::Delete { id } => {
             ask(platform, "tasks.delete", &json!({"id": id}))?;
-            output.show(&json!({"id": id, "deleted": true}), &["deleted"])
+            output.show(&json!({"id": id, "deleted": true}).to_string(), &["deleted"])
         }
     }
 }
@@ -30,7 +31,7 @@ pub(crate) fn gallery(platform: &Connection, page: &Page, output: &Output) -> Re
     show(output, &ask(platform, "tasks.gallery", &page.query(None))?)
 }
 
-fn show(output: &Output, page: &Value) -> Result<(), Error> {
+fn show(output: &Output, page: &Answer) -> Result<(), Error> {
     let items = list(field(page, "items"));
     let mut lines: Vec<String> = items
         .iter()
@@ -42,7 +43,7 @@ fn show(output: &Output, page: &Value) -> Result<(), Error> {
         })
         .collect();
     lines.push(format!("{} of {}, page {}", items.len(), field(page, "total"), field(page, "page")));
-    output.show(page, &lines)
+    output.show(page.json(), &lines)
 }
 
 pub(crate) fn models(platform: &Connection, output: &Output) -> Result<(), Error> {
@@ -59,5 +60,5 @@ pub(crate) fn models(platform: &Connection, output: &Output) -> Result<(), Error
             }
         }
     }
-    output.show(&answer, &lines)
+    output.show(answer.json(), &lines)
 }
