@@ -40,7 +40,7 @@ async function express_(t, ...before) {
   return `http://127.0.0.1:${await listening(t, createServer(app))}/must`;
 }
 
-/** Submits, follows, fetches and cancels; and sees that the request came through whole. */
+/** Submits, follows, fetches and cancels too late; and sees that the request came through whole. */
 async function drive(base, body = JSON.stringify(circle), headers = json) {
   const submitted = await fetch(`${base}/generate`, { method: "POST", headers, body });
   const answer = await submitted.json();
@@ -48,7 +48,9 @@ async function drive(base, body = JSON.stringify(circle), headers = json) {
   assert.equal((await opened.task(answer.task_id).status()).prompt, circle.prompt);
   assert.match(await (await fetch(`${base}/events/${answer.task_id}`, { headers })).text(), /"status":"done"/);
   assert.equal((await fetch(`${base}/results/${answer.task_id}`, { headers })).headers.get("content-type"), "image/png");
-  assert.equal((await fetch(`${base}/tasks/${answer.task_id}/cancel`, { method: "POST", headers: { "x-api-key": apiKey } })).status, 202);
+  // A call without a body, of a task that has ended.
+  const late = await fetch(`${base}/tasks/${answer.task_id}/cancel`, { method: "POST", headers: { "x-api-key": apiKey } });
+  assert.deepEqual([late.status, (await late.json()).code], [409, "invalid_state"]);
 }
 
 /** What a parser of Express 4 does with what it does not read. */
