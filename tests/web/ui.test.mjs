@@ -397,7 +397,8 @@ test("people sign in with a key, see their own results alone, and sign out; an a
     await anna.find(".problem", "invalid_api_key");
     await signIn(anna, house.keys[0]);
     await anna.find(".person-name", "anna");
-    await submit("a red circle", anna);
+    await anna.fill('[data-field="prompt"] textarea', "a red circle");
+    await anna.click(".generate");
     assert.equal((await anna.until(() => {
       const [task] = JSON.parse(localStorage.getItem(Object.keys(localStorage).find((name) => name.startsWith("must.tasks.key:"))) ?? "[]");
       return ["done", "failed"].includes(task?.state?.status) && task;
