@@ -95,7 +95,7 @@ test("a key is asked for once, then the page is its owner's; signing out takes w
   await waitFor(() => expect(localStorage.getItem("must.tasks.key:anna")).toContain("a secret boat"));
   location.hash = "#/gallery";
   expect(await screen.findByText("0 results · made with the key anna")).toBeTruthy();
-  fireEvent.click(screen.getByRole("button", { name: "Sign out" }));
+  fireEvent.click(screen.getByRole("button", { name: "Sign out: anna" }));
   expect(await screen.findByLabelText("Access key")).toBeTruthy();
   await waitFor(() => expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain("a secret boat"));
   expect(container.innerHTML).not.toContain("a secret boat");

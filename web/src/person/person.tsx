@@ -33,7 +33,7 @@ export function Person() {
         <span className="visually-hidden">{t.person.signedIn(session.name)}</span>
         <span aria-hidden="true">{session.name}</span>
       </span>
-      <IconButton icon="exit" label={t.person.signOut} busy={busy} onClick={() => void leave()} />
+      <IconButton icon="exit" label={`${t.person.signOut}: ${session.name}`} busy={busy} onClick={() => void leave()} />
     </div>
   );
 }
