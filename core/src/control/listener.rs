@@ -5,6 +5,7 @@
 
 use super::socket::{Failure, GREETING, LARGEST_REQUEST, ReadToEnd as _, folder, socket, too_large, with_path};
 use crate::error::{Error, Result};
+use crate::fork::{self, Descriptor, Mark};
 use crate::platform::WeakPlatform;
 use crate::secrets::SecretText;
 use crate::thread;
@@ -51,7 +52,7 @@ impl Listener {
         let calls = Arc::new(Calls::default());
         let of_thread = Arc::clone(&calls);
         let listen = move || {
-            accept(&listener, &woken, &platform, &of_thread);
+            accept(&listener.socket, &woken, &platform, &of_thread);
             // Nobody can connect any more from here on; the folder's lock is still held.
             let _ = std::fs::remove_file(path);
         };
@@ -106,7 +107,20 @@ impl Drop for Place {
     }
 }
 
-fn bind(data_dir: &Path) -> io::Result<(UnixListener, PathBuf)> {
+/// A socket that a child made by `fork` does not get.
+struct OfThisProcess<T> {
+    /// First, so that it goes before the socket is closed.
+    _mark: Mark,
+    socket: T,
+}
+
+impl<T: Descriptor> OfThisProcess<T> {
+    fn open(open: impl FnOnce() -> io::Result<T>) -> io::Result<Self> {
+        fork::opening(|| open().map(|socket| Self { _mark: fork::mark(&socket), socket }))
+    }
+}
+
+fn bind(data_dir: &Path) -> io::Result<(OfThisProcess<UnixListener>, PathBuf)> {
     let folder = folder(data_dir)?;
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -121,9 +135,9 @@ fn bind(data_dir: &Path) -> io::Result<(UnixListener, PathBuf)> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = with_path(&folder, |path| UnixListener::bind(path))?;
+    let listener = with_path(&folder, |path| OfThisProcess::open(|| UnixListener::bind(path)))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
+    listener.socket.set_nonblocking(true)?;
     Ok((listener, path))
 }
 
@@ -136,9 +150,10 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         if woken.any() == Some(true) {
             return;
         }
-        let taken = polled.map_err(io::Error::from).and_then(|_| listener.accept());
-        let (stream, platform) = match taken {
-            Ok((stream, _)) => (stream, platform.clone()),
+        let accept = || listener.accept().map(|(stream, _)| stream);
+        let taken = polled.map_err(io::Error::from).and_then(|_| OfThisProcess::open(accept));
+        let (mut stream, platform) = match taken {
+            Ok(stream) => (stream, platform.clone()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the control socket could not be accepted");
@@ -150,9 +165,9 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         let serving = thread::spawn("must-call", move || {
             // Kept until the call no longer counts: the last handle waits for the calls when it is dropped.
             let platform = platform.upgrade();
-            let outcome = platform
-                .as_ref()
-                .map_or(Ok(()), |platform| serve(stream, |name, arguments| super::call(platform, name, arguments)));
+            let outcome = platform.as_ref().map_or(Ok(()), |platform| {
+                serve(&mut stream.socket, |name, arguments| super::call(platform, name, arguments))
+            });
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a caller at the control socket is gone");
             }
@@ -166,7 +181,7 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
 }
 
 /// Makes the one call of a connection.
-fn serve(mut stream: UnixStream, make: impl FnOnce(&str, &str) -> Result<SecretText>) -> io::Result<()> {
+fn serve(stream: &mut UnixStream, make: impl FnOnce(&str, &str) -> Result<SecretText>) -> io::Result<()> {
     // On some systems a connection is as non-blocking as its listener.
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
