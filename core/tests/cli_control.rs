@@ -157,6 +157,9 @@ fn tasks_and_log(at: At) {
     assert_eq!(ok(&["tasks", "cancel", id])["cancelled"], false);
     assert!(ok(&["gallery"])["total"].as_u64().unwrap() >= 2);
     assert_eq!(ok(&["tasks", "delete", id])["deleted"], true);
+    let events = ok(&["audit", "list", "--action", "task_delete", "--limit", "1"]);
+    let actor = events["logs"][0]["actor"].as_str().unwrap();
+    assert!(if at.over_http() { actor.starts_with("admin:") } else { actor == "cli:ada" }, "{actor}");
     assert_eq!(fails(&["tasks", "show", id]), (4, "task_not_found".to_owned()));
     assert_eq!(fails(&["generate", " ", "-o", "x.png"]), (2, "validation_error".to_owned()));
     assert_eq!(ok(&["models"])["models"].as_array().unwrap().len(), 6);

@@ -25,6 +25,8 @@ const EVIL_NAME: &str = "ada\u{202e}gpj\u{2066}\u{2028}forged";
 fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_must"));
     command.arg("--data").arg(data).args(arguments).env("USER", EVIL);
+    // Where a folder of such a name may be made.
+    command.current_dir(data.parent().unwrap());
     command
 }
 

@@ -51,14 +51,14 @@ impl Platform {
 /// On whose behalf a call is made; the host itself when not said.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CallerArgument {
+pub(crate) struct CallerArgument {
     actor: String,
     source: String,
     #[serde(default)]
     correlation_id: Option<String>,
 }
 
-fn caller(argument: Option<CallerArgument>) -> Caller {
+pub(crate) fn caller(argument: Option<CallerArgument>) -> Caller {
     match argument {
         None => Caller::new("host", "host"),
         Some(CallerArgument { actor, source, correlation_id }) => {
@@ -78,10 +78,10 @@ struct OnlyCaller {
 /// The arguments of a call about one thing that has an id.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IdAndCaller {
-    id: String,
+pub(crate) struct IdAndCaller {
+    pub(crate) id: String,
     #[serde(default)]
-    caller: Option<CallerArgument>,
+    pub(crate) caller: Option<CallerArgument>,
 }
 
 /// The arguments of a call that takes none.

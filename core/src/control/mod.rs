@@ -70,6 +70,10 @@ const fn on_tasks(name: &'static str, make: OnTasks) -> Entry {
     Entry { name, make: Some(make), takes_caller: false, names_folder: false }
 }
 
+const fn audited_on_tasks(name: &'static str, make: OnTasks) -> Entry {
+    Entry { name, make: Some(make), takes_caller: true, names_folder: false }
+}
+
 /// Every call that is made from outside.
 const CALLS: &[Entry] = &[
     on_tasks("models.list", tasks::models),
@@ -78,8 +82,8 @@ const CALLS: &[Entry] = &[
     on_tasks("tasks.list", tasks::list),
     on_tasks("tasks.gallery", tasks::gallery),
     on_tasks("tasks.result", tasks::result),
-    on_tasks("tasks.cancel", tasks::cancel),
-    on_tasks("tasks.delete", tasks::delete),
+    audited_on_tasks("tasks.cancel", tasks::cancel),
+    audited_on_tasks("tasks.delete", tasks::delete),
     audited("auth.issue_key"),
     reading("auth.keys"),
     audited("auth.rotate_key"),

@@ -1,6 +1,7 @@
 //! The calls on models and tasks.
 
-use crate::calls::{answer, read};
+use crate::calls::{IdAndCaller, answer, caller, read};
+use crate::catalog::ModelView;
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Platform;
 use crate::secrets::SecretText;
@@ -21,6 +22,12 @@ struct Id {
     id: String,
 }
 
+/// The catalog, its fields in the order in which people read them.
+#[derive(Serialize)]
+struct Models {
+    models: Vec<ModelView>,
+}
+
 /// The bytes of a result.
 #[derive(Serialize)]
 struct File<'a> {
@@ -32,7 +39,7 @@ struct File<'a> {
 
 pub(super) fn models(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
     let Nothing {} = read(name, text)?;
-    answer(&json!({"models": platform.models()?}))
+    answer(&Models { models: platform.models()? })
 }
 
 /// Whoever submits from outside waits for the result, which would never come from a platform that is paused.
@@ -85,12 +92,14 @@ pub(super) fn result(platform: &Platform, name: &str, text: &str) -> Result<Secr
     })
 }
 
+/// Whoever asks from outside is an administrator and seldom the task's owner, so the audit log notes it.
 pub(super) fn cancel(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Id { id } = read(name, text)?;
-    answer(&json!({"cancelled": platform.cancel(&id)?}))
+    let IdAndCaller { id, caller: by } = read(name, text)?;
+    answer(&json!({"cancelled": platform.cancel_as(&id, &caller(by))?}))
 }
 
+/// Noted like [`cancel`].
 pub(super) fn delete(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Id { id } = read(name, text)?;
-    answer(&platform.delete(&id)?)
+    let IdAndCaller { id, caller: by } = read(name, text)?;
+    answer(&platform.delete_as(&id, &caller(by))?)
 }

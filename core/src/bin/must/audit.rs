@@ -56,9 +56,8 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
 }
 
 fn line(event: &Value) -> String {
-    let milliseconds = field(event, "ts").as_i64().map(|ts| must::task::Timestamp(ts).to_string());
-    let time = milliseconds.as_deref().unwrap_or_else(|| text(event, "timestamp"));
-    let [outcome, actor, action, target] = ["outcome", "actor", "action", "target"].map(|name| text(event, name));
+    let [time, outcome, actor, action, target] =
+        ["timestamp", "outcome", "actor", "action", "target"].map(|name| text(event, name));
     let (seq, details) = (field(event, "seq").as_u64().unwrap_or_default(), field(event, "details"));
     format!("{seq:>7}  {time}  {outcome:<7}  {actor}  {action}  {target}  {details}")
 }

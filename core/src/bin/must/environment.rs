@@ -6,15 +6,15 @@ use clap::builder::{EnumValueParser, PathBufValueParser, Resettable, StringValue
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, ValueEnum};
 use must::Error;
 use must::secrets::SecretText;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Reads the arguments and the variables.
+/// Reads the arguments, of which the first is the program's name, and the variables.
 ///
 /// # Errors
 /// What clap says of those that make no sense, help and the version included.
-pub(crate) fn try_parse() -> Result<Args, clap::Error> {
-    let matches = without_blanks(Args::command()).try_get_matches()?;
+pub(crate) fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let matches = without_blanks(Args::command()).try_get_matches_from(arguments)?;
     Args::from_arg_matches(&matches)
 }
 

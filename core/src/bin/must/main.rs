@@ -24,6 +24,7 @@ use args::{Args, Command};
 use environment::secret;
 use must::{Error, ErrorCode, Settings, terminal};
 use output::{Output, READER_GONE, complain};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,10 @@ fn main() -> ExitCode {
 
 /// The arguments. Where they are none that the program takes, what it says of them quotes them, and a terminal only draws it.
 fn arguments() -> Args {
-    environment::try_parse().unwrap_or_else(|error| {
+    environment::try_parse(std::env::args_os()).unwrap_or_else(|error| {
+        let drawn = |argument: OsString| OsString::from(terminal::line(&argument.to_string_lossy()).into_owned());
+        let error = environment::try_parse(std::env::args_os().map(drawn)).err().unwrap_or(error);
+        // A variable may still be quoted as it is.
         let text = error.render().to_string();
         if text.chars().all(|character| character == '\n' || terminal::is_printable(character)) {
             error.exit()
