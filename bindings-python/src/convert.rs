@@ -57,13 +57,7 @@ impl Parameters {
     }
 
     /// The JSON value; nothing when it was an image, which goes to `images`.
-    fn value(
-        &mut self,
-        name: &str,
-        value: &Bound<'_, PyAny>,
-        pictures: bool,
-        depth: usize,
-    ) -> PyResult<Option<Value>> {
+    fn value(&mut self, name: &str, value: &Bound<'_, PyAny>, pictures: bool, depth: usize) -> PyResult<Option<Value>> {
         let py = value.py();
         if depth > MAX_DEPTH {
             return Err(invalid(py, format!("{name} is nested too deeply")));

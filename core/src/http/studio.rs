@@ -6,8 +6,8 @@
 
 use super::call::{Call, Reply};
 use crate::access::RequestFacts;
-use crate::error::Result;
 use crate::catalog::ModelView;
+use crate::error::Result;
 use crate::task::Timestamp;
 use http::header::COOKIE;
 use schemars::JsonSchema;

@@ -45,13 +45,14 @@ fn unreadable(path: &Path, kind: ErrorKind) -> Error {
     let path = shown(path);
     match kind {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::validation(format!("there is no file {path}"))
-            .with_action("Check the path and the folder that it starts from, or give the picture's bytes or a data URI."),
+            .with_action(
+                "Check the path and the folder that it starts from, or give the picture's bytes or a data URI.",
+            ),
         // Such as a picture's base64 without what makes a data URI of it.
-        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
-            Error::validation(format!("{path} is neither a data URI nor the path of a file")).with_action(
-                "Send data:image/png;base64, followed by the encoded file, or the path of a file, or its bytes.",
-            )
-        }
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Error::validation(format!(
+            "{path} is neither a data URI nor the path of a file"
+        ))
+        .with_action("Send data:image/png;base64, followed by the encoded file, or the path of a file, or its bytes."),
         kind => Error::validation(format!("the file {path} cannot be read: {kind}"))
             .with_action("Check the file and its permissions."),
     }

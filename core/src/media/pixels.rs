@@ -68,9 +68,15 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        for (width, height, channels, bytes) in
-            [(0, 4, 3, 0), (2, 2, 2, 8), (2, 2, 0, 0), (2, 2, 3, 11), (2, 2, 3, 13), (8193, 1, 1, 8193), (8000, 8000, 3, 4)]
-        {
+        for (width, height, channels, bytes) in [
+            (0, 4, 3, 0),
+            (2, 2, 2, 8),
+            (2, 2, 0, 0),
+            (2, 2, 3, 11),
+            (2, 2, 3, 13),
+            (8193, 1, 1, 8193),
+            (8000, 8000, 3, 4),
+        ] {
             let error = png_of_pixels(width, height, channels, &vec![0; bytes]).unwrap_err();
             assert_eq!(error.code(), ErrorCode::ValidationError, "{width}x{height}x{channels}");
         }

@@ -48,8 +48,10 @@ fn file_of(name: &str, given: Option<&Value>) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     if let Some((scheme @ ("http" | "https"), _)) = text.split_once("://") {
-        return Err(Error::validation(format!("{name} is an {scheme} address, and nothing is fetched from the network"))
-            .with_action("Download the picture, and give its bytes or the path of its file."));
+        return Err(Error::validation(format!(
+            "{name} is an {scheme} address, and nothing is fetched from the network"
+        ))
+        .with_action("Download the picture, and give its bytes or the path of its file."));
     }
     match read_image_file(Path::new(text)) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -78,7 +80,10 @@ mod tests {
             .set("first_frame_image", uri)
             .set("last_frame_image", "DATA:image/png;base64,AA==")
             .set("sampler", path)
-            .set("arbitrary_frames", json!([{"frame_index": 0, "image": path}, {"image": uri}, {"image": 7}, path, {}]));
+            .set(
+                "arbitrary_frames",
+                json!([{"frame_index": 0, "image": path}, {"image": uri}, {"image": 7}, path, {}]),
+            );
         read(&catalog, &mut request).unwrap();
         let names: Vec<_> = request.images.keys().map(String::as_str).collect();
         assert_eq!(names, ["arbitrary_frames[0].image", "reference_image"]);

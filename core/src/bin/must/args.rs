@@ -181,10 +181,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "MUST_TRUSTED_PROXIES", value_parser = environment::text(), value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
     /// Generation sessions that one address may start in a minute, 1 to 10000; raise it where many people share one [default: 10]
-    #[arg(long, env = "MUST_SESSIONS_PER_MINUTE", value_name = "NUMBER")]
+    #[arg(long, env = "MUST_SESSIONS_PER_MINUTE", value_parser = environment::number(), value_name = "NUMBER")]
     pub(crate) sessions_per_minute: Option<u32>,
     /// Whether people sign in with an access key, and see their own results alone [default: false]
-    #[arg(long, env = "MUST_SIGN_IN_REQUIRED", value_name = "BOOL")]
+    #[arg(long, env = "MUST_SIGN_IN_REQUIRED", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) sign_in_required: Option<bool>,
     /// Whether session cookies are for HTTPS only [default: true]
     #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_parser = environment::flag(), value_name = "BOOL")]

@@ -44,6 +44,11 @@ pub(crate) fn text() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().map(|text| text.trim().to_owned())
 }
 
+/// A number, without what is blank at its ends.
+pub(crate) fn number() -> impl TypedValueParser<Value = u32> {
+    StringValueParser::new().try_map(|text| text.trim().parse::<u32>())
+}
+
 /// Yes or no, in whatever letters.
 pub(crate) fn flag() -> impl TypedValueParser<Value = bool> {
     StringValueParser::new().try_map(|text| match text.trim().to_ascii_lowercase().as_str() {
