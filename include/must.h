@@ -582,6 +582,24 @@ int32_t must_submit(const must_platform_t *platform,
                     must_error_t **error_out);
 
 /**
+ * `must_submit` with options about the submission itself.
+ *
+ * `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}` for whose task it is to be, 1 to 200 characters without control
+ * characters; NULL with length 0 means none. `must_tasks` lists by it, and over HTTP, where the setting `sign_in_required` is on,
+ * that owner alone sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
+ * Since 0.1.0.
+ */
+int32_t must_submit_with(const must_platform_t *platform,
+                         const char *request,
+                         size_t request_len,
+                         const must_image_t *images,
+                         size_t image_count,
+                         const char *options,
+                         size_t options_len,
+                         must_task_t **task_out,
+                         must_error_t **error_out);
+
+/**
  * A task as it stands now.
  *
  * `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
@@ -654,6 +672,13 @@ const char *must_task_mode(const must_task_t *task);
 const char *must_task_prompt(const must_task_t *task);
 
 /**
+ * Whose task it is; empty when it is nobody's in particular.
+ *
+ * Since 0.1.0.
+ */
+const char *must_task_owner(const must_task_t *task);
+
+/**
  * Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
  *
  * Since 0.1.0.
@@ -719,8 +744,8 @@ int32_t must_task_free(must_task_t **task);
 /**
  * Lists tasks of every status.
  *
- * `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `sort` (`newest`, `oldest`),
- * `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
+ * `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (the empty text stands for
+ * tasks that have none), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
  * caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_tasks(const must_platform_t *platform,
@@ -837,7 +862,8 @@ int32_t must_watch(const must_platform_t *platform,
                    must_error_t **error_out);
 
 /**
- * Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), the audit log (`audit.*`).
+ * Makes an administrative call: access (`auth.*`, `admin.*`), stored secrets (`secrets.*`), worker accounts
+ * (`accounts.*`), the audit log (`audit.*`), and `backup`, which copies the data folder while the platform works.
  *
  * `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
  * arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
@@ -964,6 +990,22 @@ int32_t must_preview(const must_platform_t *platform,
                      size_t id_len,
                      must_buffer_t **preview_out,
                      must_error_t **error_out);
+
+/**
+ * The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
+ *
+ * `*frames_out` receives a buffer that the caller ends with `must_buffer_free`: frame by frame, row by row without gaps, one byte
+ * each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
+ * `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which
+ * nothing here decodes; `payload_too_large` where there is no memory for the frames. Since 0.1.0.
+ */
+int32_t must_frames(const must_platform_t *platform,
+                    const char *id,
+                    size_t id_len,
+                    must_buffer_t **frames_out,
+                    uint32_t *width_out,
+                    uint32_t *height_out,
+                    must_error_t **error_out);
 
 /**
  * Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
