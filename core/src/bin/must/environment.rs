@@ -99,7 +99,8 @@ mod tests {
     use crate::args::EnvironmentName;
 
     fn read<P: TypedValueParser>(parser: P, text: &str) -> Result<P::Value, clap::Error> {
-        parser.parse_ref(&Command::new("must"), None, OsStr::new(text))
+        let any_case = Arg::new("value").ignore_case(true);
+        parser.parse_ref(&Command::new("must"), Some(&any_case), OsStr::new(text))
     }
 
     #[test]
