@@ -6,7 +6,7 @@ use must::{ErrorCode, Platform, Settings};
 use must_cxx::from_cpp;
 use must_cxx_host::bridge;
 
-const DETAIL: &str = "width is \"70\" \\ 64 {}\tin é, 画";
+const DETAIL: &str = "width is \"70\" \\ 64 {} in é, 画";
 const ACTION: &str = "Send 64: {\"width\":64}.";
 
 #[test]

@@ -436,8 +436,10 @@ def pngs(pixels: np.ndarray) -> None:
     read("channels-swapped.png", png(pixels, 2, 8, icc(swapped)), pixels[..., [2, 0, 1]], 1)
     table = table_profile(b"RGB ", b"mntr", 3, 17, lambda rgb: (rgb**1.8) @ colorants(P3, D65).T)
     read("profile-of-tables.png", png(pixels, 2, 8, icc(table)), shown(image, table), 4)
-    greys = Image.fromarray(grey[..., 0])
-    linear = shown(greys, grey_profile(1.0))
+    # By the formula: littlecms works with tables that are coarse in the dark.
+    light = grey[..., 0] / 255
+    encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    linear = np.repeat(np.rint(encoded).astype(np.uint8)[..., None], 3, axis=-1)
     read("grey-linear.png", png(grey[..., 0], 0, 8, icc(grey_profile(1.0))), linear, 1)
     read("grey-linear-16-bit.png", png(grey[..., 0].astype(np.uint16) * 257, 0, 16, icc(grey_profile(1.0))), linear, 1)
     read("grey-linear-alpha.png", png(np.dstack([grey[..., 0], opacity]), 4, 8, icc(grey_profile(1.0))), on_white(linear, opacity), 1)

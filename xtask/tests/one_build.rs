@@ -6,17 +6,25 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// Every crate below a package, with the features that it is compiled with.
+/// Every crate below a package, with the features that it is compiled with. What macros are made of runs in the compiler, and is built
+/// apart from the rest in any case.
 fn features(package: &str) -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "none", "--no-dedupe"])
+        .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "depth", "--no-dedupe"])
         .args(["--format", "{p}\t{f}"])
         .output()
         .unwrap();
     assert!(output.status.success(), "cargo tree failed for {package}: {}", String::from_utf8_lossy(&output.stderr));
     let mut found = BTreeMap::<String, Vec<String>>::new();
+    let mut below_macro = None;
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         let (name, features) = line.split_once('\t').unwrap();
+        let (depth, name) = name.split_at(name.find(|letter: char| !letter.is_ascii_digit()).unwrap());
+        let depth: usize = depth.parse().unwrap();
+        if below_macro.is_some_and(|of_macro| depth > of_macro) {
+            continue;
+        }
+        below_macro = name.ends_with("(proc-macro)").then_some(depth);
         let of_crate = found.entry(name.to_owned()).or_default();
         if !of_crate.iter().any(|known| known == features) {
             of_crate.push(features.to_owned());

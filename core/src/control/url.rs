@@ -91,7 +91,7 @@ impl UrlSession {
             .request(Method::DELETE, format!("{}/admin/session", self.base))
             .header(COOKIE, self.cookie.clone())
             .timeout(CLOSE_TIME);
-        let _ = self.runtime.get()?.block_on(request.send());
+        let _ = self.runtime.get()?.block_on(async { request.send().await });
         Ok(())
     }
 }

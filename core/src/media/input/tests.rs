@@ -225,7 +225,7 @@ fn animated_pictures_are_refused() {
     let png = file(sample(4, 4), Format::Png);
     let control = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
     refused(decode(&[&png[..33], &control, &png[33..]].concat()), "animated");
-    // Extended header with the animation flag, animation parameters, one frame.
+    // Extended header with the animation flag, animation parameters, two frames.
     let still = file(sample(4, 4), Format::WebP);
     let part =
         |kind: &[u8; 4], content: &[u8]| [kind, (content.len() as u32).to_le_bytes().as_slice(), content].concat();
@@ -234,6 +234,7 @@ fn animated_pictures_are_refused() {
         b"WEBP".to_vec(),
         part(b"VP8X", &[0x02, 0, 0, 0, 3, 0, 0, 3, 0, 0]),
         part(b"ANIM", &[0, 0, 0, 0, 0, 0]),
+        part(b"ANMF", &frame),
         part(b"ANMF", &frame),
     ]
     .concat();

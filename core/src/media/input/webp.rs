@@ -23,19 +23,45 @@ pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     check_size(width, height, decoder.total_bytes(), limits)?;
     let colour = decoder.icc_profile().map_err(damage)?.and_then(|profile| Colour::of_profile(&profile));
     let orientation = decoder.orientation().map_err(damage)?;
-    let picture = DynamicImage::from_decoder(decoder).map_err(damage)?;
+    // The decoder lays a frame on a background, which changes its colours a little.
+    let picture = match only_frame(bytes, width, height).filter(|_| decoder.has_animation()) {
+        Some(still) => WebPDecoder::new(Cursor::new(&still)).and_then(DynamicImage::from_decoder),
+        None => DynamicImage::from_decoder(decoder),
+    };
+    let picture = picture.map_err(damage)?;
     Ok(Decoded { picture: picture.into(), orientation, colour })
 }
 
-/// Counts the chunks that hold a frame. They follow the twelve bytes that every WebP begins with.
+/// Counts the chunks that hold a frame.
 fn frames(bytes: &[u8]) -> usize {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    let mut count = 0;
-    while let Some((kind, behind)) = rest.split_first_chunk::<4>() {
-        let Some((length, behind)) = behind.split_first_chunk::<4>() else { break };
-        count += usize::from(kind == b"ANMF");
-        let padded = (u32::from_le_bytes(*length) as usize).next_multiple_of(2);
-        rest = behind.get(padded..).unwrap_or_default();
+    chunks(bytes).filter(|(kind, _)| *kind == b"ANMF").count()
+}
+
+/// The first frame as a file of its own, where it is as large as the whole and has no channel of transparency beside it.
+fn only_frame(bytes: &[u8], width: u32, height: u32) -> Option<Vec<u8>> {
+    let (_, frame) = chunks(bytes).find(|(kind, _)| *kind == b"ANMF")?;
+    // The place in units of two pixels, the size less one, the duration, and how it is laid on what was there.
+    let (head, pixels) = frame.split_first_chunk::<16>()?;
+    let number = |at: usize| {
+        head.get(at..at + 3).map(|three| three.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+    };
+    let fills = number(0)? == 0 && number(3)? == 0 && number(6)? + 1 == width && number(9)? + 1 == height;
+    let plain = pixels.starts_with(b"VP8 ") || pixels.starts_with(b"VP8L");
+    if !fills || !plain {
+        return None;
     }
-    count
+    let length = u32::try_from(pixels.len() + 4).ok()?.to_le_bytes();
+    Some([b"RIFF", length.as_slice(), b"WEBP", pixels].concat())
+}
+
+/// The chunks, which follow the twelve bytes that every WebP begins with.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (kind, behind) = rest.split_first_chunk::<4>()?;
+        let (length, behind) = behind.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        rest = behind.get(length.next_multiple_of(2)..).unwrap_or_default();
+        Some((kind, behind.get(..length).unwrap_or(behind)))
+    })
 }
