@@ -41,7 +41,7 @@ const refused = {
   "a value out of bounds": [{ ...quick, steps: 1000 }, /steps must be from 4 to 50, and is 1000/],
   "a width off the step": [{ ...anisora, width: 700 }, /width must be .* in steps of 64, and is 700/],
   "a locked value changed": [{ ...anisora, steps: 9 }, /steps is fixed at 8/],
-  "a choice that is none": [{ ...quick, output_format: "gif" }, /output_format must be one of png, jpeg/],
+  "a choice that is none": [{ ...quick, output_format: "gif" }, /output_format must be one of png, jpeg, webp/],
   "a missing required image": [i2i, /reference_image is required/],
   "one of two images missing": [{ ...video, mode: "first_last_frame", first_frame_image: png() }, /last_frame_image is required/],
   "an image in a mode without one": [{ ...quick, reference_image: png() }, /reference_image does not apply/],

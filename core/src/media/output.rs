@@ -21,6 +21,8 @@ pub enum OutputFormat {
     Png,
     /// A JPEG picture.
     Jpeg,
+    /// A WebP picture: exact.
+    Webp,
     /// An MP4 clip, H.264.
     Mp4,
     /// A WebM clip, AV1.
@@ -29,7 +31,7 @@ pub enum OutputFormat {
 
 impl OutputFormat {
     /// Every format.
-    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::Mp4, Self::Webm];
+    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::Webp, Self::Mp4, Self::Webm];
 
     /// The name that requests and the catalog use.
     #[must_use]
@@ -37,6 +39,7 @@ impl OutputFormat {
         match self {
             Self::Png => "png",
             Self::Jpeg => "jpeg",
+            Self::Webp => "webp",
             Self::Mp4 => "mp4",
             Self::Webm => "webm",
         }
@@ -57,6 +60,7 @@ impl OutputFormat {
         match self {
             Self::Png => "image/png",
             Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
             Self::Mp4 => "video/mp4",
             Self::Webm => "video/webm",
         }
@@ -68,7 +72,7 @@ impl OutputFormat {
         matches!(self, Self::Mp4 | Self::Webm)
     }
 
-    /// The format of a name or file ending, in any case: `png`, `jpg`, `jpeg`, `mp4`, `webm`.
+    /// The format of a name or file ending, in any case: `png`, `jpg`, `jpeg`, `webp`, `mp4`, `webm`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let same = |other: &str| name.eq_ignore_ascii_case(other);
@@ -101,6 +105,7 @@ pub fn encode(
     match format {
         OutputFormat::Png => still::png(frames),
         OutputFormat::Jpeg => still::jpeg(frames, still::QUALITY),
+        OutputFormat::Webp => still::webp(frames),
         OutputFormat::Mp4 => mp4::encode(frames, fps, check),
         OutputFormat::Webm => webm::encode(frames, fps, check),
     }

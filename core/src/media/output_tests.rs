@@ -50,6 +50,7 @@ fn pictures_come_back() {
     for (width, height) in [(64, 64), (37, 21), (1, 1)] {
         let frames = clip(width, height, 1);
         assert_eq!(decoded(&made(&frames, 0, OutputFormat::Png)), frames);
+        assert_eq!(decoded(&made(&frames, 0, OutputFormat::Webp)), frames);
         assert!(worst(&decoded(&made(&frames, 0, OutputFormat::Jpeg)), &frames) < 40);
     }
     let red = Frames { width: 16, height: 16, rgb: [220, 40, 40].repeat(256) };

@@ -1,7 +1,8 @@
-//! Pictures: 8-bit RGB PNG and JPEG of a first frame.
+//! Pictures: 8-bit RGB PNG, JPEG and WebP of a first frame.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::error::{Error, Result};
@@ -27,6 +28,15 @@ pub(super) fn jpeg(frames: &Frames, quality: u8) -> Result<Vec<u8>> {
     JpegEncoder::new_with_quality(&mut file, quality)
         .write_image(first(frames)?, frames.width, frames.height, ExtendedColorType::Rgb8)
         .map_err(|error| Error::internal(format!("the JPEG encoder failed: {error}")))?;
+    Ok(file)
+}
+
+/// The first frame as WebP without loss.
+pub(super) fn webp(frames: &Frames) -> Result<Vec<u8>> {
+    let mut file = Vec::new();
+    WebPEncoder::new_lossless(&mut file)
+        .write_image(first(frames)?, frames.width, frames.height, ExtendedColorType::Rgb8)
+        .map_err(|error| Error::internal(format!("the WebP encoder failed: {error}")))?;
     Ok(file)
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn story(run: &mut Run) -> Vec<String> {
     run.step("A wrong key is refused", "GET /models", "403 invalid_api_key", wrong_key(run)).await;
     session(run).await;
     let mut made = Vec::new();
-    made.extend(media(run, "picture", &image, By::Status, &["image/png", "image/jpeg"]).await);
+    made.extend(media(run, "picture", &image, By::Status, &["image/png", "image/jpeg", "image/webp"]).await);
     made.extend(media(run, "clip", &video, By::Events, &["video/mp4", "video/webm"]).await);
     made
 }
@@ -181,6 +181,7 @@ async fn result(run: &Run, id: &str, types: &[&str]) -> Did<()> {
     let real = match content_type.as_str() {
         "image/png" => body.starts_with(b"\x89PNG\r\n\x1a\n"),
         "image/jpeg" => body.starts_with(b"\xff\xd8\xff"),
+        "image/webp" => body.starts_with(b"RIFF") && body.get(8..12) == Some(b"WEBP"),
         "video/mp4" => body.get(4..8) == Some(b"ftyp"),
         "video/webm" => body.starts_with(b"\x1a\x45\xdf\xa3"),
         _ => false,

@@ -159,8 +159,7 @@ pub(super) fn media(target: &Target, answer: Answer, task: &Task, preview: bool)
             _ => unexpected(target, &format!("answered with status {}", answer.status.as_u16())),
         });
     }
-    let formats = [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::Mp4, OutputFormat::Webm];
-    let format = formats.into_iter().find(|format| begins_as(*format, &answer.body));
+    let format = OutputFormat::ALL.iter().copied().find(|format| begins_as(*format, &answer.body));
     let format = format
         .filter(|format| format.mime() == answer.content_type && (!preview || *format == OutputFormat::Jpeg))
         .ok_or_else(|| unexpected(target, "sent a result that is not what it is said to be"))?;
@@ -175,6 +174,7 @@ fn begins_as(format: OutputFormat, bytes: &[u8]) -> bool {
     match format {
         OutputFormat::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
         OutputFormat::Jpeg => bytes.starts_with(b"\xff\xd8\xff"),
+        OutputFormat::Webp => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP"),
         OutputFormat::Mp4 => bytes.get(4..8) == Some(b"ftyp"),
         OutputFormat::Webm => bytes.starts_with(b"\x1a\x45\xdf\xa3"),
     }

@@ -25,6 +25,7 @@ const choices: Record<string, string> = {
   low_noise: "Low noise",
   png: "PNG",
   jpeg: "JPEG",
+  webp: "WebP",
   mp4: "MP4",
   webm: "WebM",
 };

@@ -48,5 +48,5 @@ export const catalog: typeof english = {
     arbitrary_frame: "Заданные кадры",
   },
   categories: { anime: "Аниме", realistic: "Реализм" },
-  choices: { high_noise: "Много шума", low_noise: "Мало шума", png: "PNG", jpeg: "JPEG", mp4: "MP4", webm: "WebM" },
+  choices: { high_noise: "Много шума", low_noise: "Мало шума", png: "PNG", jpeg: "JPEG", webp: "WebP", mp4: "MP4", webm: "WebM" },
 };

@@ -44,11 +44,12 @@ fn request(platform: &Connection, args: &Generate) -> Result<Value> {
     let (format, default_model) = match ending.as_str() {
         "png" => ("png", "tiny-image"),
         "jpg" | "jpeg" => ("jpeg", "tiny-image"),
+        "webp" => ("webp", "tiny-image"),
         "mp4" => ("mp4", "tiny-video"),
         "webm" => ("webm", "tiny-video"),
         _ => {
             return Err(Error::validation(format!("cannot tell a format from the name {}", args.output.display()))
-                .with_action("End the file's name in png, jpg, mp4 or webm."));
+                .with_action("End the file's name in png, jpg, webp, mp4 or webm."));
         }
     };
     let model = args.model.as_deref().unwrap_or(default_model);
