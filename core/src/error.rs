@@ -136,6 +136,7 @@ pub struct Error {
     code: ErrorCode,
     detail: String,
     user_action: String,
+    parameter: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -146,6 +147,7 @@ impl Error {
             code,
             detail: one_line(detail.into()),
             user_action: code.default_user_action().to_owned(),
+            parameter: None,
             retry_after: None,
         }
     }
@@ -154,6 +156,13 @@ impl Error {
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
         self.user_action = one_line(user_action.into());
+        self
+    }
+
+    /// The same error about one parameter of the request, as the caller wrote its name.
+    #[must_use]
+    pub fn with_parameter(mut self, parameter: impl Into<String>) -> Self {
+        self.parameter = Some(one_line(parameter.into()));
         self
     }
 
@@ -190,6 +199,12 @@ impl Error {
     #[must_use]
     pub fn user_action(&self) -> &str {
         &self.user_action
+    }
+
+    /// The parameter of the request that is at fault, where it is one.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&str> {
+        self.parameter.as_deref()
     }
 
     /// How long to wait before the same call may succeed, in whole seconds; the value of `Retry-After` over HTTP.

@@ -201,6 +201,15 @@ def test_a_repeated_submission_is_one_task(paused: Callable[..., Server]) -> Non
     assert mine.json() != first.json(), "another caller's key is another key"
 
 
+def test_a_type_beside_the_model_has_to_agree(server: Server) -> None:
+    """Clients from before this platform name the type as well."""
+    for model, kind in (("tiny-image", "image"), ("tiny-video", "video"), ("tiny-image", None)):
+        assert server.finish(server.submit(model=model, type=kind))["status"] == "done"
+    for wrong in ("video", "picture", 1):
+        answer = server.client.post("/generate", json={"model": "tiny-image", "prompt": "a red circle", "type": wrong})
+        assert "type" in failure(answer, 422, "validation_error")["detail"]
+
+
 def test_cancelling_and_a_full_queue(paused: Callable[..., Server]) -> None:
     server = paused(queue_depth=1)
     request = {"model": "tiny-image", "prompt": "a red circle"}

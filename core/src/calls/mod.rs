@@ -99,20 +99,29 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     if !text.trim_start().starts_with('{') {
         return Err(fault("they must be an object".to_owned()));
     }
-    serde_json::from_str(text).map_err(|error| {
-        fault(match serde_json::from_str(text) {
-            Ok(Value::Object(fields)) => data_fault::<T>(&fields, &error),
-            Ok(_) => "they must be an object".to_owned(),
-            Err(error) => format!("they are no JSON from line {}, column {} on", error.line(), error.column()),
-        })
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => {
+            let (found, argument) = data_fault::<T>(&fields, &error);
+            let fault = fault(found);
+            match argument {
+                Some(argument) => fault.with_parameter(argument),
+                None => fault,
+            }
+        }
+        Ok(_) => fault("they must be an object".to_owned()),
+        Err(error) => fault(format!("they are no JSON from line {}, column {} on", error.line(), error.column())),
     })
 }
 
-/// What is wrong, in words that quote names of fields and never a value.
-fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_json::Error) -> String {
+/// What is wrong, in words that quote names of fields and never a value; and the field at fault.
+fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_json::Error) -> (String, Option<String>) {
     let message = error.to_string();
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return format!("{field} is missing");
+        return (format!("{field} is missing"), Some(field.to_owned()));
+    }
+    if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        let field: String = field.chars().take(64).collect();
+        return (format!("there is no argument {field}"), Some(field));
     }
     let refused = fields.keys().find(|name| {
         let mut others = fields.clone();
@@ -122,11 +131,11 @@ fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_js
             Err(error) => error.to_string().starts_with(&format!("missing field `{name}`")),
         }
     });
-    match refused {
-        Some(name) if message.starts_with("unknown field") => format!("there is no argument {name}"),
+    let found = match refused {
         Some(name) => format!("{name} is not what it must be"),
         None => "an argument is not what it must be".to_owned(),
-    }
+    };
+    (found, refused.cloned())
 }
 
 /// Writes an answer down.

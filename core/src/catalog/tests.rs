@@ -58,6 +58,8 @@ fn bad_values_are_refused_with_what_is_allowed() {
         (GenerateRequest::new("nothing", "a boat"), "there is no model \"nothing\""),
         (base().mode("txt2img"), "has no mode \"txt2img\""),
         (base().set("stepz", 3), "has no parameter \"stepz\""),
+        (base().set("type", "image"), "type must be \"video\", which anisora makes"),
+        (base().set("type", 1), "type must be \"video\""),
         (base().set("steps", 9), "fixed at 8"),
         (base().set("width", 700), "in steps of 64"),
         (base().set("width", 448), "from 512 to 1280"),
@@ -154,4 +156,41 @@ fn the_description_holds_every_rule_and_says_what_is_missing() {
     assert_eq!(shown["recommended_parameters"], json!({"guidance_scale": 1.0}));
     assert_eq!(shown["parameters_schema"]["num_frames"]["maximum"], json!(161.0));
     assert_eq!(shown["parameters_schema"]["reference_image"]["required_if"]["mode"], json!(["img2img", "i2v"]));
+}
+
+#[test]
+fn a_type_that_agrees_is_accepted_and_is_no_parameter() {
+    let catalog = catalog();
+    for (model, kind) in [
+        ("tiny-image", json!("image")),
+        ("anisora", json!("video")),
+        ("wan-remix", json!("video")),
+        ("flux", Value::Null),
+    ] {
+        let request = GenerateRequest::new(model, "a boat").set("type", kind);
+        assert!(!catalog.validate(&request).unwrap().values.contains_key("type"), "{model}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_parameter() {
+    let catalog = catalog();
+    let base = || GenerateRequest::new("anisora", "a boat");
+    let frames = |frames: Value| base().mode("arbitrary_frame").set("arbitrary_frames", frames);
+    for (request, parameter) in [
+        (GenerateRequest::new("nothing", "a boat"), "model"),
+        (base().mode("txt2img"), "mode"),
+        (base().set("stepz", 3), "stepz"),
+        (base().set("width", 700), "width"),
+        (base().set("type", "image"), "type"),
+        (GenerateRequest { model: "anisora".into(), ..Default::default() }, "prompt"),
+        (base().mode("i2v"), "reference_image"),
+        (base().set("reference_image", "data:"), "reference_image"),
+        (frames(json!([])), "arbitrary_frames"),
+        (frames(json!([{"frame_index": 0}])), "arbitrary_frames[0].image"),
+    ] {
+        let error = catalog.validate(&request).map(|_| ()).unwrap_err();
+        let named = error.parameter().unwrap();
+        assert!(named == parameter || parameter.starts_with(named), "{error}: {named}");
+    }
 }

@@ -8,6 +8,9 @@ use crate::media::ImageSource;
 use crate::task::GenerateRequest;
 use serde_json::{Map, Value};
 
+/// What a caller may say of the result beside the model that makes it: `image` or `video`.
+const TYPE: &str = "type";
+
 /// Where a picture of a request comes from.
 #[derive(Debug, Clone)]
 pub struct ImageSlot<'a> {
@@ -39,6 +42,7 @@ impl Catalog {
         let model = self.model(&request.model).ok_or_else(|| {
             let known = self.models().iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
             Error::validation(format!("there is no model {}; the models are {known}", quoted(&request.model)))
+                .with_parameter("model")
         })?;
         let mode = request.mode.clone().unwrap_or_else(|| model.default_mode.clone());
         if !model.modes.contains(&mode) {
@@ -47,7 +51,8 @@ impl Catalog {
                 model.id,
                 quoted(&mode),
                 model.modes.join(", ")
-            )));
+            ))
+            .with_parameter("mode"));
         }
         let values = Fields::with_capacity(model.parameters.len());
         let mut check = Check { model, mode: &mode, values, images: Vec::new() };
@@ -67,23 +72,41 @@ struct Check<'a, 'm> {
 }
 
 impl<'a> Check<'a, '_> {
+    /// Whether the kind of result that a caller names is what the model makes.
+    fn agrees(&self, kind: Option<&Value>) -> Result<()> {
+        let made = self.model.media_type.as_str();
+        match kind {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::String(kind)) if kind == made => Ok(()),
+            Some(_) => Err(Error::validation(format!("{TYPE} must be {made:?}, which {} makes", self.model.id))
+                .with_action("Leave type out, or choose a model of the other type.")
+                .with_parameter(TYPE)),
+        }
+    }
+
     fn known_names(&self, request: &GenerateRequest) -> Result<()> {
         let raw_names = request.images.keys().map(|name| name.split('[').next().unwrap_or(name));
         for name in request.parameters.keys().map(String::as_str).chain(raw_names) {
             let Some(parameter) = self.model.parameter(name) else {
+                if name == TYPE {
+                    self.agrees(request.parameters.get(name))?;
+                    continue;
+                }
                 let known = self.model.parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(Error::validation(format!(
                     "{} has no parameter {}; its parameters are {known}",
                     self.model.id,
                     quoted(name)
-                )));
+                ))
+                .with_parameter(name));
             };
             let only_by_mode = parameter.visible_if.as_ref().is_some_and(|rule| rule.keys().all(|key| key == "mode"));
             if only_by_mode && !parameter.is_visible(self.mode, &self.values) {
                 return Err(Error::validation(format!(
                     "{name} does not apply to the mode {} of {}",
                     self.mode, self.model.id
-                )));
+                ))
+                .with_parameter(name));
             }
         }
         Ok(())
@@ -97,18 +120,21 @@ impl<'a> Check<'a, '_> {
                     Some(_) => {
                         return Err(Error::validation(format!(
                             "{name} does not apply to this combination of parameters"
-                        )));
+                        ))
+                        .with_parameter(name));
                     }
                     None => continue,
                 }
             }
             match given.or(parameter.default.as_ref()) {
                 Some(value) => {
-                    let value = parameter.check(name, value).map_err(Error::validation)?;
+                    let value = parameter
+                        .check(name, value)
+                        .map_err(|detail| Error::validation(detail).with_parameter(name))?;
                     self.values.insert(name.as_str(), value);
                 }
                 None if parameter.is_required(self.mode, &self.values) => {
-                    return Err(Error::validation(format!("{name} is required")));
+                    return Err(Error::validation(format!("{name} is required")).with_parameter(name));
                 }
                 None => {}
             }
@@ -123,15 +149,21 @@ impl<'a> Check<'a, '_> {
             let found = if parameter.kind == Kind::Image {
                 self.picture(request, name, given)?
             } else {
-                self.frames(request, name, given)?
+                self.frames(request, name, given).map_err(|error| match error.parameter() {
+                    Some(_) => error,
+                    None => error.with_parameter(name),
+                })?
             };
             if !found && parameter.is_required(self.mode, &self.values) {
-                return Err(Error::validation(format!("{name} is required in the mode {}", self.mode)));
+                return Err(
+                    Error::validation(format!("{name} is required in the mode {}", self.mode)).with_parameter(name)
+                );
             }
         }
         match request.images.keys().find(|name| !self.images.iter().any(|slot| slot.name == **name)) {
             Some(name) => {
-                Err(Error::validation(format!("the image {} belongs to no parameter of this request", quoted(name))))
+                Err(Error::validation(format!("the image {} belongs to no parameter of this request", quoted(name)))
+                    .with_parameter(name))
             }
             None => Ok(()),
         }
@@ -141,14 +173,16 @@ impl<'a> Check<'a, '_> {
         let raw = request.images.get(name);
         let source = match (given, raw) {
             (Some(_), Some(_)) => {
-                return Err(Error::validation(format!("{name} is given twice: as a data URI and as bytes")));
+                return Err(Error::validation(format!("{name} is given twice: as a data URI and as bytes"))
+                    .with_parameter(name));
             }
             (Some(Value::String(uri)), None) => ImageSource::DataUri(uri),
             (Some(other), None) => {
                 return Err(Error::validation(format!(
                     "{name} must be an image (data URI or bytes), not {}",
                     type_name(other)
-                )));
+                ))
+                .with_parameter(name));
             }
             (None, Some(bytes)) => ImageSource::Bytes(bytes),
             (None, None) => return Ok(false),

@@ -160,7 +160,9 @@ fn missing(name: &str) -> Error {
 }
 
 fn in_parameter(name: &str, error: &Error) -> Error {
-    Error::new(error.code(), format!("{name}: {}", error.detail())).with_action(error.user_action())
+    Error::new(error.code(), format!("{name}: {}", error.detail()))
+        .with_action(error.user_action())
+        .with_parameter(name)
 }
 
 /// A seed between 0 and 2147483647 from the system's random source.
