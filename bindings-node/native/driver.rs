@@ -1,14 +1,15 @@
 //! The threads of one platform handle: one that waits for task changes, and a pool for calls that touch files or the database.
 //!
-//! A thousand waits are a thousand futures on one thread. Calls that may block go to the pool; submissions may fill only part
-//! of it, because a full queue lets them wait for long, and a cancel that would make room must not stand behind them.
+//! A thousand waits are a thousand futures on one thread, those for a place in a full queue among them. Calls that may block go to
+//! the pool; submissions that are checked, and their pictures decoded, may fill only part of it, so that a cancel does not stand
+//! behind them.
 //! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
 
 use crate::bridge::{Answer, Bridge};
 use crate::host::Lender;
-use must::http::{Answer as HttpAnswer, Face, Server};
+use must::http::{Answer as HttpAnswer, Face, Mount, Server};
 use must::secrets::SecretText;
-use must::{Error, ErrorCode, Platform, Result, Task, TaskEvents};
+use must::{Error, ErrorCode, Platform, Result, Submission, Task, TaskEvents};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -45,6 +46,14 @@ pub(crate) struct RequestHead {
     target: String,
     headers: Vec<(String, String)>,
     peer: Option<String>,
+    mount: Option<MountHead>,
+}
+
+/// Where a server of Node's has mounted the face.
+#[derive(Deserialize)]
+struct MountHead {
+    scheme: String,
+    path: String,
 }
 
 /// What the threads share.
@@ -183,15 +192,17 @@ impl Driver {
         self.pool(call, move |shared| work(&shared.platform()?));
     }
 
-    /// As [`Driver::call`], for work that may wait for a place in the queue.
-    pub(crate) fn submit(&self, call: u32, work: impl FnOnce(&Platform) -> Result<Answer> + Send + 'static) {
-        let (shared, submits) = (Arc::clone(&self.shared), Arc::clone(&self.shared.submits));
-        self.handle.spawn(async move {
-            let Ok(permit) = submits.acquire_owned().await else { return };
-            tokio::task::spawn_blocking(move || {
-                shared.run(call, |shared| work(&shared.platform()?));
+    /// Answers with the task of a submission. `begin` runs on the pool; what is left to wait for takes no thread of it.
+    pub(crate) fn submit(&self, call: u32, begin: impl FnOnce(&Platform) -> Result<Submission> + Send + 'static) {
+        self.future(call, async move |shared| {
+            let permit = Arc::clone(&shared.submits).acquire_owned().await.map_err(|_| closed())?;
+            let beginning = tokio::task::spawn_blocking(move || {
+                let begun = begin(&shared.platform()?);
                 drop(permit);
+                begun
             });
+            let begun = beginning.await.map_err(|_| Error::internal("a call panicked"))??;
+            Answer::json(&begun.task().await?)
         });
     }
 
@@ -273,7 +284,10 @@ impl Driver {
             let head = head?;
             let face = shared.face()?;
             let headers = head.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            let request = Face::request(&head.method, &head.target, headers, body)?;
+            let mut request = Face::request(&head.method, &head.target, headers, body)?;
+            if let Some(MountHead { scheme, path }) = head.mount {
+                request.extensions_mut().insert(Mount { scheme: Some(scheme), path });
+            }
             let answer = face.handle(request, head.peer.and_then(|peer| peer.parse().ok())).await?;
             let headers: Vec<(&str, String)> = answer
                 .headers

@@ -123,7 +123,7 @@ impl NativePlatform {
                 platform.read_image_files(&mut request)?;
             }
             let options = owner.map_or_else(SubmitOptions::default, |owner| SubmitOptions::default().owner(owner));
-            Answer::json(&platform.submit_with(&request, &options)?)
+            platform.begin_submit(&request, &options)
         });
     }
 
@@ -257,7 +257,7 @@ impl NativePlatform {
         self.driver.body_wait(call, received, milliseconds(elapsed_ms), milliseconds(idle_ms));
     }
 
-    /// Answers an HTTP request; `head` is JSON with method, target, headers and peer. Gives status and headers, and `call` is
+    /// Answers an HTTP request; `head` is JSON with method, target, headers, peer and mount. Gives status and headers, and `call` is
     /// the answer's number from then on.
     #[napi]
     pub fn request(&self, call: u32, head: String, body: Uint8Array) {

@@ -81,10 +81,14 @@ test("a full queue makes a submission wait, then refuses it, and blocks nothing 
   const ticking = setInterval(() => ticks++, 10);
   t.after(() => clearInterval(ticking));
   const began = performance.now();
-  const refused = Array.from({ length: 40 }, () => rejects(opened.generate(long), "queue_overloaded"));
+  const refused = Array.from({ length: 400 }, () => rejects(opened.generate(long), "queue_overloaded"));
   assert.equal((await tasks[0].status()).id, tasks[0].id);
   assert.ok(performance.now() - began < 300, "a read stood behind the submissions");
+  // A submission that is wrong is told so meanwhile, and those that are not wait side by side, not one after another.
+  await rejects(opened.generate({ ...long, prompt: "" }), "validation_error");
+  assert.ok(performance.now() - began < 390, "a refusal stood behind the submissions");
   await Promise.all(refused);
+  assert.ok(performance.now() - began < 3000, "submissions stood behind each other");
   assert.ok(ticks > 20, `the event loop came round ${ticks} times`);
   assert.equal((await opened.tasks()).total, 2);
   await Promise.all(tasks.map((task) => task.cancel()));

@@ -5,7 +5,7 @@ use crate::convert;
 use crate::errors::{OrRaise, raise};
 use crate::home::Home;
 use crate::wakeups::Wakeups;
-use must::http::{Answer, Face, Server};
+use must::http::{Answer, Face, Mount, Server};
 use must::{Error, Result};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -51,8 +51,16 @@ impl NativeFace {
         Ok(NativeServer { server: Home::new(Arc::new(server)) })
     }
 
-    /// Begins to answer a request.
-    #[pyo3(signature = (method: "str", target: "str", headers: "list[tuple[bytes, bytes]]", body: "bytes", peer: "str | None"))]
+    /// Begins to answer a request. `mount` is the scheme that clients use and the path that the face is mounted at.
+    #[pyo3(signature = (
+        method: "str",
+        target: "str",
+        headers: "list[tuple[bytes, bytes]]",
+        body: "bytes",
+        peer: "str | None",
+        mount: "tuple[str, str] | None",
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
     fn handle(
         &self,
         py: Python<'_>,
@@ -61,10 +69,14 @@ impl NativeFace {
         headers: Vec<(Vec<u8>, Vec<u8>)>,
         body: Vec<u8>,
         peer: Option<&str>,
+        mount: Option<(String, String)>,
     ) -> PyResult<NativeAnswer> {
         let face = self.face.get().or_raise(py)?.clone();
         let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let request = Face::request(method, target, headers, body).or_raise(py)?;
+        let mut request = Face::request(method, target, headers, body).or_raise(py)?;
+        if let Some((scheme, path)) = mount {
+            request.extensions_mut().insert(Mount { scheme: Some(scheme), path });
+        }
         // A server may know its client by something else than an address, such as a Unix socket.
         let peer: Option<IpAddr> = peer.and_then(|peer| peer.parse().ok());
         let answering = Box::pin(async move { face.handle(request, peer).await });

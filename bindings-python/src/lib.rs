@@ -15,6 +15,7 @@ mod http;
 mod logs;
 mod pictures;
 mod platform;
+mod submission;
 mod wakeups;
 
 use pyo3::pymodule;
@@ -34,6 +35,8 @@ mod _must {
     use super::pictures::{decode_frames, png_of_pixels, read_image_file};
     #[pymodule_export]
     use super::platform::NativePlatform;
+    #[pymodule_export]
+    use super::submission::NativeSubmission;
     #[pymodule_export]
     use super::wakeups::Wakeups;
     use pyo3::exceptions::PyImportError;

@@ -9,6 +9,7 @@ use crate::home::Home;
 use crate::host::{NativeClock, host};
 use crate::http::NativeFace;
 use crate::logs::Logs;
+use crate::submission::NativeSubmission;
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use pyo3::prelude::*;
@@ -87,17 +88,7 @@ impl NativePlatform {
         image_paths: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let platform = self.platform.get().or_raise(py)?.clone();
-        let Parameters { values, images } = Parameters::from_dict(parameters)?;
-        let mut request = GenerateRequest {
-            model: convert::text("model", model)?,
-            mode: if mode.is_none() { None } else { Some(convert::text("mode", mode)?) },
-            parameters: values,
-            images,
-        };
-        let options = match owner.is_none() {
-            true => SubmitOptions::default(),
-            false => SubmitOptions::default().owner(convert::text("owner", owner)?),
-        };
+        let (mut request, options) = read_submission(model, mode, owner, parameters)?;
         let unwanted = platform.clone();
         let submitted = leave_on_signal(
             py,
@@ -111,6 +102,35 @@ impl NativePlatform {
             move |task| drop(task.and_then(|task| unwanted.cancel(&task.id))),
         )?;
         convert::task(py, &submitted.or_raise(py)?)
+    }
+
+    /// Begins a submission: checks it and decodes its pictures. What is left to wait for takes no thread.
+    #[pyo3(signature = (
+        model: "object",
+        mode: "object",
+        owner: "object",
+        parameters: "dict[str, object]",
+        image_paths: "bool",
+    ) -> "NativeSubmission")]
+    fn begin_submit(
+        &self,
+        py: Python<'_>,
+        model: &Bound<'_, PyAny>,
+        mode: &Bound<'_, PyAny>,
+        owner: &Bound<'_, PyAny>,
+        parameters: &Bound<'_, PyDict>,
+        image_paths: bool,
+    ) -> PyResult<NativeSubmission> {
+        let platform = self.platform.get().or_raise(py)?.clone();
+        let (mut request, options) = read_submission(model, mode, owner, parameters)?;
+        let begin = move || {
+            if image_paths {
+                platform.read_image_files(&mut request)?;
+            }
+            platform.begin_submit(&request, &options)
+        };
+        let begun = leave_on_signal(py, begin, drop)?.or_raise(py)?;
+        Ok(NativeSubmission::new(begun))
     }
 
     /// The task as it stands.
@@ -227,4 +247,24 @@ fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>
 fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> {
     let values = Parameters::values_of(query)?;
     TaskQuery::from_json(&Value::Object(values).to_string()).or_raise(py)
+}
+
+fn read_submission(
+    model: &Bound<'_, PyAny>,
+    mode: &Bound<'_, PyAny>,
+    owner: &Bound<'_, PyAny>,
+    parameters: &Bound<'_, PyDict>,
+) -> PyResult<(GenerateRequest, SubmitOptions)> {
+    let Parameters { values, images } = Parameters::from_dict(parameters)?;
+    let request = GenerateRequest {
+        model: convert::text("model", model)?,
+        mode: if mode.is_none() { None } else { Some(convert::text("mode", mode)?) },
+        parameters: values,
+        images,
+    };
+    let options = match owner.is_none() {
+        true => SubmitOptions::default(),
+        false => SubmitOptions::default().owner(convert::text("owner", owner)?),
+    };
+    Ok((request, options))
 }

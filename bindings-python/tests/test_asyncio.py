@@ -118,7 +118,7 @@ def test_a_cancelled_submission_leaves_no_task_running(tmp_path: Path) -> None:
         for submission in submissions:
             submission.cancel()
         await asyncio.gather(*submissions, return_exceptions=True)
-        # Those that had begun make their task first and cancel it then.
+        # Those that had made their task cancel it.
         await asyncio.to_thread(platform._submitters.shutdown)
         deadline = time.monotonic() + 20
         while any(not state.ended for state in await platform.tasks()) and time.monotonic() < deadline:
@@ -175,3 +175,25 @@ def test_one_platform_serves_loops_of_several_threads(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert found == [must.Status.DONE] * 4
+
+
+def test_submissions_that_wait_for_a_place_hold_up_no_others(tmp_path: Path) -> None:
+    async def main(platform: must.AsyncPlatform) -> None:
+        for _ in range(2):
+            await platform.generate("tiny-image", "a red circle", **QUICK)
+        begun, before = time.monotonic(), threading.active_count()
+        waiting = [asyncio.ensure_future(platform.generate("tiny-image", "a red circle", **QUICK)) for _ in range(200)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(must.ValidationError):
+            await platform.generate("tiny-image", " ")
+        assert time.monotonic() - begun < 1.0, "a refusal stood behind submissions that wait"
+        assert threading.active_count() - before <= 12
+        for given_up in waiting[100:]:
+            given_up.cancel()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert time.monotonic() - begun < 5.0, "submissions waited one after another"
+        assert {type(outcome) for outcome in outcomes[:100]} == {must.QueueOverloadedError}
+        assert {type(outcome) for outcome in outcomes[100:]} == {asyncio.CancelledError}
+        assert (await platform.tasks()).total == 2
+
+    run(tmp_path, main, paused=True, queue_depth=1, queue_wait=1.5)

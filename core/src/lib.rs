@@ -1,5 +1,6 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
 pub mod access;
+mod alarm;
 pub mod audit;
 mod calls;
 pub mod catalog;
@@ -33,7 +34,7 @@ pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> O
 pub use error::{Error, ErrorCode, Result};
 pub use fields::Fields;
 pub use log::{LogLevel, LogRecord};
-pub use platform::{Backup, Event, Host, Load, Platform};
+pub use platform::{Backup, Event, Host, Load, Platform, Submission};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
     GenerateRequest, Idempotency, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, SubmitOptions, Task,

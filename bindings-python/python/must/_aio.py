@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ from must._wakeups import Waiters
 T = TypeVar("T")
 
 SUBMITTERS = 8
-"""Threads that submit. A submission may wait long for a place in the queue, so it has threads of its own."""
+"""Threads that check submissions and decode their pictures. Waiting for a place in the queue takes none."""
 
 CALLERS = 4
 """Threads for every other call; these are short."""
@@ -148,7 +148,7 @@ class AsyncPlatform:
         peer: str | None = None,
     ) -> AsyncResponse:
         """Answer one HTTP request without a socket; see `Platform.handle`. It takes no thread while it waits."""
-        return await AsyncResponse.of(self._face.handle(method, target, encoded(headers), body, peer))
+        return await AsyncResponse.of(self._face.handle(method, target, encoded(headers), body, peer, None))
 
     async def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""
@@ -169,15 +169,16 @@ class AsyncPlatform:
         An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is
         cancelled before it has returned leaves no task running.
         """
-        native = self._native
+        loop = asyncio.get_running_loop()
         ready = await awaited("", parameters)
-        submission = self._submitters.submit(_native.submit, native, model, prompt, mode, owner, image_paths, ready)
+        submission = await loop.run_in_executor(
+            self._submitters, _native.begin_submit, self._native, model, prompt, mode, owner, image_paths, ready
+        )
         try:
-            raw = await asyncio.wrap_future(submission)
-        except asyncio.CancelledError:
-            # Nobody has the id of this task, so nobody could stop it.
-            submission.add_done_callback(lambda done: _cancel_submitted(native, done))
-            raise
+            raw = await Waiters.of_running_loop().submitted(submission)
+        finally:
+            # Given up before the task is there, it leaves none running, whose id nobody would have.
+            submission.close()
         return AsyncTask(self, TaskState.from_native(raw))
 
     async def task(self, id: str) -> AsyncTask:
@@ -280,8 +281,3 @@ class AsyncTask:
     def _see(self, raw: dict[str, object]) -> TaskState:
         self._state = TaskState.from_native(raw)
         return self._state
-
-
-def _cancel_submitted(native: NativePlatform, submission: Future[dict[str, Any]]) -> None:
-    if not submission.cancelled() and submission.exception() is None:
-        native.cancel(submission.result()["id"])

@@ -13,6 +13,7 @@ __all__ = [
     "NativeFace",
     "NativePlatform",
     "NativeServer",
+    "NativeSubmission",
     "Wakeups",
     "decode_frames",
     "error_table",
@@ -45,6 +46,9 @@ class NativePlatform:
     def submit(
         self, model: object, mode: object, owner: object, parameters: dict[str, Any], image_paths: bool
     ) -> dict[str, Any]: ...
+    def begin_submit(
+        self, model: object, mode: object, owner: object, parameters: dict[str, Any], image_paths: bool
+    ) -> NativeSubmission: ...
     def status(self, id: str) -> dict[str, Any]: ...
     def events(self, id: str) -> Events: ...
     def cancel(self, id: str) -> bool: ...
@@ -59,6 +63,11 @@ class NativePlatform:
     def close(self, timeout: float) -> None: ...
 
 @final
+class NativeSubmission:
+    def poll(self, wakeups: Wakeups, token: int) -> dict[str, Any] | None: ...
+    def close(self) -> None: ...
+
+@final
 class NativeClock:
     def __new__(cls, milliseconds: int) -> NativeClock: ...
     def now(self) -> int: ...
@@ -71,7 +80,13 @@ class NativeFace:
     def body_wait(self, received: int, elapsed: float, idle: float) -> float: ...
     def serve(self, address: str) -> NativeServer: ...
     def handle(
-        self, method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes, peer: str | None
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        peer: str | None,
+        mount: tuple[str, str] | None,
     ) -> NativeAnswer: ...
 
 @final

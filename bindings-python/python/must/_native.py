@@ -15,7 +15,7 @@ from typing import Any
 from must._errors import ValidationError
 from must._exceptions import MustError
 from must._host import Host
-from must._must import Logs, NativeFace, NativePlatform
+from must._must import Logs, NativeFace, NativePlatform, NativeSubmission
 from must._types import LogFunction, LogRecord, Parameter, Settings
 
 CLOSE_TIMEOUT = 10.0
@@ -119,6 +119,19 @@ def submit(
 ) -> dict[str, Any]:
     """Submit a generation."""
     return native.submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
+
+
+def begin_submit(
+    native: NativePlatform,
+    model: str,
+    prompt: str | None,
+    mode: str | None,
+    owner: str | None,
+    image_paths: bool,
+    parameters: Mapping[str, Parameter],
+) -> NativeSubmission:
+    """Begin to submit a generation: what is left to wait for takes no thread."""
+    return native.begin_submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:

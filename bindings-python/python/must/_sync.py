@@ -151,7 +151,7 @@ class Platform:
 
         `target` is the path with the query as it was sent; throttling counts by `peer`, the address at the other end.
         """
-        return Response(self._face.handle(method, target, encoded(headers), body, peer))
+        return Response(self._face.handle(method, target, encoded(headers), body, peer, None))
 
     @property
     def _face(self) -> NativeFace:

@@ -7,7 +7,7 @@ import itertools
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from must._must import Events, NativeAnswer, Wakeups
+from must._must import Events, NativeAnswer, NativeSubmission, Wakeups
 
 
 class Waiters:
@@ -37,6 +37,15 @@ class Waiters:
             ready, change = events.poll(self._wakeups, token)
             if ready:
                 return change
+            await self._woken(token)
+
+    async def submitted(self, submission: NativeSubmission) -> dict[str, Any]:
+        """The task of a submission, once it is durable."""
+        while True:
+            token = next(self._tokens)
+            task = submission.poll(self._wakeups, token)
+            if task is not None:
+                return task
             await self._woken(token)
 
     async def head(self, answer: NativeAnswer) -> tuple[int, list[tuple[str, bytes]]]:

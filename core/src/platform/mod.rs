@@ -5,6 +5,7 @@
 
 mod backup;
 mod secrets;
+mod submission;
 mod tasks;
 
 use crate::access::{self, Access};
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+pub use submission::Submission;
 
 pub use backup::Backup;
 
@@ -75,6 +77,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     workers::GIVEN_UP_MIGRATION,
     access::KEY_OWNER_MIGRATION,
     task::OWNER_MIGRATION,
+    task::REMIX_MIGRATION,
 ];
 
 struct Inner {

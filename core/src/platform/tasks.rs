@@ -3,12 +3,14 @@
 use super::{Event, Platform};
 use crate::audit::Caller;
 use crate::catalog::ModelView;
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::media::{Frames, decode};
 use crate::task::{
     GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
 };
+use crate::thread;
 use crate::workers::Workers;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 impl Platform {
@@ -35,7 +37,8 @@ impl Platform {
     /// # Errors
     /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
     pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
-        self.on_workers(|workers| workers.submit(request, options))
+        let submission = self.begin_submit(request, options)?;
+        thread::block_on(submission.task(), None).unwrap_or_else(|| Err(Error::internal("no time is set")))
     }
 
     /// Reads the files that a request names: text of an image parameter that is not a data URI is the path of a file, whose bytes
@@ -163,6 +166,11 @@ impl Platform {
         self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
+    /// What each of these tasks is a remix of, by id, as far as it is one.
+    pub(crate) fn remix_sources(&self, ids: &[&str]) -> Result<HashMap<String, String>> {
+        self.on_tasks(|tasks| tasks.remix_sources(ids))
+    }
+
     /// Removes an ended task and its files. While the setting `sign_in_required` is on, that is an audit event of the host's.
     ///
     /// # Errors
@@ -221,7 +229,7 @@ impl Platform {
         parts.log.scope(|| if parts.workers.is_elsewhere(id)? { elsewhere(&parts.workers) } else { here(&parts.tasks) })
     }
 
-    fn on_workers<T>(&self, call: impl FnOnce(&Workers) -> Result<T>) -> Result<T> {
+    pub(super) fn on_workers<T>(&self, call: impl FnOnce(&Workers) -> Result<T>) -> Result<T> {
         let parts = self.parts()?;
         parts.log.scope(|| call(&parts.workers))
     }

@@ -1,14 +1,21 @@
 //! Who runs next: the lanes, and the bounded queue that they share.
 //!
 //! A lane of its own takes only its model's tasks; the shared lane takes those of every model without one. A submission is
-//! admitted when a lane that may run it is idle, or when the queue has a place; it waits a while for that, then gives up.
-//! Tasks that a restart brings back are admitted whatever the depth.
+//! admitted when a lane that may run it is idle, or when the queue has a place; it waits a while for that, without a thread,
+//! then gives up. Tasks that a restart brings back are admitted whatever the depth.
 
+use crate::alarm::Alarm;
 use crate::error::{Error, ErrorCode, Result};
+use futures::future::{Either, select};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Bytes that submissions hold altogether while they wait for a place: beyond them a submission is refused at once.
+const MOST_HELD: usize = 256 << 20;
 
 /// A task on its way to a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +40,16 @@ pub(super) struct Queue {
     lanes: Vec<Option<String>>,
     state: Mutex<State>,
     work: Condvar,
-    space: Condvar,
+    /// Wakes those who wait for a place.
+    space: Notify,
+    alarm: Arc<Alarm>,
 }
 
 struct State {
     waiting: VecDeque<Entry>,
     reserved: usize,
+    /// Bytes of the submissions that wait for a place.
+    held: usize,
     busy: Vec<bool>,
     closed: bool,
 }
@@ -47,33 +58,91 @@ impl Queue {
     /// One lane for each model named, and the shared one, which is the last.
     pub(super) fn new(depth: usize, models: &[String]) -> Arc<Self> {
         let lanes: Vec<Option<String>> = models.iter().cloned().map(Some).chain([None]).collect();
-        let state = State { waiting: VecDeque::new(), reserved: 0, busy: vec![false; lanes.len()], closed: false };
-        Arc::new(Self { depth, lanes, state: Mutex::new(state), work: Condvar::new(), space: Condvar::new() })
+        let state =
+            State { waiting: VecDeque::new(), reserved: 0, held: 0, busy: vec![false; lanes.len()], closed: false };
+        Arc::new(Self {
+            depth,
+            lanes,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            space: Notify::new(),
+            alarm: Arc::default(),
+        })
     }
 
     pub(super) fn lanes(&self) -> &[Option<String>] {
         &self.lanes
     }
 
-    /// Holds a place for a task that is about to be made durable.
-    pub(super) fn reserve(self: &Arc<Self>, model: &str, wait: Duration) -> Result<Place> {
-        let deadline = Instant::now() + wait;
+    /// Holds a place for a task that is about to be made durable; none when there is none now.
+    ///
+    /// # Errors
+    /// `invalid_state` when the queue is closed.
+    pub(super) fn free_place(self: &Arc<Self>, model: &str) -> Result<Option<Place>> {
         let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        let idle = usize::from(self.lane_of(model).is_some_and(|lane| state.busy.get(lane) == Some(&false)));
+        let free = state.waiting.len() + state.reserved < self.depth + idle;
+        Ok(free.then(|| {
+            state.reserved += 1;
+            Place { queue: Arc::clone(self), used: false }
+        }))
+    }
+
+    /// The same, waiting at most `wait` for it. Takes no thread while it waits, but the `bytes` of what waits. May be dropped.
+    ///
+    /// # Errors
+    /// `queue_overloaded`; `invalid_state` when the queue is closed, then or meanwhile.
+    pub(super) async fn reserve(self: &Arc<Self>, model: &str, bytes: usize, wait: Duration) -> Result<Place> {
+        if let Some(place) = self.free_place(model)? {
+            return Ok(place);
+        }
+        let _held = self.hold(bytes)?;
+        let over = self.sleep(wait);
+        match select(pin!(self.place(model)), pin!(over)).await {
+            Either::Left((place, _)) => place,
+            Either::Right((slept, _)) => {
+                slept?;
+                // The end of the queue ends the wait too.
+                self.free_place(model)?.ok_or_else(|| {
+                    Error::new(ErrorCode::QueueOverloaded, format!("all {} places of the queue are taken", self.depth))
+                })
+            }
+        }
+    }
+
+    fn hold(&self, bytes: usize) -> Result<Held<'_>> {
+        let mut state = self.state.lock();
+        let all = state.held.saturating_add(bytes);
+        if bytes > 0 && all > MOST_HELD.max(bytes) {
+            return Err(Error::new(ErrorCode::QueueOverloaded, "too many pictures wait for a place in the queue"));
+        }
+        state.held = all;
+        Ok(Held { queue: self, bytes })
+    }
+
+    async fn place(self: &Arc<Self>, model: &str) -> Result<Place> {
         loop {
-            if state.closed {
-                return Err(closed());
+            // Before the look: what becomes free after it wakes this.
+            let freed = self.space.notified();
+            if let Some(place) = self.free_place(model)? {
+                return Ok(place);
             }
-            let idle = usize::from(self.lane_of(model).is_some_and(|lane| state.busy.get(lane) == Some(&false)));
-            if state.waiting.len() + state.reserved < self.depth + idle {
-                state.reserved += 1;
-                return Ok(Place { queue: Arc::clone(self), used: false });
-            }
-            if self.space.wait_until(&mut state, deadline).timed_out() {
-                return Err(Error::new(
-                    ErrorCode::QueueOverloaded,
-                    format!("all {} places of the queue are taken", self.depth),
-                ));
-            }
+            freed.await;
+        }
+    }
+
+    /// Waits on any executor, at most until the queue is closed.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` when the system has no thread to give.
+    pub(super) async fn sleep(&self, time: Duration) -> Result<()> {
+        match Instant::now().checked_add(time) {
+            Some(moment) if !time.is_zero() => self.alarm.at(moment).await,
+            Some(_) => Ok(()),
+            None => std::future::pending().await,
         }
     }
 
@@ -96,7 +165,7 @@ impl Queue {
                 if let Some(busy) = state.busy.get_mut(lane) {
                     *busy = true;
                 }
-                self.space.notify_all();
+                self.space.notify_waiters();
                 return Work::Run(entry);
             }
             if self.work.wait_until(&mut state, deadline).timed_out() {
@@ -110,15 +179,17 @@ impl Queue {
         if let Some(busy) = self.state.lock().busy.get_mut(lane) {
             *busy = false;
         }
-        self.space.notify_all();
+        self.space.notify_waiters();
     }
 
     /// Takes a task out before a lane does; false when it was not waiting.
     pub(super) fn remove(&self, id: &str) -> bool {
         let mut state = self.state.lock();
         let index = state.waiting.iter().position(|entry| entry.id == id);
-        self.space.notify_all();
-        index.and_then(|index| state.waiting.remove(index)).is_some()
+        let removed = index.and_then(|index| state.waiting.remove(index)).is_some();
+        drop(state);
+        self.space.notify_waiters();
+        removed
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -132,7 +203,8 @@ impl Queue {
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.work.notify_all();
-        self.space.notify_all();
+        self.space.notify_waiters();
+        self.alarm.end();
     }
 
     fn lane_of(&self, model: &str) -> Option<usize> {
@@ -140,8 +212,20 @@ impl Queue {
     }
 }
 
+/// What waits for a place.
+struct Held<'a> {
+    queue: &'a Queue,
+    bytes: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.queue.state.lock().held -= self.bytes;
+    }
+}
+
 /// A held place: used by [`Place::enqueue`], given back when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     queue: Arc<Queue>,
     used: bool,
 }
@@ -161,26 +245,31 @@ impl Drop for Place {
     fn drop(&mut self) {
         if !self.used {
             self.queue.state.lock().reserved -= 1;
-            self.queue.space.notify_all();
+            self.queue.space.notify_waiters();
         }
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(ErrorCode::InvalidState, "the platform is closed")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::thread::block_on;
 
     fn entry(id: &str, model: &str) -> Entry {
         Entry { id: id.to_owned(), model: model.to_owned(), epoch: 0 }
     }
 
+    fn reserve(queue: &Arc<Queue>, model: &str, wait: Duration) -> Result<Place> {
+        block_on(queue.reserve(model, 0, wait), None).unwrap()
+    }
+
     fn fill(queue: &Arc<Queue>, model: &str, count: usize) {
         for n in 0..count {
-            queue.reserve(model, Duration::ZERO).unwrap().enqueue(entry(&format!("{model}{n}"), model));
+            reserve(queue, model, Duration::ZERO).unwrap().enqueue(entry(&format!("{model}{n}"), model));
         }
     }
 
@@ -188,13 +277,13 @@ mod tests {
     fn depth_counts_only_while_no_lane_is_idle() {
         let queue = Queue::new(2, &[]);
         fill(&queue, "a", 3);
-        let error = queue.reserve("a", Duration::ZERO).map(|_| ()).unwrap_err();
+        let error = reserve(&queue, "a", Duration::ZERO).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::QueueOverloaded);
         assert!(matches!(queue.take(0, Duration::ZERO), Work::Run(e) if e.id == "a0"));
-        assert!(queue.reserve("a", Duration::ZERO).is_err(), "the lane is busy and two wait");
+        assert!(reserve(&queue, "a", Duration::ZERO).is_err(), "the lane is busy and two wait");
         queue.done(0);
-        drop(queue.reserve("a", Duration::ZERO).unwrap());
-        assert!(queue.reserve("a", Duration::ZERO).is_ok(), "a dropped place comes back");
+        drop(reserve(&queue, "a", Duration::ZERO).unwrap());
+        assert!(reserve(&queue, "a", Duration::ZERO).is_ok(), "a dropped place comes back");
     }
 
     #[test]
@@ -220,13 +309,64 @@ mod tests {
         let queue = Queue::new(1, &[]);
         fill(&queue, "a", 2);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.reserve("a", Duration::from_secs(20)).map(drop));
-            while queue.take(0, Duration::ZERO) == Work::Idle {}
-            assert!(matches!(queue.take(0, Duration::ZERO), Work::Run(_)));
+            let waiting = scope.spawn(|| reserve(&queue, "a", Duration::from_secs(20)).map(drop));
+            for _ in 0..2 {
+                assert!(matches!(queue.take(0, Duration::ZERO), Work::Run(_)));
+            }
             waiting.join().unwrap().unwrap();
         });
-        queue.close();
+        let (soon, began) = (Duration::from_millis(20), Instant::now());
+        let kept = reserve(&queue, "a", Duration::ZERO).unwrap();
+        let error = reserve(&queue, "a", soon).map(drop).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::QueueOverloaded);
+        assert!(began.elapsed() >= soon);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| reserve(&queue, "a", Duration::from_secs(20)).map(drop));
+            queue.close();
+            assert_eq!(waiting.join().unwrap().unwrap_err().code(), ErrorCode::InvalidState);
+        });
+        drop(kept);
         assert_eq!(queue.take(0, Duration::ZERO), Work::Closed);
-        assert_eq!(queue.reserve("a", Duration::ZERO).map(drop).unwrap_err().code(), ErrorCode::InvalidState);
+        assert_eq!(reserve(&queue, "a", Duration::ZERO).map(drop).unwrap_err().code(), ErrorCode::InvalidState);
+    }
+
+    #[test]
+    fn a_thousand_wait_on_one_thread() {
+        use futures::future::join_all;
+        let queue = Queue::new(1, &[]);
+        fill(&queue, "a", 2);
+        let waiting = join_all((0..1000).map(|_| queue.reserve("a", 0, Duration::from_millis(50))));
+        let outcomes = block_on(waiting, None).unwrap();
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, Err(error) if error.code() == ErrorCode::QueueOverloaded))
+        );
+        let waiting = join_all((0..10).map(async |_| queue.reserve("a", 0, Duration::from_secs(20)).await.map(drop)));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| block_on(waiting, None).unwrap());
+            for _ in 0..2 {
+                assert!(matches!(queue.take(0, Duration::ZERO), Work::Run(_)));
+            }
+            // Each gives its place on to the next.
+            assert!(waiting.join().unwrap().iter().all(Result::is_ok));
+        });
+    }
+
+    #[test]
+    fn pictures_that_wait_are_bounded() {
+        use futures::future::join_all;
+        let queue = Queue::new(1, &[]);
+        fill(&queue, "a", 2);
+        let half = MOST_HELD / 2;
+        let waiting = join_all((0..3).map(|_| queue.reserve("a", half, Duration::from_millis(50))));
+        let details: Vec<String> = block_on(waiting, None)
+            .unwrap()
+            .into_iter()
+            .map(|outcome| outcome.map(drop).unwrap_err().detail().to_owned())
+            .collect();
+        assert!(details[0] == details[1] && details[2].starts_with("too many pictures"), "{details:?}");
+        // What is larger than all that may wait, waits alone.
+        let alone = block_on(queue.reserve("a", MOST_HELD + 1, Duration::from_millis(10)), None).unwrap();
+        assert!(alone.map(drop).unwrap_err().detail().starts_with("all 1 places"));
+        assert_eq!(queue.state.lock().held, 0);
     }
 }

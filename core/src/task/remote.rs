@@ -6,7 +6,8 @@
 //! after may have it already; whoever moves the task away from there notes that in the same transaction (`leave`).
 
 use super::hub::Live;
-use super::queue::Entry;
+use super::queue::{Entry, Place};
+use super::repeat::Submission;
 use super::service::Tasks;
 use super::store;
 use super::submit::Draft;
@@ -45,13 +46,14 @@ pub(crate) struct Sending {
 }
 
 /// What came of sending a draft off.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(crate) enum SentOff<T> {
     /// It is on its way to what was chosen.
     To(Sending, T),
     /// Nothing was chosen, and nothing stored.
     Nowhere,
-    /// The same submission was made before.
-    Known(Task),
+    /// The same submission was made meanwhile.
+    Repeated(Submission),
 }
 
 /// Ends the accepted tasks of a workspace that is let go, in the transaction that does so; their ids. One that is on its way finds
@@ -95,12 +97,12 @@ impl Tasks {
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
     ) -> Result<SentOff<T>> {
         let (mut task, inputs, key) = (draft.task.clone(), draft.inputs.clone(), draft.submission.clone());
-        let trace = draft.trace.clone();
+        let (trace, source) = (draft.trace.clone(), draft.remix_of.clone());
         let stored = self.shared.store.write(move |connection| {
             let Some((workspace, chosen)) = choose(connection)? else { return Ok(Some(None)) };
             task.workspace = Some(workspace);
             "dispatching".clone_into(&mut task.stage);
-            match store::insert_once(connection, &task, &inputs, key.as_ref(), trace.as_ref())? {
+            match store::insert_once(connection, &task, &inputs, key.as_ref(), trace.as_ref(), source.as_deref())? {
                 Some(_) => Ok(None),
                 None => Ok(Some(Some((Sending { task, inputs, trace }, chosen)))),
             }
@@ -108,10 +110,7 @@ impl Tasks {
         match (stored, &draft.submission) {
             (Some(Some((sending, chosen))), _) => Ok(SentOff::To(sending, chosen)),
             (Some(None), _) => Ok(SentOff::Nowhere),
-            (None, Some(submission)) => match self.made_before(submission)? {
-                Some(task) => Ok(SentOff::Known(task)),
-                None => Err(Error::new(ErrorCode::InvalidState, "the first submission under this key was taken back")),
-            },
+            (None, Some(submission)) => Ok(SentOff::Repeated(submission.clone())),
             (None, None) => Err(Error::internal("a task without a key was made before")),
         }
     }
@@ -183,18 +182,24 @@ impl Tasks {
         Ok(task)
     }
 
-    /// No worker took a task that was on its way: a lane here does. None when it was cancelled. Waits for a place in a full queue.
+    /// A place in the queue for a task that is on its way; waited for without a thread.
     ///
     /// # Errors
-    /// `queue_overloaded`; the task is as it was then.
+    /// `queue_overloaded`.
+    pub(crate) async fn place_for(&self, id: &str) -> Result<Place> {
+        let shared = &self.shared;
+        let model = shared.store.read(|connection| store::get(connection, id))?.model;
+        shared.queue.reserve(&model, 0, shared.settings.queue_wait).await
+    }
+
+    /// No worker took a task that was on its way: a lane here does. None when it was cancelled.
     pub(crate) fn take_back(
         &self,
         id: &str,
+        place: Place,
         leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
     ) -> Result<Option<Task>> {
         let shared = &self.shared;
-        let model = shared.store.read(|connection| store::get(connection, id))?.model;
-        let place = shared.queue.reserve(&model, shared.settings.queue_wait)?;
         let wanted = id.to_owned();
         let task = shared.store.write(move |connection| {
             let taken = connection

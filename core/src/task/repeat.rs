@@ -33,6 +33,8 @@ pub struct SubmitOptions {
     pub trace_parent: Option<TraceParent>,
     /// Whose task it is to be: 1 to 200 characters without control characters.
     pub owner: Option<String>,
+    /// Id of the task whose clip this one makes again of other words.
+    pub remix_of: Option<String>,
 }
 
 /// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again, unless that failed for
@@ -82,6 +84,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn trace_parent(mut self, trace_parent: Option<TraceParent>) -> Self {
         self.trace_parent = trace_parent;
+        self
+    }
+
+    /// The same options for a remix of this task's clip.
+    #[must_use]
+    pub fn remix_of(mut self, id: impl Into<String>) -> Self {
+        self.remix_of = Some(id.into());
         self
     }
 

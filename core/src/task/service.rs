@@ -4,6 +4,7 @@ use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
 use super::hub::{Hub, TaskEvents};
 use super::queue::{Entry, Queue};
+use super::remix;
 use super::remote::is_remote;
 use super::residency::{LaneEvent, LaneStatus, Loader, Residency};
 use super::store::{self, Lease, Unfinished};
@@ -19,6 +20,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::thread;
 use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -244,6 +246,11 @@ impl Tasks {
             }
         }
         Ok(page)
+    }
+
+    /// What each of these tasks is a remix of, as far as it is one.
+    pub(crate) fn remix_sources(&self, ids: &[&str]) -> Result<HashMap<String, String>> {
+        self.shared.store.read(|connection| remix::sources(connection, ids))
     }
 
     /// Removes an ended task and its files. `by` is who is noted in the audit log.

@@ -3,6 +3,7 @@
 //! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
 //! ended, the statement changes nothing and says so.
 
+use super::remix;
 use super::remote::is_remote;
 use super::repeat::Submission;
 use super::trace::{self, TraceParent};
@@ -58,6 +59,7 @@ pub(super) fn insert_once(
     inputs: &[(String, Vec<u8>)],
     submission: Option<&Submission>,
     trace: Option<&TraceParent>,
+    remix_of: Option<&str>,
 ) -> Result<Option<String>> {
     // The same submission may have come in twice at once.
     let known = submission.map_or(Ok(None), |submission| submission.find(connection))?;
@@ -65,6 +67,9 @@ pub(super) fn insert_once(
         insert(connection, task, inputs)?;
         if let Some(trace) = trace {
             trace::keep(connection, &task.id, trace)?;
+        }
+        if let Some(source) = remix_of {
+            remix::keep(connection, &task.id, source)?;
         }
         if let Some(submission) = submission {
             submission.keep(connection, &task.id, task.created_at)?;

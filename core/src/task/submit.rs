@@ -13,7 +13,8 @@ use super::types::{GenerateRequest, Task};
 use super::{job, owner, store};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, ErrorCode, Result};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -29,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
     pub(super) submission: Option<Submission>,
     pub(super) trace: Option<TraceParent>,
+    /// Id of the task that it is a remix of.
+    pub(super) remix_of: Option<String>,
     /// Why the task cannot run here.
     pub(super) missing: Option<Error>,
 }
@@ -38,8 +41,18 @@ pub(crate) struct Draft {
 pub(crate) enum Prepared {
     /// It was made before.
     Known(Task),
+    /// It was made before, and is on its way to a worker, where it gets another id: [`Tasks::made_before`] waits for that.
+    OnItsWay(Submission),
     /// It is new.
     New(Draft),
+}
+
+/// What the table of keys knows of a submission.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
+enum Made {
+    Not,
+    OnItsWay,
+    Known(Task),
 }
 
 /// What is stored of a task, and shown of it from then on.
@@ -48,12 +61,13 @@ struct Admission {
     inputs: Vec<(String, Vec<u8>)>,
     submission: Option<Submission>,
     trace: Option<TraceParent>,
+    remix_of: Option<String>,
 }
 
 impl From<Draft> for Admission {
     fn from(draft: Draft) -> Self {
-        let Draft { task, inputs, submission, trace, .. } = draft;
-        Self { live: Live::new(task), inputs, submission, trace }
+        let Draft { task, inputs, submission, trace, remix_of, .. } = draft;
+        Self { live: Live::new(task), inputs, submission, trace, remix_of }
     }
 }
 
@@ -79,15 +93,8 @@ impl Submitting {
 }
 
 impl Tasks {
-    pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
-        match self.prepare(request, options)? {
-            Prepared::Known(task) => Ok(task),
-            Prepared::New(draft) => self.run_here(draft),
-        }
-    }
-
     /// Submits what needs nothing but a check and one write: no picture to decode, no key to look up, a place in the queue that is
-    /// free. Does not block. None when there is more to it, an error included: nothing was done then, and [`Tasks::submit`] says.
+    /// free. Does not block. None when there is more to it, an error included: nothing was done then, and [`Tasks::prepare`] says.
     pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
         let shared = &self.shared;
         if options.idempotency.is_some() {
@@ -98,7 +105,7 @@ impl Tasks {
             return None;
         }
         let draft = shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?;
-        let place = shared.queue.reserve(&draft.task.model, Duration::ZERO).ok()?;
+        let place = shared.queue.free_place(&draft.task.model).ok()??;
         let id = draft.task.id.clone();
         let (tell, told) = oneshot::channel();
         // A caller that is gone needs no answer.
@@ -111,69 +118,101 @@ impl Tasks {
     pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
         let shared = &self.shared;
         let valid = shared.catalog.validate(request)?;
-        let submission = options
-            .idempotency
-            .as_ref()
-            .map(|key| Submission::new(key, options.owner.as_deref(), request))
-            .transpose()?;
-        if let Some(submission) = &submission
-            && let Some(task) = self.made_before(submission)?
-        {
-            return Ok(Prepared::Known(task));
+        let key = options.idempotency.as_ref();
+        let submission = key.map(|key| Submission::new(key, options.owner.as_deref(), request)).transpose()?;
+        let Some(submission) = submission else { return shared.draft(valid, None, options).map(Prepared::New) };
+        match shared.made(&submission)? {
+            Made::Known(task) => Ok(Prepared::Known(task)),
+            Made::OnItsWay => Ok(Prepared::OnItsWay(submission)),
+            Made::Not => shared.draft(valid, Some(submission), options).map(Prepared::New),
         }
-        shared.draft(valid, submission, options).map(Prepared::New)
     }
 
-    /// Makes a draft durable and hands it to a lane.
-    pub(crate) fn run_here(&self, mut draft: Draft) -> Result<Task> {
-        let shared = &self.shared;
+    /// Makes a draft durable and hands it to a lane. Waits for a place in a full queue and for the commit without a thread; `made`
+    /// becomes true when the task may be durable.
+    pub(crate) fn run_here(
+        &self,
+        draft: Draft,
+        made: Arc<AtomicBool>,
+    ) -> impl Future<Output = Result<Task>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.run_here(draft, &made).await }
+    }
+
+    /// The task that was made under a key before; none when it was taken back. One that is on its way to a worker gets another id
+    /// there: it is waited for, without a thread.
+    pub(crate) fn made_before(
+        &self,
+        submission: Submission,
+    ) -> impl Future<Output = Result<Option<Task>>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.made_before(&submission).await }
+    }
+}
+
+impl Shared {
+    async fn run_here(self: &Arc<Self>, mut draft: Draft, made: &AtomicBool) -> Result<Task> {
         if let Some(error) = draft.missing.take() {
             return Err(error);
         }
         let task = draft.task.clone();
         let admission = Arc::new(Admission::from(draft));
+        let bytes = admission.inputs.iter().map(|(_, png)| png.len()).sum();
         loop {
-            let place = match (shared.queue.reserve(&task.model, shared.settings.queue_wait), &admission.submission) {
+            let place = self.queue.reserve(&task.model, bytes, self.settings.queue_wait).await;
+            let place = match (place, &admission.submission) {
                 (Ok(place), _) => place,
                 (Err(error), None) => return Err(error),
                 // The same submission may have come in twice and the first have got a place: then this is no refusal.
-                (Err(error), Some(submission)) => return self.made_before(submission)?.ok_or(error),
+                (Err(error), Some(submission)) => return self.made_before(submission).await?.ok_or(error),
             };
-            let (tell, told) = mpsc::sync_channel(1);
-            shared.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
-            if told.recv().map_err(|_| Error::internal("a submission was not answered"))?? {
+            made.store(true, Ordering::SeqCst);
+            let (tell, told) = oneshot::channel();
+            self.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
+            if told.await.map_err(|_| Error::internal("a submission was not answered"))?? {
                 return Ok(task);
             }
+            made.store(false, Ordering::SeqCst);
             // When the first submission under this key was taken back meanwhile, this one takes its place.
             if let Some(submission) = &admission.submission
-                && let Some(task) = self.made_before(submission)?
+                && let Some(task) = self.made_before(submission).await?
             {
                 return Ok(task);
             }
         }
     }
 
-    /// The task that was made under a key before. One that is on its way to a worker gets another id there: it is waited for.
-    pub(super) fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+    async fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
         let deadline = Instant::now() + LONGEST_DISPATCH;
         loop {
-            let Some(id) = self.shared.store.read(|connection| submission.find(connection))? else { return Ok(None) };
-            match self.status(&id) {
-                Ok(task) if !task.is_on_its_way() => return Ok(Some(task)),
-                // It got its other id, or was taken back, in between.
-                Err(error) if error.code() == ErrorCode::TaskNotFound => {}
-                Ok(_) if Instant::now() < deadline => std::thread::sleep(ON_ITS_WAY),
-                Ok(_) => {
+            match self.made(submission)? {
+                Made::Not => return Ok(None),
+                Made::Known(task) => return Ok(Some(task)),
+                Made::OnItsWay if self.queue.is_closed() => return Err(super::queue::closed()),
+                Made::OnItsWay if Instant::now() < deadline => self.queue.sleep(ON_ITS_WAY).await?,
+                Made::OnItsWay => {
                     return Err(Error::new(ErrorCode::InvalidState, "the first submission is still on its way")
                         .with_action("Send the same submission again in a while."));
                 }
-                Err(error) => return Err(error),
             }
         }
     }
-}
 
-impl Shared {
+    fn made(&self, submission: &Submission) -> Result<Made> {
+        let Some(id) = self.store.read(|connection| submission.find(connection))? else { return Ok(Made::Not) };
+        let task = match self.hub.get(&id) {
+            Some(live) => Ok(live.snapshot()),
+            None => self.store.read(|connection| store::get(connection, &id)),
+        };
+        match task {
+            Ok(task) if task.is_on_its_way() => Ok(Made::OnItsWay),
+            Ok(task) => Ok(Made::Known(task)),
+            // It got its other id, or was taken back, in between: the next look says.
+            Err(error) if error.code() == ErrorCode::TaskNotFound => Ok(Made::OnItsWay),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A task of a valid request, stored nowhere yet.
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
         options.owner.as_deref().map_or(Ok(()), owner::check)?;
@@ -189,7 +228,8 @@ impl Shared {
             let request = job::diffusion_request(&task, &inputs)?;
             self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;
         }
-        Ok(Draft { task, inputs, submission, trace: options.trace_parent.clone(), missing })
+        let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
+        Ok(Draft { task, inputs, submission, trace, remix_of, missing })
     }
 
     /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
@@ -207,8 +247,9 @@ impl Shared {
         let id = entry.id.clone();
         self.store.write_then(
             move |connection| {
-                let Admission { live, inputs, submission, trace } = &*admission;
-                live.look(|task| store::insert_once(connection, task, inputs, submission.as_ref(), trace.as_ref()))
+                let Admission { live, inputs, submission, trace, remix_of } = &*admission;
+                let (submission, trace, source) = (submission.as_ref(), trace.as_ref(), remix_of.as_deref());
+                live.look(|task| store::insert_once(connection, task, inputs, submission, trace, source))
             },
             move |stored| {
                 done(stored.map(|known| {

@@ -12,12 +12,17 @@ use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{Draft, GenerateRequest, Prepared, Sending, SentOff, SubmitOptions, Submitting, Task, TraceParent};
-use futures::StreamExt as _;
+use crate::task::{
+    Draft, GenerateRequest, Prepared, Sending, SentOff, Submission, SubmitOptions, Submitting, Task, TraceParent,
+};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use http::Method;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How many workers are tried for one task.
 const MOST_TRIES: usize = 4;
@@ -53,33 +58,59 @@ struct Journey {
 }
 
 impl Workers {
-    /// Makes a durable task and hands it to a worker that is ready for it; without one, to a lane here.
+    /// Begins a submission: checks the request, and chooses a worker that is ready for it; without one, a lane here. What has to
+    /// be waited for is in the answer.
     ///
     /// # Errors
-    /// As [`Platform::submit`](crate::Platform::submit); `no_workers` when nobody can take it. No task exists then.
-    pub(crate) fn submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+    /// As [`Platform::submit`](crate::Platform::submit); no task exists then.
+    pub(crate) fn begin_submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Begun> {
         let shared = &self.shared;
-        if self.runs_here(options) {
-            return shared.tasks.submit(request, options);
-        }
         let draft = match shared.tasks.prepare(request, options)? {
-            Prepared::Known(task) => return Ok(task),
+            Prepared::Known(task) => return Ok(Begun::Known(Box::new(task))),
+            Prepared::OnItsWay(submission) => return Ok(self.repeats(submission)),
             Prepared::New(draft) => draft,
         };
+        if self.runs_here(options) {
+            return Ok(self.here(draft));
+        }
         let (key, model, now) = (draft.task.id.clone(), draft.model().to_owned(), shared.clock.now());
-        let sent = shared.tasks.send_off(&draft, move |connection| choose(connection, &key, &model, &[], now))?;
-        match sent {
-            SentOff::Known(task) => Ok(task),
-            SentOff::Nowhere => self.without_workers(draft),
+        match shared.tasks.send_off(&draft, move |connection| choose(connection, &key, &model, &[], now))? {
+            SentOff::Repeated(submission) => Ok(self.repeats(submission)),
+            SentOff::Nowhere if draft.can_run_here() => {
+                shared.metrics.dispatched("local");
+                Ok(self.here(draft))
+            }
+            SentOff::Nowhere => {
+                shared.metrics.dispatched("no_workers");
+                Err(Error::new(ErrorCode::NoWorkers, "no worker is ready for the model, and it cannot run here"))
+            }
             SentOff::To(sending, account) => {
-                let background = Arc::clone(shared);
-                match self.wait(async move { settle(&background, sending, account, false).await })?? {
-                    Settled::Elsewhere(task) => Ok(task),
-                    // On this thread: it may wait for a place in the queue.
-                    Settled::Nowhere(homeless) => self.take_in(homeless, draft.can_run_here()),
-                }
+                let (background, can_run_here) = (Arc::clone(shared), draft.can_run_here());
+                let (done, outcome) = oneshot::channel();
+                self.spawn(async move {
+                    let outcome = match settle(&background, sending, account, false).await {
+                        Ok(Settled::Elsewhere(task)) => Ok(task),
+                        Ok(Settled::Nowhere(homeless)) => take_in(&background, homeless, can_run_here).await,
+                        Err(error) => Err(error),
+                    };
+                    // A caller that is gone needs no answer.
+                    let _ = done.send(outcome);
+                })?;
+                let shared = Arc::clone(shared);
+                let told = async move { outcome.await.unwrap_or_else(|_| Err(shared.ended())) };
+                Ok(Begun::New { task: told.boxed(), made: Arc::new(AtomicBool::new(true)) })
             }
         }
+    }
+
+    fn here(&self, draft: Draft) -> Begun {
+        let made = Arc::new(AtomicBool::new(false));
+        let task = self.shared.tasks.run_here(draft, Arc::clone(&made));
+        Begun::New { task: self.shared.logged(task).boxed(), made }
+    }
+
+    fn repeats(&self, submission: Submission) -> Begun {
+        Begun::Repeats(self.shared.tasks.made_before(submission).boxed())
     }
 
     /// See [`Tasks::submit_at_once`](crate::task::Tasks::submit_at_once); none where a worker may take the task.
@@ -91,47 +122,52 @@ impl Workers {
     fn runs_here(&self, options: &SubmitOptions) -> bool {
         options.local_only || self.shared.known() == 0
     }
+}
 
-    /// No worker is ready: here, or nowhere.
-    fn without_workers(&self, draft: Draft) -> Result<Task> {
-        if draft.can_run_here() {
-            self.shared.metrics.dispatched("local");
-            return self.shared.tasks.run_here(draft);
-        }
-        self.shared.metrics.dispatched("no_workers");
-        Err(Error::new(ErrorCode::NoWorkers, "no worker is ready for the model, and it cannot run here"))
-    }
+/// A submission that was begun.
+pub(crate) enum Begun {
+    /// It was made before.
+    Known(Box<Task>),
+    /// An earlier one under its key is on its way: its task, or none when that was taken back.
+    Repeats(BoxFuture<'static, Result<Option<Task>>>),
+    /// Its task; `made` is true while that may be durable already.
+    New { task: BoxFuture<'static, Result<Task>>, made: Arc<AtomicBool> },
+}
 
-    /// Runs here what no worker took, or lets it go.
-    fn take_in(&self, homeless: Homeless, can_run_here: bool) -> Result<Task> {
-        let shared = &self.shared;
-        let Homeless { id, left, reason } = homeless;
-        let error = if can_run_here {
-            match shared.take_back(&id, left.clone()) {
-                Ok(task) => return Ok(task),
-                Err(error) => error,
-            }
-        } else {
-            shared.metrics.dispatched("no_workers");
-            tracing::warn!(task = id, detail = reason.detail(), "no worker took a task, and it cannot run here");
-            Error::new(ErrorCode::NoWorkers, "no worker took the task, and it cannot run here")
-        };
-        if shared.give_up(&id, left.clone()).is_err() {
-            self.spawn(give_up_later(Arc::clone(shared), id, left))?;
+/// Runs here what no worker took, or lets it go.
+async fn take_in(shared: &Arc<Shared>, homeless: Homeless, can_run_here: bool) -> Result<Task> {
+    let Homeless { id, left, reason } = homeless;
+    let error = if can_run_here {
+        match take_back(shared, &id, left.clone()).await {
+            Ok(task) => return Ok(task),
+            Err(error) => error,
         }
-        Err(error)
+    } else {
+        shared.metrics.dispatched("no_workers");
+        tracing::warn!(task = id, detail = reason.detail(), "no worker took a task, and it cannot run here");
+        Error::new(ErrorCode::NoWorkers, "no worker took the task, and it cannot run here")
+    };
+    let (wanted, again) = (id.clone(), left.clone());
+    if shared.blocking(move |shared| shared.give_up(&wanted, again)).await.is_err() {
+        tokio::spawn(shared.logged(give_up_later(Arc::clone(shared), id, left)));
     }
+    Err(error)
+}
+
+/// Hands what no worker took to a lane here. Waits for a place in a full queue, without a thread.
+async fn take_back(shared: &Arc<Shared>, id: &str, left: Option<Left>) -> Result<Task> {
+    shared.metrics.dispatched("local");
+    let place = shared.tasks.place_for(id).await?;
+    let wanted = id.to_owned();
+    let taking = shared.blocking(move |shared| {
+        let taken = shared.tasks.take_back(&wanted, place, shared.leave(left))?;
+        // It was cancelled on its way when there is none.
+        taken.map_or_else(|| shared.tasks.status(&wanted), Ok)
+    });
+    taking.await
 }
 
 impl Shared {
-    /// Hands what no worker took to a lane here. Waits for a place in a full queue.
-    fn take_back(&self, id: &str, left: Option<Left>) -> Result<Task> {
-        self.metrics.dispatched("local");
-        let taken = self.tasks.take_back(id, self.leave(left))?;
-        // It was cancelled on its way when there is none.
-        taken.map_or_else(|| self.tasks.status(id), Ok)
-    }
-
     /// Removes what nobody took and nobody was told of.
     fn give_up(&self, id: &str, left: Option<Left>) -> Result<()> {
         self.tasks.forget(id, self.leave(left))
@@ -417,11 +453,8 @@ pub(super) async fn take_up(shared: Arc<Shared>) {
             }
         };
         tracing::warn!(task = id, detail = reason.detail(), "no worker took a task that was on its way");
-        if shared.tasks.can_run(&model) {
-            let (wanted, again) = (id.clone(), left.clone());
-            if shared.blocking(move |shared| shared.take_back(&wanted, again)).await.is_ok() {
-                continue;
-            }
+        if shared.tasks.can_run(&model) && take_back(&shared, &id, left.clone()).await.is_ok() {
+            continue;
         }
         give_up_later(Arc::clone(&shared), id, left).await;
     }

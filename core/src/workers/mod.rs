@@ -26,6 +26,7 @@ mod tests;
 
 pub(crate) use abandoned::MIGRATION as GIVEN_UP_MIGRATION;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};
+pub(crate) use dispatch::Begun;
 pub(crate) use service::Parts;
 pub use service::Workers;
 pub use settings::WorkerSettings;

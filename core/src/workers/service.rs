@@ -147,10 +147,7 @@ impl Workers {
             let _ = done.send(work.await);
         })?;
         let outcome = thread::block_on(outcome, None);
-        outcome.and_then(std::result::Result::ok).ok_or_else(|| match self.shared.open() {
-            Err(_) => Error::new(ErrorCode::InvalidState, "the platform was closed meanwhile"),
-            Ok(()) => Error::internal("a worker's background panicked"),
-        })
+        outcome.and_then(std::result::Result::ok).ok_or_else(|| self.shared.ended())
     }
 
     /// Runs a deployment on a thread of its own.
@@ -201,6 +198,14 @@ impl Shared {
         match self.closing.load(Ordering::SeqCst) {
             true => Err(Error::new(ErrorCode::InvalidState, "the platform is closing")),
             false => Ok(()),
+        }
+    }
+
+    /// Why what went on in the background gave no answer.
+    pub(super) fn ended(&self) -> Error {
+        match self.open() {
+            Err(_) => Error::new(ErrorCode::InvalidState, "the platform was closed meanwhile"),
+            Ok(()) => Error::internal("a worker's background panicked"),
         }
     }
 

@@ -170,7 +170,7 @@ fn strand(workers: &Workers, draft: &Draft) -> String {
 fn draft(platform: &Platform, seed: i64, options: &SubmitOptions) -> Draft {
     match platform.workers().unwrap().shared.tasks.prepare(&picture(seed), options).unwrap() {
         Prepared::New(draft) => draft,
-        Prepared::Known(_) => panic!("it is new"),
+        _ => panic!("it is new"),
     }
 }
 
@@ -397,7 +397,7 @@ fn what_is_sent_means_there_what_it_meant_here() {
             }
             let draft = |request: &GenerateRequest| match tasks.prepare(request, &SubmitOptions::default()).unwrap() {
                 Prepared::New(draft) => draft,
-                Prepared::Known(_) => panic!("it is new"),
+                _ => panic!("it is new"),
             };
             let here = draft(&request);
             let body = submission(&here.task, &here.inputs).unwrap();

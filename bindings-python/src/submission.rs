@@ -1,0 +1,60 @@
+//! A submission that waits for its place, its commit or its worker, for an asyncio loop that must not.
+
+use crate::convert;
+use crate::errors::{OrRaise, raise};
+use crate::home::Home;
+use crate::wakeups::Wakeups;
+use must::{Error, Result, Submission, Task};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+type Made = Pin<Box<dyn Future<Output = Result<Task>> + Send>>;
+
+/// A submission that was begun. Closing it or letting it go before its task is there leaves no task running.
+#[pyclass(frozen, module = "must._must")]
+pub(crate) struct NativeSubmission {
+    made: Home<Arc<Mutex<Option<Made>>>>,
+}
+
+impl NativeSubmission {
+    pub(crate) fn new(begun: Submission) -> Self {
+        Self { made: Home::new(Arc::new(Mutex::new(Some(Box::pin(begun.task_or_cancel()))))) }
+    }
+}
+
+#[pymethods]
+impl NativeSubmission {
+    /// Looks for the task without blocking; `token` is woken when it is time to look again.
+    #[pyo3(signature = (wakeups, token: "int") -> "dict[str, object] | None")]
+    fn poll<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let made = Arc::clone(self.made.get().or_raise(py)?);
+        let waker = wakeups.waker(token).or_raise(py)?;
+        let looked = py.detach(|| {
+            let mut place = made.lock();
+            let Some(waiting) = place.as_mut() else {
+                return Poll::Ready(Err(Error::internal("this submission has come to its end before")));
+            };
+            let looked = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+            if looked.is_ready() {
+                *place = None;
+            }
+            looked
+        });
+        match looked {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(task)) => convert::task(py, &task).map(Some),
+            Poll::Ready(Err(error)) => Err(raise(py, &error)),
+        }
+    }
+
+    /// Gives it up.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let made = Arc::clone(self.made.get().or_raise(py)?);
+        py.detach(|| drop(made.lock().take()));
+        Ok(())
+    }
+}
