@@ -37,7 +37,8 @@ impl Proxies {
         Some(peer)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is such a proxy.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
 }

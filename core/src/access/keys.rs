@@ -225,6 +225,11 @@ fn shown(row: &KeyRow, now: Timestamp) -> ApiKey {
     }
 }
 
+/// Whether a key can be used.
+pub(super) fn is_good(row: &KeyRow, now: Timestamp) -> bool {
+    row.revoked_at.is_none() && now.0 < row.expires_at
+}
+
 fn check_name(name: &str) -> Result<()> {
     if name.trim().is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(Error::validation("a name is 1 to 64 characters, not blank, and without control characters"));

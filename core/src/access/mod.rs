@@ -9,6 +9,7 @@ mod authorize;
 mod cookies;
 mod facts;
 mod keys;
+mod links;
 mod origin;
 mod peppers;
 mod sessions;
@@ -29,6 +30,7 @@ use crate::store::Store;
 use address::Proxies;
 pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus};
+pub(crate) use links::Link;
 use origin::Origins;
 use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
@@ -149,6 +151,11 @@ impl Access {
         }
         let owner = key.map_or_else(|| format!("session:{}", principal.id), |key| format!("key:{key}"));
         Principal { owner: Some(owner), ..principal }
+    }
+
+    /// Whether what a request at this end of a socket says of how it came is believed: it is a proxy that the host trusts.
+    pub(crate) fn trusts(&self, peer: Option<std::net::IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.proxies.trusts(peer.to_canonical()))
     }
 
     /// What tells the operator's own API key from another one.

@@ -4,6 +4,7 @@ mod addresses;
 mod closed;
 mod cookies;
 mod keys;
+mod links;
 mod owners;
 mod peppers;
 mod sessions;
