@@ -104,11 +104,17 @@ export async function serve(calls: Calls, address: string): Promise<Server> {
   return new Server(calls, number, listening);
 }
 
-export async function handle(calls: Calls, request: HttpRequest): Promise<HttpResponse> {
+/** Where a server has mounted the face: what absolute addresses in answers begin with. */
+export interface Mount {
+  scheme: string;
+  path: string;
+}
+
+export async function handle(calls: Calls, request: HttpRequest, mount: Mount | null = null): Promise<HttpResponse> {
   const { method = "GET", target, headers = [], body = EMPTY, peer = null } = request;
   const bytes = bytesOf(body);
   if (!bytes) throw validation(`the body must be bytes, not ${kind(body)}`);
-  const head = JSON.stringify({ method, target, headers: [...headers], peer });
+  const head = JSON.stringify({ method, target, headers: [...headers], peer, mount });
   let number = 0;
   const [status, sent] = await calls.json<[number, [string, string][]]>((call) => {
     number = call;

@@ -6,7 +6,7 @@ import { bodyOf, type Body, type Pace, type Parsed } from "./body";
 import type { Calls } from "./calls";
 import { MustError } from "./errors";
 import { address } from "./facts";
-import { handle, type HttpResponse } from "./http";
+import { handle, type HttpResponse, type Mount } from "./http";
 
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
@@ -55,13 +55,9 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
     const parsed: Parsed = "raw" in given ? given : (request as Parsed);
     const pace: Pace = (bytes, began, last) => calls.json<number>((call) => calls.native.bodyWait(call, bytes, began, last));
     const body = await bodyOf(request, parsed, maxBodyBytes, pace);
-    made = await handle(calls, {
-      method: request.method,
-      target: target(request.url ?? "/", given),
-      headers: headersOf(request, body),
-      body: body.bytes,
-      peer,
-    });
+    const below = target(request.url ?? "/", given);
+    const asked = { method: request.method, target: below, headers: headersOf(request, body), body: body.bytes, peer };
+    made = await handle(calls, asked, mountOf(request, below));
     if (gone) return made.close();
     writeHead(response, request.httpVersionMajor, made.status, made.headers);
     for await (const chunk of made) {
@@ -79,8 +75,25 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
     // What is still coming of the request is not waited for.
     if (!request.complete && "shouldKeepAlive" in response) response.shouldKeepAlive = false;
     response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
-    response.end(JSON.stringify({ code: failure.code, detail: failure.detail, user_action: failure.userAction }));
+    response.end(JSON.stringify(failureBody(failure, target(request.url ?? "/", given))));
   }
+}
+
+/** A failure as every answer of the face tells it; OpenAI's clients read `error`. */
+function failureBody({ code, detail, userAction, httpStatus }: MustError, below: string): object {
+  const body = { code, detail, user_action: userAction };
+  if (!below.startsWith("/v1/")) return body;
+  const type = httpStatus >= 500 ? "server_error" : "invalid_request_error";
+  return { ...body, error: { message: `${detail}. ${userAction}`, type, param: null, code } };
+}
+
+/** Where a framework has mounted the listener: what its address has before the path that is left for it. */
+function mountOf(request: Incoming, below: string): Mount {
+  const { originalUrl, url = "/" } = request as { originalUrl?: unknown; url?: string | undefined };
+  const socket = request.socket as { encrypted?: unknown };
+  const whole = typeof originalUrl === "string" ? originalUrl : url;
+  const mounted = whole.endsWith(below) ? whole.slice(0, whole.length - below.length) : "";
+  return { scheme: socket.encrypted === true ? "https" : "http", path: mounted };
 }
 
 /** The path with the query, below a route of Fastify such as `/must/*`; Express has shortened it already. */

@@ -119,6 +119,7 @@ const HTTP_SETTINGS: Fields<HttpSettings> = {
   sessionCookiePath: ["session_cookie_path", "text"],
   sessionCookieSuffix: ["session_cookie_suffix", "text"],
   scrapeToken: ["scrape_token", "text"],
+  publicUrl: ["public_url", "text"],
   maxBodyBytes: ["max_body_bytes", "count"],
   maxConnections: ["max_connections", "count"],
   headerTimeoutMs: ["header_timeout", "milliseconds"],

@@ -116,6 +116,8 @@ export interface HttpSettings {
   sessionCookiePath?: string | undefined;
   /** Added to the names of session cookies after an underscore. */
   sessionCookieSuffix?: string | undefined;
+  /** Where clients reach the face, such as `https://example.com/must`; when absent, what each request says. */
+  publicUrl?: string | undefined;
   /** Opens `GET /metrics` to whoever sends it as a bearer token. */
   scrapeToken?: string | undefined;
   /** Bytes of a request's body; 32 MiB when absent. */

@@ -134,4 +134,12 @@ test("mounted in Express", async (t) => {
   assert.deepEqual([moved.status, moved.headers.get("location")], [308, "/must/?x=1"]);
   assert.match(await (await fetch(`${base}/must`)).text(), /<div id="root">/);
   await drive(`${base}/must`);
+  const made = await fetch(`${base}/must/v1/images/generations`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "tiny-image", prompt: "a red circle", steps: 4, response_format: "url" }),
+  });
+  const [{ url }] = (await made.json()).data;
+  assert.ok(url.startsWith(`${base}/must/results/`), url);
+  assert.equal((await fetch(url)).headers.get("content-type"), "image/png");
 });

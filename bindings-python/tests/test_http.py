@@ -97,6 +97,14 @@ def test_mounted_in_fastapi(platform: must.Platform) -> None:
             assert (await client.get(f"/must/results/{task}")).headers["content-type"] == "image/png"
             missing = await client.get("/must/status/0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968?")
             assert (missing.status_code, missing.json()["code"]) == (404, "task_not_found")
+            picture = {"model": "tiny-image", "prompt": "a red circle", "steps": 4, "response_format": "url"}
+            bearer = {"Authorization": f"Bearer {KEY}"}
+            made = await client.post("/must/v1/images/generations", json=picture, headers=bearer)
+            address = made.json()["data"][0]["url"]
+            assert address.startswith("http://must.test/must/results/")
+            del client.headers["X-API-Key"]
+            assert (await client.get(address)).headers["content-type"] == "image/png"
+            client.headers["X-API-Key"] = KEY
             large = await client.post("/must/generate", content=b" " * 200_000)
             assert (large.status_code, large.json()["code"]) == (413, "payload_too_large")
 

@@ -254,6 +254,7 @@ impl Settings {
         self.master_key.take_if(|key| key.expose().trim().is_empty());
         self.http.session_cookie_path = self.http.cookie_path()?;
         self.http.session_cookie_suffix = self.http.cookie_suffix()?;
+        self.http.public_url = self.http.public_url()?;
         Ok(self)
     }
 

@@ -25,6 +25,8 @@ class HttpSettings {
   HttpSettings &session_cookie_path(std::string_view path) { return set("session_cookie_path", path); }
   /// Added to the names of session cookies after an underscore; nothing when not set.
   HttpSettings &session_cookie_suffix(std::string_view suffix) { return set("session_cookie_suffix", suffix); }
+  /// Where clients reach the face, such as `https://example.com/must`: what absolute addresses in answers begin with.
+  HttpSettings &public_url(std::string_view url) { return set("public_url", url); }
   /// Opens `GET /metrics` to whoever sends it as a bearer token.
   HttpSettings &scrape_token(const SecretText &token) { return set("scrape_token", token); }
   /// Bytes of a request's body.

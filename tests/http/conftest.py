@@ -90,11 +90,16 @@ class Server:
             return received
 
 
-def failure(answer: httpx.Response, status: int, code: str) -> dict[str, str]:
-    """Asserts that an answer is this failure, in the one shape of all failures."""
+def failure(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Asserts that an answer is this failure, in the one shape of all failures, or in that of OpenAI's addresses."""
     assert answer.status_code == status, (answer.status_code, answer.text)
-    body: dict[str, str] = answer.json()
-    assert list(body) == ["code", "detail", "user_action"], body
+    body: dict[str, Any] = answer.json()
+    if answer.request.url.path.startswith("/v1/"):
+        assert list(body) == ["code", "detail", "user_action", "error"], body
+        assert list(body["error"]) == ["message", "type", "param", "code"], body
+        assert body["error"]["code"] == code, body
+    else:
+        assert list(body) == ["code", "detail", "user_action"], body
     assert body["code"] == code, body
     assert all(body.values()), body
     return body

@@ -19,7 +19,7 @@ ADMINISTRATORS = 25
 EXAMPLES = 40
 SEED = 1
 # Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
-LEFT_OUT = "^/(admin/session|auth/session|v1/images/generations)$"
+LEFT_OUT = "^/(admin/session|auth/session|v1/images/(generations|edits))$"
 
 
 def credentials(server: Server) -> dict[str, str]:

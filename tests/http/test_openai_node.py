@@ -18,4 +18,4 @@ def test_the_node_client(server: Server) -> None:
         ["npm", "test"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert outcome.returncode == 0, outcome.stdout[-6000:] + outcome.stderr[-2000:]
-    assert "# pass 5\n" in outcome.stdout
+    assert "# pass 8\n" in outcome.stdout

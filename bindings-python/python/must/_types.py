@@ -147,6 +147,8 @@ class HttpSettings(TypedDict, total=False):
     """Path of session cookies; `/` when left out. Behind a proxy, the path that the platform is served under."""
     session_cookie_suffix: str
     """Added to the names of session cookies after an underscore."""
+    public_url: str
+    """Where clients reach the face, such as `https://example.com/must`; when left out, what each request says."""
     scrape_token: str
     """Opens `GET /metrics` to whoever sends it as a bearer token."""
     max_body_bytes: int

@@ -53,13 +53,15 @@ class App:
         try:
             body = await self._read(receive)
         except MustError as error:
-            await _refuse(error, send)
+            await _refuse(error, _target(scope), send)
             return
         if body is None:
             return
         client = scope.get("client")
+        # What absolute addresses in the answer begin with.
+        mount = (scope.get("scheme", "http"), scope.get("root_path", ""))
         native = self._platform._face.handle(
-            scope["method"], _target(scope), list(scope["headers"]), body, client[0] if client else None
+            scope["method"], _target(scope), list(scope["headers"]), body, client[0] if client else None, mount
         )
         gone = asyncio.ensure_future(_gone(receive))
         answering = asyncio.ensure_future(_pass_on(native, send))
@@ -110,8 +112,14 @@ async def _pass_on(native: NativeAnswer, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _refuse(error: MustError, send: Send) -> None:
-    body = json.dumps({"code": error.code, "detail": error.detail, "user_action": error.user_action}).encode()
+async def _refuse(error: MustError, target: str, send: Send) -> None:
+    said: dict[str, Any] = {"code": error.code, "detail": error.detail, "user_action": error.user_action}
+    if target.startswith("/v1/"):
+        # As OpenAI's clients read it.
+        kind = "server_error" if error.http_status >= 500 else "invalid_request_error"
+        message = f"{error.detail}. {error.user_action}"
+        said["error"] = {"message": message, "type": kind, "param": None, "code": error.code}
+    body = json.dumps(said).encode()
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,5 +1,6 @@
 //! One request as a handler sees it, and what a handler answers.
 
+use super::address::Base;
 use super::face::{Shared, Stopping};
 use crate::access::{Principal, RequestFacts};
 use crate::audit::Caller;
@@ -17,12 +18,16 @@ use std::sync::Arc;
 /// A request that may be made: parsed, judged, its body read.
 pub(super) struct Call {
     pub(super) shared: Arc<Shared>,
+    /// The address of the route, with names in braces.
+    pub(super) route: &'static str,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
     pub(super) principal: Option<Principal>,
+    /// What absolute addresses in the answer begin with.
+    pub(super) base: Base,
     /// None where the host has a server of its own, which ends streams by letting them go.
     pub(super) stopping: Option<Stopping>,
 }
@@ -35,6 +40,11 @@ impl Call {
     /// The part of the path with this name.
     pub(super) fn part(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The path as a signed address names it.
+    pub(super) fn link_path(&self) -> String {
+        self.path.iter().fold(self.route.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
     }
 
     /// The value of `name` in the query.
@@ -134,6 +144,8 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// What the body tells, when it is a failure.
+    pub(super) failure: Option<Error>,
 }
 
 impl Reply {
@@ -154,7 +166,7 @@ impl Reply {
     }
 
     pub(super) fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, headers: HeaderMap::new(), body }
+        Self { status, headers: HeaderMap::new(), body, failure: None }
     }
 
     #[must_use]
@@ -168,6 +180,7 @@ impl Reply {
         let status = StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = Self::new(status, Body::from(failure_body(error)))
             .with(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        reply.failure = Some(error.clone());
         if let Some(after) = error.retry_after() {
             reply = reply.with(http::header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         } else if error.code() == ErrorCode::RateLimited {

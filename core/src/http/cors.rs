@@ -9,10 +9,13 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
-const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, range, traceparent, x-admin-key, x-api-key, x-correlation-id, x-request-id";
+/// Those that begin with `openai` and `x-stainless` are what OpenAI's client for browsers sends.
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, openai-beta, openai-organization, \
+    openai-project, range, traceparent, x-admin-key, x-api-key, x-correlation-id, x-request-id, x-stainless-arch, \
+    x-stainless-custom-poll-interval, x-stainless-helper-method, x-stainless-lang, x-stainless-os, x-stainless-package-version, \
+    x-stainless-poll-helper, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout";
 
-const EXPOSED_HEADERS: &str =
-    "accept-ranges, content-disposition, content-length, content-range, etag, retry-after, x-request-id";
+const EXPOSED_HEADERS: &str = "accept-ranges, content-disposition, content-length, content-range, etag, retry-after, x-request-id, x-should-retry";
 
 /// The origin that access has to judge: none for a request from our own pages or from no page at all.
 ///

@@ -1,12 +1,14 @@
 //! The way of every request: size, origin, throttle, credential, body, handler, headers of the answer.
 
+use super::address::Base;
 use super::body::{self, Packing, drain};
 use super::call::{Call, Reply};
 use super::compress;
 use super::cors;
 use super::events;
-use super::face::{Peer, Shared, Stopping};
+use super::face::{Shared, Stopping, peer};
 use super::gate::Gate;
+use super::openai::failure;
 use super::pace::Pace;
 use super::route::{Handler, Making, Route};
 use super::routes;
@@ -17,7 +19,7 @@ use crate::task::{TraceParent, is_remote};
 use axum::RequestExt as _;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
@@ -30,10 +32,10 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::SemaphorePermit;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
@@ -78,6 +80,8 @@ struct Context {
     path: &'static str,
     correlation_id: String,
     origin: Option<String>,
+    /// Whether it is one of OpenAI's addresses, whose clients read failures in their own way.
+    like_openai: bool,
 }
 
 impl Context {
@@ -88,6 +92,7 @@ impl Context {
             path,
             correlation_id: correlation_id(parts),
             origin: parts.headers.get(http::header::ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned),
+            like_openai: failure::is_read_at(parts.uri.path()),
         }
     }
 
@@ -120,12 +125,15 @@ impl Context {
             );
         }
         let mut reply = outcome.unwrap_or_else(|error| Reply::failure(&error));
+        if let (true, Some(error)) = (self.like_openai, reply.failure.take()) {
+            failure::rewrite(&mut reply, &error);
+        }
         let headers = &mut reply.headers;
         events::pass_proxies(headers);
         headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-        if reply.status == StatusCode::UNAUTHORIZED && self.path.starts_with("/v1/") {
+        if reply.status == StatusCode::UNAUTHORIZED && self.like_openai {
             headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Ok(id) = HeaderValue::from_str(&self.correlation_id) {
@@ -204,14 +212,17 @@ async fn make(
         }
     };
     let facts = route.gate.facts(&parts, &query, peer(&parts), correlation_id);
+    let base = Base::of(shared, &parts);
     let mut call = Call {
         shared: Arc::clone(shared),
+        route: route.path,
         path,
         query,
         headers: parts.headers,
         body: Bytes::new(),
         facts,
         principal: None,
+        base,
         stopping: parts.extensions.get::<Stopping>().cloned(),
     };
     // A few packed bytes may be many: they are unpacked for nobody whom access has not let in.
@@ -219,7 +230,7 @@ async fn make(
     if !judged_late {
         let gate = route.gate;
         let judged = blocking(shared, move || {
-            let principal = gate.judge(&call.shared, &call.facts, &call.headers);
+            let principal = gate.judge(&call);
             Ok((principal, call))
         });
         let (principal, returned) = judged.await?;
@@ -245,7 +256,7 @@ async fn make(
     let gate = route.gate;
     let judge = move |call: &mut Call| -> Result<()> {
         if judged_late {
-            call.principal = gate.judge(&call.shared, &call.facts, &call.headers)?;
+            call.principal = gate.judge(call)?;
         }
         Ok(())
     };
@@ -255,8 +266,8 @@ async fn make(
     };
     match route.handler {
         Handler::Blocking(handler) | Handler::Brief(handler) => blocking(shared, move || whole(call, handler)).await,
-        Handler::Slow(handler) | Handler::Commit(_, handler) => {
-            let _permit = shared.slow.acquire().await.map_err(|_| closing())?;
+        Handler::Slow(handler) => {
+            let _permit = slow(shared).await?;
             blocking(shared, move || whole(call, handler)).await
         }
         Handler::Proxied(handler) => {
@@ -268,7 +279,7 @@ async fn make(
             };
             blocking(shared, move || whole(call, handler)).await
         }
-        Handler::Async(handler) => {
+        Handler::Async(handler) | Handler::Commit(_, handler) => {
             let call = blocking(shared, move || {
                 judge(&mut call)?;
                 Ok(call)
@@ -311,6 +322,11 @@ fn unknown_packing(error: &Error) -> Reply {
     let mut reply = Reply::failure(error);
     reply.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     reply.with(ACCEPT_ENCODING, HeaderValue::from_static(Packing::KNOWN))
+}
+
+/// A place for work that may take a while on a thread that may block.
+pub(super) async fn slow(shared: &Shared) -> Result<SemaphorePermit<'_>> {
+    shared.slow.acquire().await.map_err(|_| closing())
 }
 
 fn closing() -> Error {
@@ -359,11 +375,6 @@ async fn nowhere(shared: Arc<Shared>, request: Request) -> Response {
 
 fn open_facts(parts: &Parts, context: &Context) -> RequestFacts {
     Gate::Open.facts(parts, &[], peer(parts), &context.correlation_id)
-}
-
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    let own = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
-    own.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
 }
 
 /// The caller's own id for the request, the trace it belongs to, or a new one.

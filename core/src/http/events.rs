@@ -59,7 +59,7 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
             Some((Ok::<_, Infallible>(event), following))
         });
         let (parts, body) = Sse::new(stream).keep_alive(keep_alive).into_response().into_parts();
-        Ok(Reply { status: parts.status, headers: parts.headers, body })
+        Ok(Reply { status: parts.status, headers: parts.headers, body, failure: None })
     })
 }
 

@@ -12,18 +12,20 @@ use crate::runtime::OwnRuntime;
 use crate::thread;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::Request;
 use http_body_util::BodyExt as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tower::ServiceExt as _;
 
-/// Calls that may wait for long at the same time; the threads for blocking calls beyond them are for the others.
+/// Calls that decode pictures, look for keys or wait for a worker's check at the same time; the threads for blocking calls beyond
+/// them are for the others. What waits for a task, or for a place in the queue, takes no thread and counts nowhere.
 const MOST_SLOW: usize = 320;
 
 /// Calls that wait for a worker with a file, or to let one go.
@@ -60,6 +62,22 @@ impl Stopping {
 /// The address at the other end of a request's socket; a server that mounts [`Face::router`] may add it to a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+/// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`] may add it
+/// to a request; what axum nests says so itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// `http` or `https`, as clients reach the server; `http` when not said.
+    pub scheme: Option<String>,
+    /// The path that the face is below, such as `/must`; empty where it is at the root.
+    pub path: String,
+}
+
+/// The address at the other end of a request's socket, as the server that it came in by says.
+pub(super) fn peer(parts: &http::request::Parts) -> Option<IpAddr> {
+    let own = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
+    own.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
+}
 
 /// The HTTP face of a platform without a socket: a request goes in, an answer comes out.
 ///
@@ -207,7 +225,8 @@ impl Face {
         Pace::of(&self.shared.settings).wait(received, elapsed, idle)
     }
 
-    /// Answers one request, on any executor. `peer` is the address at the other end, when there is one.
+    /// Answers one request, on any executor. `peer` is the address at the other end, when there is one. A host that has mounted the
+    /// face below a path, or that ends TLS, puts a [`Mount`] into the request's extensions.
     ///
     /// Dropping the future before it is ready ends the call.
     ///

@@ -1,8 +1,9 @@
 //! Who may make a call: from what a request carries to the one question of [`crate::access`].
 
+use super::call::Call;
 use super::cors;
 use super::face::Shared;
-use crate::access::{Access, Principal, RequestFacts, RouteClass};
+use crate::access::{Access, Link, Principal, RequestFacts, RouteClass};
 use crate::error::{Error, ErrorCode, Result};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -14,6 +15,12 @@ use std::net::IpAddr;
 /// Names under which an admin key in a query would be an admin key.
 const ADMIN_NAMES: [&str; 4] = ["admin_key", "admin-key", "admin_api_key", "x-admin-key"];
 
+/// The part of a signed address that tells it from another one.
+pub(super) const SIGNATURE: &str = "signature";
+
+/// What a signed address has in its query.
+pub(super) const SIGNED: [&str; 3] = ["expires", "by", SIGNATURE];
+
 /// What a call asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
@@ -21,6 +28,8 @@ pub(super) enum Gate {
     Open,
     /// An API key or a generation session.
     Generation,
+    /// The same, or a signed address.
+    Media,
     /// An API key in its header.
     ApiKey,
     /// An API key as a bearer token, as OpenAI's clients send it.
@@ -38,7 +47,7 @@ pub(super) enum Gate {
 impl Gate {
     const fn route(self) -> RouteClass {
         match self {
-            Self::Open | Self::Generation | Self::ApiKey | Self::Bearer => RouteClass::Generation,
+            Self::Open | Self::Generation | Self::Media | Self::ApiKey | Self::Bearer => RouteClass::Generation,
             Self::Session => RouteClass::Auth,
             Self::AdminLogin => RouteClass::AdminLogin,
             Self::Admin | Self::Scrape => RouteClass::Admin,
@@ -70,7 +79,7 @@ impl Gate {
             Self::Open => {}
             Self::ApiKey => facts.header_keys = lines("x-api-key"),
             Self::Bearer => facts.header_keys = bearer_tokens(&parts.headers),
-            Self::Generation | Self::Session => {
+            Self::Generation | Self::Media | Self::Session => {
                 facts.header_keys = lines("x-api-key");
                 facts.query_keys =
                     query.iter().filter(|(name, _)| name == "api_key").map(|(_, value)| value.clone()).collect();
@@ -90,7 +99,8 @@ impl Gate {
     ///
     /// # Errors
     /// As [`crate::access::Access::authorize`].
-    pub(super) fn judge(self, shared: &Shared, facts: &RequestFacts, headers: &HeaderMap) -> Result<Option<Principal>> {
+    pub(super) fn judge(self, call: &Call) -> Result<Option<Principal>> {
+        let Call { shared, facts, headers, .. } = call;
         match self {
             Self::Open => cors::admit(&shared.platform, facts).map(|()| None),
             Self::Session | Self::AdminLogin => Ok(None),
@@ -98,7 +108,17 @@ impl Gate {
                 let facts = RequestFacts { route: RouteClass::Generation, ..facts.clone() };
                 cors::admit(&shared.platform, &facts).map(|()| None)
             }
-            Self::Generation | Self::ApiKey | Self::Bearer | Self::Admin | Self::Scrape => {
+            // Before a cookie, which a browser sends along whether it is meant or not.
+            Self::Media
+                if call.query(SIGNATURE)?.is_some() && facts.header_keys.is_empty() && facts.query_keys.is_empty() =>
+            {
+                let part = |name: &str| Ok::<_, Error>(call.query(name)?.unwrap_or_default());
+                let path = call.link_path();
+                let (expires, by) = (part("expires")?, part("by")?);
+                let link = Link { path: &path, expires, by, signature: part(SIGNATURE)? };
+                shared.platform.access()?.authorize_link(facts, link).map(Some)
+            }
+            Self::Generation | Self::Media | Self::ApiKey | Self::Bearer | Self::Admin | Self::Scrape => {
                 shared.platform.access()?.authorize(facts).map(Some)
             }
         }
@@ -111,7 +131,7 @@ impl Gate {
         match self {
             Self::Open => access.recognise_origin(facts).then_some(None),
             Self::Generation | Self::ApiKey | Self::Bearer => access.recognise(facts).map(Some),
-            Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
+            Self::Media | Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Models, submissions, how tasks stand, the gallery.
 
 use super::call::{Call, Reply};
+use super::dispatch::{blocking, slow};
+use super::face::Shared;
 use super::route::Making;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Submission;
 use crate::task::{GenerateRequest, MediaType, Sort, Status, SubmitOptions, TaskQuery, TraceParent};
 use http::StatusCode;
+use std::sync::Arc;
 
 pub(super) fn health(call: &Call) -> Result<Reply> {
     call.platform().http_settings()?;
@@ -17,12 +21,12 @@ pub(super) fn models(call: &Call) -> Result<Reply> {
     Reply::ok(&Models { models: call.platform().models()? })
 }
 
-pub(super) fn generate(call: &Call) -> Result<Reply> {
-    submit(call, &options(call)?)
+pub(super) fn generate(call: Call) -> Making {
+    Box::pin(submit(call, |options| options))
 }
 
-pub(super) fn generate_direct(call: &Call) -> Result<Reply> {
-    submit(call, &options(call)?.local_only())
+pub(super) fn generate_direct(call: Call) -> Making {
+    Box::pin(submit(call, SubmitOptions::local_only))
 }
 
 pub(super) fn generate_at_once(call: &Call) -> Option<Making> {
@@ -33,9 +37,25 @@ pub(super) fn generate_direct_at_once(call: &Call) -> Option<Making> {
     submit_at_once(call, &options(call).ok()?.local_only())
 }
 
-fn submit(call: &Call, options: &SubmitOptions) -> Result<Reply> {
-    let task = call.platform().submit_with(&request(call)?, options)?;
+async fn submit(call: Call, adjust: fn(SubmitOptions) -> SubmitOptions) -> Result<Reply> {
+    let shared = Arc::clone(&call.shared);
+    let begun = begin(&shared, move || Ok((request(&call)?, adjust(options(&call)?)))).await?;
+    let task = begun.task().await?;
     submitted(task.id, task.status)
+}
+
+/// Begins a submission on a thread that may block; what is left to wait for takes none.
+pub(super) async fn begin(
+    shared: &Arc<Shared>,
+    wanted: impl FnOnce() -> Result<(GenerateRequest, SubmitOptions)> + Send + 'static,
+) -> Result<Submission> {
+    let platform = shared.platform.clone();
+    let _permit = slow(shared).await?;
+    blocking(shared, move || {
+        let (request, options) = wanted()?;
+        platform.begin_submit(&request, &options)
+    })
+    .await
 }
 
 fn submit_at_once(call: &Call, options: &SubmitOptions) -> Option<Making> {

@@ -2,6 +2,7 @@
 //! the pages of sites that are let in.
 
 use super::call::{Call, Reply};
+use super::gate::SIGNED;
 use crate::error::Result;
 use crate::task::Media;
 use axum::body::Body;
@@ -22,13 +23,13 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const NOT_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 pub(super) fn result(call: &Call) -> Result<Reply> {
-    call.only(&[])?;
+    call.only(&SIGNED)?;
     call.admit(call.part("id"))?;
     serve(call, call.platform().result(call.part("id"))?)
 }
 
 pub(super) fn preview(call: &Call) -> Result<Reply> {
-    call.only(&[])?;
+    call.only(&SIGNED)?;
     call.admit(call.part("id"))?;
     serve(call, call.platform().preview(call.part("id"))?)
 }

@@ -2,10 +2,11 @@
 //!
 //! A request is parsed, judged by [`crate::access`], turned into one call of the platform, and its answer written down; nothing
 //! here decides anything else. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made of it.
-//! What always holds: every answer that is not a success is `{code, detail, user_action}`; bodies, headers, times and
+//! What always holds: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`; bodies, headers, times and
 //! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
 
 mod accounts;
+mod address;
 mod admin;
 mod all_tasks;
 mod auth;
@@ -37,6 +38,6 @@ mod web;
 #[cfg(test)]
 mod tests;
 
-pub use face::{Answer, Face};
+pub use face::{Answer, Face, Mount};
 pub use server::Server;
 pub use settings::{HttpSettings, SameSite};

@@ -3,6 +3,7 @@
 
 use super::call::{Call, Reply};
 use super::gate::Gate;
+use super::openai::failure;
 use super::reading_order::ReadingOrder;
 use super::route::{BodyKind, Content, Route, one_of, schema};
 use super::routes;
@@ -46,9 +47,10 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
         settings.meta_schema = None;
     });
     let mut generator = SchemaGenerator::new(settings);
-    let failure = schema::<Failure>(&mut generator);
+    let (failure, like_openai) = (schema::<Failure>(&mut generator), schema::<failure::Failure>(&mut generator));
     let mut paths: Map<String, Value> = Map::new();
     for route in routes::all() {
+        let failure = if failure::is_read_at(route.path) { &like_openai } else { &failure };
         let operation = operation(&route, catalog, &mut generator, failure.as_value());
         if let Some(path) = paths.entry(route.path).or_insert_with(|| json!({})).as_object_mut() {
             path.insert(route.method.as_str().to_ascii_lowercase(), operation);
@@ -56,9 +58,13 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("GenerateRequest".to_owned(), generation_schema(catalog));
-    for (name, kind) in
-        [("ImageRequest", MediaType::Image), ("VideoRequest", MediaType::Video), ("VideoForm", MediaType::Video)]
-    {
+    for (name, kind) in [
+        ("ImageRequest", MediaType::Image),
+        ("ImageEditRequest", MediaType::Image),
+        ("ImageEditForm", MediaType::Image),
+        ("VideoRequest", MediaType::Video),
+        ("VideoForm", MediaType::Video),
+    ] {
         if let Some(properties) = schemas.get_mut(name).and_then(|schema| schema.get_mut("properties")) {
             narrow(properties, catalog, kind);
         }
@@ -69,7 +75,7 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
             "title": "MUST",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Image and video generation.",
-            "description": "Every answer that is not a success is a Failure. Codes are listed in docs/errors.md.",
+            "description": "Every answer that is not a success is a Failure, under /v1 an OpenAiFailure. Codes are listed in docs/errors.md.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -146,7 +152,7 @@ fn path_parameter(name: &str) -> &'static str {
 fn security(gate: Gate) -> Value {
     match gate {
         Gate::Open => json!([]),
-        Gate::Generation => json!([{"api_key_header": []}, {"api_key_query": []}, {"session": []}]),
+        Gate::Generation | Gate::Media => json!([{"api_key_header": []}, {"api_key_query": []}, {"session": []}]),
         Gate::ApiKey => json!([{"api_key_header": []}]),
         Gate::Bearer => json!([{"bearer": []}]),
         Gate::Session => json!([{}, {"session": []}, {"api_key_header": []}]),
@@ -169,11 +175,11 @@ fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, gen
         }
         BodyKind::Arguments => json!({"application/json": {"schema": {"type": "object"}, "example": example}}),
         BodyKind::Json(schema) => json!({"application/json": {"schema": schema(generator), "example": example}}),
-        BodyKind::JsonOrForm(schema, form) => json!({
+        BodyKind::JsonOrForm(schema, form, files) => json!({
             "application/json": {"schema": schema(generator), "example": example},
             "multipart/form-data": {
                 "schema": form(generator),
-                "encoding": {"input_reference": {"contentType": "image/png, image/jpeg, image/webp"}},
+                "encoding": {*files: {"contentType": "image/png, image/jpeg, image/webp"}},
             },
         }),
     };
@@ -209,7 +215,12 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
             Some(Value::Object(types))
         }
     };
-    if let (Some(content), Some(success)) = (content, success.as_object_mut()) {
+    if let (Some(mut content), Some(success)) = (content, success.as_object_mut()) {
+        set(
+            &mut content,
+            route.stream.unwrap_or_default(),
+            route.stream.map(|_| json!({"schema": {"type": "string"}})),
+        );
         success.insert("content".to_owned(), content);
     }
     let mut responses = Map::new();
@@ -257,7 +268,9 @@ fn errors(route: &Route) -> Vec<ErrorCode> {
     all.extend([E::CorsOriginBlocked, E::DependencyUnavailable, E::Internal, E::ValidationError, E::PayloadTooLarge]);
     all.extend_from_slice(match route.gate {
         Gate::Open => &[],
-        Gate::Generation | Gate::ApiKey | Gate::Bearer => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired],
+        Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer => {
+            &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired]
+        }
         Gate::Session => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired, E::RateLimited],
         Gate::AdminLogin => &[E::AdminMisconfigured, E::AdminKeyInvalid, E::RateLimited],
         Gate::Admin | Gate::Scrape => {
@@ -267,12 +280,11 @@ fn errors(route: &Route) -> Vec<ErrorCode> {
     all
 }
 
-/// Writes down which models, sizes and lengths the catalog knows, in the schema of a request that was made for OpenAI.
+/// Writes down which models and sizes the catalog knows, in the schema of a request that was made for OpenAI.
 fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     let models: Vec<&Model> = catalog.models().iter().filter(|model| model.media_type == kind).collect();
     let names: Vec<&str> = models.iter().copied().flat_map(names).collect();
     let mut sizes = vec!["auto".to_owned()];
-    let mut seconds = Vec::new();
     for model in &models {
         let values = |name: &str| -> Vec<f64> {
             let schema = model.parameter(name).map(number_schema).unwrap_or_default();
@@ -281,32 +293,22 @@ fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
         for width in values("width") {
             sizes.extend(values("height").iter().map(|height| format!("{width}x{height}")));
         }
-        let fps = model.parameter("fps").and_then(|fps| fps.default.as_ref()?.as_f64()).unwrap_or(16.0);
-        let frames = values("num_frames");
-        seconds.extend((1..=60).filter(|seconds| {
-            let wanted = f64::from(*seconds) * fps + 1.0;
-            frames.iter().any(|count| (count - wanted).abs() < 1e-9)
-        }));
     }
     sizes.sort_unstable();
     sizes.dedup();
-    seconds.sort_unstable();
-    seconds.dedup();
-    let texts: Vec<String> = seconds.iter().map(u32::to_string).collect();
-    let optional = |values: Vec<Value>| json!({"enum": values.into_iter().chain([Value::Null]).collect::<Vec<_>>()});
-    let text = |values: &[String]| values.iter().map(|value| json!(value)).collect::<Vec<_>>();
+    let words = |words: &[&str]| words.iter().map(|word| json!(word)).collect::<Vec<_>>();
     // A form has no null.
-    let is_form = properties.pointer("/input_reference/format").is_some_and(|format| format == "binary");
-    let entry = |values: Vec<Value>| if is_form { json!({"enum": values}) } else { optional(values) };
-    set(properties, "model", Some(entry(names.iter().map(|name| json!(name)).collect())));
-    set(properties, "size", Some(entry(text(&sizes))));
-    if kind == MediaType::Video {
-        let mut both = text(&texts);
+    let is_form = ["/input_reference", "/image/items"]
+        .iter()
+        .any(|file| properties.pointer(&format!("{file}/format")).is_some_and(|format| format == "binary"));
+    let entry = |mut values: Vec<Value>| {
         if !is_form {
-            both.extend(seconds.iter().map(|seconds| json!(seconds)));
+            values.push(Value::Null);
         }
-        set(properties, "seconds", Some(entry(both)));
-    }
+        json!({ "enum": values })
+    };
+    set(properties, "model", Some(entry(words(&names))));
+    set(properties, "size", Some(entry(words(&sizes.iter().map(String::as_str).collect::<Vec<_>>()))));
 }
 
 /// The id and the aliases of a model.
@@ -329,6 +331,7 @@ fn mode_schema(model: &Model, mode: &str) -> Value {
     let names: Vec<&str> = names(model).collect();
     let mut properties = Map::new();
     properties.insert("model".to_owned(), json!({"type": "string", "enum": names}));
+    properties.insert("type".to_owned(), json!({"enum": [model.media_type.as_str(), null]}));
     let mut required = vec!["model"];
     if mode == model.default_mode {
         properties.insert("mode".to_owned(), json!({"enum": [mode, null]}));

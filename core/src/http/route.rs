@@ -18,10 +18,10 @@ pub(super) enum Handler {
     Blocking(fn(&Call) -> Result<Reply>),
     /// Calls the platform and takes memory and a row at most: on the thread of the socket when nothing has to be waited for.
     Brief(fn(&Call) -> Result<Reply>),
-    /// Writes: without a thread when nothing but the commit has to be waited for. What the first function declines, and has done
-    /// nothing of then, the second does like [`Handler::Slow`].
-    Commit(fn(&Call) -> Option<Making>, fn(&Call) -> Result<Reply>),
-    /// Like [`Handler::Blocking`], but may wait for long; few enough run at once that others find a thread.
+    /// Writes: where it arrives when nothing but the commit has to be waited for. What the first function declines, and has done
+    /// nothing of then, the second does like [`Handler::Async`].
+    Commit(fn(&Call) -> Option<Making>, fn(Call) -> Making),
+    /// Like [`Handler::Blocking`], but may take long; few enough run at once that others find a thread.
     Slow(fn(&Call) -> Result<Reply>),
     /// Calls the platform and is soon done, but waits for a worker when the task is at one; fewer of these run at once, so that a
     /// worker that hangs holds up nobody else.
@@ -49,8 +49,8 @@ pub(super) enum BodyKind {
     Json(SchemaOf),
     /// A JSON object with the arguments of one of many calls.
     Arguments,
-    /// JSON or a form with files, of these schemas.
-    JsonOrForm(SchemaOf, SchemaOf),
+    /// JSON or a form with files, of these schemas; the field that holds the files.
+    JsonOrForm(SchemaOf, SchemaOf, &'static str),
 }
 
 /// What a success holds.
@@ -79,6 +79,8 @@ pub(super) struct Route {
     pub(super) body: Option<(BodyKind, bool, Value)>,
     pub(super) status: u16,
     pub(super) content: Content,
+    /// The type of a success that comes in pieces, where a caller may ask for that.
+    pub(super) stream: Option<&'static str>,
     pub(super) example: Value,
     pub(super) errors: Vec<ErrorCode>,
 }
@@ -96,6 +98,7 @@ impl Route {
             body: None,
             status: 200,
             content: Content::Empty,
+            stream: None,
             example: Value::Null,
             errors: Vec::new(),
         }
@@ -132,6 +135,11 @@ impl Route {
 
     pub(super) fn answers_with(mut self, status: u16, content: Content) -> Self {
         (self.status, self.content) = (status, content);
+        self
+    }
+
+    pub(super) fn streams(mut self, kind: &'static str) -> Self {
+        self.stream = Some(kind);
         self
     }
 

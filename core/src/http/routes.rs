@@ -4,7 +4,7 @@ use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
 use super::all_tasks::{self, AllTasks};
 use super::gate::Gate;
-use super::openai::{images, models, videos};
+use super::openai::{edits, images, models, remix, request, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
 use super::studio::{self, Studio};
 use super::views::{
@@ -90,7 +90,7 @@ fn generating() -> Vec<Route> {
             .fails(OF_SUBMISSION)
     };
     let media = |path: &'static str, handler, summary, types| {
-        get(path, Gate::Generation, handler)
+        get(path, Gate::Media, handler)
             .about("media", summary)
             .header("Range", json!({"type": "string"}), "One range of bytes")
             .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
@@ -136,7 +136,7 @@ fn generating() -> Vec<Route> {
             "/results/{id}",
             Handler::Proxied(media::result),
             "The result",
-            &["image/png", "image/jpeg", "video/mp4", "video/webm"],
+            &["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm"],
         ),
         media("/preview/{id}", Handler::Proxied(media::preview), "The preview", &["image/jpeg"]),
         get("/gallery", Gate::Generation, Handler::Blocking(generation::gallery))
@@ -254,7 +254,7 @@ fn tasks_of_all() -> Vec<Route> {
             "/admin/tasks/{id}/result",
             Handler::Proxied(all_tasks::result),
             "The result of anybody's task",
-            &["image/png", "image/jpeg", "video/mp4", "video/webm"],
+            &["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm"],
         ),
         media(
             "/admin/tasks/{id}/preview",
@@ -341,14 +341,26 @@ fn like_openai() -> Vec<Route> {
             .fails(&[E::NotFound]),
         post("/v1/images/generations", Gate::Bearer, Handler::Async(images::generate))
             .about("openai", "Make pictures, and wait for them")
-            .takes_json::<images::Request>(true, json!({"prompt": "a red circle", "model": "tiny-image", "n": 1}))
+            .takes_json::<request::Request>(true, json!({"prompt": "a red circle", "model": "tiny-image", "n": 1}))
             .answers::<images::Images>(200, Value::Null)
+            .streams("text/event-stream")
+            .fails(OF_SUBMISSION)
+            .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
+        post("/v1/images/edits", Gate::Bearer, Handler::Async(edits::edit))
+            .about("openai", "Make pictures from pictures, and wait for them")
+            .takes(
+                BodyKind::JsonOrForm(schema::<edits::EditRequest>, schema::<edits::EditForm>, "image"),
+                true,
+                json!({"prompt": "a red circle", "model": "tiny-image", "images": ["data:image/png;base64,..."]}),
+            )
+            .answers::<images::Images>(200, Value::Null)
+            .streams("text/event-stream")
             .fails(OF_SUBMISSION)
             .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
         post("/v1/videos", Gate::Bearer, Handler::Async(videos::create))
             .about("openai", "Submit a clip")
             .takes(
-                BodyKind::JsonOrForm(schema::<videos::Request>, schema::<videos::Form>),
+                BodyKind::JsonOrForm(schema::<videos::Request>, schema::<videos::Form>, "input_reference"),
                 true,
                 json!({"prompt": "a red circle moving left", "model": "tiny-video"}),
             )
@@ -369,6 +381,13 @@ fn like_openai() -> Vec<Route> {
             .about("openai", "The clip or its preview")
             .query("variant", one_of(&["video", "thumbnail"]), "The clip when not said")
             .answers_with(200, Content::Bytes(&["video/mp4", "video/webm", "image/jpeg"]))
+            .fails(OF_TASK)
+            .fails(&[E::ResultGone, E::ResultNotReady]),
+        post("/v1/videos/{id}/remix", Gate::Bearer, Handler::Async(remix::remix))
+            .about("openai", "Make a clip again of other words")
+            .takes_json::<remix::Request>(true, json!({"prompt": "a blue circle moving left"}))
+            .answers::<videos::Video>(200, Value::Null)
+            .fails(OF_SUBMISSION)
             .fails(OF_TASK)
             .fails(&[E::ResultGone, E::ResultNotReady]),
         delete("/v1/videos/{id}", Gate::Bearer, Handler::Proxied(videos::delete))

@@ -21,6 +21,9 @@ pub struct HttpSettings {
     /// `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them. Platforms on one host need
     /// it where they cannot see each other's cookies: one over HTTPS and one over HTTP.
     pub session_cookie_suffix: Option<String>,
+    /// Where clients reach the face, such as `https://example.com/must`: what absolute addresses in answers begin with. Without it
+    /// they are made of what each request says.
+    pub public_url: Option<String>,
     /// Opens `GET /metrics` to whoever sends it as a bearer token; without it only an admin session does.
     pub scrape_token: Option<SecretText>,
     /// Bytes of a request's body.
@@ -79,6 +82,7 @@ impl Default for HttpSettings {
             session_cookie_same_site: SameSite::default(),
             session_cookie_path: "/".to_owned(),
             session_cookie_suffix: None,
+            public_url: None,
             scrape_token: None,
             max_body_bytes: 32 << 20,
             max_connections: 4096,
@@ -109,6 +113,18 @@ impl HttpSettings {
             "" => Ok("/".to_owned()),
             path => Ok(path.to_owned()),
         }
+    }
+
+    /// Where clients reach the face; none where that is blank.
+    ///
+    /// # Errors
+    /// `validation_error` for what is not the address of a web server.
+    pub(crate) fn public_url(&self) -> Result<Option<String>> {
+        let Some(url) = self.public_url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else {
+            return Ok(None);
+        };
+        super::address::check_public_url(url)?;
+        Ok(Some(url.to_owned()))
     }
 
     /// What is added to the names of session cookies.

@@ -1,6 +1,7 @@
 //! The face in process: every route by its gate, the shape of failures, and the document against the committed one.
 
 mod keys;
+mod openai;
 mod retries;
 
 use super::{Answer, Face};
@@ -55,9 +56,20 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 fn failure(answer: &Answer, body: &[u8]) -> String {
+    failure_at("/", answer, body)
+}
+
+/// The code of a failure, in the shape that failures have at this address.
+fn failure_at(target: &str, answer: &Answer, body: &[u8]) -> String {
     let value: Value = serde_json::from_slice(body).unwrap();
     let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["code", "detail", "user_action"]);
+    if target.starts_with("/v1/") {
+        assert_eq!(names, ["code", "detail", "error", "user_action"], "{target}");
+        assert!(value["error"]["message"].as_str().unwrap().starts_with(value["detail"].as_str().unwrap()));
+        assert_eq!(value["error"]["code"], value["code"]);
+    } else {
+        assert_eq!(names, ["code", "detail", "user_action"], "{target}");
+    }
     let code = value["code"].as_str().unwrap();
     assert_eq!(crate::ErrorCode::from_name(code).unwrap().http_status(), answer.status, "{code}");
     code.to_owned()
@@ -71,10 +83,10 @@ fn every_route_asks_for_what_its_gate_says() {
         let target =
             route.path.replace("{id}", "x").replace("{name}", "x").replace("{model}", "x").replace("{file}", "app.js");
         let (answer, body) = send(&rig, route.method.as_str(), &target, &[], "");
-        let code = (answer.status >= 400).then(|| failure(&answer, &body));
+        let code = (answer.status >= 400).then(|| failure_at(&target, &answer, &body));
         let expected = match route.gate {
             Gate::Open => None,
-            Gate::Generation | Gate::ApiKey | Gate::Bearer => Some("session_required"),
+            Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer => Some("session_required"),
             Gate::Session if route.method == http::Method::POST => None,
             Gate::Session => Some("session_required"),
             Gate::AdminLogin => Some("admin_key_invalid"),
@@ -82,14 +94,16 @@ fn every_route_asks_for_what_its_gate_says() {
         };
         assert_eq!(code.as_deref(), expected, "{} {target}", route.method);
         let (answer, body) = send(&rig, route.method.as_str(), &target, &[("origin", "https://evil.example")], "");
-        assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{} {target}", route.method);
+        assert_eq!(failure_at(&target, &answer, &body), "cors_origin_blocked", "{} {target}", route.method);
         assert!(header(&answer, "access-control-allow-origin").is_none());
         let (answer, body) = send(&rig, "PUT", &target, &[], "");
-        assert_eq!(failure(&answer, &body), "method_not_allowed", "{target}");
+        assert_eq!(failure_at(&target, &answer, &body), "method_not_allowed", "{target}");
         assert!(header(&answer, "allow").unwrap().contains(route.method.as_str()));
     }
-    let (answer, body) = send(&rig, "GET", "/nowhere", &[], "");
-    assert_eq!(failure(&answer, &body), "not_found");
+    for target in ["/nowhere", "/v1/nowhere"] {
+        let (answer, body) = send(&rig, "GET", target, &[], "");
+        assert_eq!(failure_at(target, &answer, &body), "not_found");
+    }
 }
 
 /// Refusals that were counted.

@@ -30,9 +30,35 @@ test("images", async () => {
   assert.equal(pictures.length, 2);
   for (const picture of pictures) assert.equal(picture.subarray(1, 4).toString(), "PNG");
   assert.ok(!pictures[0].equals(pictures[1]));
-  const [{ url: place }] = (await client.images.generate({ prompt: "a red circle", response_format: "url" })).data;
-  const fetched = await fetch(new URL(place, url), { headers: { "X-API-Key": apiKey } });
-  assert.equal(fetched.headers.get("content-type"), "image/png");
+  const [{ url: place }] = (await client.images.generate({ prompt: "a red circle", response_format: "url", output_format: "webp" })).data;
+  assert.ok(place.startsWith(`${url}/results/`), place);
+  assert.equal((await fetch(place)).headers.get("content-type"), "image/webp");
+  assert.equal((await fetch(place.split("?")[0])).status, 401);
+});
+
+test("a stream of pictures", async () => {
+  const ask = { prompt: "a red circle", model: "tiny-image", n: 2, stream: true, partial_images: 2 };
+  const types = [];
+  for await (const event of await client.images.generate(ask)) {
+    types.push(event.type);
+    assert.equal(Buffer.from(event.b64_json, "base64").subarray(1, 4).toString(), "PNG");
+  }
+  assert.equal(types.filter((type) => type === "image_generation.completed").length, 2);
+  assert.ok(types.every((type) => ["image_generation.partial_image", "image_generation.completed"].includes(type)));
+});
+
+test("edits, of one picture and of several", async () => {
+  const [{ b64_json }] = (await client.images.generate({ prompt: "a red circle" })).data;
+  const file = (name) => toFile(Buffer.from(b64_json, "base64"), name, { type: "image/png" });
+  for (const image of [await file("a.png"), [await file("a.png"), await file("b.png")]]) {
+    const [edited] = (await client.images.edit({ image, prompt: "a blue circle" })).data;
+    assert.equal(Buffer.from(edited.b64_json, "base64").subarray(1, 4).toString(), "PNG");
+  }
+  const events = [];
+  for await (const event of await client.images.edit({ image: await file("a.png"), prompt: "a circle", stream: true })) events.push(event.type);
+  assert.deepEqual(events, ["image_edit.completed"]);
+  const masked = client.images.edit({ image: await file("a.png"), mask: await file("m.png"), prompt: "a blue circle" });
+  await assert.rejects(masked, (error) => error instanceof OpenAI.UnprocessableEntityError && error.param === "mask");
 });
 
 test("videos, as JSON and as a form", async () => {
@@ -50,12 +76,23 @@ test("videos, as JSON and as a form", async () => {
   const ids = [];
   for await (const { id } of client.videos.list({ limit: 1 })) ids.push(id);
   assert.ok(ids.indexOf(other.id) < ids.indexOf(video.id), "newest first, page after page");
-  for (const id of [video.id, other.id]) assert.equal((await client.videos.delete(id)).deleted, true);
+  const again = await client.videos.remix(video.id, { prompt: "a blue square moving left" });
+  assert.equal(again.remixed_from_video_id, video.id);
+  assert.equal((await until(again.id)).status, "completed");
+  const nearest = await client.videos.create({ prompt: "a red circle", model: "tiny-video", seconds: "12" });
+  assert.equal(nearest.seconds, "2");
+  await until(nearest.id);
+  for (const id of [video.id, other.id, again.id, nearest.id]) assert.equal((await client.videos.delete(id)).deleted, true);
   await assert.rejects(client.videos.retrieve(other.id), OpenAI.NotFoundError);
 });
 
 test("failures have their classes", async () => {
   await assert.rejects(client.images.generate({ prompt: " " }), OpenAI.UnprocessableEntityError);
+  await assert.rejects(client.images.generate({ prompt: "x", size: "64x65" }), (error) => {
+    assert.match(error.message, /^422 .*height/);
+    assert.deepEqual([error.code, error.param, error.type], ["validation_error", "height", "invalid_request_error"]);
+    return true;
+  });
   await assert.rejects(client.models.retrieve("nothing"), OpenAI.NotFoundError);
   await assert.rejects(open({ apiKey: "wrong" }).models.list(), OpenAI.PermissionDeniedError);
   const unsigned = open({ fetch: (place, given) => {
@@ -86,4 +123,14 @@ test("what is sent again after a failure on the way is one task under one key", 
   assert.equal(await count(), before + 1);
   await until(video.id);
   await client.videos.delete(video.id);
+});
+
+test("a deliberate end is not asked for again", async () => {
+  let tries = 0;
+  const counted = (place, given) => {
+    tries += 1;
+    return fetch(place, given);
+  };
+  await assert.rejects(open({ maxRetries: 3, fetch: counted }).images.generate({ prompt: "x", model: "flux" }), OpenAI.InternalServerError);
+  assert.equal(tries, 1);
 });

@@ -186,6 +186,9 @@ pub(crate) struct Serve {
     /// Whether people sign in with an access key, and see their own results alone [default: false]
     #[arg(long, env = "MUST_SIGN_IN_REQUIRED", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) sign_in_required: Option<bool>,
+    /// Where clients reach the server, such as https://example.com/must: what absolute addresses begin with
+    #[arg(long, env = "MUST_PUBLIC_URL", value_parser = environment::text(), value_name = "URL")]
+    pub(crate) public_url: Option<String>,
     /// Whether session cookies are for HTTPS only [default: true]
     #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) session_cookie_secure: Option<bool>,
@@ -329,7 +332,7 @@ pub(crate) enum AuditCommand {
 pub(crate) struct Generate {
     /// What to show
     pub(crate) prompt: String,
-    /// File to write; its ending picks picture or clip (png, jpg, mp4, webm)
+    /// File to write; its ending picks picture or clip (png, jpg, webp, mp4, webm)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Model [default: tiny-image or tiny-video, by the file's ending]

@@ -50,6 +50,9 @@ fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
     if let Some(required) = command.sign_in_required {
         settings.sign_in_required = required;
     }
+    if command.public_url.is_some() {
+        settings.http.public_url.clone_from(&command.public_url);
+    }
     if let Some(secure) = command.session_cookie_secure {
         settings.http.session_cookie_secure = secure;
     }

@@ -1,82 +1,35 @@
-//! `POST /v1/images/generations`: some pictures of one prompt, in one answer.
+//! `POST /v1/images/generations`: some pictures of one prompt, in one answer or in a stream; and what edits share with it.
 
-use super::{model_or_first, set_size};
+use super::model_or_first;
+use super::request::{Request, ResponseFormat};
+use super::stream::{self, Names};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::call::{Call, Reply, whole};
+use crate::http::call::{Call, Reply};
 use crate::http::dispatch::blocking;
-use crate::http::generation::options;
+use crate::http::face::Shared;
+use crate::http::generation::{begin, options};
+use crate::http::route::Making;
 use crate::http::waiting::Waiter;
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType, Task};
+use crate::task::{GenerateRequest, MediaType, SubmitOptions, Task};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use futures::future::BoxFuture;
+use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
-
-/// Most pictures of one request.
-const MOST: u32 = 10;
-
-/// What OpenAI's clients send. What has no meaning for the models here is accepted and changes nothing.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "ImageRequest")]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Request {
-    #[schemars(length(min = 1, max = 2000), regex(pattern = r"\S"))]
-    prompt: String,
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default, deserialize_with = "whole")]
-    #[schemars(range(min = 1, max = 10))]
-    n: Option<u32>,
-    /// `auto`, or `WIDTHxHEIGHT` in pixels.
-    #[serde(default)]
-    #[schemars(regex(pattern = r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"))]
-    size: Option<String>,
-    #[serde(default)]
-    response_format: Option<ResponseFormat>,
-    #[serde(default)]
-    output_format: Option<Format>,
-    /// Not OpenAI's: the first picture's seed; each further one has the next.
-    #[serde(default, deserialize_with = "whole")]
-    #[schemars(range(min = -1, max = 2_147_483_637))]
-    seed: Option<i64>,
-    /// Not OpenAI's: what to avoid.
-    #[serde(default)]
-    #[schemars(length(max = 1000))]
-    negative_prompt: Option<String>,
-    #[serde(default, rename = "quality")]
-    _quality: Option<String>,
-    #[serde(default, rename = "style")]
-    _style: Option<String>,
-    #[serde(default, rename = "user")]
-    _user: Option<String>,
-    #[serde(default, rename = "background")]
-    _background: Option<String>,
-    #[serde(default, rename = "moderation")]
-    _moderation: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum ResponseFormat {
-    B64Json,
-    Url,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Format {
-    Png,
-    Jpeg,
-}
+use tracing::Instrument as _;
 
 /// The pictures.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::http) struct Images {
     /// Seconds since 1970.
     created: i64,
+    background: &'static str,
+    output_format: Option<String>,
+    /// `WIDTHxHEIGHT` in pixels.
+    size: Option<String>,
     data: Vec<Image>,
 }
 
@@ -84,82 +37,146 @@ pub(in crate::http) struct Images {
 struct Image {
     #[serde(skip_serializing_if = "Option::is_none")]
     b64_json: Option<String>,
-    /// Relative to the platform; asks for the same key.
+    /// Good for an hour, for whoever has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
 
-pub(in crate::http) fn generate(call: Call) -> BoxFuture<'static, Result<Reply>> {
+/// Every picture of a request, to be submitted one by one.
+pub(super) struct Batch {
+    pub(super) request: Request,
+    /// What they have alike.
+    pub(super) wanted: GenerateRequest,
+    pub(super) options: SubmitOptions,
+    pub(super) names: Names,
+}
+
+pub(in crate::http) fn generate(call: Call) -> Making {
     Box::pin(async move {
-        let shared = Arc::clone(&call.shared);
-        let _permit = shared.slow.acquire().await.map_err(|_| Error::internal("the face is closing"))?;
-        let (mut waiter, format) = blocking(&shared, move || submit(&call)).await?;
-        let mut data = Vec::with_capacity(waiter.tasks().len());
-        for id in waiter.tasks() {
-            let task = ended(&shared.platform, &id).await?;
-            waiter.has(&id);
-            if let Some(error) = task.error {
-                let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal);
-                return Err(Error::new(code, error.detail));
-            }
-            let image = match format {
-                ResponseFormat::Url => Image { b64_json: None, url: Some(format!("/results/{id}")) },
-                ResponseFormat::B64Json => {
-                    let (platform, id) = (shared.platform.clone(), id.clone());
-                    let media = blocking(&shared, move || platform.result(&id)).await?;
-                    Image { b64_json: Some(BASE64.encode(&media.bytes)), url: None }
-                }
-            };
-            data.push(image);
-        }
-        Reply::ok(&Images { created: crate::task::Timestamp::now().0 / 1000, data })
+        let (call, batch) = on_thread(call, |call| {
+            call.only(&[])?;
+            let request: Request = call.json()?;
+            request.check()?;
+            let model = model_or_first(call.platform(), request.model.as_deref(), MediaType::Image, None)?;
+            let wanted = request.apply(GenerateRequest::new(model, request.prompt.as_str()))?;
+            Ok(Batch { request, wanted, options: options(call)?, names: stream::GENERATION })
+        })
+        .await?;
+        answer(call, batch).await
     })
 }
 
-fn submit(call: &Call) -> Result<(Waiter, ResponseFormat)> {
-    call.only(&[])?;
-    let request: Request = call.json()?;
-    let count = request.n.unwrap_or(1);
-    if !(1..=MOST).contains(&count) {
-        return Err(Error::validation(format!("n must be from 1 to {MOST}")));
-    }
-    let platform = call.platform();
-    let model = model_or_first(platform, request.model.as_deref(), MediaType::Image)?;
-    let mut wanted = set_size(GenerateRequest::new(model, request.prompt), request.size.as_deref())?;
-    if let Some(format) = request.output_format {
-        wanted = wanted.set("output_format", if matches!(format, Format::Jpeg) { "jpeg" } else { "png" });
-    }
-    if let Some(negative) = request.negative_prompt {
-        wanted = wanted.set("negative_prompt", negative);
-    }
-    let mut waiter = Waiter::new(&call.shared, options(call)?.idempotency.is_some());
-    for index in 0..count {
-        let one = match request.seed {
-            Some(seed) if seed >= 0 => wanted.clone().set("seed", seed.saturating_add(i64::from(index))),
-            _ => wanted.clone(),
-        };
-        let mut options = options(call)?;
-        if let Some(key) = &mut options.idempotency {
-            key.owner.push_str(&format!(" image {index} of {count}"));
-        }
-        let mut task = platform.submit_with(&one, &options)?;
-        // The caller of the same call before had gone, and its task is being ended: this one gets a new one.
-        while !waiter.join(&task.id) {
-            platform.abandon(&task.id)?;
-            task = platform.submit_with(&one, &options)?;
-        }
-        if task.media_type != MediaType::Image {
-            return Err(Error::validation(format!("{} does not make pictures", task.model)));
-        }
-    }
-    Ok((waiter, request.response_format.unwrap_or(ResponseFormat::B64Json)))
+/// Does what reads a body on a thread that may block.
+pub(super) async fn on_thread<T: Send + 'static>(
+    call: Call,
+    work: impl FnOnce(&Call) -> Result<T> + Send + 'static,
+) -> Result<(Call, T)> {
+    let shared = Arc::clone(&call.shared);
+    blocking(&shared, move || work(&call).map(|done| (call, done))).await
 }
 
-async fn ended(platform: &Platform, id: &str) -> Result<Task> {
+/// Submits the pictures, and answers with them once they are there, or with the stream that they come in.
+pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
+    let shared = Arc::clone(&call.shared);
+    // Nothing of what was sent is held while the pictures are made.
+    call.body = Bytes::new();
+    let (streams, names) = (batch.request.streams(), batch.names);
+    let as_url = batch.request.response_format == Some(ResponseFormat::Url);
+    let keyed = batch.options.idempotency.is_some();
+    let submitting = submit(Arc::clone(&shared), batch);
+    let mut waiter = match keyed {
+        // A client that goes away meanwhile leaves no task behind.
+        false => submitting.await?,
+        // It may come again with its key, and finds its tasks: the submission goes on to its end.
+        true => tokio::spawn(submitting.in_current_span())
+            .await
+            .unwrap_or_else(|_| Err(Error::internal("a submission panicked")))?,
+    };
+    if streams {
+        return Ok(stream::reply(shared, waiter, names));
+    }
+    let (mut data, mut last) = (Vec::with_capacity(waiter.tasks().len()), None);
+    for id in waiter.tasks() {
+        let outcome = ended(&shared.platform, &id).await;
+        waiter.has(&id);
+        last = Some(outcome?);
+        data.push(match as_url {
+            true => Image { b64_json: None, url: Some(address(&call, &id)?) },
+            false => Image { b64_json: Some(picture(&shared, &id).await?), url: None },
+        });
+    }
+    Reply::ok(&Images {
+        created: crate::task::Timestamp::now().0 / 1000,
+        background: "opaque",
+        output_format: last.as_ref().map(format_of),
+        size: last.as_ref().map(size_of),
+        data,
+    })
+}
+
+/// Submits one picture after another; whoever has the answer waits for all of them.
+async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<Waiter> {
+    let Batch { request, wanted, options, .. } = batch;
+    let mut waiter = Waiter::new(&shared, options.idempotency.is_some());
+    for index in 0..request.count() {
+        let wanted = request.apply_to(&wanted, index);
+        let mut options = options.clone();
+        if let Some(key) = &mut options.idempotency {
+            key.owner.push_str(&format!(" image {index} of {}", request.count()));
+        }
+        loop {
+            let (wanted, options) = (wanted.clone(), options.clone());
+            let begun = begin(&shared, move || Ok((wanted, options))).await?;
+            let id = begun.task_or_cancel().await?.id;
+            if waiter.join(&id) {
+                break;
+            }
+            // The caller of the same call before had gone, and its task is being ended: this one gets a new one.
+            let platform = shared.platform.clone();
+            blocking(&shared, move || platform.abandon(&id)).await?;
+        }
+    }
+    Ok(waiter)
+}
+
+/// An address that opens a result for an hour, without a key.
+fn address(call: &Call, id: &str) -> Result<String> {
+    let path = format!("/results/{id}");
+    let principal = call.principal.as_ref().ok_or_else(|| Error::internal("a call without a principal"))?;
+    let signed = call.platform().access()?.sign_link(principal, &path)?;
+    Ok(call.base.absolute(&format!("{path}?{signed}")))
+}
+
+/// A result in base64.
+pub(super) async fn picture(shared: &Arc<Shared>, id: &str) -> Result<String> {
+    let (platform, id) = (shared.platform.clone(), id.to_owned());
+    blocking(shared, move || Ok(BASE64.encode(platform.result(&id)?.bytes))).await
+}
+
+pub(super) fn format_of(task: &Task) -> String {
+    task.parameters.get("output_format").and_then(Value::as_str).unwrap_or("png").to_owned()
+}
+
+pub(super) fn size_of(task: &Task) -> String {
+    format!("{}x{}", task.width, task.height)
+}
+
+/// The task once it has a result; takes no thread while it waits.
+///
+/// # Errors
+/// Why it has none.
+pub(super) async fn ended(platform: &Platform, id: &str) -> Result<Task> {
     let mut events = platform.events(id)?;
     let mut last = None;
     while let Some(task) = events.changed().await? {
         last = Some(task);
     }
-    last.ok_or_else(|| Error::internal("a task ended without a state"))
+    let task = last.ok_or_else(|| Error::internal("a task ended without a state"))?;
+    match task.error {
+        Some(error) => {
+            let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal);
+            Err(Error::new(code, error.detail))
+        }
+        None => Ok(task),
+    }
 }

@@ -1,25 +1,47 @@
 //! Calls that OpenAI's own clients make, onto the same platform: <https://platform.openai.com/docs/api-reference>.
 //!
-//! Failures keep the one shape of the platform: those clients choose their error class by the status alone.
+//! What a client sends is made to work, accepted where it changes nothing, or refused by its name: never left unsaid. Failures
+//! carry `error` as those clients read it, beside the fields that every failure has.
 
+pub(super) mod edits;
+pub(super) mod failure;
+mod form;
 pub(super) mod images;
 pub(super) mod models;
+pub(super) mod remix;
+pub(super) mod request;
+mod stream;
 pub(super) mod videos;
 
-use crate::error::{Error, Result};
+use crate::catalog::{Model, ModelView};
+use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Platform;
 use crate::task::{GenerateRequest, MediaType};
 
-/// The model that is asked for, or the first of the kind that can run.
-fn model_or_first(platform: &Platform, asked: Option<&str>, kind: MediaType) -> Result<String> {
+/// The model that is asked for, or the first of the kind that can run in this mode.
+///
+/// # Errors
+/// `validation_error` for a model that makes something else; `model_unavailable` when none is asked for and none can run.
+fn model_or_first(platform: &Platform, asked: Option<&str>, kind: MediaType, mode: Option<&str>) -> Result<String> {
     if let Some(asked) = asked {
-        return Ok(asked.to_owned());
+        // One that is not known is refused where the whole request is checked.
+        let other = platform.catalog()?.model(asked).filter(|model| model.media_type != kind);
+        return other.map_or_else(|| Ok(asked.to_owned()), |model| Err(makes_something_else(model, kind)));
     }
-    let mut models = platform.models()?.into_iter();
-    let first = models.find(|model| model.media_type == kind && model.available);
+    let runs = |model: &ModelView| {
+        let has_mode = mode.is_none_or(|mode| model.modes.iter().any(|known| known.as_str() == mode));
+        model.media_type == kind && model.available && has_mode
+    };
+    let first = platform.models()?.into_iter().find(runs);
     first.map(|model| model.id).ok_or_else(|| {
-        Error::new(crate::ErrorCode::ModelUnavailable, format!("no {} model can run here", kind.as_str()))
+        Error::new(ErrorCode::ModelUnavailable, format!("no {} model can run here", kind.as_str()))
+            .with_parameter("model")
     })
+}
+
+fn makes_something_else(model: &Model, kind: MediaType) -> Error {
+    let wanted = if kind == MediaType::Image { "pictures" } else { "clips" };
+    Error::validation(format!("the model {} does not make {wanted}", model.id)).with_parameter("model")
 }
 
 /// Sets width and height from `WIDTHxHEIGHT`; `auto` leaves them to the model.
@@ -28,7 +50,23 @@ fn set_size(request: GenerateRequest, size: Option<&str>) -> Result<GenerateRequ
     let sides = size
         .split_once('x')
         .and_then(|(width, height)| Some((width.parse::<u32>().ok()?, height.parse::<u32>().ok()?)));
-    let (width, height) =
-        sides.ok_or_else(|| Error::validation("size must be auto or WIDTHxHEIGHT in pixels, such as 1024x1024"))?;
+    let (width, height) = sides.ok_or_else(|| {
+        Error::validation("size must be auto or WIDTHxHEIGHT in pixels, such as 1024x1024").with_parameter("size")
+    })?;
     Ok(request.set("width", width).set("height", height))
+}
+
+/// The default of a model's parameter that is a whole number.
+fn whole_default(model: &Model, name: &str) -> Option<u32> {
+    model.parameter(name)?.default.as_ref()?.as_u64()?.try_into().ok()
+}
+
+/// The start of a caller's own word.
+fn short(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+/// The same, as messages quote it.
+fn shown(name: &str) -> String {
+    format!("{:?}", short(name))
 }

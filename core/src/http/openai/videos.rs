@@ -1,22 +1,23 @@
 //! `/v1/videos`: clips as OpenAI's clients make, follow, list, fetch and remove them.
 
+use super::edits::referenced;
+use super::form::{self, Given};
 use super::{model_or_first, set_size};
+use crate::catalog::{Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::call::{Call, Reply, whole};
-use crate::http::dispatch::blocking;
-use crate::http::generation::{options, word};
+use crate::http::generation::{begin, options, word};
 use crate::http::media::serve;
+use crate::http::route::Making;
 use crate::platform::Platform;
 use crate::task::{GenerateRequest, MediaType, Sort, Status, Task, TaskQuery};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::stream;
-use http::header::CONTENT_TYPE;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::convert::Infallible;
+use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// The field that holds the first frame.
+const REFERENCE: &str = "input_reference";
 
 /// A clip to make.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -27,7 +28,7 @@ pub(in crate::http) struct Request {
     prompt: String,
     #[serde(default)]
     model: Option<String>,
-    /// Length; the nearest number of frames that the model makes.
+    /// Length; the nearest one that the model makes.
     #[serde(default)]
     seconds: Option<Seconds>,
     /// `auto`, or `WIDTHxHEIGHT` in pixels.
@@ -45,16 +46,36 @@ pub(in crate::http) struct Request {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     negative_prompt: Option<String>,
+    /// Changes nothing.
     #[serde(default, rename = "user")]
     _user: Option<String>,
+    /// Changes nothing.
+    #[serde(default, rename = "safety_identifier")]
+    _safety_identifier: Option<String>,
+    /// Changes nothing.
+    #[serde(default, rename = "metadata")]
+    _metadata: Option<Map<String, Value>>,
 }
 
 /// OpenAI's clients send a string.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
-    Text(#[schemars(regex(pattern = r"^[1-9][0-9]{0,3}$"))] String),
-    Number(#[schemars(range(min = 1, max = 9999))] f64),
+    Text(String),
+    Number(f64),
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"type": "string", "pattern": "^[1-9][0-9]{0,3}$"},
+            {"type": "integer", "minimum": 1, "maximum": 9999},
+        ]})
+    }
 }
 
 /// A picture as a data URI.
@@ -62,7 +83,7 @@ enum Seconds {
 #[serde(untagged)]
 enum Reference {
     Uri(String),
-    Object { image_url: String },
+    Object(Map<String, Value>),
 }
 
 impl JsonSchema for Reference {
@@ -74,7 +95,7 @@ impl JsonSchema for Reference {
         json_schema!({"anyOf": [
             {"type": "string", "format": "data-uri-image"},
             {"type": "object", "properties": {"image_url": {"type": "string", "format": "data-uri-image"}},
-             "required": ["image_url"]},
+             "required": ["image_url"], "additionalProperties": false},
         ]})
     }
 }
@@ -97,6 +118,8 @@ impl JsonSchema for Form {
                 "size": {"type": "string", "pattern": "^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"},
                 "seed": {"type": "string", "pattern": "^[0-9]{1,9}$"},
                 "negative_prompt": {"type": "string", "maxLength": 1000},
+                "user": {"type": "string"},
+                "safety_identifier": {"type": "string"},
                 "input_reference": {"type": "string", "format": "binary", "contentMediaType": "image/*"},
             },
             "required": ["prompt"],
@@ -131,8 +154,9 @@ struct VideoError {
     message: String,
 }
 
-impl From<Task> for Video {
-    fn from(task: Task) -> Self {
+impl Video {
+    /// The clip of a task; `source` is the clip that it is a remix of.
+    pub(super) fn of(task: Task, source: Option<String>) -> Self {
         let number = |name: &str| task.parameters.get(name).and_then(Value::as_f64);
         let seconds = match (number("num_frames"), number("fps")) {
             (Some(frames), Some(fps)) if fps > 0.0 => ((frames - 1.0) / fps).round().max(1.0),
@@ -155,7 +179,7 @@ impl From<Task> for Video {
             created_at: task.created_at.0 / 1000,
             completed_at: task.finished_at.map(|at| at.0 / 1000),
             expires_at: None,
-            remixed_from_video_id: None,
+            remixed_from_video_id: source,
             error: task.error.map(|error| VideoError { code: error.code, message: error.detail }),
         }
     }
@@ -179,83 +203,29 @@ pub(in crate::http) struct Removed {
     deleted: bool,
 }
 
-pub(in crate::http) fn create(call: Call) -> BoxFuture<'static, Result<Reply>> {
+pub(in crate::http) fn create(call: Call) -> Making {
     Box::pin(async move {
         call.only(&[])?;
-        let boundary = call.header(CONTENT_TYPE).and_then(|value| multer::parse_boundary(value).ok());
-        let (request, picture) = match boundary {
-            Some(boundary) => read_form(call.body.clone(), boundary).await?,
-            None => (call.json()?, None),
-        };
+        let Given { fields, mut files } = form::read(&call, &[REFERENCE]).await?;
+        if files.len() > 1 {
+            return Err(Error::validation(format!("{REFERENCE} is one picture")).with_parameter(REFERENCE));
+        }
         let shared = Arc::clone(&call.shared);
-        let _permit = shared.slow.acquire().await.map_err(|_| Error::internal("the face is closing"))?;
-        blocking(&shared, move || {
-            let wanted = generation(call.platform(), request, picture)?;
-            let task = call.platform().submit_with(&wanted, &options(&call)?)?;
-            Reply::ok(&Video::from(task))
-        })
-        .await
+        let begun = begin(&shared, move || {
+            let request: Request = crate::calls::read("the body", &Value::Object(fields).to_string())?;
+            let picture = files.pop().map(|(_, bytes)| bytes);
+            Ok((generation(call.platform(), request, picture)?, options(&call)?))
+        });
+        Reply::ok(&Video::of(begun.await?.task().await?, None))
     })
 }
 
-async fn read_form(body: Bytes, boundary: String) -> Result<(Request, Option<Vec<u8>>)> {
-    let broken = |_| Error::validation("the form cannot be read");
-    let mut form = multer::Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
-    let (mut request, mut picture, mut has_prompt) = (Request::default(), None, false);
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        if name == "input_reference" {
-            picture = Some(field.bytes().await.map_err(broken)?.to_vec());
-            continue;
-        }
-        let bytes = field.bytes().await.map_err(broken)?;
-        let text = String::from_utf8(bytes.to_vec())
-            .map_err(|_| Error::validation(format!("{} is not UTF-8", shown(&name))))?;
-        match name.as_str() {
-            "prompt" => (request.prompt, has_prompt) = (text, true),
-            "model" => request.model = Some(text),
-            "seconds" => request.seconds = Some(Seconds::Text(text)),
-            "size" => request.size = Some(text),
-            "negative_prompt" => request.negative_prompt = Some(text),
-            "user" => {}
-            "seed" => {
-                let seed = text.parse().map_err(|_| Error::validation("seed must be a whole number"))?;
-                request.seed = Some(seed);
-            }
-            _ => return Err(Error::validation(format!("the form has no field {}", shown(&name)))),
-        }
-    }
-    if has_prompt { Ok((request, picture)) } else { Err(Error::validation("prompt is required")) }
-}
-
-fn shown(name: &str) -> String {
-    let short: String = name.chars().take(40).collect();
-    format!("{short:?}")
-}
-
 fn generation(platform: &Platform, request: Request, picture: Option<Vec<u8>>) -> Result<GenerateRequest> {
-    let model = model_or_first(platform, request.model.as_deref(), MediaType::Video)?;
-    let catalog = platform.catalog()?;
-    let known = catalog.model(&model);
-    if known.is_some_and(|model| model.media_type != MediaType::Video) {
-        return Err(Error::validation(format!("{} does not make clips", shown(&model))));
-    }
+    let model = model_or_first(platform, request.model.as_deref(), MediaType::Video, None)?;
+    let known = platform.catalog()?.model(&model);
     let mut wanted = set_size(GenerateRequest::new(model, request.prompt), request.size.as_deref())?;
-    if let Some(seconds) = request.seconds {
-        let seconds = match seconds {
-            Seconds::Number(seconds) => Some(seconds).filter(|seconds| seconds.fract() == 0.0 && *seconds < 1e4),
-            Seconds::Text(text) => text.parse::<u16>().ok().map(f64::from),
-        };
-        let seconds = seconds.filter(|seconds| *seconds >= 1.0);
-        let seconds = seconds.ok_or_else(|| Error::validation("seconds must be a whole number, at least 1"))?;
-        let rules = |name: &str| known.and_then(|model| model.parameter(name));
-        let fps = rules("fps").and_then(|fps| fps.default.as_ref()?.as_f64()).unwrap_or(16.0);
-        let (least, step) = rules("num_frames")
-            .map_or((1.0, 4.0), |frames| (frames.minimum.unwrap_or(1.0), frames.step.unwrap_or(4.0)));
-        let steps = ((seconds * fps + 1.0 - least) / step).round().max(0.0);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 9,999 seconds of some frames")]
-        let frames = (least + steps * step) as i64;
-        wanted = wanted.set("num_frames", frames);
+    if let (Some(seconds), Some(model)) = (request.seconds, known) {
+        wanted = wanted.set("num_frames", nearest_frames(model, whole_seconds(&seconds)?));
     }
     if let Some(seed) = request.seed {
         wanted = wanted.set("seed", seed);
@@ -263,17 +233,48 @@ fn generation(platform: &Platform, request: Request, picture: Option<Vec<u8>>) -
     if let Some(negative) = request.negative_prompt {
         wanted = wanted.set("negative_prompt", negative);
     }
-    Ok(match (request.input_reference, picture) {
-        (None, None) => wanted,
-        (Some(Reference::Uri(uri) | Reference::Object { image_url: uri }), _) => {
-            wanted.mode("i2v").set("reference_image", uri)
-        }
-        (None, Some(bytes)) => wanted.mode("i2v").image("reference_image", bytes),
-    })
+    let uri = match request.input_reference {
+        None => None,
+        Some(Reference::Uri(uri)) => Some(uri),
+        Some(Reference::Object(fields)) => Some(referenced(REFERENCE, fields)?),
+    };
+    match (uri, picture) {
+        (None, None) => Ok(wanted),
+        (Some(uri), None) => Ok(wanted.mode("i2v").set("reference_image", uri)),
+        (None, Some(bytes)) => Ok(wanted.mode("i2v").image("reference_image", bytes)),
+        (Some(_), Some(_)) => Err(Error::validation(format!("{REFERENCE} is given twice")).with_parameter(REFERENCE)),
+    }
+}
+
+/// # Errors
+/// `validation_error`.
+fn whole_seconds(seconds: &Seconds) -> Result<f64> {
+    let seconds = match seconds {
+        Seconds::Number(seconds) => Some(*seconds).filter(|seconds| seconds.fract() == 0.0),
+        Seconds::Text(text) => text.parse::<u16>().ok().map(f64::from),
+    };
+    seconds
+        .filter(|seconds| (1.0..1e4).contains(seconds))
+        .ok_or_else(|| Error::validation("seconds must be a whole number from 1 to 9999").with_parameter("seconds"))
+}
+
+/// How many frames of a model last nearest to so many seconds, at its usual rate.
+fn nearest_frames(model: &Model, seconds: f64) -> i64 {
+    let fps = model.parameter("fps").and_then(|fps| fps.default.as_ref()?.as_f64()).unwrap_or(16.0);
+    let rules = model.parameter("num_frames");
+    let rule = |of: fn(&Parameter) -> Option<f64>, otherwise: f64| rules.and_then(of).unwrap_or(otherwise);
+    let (least, step) = (rule(|frames| frames.minimum, 1.0), rule(|frames| frames.step, 4.0));
+    let most = rule(|frames| frames.maximum, f64::INFINITY);
+    // A clip of N seconds ends with the first frame of the next one.
+    let wanted = (seconds * fps + 1.0).clamp(least, most.max(least));
+    let steps = ((wanted - least) / step).round();
+    #[expect(clippy::cast_possible_truncation, reason = "at most 9,999 seconds of some frames")]
+    let frames = (least + steps * step) as i64;
+    frames
 }
 
 /// The clip with this id; a picture is none.
-fn find(call: &Call) -> Result<Task> {
+pub(super) fn find(call: &Call) -> Result<Task> {
     let id = call.part("id");
     call.admit(id)?;
     let task = call.platform().status(id)?;
@@ -285,7 +286,9 @@ fn find(call: &Call) -> Result<Task> {
 
 pub(in crate::http) fn retrieve(call: &Call) -> Result<Reply> {
     call.only(&[])?;
-    Reply::ok(&Video::from(find(call)?))
+    let task = find(call)?;
+    let source = call.platform().remix_sources(&[&task.id])?.remove(&task.id);
+    Reply::ok(&Video::of(task, source))
 }
 
 pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
@@ -299,7 +302,13 @@ pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
         ..TaskQuery::default()
     };
     let page = call.platform().tasks(&query)?;
-    let data: Vec<Video> = page.items.into_iter().map(Video::from).collect();
+    let ids: Vec<&str> = page.items.iter().map(|task| task.id.as_str()).collect();
+    let mut sources = call.platform().remix_sources(&ids)?;
+    let with_source = |task: Task| {
+        let source = sources.remove(&task.id);
+        Video::of(task, source)
+    };
+    let data: Vec<Video> = page.items.into_iter().map(with_source).collect();
     let id = |video: Option<&Video>| video.map(|video| video.id.clone());
     let (first_id, last_id) = (id(data.first()), id(data.last()));
     Reply::ok(&Page { object: "list", data, first_id, last_id, has_more: page.has_more })
@@ -318,4 +327,33 @@ pub(in crate::http) fn delete(call: &Call) -> Result<Reply> {
     let id = find(call)?.id;
     call.delete_task(&id)?;
     Reply::ok(&Removed { id, object: "video.deleted", deleted: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn a_length_becomes_the_nearest_one_that_the_model_makes() {
+        let catalog = Catalog::built_in().unwrap();
+        for (model, seconds, frames) in [
+            ("tiny-video", 1.0, 9),
+            ("tiny-video", 2.0, 17),
+            ("tiny-video", 4.0, 17),
+            ("phr00t", 1.0, 49),
+            ("phr00t", 4.0, 65),
+            ("phr00t", 8.0, 129),
+            ("phr00t", 12.0, 161),
+            ("anisora", 9999.0, 161),
+        ] {
+            assert_eq!(nearest_frames(catalog.model(model).unwrap(), seconds), frames, "{model} {seconds}");
+        }
+        let read = |value: Value| whole_seconds(&serde_json::from_value(value).unwrap()).ok();
+        assert_eq!(read("4".into()), Some(4.0));
+        assert_eq!(read(8.into()), Some(8.0));
+        for bad in ["0".into(), "1.5".into(), "-1".into(), "x".into(), "10000".into(), Value::from(1.5), 0.into()] {
+            assert_eq!(read(bad), None);
+        }
+    }
 }

@@ -1,0 +1,185 @@
+//! Where clients reach the face: addresses in answers that are to be fetched from elsewhere.
+//!
+//! The setting `public_url` comes first. Without it an address is made of what the request says: `Host`, the path that a host
+//! has mounted the face at, and `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` when the other end of the socket is a trusted
+//! proxy. What any other client writes into those headers is not believed.
+
+use super::face::{Mount, Shared, peer};
+use crate::error::{Error, Result};
+use axum::extract::OriginalUri;
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+
+/// Where a request says that the face is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Base(String);
+
+impl Base {
+    /// The base of the addresses that an answer to this request holds.
+    pub(super) fn of(shared: &Shared, parts: &Parts) -> Self {
+        if let Some(url) = &shared.settings.public_url {
+            return Self(url.trim_end_matches('/').to_owned());
+        }
+        let trusted = shared.platform.access().is_ok_and(|access| access.trusts(peer(parts)));
+        Self(from_request(parts, trusted))
+    }
+
+    /// The absolute address of a path that begins with a slash. It stays a path where nothing tells what comes before it.
+    pub(super) fn absolute(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+/// Checks the setting `public_url`.
+///
+/// # Errors
+/// `validation_error` unless it is `http` or `https`, a host, and at most a port and a path.
+pub(super) fn check_public_url(text: &str) -> Result<()> {
+    let plain = |url: url::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) && url::Url::parse(text).is_ok_and(plain) {
+        return Ok(());
+    }
+    Err(Error::validation(format!("http.public_url: {text:?} is not the address of a web server"))
+        .with_action("Give it as clients reach it, such as https://must.example or https://example.com/must."))
+}
+
+fn from_request(parts: &Parts, trusted: bool) -> String {
+    // Of a header that came through several proxies, what the last one wrote.
+    let last = |name: &str| -> Option<&str> {
+        let value = parts.headers.get_all(name).iter().next_back()?.to_str().ok()?;
+        value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
+    };
+    let forwarded = |name: &str| if trusted { last(name) } else { None };
+    let mount = parts.extensions.get::<Mount>();
+    let scheme = forwarded("x-forwarded-proto").or_else(|| mount?.scheme.as_deref());
+    let scheme = if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) { "https" } else { "http" };
+    let host = [forwarded("x-forwarded-host"), last(HOST.as_str())].into_iter().flatten().find_map(authority);
+    let Some(host) = host.or_else(|| parts.uri.authority().cloned()) else { return String::new() };
+    let mounted = mount.map_or_else(|| nested(parts), |mount| mount.path.clone());
+    let mounted = mounted.trim_end_matches('/');
+    let prefix =
+        forwarded("x-forwarded-prefix").filter(|prefix| is_path(prefix)).map_or("", |p| p.trim_end_matches('/'));
+    // A framework that knows the proxy's prefix has it in the path of its mount.
+    let prefix = if mounted.starts_with(prefix) { "" } else { prefix };
+    let mounted = if is_path(mounted) { mounted } else { "" };
+    let port = match (host.port_u16(), forwarded("x-forwarded-port").and_then(|port| port.parse::<u16>().ok())) {
+        (None, Some(port)) if port != if scheme == "https" { 443 } else { 80 } => format!(":{port}"),
+        _ => String::new(),
+    };
+    format!("{scheme}://{host}{port}{prefix}{mounted}")
+}
+
+/// A host with or without a port, and nothing else.
+fn authority(text: &str) -> Option<Authority> {
+    text.parse().ok().filter(|_| !text.contains('@'))
+}
+
+/// A path that can stand in an address as it is.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && !text.starts_with("//")
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte))
+}
+
+/// The path that axum has mounted the face at.
+fn nested(parts: &Parts) -> String {
+    let original = parts.extensions.get::<OriginalUri>().map(|original| original.0.path());
+    let below = original.and_then(|original| original.strip_suffix(parts.uri.path()));
+    below.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::get(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn an_address_is_made_of_what_can_be_believed() {
+        let host = ("host", "must.example:8000");
+        let forwarded = [
+            ("host", "127.0.0.1:8000"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "studio.example"),
+            ("x-forwarded-prefix", "/must/"),
+        ];
+        for (headers, trusted, expected) in [
+            (&[host][..], false, "http://must.example:8000"),
+            (&forwarded[..], true, "https://studio.example/must"),
+            (&forwarded[..], false, "http://127.0.0.1:8000"),
+            (&[host, ("x-forwarded-host", "evil.example, studio.example")][..], true, "http://studio.example"),
+            (&[host, ("x-forwarded-host", "a@studio.example")][..], true, "http://must.example:8000"),
+            (&[host, ("x-forwarded-prefix", "//evil.example")][..], true, "http://must.example:8000"),
+            (&[host, ("x-forwarded-prefix", "/a?b")][..], true, "http://must.example:8000"),
+            (
+                &[("host", "a.example"), ("x-forwarded-port", "8443"), ("x-forwarded-proto", "HTTPS")][..],
+                true,
+                "https://a.example:8443",
+            ),
+            (
+                &[("host", "a.example"), ("x-forwarded-port", "443"), ("x-forwarded-proto", "https")][..],
+                true,
+                "https://a.example",
+            ),
+            (&[("host", "[::1]:8000")][..], false, "http://[::1]:8000"),
+            (&[("host", "a b")][..], false, ""),
+            (&[][..], false, ""),
+        ] {
+            assert_eq!(from_request(&parts("/v1/x", headers), trusted), expected, "{headers:?} {trusted}");
+        }
+        assert_eq!(from_request(&parts("http://seen.example/v1/x", &[]), false), "http://seen.example");
+    }
+
+    #[test]
+    fn a_mount_is_part_of_it() {
+        let mounted = |mount: Mount, headers: &[(&str, &str)]| {
+            let mut parts = parts("/v1/x", headers);
+            parts.extensions.insert(mount);
+            from_request(&parts, true)
+        };
+        let at = |path: &str| Mount { scheme: Some("https".to_owned()), path: path.to_owned() };
+        let host = ("host", "a.example");
+        assert_eq!(mounted(at("/must"), &[host]), "https://a.example/must");
+        assert_eq!(mounted(at("/"), &[host]), "https://a.example");
+        assert_eq!(mounted(at("/must"), &[host, ("x-forwarded-prefix", "/gen")]), "https://a.example/gen/must");
+        assert_eq!(mounted(at("/gen/must"), &[host, ("x-forwarded-prefix", "/gen")]), "https://a.example/gen/must");
+        assert_eq!(mounted(at("/must"), &[host, ("x-forwarded-proto", "http")]), "http://a.example/must");
+        let mut nested = parts("/v1/x", &[host]);
+        nested.extensions.insert(OriginalUri("/deep/must/v1/x?y".parse().unwrap()));
+        assert_eq!(from_request(&nested, false), "http://a.example/deep/must");
+    }
+
+    #[test]
+    fn a_public_url_is_one_of_a_server() {
+        for good in ["https://must.example", "http://localhost:8000/", "https://example.com/must"] {
+            assert!(check_public_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "must.example",
+            "/must",
+            "ftp://a.example",
+            "https://",
+            "https://a:b@c.example",
+            "https://a.example?x",
+            "https://a .b",
+            "https://a.example/#x",
+        ] {
+            assert_eq!(check_public_url(bad).unwrap_err().code(), crate::ErrorCode::ValidationError, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `POST /v1/images/edits`: pictures made from pictures, as the mode `img2img` of a model makes them.
+//!
+//! A model starts from one picture. Several are laid beside each other into one of the size that is made, in their order.
+
+use super::form::{self, Given};
+use super::images::{Batch, answer, on_thread};
+use super::request::Request;
+use super::{model_or_first, stream, whole_default};
+use crate::error::{Error, Result};
+use crate::http::call::Call;
+use crate::http::generation::options;
+use crate::http::route::Making;
+use crate::media::{Frames, ImageLimits, ImageSource, OutputFormat, decode_image, encode, side_by_side};
+use crate::platform::Platform;
+use crate::task::{GenerateRequest, MediaType};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// Most pictures of one request.
+const MOST: usize = 16;
+
+/// The mode that starts from a picture, and the parameter that holds it.
+const MODE: &str = "img2img";
+const PICTURE: &str = "reference_image";
+
+/// Fields that hold pictures: what the clients' forms and their JSON call them.
+const IMAGES: [&str; 2] = ["image", "images"];
+
+/// Fields that say where a picture is to be changed, which no model here can be told.
+const MASKS: [&str; 2] = ["mask", "markup"];
+
+/// Not OpenAI's: how far the result may move away from the picture.
+const STRENGTH: &str = "denoising_strength";
+
+/// One picture of a request.
+enum Picture {
+    Uri(String),
+    File(Vec<u8>),
+}
+
+impl Picture {
+    fn source(&self) -> ImageSource<'_> {
+        match self {
+            Self::Uri(uri) => ImageSource::DataUri(uri),
+            Self::File(bytes) => ImageSource::Bytes(bytes),
+        }
+    }
+}
+
+pub(in crate::http) fn edit(call: Call) -> Making {
+    Box::pin(async move {
+        call.only(&[])?;
+        let given = form::read(&call, &[IMAGES[0], IMAGES[1], MASKS[0], MASKS[1]]).await?;
+        let (call, batch) = on_thread(call, move |call| batch(call, given)).await?;
+        answer(call, batch).await
+    })
+}
+
+fn batch(call: &Call, mut given: Given) -> Result<Batch> {
+    for name in MASKS {
+        let is_field = given.fields.remove(name).is_some_and(|value| !value.is_null());
+        if is_field || given.files.iter().any(|(file, _)| file == name) {
+            return Err(Error::validation(format!("{name}: no model here changes only a part of a picture"))
+                .with_action("Leave it out: the whole picture is made anew.")
+                .with_parameter(name));
+        }
+    }
+    // A form's text is a number by now.
+    let strength = given.fields.remove(STRENGTH).filter(|value| !value.is_null());
+    let pictures = pictures(&mut given)?;
+    let request: Request = crate::calls::read("the body", &Value::Object(given.fields).to_string())?;
+    request.check()?;
+    let platform = call.platform();
+    let model = model_or_first(platform, request.model.as_deref(), MediaType::Image, Some(MODE))?;
+    let mut wanted = request.apply(GenerateRequest::new(model, request.prompt.as_str()).mode(MODE))?;
+    if let Some(strength) = strength {
+        wanted = wanted.set(STRENGTH, strength);
+    }
+    let wanted = start_from(platform, wanted, pictures)?;
+    Ok(Batch { request, wanted, options: options(call)?, names: stream::EDIT })
+}
+
+/// Takes the pictures out of a body, in the order in which they came.
+fn pictures(given: &mut Given) -> Result<Vec<Picture>> {
+    let mut found = Vec::new();
+    for name in IMAGES {
+        match given.fields.remove(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(list)) => {
+                for (index, value) in list.into_iter().enumerate() {
+                    found.push(picture(&format!("{name}[{index}]"), value)?);
+                }
+            }
+            Some(value) => found.push(picture(name, value)?),
+        }
+        let files = given.files.iter_mut().filter(|(file, _)| file == name);
+        found.extend(files.map(|(_, bytes)| Picture::File(std::mem::take(bytes))));
+    }
+    match found.len() {
+        0 => Err(Error::validation("image is required").with_parameter(IMAGES[0])),
+        count if count > MOST => {
+            Err(Error::validation(format!("at most {MOST} pictures are taken, and {count} were sent"))
+                .with_parameter(IMAGES[0]))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// A picture of a field: a data URI, alone or as `image_url` of an object.
+fn picture(name: &str, value: Value) -> Result<Picture> {
+    let wrong = |detail: &str, action: &str| {
+        Err(Error::validation(format!("{name}: {detail}")).with_action(action).with_parameter(name))
+    };
+    match value {
+        Value::String(uri) => Ok(Picture::Uri(uri)),
+        Value::Object(fields) => referenced(name, fields).map(Picture::Uri),
+        _ => wrong("must be a picture", "Send a data URI, or the picture as a file of a form."),
+    }
+}
+
+/// The data URI in `{"image_url": ...}`.
+///
+/// # Errors
+/// `validation_error` for what else OpenAI's clients may point to.
+pub(super) fn referenced(name: &str, mut fields: Map<String, Value>) -> Result<String> {
+    fields.retain(|_, value| !value.is_null());
+    let refused = |field: &str, detail: &str| {
+        Err(Error::validation(format!("{name}.{field}: {detail}"))
+            .with_action("Send the picture itself: as image_url with a data URI, or as a file of a form.")
+            .with_parameter(format!("{name}.{field}")))
+    };
+    match fields.keys().find(|key| *key != "image_url").cloned() {
+        Some(field) if field == "file_id" => refused("file_id", "files are not kept here"),
+        Some(field) => refused(&super::short(&field), "there is no such field"),
+        None => match fields.remove("image_url") {
+            Some(Value::String(uri)) if uri.starts_with("data:") => Ok(uri),
+            Some(Value::String(_)) => refused("image_url", "pictures are not fetched from elsewhere"),
+            _ => refused("image_url", "must be a data URI"),
+        },
+    }
+}
+
+/// Sets the picture that a generation starts from.
+fn start_from(platform: &Platform, wanted: GenerateRequest, mut pictures: Vec<Picture>) -> Result<GenerateRequest> {
+    if pictures.len() == 1 {
+        return Ok(match pictures.pop() {
+            Some(Picture::Uri(uri)) => wanted.set(PICTURE, uri),
+            Some(Picture::File(bytes)) => wanted.image(PICTURE, bytes),
+            None => wanted,
+        });
+    }
+    let Some(model) = platform.catalog()?.model(&wanted.model) else { return Ok(wanted) };
+    let side = |name: &str| {
+        let asked = wanted.parameters.get(name).and_then(Value::as_u64).and_then(|side| side.try_into().ok());
+        asked.or_else(|| whole_default(model, name)).filter(|side| (1..=8192).contains(side))
+    };
+    // A size that is none is refused where the whole request is checked.
+    let (width, height) = (side("width").unwrap_or(64), side("height").unwrap_or(64));
+    let decoded = pictures.iter().enumerate().map(|(index, picture)| {
+        decode_image(picture.source(), &ImageLimits::default()).map_err(|error| {
+            Error::new(error.code(), format!("image[{index}]: {}", error.detail()))
+                .with_action(error.user_action())
+                .with_parameter(format!("image[{index}]"))
+        })
+    });
+    let sheet: Frames = side_by_side(decoded, pictures.len(), width, height)?;
+    Ok(wanted.image(PICTURE, encode(&sheet, 1, OutputFormat::Png, &mut || Ok(()))?))
+}
+
+/// The body as JSON.
+pub(in crate::http) struct EditRequest;
+
+impl JsonSchema for EditRequest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ImageEditRequest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let uri = json!({"type": "string", "format": "data-uri-image"});
+        let object = json!({"type": "object", "properties": {"image_url": uri}, "required": ["image_url"],
+                            "additionalProperties": false});
+        let picture = json!({"anyOf": [uri, object]});
+        schema(generator, json!({"type": "array", "minItems": 1, "maxItems": MOST, "items": picture}), "images")
+    }
+}
+
+/// The same as a form, with the pictures as files.
+pub(in crate::http) struct EditForm;
+
+impl JsonSchema for EditForm {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ImageEditForm".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let file = json!({"type": "string", "format": "binary", "contentMediaType": "image/*"});
+        schema(generator, json!({"type": "array", "minItems": 1, "maxItems": MOST, "items": file}), "image")
+    }
+}
+
+/// What a request for pictures of words alone says, and the pictures beside it.
+fn schema(generator: &mut SchemaGenerator, pictures: Value, name: &str) -> Schema {
+    let mut schema = Request::json_schema(generator);
+    let strength = json!({"type": "number", "minimum": 0, "maximum": 1,
+        "description": "Not OpenAI's: how far the result may move away from the picture."});
+    if let Some(properties) = schema.ensure_object().get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert(name.to_owned(), pictures);
+        properties.insert(STRENGTH.to_owned(), strength);
+    }
+    if let Some(Value::Array(required)) = schema.ensure_object().get_mut("required") {
+        required.push(json!(name));
+    }
+    schema
+}

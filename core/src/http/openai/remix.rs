@@ -1,0 +1,79 @@
+//! `POST /v1/videos/{id}/remix`: a clip again, of other words.
+//!
+//! The new clip has the model, the seed and every parameter of the first one. Where that began with pictures, which are not kept
+//! once they have been used, the new one begins with its first frame.
+
+use super::form::{self, Given};
+use super::videos::{Video, find};
+use crate::catalog::Model;
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::Fields;
+use crate::http::call::{Call, Reply};
+use crate::http::generation::{begin, options};
+use crate::http::route::Making;
+use crate::platform::Platform;
+use crate::task::{GenerateRequest, Task};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The mode that begins with a frame, and the parameter that holds it.
+const MODE: &str = "i2v";
+const FRAME: &str = "reference_image";
+
+/// A clip to make again.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RemixRequest")]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Request {
+    #[schemars(length(min = 1, max = 2000), regex(pattern = r"\S"))]
+    prompt: String,
+}
+
+pub(in crate::http) fn remix(call: Call) -> Making {
+    Box::pin(async move {
+        call.only(&[])?;
+        let Given { fields, .. } = form::read(&call, &[]).await?;
+        let shared = Arc::clone(&call.shared);
+        let source = call.part("id").to_owned();
+        let begun = begin(&shared, move || {
+            let request: Request = crate::calls::read("the body", &Value::Object(fields).to_string())?;
+            let source = find(&call)?;
+            let options = options(&call)?.remix_of(source.id.as_str());
+            Ok((again(call.platform(), source, request.prompt)?, options))
+        });
+        Reply::ok(&Video::of(begun.await?.task().await?, Some(source)))
+    })
+}
+
+/// What makes the clip of `source` again.
+fn again(platform: &Platform, source: Task, prompt: String) -> Result<GenerateRequest> {
+    // The first frame, and a word on why there is none yet or no longer.
+    let frame = platform.preview(&source.id)?;
+    let model = platform.catalog()?.model(&source.model).ok_or_else(|| {
+        Error::new(ErrorCode::ModelUnavailable, format!("the catalog no longer has the model {}", source.model))
+    })?;
+    let began_with_pictures =
+        model.parameters.iter().any(|(_, rules)| rules.is_media() && rules.is_required(&source.mode, &Fields::new()));
+    let mode = if began_with_pictures { MODE } else { source.mode.as_str() };
+    let mut wanted = GenerateRequest::new(source.model.as_str(), prompt).mode(mode);
+    let columns = [
+        ("negative_prompt", Value::from(source.negative_prompt.as_str())),
+        ("seed", source.seed.into()),
+        ("width", source.width.into()),
+        ("height", source.height.into()),
+    ];
+    let values = columns.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(source.parameters.clone());
+    for (name, value) in values {
+        if applies(model, &name, mode, &source.parameters) {
+            wanted = wanted.set(name, value);
+        }
+    }
+    Ok(if began_with_pictures { wanted.image(FRAME, frame.bytes) } else { wanted })
+}
+
+/// Whether a parameter of the source is one of the new clip too.
+fn applies(model: &Model, name: &str, mode: &str, values: &Fields) -> bool {
+    model.parameter(name).is_some_and(|rules| !rules.is_media() && rules.is_visible(mode, values))
+}
