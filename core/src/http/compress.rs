@@ -27,7 +27,7 @@ const OF_ANSWERS: Compression = Compression::new(3);
 /// Whether answers to calls behind this gate may be packed.
 pub(super) const fn may_be_packed(gate: Gate) -> bool {
     match gate {
-        Gate::Open | Gate::Generation | Gate::ApiKey | Gate::Bearer | Gate::Scrape => true,
+        Gate::Open | Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer | Gate::Scrape => true,
         Gate::Session | Gate::AdminLogin | Gate::Admin => false,
     }
 }

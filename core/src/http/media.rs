@@ -2,7 +2,7 @@
 //! the pages of sites that are let in.
 
 use super::call::{Call, Reply};
-use super::gate::SIGNED;
+use super::gate::{SIGNATURE, SIGNED};
 use crate::error::Result;
 use crate::task::Media;
 use axum::body::Body;
@@ -94,7 +94,8 @@ fn embedding(call: &Call) -> &'static str {
     let origin = call.header(ORIGIN).or_else(|| call.header(REFERER).map(origin_of));
     let let_in =
         || call.platform().access().is_ok_and(|access| origin.is_some_and(|origin| access.allows_origin(origin)));
-    let by_address = call.facts.header_keys.is_empty() && !call.facts.query_keys.is_empty();
+    let signed = call.query(SIGNATURE).is_ok_and(|signature| signature.is_some());
+    let by_address = call.facts.header_keys.is_empty() && (signed || !call.facts.query_keys.is_empty());
     if by_address || let_in() { "cross-origin" } else { "same-site" }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
         Command::Accounts(accounts) => config::configured(args, &accounts.settings)?,
         _ => {
             let mut settings = Settings::new(args.data_dir()?);
-            common(&mut settings, args);
+            common(&mut settings, args)?;
             settings
         }
     };
