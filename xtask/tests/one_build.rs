@@ -3,34 +3,38 @@
 //! Cargo unites features over the packages of one command. Where the addon of Node wanted more of a crate than the core, that crate
 //! and everything above it, the core too, was compiled again for `npm install`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Every crate below a package, with the features that it is compiled with. What macros are made of runs in the compiler, and is built
-/// apart from the rest in any case.
-fn features(package: &str) -> BTreeMap<String, Vec<String>> {
+/// Every crate below a package, with the features that it is compiled with. What macros are made of runs in the compiler and is built
+/// apart from the rest in any case; `cargo tree` shows what the two share with the features of either, so such a crate counts as of a
+/// macro.
+fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "depth", "--no-dedupe"])
         .args(["--format", "{p}\t{f}"])
         .output()
         .unwrap();
     assert!(output.status.success(), "cargo tree failed for {package}: {}", String::from_utf8_lossy(&output.stderr));
-    let mut found = BTreeMap::<String, Vec<String>>::new();
+    let (mut found, mut of_macros) = (BTreeSet::new(), BTreeSet::new());
     let mut below_macro = None;
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         let (name, features) = line.split_once('\t').unwrap();
         let (depth, name) = name.split_at(name.find(|letter: char| !letter.is_ascii_digit()).unwrap());
         let depth: usize = depth.parse().unwrap();
+        let crate_and_features = (name.to_owned(), features.to_owned());
         if below_macro.is_some_and(|of_macro| depth > of_macro) {
+            of_macros.insert(crate_and_features);
             continue;
         }
         below_macro = name.ends_with("(proc-macro)").then_some(depth);
-        let of_crate = found.entry(name.to_owned()).or_default();
-        if !of_crate.iter().any(|known| known == features) {
-            of_crate.push(features.to_owned());
-        }
+        found.insert(crate_and_features);
     }
-    found
+    let mut crates = BTreeMap::<String, BTreeSet<String>>::new();
+    for (name, features) in found.difference(&of_macros).cloned() {
+        crates.entry(name).or_default().insert(features);
+    }
+    crates
 }
 
 #[test]

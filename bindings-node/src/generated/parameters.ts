@@ -31,7 +31,7 @@ export interface Parameters {
   /** The same seed gives the same result; -1 draws one and reports it. */
   seed?: number | undefined;
   /** File format of the result. */
-  output_format?: "png" | "jpeg" | "mp4" | "webm" | undefined;
+  output_format?: "png" | "jpeg" | "webp" | "mp4" | "webm" | undefined;
   /** Denoising steps: more is slower and finer. */
   steps?: number | undefined;
   /** How closely the prompt is followed. */
