@@ -1,5 +1,6 @@
 """A child that outlives its parent keeps nothing of it: not the folder's lock, not the database's, not a port."""
 
+import contextlib
 import os
 import select
 import signal
@@ -21,12 +22,13 @@ PARENT = """
     folder, how = sys.argv[1:3]
     platform = must.Platform(folder, device="cpu", paused=True)
     server = platform.serve("127.0.0.1:0")
+    address = server.address
     for _ in range(5):
         platform.generate("tiny-image", "a red circle")
 
     def live(seconds=60):
         # Told only here: nobody may kill the parent before its child is there.
-        print(os.getpid(), server.address, flush=True)
+        print(os.getpid(), address, flush=True)
         time.sleep(seconds)
         os._exit(0)
 
@@ -87,7 +89,8 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
             platform.generate("tiny-image", "a red circle")
             assert platform.audit.verify().ok
             with platform.serve(address):
-                assert connected(address).fileno() >= 0
+                with connected(address) as connection:
+                    assert connection.fileno() >= 0
         if how == "while opening and closing":
             with must.Platform(f"{folder}-other", device="cpu", paused=True):
                 pass
@@ -97,6 +100,10 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
         os.kill(int(child), 0)
     finally:
         os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+        for pipe in (parent.stdin, parent.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) -> None:
@@ -124,10 +131,11 @@ def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) 
         env=environment,
         start_new_session=True,
     )
+    sockets = contextlib.ExitStack()
     try:
         assert parent.stdin is not None
         assert parent.stdout is not None
-        connection = connected(parent.stdout.readline().strip())
+        connection = sockets.enter_context(connected(parent.stdout.readline().strip()))
         request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(request)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
@@ -144,7 +152,12 @@ def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) 
             select.select([connection], [], [], 1)
         assert got == b""
     finally:
+        sockets.close()
         os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+        for pipe in (parent.stdin, parent.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def test_forks_leave_the_parent_as_it_was(platform: must.Platform) -> None:

@@ -117,8 +117,9 @@ def test_videos(client: openai.OpenAI, server: Server) -> None:
     assert pages.index(other.id) < pages.index(video.id), "newest first, page after page"
     by_object = client.videos.create(
         prompt="a red circle",
-        input_reference={"image_url": "data:image/jpeg;base64," + base64.b64encode(frame).decode()},
         seconds="4",
+        # The client's own type of this field is a file; the interface takes an object too.
+        extra_body={"input_reference": {"image_url": "data:image/jpeg;base64," + base64.b64encode(frame).decode()}},
     )
     assert client.videos.poll(by_object.id, poll_interval_ms=200).seconds == "2", "the nearest length"
     remix = client.videos.remix(video.id, prompt="a blue square moving left")

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "wan"
-TINY = ROOT / "core" / "models" / "tiny"
+TINY = ROOT / "diffusion" / "models" / "tiny"
 
 SMALL = 32
 """Pixels of a side of the smallest clip that the tests' catalog allows."""

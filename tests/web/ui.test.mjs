@@ -38,10 +38,10 @@ const quiet = (name, work, expected = []) =>
     assert.deepEqual(page.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))), []);
   });
 
-const tasks = (which = page) => which.evaluate(() => JSON.parse(localStorage.getItem("must.tasks") ?? "[]"));
+const tasks = (which = page) => which.evaluate(() => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]"));
 const ended = (which = page) =>
   which.until(() => {
-    const [task] = JSON.parse(localStorage.getItem("must.tasks") ?? "[]");
+    const [task] = JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]");
     return ["done", "failed"].includes(task?.state?.status) && task;
   });
 
@@ -55,7 +55,7 @@ async function submit(prompt, which = page) {
   const count = (await tasks(which)).length;
   await which.fill('[data-field="prompt"] textarea', prompt);
   await which.click(".generate");
-  await which.until((count) => JSON.parse(localStorage.getItem("must.tasks") ?? "[]").length > count, count);
+  await which.until((count) => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]").length > count, count);
 }
 
 const go = (hash, which = page) => which.evaluate((hash) => { location.hash = hash; }, hash);

@@ -80,7 +80,7 @@ def scheduler(pipe, tensors: dict) -> None:
 def main() -> None:
     torch.set_num_threads(2)
     OUT.mkdir(parents=True, exist_ok=True)
-    pipe = reference.load(ROOT / "core" / "models" / "tiny")
+    pipe = reference.load(ROOT / "diffusion" / "models" / "tiny")
     length = reference.text_length(pipe)
     frames = {"first": draw(20), "last": draw(44)}
 

@@ -18,7 +18,7 @@ import reference  # noqa: E402
 
 torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
 begun = time.perf_counter()
-pipe = reference.load(make.ROOT / "core" / "models" / "tiny")
+pipe = reference.load(make.ROOT / "diffusion" / "models" / "tiny")
 print(f"load: {time.perf_counter() - begun:.3f} s")
 decode, seconds = pipe.vae.decode, 0.0
 

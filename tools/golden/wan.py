@@ -357,7 +357,7 @@ def padded(states: torch.Tensor) -> torch.Tensor:
 def make_checkpoints() -> None:
     wan_weights.make_transformers(OUT)
     wan_weights.make_text_encoder(OUT / "shared" / "text_encoder")
-    wan_weights.make_tokenizer(ROOT / "core" / "models" / "tiny" / "tokenizer", OUT / "shared" / "tokenizer")
+    wan_weights.make_tokenizer(ROOT / "diffusion" / "models" / "tiny" / "tokenizer", OUT / "shared" / "tokenizer")
     wan_weights.make_image_encoder(OUT / "shared" / "image_encoder", OUT / "shared" / "image_processor")
     wan_weights.make_autoencoders(OUT / "shared")
     for name, variant in VARIANTS.items():

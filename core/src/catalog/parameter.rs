@@ -124,7 +124,7 @@ impl Parameter {
     }
 
     /// Checks one value and returns it in its canonical form (an integer is an integer). The error says what is allowed.
-    pub(super) fn check(&self, name: &str, value: &Value) -> Result<Value, String> {
+    pub(crate) fn check(&self, name: &str, value: &Value) -> Result<Value, String> {
         let value = match self.kind {
             Kind::String => self.check_text(name, value)?,
             Kind::Integer => self.check_number(name, value, true)?,

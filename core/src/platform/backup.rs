@@ -137,8 +137,11 @@ impl Place {
 
     /// A folder beside it for what is not finished, that its owner alone may read, and that goes when it is dropped.
     fn stage(&self) -> Result<tempfile::TempDir> {
-        let made = fs::create_dir_all(&self.parent);
-        let made = made.and_then(|()| tempfile::Builder::new().prefix(".must-tmp-backup-").tempdir_in(&self.parent));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".must-tmp-backup-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let made = fs::create_dir_all(&self.parent).and_then(|()| builder.tempdir_in(&self.parent));
         made.map_err(|error| unwritable(&self.parent, &error))
     }
 

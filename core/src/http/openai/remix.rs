@@ -49,11 +49,14 @@ pub(in crate::http) fn remix(call: Call) -> Making {
 
 /// What makes the clip of `source` again.
 fn again(platform: &Platform, source: Task, prompt: String) -> Result<GenerateRequest> {
-    // The first frame, and a word on why there is none yet or no longer.
-    let frame = platform.preview(&source.id)?;
     let model = platform.catalog()?.model(&source.model).ok_or_else(|| {
         Error::new(ErrorCode::ModelUnavailable, format!("the catalog no longer has the model {}", source.model))
     })?;
+    if let Some(rules) = model.parameter("prompt") {
+        rules.check("prompt", &Value::from(prompt.as_str())).map_err(Error::validation)?;
+    }
+    // The first frame, and a word on why there is none yet or no longer.
+    let frame = platform.preview(&source.id)?;
     let began_with_pictures =
         model.parameters.iter().any(|(_, rules)| rules.is_media() && rules.is_required(&source.mode, &Fields::new()));
     let mode = if began_with_pictures { MODE } else { source.mode.as_str() };
