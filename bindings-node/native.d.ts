@@ -59,7 +59,7 @@ export declare class NativePlatform {
    * Submits a request, JSON beside raw images, for an owner. With `image_paths`, text for an image may be the path of a file. Gives
    * the task.
    */
-  submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, owner: string | null): void
+  submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, owner?: string | null): void
   /** Gives the task as it stands. */
   status(call: number, task: string): void
   /** Gives the task once it has ended. */
@@ -80,7 +80,7 @@ export declare class NativePlatform {
   frames(call: number, task: string): void
   /** Gives the bytes of the preview. */
   preview(call: number, task: string): void
-  /** Writes the result to a file. Gives null. */
+  /** Writes the result to a file, or under its own name into a folder. Gives the file's path. */
   save(call: number, task: string, path: string): void
   /** Gives a page of tasks; `query` is JSON. */
   tasks(call: number, query: string): void
@@ -95,7 +95,12 @@ export declare class NativePlatform {
   /** Stops a server. Gives whether all its calls had ended by then. */
   stopServer(call: number, server: number, deadlineMs: number): void
   /**
-   * Answers an HTTP request; `head` is JSON with method, target, headers and peer. Gives status and headers, and `call` is
+   * Gives the milliseconds to wait for the next piece of a request's body of which `received` bytes came in `elapsed_ms`, the
+   * last of them `idle_ms` ago.
+   */
+  bodyWait(call: number, received: number, elapsedMs: number, idleMs: number): void
+  /**
+   * Answers an HTTP request; `head` is JSON with method, target, headers, peer and mount. Gives status and headers, and `call` is
    * the answer's number from then on.
    */
   request(call: number, head: string, body: Uint8Array): void

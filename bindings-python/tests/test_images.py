@@ -42,7 +42,7 @@ def closing(*given: Any) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         for one in given:
             if hasattr(one, "close"):
-                stack.callback(one.close)
+                stack.callback(one.file.close if isinstance(one, UploadFile) else one.close)
         yield given[0]
 
 
@@ -204,8 +204,11 @@ class Unreadable:
 
 
 class Asynchronous:
+    def __init__(self) -> None:
+        self.inner = io.BytesIO(png())
+
     async def read(self, size: int = -1) -> bytes:
-        return png()
+        return self.inner.read(size)
 
 
 class Disguised:

@@ -1,10 +1,11 @@
 """Relative paths of the settings stay where they are when the process goes to another folder."""
 
 from pathlib import Path
+from textwrap import dedent
 
 from support import run_script
 
-CHECK = """
+CHECK = dedent("""
     import os, sqlite3, sys
     from pathlib import Path
     import must
@@ -25,9 +26,9 @@ CHECK = """
     )
     Path("deploy.sh").write_text('#!/bin/sh\\necho "$1" > "$2"\\n')
     Path("deploy.sh").chmod(0o755)
-"""
+""")
 
-BODY = """
+BODY = dedent("""
     import time
 
     def kept():
@@ -35,14 +36,14 @@ BODY = """
         return [name for name in found if not name.startswith("there/data/must.db")]
 
     root = Path(sys.argv[1])
-"""
+""")
 
 
 def test_every_path_of_the_settings(tmp_path: Path) -> None:
     run_script(
         CHECK
         + BODY
-        + """
+        + dedent("""
         with must.Platform("data", device="cpu", **settings) as platform:
             first = platform.generate("tiny-image", "a red circle", steps=4, seed=7)
             os.chdir("../there")
@@ -80,7 +81,7 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
             assert platform.tasks().total == 2
             assert len(platform.task(first.id).result()) > 0
             assert platform.secrets.get("mail") == "value" and platform.audit.verify().ok
-        """,
+        """),
         tmp_path,
     )
 
@@ -89,7 +90,7 @@ def test_asyncio_and_a_catalog(tmp_path: Path) -> None:
     run_script(
         CHECK
         + BODY
-        + """
+        + dedent("""
         import asyncio
 
         async def main():
@@ -105,7 +106,7 @@ def test_asyncio_and_a_catalog(tmp_path: Path) -> None:
 
         asyncio.run(main())
         assert Path("data/must.db").read_bytes() == stranger
-        """,
+        """),
         tmp_path,
     )
 

@@ -9,7 +9,7 @@ use crate::types::{must_answer_t, must_buffer_t, must_error_t, must_event_t, mus
 use must::http::{Answer, Face, Server};
 use must::{Error, ErrorCode};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::ffi::{CString, c_char};
 
 /// A running server with its address as C reads it.
@@ -141,7 +141,8 @@ pub unsafe extern "C" fn must_handle(
                 .into_iter()
                 .map(|(name, value)| (name, value.into_iter().map(char::from).collect()))
                 .collect();
-            let head = json!({"status": answer.status, "headers": headers}).to_string();
+            let headers = serde_json::to_string(&headers).map_err(|error| Error::internal(error.to_string()))?;
+            let head = format!("{{\"status\":{},\"headers\":{headers}}}", answer.status);
             out.give(Answering { head, answer: Mutex::new(answer) })
         })
     }
