@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { dataUri, folder, long, platform, png, quick, rejects } from "./support.mjs";
 
 const fields = [
-  "id", "workspace", "model", "type", "mode", "prompt", "negative_prompt", "parameters", "seed", "width", "height", "status",
+  "id", "workspace", "owner", "model", "type", "mode", "prompt", "negative_prompt", "parameters", "seed", "width", "height", "status",
   "progress", "stage", "stage_detail", "result_path", "preview_path", "error", "created_at", "updated_at", "started_at", "finished_at",
 ];
 

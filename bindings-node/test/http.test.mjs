@@ -136,7 +136,7 @@ test("mounted in Express", async (t) => {
   await drive(`${base}/must`);
   const made = await fetch(`${base}/must/v1/images/generations`, {
     method: "POST",
-    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
     body: JSON.stringify({ model: "tiny-image", prompt: "a red circle", steps: 4, response_format: "url" }),
   });
   const [{ url }] = (await made.json()).data;

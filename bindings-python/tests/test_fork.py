@@ -88,9 +88,8 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
             assert platform.tasks().total == 5
             platform.generate("tiny-image", "a red circle")
             assert platform.audit.verify().ok
-            with platform.serve(address):
-                with connected(address) as connection:
-                    assert connection.fileno() >= 0
+            with platform.serve(address), connected(address) as connection:
+                assert connection.fileno() >= 0
         if how == "while opening and closing":
             with must.Platform(f"{folder}-other", device="cpu", paused=True):
                 pass
