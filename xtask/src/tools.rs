@@ -15,6 +15,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("nginx", "nginx"),
     ("promtool", "prometheus"),
+    ("clang++", "clang"),
+    ("/usr/include/X11/Xlib.h", "libx11-dev"),
     ("go", "golang-go"),
     ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
 ];
