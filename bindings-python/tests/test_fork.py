@@ -94,7 +94,8 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
             with must.Platform(f"{folder}-other", device="cpu", paused=True):
                 pass
         before_death.settimeout(10)
-        assert before_death.recv(1) == b"", "the connection of the dead has ended"
+        with contextlib.suppress(ConnectionResetError):
+            assert before_death.recv(1) == b"", "the connection of the dead has ended"
         before_death.close()
         os.kill(int(child), 0)
     finally:
