@@ -90,9 +90,6 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
             assert platform.audit.verify().ok
             with platform.serve(address), connected(address) as connection:
                 assert connection.fileno() >= 0
-        if how == "while opening and closing":
-            with must.Platform(f"{folder}-other", device="cpu", paused=True):
-                pass
         before_death.settimeout(10)
         with contextlib.suppress(ConnectionResetError):
             assert before_death.recv(1) == b"", "the connection of the dead has ended"

@@ -37,7 +37,8 @@ def test_commands_reach_the_host_that_has_the_folder(server: Server, tmp_path: P
 
 def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with serving(data):
+    with serving(data) as server:
+        assert server.bare("GET", "/health").status_code == 200
         place = (data / "run").stat(), (data / "run/control.sock").stat()
         assert [stat.S_IMODE(entry.st_mode) for entry in place] == [0o700, 0o600]
     assert not (data / "run/control.sock").exists()
@@ -45,7 +46,8 @@ def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_host_that_does_not_listen_is_told_of(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with serving(data, {"control_socket": False}):
+    with serving(data, {"control_socket": False}) as server:
+        assert server.bare("GET", "/health").status_code == 200
         refused = must("--data", str(data), "keys", "list")
         assert refused.returncode == 3 and json.loads(refused.stderr)["code"] == "data_dir_locked"
 

@@ -216,8 +216,8 @@ class Settings(TypedDict, total=False):
     paused: bool
     """Starts no lane: tasks are taken and kept, and run when the folder is opened without this."""
     control_socket: bool
-    """Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can open;
-    it can when left out."""
+    """Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can
+    open; it can when left out."""
     queue_depth: int
     """Places in the shared queue."""
     queue_wait: float

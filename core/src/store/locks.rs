@@ -145,9 +145,16 @@ mod of_files {
     /// `close` as SQLite calls it.
     #[expect(unsafe_code, reason = "SQLite calls it")]
     unsafe extern "C" fn close(file: c_int) -> c_int {
-        fork::unmark_number(file);
         // SAFETY: SQLite closes a descriptor of its own.
-        unsafe { libc::close(file) }
+        let close = || unsafe { libc::close(file) };
+        if !fork::is_marked(file) {
+            return close();
+        }
+        // No `fork` between the two: the child would keep the file with its locks.
+        fork::opening(|| {
+            fork::unmark_number(file);
+            close()
+        })
     }
 
     /// `fcntl` as SQLite calls it: with a lock, or with a number in its place.
