@@ -14,10 +14,14 @@ mod error;
 mod families;
 mod family;
 mod nn;
+mod parts;
+mod pixels;
 mod place;
 mod request;
 mod sample;
 mod standalone;
+#[cfg(test)]
+mod testing;
 mod text;
 mod vae;
 mod vision;

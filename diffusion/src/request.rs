@@ -1,5 +1,7 @@
 //! What a pipeline is asked for, and what it gives.
 
+use crate::error::{Error, Result};
+
 /// Frames that a pipeline made or that a caller gave: 8-bit RGB, row-major, frame after frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frames {
@@ -79,4 +81,43 @@ pub struct Request {
     pub sampler: Option<String>,
     /// How much moves, 0 to 5, for models that were trained with such a score in their prompts.
     pub motion_score: Option<f64>,
+    /// The layer of a CLIP text encoder whose states are read, counted from the end: 1 for the last. The model's own when it
+    /// is `None`.
+    pub clip_skip: Option<u32>,
+}
+
+impl Request {
+    /// Refuses, for any family, numbers that mean nothing and pictures that are not of the size asked for.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.steps == 0 || self.steps > 1000 {
+            return Err(Error::invalid_request("steps must be from 1 to 1000"));
+        }
+        if !self.guidance_scale.is_finite() || self.guidance_scale_2.is_some_and(|scale| !scale.is_finite()) {
+            return Err(Error::invalid_request("guidance_scale must be a finite number"));
+        }
+        let (start, strength) = match &self.start {
+            Start::Noise => (None, None),
+            Start::Picture { image, strength } => (Some(image), Some(*strength)),
+            Start::Given { strength } => (None, Some(*strength)),
+        };
+        let bytes = self.width as usize * self.height as usize * 3;
+        for image in self.given.iter().map(|given| &given.image).chain(start) {
+            if (image.width, image.height) != (self.width, self.height)
+                || image.count() != 1
+                || image.rgb.len() != bytes
+            {
+                return Err(Error::invalid_request("a given image must be one frame of the size asked for"));
+            }
+        }
+        if self
+            .given
+            .iter()
+            .map(|given| given.strength)
+            .chain(strength)
+            .any(|strength| !(0.0..=1.0).contains(&strength))
+        {
+            return Err(Error::invalid_request("a strength must be from 0 to 1"));
+        }
+        Ok(())
+    }
 }

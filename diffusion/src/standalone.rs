@@ -46,6 +46,7 @@ impl From<&StandaloneRequest> for Request {
             given: vec![],
             sampler: None,
             motion_score: None,
+            clip_skip: None,
         }
     }
 }

@@ -123,6 +123,7 @@ pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Re
         given,
         sampler: task.parameters.get("sampler").and_then(Value::as_str).map(str::to_owned),
         motion_score: task.parameters.get("motion_score").and_then(Value::as_f64),
+        clip_skip: task.parameters.get("clip_skip").and_then(Value::as_u64).and_then(|skip| u32::try_from(skip).ok()),
     })
 }
 

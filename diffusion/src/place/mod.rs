@@ -3,9 +3,11 @@
 mod blocks;
 mod budget;
 mod needs;
+mod residency;
 mod slot;
 
 pub(crate) use blocks::{Blocks, Reader};
 pub use budget::Budget;
 pub use needs::{Needs, Stretch};
+pub(crate) use residency::{Policy, Residency, Whole};
 pub(crate) use slot::{HoldsWeights, Slot};

@@ -2,25 +2,21 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
-
 use super::memory;
-use super::model::{Model, Policy};
+use super::model::Model;
 use super::shape::TransformerShape;
-use super::variant::{Kind, Piece, Recognised};
+use super::variant::{Kind, Recognised};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::family::{Checkpoint, Pipeline, Sampling};
-use crate::place::{Budget, Needs};
-use crate::request::{Frames, Request, Start};
+use crate::parts::{self, Piece};
+use crate::place::{Budget, Needs, Policy};
+use crate::request::{Request, Start};
 use crate::sample::{Guidance, SamplerName, Schedule, Spacing};
 use crate::text::{PromptTokenizer, T5Config};
 use crate::vae::VaeConfig;
 use crate::vision::{ClipVisionConfig, ImageProcessor};
 use crate::weights::{Inventory, ModelFiles, Place};
-
-/// Numbers below which a model is computed in float32 on every device: nothing is gained by less.
-const SMALL: u64 = 64 << 20;
 
 /// A recognised model, shared by whoever asks about it and the pipelines that were loaded from it.
 pub(super) struct Files {
@@ -43,28 +39,8 @@ impl WanCheckpoint {
         if let Some(lighting) = lighting {
             super::lighting::choose(&mut recognised, lighting)?;
         }
-        for note in &recognised.notes {
-            tracing::info!(model = recognised.variant.name(), note, "a model was recognised");
-        }
-        log_unknown(&recognised);
+        parts::log(&recognised.variant.name(), &recognised.notes, recognised.parts().map(|(found, _)| found));
         Ok(Self(Arc::new(Files::new(files.clone(), recognised, sampling)?)))
-    }
-}
-
-/// Says how many names of the files no rule knows, and the first few of them.
-fn log_unknown(recognised: &Recognised) {
-    const SHOWN: usize = 5;
-    for (found, _) in recognised.parts() {
-        let unknown = found.unknown();
-        if !unknown.is_empty() {
-            let first = unknown.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-            tracing::warn!(
-                file = found.origin(),
-                count = unknown.len(),
-                first,
-                "names of tensors are not known and not used"
-            );
-        }
     }
 }
 
@@ -181,12 +157,6 @@ impl Files {
     fn elements(&self) -> u64 {
         self.recognised.parts().map(|(_, tensors)| tensors.elements()).sum()
     }
-
-    /// Where the parts go: small models in float32, large ones in what the device is fast in.
-    fn place(&self, device: &Device) -> Place {
-        let small = self.elements() <= SMALL;
-        Place { device: device.clone(), compute: if small || device.is_cpu() { DType::F32 } else { DType::BF16 } }
-    }
 }
 
 /// How the folder says that pictures are prepared for its image encoder.
@@ -227,7 +197,7 @@ impl Checkpoint for WanCheckpoint {
     }
 
     fn load(&self, device: &crate::Device, budget: Budget, control: &mut dyn Control) -> Result<Box<dyn Pipeline>> {
-        let place = self.0.place(&device.0);
+        let place = Place::of_model(&device.0, self.0.elements());
         Ok(Box::new(Model::load(Arc::clone(&self.0), place, Policy::ByNeed(budget), control)?))
     }
 }
@@ -245,39 +215,11 @@ pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
     if height == 0 || width == 0 || !height.is_multiple_of(rows) || !width.is_multiple_of(columns) {
         return Err(Error::invalid_request(format!("height and width must be multiples of {rows} and {columns}")));
     }
-    if request.steps == 0 || request.steps > 1000 {
-        return Err(Error::invalid_request("steps must be from 1 to 1000"));
-    }
-    if !request.guidance_scale.is_finite() || request.guidance_scale_2.is_some_and(|scale| !scale.is_finite()) {
-        return Err(Error::invalid_request("guidance_scale must be a finite number"));
-    }
-    for image in request.given.iter().map(|given| &given.image).chain(start_image(request)) {
-        if image.width != request.width
-            || image.height != request.height
-            || image.count() != 1
-            || image.rgb.len() != width * height * 3
-        {
-            return Err(Error::invalid_request("a given image must be one frame of the size asked for"));
-        }
-    }
-    let strengths = request.given.iter().map(|given| given.strength).chain(match request.start {
-        Start::Noise => None,
-        Start::Picture { strength, .. } | Start::Given { strength } => Some(strength),
-    });
-    if strengths.into_iter().any(|strength| !(0.0..=1.0).contains(&strength)) {
-        return Err(Error::invalid_request("a strength must be from 0 to 1"));
-    }
+    request.check()?;
     if matches!(request.start, Start::Picture { .. }) && frames != 1 {
         return Err(Error::invalid_request("an image to change gives one frame, not a clip"));
     }
     check_given(files, request)
-}
-
-fn start_image(request: &Request) -> Option<&Frames> {
-    match &request.start {
-        Start::Picture { image, .. } => Some(image),
-        Start::Noise | Start::Given { .. } => None,
-    }
 }
 
 /// Refuses given frames that the variant does not take.

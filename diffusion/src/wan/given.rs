@@ -12,6 +12,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
+use crate::pixels::pixels;
 use crate::request::{Frames, GivenFrame};
 use crate::vae::Clip;
 
@@ -63,13 +64,6 @@ fn place(index: u32, frames: u32) -> u32 {
     };
     let place = multiple * PLACES;
     if place > last { below * PLACES } else { place }
-}
-
-/// A frame as `[3, 1, height, width]` from -1 to 1.
-pub(super) fn pixels(image: &Frames, device: &Device) -> Result<Tensor> {
-    let shape = (image.height as usize, image.width as usize, 3);
-    let pixels = Tensor::from_slice(&image.rgb, shape, device)?.to_dtype(DType::F32)?;
-    Ok(pixels.permute((2, 0, 1))?.contiguous()?.unsqueeze(1)?.affine(2.0 / 255.0, -1.0)?)
 }
 
 /// The clip that holds the given frames, faded by their strengths, and grey (0) elsewhere; made as it is read.

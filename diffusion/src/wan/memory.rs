@@ -4,9 +4,8 @@
 //! the same on models of the true sizes; the results are kept in `benches/results/models.json`.
 
 use super::checkpoint::Files;
-use super::model::Residency;
 use super::variant::Kind;
-use crate::place::{Budget, Needs, Stretch};
+use crate::place::{Needs, Stretch};
 use crate::request::{Request, Start};
 use crate::vae::{Tiling, VaeConfig};
 use crate::weights::Tensors;
@@ -109,31 +108,4 @@ fn least(tensors: &Tensors) -> u64 {
     let all: u64 = blocks.iter().chain(&control).sum();
     let widest = blocks.iter().max().copied().unwrap_or(0) + control.iter().max().copied().unwrap_or(0);
     tensors.file_bytes().saturating_sub(all) + widest
-}
-
-/// What may stay in memory while a request is made: everything where it takes at most half of what there is, so that the
-/// host keeps the rest; else one part at a time, or less.
-pub(super) fn residency(needs: &Needs, budget: Budget) -> Residency {
-    match budget.bytes {
-        Some(memory) if needs.one_by_one() > memory => Residency::Streamed,
-        Some(memory) if needs.together() > memory / 2 => Residency::OneByOne,
-        _ => Residency::Together,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_stay_while_there_is_room() {
-        let stretch = |weights, least, work| Stretch { name: "a part", weights, least, work };
-        let needs = Needs { stretches: vec![stretch(60, 60, 5), stretch(80, 10, 20)] };
-        let of = |bytes| residency(&needs, Budget { bytes });
-        assert_eq!(of(None), Residency::Together);
-        assert_eq!(of(Some(320)), Residency::Together);
-        assert_eq!(of(Some(319)), Residency::OneByOne);
-        assert_eq!(of(Some(100)), Residency::OneByOne);
-        assert_eq!(of(Some(99)), Residency::Streamed);
-    }
 }

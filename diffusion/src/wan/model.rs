@@ -14,24 +14,13 @@ use super::memory;
 use super::shape::TransformerShape;
 use crate::control::{Control, Stage, Unwatched};
 use crate::error::{Error, Result};
-use crate::place::{Blocks, Budget, HoldsWeights, Reader, Slot};
+use crate::place::{Blocks, HoldsWeights, Policy, Reader, Residency, Slot, Whole};
 use crate::request::Request;
 use crate::sample::Expert;
 use crate::text::{PromptTokenizer, TextEncoder};
 use crate::vae::{Autoencoder, Clip, Vae};
 use crate::vision::ClipVision;
 use crate::weights::{Loading, Place, Scope, Tensors};
-
-/// The parts of a model that can be in memory at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Residency {
-    /// All of them.
-    Together,
-    /// One.
-    OneByOne,
-    /// One, and of the transformer one block.
-    Streamed,
-}
 
 impl HoldsWeights for Vae {
     fn bytes(&self) -> u64 {
@@ -52,37 +41,6 @@ pub(super) enum Role {
     Vae,
 }
 
-/// Shows the loading of several parts as that of one whole.
-struct Whole<'a> {
-    control: &'a mut dyn Control,
-    /// Bytes of the parts before this one, of what is read of this one, and of all.
-    before: u64,
-    part: u64,
-    total: u64,
-}
-
-impl Control for Whole<'_> {
-    fn progress(&mut self, stage: Stage, done: usize, _: usize) -> Result<()> {
-        let done = done as u64;
-        if done < self.part {
-            self.before += self.part;
-        }
-        self.part = done;
-        let bytes = |count: u64| usize::try_from(count.min(self.total)).unwrap_or(usize::MAX);
-        self.control.progress(stage, bytes(self.before + done), bytes(self.total))
-    }
-}
-
-/// How it is decided what stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
-    /// By what each request needs and what there is.
-    ByNeed(Budget),
-    /// Always the same.
-    #[cfg(test)]
-    Always(Residency),
-}
-
 /// A model that can generate.
 pub(crate) struct Model {
     pub(super) files: Arc<Files>,
@@ -100,11 +58,7 @@ impl Model {
     /// A model of these files, with all parts loaded if they may stay together.
     pub(super) fn load(files: Arc<Files>, place: Place, policy: Policy, control: &mut dyn Control) -> Result<Self> {
         control.progress(Stage::Load, 0, 1)?;
-        let residency = match policy {
-            Policy::ByNeed(budget) => memory::residency(&memory::weights(&files), budget),
-            #[cfg(test)]
-            Policy::Always(residency) => residency,
-        };
+        let residency = policy.residency(|| memory::weights(&files));
         let mut model = Self {
             tokenizer: files.tokenizer()?,
             text: Slot::new(files.recognised.text.tensors.clone()),
@@ -118,7 +72,7 @@ impl Model {
         };
         if residency == Residency::Together {
             let total = model.files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
-            let control = &mut Whole { control, before: 0, part: 0, total };
+            let control = &mut Whole::new(control, total);
             model.text(control)?;
             model.vae(control)?;
             if model.image.is_some() {
@@ -132,11 +86,7 @@ impl Model {
 
     /// Decides what may stay while a request is made.
     pub(super) fn make_room(&mut self, request: &Request) {
-        let residency = match self.policy {
-            Policy::ByNeed(budget) => memory::residency(&memory::needs(&self.files, request), budget),
-            #[cfg(test)]
-            Policy::Always(residency) => residency,
-        };
+        let residency = self.policy.residency(|| memory::needs(&self.files, request));
         if residency != self.residency {
             self.residency = Residency::OneByOne;
             self.leave_for(&[]);

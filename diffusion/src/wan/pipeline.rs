@@ -17,6 +17,7 @@ use super::variant::Kind;
 use crate::control::{Control, Stage};
 use crate::error::{Error, Result};
 use crate::family::Pipeline;
+use crate::pixels::{append, pixels};
 use crate::request::{Frames, Request, Start};
 use crate::sample::{Expert, Guidance, Noise, Sampler, Time, walk};
 use crate::text::clean;
@@ -214,7 +215,7 @@ impl Model {
             Kind::TextImageToVideo => match placed {
                 [] => Ok(Condition::Nothing),
                 [first] if first.frame == 0 => {
-                    let latents = self.encode(&given::pixels(first.image, &device)?, control)?;
+                    let latents = self.encode(&pixels(first.image, &device)?, control)?;
                     Ok(Condition::First { latents, noise: 1.0 - first.strength })
                 }
                 _ => Err(Error::internal("given frames were not checked")),
@@ -238,7 +239,7 @@ impl Model {
         let noise = noise.randn(shape.0 * frames * height * width);
         let noise = Tensor::from_vec(noise, shape, &device)?;
         let latents = match &request.start {
-            Start::Picture { image, .. } => self.encode(&given::pixels(image, &device)?, control)?,
+            Start::Picture { image, .. } => self.encode(&pixels(image, &device)?, control)?,
             Start::Given { strength } if *strength < 1.0 && !placed.is_empty() => {
                 let size = (sizes.frames, sizes.height, sizes.width);
                 self.encode(&StillClip { placed, size, device: &device }, control)?
@@ -306,11 +307,4 @@ fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
         return Ok(first);
     }
     Ok(Tensor::cat(&[&first, &latents.narrow(1, 1, frames - 1)?], 1)?)
-}
-
-/// Appends `[3, frames, height, width]` from 0 to 1 as bytes, rounded half to even as the reference does.
-fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
-    let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
-    rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
-    Ok(())
 }

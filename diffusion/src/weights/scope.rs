@@ -24,7 +24,16 @@ pub(crate) struct Place {
     pub(crate) compute: DType,
 }
 
+/// Numbers up to which a model is computed in float32 on every device: nothing is gained by less.
+const SMALL: u64 = 64 << 20;
+
 impl Place {
+    /// Where the parts of a model of so many numbers go: small models in float32, large ones in what the device is fast in.
+    pub(crate) fn of_model(device: &Device, elements: u64) -> Self {
+        let precise = elements <= SMALL || device.is_cpu();
+        Self { device: device.clone(), compute: if precise { DType::F32 } else { DType::BF16 } }
+    }
+
     /// The CPU in float32.
     #[cfg(test)]
     pub(crate) fn cpu() -> Self {

@@ -4,9 +4,9 @@ use candle_core::quantized::GgmlDType;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 
-use super::files::{Part, Raw, read, renamed, to_e4m3, write, write_gguf};
 use super::variants::{cases, request_of};
 use super::*;
+use crate::testing::files::{Part, Raw, read, renamed, to_e4m3, write, write_gguf};
 use crate::weights::Tensors;
 
 /// The linear layers' weights, which writers of small files encode.
@@ -211,7 +211,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         let bits = matrix.file_bytes() as f64 * 8.0 / matrix.elements() as f64;
         table += &format!("| {name} | {bits:.2} | same bits |\n");
     }
-    super::table::compare("encodings", &table);
+    crate::testing::table::compare("encodings", &table);
 }
 
 /// bfloat16 on the device decodes each encoding by its own way; on the CPU the same code runs through candle's operations.

@@ -3,10 +3,10 @@
 use candle_core::quantized::GgmlDType;
 use serde_json::Value;
 
-use super::files::{Part, prefixed, read, renamed, write, write_gguf};
 use super::variants::{cases, request_of};
 use super::*;
 use crate::family::Pipeline;
+use crate::testing::files::{Part, prefixed, read, renamed, write, write_gguf};
 
 /// The networks of one variant under the names of the original repositories.
 struct Parts {
@@ -188,7 +188,7 @@ fn every_layout_of_every_variant_gives_the_same_bits() {
         assert!(row.iter().all(|name| *name == row[0]), "{row:?}");
         rows.push((row[0].clone(), row.len()));
     }
-    super::table::compare("layouts", &table(&rows));
+    crate::testing::table::compare("layouts", &table(&rows));
 }
 
 fn table(rows: &[(String, usize)]) -> String {

@@ -1,12 +1,10 @@
-//! Sentences for a folder that is not whole: what was recognised, what is missing, what would fill it.
+//! What a model of Wan can lack, in words.
 
 use super::super::shape::TransformerShape;
 use super::kind::{Kind, Variant};
 use crate::error::Error;
-use crate::weights::{Expert, Found, Inventory, Part, unusable};
-
-/// Files that are of no use and that a sentence names.
-const NAMED: usize = 3;
+use crate::parts;
+use crate::weights::{Expert, Inventory};
 
 /// A part that a model needs and that its folder does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,45 +82,12 @@ fn is_published(known: Option<Known<'_>>) -> bool {
     known.is_none_or(|known| known.shape.text_dim == 4096)
 }
 
-/// The error of a folder without some parts: one sentence on what is missing and what is there, one on what to add.
+/// The error of a folder without some parts.
 pub(super) fn incomplete(inventory: &Inventory, missing: &[Missing], known: Option<Known<'_>>) -> Error {
-    let names: Vec<String> = missing.iter().map(|part| part.name(known)).collect();
-    let verb = if names.len() == 1 { "is" } else { "are" };
-    let has: Vec<String> = inventory.all().iter().map(|found| holds(found, known)).collect();
-    let has = if has.is_empty() { "nothing of Wan".to_owned() } else { and(&has) };
-    let mut reason = format!("the {} {verb} missing; the folder holds {has}", and(&names));
-    if let Some(aside) = unused(inventory) {
-        reason.push_str(&aside);
-    }
-    let filled: Vec<String> = missing.iter().map(|part| part.filled_by(known)).collect();
-    unusable(reason).with_action(format!("Add {} to the model's folder.", filled.join("; and ")))
-}
-
-/// One network in words: what, where, how it is written.
-pub(super) fn holds(found: &Found, known: Option<Known<'_>>) -> String {
-    let what = match (found.network().part, known) {
-        (Part::Transformer, Some(known)) => format!("the transformer ({})", known.variant.name()),
-        (part, _) => format!("the {}", part.as_str()),
-    };
-    format!("{what} in {} ({} names, {})", found.origin(), found.layout(), found.encodings())
-}
-
-/// The files that were set aside, as the end of a sentence.
-fn unused(inventory: &Inventory) -> Option<String> {
-    let aside = inventory.set_aside();
-    let named: Vec<String> = aside.iter().take(NAMED).map(|aside| format!("{} {}", aside.file, aside.reason)).collect();
-    let more = match aside.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    (!named.is_empty()).then(|| format!("; not used: {}{more}", named.join("; ")))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn and(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    let missing: Vec<parts::Missing> = missing
+        .iter()
+        .map(|part| parts::Missing { name: part.name(known), filled_by: part.filled_by(known) })
+        .collect();
+    let variant = known.map(|known| known.variant.name());
+    parts::incomplete(inventory, "Wan", &missing, |found| parts::holds(found, variant.as_deref()))
 }

@@ -17,21 +17,11 @@ pub(crate) use self::recommended::Recommended;
 use super::layouts::{image, text, transformer, vae};
 use super::shape::{TransformerShape, image_config, text_config};
 use crate::error::{Error, Result};
+use crate::parts::{self, Fit, Piece};
 use crate::text::T5Config;
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
 use crate::weights::{Expert, Experts, Found, Inventory, Network, Tensors, Vocabulary, unusable};
-
-/// A part of a model: where it is, its tensors and its sizes.
-#[derive(Debug, Clone)]
-pub(crate) struct Piece<C> {
-    /// Files, layout and encodings.
-    pub(crate) found: Found,
-    /// Tensors under their canonical names.
-    pub(crate) tensors: Tensors,
-    /// Sizes.
-    pub(crate) config: C,
-}
 
 /// A whole model.
 #[derive(Debug)]
@@ -77,20 +67,20 @@ impl Recognised {
         let known = Known { variant, shape: &shape };
         let looks = matches!(variant.kind, Kind::ImageToVideo { clip: true, .. });
 
-        let files = inventory.files();
+        let (files, by) = (inventory.files(), "the transformer");
         let width = |number: usize| format!("a width of {number}");
         let channels = |number: usize| format!("{number} latent channels");
-        let text = Fit { want: shape.text_dim, words: width, advice: "umt5_xxl_fp8_e4m3fn_scaled.safetensors" };
+        let text = Fit { want: shape.text_dim, by, words: width, advice: "umt5_xxl_fp8_e4m3fn_scaled.safetensors" };
         let text = text.piece(inventory, &text::NETWORK, |found, tensors| {
             text_config(files, found, tensors).map(|config| (config.d_model, config))
         })?;
         let latents = if shape.out_channels == 48 { "wan2.2_vae.safetensors" } else { "wan_2.1_vae.safetensors" };
-        let vae = Fit { want: shape.out_channels, words: channels, advice: latents };
+        let vae = Fit { want: shape.out_channels, by, words: channels, advice: latents };
         let vae = vae.piece(inventory, &vae::NETWORK, |found, tensors| {
             VaeConfig::read(files, found, tensors).map(|config| (config.z_dim, config))
         })?;
         let image = match shape.image_dim.filter(|_| looks) {
-            Some(want) => Fit { want, words: width, advice: "clip_vision_h.safetensors" }.piece(
+            Some(want) => Fit { want, by, words: width, advice: "clip_vision_h.safetensors" }.piece(
                 inventory,
                 &image::NETWORK,
                 |found, tensors| image_config(files, found, tensors).map(|config| (config.hidden_size, config)),
@@ -149,7 +139,7 @@ impl Recognised {
 
     /// A sentence for people: the variant, and for each part its file, layout and encodings.
     pub(crate) fn describe(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(found, _)| explain::holds(found, None)).collect();
+        let parts: Vec<String> = self.parts().map(|(found, _)| parts::holds(found, None)).collect();
         format!("{}: {}", self.variant.name(), parts.join(", "))
     }
 }
@@ -215,57 +205,6 @@ fn difference(a: &TransformerShape, b: &TransformerShape) -> Option<(&'static st
     ]
     .into_iter()
     .find(|(_, a, b)| a != b)
-}
-
-/// What a part has to be to fit the transformer.
-struct Fit {
-    want: usize,
-    /// What a number is, in words.
-    words: fn(usize) -> String,
-    /// A published file that fits.
-    advice: &'static str,
-}
-
-impl Fit {
-    /// The copy of a network that fits. `None` if there is no copy; fails if there are copies and none of them fits, or
-    /// several that nothing tells apart. `read` gives a copy's number and sizes.
-    fn piece<C>(
-        &self,
-        inventory: &Inventory,
-        network: &Network,
-        read: impl Fn(&Found, &Tensors) -> Result<(usize, C)>,
-    ) -> Result<Option<Piece<C>>> {
-        let copies = inventory.copies(network);
-        let mut fitting = vec![];
-        let mut refusal = None;
-        for &found in &copies {
-            let tensors = found.tensors()?;
-            match read(found, &tensors) {
-                Ok((number, config)) if number == self.want => {
-                    fitting.push((found, Piece { found: found.clone(), tensors, config }));
-                }
-                Ok((number, _)) => {
-                    let detail = format!(
-                        "the {} in {} has {}, and the transformer wants {}",
-                        network.part.as_str(),
-                        found.origin(),
-                        (self.words)(number),
-                        self.want
-                    );
-                    let advice = format!("Put one with {} there, such as {}.", (self.words)(self.want), self.advice);
-                    refusal = refusal.or(Some(unusable(detail).with_action(advice)));
-                }
-                Err(error) => refusal = refusal.or(Some(error)),
-            }
-        }
-        let chosen = Found::choose(&fitting.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
-        let piece = fitting.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-        match (piece, refusal) {
-            (Some((_, piece)), _) => Ok(Some(piece)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(None),
-        }
-    }
 }
 
 /// Refuses sizes of different parts that do not fit each other, with both numbers.

@@ -44,6 +44,11 @@ impl Part {
             Self::ImageEncoder => "image encoder",
         }
     }
+
+    /// Whether it predicts what the steps of a sampler need.
+    pub(crate) const fn is_denoiser(self) -> bool {
+        matches!(self, Self::Transformer)
+    }
 }
 
 /// A network as the library knows it, whatever its writer calls its tensors.

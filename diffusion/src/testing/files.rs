@@ -10,23 +10,23 @@ use serde_json::Value;
 
 /// A tensor as a file holds it.
 #[derive(Debug, Clone)]
-pub(super) struct Raw {
-    pub(super) dtype: Dtype,
-    pub(super) shape: Vec<usize>,
-    pub(super) data: Vec<u8>,
+pub(crate) struct Raw {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: Vec<u8>,
 }
 
 impl Raw {
-    pub(super) fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
+    pub(crate) fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
         Self { dtype: Dtype::F32, shape, data: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
     }
 
-    pub(super) fn bytes(shape: Vec<usize>, data: Vec<u8>) -> Self {
+    pub(crate) fn bytes(shape: Vec<usize>, data: Vec<u8>) -> Self {
         Self { dtype: Dtype::U8, shape, data }
     }
 
     /// The numbers, whatever type they have.
-    pub(super) fn values(&self) -> Vec<f32> {
+    pub(crate) fn values(&self) -> Vec<f32> {
         let pairs = || self.data.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
         match self.dtype {
             Dtype::F32 => self.data.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect(),
@@ -39,7 +39,7 @@ impl Raw {
 }
 
 /// Decodes e4m3fn by its definition.
-pub(super) fn e4m3(byte: u8) -> f32 {
+pub(crate) fn e4m3(byte: u8) -> f32 {
     let (exponent, mantissa) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
     let size =
         if exponent == 0 { mantissa / 8.0 * 2f32.powi(-6) } else { (1.0 + mantissa / 8.0) * 2f32.powi(exponent - 7) };
@@ -47,17 +47,17 @@ pub(super) fn e4m3(byte: u8) -> f32 {
 }
 
 /// The byte whose number is nearest.
-pub(super) fn to_e4m3(value: f32) -> u8 {
+pub(crate) fn to_e4m3(value: f32) -> u8 {
     (0..=255u8)
         .filter(|byte| byte & 0x7f != 0x7f)
         .min_by(|&a, &b| (e4m3(a) - value).abs().total_cmp(&(e4m3(b) - value).abs()))
         .unwrap()
 }
 
-pub(super) type Part = BTreeMap<String, Raw>;
+pub(crate) type Part = BTreeMap<String, Raw>;
 
 /// All tensors of the safetensors files in a folder.
-pub(super) fn read(folder: &Path) -> Part {
+pub(crate) fn read(folder: &Path) -> Part {
     let mut part = Part::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -72,7 +72,7 @@ pub(super) fn read(folder: &Path) -> Part {
     part
 }
 
-pub(super) fn write(path: &Path, part: &Part) {
+pub(crate) fn write(path: &Path, part: &Part) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let views =
         part.iter().map(|(name, raw)| (name, TensorView::new(raw.dtype, raw.shape.clone(), &raw.data).unwrap()));
@@ -80,7 +80,7 @@ pub(super) fn write(path: &Path, part: &Part) {
 }
 
 /// The part under the names of another layout, by the table that `tools/golden/wan_names.py` wrote.
-pub(super) fn renamed(part: &Part, table: &Value) -> Part {
+pub(crate) fn renamed(part: &Part, table: &Value) -> Part {
     let mut out = Part::new();
     for entry in table.as_array().unwrap() {
         if let Some(names) = entry.as_array() {
@@ -107,13 +107,13 @@ pub(super) fn renamed(part: &Part, table: &Value) -> Part {
     out
 }
 
-pub(super) fn prefixed(part: &Part, prefix: &str) -> Part {
+pub(crate) fn prefixed(part: &Part, prefix: &str) -> Part {
     part.iter().map(|(name, raw)| (format!("{prefix}{name}"), raw.clone())).collect()
 }
 
 /// A GGUF file of version 3. Tensors of two axes whose rows divide into blocks are written in `encoding`, all others as
 /// float32.
-pub(super) fn write_gguf(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
+pub(crate) fn write_gguf(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let mut header =

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Compares a table with the one between its marks in the page, or rewrites it where `MUST_REGEN` is set.
-pub(super) fn compare(name: &str, table: &str) {
+pub(crate) fn compare(name: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/models.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (start, end) = (format!("<!-- table of {name}: made by the tests -->\n"), "<!-- end of the table -->");

@@ -1,0 +1,66 @@
+//! What the tests of every family share: golden data, comparing with it, and writing small models in every container.
+
+pub(crate) mod files;
+pub(crate) mod table;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::request::Frames;
+
+pub(crate) use crate::control::Unwatched as Silent;
+
+pub(crate) type Golden = HashMap<String, Tensor>;
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+}
+
+pub(crate) fn golden(name: &str) -> Golden {
+    candle_core::safetensors::load(folder().join(name), &Device::Cpu).unwrap()
+}
+
+pub(crate) fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    serde_json::from_slice(&std::fs::read(folder().join(name)).unwrap()).unwrap()
+}
+
+pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Largest difference over the largest value of the reference.
+pub(crate) fn difference(ours: &Tensor, reference: &Tensor) -> f32 {
+    assert_eq!(ours.dims(), reference.dims());
+    let (ours, reference) = (values(ours), values(reference));
+    let scale = reference.iter().fold(0f32, |most, value| most.max(value.abs()));
+    let worst = ours.iter().zip(&reference).map(|(a, b)| if a.is_finite() { (a - b).abs() } else { f32::INFINITY });
+    worst.fold(0f32, f32::max) / scale.max(1e-30)
+}
+
+pub(crate) fn check(name: &str, ours: &Tensor, reference: &Tensor, limit: f32) {
+    let difference = difference(ours, reference);
+    println!("{name}: relative difference {difference:.2e} (limit {limit:.0e})");
+    assert!(difference <= limit, "{name}: {difference:e} is more than {limit:e}");
+}
+
+/// The frame that a golden tensor `[height, width, 3]` of bytes is.
+pub(crate) fn frame(tensor: &Tensor) -> Frames {
+    let (height, width, _) = tensor.dims3().unwrap();
+    Frames { width: width as u32, height: height as u32, rgb: tensor.flatten_all().unwrap().to_vec1().unwrap() }
+}
+
+/// Puts the files of a golden variant of a family together as the folder that the reference library wrote.
+pub(crate) fn assemble(family: &str, variant: &str, place: &Path) {
+    #[derive(serde::Deserialize)]
+    struct Parts {
+        files: HashMap<String, String>,
+    }
+    let parts: Parts = json(&format!("{family}/{variant}/parts.json"));
+    for (name, from) in parts.files {
+        let to = place.join(name);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(folder().join(family).join(from), to).unwrap();
+    }
+}
