@@ -1,10 +1,10 @@
-//! DPM++ 2M for flow matching: a second-order step in the logarithm of the signal-to-noise ratio, from this prediction
+//! DPM++ 2M: a second-order step in the logarithm of the signal-to-noise ratio, from this prediction
 //! and the one before. The first step has no earlier prediction and the last one ends without noise: both are of first
 //! order.
 //!
 //! Paper: "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models",
-//! <https://arxiv.org/abs/2211.01095>. Reference for every rounding: `DPMSolverMultistepScheduler` with
-//! `use_flow_sigmas`,
+//! <https://arxiv.org/abs/2211.01095>. Reference for every rounding: `DPMSolverMultistepScheduler` of
+//! diffusers, `dpmsolver++`, with `use_flow_sigmas` for flow models,
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_dpmsolver_multistep.py>.
 //! ComfyUI's `dpmpp_2m` is another step on flow models: it takes `-ln sigma` for the ratio.
 
@@ -12,7 +12,7 @@ use candle_core::Tensor;
 
 use super::history::History;
 use super::levels::Levels;
-use super::sampler::{Draw, Sampler, Time, combine};
+use super::sampler::{Draw, Sampler, combine};
 use crate::error::Result;
 
 /// The settings of DPM++ that change what it computes.
@@ -40,23 +40,19 @@ impl Dpm {
 }
 
 impl Sampler for Dpm {
-    fn times(&self) -> &[Time] {
-        self.levels.left()
-    }
-
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
-        self.levels.add_noise(sample, noise)
+    fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     fn step(&mut self, output: &Tensor, sample: &Tensor, _noise: Draw<'_>) -> Result<Tensor> {
-        let (from, to) = self.levels.step()?;
+        self.levels.step()?;
         let index = self.levels.index();
         self.history.push(self.levels.clean(output, sample)?);
         let h = self.levels.lambda(index + 1) - self.levels.lambda(index);
         // `e^(-h) - 1`, rounded before 1 is taken away, as the reference does.
         let phi = libm::exp(f64::from(-h)) as f32 - 1.0;
-        let alpha = 1.0 - to;
-        let ratio = to / from;
+        let (start, end) = (self.levels.mix(index), self.levels.mix(index + 1));
+        let (alpha, ratio) = (end.signal, end.noise / start.noise);
         let first = -alpha * phi;
         let next = if self.settings.first_order || self.history.len() < 2 || self.levels.left().len() == 1 {
             combine(&[(ratio, sample), (first, self.history.back(0)?)])?

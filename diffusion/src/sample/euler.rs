@@ -1,13 +1,15 @@
-//! Euler for flow matching: `x += (sigma_to - sigma_from) * flow`.
+//! Euler: `x += (sigma_to - sigma_from) * slope`. In flow models the slope is the prediction; elsewhere it is the noise
+//! in the sample, `(x - clean) / sigma`, computed in the order of the reference, because at the first level of a model
+//! without signal there (zero terminal SNR) nearly all of the sample cancels.
 //!
-//! Reference: `FlowMatchEulerDiscreteScheduler` of diffusers, and `sample_euler` of k-diffusion, which is the same
-//! step.
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_flow_match_euler_discrete.py>
+//! References: `FlowMatchEulerDiscreteScheduler` and `EulerDiscreteScheduler` of diffusers, without churn, and
+//! `sample_euler` of k-diffusion, which is the same step.
+//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_euler_discrete.py>
 
 use candle_core::Tensor;
 
 use super::levels::Levels;
-use super::sampler::{Draw, Sampler, Time, combine};
+use super::sampler::{Draw, Sampler, combine};
 use crate::error::Result;
 
 /// One generation's walk.
@@ -23,17 +25,14 @@ impl Euler {
 }
 
 impl Sampler for Euler {
-    fn times(&self) -> &[Time] {
-        self.levels.left()
-    }
-
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
-        self.levels.add_noise(sample, noise)
+    fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     fn step(&mut self, output: &Tensor, sample: &Tensor, _noise: Draw<'_>) -> Result<Tensor> {
         let (from, to) = self.levels.step()?;
-        let next = combine(&[(1.0, sample), (to - from, output)])?;
+        let slope = self.levels.slope(output, sample)?;
+        let next = combine(&[(1.0, sample), (to - from, &slope)])?;
         self.levels.advance();
         Ok(next)
     }

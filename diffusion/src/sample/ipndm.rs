@@ -9,7 +9,7 @@ use candle_core::Tensor;
 
 use super::history::History;
 use super::levels::Levels;
-use super::sampler::{Draw, Sampler, Time, combine};
+use super::sampler::{Draw, Sampler, combine};
 use crate::error::Result;
 
 /// Weights of the newest flow and of those before it, by how many there are.
@@ -35,12 +35,8 @@ impl Ipndm {
 }
 
 impl Sampler for Ipndm {
-    fn times(&self) -> &[Time] {
-        self.levels.left()
-    }
-
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
-        self.levels.add_noise(sample, noise)
+    fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     fn step(&mut self, output: &Tensor, sample: &Tensor, _noise: Draw<'_>) -> Result<Tensor> {

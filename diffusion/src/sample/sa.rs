@@ -14,8 +14,8 @@ use candle_core::Tensor;
 
 use super::history::History;
 use super::levels::Levels;
-use super::sampler::{Draw, Sampler, Time, combine, draw_like};
-use super::sigmas::shifted;
+use super::sampler::{Draw, Sampler, combine, draw_like};
+use super::shift::shifted;
 use super::solve::solve;
 use crate::error::{Error, Result};
 
@@ -85,12 +85,8 @@ impl SaSolver {
 }
 
 impl Sampler for SaSolver {
-    fn times(&self) -> &[Time] {
-        self.levels.left()
-    }
-
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
-        self.levels.add_noise(sample, noise)
+    fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     fn step(&mut self, output: &Tensor, sample: &Tensor, noise: Draw<'_>) -> Result<Tensor> {

@@ -1,94 +1,57 @@
-//! What a sampler is, and the names that people choose samplers by.
+//! What a sampler is.
 
 use candle_core::Tensor;
 
+use super::levels::Levels;
 use crate::error::{Error, Result};
 
 /// When one denoiser call happens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Time {
-    /// The noise level: 1 is pure noise, 0 is clean.
+    /// The noise level, 0 where a sample is clean. For a flow model, the share of noise: 1 is pure noise. For a model of
+    /// discrete levels, noise divided by signal.
     pub(crate) sigma: f32,
-    /// The same moment in the denoiser's own unit, from 0 to the number of training steps.
+    /// The same moment in the denoiser's own unit, from 0 to the number of training steps; whole or not.
     pub(crate) model: f64,
-}
-
-/// What the denoiser predicts, as a function of a sample `x` at noise level `sigma`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prediction {
-    /// The flow `noise - data`, where `x = (1 - sigma) * data + sigma * noise`.
-    Flow,
-}
-
-impl Prediction {
-    /// The clean sample that follows from a prediction `output` at `sample`.
-    pub(super) fn clean(self, output: &Tensor, sample: &Tensor, sigma: f32) -> Result<Tensor> {
-        match self {
-            Self::Flow => combine(&[(1.0, sample), (-sigma, output)]),
-        }
-    }
 }
 
 /// The source of fresh noise during a walk: `noise(count)` gives that many standard normal numbers.
 ///
 /// It is the task's one stream, after the draw that the walk began with. A sampler asks it once a step at most, for as
-/// many numbers as the sample has, and only in steps that add noise; deterministic samplers never ask.
+/// many numbers as the sample has, exactly when its reference draws; deterministic samplers never ask.
 pub(crate) type Draw<'a> = &'a mut dyn FnMut(usize) -> Vec<f32>;
 
 /// One generation's way through the noise levels. Samples and predictions are float32 and of one shape, whatever it is.
 pub(crate) trait Sampler: Send {
-    /// The denoiser calls that are still to be made, in order; one [`Sampler::step`] belongs to each.
-    fn times(&self) -> &[Time];
+    /// The noise levels, and where the walk stands among them.
+    fn levels(&self) -> &Levels;
 
-    /// The sample as the denoiser wants it at the first of [`Sampler::times`]; the same for flow models.
-    fn scale_input(&self, sample: &Tensor) -> Result<Tensor> {
-        Ok(sample.clone())
+    /// Takes one step: `output` is the denoiser's prediction at `sample`, scaled; returns the next sample.
+    fn step(&mut self, output: &Tensor, sample: &Tensor, noise: Draw<'_>) -> Result<Tensor>;
+
+    /// The denoiser calls that are still to be made, in order; one [`Sampler::step`] belongs to each.
+    fn times(&self) -> &[Time] {
+        self.levels().left()
+    }
+
+    /// Standard normal numbers as the sample to begin with: pure noise at the level where the next step begins.
+    fn start(&self, noise: &Tensor) -> Result<Tensor> {
+        self.levels().start(noise)
     }
 
     /// A clean sample noised to the level where the next step begins.
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor>;
-
-    /// Takes one step: `output` is the denoiser's prediction at `sample`; returns the next sample.
-    fn step(&mut self, output: &Tensor, sample: &Tensor, noise: Draw<'_>) -> Result<Tensor>;
-}
-
-/// A sampler as people name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SamplerName {
-    /// Predictor and corrector of order up to 3, one denoiser call a step.
-    UniPc,
-    /// First order.
-    Euler,
-    /// Second order with one earlier prediction.
-    DpmPlusPlus2M,
-    /// First order with fresh noise in every step.
-    EulerAncestral,
-    /// Stochastic Adams predictor and corrector.
-    SaSolver,
-    /// Adams-Bashforth of order up to 4.
-    Ipndm,
-}
-
-impl SamplerName {
-    /// Every sampler.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::UniPc, Self::Euler, Self::DpmPlusPlus2M, Self::EulerAncestral, Self::SaSolver, Self::Ipndm];
-
-    /// The stable name, as catalogs and requests write it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::UniPc => "UniPC",
-            Self::Euler => "Euler",
-            Self::DpmPlusPlus2M => "DPM++ 2M",
-            Self::EulerAncestral => "Euler a",
-            Self::SaSolver => "SA-Solver",
-            Self::Ipndm => "iPNDM",
-        }
+    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
+        self.levels().add_noise(sample, noise)
     }
 
-    /// The sampler with this stable name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sampler| sampler.as_str() == name)
+    /// The sample as the denoiser wants it at the first of [`Sampler::times`]; the same for flow models.
+    fn scale_input(&self, sample: &Tensor) -> Result<Tensor> {
+        self.levels().scale_input(sample)
+    }
+
+    /// The clean sample that a prediction `output` at `sample` means, where the next step begins.
+    fn clean(&self, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
+        self.levels().clean(output, sample)
     }
 }
 
@@ -103,6 +66,15 @@ pub(super) fn combine(terms: &[(f32, &Tensor)]) -> Result<Tensor> {
         });
     }
     sum.ok_or_else(|| Error::internal("an empty sum"))
+}
+
+/// Every number of a tensor divided by `divisor`, which is not the same as multiplied by its inverse: the difference of a
+/// bit counts where large numbers nearly cancel.
+pub(super) fn divide(tensor: &Tensor, divisor: f32) -> Result<Tensor> {
+    if divisor == 1.0 {
+        return Ok(tensor.clone());
+    }
+    Ok(tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?)?)
 }
 
 /// Fresh noise of the shape and on the device of `sample`.

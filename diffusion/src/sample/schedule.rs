@@ -4,13 +4,21 @@
 //! the same rules.
 
 use super::ancestral::EulerAncestral;
+use super::ddim::Ddim;
+use super::discrete::{Discrete, DiscreteGrid};
 use super::dpm::{Dpm, DpmSettings};
 use super::euler::Euler;
+use super::flow::FlowGrid;
 use super::ipndm::Ipndm;
-use super::levels::Levels;
+use super::lcm::{Lcm, LcmSettings};
+use super::levels::{Levels, Space};
+use super::names::SamplerName;
+use super::prediction::Prediction;
 use super::sa::SaSolver;
-use super::sampler::{Prediction, Sampler, SamplerName, Time};
-use super::sigmas::{FlowGrid, Spacing, below_one, shifted};
+use super::sampler::{Sampler, Time};
+use super::sde::{DpmSde, with_halves};
+use super::shift::{DynamicShift, below_one, shifted};
+use super::spacing::Spacing;
 use super::unipc::{UniPc, UniPcSettings};
 use crate::error::{Error, Result};
 
@@ -21,6 +29,12 @@ pub(super) enum Solver {
     Euler,
     Dpm(DpmSettings),
     EulerAncestral,
+    DpmSde,
+    Ddim {
+        /// The last step ends without noise, rather than at the lowest level.
+        clean: bool,
+    },
+    Lcm(LcmSettings),
     Sa,
     Ipndm,
 }
@@ -32,6 +46,10 @@ impl Solver {
             SamplerName::Euler => Self::Euler,
             SamplerName::DpmPlusPlus2M => Self::Dpm(DpmSettings::default()),
             SamplerName::EulerAncestral => Self::EulerAncestral,
+            SamplerName::DpmPlusPlusSde => Self::DpmSde,
+            // As the configuration of Stable Diffusion XL has it.
+            SamplerName::Ddim => Self::Ddim { clean: false },
+            SamplerName::Lcm => Self::Lcm(LcmSettings::default()),
             SamplerName::SaSolver => Self::Sa,
             SamplerName::Ipndm => Self::Ipndm,
         }
@@ -43,10 +61,20 @@ impl Solver {
             Self::Euler => SamplerName::Euler,
             Self::Dpm(_) => SamplerName::DpmPlusPlus2M,
             Self::EulerAncestral => SamplerName::EulerAncestral,
+            Self::DpmSde => SamplerName::DpmPlusPlusSde,
+            Self::Ddim { .. } => SamplerName::Ddim,
+            Self::Lcm(_) => SamplerName::Lcm,
             Self::Sa => SamplerName::SaSolver,
             Self::Ipndm => SamplerName::Ipndm,
         }
     }
+}
+
+/// How a model's noise levels come about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Field {
+    Flow { shift: f64, dynamic: Option<DynamicShift> },
+    Discrete(Discrete),
 }
 
 /// How a model is sampled: by its own configuration, by the defaults of its variant, or as a request asks.
@@ -54,17 +82,27 @@ impl Solver {
 pub(crate) struct Schedule {
     pub(super) solver: Solver,
     pub(super) spacing: Spacing,
-    pub(super) shift: f64,
+    pub(super) field: Field,
     pub(super) train_steps: usize,
-    pub(super) prediction: Prediction,
+    seed: u64,
 }
 
 impl Schedule {
+    pub(super) fn new(solver: Solver, spacing: Spacing, field: Field, train_steps: usize) -> Self {
+        Self { solver, spacing, field, train_steps, seed: 0 }
+    }
+
     /// The schedule of a flow model that was trained over 1000 steps.
     ///
-    /// `shift` is above 0. A shift that depends on the picture's size comes as `e^mu`, which is the same formula.
+    /// `shift` is above 0. A shift that depends on the picture's size comes as `e^mu`, which is the same formula:
+    /// [`DynamicShift::shift`].
     pub(crate) fn flow(sampler: SamplerName, spacing: Spacing, shift: f64) -> Self {
-        Self { solver: Solver::of(sampler), spacing, shift, train_steps: 1000, prediction: Prediction::Flow }
+        Self::new(Solver::of(sampler), spacing, Field::Flow { shift, dynamic: None }, 1000)
+    }
+
+    /// The schedule of a model that was trained on 1000 discrete levels.
+    pub(crate) fn discrete(sampler: SamplerName, spacing: Spacing, model: Discrete) -> Self {
+        Self::new(Solver::of(sampler), spacing, Field::Discrete(model), 1000)
     }
 
     /// The same schedule with another sampler at its default settings; nothing changes if it has this sampler already.
@@ -83,10 +121,48 @@ impl Schedule {
         self
     }
 
-    /// The same schedule with another shift.
+    /// The same schedule with a sampler as people name it: "DPM++ 2M Karras". A name without a spacing means the sampler's
+    /// own in a model of discrete levels, and leaves the spacing of a flow model. `None` if there is no such sampler for
+    /// this model.
+    #[must_use]
+    pub(crate) fn with_name(self, name: &str) -> Option<Self> {
+        let (sampler, spacing) = SamplerName::parse(name)?;
+        let (fits, plain) = match self.field {
+            Field::Flow { .. } => (sampler.walks_flow(), self.spacing),
+            Field::Discrete(_) => (sampler.walks_discrete(), Spacing::Reference),
+        };
+        fits.then(|| self.with_sampler(sampler).with_spacing(spacing.unwrap_or(plain)))
+    }
+
+    /// The same schedule with another shift; nothing changes in a model of discrete levels.
     #[must_use]
     pub(crate) fn with_shift(mut self, shift: f64) -> Self {
-        self.shift = shift;
+        if let Field::Flow { .. } = self.field {
+            self.field = Field::Flow { shift, dynamic: None };
+        }
+        self
+    }
+
+    /// The same schedule for a picture of this many image tokens, where the shift depends on that.
+    #[must_use]
+    pub(crate) fn with_tokens(mut self, tokens: usize) -> Self {
+        if let Field::Flow { shift, dynamic: Some(dynamic) } = &mut self.field {
+            *shift = dynamic.shift(tokens);
+        }
+        self
+    }
+
+    /// The same schedule with another number of training steps, which is that of the levels in a model's table.
+    #[must_use]
+    pub(crate) fn with_train_steps(mut self, steps: usize) -> Self {
+        self.train_steps = steps;
+        self
+    }
+
+    /// The same schedule with the seed of a sampler that has a source of noise of its own: DPM++ SDE.
+    #[must_use]
+    pub(crate) fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -95,12 +171,29 @@ impl Schedule {
         self.solver.name()
     }
 
-    /// The shift.
-    pub(crate) fn shift(&self) -> f64 {
-        self.shift
+    /// The spacing.
+    #[cfg(test)]
+    pub(crate) fn spacing(&self) -> Spacing {
+        self.spacing
     }
 
-    /// The number of training steps: the denoiser's time at noise level 1.
+    /// The shift; 1, which shifts nothing, for a model of discrete levels.
+    pub(crate) fn shift(&self) -> f64 {
+        match self.field {
+            Field::Flow { shift, .. } => shift,
+            Field::Discrete(_) => 1.0,
+        }
+    }
+
+    /// How a model of discrete levels was trained; `None` for a flow model.
+    pub(crate) fn model(&self) -> Option<Discrete> {
+        match self.field {
+            Field::Flow { .. } => None,
+            Field::Discrete(model) => Some(model),
+        }
+    }
+
+    /// The number of training steps: the denoiser's time at noise level 1 of a flow model.
     pub(crate) fn train_steps(&self) -> usize {
         self.train_steps
     }
@@ -112,41 +205,59 @@ impl Schedule {
         if steps == 0 || begin > steps {
             return Err(Error::invalid_request(format!("cannot take {steps} steps from step {begin}")));
         }
-        if !(self.shift.is_finite() && self.shift > 0.0) {
-            return Err(Error::invalid_request(format!(
-                "the shift of noise levels must be above 0, not {}",
-                self.shift
-            )));
+        if self.train_steps < 2 {
+            return Err(Error::invalid_request("a schedule needs at least two training steps"));
         }
-        let times = self.times(steps)?;
-        let begin = times.len().saturating_sub(steps - begin);
+        match self.field {
+            Field::Flow { shift, .. } => self.walk_flow(shift, steps, steps - begin),
+            Field::Discrete(model) => self.walk_discrete(model, steps, steps - begin),
+        }
+    }
+
+    fn walk_flow(&self, shift: f64, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
+        if !(shift.is_finite() && shift > 0.0) {
+            return Err(Error::invalid_request(format!("the shift of noise levels must be above 0, not {shift}")));
+        }
+        let times = self.flow_times(shift, steps)?;
+        let begin = times.len().saturating_sub(taken);
         let end = match &self.solver {
             Solver::UniPc(settings) if settings.ends_noisy => times.last().map_or(0.0, |time| time.sigma),
             _ => 0.0,
         };
-        let levels = |times| Levels::new(times, end, begin, self.prediction);
+        let levels = Levels::new(times, end, begin, Prediction::Flow, Space::Flow);
         Ok(match &self.solver {
-            Solver::UniPc(settings) => Box::new(UniPc::new(settings.clone(), levels(times))),
-            Solver::Euler => Box::new(Euler::new(levels(times))),
-            Solver::Dpm(settings) => Box::new(Dpm::new(*settings, levels(times))),
-            Solver::EulerAncestral => Box::new(EulerAncestral::new(levels(times))),
-            Solver::Sa => Box::new(SaSolver::new(self.shift, levels(times))),
-            Solver::Ipndm => Box::new(Ipndm::new(levels(times))),
+            Solver::UniPc(settings) => Box::new(UniPc::new(settings.clone(), levels)),
+            Solver::Euler => Box::new(Euler::new(levels)),
+            Solver::Dpm(settings) => Box::new(Dpm::new(*settings, levels)),
+            Solver::EulerAncestral => Box::new(EulerAncestral::new(levels)),
+            Solver::Sa => Box::new(SaSolver::new(shift, levels)),
+            Solver::Ipndm => Box::new(Ipndm::new(levels)),
+            Solver::DpmSde | Solver::Ddim { .. } | Solver::Lcm(_) => {
+                return Err(self.misfit("models of discrete levels"));
+            }
         })
     }
 
-    /// The time of every step of the full walk.
-    fn times(&self, steps: usize) -> Result<Vec<Time>> {
-        if self.train_steps == 0 {
-            return Err(Error::invalid_request("a schedule needs at least one training step"));
-        }
-        let grid = FlowGrid { steps, shift: self.shift, train: self.train_steps };
+    fn misfit(&self, others: &str) -> Error {
+        Error::invalid_request(format!("the sampler {} is for {others}, not for this model", self.sampler().as_str()))
+    }
+
+    /// The time of every step of the full walk of a flow model.
+    fn flow_times(&self, shift: f64, steps: usize) -> Result<Vec<Time>> {
+        let grid = FlowGrid { steps, shift, train: self.train_steps };
         let mut times = match (self.spacing, &self.solver) {
             (Spacing::Reference, Solver::UniPc(_)) => return Ok(grid.unipc()),
             (Spacing::Reference, Solver::Dpm(_)) => return Ok(grid.dpm()),
             (Spacing::Reference, Solver::Euler) => return Ok(grid.euler()),
             (Spacing::Reference | Spacing::Simple, _) => grid.simple()?,
+            (Spacing::Linear, _) => grid.linear(),
             (Spacing::Beta, _) => grid.beta()?,
+            (Spacing::Karras | Spacing::Exponential | Spacing::Normal | Spacing::SgmUniform, _) => {
+                return Err(Error::invalid_request(format!(
+                    "the spacing {} is for models of discrete levels, not for this model",
+                    self.spacing.as_str()
+                )));
+            }
         };
         // These two need the logarithm of the signal-to-noise ratio, which is not finite at level 1.
         if let Some(first) = times.first_mut()
@@ -154,10 +265,55 @@ impl Schedule {
         {
             match &self.solver {
                 Solver::UniPc(_) => *first = grid.fractional(below_one(f64::from(first.sigma)) as f32),
-                Solver::Sa => *first = grid.fractional(shifted(self.shift, 1.0 - 1e-4) as f32),
+                Solver::Sa => *first = grid.fractional(shifted(shift, 1.0 - 1e-4) as f32),
                 _ => {}
             }
         }
         Ok(times)
     }
+
+    fn walk_discrete(&self, model: Discrete, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
+        let grid = DiscreteGrid::new(model, self.train_steps, steps)?;
+        let lcm = if let Solver::Lcm(settings) = self.solver { settings } else { LcmSettings::default() };
+        let times = grid.times(self.sampler(), self.spacing, lcm)?;
+        let begin = times.len().saturating_sub(taken);
+        let whole = self.spacing == Spacing::Reference;
+        let exploding = Space::Exploding { whole: model.starts_whole(self.spacing) };
+        let levels = |times, begin, space| Levels::new(times, 0.0, begin, model.prediction, space);
+        Ok(match &self.solver {
+            Solver::Euler => Box::new(Euler::new(levels(times, begin, exploding))),
+            Solver::EulerAncestral => Box::new(EulerAncestral::new(levels(times, begin, exploding))),
+            Solver::DpmSde => {
+                let all = with_halves(&times, |sigma| grid.time(sigma));
+                Box::new(DpmSde::new(self.seed, levels(all, 2 * begin, exploding)))
+            }
+            Solver::Dpm(settings) => Box::new(Dpm::new(*settings, levels(times, begin, Space::Preserving))),
+            Solver::UniPc(settings) => Box::new(UniPc::new(settings.clone(), levels(times, begin, Space::Preserving))),
+            Solver::Ddim { clean } => {
+                let (mixes, ends) =
+                    if whole { (grid.mixes(&times), grid.ddim_ends(&times, *clean)) } else { (vec![], vec![]) };
+                let levels = levels(times, begin, Space::Preserving).with_mixes(mixes);
+                Box::new(Ddim::new(ends, checked(levels)?))
+            }
+            Solver::Lcm(settings) => {
+                let mixes = if whole { grid.mixes(&times) } else { vec![] };
+                let levels = levels(times, begin, Space::Preserving).with_mixes(mixes);
+                Box::new(Lcm::new(whole.then_some(settings.scaling), checked(levels)?))
+            }
+            Solver::Sa | Solver::Ipndm => return Err(self.misfit("flow models")),
+        })
+    }
+}
+
+/// Refuses to divide by a signal that is not there.
+fn checked(levels: Levels) -> Result<Levels> {
+    if levels.prediction() == Prediction::Epsilon
+        && !levels.left().is_empty()
+        && levels.mix(levels.index()).signal == 0.0
+    {
+        return Err(Error::invalid_request(
+            "this sampler cannot start at a level without signal with a model that predicts noise; choose Euler",
+        ));
+    }
+    Ok(levels)
 }

@@ -1,4 +1,4 @@
-//! UniPC for flow matching: a multistep predictor with a corrector that reuses the next step's model call.
+//! UniPC: a multistep predictor with a corrector that reuses the next step's model call.
 //!
 //! Paper: "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models",
 //! <https://arxiv.org/abs/2302.04867>. Reference for every rounding:
@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::history::History;
 use super::levels::Levels;
-use super::sampler::{Draw, Sampler, Time, combine};
+use super::sampler::{Draw, Sampler, combine};
 use super::solve::solve;
 use crate::error::{Error, Result};
 
@@ -93,12 +93,8 @@ impl UniPc {
 }
 
 impl Sampler for UniPc {
-    fn times(&self) -> &[Time] {
-        self.levels.left()
-    }
-
-    fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
-        self.levels.add_noise(sample, noise)
+    fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     fn step(&mut self, output: &Tensor, sample: &Tensor, _noise: Draw<'_>) -> Result<Tensor> {
@@ -149,8 +145,8 @@ impl Grid {
         spacings.push(1.0);
         let phi = libm::expm1(f64::from(-h)) as f32;
         let b = if walk.settings.bh1 { -h } else { phi };
-        let (start, end) = (levels.sigma(from), levels.sigma(to));
-        Ok(Self { ratio: end / start, alpha: 1.0 - end, phi, b, negative_h: -h, spacings })
+        let (start, end) = (levels.mix(from), levels.mix(to));
+        Ok(Self { ratio: end.noise / start.noise, alpha: end.signal, phi, b, negative_h: -h, spacings })
     }
 
     /// The weights of the differences: the solution of the paper's system of `order` equations.

@@ -1,42 +1,12 @@
-//! Spacings: which noise levels the steps of a walk begin at.
+//! Which noise levels the steps of a flow model's walk begin at.
 //!
 //! Always holds: levels fall from at most 1 towards 0; the level where the last step ends is not among them. Each grid
 //! is computed in the precision of its reference, so that its levels agree to the last bit.
 
 use super::beta;
 use super::sampler::Time;
+use super::shift::{below_one, shifted};
 use crate::error::{Error, Result};
-
-/// A way to choose noise levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spacing {
-    /// The one that the sampler's own reference uses: diffusers' flow sigmas for UniPC, Euler and DPM++ 2M, which
-    /// differ from each other; [`Spacing::Simple`] for the samplers that come from ComfyUI.
-    Reference,
-    /// Every so many entries of the model's table of levels.
-    Simple,
-    /// Entries of the table at quantiles of a beta distribution: dense at both ends.
-    Beta,
-}
-
-impl Spacing {
-    /// Every spacing.
-    pub(crate) const ALL: [Self; 3] = [Self::Reference, Self::Simple, Self::Beta];
-
-    /// The stable name.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reference => "reference",
-            Self::Simple => "simple",
-            Self::Beta => "beta",
-        }
-    }
-
-    /// The spacing with this stable name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|spacing| spacing.as_str() == name)
-    }
-}
 
 /// What every grid of a flow model follows from.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +50,21 @@ impl FlowGrid {
             index => start + index as f64 * step,
         };
         (0..self.steps).map(|index| self.fractional(shifted(self.shift, time(index) / train) as f32)).collect()
+    }
+
+    /// Levels from 1 down to `1 / steps` in even steps, shifted, all in single precision. The same scheduler of diffusers
+    /// with these levels given and `use_dynamic_shifting`, as the pipelines of FLUX use it; without a shift, as FLUX.1
+    /// schnell has them, both ways of shifting leave the levels as they are.
+    pub(super) fn linear(self) -> Vec<Time> {
+        let shift = self.shift as f32;
+        let step = (1.0 / self.steps as f64 - 1.0) / (self.steps - 1) as f64;
+        let level = |index| match index {
+            0 => 1.0,
+            index if index + 1 == self.steps => (1.0 / self.steps as f64) as f32,
+            index => (index as f64 * step + 1.0) as f32,
+        };
+        let moved = |level: f32| if shift == 1.0 { level } else { shift / (shift + (1.0 / level - 1.0)) };
+        (0..self.steps).map(|index| self.fractional(moved(level(index)))).collect()
     }
 
     /// `simple_scheduler` of ComfyUI.
@@ -133,14 +118,4 @@ impl FlowGrid {
     pub(super) fn fractional(self, sigma: f32) -> Time {
         Time { sigma, model: f64::from(sigma * self.train as f32) }
     }
-}
-
-/// A level moved towards 1: <https://arxiv.org/abs/2403.03206>, section 5.3.2.
-pub(super) fn shifted(shift: f64, sigma: f64) -> f64 {
-    shift * sigma / (1.0 + (shift - 1.0) * sigma)
-}
-
-/// A level of exactly 1 has no signal, and the logarithm of that is not finite; diffusers' UniPC takes a little less.
-pub(super) fn below_one(sigma: f64) -> f64 {
-    if (sigma - 1.0).abs() < 1e-6 { sigma - 1e-6 } else { sigma }
 }

@@ -1,0 +1,163 @@
+//! A Brownian motion that is a function of its seed: what it does between two moments does not depend on which moments
+//! were asked for before.
+//!
+//! The interval is halved again and again, at moments rounded to six decimals, until both moments asked for are ends of
+//! pieces. How the motion changes over a whole is drawn first; how it changes over the left half is that in proportion
+//! plus a draw of the whole's own seed (a Brownian bridge), over the right half the rest.
+//!
+//! Always holds: the same numbers as `torchsde.BrownianInterval` with `halfway_tree`, tolerance 1e-6 and a pool of 24
+//! words, but for the last bits of the normal numbers ([`Noise`]).
+//! <https://github.com/google-research/torchsde/blob/master/torchsde/_brownian/brownian_interval.py>
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::noise::Noise;
+use super::seeds::state;
+
+/// A piece of the interval. The whole has key and depth 0.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    start: f64,
+    end: f64,
+    key: u64,
+    depth: u64,
+}
+
+impl Piece {
+    fn middle(self) -> f64 {
+        rounded(0.5 * (self.end + self.start))
+    }
+
+    fn left(self) -> Self {
+        Self { end: self.middle(), key: 2 * self.key, depth: self.depth + 1, ..self }
+    }
+
+    fn right(self) -> Self {
+        Self { start: self.middle(), key: 2 * self.key + 1, depth: self.depth + 1, ..self }
+    }
+
+    /// The draw that splits the piece.
+    fn name(self) -> (u64, u64) {
+        (self.key, self.depth)
+    }
+
+    /// Whether the piece is asked for as a whole. One that no rounded moment divides is taken as a whole too.
+    fn is(self, from: f64, to: f64) -> bool {
+        let middle = self.middle();
+        (from <= self.start && to >= self.end) || middle <= self.start || middle >= self.end
+    }
+}
+
+/// The motion between the lowest and the highest noise level of a walk.
+#[derive(Debug, Clone)]
+pub(super) struct BrownianTree {
+    seed: u64,
+    whole: Piece,
+    /// The length of the interval before its ends were rounded.
+    length: f64,
+    /// Draws of the last question, because the next one needs many of them again.
+    draws: HashMap<(u64, u64), Vec<f32>>,
+}
+
+impl BrownianTree {
+    /// A motion from `start` to `end`, which is not less.
+    pub(super) fn new(seed: u64, start: f64, end: f64) -> Self {
+        let whole = Piece { start: rounded(start), end: rounded(end), key: 0, depth: 0 };
+        Self { seed, whole, length: end - start, draws: HashMap::new() }
+    }
+
+    /// How the motion changes from level `from` down to level `to`, for `count` independent motions, scaled to standard
+    /// normal noise: `BrownianTreeNoiseSampler` of k-diffusion. A walk goes against the motion's time, hence the sign.
+    pub(super) fn noise(&mut self, from: f32, to: f32, count: usize) -> Vec<f32> {
+        let scale = (to - from).abs().sqrt();
+        self.change(f64::from(to), f64::from(from), count).into_iter().map(|value| -value / scale).collect()
+    }
+
+    /// How the motion changes between two moments.
+    pub(super) fn change(&mut self, from: f64, to: f64, count: usize) -> Vec<f32> {
+        let (low, high) = (self.whole.start, self.whole.end);
+        let (from, to) = (rounded(from.clamp(low, high)), rounded(to.clamp(low, high)));
+        if from >= to {
+            return vec![0.0; count];
+        }
+        self.draw(from, to, count);
+        let scale = self.length.sqrt() as f32;
+        let seed = state(self.seed, &[], 1).first().copied().unwrap_or_default();
+        let all = Noise::new(u64::from(seed)).randn(count).into_iter().map(|value| value * scale).collect();
+        let mut sum = vec![];
+        self.gather(self.whole, all, from, to, &mut sum);
+        sum
+    }
+
+    /// Makes every draw that a question needs, on all threads.
+    fn draw(&mut self, from: f64, to: f64, count: usize) {
+        let mut pieces = vec![];
+        split(self.whole, from, to, &mut pieces);
+        let mut known = std::mem::take(&mut self.draws);
+        known.retain(|_, draw| draw.len() == count);
+        let missing: Vec<_> =
+            pieces.iter().map(|piece| piece.name()).filter(|name| !known.contains_key(name)).collect();
+        let seed = self.seed;
+        let fresh: Vec<_> = missing
+            .into_par_iter()
+            .map(|(key, depth)| {
+                let seed = state(seed, &[key, depth], 1).first().copied().unwrap_or_default();
+                ((key, depth), Noise::new(u64::from(seed)).randn(count))
+            })
+            .collect();
+        known.extend(fresh);
+        known.retain(|name, _| pieces.iter().any(|piece| piece.name() == *name));
+        self.draws = known;
+    }
+
+    /// Adds up the changes over the pieces between two moments, from left to right. `change` is that over `piece`.
+    fn gather(&self, piece: Piece, change: Vec<f32>, from: f64, to: f64, sum: &mut Vec<f32>) {
+        if piece.is(from, to) {
+            if sum.is_empty() {
+                *sum = change;
+            } else {
+                sum.iter_mut().zip(change).for_each(|(sum, value)| *sum += value);
+            }
+            return;
+        }
+        let middle = piece.middle();
+        let (left, right) = (middle - piece.start, piece.end - middle);
+        let inverse = 1.0 / (piece.end - piece.start);
+        let deviation = (left * right * inverse).sqrt() as f32;
+        let (share, inverse) = (left as f32, inverse as f32);
+        let draw = self.draws.get(&piece.name()).map(Vec::as_slice).unwrap_or_default();
+        let first: Vec<f32> =
+            change.iter().zip(draw).map(|(value, draw)| share * value * inverse + deviation * draw).collect();
+        if to > middle {
+            let second = change.iter().zip(&first).map(|(value, first)| value - first).collect();
+            if from < middle {
+                self.gather(piece.left(), first, from, middle, sum);
+            }
+            self.gather(piece.right(), second, from.max(middle), to, sum);
+        } else {
+            self.gather(piece.left(), first, from, to, sum);
+        }
+    }
+}
+
+/// The pieces that must be halved so that both moments are ends of pieces.
+fn split(piece: Piece, from: f64, to: f64, pieces: &mut Vec<Piece>) {
+    if piece.is(from, to) {
+        return;
+    }
+    pieces.push(piece);
+    let middle = piece.middle();
+    if from < middle {
+        split(piece.left(), from, to.min(middle), pieces);
+    }
+    if to > middle {
+        split(piece.right(), from.max(middle), to, pieces);
+    }
+}
+
+/// A moment with six decimals, the nearest number that is written so.
+fn rounded(moment: f64) -> f64 {
+    format!("{moment:.6}").parse().unwrap_or(moment)
+}

@@ -1,0 +1,43 @@
+//! What a denoiser predicts, and what follows from it.
+
+use candle_core::Tensor;
+
+use super::levels::{Mix, Space};
+use super::sampler::{combine, divide};
+use crate::error::Result;
+
+/// What the denoiser predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prediction {
+    /// The flow `noise - data`, where a sample is `(1 - sigma) * data + sigma * noise`.
+    Flow,
+    /// The noise, where a sample is `signal * data + share * noise` with `signal^2 + share^2 = 1`.
+    Epsilon,
+    /// The velocity `signal * noise - share * data` of such a sample, <https://arxiv.org/abs/2202.00512>.
+    Velocity,
+}
+
+impl Prediction {
+    /// The clean sample that follows from a prediction `output` at `sample`.
+    pub(super) fn clean(self, output: &Tensor, sample: &Tensor, mix: Mix, space: Space) -> Result<Tensor> {
+        match (self, space) {
+            (Self::Flow, _) => combine(&[(1.0, sample), (-mix.noise, output)]),
+            (Self::Epsilon, _) => divide(&combine(&[(1.0, sample), (-mix.noise, output)])?, mix.signal),
+            (Self::Velocity, Space::Exploding { .. }) => {
+                let square = mix.noise * mix.noise + 1.0;
+                let output = output.affine(f64::from(-mix.noise / square.sqrt()), 0.0)?;
+                Ok((output + divide(sample, square)?)?)
+            }
+            (Self::Velocity, _) => combine(&[(mix.signal, sample), (-mix.noise, output)]),
+        }
+    }
+
+    /// The noise in `sample` that follows from a prediction, where signal and noise have squares that sum to 1.
+    pub(super) fn noise(self, output: &Tensor, sample: &Tensor, mix: Mix) -> Result<Tensor> {
+        match self {
+            Self::Flow => combine(&[(1.0, sample), (mix.signal, output)]),
+            Self::Epsilon => Ok(output.clone()),
+            Self::Velocity => combine(&[(mix.signal, output), (mix.noise, sample)]),
+        }
+    }
+}

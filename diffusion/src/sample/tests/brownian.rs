@@ -1,0 +1,42 @@
+//! Brownian motions compared with torchsde's.
+
+use super::super::brownian::BrownianTree;
+use super::super::seeds::state;
+use super::{difference, discrete_tensors};
+use candle_core::{Device, Tensor};
+
+#[test]
+fn seeds_are_those_of_numpy() {
+    assert_eq!(state(42, &[], 3), [387_750_627, 2_536_650_517, 4_078_839_648]);
+    assert_eq!(state(42, &[0, 0], 4), [2_102_017_995, 2_891_809_698, 2_144_110_403, 379_559_146]);
+}
+
+#[test]
+fn motions_are_those_of_the_reference() {
+    let tensors = discrete_tensors();
+    let mut worst = 0f32;
+    for number in 0..4 {
+        let tensor = |name: &str| &tensors[&format!("brownian.{number}.{name}")];
+        let interval: Vec<f64> = tensor("interval").to_vec1().unwrap();
+        let seed: Vec<i64> = tensor("seed").to_vec1().unwrap();
+        let asked: Vec<Vec<f64>> = tensor("asked").to_vec2().unwrap();
+        let mut motion = BrownianTree::new(u64::try_from(seed[0]).unwrap(), interval[0], interval[1]);
+        for (index, moments) in asked.iter().enumerate() {
+            let reference = tensor("values").get(index).unwrap();
+            let count = reference.elem_count();
+            let ours = Tensor::from_vec(motion.change(moments[0], moments[1], count), count, &Device::Cpu).unwrap();
+            worst = worst.max(difference(&ours, &reference));
+        }
+        // The order of questions does not count, nor what was asked before.
+        let again = motion.change(asked[3][0], asked[3][1], 16);
+        let fresh = BrownianTree::new(u64::try_from(seed[0]).unwrap(), interval[0], interval[1]).change(
+            asked[3][0],
+            asked[3][1],
+            16,
+        );
+        assert_eq!(again, fresh);
+        assert!(motion.change(0.6, 0.6, 3) == [0.0; 3]);
+    }
+    println!("Brownian motions {worst:.1e}");
+    assert!(worst < 2e-6, "{worst:e}");
+}
