@@ -5,6 +5,9 @@
 //! <https://arxiv.org/abs/2304.09151>. Reference:
 //! <https://github.com/huggingface/transformers/blob/main/src/transformers/models/umt5/modeling_umt5.py>
 
+#[cfg(test)]
+mod tests;
+
 use candle_core::{D, DType, Device, Tensor};
 
 use crate::error::{Error, Result};
@@ -111,7 +114,8 @@ impl TextEncoder {
         })
     }
 
-    /// States `[ids, d_model]` of one prompt without padding, in float32.
+    /// States `[ids, d_model]` of one prompt in float32. Every id sees every other: Wan gives no padding, and FLUX's T5 reads its
+    /// padding.
     pub(crate) fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         if ids.is_empty() {
             return Err(Error::internal("a prompt without tokens"));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::prompt::clean;
-use super::tokenizer::PromptTokenizer;
+use super::tokenizer::{PromptTokenizer, TokenizerSettings};
 use super::unigram::SentencePiece;
 use super::vocabulary::Vocabulary;
 
@@ -325,8 +325,10 @@ fn a_tokenizer_file_gives_the_ids_of_the_library() {
             "model": {"type": "Unigram", "unk_id": 2, "vocab": vocabulary, "byte_fallback": false},
         });
         let bytes = serde_json::to_vec(&document).unwrap();
+        let settings =
+            TokenizerSettings::read(Some(("tokenizer_config.json", b"{\"model_max_length\": 400}")), None).unwrap();
         let library = tokenizers::Tokenizer::from_bytes(&bytes).unwrap();
-        let ours = PromptTokenizer::from_json("tokenizer.json", &bytes, Some(b"{\"model_max_length\": 400}")).unwrap();
+        let ours = PromptTokenizer::from_json("tokenizer.json", &bytes, &settings).unwrap();
         assert_eq!(ours.length(), 400);
         let ours = ours.with_length(usize::MAX);
         assert!(format!("{ours:?}").contains("Unigram"), "{normalizer} {pre_tokenizer}");

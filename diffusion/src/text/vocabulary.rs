@@ -15,10 +15,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
     /// CLIP's byte pairs: 49408 ids.
-    #[cfg_attr(not(test), expect(dead_code, reason = "Wan reads UMT5 alone"))]
     Clip,
     /// T5's 32000 pieces and 100 extra tokens, as FLUX uses them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "Wan reads UMT5 alone"))]
     T5,
     /// UMT5's 256000 pieces and 300 extra tokens, as Wan uses them.
     Umt5,

@@ -8,8 +8,9 @@
 use candle_core::{DType, Tensor};
 use serde::Deserialize;
 
+use crate::clip::{ClipLayer, ClipNorm, ClipSizes, HiddenAct};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Linear, attention, layer_norm};
+use crate::nn::{Activation, Linear};
 use crate::weights::{Scope, Tensors, unusable};
 
 /// `image_encoder/config.json`, as transformers writes it.
@@ -31,13 +32,6 @@ pub(crate) struct ClipVisionConfig {
     pub(crate) patch_size: usize,
     hidden_act: HiddenAct,
     layer_norm_eps: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum HiddenAct {
-    Gelu,
-    QuickGelu,
 }
 
 /// What a field means that the file leaves out.
@@ -127,75 +121,14 @@ impl ClipVisionConfig {
         grid * grid + 1
     }
 
-    fn activation(&self) -> Activation {
-        match self.hidden_act {
-            HiddenAct::Gelu => Activation::GeluErf,
-            HiddenAct::QuickGelu => Activation::QuickGelu,
+    fn layer(&self) -> ClipSizes {
+        ClipSizes {
+            width: self.hidden_size,
+            heads: self.num_attention_heads,
+            ffn: self.intermediate_size,
+            activation: self.hidden_act,
+            epsilon: self.layer_norm_eps,
         }
-    }
-}
-
-/// A layer norm's gain and shift, `[width]` each.
-#[derive(Debug)]
-struct Norm(Tensor, Tensor);
-
-impl Norm {
-    fn load(scope: &Scope<'_>, width: usize) -> Result<Self> {
-        Ok(Self(scope.tensor("weight", width)?, scope.tensor("bias", width)?))
-    }
-
-    fn forward(&self, state: &Tensor, epsilon: f64) -> Result<Tensor> {
-        layer_norm(state, &self.0, &self.1, epsilon)
-    }
-}
-
-#[derive(Debug)]
-struct Block {
-    attention_norm: Norm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    feed_norm: Norm,
-    up: Linear,
-    down: Linear,
-}
-
-impl Block {
-    fn load(config: &ClipVisionConfig, scope: &Scope<'_>) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let linear = |name: &str, inputs, outputs| Linear::load(scope, name, inputs, outputs, true);
-        Ok(Self {
-            attention_norm: Norm::load(&scope.pp("layer_norm1"), width)?,
-            query: linear("self_attn.q_proj", width, width)?,
-            key: linear("self_attn.k_proj", width, width)?,
-            value: linear("self_attn.v_proj", width, width)?,
-            output: linear("self_attn.out_proj", width, width)?,
-            feed_norm: Norm::load(&scope.pp("layer_norm2"), width)?,
-            up: linear("mlp.fc1", width, inner)?,
-            down: linear("mlp.fc2", inner, width)?,
-        })
-    }
-
-    /// States `[tokens, width]`, float32, to the same.
-    fn forward(&self, config: &ClipVisionConfig, state: Tensor) -> Result<Tensor> {
-        let normal = self.attention_norm.forward(&state, config.layer_norm_eps)?;
-        let project = |layer: &Linear| layer.forward(&normal, Activation::None);
-        let mixed = attention(
-            &project(&self.query)?,
-            &project(&self.key)?,
-            &project(&self.value)?,
-            config.num_attention_heads,
-        )?;
-        let state = (&state + self.output.forward(&mixed, Activation::None)?.to_dtype(DType::F32)?)?;
-
-        let normal = self.feed_norm.forward(&state, config.layer_norm_eps)?;
-        let hidden = self.up.forward(&normal, config.activation())?;
-        Ok((&state + self.down.forward(&hidden, Activation::None)?.to_dtype(DType::F32)?)?)
-    }
-
-    fn linears(&self) -> [&Linear; 6] {
-        [&self.query, &self.key, &self.value, &self.output, &self.up, &self.down]
     }
 }
 
@@ -206,8 +139,8 @@ pub(crate) struct ClipVision {
     class: Tensor,     // [1, width]
     patch: Linear,     // 3 * patch * patch to width
     positions: Tensor, // [tokens, width]
-    first_norm: Norm,
-    blocks: Vec<Block>,
+    first_norm: ClipNorm,
+    blocks: Vec<ClipLayer>,
 }
 
 impl ClipVision {
@@ -218,14 +151,14 @@ impl ClipVision {
         let scope = scope.pp("vision_model");
         let embeddings = scope.pp("embeddings");
         let blocks = (0..config.num_hidden_layers.saturating_sub(1))
-            .map(|index| Block::load(config, &scope.pp(format_args!("encoder.layers.{index}"))))
+            .map(|index| ClipLayer::load(&config.layer(), &scope.pp(format_args!("encoder.layers.{index}"))))
             .collect::<Result<_>>()?;
         Ok(Self {
             class: embeddings.tensor("class_embedding", width)?.reshape((1, width))?,
             patch: Linear::load_shaped(&embeddings, "patch_embedding", &[width, 3, patch, patch], false)?,
             positions: embeddings.tensor("position_embedding.weight", (config.tokens(), width))?,
             // Spelt so in every checkpoint.
-            first_norm: Norm::load(&scope.pp("pre_layrnorm"), width)?,
+            first_norm: ClipNorm::load(&scope.pp("pre_layrnorm"), width)?,
             blocks,
             config: config.clone(),
         })
@@ -254,15 +187,15 @@ impl ClipVision {
         let patches = self.patch.forward(&patches, Activation::None)?.to_dtype(DType::F32)?;
         let state = (Tensor::cat(&[&self.class, &patches], 0)? + &self.positions)?;
         let state = self.first_norm.forward(&state, self.config.layer_norm_eps)?;
-        self.blocks.iter().try_fold(state, |state, block| block.forward(&self.config, state))
+        self.blocks.iter().try_fold(state, |state, block| block.forward(&state, None))
     }
 
     /// Bytes of the weights that it holds.
     pub(crate) fn bytes(&self) -> u64 {
         let tables = [&self.class, &self.positions].map(|table| table.elem_count() * DType::F32.size_in_bytes());
-        let norms = (1 + 2 * self.blocks.len()) * 2 * self.config.hidden_size * DType::F32.size_in_bytes();
-        let linears = self.blocks.iter().flat_map(Block::linears).chain([&self.patch]).map(Linear::bytes);
-        linears.sum::<u64>() + (tables.iter().sum::<usize>() + norms) as u64
+        let norm = 2 * self.config.hidden_size * DType::F32.size_in_bytes();
+        let blocks: u64 = self.blocks.iter().map(ClipLayer::bytes).sum();
+        blocks + self.patch.bytes() + (tables.iter().sum::<usize>() + norm) as u64
     }
 }
 

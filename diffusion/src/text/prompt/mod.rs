@@ -22,7 +22,7 @@ pub(crate) fn clean(prompt: &str) -> String {
 }
 
 /// White space as Python sees it: Unicode's, and the four separators of ASCII.
-fn is_space(letter: char) -> bool {
+pub(super) fn is_space(letter: char) -> bool {
     letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
 }
 

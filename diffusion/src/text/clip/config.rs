@@ -1,0 +1,158 @@
+//! The sizes of a CLIP text encoder, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//!
+//! Always holds: a field of a `config.json` that changes the computation is either honoured or refused by name.
+
+use serde::Deserialize;
+
+use super::super::layouts::clip::OPEN_CLIP;
+use crate::clip::{ClipSizes, HiddenAct};
+use crate::error::Result;
+use crate::parts::{Described, LARGEST, axis, text_of};
+use crate::weights::{Found, ModelFiles, Tensors, unusable};
+
+/// Channels of a head of every published encoder. Shapes do not tell it.
+const HEAD: usize = 64;
+
+/// `eos_token_id` of the configurations that CLIP was first published with. It is the id of no end token.
+const NO_END: u32 = 2;
+
+/// The sizes of an encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ClipConfig {
+    /// Width of the states.
+    pub(crate) width: usize,
+    /// Number of layers.
+    pub(crate) layers: usize,
+    /// Heads of every attention.
+    pub(crate) heads: usize,
+    /// Hidden width of the feed-forward part.
+    pub(crate) ffn: usize,
+    /// Width of the projected pooled state. With `None` it is not projected, whether or not there is a projection.
+    pub(crate) projection: Option<usize>,
+    /// Activation of the feed-forward part.
+    pub(crate) activation: HiddenAct,
+    /// Size of the vocabulary.
+    pub(crate) vocab_size: usize,
+    /// Ids that the encoder takes at most.
+    pub(crate) positions: usize,
+    /// Epsilon of the norms.
+    pub(crate) epsilon: f64,
+    /// The id whose first place is that of the pooled state. `None`: the largest id of a prompt, as OpenAI has it.
+    pub(crate) end: Option<u32>,
+}
+
+impl ClipConfig {
+    /// The sizes of its layers.
+    pub(super) fn layer(&self) -> ClipSizes {
+        let &Self { width, heads, ffn, activation, epsilon, .. } = self;
+        ClipSizes { width, heads, ffn, activation, epsilon }
+    }
+}
+
+/// The sizes of the CLIP text encoder that `found` is, whose canonical tensors are `tensors`.
+///
+/// Without a `config.json`, heads are 64 channels wide, and the activation is that of the published encoders: OpenAI's are 768
+/// wide and narrower and have quick GELU, OpenCLIP's are wider and have GELU. A narrower one that has OpenCLIP's names has GELU
+/// too, unless it is 768 wide: OpenAI's own file of L has those names.
+pub(crate) fn clip_config(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<ClipConfig> {
+    let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
+    let fields = described.as_ref().map(|described| &described.fields);
+    let embeddings = "text_model.embeddings";
+    let table = format!("{embeddings}.token_embedding.weight");
+    let width = axis(tensors, &table, 2, 1)?;
+    let projection = "text_projection.weight";
+    let config = ClipConfig {
+        width,
+        layers: tensors.count("text_model.encoder.layers"),
+        heads: match fields {
+            Some(fields) => fields.num_attention_heads,
+            None if width.is_multiple_of(HEAD) => width / HEAD,
+            None => {
+                return Err(unusable(format!(
+                    "{}: the heads of a text encoder of width {width} cannot be told without its config.json",
+                    tensors.origin()
+                )));
+            }
+        },
+        ffn: axis(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2, 0)?,
+        projection: tensors.has(projection).then(|| axis(tensors, projection, 2, 0)).transpose()?,
+        activation: match fields {
+            Some(fields) => fields.hidden_act,
+            None if width > 768 || (width < 768 && found.layout() == OPEN_CLIP.name) => HiddenAct::Gelu,
+            None => HiddenAct::QuickGelu,
+        },
+        vocab_size: axis(tensors, &table, 2, 0)?,
+        positions: axis(tensors, &format!("{embeddings}.position_embedding.weight"), 2, 0)?,
+        epsilon: fields.map_or(1e-5, |fields| fields.layer_norm_eps),
+        end: fields.map(|fields| fields.eos_token_id).filter(|&id| id != NO_END),
+    };
+    if let Some(described) = &described {
+        check(&config, described)?;
+    }
+    Ok(config)
+}
+
+/// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
+fn check(config: &ClipConfig, described: &Described<ConfigFile>) -> Result<()> {
+    let fields = &described.fields;
+    for (field, says, tensors) in [
+        ("hidden_size", fields.hidden_size, config.width),
+        ("intermediate_size", fields.intermediate_size, config.ffn),
+        ("num_hidden_layers", fields.num_hidden_layers, config.layers),
+        ("vocab_size", fields.vocab_size, config.vocab_size),
+        ("max_position_embeddings", fields.max_position_embeddings, config.positions),
+    ] {
+        described.agree(field, says, tensors)?;
+    }
+    if let (Some(says), Some(tensors)) = (fields.projection_dim, config.projection) {
+        described.agree("projection_dim", Some(says), tensors)?;
+    }
+    described.refuse(&[
+        (
+            !(1..=LARGEST).contains(&config.heads) || !config.width.is_multiple_of(config.heads),
+            "hidden_size does not divide into num_attention_heads",
+        ),
+        (!(config.epsilon.is_finite() && config.epsilon > 0.0), "layer_norm_eps is not above 0"),
+    ])
+}
+
+/// `config.json` of transformers. What a field means that it leaves out is what transformers takes.
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    hidden_size: Option<usize>,
+    intermediate_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    #[serde(default = "eight")]
+    num_attention_heads: usize,
+    vocab_size: Option<usize>,
+    max_position_embeddings: Option<usize>,
+    projection_dim: Option<usize>,
+    #[serde(default = "quick_gelu")]
+    hidden_act: HiddenAct,
+    #[serde(default = "epsilon")]
+    layer_norm_eps: f64,
+    #[serde(default = "end")]
+    eos_token_id: u32,
+}
+
+fn eight() -> usize {
+    8
+}
+
+fn quick_gelu() -> HiddenAct {
+    HiddenAct::QuickGelu
+}
+
+fn epsilon() -> f64 {
+    1e-5
+}
+
+fn end() -> u32 {
+    49407
+}
+
+impl ConfigFile {
+    fn concerns(value: &serde_json::Value) -> bool {
+        text_of(value, "model_type") == "clip_text_model"
+    }
+}

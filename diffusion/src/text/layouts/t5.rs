@@ -1,0 +1,32 @@
+//! T5 v1.1, the text encoder of FLUX: gated, with a position bias in its first block alone.
+
+use super::umt5;
+use crate::weights::{Layout, Network, Part};
+
+/// The text encoder.
+pub(crate) static NETWORK: Network = Network {
+    name: "T5 text encoder",
+    part: Part::TextEncoder,
+    names: &[umt5::COMMON, &["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]],
+    shapes: &[],
+};
+
+/// As transformers and ComfyUI write it. Every UMT5 has these names too: its layout has to stand first in a list.
+pub(crate) static TRANSFORMERS: Layout = Layout {
+    name: "transformers",
+    network: &NETWORK,
+    has: &[
+        "encoder.block.0.layer.0.SelfAttention.q.weight",
+        "encoder.block.0.layer.1.DenseReluDense.wi_0.weight",
+        "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+    ],
+    rules: &[umt5::OF_TRANSFORMERS],
+};
+
+/// As llama.cpp does in GGUF.
+pub(crate) static LLAMA_CPP: Layout = Layout {
+    name: "llama.cpp",
+    network: &NETWORK,
+    has: &["enc.blk.0.attn_q.weight", "token_embd.weight", "enc.blk.0.ffn_gate.weight", "enc.blk.0.attn_rel_b.weight"],
+    rules: &[umt5::OF_LLAMA_CPP],
+};
