@@ -1,6 +1,6 @@
 //! Convolutions over clips, with what happens to the grid just before one.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::cpu;
 use crate::error::{Error, Result};
@@ -15,6 +15,20 @@ pub(crate) enum Resize {
     Double,
     /// Halves them: stride 2, one zero column and row at right and bottom.
     Half,
+    /// Halves them, odd sides rounded up: stride 2, one zero column and row on every side.
+    HalfCentred,
+}
+
+impl Resize {
+    /// Height and width that come out of `height` and `width`; `to` is the size to double to, where that is odd.
+    pub(super) fn size(self, (height, width): (usize, usize), to: Option<(usize, usize)>) -> (usize, usize) {
+        match self {
+            Self::Same => (height, width),
+            Self::Double => to.unwrap_or((height * 2, width * 2)),
+            Self::Half => (height / 2, width / 2),
+            Self::HalfCentred => (height.div_ceil(2), width.div_ceil(2)),
+        }
+    }
 }
 
 /// What a convolution is besides its numbers.
@@ -39,9 +53,12 @@ pub(crate) struct ConvShape {
 pub(crate) struct Conv {
     shape: ConvShape,
     numbers: Numbers,
+    /// The type of what comes out.
+    compute: DType,
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one of a layer, which is not moved about")]
 enum Numbers {
     Packed(cpu::PackedConv),
     Plain {
@@ -68,6 +85,29 @@ impl Conv {
         Self::new(&weight, scope.tensor(&format!("{name}.bias"), outputs)?, resize, time_stride)
     }
 
+    /// The same for pictures, with weights `[out, in, k, k]` that stay as the file keeps them: on the CPU they are decoded while
+    /// they are used, elsewhere they are held in the compute type. Takes float32 or the compute type and gives the compute
+    /// type.
+    pub(crate) fn load_kept(
+        scope: &Scope<'_>,
+        name: &str,
+        (inputs, outputs): (usize, usize),
+        kernel: usize,
+        resize: Resize,
+    ) -> Result<Self> {
+        let shape = ConvShape { inputs, outputs, time: 1, kernel, resize, time_stride: 1 };
+        let stored = scope.stored(&format!("{name}.weight"), &[outputs, inputs, kernel, kernel])?;
+        let bias = scope.tensor(&format!("{name}.bias"), outputs)?;
+        let place = scope.place();
+        let numbers = if place.device.is_cpu() {
+            Numbers::Packed(cpu::PackedConv::kept(shape, stored, bias.to_vec1::<f32>()?))
+        } else {
+            let weight = stored.tensor(&place.device)?.to_dtype(place.compute)?.unsqueeze(2)?;
+            Self::taps(&weight, bias.to_dtype(place.compute)?)?
+        };
+        Ok(Self { shape, numbers, compute: place.compute })
+    }
+
     /// A convolution from weight `[out, in, kt, k, k]` and bias `[out]`.
     fn new(weight: &Tensor, bias: Tensor, resize: Resize, time_stride: usize) -> Result<Self> {
         let (outputs, inputs, time, kernel, _) = weight.dims5()?;
@@ -81,7 +121,7 @@ impl Conv {
         } else {
             Self::taps(weight, bias)?
         };
-        Ok(Self { shape, numbers })
+        Ok(Self { shape, numbers, compute: DType::F32 })
     }
 
     fn taps(weight: &Tensor, bias: Tensor) -> Result<Numbers> {
@@ -91,11 +131,28 @@ impl Conv {
         Ok(Numbers::Plain { taps, bias })
     }
 
-    /// `[in, t, h, w]` to `[out, (t - kt) / stride + 1, h', w']`. Halving needs even sides.
+    /// `[in, t, h, w]` to `[out, (t - kt) / stride + 1, h', w']`. [`Resize::Half`] needs even sides.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        self.forward_to(input, None)
+    }
+
+    /// The same, where doubling gives the height and width of `to`: twice the input's, or one less.
+    pub(crate) fn forward_to(&self, input: &Tensor, to: Option<(usize, usize)>) -> Result<Tensor> {
+        let (_, _, height, width) = input.dims4()?;
+        let fits = |side: usize, to: usize| to == side * 2 || to + 1 == side * 2;
+        if to.is_some_and(|to| self.shape.resize != Resize::Double || !fits(height, to.0) || !fits(width, to.1)) {
+            return Err(Error::internal(format!("a convolution from {height}x{width} to {to:?}")));
+        }
         match &self.numbers {
-            Numbers::Packed(packed) => Ok(input.contiguous()?.apply_op1_no_bwd(packed)?),
-            Numbers::Plain { taps, bias } => self.plain(input, taps, bias),
+            Numbers::Packed(packed) => {
+                let input = input.to_dtype(DType::F32)?.contiguous()?;
+                let output = match to {
+                    Some(to) => input.apply_op1_no_bwd(&cpu::Doubled(packed, to))?,
+                    None => input.apply_op1_no_bwd(packed)?,
+                };
+                Ok(output.to_dtype(self.compute)?)
+            }
+            Numbers::Plain { taps, bias } => self.plain(input, to, taps, bias),
         }
     }
 
@@ -113,7 +170,7 @@ impl Conv {
                     None => input.clone(),
                 };
                 let missing = (self.shape.time - 1 + input.dim(1)?).saturating_sub(joined.dim(1)?);
-                self.plain(&joined.pad_with_zeros(1, missing, 0)?, taps, bias)
+                self.plain(&joined.pad_with_zeros(1, missing, 0)?, None, taps, bias)
             }
         }
     }
@@ -124,19 +181,24 @@ impl Conv {
             Numbers::Packed(packed) => packed.bytes(),
             Numbers::Plain { taps, bias } => {
                 let count = taps.iter().map(Tensor::elem_count).sum::<usize>() + bias.elem_count();
-                (count * size_of::<f32>()) as u64
+                (count * bias.dtype().size_in_bytes()) as u64
             }
         }
     }
 
-    fn plain(&self, input: &Tensor, taps: &[Tensor], bias: &Tensor) -> Result<Tensor> {
+    fn plain(&self, input: &Tensor, to: Option<(usize, usize)>, taps: &[Tensor], bias: &Tensor) -> Result<Tensor> {
         let ConvShape { outputs: channels, time, kernel, resize, time_stride, .. } = self.shape;
-        let frames = input.transpose(0, 1)?.contiguous()?; // [t, in, h, w]
+        let frames = input.to_dtype(bias.dtype())?.transpose(0, 1)?.contiguous()?; // [t, in, h, w]
         let (count, _, height, width) = frames.dims4()?;
         let (frames, padding, stride) = match resize {
             Resize::Same => (frames, kernel / 2, 1),
-            Resize::Double => (frames.upsample_nearest2d(height * 2, width * 2)?, kernel / 2, 1),
+            Resize::Double => {
+                let (tall, wide) = resize.size((height, width), to);
+                let doubled = frames.upsample_nearest2d(height * 2, width * 2)?;
+                (doubled.narrow(2, 0, tall)?.narrow(3, 0, wide)?.contiguous()?, kernel / 2, 1)
+            }
             Resize::Half => (frames.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?, 0, 2),
+            Resize::HalfCentred => (frames, kernel / 2, 2),
         };
         let outputs = (count - time) / time_stride + 1;
         let mut sum: Option<Tensor> = None;
@@ -165,6 +227,8 @@ mod tests {
     use candle_core::{D, Device};
 
     use super::*;
+    use crate::control::Unwatched;
+    use crate::weights::{Dense, Encoding, FileBytes, Loading, Place, Stored, Tensors};
 
     fn random(shape: &[usize]) -> Tensor {
         Tensor::randn(0f32, 0.3, shape, &Device::Cpu).unwrap()
@@ -189,6 +253,10 @@ mod tests {
             (5, 6, 1, 3, Resize::Double, 1, [1, 40, 61]),
             (6, 6, 1, 3, Resize::Half, 1, [2, 10, 18]),
             (40, 6, 1, 3, Resize::Half, 1, [2, 62, 106]),
+            (6, 6, 1, 3, Resize::HalfCentred, 1, [2, 10, 18]),
+            (40, 6, 1, 3, Resize::HalfCentred, 1, [1, 63, 107]),
+            (70, 9, 1, 3, Resize::HalfCentred, 1, [1, 9, 8]),
+            (3, 4, 1, 3, Resize::HalfCentred, 1, [1, 1, 1]),
         ] {
             let weight = random(&[outputs, inputs, time, kernel, kernel]);
             let input = random(&[inputs, size[0], size[1], size[2]]);
@@ -208,6 +276,82 @@ mod tests {
                 assert!(apart < 5e-5, "{resize:?} {apart} after {past:?}");
             }
         }
+    }
+
+    /// A convolution over pictures with a weight `[out, in, k, k]` in float16, and the same with its numbers packed.
+    fn kept(weight: &Tensor, bias: &Tensor, resize: Resize) -> [Conv; 2] {
+        let weight = weight.to_dtype(DType::F16).unwrap();
+        let values: Vec<half::f16> = weight.flatten_all().unwrap().to_vec1().unwrap();
+        let bytes = FileBytes::of_vec(values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        let stored = Stored::new(weight.dims().to_vec(), Encoding::Dense(Dense::F16), bytes).unwrap();
+        let (mut control, tensors) = (
+            Unwatched,
+            Tensors::new(
+                "test",
+                [
+                    ("conv.weight".to_owned(), stored),
+                    (
+                        "conv.bias".to_owned(),
+                        Stored::dense_f32(vec![bias.elem_count()], bias.to_vec1().unwrap()).unwrap(),
+                    ),
+                ],
+            ),
+        );
+        let loading = Loading::new(&mut control, 0);
+        let scope = Scope::root(&tensors, &Place::cpu(), &loading);
+        let (outputs, inputs, kernel, _) = weight.dims4().unwrap();
+        [
+            Conv::load_kept(&scope, "conv", (inputs, outputs), kernel, resize).unwrap(),
+            Conv::load(&scope, "conv", (inputs, outputs), (1, kernel), (resize, 1), true).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn weights_decoded_while_used_change_no_bit() {
+        for (inputs, outputs, kernel, resize, size) in [
+            (5, 9, 3, Resize::Same, [7, 11]),
+            // More outputs than are decoded at a time, and not a multiple of four.
+            (700, 190, 3, Resize::Same, [6, 5]),
+            (640, 181, 3, Resize::HalfCentred, [5, 4]),
+            (96, 12, 3, Resize::Double, [9, 30]),
+            (70, 33, 1, Resize::Same, [8, 8]),
+        ] {
+            let (weight, bias) = (random(&[outputs, inputs, kernel, kernel]), random(&[outputs]));
+            let [kept, packed] = kept(&weight, &bias, resize);
+            let input = random(&[inputs, 1, size[0], size[1]]);
+            assert_eq!(worst(&kept.forward(&input).unwrap(), &packed.forward(&input).unwrap()), 0.0);
+            assert_eq!(kept.bytes(), (weight.elem_count() * 2 + outputs * 4) as u64);
+        }
+    }
+
+    #[test]
+    fn doubling_may_end_one_row_and_column_early() {
+        let (weight, bias) = (random(&[6, 5, 3, 3]), random(&[6]));
+        let conv = Conv::new(&weight.unsqueeze(2).unwrap(), bias.clone(), Resize::Double, 1).unwrap();
+        let same = Conv::new(&weight.unsqueeze(2).unwrap(), bias.clone(), Resize::Same, 1).unwrap();
+        let mut plain = Conv::new(&weight.unsqueeze(2).unwrap(), bias.clone(), Resize::Double, 1).unwrap();
+        plain.numbers = Conv::taps(&weight.unsqueeze(2).unwrap(), bias).unwrap();
+        let input = random(&[5, 1, 7, 40]);
+        let doubled = input.squeeze(1).unwrap().unsqueeze(0).unwrap().upsample_nearest2d(14, 80).unwrap();
+        for (height, width) in [(14, 80), (13, 80), (14, 79), (13, 79)] {
+            let cut = doubled.narrow(2, 0, height).unwrap().narrow(3, 0, width).unwrap();
+            let expected = same.forward(&cut.squeeze(0).unwrap().unsqueeze(1).unwrap()).unwrap();
+            assert_eq!(worst(&conv.forward_to(&input, Some((height, width))).unwrap(), &expected), 0.0);
+            assert!(worst(&plain.forward_to(&input, Some((height, width))).unwrap(), &expected) < 5e-5);
+        }
+        assert!(conv.forward_to(&input, Some((12, 80))).is_err());
+        assert!(same.forward_to(&input, Some((14, 80))).is_err());
+    }
+
+    #[test]
+    fn halving_around_the_centre_counts_odd_sides_up() {
+        // Every tap is 1, so that each output is the sum of the three by three pixels around every other one.
+        let ones = Tensor::ones((1, 1, 1, 3, 3), DType::F32, &Device::Cpu).unwrap();
+        let bias = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
+        let conv = Conv::new(&ones, bias, Resize::HalfCentred, 1).unwrap();
+        let input = Tensor::arange(0f32, 15.0, &Device::Cpu).unwrap().reshape((1, 1, 3, 5)).unwrap();
+        let sums: Vec<f32> = conv.forward(&input).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(sums, [12.0, 27.0, 24.0, 32.0, 57.0, 44.0]);
     }
 
     #[test]

@@ -73,14 +73,10 @@ impl Matrix for CpuMatrix {
     fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
         let input = input.contiguous()?;
         let product = Product { matrix: self, activation };
-        let out = match bias {
+        Ok(match bias {
             Some(bias) => input.apply_op2_no_bwd(bias, &product)?,
             None => input.apply_op1_no_bwd(&product)?,
-        };
-        match activation {
-            Activation::None | Activation::Gelu | Activation::Silu => Ok(out),
-            Activation::GeluErf | Activation::QuickGelu => activation.apply(out),
-        }
+        })
     }
 
     fn dequantised(&self) -> Result<Tensor> {
@@ -202,7 +198,8 @@ impl Matrix for CodedMatrix {
     }
 
     fn dequantised(&self) -> Result<Tensor> {
-        let numbers = self.table.index_select(&self.codes, 0)?.flatten_all()?;
+        // To candle, the largest number of an index's type says that there is no row: a byte of 255 would give zeros.
+        let numbers = self.table.index_select(&self.codes.to_dtype(DType::U32)?, 0)?.flatten_all()?;
         let numbers = match &self.scales {
             Some(scales) => numbers.reshape((scales.dim(0)?, ()))?.broadcast_mul(scales)?,
             None => numbers,
@@ -212,5 +209,38 @@ impl Matrix for CodedMatrix {
 
     fn bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::F8;
+
+    /// Every byte that a file can hold, decoded for devices as it is for the CPU.
+    #[test]
+    fn every_byte_of_a_coded_matrix_is_decoded() {
+        let bytes = || FileBytes::of_vec((0..=255).collect());
+        let code: [f32; 16] = std::array::from_fn(|index| (index as f32 - 7.0) / 8.0);
+        let four = Encoding::FourBit { code, absmax: vec![0.5, 1.0, 2.0, 4.0, 0.25, 1.0, 8.0, 1.0].into(), block: 64 };
+        for (encoding, shape) in [
+            (four, [8, 64]),
+            (Encoding::Int8 { scale: Scale::None }, [4, 64]),
+            (Encoding::Int8 { scale: Scale::Rows([1.0, 0.5, 2.0, 4.0].into()) }, [4, 64]),
+            (Encoding::F8 { kind: F8::E4M3, scale: Scale::Tensor(0.5) }, [4, 64]),
+            (Encoding::F8 { kind: F8::E5M2, scale: Scale::None }, [4, 64]),
+        ] {
+            let stored = Stored::new(shape.to_vec(), encoding.clone(), bytes()).unwrap();
+            let place = Place { device: Device::Cpu, compute: DType::BF16 };
+            let ours = matrix(&stored, &place).unwrap().dequantised().unwrap();
+            let ours = ours.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let mut exact = vec![0f32; stored.elements()];
+            stored.decode(0, &mut exact).unwrap();
+            for (index, (ours, exact)) in ours.iter().zip(&exact).enumerate() {
+                let rounded = half::bf16::from_f32(*exact).to_f32();
+                let same = *ours == rounded || (ours.is_nan() && rounded.is_nan());
+                assert!(same, "{} at {index}: {ours} instead of {rounded}", encoding.name());
+            }
+        }
     }
 }

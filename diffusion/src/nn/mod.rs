@@ -10,9 +10,15 @@ mod embedding;
 mod linear;
 mod matrix;
 mod norm;
+mod rotate;
+mod sinusoids;
 
 pub(crate) use attention::attention;
 pub(crate) use conv::{Conv, Resize};
 pub(crate) use embedding::Embedding;
-pub(crate) use linear::{Activation, Linear};
-pub(crate) use norm::{Rotation, add_gated, channel_norm, layer_norm, norm_rotate};
+pub(crate) use linear::{Activation, Linear, geglu};
+pub(crate) use norm::{
+    Rotation, add_gated, channel_norm, group_moments, group_norm, group_norm_by, layer_norm, norm_rotate,
+};
+pub(crate) use rotate::norm_rotate_heads;
+pub(crate) use sinusoids::sinusoids;

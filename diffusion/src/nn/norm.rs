@@ -20,6 +20,63 @@ fn channel_norm_plain(input: &Tensor, gain: &Tensor, activate: bool) -> Result<T
     Ok(if activate { normal.silu()? } else { normal })
 }
 
+/// Group norm over `[channels, ...]`, times `gain` plus `shift`, `[channels]` each, then SiLU if `activate`. Each group is as many
+/// channels beside each other with all of their pixels. Gives the type that it takes.
+pub(crate) fn group_norm(
+    input: &Tensor,
+    groups: usize,
+    gain: &Tensor,
+    shift: &Tensor,
+    epsilon: f64,
+    activate: bool,
+) -> Result<Tensor> {
+    if cpu::takes(input) {
+        let norm = cpu::GroupNorm { groups, moments: cpu::Moments::Own(epsilon as f32), activate };
+        return Ok(input.contiguous()?.apply_op3_no_bwd(gain, shift, &norm)?);
+    }
+    group_norm_plain(input, &group_moments_plain(input, groups, epsilon)?, gain, shift, activate)
+}
+
+/// The mean of each group and the reciprocal of its deviation, `[groups, 2]`: what [`group_norm`] takes from its input.
+pub(crate) fn group_moments(input: &Tensor, groups: usize, epsilon: f64) -> Result<Tensor> {
+    if cpu::takes(input) {
+        return Ok(input.contiguous()?.apply_op1_no_bwd(&cpu::GroupMoments { groups, epsilon: epsilon as f32 })?);
+    }
+    group_moments_plain(input, groups, epsilon)
+}
+
+/// Group norm with the moments `[groups, 2]` of something else: of all of a picture, where `input` is a part of it.
+pub(crate) fn group_norm_by(
+    input: &Tensor,
+    moments: &Tensor,
+    gain: &Tensor,
+    shift: &Tensor,
+    activate: bool,
+) -> Result<Tensor> {
+    if cpu::takes(input) {
+        let moments = moments.to_vec2::<f32>()?;
+        let norm = cpu::GroupNorm { groups: moments.len(), moments: cpu::Moments::Given(moments), activate };
+        return Ok(input.contiguous()?.apply_op3_no_bwd(gain, shift, &norm)?);
+    }
+    group_norm_plain(input, moments, gain, shift, activate)
+}
+
+fn group_moments_plain(input: &Tensor, groups: usize, epsilon: f64) -> Result<Tensor> {
+    let rows = input.to_dtype(DType::F32)?.reshape((groups, input.elem_count() / groups.max(1)))?;
+    let mean = rows.mean_keepdim(1)?;
+    let variance = rows.broadcast_sub(&mean)?.sqr()?.mean_keepdim(1)?;
+    Ok(Tensor::cat(&[mean, (variance + epsilon)?.sqrt()?.recip()?], 1)?)
+}
+
+fn group_norm_plain(input: &Tensor, moments: &Tensor, gain: &Tensor, shift: &Tensor, activate: bool) -> Result<Tensor> {
+    let column = |numbers: &Tensor| numbers.reshape((numbers.dim(0)?, 1));
+    let rows = input.to_dtype(DType::F32)?.reshape((moments.dim(0)?, ()))?;
+    let normal = rows.broadcast_sub(&moments.narrow(1, 0, 1)?)?.broadcast_mul(&moments.narrow(1, 1, 1)?)?;
+    let normal = normal.reshape((gain.dim(0)?, ()))?.broadcast_mul(&column(gain)?)?.broadcast_add(&column(shift)?)?;
+    let normal = normal.reshape(input.shape())?;
+    Ok(if activate { normal.silu()? } else { normal }.to_dtype(input.dtype())?)
+}
+
 /// Layer norm over the last axis of `[rows, width]`, times `scale` plus `shift`, `[width]` each; gives float32.
 pub(crate) fn layer_norm(input: &Tensor, scale: &Tensor, shift: &Tensor, epsilon: f64) -> Result<Tensor> {
     let input = input.contiguous()?;
@@ -86,6 +143,40 @@ mod tests {
     fn worst(a: &Tensor, b: &Tensor) -> f32 {
         let difference = (a - b).unwrap().abs().unwrap().flatten_all().unwrap();
         difference.max(0).unwrap().to_scalar::<f32>().unwrap()
+    }
+
+    #[test]
+    fn groups_have_mean_0_and_deviation_1_before_gain_and_shift() {
+        // Two groups of two channels with two pixels: deviations of sqrt(5) and 2 from means of 4 and 1.
+        let input = [1f32, 3.0, 5.0, 7.0, 3.0, -1.0, -1.0, 3.0];
+        let input = Tensor::from_slice(&input, (4, 1, 1, 2), &Device::Cpu).unwrap();
+        let gain = Tensor::new(&[1f32, 2.0, 3.0, 1.0], &Device::Cpu).unwrap();
+        let shift = Tensor::new(&[0f32, 1.0, 0.0, -1.0], &Device::Cpu).unwrap();
+        let expected = [-1.341_640_8f32, -0.447_213_6, 1.894_427_2, 3.683_281_6, 3.0, -3.0, -2.0, 0.0];
+        let expected = Tensor::from_slice(&expected, (4, 1, 1, 2), &Device::Cpu).unwrap();
+        for activate in [false, true] {
+            let expected = if activate { expected.silu().unwrap() } else { expected.clone() };
+            assert!(worst(&group_norm(&input, 2, &gain, &shift, 0.0, activate).unwrap(), &expected) < 1e-6);
+        }
+        assert!(group_norm(&input, 3, &gain, &shift, 0.0, false).is_err());
+        assert!(group_norm(&input, 0, &gain, &shift, 0.0, false).is_err());
+    }
+
+    #[test]
+    fn fused_group_norm_equals_plain() {
+        for (channels, groups, height, width) in [(32, 32, 3, 5), (64, 32, 17, 19), (12, 3, 70, 101), (6, 1, 1, 1)] {
+            let input = ((random(&[channels, 1, height, width]) * 3.0).unwrap() + 2.0).unwrap();
+            let (gain, shift) = (random(&[channels]), random(&[channels]));
+            for activate in [false, true] {
+                let fused = group_norm(&input, groups, &gain, &shift, 1e-5, activate).unwrap();
+                let moments = group_moments_plain(&input, groups, 1e-5).unwrap();
+                let plain = group_norm_plain(&input, &moments, &gain, &shift, activate).unwrap();
+                assert_eq!(fused.dims(), plain.dims());
+                assert!(worst(&fused, &plain) < 2e-5, "{}", worst(&fused, &plain));
+                let moments = group_moments(&input, groups, 1e-5).unwrap();
+                assert_eq!(worst(&group_norm_by(&input, &moments, &gain, &shift, activate).unwrap(), &fused), 0.0);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Autoencoders: pictures and clips into latents and back.
 //!
+//! Wan's takes clips, that of SDXL and FLUX.1 pictures ([`kl`]).
+//!
 //! Always holds: an autoencoder is walked in chunks of time and, if asked, in tiles of space, so that its memory depends on the
 //! size of a tile and not on the length of a clip; frames are handed out as they are finished.
 
@@ -8,6 +10,7 @@ mod causal3d;
 mod config;
 #[cfg(test)]
 mod golden;
+pub(crate) mod kl;
 mod plan;
 mod resample;
 #[cfg(test)]

@@ -8,44 +8,44 @@
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 mod sums;
+mod weights;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
 use rayon::prelude::*;
 
 use self::sums::{CHANNELS, LANES, REACH, Segment, Taps, sum};
+use self::weights::Weights;
 use super::simd::vectorized;
 use crate::nn::conv::{ConvShape, Resize};
+use crate::weights::Stored;
 
 /// What a job lays out at once stays in the second level of cache: so many columns, channels and, in all, numbers.
 const COLUMNS: usize = 48;
 const DEPTH: usize = 64;
 const FIELD: usize = 128 << 10;
 
-/// The weights of one convolution, packed once at loading.
+/// One convolution with its weights.
 #[derive(Debug)]
 pub(in super::super) struct PackedConv {
     shape: ConvShape,
-    packed: Vec<f32>, // [out / 4][in][kt][k][k][4]
-    bias: Vec<f32>,   // [out]
+    weights: Weights,
+    bias: Vec<f32>, // [out]
 }
 
 impl PackedConv {
     /// Packs weight `[out, in, kt, k, k]` and bias `[out]`, whose lengths the caller has checked.
     pub(in super::super) fn new(shape: ConvShape, values: &[f32], bias: Vec<f32>) -> Self {
-        let each = shape.inputs * shape.time * shape.kernel * shape.kernel;
-        let mut packed = vec![0f32; shape.outputs.div_ceil(CHANNELS) * each * CHANNELS];
-        for (output, values) in values.chunks_exact(each).enumerate() {
-            let block = &mut packed[output / CHANNELS * each * CHANNELS..][..each * CHANNELS];
-            for (place, &value) in block.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(values) {
-                place[output % CHANNELS] = value;
-            }
-        }
-        Self { shape, packed, bias }
+        Self { shape, weights: Weights::packed(shape, values), bias }
+    }
+
+    /// Weights that stay as the file keeps them; each call decodes them, some outputs at a time.
+    pub(in super::super) fn kept(shape: ConvShape, stored: Stored, bias: Vec<f32>) -> Self {
+        Self { shape, weights: Weights::Kept(stored), bias }
     }
 
     /// Bytes of weights that it holds.
     pub(in super::super) fn bytes(&self) -> u64 {
-        ((self.packed.len() + self.bias.len()) * size_of::<f32>()) as u64
+        self.weights.bytes() + (self.bias.len() * size_of::<f32>()) as u64
     }
 }
 
@@ -57,7 +57,21 @@ impl CustomOp1 for PackedConv {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (piece, size) = piece(storage, layout)?;
-        self.run(&Clip { pieces: [piece, (&[], 0)], size, missing: 0 })
+        self.run(&Clip { pieces: [piece, (&[], 0)], size, to: None, missing: 0 })
+    }
+}
+
+/// A doubling convolution whose output has a height and width that may be one less than twice the input's.
+pub(in super::super) struct Doubled<'a>(pub(in super::super) &'a PackedConv, pub(in super::super) (usize, usize));
+
+impl CustomOp1 for Doubled<'_> {
+    fn name(&self) -> &'static str {
+        "doubling conv"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (piece, size) = piece(storage, layout)?;
+        self.0.run(&Clip { pieces: [piece, (&[], 0)], size, to: Some(self.1), missing: 0 })
     }
 }
 
@@ -80,7 +94,7 @@ impl CustomOp1 for Causal<'_> {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (piece, size) = piece(storage, layout)?;
-        self.0.run(&Clip { pieces: [piece, (&[], 0)], size, missing: self.missing(0)? })
+        self.0.run(&Clip { pieces: [piece, (&[], 0)], size, to: None, missing: self.missing(0)? })
     }
 }
 
@@ -103,7 +117,7 @@ impl CustomOp2 for Causal<'_> {
             candle_core::bail!("conv: past frames of {past_size:?} before frames of {size:?}");
         }
         let missing = self.missing(past.1)?;
-        self.0.run(&Clip { pieces: [past, piece], size, missing })
+        self.0.run(&Clip { pieces: [past, piece], size, to: None, missing })
     }
 }
 
@@ -125,6 +139,8 @@ struct Clip<'a> {
     pieces: [Piece<'a>; 2],
     /// Channels, height, width.
     size: [usize; 3],
+    /// Height and width to double to, where they are not twice the input's.
+    to: Option<(usize, usize)>,
     missing: usize,
 }
 
@@ -153,7 +169,7 @@ struct Window {
 }
 
 /// How the input of a window is laid out: `[frames][phases][rows][in][columns]`. Halving keeps four phases, one for each parity
-/// of row and column, so that its taps read neighbouring pixels too.
+/// of row and column (with the zeros before the first), so that its taps read neighbouring pixels too.
 #[derive(Clone, Copy)]
 struct Field {
     phases: usize,
@@ -174,6 +190,13 @@ struct Step {
     field: Field,
 }
 
+/// The weights of some outputs, and biases from the first of them on.
+#[derive(Clone, Copy)]
+struct Numbers<'a> {
+    weights: &'a [f32],
+    bias: &'a [f32],
+}
+
 /// Rows of a band of the outputs.
 struct Output<'a, 'p> {
     /// The rows of each channel and frame, frames beside each other.
@@ -191,7 +214,7 @@ impl PackedConv {
         let border = self.shape.kernel / 2;
         let (phases, rows, columns) = match self.shape.resize {
             Resize::Same | Resize::Double => (1, height + 2 * border, width + 2 * border),
-            Resize::Half => (4, height + 1, width + 1),
+            Resize::Half | Resize::HalfCentred => (4, height + 1, width + 1),
         };
         let row = channels * columns;
         Field { phases, rows, columns, row, frame: phases * rows * row }
@@ -201,14 +224,16 @@ impl PackedConv {
     fn lay_out(&self, clip: &Clip<'_>, Step { window, first, field }: Step, data: &mut [f32]) {
         let border = self.shape.kernel / 2;
         let [_, height, width] = clip.size;
+        let (tall, wide) = self.shape.resize.size((height, width), clip.to);
         for (index, row) in data.chunks_exact_mut(field.row).take(clip.frames() * field.phases * field.rows).enumerate()
         {
             let (frame, phase, y) =
                 (index / field.rows / field.phases, index / field.rows % field.phases, window.top + index % field.rows);
             let source = match self.shape.resize {
                 Resize::Same => y.checked_sub(border),
-                Resize::Double => y.checked_sub(border).map(|y| y / 2),
+                Resize::Double => y.checked_sub(border).filter(|&y| y < tall).map(|y| y / 2),
                 Resize::Half => Some(2 * y + phase / 2),
+                Resize::HalfCentred => (2 * y + phase / 2).checked_sub(border),
             };
             let Some(source) = source.filter(|&source| source < height) else {
                 row.fill(0.0);
@@ -227,14 +252,18 @@ impl PackedConv {
                     }
                     Resize::Double => {
                         for (x, place) in place.iter_mut().enumerate() {
-                            let x = (window.left + x).checked_sub(border).filter(|&x| x < 2 * width);
+                            let x = (window.left + x).checked_sub(border).filter(|&x| x < wide);
                             *place = x.map_or(0.0, |x| line[x / 2]);
                         }
                     }
-                    Resize::Half => {
-                        let line = line[phase % 2..].iter().step_by(2).skip(window.left);
+                    Resize::Half | Resize::HalfCentred => {
+                        let before = if self.shape.resize == Resize::Half { 0 } else { border };
+                        let first = 2 * window.left + phase % 2;
+                        // Columns that lie before the picture, and the first one of the picture after them.
+                        let zeros = before.saturating_sub(first).div_ceil(2);
+                        let line = line.get(first + 2 * zeros - before..).unwrap_or_default().iter().step_by(2);
                         place.fill(0.0);
-                        place.iter_mut().zip(line).for_each(|(place, &value)| *place = value);
+                        place[zeros..].iter_mut().zip(line).for_each(|(place, &value)| *place = value);
                     }
                 }
             }
@@ -245,7 +274,7 @@ impl PackedConv {
     /// place of an output pixel's first tap.
     fn runs(&self, field: Field) -> (usize, Vec<usize>) {
         let (time, kernel) = (self.shape.time, self.shape.kernel);
-        let halved = self.shape.resize == Resize::Half;
+        let halved = matches!(self.shape.resize, Resize::Half | Resize::HalfCentred);
         let together = if kernel == 3 && !halved { 3 } else { 1 };
         let mut offsets = vec![];
         for t in 0..time {
@@ -269,14 +298,23 @@ impl PackedConv {
         if channels != inputs || total < time || clip.frames() == 0 || height * width == 0 || odd {
             candle_core::bail!("conv: {} frames of {:?} do not fit", clip.frames(), clip.size);
         }
-        let (height, width) = match resize {
-            Resize::Same => (height, width),
-            Resize::Double => (height * 2, width * 2),
-            Resize::Half => (height / 2, width / 2),
-        };
+        let (height, width) = resize.size((height, width), clip.to);
         let frames = (total - time) / time_stride + 1;
         let mut out = vec![0f32; outputs * frames * height * width];
 
+        let mut decoded = vec![];
+        let some = self.weights.blocks_at_once(self.shape);
+        for (round, out) in out.chunks_mut(some * CHANNELS * frames * height * width).enumerate() {
+            let weights = self.weights.blocks(self.shape, round * some, &mut decoded)?;
+            let bias = &self.bias[round * some * CHANNELS..];
+            self.outputs(clip, Numbers { weights, bias }, out, [frames, height, width]);
+        }
+        Ok((CpuStorage::F32(out), Shape::from((outputs, frames, height, width))))
+    }
+
+    /// Computes the outputs `[n, frames, height, width]` that `numbers` weigh.
+    fn outputs(&self, clip: &Clip<'_>, numbers: Numbers<'_>, out: &mut [f32], [frames, height, width]: [usize; 3]) {
+        let inputs = self.shape.inputs;
         let columns = width.div_ceil(width.div_ceil(COLUMNS)).next_multiple_of(LANES).min(width);
         let threads = rayon::current_num_threads();
         let depth = inputs.min(DEPTH);
@@ -285,7 +323,7 @@ impl PackedConv {
         let rows = rows.clamp(1, height.div_ceil(threads));
         let bands = height.div_ceil(rows);
         // Where there are few bands, several jobs share one, each with some of the output channels.
-        let blocks = outputs.div_ceil(CHANNELS);
+        let blocks = out.len().div_ceil(CHANNELS * frames * height * width);
         let share = blocks.div_ceil((2 * threads).div_ceil(bands)).max(1);
         let mut jobs: Vec<Vec<&mut [f32]>> = (0..blocks.div_ceil(share) * bands).map(|_| vec![]).collect();
         for (index, plane) in out.chunks_exact_mut(height * width).enumerate() {
@@ -303,20 +341,15 @@ impl PackedConv {
                     let field = self.field(depth.min(inputs - first), window.height, window.width);
                     let step = Step { window, first, field };
                     self.lay_out(clip, step, &mut data);
-                    self.add(
-                        clip,
-                        step,
-                        &data,
-                        &mut Output { planes: &mut planes, block: part * share, frames, width },
-                    );
+                    let output = &mut Output { planes: &mut planes, block: part * share, frames, width };
+                    self.add(clip, step, &data, numbers, output);
                 }
             }
         });
-        Ok((CpuStorage::F32(out), Shape::from((outputs, frames, height, width))))
     }
 
     /// Adds what was laid out in `data` to the outputs.
-    fn add(&self, clip: &Clip<'_>, step: Step, data: &[f32], output: &mut Output<'_, '_>) {
+    fn add(&self, clip: &Clip<'_>, step: Step, data: &[f32], numbers: Numbers<'_>, output: &mut Output<'_, '_>) {
         let Step { window, first, field } = step;
         let Output { block, frames, width, .. } = *output;
         let ConvShape { inputs, time, kernel, time_stride, .. } = self.shape;
@@ -341,8 +374,9 @@ impl PackedConv {
             };
             for (index, planes) in output.planes.chunks_mut(CHANNELS * frames).enumerate() {
                 let block = block + index;
-                taps.weights = &self.packed[block * each + first * each / inputs..][..taps.channels * each / inputs];
-                let bias = &self.bias[block * CHANNELS..];
+                taps.weights =
+                    &numbers.weights[block * each + first * each / inputs..][..taps.channels * each / inputs];
+                let bias = &numbers.bias[block * CHANNELS..];
                 taps.bias.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
                 vectorized(
                     #[inline(always)]

@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
 use rayon::prelude::*;
 
 use super::panels::{Panels, Rows, WIDTH, multiply};
-use super::simd::{gelu, silu, vectorized};
+use super::simd::{gelu, gelu_erf, quick_gelu, silu, vectorized};
 use crate::nn::linear::Activation;
 use crate::weights::Stored;
 
@@ -100,7 +100,25 @@ impl Product<'_> {
                     #[inline(always)]
                     |value, _, _| silu(value),
                 ),
-                Activation::None | Activation::GeluErf | Activation::QuickGelu => multiply(
+                Activation::GeluErf => multiply(
+                    view,
+                    panels,
+                    bias,
+                    out,
+                    width,
+                    #[inline(always)]
+                    |value, _, _| gelu_erf(value),
+                ),
+                Activation::QuickGelu => multiply(
+                    view,
+                    panels,
+                    bias,
+                    out,
+                    width,
+                    #[inline(always)]
+                    |value, _, _| quick_gelu(value),
+                ),
+                Activation::None => multiply(
                     view,
                     panels,
                     bias,

@@ -5,6 +5,9 @@
 
 mod attention;
 mod conv;
+mod gelu;
+mod group;
+mod heads;
 mod linear;
 mod norm;
 mod panels;
@@ -13,7 +16,10 @@ mod simd;
 use candle_core::{DType, Tensor};
 
 pub(super) use attention::Attention;
-pub(super) use conv::{Causal, PackedConv};
+pub(super) use conv::{Causal, Doubled, PackedConv};
+pub(super) use gelu::Geglu;
+pub(super) use group::{GroupMoments, GroupNorm, Moments};
+pub(super) use heads::NormRotateHeads;
 pub(super) use linear::{CpuMatrix, Product};
 pub(super) use norm::{AddGated, ChannelNorm, LayerNorm, NormRotate};
 

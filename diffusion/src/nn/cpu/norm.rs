@@ -9,11 +9,12 @@ use super::simd::{silu, vectorized};
 /// Pixels that one job takes: a block of all channels stays in cache.
 const BLOCK: usize = 512;
 /// Rows that one job takes.
-const ROWS: usize = 32;
+pub(super) const ROWS: usize = 32;
 /// Parts in which a row is summed.
 const PARTS: usize = 8;
 
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+/// The numbers of a contiguous tensor.
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => candle_core::bail!("not contiguous"),
@@ -89,7 +90,7 @@ pub(in super::super) struct LayerNorm {
 
 /// The sum of `term` over a row, in eight interleaved parts whatever the vector width.
 #[inline(always)]
-fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let (blocks, rest) = row.as_chunks::<PARTS>();
     let mut parts = [0f32; PARTS];
     for block in blocks {
