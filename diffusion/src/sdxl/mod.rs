@@ -1,0 +1,65 @@
+//! The SDXL family: two CLIP text encoders, a UNet with added conditions, an autoencoder of four channels.
+//!
+//! Owns the recognition of SDXL's files and the walk from request to picture, for models that predict noise or velocity.
+
+mod attention;
+mod checkpoint;
+mod embedding;
+mod layouts;
+mod memory;
+mod model;
+mod pipeline;
+mod residual;
+mod shape;
+mod steps;
+mod unet;
+mod units;
+mod variant;
+
+#[cfg(test)]
+mod tests;
+
+use self::checkpoint::SdxlCheckpoint;
+use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::sample::DISCRETE_NAMES;
+use super::weights::ModelFiles;
+use crate::error::Result;
+
+/// The family.
+pub(super) struct Sdxl;
+
+static HONOURS: Honours = Honours {
+    modes: &["txt2img", "img2img"],
+    parameters: &[
+        "prompt",
+        "negative_prompt",
+        "width",
+        "height",
+        "steps",
+        "guidance_scale",
+        "cfg_scale",
+        "sampler",
+        "clip_skip",
+        "seed",
+        "reference_image",
+        "denoising_strength",
+        "output_format",
+    ],
+    samplers: DISCRETE_NAMES,
+    spacings: &["reference", "karras", "exponential", "simple", "normal", "sgm-uniform", "beta"],
+    lightings: &[],
+};
+
+impl Family for Sdxl {
+    fn id(&self) -> &'static str {
+        "sdxl"
+    }
+
+    fn honours(&self) -> &'static Honours {
+        &HONOURS
+    }
+
+    fn inspect(&self, files: &ModelFiles, sampling: &Sampling, _: Option<&str>) -> Result<Box<dyn Checkpoint>> {
+        Ok(Box::new(SdxlCheckpoint::inspect(files, sampling)?))
+    }
+}
