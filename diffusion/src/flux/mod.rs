@@ -1,0 +1,64 @@
+//! The FLUX.1 family: T5 and CLIP text encoders, a diffusion transformer of double and single blocks, a 2-D autoencoder, flow
+//! matching.
+//!
+//! Owns the recognition of its files and the walk from request to picture, for dev (distilled with a guidance scale) and
+//! schnell (distilled to few steps).
+
+mod block;
+mod checkpoint;
+mod denoiser;
+mod layouts;
+mod memory;
+mod model;
+mod pipeline;
+mod sampling;
+mod shape;
+mod steps;
+mod times;
+mod variant;
+
+#[cfg(test)]
+mod tests;
+
+use self::checkpoint::FluxCheckpoint;
+use self::sampling::Way;
+use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::weights::ModelFiles;
+use crate::error::Result;
+
+/// The family.
+pub(super) struct Flux;
+
+static HONOURS: Honours = Honours {
+    modes: &["txt2img", "img2img"],
+    parameters: &[
+        "prompt",
+        "negative_prompt",
+        "width",
+        "height",
+        "steps",
+        "guidance_scale",
+        "sampler",
+        "seed",
+        "reference_image",
+        "denoising_strength",
+        "output_format",
+    ],
+    samplers: &Way::NAMES,
+    spacings: &["linear", "simple", "beta"],
+    lightings: &[],
+};
+
+impl Family for Flux {
+    fn id(&self) -> &'static str {
+        "flux"
+    }
+
+    fn honours(&self) -> &'static Honours {
+        &HONOURS
+    }
+
+    fn inspect(&self, files: &ModelFiles, sampling: &Sampling, _lighting: Option<&str>) -> Result<Box<dyn Checkpoint>> {
+        Ok(Box::new(FluxCheckpoint::inspect(files, sampling)?))
+    }
+}

@@ -1,0 +1,65 @@
+//! FLUX.1 against the reference library: `tests/golden/flux` holds what goes in and out of each part there, written by
+//! `tools/golden/flux.py`. Run with `--nocapture` to see the largest differences.
+
+mod encodings;
+mod golden;
+mod layouts;
+mod memory;
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::checkpoint::FluxCheckpoint;
+use super::model::Model;
+use crate::error::Result;
+use crate::family::Sampling;
+use crate::place::{Policy, Residency};
+use crate::request::{Request, Start};
+use crate::testing::*;
+use crate::weights::{ModelFiles, Place};
+
+/// Puts the files of a golden variant together as the folder that the reference library wrote.
+fn assemble(variant: &str, place: &Path) {
+    crate::testing::assemble("flux", variant, place);
+}
+
+fn inspect(folder: &Path) -> Result<FluxCheckpoint> {
+    FluxCheckpoint::inspect(&ModelFiles::Folder(folder.to_owned()), &Sampling::default())
+}
+
+/// A model of the checkpoint on the CPU, whole.
+fn load(checkpoint: &FluxCheckpoint) -> Model {
+    load_as(checkpoint, Place::cpu(), Residency::Together)
+}
+
+fn load_as(checkpoint: &FluxCheckpoint, place: Place, residency: Residency) -> Model {
+    Model::load(checkpoint.0.clone(), place, Policy::Always(residency), &mut Silent).unwrap()
+}
+
+/// The model that the reference library wrote.
+fn variant(name: &str) -> Model {
+    let place = tempfile::tempdir().unwrap();
+    assemble(name, place.path());
+    load(&inspect(place.path()).unwrap())
+}
+
+/// A request for a picture of 48x48 in four steps.
+fn request(prompt: &str) -> Request {
+    Request {
+        prompt: prompt.to_owned(),
+        negative_prompt: String::new(),
+        width: 48,
+        height: 48,
+        num_frames: 1,
+        steps: 4,
+        guidance_scale: 3.5,
+        guidance_scale_2: None,
+        seed: 1,
+        start: Start::Noise,
+        given: vec![],
+        sampler: None,
+        motion_score: None,
+        clip_skip: None,
+    }
+}
