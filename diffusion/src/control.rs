@@ -1,6 +1,7 @@
 //! How a caller watches a generation and ends it.
 
 use crate::error::Result;
+use crate::request::Frames;
 
 /// Where a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,18 @@ pub trait Control: Send {
     /// The prompt in `parameter` has `tokens` tokens, of which the model reads the first `kept`.
     fn prompt_cut(&mut self, parameter: &str, tokens: usize, kept: usize) {
         let _ = (parameter, tokens, kept);
+    }
+
+    /// Whether a picture of what the latents show after `done` of `total` steps is wanted. It costs a decoding of one frame, and is
+    /// asked only where that needs no more memory.
+    fn wants_preview(&mut self, done: usize, total: usize) -> bool {
+        let _ = (done, total);
+        false
+    }
+
+    /// Takes that picture: one frame.
+    fn preview(&mut self, picture: Frames) {
+        let _ = picture;
     }
 }
 

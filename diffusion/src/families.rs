@@ -4,7 +4,12 @@ use super::family::Family;
 use super::weights::ModelFiles;
 
 /// Every family that the library can run.
-static FAMILIES: &[&dyn Family] = &[&super::wan::Wan];
+static FAMILIES: &[&dyn Family] = &[&super::wan::Wan, &super::sdxl::Sdxl, &super::flux::Flux];
+
+/// All of them.
+pub(super) fn all() -> &'static [&'static dyn Family] {
+    FAMILIES
+}
 
 /// The family of this name.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

@@ -8,17 +8,20 @@
 //! its [`Control`] at every step whether to go on, and all randomness is drawn on the CPU, so that one seed gives one result
 //! on every device.
 
+mod clip;
 mod control;
 mod device;
 mod error;
 mod families;
 mod family;
+mod flux;
 mod nn;
 mod parts;
 mod pixels;
 mod place;
 mod request;
 mod sample;
+mod sdxl;
 mod standalone;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::Frames;
 
 /// One frame as `[3, 1, height, width]` from -1 to 1.
@@ -17,4 +17,13 @@ pub(crate) fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
     let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
     rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
     Ok(())
+}
+
+/// The one frame that `[3, 1, height, width]` from 0 to 1 is.
+pub(crate) fn frame(picture: &Tensor) -> Result<Frames> {
+    let (_, _, height, width) = picture.dims4()?;
+    let mut rgb = vec![];
+    append(&mut rgb, picture)?;
+    let side = |side: usize| u32::try_from(side).map_err(|_| Error::internal("a side is too long"));
+    Ok(Frames { width: side(width)?, height: side(height)?, rgb })
 }

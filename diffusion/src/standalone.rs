@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::device::Device;
 
 use super::control::{Control, Stage};
-use super::family::{Checkpoint, Pipeline, Sampling};
+use super::families::all;
+use super::family::{Checkpoint, Family, Pipeline, Sampling};
 use super::place::Budget;
 use super::request::{Frames, Request, Start};
 use super::weights::ModelFiles;
@@ -74,6 +75,20 @@ impl Control for Watching<'_> {
     }
 }
 
+/// The checkpoint that these files are, by the first family that takes them. If none does, the error says of each family why:
+/// which of them was meant, only the caller knows.
+fn recognised(files: &ModelFiles, families: &[&dyn Family]) -> Result<Box<dyn Checkpoint>> {
+    let mut refusals = vec![];
+    for family in families {
+        match family.inspect(files, &Sampling::default(), None) {
+            Ok(checkpoint) => return Ok(checkpoint),
+            Err(error) if error.kind() != ErrorKind::ModelUnavailable => return Err(error),
+            Err(error) => refusals.push(format!("as {}: {}", family.id(), error.detail())),
+        }
+    }
+    Err(Error::new(ErrorKind::ModelUnavailable, format!("no family takes the files; {}", refusals.join("; "))))
+}
+
 /// A model on the CPU.
 pub struct Standalone {
     checkpoint: Box<dyn Checkpoint>,
@@ -87,20 +102,18 @@ impl Standalone {
     /// `model_unavailable` never for a released library.
     pub fn shipped() -> Result<Self> {
         let missing = || Error::new(ErrorKind::ModelUnavailable, "the library carries no small model");
-        Self::load(super::embedded("tiny").ok_or_else(missing)?, &mut |_, _, _| {})
+        Self::load(recognised(super::embedded("tiny").ok_or_else(missing)?, all())?, &mut |_, _, _| {})
     }
 
-    /// Loads the Wan model in a folder.
+    /// Loads the model in a folder, of whichever family it is.
     ///
     /// # Errors
-    /// `model_unavailable` with what is missing.
+    /// `model_unavailable` with what each family misses.
     pub fn open(folder: &Path, watch: Watch<'_>) -> Result<Self> {
-        Self::load(&ModelFiles::Folder(folder.to_owned()), watch)
+        Self::load(recognised(&ModelFiles::Folder(folder.to_owned()), all())?, watch)
     }
 
-    fn load(files: &ModelFiles, watch: Watch<'_>) -> Result<Self> {
-        let family = super::family("wan").ok_or_else(|| Error::internal("there is no family wan"))?;
-        let checkpoint = family.inspect(files, &Sampling::default(), None)?;
+    fn load(checkpoint: Box<dyn Checkpoint>, watch: Watch<'_>) -> Result<Self> {
         let pipeline = checkpoint.load(&Device::cpu(), Budget::of(&Device::cpu()), &mut Watching(watch))?;
         Ok(Self { checkpoint, pipeline })
     }
@@ -128,5 +141,44 @@ impl Standalone {
     /// `validation_error` for sizes that the model cannot make.
     pub fn generate(&mut self, request: &StandaloneRequest, watch: Watch<'_>) -> Result<Frames> {
         self.pipeline.generate(&request.into(), &mut Watching(watch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::Honours;
+
+    /// A family that takes a folder with a file of its own name.
+    struct Named(&'static str);
+
+    impl Family for Named {
+        fn id(&self) -> &'static str {
+            self.0
+        }
+
+        fn honours(&self) -> &'static Honours {
+            &Honours { modes: &[], parameters: &[], samplers: &[], spacings: &[], lightings: &[] }
+        }
+
+        fn inspect(&self, files: &ModelFiles, _: &Sampling, _: Option<&str>) -> Result<Box<dyn Checkpoint>> {
+            match files.has(self.0) {
+                true => crate::families::family("wan").unwrap().inspect(&crate::wan::TINY, &Sampling::default(), None),
+                false => Err(Error::new(ErrorKind::ModelUnavailable, format!("{} is missing", self.0))),
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_family_that_takes_a_folder_has_it() {
+        let families: [&dyn Family; 2] = [&Named("one"), &Named("two")];
+        let folder = tempfile::tempdir().unwrap();
+        let files = ModelFiles::Folder(folder.path().to_owned());
+        let error = recognised(&files, &families).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
+        assert!(error.detail().contains("as one: one is missing; as two: two is missing"), "{}", error.detail());
+        std::fs::write(folder.path().join("two"), "").unwrap();
+        recognised(&files, &families).unwrap();
+        assert!(recognised(&files, &families[..1]).is_err());
     }
 }

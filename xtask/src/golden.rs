@@ -23,8 +23,14 @@ pub fn run_golden() -> Outcome {
     for arguments in [
         &["tools/golden/make.py"][..],
         &["tools/golden/samplers.py"],
+        &["tools/golden/discrete_samplers.py"],
         &["tools/golden/wan.py"],
+        &["tools/golden/sdxl.py"],
+        &["tools/golden/kl.py"],
+        &["tools/golden/flux.py"],
         &["tools/golden/tokens.py", "tests/golden/tokens"],
+        &["tools/golden/text.py"],
+        &["tools/golden/prompts.py", "tests/golden/prompts"],
     ] {
         run(command(&python).args(arguments).env("HF_HUB_OFFLINE", "1"))?;
     }

@@ -2,8 +2,10 @@
 //!
 //! Always holds: nothing is read but headers; a copy that does not fit is refused with both numbers.
 
+mod described;
 mod incomplete;
 
+pub(crate) use self::described::{Described, LARGEST, axis, text_of};
 pub(crate) use self::incomplete::{Missing, holds, incomplete};
 use crate::error::Result;
 use crate::weights::{Found, Inventory, Network, Tensors, unusable};

@@ -1,7 +1,7 @@
 //! Which parts of a model may be in memory at one time, and loading several of them as one whole.
 
 use super::budget::Budget;
-use super::needs::Needs;
+use super::needs::{Needs, Stretch};
 use crate::control::{Control, Stage};
 use crate::error::Result;
 
@@ -45,6 +45,22 @@ impl Policy {
             Self::ByNeed(budget) => Residency::of(&needs(), budget),
             #[cfg(test)]
             Self::Always(residency) => residency,
+        }
+    }
+
+    /// Whether the autoencoder may stay beside the denoiser while it works, so that a frame can be decoded between two steps: `beside`
+    /// are the stretches of the two. Where parts leave for each other it is loaded for the first such frame, and stays for the result.
+    pub(crate) fn affords_preview(self, residency: Residency, beside: impl FnOnce() -> Option<[Stretch; 2]>) -> bool {
+        if residency == Residency::Together {
+            return true;
+        }
+        match self {
+            Self::ByNeed(budget) => beside().zip(budget.bytes).is_some_and(|([denoiser, decoding], memory)| {
+                let held = if residency == Residency::Streamed { denoiser.least } else { denoiser.weights };
+                held + denoiser.work + decoding.weights + decoding.work <= memory
+            }),
+            #[cfg(test)]
+            Self::Always(_) => false,
         }
     }
 }

@@ -46,12 +46,16 @@ pub(crate) fn e4m3(byte: u8) -> f32 {
     if byte & 0x80 == 0 { size } else { -size }
 }
 
-/// The byte whose number is nearest.
+/// The byte whose number is nearest; of two that are equally near, the one of the smaller size.
 pub(crate) fn to_e4m3(value: f32) -> u8 {
-    (0..=255u8)
-        .filter(|byte| byte & 0x7f != 0x7f)
-        .min_by(|&a, &b| (e4m3(a) - value).abs().total_cmp(&(e4m3(b) - value).abs()))
-        .unwrap()
+    const LARGEST: u8 = 0x7e;
+    let (mut low, mut high) = (0u8, LARGEST);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if e4m3(middle) <= value.abs() { low = middle } else { high = middle }
+    }
+    let size = if e4m3(high) - value.abs() < value.abs() - e4m3(low) { high } else { low };
+    if value < 0.0 && size > 0 { size | 0x80 } else { size }
 }
 
 pub(crate) type Part = BTreeMap<String, Raw>;
@@ -114,25 +118,46 @@ pub(crate) fn prefixed(part: &Part, prefix: &str) -> Part {
 /// A GGUF file of version 3. Tensors of two axes whose rows divide into blocks are written in `encoding`, all others as
 /// float32.
 pub(crate) fn write_gguf(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
+    gguf(path, part, architecture, encoding, false);
+}
+
+/// The same with tensors of more axes in rows of 256, where they divide into such, and their shapes in the metadata.
+pub(crate) fn write_gguf_relaid(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
+    gguf(path, part, architecture, encoding, true);
+}
+
+fn gguf(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType, relay: bool) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let relaid = |raw: &Raw| {
+        let elements: usize = raw.shape.iter().product();
+        relay && raw.shape.len() > 2 && elements >= 512 && elements.is_multiple_of(256)
+    };
+    let count = part.values().filter(|raw| relaid(raw)).count() as u64 + 1;
     let mut header =
-        [&b"GGUF"[..], &3u32.to_le_bytes(), &(part.len() as u64).to_le_bytes(), &1u64.to_le_bytes()].concat();
+        [&b"GGUF"[..], &3u32.to_le_bytes(), &(part.len() as u64).to_le_bytes(), &count.to_le_bytes()].concat();
     header.extend(text("general.architecture"));
     header.extend(8u32.to_le_bytes());
     header.extend(text(architecture));
+    for (name, raw) in part.iter().filter(|(_, raw)| relaid(raw)) {
+        header.extend(text(&format!("comfy.gguf.orig_shape.{name}")));
+        header.extend([9u32, 5].iter().flat_map(|kind| kind.to_le_bytes()));
+        header.extend((raw.shape.len() as u64).to_le_bytes());
+        raw.shape.iter().for_each(|&side| header.extend((side as i32).to_le_bytes()));
+    }
     let mut data: Vec<u8> = vec![];
     for (name, raw) in part {
         let values = raw.values();
-        let blocks = raw.shape.len() == 2 && raw.shape[1].is_multiple_of(encoding.block_size());
+        let shape = if relaid(raw) { vec![values.len() / 256, 256] } else { raw.shape.clone() };
+        let blocks = shape.len() == 2 && shape[1].is_multiple_of(encoding.block_size());
         let (kind, bytes) = if blocks {
-            (encoding, quantised(&values, &raw.shape, encoding))
+            (encoding, quantised(&values, &shape, encoding))
         } else {
             (GgmlDType::F32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
         };
         header.extend(text(name));
-        header.extend((raw.shape.len() as u32).to_le_bytes());
-        raw.shape.iter().rev().for_each(|&side| header.extend((side as u64).to_le_bytes()));
+        header.extend((shape.len() as u32).to_le_bytes());
+        shape.iter().rev().for_each(|&side| header.extend((side as u64).to_le_bytes()));
         header.extend(number(kind).to_le_bytes());
         header.extend((data.len() as u64).to_le_bytes());
         data.extend(bytes);
@@ -166,4 +191,17 @@ fn number(kind: GgmlDType) -> u32 {
         GgmlDType::BF16 => 30,
         other => panic!("{other:?}"),
     }
+}
+
+/// The folder that `MUST_SMALL_MODELS` names: where models are written for the tests of other languages.
+pub(crate) fn small_models() -> std::path::PathBuf {
+    std::env::var_os("MUST_SMALL_MODELS").expect("MUST_SMALL_MODELS names the folder to write").into()
+}
+
+/// An empty folder below that one.
+pub(crate) fn small_model(name: &str) -> std::path::PathBuf {
+    let place = small_models().join(name);
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
+    place
 }

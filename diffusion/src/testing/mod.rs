@@ -1,6 +1,8 @@
 //! What the tests of every family share: golden data, comparing with it, and writing small models in every container.
 
+pub(crate) mod encodings;
 pub(crate) mod files;
+pub(crate) mod samples;
 pub(crate) mod table;
 
 use std::collections::HashMap;

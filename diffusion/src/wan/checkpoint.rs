@@ -13,7 +13,7 @@ use crate::parts::{self, Piece};
 use crate::place::{Budget, Needs, Policy};
 use crate::request::{Request, Start};
 use crate::sample::{Guidance, SamplerName, Schedule, Spacing};
-use crate::text::{PromptTokenizer, T5Config};
+use crate::text::{self, PromptTokenizer, T5Config, Vocabulary};
 use crate::vae::VaeConfig;
 use crate::vision::{ClipVisionConfig, ImageProcessor};
 use crate::weights::{Inventory, ModelFiles, Place};
@@ -150,7 +150,7 @@ impl Files {
 
     /// The tokenizer: that of the model's files, or that of the library.
     pub(super) fn tokenizer(&self) -> Result<PromptTokenizer> {
-        super::vocabulary::tokenizer(&self.model, self.recognised.vocabulary.as_ref())
+        text::tokenizer(&self.model, self.recognised.vocabulary.as_ref(), Vocabulary::Umt5)
     }
 
     /// Numbers of all parts.

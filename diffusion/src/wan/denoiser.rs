@@ -17,9 +17,8 @@ pub(crate) use super::times::Plan;
 use super::times::{TimeEmbedding, rotation};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, layer_norm};
-use crate::place::{Blocks, HoldsWeights};
+use crate::place::{Blocks, HoldsWeights, each};
 use crate::weights::Scope;
-use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Multiply-adds of one layer below which the branches of guidance run beside each other instead of one after the other.
@@ -302,19 +301,5 @@ impl Context {
     fn block<'a>(&'a self, keys: &'a [OnceLock<Keys>], index: usize) -> Result<BlockContext<'a>> {
         let keys = keys.get(index).ok_or_else(|| Error::internal("the context is of another model"))?;
         Ok(BlockContext { states: &self.states, image: self.image.as_ref(), keys })
-    }
-}
-
-/// Does `work` for each branch of guidance: beside each other on several threads, or one after the other.
-fn each<T: Send, R: Send>(
-    beside: bool,
-    states: Vec<T>,
-    contexts: &[&Context],
-    work: impl Fn(T, &Context) -> Result<R> + Sync,
-) -> Result<Vec<R>> {
-    if beside {
-        states.into_par_iter().zip(contexts.par_iter()).map(|(state, context)| work(state, context)).collect()
-    } else {
-        states.into_iter().zip(contexts).map(|(state, context)| work(state, context)).collect()
     }
 }

@@ -48,19 +48,34 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
         let work = tokens * image.config.intermediate_size.max(tokens as usize * 4) as u64 * NUMBER * 4;
         stretches.push(whole("the image encoder", &image.tensors, work));
     }
-    let vae = &files.recognised.vae;
     let size = (request.num_frames as usize, request.height as usize, request.width as usize);
-    let tiling = tiling(&vae.config, size.0, size.1, size.2);
-    // Computed in float32, whatever the file holds.
-    let weights = vae.tensors.elements() * NUMBER;
-    let stretch = |work| Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE };
     if !request.given.is_empty() || matches!(request.start, Start::Picture { .. }) {
-        stretches.push(stretch(vae.config.encode_bytes(size, tiling)));
+        let vae = files.vae();
+        stretches.push(autoencoder(files, vae.encode_bytes(size, tiling(vae, size.0, size.1, size.2))));
     }
     stretches.extend(transformer(files, request));
-    let frames = (size.0 * size.1 * size.2 * 3) as u64;
-    stretches.push(stretch(vae.config.decode_bytes(size, tiling) + frames));
+    stretches.push(decoding(files, size));
     Needs { stretches }
+}
+
+/// Decoding so many frames of this height and width.
+fn decoding(files: &Files, size: (usize, usize, usize)) -> Stretch {
+    let vae = files.vae();
+    let frames = (size.0 * size.1 * size.2 * 3) as u64;
+    autoencoder(files, vae.decode_bytes(size, tiling(vae, size.0, size.1, size.2)) + frames)
+}
+
+fn autoencoder(files: &Files, work: u64) -> Stretch {
+    // Computed in float32, whatever the file holds.
+    let weights = files.recognised.vae.tensors.elements() * NUMBER;
+    Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
+}
+
+/// What is in memory while one frame is decoded between two steps. All of the transformer's work is counted, though it keeps only a
+/// part of it.
+pub(super) fn preview(files: &Files, request: &Request) -> Option<[Stretch; 2]> {
+    let frame = (1, request.height as usize, request.width as usize);
+    Some([transformer(files, request)?, decoding(files, frame)])
 }
 
 fn text(files: &Files) -> Stretch {

@@ -7,15 +7,15 @@ mod block;
 mod checkpoint;
 mod denoiser;
 mod given;
-mod layouts;
+pub(crate) mod layouts;
 mod lighting;
 mod memory;
 mod model;
 mod pipeline;
 mod shape;
+mod steps;
 mod times;
 mod variant;
-mod vocabulary;
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,11 @@ impl Model {
         }
     }
 
+    /// Whether a frame can be decoded between two steps.
+    pub(super) fn affords_preview(&self, request: &Request) -> bool {
+        self.policy.affords_preview(self.residency, || memory::preview(&self.files, request))
+    }
+
     /// Bytes of all weights that are in memory.
     pub(super) fn loaded_bytes(&self) -> u64 {
         let experts: u64 = self.experts.iter().map(Slot::bytes).sum();

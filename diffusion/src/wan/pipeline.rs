@@ -10,30 +10,31 @@
 
 use candle_core::{DType, Tensor};
 
-use super::denoiser::{Context, Control as ControlLatents, Plan};
+use super::denoiser::Control as ControlLatents;
 use super::given::{self, GivenClip, Placed, StillClip};
 use super::model::{Model, Role};
+use super::steps::{WalkInputs, WanSteps};
 use super::variant::Kind;
 use crate::control::{Control, Stage};
 use crate::error::{Error, Result};
 use crate::family::Pipeline;
 use crate::pixels::{append, pixels};
 use crate::request::{Frames, Request, Start};
-use crate::sample::{Expert, Guidance, Noise, Sampler, Time, walk};
+use crate::sample::{Noise, Sampler, walk};
 use crate::text::clean;
 
 /// Sizes of one generation.
 #[derive(Debug, Clone, Copy)]
-struct Sizes {
+pub(super) struct Sizes {
     frames: usize,
     height: usize,
     width: usize,
     /// Latent frames, height, width.
-    latent: (usize, usize, usize),
+    pub(super) latent: (usize, usize, usize),
 }
 
 /// What the denoiser is given beside the noisy latents.
-enum Condition {
+pub(super) enum Condition {
     Nothing,
     /// Mask and latents, `[4 + z, t, h, w]`.
     Mask(Tensor),
@@ -44,12 +45,6 @@ enum Condition {
         latents: Tensor,
         noise: f64,
     },
-}
-
-/// What one expert works with during one walk.
-struct Run {
-    plan: Plan,
-    contexts: Vec<Context>,
 }
 
 impl Pipeline for Model {
@@ -92,28 +87,15 @@ impl Model {
         self.leave_for(&[]);
 
         let times = sampler.times().to_vec();
-        let mut runs: [Option<Run>; 2] = [None, None];
-        let latents = walk(latents, sampler.as_mut(), &mut noise, control, |step, time, latents, control| {
-            let expert = guidance.expert(time);
-            if self.load_expert(expert, control)? {
-                // Keys and values are of the expert that left, and take as much memory as a few of its blocks.
-                runs = [None, None];
-            }
-            let run = match &mut runs {
-                [high, _] if expert == Expert::High => high,
-                [_, low] => low,
-            };
-            if run.is_none() {
-                *run = Some(self.run(expert, &times, sizes, &states, image.as_ref(), &condition)?);
-            }
-            let Some(run) = run else { return Err(Error::internal("no expert runs")) };
-            self.predict(expert, run, step, time, latents, guidance, &condition)
-        })?;
+        let given = WalkInputs { times, sizes, guidance, states, image, condition };
+        let mut steps = WanSteps::new(self, given, request);
+        let latents = walk(latents, sampler.as_mut(), &mut noise, control, &mut steps)?;
+        let condition = steps.into_condition();
         let latents = match &condition {
             Condition::First { latents: first, noise } => with_first(&latents, first, *noise)?,
             _ => latents,
         };
-        drop((runs, condition, states, image));
+        drop(condition);
         self.leave_for(&[Role::Vae]);
         self.decode(&latents, control, frames)
     }
@@ -244,62 +226,14 @@ impl Model {
                 let size = (sizes.frames, sizes.height, sizes.width);
                 self.encode(&StillClip { placed, size, device: &device }, control)?
             }
-            Start::Noise | Start::Given { .. } => return Ok(noise),
+            Start::Noise | Start::Given { .. } => return sampler.start(&noise),
         };
         sampler.add_noise(&latents, &noise)
-    }
-
-    /// What an expert needs for the whole walk.
-    fn run(
-        &self,
-        expert: Expert,
-        times: &[Time],
-        sizes: Sizes,
-        states: &[Tensor],
-        image: Option<&Tensor>,
-        condition: &Condition,
-    ) -> Result<Run> {
-        let transformer = self.expert(expert)?;
-        let times: Vec<f64> = times.iter().map(|time| time.model).collect();
-        let given = match condition {
-            Condition::First { noise, .. } => Some(*noise),
-            _ => None,
-        };
-        let contexts = states.iter().map(|states| transformer.context(states, image)).collect::<Result<_>>()?;
-        Ok(Run { plan: transformer.plan(sizes.latent, &times, given)?, contexts })
-    }
-
-    /// The guided velocity of one step.
-    #[expect(clippy::too_many_arguments, reason = "one step's whole input")]
-    fn predict(
-        &self,
-        expert: Expert,
-        run: &Run,
-        step: usize,
-        time: Time,
-        latents: &Tensor,
-        guidance: Guidance,
-        condition: &Condition,
-    ) -> Result<Tensor> {
-        let (input, control) = match condition {
-            Condition::Nothing => (latents.clone(), None),
-            Condition::Mask(mask) => (Tensor::cat(&[latents, mask], 0)?, None),
-            Condition::Control(control) => (latents.clone(), Some(control)),
-            Condition::First { latents: first, noise } => (with_first(latents, first, *noise)?, None),
-        };
-        let branches = if guidance.scale(time).is_some() { 2 } else { 1 };
-        let contexts: Vec<&Context> = run.contexts.iter().take(branches).collect();
-        let velocities = self.expert(expert)?.forward(&input, &run.plan, step, &contexts, control)?;
-        match velocities.as_slice() {
-            [with] => guidance.combine(time, with, None),
-            [with, without] => guidance.combine(time, with, Some(without)),
-            _ => Err(Error::internal("the denoiser gave nothing")),
-        }
     }
 }
 
 /// `latents` whose first frame is the given one, with `noise` of what was there.
-fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
+pub(super) fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
     let frames = latents.dim(1)?;
     let first =
         if noise > 0.0 { ((latents.narrow(1, 0, 1)? * noise)? + (first * (1.0 - noise))?)? } else { first.clone() };

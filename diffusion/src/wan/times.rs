@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::shape::TransformerShape;
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Linear, Rotation};
+use crate::nn::{Activation, Linear, Rotation, sinusoids};
 use crate::weights::Scope;
 
 /// What one step's times are to the blocks and to the output, with the rows of the state that each rules.
@@ -71,7 +71,10 @@ impl TimeEmbedding {
             all.extend(times.iter().map(|time| time * share));
         }
         let [first, second] = &self.layers;
-        let embedded = second.forward(&first.forward(&self.frequencies(&all)?, Activation::Silu)?, Activation::None)?;
+        let embedded = second.forward(
+            &first.forward(&sinusoids(&all, self.frequencies, &self.device)?, Activation::Silu)?,
+            Activation::None,
+        )?;
         let projected = self.projection.forward(&embedded.silu()?, Activation::None)?; // [times, 6 * width]
         (0..times.len())
             .map(|step| {
@@ -88,24 +91,6 @@ impl TimeEmbedding {
                 Ok(of)
             })
             .collect()
-    }
-
-    /// Sinusoids of the times, cosines first, `[times, freq_dim]`.
-    /// Reference: `get_timestep_embedding` in diffusers, in single precision as there.
-    fn frequencies(&self, times: &[f64]) -> Result<Tensor> {
-        let half = self.frequencies / 2;
-        let mut values = Vec::with_capacity(times.len() * half * 2);
-        for &time in times {
-            let angles: Vec<f64> = (0..half)
-                .map(|index| {
-                    let exponent = -(10_000f64.ln() as f32) * index as f32 / half as f32;
-                    f64::from(time as f32 * libm::exp(f64::from(exponent)) as f32)
-                })
-                .collect();
-            values.extend(angles.iter().map(|angle| libm::cos(*angle) as f32));
-            values.extend(angles.iter().map(|angle| libm::sin(*angle) as f32));
-        }
-        Ok(Tensor::from_vec(values, (times.len(), half * 2), &self.device)?)
     }
 }
 

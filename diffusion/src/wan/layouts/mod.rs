@@ -6,7 +6,6 @@
 //! <https://github.com/huggingface/diffusers/blob/main/scripts/convert_wan_to_diffusers.py>
 
 pub(crate) mod image;
-pub(crate) mod text;
 pub(crate) mod transformer;
 pub(crate) mod vae;
 
@@ -15,6 +14,7 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::text::layouts::umt5 as text;
 use crate::weights::Layout;
 
 /// Every layout in which a part of Wan is published.

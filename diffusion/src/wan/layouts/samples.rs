@@ -1,52 +1,15 @@
 //! Names and shapes of published files, written out by hand after the code of those who publish them, and not from the
 //! tables under test.
 
-use std::sync::{Arc, OnceLock};
+use super::LAYOUTS;
+use crate::testing::samples::Writer;
+pub(crate) use crate::testing::samples::{Folder, Sample, below, source};
+pub(crate) use crate::text::layouts::samples::{umt5, umt5_gguf, umt5_original, umt5_xxl};
+use crate::weights::Inventory;
 
-use crate::weights::{Dense, Encoding, FileBytes, Inventory, ModelFiles, Source, Stored};
-
-/// Tensors of a file: name and shape.
-pub(crate) type Sample = Vec<(String, Vec<usize>)>;
-
-/// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL in two bytes.
-const LARGEST: u64 = 256_384 * 4096 * 2;
-
-/// A tensor of zeros in bfloat16 that takes no memory, however large.
-pub(crate) fn zeros(shape: &[usize]) -> Stored {
-    static ZEROS: OnceLock<FileBytes> = OnceLock::new();
-    let all = ZEROS.get_or_init(|| {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(LARGEST).unwrap();
-        FileBytes::open(file.path()).unwrap()
-    });
-    let size = shape.iter().product::<usize>() as u64 * 2;
-    Stored::new(shape.to_vec(), Encoding::Dense(Dense::BF16), all.slice(0, size).unwrap()).unwrap()
-}
-
-/// A file with these tensors, all of zeros.
-pub(crate) fn source(file: &str, samples: &[Sample]) -> Source {
-    let tensors = samples.iter().flatten().map(|(name, shape)| (name.clone(), zeros(shape)));
-    Source::from_tensors(file, tensors.collect())
-}
-
-/// The same tensors with something before their names.
-pub(crate) fn below(prefix: &str, sample: &Sample) -> Sample {
-    sample.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.clone())).collect()
-}
-
-/// Collects tensors.
-#[derive(Default)]
-struct Writer(Sample);
-
-impl Writer {
-    fn put(&mut self, name: impl Into<String>, shape: &[usize]) {
-        self.0.push((name.into(), shape.to_vec()));
-    }
-
-    /// A linear layer or a convolution with its bias.
-    fn layer(&mut self, name: impl AsRef<str>, shape: &[usize]) {
-        self.put(format!("{}.weight", name.as_ref()), shape);
-        self.put(format!("{}.bias", name.as_ref()), &shape[..1]);
+impl Folder {
+    pub(crate) fn inventory(&self) -> Inventory {
+        self.inventory_of(LAYOUTS)
     }
 }
 
@@ -189,70 +152,6 @@ pub(crate) fn diffusers(sizes: Sizes) -> Sample {
             writer.layer(format!("vace_blocks.{index}.proj_out"), &[dim, dim]);
         }
     }
-    writer.0
-}
-
-/// UMT5 as transformers names it: `width`, feed-forward width, blocks, heads of 64 channels.
-pub(crate) fn umt5(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
-    writer.put("shared.weight", &[vocabulary, width]);
-    for index in 0..blocks {
-        let name = format!("encoder.block.{index}.layer.0");
-        writer.put(format!("{name}.layer_norm.weight"), &[width]);
-        for layer in ["q", "k", "v", "o"] {
-            writer.put(format!("{name}.SelfAttention.{layer}.weight"), &[width, width]);
-        }
-        writer.put(format!("{name}.SelfAttention.relative_attention_bias.weight"), &[32, width / 64]);
-        let name = format!("encoder.block.{index}.layer.1");
-        writer.put(format!("{name}.layer_norm.weight"), &[width]);
-        writer.put(format!("{name}.DenseReluDense.wi_0.weight"), &[feed, width]);
-        writer.put(format!("{name}.DenseReluDense.wi_1.weight"), &[feed, width]);
-        writer.put(format!("{name}.DenseReluDense.wo.weight"), &[width, feed]);
-    }
-    writer.put("encoder.final_layer_norm.weight", &[width]);
-    writer.0
-}
-
-/// UMT5-XXL.
-pub(crate) fn umt5_xxl() -> Sample {
-    umt5(4096, 10_240, 24, 256_384)
-}
-
-/// UMT5 as the original repositories name it.
-pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
-    writer.put("token_embedding.weight", &[vocabulary, width]);
-    for index in 0..blocks {
-        writer.put(format!("blocks.{index}.norm1.weight"), &[width]);
-        for layer in ["q", "k", "v", "o"] {
-            writer.put(format!("blocks.{index}.attn.{layer}.weight"), &[width, width]);
-        }
-        writer.put(format!("blocks.{index}.norm2.weight"), &[width]);
-        writer.put(format!("blocks.{index}.ffn.gate.0.weight"), &[feed, width]);
-        writer.put(format!("blocks.{index}.ffn.fc1.weight"), &[feed, width]);
-        writer.put(format!("blocks.{index}.ffn.fc2.weight"), &[width, feed]);
-        writer.put(format!("blocks.{index}.pos_embedding.embedding.weight"), &[32, width / 64]);
-    }
-    writer.put("norm.weight", &[width]);
-    writer.0
-}
-
-/// UMT5 as llama.cpp names it.
-pub(crate) fn umt5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
-    writer.put("token_embd.weight", &[vocabulary, width]);
-    for index in 0..blocks {
-        for layer in ["q", "k", "v", "o"] {
-            writer.put(format!("enc.blk.{index}.attn_{layer}.weight"), &[width, width]);
-        }
-        writer.put(format!("enc.blk.{index}.attn_norm.weight"), &[width]);
-        writer.put(format!("enc.blk.{index}.attn_rel_b.weight"), &[32, width / 64]);
-        writer.put(format!("enc.blk.{index}.ffn_gate.weight"), &[feed, width]);
-        writer.put(format!("enc.blk.{index}.ffn_up.weight"), &[feed, width]);
-        writer.put(format!("enc.blk.{index}.ffn_down.weight"), &[width, feed]);
-        writer.put(format!("enc.blk.{index}.ffn_norm.weight"), &[width]);
-    }
-    writer.put("enc.output_norm.weight", &[width]);
     writer.0
 }
 
@@ -465,39 +364,4 @@ pub(crate) fn clip_original() -> Sample {
     writer.put("textual.token_embedding.weight", &[250_002, 1024]);
     writer.layer("textual.blocks.0.attn.q", &[1024, 1024]);
     writer.0
-}
-
-/// A model's folder: small files on disk, and weights of true size that are not.
-pub(crate) struct Folder {
-    folder: tempfile::TempDir,
-    weights: Vec<(String, Vec<Sample>)>,
-}
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), weights: vec![] }
-    }
-
-    /// Adds weights.
-    pub(crate) fn with(mut self, file: &str, sample: Sample) -> Self {
-        self.weights.push((file.to_owned(), vec![sample]));
-        self
-    }
-
-    /// Adds a small file.
-    pub(crate) fn put(self, file: &str, content: impl AsRef<[u8]>) -> Self {
-        let path = self.folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-        self
-    }
-
-    pub(crate) fn files(&self) -> ModelFiles {
-        ModelFiles::Folder(self.folder.path().to_owned())
-    }
-
-    pub(crate) fn inventory(&self) -> Inventory {
-        let open = |(file, samples): &(String, Vec<Sample>)| (vec![file.clone()], Arc::new(source(file, samples)));
-        Inventory::with_sources(&self.files(), self.weights.iter().map(open).collect(), super::LAYOUTS).unwrap()
-    }
 }

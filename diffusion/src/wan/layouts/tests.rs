@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::*;
-use super::{LAYOUTS, image, text, transformer, vae};
+use super::{LAYOUTS, image, transformer, vae};
 use crate::weights::{Layout, Source, Stored, Tensors};
 
 /// Prefixes of transformers in the wild.
@@ -52,42 +52,6 @@ fn transformers() {
         check(&transformer::ORIGINAL, &original(sizes), &canonical, &["", "model.diffusion_model."]);
     }
     check(&transformer::ORIGINAL, &original(T2V_1_3B), &diffusers(T2V_1_3B), &TRANSFORMER_PREFIXES);
-}
-
-#[test]
-fn text_encoders() {
-    let sizes = |make: fn(usize, usize, usize, usize) -> Sample| make(4096, 10_240, 24, 256_384);
-    let canonical = umt5_xxl();
-    let prefixes = ["", "text_encoders.umt5xxl.transformer.", "text_encoder."];
-    check(&text::TRANSFORMERS, &canonical, &canonical, &prefixes);
-    check(&text::ORIGINAL, &sizes(umt5_original), &canonical, &prefixes);
-    check(&text::LLAMA_CPP, &sizes(umt5_gguf), &canonical, &prefixes);
-
-    let embedding = |name: &str| (name.to_owned(), vec![256_384, 4096]);
-    let mut twice = canonical.clone();
-    twice.push(embedding("encoder.embed_tokens.weight"));
-    twice.push(embedding("decoder.embed_tokens.weight"));
-    twice.push(embedding("lm_head.weight"));
-    twice.push(("decoder.block.0.layer.0.SelfAttention.q.weight".to_owned(), vec![4096, 4096]));
-    check(&text::TRANSFORMERS, &twice, &canonical, &prefixes);
-    let mut renamed = canonical.clone();
-    renamed[0].0 = "encoder.embed_tokens.weight".to_owned();
-    check(&text::TRANSFORMERS, &renamed, &canonical, &prefixes);
-    let mut whole = sizes(umt5_gguf);
-    whole.push(("dec.blk.0.attn_q.weight".to_owned(), vec![4096, 4096]));
-    whole.push(embedding("output.weight"));
-    check(&text::LLAMA_CPP, &whole, &canonical, &[""]);
-}
-
-#[test]
-fn t5_is_not_umt5() {
-    for name in ["encoder.block.1.layer.0.SelfAttention.relative_attention_bias", "enc.blk.1.attn_rel_b"] {
-        for sample in [umt5(128, 256, 2, 64), umt5_gguf(128, 256, 2, 64)] {
-            let t5: Sample = sample.iter().filter(|(tensor, _)| !tensor.starts_with(name)).cloned().collect();
-            let expected = usize::from(t5.len() == sample.len());
-            assert_eq!(recognised(&source("file", &[t5])).len(), expected);
-        }
-    }
 }
 
 #[test]

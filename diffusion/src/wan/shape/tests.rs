@@ -1,12 +1,12 @@
 //! Sizes of published files, and configurations that do and do not fit them.
 
 use super::super::layouts::samples::{self, Folder, Sample, Sizes};
-use super::super::layouts::{image, text, transformer, vae};
+use super::super::layouts::{image, transformer, vae};
 use super::*;
-use crate::text::T5Config;
+use crate::error::Result;
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
-use crate::weights::Network;
+use crate::weights::{Found, ModelFiles, Network, Tensors};
 
 /// What `read` makes of a file in a folder of its own, beside `config.json` if there is one.
 fn read_one<T>(
@@ -30,10 +30,6 @@ fn transformer_of(sample: Sample, config: Option<&str>) -> Result<TransformerSha
 
 fn vae_of(sample: Sample, config: Option<&str>) -> Result<VaeConfig> {
     read_one(&vae::NETWORK, sample, config, VaeConfig::read)
-}
-
-fn text_of_sample(sample: Sample, config: Option<&str>) -> Result<T5Config> {
-    read_one(&text::NETWORK, sample, config, text_config)
 }
 
 fn clip_of(sample: Sample, config: Option<&str>) -> Result<ClipVisionConfig> {
@@ -278,50 +274,6 @@ fn configurations_of_autoencoders_are_honoured_or_refused() {
         _ => (name, shape),
     });
     refused(vae_of(odd.collect(), None), "the mean and deviation of 8 latent channels are not known");
-}
-
-#[test]
-fn text_encoders() {
-    let published = T5Config {
-        d_model: 4096,
-        d_kv: 64,
-        d_ff: 10_240,
-        num_layers: 24,
-        num_heads: 64,
-        vocab_size: 256_384,
-        buckets: 32,
-        max_distance: 128,
-        epsilon: 1e-6,
-        own_bias: true,
-    };
-    assert_eq!(text_of_sample(samples::umt5_xxl(), None).unwrap(), published);
-    assert_eq!(text_of_sample(samples::umt5_gguf(4096, 10_240, 24, 256_384), None).unwrap(), published);
-    let config = serde_json::json!({
-        "model_type": "umt5", "d_ff": 10240, "d_kv": 64, "d_model": 4096, "feed_forward_proj": "gated-gelu",
-        "layer_norm_epsilon": 1e-5, "num_heads": 64, "num_layers": 24, "relative_attention_max_distance": 256,
-        "relative_attention_num_buckets": 32, "vocab_size": 256384
-    });
-    let read = |changes: &[(&str, serde_json::Value)]| {
-        let mut config = config.clone();
-        for (field, value) in changes {
-            config[*field] = value.clone();
-        }
-        text_of_sample(samples::umt5_xxl(), Some(&config.to_string()))
-    };
-    let sound = read(&[]).unwrap();
-    assert_eq!((sound.epsilon, sound.max_distance), (1e-5, 256));
-    for (field, value, expected) in [
-        ("d_model", 768.into(), "d_model is 768, and the tensors say 4096"),
-        ("d_kv", 128.into(), "d_kv is 128, and the tensors say 64"),
-        ("num_layers", 12.into(), "num_layers is 12"),
-        ("vocab_size", 32128.into(), "vocab_size is 32128"),
-        ("model_type", "t5".into(), "model_type is not umt5"),
-        ("feed_forward_proj", "relu".into(), "feed_forward_proj is not gated-gelu"),
-        ("relative_attention_max_distance", 8.into(), "position buckets up to a distance of 8"),
-        ("layer_norm_epsilon", (-1.0).into(), "layer_norm_epsilon is not above 0"),
-    ] {
-        refused(read(&[(field, value)]), expected);
-    }
 }
 
 #[test]

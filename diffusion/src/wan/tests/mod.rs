@@ -4,6 +4,7 @@
 mod encodings;
 mod layouts;
 mod memory;
+mod previews;
 mod tiny;
 mod variants;
 

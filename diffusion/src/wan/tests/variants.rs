@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::request::GivenFrame;
-use crate::sample::{Expert, Noise, Time};
+use crate::sample::{Expert, Noise, Steps, Time, walk};
 use crate::wan::denoiser::{Context, Control as ControlLatents};
 
 #[derive(serde::Deserialize)]
@@ -186,6 +186,19 @@ fn whole_generations_agree() {
     assert!(compared >= 16, "{compared}");
 }
 
+/// Steps that are one function.
+struct Predicting<F>(F);
+
+impl<F: FnMut(usize, Time, &Tensor) -> Result<Tensor>> Steps for Predicting<F> {
+    fn predict(&mut self, step: usize, time: Time, latents: &Tensor, _: &mut dyn Control) -> Result<Tensor> {
+        (self.0)(step, time, latents)
+    }
+
+    fn preview(&mut self, _: &Tensor, _: &mut dyn Control) -> Result<Frames> {
+        unreachable!("it said that it has none")
+    }
+}
+
 /// What VACE is given in the reference and by no request of ours: regions, reference pictures, grey of level 128.
 #[test]
 fn vace_agrees_on_any_control() {
@@ -209,12 +222,11 @@ fn vace_agrees_on_any_control() {
         let contexts = contexts(&model, Expert::High, case, name, &shared, &golden);
         let contexts: Vec<&Context> = contexts.iter().collect();
         let mut noise = Noise::new(case.seed);
-        let ours =
-            crate::sample::walk(latents, sampler.as_mut(), &mut noise, &mut Silent, |step, time: Time, latents, _| {
-                let both = transformer.forward(latents, &plan, step, &contexts, control.as_ref())?;
-                guidance.combine(time, &both[0], both.get(1))
-            })
-            .unwrap();
+        let mut steps = Predicting(|step: usize, time: Time, latents: &Tensor| {
+            let both = transformer.forward(latents, &plan, step, &contexts, control.as_ref())?;
+            guidance.combine(time, &both[0], both.get(1))
+        });
+        let ours = walk(latents, sampler.as_mut(), &mut noise, &mut Silent, &mut steps).unwrap();
         let reference = &golden[&format!("{name}.latents")];
         let skipped = ours.dim(1).unwrap() - reference.dim(1).unwrap();
         let ours = ours.narrow(1, skipped, reference.dim(1).unwrap()).unwrap();

@@ -15,10 +15,10 @@ use self::index::ModelIndex;
 pub(crate) use self::kind::{Kind, Variant};
 pub(crate) use self::recommended::Recommended;
 use super::layouts::{image, text, transformer, vae};
-use super::shape::{TransformerShape, image_config, text_config};
+use super::shape::{TransformerShape, image_config};
 use crate::error::{Error, Result};
 use crate::parts::{self, Fit, Piece};
-use crate::text::T5Config;
+use crate::text::{T5Config, t5_config};
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
 use crate::weights::{Expert, Experts, Found, Inventory, Network, Tensors, Vocabulary, unusable};
@@ -72,7 +72,7 @@ impl Recognised {
         let channels = |number: usize| format!("{number} latent channels");
         let text = Fit { want: shape.text_dim, by, words: width, advice: "umt5_xxl_fp8_e4m3fn_scaled.safetensors" };
         let text = text.piece(inventory, &text::NETWORK, |found, tensors| {
-            text_config(files, found, tensors).map(|config| (config.d_model, config))
+            t5_config(files, found, tensors).map(|config| (config.d_model, config))
         })?;
         let latents = if shape.out_channels == 48 { "wan2.2_vae.safetensors" } else { "wan_2.1_vae.safetensors" };
         let vae = Fit { want: shape.out_channels, by, words: channels, advice: latents };
@@ -245,6 +245,7 @@ fn vocabulary(inventory: &Inventory, text: &Found) -> Option<Vocabulary> {
         let place = file.rsplit_once('/').map_or("", |(place, _)| place);
         let inside = matches!(vocabulary, Vocabulary::Tensor(..) | Vocabulary::Gguf(..));
         match place {
+            _ if matches!(vocabulary, Vocabulary::Pairs(_)) => None,
             _ if inside => (file == text.origin()).then_some(4),
             "tokenizer" => Some(0),
             _ if place.to_ascii_lowercase().contains("umt5") => Some(1),

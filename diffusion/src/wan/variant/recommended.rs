@@ -38,8 +38,7 @@ impl Recommended {
             (Kind::Vace, _) => (50, 16.0, None, [5.0; 2], 0.875),
             (Kind::TextImageToVideo, _) => (50, 5.0, None, [5.0; 2], 0.9),
         };
-        let file = "scheduler/scheduler_config.json";
-        let described = if files.has(file) { Some(files.json::<SchedulerConfig>(file)?.schedule()?) } else { None };
+        let described = SchedulerConfig::of(files)?.map(|config| config.schedule()).transpose()?;
         Ok(Self {
             small_shift: if described.is_some() { None } else { small_shift },
             schedule: described.unwrap_or_else(|| Schedule::flow(SamplerName::UniPc, Spacing::Reference, shift)),

@@ -9,6 +9,7 @@ use super::expert::{self, Expert};
 use crate::error::{Error, Result};
 use crate::weights::files::{ModelFiles, unusable};
 use crate::weights::layout::{Layout, Network, Part, Tensors, is_useless};
+use crate::weights::metadata::Metadata;
 use crate::weights::source::Source;
 
 /// A network that a folder holds.
@@ -97,6 +98,11 @@ impl Found {
         self.source.origin()
     }
 
+    /// What its file says about itself under `key`.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&Metadata> {
+        self.source.metadata(key)
+    }
+
     /// The `config.json` in the folder of its files, whatever that is about.
     pub(crate) fn config(&self) -> Option<&str> {
         self.config.as_deref()
@@ -111,6 +117,16 @@ impl Found {
     /// Its encodings, the most frequent first: `Q4_K (240 tensors), F32 (61)`.
     pub(crate) fn encodings(&self) -> &str {
         &self.encodings
+    }
+
+    /// Whether its file has a tensor of this name, outside of the network.
+    pub(crate) fn file_has(&self, name: &str) -> bool {
+        self.source.get(name).is_some()
+    }
+
+    /// What the metadata of its file says under this key.
+    pub(crate) fn file_says(&self, key: &str) -> Option<&Metadata> {
+        self.source.metadata(key)
     }
 
     /// Names in the file that no rule knows.

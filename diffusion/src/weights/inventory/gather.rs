@@ -28,6 +28,8 @@ pub(super) struct Gathered {
     pub(super) pickles: Vec<String>,
     /// Files that cannot be opened, each with the reason.
     pub(super) damaged: Vec<(String, String)>,
+    /// Weights that are there in their plain form too, each with the name of that.
+    pub(super) variants: Vec<(String, String)>,
     /// All other files.
     pub(super) others: Vec<String>,
 }
@@ -84,5 +86,36 @@ pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
         }
     }
     gathered.candidates.sort_by(|a, b| a.files.cmp(&b.files));
+    leave_variants(&mut gathered);
     Ok(gathered)
+}
+
+/// Names that diffusers and transformers give to weights, which they write in several forms beside each other:
+/// `model.safetensors`, `model.fp16.safetensors`.
+const STEMS: &[&str] = &["model", "diffusion_pytorch_model"];
+
+/// Sets forms aside that are there in their plain one too.
+fn leave_variants(gathered: &mut Gathered) {
+    let whole = |candidate: &Candidate| shards::whole(&candidate.open).unwrap_or_else(|| candidate.open.clone());
+    let all: BTreeSet<String> = gathered.candidates.iter().map(whole).collect();
+    gathered.candidates.retain(|candidate| match plain(&whole(candidate)).filter(|plain| all.contains(plain)) {
+        Some(plain) => {
+            gathered.variants.push((candidate.open.clone(), plain));
+            false
+        }
+        None => true,
+    });
+}
+
+/// The plain form of a file that is another one: `a/model.safetensors` of `a/model.fp16.safetensors`.
+fn plain(name: &str) -> Option<String> {
+    let (folder, file) = name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
+    let mut parts = file.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(stem), Some(_), Some(ending), None) if STEMS.contains(&stem) => {
+            let slash = if folder.is_empty() { "" } else { "/" };
+            Some(format!("{folder}{slash}{stem}.{ending}"))
+        }
+        _ => None,
+    }
 }

@@ -49,9 +49,14 @@ impl Inventory {
         let gathered = gather::gather(files)?;
         let mut sources = vec![];
         let mut inventory = Self { files: files.clone(), found: vec![], set_aside: vec![], vocabularies: vec![] };
-        inventory.vocabularies.extend(gathered.others.iter().filter_map(|name| Vocabulary::of_file(name)));
+        let others = &gathered.others;
+        inventory.vocabularies.extend(others.iter().filter_map(|name| Vocabulary::of_file(name, others)));
         for (file, detail) in gathered.damaged {
             let reason = cannot_be_read(&detail, &file);
+            inventory.set_aside.push(SetAside { file, reason, pickle: false });
+        }
+        for (file, plain) in gathered.variants {
+            let reason = format!("is another form of {plain}, which is used");
             inventory.set_aside.push(SetAside { file, reason, pickle: false });
         }
         for file in gathered.pickles {

@@ -333,6 +333,9 @@ fn vocabularies_are_found_where_they_are_put() {
     folder
         .put("tokenizer/tokenizer.json", "{}")
         .put("google/umt5-xxl/spiece.model", "")
+        .put("tokenizer_2/merges.txt", "")
+        .put("tokenizer_2/vocab.json", "{}")
+        .put("other/vocab.json", "{}")
         .put("text.gguf", gguf(TEXT, true, None))
         .weights("text.safetensors", "", &[TEXT, &["spiece_model"]].concat());
     let inventory = folder.read();
@@ -342,6 +345,7 @@ fn vocabularies_are_found_where_they_are_put() {
         .map(|vocabulary| {
             let kind = match vocabulary {
                 Vocabulary::Json(_) => "json",
+                Vocabulary::Pairs(_) => "pairs",
                 Vocabulary::SentencePiece(_) => "sentencepiece",
                 Vocabulary::Tensor(..) => "tensor",
                 Vocabulary::Gguf(..) => "gguf",
@@ -352,6 +356,7 @@ fn vocabularies_are_found_where_they_are_put() {
     let expected = [
         ("sentencepiece", "google/umt5-xxl/spiece.model"),
         ("json", "tokenizer/tokenizer.json"),
+        ("pairs", "tokenizer_2/vocab.json"),
         ("gguf", "text.gguf"),
         ("tensor", "text.safetensors"),
     ];
@@ -368,4 +373,23 @@ fn an_empty_folder_and_no_folder() {
     assert_eq!(Inventory::read(&missing, LAYOUTS).unwrap_err().kind(), ErrorKind::ModelUnavailable);
     let embedded = ModelFiles::Embedded(&[("tokenizer.json", b"{}")]);
     assert_eq!(Inventory::read(&embedded, LAYOUTS).unwrap().vocabularies().len(), 1);
+}
+
+#[test]
+fn of_two_forms_of_one_file_the_plain_one_is_used() {
+    let folder = Folder::new();
+    let plain = "unet/diffusion_pytorch_model.safetensors";
+    folder.weights(plain, "", TRANSFORMER).weights("unet/diffusion_pytorch_model.fp16.safetensors", "", TRANSFORMER);
+    let inventory = folder.read();
+    let [found] = inventory.all() else { panic!("{:?}", inventory.all()) };
+    assert_eq!(found.origin(), plain);
+    assert_eq!(inventory.set_aside()[0].reason, format!("is another form of {plain}, which is used"));
+
+    let folder = Folder::new();
+    folder.weights("unet/diffusion_pytorch_model.fp16.safetensors", "", TRANSFORMER);
+    assert_eq!(folder.read().all()[0].origin(), "unet/diffusion_pytorch_model.fp16.safetensors");
+    // People's own names say nothing of the kind.
+    let folder = Folder::new();
+    folder.weights("pony.v6.safetensors", "", TRANSFORMER).weights("pony.safetensors", "", TRANSFORMER);
+    assert_eq!(folder.read().all().len(), 2);
 }

@@ -13,6 +13,8 @@ use crate::weights::stored::Stored;
 pub(crate) enum Vocabulary {
     /// A `tokenizer.json` of the tokenizers library.
     Json(String),
+    /// A `vocab.json` with a `merges.txt` beside it, of byte pairs. The name is that of the first.
+    Pairs(String),
     /// A `spiece.model` of sentencepiece.
     SentencePiece(String),
     /// A `spiece.model` as a tensor of bytes, which ComfyUI puts beside the text encoder. The name is that of the
@@ -26,13 +28,21 @@ impl Vocabulary {
     /// The file that it is in.
     pub(crate) fn file(&self) -> &str {
         match self {
-            Self::Json(file) | Self::SentencePiece(file) | Self::Tensor(file, _) | Self::Gguf(file, _) => file,
+            Self::Json(file)
+            | Self::Pairs(file)
+            | Self::SentencePiece(file)
+            | Self::Tensor(file, _)
+            | Self::Gguf(file, _) => file,
         }
     }
 
-    /// The vocabulary that a file other than weights is.
-    pub(super) fn of_file(name: &str) -> Option<Self> {
+    /// The vocabulary that a file other than weights is, among all such files of the folder.
+    pub(super) fn of_file(name: &str, all: &[String]) -> Option<Self> {
         match name.rsplit('/').next() {
+            Some("vocab.json") => {
+                let merges = name.strip_suffix("vocab.json").map(|folder| format!("{folder}merges.txt"))?;
+                all.contains(&merges).then(|| Self::Pairs(name.to_owned()))
+            }
             Some("tokenizer.json") => Some(Self::Json(name.to_owned())),
             Some("spiece.model") => Some(Self::SentencePiece(name.to_owned())),
             _ => None,

@@ -26,6 +26,8 @@ use crate::error::Result;
 pub(crate) enum Part {
     /// Predicts the clean latent, the noise or the velocity.
     Transformer,
+    /// The same, as a UNet.
+    Unet,
     /// Text into states.
     TextEncoder,
     /// Pictures into latents and back.
@@ -39,6 +41,7 @@ impl Part {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Transformer => "transformer",
+            Self::Unet => "UNet",
             Self::TextEncoder => "text encoder",
             Self::Vae => "autoencoder",
             Self::ImageEncoder => "image encoder",
@@ -47,7 +50,7 @@ impl Part {
 
     /// Whether it predicts what the steps of a sampler need.
     pub(crate) const fn is_denoiser(self) -> bool {
-        matches!(self, Self::Transformer)
+        matches!(self, Self::Transformer | Self::Unet)
     }
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct Layout {
 }
 
 /// Tensors that training or other programs left in a file and that no network reads; the vocabulary of a tokenizer is
-/// one of them.
+/// one of them, and so are the marks of how a network was trained.
 const USELESS: &[&str] = &[
     "betas",
     "alphas_cumprod",
@@ -104,6 +107,12 @@ const USELESS: &[&str] = &[
     "**.comfy_attention.config",
     "spiece_model",
     "**.spiece_model",
+    "v_pred",
+    "ztsnr",
+    "edm_mean",
+    "edm_std",
+    "edm_vpred.sigma_max",
+    "edm_vpred.sigma_min",
 ];
 
 /// Whether a name is one of those that are known to be of no use.

@@ -33,7 +33,6 @@ pub(crate) enum Rule {
     #[cfg_attr(not(test), expect(dead_code, reason = "no table of today's families needs it"))]
     SwapHalves(&'static str),
     /// Rows become columns. The result is kept as float32: only for small matrices.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no table of today's families needs it"))]
     Transpose(&'static str, &'static str),
     /// A tensor that nothing needs.
     Drop(&'static str),

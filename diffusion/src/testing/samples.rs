@@ -1,0 +1,87 @@
+//! Files of true sizes that take no memory, of the names and shapes that tests write out by hand after the code of those who
+//! publish such files.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::weights::{Dense, Encoding, FileBytes, Inventory, Layout, ModelFiles, Source, Stored};
+
+/// Tensors of a file: name and shape.
+pub(crate) type Sample = Vec<(String, Vec<usize>)>;
+
+/// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL in two bytes.
+const LARGEST: u64 = 256_384 * 4096 * 2;
+
+/// A tensor of zeros in bfloat16 that takes no memory, however large.
+pub(crate) fn zeros(shape: &[usize]) -> Stored {
+    static ZEROS: OnceLock<FileBytes> = OnceLock::new();
+    let all = ZEROS.get_or_init(|| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(LARGEST).unwrap();
+        FileBytes::open(file.path()).unwrap()
+    });
+    let size = shape.iter().product::<usize>() as u64 * 2;
+    Stored::new(shape.to_vec(), Encoding::Dense(Dense::BF16), all.slice(0, size).unwrap()).unwrap()
+}
+
+/// A file with these tensors, all of zeros.
+pub(crate) fn source(file: &str, samples: &[Sample]) -> Source {
+    let tensors = samples.iter().flatten().map(|(name, shape)| (name.clone(), zeros(shape)));
+    Source::from_tensors(file, tensors.collect())
+}
+
+/// The same tensors with something before their names.
+pub(crate) fn below(prefix: &str, sample: &Sample) -> Sample {
+    sample.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.clone())).collect()
+}
+
+/// Collects tensors.
+#[derive(Default)]
+pub(crate) struct Writer(pub(crate) Sample);
+
+impl Writer {
+    pub(crate) fn put(&mut self, name: impl Into<String>, shape: &[usize]) {
+        self.0.push((name.into(), shape.to_vec()));
+    }
+
+    /// A linear layer or a convolution with its bias.
+    pub(crate) fn layer(&mut self, name: impl AsRef<str>, shape: &[usize]) {
+        self.put(format!("{}.weight", name.as_ref()), shape);
+        self.put(format!("{}.bias", name.as_ref()), &shape[..1]);
+    }
+}
+
+/// A model's folder: small files on disk, and weights of true size that are not.
+pub(crate) struct Folder {
+    folder: tempfile::TempDir,
+    weights: Vec<(String, Vec<Sample>)>,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), weights: vec![] }
+    }
+
+    /// Adds weights.
+    pub(crate) fn with(mut self, file: &str, sample: Sample) -> Self {
+        self.weights.push((file.to_owned(), vec![sample]));
+        self
+    }
+
+    /// Adds a small file.
+    pub(crate) fn put(self, file: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    pub(crate) fn files(&self) -> ModelFiles {
+        ModelFiles::Folder(self.folder.path().to_owned())
+    }
+
+    /// What the folder holds in these layouts.
+    pub(crate) fn inventory_of(&self, layouts: &[&'static Layout]) -> Inventory {
+        let open = |(file, samples): &(String, Vec<Sample>)| (vec![file.clone()], Arc::new(source(file, samples)));
+        Inventory::with_sources(&self.files(), self.weights.iter().map(open).collect(), layouts).unwrap()
+    }
+}

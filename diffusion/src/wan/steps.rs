@@ -1,0 +1,128 @@
+//! The steps of one generation: which expert predicts with what, and what can be shown of the way.
+//!
+//! Always holds: what an expert needs for all its steps is computed once, and goes when it leaves. A preview is made only where there is
+//! room for the autoencoder beside the expert, which is decided before the first step.
+
+use candle_core::Tensor;
+
+use super::denoiser::{Context, Plan};
+use super::model::Model;
+use super::pipeline::{Condition, Sizes, with_first};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::pixels::frame;
+use crate::request::{Frames, Request};
+use crate::sample::{Expert, Guidance, Steps, Time};
+
+/// What is known before the first step.
+pub(super) struct WalkInputs {
+    pub(super) times: Vec<Time>,
+    pub(super) sizes: Sizes,
+    pub(super) guidance: Guidance,
+    /// Of the prompt, and of the negative one where it is needed.
+    pub(super) states: Vec<Tensor>,
+    pub(super) image: Option<Tensor>,
+    pub(super) condition: Condition,
+}
+
+/// What one expert works with during one walk.
+struct Run {
+    plan: Plan,
+    contexts: Vec<Context>,
+}
+
+/// The steps of one walk.
+pub(super) struct WanSteps<'a> {
+    model: &'a mut Model,
+    inputs: WalkInputs,
+    /// Of the expert for high noise and of the other.
+    runs: [Option<Run>; 2],
+    previews: bool,
+}
+
+impl<'a> WanSteps<'a> {
+    pub(super) fn new(model: &'a mut Model, inputs: WalkInputs, request: &Request) -> Self {
+        let previews = model.affords_preview(request);
+        Self { model, inputs, runs: [None, None], previews }
+    }
+
+    /// What the denoiser was given; everything else is freed.
+    pub(super) fn into_condition(self) -> Condition {
+        self.inputs.condition
+    }
+
+    /// What an expert needs for the whole walk.
+    fn run(&self, expert: Expert) -> Result<Run> {
+        let transformer = self.model.expert(expert)?;
+        let times: Vec<f64> = self.inputs.times.iter().map(|time| time.model).collect();
+        let given = match &self.inputs.condition {
+            Condition::First { noise, .. } => Some(*noise),
+            _ => None,
+        };
+        let image = self.inputs.image.as_ref();
+        let contexts = self.inputs.states.iter().map(|states| transformer.context(states, image));
+        let contexts = contexts.collect::<Result<_>>()?;
+        Ok(Run { plan: transformer.plan(self.inputs.sizes.latent, &times, given)?, contexts })
+    }
+
+    /// The guided velocity of one step.
+    fn velocity(&self, expert: Expert, run: &Run, step: usize, time: Time, latents: &Tensor) -> Result<Tensor> {
+        let (input, control) = match &self.inputs.condition {
+            Condition::Nothing => (latents.clone(), None),
+            Condition::Mask(mask) => (Tensor::cat(&[latents, mask], 0)?, None),
+            Condition::Control(control) => (latents.clone(), Some(control)),
+            Condition::First { latents: first, noise } => (with_first(latents, first, *noise)?, None),
+        };
+        let guidance = self.inputs.guidance;
+        let branches = if guidance.scale(time).is_some() { 2 } else { 1 };
+        let contexts: Vec<&Context> = run.contexts.iter().take(branches).collect();
+        let velocities = self.model.expert(expert)?.forward(&input, &run.plan, step, &contexts, control)?;
+        match velocities.as_slice() {
+            [with] => guidance.combine(time, with, None),
+            [with, without] => guidance.combine(time, with, Some(without)),
+            _ => Err(Error::internal("the denoiser gave nothing")),
+        }
+    }
+}
+
+impl Steps for WanSteps<'_> {
+    fn predict(&mut self, step: usize, time: Time, latents: &Tensor, control: &mut dyn Control) -> Result<Tensor> {
+        let expert = self.inputs.guidance.expert(time);
+        if self.model.load_expert(expert, control)? {
+            // Keys and values are of the expert that left, and take as much memory as a few of its blocks.
+            self.runs = [None, None];
+        }
+        let kept = match (&mut self.runs, expert) {
+            ([high, _], Expert::High) => high.take(),
+            ([_, low], Expert::Low) => low.take(),
+        };
+        let run = match kept {
+            Some(run) => run,
+            None => self.run(expert)?,
+        };
+        let velocity = self.velocity(expert, &run, step, time, latents)?;
+        match (&mut self.runs, expert) {
+            ([high, _], Expert::High) => *high = Some(run),
+            ([_, low], Expert::Low) => *low = Some(run),
+        }
+        Ok(velocity)
+    }
+
+    fn can_preview(&self) -> bool {
+        self.previews
+    }
+
+    fn preview(&mut self, clean: &Tensor, control: &mut dyn Control) -> Result<Frames> {
+        let first = clean.narrow(1, 0, 1)?;
+        let first = match &self.inputs.condition {
+            Condition::First { latents, noise } => with_first(&first, latents, *noise)?,
+            _ => first.contiguous()?,
+        };
+        let mut shown = None;
+        self.model.decode(&first, control, &mut |clip| {
+            shown = Some(frame(clip)?);
+            Ok(())
+        })?;
+        shown.ok_or_else(|| Error::internal("nothing was decoded"))
+    }
+}

@@ -1,0 +1,137 @@
+//! What is shown of the way: it comes nearer to the result, changes no bit of it, and is made only where there is room.
+
+use super::variants::{cases, request_of};
+use super::*;
+use crate::family::{Checkpoint, Pipeline};
+use crate::place::Budget;
+use crate::wan::TINY;
+use crate::{Error, ErrorKind};
+
+/// Wants to see every step that `wants` names; may end the generation at a call.
+struct Viewer {
+    wants: fn(usize) -> bool,
+    asked: Vec<(usize, usize)>,
+    seen: Vec<Frames>,
+    calls: Vec<(Stage, usize, usize)>,
+    stop: usize,
+}
+
+impl Viewer {
+    fn new(wants: fn(usize) -> bool) -> Self {
+        Self { wants, asked: vec![], seen: vec![], calls: vec![], stop: usize::MAX }
+    }
+}
+
+impl Control for Viewer {
+    fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()> {
+        self.calls.push((stage, done, total));
+        if self.calls.len() > self.stop { Err(Error::stopped(std::fmt::Error)) } else { Ok(()) }
+    }
+
+    fn wants_preview(&mut self, done: usize, total: usize) -> bool {
+        self.asked.push((done, total));
+        (self.wants)(done)
+    }
+
+    fn preview(&mut self, picture: Frames) {
+        self.seen.push(picture);
+    }
+}
+
+fn tiny(residency: Residency) -> Model {
+    load_as(&WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap(), Place::cpu(), residency)
+}
+
+fn circle() -> Request {
+    Request { width: 64, height: 64, steps: 8, guidance_scale: 3.0, ..request("a red circle") }
+}
+
+fn apart(one: &[u8], other: &[u8]) -> u64 {
+    assert_eq!(one.len(), other.len());
+    one.iter().zip(other).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
+}
+
+#[test]
+fn they_come_nearer_to_a_result_that_they_do_not_change() {
+    for sampler in crate::wan::HONOURS.samplers {
+        let request = Request { sampler: Some((*sampler).to_owned()), ..circle() };
+        let plain = tiny(Residency::Together).generate(&request, &mut Silent).unwrap();
+        let mut viewer = Viewer::new(|_| true);
+        let result = tiny(Residency::Together).generate(&request, &mut viewer).unwrap();
+        assert!(result == plain, "{sampler:?} gave another picture");
+        assert_eq!(viewer.asked, (1..8).map(|done| (done, 8)).collect::<Vec<_>>(), "{sampler:?}");
+        assert!(viewer.seen.iter().all(|seen| (seen.width, seen.height, seen.count()) == (64, 64, 1)));
+        let apart: Vec<u64> = viewer.seen.iter().map(|seen| apart(&seen.rgb, &result.rgb)).collect();
+        println!("{sampler:?}: {apart:?}");
+        assert!(apart[6] < apart[3] && apart[3] < apart[0], "{sampler:?}: {apart:?}");
+    }
+}
+
+#[test]
+fn of_a_clip_the_first_frame_is_shown() {
+    let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));
+    for (variant, case) in [("t2v_a14b", "clip"), ("i2v", "clip"), ("vace", "t2v"), ("ti2v_5b", "t2v")] {
+        let place = tempfile::tempdir().unwrap();
+        assemble(variant, place.path());
+        let checkpoint = inspect(place.path()).unwrap();
+        let request = request_of(&cases.variants[variant].cases[case], &cases, &images);
+        let plain = load(&checkpoint).generate(&request, &mut Silent).unwrap();
+        let mut viewer = Viewer::new(|done| done != 2);
+        assert!(load(&checkpoint).generate(&request, &mut viewer).unwrap() == plain, "{variant}");
+        let wanted = viewer.asked.iter().filter(|(done, _)| *done != 2).count();
+        assert!(wanted > 0 && viewer.seen.len() == wanted, "{variant}: {}", viewer.seen.len());
+        for seen in &viewer.seen {
+            assert_eq!((seen.width, seen.height, seen.count()), (request.width, request.height, 1), "{variant}");
+        }
+    }
+}
+
+#[test]
+fn a_generation_ends_inside_one() {
+    let request = Request { num_frames: 5, steps: 3, ..circle() };
+    let mut model = tiny(Residency::Together);
+    let mut plain = Viewer::new(|_| false);
+    model.generate(&request, &mut plain).unwrap();
+    let mut free = Viewer::new(|_| true);
+    let whole = model.generate(&request, &mut free).unwrap();
+    assert!(free.calls.len() > plain.calls.len(), "nothing is asked while a preview is made");
+    // It shows as a step, never as the decoding of the result.
+    let shown = |calls: &[(Stage, usize, usize)]| {
+        let mut calls = calls.to_vec();
+        calls.dedup();
+        calls
+    };
+    assert_eq!(shown(&free.calls), shown(&plain.calls));
+    for stop in 0..free.calls.len() {
+        let mut viewer = Viewer { stop, ..Viewer::new(|_| true) };
+        let error = model.generate(&request, &mut viewer).unwrap_err();
+        assert_eq!((error.kind(), viewer.calls.len()), (ErrorKind::Stopped, stop + 1));
+    }
+    assert!(model.generate(&request, &mut Silent).unwrap() == whole);
+}
+
+#[test]
+fn they_need_room_beside_the_transformer() {
+    let checkpoint = WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap();
+    let request = circle();
+    let needs = checkpoint.needs(&request);
+    // More than half of the memory, so that parts leave for each other.
+    let little = needs.together() * 2 - 1;
+    assert!(needs.one_by_one() <= little);
+    // Not even one part at a time.
+    let less = needs.one_by_one() - 1;
+    let seen = |bytes| {
+        let mut model =
+            Model::load(checkpoint.0.clone(), Place::cpu(), Policy::ByNeed(Budget { bytes }), &mut Silent).unwrap();
+        let mut viewer = Viewer::new(|_| true);
+        let result = model.generate(&request, &mut viewer).unwrap();
+        (viewer.seen, result, model.loaded_bytes())
+    };
+    let (all, result, together) = seen(None);
+    let (also, same, one_by_one) = seen(Some(little));
+    let (none, streamed, _) = seen(Some(less));
+    assert!(one_by_one < together, "{one_by_one} {together}");
+    assert!(all.len() == 7 && all == also && none.is_empty(), "{} {} {}", all.len(), also.len(), none.len());
+    assert!(result == same && result == streamed);
+    assert!(tiny(Residency::OneByOne).generate(&request, &mut Viewer::new(|_| true)).unwrap() == result);
+}
