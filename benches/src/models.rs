@@ -3,21 +3,23 @@
 //! Weights come from `tools/random-weights`; each model runs in a process of its own, so that its peak is its own.
 
 use crate::Outcome;
-use crate::machine::{peak_kib, reset_peak_kib};
+use crate::machine::{self, peak_kib, reset_peak_kib};
 use crate::options::Options;
 use crate::report::Report;
 use must_diffusion::{Standalone, StandaloneRequest};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// One model: its name, its files, the size of the clip, and the peak that is aimed at.
+/// One model: its name, its files, the size of the clip or picture, the steps, and the peak that is aimed at.
 struct Case {
     name: &'static str,
     files: &'static [&'static str],
     size: u32,
     frames: u32,
+    steps: u32,
     goal_gb: f64,
 }
 
@@ -27,6 +29,28 @@ const CASES: &[Case] = &[
         files: &["wan2.1-t2v-14b-Q4_K_S.gguf", "umt5_xxl_fp8_e4m3fn_scaled.safetensors", "wan_2.1_vae.safetensors"],
         size: 512,
         frames: 1,
+        steps: 1,
+        goal_gb: 16.0,
+    },
+    Case {
+        name: "SDXL fp16 in one file, 1024x1024, two steps",
+        files: &["sdxl.safetensors"],
+        size: 1024,
+        frames: 1,
+        steps: 2,
+        goal_gb: 8.0,
+    },
+    Case {
+        name: "FLUX.1-dev Q4_K, T5-XXL fp8, 512x512",
+        files: &[
+            "flux1-dev-Q4_K_S.gguf",
+            "t5xxl_fp8_e4m3fn_scaled.safetensors",
+            "clip_l.safetensors",
+            "ae.safetensors",
+        ],
+        size: 512,
+        frames: 1,
+        steps: 1,
         goal_gb: 16.0,
     },
     small("Wan 2.1 T2V 1.3B bf16, UMT5-XXL fp8, 17 frames of 256x256", 256, 17),
@@ -45,6 +69,7 @@ const fn small(name: &'static str, size: u32, frames: u32) -> Case {
         ],
         size,
         frames,
+        steps: 1,
         goal_gb: 12.0,
     }
 }
@@ -56,39 +81,77 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         report.measured = json!([]);
         return Ok(report);
     };
-    let mut measured = vec![];
+    let mut measured = kept(options);
+    let machine = machine::describe(&options.folder);
     for case in CASES {
-        let scratch = options.scratch()?;
-        for file in case.files {
-            let (from, to) = (weights.join(file), scratch.path().join(file));
-            std::os::unix::fs::symlink(&from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+        if let Some(missing) = case.files.iter().find(|file| !weights.join(file).exists()) {
+            report.missing.push(format!("{}: there is no {missing}", case.name));
+            continue;
         }
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let (size, frames) = if options.quick { (128, 1) } else { (case.size, case.frames) };
-        let output = Command::new(program)
-            .arg("model")
-            .arg(scratch.path())
-            .args([size.to_string(), frames.to_string(), options.threads.to_string()])
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            return Err(format!("{}: the process failed", case.name));
-        }
-        let mut figures: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        measured.insert(case.name.to_owned(), measure(case, weights, options)?);
+        report.measured = in_order(&measured);
+        // The largest cases take many minutes: what one found is kept whatever becomes of the next.
+        report.write(NAME, options, machine.clone())?;
+    }
+    report.measured = in_order(&measured);
+    for case in CASES {
+        let Some(figures) = measured.get(case.name) else { continue };
         let gb = |name: &str| figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN) / 1e9;
         report.row(
             case.name,
             format!("{:.1} GB, {:.1} said", gb("peak_bytes"), gb("said_bytes")),
             format!("< {:.0} GB", case.goal_gb),
         );
-        if let Some(figures) = figures.as_object_mut() {
-            figures.insert("case".to_owned(), case.name.into());
-        }
-        measured.push(figures);
     }
-    report.measured = measured.into();
     Ok(report)
+}
+
+/// The name of this benchmark.
+const NAME: &str = "models";
+
+/// What earlier runs found, by case: a case whose files are not here keeps its figures, which say when they were taken.
+fn kept(options: &Options) -> BTreeMap<String, Value> {
+    let text = std::fs::read_to_string(options.results.join(format!("{NAME}.json"))).unwrap_or_default();
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let measured = document.get("measured").and_then(Value::as_array).cloned().unwrap_or_default();
+    let named = |figures: Value| Some((figures.get("case")?.as_str()?.to_owned(), figures));
+    measured.into_iter().filter_map(named).collect()
+}
+
+/// In the order of the cases; figures of a case that is no more are left out.
+fn in_order(measured: &BTreeMap<String, Value>) -> Value {
+    CASES.iter().filter_map(|case| measured.get(case.name).cloned()).collect()
+}
+
+/// The figures of one case, from a process of its own.
+fn measure(case: &Case, weights: &Path, options: &Options) -> Outcome<Value> {
+    let scratch = options.scratch()?;
+    for file in case.files {
+        let (from, to) = (weights.join(file), scratch.path().join(file));
+        std::os::unix::fs::symlink(&from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+    }
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    // The smallest size that every family takes.
+    let (size, frames) = if options.quick { (128, 1) } else { (case.size, case.frames) };
+    let machine = machine::describe(&options.folder);
+    let output = Command::new(program)
+        .arg("model")
+        .arg(scratch.path())
+        .args([size, frames, case.steps].map(|number| number.to_string()))
+        .arg(options.threads.to_string())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("{}: the process failed", case.name));
+    }
+    let mut figures: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    if let Some(figures) = figures.as_object_mut() {
+        figures.insert("case".to_owned(), case.name.into());
+        figures.insert("load_average_at_end".to_owned(), json!(machine::load_average()));
+        figures.insert("machine".to_owned(), machine);
+    }
+    Ok(figures)
 }
 
 /// What one stage took and held at most.
@@ -97,13 +160,13 @@ struct Stage {
     began: Instant,
 }
 
-/// The process of one model. Arguments: FOLDER, SIZE, FRAMES, THREADS. Prints one line of JSON.
+/// The process of one model. Arguments: FOLDER, SIZE, FRAMES, STEPS, THREADS. Prints one line of JSON.
 pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
-    let &[folder, size, frames, threads] = arguments else {
-        return Err("model FOLDER SIZE FRAMES THREADS".to_owned());
+    let &[folder, size, frames, steps, threads] = arguments else {
+        return Err("model FOLDER SIZE FRAMES STEPS THREADS".to_owned());
     };
     let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text}: {error}"));
-    let (size, frames, threads) = (number(size)?, number(frames)?, number(threads)?);
+    let (size, frames, steps, threads) = (number(size)?, number(frames)?, number(steps)?, number(threads)?);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build().map_err(|error| error.to_string())?;
     let say = |error: must_diffusion::Error| error.to_string();
@@ -131,7 +194,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
         width: size,
         height: size,
         frames,
-        steps: 1,
+        steps,
         guidance: 1.0,
         seed: 1,
     };
@@ -146,7 +209,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     println!(
         "{}",
         json!({
-            "model": model.describe(), "size": size, "frames": frames, "threads": threads,
+            "model": model.describe(), "size": size, "frames": frames, "steps": steps, "threads": threads,
             "peak_bytes": most, "said_bytes": said, "ratio": most as f64 / said as f64,
             "needs": needs, "stages": stages,
         })

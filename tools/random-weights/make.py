@@ -1,9 +1,10 @@
-"""Writes Wan's networks in true size with random weights, in layouts and encodings that people publish.
+"""Writes the networks of Wan, SDXL and FLUX.1 in true size with random weights, in layouts and encodings that people publish.
 
 The real files cannot be had where the project is tested, and memory and time do not depend on what the weights are. Norms
 are near 1, matrices keep the size of what they are applied to, so every activation stays finite; the frames are noise.
 
     python tools/random-weights/make.py OUT --models 14b-q4k,umt5-fp8,umt5-q8,1.3b-bf16,vae
+    python tools/random-weights/make.py OUT --models sdxl-f16,flux-q4k,t5-fp8,clip-l,ae
     python tools/random-weights/make.py --sizes
 
 Needs numpy alone. Memory stays below 200 MB; time is mostly the disk's. `--layers 2` cuts transformers and encoders short, for a
@@ -21,10 +22,12 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import containers  # noqa: E402
 import shapes  # noqa: E402
+import shapes_image  # noqa: E402
 from values import FP8_DEVIATION, Values, deviation  # noqa: E402
 
-# What a quantised transformer keeps in 16 bits.
-KEPT = ("text_embedding.", "time_embedding.", "time_projection.", "img_emb.", "head.")
+# What a quantised transformer keeps in 16 bits: of Wan, then of FLUX.1.
+KEPT = ("text_embedding.", "time_embedding.", "time_projection.", "img_emb.", "head.",
+        "img_in.", "txt_in.", "time_in.", "vector_in.", "guidance_in.", "final_layer.")
 # transformers' names and llama.cpp's.
 LLAMA = {
     r"^shared\.": "token_embd.",
@@ -62,7 +65,7 @@ def mixed(tensors, mix):
     _, base, values, last = MIXES[mix]
     attended = 0
     for name, shape, kind in tensors:
-        if small(shape) or len(shape) == 5 or ".modulation" in name:
+        if small(shape) or len(shape) == 5 or name.endswith(".modulation"):
             yield name, shape, kind, "F32"
         elif name.startswith(KEPT):
             yield name, shape, kind, "BF16"
@@ -73,24 +76,24 @@ def mixed(tensors, mix):
             yield name, shape, kind, last if name.endswith(".ffn.2.weight") else base
 
 
-def k_quants(values, layers, name, mix):
+def k_quants(values, shapes, architecture, mix):
     tensors = [
         (tensor, shape, encoding, functools.partial(values.chunks, shape, kind, encoding))
-        for tensor, shape, kind, encoding in mixed(shapes.transformer(name, layers), mix)
+        for tensor, shape, kind, encoding in mixed(shapes, mix)
     ]
     metadata = {
-        "general.architecture": "wan",
+        "general.architecture": architecture,
         "general.quantization_version": 2,
         "general.file_type": MIXES[mix][0],
     }
     return lambda path: containers.gguf(path, metadata, tensors)
 
 
-def umt5_fp8(values, layers):
-    """UMT5 as ComfyUI publishes it: matrices in fp8, a scale for each, the embedding in 16 bits."""
+def t5_fp8(values, encoder, dense):
+    """UMT5 or T5 as ComfyUI publishes it: matrices in fp8, a scale for each, the embedding in 16 bits."""
     tensors = [("scaled_fp8", (0,), "F8_E4M3", lambda: [])]
-    for name, shape, kind in shapes.umt5(layers):
-        encoding = "F8_E4M3" if kind in ("weight", "query") else "BF16"
+    for name, shape, kind in encoder:
+        encoding = "F8_E4M3" if kind in ("weight", "query") else dense
         tensors.append((name, shape, encoding, functools.partial(values.chunks, shape, kind, encoding)))
         if encoding == "F8_E4M3":
             scale = containers.np.array([deviation(shape, kind) / FP8_DEVIATION], "<f4")
@@ -129,9 +132,9 @@ def dense(values, tensors, encoding):
 
 
 MODELS = {
-    "14b-q4k": ("wan2.1-t2v-14b-Q4_K_S.gguf", lambda v, n: k_quants(v, n, "2.1 T2V 14B", "Q4_K_S")),
-    "14b-q4km": ("wan2.1-t2v-14b-Q4_K_M.gguf", lambda v, n: k_quants(v, n, "2.1 T2V 14B", "Q4_K_M")),
-    "umt5-fp8": ("umt5_xxl_fp8_e4m3fn_scaled.safetensors", umt5_fp8),
+    "14b-q4k": ("wan2.1-t2v-14b-Q4_K_S.gguf", lambda v, n: k_quants(v, shapes.transformer("2.1 T2V 14B", n), "wan", "Q4_K_S")),
+    "14b-q4km": ("wan2.1-t2v-14b-Q4_K_M.gguf", lambda v, n: k_quants(v, shapes.transformer("2.1 T2V 14B", n), "wan", "Q4_K_M")),
+    "umt5-fp8": ("umt5_xxl_fp8_e4m3fn_scaled.safetensors", lambda v, n: t5_fp8(v, shapes.umt5(n), "BF16")),
     "umt5-q8": ("umt5-xxl-encoder-Q8_0.gguf", umt5_q8),
     "1.3b-bf16": (
         "wan2.1_t2v_1.3B_bf16.safetensors",
@@ -140,6 +143,12 @@ MODELS = {
     "vae": ("wan_2.1_vae.safetensors", lambda v, n: dense(v, shapes.vae("2.1"), "BF16")),
     "vae-f32": ("wan_2.1_vae_f32.safetensors", lambda v, n: dense(v, shapes.vae("2.1"), "F32")),
     "clip-f16": ("clip_vision_h.safetensors", lambda v, n: dense(v, shapes.clip_vision(), "F16")),
+    "sdxl-f16": ("sdxl.safetensors", lambda v, n: dense(v, shapes_image.sdxl(n), "F16")),
+    "sdxl-vae": ("sdxl_vae.safetensors", lambda v, n: dense(v, shapes_image.vae(4), "F32")),
+    "flux-q4k": ("flux1-dev-Q4_K_S.gguf", lambda v, n: k_quants(v, shapes_image.flux(n), "flux", "Q4_K_S")),
+    "t5-fp8": ("t5xxl_fp8_e4m3fn_scaled.safetensors", lambda v, n: t5_fp8(v, shapes_image.t5(n), "F16")),
+    "clip-l": ("clip_l.safetensors", lambda v, n: dense(v, shapes_image.clip_l(n), "F16")),
+    "ae": ("ae.safetensors", lambda v, n: dense(v, shapes_image.vae(16), "F32")),
 }
 
 
@@ -157,11 +166,14 @@ def sizes():
     print("\n| part | elements | 32 bits | 16 bits | fp8 | Q8_0 |\n|---|---|---|---|---|---|")
     parts = {"UMT5-XXL": shapes.umt5(), "CLIP ViT-H": shapes.clip_vision()}
     parts |= {"autoencoder 2.1": shapes.vae("2.1"), "autoencoder 2.2": shapes.vae("2.2")}
+    parts |= {"SDXL's UNet": shapes_image.unet(), "CLIP-L": shapes_image.clip_l(), "CLIP-bigG": shapes_image.clip_g()}
+    parts |= {"FLUX.1-dev": shapes_image.flux(), "T5-XXL": shapes_image.t5()}
+    parts |= {"SDXL's autoencoder": shapes_image.vae(4), "FLUX.1's autoencoder": shapes_image.vae(16)}
     for name, tensors in parts.items():
         tensors = list(tensors)
         row = [f"{sum(math.prod(shape) for _, shape, _ in tensors):,}"]
         row += [gigabytes((*tensor, encoding) for tensor in tensors) for encoding in ("F32", "BF16")]
-        if name == "UMT5-XXL":
+        if name in ("UMT5-XXL", "T5-XXL"):
             matrix = lambda kind: kind in ("weight", "query")  # noqa: E731
             row.append(gigabytes((n, s, k, "F8_E4M3" if matrix(k) else "BF16") for n, s, k in tensors))
             row.append(gigabytes((n, s, k, "Q8_0" if matrix(k) or k == "embedding" else "F32") for n, s, k in tensors))

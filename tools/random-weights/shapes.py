@@ -78,8 +78,9 @@ def norm(name, width):
     yield f"{name}.bias", (width,), "bias"
 
 
-def umt5(layers=None, width=4096, feed=10240, heads=64, vocabulary=256384):
-    """The encoder of UMT5-XXL under transformers' names."""
+def umt5(layers=None, vocabulary=256384, own_bias=True):
+    """The encoder of UMT5-XXL under transformers' names; of T5-XXL, where only the first layer has a bias, with 32128 words."""
+    width, feed, heads = 4096, 10240, 64
     yield "shared.weight", (vocabulary, width), "embedding"
     for index in range(min(24, layers or 24)):
         name = f"encoder.block.{index}.layer"
@@ -87,7 +88,8 @@ def umt5(layers=None, width=4096, feed=10240, heads=64, vocabulary=256384):
         yield f"{name}.0.SelfAttention.q.weight", (width, width), "query"
         for matrix in "kvo":
             yield f"{name}.0.SelfAttention.{matrix}.weight", (width, width), "weight"
-        yield f"{name}.0.SelfAttention.relative_attention_bias.weight", (32, heads), "bias"
+        if own_bias or index == 0:
+            yield f"{name}.0.SelfAttention.relative_attention_bias.weight", (32, heads), "bias"
         yield f"{name}.0.layer_norm.weight", (width,), "gain"
         yield f"{name}.1.DenseReluDense.wi_0.weight", (feed, width), "weight"
         yield f"{name}.1.DenseReluDense.wi_1.weight", (feed, width), "weight"

@@ -42,6 +42,7 @@ def deviation(shape, kind):
         "gain": 0.05,
         "modulation": 0.1,
         "embedding": 1.0,
+        "token": 0.03,
     }[kind]
 
 
