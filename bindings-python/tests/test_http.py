@@ -169,6 +169,7 @@ def mounted(platform: must.Platform, root_path: str) -> fastapi.FastAPI:
         # Newer versions would have the server's own setting, older ones have this alone.
         warnings.simplefilter("ignore")
         app, inner = fastapi.FastAPI(root_path=root_path), fastapi.FastAPI()
+    inner.get("/own")(lambda: "its own")
     inner.mount("/must", asgi.App(platform))
     app.mount("/must", asgi.App(platform))
     app.mount("/in ner", inner)
@@ -208,6 +209,23 @@ def test_mounted_below_a_root_path(platform: must.Platform, root_path: str, aske
         transport = httpx2.ASGITransport(app=mounted(platform, root_path), client=("192.0.2.9", 1))
         async with httpx2.AsyncClient(transport=transport, base_url="http://must.test", headers=HEADERS[:1]) as client:
             await everything_below(client, asked_at + mount)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("root_path", ["/api", "/api/", "/a/pi v1"])
+def test_an_application_below_another_one_is_found_where_its_own_calls_are(
+    platform: must.Platform, root_path: str
+) -> None:
+    """Where a proxy has stripped the root path, FastAPI finds none of them: then it is no fault of the mount."""
+
+    async def run() -> None:
+        app = mounted(platform, root_path)
+        transport = httpx2.ASGITransport(app=app, client=("192.0.2.9", 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://must.test", headers=HEADERS[:1]) as client:
+            own = await client.get("/in%20ner/own")
+            ours = await client.get("/in%20ner/must/health")
+            assert ours.status_code == own.status_code
 
     asyncio.run(run())
 

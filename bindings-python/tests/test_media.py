@@ -33,7 +33,9 @@ def test_a_picture_for_pillow_and_numpy(picture: must.Task) -> None:
     assert (frames[0] == numpy.asarray(image)).all()
     frames[0, 0, 0] = 1
     preview = picture.preview()
-    assert abs(preview.frames()[0].astype(int) - numpy.asarray(preview.image())).max() <= 4
+    # Two decoders of JPEG may be one apart in each of the three components that are stored: 1 + 1.772 in blue, rounded.
+    apart = abs(preview.frames()[0].astype(int) - numpy.asarray(preview.image()))
+    assert (apart.max() <= 3, apart.mean() < 0.05) == (True, True)
 
 
 def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:

@@ -3,7 +3,7 @@
 //! A child gets a copy of every descriptor. A lock of an open file lasts until the last copy is closed, and so does a port that
 //! is listened at: a child that lives on would keep both after its parent was killed. Descriptors are therefore marked here, and
 //! in a child each marked one is `/dev/null` before `fork` returns there. It stays open, so that its number is not given to
-//! another file of the child while something inherited still has it. A mark is taken off before its descriptor is closed. Any
+//! another file of the child while something inherited still has it. (A mapping keeps a file open as well: `store::locks`.) A mark is taken off before its descriptor is closed. Any
 //! thread may mark.
 
 #[cfg(unix)]

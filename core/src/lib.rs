@@ -15,6 +15,7 @@ mod json;
 mod log;
 pub mod media;
 mod metrics;
+mod pace;
 pub mod platform;
 mod runtime;
 pub mod secrets;

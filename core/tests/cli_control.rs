@@ -266,3 +266,29 @@ fn commands_at_the_same_time_all_do_what_was_asked() {
     let (_, listed) = run(in_data, folder, &["keys", "list"], "");
     assert_eq!(json(&listed)["keys"].as_array().unwrap().len(), 4);
 }
+
+/// A restart meets the server before it, which is still ending, or a command that found nobody in the folder.
+#[test]
+fn a_server_waits_for_whoever_has_the_folder_for_a_moment_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut before = Server::start(&data);
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| Server::start(&data));
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        assert!(!next.is_finished(), "it waits");
+        before.kill();
+        let next = next.join().unwrap();
+        assert!(next.url.starts_with("http://127.0.0.1:"));
+    });
+}
+
+#[test]
+fn a_server_does_not_wait_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let _first = Server::start(&data);
+    let place = ["--data", data.to_str().unwrap()];
+    let (code, said) = run(&place, folder.path(), &["serve", "--addr", "127.0.0.1:0"], "");
+    assert_eq!((code, json(&said)["code"].as_str()), (3, Some("data_dir_locked")), "{said}");
+}

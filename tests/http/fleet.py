@@ -273,11 +273,22 @@ class Fleet:
         for submission in self.submissions:
             if not submission.deleted:
                 assert self.ask("GET", f"/status/{submission.id}").json() == submission.state, "it ended once"
-                # After a failure that may be gone by now the same key makes a new task, which nobody here waits for.
-                if submission.state["error_code"] not in RETRYABLE:
+                if submission.state["error_code"] in RETRYABLE:
+                    self.begins_anew(submission)
+                else:
                     assert self._submit(submission.request, submission.key) == submission.id, "one key, one task"
                 assert submission.codes or self.result(submission) == submission.result
         self.agree()
+
+    def begins_anew(self, submission: Submission) -> None:
+        """After a failure that may be gone by now the same key makes one new task. It goes again: all is as before."""
+        new = self._submit(submission.request, submission.key)
+        assert new != submission.id, "the failure is not the answer"
+        assert self._submit(submission.request, submission.key) == new, "one key, one task"
+        if self.ask("GET", f"/status/{new}").json()["status"] not in ("done", "failed"):
+            assert self.gateway.client.post(f"/tasks/{new}/cancel").status_code in (202, 409)
+        until(lambda: self.ask("GET", f"/status/{new}").json()["status"] in ("done", "failed"), f"the task {new} does not end")
+        assert self.ask("DELETE", f"/gallery/{new}").json() == {"deleted": True, "id": new}
 
     def result(self, submission: Submission) -> bytes:
         """A result and its preview, which have to be what they are said to be."""

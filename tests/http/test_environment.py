@@ -67,6 +67,27 @@ def test_variables_that_are_left_blank_are_not_set(tmp_path: Path) -> None:
         assert said.returncode == 0, (name, said.stderr)
 
 
+def test_what_is_left_blank_takes_nothing_from_the_image_and_the_unit(tmp_path: Path) -> None:
+    deploy = EXAMPLE.parent / "deploy"
+    image = (deploy / "Containerfile").read_text().splitlines()
+    unit = (deploy / "must.service").read_text().splitlines()
+    own = [line for line in image if line.startswith("ENV ")] + [line for line in unit if line.startswith("Environment=")]
+    assert own == ["ENV XDG_DATA_HOME=/srv", "Environment=XDG_DATA_HOME=/var/lib"]
+    assert any(line.endswith("ln -s /data /srv/must") for line in image)
+    assert 'CMD ["serve", "--addr", "0.0.0.0:8000"]' in image
+    # The same in folders of the test: the default folder is a link to the volume.
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "must").symlink_to(tmp_path / "data")
+    blank = dict.fromkeys(VARIABLES, "")
+    with serving(tmp_path, **(blank | {"MUST_API_KEY": API_KEY})) as url:
+        assert models(url, API_KEY).status_code == 200
+        command = [os.environ["MUST_PROGRAM"], "--json", "keys", "issue", "studio"]
+        environment = {**os.environ, **blank, "XDG_DATA_HOME": str(tmp_path)}
+        issued = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        assert models(url, json.loads(issued.stdout)["api_key"]).status_code == 200
+    assert (tmp_path / "data" / "must.db").exists()
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", " "])
 def test_values_lose_what_files_leave_at_their_ends(tmp_path: Path, ending: str) -> None:
     given = {

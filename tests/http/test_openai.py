@@ -57,12 +57,23 @@ def test_a_stream_of_pictures(client: openai.OpenAI) -> None:
     events = list(client.images.generate(prompt="a red circle", model="tiny-image", n=2, stream=True, partial_images=2))
     completed = [event for event in events if event.type == "image_generation.completed"]
     assert len(completed) == 2
-    assert {event.type for event in events} <= {"image_generation.partial_image", "image_generation.completed"}
+    partial = [event for event in events if event.type == "image_generation.partial_image"]
+    assert [event.type for event in events] == ([partial[0].type] * 2 + [completed[0].type]) * 2
+    assert [event.partial_image_index for event in partial] == [0, 1] * 2
+    shown = [base64.b64decode(event.b64_json) for event in [*partial, *completed]]
+    assert len(set(shown)) == 6
+    for event, whole in zip(partial, shown, strict=False):
+        assert whole.startswith(b"\x89PNG")
+        assert (event.size, event.output_format, event.background, event.quality) == ("64x64", "png", "opaque", "auto")
     for event in completed:
         assert base64.b64decode(event.b64_json).startswith(b"\x89PNG")
         assert (event.size, event.output_format, event.background, event.usage.total_tokens) == ("64x64", "png", "opaque", 0)
     edited = list(client.images.edit(image=picture(), prompt="a red circle", stream=True))
     assert [event.type for event in edited] == ["image_edit.completed"]
+    ask: Any = {"prompt": "a red circle", "output_format": "jpeg", "stream": True, "partial_images": 1}
+    shown_edit = list(client.images.edit(image=picture(), **ask))
+    assert [event.type for event in shown_edit] == ["image_edit.partial_image", "image_edit.completed"]
+    assert all(base64.b64decode(event.b64_json).startswith(b"\xff\xd8\xff") for event in shown_edit)
 
 
 def test_edits(client: openai.OpenAI, server: Server) -> None:

@@ -52,6 +52,8 @@ impl Listener {
         let calls = Arc::new(Calls::default());
         let of_thread = Arc::clone(&calls);
         let listen = move || {
+            // Named whole, so that the closure takes the mark with the socket and not the socket alone.
+            let listener = listener;
             accept(&listener.socket, &woken, &platform, &of_thread);
             // Nobody can connect any more from here on; the folder's lock is still held.
             let _ = std::fs::remove_file(path);
@@ -152,7 +154,7 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         }
         let accept = || listener.accept().map(|(stream, _)| stream);
         let taken = polled.map_err(io::Error::from).and_then(|_| OfThisProcess::open(accept));
-        let (mut stream, platform) = match taken {
+        let (stream, platform) = match taken {
             Ok(stream) => (stream, platform.clone()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
             Err(error) => {
@@ -163,8 +165,10 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         };
         let Some(place) = calls.place() else { continue };
         let serving = thread::spawn("must-call", move || {
+            // With its mark, as above.
+            let mut stream = stream;
             // Kept until the call no longer counts: the last handle waits for the calls when it is dropped.
-            let platform = platform.upgrade();
+            let platform = platform.for_a_call();
             let outcome = platform.as_ref().map_or(Ok(()), |platform| {
                 serve(&mut stream.socket, |name, arguments| super::call(platform, name, arguments))
             });

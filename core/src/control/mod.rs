@@ -38,6 +38,7 @@ use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Platform;
 use crate::secrets::SecretText;
+use crate::task::{GenerateRequest, Task};
 use serde_json::{Map, Value};
 
 /// Makes a call on the tasks: takes the name, for messages, and the arguments as JSON.
@@ -52,38 +53,57 @@ struct Entry {
     takes_caller: bool,
     /// Whether it reads or writes a folder of the platform's machine, which whoever is elsewhere cannot mean.
     names_folder: bool,
+    waits: Waits,
+}
+
+/// What a call may have to wait for, beyond the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    ForNothing,
+    /// A worker's check.
+    ForCheck,
+    /// The worker that the task of the argument `id` is at, where it is at one.
+    ForWorkerOfTask,
+    /// A place in the queue: whoever has what [`submission_over_http`] read waits for it without a thread.
+    InQueue,
 }
 
 const fn reading(name: &'static str) -> Entry {
-    Entry { name, make: None, takes_caller: false, names_folder: false }
+    Entry { name, make: None, takes_caller: false, names_folder: false, waits: Waits::ForNothing }
 }
 
 const fn audited(name: &'static str) -> Entry {
-    Entry { name, make: None, takes_caller: true, names_folder: false }
+    Entry { takes_caller: true, ..reading(name) }
 }
 
 const fn into_folder(name: &'static str) -> Entry {
-    Entry { name, make: None, takes_caller: true, names_folder: true }
+    Entry { names_folder: true, ..audited(name) }
 }
 
 const fn on_tasks(name: &'static str, make: OnTasks) -> Entry {
-    Entry { name, make: Some(make), takes_caller: false, names_folder: false }
+    Entry { make: Some(make), ..reading(name) }
 }
 
 const fn audited_on_tasks(name: &'static str, make: OnTasks) -> Entry {
-    Entry { name, make: Some(make), takes_caller: true, names_folder: false }
+    Entry { make: Some(make), ..audited(name) }
+}
+
+impl Entry {
+    const fn waits(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
 }
 
 /// Every call that is made from outside.
 const CALLS: &[Entry] = &[
     on_tasks("models.list", tasks::models),
-    on_tasks("tasks.submit", tasks::submit),
+    on_tasks("tasks.submit", tasks::submit).waits(Waits::InQueue),
     on_tasks("tasks.status", tasks::status),
     on_tasks("tasks.list", tasks::list),
     on_tasks("tasks.gallery", tasks::gallery),
-    on_tasks("tasks.result", tasks::result),
+    on_tasks("tasks.result", tasks::result).waits(Waits::ForWorkerOfTask),
     audited_on_tasks("tasks.cancel", tasks::cancel),
-    audited_on_tasks("tasks.delete", tasks::delete),
+    audited_on_tasks("tasks.delete", tasks::delete).waits(Waits::ForWorkerOfTask),
     audited("auth.issue_key"),
     reading("auth.keys"),
     audited("auth.rotate_key"),
@@ -96,10 +116,10 @@ const CALLS: &[Entry] = &[
     audited("accounts.add"),
     reading("accounts.list"),
     reading("accounts.get"),
-    audited("accounts.update"),
-    audited("accounts.enable"),
+    audited("accounts.update").waits(Waits::ForCheck),
+    audited("accounts.enable").waits(Waits::ForCheck),
     audited("accounts.disable"),
-    audited("accounts.health"),
+    audited("accounts.health").waits(Waits::ForCheck),
     audited("accounts.deploy"),
     audited("accounts.deploy_all"),
     audited("accounts.remove"),
@@ -133,6 +153,24 @@ fn call(platform: &Platform, name: &str, arguments: &str) -> Result<SecretText> 
         Some(make) => platform.logged(|| make(platform, name, arguments)),
         None => platform.call(name, arguments),
     }
+}
+
+/// What a call may have to wait for; nothing when there is none of this name.
+pub(crate) fn waits(name: &str) -> Waits {
+    entry(name).map_or(Waits::ForNothing, |entry| entry.waits)
+}
+
+/// What `tasks.submit` asks for.
+///
+/// # Errors
+/// Those of the call, but for what is waited for.
+pub(crate) fn submission_over_http(platform: &Platform, arguments: &str) -> Result<GenerateRequest> {
+    tasks::wanted(platform, "tasks.submit", arguments)
+}
+
+/// The answer to `tasks.submit`.
+pub(crate) fn submitted(task: &Task) -> Result<SecretText> {
+    crate::calls::answer(task)
 }
 
 /// Makes the call for an admin session, which is who the audit log names.

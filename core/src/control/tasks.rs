@@ -42,8 +42,12 @@ pub(super) fn models(platform: &Platform, name: &str, text: &str) -> Result<Secr
     answer(&Models { models: platform.models()? })
 }
 
-/// Whoever submits from outside waits for the result, which would never come from a platform that is paused.
 pub(super) fn submit(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
+    answer(&platform.submit(&wanted(platform, name, text)?)?)
+}
+
+/// Whoever submits from outside waits for the result, which would never come from a platform that is paused.
+pub(super) fn wanted(platform: &Platform, name: &str, text: &str) -> Result<GenerateRequest> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Arguments {
@@ -66,7 +70,7 @@ pub(super) fn submit(platform: &Platform, name: &str, text: &str) -> Result<Secr
         let bytes = STANDARD.decode(file).map_err(|_| Error::validation(format!("the image {name} is not base64")))?;
         request = request.image(name, bytes);
     }
-    answer(&platform.submit(&request)?)
+    Ok(request)
 }
 
 pub(super) fn status(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {

@@ -282,6 +282,34 @@ mod over_the_socket {
     }
 
     #[test]
+    fn calls_that_keep_coming_keep_no_platform_open_that_its_host_has_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = open(folder.path());
+        let mut under_way = UnixStream::connect(socket_of(folder.path())).unwrap();
+        under_way.read_exact(&mut [0; socket::GREETING.len()]).unwrap();
+        let of_host = platform.clone();
+        drop(platform);
+        assert_eq!(raw(folder.path(), b"auth.keys\n{}"), "ok\n[]\n", "the host has it open still");
+        drop(of_host);
+        for _ in 0..3 {
+            let mut later = UnixStream::connect(socket_of(folder.path())).unwrap();
+            let mut heard = vec![];
+            later.read_to_end(&mut heard).unwrap();
+            assert_eq!(heard, b"", "a call after the host's last handle keeps the platform open");
+        }
+        under_way.write_all(b"auth.keys\n{}").unwrap();
+        under_way.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        under_way.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "ok\n[]\n");
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = Platform::open(settings(folder.path())) {
+            assert!(error.code() == ErrorCode::DataDirLocked && Instant::now() < until, "{error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
     fn a_call_outlives_the_last_handle_and_the_platform_ends_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let platform = open(folder.path());

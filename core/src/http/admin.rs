@@ -1,17 +1,21 @@
 //! Administration: readiness, the audit log, the life of secrets.
 
 use super::call::{Call, Reply};
-use super::generation::word;
+use super::dispatch::{blocking, proxied, slow};
+use super::generation::{begin, word};
+use super::route::Making;
 use crate::audit::{AuditQuery, Outcome};
+use crate::control::{self, Waits};
 use crate::error::{Error, Result};
 use crate::secrets::OVERLAP;
 use crate::secrets::{SecretStatus, SecretText};
-use crate::task::{LaneStatus, Timestamp};
+use crate::task::{LaneStatus, SubmitOptions, Timestamp};
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether a part of the platform can be used.
@@ -90,10 +94,35 @@ pub(super) fn verify(call: &Call) -> Result<Reply> {
     Reply::ok(&call.platform().audit()?.verify()?)
 }
 
-pub(super) fn call(call: &Call) -> Result<Reply> {
-    call.only(&[])?;
-    let (platform, name) = (call.platform(), call.part("call"));
-    let answer = crate::control::call_over_http(platform, name, call.json_text()?, &call.caller()?)?;
+/// Makes a call by its name. Whatever others wait for, an administrator gets through: a call takes a place among those that may take
+/// long only where it waits for a worker itself.
+pub(super) fn call(call: Call) -> Making {
+    Box::pin(async move {
+        call.only(&[])?;
+        let shared = Arc::clone(&call.shared);
+        let _place = match control::waits(call.part("call")) {
+            Waits::InQueue => return submit(call).await,
+            Waits::ForCheck => Some(slow(&shared).await?),
+            Waits::ForWorkerOfTask => proxied(&shared, &call.argument("id")?).await?,
+            Waits::ForNothing => None,
+        };
+        blocking(&shared, move || {
+            let (platform, name) = (call.platform(), call.part("call"));
+            answered(&control::call_over_http(platform, name, call.json_text()?, &call.caller()?)?)
+        })
+        .await
+    })
+}
+
+async fn submit(call: Call) -> Result<Reply> {
+    let shared = Arc::clone(&call.shared);
+    let begun = begin(&shared, move || {
+        Ok((control::submission_over_http(call.platform(), call.json_text()?)?, SubmitOptions::default()))
+    });
+    answered(&control::submitted(&begun.await?.task().await?)?)
+}
+
+fn answered(answer: &SecretText) -> Result<Reply> {
     let body = Body::from(answer.expose().to_owned());
     Ok(Reply::new(StatusCode::OK, body).with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
 }

@@ -1,8 +1,8 @@
 //! Bodies of requests: read within bounds of size and pace, taken out of gzip or deflate, and read to no use when refused, so that
 //! the client comes to hear why.
 
-use super::pace::Pace;
 use crate::error::{Error, ErrorCode, Result};
+use crate::pace::{Pace, Slow};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -115,7 +115,7 @@ pub(super) async fn read(mut body: Body, limit: usize, pace: Pace) -> Result<Byt
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     loop {
         let received = first.len() + rest.len();
-        let wait = pace.wait(received as u64, began.elapsed(), last.elapsed())?;
+        let wait = pace.wait(received as u64, began.elapsed(), last.elapsed()).map_err(too_slow)?;
         let Ok(frame) = tokio::time::timeout(wait, body.frame()).await else { continue };
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| Error::validation("the body ended before it was complete"))?;
@@ -157,6 +157,11 @@ pub(super) async fn drain(mut body: Body) {
         }
     };
     let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
+}
+
+/// That a body came too slowly.
+pub(super) fn too_slow(slow: Slow) -> Error {
+    Error::validation(slow.coming_in()).with_action("Send the request again over a faster connection.")
 }
 
 pub(super) fn too_large(limit: usize) -> Error {

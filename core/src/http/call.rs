@@ -109,6 +109,12 @@ impl Call {
         crate::calls::read("the body", text)
     }
 
+    /// A text of the body, which is JSON; empty where there is none of that name.
+    pub(super) fn argument(&self, name: &str) -> Result<String> {
+        let body: Value = serde_json::from_str(self.json_text()?).unwrap_or_default();
+        Ok(body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
     /// The owner whose tasks alone the caller makes and sees; none where all may be seen.
     pub(super) fn owner(&self) -> Option<&str> {
         self.principal.as_ref()?.owner.as_deref()

@@ -9,12 +9,12 @@ use super::events;
 use super::face::{Shared, Stopping, peer};
 use super::gate::Gate;
 use super::openai::failure;
-use super::pace::Pace;
 use super::route::{Handler, Making, Route};
 use super::routes;
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
 use crate::error::{Error, ErrorCode, Result};
+use crate::pace::Pace;
 use crate::task::{TraceParent, is_remote};
 use axum::RequestExt as _;
 use axum::Router;
@@ -271,10 +271,9 @@ async fn make(
             blocking(shared, move || whole(call, handler)).await
         }
         Handler::Proxied(handler) => {
-            let at_worker = call.path.iter().any(|(_, value)| is_remote(value));
-            let places = at_worker.then(|| shared.proxied.acquire());
-            let _permit = match places {
-                Some(place) => Some(place.await.map_err(|_| closing())?),
+            let at_worker = call.path.iter().map(|(_, value)| value).find(|value| is_remote(value));
+            let _permit = match at_worker {
+                Some(id) => proxied(shared, id).await?,
                 None => None,
             };
             blocking(shared, move || whole(call, handler)).await
@@ -327,6 +326,14 @@ fn unknown_packing(error: &Error) -> Reply {
 /// A place for work that may take a while on a thread that may block.
 pub(super) async fn slow(shared: &Shared) -> Result<SemaphorePermit<'_>> {
     shared.slow.acquire().await.map_err(|_| closing())
+}
+
+/// A place for a call that waits for the worker of a task; none for a task that is here.
+pub(super) async fn proxied<'a>(shared: &'a Shared, id: &str) -> Result<Option<SemaphorePermit<'a>>> {
+    match is_remote(id) {
+        true => shared.proxied.acquire().await.map(Some).map_err(|_| closing()),
+        false => Ok(None),
+    }
 }
 
 fn closing() -> Error {

@@ -1,12 +1,12 @@
 //! The face of one platform: its router, and the runtime that calls wait on.
 
 use super::dispatch;
-use super::pace::Pace;
 use super::server::Server;
 use super::settings::HttpSettings;
 use super::waiting::Waiting;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::platform::Platform;
 use crate::runtime::OwnRuntime;
 use crate::thread;
@@ -222,7 +222,7 @@ impl Face {
     /// # Errors
     /// `validation_error` when the body comes too slowly: the answer to give.
     pub fn body_wait(&self, received: u64, elapsed: Duration, idle: Duration) -> Result<Duration> {
-        Pace::of(&self.shared.settings).wait(received, elapsed, idle)
+        Pace::of(&self.shared.settings).wait(received, elapsed, idle).map_err(super::body::too_slow)
     }
 
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one. A host that has mounted the

@@ -24,7 +24,6 @@ mod media;
 mod metrics;
 mod openai;
 mod openapi;
-mod pace;
 mod reading_order;
 mod route;
 mod routes;

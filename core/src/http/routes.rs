@@ -202,7 +202,7 @@ fn administration() -> Vec<Route> {
         get("/admin/audit/verify", Gate::Admin, Handler::Blocking(admin::verify))
             .about("administration", "Whether the audit log is whole")
             .answers::<Verdict>(200, Value::Null),
-        post("/admin/calls/{call}", Gate::Admin, Handler::Slow(admin::call))
+        post("/admin/calls/{call}", Gate::Admin, Handler::Async(admin::call))
             .about("administration", "Any call of administration by its name, as the program `must` makes it")
             .takes(BodyKind::Arguments, true, json!({}))
             .answers_with(200, Content::Answer)

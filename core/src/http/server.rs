@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
 /// Bytes of a request's headers.
@@ -61,11 +61,12 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).map_err(taken)?
         };
-        let most = face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        let connections = Arc::new(Semaphore::new(most));
+        let connections = Arc::new(Semaphore::new(face.most_connections() + 1));
+        let open =
+            Arc::clone(&connections).try_acquire_owned().map_err(|_| Error::internal("a server without room"))?;
         let stopping = watch::Sender::new(false);
         let with = face.for_connections(Stopping(stopping.subscribe()));
-        runtime.spawn(accept(Listener { _mark: mark, socket: listener }, with, Arc::clone(&connections)));
+        runtime.spawn(accept(Listener { _mark: mark, socket: listener }, open, with, Arc::clone(&connections)));
         tracing::info!(%address, "listening");
         Ok(Self { face, stopping, address, connections })
     }
@@ -80,8 +81,7 @@ impl Server {
     /// by then. Calling it again waits again.
     pub fn stop(&self, deadline: Duration) -> bool {
         self.stopping.send_replace(true);
-        let most = self.face.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        let all = u32::try_from(most).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.face.most_connections() + 1).unwrap_or(u32::MAX);
         let until = Instant::now().checked_add(deadline);
         matches!(block_on(self.connections.acquire_many(all), until), Some(Ok(_)))
     }
@@ -109,6 +109,11 @@ struct Connections {
 }
 
 impl Face {
+    /// How many connections a server has at a time.
+    fn most_connections(&self) -> usize {
+        self.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS - 1)
+    }
+
     fn for_connections(&self, stopping: Stopping) -> Connections {
         Connections {
             router: self.router(),
@@ -126,10 +131,12 @@ struct Listener {
     socket: TcpListener,
 }
 
-async fn accept(listener: Listener, with: Connections, connections: Arc<Semaphore>) {
+/// Takes connections until the server stops. `open` is one permit more than connections need: it is given back once the socket
+/// is closed, so that a server that has stopped cannot be connected to.
+async fn accept(listener: Listener, open: OwnedSemaphorePermit, with: Connections, connections: Arc<Semaphore>) {
     let mut stopping = with.stopping.clone();
     let stopped = pin!(stopping.stopped());
-    let accepting = pin!(async {
+    let accepting = Box::pin(async {
         loop {
             let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
             match listener.socket.accept().await {
@@ -147,7 +154,10 @@ async fn accept(listener: Listener, with: Connections, connections: Arc<Semaphor
             }
         }
     });
-    let _ = select(stopped, accepting).await;
+    // What `select` gives back holds the loop, and that the socket.
+    drop(select(stopped, accepting).await);
+    drop(listener);
+    drop(open);
 }
 
 async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {

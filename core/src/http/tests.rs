@@ -1,5 +1,6 @@
 //! The face in process: every route by its gate, the shape of failures, and the document against the committed one.
 
+mod administration;
 mod keys;
 mod openai;
 mod retries;

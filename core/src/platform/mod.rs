@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::http::HttpSettings;
 use crate::log::{Log, LogRecord};
 use crate::metrics::{Metrics, Standing};
+use crate::pace::Pace;
 use crate::secrets::{KeyCallback, KeySource, Vault};
 use crate::settings::Settings;
 use crate::store::{Migration, Store};
@@ -40,8 +41,14 @@ const CONTROL_DEADLINE: Duration = Duration::from_secs(10);
 /// A running platform in one data folder.
 #[derive(Clone)]
 pub struct Platform {
+    /// Absent from the handle of a call over the control socket: a platform that is left with such calls alone takes no more of them,
+    /// and closes when they have ended.
+    share: Option<Arc<Share>>,
     inner: Arc<Inner>,
 }
+
+/// What every handle of a host has a part in.
+struct Share;
 
 /// What a host lends to a platform besides settings: a clock, keys, a place for anchors.
 #[derive(Clone)]
@@ -89,12 +96,16 @@ struct Inner {
 
 /// A handle that does not keep the platform open.
 #[derive(Clone)]
-pub(crate) struct WeakPlatform(Weak<Inner>);
+pub(crate) struct WeakPlatform {
+    share: Weak<Share>,
+    inner: Weak<Inner>,
+}
 
 impl WeakPlatform {
-    /// The platform, when it is still open for anybody.
-    pub(crate) fn upgrade(&self) -> Option<Platform> {
-        self.0.upgrade().map(|inner| Platform { inner })
+    /// The platform for one call, when a host still has it open. It is the call's for as long as it takes, and no host's.
+    pub(crate) fn for_a_call(&self) -> Option<Platform> {
+        let _host = self.share.upgrade()?;
+        self.inner.upgrade().map(|inner| Platform { share: None, inner })
     }
 }
 
@@ -156,7 +167,7 @@ impl Parts {
                 Arc::clone(&metrics),
                 &settings.access(),
             )?;
-            let (of_workers, paused) = (settings.workers.clone(), settings.paused);
+            let (of_workers, paused, pace) = (settings.workers.clone(), settings.paused, Pace::of(&settings.http));
             let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit), Arc::clone(&metrics))?;
             let tasks = Arc::new(tasks);
             let stands_on = workers::Parts {
@@ -166,6 +177,7 @@ impl Parts {
                 vault: Arc::clone(&vault),
                 clock,
                 metrics: Arc::clone(&metrics),
+                pace,
             };
             match Workers::start(of_workers, stands_on, paused) {
                 Ok(workers) => Ok((tasks, workers, access, vault)),
@@ -285,7 +297,7 @@ impl Platform {
             process: std::process::id(),
             closed: AtomicBool::new(false),
         };
-        let platform = Self { inner: Arc::new(inner) };
+        let platform = Self { share: Some(Arc::new(Share)), inner: Arc::new(inner) };
         if let Some(data_dir) = control {
             platform.logged(|| {
                 platform.listen(&data_dir);
@@ -297,7 +309,9 @@ impl Platform {
 
     /// Listens at the control socket. A platform without one works, and says so.
     fn listen(&self, data_dir: &Path) {
-        match Listener::start(data_dir, WeakPlatform(Arc::downgrade(&self.inner))) {
+        let share = self.share.as_ref().map(Arc::downgrade).unwrap_or_default();
+        let weak = WeakPlatform { share, inner: Arc::downgrade(&self.inner) };
+        match Listener::start(data_dir, weak) {
             Ok(listener) => drop(self.inner.control.set(listener)),
             Err(error) => tracing::warn!(
                 %error,

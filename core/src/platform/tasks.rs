@@ -6,11 +6,13 @@ use crate::catalog::ModelView;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{Frames, decode};
 use crate::task::{
-    GenerateRequest, Media, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
+    GenerateRequest, Media, Partials, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
+    not_found,
 };
 use crate::thread;
 use crate::workers::Workers;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Platform {
@@ -164,6 +166,11 @@ impl Platform {
     /// As [`Platform::tasks`].
     pub fn gallery(&self, query: &TaskQuery) -> Result<TaskPage> {
         self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
+    }
+
+    /// The pictures of a task's way, while it has not ended: whoever holds them keeps them.
+    pub(crate) fn partials(&self, id: &str) -> Result<Option<Arc<Partials>>> {
+        self.on_tasks(|tasks| Ok(tasks.partials(id)))
     }
 
     /// What each of these tasks is a remix of, by id, as far as it is one.

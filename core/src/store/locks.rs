@@ -10,6 +10,10 @@
 //! processes see no difference. And a lock of ours on the database itself ([`Shared`]) lasts as long as the database is open:
 //! it lets everybody read and write, and nobody have the file alone, which is what the log would be taken away under.
 //!
+//! Such a lock lasts until the last descriptor *and the last mapping* of that opening are gone, and a child made by `fork` has both. Its
+//! descriptors are taken from it (see `fork`); the index, which SQLite maps, is mapped so that children do not get it. Else a process that
+//! was killed while it wrote would leave its lock behind for as long as a child of it lives.
+//!
 //! Where the system or the file system has no such locks, SQLite's own are used, and a second SQLite in the process must be kept
 //! away from the database by whoever writes the program.
 
@@ -106,6 +110,7 @@ mod of_files {
         type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
         type Close = unsafe extern "C" fn(c_int) -> c_int;
         type Control = unsafe extern "C" fn(c_int, c_int, *mut c_void) -> c_int;
+        type Map = unsafe extern "C" fn(*mut c_void, usize, c_int, c_int, c_int, libc::off_t) -> *mut c_void;
         // SAFETY: SQLite calls a function of the list by the signature of the system call of that name, and these have it. Its
         // `fcntl` takes any number of arguments; here there are always three, and on this system a call with a third argument
         // hands it over in the same place whether the function says how many it takes or not.
@@ -114,6 +119,7 @@ mod of_files {
                 (c"open", std::mem::transmute::<Open, Call>(open)),
                 (c"close", std::mem::transmute::<Close, Call>(close)),
                 (c"fcntl", std::mem::transmute::<Control, Call>(fcntl)),
+                (c"mmap", std::mem::transmute::<Map, Call>(mmap)),
             ];
             let vfs = ffi::sqlite3_vfs_find(c"unix".as_ptr());
             let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) else { return };
@@ -154,6 +160,32 @@ mod of_files {
         fork::opening(|| {
             fork::unmark_number(file);
             close()
+        })
+    }
+
+    /// `mmap` as SQLite calls it. What is mapped of an index of ours is no child's: nothing of SQLite is used there.
+    #[expect(unsafe_code, reason = "SQLite calls it")]
+    unsafe extern "C" fn mmap(
+        at: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        file: c_int,
+        offset: libc::off_t,
+    ) -> *mut c_void {
+        // SAFETY: the same arguments.
+        let map = || unsafe { libc::mmap(at, length, protection, flags, file, offset) };
+        if !fork::is_marked(file) {
+            return map();
+        }
+        // No `fork` between the two.
+        fork::opening(|| {
+            let mapped = map();
+            if mapped != libc::MAP_FAILED {
+                // SAFETY: a whole mapping that was just made. Where the system does not know this advice all is as without it.
+                unsafe { libc::madvise(mapped, length, libc::MADV_DONTFORK) };
+            }
+            mapped
         })
     }
 

@@ -3,6 +3,7 @@
 //! Always holds: a task is in the hub from before its caller hears of it until after its end is durable. What is shown is
 //! never ahead of the database in status; progress is shown here first and written now and then.
 
+use super::partials::Partials;
 use super::types::{Status, Task};
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Event;
@@ -20,14 +21,21 @@ pub(super) struct Live {
     state: watch::Sender<Task>,
     cancel: AtomicBool,
     fenced: AtomicBool,
+    partials: Arc<Partials>,
 }
 
 impl Live {
     pub(super) fn new(task: Task) -> Arc<Self> {
+        Self::with_partials(task, 0)
+    }
+
+    /// A task of whose way so many pictures are wanted.
+    pub(super) fn with_partials(task: Task, wanted: u8) -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(task),
             cancel: AtomicBool::new(false),
             fenced: AtomicBool::new(false),
+            partials: Partials::new(wanted),
         })
     }
 
@@ -52,6 +60,17 @@ impl Live {
             task.progress = task.progress.max(progress);
             true
         });
+    }
+
+    /// The pictures of its way.
+    pub(super) fn partials(&self) -> &Arc<Partials> {
+        &self.partials
+    }
+
+    /// Adds a picture of its way, and wakes whoever waits: the state itself may not change before the next step.
+    pub(super) fn add_partial(&self, picture: Vec<u8>) {
+        self.partials.add(picture);
+        self.state.send_modify(|_| ());
     }
 
     /// Asks the run to stop.

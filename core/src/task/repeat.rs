@@ -35,6 +35,8 @@ pub struct SubmitOptions {
     pub owner: Option<String>,
     /// Id of the task whose clip this one makes again of other words.
     pub remix_of: Option<String>,
+    /// How many pictures of the way are wanted. There may be fewer; none outlive the process.
+    pub(crate) partial_images: u8,
 }
 
 /// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again, unless that failed for
@@ -91,6 +93,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn remix_of(mut self, id: impl Into<String>) -> Self {
         self.remix_of = Some(id.into());
+        self
+    }
+
+    /// The same options for a task of whose way so many pictures are wanted. It runs here: workers send none.
+    #[must_use]
+    pub(crate) fn partial_images(mut self, count: u8) -> Self {
+        self.partial_images = count;
         self
     }
 

@@ -286,6 +286,18 @@ impl Control for TaskControl<'_> {
         Ok(())
     }
 
+    fn wants_preview(&mut self, done: usize, total: usize) -> bool {
+        self.live.partials().is_due(done, total)
+    }
+
+    fn preview(&mut self, picture: Frames) {
+        let encoded = output_of(self.task).and_then(|(format, fps)| encode(&picture, fps, format, &mut || Ok(())));
+        match encoded {
+            Ok(bytes) => self.live.add_partial(bytes),
+            Err(error) => tracing::warn!(task = self.task.id, detail = error.detail(), "a preview was not encoded"),
+        }
+    }
+
     fn prompt_cut(&mut self, parameter: &str, tokens: usize, kept: usize) {
         let (task, model) = (&self.task.id, &self.task.model);
         tracing::warn!(

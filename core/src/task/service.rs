@@ -3,6 +3,7 @@
 use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
 use super::hub::{Hub, TaskEvents};
+use super::partials::Partials;
 use super::queue::{Entry, Queue};
 use super::remix;
 use super::remote::is_remote;
@@ -246,6 +247,11 @@ impl Tasks {
             }
         }
         Ok(page)
+    }
+
+    /// The pictures of a task's way, while it has not ended.
+    pub(crate) fn partials(&self, id: &str) -> Option<Arc<Partials>> {
+        self.shared.hub.get(id).map(|live| Arc::clone(live.partials()))
     }
 
     /// What each of these tasks is a remix of, as far as it is one.

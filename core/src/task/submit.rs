@@ -32,6 +32,8 @@ pub(crate) struct Draft {
     pub(super) trace: Option<TraceParent>,
     /// Id of the task that it is a remix of.
     pub(super) remix_of: Option<String>,
+    /// How many pictures of its way are wanted.
+    pub(super) partial_images: u8,
     /// Why the task cannot run here.
     pub(super) missing: Option<Error>,
 }
@@ -66,8 +68,8 @@ struct Admission {
 
 impl From<Draft> for Admission {
     fn from(draft: Draft) -> Self {
-        let Draft { task, inputs, submission, trace, remix_of, .. } = draft;
-        Self { live: Live::new(task), inputs, submission, trace, remix_of }
+        let Draft { task, inputs, submission, trace, remix_of, partial_images, .. } = draft;
+        Self { live: Live::with_partials(task, partial_images), inputs, submission, trace, remix_of }
     }
 }
 
@@ -229,7 +231,7 @@ impl Shared {
             self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;
         }
         let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
-        Ok(Draft { task, inputs, submission, trace, remix_of, missing })
+        Ok(Draft { task, inputs, submission, trace, remix_of, partial_images: options.partial_images, missing })
     }
 
     /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or

@@ -1,17 +1,22 @@
 //! The way to a worker and back: bounded in time and size, and sure about one thing: whether a request may have arrived.
+//!
+//! A request may take long, as long as it moves at the pace that bodies have to come in at; once it is out, the answer has its time.
 
 use super::address::{Addresses, CheckedResolver};
 use super::settings::WorkerSettings;
+use super::upload::{Progress, Upload};
 use crate::error::{Error, ErrorCode, Result};
+use crate::pace::Pace;
 use crate::secrets::SecretText;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
@@ -90,6 +95,7 @@ pub(super) struct WorkerClient {
     secure: Client,
     plain: Client,
     addresses: Addresses,
+    pace: Pace,
     answer_timeout: Duration,
     transfer_timeout: Duration,
     max_result_bytes: usize,
@@ -98,11 +104,10 @@ pub(super) struct WorkerClient {
 }
 
 impl WorkerClient {
-    pub(super) fn new(settings: &WorkerSettings, addresses: Addresses) -> Result<Self> {
+    pub(super) fn new(settings: &WorkerSettings, pace: Pace, addresses: Addresses) -> Result<Self> {
         let client = |secure: bool| {
             crate::client::builder()?
                 .connect_timeout(settings.connect_timeout)
-                .read_timeout(settings.answer_timeout)
                 .pool_idle_timeout(Duration::from_secs(20))
                 .pool_max_idle_per_host(4)
                 .dns_resolver(CheckedResolver { addresses: addresses.clone(), secure })
@@ -113,6 +118,7 @@ impl WorkerClient {
             secure: client(true)?,
             plain: client(false)?,
             addresses,
+            pace,
             answer_timeout: settings.answer_timeout,
             transfer_timeout: settings.transfer_timeout,
             max_result_bytes: settings.max_result_bytes,
@@ -174,7 +180,7 @@ impl WorkerClient {
             self.addresses.check_literal(address, secure).map_err(NoAnswer::NotSent)?;
         }
         let client = if secure { &self.secure } else { &self.plain };
-        let mut request = client.request(ask.method, url).timeout(ask.time);
+        let mut request = client.request(ask.method, url);
         if let Some(key) = &target.api_key {
             let mut value = HeaderValue::from_str(key.expose()).map_err(|_| {
                 NoAnswer::NotSent(Error::validation("the API key of a worker cannot be sent in a header"))
@@ -188,15 +194,56 @@ impl WorkerClient {
         if let Some(trace) = ask.trace {
             request = request.header("traceparent", trace);
         }
+        let progress = Arc::new(Progress::of(ask.body.as_ref().map_or(0, Vec::len)));
         if let Some(body) = ask.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            let body = Upload::new(body, Arc::clone(&progress));
+            request = request.header(CONTENT_TYPE, "application/json").body(reqwest::Body::wrap(body));
         }
-        let response = request.send().await.map_err(|error| no_answer(target, &error))?;
-        read(target, response, ask.limit).await
+        let response = self.answer(target, request, &progress).await?;
+        let until = progress.last() + self.pace.on_the_way(progress.whole()) + ask.time;
+        read(target, response, ask.limit, until, self.answer_timeout).await
+    }
+
+    /// Sends the request at its pace, and waits for the head of the answer.
+    async fn answer(
+        &self,
+        target: &Target,
+        request: RequestBuilder,
+        progress: &Progress,
+    ) -> Result<Response, NoAnswer> {
+        let began = Instant::now();
+        let mut sending = pin!(request.send());
+        loop {
+            let (taken, last) = (progress.taken(), progress.last());
+            let wait = if taken < progress.whole() {
+                self.pace.wait(taken, began.elapsed(), last.elapsed()).map_err(|slow| {
+                    let detail = slow.going_out(&format!("the worker {}", target.workspace));
+                    // Without its end it is no request.
+                    NoAnswer::NotSent(Error::new(ErrorCode::RemoteFailed, detail))
+                })?
+            } else {
+                let time = self.pace.on_the_way(taken) + self.answer_timeout;
+                let left = time.saturating_sub(last.elapsed());
+                if left.is_zero() {
+                    return Err(late(target));
+                }
+                left
+            };
+            if let Ok(outcome) = tokio::time::timeout(wait, &mut sending).await {
+                return outcome.map_err(|error| no_answer(target, &error));
+            }
+        }
     }
 }
 
-async fn read(target: &Target, mut response: Response, limit: usize) -> Result<Answer, NoAnswer> {
+/// Reads an answer until a moment, of which a piece comes within `pause`.
+async fn read(
+    target: &Target,
+    mut response: Response,
+    limit: usize,
+    until: Instant,
+    pause: Duration,
+) -> Result<Answer, NoAnswer> {
     let workspace = &target.workspace;
     let unknown = |detail: String| NoAnswer::Unknown(Error::new(ErrorCode::RemoteFailed, detail));
     let status = response.status();
@@ -211,13 +258,22 @@ async fn read(target: &Target, mut response: Response, limit: usize) -> Result<A
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let mut body = Vec::with_capacity(announced.unwrap_or(0).min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(target, &error))? {
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).min(pause);
+        let chunk = tokio::time::timeout(left, response.chunk()).await.map_err(|_| late(target))?;
+        let Some(chunk) = chunk.map_err(|error| no_answer(target, &error))? else { break };
         if body.len() + chunk.len() > limit {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, content_type, body })
+}
+
+/// The worker has the request, and does not answer.
+fn late(target: &Target) -> NoAnswer {
+    let detail = format!("the worker {} did not answer in time", target.workspace);
+    NoAnswer::Unknown(Error::new(ErrorCode::RemoteFailed, detail))
 }
 
 /// What went wrong on the way, in words that hold nothing of the request.

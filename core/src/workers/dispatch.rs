@@ -73,6 +73,16 @@ impl Workers {
         if self.runs_here(options) {
             return Ok(self.here(draft));
         }
+        if options.partial_images > 0 {
+            return match draft.can_run_here() {
+                true => Ok(self.here(draft)),
+                false => Err(Error::validation(
+                    "the model cannot run on this platform itself, and workers send no partial pictures",
+                )
+                .with_action("Leave partial_images out, or choose a model that can run here.")
+                .with_parameter("partial_images")),
+            };
+        }
         let (key, model, now) = (draft.task.id.clone(), draft.model().to_owned(), shared.clock.now());
         match shared.tasks.send_off(&draft, move |connection| choose(connection, &key, &model, &[], now))? {
             SentOff::Repeated(submission) => Ok(self.repeats(submission)),

@@ -23,6 +23,7 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub(crate) use abandoned::MIGRATION as GIVEN_UP_MIGRATION;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};

@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::runtime::OwnRuntime;
 use crate::secrets::{OF_ACCOUNTS, SecretText, Vault};
 use crate::store::Store;
@@ -65,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+    /// How fast a request to a worker has to go out.
+    pub(crate) pace: Pace,
 }
 
 impl Workers {
@@ -74,8 +77,8 @@ impl Workers {
     /// `validation_error` for settings that make no sense.
     pub(crate) fn start(settings: WorkerSettings, parts: Parts, paused: bool) -> Result<Self> {
         let addresses = Addresses::new(&settings.networks)?;
-        let client = WorkerClient::new(&settings, addresses.clone())?;
-        let Parts { tasks, store, audit, vault, clock, metrics } = parts;
+        let client = WorkerClient::new(&settings, parts.pace, addresses.clone())?;
+        let Parts { tasks, store, audit, vault, clock, metrics, .. } = parts;
         let shared = Arc::new(Shared {
             settings,
             addresses,

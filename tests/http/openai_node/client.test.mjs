@@ -38,13 +38,15 @@ test("images", async () => {
 
 test("a stream of pictures", async () => {
   const ask = { prompt: "a red circle", model: "tiny-image", n: 2, stream: true, partial_images: 2 };
-  const types = [];
+  const [types, indices] = [[], []];
   for await (const event of await client.images.generate(ask)) {
     types.push(event.type);
+    indices.push(event.partial_image_index);
     assert.equal(Buffer.from(event.b64_json, "base64").subarray(1, 4).toString(), "PNG");
   }
-  assert.equal(types.filter((type) => type === "image_generation.completed").length, 2);
-  assert.ok(types.every((type) => ["image_generation.partial_image", "image_generation.completed"].includes(type)));
+  const [partial, completed] = ["image_generation.partial_image", "image_generation.completed"];
+  assert.deepEqual(types, [partial, partial, completed, partial, partial, completed]);
+  assert.deepEqual(indices, [0, 1, undefined, 0, 1, undefined]);
 });
 
 test("edits, of one picture and of several", async () => {
@@ -54,9 +56,12 @@ test("edits, of one picture and of several", async () => {
     const [edited] = (await client.images.edit({ image, prompt: "a blue circle" })).data;
     assert.equal(Buffer.from(edited.b64_json, "base64").subarray(1, 4).toString(), "PNG");
   }
-  const events = [];
-  for await (const event of await client.images.edit({ image: await file("a.png"), prompt: "a circle", stream: true })) events.push(event.type);
-  assert.deepEqual(events, ["image_edit.completed"]);
+  for (const partial_images of [0, 3]) {
+    const events = [];
+    const ask = { image: await file("a.png"), prompt: "a circle", stream: true, partial_images };
+    for await (const event of await client.images.edit(ask)) events.push(event.type);
+    assert.deepEqual(events, [...Array(partial_images).fill("image_edit.partial_image"), "image_edit.completed"]);
+  }
   const masked = client.images.edit({ image: await file("a.png"), mask: await file("m.png"), prompt: "a blue circle" });
   await assert.rejects(masked, (error) => error instanceof OpenAI.UnprocessableEntityError && error.param === "mask");
 });

@@ -6,9 +6,16 @@ use crate::config::configured;
 use crate::environment::secret;
 use crate::interrupts::on_interrupt;
 use crate::output::Output;
-use must::{Error, Platform, Settings};
+use must::{Error, ErrorCode, Platform, Settings};
 use serde_json::json;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How long a data folder that another process has open is waited for: a server that is ending, or a command that found nobody there.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// How often it is tried meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Serves until interrupted, then lets calls that run come to their end.
 pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), Error> {
@@ -16,7 +23,7 @@ pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), E
     on_interrupt(move || {
         let _ = interrupted.send(());
     })?;
-    let platform = Platform::open(settings(args, command)?)?;
+    let platform = open(&settings(args, command)?)?;
     let server = platform.serve(&command.addr)?;
     let url = format!("http://{}", server.address());
     output.show(&json!({"listening": url}).to_string(), &[format!("listening on {url}")])?;
@@ -24,6 +31,19 @@ pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), E
     let _ = wait.recv();
     server.stop(CLOSE_DEADLINE);
     platform.close(CLOSE_DEADLINE)
+}
+
+/// Opens the platform. A restart may meet whoever has the folder for a moment more.
+fn open(settings: &Settings) -> Result<Platform, Error> {
+    let until = Instant::now() + WAIT;
+    loop {
+        match Platform::open(settings.clone()) {
+            Err(error) if error.code() == ErrorCode::DataDirLocked && Instant::now() < until => {
+                std::thread::sleep(LOOK)
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Arguments and variables come first, then the file, then the defaults.

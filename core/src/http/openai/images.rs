@@ -11,13 +11,14 @@ use crate::http::generation::{begin, options};
 use crate::http::route::Making;
 use crate::http::waiting::Waiter;
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType, SubmitOptions, Task};
+use crate::task::{GenerateRequest, MediaType, Partials, SubmitOptions, Task};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
@@ -84,7 +85,7 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     let as_url = batch.request.response_format == Some(ResponseFormat::Url);
     let keyed = batch.options.idempotency.is_some();
     let submitting = submit(Arc::clone(&shared), batch);
-    let mut waiter = match keyed {
+    let (mut waiter, partials) = match keyed {
         // A client that goes away meanwhile leaves no task behind.
         false => submitting.await?,
         // It may come again with its key, and finds its tasks: the submission goes on to its end.
@@ -93,7 +94,7 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
             .unwrap_or_else(|_| Err(Error::internal("a submission panicked")))?,
     };
     if streams {
-        return Ok(stream::reply(shared, waiter, names));
+        return Ok(stream::reply(shared, waiter, partials, names));
     }
     let (mut data, mut last) = (Vec::with_capacity(waiter.tasks().len()), None);
     for id in waiter.tasks() {
@@ -114,13 +115,17 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     })
 }
 
+/// What is shown of the way of each task.
+pub(super) type Shown = HashMap<String, Arc<Partials>>;
+
 /// Submits one picture after another; whoever has the answer waits for all of them.
-async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<Waiter> {
+async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
     let Batch { request, wanted, options, .. } = batch;
+    let mut shown = Shown::new();
     let mut waiter = Waiter::new(&shared, options.idempotency.is_some());
     for index in 0..request.count() {
         let wanted = request.apply_to(&wanted, index);
-        let mut options = options.clone();
+        let mut options = options.clone().partial_images(request.partial_images());
         if let Some(key) = &mut options.idempotency {
             key.owner.push_str(&format!(" image {index} of {}", request.count()));
         }
@@ -129,6 +134,10 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<Waiter> {
             let begun = begin(&shared, move || Ok((wanted, options))).await?;
             let id = begun.task_or_cancel().await?.id;
             if waiter.join(&id) {
+                // At once: they are not to be found any more when the task has ended.
+                if let Some(partials) = shared.platform.partials(&id)?.filter(|_| request.partial_images() > 0) {
+                    shown.insert(id, partials);
+                }
                 break;
             }
             // The caller of the same call before had gone, and its task is being ended: this one gets a new one.
@@ -136,7 +145,7 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<Waiter> {
             blocking(&shared, move || platform.abandon(&id)).await?;
         }
     }
-    Ok(waiter)
+    Ok((waiter, shown))
 }
 
 /// An address that opens a result for an hour, without a key.
@@ -165,12 +174,20 @@ pub(super) fn size_of(task: &Task) -> String {
 ///
 /// # Errors
 /// Why it has none.
-pub(super) async fn ended(platform: &Platform, id: &str) -> Result<Task> {
+async fn ended(platform: &Platform, id: &str) -> Result<Task> {
     let mut events = platform.events(id)?;
     let mut last = None;
     while let Some(task) = events.changed().await? {
         last = Some(task);
     }
+    with_result(last)
+}
+
+/// The task in its last state.
+///
+/// # Errors
+/// Why it has no result.
+pub(super) fn with_result(last: Option<Task>) -> Result<Task> {
     let task = last.ok_or_else(|| Error::internal("a task ended without a state"))?;
     match task.error {
         Some(error) => {

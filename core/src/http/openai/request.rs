@@ -36,7 +36,8 @@ pub(in crate::http) struct Request {
     /// Whether the pictures come as server-sent events: `image_generation.partial_image` and `image_generation.completed`.
     #[serde(default)]
     stream: Option<bool>,
-    /// With `stream`: at most as many partial pictures of each picture. There may be fewer.
+    /// With `stream`: as many partial pictures of each picture, spread over its steps. There are fewer where it has no more steps, or
+    /// where there is no room in memory to make them.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 3))]
     partial_images: Option<u32>,
@@ -174,6 +175,10 @@ impl Request {
 
     pub(super) fn streams(&self) -> bool {
         self.stream.unwrap_or(false)
+    }
+
+    pub(super) fn partial_images(&self) -> u8 {
+        self.partial_images.and_then(|count| count.try_into().ok()).unwrap_or(0)
     }
 
     /// Sets what every picture of the request has alike.

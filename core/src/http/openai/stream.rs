@@ -1,16 +1,20 @@
 //! Pictures as server-sent events, as `stream: true` asks for them.
 //!
-//! Each picture ends in one event that carries it. A failure after the stream has begun is an event too, the last one; OpenAI's
-//! clients raise it. A client that goes away cancels what has not ended.
+//! Each picture ends in one event that carries it; before it come the partial ones that were asked for, as its run shows them. A
+//! failure after the stream has begun is an event too, the last one; OpenAI's clients raise it. A client that goes away cancels what
+//! has not ended.
 
 use super::failure::StreamFailure;
-use super::images::{ended, format_of, picture, size_of};
+use super::images::{Shown, format_of, picture, size_of, with_result};
 use crate::error::{Error, Result};
 use crate::http::call::Reply;
 use crate::http::face::Shared;
 use crate::http::waiting::Waiter;
+use crate::task::{Partials, Task, TaskEvents};
 use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::stream;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -20,18 +24,20 @@ use std::sync::Arc;
 /// What the events of a call are named.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names {
+    partial: &'static str,
     completed: &'static str,
 }
 
 /// The events of `POST /v1/images/generations`.
-pub(super) const GENERATION: Names = Names { completed: "image_generation.completed" };
+pub(super) const GENERATION: Names =
+    Names { partial: "image_generation.partial_image", completed: "image_generation.completed" };
 
 /// The events of `POST /v1/images/edits`.
-pub(super) const EDIT: Names = Names { completed: "image_edit.completed" };
+pub(super) const EDIT: Names = Names { partial: "image_edit.partial_image", completed: "image_edit.completed" };
 
-/// A picture.
+/// A picture, whole or on its way.
 #[derive(Serialize)]
-struct Completed {
+struct Picture {
     #[serde(rename = "type")]
     kind: &'static str,
     b64_json: String,
@@ -41,7 +47,12 @@ struct Completed {
     output_format: String,
     quality: &'static str,
     size: String,
-    usage: Usage,
+    /// From 0, of one on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial_image_index: Option<usize>,
+    /// Of a whole one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 /// What OpenAI counts, and its clients expect to find. Nothing is counted in tokens here.
@@ -64,19 +75,32 @@ struct Pictures {
     waiter: Waiter,
     /// Tasks whose pictures are still to come, in order.
     left: VecDeque<String>,
+    shown: Shown,
+    /// The one that is followed now.
+    following: Option<Following>,
     names: Names,
 }
 
+/// A task whose picture comes next.
+struct Following {
+    id: String,
+    events: TaskEvents,
+    partials: Option<Arc<Partials>>,
+    /// How many partial pictures were sent.
+    sent: usize,
+    last: Option<Task>,
+}
+
 /// The stream of the pictures that were submitted.
-pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, names: Names) -> Reply {
+pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, shown: Shown, names: Names) -> Reply {
     let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
     let left = waiter.tasks().into();
-    let pictures = Pictures { shared, waiter, left, names };
+    let pictures = Pictures { shared, waiter, left, shown, following: None, names };
     let events = stream::unfold(Some(pictures), |pictures| async move {
         let mut pictures = pictures?;
-        let id = pictures.left.pop_front()?;
-        match pictures.next(&id).await {
-            Ok(event) => Some((Ok::<_, Infallible>(event), Some(pictures))),
+        match pictures.next().await {
+            Ok(Some(event)) => Some((Ok::<_, Infallible>(event), Some(pictures))),
+            Ok(None) => None,
             Err(error) => Some((Ok(failed(&error)), None)),
         }
     });
@@ -85,23 +109,51 @@ pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, names: Names) -> Reply 
 }
 
 impl Pictures {
-    async fn next(&mut self, id: &str) -> Result<Event> {
-        let outcome = ended(&self.shared.platform, id).await;
-        self.waiter.has(id);
-        let task = outcome?;
-        let completed = Completed {
-            kind: self.names.completed,
-            b64_json: picture(&self.shared, id).await?,
-            background: "opaque",
-            created_at: crate::task::Timestamp::now().0 / 1000,
-            output_format: format_of(&task),
-            quality: "auto",
-            size: size_of(&task),
-            usage: Usage::default(),
-        };
-        let data = serde_json::to_string(&completed).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Event::default().event(self.names.completed).data(data))
+    /// The next event; none after the last picture.
+    async fn next(&mut self) -> Result<Option<Event>> {
+        loop {
+            let following = match &mut self.following {
+                Some(following) => following,
+                none => {
+                    let Some(id) = self.left.pop_front() else { return Ok(None) };
+                    let (partials, events) = (self.shown.remove(&id), self.shared.platform.events(&id)?);
+                    none.insert(Following { id, events, partials, sent: 0, last: None })
+                }
+            };
+            let partial = following.partials.as_ref().and_then(|partials| partials.get(following.sent));
+            if let (Some(partial), Some(task)) = (partial, &following.last) {
+                let event = event(self.names.partial, task, BASE64.encode(partial.as_slice()), Some(following.sent));
+                following.sent += 1;
+                return event.map(Some);
+            }
+            if let Some(task) = following.events.changed().await? {
+                following.last = Some(task);
+                continue;
+            }
+            let Some(Following { id, last, .. }) = self.following.take() else { return Ok(None) };
+            self.waiter.has(&id);
+            let task = with_result(last)?;
+            let whole = picture(&self.shared, &id).await?;
+            return event(self.names.completed, &task, whole, None).map(Some);
+        }
     }
+}
+
+/// The event of a picture; `partial` is the number of one on its way.
+fn event(name: &'static str, task: &Task, b64_json: String, partial: Option<usize>) -> Result<Event> {
+    let picture = Picture {
+        kind: name,
+        b64_json,
+        background: "opaque",
+        created_at: crate::task::Timestamp::now().0 / 1000,
+        output_format: format_of(task),
+        quality: "auto",
+        size: size_of(task),
+        partial_image_index: partial,
+        usage: partial.is_none().then(Usage::default),
+    };
+    let data = serde_json::to_string(&picture).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Event::default().event(name).data(data))
 }
 
 fn failed(error: &Error) -> Event {

@@ -8,7 +8,7 @@ fn cookie_of(answer: &Answer) -> String {
     header(answer, "set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }
 
-fn sign_in(rig: &Rig) -> String {
+pub(super) fn sign_in(rig: &Rig) -> String {
     let (answer, body) = send(rig, "POST", "/admin/session", &[ADMIN], "");
     assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&body));
     cookie_of(&answer)

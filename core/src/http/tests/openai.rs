@@ -277,6 +277,63 @@ fn a_stream_has_one_event_a_picture_and_a_failure_is_one_too() {
 }
 
 #[test]
+fn partial_pictures_come_nearer_to_the_result() {
+    use base64::Engine as _;
+    let rig = rig_with(|settings| settings.paused = false);
+    let asked = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 20, "seed": 3, "stream": true, "partial_images": 3});
+    let (_, body) = send(&rig, "POST", "/v1/images/generations", &[BEARER, JSON], &asked.to_string());
+    let seen = events(&body);
+    let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
+    let partial = "image_generation.partial_image";
+    assert_eq!(names, [partial, partial, partial, "image_generation.completed"]);
+    let indices: Vec<Option<u64>> = seen.iter().map(|(_, data)| data["partial_image_index"].as_u64()).collect();
+    assert_eq!(indices, [Some(0), Some(1), Some(2), None]);
+    let pictures: Vec<crate::media::Frames> = seen
+        .iter()
+        .map(|(_, data)| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(data["b64_json"].as_str().unwrap()).unwrap();
+            let limits = crate::media::ImageLimits::default();
+            crate::media::decode_image(crate::media::ImageSource::Bytes(&bytes), &limits).unwrap()
+        })
+        .collect();
+    let apart = |index: usize| -> u64 {
+        let pairs = pictures[index].rgb.iter().zip(&pictures[3].rgb);
+        pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
+    };
+    assert!(pictures.iter().all(|picture| (picture.width, picture.height) == (64, 64)));
+    assert!(apart(0) > apart(1) && apart(1) > apart(2) && apart(2) > 0, "{} {} {}", apart(0), apart(1), apart(2));
+    // The result is the one that a run without them makes.
+    let plain = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 20, "seed": 3});
+    assert_eq!(post(&rig, "/v1/images/generations", &plain).1["data"][0]["b64_json"], seen[3].1["b64_json"]);
+    // An edit that keeps much has few steps, and no more moments between them than that.
+    let short = json!({"prompt": "a red circle", "steps": 4, "denoising_strength": 0.5, "images": [{"image_url": png()}],
+                       "stream": true, "partial_images": 3});
+    let (_, body) = send(&rig, "POST", "/v1/images/edits", &[BEARER, JSON], &short.to_string());
+    let names: Vec<String> = events(&body).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["image_edit.partial_image", "image_edit.completed"]);
+}
+
+#[test]
+fn partial_pictures_of_several_and_of_edits() {
+    let rig = rig_with(|settings| settings.paused = false);
+    let asked = json!({"prompt": "a red circle", "steps": 6, "n": 3, "stream": true, "partial_images": 2});
+    let (_, body) = send(&rig, "POST", "/v1/images/generations", &[BEARER, JSON], &asked.to_string());
+    let seen = events(&body);
+    let of_one = ["image_generation.partial_image", "image_generation.partial_image", "image_generation.completed"];
+    assert_eq!(seen.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), of_one.repeat(3));
+    let asked = json!({"prompt": "a red circle", "steps": 8, "images": [{"image_url": png()}], "output_format": "jpeg",
+                       "stream": true, "partial_images": 1});
+    let (_, body) = send(&rig, "POST", "/v1/images/edits", &[BEARER, JSON], &asked.to_string());
+    let seen = events(&body);
+    let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["image_edit.partial_image", "image_edit.completed"]);
+    for (_, data) in &seen {
+        assert_eq!(data["output_format"], "jpeg");
+        assert!(data["b64_json"].as_str().unwrap().starts_with("/9j/"));
+    }
+}
+
+#[test]
 fn pictures_are_made_of_pictures() -> Result<()> {
     let rig = rig_with(|settings| settings.paused = false);
     let base = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 4, "denoising_strength": 0.0});

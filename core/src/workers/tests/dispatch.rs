@@ -53,6 +53,22 @@ fn a_task_runs_at_a_worker_and_is_seen_from_here() {
 }
 
 #[test]
+fn what_is_shown_on_its_way_runs_here_or_is_refused() {
+    let worker = worker(|_| {});
+    let gateway = gateway();
+    add_ready(&gateway.platform, "team-a", &worker.address());
+    let shown = SubmitOptions::default().partial_images(2);
+    let task = gateway.platform.submit_with(&picture(7), &shown).unwrap();
+    let partials = gateway.platform.partials(&task.id).unwrap().unwrap();
+    assert_eq!((task.workspace.as_deref(), rows(&worker.host.platform)), (None, 0));
+    done(&until_ended(&gateway.platform, &task.id));
+    assert!(partials.get(1).is_some() && partials.get(2).is_none());
+    let error = gateway.platform.submit_with(&GenerateRequest::new("pony", "a horse"), &shown).unwrap_err();
+    assert_eq!((error.code(), error.parameter()), (ErrorCode::ValidationError, Some("partial_images")));
+    assert_eq!((rows(&gateway.platform), rows(&worker.host.platform)), (1, 0));
+}
+
+#[test]
 fn a_clip_with_a_picture_goes_over_whole_and_its_progress_comes_back() {
     let worker = worker(|_| {});
     let gateway = gateway();

@@ -6,6 +6,7 @@ mod deploy;
 mod dispatch;
 mod failing;
 mod fake;
+mod uploads;
 
 use super::{Account, NewAccount};
 use crate::audit::Caller;
