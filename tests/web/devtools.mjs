@@ -81,10 +81,13 @@ class Protocol {
 /** The context of the browser's own profile. Every other one is private, and a private one keeps no cookies of sites within sites. */
 export const PROFILE = "";
 
-/** Opens a page of its own: cookies and storage are shared with no other one unless `context` of that one is given. */
-async function open(protocol, { width = 1280, height = 860, dark = false, mobile = false, language = "en-US", context = null } = {}) {
+/**
+ * Opens a page of its own: cookies and storage are shared with no other one unless `context` of that one is given. Of the pages of
+ * one window a browser draws the newest alone; one with a `newWindow` is drawn beside them.
+ */
+async function open(protocol, { width = 1280, height = 860, dark = false, mobile = false, language = "en-US", context = null, newWindow = false } = {}) {
   const browserContextId = context ?? (await protocol.send("Target.createBrowserContext")).browserContextId;
-  const { targetId } = await protocol.send("Target.createTarget", { url: "about:blank", browserContextId: browserContextId || undefined });
+  const { targetId } = await protocol.send("Target.createTarget", { url: "about:blank", browserContextId: browserContextId || undefined, newWindow: newWindow || undefined });
   const { sessionId } = await protocol.send("Target.attachToTarget", { targetId, flatten: true });
   const page = new Page(protocol, sessionId, targetId, browserContextId);
   for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.send(`${domain}.enable`);

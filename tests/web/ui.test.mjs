@@ -349,6 +349,24 @@ test("a submission whose answers are lost is one task, and is followed without s
   }
 });
 
+test("a result that meets a restart is shown when the platform is back", async () => {
+  let lost = 0;
+  // The browser repeats some calls by itself.
+  const broken = ({ url }) => (url.startsWith("/results/") && (lost += 1) <= 6 ? "unsent" : null);
+  const front = await serveInFront(ui.api, { broken });
+  const other = await browser.open();
+  try {
+    await other.goto(front.url);
+    await submit("a white circle", other);
+    assert.equal((await ended(other)).state.status, "done");
+    await other.until(() => document.querySelector("img.media")?.naturalWidth === 64);
+    assert.ok(lost > 6);
+  } finally {
+    await other.close();
+    await front.stop();
+  }
+});
+
 test("the eleventh visitor reads and fills in the studio meanwhile, and goes on by itself with what was typed", async () => {
   const crowded = await serveUi();
   const late = await browser.open();

@@ -1,11 +1,19 @@
 /**
- * Pictures and clips of the platform. The browser fetches them with the session's cookie; when the session has ended in between
- * it is renewed once and the element is made anew.
+ * Pictures and clips of the platform. The browser fetches them with the session's cookie. When the session has ended in between it is
+ * renewed, when the platform is away, as during a restart, it is waited for, and the element is made anew.
  */
 
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Ref } from "react";
+import type { Client } from "../api/client";
+import { ApiError, NetworkError, isAbort } from "../api/errors";
 import { useServices } from "../services";
+
+/** How often an element is made anew. */
+const TRIES = 2;
+/** How often an absent platform is asked, with pauses that double: for a minute in all. */
+const ASKS = 7;
+const FIRST_PAUSE = 1_000;
 
 interface Props {
   /** Path of the API, as answers give it. */
@@ -19,17 +27,38 @@ interface Props {
 function useSource(path: string, onFailed?: () => void) {
   const { client } = useServices();
   const [tries, setTries] = useState(0);
+  const asking = useRef<AbortController | null>(null);
+  useEffect(() => () => asking.current?.abort(), []);
   const retry = () => {
-    if (tries > 0) return onFailed?.();
-    // Asking with a call renews the session where that is what was wrong.
-    void client
-      .call(path, { method: "HEAD" })
-      .then(() => setTries(1))
-      .catch(() => onFailed?.());
+    if (tries >= TRIES) return onFailed?.();
+    asking.current?.abort();
+    asking.current = new AbortController();
+    untilThere(client, path, asking.current.signal).then(
+      () => setTries(tries + 1),
+      (error: unknown) => {
+        if (!isAbort(error)) onFailed?.();
+      },
+    );
   };
   // The fragment makes it another address for the element, and the same one for the platform.
   return { source: client.url(path) + (tries > 0 ? `#${tries}` : ""), tries, retry };
 }
+
+/** Asks whether the media is there. Asking with a call renews the session where that is what was wrong. */
+async function untilThere(client: Client, path: string, signal: AbortSignal): Promise<void> {
+  for (let asks = 1; ; asks += 1) {
+    try {
+      await client.call(path, { method: "HEAD", signal });
+      return;
+    } catch (error) {
+      if (!isAway(error) || asks >= ASKS) throw error;
+      await client.sleep(FIRST_PAUSE * 2 ** (asks - 1), signal);
+    }
+  }
+}
+
+/** Whether nobody answers, or a proxy does in the platform's place. */
+const isAway = (error: unknown): boolean => error instanceof NetworkError || (error instanceof ApiError && [502, 503, 504].includes(error.status));
 
 export function Picture({ path, alt, className = "", lazy = false, onFailed }: Props) {
   const { source, tries, retry } = useSource(path, onFailed);
