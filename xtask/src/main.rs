@@ -1,4 +1,4 @@
-//! The chores of the project: `cargo xtask test | regen | golden | bench`.
+//! The chores of the project: `cargo xtask test | regen | golden | soak | bench`.
 //!
 //! `test` is the whole gate: it installs what the tests need and runs every part; a part may be named to run it alone.
 
@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask <chore>
   test --list       the parts
   regen             rewrite every generated file that is committed
   golden            make the golden data again with the reference library (downloads PyTorch), then check against it
+  soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
   bench [NAME ...]  run the benchmarks and keep their results under benches/results/";
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["test", parts @ ..] => test::run_parts(parts),
         ["regen"] => test::regen(),
         ["golden"] => golden::run_golden(),
+        ["soak", options @ ..] => test::soak(options),
         ["bench", names @ ..] => bench::run(names),
         _ => Err(USAGE.to_owned()),
     };

@@ -131,7 +131,27 @@ fn run_tests(arguments: &[&str], adjust: impl FnOnce(&mut std::process::Command)
 }
 
 fn c() -> Outcome {
-    run(&mut words("bash", "tests/c/run.sh"))
+    run(words("bash", "tests/c/run.sh").env(SMALL_MODELS, small_models()?))
+}
+
+/// Where the tests of every language look for small models of the families that have no model inside the library.
+const SMALL_MODELS: &str = "MUST_SMALL_MODELS";
+
+/// A folder with those models, which the tests of the crate of inference write.
+fn small_models() -> Result<std::path::PathBuf, String> {
+    let folder = target().join("small-models");
+    // As the part `rust` builds it: alone, the crate has other features of its dependencies and is compiled once more.
+    let mut write = words("cargo", "test --quiet --workspace --exclude must-python --lib -- --ignored small_models");
+    run(write.env(SMALL_MODELS, &folder))?;
+    Ok(folder)
+}
+
+/// The platform under load, as a small company would have it.
+pub fn soak(options: &[&str]) -> Outcome {
+    tools::programs()?;
+    let python = python_module()?;
+    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(command(python).arg("tools/soak/soak.py").arg("--program").arg(built("must")).args(options))
 }
 
 /// Builds the Python module with the dev profile into an environment of its own; that environment's Python.
@@ -177,6 +197,7 @@ fn http() -> Outcome {
     run(&mut words("cargo", "build -p must --bin must"))?;
     run(command(http_tests()?)
         .args(["-m", "pytest", "-q", "tests/http"])
+        .env(SMALL_MODELS, small_models()?)
         .env("MUST_PROGRAM", built("must"))
         .env("MUST_REQUIRE_TOOLS", "1"))
 }
@@ -199,9 +220,9 @@ fn audit() -> Outcome {
 
 fn python() -> Outcome {
     let python = python_module()?;
-    let folder = root().join("bindings-python");
+    let (folder, small) = (root().join("bindings-python"), small_models()?);
     for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
-        run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
+        run(command(&python).args(line.split_whitespace()).current_dir(&folder).env(SMALL_MODELS, &small))?;
     }
     run(&mut words("cargo", "build -p must --bin must"))?;
     face_without_sockets(&python, "handle", &[])?;
@@ -226,7 +247,8 @@ fn http_tests() -> Result<std::path::PathBuf, String> {
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
-    run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1"))?;
+    let small = small_models()?;
+    run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1").env(SMALL_MODELS, small))?;
     run(&mut words("cargo", "build -p must --bin must"))?;
     face_without_sockets(&http_tests()?, "node", &[])
 }
