@@ -56,5 +56,6 @@ void test_administration(const std::string &folder);
 void test_accounts(const std::string &folder);
 void test_memory(const std::string &folder);
 void test_pictures(const std::string &folder);
+void test_models(const std::string &folder);
 
 #endif

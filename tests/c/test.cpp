@@ -1,6 +1,6 @@
 // Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
 //
-//     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation owners logs http pictures;
+//     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation owners logs http pictures models;
 //                                        all of them when none is named
 #include "check.hpp"
 
@@ -314,7 +314,8 @@ int main(int argc, char **argv) {
                                    {"owners", owners},
                                    {"logs", logs_and_load},
                                    {"http", http},
-                                   {"pictures", test_pictures}};
+                                   {"pictures", test_pictures},
+                                   {"models", test_models}};
   CHECK(std::string(must::version()) == must_version());
   for (const Part &part : parts) {
     const bool wanted =

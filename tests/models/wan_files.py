@@ -7,10 +7,11 @@ layout, and their bytes are copied as they are, so that nothing but Python is ne
 import json
 import shutil
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from small import catalog as catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "wan"
@@ -132,18 +133,3 @@ def trained(models: Path) -> None:
     for model in ("anisora", "phr00t"):
         shutil.copytree(TINY, models / model, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
     shutil.copytree(TINY / "transformer", models / "anisora" / "transformer_2")
-
-
-def catalog(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
-    """The library's catalog with smaller and larger sizes than it allows, and with what `change` does to its models."""
-    changed = json.loads((ROOT / "core" / "catalog.json").read_text())
-    for side in ("width", "height"):
-        changed["parameters"][side].update(minimum=SMALL, maximum=HUGE, step=16)
-    changed["parameters"]["num_frames"].update(minimum=5, default=5)
-    models = {model["id"]: model for model in changed["models"]}
-    for name in ("anisora", "phr00t"):
-        models[name]["parameters"]["width"] = models[name]["parameters"]["height"] = {"default": SMALL}
-    if change is not None:
-        change(models)
-    path.write_text(json.dumps(changed))
-    return path

@@ -40,7 +40,7 @@ export interface Parameters {
   guidance_scale?: number | undefined;
   /** How the noise is removed. */
   sampler?: "Euler a" | "DPM++ 2M Karras" | "DPM++ SDE Karras" | "Euler" | "flow-matching" | undefined;
-  /** How many of the last text layers are left out. */
+  /** Which layer of the text encoders is read, counted from the end. 2, the one before the last, is what the model was trained on. */
   clip_skip?: number | undefined;
   /** Frames in the clip, one more than a multiple of four. */
   num_frames?: number | undefined;

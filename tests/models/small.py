@@ -1,0 +1,39 @@
+"""Small models of every family with weights drawn at random, in layouts that people have.
+
+The tests of the crate of inference write them, since the golden data of some keep names and sizes only:
+
+    MUST_SMALL_MODELS=FOLDER cargo test -p must-diffusion --lib -- --ignored small_models
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def folder() -> Path:
+    """A folder with `pony` and `flux` below it: that of `MUST_SMALL_MODELS`, or one that is made now."""
+    place = Path(os.environ.get("MUST_SMALL_MODELS") or ROOT / "target" / "small-models")
+    if not (place / "flux").is_dir():
+        command = ["cargo", "test", "--quiet", "-p", "must-diffusion", "--lib", "--", "--ignored", "small_models"]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "MUST_SMALL_MODELS": str(place)}, check=True)
+    return place
+
+
+def catalog(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
+    """The library's catalog with smaller and larger sizes than it allows, and with what `change` does to its models."""
+    changed = json.loads((ROOT / "core" / "catalog.json").read_text())
+    for side in ("width", "height"):
+        changed["parameters"][side].update(minimum=32, maximum=1 << 16, step=16)
+    changed["parameters"]["num_frames"].update(minimum=5, default=5)
+    models = {model["id"]: model for model in changed["models"]}
+    for name, side in (("anisora", 32), ("phr00t", 32), ("pony", 64), ("flux", 64)):
+        models[name]["parameters"]["width"] = models[name]["parameters"]["height"] = {"default": side}
+    if change is not None:
+        change(models)
+    path.write_text(json.dumps(changed))
+    return path
