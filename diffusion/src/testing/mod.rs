@@ -66,3 +66,36 @@ pub(crate) fn assemble(family: &str, variant: &str, place: &Path) {
         std::fs::copy(folder().join(family).join(from), to).unwrap();
     }
 }
+
+/// A caller that wants to see what each step makes of the latents.
+#[derive(Default)]
+pub(crate) struct Viewer(pub(crate) Vec<Frames>);
+
+impl crate::Control for Viewer {
+    fn progress(&mut self, _: crate::Stage, _: usize, _: usize) -> crate::Result<()> {
+        Ok(())
+    }
+
+    fn wants_preview(&mut self, _: usize, _: usize) -> bool {
+        true
+    }
+
+    fn preview(&mut self, picture: Frames) {
+        self.0.push(picture);
+    }
+}
+
+/// Asserts that a model of pictures shows what every step but the last makes of the latents, ever nearer to a result that this
+/// changes no bit of.
+pub(crate) fn check_previews(model: &mut dyn crate::Pipeline, request: &crate::Request) {
+    let plain = model.generate(request, &mut Silent).unwrap();
+    let mut viewer = Viewer::default();
+    assert!(model.generate(request, &mut viewer).unwrap() == plain, "another picture");
+    assert_eq!(viewer.0.len() + 1, request.steps as usize);
+    let apart = |shown: &Frames| -> u64 {
+        assert_eq!((shown.width, shown.height), (plain.width, plain.height));
+        shown.rgb.iter().zip(&plain.rgb).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
+    };
+    let (first, last) = (apart(&viewer.0[0]), apart(viewer.0.last().unwrap()));
+    assert!(last < first, "{last} {first}");
+}

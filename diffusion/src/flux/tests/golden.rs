@@ -354,3 +354,8 @@ fn same_bytes_for_any_number_of_threads() {
         assert!(pool.install(generate) == here, "{threads} threads gave another picture");
     }
 }
+
+#[test]
+fn what_is_shown_of_the_way_changes_nothing() {
+    check_previews(&mut variant("dev"), &Request { steps: 6, ..request("a large red circle") });
+}

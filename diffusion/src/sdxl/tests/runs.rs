@@ -138,3 +138,14 @@ fn prompts_become_the_same_states() {
     };
     assert_eq!(of(&mut model, None), of(&mut model, Some(2)));
 }
+
+#[test]
+fn what_is_shown_of_the_way_changes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    assemble(place.path());
+    let mut model = load(&inspect(place.path()).unwrap());
+    for sampler in ["Euler a", "DPM++ 2M Karras"] {
+        let request = Request { steps: 6, sampler: Some(sampler.to_owned()), ..request("a cat") };
+        crate::testing::check_previews(&mut model, &request);
+    }
+}
