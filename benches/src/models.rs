@@ -198,10 +198,9 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
         guidance: 1.0,
         seed: 1,
     };
-    let needs = model.needs(&request);
+    let (needs, said) = (model.needs(&request), model.peak(&request));
     pool.install(|| model.generate(&request, &mut watch)).map_err(say)?;
     watch("end", 0, 0);
-    let said = needs.iter().map(|need| need.weights + need.work).max().unwrap_or(0);
     let needs: Vec<Value> = needs
         .iter()
         .map(|need| json!({"part": need.name, "weight_bytes": need.weights, "work_bytes": need.work}))

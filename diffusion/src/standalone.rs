@@ -7,7 +7,7 @@ use crate::device::Device;
 use super::control::{Control, Stage};
 use super::families::all;
 use super::family::{Checkpoint, Family, Pipeline, Sampling};
-use super::place::Budget;
+use super::place::{Budget, Residency};
 use super::request::{Frames, Request, Start};
 use super::weights::ModelFiles;
 use crate::error::{Error, ErrorKind, Result};
@@ -133,6 +133,13 @@ impl Standalone {
             work: stretch.work,
         };
         self.checkpoint.needs(&request.into()).stretches.iter().map(need).collect()
+    }
+
+    /// The most bytes that a request is said to hold, with the parts in memory that there is room for.
+    #[must_use]
+    pub fn peak(&self, request: &StandaloneRequest) -> u64 {
+        let needs = self.checkpoint.needs(&request.into());
+        Residency::of(&needs, Budget::of(&Device::cpu())).peak(&needs)
     }
 
     /// Makes frames from text.

@@ -26,6 +26,15 @@ impl Residency {
             _ => Self::Together,
         }
     }
+
+    /// The most bytes that are held in a generation with these needs.
+    pub(crate) fn peak(self, needs: &Needs) -> u64 {
+        match self {
+            Self::Together => needs.together(),
+            Self::OneByOne => needs.one_by_one(),
+            Self::Streamed => needs.least(),
+        }
+    }
 }
 
 /// How it is decided what stays.
@@ -108,5 +117,7 @@ mod tests {
         assert_eq!(of(Some(319)), Residency::OneByOne);
         assert_eq!(of(Some(100)), Residency::OneByOne);
         assert_eq!(of(Some(99)), Residency::Streamed);
+        let peaks = [Residency::Together, Residency::OneByOne, Residency::Streamed].map(|kept| kept.peak(&needs));
+        assert_eq!(peaks, [160, 100, 65]);
     }
 }
