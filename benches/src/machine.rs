@@ -1,6 +1,6 @@
 //! What the figures were measured on. Where the system does not say, the field is null.
 
-use must::task::Timestamp;
+use must::time::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;

@@ -4,8 +4,8 @@
 //! environment that blocks: [`Lender::end`] lets all go before its thread does.
 
 use must::Host;
-use must::clock::{Clock as _, ManualClock};
 use must::secrets::SecretText;
+use must::time::{Clock as _, ManualClock};
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;

@@ -95,8 +95,8 @@ test("settings are checked before anything is opened", async (t) => {
 
 test("every setting of the core has its name here", async () => {
   const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
-  for (const [file, name] of [["settings.rs", "Settings"], ["http/settings.rs", "HttpSettings"], ["workers/settings.rs", "WorkerSettings"]]) {
-    const core = await readFile(new URL(`../../core/src/${file}`, import.meta.url), "utf8");
+  for (const [file, name] of [["mod.rs", "Settings"], ["http.rs", "HttpSettings"], ["workers.rs", "WorkerSettings"]]) {
+    const core = await readFile(new URL(`../../core/src/settings/${file}`, import.meta.url), "utf8");
     const begin = core.indexOf(`pub struct ${name}`);
     const struct = core.slice(begin, core.indexOf("\n}", begin));
     const fields = [...struct.matchAll(/^    pub (\w+): (\w+)/gm)].filter(([, , type]) => !type.endsWith("Settings"));

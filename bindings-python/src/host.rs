@@ -7,8 +7,8 @@ use crate::convert;
 use crate::errors::OrRaise;
 use must::Host;
 use must::audit::AnchorCallback;
-use must::clock::{Clock as _, ManualClock as CoreClock};
 use must::secrets::{KeyCallback, SecretText};
+use must::time::{Clock as _, ManualClock as CoreClock};
 use pyo3::prelude::*;
 use std::sync::Arc;
 

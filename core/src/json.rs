@@ -4,6 +4,8 @@
 //! itself is not JSON.
 
 use crate::error::{Error, Result};
+use crate::keyring::SecretText;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
@@ -52,6 +54,69 @@ fn plain(error: &serde_json::Error) -> String {
     ]
     .iter()
     .fold(text.to_owned(), |text, (rust, words)| text.replace(rust, words))
+}
+
+/// Reads an object that may hold a secret: a refusal quotes names of fields and never a value. `name` is what the object is the arguments of.
+///
+/// # Errors
+/// `validation_error` that names the field at fault.
+pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    let fault = |found: String| {
+        Error::validation(format!("the arguments of {name} are not valid: {found}"))
+            .with_action("Correct the arguments of the call.")
+    };
+    // A list would be read as the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(fault("they must be an object".to_owned()));
+    }
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => {
+            let (found, argument) = secret_fault::<T>(&fields, &error);
+            let fault = fault(found);
+            match argument {
+                Some(argument) => fault.with_parameter(argument),
+                None => fault,
+            }
+        }
+        Ok(_) => fault("they must be an object".to_owned()),
+        Err(error) => fault(format!("they are no JSON from line {}, column {} on", error.line(), error.column())),
+    })
+}
+
+/// What is wrong, in words that quote names of fields and never a value; and the field at fault.
+fn secret_fault<T: DeserializeOwned>(
+    fields: &Map<String, Value>,
+    error: &serde_json::Error,
+) -> (String, Option<String>) {
+    let message = error.to_string();
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return (format!("{field} is missing"), Some(field.to_owned()));
+    }
+    if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        let field: String = field.chars().take(64).collect();
+        return (format!("there is no argument {field}"), Some(field));
+    }
+    let refused = fields.keys().find(|name| {
+        let mut others = fields.clone();
+        others.remove(*name);
+        match serde_json::from_value::<T>(Value::Object(others)) {
+            Ok(_) => true,
+            Err(error) => error.to_string().starts_with(&format!("missing field `{name}`")),
+        }
+    });
+    let found = match refused {
+        Some(name) => format!("{name} is not what it must be"),
+        None => "an argument is not what it must be".to_owned(),
+    };
+    (found, refused.cloned())
+}
+
+/// Writes down an answer that may hold a secret.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn secret_text(value: &impl Serialize) -> Result<SecretText> {
+    serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
 }
 
 #[cfg(test)]

@@ -2,29 +2,31 @@
 pub mod access;
 mod alarm;
 pub mod audit;
-mod calls;
 pub mod catalog;
 mod client;
-pub mod clock;
 pub mod control;
 pub mod error;
 mod fields;
 mod fork;
 pub mod http;
 mod json;
+mod keyring;
 mod log;
 pub mod media;
 mod metrics;
 mod pace;
 pub mod platform;
+mod request;
 mod runtime;
 pub mod secrets;
 pub mod settings;
 pub mod smoke;
+mod socket;
 mod store;
 pub mod task;
 pub mod terminal;
 mod thread;
+pub mod time;
 pub mod workers;
 
 /// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
@@ -35,9 +37,12 @@ pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> O
 pub use error::{Error, ErrorCode, Result};
 pub use fields::Fields;
 pub use log::{LogLevel, LogRecord};
-pub use platform::{Backup, Event, Host, Load, Platform, Submission};
+pub use metrics::LaneStatus;
+pub use platform::{Backup, Host, Load, Platform, Submission};
+pub use request::{GenerateRequest, MediaType};
 pub use settings::{DeviceChoice, Environment, Settings};
 pub use task::{
-    GenerateRequest, Idempotency, LaneEvent, LaneStatus, Media, MediaType, Sort, Status, SubmitOptions, Task,
-    TaskError, TaskEvents, TaskPage, TaskQuery, TraceParent,
+    Event, Idempotency, LaneEvent, Media, Sort, Status, SubmitOptions, Task, TaskError, TaskEvents, TaskPage,
+    TaskQuery, TraceParent,
 };
+pub use time::Timestamp;

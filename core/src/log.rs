@@ -8,7 +8,7 @@
 
 use crate::error::Result;
 use crate::fields::Fields;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use crate::{terminal, thread};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,18 @@ pub(crate) fn inherited() -> Option<Dispatch> {
     dispatcher::get_default(|dispatch| dispatch.is::<Collector>().then(|| dispatch.clone()))
 }
 
+/// Starts a named thread that logs to where the thread that starts it does.
+///
+/// # Errors
+/// `dependency_unavailable` when the system has no thread to give.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let log = inherited();
+    thread::spawn(name, move || match &log {
+        Some(log) => dispatcher::with_default(log, work),
+        None => work(),
+    })
+}
+
 fn hand_over(function: &mut impl FnMut(&LogRecord), record: &LogRecord) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(record))) {
         // Dropping a payload may panic once more.
@@ -350,7 +362,7 @@ mod tests {
         log.scope(|| {
             tracing::debug!("too fine");
             tracing::warn!(task = "a", count = 7_u64, ratio = 0.5, good = true, shown = %LogLevel::Info.as_str(), "one {}", 1);
-            let inner = thread::spawn("must-test", || tracing::info!("two")).unwrap();
+            let inner = spawn("must-test", || tracing::info!("two")).unwrap();
             inner.join().unwrap();
         });
         tracing::error!("after");

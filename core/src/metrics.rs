@@ -3,11 +3,12 @@
 //! Counters and histograms are kept as things happen; gauges are read from the platform when somebody asks.
 
 use crate::error::{Error, Result};
-use crate::task::LaneStatus;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::time::Duration;
 
 /// From a tenth of a millisecond to ten seconds.
@@ -34,6 +35,26 @@ pub(crate) struct Metrics {
     lane_events: IntGaugeVec,
     audit_events: IntGauge,
     resident: IntGauge,
+}
+
+/// What a lane's memory of loaded pipelines went through since the platform was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct LaneStatus {
+    /// The model that the lane belongs to; none for the shared lane.
+    pub model: Option<String>,
+    /// Ids of the models whose weights are loaded, in the order of their last use.
+    pub loaded: Vec<String>,
+    /// Bytes that they hold.
+    pub memory_bytes: u64,
+    /// Tasks that found their pipeline loaded.
+    pub hits: u64,
+    /// Tasks that did not.
+    pub misses: u64,
+    /// Pipelines that were loaded.
+    pub loads: u64,
+    /// Pipelines that were let go, for room, for idleness or after an error.
+    pub evictions: u64,
 }
 
 /// How the platform stands when somebody asks.

@@ -4,7 +4,7 @@
 //! been granted, and how long all of it may take. The first lets go of a peer that is gone; the second of one that takes or sends a
 //! byte now and then to hold its place; the third says when any place is free again.
 
-use crate::http::HttpSettings;
+use crate::settings::HttpSettings;
 use std::time::Duration;
 
 /// The bounds, of the settings.

@@ -1,7 +1,6 @@
-//! Threads of our own: named, and deaf to SIGPIPE whatever the host has set; and waiting for a future without an executor.
+//! Threads of our own: named, and with SIGPIPE blocked whatever the host has set; and waiting for a future without an executor.
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::log;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,18 +8,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{Builder, JoinHandle, Thread};
 use std::time::Instant;
 
-/// Starts a named thread. It logs to where the thread that starts it does.
+/// Starts a named thread, whose logs go nowhere in particular: [`log::spawn`](crate::log::spawn) is for work that logs.
 ///
 /// # Errors
 /// `dependency_unavailable` when the system has no thread to give.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let log = log::inherited();
     let body = move || {
         block_sigpipe();
-        match &log {
-            Some(log) => tracing::dispatcher::with_default(log, work),
-            None => work(),
-        }
+        work();
     };
     Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
         Error::new(ErrorCode::DependencyUnavailable, format!("cannot start the thread {name}: {error}"))

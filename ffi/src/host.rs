@@ -6,8 +6,8 @@ use crate::types::{
     must_anchor_fn, must_clock_t, must_destroy_fn, must_error_t, must_host_t, must_keys_fn, must_log_fn,
 };
 use must::audit::AnchorCallback;
-use must::clock::{Clock, ManualClock};
 use must::secrets::{KeyCallback, SecretText};
+use must::time::{Clock, ManualClock};
 use must::{Error, LogRecord, Platform, Result, Settings};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};

@@ -10,9 +10,9 @@ use super::token::{self, Token, TokenKind};
 use super::{Access, fail_closed, set_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::SecretText;
-use crate::secrets::{LONGEST_OVERLAP, OVERLAP};
-use crate::task::Timestamp;
+use crate::keyring::SecretText;
+use crate::keyring::{LONGEST_OVERLAP, OVERLAP};
+use crate::time::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 

@@ -22,11 +22,13 @@ mod token;
 mod tests;
 
 use crate::audit::{Audit, Caller, new_correlation_id};
-use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::SecretText;
 use crate::metrics::Metrics;
-use crate::secrets::{SecretText, Vault};
+use crate::secrets::Vault;
+pub use crate::settings::AccessSettings;
 use crate::store::Store;
+use crate::time::Clock;
 use address::Proxies;
 pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus};
@@ -39,45 +41,8 @@ use std::sync::Arc;
 pub(crate) use store::{KEY_NUMBER_MIGRATION, KEY_OWNER_MIGRATION, MIGRATION};
 use throttle::Throttle;
 
-/// Generation sessions that one address may start in 60 seconds when the settings say nothing else.
-pub(crate) const SESSIONS_PER_MINUTE: u32 = 10;
-
 /// The largest such number that can be set: every start within the last 60 seconds is remembered.
 const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
-
-/// What a host decides about access when it opens a platform.
-#[derive(Debug, Clone)]
-pub struct AccessSettings {
-    /// The key that opens admin sessions, at least 16 characters; without it every admin login is `admin_misconfigured`.
-    pub admin_key: Option<SecretText>,
-    /// An API key of the operator's own, at least 16 characters.
-    pub api_key: Option<SecretText>,
-    /// Origins of pages that may call from another site, exactly as browsers and web views send them:
-    /// `https://studio.example:8443`, `tauri://localhost`.
-    pub allowed_origins: Vec<String>,
-    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
-    pub trusted_proxies: Vec<String>,
-    /// Added to the names of session cookies after an underscore.
-    pub cookie_suffix: Option<String>,
-    /// Generation sessions that one address may start in 60 seconds, 1 to 10,000.
-    pub sessions_per_minute: u32,
-    /// Whether a generation session takes an API key, and results belong to whoever made them.
-    pub sign_in_required: bool,
-}
-
-impl Default for AccessSettings {
-    fn default() -> Self {
-        Self {
-            admin_key: None,
-            api_key: None,
-            allowed_origins: Vec::new(),
-            trusted_proxies: Vec::new(),
-            cookie_suffix: None,
-            sessions_per_minute: SESSIONS_PER_MINUTE,
-            sign_in_required: false,
-        }
-    }
-}
 
 /// Access control of one data folder.
 pub struct Access {

@@ -1,7 +1,8 @@
 //! Keys that come from the host's settings: the admin key, which opens admin sessions, and an API key of the operator's own.
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::{SecretText, Vault};
+use crate::keyring::SecretText;
+use crate::secrets::Vault;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use zeroize::Zeroizing;

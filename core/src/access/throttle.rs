@@ -17,9 +17,9 @@
 //! behind one address. The token is hashed whole: counted by its public id, one caller could use up the window of another.
 
 use super::store;
-use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Store;
+use crate::time::Clock;
 use parking_lot::Mutex;
 use ring::digest;
 use std::collections::{HashMap, VecDeque};
@@ -99,7 +99,7 @@ struct Windows {
 
 impl Throttle {
     pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        let sessions = super::SESSIONS_PER_MINUTE as usize;
+        let sessions = crate::settings::SESSIONS_PER_MINUTE as usize;
         Self { store, clock, windows: Mutex::new(None), most: MOST_BUCKETS, sessions }
     }
 

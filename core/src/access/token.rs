@@ -4,7 +4,7 @@
 //! source; the checksum tells a mistyped or made-up credential without asking the store.
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 

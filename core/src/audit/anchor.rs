@@ -12,6 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Name of the anchor file in a data folder.
+pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
+
 /// Takes each new checkpoint, a signed note. An error means that it was not kept. Called on the thread that writes.
 pub type AnchorCallback = Arc<dyn Fn(&str) -> std::result::Result<(), String> + Send + Sync>;
 

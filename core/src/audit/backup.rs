@@ -1,9 +1,9 @@
 //! The log's part of a backup: its anchors beside the copied database, and whether the two agree.
 
+use super::anchor::ANCHOR_FILE;
 use super::log::Audit;
 use super::verify::Verdict;
 use crate::error::Result;
-use crate::settings::ANCHOR_FILE;
 use crate::store::DatabaseCopy;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use super::tree::Hash;
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! Counting refusals that repeat, so that they do not fill the log.
 
 use super::event::NewEvent;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 

@@ -11,10 +11,10 @@ use super::note::Checkpoint;
 use super::signing::Signing;
 use super::store::{self, StoredNodes};
 use super::tree::{self, Hash};
-use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::{self, KeySource};
+use crate::keyring::{self, KeySource};
 use crate::store::Store;
+use crate::time::Clock;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Audit {
             *shared.signing.broken.lock() = Some(error);
         }
         let beating = Arc::clone(&shared);
-        let heart = crate::thread::spawn("must-audit", move || beating.beat())?;
+        let heart = crate::log::spawn("must-audit", move || beating.beat())?;
         Ok(Self { shared, heart: Mutex::new(Some(heart)) })
     }
 
@@ -133,7 +133,7 @@ impl Audit {
     /// `validation_error` when there is no newer key, or for an overlap of more than 7 days; `dependency_unavailable` when the key
     /// file cannot be written.
     pub fn rotate_key(&self, overlap: Duration, caller: &Caller) -> Result<AuditEvent> {
-        if overlap > secrets::LONGEST_OVERLAP {
+        if overlap > keyring::LONGEST_OVERLAP {
             return Err(Error::validation("an overlap is 7 days at most"));
         }
         let signing = &self.shared.signing;
@@ -144,7 +144,7 @@ impl Audit {
         if verifier == log.verifier
             && let KeySource::File(path) = &signing.source
         {
-            secrets::add_version(path)?;
+            keyring::add_version(path)?;
             signing.read_keys(false)?;
             verifier = signing.newest(&log.origin)?.to_string();
         }

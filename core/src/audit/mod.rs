@@ -21,6 +21,7 @@ mod tests;
 pub mod tree;
 mod verify;
 
+pub(crate) use anchor::ANCHOR_FILE;
 pub use anchor::AnchorCallback;
 pub(crate) use event::hex;
 pub use event::{AuditEvent, Caller, NewEvent, Outcome, new_correlation_id};

@@ -5,7 +5,7 @@ use super::note::{Checkpoint, Signer, Verifier};
 use super::store::{self, StoredNodes};
 use super::tree;
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::{KeyRing, KeySource};
+use crate::keyring::{KeyRing, KeySource};
 use crate::store::CommitHook;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;

@@ -5,7 +5,7 @@ use super::query::{AuditPage, AuditQuery};
 use super::tree::{Hash, Nodes, node_hash};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "audit", sql: include_str!("schema.sql") };

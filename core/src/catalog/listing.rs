@@ -3,7 +3,7 @@
 use super::load::{Mode, Model, Weights};
 use super::parameter::Parameter;
 use crate::fields::Fields;
-use crate::task::MediaType;
+use crate::request::MediaType;
 use serde::Serialize;
 use serde_json::Value;
 

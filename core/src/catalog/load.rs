@@ -3,7 +3,7 @@
 use super::parameter::{Kind, Parameter};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::task::MediaType;
+use crate::request::MediaType;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;

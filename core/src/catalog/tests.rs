@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::ErrorCode;
-use crate::task::GenerateRequest;
+use crate::request::GenerateRequest;
 use serde_json::{Value, json};
 
 fn catalog() -> Catalog {

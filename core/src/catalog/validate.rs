@@ -5,7 +5,7 @@ use super::parameter::{Kind, type_name};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::media::ImageSource;
-use crate::task::GenerateRequest;
+use crate::request::GenerateRequest;
 use serde_json::{Map, Value};
 
 /// What a caller may say of the result beside the model that makes it: `image` or `video`.

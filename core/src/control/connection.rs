@@ -3,9 +3,11 @@
 use super::url::UrlSession;
 use crate::audit::Caller;
 use crate::error::{ErrorCode, Result};
-use crate::platform::Platform;
-use crate::secrets::SecretText;
+use crate::json;
+use crate::keyring::SecretText;
+use crate::platform::{Platform, outside};
 use crate::settings::Settings;
+use crate::socket;
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -70,9 +72,9 @@ impl Connection {
     /// Those of the call; `not_found` for a name that is none; `data_dir_locked` when another process has the data folder and does not
     /// answer for it; `remote_failed` when the platform at the URL does not answer.
     pub fn call(&self, name: &str, arguments: &impl Serialize) -> Result<SecretText> {
-        let entry = super::entry(name)?;
+        let entry = outside::entry(name)?;
         match &self.way {
-            Way::Url(_) if entry.names_folder => Err(super::folder_elsewhere(ErrorCode::ValidationError)),
+            Way::Url(_) if entry.names_folder => Err(outside::folder_elsewhere(ErrorCode::ValidationError)),
             Way::Url(session) => session.call(name, &text(arguments)?),
             Way::Folder { settings, own } if entry.takes_caller => {
                 in_folder(settings, own, name, &text(&WithCaller { arguments, caller: &self.caller })?)
@@ -115,7 +117,7 @@ struct WithCaller<'a, T: Serialize> {
 }
 
 fn text(arguments: &impl Serialize) -> Result<SecretText> {
-    crate::calls::answer(arguments)
+    json::secret_text(arguments)
 }
 
 fn in_folder(
@@ -129,9 +131,9 @@ fn in_folder(
         // A handle of its own, so that calls of other threads go on meanwhile.
         let opened = own.lock().clone();
         if let Some(platform) = opened {
-            return super::call(&platform, name, arguments.expose());
+            return outside::call(&platform, name, arguments.expose());
         }
-        if let Some(answer) = super::ask(&settings.data_dir, name, arguments.expose())? {
+        if let Some(answer) = socket::ask(&settings.data_dir, name, arguments.expose())? {
             return Ok(answer);
         }
         let mut own = own.lock();

@@ -2,6 +2,12 @@
 
 use super::*;
 use crate::Settings;
+use crate::audit::Caller;
+use crate::error::{ErrorCode, Result};
+use crate::keyring::SecretText;
+use crate::platform::Platform;
+use crate::platform::outside::{CALLS, call, call_over_http, names_over_http};
+use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
 
@@ -85,7 +91,7 @@ fn a_platform_at_a_url_is_administered_like_one_here() {
     let platform = open(folder.path());
     let server = platform.serve("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", server.address());
-    let key = |text: &str| crate::secrets::SecretText::new(text);
+    let key = |text: &str| crate::keyring::SecretText::new(text);
     let there = Connection::at_url(&url, &key(ADMIN_KEY)).unwrap();
     let issued = ask_for(&there, "auth.issue_key", json!({"name": "studio"})).unwrap();
     assert!(issued["secret"].as_str().unwrap().starts_with("must_api_"));
@@ -134,7 +140,7 @@ fn what_is_no_platform_at_a_url_is_said_to_be_none() {
 #[cfg(unix)]
 mod over_the_socket {
     use super::*;
-    use crate::control::socket::{self, ask};
+    use crate::socket::{self, ask};
     use std::io::{Read as _, Write as _};
     use std::net::Shutdown;
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};

@@ -1,8 +1,8 @@
 //! The way to a platform over HTTP: an admin session, and `POST /admin/calls/{call}`.
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::SecretText;
 use crate::runtime::OwnRuntime;
-use crate::secrets::SecretText;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Method};
 use reqwest::{Client, RequestBuilder, Response};

@@ -3,7 +3,7 @@
 use super::call::{Call, Reply};
 use crate::audit::Caller;
 use crate::error::Result;
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::workers::{Account, AccountChange, NewAccount, Workers};
 use http::StatusCode;
 use schemars::JsonSchema;

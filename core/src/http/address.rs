@@ -5,7 +5,6 @@
 //! proxy. What any other client writes into those headers is not believed.
 
 use super::face::{Mount, Shared, peer};
-use crate::error::{Error, Result};
 use axum::extract::OriginalUri;
 use http::header::HOST;
 use http::request::Parts;
@@ -29,26 +28,6 @@ impl Base {
     pub(super) fn absolute(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
-}
-
-/// Checks the setting `public_url`.
-///
-/// # Errors
-/// `validation_error` unless it is `http` or `https`, a host, and at most a port and a path.
-pub(super) fn check_public_url(text: &str) -> Result<()> {
-    let plain = |url: url::Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    };
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) && url::Url::parse(text).is_ok_and(plain) {
-        return Ok(());
-    }
-    Err(Error::validation(format!("http.public_url: {text:?} is not the address of a web server"))
-        .with_action("Give it as clients reach it, such as https://must.example or https://example.com/must."))
 }
 
 fn from_request(parts: &Parts, trusted: bool) -> String {
@@ -162,24 +141,5 @@ mod tests {
         let mut nested = parts("/v1/x", &[host]);
         nested.extensions.insert(OriginalUri("/deep/must/v1/x?y".parse().unwrap()));
         assert_eq!(from_request(&nested, false), "http://a.example/deep/must");
-    }
-
-    #[test]
-    fn a_public_url_is_one_of_a_server() {
-        for good in ["https://must.example", "http://localhost:8000/", "https://example.com/must"] {
-            assert!(check_public_url(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "must.example",
-            "/must",
-            "ftp://a.example",
-            "https://",
-            "https://a:b@c.example",
-            "https://a.example?x",
-            "https://a .b",
-            "https://a.example/#x",
-        ] {
-            assert_eq!(check_public_url(bad).unwrap_err().code(), crate::ErrorCode::ValidationError, "{bad}");
-        }
     }
 }

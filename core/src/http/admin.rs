@@ -5,11 +5,14 @@ use super::dispatch::{blocking, proxied, slow};
 use super::generation::{begin, word};
 use super::route::Making;
 use crate::audit::{AuditQuery, Outcome};
-use crate::control::{self, Waits};
 use crate::error::{Error, Result};
-use crate::secrets::OVERLAP;
-use crate::secrets::{SecretStatus, SecretText};
-use crate::task::{LaneStatus, SubmitOptions, Timestamp};
+use crate::keyring::OVERLAP;
+use crate::keyring::SecretText;
+use crate::metrics::LaneStatus;
+use crate::platform::outside::{self, Waits};
+use crate::secrets::SecretStatus;
+use crate::task::SubmitOptions;
+use crate::time::Timestamp;
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
@@ -100,7 +103,7 @@ pub(super) fn call(call: Call) -> Making {
     Box::pin(async move {
         call.only(&[])?;
         let shared = Arc::clone(&call.shared);
-        let _place = match control::waits(call.part("call")) {
+        let _place = match outside::waits(call.part("call")) {
             Waits::InQueue => return submit(call).await,
             Waits::ForCheck => Some(slow(&shared).await?),
             Waits::ForWorkerOfTask => proxied(&shared, &call.argument("id")?).await?,
@@ -108,7 +111,7 @@ pub(super) fn call(call: Call) -> Making {
         };
         blocking(&shared, move || {
             let (platform, name) = (call.platform(), call.part("call"));
-            answered(&control::call_over_http(platform, name, call.json_text()?, &call.caller()?)?)
+            answered(&outside::call_over_http(platform, name, call.json_text()?, &call.caller()?)?)
         })
         .await
     })
@@ -117,9 +120,9 @@ pub(super) fn call(call: Call) -> Making {
 async fn submit(call: Call) -> Result<Reply> {
     let shared = Arc::clone(&call.shared);
     let begun = begin(&shared, move || {
-        Ok((control::submission_over_http(call.platform(), call.json_text()?)?, SubmitOptions::default()))
+        Ok((outside::submission_over_http(call.platform(), call.json_text()?)?, SubmitOptions::default()))
     });
-    answered(&control::submitted(&begun.await?.task().await?)?)
+    answered(&outside::submitted(&begun.await?.task().await?)?)
 }
 
 fn answered(answer: &SecretText) -> Result<Reply> {

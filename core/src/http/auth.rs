@@ -1,10 +1,10 @@
 //! Sessions of callers and of administrators, in cookies.
 
 use super::call::{Call, Reply};
-use super::settings::HttpSettings;
 use super::views::{AdminSessionView, NewSession, SessionView};
 use crate::access::{RequestFacts, RouteClass, SESSION_LIFE, SessionKind};
 use crate::error::{Error, Result};
+use crate::settings::HttpSettings;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
 

@@ -106,7 +106,7 @@ impl Call {
         if !value.is_object() {
             return Err(Error::validation("the body must be a JSON object"));
         }
-        crate::calls::read("the body", text)
+        crate::json::read_secret("the body", text)
     }
 
     /// A text of the body, which is JSON; empty where there is none of that name.

@@ -2,13 +2,13 @@
 
 use super::dispatch;
 use super::server::Server;
-use super::settings::HttpSettings;
 use super::waiting::Waiting;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::platform::Platform;
 use crate::runtime::OwnRuntime;
+use crate::settings::HttpSettings;
 use crate::thread;
 use axum::Router;
 use axum::body::Body;

@@ -7,7 +7,8 @@ use super::route::Making;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Submission;
-use crate::task::{GenerateRequest, MediaType, Sort, Status, SubmitOptions, TaskQuery, TraceParent};
+use crate::request::{GenerateRequest, MediaType};
+use crate::task::{Sort, Status, SubmitOptions, TaskQuery, TraceParent};
 use http::StatusCode;
 use std::sync::Arc;
 

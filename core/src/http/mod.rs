@@ -28,7 +28,6 @@ mod reading_order;
 mod route;
 mod routes;
 mod server;
-mod settings;
 mod studio;
 mod views;
 mod waiting;
@@ -37,6 +36,6 @@ mod web;
 #[cfg(test)]
 mod tests;
 
+pub use crate::settings::{HttpSettings, SameSite};
 pub use face::{Answer, Face, Mount};
 pub use server::Server;
-pub use settings::{HttpSettings, SameSite};

@@ -11,7 +11,7 @@ use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
-use crate::task::MediaType;
+use crate::request::MediaType;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -100,7 +100,7 @@ fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, 
         .path_parameters()
         .map(|name| {
             let schema = match name {
-                "call" => one_of(&crate::control::names_over_http().collect::<Vec<_>>()),
+                "call" => one_of(&crate::platform::outside::names_over_http().collect::<Vec<_>>()),
                 _ => json!({"type": "string", "minLength": 1}),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema, "description": path_parameter(name)})

@@ -8,7 +8,7 @@ use super::call::{Call, Reply};
 use crate::access::RequestFacts;
 use crate::catalog::ModelView;
 use crate::error::Result;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use http::header::COOKIE;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -7,7 +7,7 @@ mod retries;
 
 use super::{Answer, Face};
 use crate::catalog::Catalog;
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::{Platform, Settings};
 use bytes::Bytes;
 use http::Request;

@@ -2,7 +2,9 @@
 
 use crate::catalog::ModelView;
 use crate::fields::Fields;
-use crate::task::{MediaType, Status, Task, TaskPage, Timestamp};
+use crate::request::MediaType;
+use crate::task::{Status, Task, TaskPage};
+use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -4,6 +4,7 @@
 //! [`Platform::close`] or when the last handle is dropped. A child made by `fork` gets `invalid_state` from every call.
 
 mod backup;
+mod calls;
 mod secrets;
 mod submission;
 mod tasks;
@@ -11,18 +12,21 @@ mod tasks;
 use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Caller, Signing};
 use crate::catalog::Catalog;
-use crate::clock::{Clock, SystemClock};
-use crate::control::Listener;
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::HttpSettings;
+use crate::keyring::{KeyCallback, KeySource, SecretText};
 use crate::log::{Log, LogRecord};
+use crate::metrics::LaneStatus;
 use crate::metrics::{Metrics, Standing};
 use crate::pace::Pace;
-use crate::secrets::{KeyCallback, KeySource, Vault};
+use crate::secrets::Vault;
+use crate::settings::HttpSettings;
 use crate::settings::Settings;
+use crate::socket::{Callee, Listener};
 use crate::store::{Migration, Store};
-use crate::task::{self, LaneObserver, LaneStatus, Task, Tasks};
+use crate::task::{self, LaneObserver, Tasks};
+use crate::time::{Clock, SystemClock};
 use crate::workers::{self, Workers};
+pub(crate) use calls::outside;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,11 +105,17 @@ pub(crate) struct WeakPlatform {
     inner: Weak<Inner>,
 }
 
-impl WeakPlatform {
+impl Callee for WeakPlatform {
+    type Present = Platform;
+
     /// The platform for one call, when a host still has it open. It is the call's for as long as it takes, and no host's.
-    pub(crate) fn for_a_call(&self) -> Option<Platform> {
+    fn present(&self) -> Option<Platform> {
         let _host = self.share.upgrade()?;
         self.inner.upgrade().map(|inner| Platform { share: None, inner })
+    }
+
+    fn call(platform: &Platform, name: &str, arguments: &str) -> Result<SecretText> {
+        outside::call(platform, name, arguments)
     }
 }
 
@@ -206,18 +216,6 @@ impl Parts {
         });
         self.log.close();
     }
-}
-
-/// What came of waiting for the next change of a task.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "lives for one match")]
-pub enum Event {
-    /// The task as it stands now; changes that came quickly one after another are one.
-    Changed(Task),
-    /// The task has ended, and its last change has been handed out.
-    Ended,
-    /// The time ran out first.
-    TimedOut,
 }
 
 /// How the lanes stand.

@@ -5,7 +5,8 @@ use super::{Parts, Platform};
 use crate::access::{ApiKey, KeyStatus};
 use crate::audit::Caller;
 use crate::error::{Error, Result};
-use crate::secrets::{PEPPER, SecretState, SecretStatus, SecretText};
+use crate::keyring::SecretText;
+use crate::secrets::{PEPPER, SecretState, SecretStatus};
 use std::time::Duration;
 
 /// Names of the keys that are kept elsewhere than in the vault.

@@ -2,7 +2,9 @@
 
 use super::Platform;
 use crate::error::Result;
-use crate::task::{GenerateRequest, SubmitOptions, Task};
+use crate::log;
+use crate::request::GenerateRequest;
+use crate::task::{SubmitOptions, Task};
 use crate::thread;
 use crate::workers::Begun;
 use futures::future::BoxFuture;
@@ -109,7 +111,7 @@ impl Drop for OrCancel {
                 tracing::debug!(task = task.id, code = error.code().as_str(), "a task that nobody wants goes on");
             }
         };
-        if let Err(error) = thread::spawn("must-unwanted", cancel) {
+        if let Err(error) = log::spawn("must-unwanted", cancel) {
             tracing::warn!(code = error.code().as_str(), "a task that nobody wants cannot be cancelled");
         }
     }

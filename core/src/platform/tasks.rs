@@ -1,13 +1,14 @@
 //! The calls on tasks: made here, or at the worker that has the task.
 
-use super::{Event, Platform};
+use super::Platform;
 use crate::audit::Caller;
 use crate::catalog::ModelView;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{Frames, decode};
+use crate::request::GenerateRequest;
+use crate::task::Event;
 use crate::task::{
-    GenerateRequest, Media, Partials, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks,
-    not_found,
+    Media, Partials, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
 };
 use crate::thread;
 use crate::workers::Workers;

@@ -2,11 +2,11 @@
 
 use super::seal;
 use super::store::{self, Row};
-use super::text::SecretText;
 use super::vault::{PEPPER, ROTATION_LIMIT, Vault, new_row, place};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::Timestamp;
+use crate::keyring::SecretText;
+use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -23,12 +23,6 @@ pub(crate) const OF_ACCOUNTS: &str = "account-";
 
 /// What a provider token may be good for.
 const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
-
-/// How long a key that was replaced goes on when nothing else is asked for.
-pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
-
-/// The longest that a key or a secret that was replaced may go on.
-pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How a secret stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -161,7 +155,7 @@ impl Vault {
     /// # Errors
     /// `validation_error`, `not_found`; `dependency_unavailable` while the vault is shut.
     pub fn rotate(&self, name: &str, value: Option<&SecretText>, overlap: Duration, caller: &Caller) -> Result<()> {
-        if overlap > LONGEST_OVERLAP {
+        if overlap > crate::keyring::LONGEST_OVERLAP {
             return Err(Error::validation("an overlap is 7 days at most"));
         }
         match (name, value) {

@@ -4,8 +4,8 @@
 //! HKDF-SHA-256 of the master key and the salt. Its place (table, row, column) is authenticated with it, so that a sealed value
 //! that was moved to another place does not open.
 
-use super::keyring::{KeyRing, fill_random};
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::{KeyRing, fill_random};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use ring::hkdf;
 use zeroize::Zeroizing;

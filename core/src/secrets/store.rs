@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::store::Migration;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "secrets", sql: include_str!("schema.sql") };

@@ -1,13 +1,13 @@
 mod vectors;
 
-use super::keyring::{KeyRing, KeySource};
 use super::seal::{self, Place};
 use super::*;
 use crate::audit::{self, Audit, Caller, Signing};
-use crate::clock::ManualClock;
 use crate::error::ErrorCode;
+use crate::keyring::{KeyRing, KeySource};
 use crate::store::Store;
-use crate::task::Timestamp;
+use crate::time::ManualClock;
+use crate::time::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,7 +201,7 @@ fn an_interrupted_resealing_goes_on_where_it_was() {
         (0..10).for_each(|n| opened.vault.put(&format!("s{n}"), &SecretText::new("x"), &caller()).unwrap());
     }
     // As if the process had died right after the new key was in place.
-    super::keyring::add_version(&path).unwrap();
+    crate::keyring::add_version(&path).unwrap();
     let opened = open(folder.path());
     assert_eq!(opened.vault.get("s3").unwrap().expose(), "x");
     assert_eq!(opened.vault.reseal().unwrap(), 11, "ten secrets and the pepper");
@@ -308,7 +308,7 @@ fn a_new_key_that_was_put_into_the_file_is_taken_as_it_is() {
     let path = folder.path().join("keys/master.key");
     let opened = open(folder.path());
     opened.vault.put("a", &SecretText::new("x"), &caller()).unwrap();
-    super::keyring::add_version(&path).unwrap();
+    crate::keyring::add_version(&path).unwrap();
     opened.vault.rotate("master_key", None, Duration::ZERO, &caller()).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2, "no third key");
     let events = opened.vault.status().unwrap();

@@ -3,14 +3,14 @@
 //! Without the right master key the vault stays shut: every call that needs it answers `dependency_unavailable`, and what does
 //! not need it (generation by an embedding host) goes on.
 
-use super::keyring::{self, KeyRing, KeySource, random_key};
 use super::seal::{self, Place};
 use super::store::{self, Row};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};
-use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::{self, KeyRing, KeySource, random_key};
 use crate::store::Store;
-use crate::task::Timestamp;
+use crate::time::Clock;
+use crate::time::Timestamp;
 use parking_lot::RwLock;
 use ring::hmac;
 use std::collections::BTreeMap;

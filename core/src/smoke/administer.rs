@@ -2,7 +2,7 @@
 
 use super::client::{Answer, With};
 use super::{Did, Run};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use http::Method;
 use serde_json::Value;
 

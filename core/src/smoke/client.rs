@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::error::{Error, Result};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use http::{HeaderValue, Method};
 use serde_json::Value;
 use std::time::Duration;

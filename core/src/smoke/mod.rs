@@ -13,9 +13,10 @@ mod report;
 mod tests;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::SecretText;
-use crate::task::Timestamp;
-use crate::{terminal, thread};
+use crate::keyring::SecretText;
+use crate::log;
+use crate::terminal;
+use crate::time::Timestamp;
 use client::Client;
 pub use report::{Outcome, Report, Step};
 use std::future::Future;
@@ -83,7 +84,7 @@ pub fn run(options: &Options, mut watch: impl FnMut(&Step)) -> Result<Report> {
     let (ended, end) = mpsc::channel();
     let shown = base.clone();
     let started_at = Timestamp::now();
-    let running = thread::spawn("must-smoke", move || {
+    let running = log::spawn("must-smoke", move || {
         let outcome = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let outcome = outcome.map_err(Error::from).and_then(|runtime| runtime.block_on(stories(base, options, steps)));
         // Whoever asked waits below.

@@ -1,8 +1,8 @@
 //! What came of a smoke test: as data, as JSON, as Markdown.
 
 use crate::error::{Error, Result};
-use crate::task::Timestamp;
 use crate::terminal;
+use crate::time::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! Against a platform that works, and servers that do not.
 
 use super::{Options, Outcome, Report, run};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::workers::NewAccount;
 use crate::{ErrorCode, Platform, Settings};
 use std::io::{Read, Write};

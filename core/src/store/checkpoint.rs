@@ -6,7 +6,7 @@
 
 use super::connection::{self, PATIENCE};
 use crate::error::Result;
-use crate::thread;
+use crate::log;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Checkpoints {
         let (due, wanted) = sync_channel(1);
         let long = Arc::new(AtomicBool::new(false));
         let found_long = Arc::clone(&long);
-        let thread = thread::spawn("must-checkpoint", move || serve(&connection, &wanted, &found_long))?;
+        let thread = log::spawn("must-checkpoint", move || serve(&connection, &wanted, &found_long))?;
         Ok(Self { due: Some(due), thread: Some(thread), long, log: PathBuf::from(log), writes: 0, size: 0 })
     }
 

@@ -88,7 +88,7 @@ impl Writer {
             drop(connection);
             drop(shared);
         };
-        let thread = crate::thread::spawn("must-writer", work)?;
+        let thread = crate::log::spawn("must-writer", work)?;
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 

@@ -6,7 +6,6 @@
 use super::partials::Partials;
 use super::types::{Status, Task};
 use crate::error::{Error, ErrorCode, Result};
-use crate::platform::Event;
 use crate::thread::block_on;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -15,6 +14,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// What came of waiting for the next change of a task.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
+pub enum Event {
+    /// The task as it stands now; changes that came quickly one after another are one.
+    Changed(Task),
+    /// The task has ended, and its last change has been handed out.
+    Ended,
+    /// The time ran out first.
+    TimedOut,
+}
 
 /// One task that has not ended.
 pub(super) struct Live {
@@ -203,7 +214,7 @@ impl std::fmt::Debug for TaskEvents {
 }
 
 /// Applies a claim to what is shown.
-pub(super) fn show_claimed(task: &mut Task, started: super::types::Timestamp) {
+pub(super) fn show_claimed(task: &mut Task, started: crate::time::Timestamp) {
     task.status = Status::Processing;
     task.stage = "starting".to_owned();
     task.stage_detail.clear();

@@ -3,10 +3,10 @@
 //! A request that came over a network must never pass through here: whoever sent it would choose which files of this machine are
 //! read.
 
-use super::types::GenerateRequest;
 use crate::catalog::{Catalog, Kind};
 use crate::error::{Error, Result};
 use crate::media::read_image_file;
+use crate::request::GenerateRequest;
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,10 +1,12 @@
 //! From a checked request to a durable task, and from a task's row back to what a pipeline runs.
 
-use super::types::{MediaType, Status, Task, Timestamp};
+use super::types::{Status, Task};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
+use crate::request::MediaType;
+use crate::time::Timestamp;
 use must_diffusion::{Frames, GivenFrame, Request, Start};
 use serde_json::{Value, json};
 

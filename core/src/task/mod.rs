@@ -26,7 +26,7 @@ mod trace;
 mod types;
 
 pub(crate) use backup::check_results;
-pub use hub::TaskEvents;
+pub use hub::{Event, TaskEvents};
 pub(crate) use owner::MIGRATION as OWNER_MIGRATION;
 pub(crate) use partials::Partials;
 pub(crate) use remix::MIGRATION as REMIX_MIGRATION;
@@ -34,14 +34,14 @@ pub(crate) use remote::{Followed, RemoteState, Sending, SentOff, fail_all_at, is
 pub(crate) use repeat::MIGRATION as REPEAT_MIGRATION;
 pub(crate) use repeat::Submission;
 pub use repeat::{Idempotency, SubmitOptions};
-pub use residency::{LaneEvent, LaneStatus};
+pub use residency::LaneEvent;
 pub use service::LaneObserver;
 pub(crate) use service::Tasks;
 pub(crate) use store::{MIGRATION, not_found};
 pub(crate) use submit::{Draft, Prepared, Submitting};
 pub(crate) use trace::MIGRATION as TRACE_MIGRATION;
 pub use trace::TraceParent;
-pub use types::{GenerateRequest, Media, MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
+pub use types::{Media, Sort, Status, Task, TaskError, TaskPage, TaskQuery};
 
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,9 @@ use super::service::Tasks;
 use super::store;
 use super::submit::Draft;
 use super::trace::{self, TraceParent};
-use super::types::{Status, Task, Timestamp};
+use super::types::{Status, Task};
 use crate::error::{Error, ErrorCode, Result};
+use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -346,7 +347,7 @@ impl Tasks {
     pub(crate) fn silence_limit(&self, id: &str) -> Duration {
         let settings = &self.shared.settings;
         match self.shared.hub.get(id).map(|live| live.snapshot().media_type) {
-            Some(super::types::MediaType::Video) => settings.video_stale,
+            Some(crate::request::MediaType::Video) => settings.video_stale,
             _ => settings.image_stale,
         }
     }

@@ -5,9 +5,10 @@
 //! its task was ended because its caller had gone, nor a failure that may be another time none (`ErrorCode::is_retryable`).
 
 use super::trace::TraceParent;
-use super::types::{GenerateRequest, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
+use crate::request::GenerateRequest;
 use crate::store::Migration;
+use crate::time::Timestamp;
 use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;

@@ -2,31 +2,10 @@
 
 use crate::catalog::{Model, WeightClass};
 use crate::error::Result;
+use crate::metrics::LaneStatus;
 use must_diffusion::{Checkpoint, Control, Pipeline, Stage};
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What a lane's memory of loaded pipelines went through since the platform was opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[non_exhaustive]
-pub struct LaneStatus {
-    /// The model that the lane belongs to; none for the shared lane.
-    pub model: Option<String>,
-    /// Ids of the models whose weights are loaded, in the order of their last use.
-    pub loaded: Vec<String>,
-    /// Bytes that they hold.
-    pub memory_bytes: u64,
-    /// Tasks that found their pipeline loaded.
-    pub hits: u64,
-    /// Tasks that did not.
-    pub misses: u64,
-    /// Pipelines that were loaded.
-    pub loads: u64,
-    /// Pipelines that were let go, for room, for idleness or after an error.
-    pub evictions: u64,
-}
 
 /// Something that happened to a lane's pipelines.
 #[derive(Debug, Clone, PartialEq, Eq)]

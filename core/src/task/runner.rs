@@ -10,9 +10,10 @@ use super::residency::Residency;
 use super::service::Shared;
 use super::store::{self, Lease};
 use super::trace;
-use super::types::{MediaType, Task};
+use super::types::Task;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{encode, preview_jpeg, write_atomic};
+use crate::request::MediaType;
 use must_diffusion::{Control, Frames, Pipeline, Stage};
 use rayon::ThreadPool;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -250,7 +251,7 @@ impl<'a> TaskControl<'a> {
             task.progress = progress;
             stage.clone_into(&mut task.stage);
             task.stage_detail.clone_from(&detail);
-            task.updated_at = super::types::Timestamp::now();
+            task.updated_at = crate::time::Timestamp::now();
         });
         if self.written.elapsed() >= PROGRESS_WRITES {
             self.written = Instant::now();

@@ -7,19 +7,22 @@ use super::partials::Partials;
 use super::queue::{Entry, Queue};
 use super::remix;
 use super::remote::is_remote;
-use super::residency::{LaneEvent, LaneStatus, Loader, Residency};
+use super::residency::{LaneEvent, Loader, Residency};
 use super::store::{self, Lease, Unfinished};
 use super::sweep::{self, Sweeper};
-use super::types::{GenerateRequest, Media, Status, Task, TaskPage, TaskQuery, Timestamp};
+use super::types::{Media, Status, Task, TaskPage, TaskQuery};
 use super::{repeat, runner};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};
 use crate::catalog::{Catalog, Model, ModelView};
 use crate::error::{Error, ErrorCode, Result};
+use crate::log;
 use crate::media::OutputFormat;
+use crate::metrics::LaneStatus;
 use crate::metrics::Metrics;
+use crate::request::GenerateRequest;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::thread;
+use crate::time::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -325,7 +328,7 @@ impl Shared {
             .num_threads(self.settings.threads)
             .spawn_handler(|worker| {
                 let name = format!("must-lane{lane}-{}", worker.index());
-                thread::spawn(&name, move || worker.run()).map(drop).map_err(std::io::Error::other)
+                log::spawn(&name, move || worker.run()).map(drop).map_err(std::io::Error::other)
             })
             .build()
             .map_err(|error| {
@@ -342,7 +345,7 @@ impl Shared {
         });
         let residency = Residency::new(model, load, report);
         let shared = Arc::clone(self);
-        thread::spawn(&format!("must-lane{lane}"), move || runner::run_lane(&shared, lane, residency, &threads))
+        log::spawn(&format!("must-lane{lane}"), move || runner::run_lane(&shared, lane, residency, &threads))
     }
 
     fn report_lane(&self, lane: usize, status: &LaneStatus, event: Option<&LaneEvent>) {
@@ -383,7 +386,7 @@ impl Shared {
                 }
             }
         };
-        if let Err(error) = thread::spawn("must-end-later", retry) {
+        if let Err(error) = log::spawn("must-end-later", retry) {
             tracing::error!(code = error.code().as_str(), "cannot retry the end of a task");
         }
     }

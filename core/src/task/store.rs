@@ -7,9 +7,11 @@ use super::remix;
 use super::remote::is_remote;
 use super::repeat::Submission;
 use super::trace::{self, TraceParent};
-use super::types::{MediaType, Sort, Status, Task, TaskError, TaskPage, TaskQuery, Timestamp};
+use super::types::{Sort, Status, Task, TaskError, TaskPage, TaskQuery};
 use crate::error::{Error, ErrorCode, Result};
+use crate::request::MediaType;
 use crate::store::Migration;
+use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::time::Duration;
 

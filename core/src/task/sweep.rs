@@ -2,10 +2,11 @@
 
 use super::service::Shared;
 use super::store;
-use super::types::{MediaType, Timestamp};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::Result;
-use crate::thread;
+use crate::log;
+use crate::request::MediaType;
+use crate::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,7 +26,7 @@ impl Sweeper {
         let (shared, stopped) = (Arc::clone(shared), Arc::clone(&stop));
         let every =
             LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
-        let thread = thread::spawn("must-sweeper", move || {
+        let thread = log::spawn("must-sweeper", move || {
             remove_orphans(&shared);
             let since = Timestamp::now();
             let (flag, wake) = &*stopped;

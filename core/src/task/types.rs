@@ -1,32 +1,10 @@
 //! What a task is: the record that every caller sees.
 
 use crate::fields::Fields;
+use crate::request::MediaType;
+use crate::time::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// A picture or a clip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MediaType {
-    /// One frame.
-    Image,
-    /// Several frames.
-    Video,
-}
-
-impl MediaType {
-    /// The stable name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Video => "video",
-        }
-    }
-}
+use serde::{Deserialize, Serialize};
 
 /// Where a task stands. `pending -> processing -> done | failed`, never backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -64,59 +42,6 @@ impl Status {
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed)
-    }
-}
-
-/// A moment: milliseconds since 1970 in UTC; written as RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(pub i64);
-
-impl Timestamp {
-    /// The system clock's now.
-    #[must_use]
-    pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_millisecond())
-    }
-
-    /// Reads a moment of RFC 3339, such as `2026-11-29T09:15:45.123Z`; none when it is not one.
-    #[must_use]
-    pub fn from_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
-    }
-
-    /// The moment that is `duration` later.
-    #[must_use]
-    pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
-    }
-}
-
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(moment) => write!(f, "{moment:.3}"),
-            Err(_) => write!(f, "{} ms", self.0),
-        }
-    }
-}
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for Timestamp {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Timestamp".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "format": "date-time"})
     }
 }
 
@@ -186,73 +111,6 @@ impl Task {
     /// Whether it is being handed to a worker: it gets another id there, and nobody has been told of this one.
     pub(crate) fn is_on_its_way(&self) -> bool {
         self.workspace.is_some() && !super::remote::is_remote(&self.id) && !self.status.is_terminal()
-    }
-}
-
-/// What to generate. In JSON one flat object: `{"model": .., "mode": .., "prompt": .., ...}`; images are data URIs there,
-/// or raw bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GenerateRequest {
-    /// Catalog id or alias.
-    pub model: String,
-    /// Mode; the model's default when absent.
-    pub mode: Option<String>,
-    /// Parameters by name.
-    pub parameters: Map<String, Value>,
-    /// Raw image bytes by parameter name.
-    pub images: BTreeMap<String, Vec<u8>>,
-}
-
-impl GenerateRequest {
-    /// A request with only a prompt.
-    pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
-        let mut request = Self { model: model.into(), ..Self::default() };
-        request.parameters.insert("prompt".to_owned(), Value::String(prompt.into()));
-        request
-    }
-
-    /// Reads the flat JSON object.
-    ///
-    /// # Errors
-    /// `validation_error` when the text is not a JSON object with a `model`.
-    pub fn from_json(text: &str) -> crate::Result<Self> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;
-        let Value::Object(mut parameters) = value else {
-            return Err(crate::Error::validation("the request must be a JSON object"));
-        };
-        let model = match parameters.remove("model") {
-            Some(Value::String(model)) => model,
-            Some(_) => return Err(crate::Error::validation("model must be a string")),
-            None => return Err(crate::Error::validation("model is required")),
-        };
-        let mode = match parameters.remove("mode") {
-            Some(Value::String(mode)) => Some(mode),
-            Some(Value::Null) | None => None,
-            Some(_) => return Err(crate::Error::validation("mode must be a string")),
-        };
-        Ok(Self { model, mode, parameters, images: BTreeMap::new() })
-    }
-
-    /// The same request in another mode.
-    #[must_use]
-    pub fn mode(mut self, mode: impl Into<String>) -> Self {
-        self.mode = Some(mode.into());
-        self
-    }
-
-    /// The same request with one parameter set.
-    #[must_use]
-    pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.parameters.insert(name.into(), value.into());
-        self
-    }
-
-    /// The same request with one image given as raw PNG, JPEG or WebP bytes.
-    #[must_use]
-    pub fn image(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        self.images.insert(name.into(), bytes.into());
-        self
     }
 }
 

@@ -13,7 +13,7 @@ use super::proxy::delete_there;
 use super::service::Shared;
 use crate::error::{Error, Result};
 use crate::store::Migration;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use http::{Method, StatusCode};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;

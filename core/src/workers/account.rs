@@ -1,8 +1,8 @@
 //! What an account is: the record that administrators see, and the states that it goes through.
 
 use crate::error::{Error, Result};
-use crate::secrets::SecretText;
-use crate::task::Timestamp;
+use crate::keyring::SecretText;
+use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,11 +3,11 @@
 //! A request may take long, as long as it moves at the pace that bodies have to come in at; once it is out, the answer has its time.
 
 use super::address::{Addresses, CheckedResolver};
-use super::settings::WorkerSettings;
 use super::upload::{Progress, Upload};
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::SecretText;
 use crate::pace::Pace;
-use crate::secrets::SecretText;
+use crate::settings::WorkerSettings;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;

@@ -7,7 +7,7 @@ use super::service::{Shared, Tokens, Workers};
 use super::{health, store};
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use parking_lot::Mutex;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _};

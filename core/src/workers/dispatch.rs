@@ -12,9 +12,8 @@ use super::service::{Shared, Workers};
 use super::{follow, store};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::{
-    Draft, GenerateRequest, Prepared, Sending, SentOff, Submission, SubmitOptions, Submitting, Task, TraceParent,
-};
+use crate::request::GenerateRequest;
+use crate::task::{Draft, Prepared, Sending, SentOff, Submission, SubmitOptions, Submitting, Task, TraceParent};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -195,7 +194,7 @@ fn choose(
     key: &str,
     model: &str,
     tried: &[String],
-    now: crate::task::Timestamp,
+    now: crate::time::Timestamp,
 ) -> Result<Option<(String, Account)>> {
     let Some(account) = store::choose(connection, key, model, tried)? else { return Ok(None) };
     store::used(connection, &account.id, now)?;

@@ -8,7 +8,7 @@ use super::service::Shared;
 use super::{abandoned, store};
 use crate::audit::{InTransaction, NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use http::StatusCode;
 use serde_json::Value;
 use std::sync::Arc;

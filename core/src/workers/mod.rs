@@ -19,16 +19,15 @@ mod health;
 mod protocol;
 mod proxy;
 mod service;
-mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
 mod upload;
 
+pub use crate::settings::WorkerSettings;
 pub(crate) use abandoned::MIGRATION as GIVEN_UP_MIGRATION;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};
 pub(crate) use dispatch::Begun;
 pub(crate) use service::Parts;
 pub use service::Workers;
-pub use settings::WorkerSettings;
 pub(crate) use store::MIGRATION;

@@ -4,18 +4,19 @@ use super::account::{Account, AccountStatus};
 use super::address::Addresses;
 use super::cache::MediaCache;
 use super::client::{Target, WorkerClient};
-use super::settings::WorkerSettings;
 use super::store;
 use super::{abandoned, dispatch, follow, health};
 use crate::audit::Audit;
-use crate::clock::Clock;
 use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::SecretText;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::runtime::OwnRuntime;
-use crate::secrets::{OF_ACCOUNTS, SecretText, Vault};
+use crate::secrets::{OF_ACCOUNTS, Vault};
+use crate::settings::WorkerSettings;
 use crate::store::Store;
 use crate::task::Tasks;
+use crate::time::Clock;
 use crate::{log, thread};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -158,7 +159,7 @@ impl Workers {
         self.shared.open()?;
         let mut deployments = self.deployments.lock();
         deployments.retain(|deployment| !deployment.is_finished());
-        deployments.push(thread::spawn("must-deploy", work)?);
+        deployments.push(log::spawn("must-deploy", work)?);
         Ok(())
     }
 

@@ -13,9 +13,10 @@ mod windows;
 
 use super::*;
 use crate::audit::{self, AuditEvent, AuditQuery, Signing};
-use crate::clock::ManualClock;
-use crate::secrets::{self, KeySource};
-use crate::task::Timestamp;
+use crate::keyring::KeySource;
+use crate::secrets::{self};
+use crate::time::ManualClock;
+use crate::time::Timestamp;
 use std::path::Path;
 use std::time::Duration;
 

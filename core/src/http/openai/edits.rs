@@ -12,7 +12,7 @@ use crate::http::generation::options;
 use crate::http::route::Making;
 use crate::media::{Frames, ImageLimits, ImageSource, OutputFormat, decode_image, encode, side_by_side};
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType};
+use crate::request::{GenerateRequest, MediaType};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -68,7 +68,7 @@ fn batch(call: &Call, mut given: Given) -> Result<Batch> {
     // A form's text is a number by now.
     let strength = given.fields.remove(STRENGTH).filter(|value| !value.is_null());
     let pictures = pictures(&mut given)?;
-    let request: Request = crate::calls::read("the body", &Value::Object(given.fields).to_string())?;
+    let request: Request = crate::json::read_secret("the body", &Value::Object(given.fields).to_string())?;
     request.check()?;
     let platform = call.platform();
     let model = model_or_first(platform, request.model.as_deref(), MediaType::Image, Some(MODE))?;

@@ -11,7 +11,8 @@ use crate::http::generation::{begin, options};
 use crate::http::route::Making;
 use crate::http::waiting::Waiter;
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType, Partials, SubmitOptions, Task};
+use crate::request::{GenerateRequest, MediaType};
+use crate::task::{Partials, SubmitOptions, Task};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -107,7 +108,7 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
         });
     }
     Reply::ok(&Images {
-        created: crate::task::Timestamp::now().0 / 1000,
+        created: crate::time::Timestamp::now().0 / 1000,
         background: "opaque",
         output_format: last.as_ref().map(format_of),
         size: last.as_ref().map(size_of),

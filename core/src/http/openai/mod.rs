@@ -16,7 +16,7 @@ pub(super) mod videos;
 use crate::catalog::{Model, ModelView};
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType};
+use crate::request::{GenerateRequest, MediaType};
 
 /// The model that is asked for, or the first of the kind that can run in this mode.
 ///

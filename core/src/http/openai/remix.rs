@@ -12,7 +12,8 @@ use crate::http::call::{Call, Reply};
 use crate::http::generation::{begin, options};
 use crate::http::route::Making;
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, Task};
+use crate::request::GenerateRequest;
+use crate::task::Task;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,7 +39,7 @@ pub(in crate::http) fn remix(call: Call) -> Making {
         let shared = Arc::clone(&call.shared);
         let source = call.part("id").to_owned();
         let begun = begin(&shared, move || {
-            let request: Request = crate::calls::read("the body", &Value::Object(fields).to_string())?;
+            let request: Request = crate::json::read_secret("the body", &Value::Object(fields).to_string())?;
             let source = find(&call)?;
             let options = options(&call)?.remix_of(source.id.as_str());
             Ok((again(call.platform(), source, request.prompt)?, options))

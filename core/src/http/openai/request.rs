@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::http::call::whole;
-use crate::task::GenerateRequest;
+use crate::request::GenerateRequest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -145,7 +145,7 @@ fn event(name: &'static str, task: &Task, b64_json: String, partial: Option<usiz
         kind: name,
         b64_json,
         background: "opaque",
-        created_at: crate::task::Timestamp::now().0 / 1000,
+        created_at: crate::time::Timestamp::now().0 / 1000,
         output_format: format_of(task),
         quality: "auto",
         size: size_of(task),

@@ -10,7 +10,8 @@ use crate::http::generation::{begin, options, word};
 use crate::http::media::serve;
 use crate::http::route::Making;
 use crate::platform::Platform;
-use crate::task::{GenerateRequest, MediaType, Sort, Status, Task, TaskQuery};
+use crate::request::{GenerateRequest, MediaType};
+use crate::task::{Sort, Status, Task, TaskQuery};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -212,7 +213,7 @@ pub(in crate::http) fn create(call: Call) -> Making {
         }
         let shared = Arc::clone(&call.shared);
         let begun = begin(&shared, move || {
-            let request: Request = crate::calls::read("the body", &Value::Object(fields).to_string())?;
+            let request: Request = crate::json::read_secret("the body", &Value::Object(fields).to_string())?;
             let picture = files.pop().map(|(_, bytes)| bytes);
             Ok((generation(call.platform(), request, picture)?, options(&call)?))
         });

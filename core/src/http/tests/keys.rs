@@ -67,7 +67,7 @@ fn events_say_when_in_the_form_that_every_moment_has() {
     assert!(logs.len() >= 3);
     for event in &logs {
         let moment = event["timestamp"].as_str().unwrap();
-        assert!(moment.ends_with('Z') && crate::task::Timestamp::from_rfc3339(moment).is_some(), "{moment}");
+        assert!(moment.ends_with('Z') && crate::time::Timestamp::from_rfc3339(moment).is_some(), "{moment}");
         assert!(event.get("ts").is_none());
     }
     let oldest = logs.last().unwrap()["timestamp"].as_str().unwrap();

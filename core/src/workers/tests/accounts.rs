@@ -5,7 +5,7 @@ use super::fake::{Fake, Say};
 use super::{
     TOKEN_ID, TOKEN_SECRET, WORKER_KEY, add, add_ready, caller, gateway, gateway_settings, open, until, worker,
 };
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::workers::{AccountChange, NewAccount};
 use crate::{ErrorCode, Platform, Status};
 use serde_json::json;
@@ -93,7 +93,7 @@ fn every_walk_through_the_states_keeps_to_the_table() {
 }
 
 fn account_row(id: &str) -> crate::workers::Account {
-    let now = crate::task::Timestamp(0);
+    let now = crate::time::Timestamp(0);
     crate::workers::Account {
         id: id.to_owned(),
         label: "a".to_owned(),
@@ -231,11 +231,11 @@ fn a_removed_account_takes_its_unfinished_tasks_along() {
 #[test]
 fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() {
     let fake = Fake::well(|_| Say::Close);
-    let clock = Arc::new(crate::clock::ManualClock::new(crate::task::Timestamp(1_700_000_000_000)));
+    let clock = Arc::new(crate::time::ManualClock::new(crate::time::Timestamp(1_700_000_000_000)));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = crate::Settings::new(folder.path());
     gateway_settings(&mut settings);
-    let host = crate::Host { clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>, ..crate::Host::default() };
+    let host = crate::Host { clock: Arc::clone(&clock) as Arc<dyn crate::time::Clock>, ..crate::Host::default() };
     let platform = Platform::open_with(settings, host).unwrap();
     let workers = platform.workers().unwrap();
     let account = NewAccount::new("team-a", SecretText::new(TOKEN_ID), SecretText::new(TOKEN_SECRET));

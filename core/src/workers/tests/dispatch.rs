@@ -249,13 +249,13 @@ fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
     let left = Left { workspace: "team-a".to_owned(), key: "key-1".to_owned(), request: Vec::new().into() };
     let chosen = |key: &str| shared.store.read(|db| store::choose(db, key, "tiny-image", &[])).unwrap();
     let kept = left.clone();
-    shared.store.write(move |db| abandoned::keep(db, &kept, crate::task::Timestamp::now())).unwrap();
+    shared.store.write(move |db| abandoned::keep(db, &kept, crate::time::Timestamp::now())).unwrap();
     assert_eq!((chosen("key-1"), chosen("key-2").map(|account| account.id)), (None, Some(account.id.clone())));
     shared.store.write(|db| abandoned::forget(db, "team-a", "key-1")).unwrap();
     assert_eq!(chosen("key-1").map(|account| account.id), Some(account.id));
     // For a workspace that is let go nothing is kept.
     gateway.platform.workers().unwrap().remove("team-a", &super::caller()).unwrap();
-    shared.store.write(move |db| abandoned::keep(db, &left, crate::task::Timestamp::now())).unwrap();
+    shared.store.write(move |db| abandoned::keep(db, &left, crate::time::Timestamp::now())).unwrap();
     let count = |db: &rusqlite::Connection| {
         Ok(db.query_row("SELECT count(*) FROM worker_abandoned", [], |row| row.get::<_, i64>(0))?)
     };

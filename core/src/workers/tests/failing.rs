@@ -5,7 +5,7 @@ use super::{
     WORKER_KEY, add_ready, done, gateway, gateway_settings, hasty_gateway, host, picture, rows, until, until_ended,
     worker,
 };
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::task::SubmitOptions;
 use crate::workers::AccountStatus;
 use crate::{ErrorCode, Status};

@@ -11,7 +11,7 @@ mod uploads;
 use super::{Account, NewAccount};
 use crate::audit::Caller;
 use crate::http::Server;
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use crate::{GenerateRequest, Platform, Settings, Status, Task};
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,8 @@
 //! Requests to workers that take what they are sent slowly, or not at all.
 
-use crate::http::HttpSettings;
 use crate::pace::Pace;
-use crate::workers::WorkerSettings;
+use crate::settings::HttpSettings;
+use crate::settings::WorkerSettings;
 use crate::workers::address::Addresses;
 use crate::workers::client::{Answer, NoAnswer, Target, WorkerClient};
 use http::Method;

@@ -1,12 +1,13 @@
 //! `auth.*` and `admin.*`.
 
-use super::{CallerArgument, Handler, IdAndCaller, Nothing, OnlyCaller, answer, caller, read, seconds};
+use super::{CallerArgument, Handler, IdAndCaller, Nothing, OnlyCaller, caller, seconds};
 use crate::access::{ApiKey, IssuedKey, IssuedSession, Principal, RequestFacts, SessionKind};
 use crate::audit::Caller;
 use crate::error::Result;
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::SecretText;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(super) const CALLS: &[(&str, Handler)] = &[

@@ -1,14 +1,68 @@
-//! What time it is, for everything that expires, is counted in a window or is written to the audit log.
+//! Moments, and the clock that tells them to everything that expires, is counted in a window or is written down.
 //!
 //! A [`Clock`] never goes back, so that setting the system's clock back neither revives what has expired nor reorders events.
 
 use crate::error::{Error, Result};
-use crate::task::Timestamp;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 use std::time::{Duration, Instant};
 
 /// The last moment of the year 9999, which is the last that can be written.
 const LATEST: i64 = 253_402_300_799_999;
+
+/// A moment: milliseconds since 1970 in UTC; written as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The system clock's now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// Reads a moment of RFC 3339, such as `2026-11-29T09:15:45.123Z`; none when it is not one.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
+    /// The moment that is `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date-time"})
+    }
+}
 
 /// A source of time. Hosts pass their own only in tests.
 pub trait Clock: Send + Sync {

@@ -1,9 +1,10 @@
 //! `secrets.*`.
 
-use super::{CallerArgument, Handler, Nothing, answer, caller, read, seconds};
+use super::{CallerArgument, Handler, Nothing, caller, seconds};
 use crate::error::Result;
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::SecretText;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
 use serde::Deserialize;
 use std::time::Duration;
 

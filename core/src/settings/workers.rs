@@ -1,6 +1,6 @@
 //! What a host decides about its workers.
 
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,29 +23,29 @@ pub struct WorkerSettings {
     #[serde(skip)]
     pub(crate) deploy_folder: Option<PathBuf>,
     /// How long a deployment may take.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub deploy_limit: Duration,
     /// How long connecting may take.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub connect_timeout: Duration,
     /// How long an answer may take: longer than workers let a submission wait for a place in their queue.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub answer_timeout: Duration,
     /// How long the transfer of a result may take.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub transfer_timeout: Duration,
     /// Bytes of a result that is fetched from a worker.
     pub max_result_bytes: usize,
     /// How often health is asked for after a deployment.
     pub health_tries: u32,
     /// The time between two of these.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub health_pause: Duration,
     /// How often a worker is asked how a task stands.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub poll_interval: Duration,
     /// How often a failed account is checked again by itself; 0 means never.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub recheck_interval: Duration,
 }
 

@@ -1,9 +1,10 @@
 //! `backup`.
 
-use super::{CallerArgument, Handler, answer, caller, read};
+use super::{CallerArgument, Handler, caller};
 use crate::error::Result;
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::SecretText;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
 use serde::Deserialize;
 use std::path::PathBuf;
 

@@ -1,11 +1,12 @@
 //! `audit.*`.
 
-use super::{CallerArgument, Handler, Nothing, answer, caller, read, seconds};
+use super::{CallerArgument, Handler, Nothing, caller, seconds};
 use crate::audit::{AuditQuery, InclusionProof, NewEvent, Outcome, new_correlation_id};
 use crate::error::{Error, Result};
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::{OVERLAP, SecretText};
 use crate::platform::Platform;
-use crate::secrets::{OVERLAP, SecretText};
-use crate::task::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

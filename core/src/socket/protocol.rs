@@ -1,18 +1,7 @@
-//! The control socket of a data folder: where it is, what goes over it, and the caller's end.
-//!
-//! It is `run/control.sock` in the data folder, mode 0600 in a folder of mode 0700: whoever can open it can read the folder's database
-//! and keys too, so it asks for no credential. One connection makes one call:
-//!
-//! ```text
-//! platform: must 1\n                  once it has taken the connection
-//! caller:   NAME\nARGUMENTS           and then its end
-//! platform: ok\nANSWER\n              or error\n{"code": .., "detail": .., "user_action": ..}\n, and then its end
-//! ```
-//!
-//! A caller that was not greeted has asked for nothing: the platform is gone, or is closing.
+//! What goes over the control socket, and the caller's end.
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use serde::{Deserialize, Serialize};
 use std::fs::Permissions;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -25,7 +14,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// What a platform says first. Its number changes when what follows does.
-pub(super) const GREETING: &str = "must 1\n";
+pub(crate) const GREETING: &str = "must 1\n";
 
 /// Most bytes of a request, which may hold pictures.
 pub(super) const LARGEST_REQUEST: u64 = 256 << 20;
@@ -92,7 +81,7 @@ fn link(base: &Path, folder: &Path) -> io::Result<TempDir> {
 ///
 /// # Errors
 /// Those of the call; `dependency_unavailable` when the socket is there and may not be used, or the platform ended before it answered.
-pub(super) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option<SecretText>> {
+pub(crate) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option<SecretText>> {
     let Some(mut stream) = connect(data_dir)? else { return Ok(None) };
     if !greeted(&mut stream)? {
         return Ok(None);

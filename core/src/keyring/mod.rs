@@ -1,5 +1,9 @@
 //! Keys that never enter the database: the master keys, which everything else is sealed with, and those that sign the audit log.
 
+mod secret_text;
+
+pub use secret_text::SecretText;
+
 use crate::error::{Error, ErrorCode, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,19 +13,26 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long a key that was replaced goes on when nothing else is asked for.
+pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest that a key or a secret that was replaced may go on.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A key of 32 bytes.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
 /// Hands over keys in the form of a key file, so that a host's key management service can hold them.
-pub type KeyCallback = Arc<dyn Fn() -> std::result::Result<crate::secrets::SecretText, String> + Send + Sync>;
+pub type KeyCallback = Arc<dyn Fn() -> std::result::Result<SecretText, String> + Send + Sync>;
 
 /// Where keys come from.
 #[derive(Clone)]
 pub(crate) enum KeySource {
     /// The text of a key file.
-    Text(crate::secrets::SecretText),
+    Text(SecretText),
     /// A file that its owner and groups of this process may read, and nobody else.
     File(PathBuf),
     /// The host.
@@ -84,7 +95,7 @@ impl KeySource {
     }
 
     /// The text of the keys. A file that is not there is made with a new key when `may_create`.
-    pub(crate) fn read(&self, may_create: bool) -> Result<crate::secrets::SecretText> {
+    pub(crate) fn read(&self, may_create: bool) -> Result<SecretText> {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::Host(callback) => callback().map_err(|why| missing(format!("the host has no key for us: {why}"))),
@@ -135,7 +146,7 @@ fn keep_readers(file: &File, before: &std::fs::Metadata) -> std::io::Result<()> 
 }
 
 /// Reads a key file. One that is not there is made with a new key when `may_create`.
-fn read_file(path: &Path, may_create: bool) -> Result<crate::secrets::SecretText> {
+fn read_file(path: &Path, may_create: bool) -> Result<SecretText> {
     let unreadable =
         |error: std::io::Error| missing(format!("the key file {} cannot be read: {error}", path.display()));
     let mut file = match File::open(path) {
@@ -146,7 +157,7 @@ fn read_file(path: &Path, may_create: bool) -> Result<crate::secrets::SecretText
     check_readers(path, &file.metadata().map_err(unreadable)?)?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(unreadable)?;
-    Ok(crate::secrets::SecretText::new(std::mem::take(&mut *text)))
+    Ok(SecretText::new(std::mem::take(&mut *text)))
 }
 
 /// Refuses a key file that may be read or changed by anybody but its owner and groups of this process.
@@ -183,9 +194,9 @@ fn is_own_group(group: u32) -> bool {
 }
 
 /// Makes a key file with one new key, complete before it has its name.
-fn create(path: &Path) -> Result<crate::secrets::SecretText> {
+fn create(path: &Path) -> Result<SecretText> {
     let key = random_key()?;
-    let text = crate::secrets::SecretText::new(format!("1 {}\n", BASE64.encode(key.as_slice())));
+    let text = SecretText::new(format!("1 {}\n", BASE64.encode(key.as_slice())));
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let made = std::fs::create_dir_all(folder).and_then(|()| {
         // Temporary files are made for their owner alone.

@@ -1,19 +1,23 @@
 //! What a host decides when it opens a platform. Read once; never changes while the platform is open, and means the same wherever
 //! the process goes meanwhile: relative paths are fixed.
 
-use crate::access::AccessSettings;
+mod access;
+mod http;
+mod workers;
+
+pub use access::AccessSettings;
+pub(crate) use access::SESSIONS_PER_MINUTE;
+pub use http::{HttpSettings, SameSite};
+pub use workers::WorkerSettings;
+
+use crate::audit::ANCHOR_FILE;
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::HttpSettings;
 use crate::json;
+use crate::keyring::{KeySource, SecretText};
 use crate::log::LogLevel;
-use crate::secrets::{KeySource, SecretText};
-use crate::workers::WorkerSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Name of the anchor file in a data folder.
-pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
 
 /// How a platform is set up. In JSON every field but `data_dir` may be left out.
 ///
@@ -316,7 +320,7 @@ mod defaults {
     use std::time::Duration;
 
     pub(super) const fn sessions_per_minute() -> u32 {
-        crate::access::SESSIONS_PER_MINUTE
+        super::SESSIONS_PER_MINUTE
     }
     pub(super) const fn control_socket() -> bool {
         true

@@ -1,14 +1,14 @@
-//! The platform's end of the control socket.
+//! The platform's end.
 //!
 //! Whoever has the folder's lock owns the socket: one that is there already was left behind by a process that was killed. One thread
 //! takes connections, and each call has a thread of its own. Neither keeps the platform open.
 
-use super::socket::{Failure, GREETING, LARGEST_REQUEST, ReadToEnd as _, folder, socket, too_large, with_path};
+use super::Callee;
+use super::protocol::{Failure, GREETING, LARGEST_REQUEST, ReadToEnd as _, folder, socket, too_large, with_path};
 use crate::error::{Error, Result};
 use crate::fork::{self, Descriptor, Mark};
-use crate::platform::WeakPlatform;
-use crate::secrets::SecretText;
-use crate::thread;
+use crate::keyring::SecretText;
+use crate::log;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::{Condvar, Mutex};
 use std::fs::{DirBuilder, Permissions};
@@ -46,7 +46,7 @@ impl Listener {
     ///
     /// # Errors
     /// Those of the file system, which may have no sockets; nobody listens then.
-    pub(crate) fn start(data_dir: &Path, platform: WeakPlatform) -> io::Result<Self> {
+    pub(crate) fn start<C: Callee + Sync>(data_dir: &Path, callee: C) -> io::Result<Self> {
         let (waker, woken) = UnixStream::pair()?;
         let (listener, path) = bind(data_dir)?;
         let calls = Arc::new(Calls::default());
@@ -54,11 +54,11 @@ impl Listener {
         let listen = move || {
             // Named whole, so that the closure takes the mark with the socket and not the socket alone.
             let listener = listener;
-            accept(&listener.socket, &woken, &platform, &of_thread);
+            accept(&listener.socket, &woken, &callee, &of_thread);
             // Nobody can connect any more from here on; the folder's lock is still held.
             let _ = std::fs::remove_file(path);
         };
-        let thread = thread::spawn("must-control", listen).map_err(io::Error::other)?;
+        let thread = log::spawn("must-control", listen).map_err(io::Error::other)?;
         Ok(Self { waker, thread: Mutex::new(Some(thread)), calls })
     }
 
@@ -144,7 +144,7 @@ fn bind(data_dir: &Path) -> io::Result<(OfThisProcess<UnixListener>, PathBuf)> {
 }
 
 /// Takes connections until something comes out of `woken`.
-fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, calls: &Arc<Calls>) {
+fn accept<C: Callee>(listener: &UnixListener, woken: &UnixStream, callee: &C, calls: &Arc<Calls>) {
     loop {
         let mut of = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
         let polled = poll(&mut of, PollTimeout::NONE);
@@ -154,8 +154,8 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
         }
         let accept = || listener.accept().map(|(stream, _)| stream);
         let taken = polled.map_err(io::Error::from).and_then(|_| OfThisProcess::open(accept));
-        let (stream, platform) = match taken {
-            Ok(stream) => (stream, platform.clone()),
+        let (stream, callee) = match taken {
+            Ok(stream) => (stream, callee.clone()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the control socket could not be accepted");
@@ -164,13 +164,13 @@ fn accept(listener: &UnixListener, woken: &UnixStream, platform: &WeakPlatform, 
             }
         };
         let Some(place) = calls.place() else { continue };
-        let serving = thread::spawn("must-call", move || {
+        let serving = log::spawn("must-call", move || {
             // With its mark, as above.
             let mut stream = stream;
-            // Kept until the call no longer counts: the last handle waits for the calls when it is dropped.
-            let platform = platform.for_a_call();
-            let outcome = platform.as_ref().map_or(Ok(()), |platform| {
-                serve(&mut stream.socket, |name, arguments| super::call(platform, name, arguments))
+            // Kept until the call no longer counts: a platform's last handle waits for the calls when it is dropped.
+            let present = callee.present();
+            let outcome = present.as_ref().map_or(Ok(()), |present| {
+                serve(&mut stream.socket, |name, arguments| C::call(present, name, arguments))
             });
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a caller at the control socket is gone");

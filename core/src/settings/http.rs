@@ -1,7 +1,7 @@
 //! What a host decides about the HTTP face.
 
 use crate::error::{Error, Result};
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -31,22 +31,22 @@ pub struct HttpSettings {
     /// Connections that are open at once; more wait.
     pub max_connections: usize,
     /// How long a request's headers may take to arrive, and a connection may wait for the next request.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub header_timeout: Duration,
     /// How long no piece of a request's body may come, and a client may take nothing of an answer.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub body_timeout: Duration,
     /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
     /// gets them until then. After that they are ended, and the same call makes new ones.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub retry_window: Duration,
     /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
     pub body_bytes_per_second: u64,
     /// How long a request's body may take as a whole.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub body_time_limit: Duration,
     /// How often an idle event stream says that it lives.
-    #[serde(deserialize_with = "crate::settings::seconds")]
+    #[serde(deserialize_with = "super::seconds")]
     pub event_keep_alive: Duration,
 }
 
@@ -123,7 +123,7 @@ impl HttpSettings {
         let Some(url) = self.public_url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else {
             return Ok(None);
         };
-        super::address::check_public_url(url)?;
+        check_public_url(url)?;
         Ok(Some(url.to_owned()))
     }
 
@@ -144,5 +144,49 @@ impl HttpSettings {
             .with_action("Set a short name for this platform, such as studio, or leave it out."));
         }
         Ok(Some(suffix.to_owned()))
+    }
+}
+
+/// Checks the setting `public_url`.
+///
+/// # Errors
+/// `validation_error` unless it is `http` or `https`, a host, and at most a port and a path.
+fn check_public_url(text: &str) -> Result<()> {
+    let plain = |url: url::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) && url::Url::parse(text).is_ok_and(plain) {
+        return Ok(());
+    }
+    Err(Error::validation(format!("http.public_url: {text:?} is not the address of a web server"))
+        .with_action("Give it as clients reach it, such as https://must.example or https://example.com/must."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_one_of_a_server() {
+        for good in ["https://must.example", "http://localhost:8000/", "https://example.com/must"] {
+            assert!(check_public_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "must.example",
+            "/must",
+            "ftp://a.example",
+            "https://",
+            "https://a:b@c.example",
+            "https://a.example?x",
+            "https://a .b",
+            "https://a.example/#x",
+        ] {
+            assert_eq!(check_public_url(bad).unwrap_err().code(), crate::ErrorCode::ValidationError, "{bad}");
+        }
     }
 }

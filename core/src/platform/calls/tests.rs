@@ -144,7 +144,7 @@ fn what_is_wrong_is_named_and_never_quoted() {
 
 #[test]
 fn every_call_is_in_the_document_once() {
-    let document = include_str!("../../../docs/calls.md");
+    let document = include_str!("../../../../docs/calls.md");
     let listed: Vec<&str> = document
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

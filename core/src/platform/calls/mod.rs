@@ -8,17 +8,17 @@ mod access;
 mod accounts;
 mod audit;
 mod backup;
+pub(crate) mod outside;
 mod secrets;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
+use super::Platform;
 use crate::audit::{Caller, new_correlation_id};
 use crate::error::{Error, ErrorCode, Result};
-use crate::platform::Platform;
-use crate::secrets::SecretText;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use crate::keyring::SecretText;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// Makes one call: takes the name, for messages, and the arguments as JSON.
@@ -88,60 +88,6 @@ pub(crate) struct IdAndCaller {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
-
-/// Reads the arguments of a call.
-pub(crate) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
-    let fault = |found: String| {
-        Error::validation(format!("the arguments of {name} are not valid: {found}"))
-            .with_action("Correct the arguments of the call.")
-    };
-    // A list would be read as the fields in their order.
-    if !text.trim_start().starts_with('{') {
-        return Err(fault("they must be an object".to_owned()));
-    }
-    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => {
-            let (found, argument) = data_fault::<T>(&fields, &error);
-            let fault = fault(found);
-            match argument {
-                Some(argument) => fault.with_parameter(argument),
-                None => fault,
-            }
-        }
-        Ok(_) => fault("they must be an object".to_owned()),
-        Err(error) => fault(format!("they are no JSON from line {}, column {} on", error.line(), error.column())),
-    })
-}
-
-/// What is wrong, in words that quote names of fields and never a value; and the field at fault.
-fn data_fault<T: DeserializeOwned>(fields: &Map<String, Value>, error: &serde_json::Error) -> (String, Option<String>) {
-    let message = error.to_string();
-    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return (format!("{field} is missing"), Some(field.to_owned()));
-    }
-    if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-        let field: String = field.chars().take(64).collect();
-        return (format!("there is no argument {field}"), Some(field));
-    }
-    let refused = fields.keys().find(|name| {
-        let mut others = fields.clone();
-        others.remove(*name);
-        match serde_json::from_value::<T>(Value::Object(others)) {
-            Ok(_) => true,
-            Err(error) => error.to_string().starts_with(&format!("missing field `{name}`")),
-        }
-    });
-    let found = match refused {
-        Some(name) => format!("{name} is not what it must be"),
-        None => "an argument is not what it must be".to_owned(),
-    };
-    (found, refused.cloned())
-}
-
-/// Writes an answer down.
-pub(crate) fn answer(value: &impl Serialize) -> Result<SecretText> {
-    serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
-}
 
 /// A length of time in seconds.
 fn seconds(argument: &str, value: f64) -> Result<Duration> {

@@ -1,8 +1,8 @@
 //! Where the system has no Unix sockets: nobody listens in a data folder, and a running platform is addressed by its URL.
 
+use super::Callee;
 use crate::error::Result;
-use crate::platform::WeakPlatform;
-use crate::secrets::SecretText;
+use crate::keyring::SecretText;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) struct Listener;
 impl Listener {
     /// # Errors
     /// None.
-    pub(crate) fn start(_data_dir: &Path, _platform: WeakPlatform) -> std::io::Result<Self> {
+    pub(crate) fn start<C: Callee>(_data_dir: &Path, _callee: C) -> std::io::Result<Self> {
         Ok(Self)
     }
 
@@ -21,6 +21,6 @@ impl Listener {
 
 /// # Errors
 /// None.
-pub(super) fn ask(_data_dir: &Path, _name: &str, _arguments: &str) -> Result<Option<SecretText>> {
+pub(crate) fn ask(_data_dir: &Path, _name: &str, _arguments: &str) -> Result<Option<SecretText>> {
     Ok(None)
 }

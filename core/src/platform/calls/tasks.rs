@@ -1,11 +1,13 @@
 //! The calls on models and tasks.
 
-use crate::calls::{IdAndCaller, answer, caller, read};
+use super::{IdAndCaller, caller};
 use crate::catalog::ModelView;
 use crate::error::{Error, ErrorCode, Result};
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::SecretText;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
-use crate::task::{GenerateRequest, TaskQuery};
+use crate::request::GenerateRequest;
+use crate::task::TaskQuery;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,11 @@
 //! `accounts.*`.
 
-use super::{CallerArgument, Handler, IdAndCaller, Nothing, OnlyCaller, answer, caller, read};
+use super::{CallerArgument, Handler, IdAndCaller, Nothing, OnlyCaller, caller};
 use crate::audit::Caller;
 use crate::error::Result;
+use crate::json::{read_secret as read, secret_text as answer};
+use crate::keyring::SecretText;
 use crate::platform::Platform;
-use crate::secrets::SecretText;
 use crate::workers::{Account, AccountChange, NewAccount, Workers};
 use serde::Deserialize;
 

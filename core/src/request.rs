@@ -1,0 +1,94 @@
+//! What a caller asks for: the request before the catalog has judged it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A picture or a clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaType {
+    /// One frame.
+    Image,
+    /// Several frames.
+    Video,
+}
+
+impl MediaType {
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+        }
+    }
+}
+
+/// What to generate. In JSON one flat object: `{"model": .., "mode": .., "prompt": .., ...}`; images are data URIs there,
+/// or raw bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateRequest {
+    /// Catalog id or alias.
+    pub model: String,
+    /// Mode; the model's default when absent.
+    pub mode: Option<String>,
+    /// Parameters by name.
+    pub parameters: Map<String, Value>,
+    /// Raw image bytes by parameter name.
+    pub images: BTreeMap<String, Vec<u8>>,
+}
+
+impl GenerateRequest {
+    /// A request with only a prompt.
+    pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
+        let mut request = Self { model: model.into(), ..Self::default() };
+        request.parameters.insert("prompt".to_owned(), Value::String(prompt.into()));
+        request
+    }
+
+    /// Reads the flat JSON object.
+    ///
+    /// # Errors
+    /// `validation_error` when the text is not a JSON object with a `model`.
+    pub fn from_json(text: &str) -> crate::Result<Self> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;
+        let Value::Object(mut parameters) = value else {
+            return Err(crate::Error::validation("the request must be a JSON object"));
+        };
+        let model = match parameters.remove("model") {
+            Some(Value::String(model)) => model,
+            Some(_) => return Err(crate::Error::validation("model must be a string")),
+            None => return Err(crate::Error::validation("model is required")),
+        };
+        let mode = match parameters.remove("mode") {
+            Some(Value::String(mode)) => Some(mode),
+            Some(Value::Null) | None => None,
+            Some(_) => return Err(crate::Error::validation("mode must be a string")),
+        };
+        Ok(Self { model, mode, parameters, images: BTreeMap::new() })
+    }
+
+    /// The same request in another mode.
+    #[must_use]
+    pub fn mode(mut self, mode: impl Into<String>) -> Self {
+        self.mode = Some(mode.into());
+        self
+    }
+
+    /// The same request with one parameter set.
+    #[must_use]
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.parameters.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same request with one image given as raw PNG, JPEG or WebP bytes.
+    #[must_use]
+    pub fn image(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.images.insert(name.into(), bytes.into());
+        self
+    }
+}
