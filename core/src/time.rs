@@ -31,7 +31,7 @@ impl Timestamp {
     /// The moment that is `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(self.0.saturating_add(millis(duration)))
     }
 }
 
@@ -64,6 +64,11 @@ impl JsonSchema for Timestamp {
     }
 }
 
+/// A length of time in milliseconds, at most the largest number.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A source of time. Hosts pass their own only in tests.
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970, UTC; never less than an earlier answer.
@@ -86,7 +91,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let mut last = self.last.lock();
         let (said, when) = *last;
-        let at_least = said.saturating_add(i64::try_from(when.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let at_least = said.saturating_add(millis(when.elapsed()));
         let wall = Timestamp::now().0;
         if wall >= at_least {
             *last = (wall, Instant::now());

@@ -5,34 +5,13 @@
 
 use super::address::network;
 use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass};
-use super::sessions::SessionKind;
-use super::throttle::{Bucket, Window};
+use super::refusal::Refusal;
+use super::session_kind::SessionKind;
+use super::window::{Bucket, Window};
 use super::{Access, correlation_id, fail_closed, set_key, token};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
-
-/// Why a request is refused, and who it was from as far as that was proven.
-pub(super) struct Refusal {
-    error: Error,
-    actor: Option<String>,
-}
-
-impl Refusal {
-    pub(super) fn of(error: Error, actor: String) -> Self {
-        Self { error, actor: Some(actor) }
-    }
-
-    pub(super) const fn code(&self) -> ErrorCode {
-        self.error.code()
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self { error, actor: None }
-    }
-}
 
 impl Access {
     /// Judges a request: one principal, or exactly one error.

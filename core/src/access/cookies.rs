@@ -7,9 +7,9 @@
 //! What always holds: a cookie of the own name decides alone; of several sessions in cookies of one name, those of other platforms
 //! are passed over, and two of our own that both go on are refused.
 
-use super::authorize::Refusal;
 use super::facts::RequestFacts;
-use super::sessions::{SessionKind, required};
+use super::refusal::Refusal;
+use super::session_kind::{SessionKind, required};
 use super::store::SessionRow;
 use super::{Access, store, token};
 use crate::audit::hex;

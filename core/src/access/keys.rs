@@ -3,8 +3,8 @@
 //! A key lives 90 days at most, judged when it is used. Revoking one ends the sessions that were made with it, in the same
 //! transaction; the next call already sees it.
 
-use super::authorize::Refusal;
 use super::facts::{Principal, PrincipalKind};
+use super::refusal::Refusal;
 use super::store::{self, KeyRow};
 use super::token::{self, Token, TokenKind};
 use super::{Access, fail_closed, set_key};
@@ -12,7 +12,7 @@ use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::keyring::{LONGEST_OVERLAP, OVERLAP};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -240,8 +240,4 @@ fn check_name(name: &str) -> Result<()> {
 fn no_key(id: &str) -> Error {
     Error::new(ErrorCode::NotFound, format!("there is no API key {:?}", token::shown_id(id)))
         .with_action("Take an id from the list of API keys.")
-}
-
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

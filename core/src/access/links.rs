@@ -4,8 +4,8 @@
 //! which is in the database under the master key, so that an address survives a restart. What always holds: an address opens
 //! nothing but the file that it names; it ends with its hour, with the pepper, and with the credential that it was made with.
 
-use super::authorize::Refusal;
 use super::facts::{Principal, PrincipalKind, RequestFacts};
+use super::refusal::Refusal;
 use super::{Access, keys, set_key, store, token};
 use crate::error::{Error, ErrorCode, Result};
 use base64::Engine as _;

@@ -12,11 +12,14 @@ mod keys;
 mod links;
 mod origin;
 mod peppers;
+mod refusal;
+mod session_kind;
 mod sessions;
 mod set_key;
 mod store;
 mod throttle;
 mod token;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -34,8 +37,9 @@ pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus};
 pub(crate) use links::Link;
 use origin::Origins;
+pub use session_kind::SessionKind;
 use sessions::Activity;
-pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionKind, SessionState};
+pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionState};
 use set_key::SetKey;
 use std::sync::Arc;
 pub(crate) use store::{KEY_NUMBER_MIGRATION, KEY_OWNER_MIGRATION, MIGRATION};

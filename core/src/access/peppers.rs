@@ -1,10 +1,10 @@
 //! What ends with a pepper: every API key and session whose keyed hash was made with it.
 
-use super::keys::millis;
 use super::sessions::ADMIN_IDLE;
 use super::{Access, fail_closed, store};
 use crate::audit::{Caller, Outcome};
 use crate::error::Result;
+use crate::time::millis;
 
 impl Access {
     /// How many API keys and sessions can be used now.

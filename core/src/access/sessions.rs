@@ -3,19 +3,20 @@
 //! Only keyed hashes are stored. An admin session's last activity is kept in memory and written down once a minute at most, so
 //! that a call does not wait for the disk; after a crash such a session may end up to a minute early, never late.
 
-use super::authorize::Refusal;
 use super::cookies::SessionCookies;
 use super::facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
-use super::keys::millis;
+use super::refusal::Refusal;
+use super::session_kind::{SessionKind, ended, required};
 use super::store::{self, SessionRow};
-use super::token::{self, Token, TokenKind};
+use super::token::{self, Token};
 use super::{Access, fail_closed, set_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::time::Timestamp;
+use crate::time::millis;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -33,45 +34,6 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Most admin sessions in memory before those that stand idle are let go of.
 const MOST_ACTIVE: usize = 1024;
-
-/// What a session is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionKind {
-    /// Generation and media.
-    Generation,
-    /// Administration.
-    Admin,
-}
-
-impl SessionKind {
-    /// The cookie that carries it, where no other platform's session is in that; see [`IssuedSession::cookie`].
-    #[must_use]
-    pub const fn cookie_name(self) -> &'static str {
-        match self {
-            Self::Generation => "gg_session",
-            Self::Admin => "gg_admin_session",
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Generation => "generation",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub(super) const fn token(self) -> TokenKind {
-        match self {
-            Self::Generation => TokenKind::Session,
-            Self::Admin => TokenKind::AdminSession,
-        }
-    }
-
-    pub(super) const fn is_admin(self) -> bool {
-        matches!(self, Self::Admin)
-    }
-}
 
 /// A new session. The token is shown this once.
 #[derive(Debug, Clone)]
@@ -395,16 +357,6 @@ fn of_route(facts: &RequestFacts, route: RouteClass) -> Result<()> {
         return Ok(());
     }
     Err(Error::validation(format!("the facts are of the route {}, not {}", facts.route.as_str(), route.as_str())))
-}
-
-pub(super) fn required(kind: SessionKind, why: &str) -> Error {
-    let code = if kind.is_admin() { ErrorCode::AdminSessionRequired } else { ErrorCode::SessionRequired };
-    Error::new(code, why)
-}
-
-fn ended(kind: SessionKind) -> Error {
-    let code = if kind.is_admin() { ErrorCode::AdminSessionExpired } else { ErrorCode::SessionExpired };
-    Error::new(code, "the session has ended")
 }
 
 fn no_session(id: &str) -> Error {

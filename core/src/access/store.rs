@@ -1,6 +1,6 @@
 //! Every statement that touches the tables of access.
 
-use super::throttle::{Bucket, WINDOW_MS};
+use super::window::{Bucket, WINDOW_MS};
 use crate::error::Result;
 use crate::store::Migration;
 use rusqlite::{Connection, OptionalExtension, Row, params};

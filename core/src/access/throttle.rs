@@ -17,68 +17,20 @@
 //! behind one address. The token is hashed whole: counted by its public id, one caller could use up the window of another.
 
 use super::store;
+use super::window::{Bucket, WINDOW_MS, Window};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Store;
 use crate::time::Clock;
 use parking_lot::Mutex;
-use ring::digest;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Length of a window in milliseconds.
-pub(super) const WINDOW_MS: i64 = 60_000;
 
 /// Most windows that are kept apart; beyond that, calls of one kind share one.
 const MOST_BUCKETS: usize = 100_000;
 
 /// Shared by all calls of a kind that got no window of their own. No network and, in practice, no hash is this.
 const OVERFLOW: [u8; 16] = [0xfe; 16];
-
-/// A kind of window; the numbers are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Window {
-    Auth = 1,
-    AdminLogin = 2,
-    AdminSession = 3,
-    AdminAddress = 4,
-    AdminCeiling = 5,
-}
-
-impl Window {
-    /// How many calls of a kind pass; `sessions` is that of new generation sessions.
-    const fn limit(self, sessions: usize) -> usize {
-        match self {
-            Self::Auth => sessions,
-            Self::AdminLogin => 30,
-            Self::AdminSession | Self::AdminAddress => 120,
-            Self::AdminCeiling => 1200,
-        }
-    }
-
-    fn from_number(number: u8) -> Option<Self> {
-        [Self::Auth, Self::AdminLogin, Self::AdminSession, Self::AdminAddress, Self::AdminCeiling]
-            .into_iter()
-            .find(|window| *window as u8 == number)
-    }
-}
-
-/// One window: its kind and whose calls it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Bucket {
-    pub(super) window: Window,
-    pub(super) of: [u8; 16],
-}
-
-impl Bucket {
-    /// The window of a session token that was presented and is well-formed.
-    pub(super) fn token(token: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        let mut of = [0; 16];
-        of.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
-        Self { window: Window::AdminSession, of }
-    }
-}
 
 /// The windows of one platform.
 pub(super) struct Throttle {

@@ -4,11 +4,11 @@
 //! is missed, and the anchors outside the database miss those of the time before events said so. The first fault is kept and told
 //! only when the events themselves are whole: what they are is worth more than what was said of them.
 
+use super::fault::{Damage, Fault};
 use super::note::{SignedCheckpoint, Signer, Verifier};
 use super::signing::Signing;
 use super::store;
 use super::tree::Hash;
-use super::verify::{Damage, Fault};
 use crate::error::Result;
 use rusqlite::Connection;
 use std::collections::HashSet;

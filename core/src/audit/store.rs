@@ -1,7 +1,7 @@
 //! Every statement that touches the tables of the audit log.
 
 use super::event::{AuditEvent, NewEvent};
-use super::query::{AuditPage, AuditQuery};
+use super::page::{AuditPage, AuditQuery};
 use super::tree::{Hash, Nodes, node_hash};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;

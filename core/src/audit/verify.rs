@@ -5,6 +5,7 @@
 use super::anchor;
 use super::checkpoints::Checkpoints;
 use super::event::{AuditEvent, hex};
+use super::fault::{Damage, Fault};
 use super::log::Audit;
 use super::note::{SignedCheckpoint, Verifier};
 use super::store::{self, Row, StoredNodes};
@@ -19,43 +20,6 @@ use std::path::Path;
 
 /// Events read at a time.
 const CHUNK: u32 = 1024;
-
-/// How the log was found to be damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Damage {
-    /// An event is not there.
-    Missing,
-    /// An event is not what its hash says.
-    Altered,
-    /// An event does not follow the one before it.
-    BrokenChain,
-    /// An event is older than the one before it.
-    TimeReversed,
-    /// The stored tree is not that of the events.
-    Tree,
-    /// A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this log.
-    Checkpoint,
-    /// Events at the end are gone.
-    Truncated,
-    /// The log is not the one that was anchored.
-    Rewritten,
-    /// The database's own check fails: lists of events may lack some.
-    Storage,
-}
-
-/// The first fault of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Fault {
-    /// Number of the first bad event. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event
-    /// that it is over.
-    pub seq: u64,
-    /// How it is bad.
-    pub damage: Damage,
-    /// In words.
-    pub detail: String,
-}
 
 /// What came of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

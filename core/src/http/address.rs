@@ -4,7 +4,7 @@
 //! has mounted the face at, and `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` when the other end of the socket is a trusted
 //! proxy. What any other client writes into those headers is not believed.
 
-use super::face::{Mount, Shared, peer};
+use super::state::{Mount, Shared, peer};
 use axum::extract::OriginalUri;
 use http::header::HOST;
 use http::request::Parts;

@@ -1,9 +1,9 @@
 //! Administration: readiness, the audit log, the life of secrets.
 
-use super::call::{Call, Reply};
-use super::dispatch::{blocking, proxied, slow};
-use super::generation::{begin, word};
+use super::call::{Call, Reply, word};
+use super::generation::begin;
 use super::route::Making;
+use super::state::{blocking, proxied, slow};
 use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
 use crate::keyring::OVERLAP;
@@ -71,7 +71,7 @@ pub(super) fn logs(call: &Call) -> Result<Reply> {
     call.only(&["limit", "before", "actor", "action", "outcome", "since", "until"])?;
     let outcomes = [("success", Outcome::Success), ("failure", Outcome::Failure), ("denied", Outcome::Denied)];
     let query = AuditQuery {
-        limit: super::generation::at_least_one("limit", call.number("limit")?)?,
+        limit: super::call::at_least_one("limit", call.number("limit")?)?,
         before: call.number("before")?,
         actor: call.query("actor")?.map(str::to_owned),
         action: call.query("action")?.map(str::to_owned),

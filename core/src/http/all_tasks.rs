@@ -1,7 +1,7 @@
 //! Tasks of every owner, for administrators: listed, looked at, cancelled and removed. What changes one is an audit event.
 
-use super::call::{Call, Reply};
-use super::generation::{LISTING, cancelling, listing, word};
+use super::call::{Call, Reply, word};
+use super::generation::{LISTING, cancelling, listing};
 use super::media::serve;
 use super::views::Deleted;
 use crate::error::Result;

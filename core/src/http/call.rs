@@ -1,7 +1,7 @@
 //! One request as a handler sees it, and what a handler answers.
 
 use super::address::Base;
-use super::face::{Shared, Stopping};
+use super::state::{Shared, Stopping};
 use crate::access::{Principal, RequestFacts};
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
@@ -211,4 +211,21 @@ pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D)
 pub(super) fn failure_body(error: &Error) -> String {
     serde_json::json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()})
         .to_string()
+}
+
+/// One of some words in the query.
+pub(super) fn word<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+    let Some(given) = call.query(name)? else { return Ok(None) };
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| Some(*value)).ok_or_else(|| {
+        let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        Error::validation(format!("{name} must be one of {known}"))
+    })
+}
+
+/// 0 stands for "not said" in the core, and is no page here.
+pub(super) fn at_least_one(name: &str, value: Option<u32>) -> Result<u32> {
+    match value {
+        Some(0) => Err(Error::validation(format!("{name} must be at least 1"))),
+        value => Ok(value.unwrap_or(0)),
+    }
 }

@@ -6,11 +6,11 @@ use super::call::{Call, Reply};
 use super::compress;
 use super::cors;
 use super::events;
-use super::face::{Shared, Stopping, peer};
 use super::gate::Gate;
 use super::openai::failure;
 use super::route::{Handler, Making, Route};
 use super::routes;
+use super::state::{Shared, Stopping, blocking, peer, proxied, slow};
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
 use crate::error::{Error, ErrorCode, Result};
@@ -35,7 +35,6 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::SemaphorePermit;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
@@ -305,39 +304,11 @@ fn at_once(call: &mut Call, route: &Route) -> Option<Making> {
     })
 }
 
-/// Does `work` on a thread that may block; what it logs goes where the platform's logs go.
-pub(super) async fn blocking<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (platform, span) = (shared.platform.clone(), Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| platform.logged(work)))
-        .await
-        .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
-}
-
 /// The answer to a body that is packed in a way that is not known here.
 fn unknown_packing(error: &Error) -> Reply {
     let mut reply = Reply::failure(error);
     reply.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     reply.with(ACCEPT_ENCODING, HeaderValue::from_static(Packing::KNOWN))
-}
-
-/// A place for work that may take a while on a thread that may block.
-pub(super) async fn slow(shared: &Shared) -> Result<SemaphorePermit<'_>> {
-    shared.slow.acquire().await.map_err(|_| closing())
-}
-
-/// A place for a call that waits for the worker of a task; none for a task that is here.
-pub(super) async fn proxied<'a>(shared: &'a Shared, id: &str) -> Result<Option<SemaphorePermit<'a>>> {
-    match is_remote(id) {
-        true => shared.proxied.acquire().await.map(Some).map_err(|_| closing()),
-        false => Ok(None),
-    }
-}
-
-fn closing() -> Error {
-    Error::new(ErrorCode::DependencyUnavailable, "the platform is closing")
 }
 
 async fn other_method(shared: Arc<Shared>, methods: Arc<str>, path: &'static str, request: Request) -> Response {

@@ -4,8 +4,8 @@
 //! that it saw. Whoever saw the last one of all is answered with 204, which makes it stop.
 
 use super::call::{Call, Reply};
-use super::dispatch::blocking;
-use super::face::Stopping;
+use super::state::Stopping;
+use super::state::blocking;
 use super::views::StatusView;
 use crate::error::{Error, Result};
 use crate::task::{Task, TaskEvents};

@@ -1,83 +1,30 @@
 //! The face of one platform: its router, and the runtime that calls wait on.
 
 use super::dispatch;
-use super::server::Server;
-use super::waiting::Waiting;
+use super::state::{Peer, Shared};
 use crate::error::{Error, Result};
-use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::platform::Platform;
 use crate::runtime::OwnRuntime;
-use crate::settings::HttpSettings;
 use crate::thread;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::Request;
 use http_body_util::BodyExt as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::mpsc;
 use tower::ServiceExt as _;
-
-/// Calls that decode pictures, look for keys or wait for a worker's check at the same time; the threads for blocking calls beyond
-/// them are for the others. What waits for a task, or for a place in the queue, takes no thread and counts nowhere.
-const MOST_SLOW: usize = 320;
-
-/// Calls that wait for a worker with a file, or to let one go.
-const MOST_PROXIED: usize = 96;
 
 /// Threads for blocking calls.
 const MOST_THREADS: usize = 512;
 
 /// Chunks of an answer that are ready before they are taken.
 const CHUNKS_AHEAD: usize = 4;
-
-/// What every call has at hand.
-pub(super) struct Shared {
-    pub(super) platform: Platform,
-    pub(super) settings: HttpSettings,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) slow: Semaphore,
-    pub(super) proxied: Semaphore,
-    pub(super) waiting: Waiting,
-    pub(super) document: OnceLock<Bytes>,
-}
-
-/// Becomes true when the server that a request came in by is told to stop; it puts this into the request.
-#[derive(Debug, Clone)]
-pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
-
-impl Stopping {
-    /// Waits until the server is told to stop, or is gone.
-    pub(super) async fn stopped(&mut self) {
-        let _ = self.0.wait_for(|stop| *stop).await;
-    }
-}
-
-/// The address at the other end of a request's socket; a server that mounts [`Face::router`] may add it to a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) Option<IpAddr>);
-
-/// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`] may add it
-/// to a request; what axum nests says so itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mount {
-    /// `http` or `https`, as clients reach the server; `http` when not said.
-    pub scheme: Option<String>,
-    /// The path that the face is below, such as `/must`; empty where it is at the root.
-    pub path: String,
-}
-
-/// The address at the other end of a request's socket, as the server that it came in by says.
-pub(super) fn peer(parts: &http::request::Parts) -> Option<IpAddr> {
-    let own = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
-    own.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
-}
 
 /// The HTTP face of a platform without a socket: a request goes in, an answer comes out.
 ///
@@ -138,26 +85,9 @@ impl Platform {
     /// # Errors
     /// `invalid_state`; `dependency_unavailable` when the system has no threads to give.
     pub fn face(&self) -> Result<Face> {
-        let settings = self.http_settings()?.clone();
-        let shared = Arc::new(Shared {
-            platform: self.clone(),
-            settings,
-            metrics: self.counters()?,
-            slow: Semaphore::new(MOST_SLOW),
-            proxied: Semaphore::new(MOST_PROXIED),
-            waiting: Waiting::default(),
-            document: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(self)?);
         let router = dispatch::router(&shared);
         Ok(Face { router, shared, runtime: Arc::new(runtime()?) })
-    }
-
-    /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
-    ///
-    /// # Errors
-    /// As [`Platform::face`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
-    pub fn serve(&self, address: &str) -> Result<Server> {
-        self.face()?.serve(address)
     }
 }
 
@@ -166,14 +96,6 @@ impl Face {
     /// the request as an extension `axum::extract::ConnectInfo<SocketAddr>`: throttling counts by it.
     pub fn router(&self) -> Router {
         self.router.clone()
-    }
-
-    /// Serves the face at `address`.
-    ///
-    /// # Errors
-    /// As [`Platform::serve`].
-    pub fn serve(self, address: &str) -> Result<Server> {
-        Server::start(self, address)
     }
 
     /// A request for [`Face::handle`]; `target` is the path with the query, as it was sent.
@@ -200,7 +122,7 @@ impl Face {
     }
 
     /// How long a server that reads bodies itself waits for the next piece of one of which `received` bytes came in `elapsed`, the
-    /// last of them `idle` ago; [`HttpSettings`] has the bounds. [`Server`] keeps to them itself.
+    /// last of them `idle` ago; [`HttpSettings`](super::HttpSettings) has the bounds. [`Server`](super::Server) keeps to them itself.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -226,7 +148,7 @@ impl Face {
     }
 
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one. A host that has mounted the
-    /// face below a path, or that ends TLS, puts a [`Mount`] into the request's extensions.
+    /// face below a path, or that ends TLS, puts a [`Mount`](super::Mount) into the request's extensions.
     ///
     /// Dropping the future before it is ready ends the call.
     ///

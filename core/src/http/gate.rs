@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::cors;
-use super::face::Shared;
+use super::state::Shared;
 use crate::access::{Access, Link, Principal, RequestFacts, RouteClass};
 use crate::error::{Error, ErrorCode, Result};
 use http::HeaderMap;

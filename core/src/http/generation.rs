@@ -1,9 +1,9 @@
 //! Models, submissions, how tasks stand, the gallery.
 
-use super::call::{Call, Reply};
-use super::dispatch::{blocking, slow};
-use super::face::Shared;
+use super::call::{Call, Reply, at_least_one, word};
 use super::route::Making;
+use super::state::Shared;
+use super::state::{blocking, slow};
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Submission;
@@ -138,21 +138,4 @@ pub(super) fn delete(call: &Call) -> Result<Reply> {
     let id = call.part("id");
     call.delete_task(id)?;
     Reply::ok(&Deleted { deleted: true, id: id.to_owned() })
-}
-
-/// 0 stands for "not said" in the core, and is no page here.
-pub(super) fn at_least_one(name: &str, value: Option<u32>) -> Result<u32> {
-    match value {
-        Some(0) => Err(Error::validation(format!("{name} must be at least 1"))),
-        value => Ok(value.unwrap_or(0)),
-    }
-}
-
-/// One of some words in the query.
-pub(super) fn word<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
-    let Some(given) = call.query(name)? else { return Ok(None) };
-    words.iter().find(|(word, _)| *word == given).map(|(_, value)| Some(*value)).ok_or_else(|| {
-        let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        Error::validation(format!("{name} must be one of {known}"))
-    })
 }

@@ -28,6 +28,7 @@ mod reading_order;
 mod route;
 mod routes;
 mod server;
+mod state;
 mod studio;
 mod views;
 mod waiting;
@@ -37,5 +38,6 @@ mod web;
 mod tests;
 
 pub use crate::settings::{HttpSettings, SameSite};
-pub use face::{Answer, Face, Mount};
+pub use face::{Answer, Face};
 pub use server::Server;
+pub use state::Mount;

@@ -1,47 +1,32 @@
 //! The OpenAPI 3.1 document: made of the table of routes, the types of answers and the catalog, so that it cannot say anything
 //! else than they do. `docs/openapi.json` is the one for the built-in catalog; a test compares it.
 
-use super::call::{Call, Reply};
 use super::gate::Gate;
 use super::openai::failure;
 use super::reading_order::ReadingOrder;
 use super::route::{BodyKind, Content, Route, one_of, schema};
-use super::routes;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
 use crate::request::MediaType;
-use axum::body::Body;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-pub(super) fn serve(call: &Call) -> Result<Reply> {
-    call.only(&[])?;
-    let document = match call.shared.document.get() {
-        Some(document) => document.clone(),
-        None => {
-            let catalog = call.platform().catalog()?;
-            let document = written(&document(catalog), catalog)?;
-            call.shared.document.get_or_init(|| document).clone()
-        }
-    };
-    Ok(Reply::new(StatusCode::OK, Body::from(document))
-        .with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
-}
-
-fn written(document: &Value, catalog: &Catalog) -> Result<Bytes> {
-    let text = serde_json::to_vec(&ReadingOrder::of(catalog).written(document));
+/// The document as it is served.
+///
+/// # Errors
+/// `internal`.
+pub(super) fn written(routes: &[Route], catalog: &Catalog) -> Result<Bytes> {
+    let text = serde_json::to_vec(&ReadingOrder::of(routes, catalog).written(&document(routes, catalog)));
     text.map(Bytes::from).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// The document of a platform with this catalog.
-pub(crate) fn document(catalog: &Catalog) -> Value {
+/// The document of a platform with these routes and this catalog.
+pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         "/components/schemas".clone_into(settings.definitions_path.to_mut());
         settings.meta_schema = None;
@@ -49,9 +34,9 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
     let mut generator = SchemaGenerator::new(settings);
     let (failure, like_openai) = (schema::<Failure>(&mut generator), schema::<failure::Failure>(&mut generator));
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes::all() {
+    for route in routes {
         let failure = if failure::is_read_at(route.path) { &like_openai } else { &failure };
-        let operation = operation(&route, catalog, &mut generator, failure.as_value());
+        let operation = operation(route, catalog, &mut generator, failure.as_value());
         if let Some(path) = paths.entry(route.path).or_insert_with(|| json!({})).as_object_mut() {
             path.insert(route.method.as_str().to_ascii_lowercase(), operation);
         }

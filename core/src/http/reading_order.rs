@@ -3,7 +3,7 @@
 //!
 //! JSON knows no order, and the maps that the document is made of sort their names. So the order is given when it is written.
 
-use super::routes;
+use super::route::Route;
 use crate::catalog::Catalog;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -70,10 +70,10 @@ const WORDS: &[&str] = &[
 pub(super) struct ReadingOrder(HashMap<String, usize>);
 
 impl ReadingOrder {
-    pub(super) fn of(catalog: &Catalog) -> Self {
+    pub(super) fn of(routes: &[Route], catalog: &Catalog) -> Self {
         let mut places = HashMap::new();
         let words = WORDS.iter().map(|word| (*word).to_owned());
-        let paths = routes::all().into_iter().map(|route| route.path.to_owned());
+        let paths = routes.iter().map(|route| route.path.to_owned());
         let parameters =
             catalog.models().iter().flat_map(|model| model.parameters.iter().map(|(name, _)| name.clone()));
         for name in words.chain(paths).chain(parameters) {

@@ -3,6 +3,7 @@
 use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
 use super::all_tasks::{self, AllTasks};
+use super::call::{Call, Reply};
 use super::gate::Gate;
 use super::openai::{edits, images, models, remix, request, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
@@ -12,9 +13,11 @@ use super::views::{
 };
 use super::{auth, events, generation, media, metrics, openapi, web};
 use crate::audit::{AuditPage, Verdict};
-use crate::error::ErrorCode as E;
+use crate::error::{ErrorCode as E, Result};
 use crate::workers::Account;
-use http::Method;
+use axum::body::Body;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 const MOMENT: &str = "2026-01-31T12:00:00.000Z";
@@ -62,7 +65,7 @@ fn platform() -> Vec<Route> {
         get("/studio", Gate::Open, Handler::Blocking(studio::show))
             .about("platform", "What the web UI needs before it has a session")
             .answers::<Studio>(200, Value::Null),
-        get("/openapi.json", Gate::Open, Handler::Blocking(openapi::serve))
+        get("/openapi.json", Gate::Open, Handler::Blocking(document))
             .about("platform", "This document")
             .answers_with(200, Content::AnyJson),
         get("/metrics", Gate::Scrape, Handler::Blocking(metrics::scrape))
@@ -396,4 +399,18 @@ fn like_openai() -> Vec<Route> {
             .fails(OF_TASK)
             .fails(&[E::InvalidState]),
     ]
+}
+
+/// The OpenAPI document of the platform, made once.
+fn document(call: &Call) -> Result<Reply> {
+    call.only(&[])?;
+    let document = match call.shared.document.get() {
+        Some(document) => document.clone(),
+        None => {
+            let document = openapi::written(&all(), call.platform().catalog()?)?;
+            call.shared.document.get_or_init(|| document).clone()
+        }
+    };
+    Ok(Reply::new(StatusCode::OK, Body::from(document))
+        .with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
 }

@@ -1,9 +1,11 @@
 //! The face on a socket: connections are bounded in number and in time, and ended gracefully.
 
-use super::face::{Face, Peer, Stopping};
+use super::face::Face;
 use super::guard::Guarded;
+use super::state::{Peer, Stopping};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fork::{self, Mark};
+use crate::platform::Platform;
 use crate::thread::block_on;
 use axum::Router;
 use futures::future::{Either, select};
@@ -30,6 +32,26 @@ const REST: Duration = Duration::from_millis(100);
 
 /// How long a server that is dropped waits for calls that run.
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
+
+impl Platform {
+    /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+    ///
+    /// # Errors
+    /// As [`Platform::face`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+    pub fn serve(&self, address: &str) -> Result<Server> {
+        self.face()?.serve(address)
+    }
+}
+
+impl Face {
+    /// Serves the face at `address`.
+    ///
+    /// # Errors
+    /// As [`Platform::serve`].
+    pub fn serve(self, address: &str) -> Result<Server> {
+        Server::start(self, address)
+    }
+}
 
 /// A running server. Dropping it stops it.
 pub struct Server {

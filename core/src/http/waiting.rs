@@ -4,19 +4,23 @@
 //! while after its caller has gone, for the same call may come again, and gets it then; after that it is ended, and its key
 //! forgotten. A server that stops ends no such task: it goes on at the next start.
 
-use super::face::Shared;
+use crate::platform::Platform;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// How many calls wait for each task.
-#[derive(Default)]
-pub(super) struct Waiting(Mutex<HashMap<String, Standing>>);
+/// How many calls wait for each task of a platform.
+pub(super) struct Waiting {
+    platform: Platform,
+    retry_window: Duration,
+    tasks: Mutex<HashMap<String, Callers>>,
+}
 
+/// The calls that wait for one task.
 #[derive(Clone, Copy, Default)]
-struct Standing {
+struct Callers {
     calls: usize,
     /// How often everybody had left; tells a call that left from those after it.
     left: u64,
@@ -25,7 +29,7 @@ struct Standing {
 
 /// A call that waits for tasks. What it has not got when it is dropped, it no longer waits for.
 pub(super) struct Waiter {
-    shared: Arc<Shared>,
+    waiting: Arc<Waiting>,
     runtime: Handle,
     patience: Option<Duration>,
     tasks: Vec<String>,
@@ -33,19 +37,19 @@ pub(super) struct Waiter {
 
 impl Waiter {
     /// `keyed` says that the call has an idempotency key. To be made where a runtime is at hand.
-    pub(super) fn new(shared: &Arc<Shared>, keyed: bool) -> Self {
-        let patience = keyed.then_some(shared.settings.retry_window);
-        Self { shared: Arc::clone(shared), runtime: Handle::current(), patience, tasks: Vec::new() }
+    pub(super) fn new(waiting: &Arc<Waiting>, keyed: bool) -> Self {
+        let patience = keyed.then_some(waiting.retry_window);
+        Self { waiting: Arc::clone(waiting), runtime: Handle::current(), patience, tasks: Vec::new() }
     }
 
     /// Waits for a task too. False when it is being ended, because others have left: it is not to be waited for.
     pub(super) fn join(&mut self, id: &str) -> bool {
-        let mut waiting = self.shared.waiting.0.lock();
-        let standing = waiting.entry(id.to_owned()).or_default();
-        if standing.ending {
+        let mut tasks = self.waiting.tasks.lock();
+        let callers = tasks.entry(id.to_owned()).or_default();
+        if callers.ending {
             return false;
         }
-        standing.calls += 1;
+        callers.calls += 1;
         self.tasks.push(id.to_owned());
         true
     }
@@ -59,11 +63,11 @@ impl Waiter {
     pub(super) fn has(&mut self, id: &str) {
         if let Some(at) = self.tasks.iter().position(|task| task == id) {
             self.tasks.remove(at);
-            let mut waiting = self.shared.waiting.0.lock();
-            if let Some(standing) = waiting.get_mut(id) {
-                standing.calls = standing.calls.saturating_sub(1);
-                if standing.calls == 0 {
-                    waiting.remove(id);
+            let mut tasks = self.waiting.tasks.lock();
+            if let Some(callers) = tasks.get_mut(id) {
+                callers.calls = callers.calls.saturating_sub(1);
+                if callers.calls == 0 {
+                    tasks.remove(id);
                 }
             }
         }
@@ -74,39 +78,40 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         for id in std::mem::take(&mut self.tasks) {
             let left = {
-                let mut waiting = self.shared.waiting.0.lock();
-                let Some(standing) = waiting.get_mut(&id) else { continue };
-                standing.calls = standing.calls.saturating_sub(1);
-                if standing.calls > 0 {
+                let mut tasks = self.waiting.tasks.lock();
+                let Some(callers) = tasks.get_mut(&id) else { continue };
+                callers.calls = callers.calls.saturating_sub(1);
+                if callers.calls > 0 {
                     continue;
                 }
-                standing.left += 1;
-                standing.left
+                callers.left += 1;
+                callers.left
             };
-            let (shared, patience) = (Arc::clone(&self.shared), self.patience);
+            let (waiting, patience) = (Arc::clone(&self.waiting), self.patience);
             self.runtime.spawn(async move {
                 if let Some(patience) = patience {
                     tokio::time::sleep(patience).await;
                 }
-                let _ = tokio::task::spawn_blocking(move || shared.end_if_left(&id, left)).await;
+                let _ = tokio::task::spawn_blocking(move || waiting.end_if_left(&id, left)).await;
             });
         }
     }
 }
 
-impl Shared {
+impl Waiting {
+    pub(super) fn new(platform: Platform, retry_window: Duration) -> Self {
+        Self { platform, retry_window, tasks: Mutex::default() }
+    }
+
     /// Ends a task unless somebody has come to wait for it since.
     fn end_if_left(&self, id: &str, left: u64) {
-        {
-            let mut waiting = self.waiting.0.lock();
-            match waiting.get_mut(id) {
-                Some(standing) if standing.calls == 0 && standing.left == left => standing.ending = true,
-                _ => return,
-            }
+        match self.tasks.lock().get_mut(id) {
+            Some(callers) if callers.calls == 0 && callers.left == left => callers.ending = true,
+            _ => return,
         }
         if let Err(error) = self.platform.abandon(id) {
             tracing::debug!(task = id, code = error.code().as_str(), "a task that nobody waits for goes on");
         }
-        self.waiting.0.lock().remove(id);
+        self.tasks.lock().remove(id);
     }
 }

@@ -1,4 +1,4 @@
-use super::super::throttle::{Bucket, Window};
+use super::super::window::{Bucket, Window};
 use super::*;
 use std::sync::Barrier;
 

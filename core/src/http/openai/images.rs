@@ -1,25 +1,22 @@
 //! `POST /v1/images/generations`: some pictures of one prompt, in one answer or in a stream; and what edits share with it.
 
 use super::model_or_first;
+use super::picture::{Shown, format_of, picture, size_of, with_result};
 use super::request::{Request, ResponseFormat};
 use super::stream::{self, Names};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::http::call::{Call, Reply};
-use crate::http::dispatch::blocking;
-use crate::http::face::Shared;
 use crate::http::generation::{begin, options};
 use crate::http::route::Making;
+use crate::http::state::Shared;
+use crate::http::state::blocking;
 use crate::http::waiting::Waiter;
 use crate::platform::Platform;
 use crate::request::{GenerateRequest, MediaType};
-use crate::task::{Partials, SubmitOptions, Task};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use crate::task::{SubmitOptions, Task};
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
@@ -116,14 +113,11 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     })
 }
 
-/// What is shown of the way of each task.
-pub(super) type Shown = HashMap<String, Arc<Partials>>;
-
 /// Submits one picture after another; whoever has the answer waits for all of them.
 async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
     let Batch { request, wanted, options, .. } = batch;
     let mut shown = Shown::new();
-    let mut waiter = Waiter::new(&shared, options.idempotency.is_some());
+    let mut waiter = Waiter::new(&shared.waiting, options.idempotency.is_some());
     for index in 0..request.count() {
         let wanted = request.apply_to(&wanted, index);
         let mut options = options.clone().partial_images(request.partial_images());
@@ -157,20 +151,6 @@ fn address(call: &Call, id: &str) -> Result<String> {
     Ok(call.base.absolute(&format!("{path}?{signed}")))
 }
 
-/// A result in base64.
-pub(super) async fn picture(shared: &Arc<Shared>, id: &str) -> Result<String> {
-    let (platform, id) = (shared.platform.clone(), id.to_owned());
-    blocking(shared, move || Ok(BASE64.encode(platform.result(&id)?.bytes))).await
-}
-
-pub(super) fn format_of(task: &Task) -> String {
-    task.parameters.get("output_format").and_then(Value::as_str).unwrap_or("png").to_owned()
-}
-
-pub(super) fn size_of(task: &Task) -> String {
-    format!("{}x{}", task.width, task.height)
-}
-
 /// The task once it has a result; takes no thread while it waits.
 ///
 /// # Errors
@@ -182,19 +162,4 @@ async fn ended(platform: &Platform, id: &str) -> Result<Task> {
         last = Some(task);
     }
     with_result(last)
-}
-
-/// The task in its last state.
-///
-/// # Errors
-/// Why it has no result.
-pub(super) fn with_result(last: Option<Task>) -> Result<Task> {
-    let task = last.ok_or_else(|| Error::internal("a task ended without a state"))?;
-    match task.error {
-        Some(error) => {
-            let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::Internal);
-            Err(Error::new(code, error.detail))
-        }
-        None => Ok(task),
-    }
 }

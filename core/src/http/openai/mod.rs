@@ -8,6 +8,7 @@ pub(super) mod failure;
 mod form;
 pub(super) mod images;
 pub(super) mod models;
+mod picture;
 pub(super) mod remix;
 pub(super) mod request;
 mod stream;

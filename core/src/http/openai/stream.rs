@@ -5,10 +5,10 @@
 //! has not ended.
 
 use super::failure::StreamFailure;
-use super::images::{Shown, format_of, picture, size_of, with_result};
+use super::picture::{Shown, format_of, picture, size_of, with_result};
 use crate::error::{Error, Result};
 use crate::http::call::Reply;
-use crate::http::face::Shared;
+use crate::http::state::Shared;
 use crate::http::waiting::Waiter;
 use crate::task::{Partials, Task, TaskEvents};
 use axum::response::IntoResponse as _;

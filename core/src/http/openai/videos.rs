@@ -5,8 +5,8 @@ use super::form::{self, Given};
 use super::{model_or_first, set_size};
 use crate::catalog::{Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::call::{Call, Reply, whole};
-use crate::http::generation::{begin, options, word};
+use crate::http::call::{Call, Reply, whole, word};
+use crate::http::generation::{begin, options};
 use crate::http::media::serve;
 use crate::http::route::Making;
 use crate::platform::Platform;
@@ -298,7 +298,7 @@ pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
         media_type: Some(MediaType::Video),
         owner: call.owner().map(str::to_owned),
         after: call.query("after")?.map(str::to_owned),
-        per_page: crate::http::generation::at_least_one("limit", call.number("limit")?)?,
+        per_page: crate::http::call::at_least_one("limit", call.number("limit")?)?,
         sort: word(call, "order", &[("desc", Sort::Newest), ("asc", Sort::Oldest)])?.unwrap_or_default(),
         ..TaskQuery::default()
     };

@@ -1,0 +1,25 @@
+//! Why a request is refused.
+
+use crate::error::{Error, ErrorCode};
+
+/// Why a request is refused, and who it was from as far as that was proven.
+pub(super) struct Refusal {
+    pub(super) error: Error,
+    pub(super) actor: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn of(error: Error, actor: String) -> Self {
+        Self { error, actor: Some(actor) }
+    }
+
+    pub(super) const fn code(&self) -> ErrorCode {
+        self.error.code()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, actor: None }
+    }
+}

@@ -1,0 +1,54 @@
+//! The two kinds of session, and what a caller is told who has none.
+
+use super::token::TokenKind;
+use crate::error::{Error, ErrorCode};
+use serde::{Deserialize, Serialize};
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// Generation and media.
+    Generation,
+    /// Administration.
+    Admin,
+}
+
+impl SessionKind {
+    /// The cookie that carries it, where no other platform's session is in that; see [`IssuedSession::cookie`](super::IssuedSession::cookie).
+    #[must_use]
+    pub const fn cookie_name(self) -> &'static str {
+        match self {
+            Self::Generation => "gg_session",
+            Self::Admin => "gg_admin_session",
+        }
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generation => "generation",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub(super) const fn token(self) -> TokenKind {
+        match self {
+            Self::Generation => TokenKind::Session,
+            Self::Admin => TokenKind::AdminSession,
+        }
+    }
+
+    pub(super) const fn is_admin(self) -> bool {
+        matches!(self, Self::Admin)
+    }
+}
+
+pub(super) fn required(kind: SessionKind, why: &str) -> Error {
+    let code = if kind.is_admin() { ErrorCode::AdminSessionRequired } else { ErrorCode::SessionRequired };
+    Error::new(code, why)
+}
+
+pub(super) fn ended(kind: SessionKind) -> Error {
+    let code = if kind.is_admin() { ErrorCode::AdminSessionExpired } else { ErrorCode::SessionExpired };
+    Error::new(code, "the session has ended")
+}

@@ -1,0 +1,51 @@
+//! The windows that calls are counted in: their kinds, and whose calls one counts.
+
+use ring::digest;
+
+/// Length of a window in milliseconds.
+pub(super) const WINDOW_MS: i64 = 60_000;
+
+/// A kind of window; the numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Window {
+    Auth = 1,
+    AdminLogin = 2,
+    AdminSession = 3,
+    AdminAddress = 4,
+    AdminCeiling = 5,
+}
+
+impl Window {
+    /// How many calls of a kind pass; `sessions` is that of new generation sessions.
+    pub(super) const fn limit(self, sessions: usize) -> usize {
+        match self {
+            Self::Auth => sessions,
+            Self::AdminLogin => 30,
+            Self::AdminSession | Self::AdminAddress => 120,
+            Self::AdminCeiling => 1200,
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        [Self::Auth, Self::AdminLogin, Self::AdminSession, Self::AdminAddress, Self::AdminCeiling]
+            .into_iter()
+            .find(|window| *window as u8 == number)
+    }
+}
+
+/// One window: its kind and whose calls it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Bucket {
+    pub(super) window: Window,
+    pub(super) of: [u8; 16],
+}
+
+impl Bucket {
+    /// The window of a session token that was presented and is well-formed.
+    pub(super) fn token(token: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        let mut of = [0; 16];
+        of.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Self { window: Window::AdminSession, of }
+    }
+}
