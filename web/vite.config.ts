@@ -15,6 +15,8 @@ export default defineConfig(({ mode }) => ({
   plugins: [react()],
   publicDir: false,
   build: {
+    outDir: "../core/web",
+    emptyOutDir: true,
     target: "es2022",
     modulePreload: false,
     // An asset as a data URI would need a wider policy.

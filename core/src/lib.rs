@@ -1,13 +1,18 @@
 //! Image and video generation, with the whole platform around it, inside your own process.
+// What a feature that is off would use.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
+
 pub mod access;
 mod alarm;
 pub mod audit;
 pub mod catalog;
+#[cfg(feature = "client")]
 mod client;
 pub mod control;
 pub mod error;
 mod fields;
 mod fork;
+#[cfg(feature = "http")]
 pub mod http;
 mod json;
 mod keyring;
@@ -20,6 +25,7 @@ mod request;
 mod runtime;
 pub mod secrets;
 pub mod settings;
+#[cfg(feature = "smoke")]
 pub mod smoke;
 mod socket;
 mod store;

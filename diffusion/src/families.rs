@@ -18,5 +18,10 @@ pub fn family(id: &str) -> Option<&'static dyn Family> {
 
 /// The files of a model that the library carries.
 pub fn embedded(name: &str) -> Option<&'static ModelFiles> {
-    (name == "tiny").then_some(&super::wan::TINY)
+    #[cfg(feature = "tiny")]
+    if name == "tiny" {
+        return Some(&super::wan::TINY);
+    }
+    let _ = name;
+    None
 }

@@ -1,5 +1,5 @@
 // Servers for the tests of the web UI: the `must` program that MUST_PROGRAM names, on a data folder of its own; and a small one in
-// front of it that serves web/dist, under a path of its own, or in the place of a program that does not serve it.
+// front of it that serves core/web, under a path of its own, or in the place of a program that does not serve it.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ export const ADMIN_KEY = "an-admin-key-of-the-tests";
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-const dist = fileURLToPath(new URL("../../web/dist/", import.meta.url));
+const dist = fileURLToPath(new URL("../../core/web/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
 /** Starts the program, with an access key for each of `people`; `stop` ends it and takes its data away. */
@@ -51,7 +51,7 @@ export async function serveProgram(settings = {}, people = []) {
 }
 
 /**
- * Serves web/dist at `mount` and passes every other call on to the platform behind it, its paths shortened by the mount.
+ * Serves core/web at `mount` and passes every other call on to the platform behind it, its paths shortened by the mount.
  * `broken` is asked for each call and may say that it does not arrive ("unsent"), or that its answer does not ("unanswered").
  */
 export async function serveInFront(behind, { mount = "/", broken = () => null } = {}) {
@@ -96,7 +96,7 @@ function sendFile(response, name) {
   }
 }
 
-/** The UI at the root: the program's own, or with MUST_WEB_DIST that of web/dist in front of it. */
+/** The UI at the root: the program's own, or with MUST_WEB_DIST that of core/web in front of it. */
 export async function serveUi(settings = {}, people = []) {
   const program = await serveProgram(settings, people);
   if (!process.env.MUST_WEB_DIST) return { ...program, api: program.url };

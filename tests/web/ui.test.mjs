@@ -2,7 +2,7 @@
 //
 //   MUST_PROGRAM=target/debug/must node --test tests/web/ui.test.mjs
 //
-// MUST_WEB_DIST=1 puts web/dist in front of a program that does not serve it. MUST_SHOTS names a folder for pictures of every page.
+// MUST_WEB_DIST=1 puts core/web in front of a program that does not serve it. MUST_SHOTS names a folder for pictures of every page.
 // Anything that the browser calls an error, violations of the page's policy among them, fails the test that saw it.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// Builds into a temporary folder and fails unless that is, byte for byte, the dist that is committed.
+// Builds into a temporary folder and fails unless that is, byte for byte, the one that is committed.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const committed = join(root, "dist");
+const committed = join(root, "../core/web");
 const built = mkdtempSync(join(tmpdir(), "must-web-"));
 
 function files(folder) {
@@ -28,11 +28,11 @@ try {
     return !a || !b || !a.equals(b);
   });
   if (different.length > 0) {
-    console.error(`web/dist is not what the sources build: ${different.join(", ")}. Run npm run build and commit it.`);
+    console.error(`core/web is not what the sources build: ${different.join(", ")}. Run npm run build and commit it.`);
     process.exitCode = 1;
   } else {
     const bytes = [...theirs.values()].reduce((sum, file) => sum + file.length, 0);
-    console.log(`web/dist is what the sources build: ${theirs.size} files, ${bytes} bytes`);
+    console.log(`core/web is what the sources build: ${theirs.size} files, ${bytes} bytes`);
   }
 } finally {
   rmSync(built, { recursive: true, force: true });

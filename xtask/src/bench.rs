@@ -80,7 +80,7 @@ fn http(scale: Scale) -> Outcome {
     if !tools::exists("wrk") {
         return Err("there is no program wrk on the path (Debian: apt-get install wrk)".to_owned());
     }
-    execute(command("cargo").args(["build", "-p", "must", "--bin", "must", "--profile", scale.profile()]))?;
+    execute(command("cargo").args(["build", "-p", "must-cli", "--profile", scale.profile()]))?;
     let python = tools::python_environment("bench-http", &["-r", "benches/http/requirements.txt"])?;
     let mut bench = command(&python);
     bench.arg("benches/http/run.py").arg(scale.folder().join("must")).arg(&python).args(["--profile", scale.profile()]);

@@ -34,5 +34,5 @@ pub fn run_golden() -> Outcome {
     ] {
         run(command(&python).args(arguments).env("HF_HUB_OFFLINE", "1"))?;
     }
-    run(&mut words("cargo", "test -p must --lib diffusion -- --nocapture"))
+    run(&mut words("cargo", "test -p must-diffusion --lib -- --nocapture"))
 }

@@ -150,7 +150,7 @@ fn small_models() -> Result<std::path::PathBuf, String> {
 pub fn soak(options: &[&str]) -> Outcome {
     tools::programs()?;
     let python = python_module()?;
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     run(command(python).arg("tools/soak/soak.py").arg("--program").arg(built("must")).args(options))
 }
 
@@ -194,7 +194,7 @@ fn python_module() -> Result<std::path::PathBuf, String> {
 
 /// The served HTTP face, from outside.
 fn http() -> Outcome {
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     run(command(http_tests()?)
         .args(["-m", "pytest", "-q", "tests/http"])
         .env(SMALL_MODELS, small_models()?)
@@ -208,13 +208,13 @@ fn web() -> Outcome {
     for line in ["ci --no-audit --no-fund", "run typecheck", "test", "run check-dist"] {
         run(words("npm", line).current_dir(&folder))?;
     }
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     run(words("node", "--test --test-timeout=600000 tests/web/ui.test.mjs").env("MUST_PROGRAM", built("must")))
 }
 
 /// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.
 fn audit() -> Outcome {
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     run(command("bash").arg("tests/audit/run.sh").arg(built("must")))
 }
 
@@ -224,7 +224,7 @@ fn python() -> Outcome {
     for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
         run(command(&python).args(line.split_whitespace()).current_dir(&folder).env(SMALL_MODELS, &small))?;
     }
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     face_without_sockets(&python, "handle", &[])?;
     face_without_sockets(&python, "asgi", &["fuzz"])
 }
@@ -249,7 +249,7 @@ fn node() -> Outcome {
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
     let small = small_models()?;
     run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1").env(SMALL_MODELS, small))?;
-    run(&mut words("cargo", "build -p must --bin must"))?;
+    run(&mut words("cargo", "build -p must-cli"))?;
     face_without_sockets(&http_tests()?, "node", &[])
 }
 
@@ -258,7 +258,7 @@ fn examples() -> Outcome {
     let work = target().join("examples");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    run(&mut words("cargo", "build -p must --example generate --bin must"))?;
+    run(&mut words("cargo", "build -p must-example-generate -p must-cli"))?;
     run(&mut words("cargo", "build -p must-ffi -p must-example-shared"))?;
     let prefix = work.join("prefix");
     run(command("bash").arg("ffi/install.sh").arg(&prefix).args(["--profile", "dev"]))?;
@@ -275,7 +275,7 @@ fn examples() -> Outcome {
         "install --prefix examples/generate/node --ignore-scripts --no-package-lock --no-audit --no-fund",
     ))?;
     let programs = [
-        ("rust", command(built("examples/generate"))),
+        ("rust", command(built("generate"))),
         ("c", command(work.join("generate"))),
         ("cpp", command(cpp.join("generate"))),
         ("python", with_argument(command(&python), "examples/generate/python/main.py")),

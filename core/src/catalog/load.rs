@@ -3,6 +3,7 @@
 use super::parameter::{Kind, Parameter};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::media::OutputFormat;
 use crate::request::MediaType;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -143,7 +144,9 @@ impl Catalog {
         }
         let mut catalog = Self { models: Vec::new(), by_name: HashMap::new() };
         for model in raw.models {
-            catalog.add(build(model, &raw.parameters)?)?;
+            if let Some(model) = as_built(build(model, &raw.parameters)?) {
+                catalog.add(model)?;
+            }
         }
         Ok(catalog)
     }
@@ -177,6 +180,24 @@ impl Model {
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, parameter)| parameter)
     }
+}
+
+/// The model as this library can run it: without the formats that it was built without, which are no choices then. None where it has
+/// nothing to write the results in, or where its weights would be inside the library and are not.
+fn as_built(mut model: Model) -> Option<Model> {
+    if matches!(model.weights, Weights::Embedded { .. }) && !cfg!(feature = "tiny") {
+        return None;
+    }
+    let writable = |name: &str| OutputFormat::from_name(name).is_none_or(OutputFormat::is_built_in);
+    for (_, format) in model.parameters.iter_mut().filter(|(name, _)| name == "output_format") {
+        format.choices.retain(|choice| choice.as_str().is_none_or(writable));
+        let first = format.choices.first()?.clone();
+        if format.default.as_ref().and_then(Value::as_str).is_some_and(|default| !writable(default)) {
+            format.default = Some(first);
+        }
+        format.recommended.take_if(|value| value.as_str().is_some_and(|value| !writable(value)));
+    }
+    Some(model)
 }
 
 fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {

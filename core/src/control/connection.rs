@@ -1,5 +1,6 @@
 //! The caller's end: one call, whichever way the platform is reached.
 
+#[cfg(feature = "client")]
 use super::url::UrlSession;
 use crate::audit::Caller;
 use crate::error::{ErrorCode, Result};
@@ -44,6 +45,7 @@ enum Way {
         /// The platform that was opened because nobody else had.
         own: Mutex<Option<Platform>>,
     },
+    #[cfg(feature = "client")]
     Url(UrlSession),
 }
 
@@ -60,6 +62,7 @@ impl Connection {
     /// # Errors
     /// `validation_error` for a URL that is none; `admin_key_invalid`, `admin_misconfigured`, `rate_limited`; `remote_failed` when no
     /// platform answers there.
+    #[cfg(feature = "client")]
     pub fn at_url(url: &str, admin_key: &SecretText) -> Result<Self> {
         // Over HTTP the platform knows the caller by the session.
         Ok(Self { caller: Caller::new("admin", "http"), way: Way::Url(UrlSession::open(url, admin_key)?) })
@@ -74,7 +77,9 @@ impl Connection {
     pub fn call(&self, name: &str, arguments: &impl Serialize) -> Result<SecretText> {
         let entry = outside::entry(name)?;
         match &self.way {
+            #[cfg(feature = "client")]
             Way::Url(_) if entry.names_folder => Err(outside::folder_elsewhere(ErrorCode::ValidationError)),
+            #[cfg(feature = "client")]
             Way::Url(session) => session.call(name, &text(arguments)?),
             Way::Folder { settings, own } if entry.takes_caller => {
                 in_folder(settings, own, name, &text(&WithCaller { arguments, caller: &self.caller })?)
@@ -87,6 +92,7 @@ impl Connection {
     #[must_use]
     pub const fn pause(&self) -> Duration {
         match &self.way {
+            #[cfg(feature = "client")]
             Way::Url(_) => Duration::from_secs(1),
             Way::Folder { .. } => LOOK,
         }
@@ -99,6 +105,7 @@ impl Connection {
     /// `invalid_state` in a forked child.
     pub fn close(&self, deadline: Duration) -> Result<()> {
         match &self.way {
+            #[cfg(feature = "client")]
             Way::Url(session) => session.close(),
             Way::Folder { own, .. } => {
                 let own = own.lock().take();

@@ -5,13 +5,14 @@
 //!
 //! - here: nobody has the data folder open, and the connection opens a platform in it for as long as it lasts;
 //! - over the control socket in the data folder, which only its owner can open; there is none on Windows;
-//! - over HTTP at a URL, with an admin session: `POST /admin/calls/{call}`, `url.rs`.
+//! - over HTTP at a URL, with an admin session: `POST /admin/calls/{call}`; with the feature `client`.
 //!
 //! What always holds: no call hands out a secret that is stored; what names a folder of the platform's machine is not done over
 //! HTTP; over HTTP the caller in the audit log is the admin session, whatever the other side says. An answer may hold a secret (a
 //! new key, shown once) and is wiped when it is dropped.
 
 mod connection;
+#[cfg(feature = "client")]
 mod url;
 
 #[cfg(test)]

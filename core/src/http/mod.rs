@@ -29,9 +29,11 @@ mod route;
 mod routes;
 mod server;
 mod state;
+#[cfg(feature = "web")]
 mod studio;
 mod views;
 mod waiting;
+#[cfg(feature = "web")]
 mod web;
 
 #[cfg(test)]

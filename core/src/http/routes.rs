@@ -7,11 +7,14 @@ use super::call::{Call, Reply};
 use super::gate::Gate;
 use super::openai::{edits, images, models, remix, request, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
+#[cfg(feature = "web")]
 use super::studio::{self, Studio};
 use super::views::{
     AdminSessionView, Cancelling, Deleted, GalleryPage, Health, Models, NewSession, SessionView, StatusView, Submitted,
 };
-use super::{auth, events, generation, media, metrics, openapi, web};
+#[cfg(feature = "web")]
+use super::web;
+use super::{auth, events, generation, media, metrics, openapi};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::{ErrorCode as E, Result};
 use crate::workers::Account;
@@ -51,10 +54,27 @@ pub(super) fn all() -> Vec<Route> {
 }
 
 fn platform() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         get("/health", Gate::Open, Handler::Brief(generation::health))
             .about("platform", "That the platform is there")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
+    ];
+    #[cfg(feature = "web")]
+    routes.extend(web_ui());
+    routes.extend([
+        get("/openapi.json", Gate::Open, Handler::Blocking(document))
+            .about("platform", "This document")
+            .answers_with(200, Content::AnyJson),
+        get("/metrics", Gate::Scrape, Handler::Blocking(metrics::scrape))
+            .about("platform", "Metrics in the text format of Prometheus")
+            .answers_with(200, Content::Bytes(&["text/plain"])),
+    ]);
+    routes
+}
+
+#[cfg(feature = "web")]
+fn web_ui() -> Vec<Route> {
+    vec![
         get("/", Gate::Open, Handler::Brief(web::page))
             .about("platform", "The web UI")
             .answers_with(200, Content::Bytes(&["text/html"])),
@@ -65,12 +85,6 @@ fn platform() -> Vec<Route> {
         get("/studio", Gate::Open, Handler::Blocking(studio::show))
             .about("platform", "What the web UI needs before it has a session")
             .answers::<Studio>(200, Value::Null),
-        get("/openapi.json", Gate::Open, Handler::Blocking(document))
-            .about("platform", "This document")
-            .answers_with(200, Content::AnyJson),
-        get("/metrics", Gate::Scrape, Handler::Blocking(metrics::scrape))
-            .about("platform", "Metrics in the text format of Prometheus")
-            .answers_with(200, Content::Bytes(&["text/plain"])),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The web UI: the page and its files, which are built in `web/` and embedded.
+//! The web UI: the page and its files, which are built from the sources in `web/` of the repository into `core/web`, and embedded.
 //!
 //! The files have names that stay, so that a build changes only what they hold; a browser asks whether it has the present one.
 //! Each is packed with gzip once, for the browsers that take it.
@@ -35,13 +35,13 @@ struct Made {
     gzip: Option<(Bytes, HeaderValue)>,
 }
 
-static PAGE: File = File::new("index.html", "text/html; charset=utf-8", include_bytes!("../../../web/dist/index.html"));
+static PAGE: File = File::new("index.html", "text/html; charset=utf-8", include_bytes!("../../web/index.html"));
 
 /// What the page loads.
 static FILES: [File; 3] = [
-    File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../../web/dist/assets/app.js")),
-    File::new("style.css", "text/css; charset=utf-8", include_bytes!("../../../web/dist/assets/style.css")),
-    File::new("icon.svg", "image/svg+xml", include_bytes!("../../../web/dist/assets/icon.svg")),
+    File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/assets/app.js")),
+    File::new("style.css", "text/css; charset=utf-8", include_bytes!("../../web/assets/style.css")),
+    File::new("icon.svg", "image/svg+xml", include_bytes!("../../web/assets/icon.svg")),
 ];
 
 /// The page, whatever its query says.

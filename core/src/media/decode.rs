@@ -1,9 +1,7 @@
 //! The pixels of a finished file again, for hosts that want frames and not bytes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::error::{Error, Result};
-use crate::media::{Frames, ImageLimits, ImageSource, decode_image, mp4_read, sniff};
+use crate::media::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 
 /// The frames of a result: one of a PNG, JPEG or WebP picture, all of an MP4 clip that this library wrote.
 ///
@@ -27,7 +25,19 @@ pub fn decode(bytes: &[u8]) -> Result<Frames> {
         return Err(Error::validation("these bytes are neither a picture nor a clip")
             .with_action("Pass the bytes of a result, as they came."));
     }
+    clip(bytes)
+}
+
+#[cfg(feature = "mp4")]
+fn clip(bytes: &[u8]) -> Result<Frames> {
+    use crate::media::mp4_read;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     catch_unwind(AssertUnwindSafe(|| mp4_read::decode(bytes))).unwrap_or_else(|_| Err(mp4_read::damaged()))
+}
+
+#[cfg(not(feature = "mp4"))]
+fn clip(_: &[u8]) -> Result<Frames> {
+    Err(Error::validation("this library was built without its feature mp4, which reads clips"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Files on disk: a name either holds the whole file or nothing.
 //!
 //! Always holds: bytes are written under a temporary name in the same folder, flushed to the device, and only then renamed;
-//! the rename itself is flushed too. Whatever fails, the temporary file is removed; a crash can leave one behind, known by
-//! its prefix.
+//! the rename itself is flushed too. Whatever fails, the temporary file is removed; what a crash leaves behind is in the folder of a
+//! run that did not end, and goes with it at the next start (`task::sweep`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ const PREFIX: &str = ".must-tmp-";
 /// # Errors
 /// `validation_error` for a name that is not a plain file name; `storage_full` where there is no room;
 /// `dependency_unavailable` for everything else that a disk can do, a read-only folder among it.
-pub fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+pub(crate) fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     if !is_plain(name) {
         return Err(Error::validation("a file name may not be empty, hidden as temporary, or hold a path"));
     }
@@ -37,28 +37,6 @@ pub fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     };
     written().map_err(|error| storage_error(&error))?;
     Ok(path)
-}
-
-/// Removes what a crash in [`write_atomic`] left in `dir`, and returns how many files that were.
-///
-/// Only for a folder that nobody writes to at the moment: at start, under the folder's lock.
-///
-/// # Errors
-/// `dependency_unavailable` where the folder cannot be read or a file cannot be removed.
-pub fn sweep_temporaries(dir: &Path) -> Result<usize> {
-    let mut removed = 0;
-    let mut sweep = || -> io::Result<()> {
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.file_type()?.is_file() {
-                fs::remove_file(entry.path())?;
-                removed += 1;
-            }
-        }
-        Ok(())
-    };
-    sweep().map_err(|error| storage_error(&error))?;
-    Ok(removed)
 }
 
 fn is_plain(name: &str) -> bool {
@@ -157,18 +135,5 @@ mod tests {
         for refused in [erofs, eacces, eio] {
             assert_eq!(code(refused), ErrorCode::DependencyUnavailable);
         }
-    }
-
-    #[test]
-    fn sweep_takes_temporaries_only() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in [".must-tmp-abc", ".must-tmp-def", "kept.png", ".hidden"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        fs::create_dir(dir.path().join(".must-tmp-folder")).unwrap();
-        assert_eq!(sweep_temporaries(dir.path()).unwrap(), 2);
-        assert_eq!(sweep_temporaries(dir.path()).unwrap(), 0);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
-        assert!(sweep_temporaries(&dir.path().join("missing")).is_err());
     }
 }

@@ -10,23 +10,27 @@
 //! - A file that has its final name is whole.
 
 mod decode;
+#[cfg(feature = "webm")]
 mod ebml;
 mod file;
 mod image_file;
 mod input;
+#[cfg(feature = "mp4")]
 mod mp4;
+#[cfg(feature = "mp4")]
 mod mp4_read;
 mod output;
 mod pixels;
 mod resize;
 mod sheet;
 mod still;
+#[cfg(feature = "webm")]
 mod webm;
+#[cfg(any(feature = "mp4", feature = "webm"))]
 mod yuv;
 
 pub use decode::decode;
-pub(crate) use file::sync_dir;
-pub use file::{sweep_temporaries, write_atomic};
+pub(crate) use file::{sync_dir, write_atomic};
 pub use image_file::read_image_file;
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
 pub use must_diffusion::Frames;

@@ -4,7 +4,11 @@
 //! format give the same bytes.
 
 use crate::error::{Error, Result};
-use crate::media::{mp4, still, webm};
+#[cfg(feature = "mp4")]
+use crate::media::mp4;
+use crate::media::still;
+#[cfg(feature = "webm")]
+use crate::media::webm;
 use must_diffusion::Frames;
 
 /// The longest side of a preview.
@@ -72,6 +76,16 @@ impl OutputFormat {
         matches!(self, Self::Mp4 | Self::Webm)
     }
 
+    /// Whether this library can write it: clips are behind the features `mp4` and `webm`.
+    #[must_use]
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::Png | Self::Jpeg | Self::Webp => true,
+            Self::Mp4 => cfg!(feature = "mp4"),
+            Self::Webm => cfg!(feature = "webm"),
+        }
+    }
+
     /// The format of a name or file ending, in any case: `png`, `jpg`, `jpeg`, `webp`, `mp4`, `webm`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -106,8 +120,13 @@ pub fn encode(
         OutputFormat::Png => still::png(frames),
         OutputFormat::Jpeg => still::jpeg(frames, still::QUALITY),
         OutputFormat::Webp => still::webp(frames),
+        #[cfg(feature = "mp4")]
         OutputFormat::Mp4 => mp4::encode(frames, fps, check),
+        #[cfg(feature = "webm")]
         OutputFormat::Webm => webm::encode(frames, fps, check),
+        #[cfg(not(all(feature = "mp4", feature = "webm")))]
+        other => Err(Error::validation(format!("this library was built without its feature {}", other.name()))
+            .with_action("Choose another output_format, or build the library with the feature.")),
     }
 }
 

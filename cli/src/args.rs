@@ -456,7 +456,7 @@ mod tests {
 
     #[test]
     fn the_example_environment_names_every_setting_and_no_other() {
-        let example = include_str!("../../../../.env.example");
+        let example = include_str!("../../.env.example");
         let mut named: Vec<&str> = example
             .lines()
             .filter_map(|line| line.trim_start_matches('#').split_once('='))
