@@ -1,13 +1,15 @@
 //! Compiles the bridge, and shows the headers of C++ to the build scripts of those that use this crate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn main() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (own, must) = (here.join("include"), here.join("../include"));
+    let own = here.join("include");
+    // What the build script of must-ffi says.
+    let must = std::env::var_os("DEP_MUST_FFI_INCLUDE").map(PathBuf::from).unwrap_or_default();
     cxx_build::CFG.exported_header_dirs = vec![own.as_path(), must.as_path()];
     cxx_build::bridge("src/bridge.rs").std("c++17").compile("must-cxx");
-    for path in ["build.rs", "src/bridge.rs", "include", "../include"] {
-        println!("cargo::rerun-if-changed={path}");
+    for path in [Path::new("build.rs"), Path::new("src/bridge.rs"), Path::new("include"), &must] {
+        println!("cargo::rerun-if-changed={}", path.display());
     }
 }

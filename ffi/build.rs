@@ -1,7 +1,10 @@
-//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface.
+//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface. Tells the build scripts of those
+//! that use this crate where its headers are.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    let headers = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default() + "/include";
+    println!("cargo::metadata=include={headers}");
     let target = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let argument = match target.as_str() {
         "linux" | "freebsd" | "android" => "-Wl,-soname,libmust.so.0",

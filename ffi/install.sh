@@ -26,9 +26,9 @@ built=$target/$folder
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 mkdir -p "$prefix/include/must" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
-cp include/must.h include/must.hpp "$prefix/include/"
+cp ffi/include/must.h ffi/include/must.hpp "$prefix/include/"
 rm -f "$prefix/include/must/"*.hpp  # A header that an earlier version had would stay otherwise.
-cp include/must/*.hpp "$prefix/include/must/"
+cp ffi/include/must/*.hpp "$prefix/include/must/"
 
 if [ -f "$built/libmust_ffi.dylib" ]; then
   soname=libmust.0.dylib shared=libmust.$version.dylib plain=libmust.dylib file=libmust_ffi.dylib
@@ -46,7 +46,7 @@ ln -sf "$soname" "$prefix/lib/$plain"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
-  names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' include/must.h | sort -u)
+  names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' ffi/include/must.h | sort -u)
   ld -r -o "$work/all.o" $(printf -- "-u %s " $names) "$built/libmust_ffi.a"
   # The standard library's objects carry bitcode of their compiler, which joined together trips tools that try to read it.
   objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"

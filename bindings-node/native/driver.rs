@@ -9,7 +9,7 @@ use crate::bridge::{Answer, Bridge};
 use crate::host::Lender;
 use must::http::{Answer as HttpAnswer, Face, Mount, Server};
 use must::secrets::SecretText;
-use must::{Error, ErrorCode, Platform, Result, Submission, Task, TaskEvents};
+use must::{Error, Platform, Result, Submission, Task, TaskEvents};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -83,14 +83,14 @@ pub(crate) struct Driver {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorCode::InvalidState, "the platform is closed")
+    Error::invalid_state("the platform is closed", "Open a new platform and use that.")
 }
 
 impl Shared {
     fn platform(&self) -> Result<Platform> {
         match &*self.state.lock() {
             State::Open(platform) => Ok(platform.clone()),
-            State::New => Err(Error::new(ErrorCode::InvalidState, "the platform is not open yet")),
+            State::New => Err(Error::invalid_state("the platform is not open yet", "Wait until opening it has ended.")),
             State::Closed => Err(closed()),
         }
     }

@@ -1,13 +1,15 @@
 //! Values that belong to one process. A child made by `fork` has the value but none of the threads behind it, and its
 //! locks may be held for ever, so there the value is neither used nor dropped.
 
-use must::{Error, ErrorCode, Result};
+use must::{Error, Result};
 use pyo3::Python;
 use std::process;
 
 fn forked() -> Error {
-    Error::new(ErrorCode::InvalidState, "this process was forked from one that had a platform open")
-        .with_action("Start processes by spawn instead of fork, or open the first platform after the fork.")
+    Error::invalid_state(
+        "this process was forked from one that had a platform open",
+        "Start processes by spawn instead of fork, or open the first platform after the fork.",
+    )
 }
 
 /// A value that only the process that made it may use.

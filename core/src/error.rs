@@ -8,6 +8,7 @@
 use crate::terminal;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The result of every fallible call of this crate.
@@ -114,7 +115,7 @@ error_codes! {
     /// A fault in the platform itself.
     Internal = 27, "internal", 500, false, "Report it with the correlation id or the detail.";
     /// The call does not fit the state of what it was made on: closed, ended, or used in a forked child.
-    InvalidState = 28, "invalid_state", 409, false, "Open a new platform in this process and use that.";
+    InvalidState = 28, "invalid_state", 409, false, "Ask how things stand, and make the call that fits.";
     /// Another process has the data folder open.
     DataDirLocked = 29, "data_dir_locked", 409, true, "Close the other process, or use another data folder.";
     /// The disk is full.
@@ -130,14 +131,14 @@ impl fmt::Display for ErrorCode {
 }
 
 /// A failure: what kind, what happened, what to do.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{code}: {detail}")]
+#[derive(Debug, Clone)]
 pub struct Error {
     code: ErrorCode,
     detail: String,
     user_action: String,
     parameter: Option<String>,
     retry_after: Option<Duration>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -149,6 +150,7 @@ impl Error {
             user_action: code.default_user_action().to_owned(),
             parameter: None,
             retry_after: None,
+            source: None,
         }
     }
 
@@ -171,6 +173,23 @@ impl Error {
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
+    }
+
+    /// The same error with the one that it comes from, which [`source`](std::error::Error::source) gives.
+    #[must_use]
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// A call that does not fit the state of what it was made on. What helps depends on the state, so each place says it.
+    pub fn invalid_state(detail: impl Into<String>, user_action: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidState, detail).with_action(user_action)
+    }
+
+    /// A call on a platform that is closed or about to be.
+    pub(crate) fn closed(detail: impl Into<String>) -> Self {
+        Self::invalid_state(detail, "Open a new platform in this process and use that.")
     }
 
     /// A request that the catalog does not allow.
@@ -214,6 +233,18 @@ impl Error {
     }
 }
 
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
 /// Errors end on terminals and in logs, and may quote what a caller or a worker wrote.
 fn one_line(mut text: String) -> String {
     if text.contains(['\n', '\r']) {
@@ -241,10 +272,11 @@ impl From<must_diffusion::Error> for Error {
             _ => ErrorCode::Internal,
         };
         let found = Self::new(code, error.detail());
-        match error.user_action() {
+        let found = match error.user_action() {
             Some(action) => found.with_action(action),
             None => found,
-        }
+        };
+        found.with_source(error)
     }
 }
 
@@ -252,9 +284,12 @@ impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
-                Self::new(ErrorCode::StorageFull, format!("cannot write: {error}"))
+                Self::new(ErrorCode::StorageFull, format!("cannot write: {error}")).with_source(error)
             }
-            _ => Self::new(ErrorCode::DependencyUnavailable, format!("file operation failed: {error}")),
+            _ => {
+                let detail = format!("file operation failed: {error}");
+                Self::new(ErrorCode::DependencyUnavailable, detail).with_source(error)
+            }
         }
     }
 }

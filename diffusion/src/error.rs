@@ -34,18 +34,25 @@ pub struct Error {
     detail: String,
     user_action: Option<String>,
     reason: Option<Reason>,
+    source: Option<Reason>,
 }
 
 impl Error {
     /// An error without advice.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), user_action: None, reason: None }
+        Self { kind, detail: detail.into(), user_action: None, reason: None, source: None }
     }
 
     /// The same error with advice for the place where it happened.
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
         self.user_action = Some(user_action.into());
+        self
+    }
+
+    /// The same error with the one that it comes from.
+    pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
         self
     }
 
@@ -95,12 +102,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.reason.as_deref().map(|reason| reason as _)
+        self.reason.as_ref().or(self.source.as_ref()).map(|source| source.as_ref() as _)
     }
 }
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::new(ErrorKind::Io, format!("file operation failed: {error}"))
+        Self::new(ErrorKind::Io, format!("file operation failed: {error}")).with_source(error)
     }
 }

@@ -8,7 +8,7 @@ use crate::task::Snapshot;
 use crate::types::{
     must_destroy_fn, must_error_t, must_event_t, must_events_t, must_platform_t, must_task_t, must_watch_fn,
 };
-use must::{Error, ErrorCode, Event, Result, Task, TaskEvents};
+use must::{Error, Event, Result, Task, TaskEvents};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
 
@@ -65,8 +65,10 @@ pub unsafe extern "C" fn must_events_next(
             let timeout = timeout(timeout_ms)?;
             let events = handle::get::<Events>(events)?;
             let mut events = events.0.try_lock().ok_or_else(|| {
-                Error::new(ErrorCode::InvalidState, "another thread is waiting on these events")
-                    .with_action("Open events of its own for each thread.")
+                Error::invalid_state(
+                    "another thread is waiting on these events",
+                    "Open events of its own for each thread.",
+                )
             })?;
             let event = match events.next(timeout)? {
                 Event::Changed(task) => {

@@ -11,7 +11,7 @@ use crate::types::{
     must_answer_t, must_buffer_t, must_clock_t, must_error_t, must_events_t, must_host_t, must_page_t, must_platform_t,
     must_server_t, must_task_t,
 };
-use must::{Error, ErrorCode, Result};
+use must::{Error, Result};
 use parking_lot::RwLock;
 use std::any::Any;
 use std::ptr;
@@ -171,18 +171,22 @@ fn live<T: Object>(handle: *const T::Handle) -> Result<usize> {
 
 fn stale<T: Object>(table: &Table) -> Error {
     if table.parent.is_some() {
-        return Error::new(
-            ErrorCode::InvalidState,
+        return Error::invalid_state(
             format!("{} does not belong to this process, which was forked", T::NAME),
+            "Open a platform in this process and use its handles.",
         );
     }
-    Error::new(ErrorCode::InvalidState, format!("{} is not a live handle", T::NAME))
-        .with_action("Use a handle only until it is freed, and free it once.")
+    Error::invalid_state(
+        format!("{} is not a live handle", T::NAME),
+        "Use a handle only until it is freed, and free it once.",
+    )
 }
 
 fn other_kind<T: Object>() -> Error {
-    Error::new(ErrorCode::InvalidState, format!("{} is a handle of another kind", T::NAME))
-        .with_action(format!("Pass a handle of the type must_{}_t.", T::NAME))
+    Error::invalid_state(
+        format!("{} is a handle of another kind", T::NAME),
+        format!("Pass a handle of the type must_{}_t.", T::NAME),
+    )
 }
 
 #[cfg(test)]
@@ -190,6 +194,7 @@ mod tests {
     use super::*;
     use crate::buffer::Buffer;
     use crate::error::Failure;
+    use must::ErrorCode;
 
     fn buffer() -> *mut must_buffer_t {
         insert(Buffer::text("hello".to_owned())).unwrap()

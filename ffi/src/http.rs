@@ -6,8 +6,8 @@ use crate::error::view;
 use crate::handle;
 use crate::platform::open;
 use crate::types::{must_answer_t, must_buffer_t, must_error_t, must_event_t, must_platform_t, must_server_t};
+use must::Error;
 use must::http::{Answer, Face, Server};
-use must::{Error, ErrorCode};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::ffi::{CString, c_char};
@@ -192,8 +192,7 @@ pub unsafe extern "C" fn must_answer_next(
             let timeout = timeout(timeout_ms)?;
             let answering = handle::get::<Answering>(answer)?;
             let mut answer = answering.answer.try_lock().ok_or_else(|| {
-                Error::new(ErrorCode::InvalidState, "another thread is waiting on this answer")
-                    .with_action("Let one thread read an answer.")
+                Error::invalid_state("another thread is waiting on this answer", "Let one thread read an answer.")
             })?;
             let event = match must::wait_for(answer.chunk(), timeout) {
                 Some(Some(piece)) => {

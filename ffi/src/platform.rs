@@ -7,7 +7,7 @@ use crate::host::Lender;
 use crate::log::Logger;
 use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_host_t, must_log_fn, must_platform_t};
 use must::http::Face;
-use must::{Error, ErrorCode, Platform, Result, Settings};
+use must::{Error, Platform, Result, Settings};
 use parking_lot::Mutex;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
@@ -55,8 +55,10 @@ impl Open {
             }
         }
         if self.poisoned.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorCode::InvalidState, "a fault inside the library ended this platform")
-                .with_action("Free the platform and open it again."));
+            return Err(Error::invalid_state(
+                "a fault inside the library ended this platform",
+                "Free the platform and open it again.",
+            ));
         }
         let _watch = Watch(&self.poisoned);
         call(&self.platform)

@@ -200,8 +200,7 @@ fn rotatable(connection: &rusqlite::Connection, id: &str, now: Timestamp) -> Res
         KeyStatus::Expired => "has expired",
         KeyStatus::Revoked => "was revoked",
     };
-    Err(Error::new(ErrorCode::InvalidState, format!("the API key {id} {why}"))
-        .with_action("Rotate the key that replaced it, or issue a new one."))
+    Err(Error::invalid_state(format!("the API key {id} {why}"), "Rotate the key that replaced it, or issue a new one."))
 }
 
 fn shown(row: &KeyRow, now: Timestamp) -> ApiKey {

@@ -191,8 +191,9 @@ impl Audit {
     pub fn recover(&self, caller: &Caller, reason: &str) -> Result<AuditEvent> {
         let shared = &self.shared;
         let broken = shared.signing.broken.lock().clone();
-        let broken =
-            broken.ok_or_else(|| Error::new(ErrorCode::InvalidState, "the audit log has nothing to recover from"))?;
+        let broken = broken.ok_or_else(|| {
+            Error::invalid_state("the audit log is sound: there is nothing to recover from", "Leave the log as it is.")
+        })?;
         let origin = new_origin();
         shared.signing.read_keys(true)?;
         let verifier = shared.signing.newest(&origin)?.to_string();

@@ -5,7 +5,7 @@ use super::route::Making;
 use super::state::Shared;
 use super::state::{blocking, slow};
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::platform::Submission;
 use crate::request::{GenerateRequest, MediaType};
 use crate::task::{Sort, Status, SubmitOptions, TaskQuery, TraceParent};
@@ -106,8 +106,10 @@ pub(super) fn cancel(call: &Call) -> Result<Reply> {
 /// The answer to asking a task to end. `accepted` is false when it had ended already.
 pub(super) fn cancelling(id: &str, accepted: bool) -> Result<Reply> {
     if !accepted {
-        return Err(Error::new(ErrorCode::InvalidState, "the task has ended already")
-            .with_action("Ask how the task stands: its result may be there."));
+        return Err(Error::invalid_state(
+            "the task has ended already",
+            "Ask how the task stands: its result may be there.",
+        ));
     }
     Reply::json(StatusCode::ACCEPTED, &Cancelling { task_id: id.to_owned(), status: "cancelling" })
 }

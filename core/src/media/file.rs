@@ -4,7 +4,7 @@
 //! the rename itself is flushed too. Whatever fails, the temporary file is removed; what a crash leaves behind is in the folder of a
 //! run that did not end, and goes with it at the next start (`task::sweep`).
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,7 @@ fn storage_error(error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn writes_replaces_and_leaves_nothing_else() {

@@ -12,7 +12,7 @@ mod tasks;
 use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Caller, Signing};
 use crate::catalog::Catalog;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::keyring::{KeyCallback, KeySource, SecretText};
 use crate::log::{Log, LogRecord};
 use crate::metrics::LaneStatus;
@@ -447,7 +447,7 @@ impl Platform {
             return Err(forked());
         }
         if self.inner.closed.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorCode::InvalidState, "the platform is closed"));
+            return Err(Error::closed("the platform is closed"));
         }
         self.inner.parts.as_ref().ok_or_else(|| Error::internal("the platform has no parts"))
     }
@@ -465,8 +465,10 @@ fn refuse_forked_child() -> Result<()> {
 }
 
 fn forked() -> Error {
-    Error::new(ErrorCode::InvalidState, "this process was forked from one that had a platform open")
-        .with_action("Start processes by spawn instead of fork, or open the first platform after the fork.")
+    Error::invalid_state(
+        "this process was forked from one that had a platform open",
+        "Start processes by spawn instead of fork, or open the first platform after the fork.",
+    )
 }
 
 impl std::fmt::Debug for Platform {

@@ -118,6 +118,5 @@ impl Drop for OrCancel {
 }
 
 fn taken_back() -> crate::Error {
-    crate::Error::new(crate::ErrorCode::InvalidState, "the first submission under this key was taken back")
-        .with_action("Send the submission again.")
+    crate::Error::invalid_state("the first submission under this key was taken back", "Send the submission again.")
 }

@@ -138,5 +138,5 @@ impl Drop for Lent<'_> {
 }
 
 pub(super) fn closed() -> Error {
-    Error::new(ErrorCode::InvalidState, "the platform is closed")
+    Error::closed("the platform is closed")
 }

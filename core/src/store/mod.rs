@@ -139,6 +139,6 @@ impl From<rusqlite::Error> for Error {
             ) => ErrorCode::DependencyUnavailable,
             _ => ErrorCode::Internal,
         };
-        Self::new(code, format!("the database refused: {error}"))
+        Self::new(code, format!("the database refused: {error}")).with_source(error)
     }
 }

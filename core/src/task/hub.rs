@@ -5,7 +5,7 @@
 
 use super::partials::Partials;
 use super::types::{Status, Task};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::thread::block_on;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -197,8 +197,10 @@ impl TaskEvents {
             return Ok(None);
         }
         if !self.fresh && self.state.changed().await.is_err() && !self.state.borrow().status.is_terminal() {
-            return Err(Error::new(ErrorCode::InvalidState, "the platform was closed before the task ended")
-                .with_action("Open the data folder again: the task goes on there."));
+            return Err(Error::invalid_state(
+                "the platform was closed before the task ended",
+                "Open the data folder again: the task goes on there.",
+            ));
         }
         self.fresh = false;
         let task = self.state.borrow_and_update().clone();

@@ -251,7 +251,7 @@ impl Drop for Place {
 }
 
 pub(super) fn closed() -> Error {
-    Error::new(ErrorCode::InvalidState, "the platform is closed")
+    Error::closed("the platform is closed")
 }
 
 #[cfg(test)]

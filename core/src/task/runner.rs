@@ -207,7 +207,7 @@ impl<'a> TaskControl<'a> {
             return Err(Error::new(ErrorCode::Cancelled, "cancelled while it ran"));
         }
         if self.live.is_fenced() || self.shared.queue.is_closed() {
-            return Err(Error::new(ErrorCode::InvalidState, "the run was told to stop"));
+            return Err(Error::closed("the run was told to stop"));
         }
         if Instant::now() >= self.deadline {
             return Err(Error::new(

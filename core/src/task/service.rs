@@ -148,7 +148,7 @@ impl Tasks {
                 return Ok(TaskEvents::of_ended(task));
             }
         }
-        Err(Error::new(ErrorCode::InvalidState, "the platform is closing"))
+        Err(Error::closed("the platform is closing"))
     }
 
     /// Asks a task to end; true when it had not. `by` is who is noted in the audit log.

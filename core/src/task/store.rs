@@ -331,11 +331,10 @@ pub(super) fn counts(connection: &Connection) -> Result<Vec<(String, String, i64
 pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
     let task = get(connection, id)?;
     if !task.status.is_terminal() {
-        return Err(Error::new(
-            ErrorCode::InvalidState,
+        return Err(Error::invalid_state(
             format!("the task {id} is {} and cannot be deleted", task.status.as_str()),
-        )
-        .with_action("Cancel the task, wait until it has ended, then delete it."));
+            "Cancel the task, wait until it has ended, then delete it.",
+        ));
     }
     connection.prepare_cached("DELETE FROM task WHERE id = ?")?.execute([id])?;
     Ok(task)

@@ -194,8 +194,10 @@ impl Shared {
                 Made::OnItsWay if self.queue.is_closed() => return Err(super::queue::closed()),
                 Made::OnItsWay if Instant::now() < deadline => self.queue.sleep(ON_ITS_WAY).await?,
                 Made::OnItsWay => {
-                    return Err(Error::new(ErrorCode::InvalidState, "the first submission is still on its way")
-                        .with_action("Send the same submission again in a while."));
+                    return Err(Error::invalid_state(
+                        "the first submission is still on its way",
+                        "Send the same submission again in a while.",
+                    ));
                 }
             }
         }

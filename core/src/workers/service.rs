@@ -200,7 +200,7 @@ impl std::fmt::Debug for Workers {
 impl Shared {
     pub(super) fn open(&self) -> Result<()> {
         match self.closing.load(Ordering::SeqCst) {
-            true => Err(Error::new(ErrorCode::InvalidState, "the platform is closing")),
+            true => Err(Error::closed("the platform is closing")),
             false => Ok(()),
         }
     }
@@ -208,7 +208,7 @@ impl Shared {
     /// Why what went on in the background gave no answer.
     pub(super) fn ended(&self) -> Error {
         match self.open() {
-            Err(_) => Error::new(ErrorCode::InvalidState, "the platform was closed meanwhile"),
+            Err(_) => Error::closed("the platform was closed meanwhile"),
             Ok(()) => Error::internal("a worker's background panicked"),
         }
     }
@@ -242,7 +242,10 @@ impl Shared {
         let (now, audit) = (self.clock.now(), self.audit.in_transaction());
         self.store.write(move |connection| {
             for (account, epoch) in checks {
-                let cut = Error::new(ErrorCode::InvalidState, "the check was cut short by the end of the platform");
+                let cut = Error::invalid_state(
+                    "the check was cut short by the end of the platform",
+                    "Ask for the account's health once more.",
+                );
                 health::end_in(connection, &audit, &account.id, epoch, &Err(cut), now)?;
             }
             Ok(())

@@ -3,7 +3,7 @@
 use super::abandoned;
 use super::account::{Account, AccountError, AccountStatus, Deployment};
 use super::address::invalid_target;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::store::Migration;
 use crate::task::{self};
 use crate::time::Timestamp;
@@ -225,8 +225,7 @@ pub(super) fn wrong_state(account: &Account, what: &str) -> Error {
         AccountStatus::Checking => "Wait until the check that runs has ended.",
         _ => "Ask for its health instead.",
     };
-    Error::new(ErrorCode::InvalidState, format!("the account {workspace} is {status} and cannot {what}"))
-        .with_action(advice)
+    Error::invalid_state(format!("the account {workspace} is {status} and cannot {what}"), advice)
 }
 
 fn cut(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::{IdAndCaller, caller};
 use crate::catalog::ModelView;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::json::{read_secret as read, secret_text as answer};
 use crate::keyring::SecretText;
 use crate::platform::Platform;
@@ -64,8 +64,10 @@ pub(super) fn wanted(platform: &Platform, name: &str, text: &str) -> Result<Gene
     }
     let Arguments { model, mode, parameters, images } = read(name, text)?;
     if platform.is_paused()? {
-        return Err(Error::new(ErrorCode::InvalidState, "the platform that has the data folder open is paused")
-            .with_action("Wait until it is closed, or open it without the setting paused."));
+        return Err(Error::invalid_state(
+            "the platform that has the data folder open is paused",
+            "Wait until it is closed, or open it without the setting paused.",
+        ));
     }
     let mut request = GenerateRequest { model, mode, parameters, images: BTreeMap::new() };
     for (name, file) in images {
