@@ -18,7 +18,7 @@ pub fn family(id: &str) -> Option<&'static dyn Family> {
 
 /// The files of a model that the library carries.
 pub fn embedded(name: &str) -> Option<&'static ModelFiles> {
-    #[cfg(feature = "tiny")]
+    #[cfg(any(feature = "tiny", test))]
     if name == "tiny" {
         return Some(&super::wan::TINY);
     }

@@ -26,7 +26,7 @@ use super::weights::ModelFiles;
 use crate::error::Result;
 
 /// A file of the small model that the crate carries.
-#[cfg(feature = "tiny")]
+#[cfg(any(feature = "tiny", test))]
 macro_rules! tiny {
     ($($name:literal),+ $(,)?) => {
         &[$(($name, include_bytes!(concat!("../../models/tiny/", $name)).as_slice())),+]
@@ -34,7 +34,7 @@ macro_rules! tiny {
 }
 
 /// The small model that the crate carries, trained for this project.
-#[cfg(feature = "tiny")]
+#[cfg(any(feature = "tiny", test))]
 pub(super) static TINY: ModelFiles = ModelFiles::Embedded(tiny![
     "model_index.json",
     "scheduler/scheduler_config.json",
