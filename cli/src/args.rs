@@ -6,30 +6,33 @@ use must::{Environment, Error, Status};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+/// What every command takes: shown after the options of its own.
+const GENERAL: &str = "General options";
+
 /// Generate images and videos, and look after the tasks that did.
 #[derive(Debug, Parser)]
 #[command(name = "must", version, about)]
 pub(crate) struct Args {
     /// Folder of the database and the results [default: must in the user's data folder]
-    #[arg(long, global = true, env = "MUST_DATA_DIR", value_parser = environment::path(), value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GENERAL, env = "MUST_DATA_DIR", value_parser = environment::path(), value_name = "DIR")]
     data: Option<PathBuf>,
     /// Folder with one folder of weights a model [default: models in the data folder]
-    #[arg(long, global = true, env = "MUST_MODELS_DIR", value_parser = environment::path(), value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GENERAL, env = "MUST_MODELS_DIR", value_parser = environment::path(), value_name = "DIR")]
     pub(crate) models: Option<PathBuf>,
     /// File of the master keys [default: keys/master.key in the data folder; MUST_ACCOUNTS_KEY holds the key itself]
-    #[arg(long, global = true, env = "MUST_MASTER_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GENERAL, env = "MUST_MASTER_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
     /// File of the keys that sign the audit log [default: keys/audit.key in the data folder]
-    #[arg(long, global = true, env = "MUST_AUDIT_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GENERAL, env = "MUST_AUDIT_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_key_file: Option<PathBuf>,
     /// File that checkpoints of the audit log are appended to [default: audit.anchors in the data folder]
-    #[arg(long, global = true, env = "MUST_AUDIT_ANCHOR_FILE", value_parser = environment::path(), value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GENERAL, env = "MUST_AUDIT_ANCHOR_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_anchor_file: Option<PathBuf>,
     /// Base URL of a platform to talk to, in place of the data folder; MUST_ADMIN_KEY holds its admin key [default of smoke: http://127.0.0.1:8000]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Answer in JSON, one value on standard output; errors too, on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,

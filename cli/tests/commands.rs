@@ -43,6 +43,17 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
+fn the_help_of_a_command_has_its_own_options_first() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, own) in [(["generate", "--help"], "--output"), (["serve", "--help"], "--sessions-per-minute")] {
+        let said = must(folder.path(), &arguments).stdout;
+        let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text} is missing in {said}"));
+        assert!(place(own) < place("General options:"), "{said}");
+        assert!(place("General options:") < place("--data"), "{said}");
+    }
+}
+
+#[test]
 fn generate_show_list_and_delete() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
