@@ -1,7 +1,6 @@
 """What no client should send, and what no client should wait for: refused with its code, and the server goes on."""
 
 import contextlib
-import json
 import socket
 import time
 
@@ -11,11 +10,11 @@ from conftest import API_KEY, Server, failure
 AUTHORIZED = f"Host: x\r\nX-API-Key: {API_KEY}\r\n".encode()
 
 
-def refusal(received: bytes, status: int, code: str) -> None:
+def refusal(received: bytes, status: int) -> None:
+    """What is not HTTP has no body in the answer, and the connection ends."""
     head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode()), received[:300]
-    assert json.loads(body)["code"] == code, received[:600]
-    assert list(json.loads(body)) == ["code", "detail", "user_action"]
+    assert body == b"" and b"content-length: 0" in head.lower(), received[:600]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def refusal(received: bytes, status: int, code: str) -> None:
     ],
 )
 def test_what_is_not_http(server: Server, sent: bytes) -> None:
-    refusal(server.raw(sent), 400, "validation_error")
+    refusal(server.raw(sent), 400)
     assert server.client.get("/health").status_code == 200
 
 
@@ -53,9 +52,9 @@ def test_broken_chunks(server: Server) -> None:
 
 def test_headers_too_large_and_too_many(server: Server) -> None:
     large = b"GET /health HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n"
-    refusal(server.raw(large), 431, "payload_too_large")
+    refusal(server.raw(large), 431)
     many = b"GET /health HTTP/1.1\r\n" + b"".join(b"A%d: x\r\n" % n for n in range(200)) + b"\r\n"
-    refusal(server.raw(many), 431, "payload_too_large")
+    refusal(server.raw(many), 431)
 
 
 def test_a_body_too_large(server: Server) -> None:

@@ -1,8 +1,9 @@
 //! Counting calls in exact sliding windows of 60 seconds.
 //!
 //! A call passes when fewer than N passed with a time later than 60.000 s ago; one that is refused does not count. The windows
-//! in memory decide, under one lock, so that calls that race get exactly N; a call that passes is a durable row before it goes
-//! on, so that neither a restart nor a crash opens a window again. When the row cannot be written, the call is taken back.
+//! in memory decide, under one lock, so that calls that race get exactly N. A sign-in that passes is a durable row before it goes on, so
+//! that neither a restart nor a crash opens its window again; when the row cannot be written, the call is taken back. The calls
+//! within admin sessions are counted in memory alone, so that reading costs no write.
 //!
 //! | call | counted by | at most |
 //! |---|---|---|
@@ -82,7 +83,10 @@ impl Throttle {
             };
             (now, windows.count(buckets, now)?)
         };
-        let rows = counted.clone();
+        let rows: Vec<Bucket> = counted.iter().filter(|bucket| bucket.window.is_kept()).copied().collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
         let written = self.store.write(move |connection| store::add_hits(connection, &rows, now));
         if written.is_err()
             && let Some(windows) = &mut *self.windows.lock()

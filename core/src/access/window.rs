@@ -26,6 +26,11 @@ impl Window {
         }
     }
 
+    /// Whether what was counted outlives the process.
+    pub(super) const fn is_kept(self) -> bool {
+        matches!(self, Self::Auth | Self::AdminLogin)
+    }
+
     pub(super) fn from_number(number: u8) -> Option<Self> {
         [Self::Auth, Self::AdminLogin, Self::AdminSession, Self::AdminAddress, Self::AdminCeiling]
             .into_iter()

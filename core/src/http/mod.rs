@@ -2,7 +2,8 @@
 //!
 //! A request is parsed, judged by [`crate::access`], turned into one call of the platform, and its answer written down; nothing
 //! here decides anything else. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made of it.
-//! What always holds: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`; bodies, headers, times and
+//! What always holds: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`
+//! (what is not HTTP at all is refused by hyper, with a status and no body); bodies, headers, times and
 //! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
 
 mod accounts;
@@ -13,13 +14,13 @@ mod auth;
 mod body;
 mod call;
 mod compress;
+mod connection;
 mod cors;
 mod dispatch;
 mod events;
 mod face;
 mod gate;
 mod generation;
-mod guard;
 mod media;
 mod metrics;
 mod openai;

@@ -1,7 +1,7 @@
 //! The face on a socket: connections are bounded in number and in time, and ended gracefully.
 
+use super::connection::Connection;
 use super::face::Face;
-use super::guard::Guarded;
 use super::state::{Peer, Stopping};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fork::{self, Mark};
@@ -191,7 +191,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {
         request.extensions_mut().insert(of_requests.clone());
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
-    let io = TokioIo::new(Guarded::new(stream, body_timeout));
+    let io = TokioIo::new(Connection::new(stream, body_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

@@ -136,6 +136,25 @@ fn neither_a_restart_nor_a_crash_opens_a_window() {
 }
 
 #[test]
+fn a_call_within_an_admin_session_writes_nothing() {
+    let rig = Rig::new();
+    let session = rig.access.open_admin_session(&admin_login()).unwrap();
+    let changes = || {
+        rig.store
+            .read(|connection| {
+                Ok(connection.query_row("SELECT count(*) FROM access_hit", [], |row| row.get::<_, i64>(0))?)
+            })
+            .unwrap()
+    };
+    let before = changes();
+    assert_eq!(before, 1, "the sign-in");
+    for _ in 0..5 {
+        rig.access.authorize(&with_admin_session(&session.token)).unwrap();
+    }
+    assert_eq!(changes(), before);
+}
+
+#[test]
 fn a_clock_that_was_set_back_closes_a_window_for_a_minute_only() {
     let rig = Rig::new();
     for _ in 0..10 {
