@@ -11,11 +11,11 @@ use syn::visit_mut::{self, VisitMut};
 const LAYERS: &[&[&str]] = &[
     // What everything may use.
     &["terminal", "error", "fields", "time", "thread", "log", "alarm", "runtime", "fork", "client"],
-    // What a host says, and the keys that it brings.
+    // Storage and settings, and the keys that a host brings.
     &["keyring", "json", "request", "media", "store", "audit", "settings", "pace"],
-    // What is kept: who may do what, and the secrets.
+    // Stored secrets, and who may do what.
     &["metrics", "secrets", "access"],
-    // What is made, and where.
+    // Models and tasks, here and elsewhere.
     &["catalog", "task", "workers"],
     // All of it as one thing, and the ways to it from outside.
     &["socket", "platform", "control", "http", "smoke"],
@@ -254,6 +254,20 @@ impl Modules {
         uses.remove("");
         uses
     }
+}
+
+#[test]
+fn the_page_shows_these_layers() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = text.split_once("<!-- layers:").unwrap();
+    let rows = rest.lines().skip(3).take_while(|line| line.starts_with('|'));
+    let modules = |row: &str| -> Vec<String> {
+        let column = row.split('|').nth(2).unwrap();
+        column.split(',').map(|name| name.trim().trim_matches('`').to_owned()).collect()
+    };
+    let shown: Vec<Vec<String>> = rows.map(modules).collect();
+    assert_eq!(shown, LAYERS.iter().map(|layer| layer.to_vec()).collect::<Vec<_>>());
 }
 
 fn top(module: &str) -> &str {
