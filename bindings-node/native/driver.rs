@@ -6,7 +6,7 @@
 //! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
 
 use crate::bridge::{Answer, Bridge};
-use crate::host::Lender;
+use crate::host::HostFunctions;
 use must::http::{Answer as HttpAnswer, Face, Mount, Server};
 use must::secrets::SecretText;
 use must::{Error, Platform, Result, Submission, Task, TaskEvents};
@@ -77,7 +77,7 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     handle: Handle,
     /// What asks JavaScript for keys and hands it checkpoints.
-    lender: OnceLock<Arc<Lender>>,
+    functions: OnceLock<Arc<HostFunctions>>,
     stop: Mutex<Option<oneshot::Sender<Stop>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -154,21 +154,21 @@ impl Driver {
         Ok(Self {
             shared,
             handle,
-            lender: OnceLock::new(),
+            functions: OnceLock::new(),
             stop: Mutex::new(Some(stop)),
             thread: Mutex::new(Some(thread)),
         })
     }
 
     /// Takes what the platform is going to be opened with.
-    pub(crate) fn lend(&self, lender: Arc<Lender>) {
-        let _ = self.lender.set(lender);
+    pub(crate) fn use_functions(&self, functions: Arc<HostFunctions>) {
+        let _ = self.functions.set(functions);
     }
 
     /// Hands an answer of JavaScript to whoever asked.
     pub(crate) fn answer(&self, question: u32, reply: std::result::Result<SecretText, String>) {
-        if let Some(lender) = self.lender.get() {
-            lender.take(question, reply);
+        if let Some(functions) = self.functions.get() {
+            functions.take(question, reply);
         }
     }
 
@@ -345,8 +345,8 @@ impl Driver {
     /// Closes the platform where that has not been done, and blocks until every thread of this handle has ended.
     pub(crate) fn stop(&self, deadline: Duration) {
         // This thread may be the one that would answer.
-        if let Some(lender) = self.lender.get() {
-            lender.end();
+        if let Some(functions) = self.functions.get() {
+            functions.end();
         }
         if let Some(stop) = self.stop.lock().take() {
             drop(stop.send(Stop { deadline, call: None }));

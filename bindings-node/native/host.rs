@@ -1,7 +1,7 @@
 //! What a host lends: functions of JavaScript that give keys and take checkpoints, and a clock that is set.
 //!
 //! A thread of the core that needs an answer asks with a number, waits, and JavaScript answers under it. Nobody waits for an
-//! environment that blocks: [`Lender::end`] lets all go before its thread does.
+//! environment that blocks: [`HostFunctions::end`] lets all go before its thread does.
 
 use must::Host;
 use must::secrets::SecretText;
@@ -61,8 +61,8 @@ impl NativeClock {
     }
 }
 
-/// The questions of one platform.
-pub(crate) struct Lender {
+/// The functions of JavaScript that one platform may call.
+pub(crate) struct HostFunctions {
     ask: ThreadsafeFunction<Question, (), AskArgs, napi::Status, false, true>,
     waiting: Mutex<Waiting>,
 }
@@ -74,7 +74,7 @@ struct Waiting {
     questions: HashMap<u32, SyncSender<Reply>>,
 }
 
-impl Lender {
+impl HostFunctions {
     pub(crate) fn new(ask: &Function<'_, AskArgs, ()>) -> napi::Result<Arc<Self>> {
         let ask = ask.build_threadsafe_function::<Question>().weak::<true>().build_callback(|context| {
             let (number, what, text) = context.value;
@@ -87,14 +87,14 @@ impl Lender {
     pub(crate) fn host(self: &Arc<Self>, lent: &NativeLent, clock: Option<&NativeClock>) -> Host {
         let mut host = Host::default();
         let keys = |what| {
-            let lender = Arc::clone(self);
-            Arc::new(move || lender.answer(what, None)) as must::secrets::KeyCallback
+            let functions = Arc::clone(self);
+            Arc::new(move || functions.answer(what, None)) as must::secrets::KeyCallback
         };
         host.master_keys = lent.master_keys.then(|| keys("masterKeys"));
         host.audit_keys = lent.audit_keys.then(|| keys("auditKeys"));
         if lent.anchor {
-            let lender = Arc::clone(self);
-            host.anchor = Some(Arc::new(move |note| lender.answer("anchor", Some(note.to_owned())).map(drop)));
+            let functions = Arc::clone(self);
+            host.anchor = Some(Arc::new(move |note| functions.answer("anchor", Some(note.to_owned())).map(drop)));
         }
         if let Some(clock) = clock {
             host.clock = Arc::clone(&clock.0) as _;

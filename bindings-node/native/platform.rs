@@ -3,7 +3,7 @@
 use crate::bridge::{Answer, Bridge, LogArgs, LogBridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
-use crate::host::{AskArgs, Lender, NativeClock, NativeLent};
+use crate::host::{AskArgs, HostFunctions, NativeClock, NativeLent};
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
@@ -67,9 +67,9 @@ impl NativePlatform {
         clock: Option<&NativeClock>,
     ) -> napi::Result<()> {
         let log = log.as_ref().map(LogBridge::new).transpose()?;
-        let lender = Lender::new(&ask)?;
-        let host = lender.host(&lent, clock);
-        self.driver.lend(lender);
+        let functions = HostFunctions::new(&ask)?;
+        let host = functions.host(&lent, clock);
+        self.driver.use_functions(functions);
         // Here, and not on the thread that opens: the program may go to another folder meanwhile.
         let settings = Settings::from_json(&settings).and_then(Settings::with_fixed_paths);
         self.driver.open(call, move || {

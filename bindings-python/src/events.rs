@@ -3,7 +3,7 @@
 use crate::blocking::{Waited, wait};
 use crate::convert;
 use crate::errors::{OrRaise, raise};
-use crate::home::Home;
+use crate::this_process::ThisProcess;
 use crate::wakeups::Wakeups;
 use must::{Error, Event, Task, TaskEvents};
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 /// The changes of one task: `next` for threads, `poll` for asyncio; one of the two on one object.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Events {
-    state: Home<Arc<Mutex<State>>>,
+    state: ThisProcess<Arc<Mutex<State>>>,
 }
 
 type Change = Pin<Box<dyn Future<Output = (TaskEvents, must::Result<Option<Task>>)> + Send>>;
@@ -30,7 +30,7 @@ enum State {
 
 impl Events {
     pub(crate) fn new(events: TaskEvents) -> Self {
-        Self { state: Home::new(Arc::new(Mutex::new(State::Idle(events)))) }
+        Self { state: ThisProcess::new(Arc::new(Mutex::new(State::Idle(events)))) }
     }
 }
 

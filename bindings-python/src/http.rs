@@ -3,7 +3,7 @@
 use crate::blocking::{Waited, leave_on_signal, wait};
 use crate::convert;
 use crate::errors::{OrRaise, raise};
-use crate::home::Home;
+use crate::this_process::ThisProcess;
 use crate::wakeups::Wakeups;
 use must::http::{Answer, Face, Mount, Server};
 use must::{Error, Result};
@@ -19,12 +19,12 @@ use std::task::{Context, Poll};
 /// The HTTP face of a platform.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeFace {
-    face: Home<Face>,
+    face: ThisProcess<Face>,
 }
 
 impl NativeFace {
     pub(crate) fn new(face: Face) -> Self {
-        Self { face: Home::new(face) }
+        Self { face: ThisProcess::new(face) }
     }
 }
 
@@ -48,7 +48,7 @@ impl NativeFace {
     fn serve(&self, py: Python<'_>, address: &str) -> PyResult<NativeServer> {
         let face = self.face.get().or_raise(py)?.clone();
         let server = py.detach(|| face.serve(address)).or_raise(py)?;
-        Ok(NativeServer { server: Home::new(Arc::new(server)) })
+        Ok(NativeServer { server: ThisProcess::new(Arc::new(server)) })
     }
 
     /// Begins to answer a request. `mount` is the scheme that clients use and the path that the face is mounted at.
@@ -80,14 +80,14 @@ impl NativeFace {
         // A server may know its client by something else than an address, such as a Unix socket.
         let peer: Option<IpAddr> = peer.and_then(|peer| peer.parse().ok());
         let answering = Box::pin(async move { face.handle(request, peer).await });
-        Ok(NativeAnswer { state: Home::new(Arc::new(Mutex::new(State::Answering(answering)))) })
+        Ok(NativeAnswer { state: ThisProcess::new(Arc::new(Mutex::new(State::Answering(answering)))) })
     }
 }
 
 /// A running server.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeServer {
-    server: Home<Arc<Server>>,
+    server: ThisProcess<Arc<Server>>,
 }
 
 #[pymethods]
@@ -123,7 +123,7 @@ enum State {
 /// An answer: first its head, then its body piece by piece. Closing it or letting it go ends the call.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeAnswer {
-    state: Home<Arc<Mutex<State>>>,
+    state: ThisProcess<Arc<Mutex<State>>>,
 }
 
 #[pymethods]

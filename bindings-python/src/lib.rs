@@ -9,13 +9,13 @@ mod convert;
 mod errors;
 mod events;
 mod from_json;
-mod home;
 mod host;
 mod http;
 mod logs;
 mod pictures;
 mod platform;
 mod submission;
+mod this_process;
 mod wakeups;
 
 use pyo3::pymodule;

@@ -3,7 +3,7 @@
 
 use crate::convert;
 use crate::errors::OrRaise;
-use crate::home::Home;
+use crate::this_process::ThisProcess;
 use must::{Error, LogRecord};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ const WAITING: usize = 16;
 /// The records of one platform, to be taken one after another.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Logs {
-    channel: Home<Arc<Channel>>,
+    channel: ThisProcess<Arc<Channel>>,
 }
 
 struct Channel {
@@ -30,7 +30,7 @@ impl Logs {
     fn new() -> Self {
         let (sender, receiver) = sync_channel(WAITING);
         let channel = Channel { sender: Mutex::new(Some(sender)), receiver: Mutex::new(receiver) };
-        Self { channel: Home::new(Arc::new(channel)) }
+        Self { channel: ThisProcess::new(Arc::new(channel)) }
     }
 
     /// Blocks until the next record; `None` once the platform is closed.

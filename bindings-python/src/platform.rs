@@ -5,11 +5,11 @@ use crate::convert::{self, Parameters};
 use crate::errors::{OrRaise, raise};
 use crate::events::Events;
 use crate::from_json::from_json;
-use crate::home::Home;
 use crate::host::{NativeClock, host};
 use crate::http::NativeFace;
 use crate::logs::Logs;
 use crate::submission::NativeSubmission;
+use crate::this_process::ThisProcess;
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// An open platform. Usable from any thread of the process that opened it.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativePlatform {
-    platform: Home<Platform>,
+    platform: ThisProcess<Platform>,
 }
 
 #[pymethods]
@@ -55,7 +55,7 @@ impl NativePlatform {
             None => Platform::open_with(settings, host),
         };
         let platform = leave_on_signal(py, open, drop)?.or_raise(py)?;
-        Ok(Self { platform: Home::new(platform) })
+        Ok(Self { platform: ThisProcess::new(platform) })
     }
 
     /// The catalog.

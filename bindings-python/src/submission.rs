@@ -2,7 +2,7 @@
 
 use crate::convert;
 use crate::errors::{OrRaise, raise};
-use crate::home::Home;
+use crate::this_process::ThisProcess;
 use crate::wakeups::Wakeups;
 use must::{Error, Result, Submission, Task};
 use parking_lot::Mutex;
@@ -17,12 +17,12 @@ type Made = Pin<Box<dyn Future<Output = Result<Task>> + Send>>;
 /// A submission that was begun. Closing it or letting it go before its task is there leaves no task running.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeSubmission {
-    made: Home<Arc<Mutex<Option<Made>>>>,
+    made: ThisProcess<Arc<Mutex<Option<Made>>>>,
 }
 
 impl NativeSubmission {
     pub(crate) fn new(begun: Submission) -> Self {
-        Self { made: Home::new(Arc::new(Mutex::new(Some(Box::pin(begun.task_or_cancel()))))) }
+        Self { made: ThisProcess::new(Arc::new(Mutex::new(Some(Box::pin(begun.task_or_cancel()))))) }
     }
 }
 

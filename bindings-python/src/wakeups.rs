@@ -2,7 +2,7 @@
 //! writes a byte into a socket that the loop watches. An interpreter that is shutting down therefore never sees it.
 
 use crate::errors::OrRaise;
-use crate::home::Home;
+use crate::this_process::ThisProcess;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use std::task::{Wake, Waker};
 /// Tokens of the waiters that have been woken, and a file descriptor that is readable while there are any.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Wakeups {
-    shared: Home<Arc<Shared>>,
+    shared: ThisProcess<Arc<Shared>>,
 }
 
 struct Shared {
@@ -32,7 +32,7 @@ impl Wakeups {
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
         let shared = Shared { woken: Mutex::new(HashSet::new()), ours, theirs };
-        Ok(Self { shared: Home::new(Arc::new(shared)) })
+        Ok(Self { shared: ThisProcess::new(Arc::new(shared)) })
     }
 
     /// What the loop watches.

@@ -6,8 +6,8 @@
 
 use super::anchor;
 use super::event::{AuditEvent, Caller, NewEvent, Outcome, hex};
-use super::flood::Flood;
 use super::note::Checkpoint;
+use super::repeated::RepeatedRefusals;
 use super::signing::Signing;
 use super::store::{self, StoredNodes};
 use super::tree::{self, Hash};
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signing: Arc<Signing>,
-    pub(super) flood: Flood,
+    pub(super) refusals: RepeatedRefusals,
     stop: Mutex<bool>,
     stopped: Condvar,
 }
@@ -49,7 +49,7 @@ impl Audit {
             store,
             clock,
             signing,
-            flood: Flood::default(),
+            refusals: RepeatedRefusals::default(),
             stop: Mutex::new(false),
             stopped: Condvar::new(),
         });
@@ -101,7 +101,7 @@ impl Audit {
     /// As [`Audit::append`].
     pub fn denied(&self, event: NewEvent) -> Result<()> {
         self.shared.signing.check()?;
-        match self.shared.flood.take(event, self.shared.clock.now()) {
+        match self.shared.refusals.take(event, self.shared.clock.now()) {
             Some(event) => self.shared.append(event).map(drop),
             None => Ok(()),
         }
@@ -318,7 +318,7 @@ impl Shared {
 
     /// Adds an event of our own after the refusals that were counted and are due.
     fn write_down(&self, last: NewEvent, all: bool) {
-        for event in self.flood.due(self.clock.now(), all).into_iter().chain([last]) {
+        for event in self.refusals.due(self.clock.now(), all).into_iter().chain([last]) {
             if let Err(error) = self.append(event) {
                 tracing::error!(
                     code = error.code().as_str(),

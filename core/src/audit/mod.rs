@@ -10,12 +10,12 @@ mod checkpoints;
 mod event;
 mod export;
 mod fault;
-mod flood;
 mod log;
 pub mod note;
 mod page;
 mod prune;
 mod query;
+mod repeated;
 mod signing;
 mod store;
 #[cfg(test)]

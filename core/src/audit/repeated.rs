@@ -28,11 +28,11 @@ struct Count {
 
 /// Refusals of the last minute.
 #[derive(Default)]
-pub(super) struct Flood {
+pub(super) struct RepeatedRefusals {
     counts: Mutex<HashMap<Kind, Count>>,
 }
 
-impl Flood {
+impl RepeatedRefusals {
     /// The event to write now: the first of its kind, or one that sums up those of a minute that is over. None when it was
     /// counted for later.
     pub(super) fn take(&self, event: NewEvent, now: Timestamp) -> Option<NewEvent> {
@@ -102,24 +102,24 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_two_events_a_minute() {
-        let flood = Flood::default();
-        assert!(flood.take(denial("a"), Timestamp(0)).is_some());
-        assert!((1..1000).all(|at| flood.take(denial("a"), Timestamp(at)).is_none()));
-        assert!(flood.take(denial("b"), Timestamp(1000)).is_some());
-        assert!(flood.due(Timestamp(59_999), false).is_empty());
-        let due = flood.due(Timestamp(61_000), false);
+    fn the_same_refusal_many_times_is_two_events_a_minute() {
+        let refusals = RepeatedRefusals::default();
+        assert!(refusals.take(denial("a"), Timestamp(0)).is_some());
+        assert!((1..1000).all(|at| refusals.take(denial("a"), Timestamp(at)).is_none()));
+        assert!(refusals.take(denial("b"), Timestamp(1000)).is_some());
+        assert!(refusals.due(Timestamp(59_999), false).is_empty());
+        let due = refusals.due(Timestamp(61_000), false);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].details["repeated"], "999");
-        assert!(flood.take(denial("a"), Timestamp(61_000)).is_some());
+        assert!(refusals.take(denial("a"), Timestamp(61_000)).is_some());
     }
 
     #[test]
     fn sources_without_end_are_counted_together() {
-        let flood = Flood::default();
-        let written = (0..100_000).filter_map(|n| flood.take(denial(&n.to_string()), Timestamp(0))).count();
+        let refusals = RepeatedRefusals::default();
+        let written = (0..100_000).filter_map(|n| refusals.take(denial(&n.to_string()), Timestamp(0))).count();
         assert!(written <= MOST_KINDS + 1, "{written}");
-        let due = flood.due(Timestamp(0), true);
+        let due = refusals.due(Timestamp(0), true);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].source, "many");
     }

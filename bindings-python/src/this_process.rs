@@ -13,12 +13,12 @@ fn forked() -> Error {
 }
 
 /// A value that only the process that made it may use.
-pub(crate) struct Home<T: Send> {
+pub(crate) struct ThisProcess<T: Send> {
     process: u32,
     value: Option<T>,
 }
 
-impl<T: Send> Home<T> {
+impl<T: Send> ThisProcess<T> {
     pub(crate) fn new(value: T) -> Self {
         Self { process: process::id(), value: Some(value) }
     }
@@ -35,7 +35,7 @@ impl<T: Send> Home<T> {
     }
 }
 
-impl<T: Send> Drop for Home<T> {
+impl<T: Send> Drop for ThisProcess<T> {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else { return };
         if self.process != process::id() {
