@@ -1,4 +1,4 @@
-/** The native part: loads the addon that the build put beside this file. */
+/** The native part: the addon that a build put beside this file, or the one of the package for this system that npm has installed. */
 
 import type * as Addon from "../native";
 
@@ -6,4 +6,14 @@ export type { NativeFailure, NativeImage } from "../native";
 export type NativePlatform = Addon.NativePlatform;
 export type NativeClock = Addon.NativeClock;
 
-export const { NativePlatform, NativeClock } = require("./must.node") as typeof Addon;
+function load(): typeof Addon {
+  try {
+    return require("./must.node") as typeof Addon;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+  }
+  const libc = process.platform === "linux" ? "-gnu" : "";
+  return require(`must-${process.platform}-${process.arch}${libc}`) as typeof Addon;
+}
+
+export const { NativePlatform, NativeClock } = load();

@@ -1,9 +1,10 @@
-//! The chores of the project: `cargo xtask test | regen | golden | soak | bench`.
+//! The chores of the project: `cargo xtask test | regen | golden | soak | bench | package`.
 //!
 //! `test` is the whole gate: it installs what the tests need and runs every part; a part may be named to run it alone.
 
 mod bench;
 mod golden;
+mod package;
 mod run;
 mod test;
 mod tools;
@@ -16,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask <chore>
   regen             rewrite every generated file that is committed
   golden            make the golden data again with the reference library (downloads PyTorch), then check against it
   soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
-  bench [NAME ...]  run the benchmarks and keep their results under benches/results/";
+  bench [NAME ...]  run the benchmarks and keep their results under benches/results/
+  package [KIND ...] make what is published (crates, c, python, node) and try it where there is no Rust";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["golden"] => golden::run_golden(),
         ["soak", options @ ..] => test::soak(options),
         ["bench", names @ ..] => bench::run(names),
+        ["package", kinds @ ..] => package::run_kinds(kinds),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -1,0 +1,53 @@
+// Lays out what is published: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon for this platform. npm
+// installs the one that fits, since each says which systems it is for. Run after `npm install` here has built the addon in release.
+//
+//   node scripts/package.mjs FOLDER
+
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { addonPackage, addonPackages } from "./platforms.mjs";
+
+const here = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = process.argv[2];
+if (!folder) throw new Error("usage: node scripts/package.mjs FOLDER");
+
+const { devDependencies, scripts, private: _, ...shared } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+const { version, license, repository } = shared;
+const licenses = ["LICENSE-MIT", "LICENSE-APACHE"];
+
+const main = start("must", {
+  ...shared,
+  files: ["dist", "native.d.ts", "scripts", ...licenses],
+  scripts: { install: "node scripts/check.mjs" },
+  optionalDependencies: Object.fromEntries(addonPackages.map(({ name }) => [name, version])),
+});
+cpSync(join(here, "dist"), join(main, "dist"), { recursive: true, filter: (path) => !/must\.node|\.tsbuildinfo/.test(path) });
+for (const file of ["native.d.ts", "README.md"]) copyFileSync(join(here, file), join(main, file));
+mkdirSync(join(main, "scripts"));
+for (const file of ["check.mjs", "platforms.mjs"]) copyFileSync(join(here, "scripts", file), join(main, "scripts", file));
+
+const platform = addonPackage();
+const addon = start(platform.name, {
+  name: platform.name,
+  version,
+  description: `The addon of the package must for ${platform.os} on ${platform.cpu}`,
+  license,
+  repository,
+  main: "must.node",
+  files: ["must.node", ...licenses],
+  os: [platform.os],
+  cpu: [platform.cpu],
+  ...(platform.libc ? { libc: [platform.libc] } : {}),
+});
+copyFileSync(join(here, "dist", "must.node"), join(addon, "must.node"));
+
+/** An empty folder with a package.json and the licences. */
+function start(name, description) {
+  const place = join(folder, name);
+  rmSync(place, { recursive: true, force: true });
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, "package.json"), `${JSON.stringify(description, undefined, 2)}\n`);
+  for (const file of licenses) copyFileSync(join(here, "..", file), join(place, file));
+  return place;
+}

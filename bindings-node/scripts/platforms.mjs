@@ -1,0 +1,15 @@
+// The packages with compiled code, by system: `dist/native.js` loads the one of these names that npm has installed.
+
+export const addonPackages = [
+  { name: "must-linux-x64-gnu", os: "linux", cpu: "x64", libc: "glibc" },
+  { name: "must-linux-arm64-gnu", os: "linux", cpu: "arm64", libc: "glibc" },
+  { name: "must-darwin-arm64", os: "darwin", cpu: "arm64" },
+  { name: "must-win32-x64", os: "win32", cpu: "x64" },
+];
+
+/** The one for the system that this runs on. */
+export function addonPackage() {
+  const found = addonPackages.find(({ os, cpu }) => os === process.platform && cpu === process.arch);
+  if (!found) throw new Error(`there is no package with an addon for ${process.platform} on ${process.arch}`);
+  return found;
+}
