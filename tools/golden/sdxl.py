@@ -8,6 +8,7 @@ diffusers and transformers save; `weights.json` lists the tensors of every part;
 modules, `<module>.<what>`. A second run writes the same files.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import sdxl_names  # noqa: E402
 import sdxl_weights  # noqa: E402
 import tokens  # noqa: E402
+from discrete_samplers import rounded_correctly  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests" / "golden" / "sdxl"
@@ -286,7 +288,9 @@ def main() -> None:
     parts |= {"tokenizer": tokenizer, "tokenizer_2": second_tokenizer(tokenizer)}
     modules(parts, results)
     for name, case in CASES.items():
-        cases[name] = run(parts, case, results, name)
+        # At its first level, 4096, a unit in the last place of Euler's sample is 1.7e-4 of what comes out.
+        with rounded_correctly() if name == "euler_v_zero_snr" else contextlib.nullcontext():
+            cases[name] = run(parts, case, results, name)
     texts(StableDiffusionXLPipeline(**parts, scheduler=EulerDiscreteScheduler(**LEADING)), results)
     results["picture"] = torch.from_numpy(picture(64, 64))
     from safetensors.torch import save_file

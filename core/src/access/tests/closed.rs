@@ -12,7 +12,8 @@ fn a_table_that_cannot_be_read_lets_nobody_through() {
     for (table, hit) in [
         ("DROP TABLE access_session", [false, true, true, false]),
         ("DROP TABLE access_session; DROP TABLE access_key", [true, true, true, false]),
-        ("DROP TABLE access_hit", [false, false, true, true]),
+        // Calls within a session are counted in memory alone.
+        ("DROP TABLE access_hit", [false, false, false, true]),
     ] {
         let rig = Rig::new();
         let key = rig.key("a");
