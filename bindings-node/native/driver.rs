@@ -1,15 +1,14 @@
 //! The threads of one platform handle: one that waits for task changes, and a pool for calls that touch files or the database.
 //!
-//! A thousand waits are a thousand futures on one thread, those for a place in a full queue among them. Calls that may block go to
-//! the pool; submissions that are checked, and their pictures decoded, may fill only part of it, so that a cancel does not stand
-//! behind them.
+//! A thousand waits are a thousand futures on one thread, submissions and their wait for a place in a full queue among them: what
+//! they compute is done on threads of the platform. Calls that may block go to the pool.
 //! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
 
 use crate::bridge::{Answer, Bridge};
 use crate::host::HostFunctions;
 use must::http::{Answer as HttpAnswer, Face, Mount, Server};
 use must::secrets::SecretText;
-use must::{Error, Platform, Result, Submission, Task, TaskEvents};
+use must::{Error, GenerateRequest, Platform, Result, SubmitOptions, Task, TaskEvents};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -18,14 +17,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 /// How long a platform may take to close when its environment ends.
 pub(crate) const EXIT_DEADLINE: Duration = Duration::from_secs(5);
 
 const POOL_THREADS: usize = 32;
-const SUBMIT_THREADS: usize = 24;
 const POOL_GRACE: Duration = Duration::from_secs(1);
 
 enum State {
@@ -64,7 +62,6 @@ struct Shared {
     waits: Mutex<HashMap<u32, AbortHandle>>,
     /// Followed tasks; `None` while a `next` holds the events.
     streams: Mutex<HashMap<u32, Option<TaskEvents>>>,
-    submits: Arc<Semaphore>,
     face: Mutex<Option<Face>>,
     /// Servers that run, by the call that started them.
     servers: Mutex<HashMap<u32, Arc<Server>>>,
@@ -141,7 +138,6 @@ impl Driver {
             state: Mutex::new(State::New),
             waits: Mutex::default(),
             streams: Mutex::default(),
-            submits: Arc::new(Semaphore::new(SUBMIT_THREADS)),
             face: Mutex::default(),
             servers: Mutex::default(),
             answers: Mutex::default(),
@@ -192,18 +188,13 @@ impl Driver {
         self.pool(call, move |shared| work(&shared.platform()?));
     }
 
-    /// Answers with the task of a submission. `begin` runs on the pool; what is left to wait for takes no thread of it.
-    pub(crate) fn submit(&self, call: u32, begin: impl FnOnce(&Platform) -> Result<Submission> + Send + 'static) {
-        self.future(call, async move |shared| {
-            let permit = Arc::clone(&shared.submits).acquire_owned().await.map_err(|_| closed())?;
-            let beginning = tokio::task::spawn_blocking(move || {
-                let begun = begin(&shared.platform()?);
-                drop(permit);
-                begun
-            });
-            let begun = beginning.await.map_err(|_| Error::internal("a call panicked"))??;
-            Answer::json(&begun.task().await?)
-        });
+    /// Answers with the task of a submission. `make` runs on a thread of the platform.
+    pub(crate) fn submit(
+        &self,
+        call: u32,
+        make: impl FnOnce(&Platform) -> Result<(GenerateRequest, SubmitOptions)> + Send + 'static,
+    ) {
+        self.future(call, async move |shared| Answer::json(&shared.platform()?.make_and_submit(make).await?));
     }
 
     /// Answers with the task once it has ended.

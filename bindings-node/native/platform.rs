@@ -123,7 +123,7 @@ impl NativePlatform {
                 platform.read_image_files(&mut request)?;
             }
             let options = owner.map_or_else(SubmitOptions::default, |owner| SubmitOptions::default().owner(owner));
-            platform.begin_submit(&request, &options)
+            Ok((request, options))
         });
     }
 

@@ -104,7 +104,7 @@ impl NativePlatform {
         convert::task(py, &submitted.or_raise(py)?)
     }
 
-    /// Begins a submission: checks it and decodes its pictures. What is left to wait for takes no thread.
+    /// A submission that is awaited: it is checked, and its pictures are decoded, on threads of the platform.
     #[pyo3(signature = (
         model: "object",
         mode: "object",
@@ -112,7 +112,7 @@ impl NativePlatform {
         parameters: "dict[str, object]",
         image_paths: "bool",
     ) -> "NativeSubmission")]
-    fn begin_submit(
+    fn submit_async(
         &self,
         py: Python<'_>,
         model: &Bound<'_, PyAny>,
@@ -123,14 +123,13 @@ impl NativePlatform {
     ) -> PyResult<NativeSubmission> {
         let platform = self.platform.get().or_raise(py)?.clone();
         let (mut request, options) = read_submission(model, mode, owner, parameters)?;
-        let begin = move || {
+        let submission = platform.make_and_submit(move |platform| {
             if image_paths {
                 platform.read_image_files(&mut request)?;
             }
-            platform.begin_submit(&request, &options)
-        };
-        let begun = leave_on_signal(py, begin, drop)?.or_raise(py)?;
-        Ok(NativeSubmission::new(begun))
+            Ok((request, options))
+        });
+        Ok(NativeSubmission::new(submission))
     }
 
     /// The task as it stands.

@@ -4,7 +4,7 @@ use crate::convert;
 use crate::errors::{OrRaise, raise};
 use crate::this_process::ThisProcess;
 use crate::wakeups::Wakeups;
-use must::{Error, Result, Submission, Task};
+use must::{Error, Submission};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use std::future::Future;
@@ -12,17 +12,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-type Made = Pin<Box<dyn Future<Output = Result<Task>> + Send>>;
-
-/// A submission that was begun. Closing it or letting it go before its task is there leaves no task running.
+/// A submission. Closing it or letting it go before its task is there leaves no task running.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeSubmission {
-    made: ThisProcess<Arc<Mutex<Option<Made>>>>,
+    made: ThisProcess<Arc<Mutex<Option<Submission>>>>,
 }
 
 impl NativeSubmission {
-    pub(crate) fn new(begun: Submission) -> Self {
-        Self { made: ThisProcess::new(Arc::new(Mutex::new(Some(Box::pin(begun.task_or_cancel()))))) }
+    pub(crate) fn new(submission: Submission) -> Self {
+        Self { made: ThisProcess::new(Arc::new(Mutex::new(Some(submission.or_cancel())))) }
     }
 }
 
@@ -38,7 +36,7 @@ impl NativeSubmission {
             let Some(waiting) = place.as_mut() else {
                 return Poll::Ready(Err(Error::internal("this submission has come to its end before")));
             };
-            let looked = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+            let looked = Pin::new(waiting).poll(&mut Context::from_waker(&waker));
             if looked.is_ready() {
                 *place = None;
             }

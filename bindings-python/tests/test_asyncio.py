@@ -118,8 +118,6 @@ def test_a_cancelled_submission_leaves_no_task_running(tmp_path: Path) -> None:
         for submission in submissions:
             submission.cancel()
         await asyncio.gather(*submissions, return_exceptions=True)
-        # Those that had made their task cancel it.
-        await asyncio.to_thread(platform._submitters.shutdown)
         deadline = time.monotonic() + 20
         while any(not state.ended for state in await platform.tasks()) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)

@@ -57,8 +57,8 @@ pub struct LaneStatus {
     pub evictions: u64,
 }
 
-/// How the platform stands when somebody asks.
-pub(crate) struct Standing<'a> {
+/// What is read from the platform when somebody asks.
+pub(crate) struct Gauges<'a> {
     /// Status, model, how many.
     pub(crate) tasks: &'a [(String, String, i64)],
     pub(crate) lanes: &'a [LaneStatus],
@@ -148,17 +148,17 @@ impl Metrics {
     }
 
     /// Everything, as text.
-    pub(crate) fn text(&self, standing: &Standing<'_>) -> Result<String> {
+    pub(crate) fn text(&self, gauges: &Gauges<'_>) -> Result<String> {
         self.tasks.reset();
-        for (status, model, count) in standing.tasks {
+        for (status, model, count) in gauges.tasks {
             self.tasks.with_label_values(&[status, model]).set(*count);
         }
-        for (status, count) in standing.accounts {
+        for (status, count) in gauges.accounts {
             self.accounts.with_label_values(&[status]).set(whole(*count));
         }
-        self.waiting.set(whole(standing.waiting));
+        self.waiting.set(whole(gauges.waiting));
         self.lane_loaded.reset();
-        for (index, lane) in standing.lanes.iter().enumerate() {
+        for (index, lane) in gauges.lanes.iter().enumerate() {
             let name = lane.model.clone().unwrap_or_else(|| format!("shared{index}"));
             for model in &lane.loaded {
                 self.lane_loaded.with_label_values(&[&name, model]).set(1);
@@ -170,7 +170,7 @@ impl Metrics {
                 self.lane_events.with_label_values(&[name.as_str(), event]).set(whole(count));
             }
         }
-        self.audit_events.set(whole(standing.audit_events));
+        self.audit_events.set(whole(gauges.audit_events));
         self.resident.set(whole(resident_bytes().unwrap_or(0)));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text).map_err(failed)?;

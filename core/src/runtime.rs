@@ -1,8 +1,10 @@
-//! Threads that wait for sockets: a runtime of our own, that ends without waiting wherever its last handle is dropped.
+//! Threads that wait for sockets, and threads that block: runtimes of our own, which end without waiting.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::thread;
-use tokio::runtime::{Builder, Runtime};
+use parking_lot::Mutex;
+use std::future::Future;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A runtime of named threads.
 #[derive(Debug)]
@@ -41,5 +43,56 @@ impl Drop for OwnRuntime {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Threads for work that blocks or takes a while: they come when there is some, and go after a while without any.
+#[derive(Debug)]
+pub(crate) struct BlockingThreads {
+    handle: Handle,
+    /// Never driven: nothing runs on it but its blocking threads.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl BlockingThreads {
+    /// At most `most` threads.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` when the system has nothing to give.
+    pub(crate) fn start(name: &str, most: usize) -> Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(most)
+            .thread_name(name)
+            .on_thread_start(thread::block_sigpipe)
+            .build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
+    }
+
+    /// Hands `work` to a thread; its outcome, waited for on any executor. It is done even when nobody waits.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send + 'static {
+        let working = self.handle.spawn_blocking(work);
+        async move {
+            match working.await {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_panic() => Err(Error::internal("the work panicked")),
+                Err(_) => Err(Error::new(ErrorCode::InvalidState, "the platform is closed")),
+            }
+        }
+    }
+
+    /// Takes no more work, and lets what is being done come to its end.
+    pub(crate) fn end(&self) {
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for BlockingThreads {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -29,11 +29,8 @@ from must._wakeups import Waiters
 
 T = TypeVar("T")
 
-SUBMITTERS = 8
-"""Threads that check submissions and decode their pictures. Waiting for a place in the queue takes none."""
-
 CALLERS = 4
-"""Threads for every other call; these are short."""
+"""Threads for calls, which are short. Submissions are checked, and their pictures decoded, on threads of the library."""
 
 
 class AsyncPlatform:
@@ -65,7 +62,6 @@ class AsyncPlatform:
         self._log = log
         self._host = host
         self._opened: _native.Opened | None = None
-        self._submitters = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="must-submit")
         self._callers = ThreadPoolExecutor(CALLERS, thread_name_prefix="must-call")
 
     @property
@@ -169,10 +165,9 @@ class AsyncPlatform:
         An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is
         cancelled before it has returned leaves no task running.
         """
-        loop = asyncio.get_running_loop()
         ready = await awaited("", parameters)
-        submission = await loop.run_in_executor(
-            self._submitters, _native.begin_submit, self._native, model, prompt, mode, owner, image_paths, ready
+        submission = await self._call(
+            _native.submit_async, self._native, model, prompt, mode, owner, image_paths, ready
         )
         try:
             raw = await Waiters.of_running_loop().submitted(submission)

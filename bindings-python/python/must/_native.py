@@ -121,7 +121,7 @@ def submit(
     return native.submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
 
 
-def begin_submit(
+def submit_async(
     native: NativePlatform,
     model: str,
     prompt: str | None,
@@ -130,8 +130,8 @@ def begin_submit(
     image_paths: bool,
     parameters: Mapping[str, Parameter],
 ) -> NativeSubmission:
-    """Begin to submit a generation: what is left to wait for takes no thread."""
-    return native.begin_submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
+    """Make a submission of a generation, to be awaited: that takes no thread of Python's."""
+    return native.submit_async(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:

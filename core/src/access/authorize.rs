@@ -29,18 +29,9 @@ impl Access {
         self.judge(facts).map_err(|refusal| self.refuse(facts, refusal))
     }
 
-    /// Who a generation call is from, when it is to be let in; that takes a read of one row, and notes nothing. None says nothing:
-    /// [`Access::authorize`] judges, and notes a refusal.
-    pub(crate) fn recognise(&self, facts: &RequestFacts) -> Option<Principal> {
-        (facts.route == RouteClass::Generation).then(|| self.judge(facts).ok()).flatten()
-    }
-
-    /// Whether the origin may make calls that anybody may make; notes nothing.
-    pub(crate) fn recognise_origin(&self, facts: &RequestFacts) -> bool {
-        self.admit_origin(facts).is_ok()
-    }
-
-    fn judge(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
+    /// Judges a request as [`Access::authorize`] does, and notes nothing: whoever refuses it calls [`Access::refuse`]. A generation
+    /// call takes a read of one row.
+    pub(crate) fn judge(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
         // While refusals could not be written down, nobody is let in to be refused later.
         self.audit.check()?;
         self.admit_origin(facts)?;
@@ -75,9 +66,11 @@ impl Access {
         self.admit_origin(facts).map_err(|error| self.refuse(facts, error.into()))
     }
 
+    /// Judges the origin alone, and notes nothing.
+    ///
     /// # Errors
     /// `cors_origin_blocked`.
-    pub(super) fn admit_origin(&self, facts: &RequestFacts) -> Result<()> {
+    pub(crate) fn admit_origin(&self, facts: &RequestFacts) -> Result<()> {
         if self.origins.allow(facts.origin.as_deref()) {
             return Ok(());
         }
@@ -127,8 +120,8 @@ impl Access {
         Bucket { window, of: network(self.proxies.client(facts.peer, &facts.forwarded_for)) }
     }
 
-    /// Notes a refusal; the error that the caller gets.
-    pub(super) fn refuse(&self, facts: &RequestFacts, refusal: Refusal) -> Error {
+    /// Notes a refusal in the audit log, which may wait for the disk; the error that the caller gets.
+    pub(crate) fn refuse(&self, facts: &RequestFacts, refusal: Refusal) -> Error {
         let error = fail_closed(refusal.error);
         self.metrics.denied(error.code().as_str());
         let noted = self.audit.denied(NewEvent {

@@ -37,6 +37,7 @@ pub use facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
 pub use keys::{ApiKey, IssuedKey, KEY_LIFE, KeyStatus};
 pub(crate) use links::Link;
 use origin::Origins;
+pub(crate) use refusal::Refusal;
 pub use session_kind::SessionKind;
 use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionState};

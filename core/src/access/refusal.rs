@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode};
 
 /// Why a request is refused, and who it was from as far as that was proven.
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) error: Error,
     pub(super) actor: Option<String>,
 }

@@ -1,9 +1,8 @@
 //! Administration: readiness, the audit log, the life of secrets.
 
 use super::call::{Call, Reply, word};
-use super::generation::begin;
 use super::route::Making;
-use super::state::{blocking, proxied, slow};
+use super::state::{blocking, check, proxied};
 use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
 use crate::keyring::OVERLAP;
@@ -105,7 +104,7 @@ pub(super) fn call(call: Call) -> Making {
         let shared = Arc::clone(&call.shared);
         let _place = match outside::waits(call.part("call")) {
             Waits::InQueue => return submit(call).await,
-            Waits::ForCheck => Some(slow(&shared).await?),
+            Waits::ForCheck => Some(check(&shared).await?),
             Waits::ForWorkerOfTask => proxied(&shared, &call.argument("id")?).await?,
             Waits::ForNothing => None,
         };
@@ -118,11 +117,11 @@ pub(super) fn call(call: Call) -> Making {
 }
 
 async fn submit(call: Call) -> Result<Reply> {
-    let shared = Arc::clone(&call.shared);
-    let begun = begin(&shared, move || {
-        Ok((outside::submission_over_http(call.platform(), call.json_text()?)?, SubmitOptions::default()))
+    let platform = call.platform().clone();
+    let submission = platform.make_and_submit(move |platform| {
+        Ok((outside::submission_over_http(platform, call.json_text()?)?, SubmitOptions::default()))
     });
-    answered(&outside::submitted(&begun.await?.task().await?)?)
+    answered(&outside::submitted(&submission.await?)?)
 }
 
 fn answered(answer: &SecretText) -> Result<Reply> {

@@ -8,14 +8,14 @@ use super::cors;
 use super::events;
 use super::gate::Gate;
 use super::openai::failure;
-use super::route::{Handler, Making, Route};
+use super::route::{Handler, Route};
 use super::routes;
-use super::state::{Shared, Stopping, blocking, peer, proxied, slow};
+use super::state::{SMALL_BODY, Shared, Stopping, blocking, check, peer, proxied};
 use crate::access::RequestFacts;
 use crate::audit::new_correlation_id;
 use crate::error::{Error, ErrorCode, Result};
 use crate::pace::Pace;
-use crate::task::{TraceParent, is_remote};
+use crate::task::TraceParent;
 use axum::RequestExt as _;
 use axum::Router;
 use axum::body::Body;
@@ -24,7 +24,6 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use futures::future::ready;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -37,9 +36,6 @@ use std::sync::Arc;
 use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
-
-/// A body up to this size is read before the caller is judged, so that one thread does both.
-const SMALL_BODY: u64 = 64 << 10;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -249,12 +245,24 @@ async fn make(
         call.headers.remove(CONTENT_ENCODING);
         call.headers.remove(CONTENT_LENGTH);
     }
-    if judged_late && let Some(making) = at_once(&mut call, route) {
-        return making.await;
+    // Here, where the request arrived, when that takes memory and a row that can be had now. Else on a thread that may block.
+    let here = judged_late
+        && matches!(route.handler, Handler::Brief(_) | Handler::Async(_))
+        && shared.platform.has_idle_reader();
+    let mut judged = !judged_late;
+    if here && let Some(outcome) = route.gate.judge_briefly(shared.platform.access()?, &call.facts) {
+        match outcome {
+            Ok(principal) => call.principal = principal,
+            Err(refusal) => {
+                let refuse = move || Err(call.platform().access()?.refuse(&call.facts, refusal));
+                return blocking(shared, refuse).await;
+            }
+        }
+        judged = true;
     }
     let gate = route.gate;
     let judge = move |call: &mut Call| -> Result<()> {
-        if judged_late {
+        if !judged {
             call.principal = gate.judge(call)?;
         }
         Ok(())
@@ -264,44 +272,25 @@ async fn make(
         handler(&call)
     };
     match route.handler {
+        Handler::Brief(handler) if here && judged => shared.platform.logged(|| handler(&call)),
         Handler::Blocking(handler) | Handler::Brief(handler) => blocking(shared, move || whole(call, handler)).await,
-        Handler::Slow(handler) => {
-            let _permit = slow(shared).await?;
+        Handler::Check(handler) => {
+            let _permit = check(shared).await?;
             blocking(shared, move || whole(call, handler)).await
         }
         Handler::Proxied(handler) => {
-            let at_worker = call.path.iter().map(|(_, value)| value).find(|value| is_remote(value));
-            let _permit = match at_worker {
-                Some(id) => proxied(shared, id).await?,
-                None => None,
-            };
+            let _permit = proxied(shared, call.part("id")).await?;
             blocking(shared, move || whole(call, handler)).await
         }
-        Handler::Async(handler) | Handler::Commit(_, handler) => {
+        Handler::Async(handler) if judged => handler(call).await,
+        Handler::Async(handler) => {
             let call = blocking(shared, move || {
                 judge(&mut call)?;
                 Ok(call)
-            })
-            .await?;
-            handler(call).await
+            });
+            handler(call.await?).await
         }
     }
-}
-
-/// Makes a call on this thread, when there is nothing to wait for but a commit. None when there may be: nothing was done then.
-fn at_once(call: &mut Call, route: &Route) -> Option<Making> {
-    if !matches!(route.handler, Handler::Brief(_) | Handler::Commit(..)) {
-        return None;
-    }
-    let shared = Arc::clone(&call.shared);
-    shared.platform.at_hand(|access| {
-        call.principal = route.gate.recognise(access, &call.facts)?;
-        match route.handler {
-            Handler::Brief(handler) => Some(ready(handler(call)).boxed()),
-            Handler::Commit(handler, _) => handler(call),
-            _ => None,
-        }
-    })
 }
 
 /// The answer to a body that is packed in a way that is not known here.

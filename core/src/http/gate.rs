@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::cors;
 use super::state::Shared;
-use crate::access::{Access, Link, Principal, RequestFacts, RouteClass};
+use crate::access::{Access, Link, Principal, Refusal, RequestFacts, RouteClass};
 use crate::error::{Error, ErrorCode, Result};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -95,14 +95,31 @@ impl Gate {
         facts
     }
 
-    /// Judges the request; none where the handler does.
+    /// Judges the request where that takes memory and a read of one row at most; none where it takes more. A refusal is not noted
+    /// yet: [`Access::refuse`] does that, and may wait for the disk.
+    pub(super) fn judge_briefly(
+        self,
+        access: &Access,
+        facts: &RequestFacts,
+    ) -> Option<Result<Option<Principal>, Refusal>> {
+        match self {
+            Self::Open => Some(access.admit_origin(facts).map(|()| None).map_err(Refusal::from)),
+            Self::Generation | Self::ApiKey | Self::Bearer => Some(access.judge(facts).map(Some)),
+            Self::Media | Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
+        }
+    }
+
+    /// Judges the request, and notes a refusal; none where the handler judges.
     ///
     /// # Errors
     /// As [`crate::access::Access::authorize`].
     pub(super) fn judge(self, call: &Call) -> Result<Option<Principal>> {
         let Call { shared, facts, headers, .. } = call;
+        let access = shared.platform.access()?;
+        if let Some(judged) = self.judge_briefly(access, facts) {
+            return judged.map_err(|refusal| access.refuse(facts, refusal));
+        }
         match self {
-            Self::Open => cors::admit(&shared.platform, facts).map(|()| None),
             Self::Session | Self::AdminLogin => Ok(None),
             Self::Scrape if is_scraper(shared, headers)? => {
                 let facts = RequestFacts { route: RouteClass::Generation, ..facts.clone() };
@@ -116,22 +133,9 @@ impl Gate {
                 let path = call.link_path();
                 let (expires, by) = (part("expires")?, part("by")?);
                 let link = Link { path: &path, expires, by, signature: part(SIGNATURE)? };
-                shared.platform.access()?.authorize_link(facts, link).map(Some)
+                access.authorize_link(facts, link).map(Some)
             }
-            Self::Generation | Self::Media | Self::ApiKey | Self::Bearer | Self::Admin | Self::Scrape => {
-                shared.platform.access()?.authorize(facts).map(Some)
-            }
-        }
-    }
-}
-
-impl Gate {
-    /// Who makes the request, when that is plain without waiting and without a word in the audit log. None: [`Gate::judge`] it.
-    pub(super) fn recognise(self, access: &Access, facts: &RequestFacts) -> Option<Option<Principal>> {
-        match self {
-            Self::Open => access.recognise_origin(facts).then_some(None),
-            Self::Generation | Self::ApiKey | Self::Bearer => access.recognise(facts).map(Some),
-            Self::Media | Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
+            _ => access.authorize(facts).map(Some),
         }
     }
 }

@@ -2,15 +2,12 @@
 
 use super::call::{Call, Reply, at_least_one, word};
 use super::route::Making;
-use super::state::Shared;
-use super::state::{blocking, slow};
+use super::state::SMALL_BODY;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, Result};
-use crate::platform::Submission;
 use crate::request::{GenerateRequest, MediaType};
 use crate::task::{Sort, Status, SubmitOptions, TaskQuery, TraceParent};
 use http::StatusCode;
-use std::sync::Arc;
 
 pub(super) fn health(call: &Call) -> Result<Reply> {
     call.platform().http_settings()?;
@@ -30,38 +27,18 @@ pub(super) fn generate_direct(call: Call) -> Making {
     Box::pin(submit(call, SubmitOptions::local_only))
 }
 
-pub(super) fn generate_at_once(call: &Call) -> Option<Making> {
-    submit_at_once(call, &options(call).ok()?)
-}
-
-pub(super) fn generate_direct_at_once(call: &Call) -> Option<Making> {
-    submit_at_once(call, &options(call).ok()?.local_only())
-}
-
 async fn submit(call: Call, adjust: fn(SubmitOptions) -> SubmitOptions) -> Result<Reply> {
-    let shared = Arc::clone(&call.shared);
-    let begun = begin(&shared, move || Ok((request(&call)?, adjust(options(&call)?)))).await?;
-    let task = begun.task().await?;
+    let platform = call.platform().clone();
+    let wanted = move |call: &Call| Ok((request(call)?, adjust(options(call)?)));
+    let submission = if call.body.len() as u64 <= SMALL_BODY {
+        let (request, options) = wanted(&call)?;
+        drop(call);
+        platform.submit_async(request, options)
+    } else {
+        platform.make_and_submit(move |_| wanted(&call))
+    };
+    let task = submission.await?;
     submitted(task.id, task.status)
-}
-
-/// Begins a submission on a thread that may block; what is left to wait for takes none.
-pub(super) async fn begin(
-    shared: &Arc<Shared>,
-    wanted: impl FnOnce() -> Result<(GenerateRequest, SubmitOptions)> + Send + 'static,
-) -> Result<Submission> {
-    let platform = shared.platform.clone();
-    let _permit = slow(shared).await?;
-    blocking(shared, move || {
-        let (request, options) = wanted()?;
-        platform.begin_submit(&request, &options)
-    })
-    .await
-}
-
-fn submit_at_once(call: &Call, options: &SubmitOptions) -> Option<Making> {
-    let submitting = call.platform().submit_at_once(&request(call).ok()?, options)?;
-    Some(Box::pin(async { submitted(submitting.id().await?, Status::Pending) }))
 }
 
 fn request(call: &Call) -> Result<GenerateRequest> {

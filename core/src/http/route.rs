@@ -18,11 +18,8 @@ pub(super) enum Handler {
     Blocking(fn(&Call) -> Result<Reply>),
     /// Calls the platform and takes memory and a row at most: on the thread of the socket when nothing has to be waited for.
     Brief(fn(&Call) -> Result<Reply>),
-    /// Writes: where it arrives when nothing but the commit has to be waited for. What the first function declines, and has done
-    /// nothing of then, the second does like [`Handler::Async`].
-    Commit(fn(&Call) -> Option<Making>, fn(Call) -> Making),
-    /// Like [`Handler::Blocking`], but may take long; few enough run at once that others find a thread.
-    Slow(fn(&Call) -> Result<Reply>),
+    /// Like [`Handler::Blocking`], but waits for a worker's check; few enough run at once that others find a thread.
+    Check(fn(&Call) -> Result<Reply>),
     /// Calls the platform and is soon done, but waits for a worker when the task is at one; fewer of these run at once, so that a
     /// worker that hangs holds up nobody else.
     Proxied(fn(&Call) -> Result<Reply>),

@@ -119,16 +119,11 @@ fn generating() -> Vec<Route> {
         get("/models", Gate::Generation, Handler::Blocking(generation::models))
             .about("generation", "The catalog, with what can run here")
             .answers::<Models>(200, Value::Null),
-        submission(
-            "/generate",
-            Gate::Generation,
-            Handler::Commit(generation::generate_at_once, generation::generate),
-            "Submit a task",
-        ),
+        submission("/generate", Gate::Generation, Handler::Async(generation::generate), "Submit a task"),
         submission(
             "/generate_direct",
             Gate::ApiKey,
-            Handler::Commit(generation::generate_direct_at_once, generation::generate_direct),
+            Handler::Async(generation::generate_direct),
             "Submit a task that has to run here",
         ),
         get("/status/{id}", Gate::Generation, Handler::Brief(generation::status))
@@ -317,7 +312,7 @@ fn accounts() -> Vec<Route> {
             .about("accounts", "One account, by its id or its workspace")
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound]),
-        Route::new(Method::PATCH, "/admin/accounts/{id}", Gate::Admin, Handler::Slow(accounts::change))
+        Route::new(Method::PATCH, "/admin/accounts/{id}", Gate::Admin, Handler::Check(accounts::change))
             .about("accounts", "Change an account; a ready one is checked again")
             .takes_json::<AccountPatch>(true, json!({"label": "Team B"}))
             .answers::<Account>(200, account.clone())
@@ -328,7 +323,7 @@ fn accounts() -> Vec<Route> {
             .fails(&[E::NotFound]),
         on_account(
             "/admin/accounts/{id}/enable",
-            Handler::Slow(accounts::enable),
+            Handler::Check(accounts::enable),
             "Check a disabled account and take it back in",
         ),
         on_account(
@@ -336,7 +331,7 @@ fn accounts() -> Vec<Route> {
             Handler::Blocking(accounts::disable),
             "Send nothing more to an account",
         ),
-        on_account("/admin/accounts/{id}/health", Handler::Slow(accounts::health), "Ask a worker for its health"),
+        on_account("/admin/accounts/{id}/health", Handler::Check(accounts::health), "Ask a worker for its health"),
         post("/admin/accounts/{id}/deploy", Gate::Admin, Handler::Blocking(accounts::deploy))
             .about("accounts", "Deploy a workspace in the background")
             .answers::<Account>(202, account.clone())

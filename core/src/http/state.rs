@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::settings::HttpSettings;
-use crate::task::is_remote;
+use crate::task::TaskId;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
@@ -13,9 +13,12 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Span;
 
-/// Calls that decode pictures, look for keys or wait for a worker's check at the same time; the threads for blocking calls beyond
-/// them are for the others. What waits for a task, or for a place in the queue, takes no thread and counts nowhere.
-const MOST_SLOW: usize = 320;
+/// A body up to this size is read before the caller is judged, so that one thread does both; and it is parsed where it arrived.
+pub(super) const SMALL_BODY: u64 = 64 << 10;
+
+/// Calls that wait for a worker's check at the same time; the threads for blocking calls beyond them are for the others. What is
+/// submitted, and what waits for a task or for a place in the queue, takes none of these threads and counts nowhere.
+const MOST_CHECKS: usize = 96;
 
 /// Calls that wait for a worker with a file, or to let one go.
 const MOST_PROXIED: usize = 96;
@@ -25,7 +28,7 @@ pub(super) struct Shared {
     pub(super) platform: Platform,
     pub(super) settings: HttpSettings,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) slow: Semaphore,
+    pub(super) checks: Semaphore,
     proxied: Semaphore,
     pub(super) waiting: Arc<Waiting>,
     pub(super) document: OnceLock<Bytes>,
@@ -43,7 +46,7 @@ impl Shared {
             platform: platform.clone(),
             settings,
             metrics: platform.counters()?,
-            slow: Semaphore::new(MOST_SLOW),
+            checks: Semaphore::new(MOST_CHECKS),
             proxied: Semaphore::new(MOST_PROXIED),
             document: OnceLock::new(),
         })
@@ -92,16 +95,16 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
 }
 
-/// A place for work that may take a while on a thread that may block.
-pub(super) async fn slow(shared: &Shared) -> Result<SemaphorePermit<'_>> {
-    shared.slow.acquire().await.map_err(|_| closing())
+/// A place for a call that waits for a worker's check.
+pub(super) async fn check(shared: &Shared) -> Result<SemaphorePermit<'_>> {
+    shared.checks.acquire().await.map_err(|_| closing())
 }
 
 /// A place for a call that waits for the worker of a task; none for a task that is here.
 pub(super) async fn proxied<'a>(shared: &'a Shared, id: &str) -> Result<Option<SemaphorePermit<'a>>> {
-    match is_remote(id) {
-        true => shared.proxied.acquire().await.map(Some).map_err(|_| closing()),
-        false => Ok(None),
+    match TaskId::parse(id).workspace {
+        Some(_) => shared.proxied.acquire().await.map(Some).map_err(|_| closing()),
+        None => Ok(None),
     }
 }
 

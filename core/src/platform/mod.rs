@@ -16,15 +16,16 @@ use crate::error::{Error, Result};
 use crate::keyring::{KeyCallback, KeySource, SecretText};
 use crate::log::{Log, LogRecord};
 use crate::metrics::LaneStatus;
-use crate::metrics::{Metrics, Standing};
+use crate::metrics::{Gauges, Metrics};
 use crate::pace::Pace;
+use crate::runtime::BlockingThreads;
 use crate::secrets::Vault;
 use crate::settings::HttpSettings;
 use crate::settings::Settings;
 use crate::socket::{Callee, Listener};
 use crate::store::{Migration, Store};
 use crate::task::{self, LaneObserver, Tasks};
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 use crate::workers::{self, Workers};
 pub(crate) use calls::outside;
 use serde::Serialize;
@@ -58,7 +59,7 @@ struct Share;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Host {
-    /// What time it is.
+    /// What time it is: for everything that expires, is counted in a window or is written down.
     pub clock: Arc<dyn Clock>,
     /// The master keys, from the host's own key store, instead of a file or a setting.
     pub master_keys: Option<KeyCallback>,
@@ -89,6 +90,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     access::KEY_OWNER_MIGRATION,
     task::OWNER_MIGRATION,
     task::REMIX_MIGRATION,
+    task::PLACE_MIGRATION,
+    workers::PLACE_MIGRATION,
 ];
 
 struct Inner {
@@ -129,6 +132,7 @@ struct Parts {
     audit: Arc<Audit>,
     store: Arc<Store>,
     metrics: Arc<Metrics>,
+    submitters: BlockingThreads,
     http: HttpSettings,
     data_dir: PathBuf,
     paused: bool,
@@ -143,6 +147,7 @@ struct Started {
     audit: Arc<Audit>,
     store: Arc<Store>,
     metrics: Arc<Metrics>,
+    submitters: BlockingThreads,
 }
 
 impl Parts {
@@ -161,6 +166,7 @@ impl Parts {
         let store = Arc::new(Store::open(&settings.data_dir, MIGRATIONS, Some(signing.hook()))?);
         tracing::debug!(version = env!("CARGO_PKG_VERSION"), data_dir = %settings.data_dir.display(), "the data folder is open");
         let clock = host.clock;
+        let submitters = BlockingThreads::start("must-submit", submitters())?;
         let metrics = Arc::new(Metrics::new()?);
         let audit = Arc::new(Audit::start(Arc::clone(&store), Arc::clone(&clock), signing)?);
         let rest = || {
@@ -178,7 +184,14 @@ impl Parts {
                 &settings.access(),
             )?;
             let (of_workers, paused, pace) = (settings.workers.clone(), settings.paused, Pace::of(&settings.http));
-            let tasks = Tasks::start(settings, catalog, Arc::clone(&store), Arc::clone(&audit), Arc::clone(&metrics))?;
+            let tasks = Tasks::start(
+                settings,
+                catalog,
+                Arc::clone(&store),
+                Arc::clone(&audit),
+                Arc::clone(&clock),
+                Arc::clone(&metrics),
+            )?;
             let tasks = Arc::new(tasks);
             let stands_on = workers::Parts {
                 tasks: Arc::clone(&tasks),
@@ -198,7 +211,9 @@ impl Parts {
             }
         };
         match rest() {
-            Ok((tasks, workers, access, vault)) => Ok(Started { tasks, workers, access, vault, audit, store, metrics }),
+            Ok((tasks, workers, access, vault)) => {
+                Ok(Started { tasks, workers, access, vault, audit, store, metrics, submitters })
+            }
             Err(error) => {
                 audit.close();
                 Err(error)
@@ -211,11 +226,17 @@ impl Parts {
         self.log.scope(|| {
             self.workers.close(deadline);
             self.tasks.close(deadline);
+            self.submitters.end();
             self.audit.close();
             self.store.close();
         });
         self.log.close();
     }
+}
+
+/// How many threads check submissions and decode their pictures: that is work for the processors.
+fn submitters() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16)
 }
 
 /// How the lanes stand.
@@ -281,9 +302,11 @@ impl Platform {
         let (http, data_dir, paused) = (settings.http.clone(), settings.data_dir.clone(), settings.paused);
         let control = settings.control_socket.then(|| settings.data_dir.clone());
         let started = log.scope(|| Parts::start(settings, host));
-        let Started { tasks, workers, access, vault, audit, store, metrics } = started.inspect_err(|_| log.end())?;
+        let Started { tasks, workers, access, vault, audit, store, metrics, submitters } =
+            started.inspect_err(|_| log.end())?;
         FIRST_PROCESS.get_or_init(std::process::id);
-        let parts = Parts { log, tasks, workers, access, vault, audit, store, metrics, http, data_dir, paused };
+        let parts =
+            Parts { log, tasks, workers, access, vault, audit, store, metrics, submitters, http, data_dir, paused };
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| {
             drop(parts.own_keys());
@@ -366,14 +389,14 @@ impl Platform {
     pub fn metrics(&self) -> Result<String> {
         let parts = self.parts()?;
         let (lanes, waiting) = parts.tasks.lanes();
-        let standing = Standing {
+        let gauges = Gauges {
             tasks: &parts.tasks.counts()?,
             lanes: &lanes,
             waiting,
             audit_events: parts.audit.size()?,
             accounts: &parts.workers.counts()?,
         };
-        parts.metrics.text(&standing)
+        parts.metrics.text(&gauges)
     }
 
     /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
@@ -421,10 +444,17 @@ impl Platform {
         self.parts()?.log.scope(work)
     }
 
-    /// Does `work` when a short read would wait for nobody now, and what it logs goes where the platform's logs go.
-    pub(crate) fn at_hand<T>(&self, work: impl FnOnce(&Access) -> Option<T>) -> Option<T> {
-        let parts = self.parts().ok()?;
-        parts.store.is_at_hand().then(|| parts.log.scope(|| work(&parts.access))).flatten()
+    /// Does `work`, and what it logs goes where the platform's logs go, also after its end.
+    fn in_log<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.inner.parts {
+            Some(parts) => parts.log.scope(work),
+            None => work(),
+        }
+    }
+
+    /// Whether reading a row now waits for nobody: calls that may not block ask this first.
+    pub(crate) fn has_idle_reader(&self) -> bool {
+        self.parts().is_ok_and(|parts| parts.store.has_idle_reader())
     }
 
     /// How the HTTP face is set up.
@@ -435,6 +465,11 @@ impl Platform {
     /// The catalog that requests are checked against.
     pub(crate) fn catalog(&self) -> Result<&Catalog> {
         Ok(self.parts()?.tasks.catalog())
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Result<Timestamp> {
+        Ok(self.parts()?.tasks.now())
     }
 
     /// Where HTTP requests are counted.

@@ -1,108 +1,171 @@
-//! Submitting without a thread that waits.
+//! Submitting, of which there is one way, without a thread that waits; the form that blocks waits for it.
 
 use super::Platform;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log;
 use crate::request::GenerateRequest;
-use crate::task::{SubmitOptions, Task};
+use crate::task::{Prepared, SubmitOptions, Task};
 use crate::thread;
-use crate::workers::Begun;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, ready as finished};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use tracing::Span;
 
-/// A submission whose request was checked, and whose pictures were decoded. What is left is waiting, which takes no thread:
-/// for a place in a full queue, for the commit, for a worker.
+/// A submission under way: a future of its durable task, for any executor. It begins when it is first polled. When it is dropped
+/// before it is ready, a task that is made by then goes on, and nobody has its id; see [`Submission::or_cancel`].
+#[must_use = "a submission begins when it is awaited"]
 pub struct Submission {
     platform: Platform,
-    begun: Begun,
-    /// What to begin with again, when an earlier submission under the same key is taken back.
-    again: Option<(GenerateRequest, SubmitOptions)>,
+    /// Absent once the outcome was handed out.
+    task: Option<BoxFuture<'static, Result<Task>>>,
+    /// Whether the task may be durable already.
+    made: Arc<AtomicBool>,
+    cancels: bool,
 }
 
 impl Platform {
-    /// The part of [`Platform::submit_with`] that computes, on this thread. [`Submission::task`] does the rest on any executor:
-    ///
-    /// ```no_run
-    /// # async fn submit(platform: must::Platform, request: must::GenerateRequest) -> must::Result<must::Task> {
-    /// let beginning = platform.clone();
-    /// let begun = tokio::task::spawn_blocking(move || beginning.begin_submit(&request, &Default::default()));
-    /// begun.await.expect("it does not panic")?.task().await
-    /// # }
-    /// ```
+    /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
+    /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
     ///
     /// # Errors
-    /// As [`Platform::submit_with`], but for what is waited for.
-    pub fn begin_submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Submission> {
-        let begun = self.on_workers(|workers| workers.begin_submit(request, options))?;
-        let again = matches!(begun, Begun::Repeats(_)).then(|| (request.clone(), options.clone()));
-        Ok(Submission { platform: self.clone(), begun, again })
+    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
+    /// exists then.
+    pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
+        self.submit_with(request, &SubmitOptions::default())
     }
+
+    /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
+    ///
+    /// # Errors
+    /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
+    pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
+        let made = AtomicBool::new(false);
+        // This thread may block, so it does itself what takes a while.
+        let submitting = submit(self, &made, || finished(self.prepare(request, options)));
+        self.in_log(|| thread::block_on(submitting, None))
+            .unwrap_or_else(|| Err(Error::internal("a submission has no deadline")))
+    }
+
+    /// Like [`Platform::submit_with`], without blocking. Waiting for a place in a full queue, for the commit or for a worker takes
+    /// no thread; decoding pictures and looking a key up is done on threads of the platform.
+    ///
+    /// ```no_run
+    /// # async fn submit(platform: must::Platform) -> must::Result<must::Task> {
+    /// let request = must::GenerateRequest::new("tiny-image", "a red circle");
+    /// platform.submit_async(request, must::SubmitOptions::default()).await
+    /// # }
+    /// ```
+    pub fn submit_async(&self, request: GenerateRequest, options: SubmitOptions) -> Submission {
+        Submission::new(self, move |platform, made| async move {
+            let (again, wanted) = (platform.clone(), Arc::new((request, options)));
+            submit(&platform, &made, move || again.clone().prepare_async(Arc::clone(&wanted))).await
+        })
+    }
+
+    /// Like [`Platform::submit_async`], for a request that takes a while to make: `make` is called once, on a thread of the
+    /// platform's, where it may read files. Its error is that of the submission.
+    pub fn make_and_submit(
+        &self,
+        make: impl FnOnce(&Self) -> Result<(GenerateRequest, SubmitOptions)> + Send + 'static,
+    ) -> Submission {
+        Submission::new(self, move |platform, made| async move {
+            let making = platform.on_thread(move |platform| {
+                let (request, options) = make(platform)?;
+                let prepared = platform.prepare(&request, &options)?;
+                Ok((Arc::new((request, options)), prepared))
+            });
+            let (wanted, prepared) = making.await?;
+            let (again, mut first) = (platform.clone(), Some(prepared));
+            let prepare = move || match first.take() {
+                Some(prepared) => Either::Left(finished(Ok(prepared))),
+                None => Either::Right(again.clone().prepare_async(Arc::clone(&wanted))),
+            };
+            submit(&platform, &made, prepare).await
+        })
+    }
+
+    /// Checks a request and decodes its pictures, on this thread.
+    fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
+        self.on_tasks(|tasks| tasks.prepare(request, options))
+    }
+
+    /// The same; on a thread of the platform's when it takes more than a moment.
+    async fn prepare_async(self, wanted: Arc<(GenerateRequest, SubmitOptions)>) -> Result<Prepared> {
+        if self.on_tasks(|tasks| Ok(tasks.is_soon_prepared(&wanted.0, &wanted.1)))? {
+            return self.prepare(&wanted.0, &wanted.1);
+        }
+        self.on_thread(move |platform| platform.prepare(&wanted.0, &wanted.1)).await
+    }
+
+    /// Does `work` on a thread of the platform's for submissions.
+    async fn on_thread<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> Result<T> + Send + 'static) -> Result<T> {
+        let (platform, span) = (self.clone(), Span::current());
+        let working = self.parts()?.submitters.run(move || span.in_scope(|| platform.logged(|| work(&platform))));
+        working.await
+    }
+}
+
+/// The durable task. `prepare` is called again when an earlier submission under the same key was taken back: no worker took its
+/// task, and nobody else did.
+async fn submit<F: Future<Output = Result<Prepared>>>(
+    platform: &Platform,
+    made: &AtomicBool,
+    mut prepare: impl FnMut() -> F,
+) -> Result<Task> {
+    let draft = loop {
+        match prepare().await? {
+            Prepared::Known(task) => return Ok(task),
+            Prepared::New(draft) => break draft,
+            Prepared::Sending(earlier) => {
+                if let Some(task) = platform.parts()?.tasks.made_before(&earlier).await? {
+                    return Ok(task);
+                }
+            }
+        }
+    };
+    // With the request and its pictures as they came: nothing of them is held while the draft waits for its place.
+    drop(prepare);
+    platform.parts()?.workers.submit(draft, made).await
 }
 
 impl Submission {
-    /// The durable task. When this is dropped before it is ready, a task that is made by then goes on, and nobody has its id.
-    ///
-    /// # Errors
-    /// As [`Platform::submit_with`].
-    pub async fn task(self) -> Result<Task> {
-        let Self { platform, mut begun, again } = self;
-        loop {
-            begun = match (begun, &again) {
-                (Begun::Known(task), _) => return Ok(*task),
-                (Begun::New { task, .. }, _) => return task.await,
-                (Begun::Repeats(earlier), None) => return earlier.await?.ok_or_else(taken_back),
-                (Begun::Repeats(earlier), Some((request, options))) => match earlier.await? {
-                    Some(task) => return Ok(task),
-                    // Seldom: a worker did not take the first one, and nobody else did.
-                    None => platform.on_workers(|workers| workers.begin_submit(request, options))?,
-                },
-            };
-        }
+    fn new<F: Future<Output = Result<Task>> + Send + 'static>(
+        platform: &Platform,
+        submit: impl FnOnce(Platform, Arc<AtomicBool>) -> F,
+    ) -> Self {
+        let made = Arc::new(AtomicBool::new(false));
+        let task = Box::pin(submit(platform.clone(), Arc::clone(&made)));
+        Self { platform: platform.clone(), task: Some(task), made, cancels: false }
     }
 
-    /// The same; when it is dropped before it is ready, a task that is made by then is cancelled.
-    pub fn task_or_cancel(self) -> impl Future<Output = Result<Task>> + Send + 'static {
-        let made = match &self.begun {
-            Begun::New { made, .. } => Arc::clone(made),
-            // Not this submission's task.
-            Begun::Known(_) | Begun::Repeats(_) => Arc::default(),
-        };
-        let platform = self.platform.clone();
-        OrCancel { platform, made, task: Some(Box::pin(self.task())) }
+    /// The same submission; when it is dropped before it is ready, a task that it has made by then is cancelled.
+    pub fn or_cancel(mut self) -> Self {
+        self.cancels = true;
+        self
     }
 }
 
-impl std::fmt::Debug for Submission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Submission").finish_non_exhaustive()
-    }
-}
-
-/// A submission whose task is wanted for as long as this is there.
-struct OrCancel {
-    platform: Platform,
-    made: Arc<AtomicBool>,
-    task: Option<BoxFuture<'static, Result<Task>>>,
-}
-
-impl Future for OrCancel {
+impl Future for Submission {
     type Output = Result<Task>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(task) = &mut self.task else { return Poll::Pending };
-        let outcome = ready!(task.as_mut().poll(context));
-        self.task = None;
+        let Self { platform, task, .. } = &mut *self;
+        let Some(submitting) = task else { return Poll::Pending };
+        let outcome = ready!(platform.in_log(|| submitting.as_mut().poll(context)));
+        *task = None;
         Poll::Ready(outcome)
     }
 }
 
-impl Drop for OrCancel {
+impl Drop for Submission {
     fn drop(&mut self) {
-        let Some(task) = self.task.take().filter(|_| self.made.load(Ordering::SeqCst)) else { return };
+        if !self.cancels || !self.made.load(Ordering::SeqCst) {
+            return;
+        }
+        let Some(task) = self.task.take() else { return };
         let platform = self.platform.clone();
         let cancel = move || {
             if let Some(Ok(task)) = thread::block_on(task, None)
@@ -117,6 +180,8 @@ impl Drop for OrCancel {
     }
 }
 
-fn taken_back() -> crate::Error {
-    crate::Error::invalid_state("the first submission under this key was taken back", "Send the submission again.")
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission").finish_non_exhaustive()
+    }
 }

@@ -3,14 +3,11 @@
 use super::Platform;
 use crate::audit::Caller;
 use crate::catalog::ModelView;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{ErrorCode, Result};
 use crate::media::{Frames, decode};
 use crate::request::GenerateRequest;
 use crate::task::Event;
-use crate::task::{
-    Media, Partials, Status, SubmitOptions, Submitting, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found,
-};
-use crate::thread;
+use crate::task::{Media, Partials, Status, Task, TaskEvents, TaskPage, TaskQuery, Tasks, not_found};
 use crate::workers::Workers;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,25 +20,6 @@ impl Platform {
     /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<ModelView>> {
         self.on_tasks(|tasks| Ok(tasks.models()))
-    }
-
-    /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
-    /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
-    ///
-    /// # Errors
-    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
-    /// exists then.
-    pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
-        self.submit_with(request, &SubmitOptions::default())
-    }
-
-    /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
-    ///
-    /// # Errors
-    /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
-    pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
-        let submission = self.begin_submit(request, options)?;
-        thread::block_on(submission.task(), None).unwrap_or_else(|| Err(Error::internal("no time is set")))
     }
 
     /// Reads the files that a request names: text of an image parameter that is not a data URI is the path of a file, whose bytes
@@ -218,12 +196,6 @@ impl Platform {
             // An id of a workspace that is none of ours fails otherwise, whether there is such a task or not.
             Ok(false) | Err(_) => self.on_workers(|workers| workers.is_elsewhere(id)).and(Err(not_found(id))),
         }
-    }
-
-    /// [`Platform::submit_with`] without blocking, where nothing but the commit has to be waited for; none where there is more to
-    /// it, and nothing was done then.
-    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
-        self.on_workers(|workers| Ok(workers.submit_at_once(request, options))).ok().flatten()
     }
 
     /// Makes a call on one task, which is here or at a worker.

@@ -20,7 +20,9 @@ use lock::FolderLock;
 pub(crate) use migrate::Migration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use tokio::sync::oneshot;
 pub(crate) use writer::CommitHook;
 use writer::Writer;
 
@@ -68,6 +70,19 @@ impl Store {
         self.writer.write(work)
     }
 
+    /// Like [`Store::write`], without blocking a thread. The write is handed in at once, and is done even when nobody waits for it.
+    pub(crate) fn write_async<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send + 'static {
+        let (reply, answer) = oneshot::channel();
+        let handed_in = self.writer.write_then(work, move |outcome| drop(reply.send(outcome)));
+        async move {
+            handed_in?;
+            answer.await.map_err(|_| connection::closed())?
+        }
+    }
+
     /// Like [`Store::write`], without waiting for it or hearing how it went: for what may be lost in a crash.
     pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
         self.writer.write_later(work);
@@ -92,7 +107,7 @@ impl Store {
     }
 
     /// Whether a connection stands idle, so that reading a row now waits for nobody.
-    pub(crate) fn is_at_hand(&self) -> bool {
+    pub(crate) fn has_idle_reader(&self) -> bool {
         self.readers.any_idle()
     }
 

@@ -113,7 +113,7 @@ fn each_finished(connection: &Connection, mut show: impl FnMut(Finished) -> Resu
     loop {
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, result_path, preview_path FROM task
-             WHERE status = 'done' AND workspace IS NULL AND seq > ? ORDER BY seq LIMIT ?",
+             WHERE status = 'done' AND place = 'here' AND seq > ? ORDER BY seq LIMIT ?",
         )?;
         let rows = statement.query_map((after, CHUNK), |row| {
             let files: [Option<String>; 2] = [row.get(2)?, row.get(3)?];

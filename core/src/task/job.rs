@@ -1,5 +1,6 @@
 //! From a checked request to a durable task, and from a task's row back to what a pipeline runs.
 
+use super::place::Place;
 use super::types::{Status, Task};
 use crate::catalog::ValidRequest;
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ pub(super) struct NewTask {
 
 impl NewTask {
     /// Decodes the pictures, draws a seed where none was given, and makes the row.
-    pub(super) fn prepare(valid: ValidRequest<'_>) -> Result<Self> {
+    pub(super) fn prepare(valid: ValidRequest<'_>, now: Timestamp) -> Result<Self> {
         let mut values = valid.values;
         let width = dimension(&values, "width")?;
         let height = dimension(&values, "height")?;
@@ -46,10 +47,10 @@ impl NewTask {
         }
         let id = uuid::Uuid::now_v7();
         let seed = if asked >= 0 { asked } else { draw_seed() };
-        let now = Timestamp::now();
         let task = Task {
             id: id.to_string(),
             workspace: None,
+            place: Place::Here,
             owner: None,
             model: valid.model.id.clone(),
             media_type: valid.model.media_type,

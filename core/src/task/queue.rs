@@ -78,7 +78,7 @@ impl Queue {
     ///
     /// # Errors
     /// `invalid_state` when the queue is closed.
-    pub(super) fn free_place(self: &Arc<Self>, model: &str) -> Result<Option<Place>> {
+    pub(super) fn free_place(self: &Arc<Self>, model: &str) -> Result<Option<Reservation>> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(closed());
@@ -87,7 +87,7 @@ impl Queue {
         let free = state.waiting.len() + state.reserved < self.depth + idle;
         Ok(free.then(|| {
             state.reserved += 1;
-            Place { queue: Arc::clone(self), used: false }
+            Reservation { queue: Arc::clone(self), used: false }
         }))
     }
 
@@ -95,7 +95,7 @@ impl Queue {
     ///
     /// # Errors
     /// `queue_overloaded`; `invalid_state` when the queue is closed, then or meanwhile.
-    pub(super) async fn reserve(self: &Arc<Self>, model: &str, bytes: usize, wait: Duration) -> Result<Place> {
+    pub(super) async fn reserve(self: &Arc<Self>, model: &str, bytes: usize, wait: Duration) -> Result<Reservation> {
         if let Some(place) = self.free_place(model)? {
             return Ok(place);
         }
@@ -123,7 +123,7 @@ impl Queue {
         Ok(Held { queue: self, bytes })
     }
 
-    async fn place(self: &Arc<Self>, model: &str) -> Result<Place> {
+    async fn place(self: &Arc<Self>, model: &str) -> Result<Reservation> {
         loop {
             // Before the look: what becomes free after it wakes this.
             let freed = self.space.notified();
@@ -224,13 +224,13 @@ impl Drop for Held<'_> {
     }
 }
 
-/// A held place: used by [`Place::enqueue`], given back when dropped.
-pub(crate) struct Place {
+/// A place in the queue that is held: used by [`Reservation::enqueue`], given back when dropped.
+pub(crate) struct Reservation {
     queue: Arc<Queue>,
     used: bool,
 }
 
-impl Place {
+impl Reservation {
     pub(super) fn enqueue(mut self, entry: Entry) {
         self.used = true;
         let mut state = self.queue.state.lock();
@@ -241,7 +241,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.used {
             self.queue.state.lock().reserved -= 1;
@@ -263,7 +263,7 @@ mod tests {
         Entry { id: id.to_owned(), model: model.to_owned(), epoch: 0 }
     }
 
-    fn reserve(queue: &Arc<Queue>, model: &str, wait: Duration) -> Result<Place> {
+    fn reserve(queue: &Arc<Queue>, model: &str, wait: Duration) -> Result<Reservation> {
         block_on(queue.reserve(model, 0, wait), None).unwrap()
     }
 

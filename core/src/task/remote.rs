@@ -1,12 +1,13 @@
 //! Tasks that a worker runs: their rows on the way there and while they are there.
 //!
-//! A task that is on its way has a workspace and an id of this platform, which nobody is told; once a worker has accepted it, its id
-//! is `workspace::id`, with the worker's own id. What always holds: lanes never take a task that has a workspace; what a worker
-//! says moves a task forward only; a task that cannot be handed over leaves no row. A worker that a task on its way is named
+//! A task that is on its way ([`Place::Sending`]) has an id of this platform, which nobody is told; once a worker has accepted it
+//! ([`Place::Sent`]), its id is `workspace::id`, with the worker's own id. What always holds: lanes take only tasks that are here;
+//! what a worker says moves a task forward only; a task that cannot be handed over leaves no row. A worker that a task on its way is named
 //! after may have it already; whoever moves the task away from there notes that in the same transaction (`leave`).
 
 use super::hub::Live;
-use super::queue::{Entry, Place};
+use super::place::{Place, TaskId};
+use super::queue::{Entry, Reservation};
 use super::repeat::Submission;
 use super::service::Tasks;
 use super::store;
@@ -21,11 +22,6 @@ use std::time::{Duration, Instant};
 
 /// How often progress is written to the database, at most.
 const PROGRESS_WRITES: Duration = Duration::from_secs(1);
-
-/// Whether an id is that of a task which a worker has accepted.
-pub(crate) fn is_remote(id: &str) -> bool {
-    id.contains("::")
-}
 
 /// How a task stands on its worker.
 #[derive(Debug, Clone)]
@@ -52,20 +48,25 @@ pub(crate) enum SentOff<T> {
     /// It is on its way to what was chosen.
     To(Sending, T),
     /// Nothing was chosen, and nothing stored.
-    Nowhere,
-    /// The same submission was made meanwhile.
-    Repeated(Submission),
+    Nowhere(Draft),
+    /// Nothing was stored: the same submission was made before.
+    Before(Draft, Submission),
 }
 
 /// Ends the accepted tasks of a workspace that is let go, in the transaction that does so; their ids. One that is on its way finds
 /// that out when it is accepted.
-pub(crate) fn fail_all_at(connection: &Connection, workspace: &str, error: &Error) -> Result<Vec<String>> {
+pub(crate) fn fail_all_at(
+    connection: &Connection,
+    workspace: &str,
+    error: &Error,
+    now: Timestamp,
+) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id FROM task WHERE workspace = ? AND status IN ('pending', 'processing') AND instr(id, '::') > 0",
+        "SELECT id FROM task WHERE workspace = ? AND status IN ('pending', 'processing') AND place = 'sent'",
     )?;
     let ids = statement.query_map([workspace], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
     for id in &ids {
-        store::fail(connection, id, None, error.code(), error.detail())?;
+        store::fail(connection, id, None, error, now)?;
     }
     Ok(ids)
 }
@@ -79,9 +80,24 @@ pub(crate) fn remote_count(connection: &Connection, workspace: &str) -> Result<u
 }
 
 impl Draft {
+    fn stands(&mut self, workspace: Option<String>, place: Place, stage: &str) {
+        (self.task.workspace, self.task.place) = (workspace, place);
+        stage.clone_into(&mut self.task.stage);
+    }
+
     /// The catalog id of its model.
     pub(crate) fn model(&self) -> &str {
         &self.task.model
+    }
+
+    /// Whether it has to run here, whatever workers there are.
+    pub(crate) const fn is_local_only(&self) -> bool {
+        self.local_only
+    }
+
+    /// Whether pictures of its way are wanted.
+    pub(crate) const fn wants_partials(&self) -> bool {
+        self.partial_images > 0
     }
 
     /// Whether this platform could run it.
@@ -94,26 +110,28 @@ impl Tasks {
     /// Makes a draft durable on its way to the workspace that `choose` names for it, in the same transaction.
     pub(crate) fn send_off<T: Send + 'static>(
         &self,
-        draft: &Draft,
+        mut draft: Draft,
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
-    ) -> Result<SentOff<T>> {
-        let (mut task, inputs, key) = (draft.task.clone(), draft.inputs.clone(), draft.submission.clone());
-        let (trace, source) = (draft.trace.clone(), draft.remix_of.clone());
-        let stored = self.shared.store.write(move |connection| {
-            let Some((workspace, chosen)) = choose(connection)? else { return Ok(Some(None)) };
-            task.workspace = Some(workspace);
-            "dispatching".clone_into(&mut task.stage);
-            match store::insert_once(connection, &task, &inputs, key.as_ref(), trace.as_ref(), source.as_deref())? {
-                Some(_) => Ok(None),
-                None => Ok(Some(Some((Sending { task, inputs, trace }, chosen)))),
+    ) -> impl Future<Output = Result<SentOff<T>>> + Send + 'static {
+        let now = self.shared.clock.now();
+        self.shared.store.write_async(move |connection| {
+            let Some((workspace, chosen)) = choose(connection)? else { return Ok(SentOff::Nowhere(draft)) };
+            draft.stands(Some(workspace), Place::Sending, "dispatching");
+            let Draft { task, inputs, submission, trace, remix_of, .. } = &draft;
+            let (key, source) = (submission.as_ref(), remix_of.as_deref());
+            let known = store::insert_once(connection, task, inputs, key, trace.as_ref(), source, now)?;
+            match (known, submission.clone()) {
+                (None, _) => {
+                    let Draft { task, inputs, trace, .. } = draft;
+                    Ok(SentOff::To(Sending { task, inputs, trace }, chosen))
+                }
+                (Some(_), Some(earlier)) => {
+                    draft.stands(None, Place::Here, "queued");
+                    Ok(SentOff::Before(draft, earlier))
+                }
+                (Some(_), None) => Err(Error::internal("a task without a key was made before")),
             }
-        })?;
-        match (stored, &draft.submission) {
-            (Some(Some((sending, chosen))), _) => Ok(SentOff::To(sending, chosen)),
-            (Some(None), _) => Ok(SentOff::Nowhere),
-            (None, Some(submission)) => Ok(SentOff::Repeated(submission.clone())),
-            (None, None) => Err(Error::internal("a task without a key was made before")),
-        }
+        })
     }
 
     /// Sends a task that is on its way to another workspace. None when `choose` names none, or when the task was cancelled; it is
@@ -124,12 +142,12 @@ impl Tasks {
         leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
     ) -> Result<Option<T>> {
-        let id = id.to_owned();
+        let (id, now) = (id.to_owned(), self.shared.clock.now());
         self.shared.store.write(move |connection| {
             let Some((workspace, chosen)) = choose(connection)? else { return Ok(None) };
             let moved = connection
-                .prepare_cached("UPDATE task SET workspace = ?2, updated_at = ?3 WHERE id = ?1 AND status = 'pending'")?
-                .execute(params![id, workspace, Timestamp::now().0])?;
+                .prepare_cached("UPDATE task SET workspace = ?2, updated_at = ?3 WHERE id = ?1 AND place = 'sending'")?
+                .execute(params![id, workspace, now.0])?;
             if moved != 1 {
                 return Ok(None);
             }
@@ -151,7 +169,8 @@ impl Tasks {
         also: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
     ) -> Result<Option<Task>> {
         let (old, workspace) = (sending.id.clone(), workspace.to_owned());
-        let new = format!("{workspace}::{remote_id}");
+        let new = TaskId { workspace: Some(&workspace), id: remote_id }.to_string();
+        let now = self.shared.clock.now();
         let task = self.shared.store.write(move |connection| {
             let mut known = connection.prepare_cached("SELECT 1 FROM task WHERE id = ?")?;
             if known.exists([&new])? {
@@ -163,9 +182,9 @@ impl Tasks {
             store::forget_inputs(connection, &old, true)?;
             let renamed = connection
                 .prepare_cached(
-                    "UPDATE task SET id = ?2, stage = 'queued', updated_at = ?3 WHERE id = ?1 AND status = 'pending'",
+                    "UPDATE task SET id = ?2, place = 'sent', stage = 'queued', updated_at = ?3 WHERE id = ?1 AND place = 'sending'",
                 )?
-                .execute(params![old, new, Timestamp::now().0])?;
+                .execute(params![old, new, now.0])?;
             if renamed != 1 {
                 return Ok(None);
             }
@@ -187,7 +206,7 @@ impl Tasks {
     ///
     /// # Errors
     /// `queue_overloaded`.
-    pub(crate) async fn place_for(&self, id: &str) -> Result<Place> {
+    pub(crate) async fn reserve_for(&self, id: &str) -> Result<Reservation> {
         let shared = &self.shared;
         let model = shared.store.read(|connection| store::get(connection, id))?.model;
         shared.queue.reserve(&model, 0, shared.settings.queue_wait).await
@@ -197,17 +216,17 @@ impl Tasks {
     pub(crate) fn take_back(
         &self,
         id: &str,
-        place: Place,
+        place: Reservation,
         leave: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
     ) -> Result<Option<Task>> {
         let shared = &self.shared;
-        let wanted = id.to_owned();
+        let (wanted, now) = (id.to_owned(), shared.clock.now());
         let task = shared.store.write(move |connection| {
             let taken = connection
                 .prepare_cached(
-                    "UPDATE task SET workspace = NULL, stage = 'queued', updated_at = ?2 WHERE id = ?1 AND status = 'pending'",
+                    "UPDATE task SET workspace = NULL, place = 'here', stage = 'queued', updated_at = ?2 WHERE id = ?1 AND place = 'sending'",
                 )?
-                .execute(params![wanted, Timestamp::now().0])?;
+                .execute(params![wanted, now.0])?;
             leave(connection)?;
             if taken == 1 { store::get(connection, &wanted).map(Some) } else { Ok(None) }
         })?;
@@ -218,7 +237,7 @@ impl Tasks {
         Ok(task)
     }
 
-    /// Removes a task that was on its way and that nobody was told of.
+    /// Removes a task that was on its way and that nobody was told of, also one that was cancelled there.
     pub(crate) fn forget(
         &self,
         id: &str,
@@ -234,25 +253,19 @@ impl Tasks {
     /// Whether an end of the platform left tasks on their way.
     pub(crate) fn any_on_their_way(&self) -> Result<bool> {
         self.shared.store.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT 1 FROM task WHERE workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0",
-            )?;
-            Ok(statement.exists([])?)
+            Ok(connection.prepare_cached("SELECT 1 FROM task WHERE place = 'sending'")?.exists([])?)
         })
     }
 
     /// Tasks that an end of the platform left on their way.
     pub(crate) fn on_their_way(&self) -> Result<Vec<Sending>> {
         self.shared.store.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT * FROM task WHERE workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0 ORDER BY seq",
-            )?;
+            let mut statement = connection.prepare_cached("SELECT * FROM task WHERE place = 'sending' ORDER BY seq")?;
             let tasks = statement.query_map([], store::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
             tasks
                 .into_iter()
                 .map(|task| {
-                    let (inputs, trace) =
-                        (store::inputs(connection, &task.id)?, trace::get(connection, &task.id)?);
+                    let (inputs, trace) = (store::inputs(connection, &task.id)?, trace::get(connection, &task.id)?);
                     Ok(Sending { task, inputs, trace })
                 })
                 .collect()
@@ -263,10 +276,10 @@ impl Tasks {
     pub(crate) fn bring_back_remote(&self) -> Result<Vec<String>> {
         let rows = self.shared.store.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT * FROM task WHERE workspace IS NOT NULL AND status IN ('pending', 'processing') AND instr(id, '::') > 0
-                 ORDER BY seq",
+                "SELECT * FROM task WHERE status IN ('pending', 'processing') AND place = 'sent' ORDER BY seq",
             )?;
-            let rows = statement.query_map([], |row| Ok((store::read(row)?, row.get::<_, bool>("cancel_requested")?)))?;
+            let rows =
+                statement.query_map([], |row| Ok((store::read(row)?, row.get::<_, bool>("cancel_requested")?)))?;
             Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
         })?;
         let back = |(task, cancelled): (Task, bool)| {
@@ -289,7 +302,7 @@ impl Tasks {
     pub(crate) fn remote_says(&self, id: &str, followed: &mut Followed, state: RemoteState) -> Result<bool> {
         let shared = &self.shared;
         let before = followed.live.snapshot();
-        let now = Timestamp::now();
+        let now = shared.clock.now();
         match state.status {
             Status::Pending | Status::Processing => {
                 let begins = before.status == Status::Pending && state.status == Status::Processing;
@@ -331,9 +344,9 @@ impl Tasks {
 
     /// Ends a task on a worker with an error, whatever the worker does.
     pub(crate) fn remote_failed(&self, id: &str, error: &Error) -> Result<()> {
-        let (wanted, code, detail) = (id.to_owned(), error.code(), error.detail().to_owned());
-        self.shared.store.write(move |connection| store::fail(connection, &wanted, None, code, &detail))?;
-        tracing::warn!(task = id, code = code.as_str(), detail = error.detail(), "a task failed on its worker");
+        let (wanted, cause, now) = (id.to_owned(), error.clone(), self.shared.clock.now());
+        self.shared.store.write(move |connection| store::fail(connection, &wanted, None, &cause, now))?;
+        tracing::warn!(task = id, code = error.code().as_str(), detail = error.detail(), "a task failed on its worker");
         self.shared.show_end(id);
         Ok(())
     }
@@ -405,7 +418,7 @@ fn done(connection: &Connection, id: &str, now: Timestamp) -> Result<bool> {
              preview_path = :preview, started_at = coalesce(started_at, :now), updated_at = :now, finished_at = :now
          WHERE id = :id AND status IN ('pending', 'processing') RETURNING 1",
     )?;
-    let rest = id.split_once("::").map_or(id, |(_, rest)| rest);
+    let rest = TaskId::parse(id).id;
     let found: Option<i64> = statement
         .query_row(
             named_params! {

@@ -144,16 +144,17 @@ impl Submission {
         })
     }
 
-    /// Id of the task that was made under this key before, and that is the answer to a repetition.
+    /// Id of the task that was made under this key within the last 24 hours, and that is the answer to a repetition.
     ///
     /// # Errors
     /// `validation_error` when something else was submitted under it.
-    pub(super) fn find(&self, connection: &Connection) -> Result<Option<String>> {
+    pub(super) fn find(&self, connection: &Connection, now: Timestamp) -> Result<Option<String>> {
         let mut statement = connection.prepare_cached(
             "SELECT key.request, key.task_id, task.error_code FROM submission_key AS key JOIN task ON task.id = key.task_id
-             WHERE key.key = ?",
+             WHERE key.key = ? AND key.created_at >= ?",
         )?;
-        let row = statement.query_row([&self.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let row =
+            statement.query_row(params![self.key, now.0 - LIFE_MS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         let found: Option<(Vec<u8>, String, Option<String>)> = row.optional()?;
         let Some((request, id, failed)) = found else { return Ok(None) };
         if request != self.request {
@@ -228,7 +229,13 @@ mod tests {
     fn end(folder: &std::path::Path, id: &str, code: ErrorCode) {
         let store = Store::open(folder, crate::platform::MIGRATIONS, None).unwrap();
         let id = id.to_owned();
-        assert!(store.write(move |connection| tasks::fail(connection, &id, None, code, "as it happens")).unwrap());
+        assert!(
+            store
+                .write(move |connection| {
+                    tasks::fail(connection, &id, None, &Error::new(code, "as it happens"), Timestamp::now())
+                })
+                .unwrap()
+        );
         store.close();
     }
 
@@ -279,7 +286,7 @@ mod tests {
         let id = first.id.clone();
         store
             .write(move |connection| {
-                tasks::claim(connection, &id, 0)?;
+                tasks::claim(connection, &id, 0, Timestamp::now())?;
                 Ok(connection.execute("UPDATE task SET started_at = 1", [])?)
             })
             .unwrap();

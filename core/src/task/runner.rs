@@ -7,7 +7,7 @@ use super::hub::{Live, show_claimed};
 use super::job::{diffusion_request, lighting_of, output_of};
 use super::queue::{Entry, Work};
 use super::residency::Residency;
-use super::service::Shared;
+use super::state::Shared;
 use super::store::{self, Lease};
 use super::trace;
 use super::types::Task;
@@ -42,8 +42,8 @@ pub(super) fn run_lane(shared: &Arc<Shared>, lane: usize, mut residency: Residen
 }
 
 fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool: &ThreadPool) {
-    let (id, epoch) = (entry.id.clone(), entry.epoch);
-    let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch));
+    let (id, epoch, now) = (entry.id.clone(), entry.epoch, shared.clock.now());
+    let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch, now));
     let (lease, live) = match (claimed, shared.hub.get(&entry.id)) {
         (Ok(Some(lease)), Some(live)) => (lease, live),
         // It has ended; whoever took it up in between hears of it.
@@ -132,10 +132,10 @@ fn produce(
 
 /// Makes the end durable, then shows it.
 fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Result<(String, String)>) {
-    let id = task.id.clone();
+    let (id, now) = (task.id.clone(), shared.clock.now());
     let ended = match outcome {
         Ok((result, preview)) => {
-            shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview))
+            shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview, now))
         }
         // Stopped by the platform's own end: the task stays as it is and goes on after the next start.
         Err(_) if shared.queue.is_closed() && !live.cancel_requested() => return,
@@ -146,9 +146,7 @@ fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Re
             } else {
                 tracing::warn!(task = task.id, code = code.as_str(), detail = error.detail(), "a task failed");
             }
-            shared
-                .store
-                .write(move |connection| store::fail(connection, &id, Some(lease), error.code(), error.detail()))
+            shared.store.write(move |connection| store::fail(connection, &id, Some(lease), &error, now))
         }
     };
     match ended {
@@ -247,17 +245,18 @@ impl<'a> TaskControl<'a> {
             return;
         }
         self.shown = shown;
+        let now = self.shared.clock.now();
         self.live.update(|task| {
             task.progress = progress;
             stage.clone_into(&mut task.stage);
             task.stage_detail.clone_from(&detail);
-            task.updated_at = crate::time::Timestamp::now();
+            task.updated_at = now;
         });
         if self.written.elapsed() >= PROGRESS_WRITES {
             self.written = Instant::now();
             let (id, lease, live) = (self.task.id.clone(), self.lease, Arc::clone(self.live));
             self.shared.store.write_later(move |connection| {
-                if !store::progress(connection, &id, lease, progress, stage, &detail)? {
+                if !store::progress(connection, &id, lease, progress, stage, &detail, now)? {
                     live.fence();
                 }
                 Ok(())

@@ -4,11 +4,12 @@ use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
 use super::hub::{Hub, TaskEvents};
 use super::partials::Partials;
+use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::remix;
-use super::remote::is_remote;
 use super::residency::{LaneEvent, Loader, Residency};
-use super::store::{self, Lease, Unfinished};
+use super::state::{LaneObserver, Shared};
+use super::store::{self, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{Media, Status, Task, TaskPage, TaskQuery};
 use super::{repeat, runner};
@@ -22,29 +23,12 @@ use crate::metrics::Metrics;
 use crate::request::GenerateRequest;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// Hears of what happens to the pipelines of every lane. Called on the lane's thread; must not block.
-pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
-
-/// What every thread of the platform works on.
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) catalog: Catalog,
-    pub(super) store: Arc<Store>,
-    pub(super) audit: Arc<Audit>,
-    pub(super) hub: Hub,
-    pub(super) queue: Arc<Queue>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) checkpoints: Arc<Checkpoints>,
-    lanes: Mutex<Vec<LaneStatus>>,
-    observers: RwLock<Vec<LaneObserver>>,
-}
 
 /// The running service.
 pub(crate) struct Tasks {
@@ -60,6 +44,7 @@ impl Tasks {
         catalog: Catalog,
         store: Arc<Store>,
         audit: Arc<Audit>,
+        clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let mut models = Vec::with_capacity(settings.lanes.len());
@@ -79,6 +64,7 @@ impl Tasks {
             catalog,
             store,
             audit,
+            clock,
             metrics,
             checkpoints,
             queue,
@@ -86,7 +72,7 @@ impl Tasks {
             lanes: Mutex::new(lanes),
             observers: RwLock::new(Vec::new()),
         });
-        sweep::fail_stale(&shared, Timestamp::now())?;
+        sweep::fail_stale(&shared, shared.clock.now())?;
         shared.bring_back()?;
         let mut lanes = Vec::new();
         let running = if shared.settings.paused { 0 } else { shared.queue.lanes().len() };
@@ -95,6 +81,11 @@ impl Tasks {
         }
         let sweeper = Sweeper::start(&shared)?;
         Ok(Self { shared, lanes: Mutex::new(lanes), sweeper })
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -154,32 +145,28 @@ impl Tasks {
     /// Asks a task to end; true when it had not. `by` is who is noted in the audit log.
     pub(crate) fn cancel(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
         let shared = &self.shared;
-        let wanted = id.to_owned();
+        let (wanted, now) = (id.to_owned(), shared.clock.now());
         let before = match by.map(|caller| event_on_task(caller, "task_cancel", id)) {
-            None => shared.store.write(move |connection| store::cancel(connection, &wanted))?,
+            None => shared.store.write(move |connection| store::cancel(connection, &wanted, now))?,
             Some(event) => shared.audit.record(move |connection| {
-                let task = store::get(connection, &wanted)?;
-                let before = store::cancel(connection, &wanted)?;
-                Ok((before, of_task(event, &task).with("was_active", !before.is_terminal())))
+                let before = store::cancel(connection, &wanted, now)?;
+                let event = of_task(event, &before).with("was_active", !before.status.is_terminal());
+                Ok((before, event))
             })?,
         };
-        if is_remote(id) {
-            if let Some(live) = shared.hub.get(id) {
-                live.request_cancel();
+        match before.status {
+            Status::Pending | Status::Processing if before.place == Place::Sent => {
+                if let Some(live) = shared.hub.get(id) {
+                    live.request_cancel();
+                }
             }
-            return Ok(!before.is_terminal());
-        }
-        match before {
             Status::Pending => {
                 shared.queue.remove(id);
                 shared.show_end(id);
             }
             // Cut short by an earlier end of the platform, and not taken up again yet.
             Status::Processing if shared.queue.remove(id) => {
-                let wanted = id.to_owned();
-                shared.store.write(move |connection| {
-                    store::fail(connection, &wanted, None, ErrorCode::Cancelled, "cancelled while it ran")
-                })?;
+                shared.fail_cancelled(id)?;
                 shared.show_end(id);
             }
             Status::Processing => {
@@ -189,7 +176,7 @@ impl Tasks {
             }
             Status::Done | Status::Failed => {}
         }
-        Ok(!before.is_terminal())
+        Ok(!before.status.is_terminal())
     }
 
     /// Forgets the idempotency key of a task that is to be ended because its caller has gone.
@@ -309,10 +296,7 @@ impl Shared {
     fn bring_back(&self) -> Result<()> {
         for Unfinished { task, epoch, cancel_requested } in self.store.read(store::unfinished)? {
             if cancel_requested {
-                let id = task.id.clone();
-                self.store.write(move |connection| {
-                    store::fail(connection, &id, None, ErrorCode::Cancelled, "cancelled while it ran")
-                })?;
+                self.fail_cancelled(&task.id)?;
                 continue;
             }
             // The work of a run that was cut short is gone; its task runs again, and its progress does not fall.
@@ -321,6 +305,13 @@ impl Shared {
             self.queue.restore(entry);
         }
         Ok(())
+    }
+
+    /// Ends a task that was to be cancelled, and that an earlier end of the platform had cut short.
+    fn fail_cancelled(&self, id: &str) -> Result<bool> {
+        let (id, now) = (id.to_owned(), self.clock.now());
+        let error = Error::new(ErrorCode::Cancelled, "cancelled while it ran");
+        self.store.write(move |connection| store::fail(connection, &id, None, &error, now))
     }
 
     fn start_lane(self: &Arc<Self>, lane: usize) -> Result<JoinHandle<()>> {
@@ -347,59 +338,6 @@ impl Shared {
         let shared = Arc::clone(self);
         log::spawn(&format!("must-lane{lane}"), move || runner::run_lane(&shared, lane, residency, &threads))
     }
-
-    fn report_lane(&self, lane: usize, status: &LaneStatus, event: Option<&LaneEvent>) {
-        if let Some(slot) = self.lanes.lock().get_mut(lane) {
-            slot.clone_from(status);
-        }
-        if let Some(event) = event {
-            log_lane(lane, event);
-            self.observers.read().iter().for_each(|observer| observer(event));
-        }
-    }
-
-    /// Shows the durable end of a task to whoever waits.
-    pub(super) fn show_end(&self, id: &str) {
-        match self.store.read(|connection| store::get(connection, id)) {
-            Ok(task) if task.status.is_terminal() => self.hub.end(task),
-            Ok(_) => {}
-            Err(error) => tracing::error!(task = id, code = error.code().as_str(), "the end of a task cannot be read"),
-        }
-    }
-
-    /// Tries again, when storage lets us, to write an end that could not be written.
-    pub(super) fn end_later(self: &Arc<Self>, id: String, lease: Lease, error: Error) {
-        let shared = Arc::clone(self);
-        let retry = move || {
-            while !shared.queue.is_closed() {
-                std::thread::sleep(Duration::from_millis(500));
-                let (wanted, error) = (id.clone(), error.clone());
-                if shared
-                    .store
-                    .write(move |connection| {
-                        store::fail(connection, &wanted, Some(lease), error.code(), error.detail())
-                    })
-                    .is_ok()
-                {
-                    shared.show_end(&id);
-                    return;
-                }
-            }
-        };
-        if let Err(error) = log::spawn("must-end-later", retry) {
-            tracing::error!(code = error.code().as_str(), "cannot retry the end of a task");
-        }
-    }
-
-    /// Removes files under the data folder that no row names any more. What cannot be removed now goes at the next start.
-    pub(super) fn remove_files(&self, relative: &str) {
-        let path = self.settings.data_dir.join(relative);
-        if let Err(error) = std::fs::remove_dir_all(&path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = relative, %error, "files could not be removed");
-        }
-    }
 }
 
 fn event_on_task(caller: &Caller, action: &str, id: &str) -> NewEvent {
@@ -412,22 +350,5 @@ fn of_task(event: NewEvent, task: &Task) -> NewEvent {
     match &task.owner {
         Some(owner) => event.with("owner", owner),
         None => event,
-    }
-}
-
-/// Says what happened to a lane's pipelines to whoever reads logs.
-fn log_lane(lane: usize, event: &LaneEvent) {
-    match event {
-        LaneEvent::Hit { model } => tracing::debug!(lane, model, event = "hit", "a task found its pipeline loaded"),
-        LaneEvent::Miss { model } => {
-            tracing::debug!(lane, model, event = "miss", "a task did not find its pipeline loaded");
-        }
-        LaneEvent::Loaded { model, took, memory_bytes } => {
-            let took_s = took.as_secs_f64();
-            tracing::debug!(lane, model, event = "loaded", took_s, memory_bytes, "a pipeline was loaded");
-        }
-        LaneEvent::Evicted { model, memory_bytes } => {
-            tracing::debug!(lane, model, event = "evicted", memory_bytes, "a pipeline was let go");
-        }
     }
 }

@@ -3,8 +3,8 @@
 //! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
 //! ended, the statement changes nothing and says so.
 
+use super::place::Place;
 use super::remix;
-use super::remote::is_remote;
 use super::repeat::Submission;
 use super::trace::{self, TraceParent};
 use super::types::{Sort, Status, Task, TaskError, TaskPage, TaskQuery};
@@ -37,12 +37,12 @@ pub(super) struct Unfinished {
 
 pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO task (id, workspace, owner, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
-         VALUES (:id, :workspace, :owner, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
+        "INSERT INTO task (id, workspace, place, owner, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
+         VALUES (:id, :workspace, :place, :owner, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
     )?;
     let parameters = serde_json::to_string(&task.parameters).map_err(|error| Error::internal(error.to_string()))?;
     statement.execute(named_params! {
-        ":id": task.id, ":workspace": task.workspace, ":owner": task.owner, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
+        ":id": task.id, ":workspace": task.workspace, ":place": task.place.as_str(), ":owner": task.owner, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
         ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": parameters,
         ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
     })?;
@@ -62,9 +62,10 @@ pub(super) fn insert_once(
     submission: Option<&Submission>,
     trace: Option<&TraceParent>,
     remix_of: Option<&str>,
+    now: Timestamp,
 ) -> Result<Option<String>> {
     // The same submission may have come in twice at once.
-    let known = submission.map_or(Ok(None), |submission| submission.find(connection))?;
+    let known = submission.map_or(Ok(None), |submission| submission.find(connection, now))?;
     if known.is_none() {
         insert(connection, task, inputs)?;
         if let Some(trace) = trace {
@@ -74,7 +75,7 @@ pub(super) fn insert_once(
             remix::keep(connection, &task.id, source)?;
         }
         if let Some(submission) = submission {
-            submission.keep(connection, &task.id, task.created_at)?;
+            submission.keep(connection, &task.id, now)?;
         }
     }
     Ok(known)
@@ -93,8 +94,7 @@ pub(super) fn inputs(connection: &Connection, id: &str) -> Result<Vec<(String, V
 }
 
 /// Takes a task to run it. None when it has ended, is to be cancelled, or somebody else holds it.
-pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64) -> Result<Option<Lease>> {
-    let now = Timestamp::now();
+pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64, now: Timestamp) -> Result<Option<Lease>> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'processing', epoch = epoch + 1, started_at = :now, updated_at = :now, stage = 'starting', stage_detail = ''
          WHERE id = :id AND epoch = :epoch AND status IN ('pending', 'processing') AND cancel_requested = 0 RETURNING epoch",
@@ -113,26 +113,34 @@ pub(super) fn progress(
     progress: u8,
     stage: &str,
     detail: &str,
+    now: Timestamp,
 ) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET progress = max(progress, :progress), stage = :stage, stage_detail = :detail, updated_at = :now
          WHERE id = :id AND epoch = :epoch AND status = 'processing'",
     )?;
     let changed = statement.execute(named_params! {
-        ":progress": progress, ":stage": stage, ":detail": detail, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.epoch,
+        ":progress": progress, ":stage": stage, ":detail": detail, ":now": now.0, ":id": id, ":epoch": lease.epoch,
     })?;
     Ok(changed == 1)
 }
 
 /// Ends a running task with its result; false when the lease is lost.
-pub(super) fn complete(connection: &Connection, id: &str, lease: Lease, result: &str, preview: &str) -> Result<bool> {
+pub(super) fn complete(
+    connection: &Connection,
+    id: &str,
+    lease: Lease,
+    result: &str,
+    preview: &str,
+    now: Timestamp,
+) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'done', progress = 100, stage = 'done', stage_detail = '', result_path = :result, preview_path = :preview,
              updated_at = :now, finished_at = :now
          WHERE id = :id AND epoch = :epoch AND status = 'processing'",
     )?;
     let changed = statement.execute(named_params! {
-        ":result": result, ":preview": preview, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.epoch,
+        ":result": result, ":preview": preview, ":now": now.0, ":id": id, ":epoch": lease.epoch,
     })?;
     forget_inputs(connection, id, changed == 1)
 }
@@ -142,16 +150,17 @@ pub(super) fn fail(
     connection: &Connection,
     id: &str,
     lease: Option<Lease>,
-    code: ErrorCode,
-    detail: &str,
+    error: &Error,
+    now: Timestamp,
 ) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'failed', stage = 'failed', stage_detail = '', error_code = :code, error_detail = :detail,
+             place = CASE place WHEN 'sending' THEN 'here' ELSE place END,
              updated_at = :now, finished_at = :now, epoch = epoch + (:epoch IS NULL)
          WHERE id = :id AND status IN ('pending', 'processing') AND (:epoch IS NULL OR epoch = :epoch)",
     )?;
     let changed = statement.execute(named_params! {
-        ":code": code.as_str(), ":detail": detail, ":now": Timestamp::now().0, ":id": id, ":epoch": lease.map(|lease| lease.epoch),
+        ":code": error.code().as_str(), ":detail": error.detail(), ":now": now.0, ":id": id, ":epoch": lease.map(|lease| lease.epoch),
     })?;
     forget_inputs(connection, id, changed == 1)
 }
@@ -169,16 +178,17 @@ pub(super) fn cancel_requested(connection: &Connection, id: &str) -> Result<bool
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// Asks a task to end. A pending one ends here and now; a running one is marked, so that a restart does not revive it.
-pub(super) fn cancel(connection: &Connection, id: &str) -> Result<Status> {
-    let before = get(connection, id)?.status;
-    match before {
+/// Asks a task to end; the task as it was. A pending one ends here and now; a running one is marked, so that a restart does not
+/// revive it.
+pub(super) fn cancel(connection: &Connection, id: &str, now: Timestamp) -> Result<Task> {
+    let before = get(connection, id)?;
+    match before.status {
         // It may be running there by now: its worker ends it.
-        Status::Pending if is_remote(id) => {
+        Status::Pending if before.place == Place::Sent => {
             connection.prepare_cached("UPDATE task SET cancel_requested = 1 WHERE id = ?")?.execute([id])?;
         }
         Status::Pending => {
-            fail(connection, id, None, ErrorCode::Cancelled, "cancelled before it ran")?;
+            fail(connection, id, None, &Error::new(ErrorCode::Cancelled, "cancelled before it ran"), now)?;
         }
         Status::Processing => {
             connection.prepare_cached("UPDATE task SET cancel_requested = 1 WHERE id = ?")?.execute([id])?;
@@ -196,12 +206,12 @@ pub(super) fn fail_stale(
     media_type: MediaType,
     limit: Duration,
     since: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<(String, Duration)>> {
-    let now = Timestamp::now();
     let oldest = now.0.saturating_sub(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
         "SELECT id, started_at FROM task
-         WHERE status = 'processing' AND type = ? AND started_at < ? AND (workspace IS NULL OR updated_at > ?)",
+         WHERE status = 'processing' AND type = ? AND started_at < ? AND (place = 'here' OR updated_at > ?)",
     )?;
     let rows = statement.query_map(params![media_type.as_str(), oldest, since.0], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
@@ -215,7 +225,7 @@ pub(super) fn fail_stale(
             ran.as_secs(),
             limit.as_secs()
         );
-        if fail(connection, &row.0, None, ErrorCode::TaskStale, &detail)? {
+        if fail(connection, &row.0, None, &Error::new(ErrorCode::TaskStale, detail), now)? {
             stale.push((row.0, ran));
         }
     }
@@ -225,7 +235,7 @@ pub(super) fn fail_stale(
 /// Every task of this platform that has not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     let mut statement = connection.prepare_cached(
-        "SELECT * FROM task WHERE status IN ('processing', 'pending') AND workspace IS NULL ORDER BY seq",
+        "SELECT * FROM task WHERE status IN ('processing', 'pending') AND place = 'here' ORDER BY seq",
     )?;
     let rows = statement.query_map([], |row| {
         Ok(Unfinished { task: read(row)?, epoch: row.get("epoch")?, cancel_requested: row.get("cancel_requested")? })
@@ -247,7 +257,7 @@ macro_rules! listed {
     };
     (any) => {
         "(:status IS NULL OR status = :status) AND (:model IS NULL OR model = :model) AND (:type IS NULL OR type = :type)
-         AND NOT (workspace IS NOT NULL AND status = 'pending' AND instr(id, '::') = 0)"
+         AND place <> 'sending'"
     };
 }
 
@@ -283,7 +293,7 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
         return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, and is {per_page}")));
     }
     let (status, media_type) = (query.status.map(Status::as_str), query.media_type.map(MediaType::as_str));
-    let after: Option<i64> = query.after.as_ref().map(|id| place_of(connection, id, query)).transpose()?;
+    let after: Option<i64> = query.after.as_ref().map(|id| position_of(connection, id, query)).transpose()?;
     let listing = match query.owner.as_deref() {
         None => listing!(all),
         Some("") => listing!(nobodys),
@@ -314,7 +324,7 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
 }
 
 /// Where a task stands in the order of listings; one of another owner than the listing's is not there.
-fn place_of(connection: &Connection, id: &str, query: &TaskQuery) -> Result<i64> {
+fn position_of(connection: &Connection, id: &str, query: &TaskQuery) -> Result<i64> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM task WHERE id = ?1 AND (?2 IS NULL OR coalesce(owner, '') = ?2)")?;
     statement.query_row(params![id, query.owner], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))
@@ -353,9 +363,11 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Task> {
     let error_code: Option<String> = row.get("error_code")?;
     let error_detail: Option<String> = row.get("error_detail")?;
     let status: String = row.get("status")?;
+    let place: String = row.get("place")?;
     Ok(Task {
         id: row.get("id")?,
         workspace: row.get("workspace")?,
+        place: Place::from_name(&place).unwrap_or(Place::Here),
         owner: row.get("owner")?,
         model: row.get("model")?,
         media_type: if row.get_ref("type")?.as_str()? == "image" { MediaType::Image } else { MediaType::Video },

@@ -5,13 +5,15 @@
 
 use super::hub::Live;
 use super::job::NewTask;
-use super::queue::{Entry, Place};
+use super::place::Place;
+use super::queue::{Entry, Reservation};
 use super::repeat::{Submission, SubmitOptions};
-use super::service::{Shared, Tasks};
+use super::service::Tasks;
+use super::state::Shared;
 use super::trace::TraceParent;
 use super::types::Task;
 use super::{job, owner, store};
-use crate::catalog::ValidRequest;
+use crate::catalog::{ValidRequest, Weights};
 use crate::error::{Error, ErrorCode, Result};
 use crate::request::GenerateRequest;
 use std::sync::Arc;
@@ -22,8 +24,8 @@ use tokio::sync::oneshot;
 /// How long a submission waits for an earlier one of the same key that is on its way to a worker.
 const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
 
-/// How often it looks.
-const ON_ITS_WAY: Duration = Duration::from_millis(10);
+/// How often to check whether an earlier submission with the same key has reached its worker.
+const DISPATCH_POLL: Duration = Duration::from_millis(10);
 
 /// A task that is stored nowhere yet.
 pub(crate) struct Draft {
@@ -35,6 +37,8 @@ pub(crate) struct Draft {
     pub(super) remix_of: Option<String>,
     /// How many pictures of its way are wanted.
     pub(super) partial_images: u8,
+    /// Whether it has to run here.
+    pub(super) local_only: bool,
     /// Why the task cannot run here.
     pub(super) missing: Option<Error>,
 }
@@ -45,7 +49,7 @@ pub(crate) enum Prepared {
     /// It was made before.
     Known(Task),
     /// It was made before, and is on its way to a worker, where it gets another id: [`Tasks::made_before`] waits for that.
-    OnItsWay(Submission),
+    Sending(Submission),
     /// It is new.
     New(Draft),
 }
@@ -54,7 +58,7 @@ pub(crate) enum Prepared {
 #[expect(clippy::large_enum_variant, reason = "lives for one match")]
 enum Made {
     Not,
-    OnItsWay,
+    Sending,
     Known(Task),
 }
 
@@ -74,46 +78,18 @@ impl From<Draft> for Admission {
     }
 }
 
-/// A submission on its way to the disk. Whoever lets go of it takes nothing back.
-pub(crate) struct Submitting {
-    id: String,
-    told: oneshot::Receiver<Result<bool>>,
-}
-
-impl Submitting {
-    /// The id of the task, which waits in its queue, once it is durable.
-    ///
-    /// # Errors
-    /// As the write of it.
-    pub(crate) async fn id(self) -> Result<String> {
-        match self.told.await {
-            Ok(Ok(true)) => Ok(self.id),
-            Ok(Ok(false)) => Err(Error::internal("a task without a key was made before")),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::internal("a submission was not answered")),
-        }
-    }
-}
-
 impl Tasks {
-    /// Submits what needs nothing but a check and one write: no picture to decode, no key to look up, a place in the queue that is
-    /// free. Does not block. None when there is more to it, an error included: nothing was done then, and [`Tasks::prepare`] says.
-    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
-        let shared = &self.shared;
-        if options.idempotency.is_some() {
-            return None;
+    /// Whether [`Tasks::prepare`] takes a moment and memory alone: no picture to decode, no key to look up, and a model whose files
+    /// are in the library itself.
+    pub(crate) fn is_soon_prepared(&self, request: &GenerateRequest, options: &SubmitOptions) -> bool {
+        if options.idempotency.is_some() || !request.images.is_empty() {
+            return false;
         }
-        let valid = shared.catalog.validate(request).ok()?;
-        if !valid.images.is_empty() {
-            return None;
-        }
-        let draft = shared.draft(valid, None, options).ok().filter(Draft::can_run_here)?;
-        let place = shared.queue.free_place(&draft.task.model).ok()??;
-        let id = draft.task.id.clone();
-        let (tell, told) = oneshot::channel();
-        // A caller that is gone needs no answer.
-        shared.keep(Arc::new(draft.into()), place, move |kept| drop(tell.send(kept))).ok()?;
-        Some(Submitting { id, told })
+        // A model that does not exist is refused at once.
+        let Some(model) = self.shared.catalog.model(&request.model) else { return true };
+        let is_given = |name: &str| request.parameters.contains_key(name);
+        matches!(model.weights, Weights::Embedded { .. })
+            && !model.parameters.iter().any(|(name, rules)| rules.is_media() && is_given(name))
     }
 
     /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
@@ -126,35 +102,15 @@ impl Tasks {
         let Some(submission) = submission else { return shared.draft(valid, None, options).map(Prepared::New) };
         match shared.made(&submission)? {
             Made::Known(task) => Ok(Prepared::Known(task)),
-            Made::OnItsWay => Ok(Prepared::OnItsWay(submission)),
+            Made::Sending => Ok(Prepared::Sending(submission)),
             Made::Not => shared.draft(valid, Some(submission), options).map(Prepared::New),
         }
     }
 
     /// Makes a draft durable and hands it to a lane. Waits for a place in a full queue and for the commit without a thread; `made`
     /// becomes true when the task may be durable.
-    pub(crate) fn run_here(
-        &self,
-        draft: Draft,
-        made: Arc<AtomicBool>,
-    ) -> impl Future<Output = Result<Task>> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        async move { shared.run_here(draft, &made).await }
-    }
-
-    /// The task that was made under a key before; none when it was taken back. One that is on its way to a worker gets another id
-    /// there: it is waited for, without a thread.
-    pub(crate) fn made_before(
-        &self,
-        submission: Submission,
-    ) -> impl Future<Output = Result<Option<Task>>> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        async move { shared.made_before(&submission).await }
-    }
-}
-
-impl Shared {
-    async fn run_here(self: &Arc<Self>, mut draft: Draft, made: &AtomicBool) -> Result<Task> {
+    pub(crate) async fn submit(&self, mut draft: Draft, made: &AtomicBool) -> Result<Task> {
+        let shared = &self.shared;
         if let Some(error) = draft.missing.take() {
             return Err(error);
         }
@@ -162,7 +118,7 @@ impl Shared {
         let admission = Arc::new(Admission::from(draft));
         let bytes = admission.inputs.iter().map(|(_, png)| png.len()).sum();
         loop {
-            let place = self.queue.reserve(&task.model, bytes, self.settings.queue_wait).await;
+            let place = shared.queue.reserve(&task.model, bytes, shared.settings.queue_wait).await;
             let place = match (place, &admission.submission) {
                 (Ok(place), _) => place,
                 (Err(error), None) => return Err(error),
@@ -171,7 +127,8 @@ impl Shared {
             };
             made.store(true, Ordering::SeqCst);
             let (tell, told) = oneshot::channel();
-            self.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
+            // A caller that is gone needs no answer.
+            shared.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
             if told.await.map_err(|_| Error::internal("a submission was not answered"))?? {
                 return Ok(task);
             }
@@ -185,15 +142,18 @@ impl Shared {
         }
     }
 
-    async fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+    /// The task that was made under a key before; none when it was taken back. One that is on its way to a worker gets another id
+    /// there: it is waited for, without a thread.
+    pub(crate) async fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+        let queue = &self.shared.queue;
         let deadline = Instant::now() + LONGEST_DISPATCH;
         loop {
-            match self.made(submission)? {
+            match self.shared.made(submission)? {
                 Made::Not => return Ok(None),
                 Made::Known(task) => return Ok(Some(task)),
-                Made::OnItsWay if self.queue.is_closed() => return Err(super::queue::closed()),
-                Made::OnItsWay if Instant::now() < deadline => self.queue.sleep(ON_ITS_WAY).await?,
-                Made::OnItsWay => {
+                Made::Sending if queue.is_closed() => return Err(super::queue::closed()),
+                Made::Sending if Instant::now() < deadline => queue.sleep(DISPATCH_POLL).await?,
+                Made::Sending => {
                     return Err(Error::invalid_state(
                         "the first submission is still on its way",
                         "Send the same submission again in a while.",
@@ -202,18 +162,22 @@ impl Shared {
             }
         }
     }
+}
 
+impl Shared {
     fn made(&self, submission: &Submission) -> Result<Made> {
-        let Some(id) = self.store.read(|connection| submission.find(connection))? else { return Ok(Made::Not) };
+        let Some(id) = self.store.read(|connection| submission.find(connection, self.clock.now()))? else {
+            return Ok(Made::Not);
+        };
         let task = match self.hub.get(&id) {
             Some(live) => Ok(live.snapshot()),
             None => self.store.read(|connection| store::get(connection, &id)),
         };
         match task {
-            Ok(task) if task.is_on_its_way() => Ok(Made::OnItsWay),
+            Ok(task) if task.place == Place::Sending => Ok(Made::Sending),
             Ok(task) => Ok(Made::Known(task)),
             // It got its other id, or was taken back, in between: the next look says.
-            Err(error) if error.code() == ErrorCode::TaskNotFound => Ok(Made::OnItsWay),
+            Err(error) if error.code() == ErrorCode::TaskNotFound => Ok(Made::Sending),
             Err(error) => Err(error),
         }
     }
@@ -227,14 +191,15 @@ impl Shared {
         if let (Some(error), true) = (&missing, options.local_only) {
             return Err(error.clone());
         }
-        let NewTask { mut task, inputs } = NewTask::prepare(valid)?;
+        let NewTask { mut task, inputs } = NewTask::prepare(valid, self.clock.now())?;
         task.owner.clone_from(&options.owner);
         if missing.is_none() {
             let request = job::diffusion_request(&task, &inputs)?;
             self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;
         }
         let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
-        Ok(Draft { task, inputs, submission, trace, remix_of, partial_images: options.partial_images, missing })
+        let SubmitOptions { partial_images, local_only, .. } = *options;
+        Ok(Draft { task, inputs, submission, trace, remix_of, partial_images, local_only, missing })
     }
 
     /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
@@ -244,17 +209,17 @@ impl Shared {
     fn keep(
         self: &Arc<Self>,
         admission: Arc<Admission>,
-        place: Place,
+        place: Reservation,
         done: impl FnOnce(Result<bool>) + Send + 'static,
     ) -> Result<()> {
         let (shared, live) = (Arc::clone(self), Arc::clone(&admission.live));
         let entry = live.look(|task| Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-        let id = entry.id.clone();
+        let (id, now) = (entry.id.clone(), self.clock.now());
         self.store.write_then(
             move |connection| {
                 let Admission { live, inputs, submission, trace, remix_of } = &*admission;
                 let (submission, trace, source) = (submission.as_ref(), trace.as_ref(), remix_of.as_deref());
-                live.look(|task| store::insert_once(connection, task, inputs, submission, trace, source))
+                live.look(|task| store::insert_once(connection, task, inputs, submission, trace, source, now))
             },
             move |stored| {
                 done(stored.map(|known| {
@@ -295,52 +260,89 @@ mod tests {
         platform.tasks(&crate::TaskQuery::default()).unwrap().items.into_iter().map(|task| task.id).collect()
     }
 
-    #[test]
-    fn what_needs_a_write_alone_is_submitted_without_a_thread_that_waits() {
-        let folder = tempfile::tempdir().unwrap();
-        let platform = platform(&folder, true);
-        let submitting = platform.submit_at_once(&request(7), &SubmitOptions::default()).unwrap();
-        let id = block_on(submitting.id(), None).unwrap().unwrap();
-        let task = platform.status(&id).unwrap();
-        assert_eq!((task.seed, task.status), (7, Status::Pending));
-        assert_eq!(ids(&platform), [id]);
+    fn submit(platform: &Platform, request: GenerateRequest) -> Result<Task> {
+        block_on(platform.submit_async(request, SubmitOptions::default()), None).unwrap()
     }
 
     #[test]
-    fn what_takes_more_is_declined_and_leaves_nothing() {
+    fn what_takes_no_more_than_a_moment_is_told_by_the_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(crate::store::Store::open(folder.path(), crate::platform::MIGRATIONS, None).unwrap());
+        let tasks = tasks(&folder, &store);
+        let plain = SubmitOptions::default();
+        assert!(tasks.is_soon_prepared(&request(1), &plain));
+        assert!(tasks.is_soon_prepared(&GenerateRequest::new("nothing", "a red circle"), &plain), "refused at once");
+        let uri = request(1).set("reference_image", "data:image/png;base64,AA==");
+        for (request, options) in [
+            (request(1), plain.clone().idempotency("owner", "key")),
+            (request(1).image("reference_image", vec![1, 2, 3]), plain.clone()),
+            (uri, plain.clone()),
+            (GenerateRequest::new("pony", "a red circle"), plain.clone()),
+        ] {
+            assert!(!tasks.is_soon_prepared(&request, &options), "{request:?}");
+        }
+        tasks.close(Duration::from_secs(5));
+        store.close();
+    }
+
+    fn tasks(folder: &tempfile::TempDir, store: &Arc<crate::store::Store>) -> Tasks {
+        use crate::audit::{Audit, Signing};
+        use crate::keyring::KeySource;
+        use crate::time::SystemClock;
+        let mut settings = Settings::new(folder.path());
+        settings.paused = true;
+        let clock: Arc<dyn crate::time::Clock> = Arc::new(SystemClock::default());
+        let signing =
+            Signing::new(KeySource::File(folder.path().join("audit.keys")), folder.path().join("anchors"), None);
+        let audit = Arc::new(Audit::start(Arc::clone(store), Arc::clone(&clock), signing).unwrap());
+        let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
+        let catalog = crate::catalog::Catalog::built_in().unwrap();
+        Tasks::start(settings, catalog, Arc::clone(store), audit, clock, metrics).unwrap()
+    }
+
+    #[test]
+    fn a_submission_that_blocks_nobody_is_the_same_as_one_that_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, true);
-        let plain = SubmitOptions::default();
-        let mut picture = request(1);
-        picture.mode = Some("img2img".to_owned());
-        picture.images.insert("reference_image".to_owned(), vec![1, 2, 3]);
-        let mut wrong = request(1);
-        wrong.parameters.insert("steps".to_owned(), 10_000.into());
-        for (request, options) in [
-            (&request(1), &plain.clone().idempotency("owner", "key")),
-            (&picture, &plain),
-            (&wrong, &plain),
-            (&GenerateRequest::new("pony", "a red circle"), &plain),
-        ] {
-            assert!(platform.submit_at_once(request, options).is_none(), "{request:?}");
-        }
+        let task = submit(&platform, request(7)).unwrap();
+        assert_eq!((task.seed, task.status), (7, Status::Pending));
+        let again = platform.make_and_submit(|_| Ok((request(8), SubmitOptions::default())));
+        let again = block_on(again, None).unwrap().unwrap();
+        assert_eq!(ids(&platform), [again.id, task.id.clone()]);
+        assert_eq!(platform.status(&task.id).unwrap(), task);
+    }
+
+    #[test]
+    fn what_is_refused_says_why_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(&folder, true);
+        let code = |request| submit(&platform, request).unwrap_err().code();
+        let picture = request(1).mode("img2img").image("reference_image", vec![1, 2, 3]);
+        assert_eq!(code(picture), ErrorCode::ValidationError);
+        assert_eq!(code(request(1).set("steps", 10_000)), ErrorCode::ValidationError);
+        assert_eq!(code(GenerateRequest::new("pony", "a red circle")), ErrorCode::ModelUnavailable);
+        let made = platform.make_and_submit(|_| Err(Error::validation("not this one")));
+        assert_eq!(block_on(made, None).unwrap().unwrap_err().detail(), "not this one");
+        let broken = platform.make_and_submit(|_| panic!("while it is made"));
+        assert_eq!(block_on(broken, None).unwrap().unwrap_err().code(), ErrorCode::Internal);
         assert!(ids(&platform).is_empty());
         // One place, and one for the lane that stands idle.
         for seed in 0..2 {
-            let submitting = platform.submit_at_once(&request(seed), &plain).unwrap();
-            block_on(submitting.id(), None).unwrap().unwrap();
+            submit(&platform, request(seed)).unwrap();
         }
-        assert!(platform.submit_at_once(&request(3), &plain).is_none(), "the queue is full");
+        assert_eq!(code(request(3)), ErrorCode::QueueOverloaded);
         assert_eq!(ids(&platform).len(), 2);
         platform.close(Duration::from_secs(5)).unwrap();
-        assert!(platform.submit_at_once(&request(4), &plain).is_none(), "it is closed");
+        assert_eq!(code(request(4)), ErrorCode::InvalidState);
     }
 
     #[test]
     fn a_caller_that_is_gone_leaves_its_task_to_run() {
+        use futures::FutureExt as _;
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, false);
-        drop(platform.submit_at_once(&request(9), &SubmitOptions::default()).unwrap());
+        // Handed in, and dropped before it is durable or soon after.
+        drop(platform.submit_async(request(9), SubmitOptions::default()).now_or_never());
         // Writes are done in order: after this one the task is durable.
         let last = platform.submit(&request(10)).unwrap();
         let first = ids(&platform).pop().unwrap();
@@ -348,5 +350,20 @@ mod tests {
             assert_eq!(platform.wait(id, Some(Duration::from_secs(60))).unwrap().status, Status::Done);
         }
         assert_eq!(platform.status(&first).unwrap().seed, 9);
+    }
+
+    #[test]
+    fn a_caller_that_is_gone_and_wants_nothing_any_more_leaves_nothing_running() {
+        use futures::FutureExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(&folder, true);
+        let dropped = platform.submit_async(request(9), SubmitOptions::default()).or_cancel().now_or_never();
+        assert!(dropped.is_none(), "a commit takes longer than one look");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ended = || ids(&platform).first().map(|id| platform.status(id).unwrap().status);
+        while ended() != Some(Status::Failed) {
+            assert!(Instant::now() < deadline, "it is cancelled once it is durable");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The housekeeper: gives up tasks that have been processing for too long, and removes files that belong to no task.
 
-use super::service::Shared;
+use super::state::Shared;
 use super::store;
 use crate::audit::{NewEvent, Outcome};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Sweeper {
             LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
         let thread = log::spawn("must-sweeper", move || {
             remove_orphans(&shared);
-            let since = Timestamp::now();
+            let since = shared.clock.now();
             let (flag, wake) = &*stopped;
             let mut flag = flag.lock();
             while !*flag {
@@ -52,12 +52,13 @@ impl Sweeper {
 
 /// Fails what has been processing for longer than its kind may, and stops the run. Tasks on workers were heard of after `since`.
 pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
+    let now = shared.clock.now();
     for (media_type, limit) in
         [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)]
     {
         let audit = shared.audit.in_transaction();
         let given_up = shared.store.write(move |connection| {
-            let stale = store::fail_stale(connection, media_type, limit, since)?;
+            let stale = store::fail_stale(connection, media_type, limit, since, now)?;
             for (id, ran) in &stale {
                 let event = NewEvent::internal("task_stale", &format!("task:{id}"), Outcome::Failure);
                 let event = event.with("type", media_type.as_str()).with("ran_s", ran.as_secs());

@@ -1,3 +1,6 @@
+mod clock;
+mod place;
+
 use super::store::{self, Lease};
 use super::*;
 use crate::audit::Caller;
@@ -16,6 +19,7 @@ fn row(id: &str) -> Task {
     Task {
         id: id.to_owned(),
         workspace: None,
+        place: super::place::Place::Here,
         owner: None,
         model: "tiny-image".to_owned(),
         media_type: MediaType::Image,
@@ -55,25 +59,26 @@ where
 }
 
 fn claim(connection: &Connection, epoch: i64) -> Lease {
-    store::claim(connection, "a", epoch).unwrap().unwrap()
+    store::claim(connection, "a", epoch, Timestamp::now()).unwrap().unwrap()
 }
 
 #[test]
 fn a_task_walks_from_pending_to_done_and_no_further() {
     with_row(|c| {
         let lease = claim(c, 0);
-        assert_eq!(store::claim(c, "a", 0)?, None, "claimed already");
-        assert!(store::progress(c, "a", lease, 40, "denoising", "step 2 of 5")?);
-        assert!(store::progress(c, "a", lease, 30, "decoding", "")?, "progress does not fall");
+        let now = Timestamp::now();
+        assert_eq!(store::claim(c, "a", 0, now)?, None, "claimed already");
+        assert!(store::progress(c, "a", lease, 40, "denoising", "step 2 of 5", now)?);
+        assert!(store::progress(c, "a", lease, 30, "decoding", "", now)?, "progress does not fall");
         assert_eq!(store::get(c, "a")?.progress, 40);
-        assert!(store::complete(c, "a", lease, "results/a/1/result.png", "results/a/1/preview.jpg")?);
+        assert!(store::complete(c, "a", lease, "results/a/1/result.png", "results/a/1/preview.jpg", now)?);
         let done = store::get(c, "a")?;
         assert_eq!(
             (done.status, done.progress, done.error.is_none(), done.finished_at.is_some()),
             (Status::Done, 100, true, true)
         );
-        assert!(!store::fail(c, "a", Some(lease), ErrorCode::Internal, "late")?);
-        assert_eq!(store::cancel(c, "a")?, Status::Done);
+        assert!(!store::fail(c, "a", Some(lease), &crate::Error::internal("late"), now)?);
+        assert_eq!(store::cancel(c, "a", now)?.status, Status::Done);
         assert!(store::inputs(c, "a")?.is_empty(), "inputs go with the end");
         for sql in [
             "UPDATE task SET status = 'pending'",
@@ -91,11 +96,11 @@ fn a_task_walks_from_pending_to_done_and_no_further() {
 fn a_lost_lease_changes_nothing() {
     with_row(|c| {
         let first = claim(c, 0);
-        let second = claim(c, first.epoch);
-        assert!(!store::progress(c, "a", first, 50, "x", "")?);
-        assert!(!store::complete(c, "a", first, "r", "p")?);
-        assert!(!store::fail(c, "a", Some(first), ErrorCode::Internal, "x")?);
-        assert!(store::complete(c, "a", second, "r2", "p2")?);
+        let (second, now) = (claim(c, first.epoch), Timestamp::now());
+        assert!(!store::progress(c, "a", first, 50, "x", "", now)?);
+        assert!(!store::complete(c, "a", first, "r", "p", now)?);
+        assert!(!store::fail(c, "a", Some(first), &crate::Error::internal("x"), now)?);
+        assert!(store::complete(c, "a", second, "r2", "p2", now)?);
         assert_eq!(store::get(c, "a")?.result_path.as_deref(), Some("r2"));
         Ok(())
     });
@@ -120,11 +125,15 @@ fn the_table_refuses_half_truths() {
 #[test]
 fn stale_tasks_fail_by_the_limit_of_their_kind() {
     with_row(|c| {
-        claim(c, 0);
-        c.execute("UPDATE task SET started_at = started_at - 600001", [])?;
-        assert!(store::fail_stale(c, MediaType::Video, Duration::from_secs(600), Timestamp(0))?.is_empty());
-        assert!(store::fail_stale(c, MediaType::Image, Duration::from_secs(700), Timestamp(0))?.is_empty());
-        let stale = store::fail_stale(c, MediaType::Image, Duration::from_secs(600), Timestamp(0))?;
+        let began = claim(c, 0).started_at;
+        let fail_stale = |media_type, limit, ran| {
+            let now = began.after(Duration::from_millis(ran));
+            store::fail_stale(c, media_type, Duration::from_secs(limit), Timestamp(0), now)
+        };
+        assert!(fail_stale(MediaType::Video, 600, 600_001)?.is_empty());
+        assert!(fail_stale(MediaType::Image, 700, 600_001)?.is_empty());
+        assert!(fail_stale(MediaType::Image, 600, 600_000)?.is_empty());
+        let stale = fail_stale(MediaType::Image, 600, 600_001)?;
         assert_eq!(stale.len(), 1);
         assert_eq!(stale[0].1.as_secs(), 600);
         let error = store::get(c, "a")?.error.unwrap();
@@ -267,7 +276,7 @@ fn what_a_restart_finds_runs_or_ends_with_a_reason() {
         store
             .write(move |c| {
                 for id in &ids[1..] {
-                    store::claim(c, id, 0)?;
+                    store::claim(c, id, 0, Timestamp::now())?;
                 }
                 c.execute("UPDATE task SET cancel_requested = 1 WHERE id = ?", [&ids[2]])?;
                 Ok(c.execute("UPDATE task SET started_at = started_at - 601000 WHERE id = ?", [&ids[3]])?)

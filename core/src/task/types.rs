@@ -1,5 +1,6 @@
 //! What a task is: the record that every caller sees.
 
+use super::place::Place;
 use crate::fields::Fields;
 use crate::request::MediaType;
 use crate::time::Timestamp;
@@ -62,6 +63,9 @@ pub struct Task {
     pub id: String,
     /// Workspace that runs it; none when it runs here.
     pub workspace: Option<String>,
+    /// Where it is; the id and the workspace tell callers as much.
+    #[serde(skip)]
+    pub(crate) place: Place,
     /// Whose it is; none when it is nobody's in particular.
     pub owner: Option<String>,
     /// Catalog id of the model.
@@ -105,13 +109,6 @@ pub struct Task {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-}
-
-impl Task {
-    /// Whether it is being handed to a worker: it gets another id there, and nobody has been told of this one.
-    pub(crate) fn is_on_its_way(&self) -> bool {
-        self.workspace.is_some() && !super::remote::is_remote(&self.id) && !self.status.is_terminal()
-    }
 }
 
 /// Which tasks to list.

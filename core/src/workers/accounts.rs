@@ -3,14 +3,16 @@
 use super::account::{Account, AccountChange, AccountStatus, NewAccount};
 use super::address::{is_workspace, split_id};
 use super::health::Why;
-use super::service::{Tokens, Workers, secret_name};
-use super::{follow, health, store};
+use super::requests::cancel_there;
+use super::service::Workers;
+use super::state::{Tokens, secret_name};
+use super::store::found;
+use super::{health, store};
 use crate::audit::{Caller, NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::secrets::revoke_in;
 use crate::task::fail_all_at;
-use rusqlite::Connection;
 use std::sync::Arc;
 
 /// Most characters of a label.
@@ -190,7 +192,7 @@ impl Workers {
         let ended = shared.audit.record(move |connection| {
             let account = found(connection, &wanted)?;
             let gone = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
-            let ended = fail_all_at(connection, &account.workspace, &gone)?;
+            let ended = fail_all_at(connection, &account.workspace, &gone, now)?;
             store::remove(connection, &account)?;
             revoke_in(connection, &secret_name(&account.id), now)?;
             let event = event(&caller, "account_remove", &account).with("tasks", ended.len());
@@ -203,7 +205,7 @@ impl Workers {
             self.spawn(async move {
                 for id in ended {
                     if let Ok(Some((_, remote_id))) = split_id(&id) {
-                        let _ = follow::cancel_there(&shared, &target, remote_id).await;
+                        let _ = cancel_there(&shared, &target, remote_id).await;
                     }
                 }
             })?;
@@ -236,14 +238,6 @@ impl Workers {
         };
         self.shared.addresses.check_url(&made)
     }
-}
-
-pub(super) fn found(connection: &Connection, id: &str) -> Result<Account> {
-    store::get(connection, id)?.ok_or_else(|| {
-        let shown: String = id.chars().take(64).collect();
-        Error::new(ErrorCode::NotFound, format!("there is no account {shown:?}"))
-            .with_action("Take an id from the list of accounts.")
-    })
 }
 
 pub(super) fn event(caller: &Caller, action: &str, account: &Account) -> NewEvent {

@@ -4,6 +4,7 @@
 //! to an address that was checked after its name was resolved, so that a name that changes its mind leads nowhere else.
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::task::TaskId;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
@@ -186,8 +187,8 @@ pub(super) fn is_workspace(text: &str) -> bool {
 /// # Errors
 /// `proxy_target_invalid` for an id with a workspace that cannot be one, or a rest that cannot be an id.
 pub(super) fn split_id(id: &str) -> Result<Option<(&str, &str)>> {
-    let Some((workspace, rest)) = id.split_once("::") else { return Ok(None) };
-    if is_workspace(workspace) && is_remote_id(rest) { Ok(Some((workspace, rest))) } else { Err(invalid_target()) }
+    let TaskId { workspace: Some(workspace), id } = TaskId::parse(id) else { return Ok(None) };
+    if is_workspace(workspace) && is_remote_id(id) { Ok(Some((workspace, id))) } else { Err(invalid_target()) }
 }
 
 /// Whether a worker's own id of a task can be put into a path.

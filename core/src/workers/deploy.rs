@@ -3,7 +3,8 @@
 use super::account::Account;
 use super::accounts::event;
 use super::health::Why;
-use super::service::{Shared, Tokens, Workers};
+use super::service::Workers;
+use super::state::{Shared, Tokens};
 use super::{health, store};
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};

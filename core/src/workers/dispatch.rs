@@ -4,24 +4,20 @@
 //! its idempotency key; every other worker that may have it is noted as abandoned, and is told to end it when it is back. A
 //! worker that was abandoned is never chosen for that task again.
 
-use super::abandoned::{self, Left};
+use super::abandoned;
 use super::account::{Account, AccountStatus};
-use super::client::{NoAnswer, Target};
+use super::client::NoAnswer;
+use super::leftovers::{self, Abandoned};
 use super::protocol::{self, Verdict};
-use super::service::{Shared, Workers};
-use super::{follow, store};
-use crate::audit::{NewEvent, Outcome};
+use super::requests::submit_to;
+use super::state::Shared;
+use super::{follow, health, store};
 use crate::error::{Error, ErrorCode, Result};
-use crate::request::GenerateRequest;
-use crate::task::{Draft, Prepared, Sending, SentOff, Submission, SubmitOptions, Submitting, Task, TraceParent};
-use futures::future::BoxFuture;
+use crate::task::{Draft, Sending, SentOff, Submission, Task, TraceParent};
+use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt as _, StreamExt as _};
-use http::Method;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How many workers are tried for one task.
 const MOST_TRIES: usize = 4;
@@ -35,117 +31,57 @@ enum Settled {
     /// At a worker, under its id there; or it was cancelled on its way.
     Elsewhere(Task),
     /// No worker took it.
-    Nowhere(Homeless),
+    Nowhere(Untaken),
 }
 
 /// A task that no worker took.
-struct Homeless {
+struct Untaken {
     id: String,
-    left: Option<Left>,
+    left: Option<Abandoned>,
     reason: Error,
 }
 
 /// A task on its way.
-struct Journey {
+struct HandOver {
     task: Task,
     request: Arc<[u8]>,
     trace: Option<TraceParent>,
     /// Accounts that were asked.
     tried: Vec<String>,
     /// The account that it is at, which may have it.
-    left: Option<Left>,
+    left: Option<Abandoned>,
 }
 
-impl Workers {
-    /// Begins a submission: checks the request, and chooses a worker that is ready for it; without one, a lane here. What has to
-    /// be waited for is in the answer.
-    ///
-    /// # Errors
-    /// As [`Platform::submit`](crate::Platform::submit); no task exists then.
-    pub(crate) fn begin_submit(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Begun> {
-        let shared = &self.shared;
-        let draft = match shared.tasks.prepare(request, options)? {
-            Prepared::Known(task) => return Ok(Begun::Known(Box::new(task))),
-            Prepared::OnItsWay(submission) => return Ok(self.repeats(submission)),
-            Prepared::New(draft) => draft,
-        };
-        if self.runs_here(options) {
-            return Ok(self.here(draft));
-        }
-        if options.partial_images > 0 {
-            return match draft.can_run_here() {
-                true => Ok(self.here(draft)),
-                false => Err(Error::validation(
-                    "the model cannot run on this platform itself, and workers send no partial pictures",
-                )
-                .with_action("Leave partial_images out, or choose a model that can run here.")
-                .with_parameter("partial_images")),
-            };
-        }
-        let (key, model, now) = (draft.task.id.clone(), draft.model().to_owned(), shared.clock.now());
-        match shared.tasks.send_off(&draft, move |connection| choose(connection, &key, &model, &[], now))? {
-            SentOff::Repeated(submission) => Ok(self.repeats(submission)),
-            SentOff::Nowhere if draft.can_run_here() => {
-                shared.metrics.dispatched("local");
-                Ok(self.here(draft))
-            }
-            SentOff::Nowhere => {
-                shared.metrics.dispatched("no_workers");
-                Err(Error::new(ErrorCode::NoWorkers, "no worker is ready for the model, and it cannot run here"))
-            }
-            SentOff::To(sending, account) => {
-                let (background, can_run_here) = (Arc::clone(shared), draft.can_run_here());
-                let (done, outcome) = oneshot::channel();
-                self.spawn(async move {
-                    let outcome = match settle(&background, sending, account, false).await {
-                        Ok(Settled::Elsewhere(task)) => Ok(task),
-                        Ok(Settled::Nowhere(homeless)) => take_in(&background, homeless, can_run_here).await,
-                        Err(error) => Err(error),
-                    };
-                    // A caller that is gone needs no answer.
-                    let _ = done.send(outcome);
-                })?;
-                let shared = Arc::clone(shared);
-                let told = async move { outcome.await.unwrap_or_else(|_| Err(shared.ended())) };
-                Ok(Begun::New { task: told.boxed(), made: Arc::new(AtomicBool::new(true)) })
-            }
-        }
-    }
-
-    fn here(&self, draft: Draft) -> Begun {
-        let made = Arc::new(AtomicBool::new(false));
-        let task = self.shared.tasks.run_here(draft, Arc::clone(&made));
-        Begun::New { task: self.shared.logged(task).boxed(), made }
-    }
-
-    fn repeats(&self, submission: Submission) -> Begun {
-        Begun::Repeats(self.shared.tasks.made_before(submission).boxed())
-    }
-
-    /// See [`Tasks::submit_at_once`](crate::task::Tasks::submit_at_once); none where a worker may take the task.
-    pub(crate) fn submit_at_once(&self, request: &GenerateRequest, options: &SubmitOptions) -> Option<Submitting> {
-        self.runs_here(options).then(|| self.shared.tasks.submit_at_once(request, options)).flatten()
-    }
-
-    /// Whether no worker is asked.
-    fn runs_here(&self, options: &SubmitOptions) -> bool {
-        options.local_only || self.shared.known() == 0
-    }
+/// What became of a draft.
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
+pub(super) enum HandedOut {
+    /// A task, at a worker or here.
+    To(Task),
+    /// Nothing: the same submission was made before.
+    Before(Draft, Submission),
+    /// Nothing: no worker is ready for it.
+    Nowhere(Draft),
 }
 
-/// A submission that was begun.
-pub(crate) enum Begun {
-    /// It was made before.
-    Known(Box<Task>),
-    /// An earlier one under its key is on its way: its task, or none when that was taken back.
-    Repeats(BoxFuture<'static, Result<Option<Task>>>),
-    /// Its task; `made` is true while that may be durable already.
-    New { task: BoxFuture<'static, Result<Task>>, made: Arc<AtomicBool> },
+/// Hands a draft to the first worker that takes it.
+pub(super) async fn hand_out(shared: &Arc<Shared>, draft: Draft) -> Result<HandedOut> {
+    let can_run_here = draft.can_run_here();
+    let (key, model, now) = (draft.task.id.clone(), draft.model().to_owned(), shared.clock.now());
+    let sent = shared.tasks.send_off(draft, move |connection| choose(connection, &key, &model, &[], now));
+    let (sending, account) = match sent.await? {
+        SentOff::To(sending, account) => (sending, account),
+        SentOff::Nowhere(draft) => return Ok(HandedOut::Nowhere(draft)),
+        SentOff::Before(draft, submission) => return Ok(HandedOut::Before(draft, submission)),
+    };
+    match settle(shared, sending, account, false).await? {
+        Settled::Elsewhere(task) => Ok(HandedOut::To(task)),
+        Settled::Nowhere(untaken) => take_in(shared, untaken, can_run_here).await.map(HandedOut::To),
+    }
 }
 
 /// Runs here what no worker took, or lets it go.
-async fn take_in(shared: &Arc<Shared>, homeless: Homeless, can_run_here: bool) -> Result<Task> {
-    let Homeless { id, left, reason } = homeless;
+async fn take_in(shared: &Arc<Shared>, untaken: Untaken, can_run_here: bool) -> Result<Task> {
+    let Untaken { id, left, reason } = untaken;
     let error = if can_run_here {
         match take_back(shared, &id, left.clone()).await {
             Ok(task) => return Ok(task),
@@ -164,9 +100,9 @@ async fn take_in(shared: &Arc<Shared>, homeless: Homeless, can_run_here: bool) -
 }
 
 /// Hands what no worker took to a lane here. Waits for a place in a full queue, without a thread.
-async fn take_back(shared: &Arc<Shared>, id: &str, left: Option<Left>) -> Result<Task> {
+async fn take_back(shared: &Arc<Shared>, id: &str, left: Option<Abandoned>) -> Result<Task> {
     shared.metrics.dispatched("local");
-    let place = shared.tasks.place_for(id).await?;
+    let place = shared.tasks.reserve_for(id).await?;
     let wanted = id.to_owned();
     let taking = shared.blocking(move |shared| {
         let taken = shared.tasks.take_back(&wanted, place, shared.leave(left))?;
@@ -178,14 +114,17 @@ async fn take_back(shared: &Arc<Shared>, id: &str, left: Option<Left>) -> Result
 
 impl Shared {
     /// Removes what nobody took and nobody was told of.
-    fn give_up(&self, id: &str, left: Option<Left>) -> Result<()> {
+    fn give_up(&self, id: &str, left: Option<Abandoned>) -> Result<()> {
         self.tasks.forget(id, self.leave(left))
     }
 
     /// What notes, in the transaction that moves a task away from a worker, that the worker may have it.
-    fn leave(&self, left: Option<Left>) -> impl FnOnce(&rusqlite::Connection) -> Result<()> + Send + 'static + use<> {
+    fn leave(
+        &self,
+        left: Option<Abandoned>,
+    ) -> impl FnOnce(&rusqlite::Connection) -> Result<()> + Send + 'static + use<> {
         let now = self.clock.now();
-        move |connection| left.map_or(Ok(()), |left| abandoned::keep(connection, &left, now))
+        move |connection| left.map_or(Ok(()), |left| leftovers::keep(connection, &left, now))
     }
 }
 
@@ -205,11 +144,11 @@ fn choose(
 async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, sent_before: bool) -> Result<Settled> {
     let request = protocol::submission(&sending.task, &sending.inputs)?.into();
     let id = sending.task.id.clone();
-    let mut journey = Journey { task: sending.task, request, trace: sending.trace, tried: Vec::new(), left: None };
+    let mut handing = HandOver { task: sending.task, request, trace: sending.trace, tried: Vec::new(), left: None };
     if sent_before {
-        journey.left = Some(journey.may_be_at(&first));
+        handing.left = Some(handing.may_be_at(&first));
     }
-    match hand_over(shared, &mut journey, first).await {
+    match hand_over(shared, &mut handing, first).await {
         Ok(settled) => {
             if let Settled::Elsewhere(task) = &settled
                 && !task.status.is_terminal()
@@ -220,9 +159,9 @@ async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, sent_bef
         }
         // Nobody is told of this task, so nobody may find that it ran.
         Err(error) => {
-            let (wanted, left) = (id.clone(), journey.left.clone());
+            let (wanted, left) = (id.clone(), handing.left.clone());
             if shared.blocking(move |shared| shared.give_up(&wanted, left)).await.is_err() {
-                tokio::spawn(shared.logged(give_up_later(Arc::clone(shared), id, journey.left)));
+                tokio::spawn(shared.logged(give_up_later(Arc::clone(shared), id, handing.left)));
             }
             Err(error)
         }
@@ -230,7 +169,7 @@ async fn settle(shared: &Arc<Shared>, sending: Sending, first: Account, sent_bef
 }
 
 /// Gives a task up as soon as that can be written.
-async fn give_up_later(shared: Arc<Shared>, id: String, left: Option<Left>) {
+async fn give_up_later(shared: Arc<Shared>, id: String, left: Option<Abandoned>) {
     loop {
         let (wanted, left) = (id.clone(), left.clone());
         match shared.blocking(move |shared| shared.give_up(&wanted, left)).await {
@@ -244,29 +183,33 @@ async fn give_up_later(shared: Arc<Shared>, id: String, left: Option<Left>) {
     }
 }
 
-impl Journey {
-    fn may_be_at(&self, account: &Account) -> Left {
-        Left { workspace: account.workspace.clone(), key: self.task.id.clone(), request: Arc::clone(&self.request) }
+impl HandOver {
+    fn may_be_at(&self, account: &Account) -> Abandoned {
+        Abandoned {
+            workspace: account.workspace.clone(),
+            key: self.task.id.clone(),
+            request: Arc::clone(&self.request),
+        }
     }
 }
 
 /// Tries one worker after another.
-async fn hand_over(shared: &Arc<Shared>, journey: &mut Journey, first: Account) -> Result<Settled> {
-    let id = journey.task.id.clone();
+async fn hand_over(shared: &Arc<Shared>, handing: &mut HandOver, first: Account) -> Result<Settled> {
+    let id = handing.task.id.clone();
     let mut account = first;
     loop {
-        let sent_before = journey.left.take().is_some();
-        let verdict = offer(shared, journey, &account, sent_before).await;
-        journey.tried.push(account.id.clone());
+        let sent_before = handing.left.take().is_some();
+        let verdict = offer(shared, handing, &account, sent_before).await;
+        handing.tried.push(account.id.clone());
         let reason = match verdict {
             Verdict::Accepted(remote_id) => {
-                journey.left = Some(journey.may_be_at(&account));
-                match accept(shared, journey, &account, &remote_id).await {
+                handing.left = Some(handing.may_be_at(&account));
+                match accept(shared, handing, &account, &remote_id).await {
                     Ok(task) => return Ok(Settled::Elsewhere(task)),
                     Err(error) if matches!(error.code(), ErrorCode::RemoteFailed | ErrorCode::ProxyTargetInvalid) => {
                         // It gave an id that is taken, or is no account any more: what it has under our key cannot be ended.
-                        journey.left = None;
-                        fail(shared, &account, &error).await;
+                        handing.left = None;
+                        health::fail(shared, &account, &error).await;
                         error
                     }
                     Err(error) => return Err(error),
@@ -275,39 +218,39 @@ async fn hand_over(shared: &Arc<Shared>, journey: &mut Journey, first: Account) 
             Verdict::Refused { error, blamed, .. } => {
                 shared.metrics.dispatched("refused");
                 if blamed {
-                    fail(shared, &account, &error).await;
+                    health::fail(shared, &account, &error).await;
                 }
                 error
             }
             Verdict::Unclear(error) => {
                 shared.metrics.dispatched("unclear");
-                journey.left = Some(journey.may_be_at(&account));
-                fail(shared, &account, &error).await;
+                handing.left = Some(handing.may_be_at(&account));
+                health::fail(shared, &account, &error).await;
                 error
             }
         };
         let workspace = &account.workspace;
         tracing::warn!(task = id, workspace, detail = reason.detail(), "a worker did not take a task");
-        let next = if journey.tried.len() < MOST_TRIES { elsewhere(shared, journey).await? } else { None };
+        let next = if handing.tried.len() < MOST_TRIES { elsewhere(shared, handing).await? } else { None };
         match next {
             Some(next) => account = next,
             None => {
                 let wanted = id.clone();
                 let task = shared.blocking(move |shared| shared.tasks.status(&wanted)).await?;
                 if task.status.is_terminal() {
-                    leave_cancelled(shared, journey.left.take()).await?;
+                    leave_cancelled(shared, handing.left.take()).await?;
                     return Ok(Settled::Elsewhere(task));
                 }
-                return Ok(Settled::Nowhere(Homeless { id, left: journey.left.take(), reason }));
+                return Ok(Settled::Nowhere(Untaken { id, left: handing.left.take(), reason }));
             }
         }
     }
 }
 
 /// Moves a task on to the next worker; none when nobody is left, or when it was cancelled.
-async fn elsewhere(shared: &Arc<Shared>, journey: &mut Journey) -> Result<Option<Account>> {
-    let (id, model) = (journey.task.id.clone(), journey.task.model.clone());
-    let (tried, left) = (journey.tried.clone(), journey.left.clone());
+async fn elsewhere(shared: &Arc<Shared>, handing: &mut HandOver) -> Result<Option<Account>> {
+    let (id, model) = (handing.task.id.clone(), handing.task.model.clone());
+    let (tried, left) = (handing.tried.clone(), handing.left.clone());
     let next = shared.blocking(move |shared| {
         let now = shared.clock.now();
         let key = id.clone();
@@ -316,14 +259,14 @@ async fn elsewhere(shared: &Arc<Shared>, journey: &mut Journey) -> Result<Option
     });
     let next = next.await?;
     if next.is_some() {
-        journey.left = None;
+        handing.left = None;
     }
     Ok(next)
 }
 
 /// Offers a task to one worker; once more when the connection broke, which its key makes safe. What a worker says before it has
 /// looked for the key is no proof that it does not have the task, once that may have been sent.
-async fn offer(shared: &Arc<Shared>, journey: &Journey, account: &Account, mut sent_before: bool) -> Verdict {
+async fn offer(shared: &Arc<Shared>, handing: &HandOver, account: &Account, mut sent_before: bool) -> Verdict {
     let unanswered = |error: Error, sent_before: bool| match sent_before {
         true => Verdict::Unclear(error),
         false => Verdict::Refused { error, blamed: true, sure: true },
@@ -340,7 +283,7 @@ async fn offer(shared: &Arc<Shared>, journey: &Journey, account: &Account, mut s
     let mut tries = 0;
     loop {
         tries += 1;
-        match submit_to(shared, &target, &journey.task.id, &journey.request, journey.trace.as_ref()).await {
+        match submit_to(shared, &target, &handing.task.id, &handing.request, handing.trace.as_ref()).await {
             Ok(Verdict::Refused { error, sure: false, .. }) if sent_before => return Verdict::Unclear(error),
             Ok(verdict) => return verdict,
             Err(NoAnswer::Broken(_)) if tries == 1 => sent_before = true,
@@ -350,31 +293,15 @@ async fn offer(shared: &Arc<Shared>, journey: &Journey, account: &Account, mut s
     }
 }
 
-/// Submits a task to a worker under its key.
-pub(super) async fn submit_to(
-    shared: &Arc<Shared>,
-    target: &Target,
-    key: &str,
-    request: &[u8],
-    trace: Option<&TraceParent>,
-) -> Result<Verdict, NoAnswer> {
-    let mut ask = shared.client.ask(Method::POST, "/generate_direct");
-    ask.idempotency_key = Some(key);
-    ask.body = Some(request.to_vec());
-    ask.trace = trace.map(TraceParent::to_string);
-    let answer = shared.client.send(target, ask).await?;
-    Ok(protocol::verdict(target, &answer))
-}
-
 /// Gives the task the id that it has at its worker; the task as it is here when it was cancelled on its way.
-async fn accept(shared: &Arc<Shared>, journey: &Journey, account: &Account, remote_id: &str) -> Result<Task> {
-    let (task, workspace, account_id) = (journey.task.clone(), account.workspace.clone(), account.id.clone());
+async fn accept(shared: &Arc<Shared>, handing: &HandOver, account: &Account, remote_id: &str) -> Result<Task> {
+    let (task, workspace, account_id) = (handing.task.clone(), account.workspace.clone(), account.id.clone());
     let (key, id) = (task.id.clone(), remote_id.to_owned());
     let accepted = shared.blocking(move |shared| {
         let place = workspace.clone();
         shared.tasks.accepted(&task, &workspace, &id, move |connection| {
             // It is wanted there after all.
-            abandoned::forget(connection, &place, &key)?;
+            leftovers::forget(connection, &place, &key)?;
             store::accepted(connection, &account_id)
         })
     });
@@ -382,39 +309,19 @@ async fn accept(shared: &Arc<Shared>, journey: &Journey, account: &Account, remo
         shared.metrics.dispatched("accepted");
         return Ok(task);
     }
-    leave_cancelled(shared, journey.left.clone()).await?;
-    let id = journey.task.id.clone();
+    leave_cancelled(shared, handing.left.clone()).await?;
+    let id = handing.task.id.clone();
     shared.blocking(move |shared| shared.tasks.status(&id)).await
 }
 
 /// A worker may have a task that was cancelled on its way: it is told.
-async fn leave_cancelled(shared: &Arc<Shared>, left: Option<Left>) -> Result<()> {
+async fn leave_cancelled(shared: &Arc<Shared>, left: Option<Abandoned>) -> Result<()> {
     let Some(left) = left else { return Ok(()) };
     let workspace = left.workspace.clone();
     let kept = shared.blocking(move |shared| shared.store.write(shared.leave(Some(left))));
     kept.await?;
     abandoned::end_all(shared, &workspace).await;
     Ok(())
-}
-
-/// A worker failed a task on its way.
-pub(super) async fn fail(shared: &Arc<Shared>, account: &Account, error: &Error) {
-    let (id, workspace, error) = (account.id.clone(), account.workspace.clone(), error.clone());
-    let failed = shared.blocking(move |shared| {
-        let now = shared.clock.now();
-        let audit = shared.audit.in_transaction();
-        shared.store.write(move |connection| {
-            if store::fail(connection, &id, &error, now)? {
-                let event = NewEvent::internal("account_failed", &format!("account:{id}"), Outcome::Failure);
-                let event = event.with("workspace", &workspace).with("code", error.code());
-                audit.append(connection, event.with("detail", error.detail()))?;
-            }
-            Ok(())
-        })
-    });
-    if let Err(error) = failed.await {
-        tracing::error!(code = error.code().as_str(), "the failure of an account could not be written");
-    }
 }
 
 /// Goes on with tasks that an end of the platform left on their way: their callers were never told of them, unless they ask again
@@ -444,7 +351,7 @@ pub(super) async fn take_up(shared: Arc<Shared>) {
                 Some(account) => settle(shared, sending, account, true).await,
                 None => {
                     let reason = Error::new(ErrorCode::RemoteFailed, "its workspace is gone");
-                    Ok(Settled::Nowhere(Homeless { id: id.clone(), left: None, reason }))
+                    Ok(Settled::Nowhere(Untaken { id: id.clone(), left: None, reason }))
                 }
             };
             (id, model, settled)
@@ -453,9 +360,9 @@ pub(super) async fn take_up(shared: Arc<Shared>) {
     let mut settling = settling.collect::<FuturesUnordered<_>>();
     // As each settles, so that one worker that hangs holds up nobody; what comes back waits for a place in the queue.
     while let Some((id, model, settled)) = settling.next().await {
-        let Homeless { left, reason, .. } = match settled {
+        let Untaken { left, reason, .. } = match settled {
             Ok(Settled::Elsewhere(_)) => continue,
-            Ok(Settled::Nowhere(homeless)) => homeless,
+            Ok(Settled::Nowhere(untaken)) => untaken,
             Err(error) => {
                 tracing::warn!(task = id, detail = error.detail(), "a task that was on its way was given up");
                 continue;

@@ -2,12 +2,12 @@
 
 use super::address::split_id;
 use super::client::Target;
-use super::protocol::{self, unexpected};
-use super::service::Shared;
-use super::{abandoned, dispatch, store};
+use super::protocol;
+use super::requests::cancel_there;
+use super::state::Shared;
+use super::{health, leftovers, store};
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Followed, RemoteState, Status};
-use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ async fn end(shared: &Arc<Shared>, id: &str, error: Error) -> bool {
 
 /// Nobody has to be told of the end of a task: its worker said it, or does not have the task.
 async fn worker_knows(shared: &Arc<Shared>, id: String) {
-    let noted = shared.blocking(move |shared| shared.store.write(move |connection| abandoned::heard(connection, &id)));
+    let noted = shared.blocking(move |shared| shared.store.write(move |connection| leftovers::heard(connection, &id)));
     if let Err(error) = noted.await {
         // It is told for nothing.
         tracing::warn!(code = error.code().as_str(), "that a worker knows of the end of a task could not be noted");
@@ -129,19 +129,9 @@ async fn ask(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<R
     protocol::state(target, &answer.map_err(Error::from)?)
 }
 
-/// Asks a worker to end a task; one that it does not have, or that has ended, is what was wanted.
-pub(super) async fn cancel_there(shared: &Arc<Shared>, target: &Target, remote_id: &str) -> Result<()> {
-    let ask = shared.client.ask(Method::POST, format!("/tasks/{remote_id}/cancel"));
-    let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
-    match answer.status {
-        StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(()),
-        status => Err(unexpected(target, &format!("does not end a task: status {}", status.as_u16()))),
-    }
-}
-
 async fn blame(shared: &Arc<Shared>, workspace: &str, error: &Error) {
     let place = workspace.to_owned();
     if let Ok(Some(account)) = shared.blocking(move |shared| shared.store.read(|db| store::find(db, &place))).await {
-        dispatch::fail(shared, &account, error).await;
+        health::fail(shared, &account, error).await;
     }
 }

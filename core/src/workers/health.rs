@@ -1,11 +1,11 @@
-//! Health checks: the only way to `ready`.
+//! Health checks: the only way to `ready`; and how an account fails.
 
 use super::account::{Account, AccountStatus};
-use super::accounts::found;
 use super::client::Target;
 use super::protocol::unexpected;
-use super::service::Shared;
-use super::{abandoned, store};
+use super::state::Shared;
+use super::store::found;
+use super::{abandoned, leftovers, store};
 use crate::audit::{InTransaction, NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::time::Timestamp;
@@ -166,6 +166,26 @@ pub(super) async fn check_again(shared: Arc<Shared>, account: Account, epoch: i6
     finish(&shared, &account.id, epoch, 1).await;
 }
 
+/// A ready account failed: its worker did not take a task, or is silent.
+pub(super) async fn fail(shared: &Arc<Shared>, account: &Account, error: &Error) {
+    let (id, workspace, error) = (account.id.clone(), account.workspace.clone(), error.clone());
+    let failed = shared.blocking(move |shared| {
+        let now = shared.clock.now();
+        let audit = shared.audit.in_transaction();
+        shared.store.write(move |connection| {
+            if store::fail(connection, &id, &error, now)? {
+                let event = NewEvent::internal("account_failed", &format!("account:{id}"), Outcome::Failure);
+                let event = event.with("workspace", &workspace).with("code", error.code());
+                audit.append(connection, event.with("detail", error.detail()))?;
+            }
+            Ok(())
+        })
+    });
+    if let Err(error) = failed.await {
+        tracing::error!(code = error.code().as_str(), "the failure of an account could not be written");
+    }
+}
+
 /// Looks after accounts from time to time, for as long as the platform is open: ends what was left at those that are ready, and
 /// checks those again that failed.
 pub(super) async fn recheck(shared: Arc<Shared>) {
@@ -194,7 +214,7 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
 
 /// Ends, at workers that are ready, what was noted there only after they were.
 async fn end_what_was_left(shared: &Arc<Shared>) {
-    let left = shared.blocking(|shared| shared.store.read(abandoned::left_at)).await.unwrap_or_default();
+    let left = shared.blocking(|shared| shared.store.read(leftovers::left_at)).await.unwrap_or_default();
     let ending = left.iter().map(|workspace| abandoned::end_all(shared, workspace));
     futures::future::join_all(ending).await;
 }

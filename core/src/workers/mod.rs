@@ -16,18 +16,21 @@ mod deploy;
 mod dispatch;
 mod follow;
 mod health;
+mod leftovers;
 mod protocol;
 mod proxy;
+mod requests;
 mod service;
+mod state;
 mod store;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod upload;
 
 pub use crate::settings::WorkerSettings;
-pub(crate) use abandoned::MIGRATION as GIVEN_UP_MIGRATION;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};
-pub(crate) use dispatch::Begun;
+pub(crate) use leftovers::{MIGRATION as GIVEN_UP_MIGRATION, PLACE_MIGRATION};
 pub(crate) use service::Parts;
 pub use service::Workers;
 pub(crate) use store::MIGRATION;

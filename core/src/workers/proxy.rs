@@ -2,13 +2,13 @@
 
 use super::address::{invalid_target, split_id};
 use super::client::Target;
-use super::protocol::{self, unexpected};
-use super::service::{Shared, Workers};
-use super::{follow, store};
+use super::protocol;
+use super::requests::{cancel_there, delete_there};
+use super::service::Workers;
+use super::store;
 use crate::audit::Caller;
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Media, Status, Task, TaskEvents};
-use http::{Method, StatusCode};
 use std::sync::Arc;
 
 impl Workers {
@@ -42,7 +42,7 @@ impl Workers {
             let shared = Arc::clone(&self.shared);
             // Whoever follows the task tries again if this does not arrive.
             self.spawn(async move {
-                let _ = follow::cancel_there(&shared, &target, &remote_id).await;
+                let _ = cancel_there(&shared, &target, &remote_id).await;
             })?;
         }
         Ok(accepted)
@@ -96,16 +96,5 @@ impl Workers {
     fn target(&self, id: &str) -> Result<(Target, String)> {
         let (workspace, remote_id) = split_id(id)?.ok_or_else(invalid_target)?;
         Ok((self.shared.target_of(workspace)?, remote_id.to_owned()))
-    }
-}
-
-/// Asks a worker to remove an ended task; one that it does not have is what was wanted.
-pub(super) async fn delete_there(shared: &Shared, target: &Target, remote_id: &str) -> Result<()> {
-    let ask = shared.client.ask(Method::DELETE, format!("/gallery/{remote_id}"));
-    let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
-    match answer.status {
-        StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-        StatusCode::NOT_FOUND if answer.code() == Some(ErrorCode::TaskNotFound) => Ok(()),
-        status => Err(unexpected(target, &format!("does not delete a task: status {}", status.as_u16()))),
     }
 }

@@ -1,9 +1,9 @@
 //! Every statement that touches the tables of workers.
 
-use super::abandoned;
 use super::account::{Account, AccountError, AccountStatus, Deployment};
 use super::address::invalid_target;
-use crate::error::{Error, Result};
+use super::leftovers;
+use crate::error::{Error, ErrorCode, Result};
 use crate::store::Migration;
 use crate::task::{self};
 use crate::time::Timestamp;
@@ -42,7 +42,19 @@ pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<Account>> 
     Ok(Some(account))
 }
 
-/// The same, without counting its tasks.
+/// The same.
+///
+/// # Errors
+/// `not_found`.
+pub(super) fn found(connection: &Connection, id: &str) -> Result<Account> {
+    get(connection, id)?.ok_or_else(|| {
+        let shown: String = id.chars().take(64).collect();
+        Error::new(ErrorCode::NotFound, format!("there is no account {shown:?}"))
+            .with_action("Take an id from the list of accounts.")
+    })
+}
+
+/// The account with this id, or of this workspace, without counting its tasks.
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Account>> {
     let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE id = ?1 OR workspace = ?1")?;
     Ok(statement.query_row([id], read).optional()?)
@@ -111,7 +123,7 @@ pub(super) fn change(
 /// Lets an account go; its abandoned submissions go with it.
 pub(super) fn remove(connection: &Connection, account: &Account) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_account WHERE id = ?")?.execute([&account.id])?;
-    abandoned::forget_all(connection, &account.workspace)
+    leftovers::forget_all(connection, &account.workspace)
 }
 
 /// Begins a check of an account as it is in this transaction; the epoch that its outcome has to name, so that an older check can no

@@ -6,7 +6,7 @@ use super::request::{Request, ResponseFormat};
 use super::stream::{self, Names};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, Reply};
-use crate::http::generation::{begin, options};
+use crate::http::generation::options;
 use crate::http::route::Making;
 use crate::http::state::Shared;
 use crate::http::state::blocking;
@@ -105,7 +105,7 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
         });
     }
     Reply::ok(&Images {
-        created: crate::time::Timestamp::now().0 / 1000,
+        created: shared.platform.now()?.0 / 1000,
         background: "opaque",
         output_format: last.as_ref().map(format_of),
         size: last.as_ref().map(size_of),
@@ -126,8 +126,7 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
         }
         loop {
             let (wanted, options) = (wanted.clone(), options.clone());
-            let begun = begin(&shared, move || Ok((wanted, options))).await?;
-            let id = begun.task_or_cancel().await?.id;
+            let id = shared.platform.submit_async(wanted, options).or_cancel().await?.id;
             if waiter.join(&id) {
                 // At once: they are not to be found any more when the task has ended.
                 if let Some(partials) = shared.platform.partials(&id)?.filter(|_| request.partial_images() > 0) {

@@ -9,8 +9,9 @@ use crate::catalog::Model;
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
 use crate::http::call::{Call, Reply};
-use crate::http::generation::{begin, options};
+use crate::http::generation::options;
 use crate::http::route::Making;
+use crate::http::state::{blocking, proxied};
 use crate::platform::Platform;
 use crate::request::GenerateRequest;
 use crate::task::Task;
@@ -38,13 +39,16 @@ pub(in crate::http) fn remix(call: Call) -> Making {
         let Given { fields, .. } = form::read(&call, &[]).await?;
         let shared = Arc::clone(&call.shared);
         let source = call.part("id").to_owned();
-        let begun = begin(&shared, move || {
+        // The clip's first frame may be at a worker.
+        let _permit = proxied(&shared, &source).await?;
+        let making = blocking(&shared, move || {
             let request: Request = crate::json::read_secret("the body", &Value::Object(fields).to_string())?;
             let source = find(&call)?;
             let options = options(&call)?.remix_of(source.id.as_str());
             Ok((again(call.platform(), source, request.prompt)?, options))
         });
-        Reply::ok(&Video::of(begun.await?.task().await?, Some(source)))
+        let (request, options) = making.await?;
+        Reply::ok(&Video::of(shared.platform.submit_async(request, options).await?, Some(source)))
     })
 }
 

@@ -11,6 +11,7 @@ use crate::http::call::Reply;
 use crate::http::state::Shared;
 use crate::http::waiting::Waiter;
 use crate::task::{Partials, Task, TaskEvents};
+use crate::time::Timestamp;
 use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use base64::Engine as _;
@@ -122,7 +123,9 @@ impl Pictures {
             };
             let partial = following.partials.as_ref().and_then(|partials| partials.get(following.sent));
             if let (Some(partial), Some(task)) = (partial, &following.last) {
-                let event = event(self.names.partial, task, BASE64.encode(partial.as_slice()), Some(following.sent));
+                let picture = BASE64.encode(partial.as_slice());
+                let now = self.shared.platform.now()?;
+                let event = event(self.names.partial, task, picture, Some(following.sent), now);
                 following.sent += 1;
                 return event.map(Some);
             }
@@ -134,18 +137,18 @@ impl Pictures {
             self.waiter.has(&id);
             let task = with_result(last)?;
             let whole = picture(&self.shared, &id).await?;
-            return event(self.names.completed, &task, whole, None).map(Some);
+            return event(self.names.completed, &task, whole, None, self.shared.platform.now()?).map(Some);
         }
     }
 }
 
 /// The event of a picture; `partial` is the number of one on its way.
-fn event(name: &'static str, task: &Task, b64_json: String, partial: Option<usize>) -> Result<Event> {
+fn event(name: &'static str, task: &Task, b64_json: String, partial: Option<usize>, now: Timestamp) -> Result<Event> {
     let picture = Picture {
         kind: name,
         b64_json,
         background: "opaque",
-        created_at: crate::time::Timestamp::now().0 / 1000,
+        created_at: now.0 / 1000,
         output_format: format_of(task),
         quality: "auto",
         size: size_of(task),

@@ -6,7 +6,7 @@ use super::{model_or_first, set_size};
 use crate::catalog::{Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::call::{Call, Reply, whole, word};
-use crate::http::generation::{begin, options};
+use crate::http::generation::options;
 use crate::http::media::serve;
 use crate::http::route::Making;
 use crate::platform::Platform;
@@ -15,7 +15,6 @@ use crate::task::{Sort, Status, Task, TaskQuery};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// The field that holds the first frame.
 const REFERENCE: &str = "input_reference";
@@ -211,13 +210,13 @@ pub(in crate::http) fn create(call: Call) -> Making {
         if files.len() > 1 {
             return Err(Error::validation(format!("{REFERENCE} is one picture")).with_parameter(REFERENCE));
         }
-        let shared = Arc::clone(&call.shared);
-        let begun = begin(&shared, move || {
+        let platform = call.platform().clone();
+        let submission = platform.make_and_submit(move |platform| {
             let request: Request = crate::json::read_secret("the body", &Value::Object(fields).to_string())?;
             let picture = files.pop().map(|(_, bytes)| bytes);
-            Ok((generation(call.platform(), request, picture)?, options(&call)?))
+            Ok((generation(platform, request, picture)?, options(&call)?))
         });
-        Reply::ok(&Video::of(begun.await?.task().await?, None))
+        Reply::ok(&Video::of(submission.await?, None))
     })
 }
 

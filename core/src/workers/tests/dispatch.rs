@@ -4,7 +4,7 @@ use super::fake::{Fake, Say};
 use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
 use crate::catalog::Catalog;
 use crate::task::{Draft, Prepared, SentOff, SubmitOptions};
-use crate::workers::abandoned::{self, Left};
+use crate::workers::leftovers::{self, Abandoned};
 use crate::workers::protocol::submission;
 use crate::workers::{AccountStatus, Workers, store};
 use crate::{ErrorCode, GenerateRequest, Platform, Status};
@@ -177,8 +177,9 @@ fn one_key_makes_one_task_also_while_it_is_on_its_way() {
 }
 
 /// A task that its gateway sent to team-a and then died.
-fn strand(workers: &Workers, draft: &Draft) -> String {
-    let sent = workers.shared.tasks.send_off(draft, |_| Ok(Some(("team-a".to_owned(), ())))).unwrap();
+fn strand(workers: &Workers, draft: Draft) -> String {
+    let sending = workers.shared.tasks.send_off(draft, |_| Ok(Some(("team-a".to_owned(), ()))));
+    let sent = crate::thread::block_on(sending, None).unwrap().unwrap();
     let SentOff::To(sending, ()) = sent else { panic!("it is on its way") };
     sending.task.id
 }
@@ -207,7 +208,7 @@ fn a_task_that_a_worker_may_have_taken_before_a_crash_is_ended_there_when_both_a
     let stranded = {
         let platform = open(&folder, gateway_settings);
         add_ready(&platform, "team-a", &fake.url());
-        let stranded = strand(platform.workers().unwrap(), &draft(&platform, 4, &SubmitOptions::default()));
+        let stranded = strand(platform.workers().unwrap(), draft(&platform, 4, &SubmitOptions::default()));
         platform.close(Duration::from_secs(5)).unwrap();
         stranded
     };
@@ -229,7 +230,7 @@ fn what_is_accepted_after_all_is_not_ended_by_the_cleaning_up() {
     {
         let platform = open(&folder, gateway_settings);
         add_ready(&platform, "team-a", &fake.url());
-        strand(platform.workers().unwrap(), &draft(&platform, 4, &SubmitOptions::default()));
+        strand(platform.workers().unwrap(), draft(&platform, 4, &SubmitOptions::default()));
         platform.close(Duration::from_secs(5)).unwrap();
     }
     let platform = open(&folder, gateway_settings);
@@ -246,16 +247,16 @@ fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
     let gateway = gateway();
     let account = add_ready(&gateway.platform, "team-a", &Fake::well(|_| Say::Close).url());
     let shared = &gateway.platform.workers().unwrap().shared;
-    let left = Left { workspace: "team-a".to_owned(), key: "key-1".to_owned(), request: Vec::new().into() };
+    let left = Abandoned { workspace: "team-a".to_owned(), key: "key-1".to_owned(), request: Vec::new().into() };
     let chosen = |key: &str| shared.store.read(|db| store::choose(db, key, "tiny-image", &[])).unwrap();
     let kept = left.clone();
-    shared.store.write(move |db| abandoned::keep(db, &kept, crate::time::Timestamp::now())).unwrap();
+    shared.store.write(move |db| leftovers::keep(db, &kept, crate::time::Timestamp::now())).unwrap();
     assert_eq!((chosen("key-1"), chosen("key-2").map(|account| account.id)), (None, Some(account.id.clone())));
-    shared.store.write(|db| abandoned::forget(db, "team-a", "key-1")).unwrap();
+    shared.store.write(|db| leftovers::forget(db, "team-a", "key-1")).unwrap();
     assert_eq!(chosen("key-1").map(|account| account.id), Some(account.id));
     // For a workspace that is let go nothing is kept.
     gateway.platform.workers().unwrap().remove("team-a", &super::caller()).unwrap();
-    shared.store.write(move |db| abandoned::keep(db, &left, crate::time::Timestamp::now())).unwrap();
+    shared.store.write(move |db| leftovers::keep(db, &left, crate::time::Timestamp::now())).unwrap();
     let count = |db: &rusqlite::Connection| {
         Ok(db.query_row("SELECT count(*) FROM worker_abandoned", [], |row| row.get::<_, i64>(0))?)
     };
@@ -334,7 +335,7 @@ fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_
         let workers = platform.workers().unwrap();
         let options = SubmitOptions::default().idempotency("someone", "key-1");
         let draft = draft(&platform, 4, &options);
-        let stranded = strand(workers, &draft);
+        let stranded = strand(workers, draft);
         platform.close(Duration::from_secs(5)).unwrap();
         (followed, stranded)
     };

@@ -1,0 +1,165 @@
+//! What workers stand on, in calls and in the background: where an account's worker is, and what opens its door.
+
+use super::account::Account;
+use super::address::{Addresses, invalid_target};
+use super::cache::MediaCache;
+use super::client::{Target, WorkerClient};
+use super::store;
+use crate::audit::Audit;
+use crate::error::{Error, ErrorCode, Result};
+use crate::keyring::SecretText;
+use crate::metrics::Metrics;
+use crate::secrets::{OF_ACCOUNTS, Vault};
+use crate::settings::WorkerSettings;
+use crate::store::Store;
+use crate::task::Tasks;
+use crate::time::Clock;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber as _;
+
+/// What the background works on.
+pub(super) struct Shared {
+    pub(super) settings: WorkerSettings,
+    pub(super) addresses: Addresses,
+    pub(super) client: WorkerClient,
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) store: Arc<Store>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) vault: Arc<Vault>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) media: MediaCache,
+    pub(super) closing: AtomicBool,
+    /// How many accounts there are: a platform without any pays nothing for them.
+    pub(super) known: AtomicUsize,
+    pub(super) log: Option<Dispatch>,
+}
+
+impl Shared {
+    pub(super) fn open(&self) -> Result<()> {
+        match self.closing.load(Ordering::SeqCst) {
+            true => Err(Error::closed("the platform is closing")),
+            false => Ok(()),
+        }
+    }
+
+    /// Why what went on in the background gave no answer.
+    pub(super) fn ended(&self) -> Error {
+        match self.open() {
+            Err(_) => Error::closed("the platform was closed meanwhile"),
+            Ok(()) => Error::internal("a worker's background panicked"),
+        }
+    }
+
+    /// `work`, logging to where the platform does.
+    pub(super) fn logged<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        work.with_subscriber(self.log.clone().unwrap_or_else(|| tracing::dispatcher::get_default(Clone::clone)))
+    }
+
+    /// Does what blocks on a thread for that.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shared = Arc::clone(self);
+        let log = self.log.clone();
+        tokio::task::spawn_blocking(move || match &log {
+            Some(log) => tracing::dispatcher::with_default(log, || work(&shared)),
+            None => work(&shared),
+        })
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("a worker's background panicked")))
+    }
+
+    pub(super) fn known(&self) -> usize {
+        self.known.load(Ordering::SeqCst)
+    }
+
+    /// Counts the accounts anew.
+    pub(super) fn count(&self) -> Result<()> {
+        let all: usize = self.store.read(store::counts)?.iter().map(|(_, count)| count).sum();
+        self.known.store(all, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Where an account's worker is, and what opens its door.
+    pub(super) fn target(&self, account: &Account) -> Result<Target> {
+        let own = self.tokens(account)?.api_key;
+        let api_key = own.or_else(|| self.settings.api_key.clone());
+        Ok(Target { workspace: account.workspace.clone(), address: account.address.clone(), api_key })
+    }
+
+    /// The target of a registered workspace.
+    ///
+    /// # Errors
+    /// `proxy_target_invalid` for one that is not registered.
+    pub(super) fn target_of(&self, workspace: &str) -> Result<Target> {
+        let account = self.store.read(|connection| store::find(connection, workspace))?;
+        let account = account.filter(|account| account.workspace == workspace);
+        self.target(&account.ok_or_else(invalid_target)?)
+    }
+
+    /// An account's tokens.
+    ///
+    /// # Errors
+    /// `dependency_unavailable` also when they are past their rotation limit.
+    pub(super) fn tokens(&self, account: &Account) -> Result<Tokens> {
+        let text = self.vault.get(&secret_name(&account.id)).map_err(|error| {
+            let detail = format!("the tokens of the account {} cannot be used: {}", account.workspace, error.detail());
+            Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give the account new tokens.")
+        })?;
+        read_tokens(account, &text)
+    }
+
+    /// An account's tokens, even past their rotation limit, for others to take their place; none when they were revoked.
+    pub(super) fn last_tokens(&self, account: &Account) -> Result<Option<Tokens>> {
+        let text = self.vault.recall(&secret_name(&account.id))?;
+        text.map(|text| read_tokens(account, &text)).transpose()
+    }
+}
+
+fn read_tokens(account: &Account, text: &SecretText) -> Result<Tokens> {
+    let stored: StoredTokens = serde_json::from_str(text.expose()).map_err(|_| {
+        let detail = format!("the tokens of the account {} cannot be read", account.workspace);
+        Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give the account new tokens.")
+    })?;
+    Ok(Tokens { token_id: stored.token_id, token_secret: stored.token_secret, api_key: stored.api_key })
+}
+
+/// Name of the stored secret that holds an account's tokens.
+pub(super) fn secret_name(id: &str) -> String {
+    format!("{OF_ACCOUNTS}{id}")
+}
+
+/// What opens a workspace.
+#[derive(Debug, Clone)]
+pub(super) struct Tokens {
+    pub(super) token_id: SecretText,
+    pub(super) token_secret: SecretText,
+    pub(super) api_key: Option<SecretText>,
+}
+
+#[derive(serde::Deserialize)]
+struct StoredTokens {
+    token_id: SecretText,
+    token_secret: SecretText,
+    api_key: Option<SecretText>,
+}
+
+impl Tokens {
+    /// As they are sealed.
+    pub(super) fn to_text(&self) -> SecretText {
+        let shown = |text: &SecretText| serde_json::Value::String(text.expose().to_owned());
+        SecretText::new(
+            serde_json::json!({
+                "token_id": shown(&self.token_id),
+                "token_secret": shown(&self.token_secret),
+                "api_key": self.api_key.as_ref().map(shown),
+            })
+            .to_string(),
+        )
+    }
+}
