@@ -22,36 +22,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Circles of files inside one folder that are meant, each with the reason.
-const ALLOWED: &[(&[&str], &str)] = &[
-    (
-        &[
-            "task::file_name",
-            "task::hub",
-            "task::job",
-            "task::remote",
-            "task::runner",
-            "task::service",
-            "task::store",
-            "task::submit",
-            "task::sweep",
-            "task::types",
-        ],
-        "`service` has what every thread works on and starts the threads of the others",
-    ),
-    (
-        &[
-            "workers::abandoned",
-            "workers::accounts",
-            "workers::dispatch",
-            "workers::follow",
-            "workers::health",
-            "workers::proxy",
-            "workers::service",
-            "workers::store",
-        ],
-        "likewise",
-    ),
-];
+const ALLOWED: &[(&[&str], &str)] = &[];
 
 /// Files of one module tree by the path of their module, such as `task::store`.
 struct Modules {
