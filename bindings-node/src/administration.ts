@@ -1,18 +1,9 @@
 /** What the administrative calls share: arguments checked and written as JSON, answers read, secrets kept from view. */
 
 import type { Calls } from "./calls";
+import type { Caller } from "./generated/facts";
 import { encodeQuery, textArgument, timeArgument } from "./request";
 import { validation } from "./errors";
-
-/** On whose behalf a call is made, for the audit log. */
-export interface Caller {
-  /** Who: `key:ID`, `admin:ID`, or a name of the host's own. */
-  actor: string;
-  /** From where: an address, `cli`, `host`. */
-  source: string;
-  /** What ties the call to a request; a new one when absent. */
-  correlation_id?: string | undefined;
-}
 
 /** How to make an administrative call. */
 export interface CallerOptions {
@@ -44,6 +35,12 @@ function inner(value: unknown): unknown {
 /** A length of time as the core reads it, in seconds. */
 export function seconds(name: string, value: number | undefined): number | undefined {
   return value === undefined ? undefined : timeArgument(name, value) / 1000;
+}
+
+/** An argument that must be an object, so that nonsense is a `MustError` too. */
+export function objectOf(what: string, value: object): object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw validation(`${what} must be an object`);
+  return value;
 }
 
 /** A text that may be left out. */

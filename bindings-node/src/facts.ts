@@ -1,30 +1,7 @@
 /** What a request brought along, as the rules of access read it. */
 
 import { validation } from "./errors";
-
-/** The kind of route that a request is for. */
-export type Route = "generation" | "auth" | "admin_login" | "admin";
-
-/** What a request brought along. Lists hold every value, as it came. */
-export interface RequestFacts {
-  route: Route;
-  /** `X-API-Key` headers. */
-  header_keys?: string[] | undefined;
-  /** `api_key` in the query. */
-  query_keys?: string[] | undefined;
-  /** `Cookie` headers. */
-  cookies?: string[] | undefined;
-  /** `X-Admin-Key` headers. */
-  admin_header_keys?: string[] | undefined;
-  /** Whether the query has an admin key, which is never allowed. */
-  query_admin_key_present?: boolean | undefined;
-  origin?: string | undefined;
-  /** Address of the other end of the connection. */
-  peer?: string | undefined;
-  /** `X-Forwarded-For` headers. */
-  forwarded_for?: string[] | undefined;
-  correlation_id?: string | undefined;
-}
+import type { RequestFacts, Route } from "./generated/facts";
 
 /** As much of Node's `http.IncomingMessage` as is read. */
 export interface IncomingRequest {

@@ -1,16 +1,16 @@
-import { Admin, Auth } from "./access";
-import { Accounts } from "./accounts";
 import type { CallerOptions } from "./administration";
-import { Audit } from "./audit";
-import { backup, type Backup } from "./backup";
 import { Calls } from "./calls";
 import { validation } from "./errors";
+import { Admin, Auth } from "./generated/access";
+import { Accounts } from "./generated/accounts";
+import { Audit } from "./generated/audit";
+import { backup, type Backup } from "./generated/backup";
+import { Secrets } from "./generated/secrets";
 import { asker } from "./host";
 import { handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
 import { readAll } from "./images";
 import { answer, type ListenerRequest, type ListenerResponse } from "./listener";
 import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
-import { Secrets } from "./secrets";
 import { Task } from "./task";
 import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
 

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { Slots, follow } from "../src/api/follow";
 import { EventParser } from "../src/api/sse";
-import type { TaskState } from "../src/api/types";
+import type { StatusView } from "../src/api/types";
 import { done, events, failure, json, platform, state } from "./platform";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function following(answers: Parameters<typeof platform>[0], slots = new Slots(1)) {
   const made = platform(answers);
-  const seen: TaskState[] = [];
+  const seen: StatusView[] = [];
   const abort = new AbortController();
   const end = follow(made.client, "a::t1", { onState: (one) => seen.push(one), signal: abort.signal, slots, quiet: 30 });
   return { ...made, seen, abort, end };

@@ -2,7 +2,7 @@
 
 import { vi } from "vitest";
 import { Client } from "../src/api/client";
-import type { Model, Studio, TaskState } from "../src/api/types";
+import type { Model, StatusView, Studio } from "../src/api/types";
 
 export interface Asked {
   method: string;
@@ -19,7 +19,7 @@ export const json = (body: unknown, status = 200, headers: Record<string, string
 export const failure = (status: number, code: string, headers: Record<string, string> = {}): Response =>
   json({ code, detail: `detail of ${code}`, user_action: `action of ${code}` }, status, headers);
 
-export const state = (change: Partial<TaskState> = {}): TaskState => ({
+export const state = (change: Partial<StatusView> = {}): StatusView => ({
   task_id: "t1",
   status: "processing",
   progress: 10,
@@ -35,11 +35,11 @@ export const state = (change: Partial<TaskState> = {}): TaskState => ({
   ...change,
 });
 
-export const done = (change: Partial<TaskState> = {}): TaskState =>
+export const done = (change: Partial<StatusView> = {}): StatusView =>
   state({ status: "done", progress: 100, stage: "done", result_url: "/results/t1", preview_url: "/preview/t1", ...change });
 
 /** A stream of events that ends after these states. */
-export const events = (...states: TaskState[]): Response =>
+export const events = (...states: StatusView[]): Response =>
   new Response(states.map((one) => `event: status\ndata: ${JSON.stringify(one)}\n\n`).join(""), { headers: { "Content-Type": "text/event-stream" } });
 
 export const EXPIRES = "2999-01-01T00:00:00Z";

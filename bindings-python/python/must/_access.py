@@ -1,13 +1,74 @@
-"""Who may call: API keys, generation sessions, admin sessions."""
+"""Who may call: API keys, generation sessions, admin sessions.
+
+Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
-from must._calls import Awaited, Blocking, Request, call, nothing, reader
-from must._facts import Caller, Principal, RequestFacts, given
+from must._calls import Awaited, Blocking, Request, call, each, given, maybe, nothing
+from must._facts import Caller, Principal, RequestFacts
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedSession:
+    """A new session. Its token is shown this once."""
+
+    id: str
+    """Stable id."""
+    cookie: str
+    """Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a
+    session of another platform on the same host in that one.
+    """
+    token: str = field(repr=False)
+    """Value of the cookie."""
+    expires_at: datetime | None
+    """When it ends by itself; null for an admin session, which ends when it is idle."""
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            id=raw["id"],
+            cookie=raw["cookie"],
+            token=raw["token"],
+            expires_at=maybe(datetime.fromisoformat)(raw["expires_at"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """How a generation session stands."""
+
+    id: str
+    """Stable id."""
+    active: bool
+    """Always true: a session that has ended is an error."""
+    expires_at: datetime
+    """When it ends by itself."""
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            id=raw["id"],
+            active=raw["active"],
+            expires_at=datetime.fromisoformat(raw["expires_at"]),
+        )
+
+
+KeyStatus: TypeAlias = Literal["active", "rotated", "expired", "revoked"]
+"""Whether a key can be used.
+
+- `active`: It can be used.
+- `rotated`: It was replaced, and can still be used until it ends.
+- `expired`: Its time is over.
+- `revoked`: It was revoked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +76,37 @@ class ApiKey:
     """An API key without its secret."""
 
     id: str
-    """Stable id."""
+    """The public part of the key: what stands between its second-last and its last underscore."""
     name: str
-    """What a person calls it."""
-    status: str
-    """Whether it is good: `active`, `rotated`, `expired` or `revoked`."""
+    """What it was called when it was issued."""
+    status: KeyStatus
+    """Whether it can be used."""
     created_at: datetime
-    """When it was issued, in UTC."""
+    """When it was issued."""
     expires_at: datetime
-    """When it ends by itself."""
+    """From when on it cannot be used."""
     revoked_at: datetime | None
     """When it was revoked."""
     replaced_by: str | None
-    """Id of the key that took its place."""
+    """Id of the key that replaced it."""
     owner: str
-    """Whose tasks are made with it while the setting `sign_in_required` is on; a key that is replaced hands this on."""
+    """Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of
+    those that replaced each other. A key that is replaced hands this on.
+    """
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            id=raw["id"],
+            name=raw["name"],
+            status=raw["status"],
+            created_at=datetime.fromisoformat(raw["created_at"]),
+            expires_at=datetime.fromisoformat(raw["expires_at"]),
+            revoked_at=maybe(datetime.fromisoformat)(raw["revoked_at"]),
+            replaced_by=raw["replaced_by"],
+            owner=raw["owner"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +119,12 @@ class IssuedKey:
     """What a caller sends as `X-API-Key`."""
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        return cls(reader(ApiKey)(raw["key"]), raw["secret"])
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedSession:
-    """A new session. Its token is shown this once."""
-
-    id: str
-    """Stable id."""
-    cookie: str
-    """Name of the cookie: `gg_session` or `gg_admin_session`, where no other platform's session is in it."""
-    token: str = field(repr=False)
-    """Value of the cookie."""
-    expires_at: datetime | None
-    """When it ends by itself; none for an admin session, which ends when it is idle."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionState:
-    """How a generation session stands."""
-
-    id: str
-    """Stable id."""
-    active: bool
-    """Whether it is good."""
-    expires_at: datetime
-    """When it ends by itself."""
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            key=ApiKey.from_native(raw["key"]),
+            secret=raw["secret"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +134,21 @@ class AdminSessionState:
     id: str
     """Stable id."""
     active: bool
-    """Whether it is good."""
+    """Always true: a session that has ended is an error."""
     idle_timeout_seconds: int
-    """How long it may be idle."""
+    """How long it may be idle, in seconds."""
     last_activity_at: datetime
     """When it was last used."""
 
-
-def _sessions(raw: dict[str, Any]) -> int:
-    return int(raw["sessions"])
-
-
-def _keys(raw: list[Any]) -> list[ApiKey]:
-    return [reader(ApiKey)(key) for key in raw]
-
-
-def _flag(raw: object) -> bool:
-    return bool(raw)
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            id=raw["id"],
+            active=raw["active"],
+            idle_timeout_seconds=raw["idle_timeout_seconds"],
+            last_activity_at=datetime.fromisoformat(raw["last_activity_at"]),
+        )
 
 
 class AuthCalls:
@@ -106,57 +158,149 @@ class AuthCalls:
 
     @call
     def authorize(self, facts: RequestFacts) -> Request[Principal]:
-        """Say who a request is from, or raise the error that it is to be answered with."""
+        """Says who a request is from.
+
+        Args:
+            facts: What the request brought along.
+
+        Raises:
+            MustError: the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`,
+                `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
+                `admin_session_required` or `admin_session_expired`.
+        """
         return Request("auth.authorize", Principal.from_native, {"facts": facts.to_native()})
 
     @call
     def open_session(self, facts: RequestFacts) -> Request[IssuedSession]:
-        """Open a generation session for a request of the route `auth`."""
-        return Request("auth.open_session", reader(IssuedSession), {"facts": facts.to_native()})
+        """Opens a generation session for a request of the route `auth`. The request needs an API key while the setting
+        `sign_in_required` is on.
+
+        Args:
+            facts: What the request brought along.
+
+        Raises:
+            MustError: the codes of `auth.authorize`; `validation_error` for facts of another route.
+        """
+        return Request("auth.open_session", IssuedSession.from_native, {"facts": facts.to_native()})
 
     @call
     def session_state(self, facts: RequestFacts) -> Request[SessionState]:
-        """How the session in the request's cookie stands."""
-        return Request("auth.session_state", reader(SessionState), {"facts": facts.to_native()})
+        """Says how the session in the request's cookie stands.
+
+        Args:
+            facts: What the request brought along.
+
+        Raises:
+            MustError: `session_required`, `session_expired`, `cors_origin_blocked`.
+        """
+        return Request("auth.session_state", SessionState.from_native, {"facts": facts.to_native()})
 
     @call
     def revoke_session(self, id: str, *, caller: Caller | None = None) -> Request[None]:
-        """End a session."""
+        """Ends a session, from the next call on. Ending it again changes nothing.
+
+        Args:
+            id: Id of what the call is about.
+
+        Raises:
+            MustError: `not_found`.
+        """
         return Request("auth.revoke_session", nothing, {"id": id, "caller": given(caller)})
 
     @call
     def revoke_all_sessions(self, *, caller: Caller | None = None) -> Request[int]:
-        """End every session; how many there were."""
-        return Request("auth.revoke_all_sessions", _sessions, {"caller": given(caller)})
+        """Ends every session, and says how many were still going."""
+        return Request("auth.revoke_all_sessions", lambda raw: int(raw["sessions"]), {"caller": given(caller)})
 
     @call
     def allows_origin(self, origin: str) -> Request[bool]:
-        """Whether a browser's page of this origin may call."""
-        return Request("auth.allows_origin", _flag, {"origin": origin})
+        """Whether a browser's page of this origin may call.
+
+        Args:
+            origin: As the browser sends it, such as `https://studio.example`.
+        """
+        return Request("auth.allows_origin", bool, {"origin": origin})
 
     @call
     def issue_key(
-        self, name: str, *, valid_for: float | None = None, caller: Caller | None = None
+        self,
+        name: str,
+        *,
+        valid_for: float | None = None,
+        caller: Caller | None = None,
     ) -> Request[IssuedKey]:
-        """Issue an API key, good for `valid_for` seconds where that is given."""
-        arguments = {"name": name, "valid_for": valid_for, "caller": given(caller)}
-        return Request("auth.issue_key", IssuedKey.from_native, arguments)
+        """Issues an API key.
+
+        Args:
+            name: What a person calls it: 1 to 64 characters.
+            valid_for: How long it is good, in seconds; 90 days when left out.
+
+        Raises:
+            MustError: `validation_error` for a name that is not 1 to 64 characters without control characters, and
+                for a life of 0 or of more than 90 days.
+        """
+        return Request(
+            "auth.issue_key",
+            IssuedKey.from_native,
+            {
+                "name": name,
+                "valid_for": valid_for,
+                "caller": given(caller),
+            },
+        )
 
     @call
     def keys(self) -> Request[list[ApiKey]]:
-        """Every key, revoked ones too."""
-        return Request("auth.keys", _keys)
+        """Every key, newest first, revoked ones too."""
+        return Request("auth.keys", each(ApiKey.from_native))
 
     @call
     def rotate_key(self, id: str, *, overlap: float | None = None, caller: Caller | None = None) -> Request[IssuedKey]:
-        """Issue a key in the place of another, which stays good for `overlap` seconds."""
-        arguments = {"id": id, "overlap": overlap, "caller": given(caller)}
-        return Request("auth.rotate_key", IssuedKey.from_native, arguments)
+        """Issues a key in the place of another, with its name and as long a life.
+
+        Args:
+            id: Id of the key.
+            overlap: How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left
+                out.
+
+        Raises:
+            MustError: `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key
+                that was revoked, has expired or was rotated already.
+        """
+        return Request(
+            "auth.rotate_key",
+            IssuedKey.from_native,
+            {
+                "id": id,
+                "overlap": overlap,
+                "caller": given(caller),
+            },
+        )
 
     @call
     def revoke_key(self, id: str, *, caller: Caller | None = None) -> Request[int]:
-        """Revoke a key; how many of its sessions ended with it."""
-        return Request("auth.revoke_key", _sessions, {"id": id, "caller": given(caller)})
+        """Revokes a key and every session that was opened with it, from the next call on, and says how many sessions
+        these were. Revoking it again changes nothing.
+
+        Args:
+            id: Id of what the call is about.
+
+        Raises:
+            MustError: `not_found`.
+        """
+        return Request("auth.revoke_key", lambda raw: int(raw["sessions"]), {"id": id, "caller": given(caller)})
+
+
+class Auth(AuthCalls, Blocking):
+    """API keys and generation sessions, of a `Platform`."""
+
+    __slots__ = ()
+
+
+class AsyncAuth(AuthCalls, Awaited):
+    """API keys and generation sessions, of an `AsyncPlatform`."""
+
+    __slots__ = ()
 
 
 class AdminCalls:
@@ -166,44 +310,53 @@ class AdminCalls:
 
     @call
     def open_session(self, facts: RequestFacts) -> Request[IssuedSession]:
-        """Open an admin session for a request of the route `admin_login`."""
-        return Request("admin.open_session", reader(IssuedSession), {"facts": facts.to_native()})
+        """Opens an admin session for a request of the route `admin_login`.
+
+        Args:
+            facts: What the request brought along.
+
+        Raises:
+            MustError: the codes of `auth.authorize`; `validation_error` for facts of another route.
+        """
+        return Request("admin.open_session", IssuedSession.from_native, {"facts": facts.to_native()})
 
     @call
     def session_state(self, id: str, *, caller: Caller | None = None) -> Request[AdminSessionState]:
-        """How a session stands."""
-        return Request("admin.session_state", reader(AdminSessionState), {"id": id, "caller": given(caller)})
+        """Says how an admin session stands; the id is that of the principal of an authorized admin request.
+
+        Args:
+            id: Id of what the call is about.
+
+        Raises:
+            MustError: `not_found`, `admin_session_expired`.
+        """
+        return Request("admin.session_state", AdminSessionState.from_native, {"id": id, "caller": given(caller)})
 
     @call
     def revoke_session(self, id: str, *, caller: Caller | None = None) -> Request[None]:
-        """End a session."""
+        """Ends an admin session, from the next call on. Ending it again changes nothing.
+
+        Args:
+            id: Id of what the call is about.
+
+        Raises:
+            MustError: `not_found`.
+        """
         return Request("admin.revoke_session", nothing, {"id": id, "caller": given(caller)})
 
     @call
     def revoke_all_sessions(self, *, caller: Caller | None = None) -> Request[int]:
-        """End every session; how many there were."""
-        return Request("admin.revoke_all_sessions", _sessions, {"caller": given(caller)})
-
-
-class Auth(AuthCalls, Blocking):
-    """API keys and generation sessions of a `Platform`."""
-
-    __slots__ = ()
-
-
-class AsyncAuth(AuthCalls, Awaited):
-    """API keys and generation sessions of an `AsyncPlatform`."""
-
-    __slots__ = ()
+        """Ends every admin session, and says how many were still going."""
+        return Request("admin.revoke_all_sessions", lambda raw: int(raw["sessions"]), {"caller": given(caller)})
 
 
 class Admin(AdminCalls, Blocking):
-    """Admin sessions of a `Platform`."""
+    """Admin sessions, of a `Platform`."""
 
     __slots__ = ()
 
 
 class AsyncAdmin(AdminCalls, Awaited):
-    """Admin sessions of an `AsyncPlatform`."""
+    """Admin sessions, of an `AsyncPlatform`."""
 
     __slots__ = ()

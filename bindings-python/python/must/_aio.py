@@ -128,7 +128,7 @@ class AsyncPlatform:
 
     async def backup(self, folder: str | PathLike[str], *, caller: Caller | None = None) -> Backup:
         """Copy the data folder into a new or empty folder while the platform works; see `Platform.backup`."""
-        return await self._call(backup(folder, caller).run, self._native)
+        return await self._call(backup(folder, caller=caller).run, self._native)
 
     async def serve(self, address: str = "127.0.0.1:8000") -> Server:
         """Serve the HTTP face at an address, on threads of the library; see `Platform.serve`."""

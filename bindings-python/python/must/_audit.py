@@ -1,4 +1,7 @@
-"""The audit log: who did what, each event tied to all before it and signed."""
+"""The audit log: who did what, each event tied to all before it and signed.
+
+Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
-from must._calls import Awaited, Blocking, Request, absolute, call, reader
-from must._facts import Caller, given
+from must._calls import Awaited, Blocking, Request, absolute, call, given, maybe, moment
+from must._facts import Caller
 
 Outcome: TypeAlias = Literal["success", "failure", "denied"]
-"""How what an event tells of went."""
+"""How what an event tells of went.
+
+- `success`: It was done.
+- `failure`: It was tried and failed.
+- `denied`: It was refused.
+"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One event of the log."""
+    """One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events
+    that were written in version 1 are shown in this form too, and hashed in their own.
+    """
 
     v: int
     """Version of the form that is hashed."""
     seq: int
     """Number of the event, from 0, without gaps."""
     timestamp: str
-    """When: RFC 3339 in UTC; see `time`."""
+    """When, in UTC."""
     actor: str
     """Who."""
     source: str
@@ -43,22 +53,42 @@ class AuditEvent:
     prev: str
     """Leaf hash of the event before, in hexadecimal; zeros for the first."""
     signed: int | None
-    """How many events the newest checkpoint was over when this one was written; none in version 1 of the form."""
+    """How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by
+    it. None in version 1.
+    """
 
     @property
     def time(self) -> datetime:
         """When, in UTC."""
         return datetime.fromisoformat(self.timestamp)
 
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            v=raw["v"],
+            seq=raw["seq"],
+            timestamp=raw["timestamp"],
+            actor=raw["actor"],
+            source=raw["source"],
+            action=raw["action"],
+            target=raw["target"],
+            outcome=raw["outcome"],
+            correlation_id=raw["correlation_id"],
+            details=raw["details"],
+            prev=raw["prev"],
+            signed=raw["signed"],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some events, newest first; iterating it gives the events."""
+    """Some events, newest first."""
 
     logs: tuple[AuditEvent, ...]
     """The events."""
     next: int | None
-    """What to give as `before` for the events after these; none at the end."""
+    """What to give as `before` for the next page; none on the last."""
 
     def __iter__(self) -> Iterator[AuditEvent]:
         """The events."""
@@ -69,24 +99,64 @@ class AuditPage:
         return len(self.logs)
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        return cls(tuple(reader(AuditEvent)(event) for event in raw["logs"]), raw["next"])
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            logs=tuple(AuditEvent.from_native(item) for item in raw["logs"]),
+            next=raw["next"],
+        )
+
+
+Damage: TypeAlias = Literal[
+    "missing",
+    "altered",
+    "broken_chain",
+    "time_reversed",
+    "tree",
+    "checkpoint",
+    "truncated",
+    "rewritten",
+    "storage",
+]
+"""How the log was found to be damaged.
+
+- `missing`: An event is not there.
+- `altered`: An event is not what its hash says.
+- `broken_chain`: An event does not follow the one before it.
+- `time_reversed`: An event is older than the one before it.
+- `tree`: The stored tree is not that of the events.
+- `checkpoint`: A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this
+  log.
+- `truncated`: Events at the end are gone.
+- `rewritten`: The log is not the one that was anchored.
+- `storage`: The database's own check fails: lists of events may lack some.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is wrong with the log."""
+    """The first thing that is wrong with a log."""
 
     seq: int
-    """Number of the event at fault."""
-    damage: str
+    """Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint,
+    the last event that it is over.
+    """
+    damage: Damage
     """What kind of damage it is."""
     detail: str
     """What was found."""
 
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            seq=raw["seq"],
+            damage=raw["damage"],
+            detail=raw["detail"],
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What verifying the whole log found."""
 
@@ -99,49 +169,78 @@ class Verdict:
     size: int
     """How many events were ever written."""
     root: str
-    """Root hash of the tree over them."""
+    """Root hash of the tree over them, in hexadecimal."""
     checkpoints: int
     """How many stored checkpoints were checked: every one."""
     anchors: int
     """How many checkpoints of the anchor file were compared."""
     fault: Fault | None
-    """What is wrong, where something is."""
+    """What is wrong; null where nothing is."""
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        fault = raw["fault"]
-        return reader(cls)(raw | {"fault": reader(Fault)(fault) if fault else None})
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            ok=raw["ok"],
+            origin=raw["origin"],
+            min_index=raw["min_index"],
+            size=raw["size"],
+            root=raw["root"],
+            checkpoints=raw["checkpoints"],
+            anchors=raw["anchors"],
+            fault=maybe(Fault.from_native)(raw["fault"]),
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That an event is in the log."""
+    """That an event is in the log (RFC 6962, 2.1.1)."""
 
     index: int
     """Number of the event."""
     leaf: str
-    """Its leaf hash."""
+    """The event's canonical bytes, as text."""
     proof: tuple[str, ...]
-    """Hashes from the leaf to the root."""
+    """Hashes from the leaf to the root, in base64."""
     checkpoint: str
     """Signed checkpoint that the proof ends in."""
     text: str
     """The same as the text of a `.tlog-proof` file."""
 
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            index=raw["index"],
+            leaf=raw["leaf"],
+            proof=tuple(raw["proof"]),
+            checkpoint=raw["checkpoint"],
+            text=raw["text"],
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class ConsistencyProof:
-    """That the log only grew."""
+    """That the log only grew (RFC 6962, 2.1.2)."""
 
     old_size: int
-    """Size that it had."""
+    """How many events it had."""
     old_root: str
-    """Root hash that it had."""
+    """Root hash that it had, in hexadecimal."""
     proof: tuple[str, ...]
-    """Hashes from the old root to the new one."""
+    """Hashes from the old root to the new one, in base64."""
     checkpoint: str
     """Signed checkpoint that the proof ends in."""
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            old_size=raw["old_size"],
+            old_root=raw["old_root"],
+            proof=tuple(raw["proof"]),
+            checkpoint=raw["checkpoint"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +256,18 @@ class Exported:
     files: int
     """How many files it has."""
     verifier: str
-    """Verifier key of the log."""
+    """The key that verifies its signatures."""
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        return reader(cls)(raw | {"folder": Path(raw["folder"])})
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            folder=Path(raw["folder"]),
+            size=raw["size"],
+            min_index=raw["min_index"],
+            files=raw["files"],
+            verifier=raw["verifier"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +279,13 @@ class Pruned:
     min_index: int
     """Number of the first event that is still kept."""
 
-
-def _text_or_none(raw: str | None) -> str | None:
-    return raw
-
-
-def _moment(time: datetime | int | str | None) -> int | str | None:
-    return round(time.timestamp() * 1000) if isinstance(time, datetime) else time
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            removed=raw["removed"],
+            min_index=raw["min_index"],
+        )
 
 
 class AuditCalls:
@@ -200,10 +305,34 @@ class AuditCalls:
         correlation_id: str | None = None,
         details: Mapping[str, str] | None = None,
     ) -> Request[AuditEvent]:
-        """Write an event of the host's own. It must hold no secret."""
-        arguments = {"actor": actor, "source": source, "action": action, "target": target, "outcome": outcome}
-        more = {"correlation_id": correlation_id, "details": None if details is None else dict(details)}
-        return Request("audit.append", reader(AuditEvent), arguments | more)
+        """Writes an event of the host's own, and gives it once it is durable, signed and anchored. It must hold no
+        secret.
+
+        Args:
+            actor: Who.
+            source: From where: an address, `cli`, `host`.
+            action: What was done.
+            target: To what.
+            outcome: How it went.
+            correlation_id: What ties it to a request; a new one when left out.
+            details: More about it.
+
+        Raises:
+            MustError: `validation_error` for an event that lacks a required part.
+        """
+        return Request(
+            "audit.append",
+            AuditEvent.from_native,
+            {
+                "actor": actor,
+                "source": source,
+                "action": action,
+                "target": target,
+                "outcome": outcome,
+                "correlation_id": correlation_id,
+                "details": None if details is None else dict(details),
+            },
+        )
 
     @call
     def list(
@@ -220,42 +349,94 @@ class AuditCalls:
     ) -> Request[AuditPage]:
         """Some events, newest first. Reading the log is itself logged.
 
-        A moment may be given as events say it, too, and as milliseconds since 1970.
+        Args:
+            before: Only events with a smaller number: `next` of the page before.
+            limit: How many at most: 100 when left out, 1,000 at most.
+            actor: Only of this actor.
+            action: Only this action.
+            outcome: Only this outcome.
+            since: Only from this moment on: as events say it, or in milliseconds since 1970.
+            until: Only before this moment.
+
+        Raises:
+            MustError: `validation_error` for a limit of more than 1,000.
         """
-        arguments = {"before": before, "limit": limit, "actor": actor, "action": action, "outcome": outcome}
-        more = {"since": _moment(since), "until": _moment(until), "caller": given(caller)}
-        return Request("audit.list", AuditPage.from_native, arguments | more)
+        return Request(
+            "audit.list",
+            AuditPage.from_native,
+            {
+                "before": before,
+                "limit": limit,
+                "actor": actor,
+                "action": action,
+                "outcome": outcome,
+                "since": moment(since),
+                "until": moment(until),
+                "caller": given(caller),
+            },
+        )
 
     @call
     def verify(self) -> Request[Verdict]:
-        """Read the whole log and compare it with its hashes, signatures and anchors."""
+        """Reads the whole log and compares it with its hashes, signatures and anchors. A log that is damaged is no
+        error.
+        """
         return Request("audit.verify", Verdict.from_native)
 
     @call
     def prove_inclusion(self, index: int) -> Request[InclusionProof]:
-        """Prove that an event is in the log."""
-        return Request("audit.prove_inclusion", reader(InclusionProof), {"index": index})
+        """Proves that an event is in the log.
+
+        Args:
+            index: Number of the event.
+
+        Raises:
+            MustError: `not_found` for one that is not there or was pruned.
+        """
+        return Request("audit.prove_inclusion", InclusionProof.from_native, {"index": index})
 
     @call
     def prove_consistency(self, old_size: int) -> Request[ConsistencyProof]:
-        """Prove that the log only grew since it had `old_size` events."""
-        return Request("audit.prove_consistency", reader(ConsistencyProof), {"old_size": old_size})
+        """Proves that the log only grew since it had `old_size` events.
+
+        Args:
+            old_size: How many events the log had.
+
+        Raises:
+            MustError: `validation_error` when there are not so many; `not_found` when they were pruned.
+        """
+        return Request("audit.prove_consistency", ConsistencyProof.from_native, {"old_size": old_size})
 
     @call
     def export(self, folder: str | os.PathLike[str], *, caller: Caller | None = None) -> Request[Exported]:
-        """Write a copy of the log into a new folder, as static files that other tools verify."""
-        arguments = {"folder": absolute(folder), "caller": given(caller)}
-        return Request("audit.export", Exported.from_native, arguments)
+        """Writes a copy of the log into a new or empty folder, as static files that other tools verify.
+
+        Args:
+            folder: A folder that is not there yet, or is empty.
+
+        Raises:
+            MustError: `validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be
+                written.
+        """
+        return Request("audit.export", Exported.from_native, {"folder": absolute(folder), "caller": given(caller)})
 
     @call
     def prune(self, age: float, *, caller: Caller | None = None) -> Request[Pruned]:
-        """Remove events older than `age` seconds; what is left can still be verified."""
-        return Request("audit.prune", reader(Pruned), {"age": age, "caller": given(caller)})
+        """Removes old events, in whole bundles of 256; what is left can still be verified.
+
+        Args:
+            age: How old events must be to be removed, in seconds: 90 days or more.
+
+        Raises:
+            MustError: `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is
+                damaged.
+        """
+        return Request("audit.prune", Pruned.from_native, {"age": age, "caller": given(caller)})
 
     @call
     def checkpoint(self) -> Request[str | None]:
-        """The newest signed checkpoint; none when the log is empty."""
-        return Request("audit.checkpoint", _text_or_none)
+        """The newest signed checkpoint; null when the log is empty."""
+        return Request("audit.checkpoint", maybe(str))
 
     @call
     def verifier(self) -> Request[str]:
@@ -264,25 +445,37 @@ class AuditCalls:
 
     @call
     def rotate_key(self, *, overlap: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Sign with a new key from now on; the event that says so.
+        """Signs with a new key from now on, and gives the event that says so.
 
-        The old key signs too for `overlap` seconds, 24 hours when left out.
+        Args:
+            overlap: How long the old key signs too, in seconds; 24 hours when left out.
+
+        Raises:
+            MustError: `validation_error` when the host keeps the keys and has put no newer one in place, or for an
+                overlap of more than 7 days.
         """
-        return Request("audit.rotate_key", reader(AuditEvent), {"overlap": overlap, "caller": given(caller)})
+        return Request("audit.rotate_key", AuditEvent.from_native, {"overlap": overlap, "caller": given(caller)})
 
     @call
     def recover(self, reason: str, *, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Go on with a damaged log, which stays as it is; the event that says why."""
-        return Request("audit.recover", reader(AuditEvent), {"reason": reason, "caller": given(caller)})
+        """Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why.
+
+        Args:
+            reason: Why, for the log.
+
+        Raises:
+            MustError: `invalid_state` when nothing is wrong.
+        """
+        return Request("audit.recover", AuditEvent.from_native, {"reason": reason, "caller": given(caller)})
 
 
 class Audit(AuditCalls, Blocking):
-    """The audit log of a `Platform`."""
+    """The audit log, of a `Platform`."""
 
     __slots__ = ()
 
 
 class AsyncAudit(AuditCalls, Awaited):
-    """The audit log of an `AsyncPlatform`."""
+    """The audit log, of an `AsyncPlatform`."""
 
     __slots__ = ()

@@ -1,14 +1,18 @@
-"""A copy of the data folder that is made while the platform works."""
+"""A copy of the data folder that is made while the platform works.
+
+Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from must._calls import Request, absolute, reader
-from must._facts import Caller, given
+from must._calls import Request, absolute, given
+from must._facts import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,34 @@ class Backup:
     audit_ok: bool
     """Whether the audit log in it is whole."""
     key_files: tuple[Path, ...]
-    """Key files that are needed to use it and are not in it."""
+    """Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files."""
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        paths = {"folder": Path(raw["folder"]), "key_files": [Path(path) for path in raw["key_files"]]}
-        return reader(cls)(raw | paths)
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            folder=Path(raw["folder"]),
+            database_bytes=raw["database_bytes"],
+            tasks=raw["tasks"],
+            files=raw["files"],
+            file_bytes=raw["file_bytes"],
+            missing_files=raw["missing_files"],
+            audit_events=raw["audit_events"],
+            audit_ok=raw["audit_ok"],
+            key_files=tuple(Path(item) for item in raw["key_files"]),
+        )
 
 
-def backup(folder: str | os.PathLike[str], caller: Caller | None) -> Request[Backup]:
-    """Copy the data folder into a new or empty folder."""
+def backup(folder: str | os.PathLike[str], *, caller: Caller | None = None) -> Request[Backup]:
+    """Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open
+    the folder as a data folder, with the key files, which are not in it.
+
+    Args:
+        folder: A folder that is not there yet or is empty, outside the data folder.
+
+    Raises:
+        MustError: `validation_error` for a folder that holds something or is inside the data folder;
+            `storage_full`; `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder
+            cannot be written.
+    """
     return Request("backup", Backup.from_native, {"folder": absolute(folder), "caller": given(caller)})

@@ -8,32 +8,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from must._facts import Caller
 from must._must import NativePlatform
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-TIMES = frozenset(
-    {
-        "checked_at",
-        "created_at",
-        "expires_at",
-        "finished_at",
-        "issued_at",
-        "last_activity_at",
-        "overlap_until",
-        "revoked_at",
-        "rotate_by",
-        "started_at",
-        "updated_at",
-        "used_at",
-    }
-)
-"""Fields that hold a time as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +110,21 @@ def nothing(raw: object) -> None:
     """Read an answer that says nothing."""
 
 
-def reader(kind: Callable[..., T]) -> Callable[[Any], T]:
-    """What reads a dataclass by the names of its fields. Fields that this version does not know are left out."""
-
-    def read(raw: Mapping[str, Any]) -> T:
-        names = [known.name for known in fields(kind)]  # type: ignore[arg-type]
-        return kind(**{name: _value(name, raw.get(name)) for name in names})
-
-    return read
+def given(caller: Caller | None) -> dict[str, Any] | None:
+    """The native form of a caller, where there is one."""
+    return None if caller is None else caller.to_native()
 
 
-def _value(name: str, value: Any) -> Any:
-    if name in TIMES and isinstance(value, str):
-        return datetime.fromisoformat(value)
-    return tuple(value) if isinstance(value, list) else value
+def moment(time: datetime | int | str | None) -> int | str | None:
+    """A moment as the library takes it: its own text, or milliseconds since 1970."""
+    return round(time.timestamp() * 1000) if isinstance(time, datetime) else time
+
+
+def maybe(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """What reads a value that may be none."""
+    return lambda raw: None if raw is None else read(raw)
+
+
+def each(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
+    """What reads a list."""
+    return lambda raw: [read(item) for item in raw]

@@ -1,43 +1,52 @@
-"""What a request says about itself, and who it is from."""
+"""What a request says about itself, who it is from, and on whose behalf an administrative call is made.
+
+Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
-from urllib.parse import parse_qsl
+
+from must._headers import read_headers
 
 Route: TypeAlias = Literal["generation", "auth", "admin_login", "admin"]
-"""What kind of call a request asks for."""
+"""What kind of call is asked for.
 
-ADMIN_QUERY_NAMES = frozenset({"admin_key", "admin-key", "admin_api_key", "x-admin-key"})
-"""Names under which a query must not hold an admin key."""
+- `generation`: Anything that generates, lists or shows: an API key or a session will do.
+- `auth`: A call for a new generation session.
+- `admin_login`: A call for a new admin session: the admin key.
+- `admin`: Every other administrative call: an admin session.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """Everything about a request that access is judged by. Its `repr` shows no credential."""
+    """Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list
+    holds every value, in order, as it came: two different keys are refused.
+    """
 
     route: Route
     """What kind of call it is."""
     header_keys: tuple[str, ...] = field(default=(), repr=False)
-    """The value of every `X-API-Key` header."""
+    """The value of every `X-API-Key` header line; an empty one counts as present."""
     query_keys: tuple[str, ...] = field(default=(), repr=False)
     """The value of every `api_key` in the query."""
     cookies: tuple[str, ...] = field(default=(), repr=False)
-    """Every `Cookie` header, as it came."""
+    """Every `Cookie` header line, as it came."""
     admin_header_keys: tuple[str, ...] = field(default=(), repr=False)
-    """The value of every `X-Admin-Key` header."""
+    """The value of every `X-Admin-Key` header line."""
     query_admin_key_present: bool = False
     """Whether the query holds an admin key, which is refused."""
     origin: str | None = None
     """The `Origin` header."""
     peer: str | None = None
-    """The address at the other end of the socket."""
+    """The address at the other end of the socket, without a port."""
     forwarded_for: tuple[str, ...] = ()
-    """Every `X-Forwarded-For` header, in order."""
+    """Every `X-Forwarded-For` header line, in order."""
     correlation_id: str | None = None
-    """What ties audit events to the request; made when left out."""
+    """What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced."""
 
     @classmethod
     def from_headers(
@@ -51,26 +60,7 @@ class RequestFacts:
 
         A header or query name that comes more than once must be given more than once: two different keys are refused.
         """
-        lines = [(name.lower(), value) for name, value in headers]
-        pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
-
-        def every(name: str) -> tuple[str, ...]:
-            return tuple(value for found, value in lines if found == name)
-
-        origins = every("origin")
-        return cls(
-            route=route,
-            header_keys=every("x-api-key"),
-            query_keys=tuple(value for name, value in pairs if name == "api_key"),
-            cookies=every("cookie"),
-            admin_header_keys=every("x-admin-key"),
-            query_admin_key_present=any(name.lower() in ADMIN_QUERY_NAMES for name, _ in pairs),
-            # Browsers send one; two are no origin that is allowed.
-            origin=", ".join(origins) if origins else None,
-            peer=peer,
-            forwarded_for=every("x-forwarded-for"),
-            correlation_id=next(iter(every("x-request-id")), None),
-        )
+        return cls(route=route, **read_headers(headers, query, peer))
 
     def to_native(self) -> dict[str, Any]:
         """The native form."""
@@ -78,51 +68,70 @@ class RequestFacts:
         return {name: value for name, value in raw.items() if value is not None}
 
 
+PrincipalKind: TypeAlias = Literal["api_key", "session", "anonymous", "admin_key", "admin_session"]
+"""How a caller proved who it is.
+
+- `api_key`: With an API key.
+- `session`: With a generation session.
+- `anonymous`: With nothing: only a call for a new session may be anonymous.
+- `admin_key`: With the admin key.
+- `admin_session`: With an admin session.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf an administrative call is made; goes into its audit event."""
+    """On whose behalf an administrative call is made, for the audit log; the host itself when left out."""
 
     actor: str
-    """Who, such as `key:ID`, or a name that the host gives."""
+    """Who: `key:ID`, `admin:ID`, or a name of the host's own."""
     source: str
     """From where: an address, `cli`, `host`."""
     correlation_id: str | None = None
-    """What ties the call to a request; made when left out."""
+    """What ties the call to a request; a new one when left out."""
 
     def to_native(self) -> dict[str, Any]:
         """The native form."""
-        raw = {"actor": self.actor, "source": self.source, "correlation_id": self.correlation_id}
+        raw = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in raw.items() if value is not None}
+
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            actor=raw["actor"],
+            source=raw["source"],
+            correlation_id=raw["correlation_id"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who a request is from."""
 
-    kind: Literal["api_key", "session", "anonymous", "admin_key", "admin_session"]
+    kind: PrincipalKind
     """What it showed."""
     id: str
-    """Id of the key or session; empty without one."""
+    """Id of the key or session; `key` for the admin key, empty when anonymous."""
     name: str
-    """Name of the key; empty without one."""
+    """Name of the key, or of the one that the session was opened with; else empty."""
     actor: str
     """The same as the audit log names it."""
     caller: Caller
     """The caller of administrative calls on its behalf."""
-    owner: str | None = None
-    """Whose tasks the caller makes and sees.
-
-    None for administrators, and while the setting `sign_in_required` is off: such a caller sees all.
+    owner: str | None
+    """Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off:
+    they see all.
     """
 
     @classmethod
-    def from_native(cls, raw: dict[str, Any]) -> Self:
-        """Read the native form."""
-        by = raw["caller"]
-        caller = Caller(by["actor"], by["source"], by["correlation_id"])
-        return cls(raw["kind"], raw["id"], raw["name"], raw["actor"], caller, raw["owner"])
-
-
-def given(caller: Caller | None) -> dict[str, Any] | None:
-    """The native form of a caller, where there is one."""
-    return None if caller is None else caller.to_native()
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            kind=raw["kind"],
+            id=raw["id"],
+            name=raw["name"],
+            actor=raw["actor"],
+            caller=Caller.from_native(raw["caller"]),
+            owner=raw["owner"],
+        )

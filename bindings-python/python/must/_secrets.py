@@ -1,98 +1,188 @@
-"""Secrets in the vault."""
+"""Secrets that the platform keeps sealed.
+
+Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, Self, TypeAlias
 
-from must._calls import Awaited, Blocking, Request, call, nothing, reader
-from must._facts import Caller, given
+from must._calls import Awaited, Blocking, Request, call, each, given, maybe, nothing
+from must._facts import Caller
+
+SecretState: TypeAlias = Literal["valid", "overlapping", "expired", "revoked"]
+"""How a secret stands.
+
+- `valid`: In use.
+- `overlapping`: Replaced, and still good for a while.
+- `expired`: Past its rotation limit, or its overlap is over.
+- `revoked`: Revoked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """How one version of a secret stands. Holds nothing of the secret."""
+    """What is to be known about a secret without seeing it."""
 
     name: str
-    """What it is stored under."""
+    """Name to rotate or revoke it by."""
     kind: str
-    """What kind of secret it is."""
+    """`master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`."""
     id: str
-    """Id of the version."""
-    state: str
-    """Where it stands: `valid`, `overlapping`, `expired` or `revoked`."""
+    """Which one of its name."""
+    state: SecretState
+    """How it stands."""
     issued_at: datetime
-    """When it was stored, in UTC."""
+    """When it was made, or first seen."""
     rotate_by: datetime
-    """When it is due to be rotated."""
+    """When it is to be replaced."""
     overlap_until: datetime | None
-    """Until when it is good beside the version after it."""
+    """Until when it is good although it was replaced."""
     revoked_at: datetime | None
     """When it was revoked."""
 
-
-def _statuses(raw: list[Any]) -> list[SecretStatus]:
-    return [reader(SecretStatus)(status) for status in raw]
+    @classmethod
+    def from_native(cls, raw: Mapping[str, Any]) -> Self:
+        """Read the native form. Members that this version does not know are left out."""
+        return cls(
+            name=raw["name"],
+            kind=raw["kind"],
+            id=raw["id"],
+            state=raw["state"],
+            issued_at=datetime.fromisoformat(raw["issued_at"]),
+            rotate_by=datetime.fromisoformat(raw["rotate_by"]),
+            overlap_until=maybe(datetime.fromisoformat)(raw["overlap_until"]),
+            revoked_at=maybe(datetime.fromisoformat)(raw["revoked_at"]),
+        )
 
 
 class SecretsCalls:
-    """Secrets in the vault."""
+    """Secrets, encrypted at rest."""
 
     __slots__ = ()
 
     @call
     def status(self) -> Request[list[SecretStatus]]:
-        """How every secret stands."""
-        return Request("secrets.status", _statuses)
+        """How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them."""
+        return Request("secrets.status", each(SecretStatus.from_native))
 
     @call
     def put(self, name: str, value: str, *, caller: Caller | None = None) -> Request[None]:
-        """Store a secret."""
+        """Keeps a secret under a name, sealed; one that has the name already is replaced at once.
+
+        Args:
+            name: What it is stored under.
+            value: The secret.
+
+        Raises:
+            MustError: `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's
+                tokens, and for a value that is empty.
+        """
         return Request("secrets.put", nothing, {"name": name, "value": value, "caller": given(caller)})
 
     @call
     def put_provider_token(
-        self, name: str, value: str, *, scopes: Iterable[str], environment: str, caller: Caller | None = None
+        self,
+        name: str,
+        value: str,
+        *,
+        scopes: Iterable[str],
+        environment: str,
+        caller: Caller | None = None,
     ) -> Request[None]:
-        """Store a provider's token with its scopes and the environment it is for, which must be the platform's own."""
-        arguments = {"name": name, "value": value, "scopes": list(scopes), "environment": environment}
-        return Request("secrets.put_provider_token", nothing, arguments | {"caller": given(caller)})
+        """Keeps a provider's token with what it may be used for and the environment that it is for.
+
+        Args:
+            name: What it is stored under.
+            value: The token.
+            scopes: What it may be used for: `inference`, `model:download`.
+            environment: What it is for: `dev`, `stage` or `prod`, which must be the platform's own.
+
+        Raises:
+            MustError: `validation_error` for a wider scope or another environment than the platform's own.
+        """
+        return Request(
+            "secrets.put_provider_token",
+            nothing,
+            {
+                "name": name,
+                "value": value,
+                "scopes": list(scopes),
+                "environment": environment,
+                "caller": given(caller),
+            },
+        )
 
     @call
     def get(self, name: str) -> Request[str]:
-        """The secret itself."""
+        """The secret itself.
+
+        Args:
+            name: What it is stored under.
+
+        Raises:
+            MustError: `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does
+                not open or, for a provider token, is not for this environment.
+        """
         return Request("secrets.get", str, {"name": name})
 
     @call
     def rotate(
-        self, name: str, value: str | None = None, *, overlap: float | None = None, caller: Caller | None = None
+        self,
+        name: str,
+        value: str | None = None,
+        *,
+        overlap: float | None = None,
+        caller: Caller | None = None,
     ) -> Request[None]:
-        """Put `value`, or for a secret of the platform's own a new one, in a secret's place.
+        """Puts `value`, or for a secret of the platform's own a new one, in a secret's place.
 
-        The old one stays good for `overlap` seconds where its kind has an overlap.
+        Args:
+            name: What it is stored under.
+            value: The new value, for a secret that comes from outside.
+            overlap: How long the old value stays good, in seconds, where its kind has an overlap; not at all when
+                left out.
+
+        Raises:
+            MustError: `validation_error`, `not_found`.
         """
-        arguments = {"name": name, "value": value, "overlap": overlap, "caller": given(caller)}
-        return Request("secrets.rotate", nothing, arguments)
+        return Request(
+            "secrets.rotate",
+            nothing,
+            {
+                "name": name,
+                "value": value,
+                "overlap": overlap,
+                "caller": given(caller),
+            },
+        )
 
     @call
     def revoke(self, name: str, *, confirm: str | None = None, caller: Caller | None = None) -> Request[None]:
-        """End a secret at once.
+        """Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its
+        name again as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with
+        the admin key.
 
-        Revoking `pepper` ends every API key and session, and takes its name again as `confirm`. A new pepper is made
-        in the same change, so that whoever has the admin key can sign in.
+        Args:
+            name: What it is stored under.
+            confirm: The secret's name again; needed for `pepper`.
+
+        Raises:
+            MustError: `not_found`; `validation_error` for the master key, which is rotated.
         """
         return Request("secrets.revoke", nothing, {"name": name, "confirm": confirm, "caller": given(caller)})
 
 
 class Secrets(SecretsCalls, Blocking):
-    """Secrets in the vault of a `Platform`."""
+    """Secrets, encrypted at rest, of a `Platform`."""
 
     __slots__ = ()
 
 
 class AsyncSecrets(SecretsCalls, Awaited):
-    """Secrets in the vault of an `AsyncPlatform`."""
+    """Secrets, encrypted at rest, of an `AsyncPlatform`."""
 
     __slots__ = ()

@@ -127,7 +127,7 @@ class Platform:
             StorageCorruptError: The database is damaged.
             DependencyUnavailableError: The folder cannot be written.
         """
-        return backup(folder, caller).run(self._native)
+        return backup(folder, caller=caller).run(self._native)
 
     def serve(self, address: str = "127.0.0.1:8000") -> Server:
         """Serve the HTTP face at an address, on threads of the library; port 0 takes a free one.

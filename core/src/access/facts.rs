@@ -4,21 +4,24 @@
 //! form only where it is wrong.
 
 use crate::error::{Error, Result};
+use crate::keyring::SecretText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
 /// What kind of call is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Route")]
 pub enum RouteClass {
-    /// Generation and media.
+    /// Anything that generates, lists or shows: an API key or a session will do.
     Generation,
-    /// `POST /auth/session`: a new generation session.
+    /// A call for a new generation session.
     Auth,
-    /// `POST /admin/session`: a new admin session.
+    /// A call for a new admin session: the admin key.
     AdminLogin,
-    /// Every other administrative call.
+    /// Every other administrative call: an admin session.
     Admin,
 }
 
@@ -35,31 +38,36 @@ impl RouteClass {
     }
 }
 
-/// Everything about a request that access is judged by. In JSON every field but `route` may be left out.
-#[derive(Clone, Deserialize)]
+/// Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list holds every value, in
+/// order, as it came: two different keys are refused.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestFacts {
     /// What kind of call it is.
     pub route: RouteClass,
     /// The value of every `X-API-Key` header line; an empty one counts as present.
     #[serde(default)]
+    #[schemars(with = "Vec<SecretText>")]
     pub header_keys: Vec<String>,
     /// The value of every `api_key` in the query.
     #[serde(default)]
+    #[schemars(with = "Vec<SecretText>")]
     pub query_keys: Vec<String>,
     /// Every `Cookie` header line, as it came.
     #[serde(default)]
+    #[schemars(with = "Vec<SecretText>")]
     pub cookies: Vec<String>,
     /// The value of every `X-Admin-Key` header line.
     #[serde(default)]
+    #[schemars(with = "Vec<SecretText>")]
     pub admin_header_keys: Vec<String>,
-    /// Whether the query holds an admin key, under whatever name the host gives it.
+    /// Whether the query holds an admin key, which is refused.
     #[serde(default)]
     pub query_admin_key_present: bool,
     /// The `Origin` header.
     #[serde(default)]
     pub origin: Option<String>,
-    /// The address at the other end of the socket.
+    /// The address at the other end of the socket, without a port.
     #[serde(default)]
     pub peer: Option<IpAddr>,
     /// Every `X-Forwarded-For` header line, in order.
@@ -158,14 +166,14 @@ impl<'a> Presented<'a> {
 }
 
 /// How a caller proved who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PrincipalKind {
     /// With an API key.
     ApiKey,
     /// With a generation session.
     Session,
-    /// Not at all; only a call for a new session may be anonymous.
+    /// With nothing: only a call for a new session may be anonymous.
     Anonymous,
     /// With the admin key.
     AdminKey,

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::keyring::{LONGEST_OVERLAP, OVERLAP};
 use crate::time::{Timestamp, millis};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -23,10 +24,10 @@ pub const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 const LONGEST_NAME: usize = 64;
 
 /// Whether a key can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyStatus {
-    /// It can.
+    /// It can be used.
     Active,
     /// It was replaced, and can still be used until it ends.
     Rotated,
@@ -36,8 +37,8 @@ pub enum KeyStatus {
     Revoked,
 }
 
-/// What may be known of an API key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An API key without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ApiKey {
     /// The public part of the key: what stands between its second-last and its last underscore.

@@ -16,6 +16,7 @@ use crate::keyring::SecretText;
 use crate::time::Timestamp;
 use crate::time::millis;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,27 +51,27 @@ pub struct IssuedSession {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A generation session that goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How a generation session stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct SessionState {
-    /// The session.
+    /// Stable id.
     pub id: String,
     /// Always true: a session that has ended is an error.
     pub active: bool,
-    /// When it ends.
+    /// When it ends by itself.
     pub expires_at: Timestamp,
 }
 
-/// An admin session that goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How an admin session stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AdminSessionState {
-    /// The session.
+    /// Stable id.
     pub id: String,
     /// Always true: a session that has ended is an error.
     pub active: bool,
-    /// How long it lives without use.
+    /// How long it may be idle, in seconds.
     pub idle_timeout_seconds: u64,
     /// When it was last used.
     pub last_activity_at: Timestamp,

@@ -10,24 +10,26 @@ use super::store::{self, StoredNodes};
 use super::tree::Nodes as _;
 use crate::error::{Error, ErrorCode, Result};
 use rusqlite::Connection;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Hashes, or events, in a full tile.
 const TILE: u64 = 256;
 
-/// What an export wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A copy of the log that can be verified without the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exported {
-    /// The folder.
+    /// Where it is.
+    #[schemars(extend("format" = "path"))]
     pub folder: PathBuf,
-    /// Events in the tree.
+    /// How many events were ever written.
     pub size: u64,
-    /// First event that is among the files.
+    /// Number of the first event in it.
     pub min_index: u64,
-    /// Files written.
+    /// How many files it has.
     pub files: u64,
-    /// The key to check the checkpoint with.
+    /// The key that verifies its signatures.
     pub verifier: String,
 }
 

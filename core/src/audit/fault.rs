@@ -28,14 +28,14 @@ pub enum Damage {
     Storage,
 }
 
-/// The first fault of a log.
+/// The first thing that is wrong with a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
-    /// Number of the first bad event. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event
+    /// Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event
     /// that it is over.
     pub seq: u64,
-    /// How it is bad.
+    /// What kind of damage it is.
     pub damage: Damage,
-    /// In words.
+    /// What was found.
     pub detail: String,
 }

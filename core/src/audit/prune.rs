@@ -8,6 +8,7 @@ use super::log::Audit;
 use super::store::{self, StoredNodes};
 use super::tree;
 use crate::error::{Error, ErrorCode, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +19,12 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Level of the node above a bundle.
 pub(super) const BUNDLE_LEVEL: u32 = 8;
 
-/// What pruning removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What pruning did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pruned {
-    /// Events removed.
+    /// How many events are gone.
     pub removed: u64,
-    /// First event that is left.
+    /// Number of the first event that is still kept.
     pub min_index: u64,
 }
 

@@ -9,6 +9,7 @@ use super::tree;
 use crate::error::{Error, ErrorCode, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Most events on a page.
@@ -27,16 +28,16 @@ pub struct InclusionProof {
     pub checkpoint: String,
 }
 
-/// That the log of `old_size` events is the beginning of today's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// That the log only grew (RFC 6962, 2.1.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConsistencyProof {
-    /// Events then.
+    /// How many events it had.
     pub old_size: u64,
-    /// Root then, in hexadecimal.
+    /// Root hash that it had, in hexadecimal.
     pub old_root: String,
-    /// Hashes, in base64.
+    /// Hashes from the old root to the new one, in base64.
     pub proof: Vec<String>,
-    /// The signed note of today.
+    /// Signed checkpoint that the proof ends in.
     pub checkpoint: String,
 }
 

@@ -21,25 +21,25 @@ use std::path::Path;
 /// Events read at a time.
 const CHUNK: u32 = 1024;
 
-/// What came of a verification.
+/// What verifying the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// Whether the log is whole.
+    /// Whether all of it is as it was written.
     pub ok: bool,
     /// Name of the log.
     pub origin: String,
-    /// First event that is kept; those before it were pruned.
+    /// Number of the first event that is still kept.
     pub min_index: u64,
-    /// Events ever written.
+    /// How many events were ever written.
     pub size: u64,
-    /// Root of the tree of these, in hexadecimal.
+    /// Root hash of the tree over them, in hexadecimal.
     pub root: String,
-    /// Stored checkpoints that were checked: every one.
+    /// How many stored checkpoints were checked: every one.
     pub checkpoints: u64,
-    /// Anchors that were compared.
+    /// How many checkpoints of the anchor file were compared.
     pub anchors: u64,
-    /// The first fault.
+    /// What is wrong; null where nothing is.
     pub fault: Option<Fault>,
 }
 

@@ -4,11 +4,13 @@ use super::load::{Mode, Model, Weights};
 use super::parameter::Parameter;
 use crate::fields::Fields;
 use crate::request::MediaType;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every language.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Model")]
 #[non_exhaustive]
 pub struct ModelView {
     /// Stable id.

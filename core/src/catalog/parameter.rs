@@ -1,13 +1,15 @@
 //! One parameter of one model: its kind, default, bounds and the rules of when it applies.
 
 use crate::fields::Fields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What sort of value a parameter takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ParameterKind")]
 pub enum Kind {
     /// Text.
     String,
@@ -27,7 +29,7 @@ pub enum Kind {
 pub type Rule = BTreeMap<String, Vec<Value>>;
 
 /// The rules of one parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// What sort of value it takes.
@@ -64,6 +66,7 @@ pub struct Parameter {
     pub min_items: Option<usize>,
     /// The allowed values of a choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("items" = {"type": ["string", "number"]}))]
     pub choices: Vec<Value>,
     /// Whether any value but the default is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -83,7 +86,8 @@ pub struct Parameter {
 }
 
 /// One field of an entry of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ParameterItem")]
 pub struct Item {
     /// The field's value must be below the value of this parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]

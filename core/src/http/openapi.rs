@@ -9,6 +9,7 @@ use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
+use crate::platform::outside::{self, Entry};
 use crate::request::MediaType;
 use bytes::Bytes;
 use schemars::SchemaGenerator;
@@ -27,21 +28,18 @@ pub(super) fn written(routes: &[Route], catalog: &Catalog) -> Result<Bytes> {
 
 /// The document of a platform with these routes and this catalog.
 pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        "/components/schemas".clone_into(settings.definitions_path.to_mut());
-        settings.meta_schema = None;
-    });
-    let mut generator = SchemaGenerator::new(settings);
-    let (failure, like_openai) = (schema::<Failure>(&mut generator), schema::<failure::Failure>(&mut generator));
+    let mut schemas = Schemas::new();
+    let failure = schema::<Failure>(&mut schemas.answers);
+    let like_openai = schema::<failure::Failure>(&mut schemas.answers);
     let mut paths: Map<String, Value> = Map::new();
     for route in routes {
         let failure = if failure::is_read_at(route.path) { &like_openai } else { &failure };
-        let operation = operation(route, catalog, &mut generator, failure.as_value());
+        let operation = operation(route, catalog, &mut schemas, failure.as_value());
         if let Some(path) = paths.entry(route.path).or_insert_with(|| json!({})).as_object_mut() {
             path.insert(route.method.as_str().to_ascii_lowercase(), operation);
         }
     }
-    let mut schemas = generator.take_definitions(true);
+    let mut schemas = schemas.definitions();
     schemas.insert("GenerateRequest".to_owned(), generation_schema(catalog));
     for (name, kind) in [
         ("ImageRequest", MediaType::Image),
@@ -80,12 +78,41 @@ pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
     })
 }
 
-fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, failure: &Value) -> Value {
+/// Makes the schemas of bodies, in which a field may be left out, and those of answers, which always have the same fields.
+struct Schemas {
+    bodies: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            "/components/schemas".clone_into(settings.definitions_path.to_mut());
+            settings.meta_schema = None;
+        });
+        Self {
+            bodies: SchemaGenerator::new(settings.clone().for_deserialize()),
+            answers: SchemaGenerator::new(settings.for_serialize()),
+        }
+    }
+
+    /// Every named schema. One that bodies and answers share is the same in both.
+    fn definitions(mut self) -> Map<String, Value> {
+        let mut all = self.bodies.take_definitions(true);
+        for (name, schema) in self.answers.take_definitions(true) {
+            debug_assert!(all.get(&name).is_none_or(|known| *known == schema), "two schemas are called {name}");
+            all.insert(name, schema);
+        }
+        all
+    }
+}
+
+fn operation(route: &Route, catalog: &Catalog, schemas: &mut Schemas, failure: &Value) -> Value {
     let mut parameters: Vec<Value> = route
         .path_parameters()
         .map(|name| {
             let schema = match name {
-                "call" => one_of(&crate::platform::outside::names_over_http().collect::<Vec<_>>()),
+                "call" => one_of(&outside::over_http().map(|entry| entry.name).collect::<Vec<_>>()),
                 _ => json!({"type": "string", "minLength": 1}),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema, "description": path_parameter(name)})
@@ -105,17 +132,36 @@ fn operation(route: &Route, catalog: &Catalog, generator: &mut SchemaGenerator, 
         "tags": [route.tag],
         "summary": route.summary,
         "security": security(route.gate),
-        "responses": responses(route, generator, failure),
+        "responses": responses(route, &mut schemas.answers, failure),
     });
     if let Some(operation) = operation.as_object_mut() {
         if !parameters.is_empty() {
             operation.insert("parameters".to_owned(), Value::Array(parameters));
         }
         if let Some((kind, required, example)) = &route.body {
-            operation.insert("requestBody".to_owned(), body(kind, *required, example, catalog, generator));
+            operation.insert("requestBody".to_owned(), body(kind, *required, example, catalog, &mut schemas.bodies));
+        }
+        if let Some((BodyKind::Arguments, ..)) = &route.body {
+            operation.insert("x-calls".to_owned(), calls(schemas));
         }
     }
     operation
+}
+
+/// What each call of administration takes and answers, by its name. The caller is the administrator whose session it is.
+fn calls(schemas: &mut Schemas) -> Value {
+    let described = |entry: &'static Entry| {
+        let mut arguments = (entry.arguments)(&mut schemas.bodies);
+        arguments.insert("title".to_owned(), json!((entry.arguments_name)()));
+        if let Some(properties) = arguments.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.remove("caller");
+        }
+        let failures = if entry.fails.is_empty() { String::new() } else { format!(" Fails with {}.", entry.fails) };
+        let about = format!("{}{failures}", entry.about);
+        let answer = (entry.answer)(&mut schemas.answers);
+        (entry.name.to_owned(), json!({"description": about, "arguments": arguments, "answer": answer}))
+    };
+    Value::Object(outside::over_http().map(described).collect())
 }
 
 fn operation_id(route: &Route) -> String {

@@ -45,6 +45,8 @@ const WORDS: &[&str] = &[
     "schema",
     "content",
     "description",
+    "arguments",
+    "answer",
     "default",
     "example",
     "examples",

@@ -21,7 +21,6 @@ pub(super) struct Studio {
     /// The good session that the browser has; none where it has none.
     session: Option<Present>,
     /// The catalog, as `/models` shows it; none before signing in where that is required.
-    #[schemars(with = "Option<Vec<serde_json::Value>>")]
     models: Option<Vec<ModelView>>,
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 mod owners;
+mod web_types;
 
 const API_KEY: &str = "an api key of the settings";
 const ADMIN_KEY: &str = "an admin key of the settings";

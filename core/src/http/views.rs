@@ -20,7 +20,6 @@ pub(super) struct Health {
 /// The catalog.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Models {
-    #[schemars(with = "Vec<serde_json::Value>")]
     pub(super) models: Vec<ModelView>,
 }
 

@@ -6,16 +6,18 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::media::sync_dir;
 use crate::store::database_path;
 use crate::task::check_results;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// What a backup holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Backup {
     /// Where it is: a folder that opens as a data folder.
+    #[schemars(extend("format" = "path"))]
     pub folder: PathBuf,
     /// Bytes of the database.
     pub database_bytes: u64,
@@ -32,6 +34,7 @@ pub struct Backup {
     /// Whether the audit log in it is whole.
     pub audit_ok: bool,
     /// Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files.
+    #[schemars(extend("items" = {"type": "string", "format": "path"}))]
     pub key_files: Vec<PathBuf>,
 }
 

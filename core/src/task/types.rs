@@ -47,7 +47,8 @@ impl Status {
 }
 
 /// Why a task failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "TaskFailure")]
 pub struct TaskError {
     /// Name of an [`ErrorCode`](crate::ErrorCode).
     pub code: String,
@@ -56,7 +57,7 @@ pub struct TaskError {
 }
 
 /// One task, as it stood when it was asked for. Serialised, it is the object that every language and HTTP show.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Task {
     /// Stable id.
@@ -112,7 +113,7 @@ pub struct Task {
 }
 
 /// Which tasks to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TaskQuery {
     /// Only these.
@@ -145,7 +146,7 @@ impl TaskQuery {
 }
 
 /// Order of a listing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sort {
     /// Newest first.
@@ -156,7 +157,7 @@ pub enum Sort {
 }
 
 /// One page of tasks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TaskPage {
     /// The tasks of this page.
     pub items: Vec<Task>,

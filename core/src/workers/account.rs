@@ -60,8 +60,9 @@ impl AccountStatus {
 
 /// Why an account failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "AccountFailure")]
 pub struct AccountError {
-    /// Name of an [`ErrorCode`](crate::ErrorCode).
+    /// Name of an error code, such as `remote_failed`.
     pub code: String,
     /// What happened.
     pub detail: String,

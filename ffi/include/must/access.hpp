@@ -1,5 +1,6 @@
 /// @file
-/// Who may call: API keys, generation sessions, admin sessions. must::Auth and must::Admin, from Platform::auth and ::admin.
+/// Who may call: API keys, generation sessions, admin sessions.
+/// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_ACCESS_HPP
 #define MUST_ACCESS_HPP
 
@@ -15,35 +16,98 @@
 
 namespace must {
 
-/// Whether an API key is good.
+/// A new session. Its token is shown this once.
+struct IssuedSession {
+  /// Stable id.
+  std::string id;
+  /// Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of
+  /// another platform on the same host in that one.
+  std::string cookie;
+  /// Value of the cookie.
+  SecretText token;
+  /// When it ends by itself; null for an admin session, which ends when it is idle.
+  std::optional<Time> expires_at;
+
+  /// Reads one out of an answer.
+  [[nodiscard]] static IssuedSession from_json(const Json &json) {
+    return {json["id"].get<std::string>(),
+            json["cookie"].get<std::string>(),
+            json["token"].get<SecretText>(),
+            json["expires_at"].get<std::optional<Time>>()};
+  }
+};
+
+/// How a generation session stands.
+struct SessionState {
+  /// Stable id.
+  std::string id;
+  /// Always true: a session that has ended is an error.
+  bool active = false;
+  /// When it ends by itself.
+  Time expires_at;
+
+  /// Reads one out of an answer.
+  [[nodiscard]] static SessionState from_json(const Json &json) {
+    return {json["id"].get<std::string>(),
+            json["active"].get<bool>(),
+            json["expires_at"].get<Time>()};
+  }
+};
+
+namespace detail {
+
+/// How many sessions a call ended.
+struct EndedSessions {
+  /// How many.
+  std::uint64_t sessions = 0;
+
+  /// Reads one out of an answer.
+  [[nodiscard]] static EndedSessions from_json(const Json &json) {
+    return {json["sessions"].get<std::uint64_t>()};
+  }
+};
+
+}  // namespace detail
+
+/// Whether a key can be used.
 enum class KeyStatus {
   unknown,  ///< One that only a later version knows.
-  active,   ///< It is.
-  rotated,  ///< It was replaced; while its overlap lasts, it still is.
-  expired,  ///< It has ended by itself.
+  active,  ///< It can be used.
+  rotated,  ///< It was replaced, and can still be used until it ends.
+  expired,  ///< Its time is over.
   revoked,  ///< It was revoked.
 };
 template <>
 struct detail::Names<KeyStatus> {
-  static constexpr Named<KeyStatus> table[] = {{KeyStatus::active, "active"},
-                                               {KeyStatus::rotated, "rotated"},
-                                               {KeyStatus::expired, "expired"},
-                                               {KeyStatus::revoked, "revoked"}};
+  static constexpr Named<KeyStatus> table[] = {
+      {KeyStatus::active, "active"},
+      {KeyStatus::rotated, "rotated"},
+      {KeyStatus::expired, "expired"},
+      {KeyStatus::revoked, "revoked"},
+  };
 };
 
 /// An API key without its secret.
 struct ApiKey {
-  std::string id;                          ///< Stable id.
-  std::string name;                        ///< What a person calls it.
-  KeyStatus status{};                      ///< Whether it is good.
-  Time created_at;                         ///< When it was issued.
-  Time expires_at;                         ///< When it ends by itself.
-  std::optional<Time> revoked_at;          ///< When it was revoked.
-  std::optional<std::string> replaced_by;  ///< Id of the key that took its place.
-  /// Whose tasks are made with it while the setting `sign_in_required` is on; a key that is replaced hands this on.
+  /// The public part of the key: what stands between its second-last and its last underscore.
+  std::string id;
+  /// What it was called when it was issued.
+  std::string name;
+  /// Whether it can be used.
+  KeyStatus status{};
+  /// When it was issued.
+  Time created_at;
+  /// From when on it cannot be used.
+  Time expires_at;
+  /// When it was revoked.
+  std::optional<Time> revoked_at;
+  /// Id of the key that replaced it.
+  std::optional<std::string> replaced_by;
+  /// Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those
+  /// that replaced each other. A key that is replaced hands this on.
   std::string owner;
 
-  /// Reads a key out of an answer.
+  /// Reads one out of an answer.
   [[nodiscard]] static ApiKey from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["name"].get<std::string>(),
@@ -58,143 +122,135 @@ struct ApiKey {
 
 /// A new key. Its secret is shown this once.
 struct IssuedKey {
-  ApiKey key;         ///< The key.
-  SecretText secret;  ///< What a caller sends as `X-API-Key`.
+  /// The key.
+  ApiKey key;
+  /// What a caller sends as `X-API-Key`.
+  SecretText secret;
 
-  /// Reads the answer of `auth.issue_key`.
+  /// Reads one out of an answer.
   [[nodiscard]] static IssuedKey from_json(const Json &json) {
-    return {json["key"].get<ApiKey>(), json["secret"].get<SecretText>()};
-  }
-};
-
-/// A new session. Its token is shown this once.
-struct IssuedSession {
-  std::string id;                  ///< Stable id.
-  std::string cookie;              ///< Name of the cookie: `gg_session` or `gg_admin_session`, where no other platform's is in it.
-  SecretText token;                ///< Value of the cookie.
-  std::optional<Time> expires_at;  ///< When it ends by itself; none for an admin session, which ends when it is idle.
-
-  /// Reads the answer of `auth.open_session`.
-  [[nodiscard]] static IssuedSession from_json(const Json &json) {
-    return {json["id"].get<std::string>(), json["cookie"].get<std::string>(), json["token"].get<SecretText>(),
-            json["expires_at"].get<std::optional<Time>>()};
-  }
-};
-
-/// How a generation session stands.
-struct SessionState {
-  std::string id;       ///< Stable id.
-  bool active = false;  ///< Whether it is good.
-  Time expires_at;      ///< When it ends by itself.
-
-  /// Reads the answer of `auth.session_state`.
-  [[nodiscard]] static SessionState from_json(const Json &json) {
-    return {json["id"].get<std::string>(), json["active"].get<bool>(), json["expires_at"].get<Time>()};
+    return {json["key"].get<ApiKey>(),
+            json["secret"].get<SecretText>()};
   }
 };
 
 /// How an admin session stands.
 struct AdminSessionState {
-  std::string id;                       ///< Stable id.
-  bool active = false;                  ///< Whether it is good.
-  std::chrono::seconds idle_timeout{};  ///< How long it may be idle.
-  Time last_activity_at;                ///< When it was last used.
+  /// Stable id.
+  std::string id;
+  /// Always true: a session that has ended is an error.
+  bool active = false;
+  /// How long it may be idle, in seconds.
+  std::chrono::seconds idle_timeout{};
+  /// When it was last used.
+  Time last_activity_at;
 
-  /// Reads the answer of `admin.session_state`.
+  /// Reads one out of an answer.
   [[nodiscard]] static AdminSessionState from_json(const Json &json) {
-    return {json["id"].get<std::string>(), json["active"].get<bool>(),
-            std::chrono::seconds(json["idle_timeout_seconds"].get<std::int64_t>()), json["last_activity_at"].get<Time>()};
+    return {json["id"].get<std::string>(),
+            json["active"].get<bool>(),
+            std::chrono::seconds(json["idle_timeout_seconds"].get<std::int64_t>()),
+            json["last_activity_at"].get<Time>()};
   }
 };
 
-namespace detail {
-
-/// How many sessions a call ended.
-struct EndedSessions {
-  std::uint64_t sessions = 0;
-
-  static EndedSessions from_json(const Json &json) { return {json["sessions"].get<std::uint64_t>()}; }
-};
-
-}  // namespace detail
-
-/// API keys and generation sessions of a platform. Every call also throws `dependency_unavailable` when the database cannot be
-/// read or written or the audit log cannot be kept, and `invalid_state` when the platform is closed.
+/// API keys and generation sessions. Every call also throws `dependency_unavailable` when the database cannot be read or
+/// written, the vault is shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
 class Auth : private detail::Service {
  public:
   /// Of the platform with this handle of must.h.
   using Service::Service;
 
-  /// Says who a request is from. Throws what it is to be answered with: `cors_origin_blocked`, `rate_limited`,
-  /// `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
-  /// `admin_session_required`, `admin_session_expired`; `validation_error` for a peer that is no address.
+  /// Says who a request is from. Throws the code that the request is to be answered with: `cors_origin_blocked`,
+  /// `rate_limited`, `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
+  /// `admin_session_required` or `admin_session_expired`.
+  /// @param facts What the request brought along.
   [[nodiscard]] Principal authorize(const RequestFacts &facts) const {
     return ask<Principal>("auth.authorize", detail::Fields().set("facts", facts));
   }
-  /// Opens a generation session for a request of the route `auth`. Throws as `authorize`; `validation_error` for facts of
-  /// another route.
+  /// Opens a generation session for a request of the route `auth`. The request needs an API key while the setting
+  /// `sign_in_required` is on. Throws the codes of `auth.authorize`; `validation_error` for facts of another route.
+  /// @param facts What the request brought along.
   [[nodiscard]] IssuedSession open_session(const RequestFacts &facts) const {
     return ask<IssuedSession>("auth.open_session", detail::Fields().set("facts", facts));
   }
-  /// How the session in the request's cookie stands. Throws `session_required`, `session_expired`, `cors_origin_blocked`.
+  /// Says how the session in the request's cookie stands. Throws `session_required`, `session_expired`,
+  /// `cors_origin_blocked`.
+  /// @param facts What the request brought along.
   [[nodiscard]] SessionState session_state(const RequestFacts &facts) const {
     return ask<SessionState>("auth.session_state", detail::Fields().set("facts", facts));
   }
   /// Ends a session, from the next call on. Ending it again changes nothing. Throws `not_found`.
+  /// @param id Id of what the call is about.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("auth.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends every session; how many were still going.
+  /// Ends every session, and says how many were still going.
   std::uint64_t revoke_all_sessions(const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("auth.revoke_all_sessions", detail::Fields().set("caller", caller)).sessions;
   }
   /// Whether a browser's page of this origin may call.
+  /// @param origin As the browser sends it, such as `https://studio.example`.
   [[nodiscard]] bool allows_origin(std::string_view origin) const {
     return ask<bool>("auth.allows_origin", detail::Fields().set("origin", origin));
   }
-  /// Issues an API key that is good for `valid_for`, 90 days when not said. Throws `validation_error` for a name that is not 1
-  /// to 64 characters without control characters, and for a life of 0 or of more than 90 days.
+  /// Issues an API key. Throws `validation_error` for a name that is not 1 to 64 characters without control characters, and
+  /// for a life of 0 or of more than 90 days.
+  /// @param name What a person calls it: 1 to 64 characters.
+  /// @param valid_for How long it is good, in seconds; 90 days when left out.
   [[nodiscard]] IssuedKey issue_key(std::string_view name, std::optional<Seconds> valid_for = std::nullopt,
                                     const MaybeCaller &caller = std::nullopt) const {
-    return ask<IssuedKey>("auth.issue_key", detail::Fields().set("name", name).set("valid_for", valid_for).set("caller", caller));
+    const detail::Fields arguments = detail::Fields()
+        .set("name", name)
+        .set("valid_for", valid_for)
+        .set("caller", caller);
+    return ask<IssuedKey>("auth.issue_key", arguments);
   }
   /// Every key, newest first, revoked ones too.
-  [[nodiscard]] std::vector<ApiKey> keys() const { return ask<std::vector<ApiKey>>("auth.keys"); }
-  /// Issues a key in the place of another, with its name and as long a life. The old one stays good for `overlap`, 24 hours
-  /// when not said, but not beyond its own end. Throws `validation_error` for an overlap of more than 7 days; `not_found`;
-  /// `invalid_state` for a key that was revoked, has expired or was rotated already.
+  [[nodiscard]] std::vector<ApiKey> keys() const {
+    return ask<std::vector<ApiKey>>("auth.keys");
+  }
+  /// Issues a key in the place of another, with its name and as long a life. Throws `validation_error` for an overlap of more
+  /// than 7 days; `not_found`; `invalid_state` for a key that was revoked, has expired or was rotated already.
+  /// @param id Id of the key.
+  /// @param overlap How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out.
   [[nodiscard]] IssuedKey rotate_key(std::string_view id, std::optional<Seconds> overlap = std::nullopt,
                                      const MaybeCaller &caller = std::nullopt) const {
     return ask<IssuedKey>("auth.rotate_key", detail::Fields().set("id", id).set("overlap", overlap).set("caller", caller));
   }
-  /// Revokes a key and every session that was opened with it, from the next call on; how many sessions these were. Revoking it
-  /// again changes nothing. Throws `not_found`.
+  /// Revokes a key and every session that was opened with it, from the next call on, and says how many sessions these were.
+  /// Revoking it again changes nothing. Throws `not_found`.
+  /// @param id Id of what the call is about.
   std::uint64_t revoke_key(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("auth.revoke_key", detail::Fields().set("id", id).set("caller", caller)).sessions;
   }
 };
 
-/// Admin sessions of a platform. Every call also throws as those of must::Auth do.
+/// Admin sessions. Every call also throws `dependency_unavailable` when the database cannot be read or written, the vault is
+/// shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
 class Admin : private detail::Service {
  public:
   /// Of the platform with this handle of must.h.
   using Service::Service;
 
-  /// Opens an admin session for a request of the route `admin_login`. Throws as Auth::authorize; `validation_error` for facts of
-  /// another route.
+  /// Opens an admin session for a request of the route `admin_login`. Throws the codes of `auth.authorize`;
+  /// `validation_error` for facts of another route.
+  /// @param facts What the request brought along.
   [[nodiscard]] IssuedSession open_session(const RequestFacts &facts) const {
     return ask<IssuedSession>("admin.open_session", detail::Fields().set("facts", facts));
   }
-  /// How a session stands; `id` is that of the principal that an authorized admin call is from. Throws `not_found`,
+  /// Says how an admin session stands; the id is that of the principal of an authorized admin request. Throws `not_found`,
   /// `admin_session_expired`.
-  [[nodiscard]] AdminSessionState session_state(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
+  /// @param id Id of what the call is about.
+  AdminSessionState session_state(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<AdminSessionState>("admin.session_state", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends a session, from the next call on. Ending it again changes nothing. Throws `not_found`.
+  /// Ends an admin session, from the next call on. Ending it again changes nothing. Throws `not_found`.
+  /// @param id Id of what the call is about.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("admin.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends every admin session; how many were still going.
+  /// Ends every admin session, and says how many were still going.
   std::uint64_t revoke_all_sessions(const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("admin.revoke_all_sessions", detail::Fields().set("caller", caller)).sessions;
   }

@@ -1,5 +1,6 @@
 /// @file
-/// A copy of the data folder that is made while the platform works: must::Backup, from Platform::backup.
+/// A copy of the data folder that is made while the platform works.
+/// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_BACKUP_HPP
 #define MUST_BACKUP_HPP
 
@@ -7,6 +8,7 @@
 #include "facts.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,17 +17,26 @@ namespace must {
 
 /// What a backup holds.
 struct Backup {
-  std::string folder;                  ///< Where it is: a folder that opens as a data folder.
-  std::uint64_t database_bytes = 0;    ///< Bytes of the database.
-  std::uint64_t tasks = 0;             ///< Tasks of every status.
-  std::uint64_t files = 0;             ///< Files of results and previews.
-  std::uint64_t file_bytes = 0;        ///< Bytes of these.
-  std::uint64_t missing_files = 0;     ///< Files that finished tasks name and that the platform itself no longer has.
-  std::uint64_t audit_events = 0;      ///< Events of the audit log.
-  bool audit_ok = false;               ///< Whether the audit log in it is whole.
-  std::vector<std::string> key_files;  ///< Key files that are needed to use it and are not in it.
+  /// Where it is: a folder that opens as a data folder.
+  std::string folder;
+  /// Bytes of the database.
+  std::uint64_t database_bytes = 0;
+  /// Tasks of every status.
+  std::uint64_t tasks = 0;
+  /// Files of results and previews.
+  std::uint64_t files = 0;
+  /// Bytes of these.
+  std::uint64_t file_bytes = 0;
+  /// Files that finished tasks name and that the platform itself no longer has.
+  std::uint64_t missing_files = 0;
+  /// Events of the audit log.
+  std::uint64_t audit_events = 0;
+  /// Whether the audit log in it is whole.
+  bool audit_ok = false;
+  /// Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files.
+  std::vector<std::string> key_files;
 
-  /// Reads the answer of `backup`.
+  /// Reads one out of an answer.
   [[nodiscard]] static Backup from_json(const Json &json) {
     return {json["folder"].get<std::string>(),
             json["database_bytes"].get<std::uint64_t>(),
@@ -41,17 +52,24 @@ struct Backup {
 
 namespace detail {
 
-/// The call `backup`.
-class Backups : private Service {
+/// The calls of the platform itself.
+class PlatformCalls : private Service {
  public:
+  /// Of the platform with this handle of must.h.
   using Service::Service;
 
-  Backup make(std::string_view folder, const MaybeCaller &caller) const {
-    return ask<Backup>("backup", Fields().set("folder", folder).set("caller", caller));
+  /// Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the
+  /// folder as a data folder, with the key files, which are not in it. Throws `validation_error` for a folder that holds
+  /// something or is inside the data folder; `storage_full`; `storage_corrupt` when the database is damaged;
+  /// `dependency_unavailable` when the folder cannot be written.
+  /// @param folder A folder that is not there yet or is empty, outside the data folder.
+  Backup backup(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
+    return ask<Backup>("backup", detail::Fields().set("folder", folder).set("caller", caller));
   }
 };
 
 }  // namespace detail
+
 }  // namespace must
 
 #endif  // MUST_BACKUP_HPP

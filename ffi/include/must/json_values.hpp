@@ -7,6 +7,7 @@
 #include "names.hpp"
 #include "time.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -81,6 +82,8 @@ template <typename T>
 inline constexpr bool has_to_json<T, std::void_t<decltype(std::declval<const T &>().to_json())>> = true;
 
 inline Json json_of(Seconds length) { return Json(length.count()); }
+/// A moment as calls take it, in milliseconds since 1970.
+inline Json json_of(Time moment) { return Json(static_cast<std::int64_t>(moment.time_since_epoch().count())); }
 /// Anything that JSON has, that has a name, or that says itself how it is written.
 template <typename T>
 Json json_of(const T &value) {

@@ -108,7 +108,7 @@ class Platform {
   /// not a second SQLite. Throws `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
   /// `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
   Backup backup(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
-    return detail::Backups(platform_.get()).make(folder, caller);
+    return detail::PlatformCalls(platform_.get()).backup(folder, caller);
   }
 
   /// Makes an administrative call by name, such as one that only a later library has: `arguments` and the answer are JSON, see

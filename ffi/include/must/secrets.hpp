@@ -1,5 +1,6 @@
 /// @file
-/// Secrets that the platform keeps sealed: must::Secrets, from Platform::secrets.
+/// Secrets that the platform keeps sealed.
+/// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_SECRETS_HPP
 #define MUST_SECRETS_HPP
 
@@ -13,34 +14,44 @@
 
 namespace must {
 
-/// Where a version of a secret stands.
+/// How a secret stands.
 enum class SecretState {
-  unknown,      ///< One that only a later version knows.
-  valid,        ///< In use.
+  unknown,  ///< One that only a later version knows.
+  valid,  ///< In use.
   overlapping,  ///< Replaced, and still good for a while.
-  expired,      ///< Past its rotation limit, or its overlap is over.
-  revoked,      ///< Revoked.
+  expired,  ///< Past its rotation limit, or its overlap is over.
+  revoked,  ///< Revoked.
 };
 template <>
 struct detail::Names<SecretState> {
-  static constexpr Named<SecretState> table[] = {{SecretState::valid, "valid"},
-                                                 {SecretState::overlapping, "overlapping"},
-                                                 {SecretState::expired, "expired"},
-                                                 {SecretState::revoked, "revoked"}};
+  static constexpr Named<SecretState> table[] = {
+      {SecretState::valid, "valid"},
+      {SecretState::overlapping, "overlapping"},
+      {SecretState::expired, "expired"},
+      {SecretState::revoked, "revoked"},
+  };
 };
 
-/// How one version of a secret stands. Holds nothing of the secret.
+/// What is to be known about a secret without seeing it.
 struct SecretStatus {
-  std::string name;                   ///< What it is stored under; `key:ID` for an API key.
-  std::string kind;                   ///< What kind of secret it is.
-  std::string id;                     ///< Id of the version.
-  SecretState state{};                ///< Where it stands.
-  Time issued_at;                     ///< When it was stored.
-  Time rotate_by;                     ///< When it is due to be rotated.
-  std::optional<Time> overlap_until;  ///< Until when it is good beside the version after it.
-  std::optional<Time> revoked_at;     ///< When it was revoked.
+  /// Name to rotate or revoke it by.
+  std::string name;
+  /// `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`.
+  std::string kind;
+  /// Which one of its name.
+  std::string id;
+  /// How it stands.
+  SecretState state{};
+  /// When it was made, or first seen.
+  Time issued_at;
+  /// When it is to be replaced.
+  Time rotate_by;
+  /// Until when it is good although it was replaced.
+  std::optional<Time> overlap_until;
+  /// When it was revoked.
+  std::optional<Time> revoked_at;
 
-  /// Reads a status out of an answer.
+  /// Reads one out of an answer.
   [[nodiscard]] static SecretStatus from_json(const Json &json) {
     return {json["name"].get<std::string>(),
             json["kind"].get<std::string>(),
@@ -53,46 +64,72 @@ struct SecretStatus {
   }
 };
 
-/// Secrets in the vault of a platform. Every call also throws `dependency_unavailable` while the vault is shut or the audit log
-/// cannot be kept, and `invalid_state` when the platform is closed. No error quotes a secret.
+/// Secrets, encrypted at rest. Every call also throws `dependency_unavailable` when the database cannot be read or written,
+/// the vault is shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
 class Secrets : private detail::Service {
  public:
   /// Of the platform with this handle of must.h.
   using Service::Service;
 
-  /// How every secret stands, with API keys, the admin key and the audit key among them.
-  [[nodiscard]] std::vector<SecretStatus> status() const { return ask<std::vector<SecretStatus>>("secrets.status"); }
+  /// How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them.
+  [[nodiscard]] std::vector<SecretStatus> status() const {
+    return ask<std::vector<SecretStatus>>("secrets.status");
+  }
   /// Keeps a secret under a name, sealed; one that has the name already is replaced at once. Throws `validation_error` for a
   /// name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a value that is empty.
+  /// @param name What it is stored under.
+  /// @param value The secret.
   void put(std::string_view name, const SecretText &value, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.put", detail::Fields().set("name", name).set("value", value).set("caller", caller));
   }
-  /// Keeps a provider's token with its scopes (`inference`, `model:download`) and the environment that it is for (`dev`, `stage`,
-  /// `prod`), which must be the platform's own. Throws `validation_error` for a wider scope or another environment.
+  /// Keeps a provider's token with what it may be used for and the environment that it is for. Throws `validation_error` for
+  /// a wider scope or another environment than the platform's own.
+  /// @param name What it is stored under.
+  /// @param value The token.
+  /// @param scopes What it may be used for: `inference`, `model:download`.
+  /// @param environment What it is for: `dev`, `stage` or `prod`, which must be the platform's own.
   void put_provider_token(std::string_view name, const SecretText &value, const std::vector<std::string> &scopes,
                           std::string_view environment, const MaybeCaller &caller = std::nullopt) const {
-    detail::Fields arguments;
-    arguments.set("name", name).set("value", value).set("scopes", scopes).set("environment", environment);
-    ask("secrets.put_provider_token", arguments.set("caller", caller));
+    const detail::Fields arguments = detail::Fields()
+        .set("name", name)
+        .set("value", value)
+        .set("scopes", scopes)
+        .set("environment", environment)
+        .set("caller", caller);
+    ask("secrets.put_provider_token", arguments);
   }
-  /// The secret itself. Throws `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not
-  /// open or, for a provider token, is not for this environment.
+  /// The secret itself. Throws `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does
+  /// not open or, for a provider token, is not for this environment.
+  /// @param name What it is stored under.
   [[nodiscard]] SecretText get(std::string_view name) const {
     return ask<SecretText>("secrets.get", detail::Fields().set("name", name));
   }
-  /// Puts `value`, or for a secret of the platform's own a new one, in a secret's place. The old one stays good for `overlap`
-  /// (not at all when not said) where its kind has an overlap. Throws `validation_error`, `not_found`.
+  /// Puts `value`, or for a secret of the platform's own a new one, in a secret's place. Throws `validation_error`,
+  /// `not_found`.
+  /// @param name What it is stored under.
+  /// @param value The new value, for a secret that comes from outside.
+  /// @param overlap How long the old value stays good, in seconds, where its kind has an overlap; not at all when left out.
   void rotate(std::string_view name, const std::optional<SecretText> &value = std::nullopt,
               std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
-    ask("secrets.rotate", detail::Fields().set("name", name).set("value", value).set("overlap", overlap).set("caller", caller));
+    const detail::Fields arguments = detail::Fields()
+        .set("name", name)
+        .set("value", value)
+        .set("overlap", overlap)
+        .set("caller", caller);
+    ask("secrets.rotate", arguments);
   }
-  /// Ends a secret at once, every version of it. Throws `not_found`; `validation_error` for the master key, which is rotated, and for
-  /// the pepper, which takes its name twice.
+  /// Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again
+  /// as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key. Throws
+  /// `not_found`; `validation_error` for the master key, which is rotated.
+  /// @param name What it is stored under.
   void revoke(std::string_view name, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("caller", caller));
   }
-  /// The same, confirmed by the same name again: revoking `pepper` ends every API key and session at once. A new pepper is made in the
-  /// same change, so that whoever has the admin key can sign in.
+  /// Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again
+  /// as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key. Throws
+  /// `not_found`; `validation_error` for the master key, which is rotated.
+  /// @param name What it is stored under.
+  /// @param confirm The secret's name again; needed for `pepper`.
   void revoke(std::string_view name, std::string_view confirm, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("confirm", confirm).set("caller", caller));
   }

@@ -2,7 +2,7 @@
 
 import { useId, useState } from "react";
 import type { FormEvent } from "react";
-import type { Secret, SecretState } from "../api/types";
+import type { SecretState, SecretStatus } from "../api/types";
 import { day, exactMoment, relative } from "../i18n/format";
 import { useText } from "../i18n/language";
 import { Button, IconButton } from "../ui/button";
@@ -19,17 +19,17 @@ const TONES: Record<SecretState, BadgeTone> = { valid: "good", overlapping: "wai
 
 /** Kinds whose new value the platform draws, and kinds that are settings and change with the platform's. */
 const RANDOM = new Set(["master_key", "pepper", "audit_key"]);
-const isOfAccount = ({ name }: Secret): boolean => name.startsWith("account-");
-const isSetting = ({ name }: Secret): boolean => name === "admin_key" || name === "api_key";
-const rotatable = (secret: Secret): boolean => !isSetting(secret) && !isOfAccount(secret) && secret.kind !== "api_key" && secret.state !== "revoked";
-const revocable = (secret: Secret): boolean => !isSetting(secret) && !isOfAccount(secret) && !["audit_key", "master_key"].includes(secret.kind) && secret.state !== "revoked";
+const isOfAccount = ({ name }: SecretStatus): boolean => name.startsWith("account-");
+const isSetting = ({ name }: SecretStatus): boolean => name === "admin_key" || name === "api_key";
+const rotatable = (secret: SecretStatus): boolean => !isSetting(secret) && !isOfAccount(secret) && secret.kind !== "api_key" && secret.state !== "revoked";
+const revocable = (secret: SecretStatus): boolean => !isSetting(secret) && !isOfAccount(secret) && !["audit_key", "master_key"].includes(secret.kind) && secret.state !== "revoked";
 
 export function SecretsSection() {
   const t = useText();
   const { call } = useAdmin();
-  const { value, error, load } = useLoad<{ secrets: Secret[] }>("/admin/secrets");
-  const [rotating, setRotating] = useState<Secret | null>(null);
-  const [revoking, setRevoking] = useState<Secret | null>(null);
+  const { value, error, load } = useLoad<{ secrets: SecretStatus[] }>("/admin/secrets");
+  const [rotating, setRotating] = useState<SecretStatus | null>(null);
+  const [revoking, setRevoking] = useState<SecretStatus | null>(null);
   const [feedback, setFeedback] = useState<string | null>(null);
   const secrets = value?.secrets ?? [];
   return (
@@ -139,7 +139,7 @@ export function SecretsSection() {
   );
 }
 
-function Rotate({ secret, onClose, onDone }: { secret: Secret; onClose: () => void; onDone: () => void }) {
+function Rotate({ secret, onClose, onDone }: { secret: SecretStatus; onClose: () => void; onDone: () => void }) {
   const t = useText();
   const { call } = useAdmin();
   const id = useId();

@@ -8,14 +8,14 @@ import type { ReactNode } from "react";
 import type { CallOptions } from "../api/client";
 import { ApiError } from "../api/errors";
 import { storage } from "../api/storage";
-import type { AdminSession } from "../api/types";
+import type { AdminSessionView } from "../api/types";
 import { useServices } from "../services";
 
 export type SignedIn = "unknown" | "out" | "expired" | "in";
 
 interface Admin {
   signedIn: SignedIn;
-  session: AdminSession | null;
+  session: AdminSessionView | null;
   /** What kept the state from being known. */
   error: unknown;
   signIn: (key: string) => Promise<void>;
@@ -40,7 +40,7 @@ export function useAdmin(): Admin {
 export function AdminProvider({ children }: { children: ReactNode }) {
   const { client } = useServices();
   const [signedIn, setSignedIn] = useState<SignedIn>("unknown");
-  const [session, setSession] = useState<AdminSession | null>(null);
+  const [session, setSession] = useState<AdminSessionView | null>(null);
   const [error, setError] = useState<unknown>(null);
 
   const call = useCallback(
@@ -62,7 +62,7 @@ export function AdminProvider({ children }: { children: ReactNode }) {
     setError(null);
     if (storage("localStorage")?.getItem(KEY) !== "open") return setSignedIn("out");
     client
-      .json<AdminSession>("/admin/session", { session: false })
+      .json<AdminSessionView>("/admin/session", { session: false })
       .then((answer) => {
         setSession(answer);
         setSignedIn("in");
@@ -80,7 +80,7 @@ export function AdminProvider({ children }: { children: ReactNode }) {
     async (key: string) => {
       await client.call("/admin/session", { method: "POST", headers: { "X-Admin-Key": key }, session: false });
       storage("localStorage")?.setItem(KEY, "open");
-      setSession(await client.json<AdminSession>("/admin/session", { session: false }));
+      setSession(await client.json<AdminSessionView>("/admin/session", { session: false }));
       setSignedIn("in");
     },
     [client],

@@ -10,10 +10,10 @@ import { isGone } from "./client";
 import type { Client } from "./client";
 import { ApiError, isAbort } from "./errors";
 import { EventParser } from "./sse";
-import type { TaskState } from "./types";
+import type { StatusView } from "./types";
 
 export interface FollowOptions {
-  onState: (state: TaskState) => void;
+  onState: (state: StatusView) => void;
   /** Called when the platform cannot be reached; the next state says that it can be again. */
   onTrouble?: () => void;
   signal: AbortSignal;
@@ -46,7 +46,7 @@ const STREAM_TRIES = 2;
 /** Answers to polling after which a stream is tried again. */
 const POLLS_BEFORE_STREAM = 20;
 
-const ended = (state: TaskState): boolean => state.status === "done" || state.status === "failed";
+const ended = (state: StatusView): boolean => state.status === "done" || state.status === "failed";
 
 /** Failures that asking again does not mend. */
 const isFinal = (error: unknown): boolean =>
@@ -57,13 +57,13 @@ const isFinal = (error: unknown): boolean =>
  *
  * Throws what makes following pointless: that the task does not exist, or that it may not be seen; and an AbortError.
  */
-export async function follow(client: Client, id: string, options: FollowOptions): Promise<TaskState> {
+export async function follow(client: Client, id: string, options: FollowOptions): Promise<StatusView> {
   const { slots } = options;
   let failures = 0;
   for (;;) {
     options.signal.throwIfAborted();
     if (failures < STREAM_TRIES && slots.take()) {
-      let outcome: { last: TaskState | null; retry: number };
+      let outcome: { last: StatusView | null; retry: number };
       try {
         outcome = await stream(client, id, options);
       } finally {
@@ -81,11 +81,11 @@ export async function follow(client: Client, id: string, options: FollowOptions)
 }
 
 /** Reads one stream until it ends, however it does; the last state that it told. */
-async function stream(client: Client, id: string, options: FollowOptions): Promise<{ last: TaskState | null; retry: number }> {
+async function stream(client: Client, id: string, options: FollowOptions): Promise<{ last: StatusView | null; retry: number }> {
   const parser = new EventParser();
   const silence = new AbortController();
   const signal = AbortSignal.any([options.signal, silence.signal]);
-  let last: TaskState | null = null;
+  let last: StatusView | null = null;
   let watchdog: ReturnType<typeof setTimeout> | undefined;
   const alive = () => {
     clearTimeout(watchdog);
@@ -103,7 +103,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
         alive();
         for (const { event, data } of parser.push(part.value)) {
           if (event !== "status") continue;
-          last = JSON.parse(data) as TaskState;
+          last = JSON.parse(data) as StatusView;
           options.onState(last);
         }
       }
@@ -120,12 +120,12 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
 }
 
 /** Asks until the task has ended, or for long enough that a stream may be tried again. */
-async function poll(client: Client, id: string, options: FollowOptions): Promise<TaskState | null> {
+async function poll(client: Client, id: string, options: FollowOptions): Promise<StatusView | null> {
   let wait = POLL_FIRST;
   let before = "";
   for (let count = 0; count < POLLS_BEFORE_STREAM; count += 1) {
     try {
-      const state = await client.json<TaskState>(`/status/${encodeURIComponent(id)}`, { signal: options.signal });
+      const state = await client.json<StatusView>(`/status/${encodeURIComponent(id)}`, { signal: options.signal });
       options.onState(state);
       if (ended(state)) return state;
       // What moves is asked for often, what stands still ever less.

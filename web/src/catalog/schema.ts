@@ -1,37 +1,15 @@
 /** The rules of a model's parameters as `/models` gives them, and the values that a form holds for them. */
 
-export type Kind = "string" | "integer" | "number" | "choice" | "image" | "frames";
+import type { Parameter, ParameterItem, ParameterKind } from "../api/types";
+
+export type { Parameter };
+export type Kind = ParameterKind;
+export type Item = ParameterItem;
 
 export type Choice = string | number;
 
 /** All of the named parameters (or the mode) have one of the values. */
 export type Rule = Record<string, unknown[]>;
-
-export interface Parameter {
-  type: Kind;
-  label: string;
-  help?: string;
-  required?: boolean;
-  default?: unknown;
-  minimum?: number;
-  maximum?: number;
-  step?: number;
-  min_length?: number;
-  max_length?: number;
-  min_items?: number;
-  choices?: Choice[];
-  locked?: boolean;
-  recommended?: unknown;
-  visible_if?: Rule;
-  required_if?: Rule;
-  /** Fields of an entry of a list of frames. */
-  item?: Record<string, Item>;
-}
-
-export interface Item extends Parameter {
-  /** The parameter that the value must stay below. */
-  below?: string;
-}
 
 export type Schema = Record<string, Parameter>;
 

@@ -1,7 +1,7 @@
 /** A task as this browser remembers it: what was asked for, and how it stood when it was last heard of. */
 
 import type { Problem } from "../api/errors";
-import type { MediaType, TaskState } from "../api/types";
+import type { MediaType, StatusView } from "../api/types";
 
 export interface Entry {
   id: string;
@@ -12,7 +12,7 @@ export interface Entry {
   /** What was sent, without pictures. */
   request: Record<string, unknown>;
   submittedAt: number;
-  state: TaskState | null;
+  state: StatusView | null;
   /** The platform does not know it any more. */
   gone: boolean;
   /** The platform could not be reached when it was last asked. */
@@ -27,21 +27,21 @@ export function phaseOf(entry: Entry): Phase {
   return entry.state ? phaseOfState(entry.state) : "pending";
 }
 
-export const phaseOfState = (state: Pick<TaskState, "status" | "error_code">): Phase =>
+export const phaseOfState = (state: Pick<StatusView, "status" | "error_code">): Phase =>
   state.status === "failed" && state.error_code === "cancelled" ? "cancelled" : state.status;
 
 export const isRunning = (entry: Entry): boolean => ["pending", "processing"].includes(phaseOf(entry));
 
 export const promptOf = (entry: Entry): string => (typeof entry.request["prompt"] === "string" ? entry.request["prompt"] : "");
 
-export const problemOfTask = (state: TaskState): Problem => ({
+export const problemOfTask = (state: StatusView): Problem => ({
   code: state.error_code ?? "internal",
   detail: state.error ?? "",
   userAction: "",
 });
 
 /** Milliseconds from the submission to the end. */
-export const tookOf = (state: TaskState): number => new Date(state.updated_at).getTime() - new Date(state.created_at).getTime();
+export const tookOf = (state: StatusView): number => new Date(state.updated_at).getTime() - new Date(state.created_at).getTime();
 
 /** Reads what was stored, whoever wrote it: an entry that is not one is left out. */
 export function readEntries(text: string | null): Entry[] {

@@ -11,7 +11,7 @@ import { ApiError, isAbort } from "../api/errors";
 import { keptName, storage, type Kept } from "../api/storage";
 import { Slots, follow } from "../api/follow";
 import { Submitter } from "../api/submit";
-import type { Model, TaskState } from "../api/types";
+import type { Model, StatusView } from "../api/types";
 import { requestOf, settingsOf } from "../catalog/form";
 import type { Form } from "../catalog/form";
 import { isRunning, readEntries } from "./entry";
@@ -166,7 +166,7 @@ export class TaskStore {
     }
   }
 
-  private heard(id: string, state: TaskState): void {
+  private heard(id: string, state: StatusView): void {
     const before = this.get(id)?.state;
     const backwards = before && (RANK[state.status] < RANK[before.status] || (state.status === before.status && state.progress < before.progress));
     if (!backwards) this.change(id, { state, trouble: false });

@@ -1,168 +1,227 @@
 //! `auth.*` and `admin.*`.
 
-use super::{CallerArgument, Handler, IdAndCaller, Nothing, OnlyCaller, caller, seconds};
-use crate::access::{ApiKey, IssuedKey, IssuedSession, Principal, RequestFacts, SessionKind};
-use crate::audit::Caller;
+use super::{CallerArgument, Entry, IdAndCaller, Nothing, OnlyCaller, Seconds, Shown, call, caller};
+use crate::access::{
+    AdminSessionState, ApiKey, IssuedKey, IssuedSession, PrincipalKind, RequestFacts, SessionKind, SessionState,
+};
 use crate::error::Result;
-use crate::json::{read_secret as read, secret_text as answer};
-use crate::keyring::SecretText;
 use crate::platform::Platform;
 use crate::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) const CALLS: &[(&str, Handler)] = &[
-    ("auth.authorize", authorize),
-    ("auth.open_session", open_session),
-    ("auth.session_state", session_state),
-    ("auth.revoke_session", |platform, name, text| revoke_session(platform, name, text, SessionKind::Generation)),
-    ("auth.revoke_all_sessions", |platform, name, text| {
-        revoke_all_sessions(platform, name, text, SessionKind::Generation)
-    }),
-    ("auth.allows_origin", allows_origin),
-    ("auth.issue_key", issue_key),
-    ("auth.keys", keys),
-    ("auth.rotate_key", rotate_key),
-    ("auth.revoke_key", revoke_key),
-    ("admin.open_session", open_admin_session),
-    ("admin.session_state", admin_session_state),
-    ("admin.revoke_session", |platform, name, text| revoke_session(platform, name, text, SessionKind::Admin)),
-    ("admin.revoke_all_sessions", |platform, name, text| revoke_all_sessions(platform, name, text, SessionKind::Admin)),
-];
+pub(super) fn calls() -> Vec<Entry> {
+    vec![
+        call("auth.authorize", authorize).about("Says who a request is from.").fails(
+            "the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`, \
+             `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`, `admin_session_required` or \
+             `admin_session_expired`",
+        ),
+        call("auth.open_session", open_session)
+            .about(
+                "Opens a generation session for a request of the route `auth`. The request needs an API key while the setting \
+                 `sign_in_required` is on.",
+            )
+            .fails("the codes of `auth.authorize`; `validation_error` for facts of another route"),
+        call("auth.session_state", session_state)
+            .about("Says how the session in the request's cookie stands.")
+            .fails("`session_required`, `session_expired`, `cors_origin_blocked`"),
+        call("auth.revoke_session", |platform, one| revoke_session(platform, one, SessionKind::Generation))
+            .about("Ends a session, from the next call on. Ending it again changes nothing.")
+            .fails("`not_found`"),
+        call("auth.revoke_all_sessions", |platform, by| revoke_all_sessions(platform, by, SessionKind::Generation))
+            .about("Ends every session, and says how many were still going."),
+        call("auth.allows_origin", allows_origin).about("Whether a browser's page of this origin may call."),
+        call("auth.issue_key", issue_key).about("Issues an API key.").outside_too().fails(
+            "`validation_error` for a name that is not 1 to 64 characters without control characters, and for a life of 0 or \
+             of more than 90 days",
+        ),
+        call("auth.keys", keys).about("Every key, newest first, revoked ones too.").outside_too(),
+        call("auth.rotate_key", rotate_key)
+            .about("Issues a key in the place of another, with its name and as long a life.")
+            .outside_too()
+            .fails(
+                "`validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key that was revoked, \
+                 has expired or was rotated already",
+            ),
+        call("auth.revoke_key", revoke_key)
+            .about(
+                "Revokes a key and every session that was opened with it, from the next call on, and says how many sessions \
+                 these were. Revoking it again changes nothing.",
+            )
+            .outside_too()
+            .fails("`not_found`"),
+        call("admin.open_session", open_admin_session)
+            .about("Opens an admin session for a request of the route `admin_login`.")
+            .fails("the codes of `auth.authorize`; `validation_error` for facts of another route"),
+        call("admin.session_state", admin_session_state)
+            .about("Says how an admin session stands; the id is that of the principal of an authorized admin request.")
+            .fails("`not_found`, `admin_session_expired`"),
+        call("admin.revoke_session", |platform, one| revoke_session(platform, one, SessionKind::Admin))
+            .about("Ends an admin session, from the next call on. Ending it again changes nothing.")
+            .fails("`not_found`"),
+        call("admin.revoke_all_sessions", |platform, by| revoke_all_sessions(platform, by, SessionKind::Admin))
+            .about("Ends every admin session, and says how many were still going."),
+    ]
+}
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Facts {
+    /// What the request brought along.
     facts: RequestFacts,
 }
 
-/// Who a request is from, and the caller of administrative calls on its behalf.
-#[derive(Serialize)]
-struct Authorized<'a> {
-    #[serde(flatten)]
-    principal: &'a Principal,
+/// Who a request is from.
+#[derive(Serialize, JsonSchema)]
+struct Principal {
+    /// What it showed.
+    kind: PrincipalKind,
+    /// Id of the key or session; `key` for the admin key, empty when anonymous.
+    id: String,
+    /// Name of the key, or of the one that the session was opened with; else empty.
+    name: String,
+    /// The same as the audit log names it.
     actor: String,
-    caller: Caller,
+    /// The caller of administrative calls on its behalf.
+    #[schemars(with = "CallerArgument")]
+    caller: crate::audit::Caller,
+    /// Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off: they see all.
+    owner: Option<String>,
 }
 
-#[derive(Serialize)]
-struct NewSession<'a> {
-    id: &'a str,
-    cookie: &'a str,
-    token: &'a str,
+/// A new session. Its token is shown this once.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IssuedSession")]
+struct NewSession {
+    /// Stable id.
+    id: String,
+    /// Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of another
+    /// platform on the same host in that one.
+    cookie: String,
+    /// Value of the cookie.
+    token: Shown,
+    /// When it ends by itself; null for an admin session, which ends when it is idle.
     expires_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
-struct NewKey<'a> {
-    key: &'a ApiKey,
-    secret: &'a str,
+/// A new key. Its secret is shown this once.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IssuedKey")]
+struct NewKey {
+    /// The key.
+    key: ApiKey,
+    /// What a caller sends as `X-API-Key`.
+    secret: Shown,
 }
 
 /// How many sessions a call ended.
-#[derive(Serialize)]
-struct Ended {
+#[derive(Serialize, JsonSchema)]
+struct EndedSessions {
+    /// How many.
     sessions: usize,
 }
 
-fn authorize(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Facts { facts } = read(name, text)?;
+fn authorize(platform: &Platform, Facts { facts }: Facts) -> Result<Principal> {
     let access = platform.access()?;
     let principal = access.authorize(&facts)?;
-    let caller = access.caller(&facts, &principal);
-    answer(&Authorized { actor: principal.actor(), caller, principal: &principal })
-}
-
-fn open_session(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Facts { facts } = read(name, text)?;
-    new_session(&platform.access()?.open_session(&facts)?)
-}
-
-fn open_admin_session(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Facts { facts } = read(name, text)?;
-    new_session(&platform.access()?.open_admin_session(&facts)?)
-}
-
-fn new_session(session: &IssuedSession) -> Result<SecretText> {
-    answer(&NewSession {
-        id: &session.id,
-        cookie: &session.cookie,
-        token: session.token.expose(),
-        expires_at: session.expires_at,
+    Ok(Principal {
+        actor: principal.actor(),
+        caller: access.caller(&facts, &principal),
+        kind: principal.kind,
+        id: principal.id,
+        name: principal.name,
+        owner: principal.owner,
     })
 }
 
-fn session_state(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Facts { facts } = read(name, text)?;
-    answer(&platform.access()?.session_state(&facts)?)
+fn open_session(platform: &Platform, Facts { facts }: Facts) -> Result<NewSession> {
+    platform.access()?.open_session(&facts).map(new_session)
 }
 
-fn admin_session_state(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let arguments: IdAndCaller = read(name, text)?;
-    answer(&platform.access()?.admin_session_state(&arguments.id, &caller(arguments.caller))?)
+fn open_admin_session(platform: &Platform, Facts { facts }: Facts) -> Result<NewSession> {
+    platform.access()?.open_admin_session(&facts).map(new_session)
 }
 
-fn revoke_session(platform: &Platform, name: &str, text: &str, kind: SessionKind) -> Result<SecretText> {
-    let arguments: IdAndCaller = read(name, text)?;
-    answer(&platform.access()?.revoke_session(kind, &arguments.id, &caller(arguments.caller))?)
+fn new_session(session: IssuedSession) -> NewSession {
+    NewSession { id: session.id, cookie: session.cookie, token: Shown(session.token), expires_at: session.expires_at }
 }
 
-fn revoke_all_sessions(platform: &Platform, name: &str, text: &str, kind: SessionKind) -> Result<SecretText> {
-    let arguments: OnlyCaller = read(name, text)?;
-    let sessions = platform.access()?.revoke_all_sessions(kind, &caller(arguments.caller))?;
-    answer(&Ended { sessions })
+fn session_state(platform: &Platform, Facts { facts }: Facts) -> Result<SessionState> {
+    platform.access()?.session_state(&facts)
 }
 
-fn allows_origin(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {
-        origin: String,
-    }
-    let Arguments { origin } = read(name, text)?;
-    answer(&platform.access()?.allows_origin(&origin))
+fn admin_session_state(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<AdminSessionState> {
+    platform.access()?.admin_session_state(&id, &caller(by))
 }
 
-fn issue_key(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {
-        name: String,
-        #[serde(default)]
-        valid_for: Option<f64>,
-        #[serde(default)]
-        caller: Option<CallerArgument>,
-    }
-    let arguments: Arguments = read(name, text)?;
-    let life = arguments.valid_for.map(|value| seconds("valid_for", value)).transpose()?;
-    new_key(&platform.access()?.issue_key(&arguments.name, life, &caller(arguments.caller))?)
+fn revoke_session(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller, kind: SessionKind) -> Result<()> {
+    platform.access()?.revoke_session(kind, &id, &caller(by))
 }
 
-fn rotate_key(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {
-        id: String,
-        #[serde(default)]
-        overlap: Option<f64>,
-        #[serde(default)]
-        caller: Option<CallerArgument>,
-    }
-    let arguments: Arguments = read(name, text)?;
-    let overlap = arguments.overlap.map(|value| seconds("overlap", value)).transpose()?;
-    new_key(&platform.access()?.rotate_key(&arguments.id, overlap, &caller(arguments.caller))?)
+fn revoke_all_sessions(
+    platform: &Platform,
+    OnlyCaller { caller: by }: OnlyCaller,
+    kind: SessionKind,
+) -> Result<EndedSessions> {
+    let sessions = platform.access()?.revoke_all_sessions(kind, &caller(by))?;
+    Ok(EndedSessions { sessions })
 }
 
-fn new_key(issued: &IssuedKey) -> Result<SecretText> {
-    answer(&NewKey { key: &issued.key, secret: issued.secret.expose() })
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OneOrigin {
+    /// As the browser sends it, such as `https://studio.example`.
+    origin: String,
 }
 
-fn keys(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Nothing {} = read(name, text)?;
-    answer(&platform.access()?.keys()?)
+fn allows_origin(platform: &Platform, OneOrigin { origin }: OneOrigin) -> Result<bool> {
+    Ok(platform.access()?.allows_origin(&origin))
 }
 
-fn revoke_key(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let arguments: IdAndCaller = read(name, text)?;
-    let sessions = platform.access()?.revoke_key(&arguments.id, &caller(arguments.caller))?;
-    answer(&Ended { sessions })
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct IssueKey {
+    /// What a person calls it: 1 to 64 characters.
+    name: String,
+    /// How long it is good, in seconds; 90 days when left out.
+    #[serde(default)]
+    valid_for: Option<Seconds>,
+    #[serde(default)]
+    caller: Option<CallerArgument>,
+}
+
+fn issue_key(platform: &Platform, IssueKey { name, valid_for, caller: by }: IssueKey) -> Result<NewKey> {
+    let life = valid_for.map(|length| length.duration("valid_for")).transpose()?;
+    platform.access()?.issue_key(&name, life, &caller(by)).map(new_key)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateKey {
+    /// Id of the key.
+    id: String,
+    /// How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out.
+    #[serde(default)]
+    overlap: Option<Seconds>,
+    #[serde(default)]
+    caller: Option<CallerArgument>,
+}
+
+fn rotate_key(platform: &Platform, RotateKey { id, overlap, caller: by }: RotateKey) -> Result<NewKey> {
+    let overlap = overlap.map(|length| length.duration("overlap")).transpose()?;
+    platform.access()?.rotate_key(&id, overlap, &caller(by)).map(new_key)
+}
+
+fn new_key(issued: IssuedKey) -> NewKey {
+    NewKey { key: issued.key, secret: Shown(issued.secret) }
+}
+
+fn keys(platform: &Platform, Nothing {}: Nothing) -> Result<Vec<ApiKey>> {
+    platform.access()?.keys()
+}
+
+fn revoke_key(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<EndedSessions> {
+    let sessions = platform.access()?.revoke_key(&id, &caller(by))?;
+    Ok(EndedSessions { sessions })
 }

@@ -1,23 +1,38 @@
 //! `backup`.
 
-use super::{CallerArgument, Handler, caller};
+use super::{CallerArgument, Entry, call, caller};
 use crate::error::Result;
-use crate::json::{read_secret as read, secret_text as answer};
-use crate::keyring::SecretText;
-use crate::platform::Platform;
+use crate::platform::{Backup, Platform};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-pub(super) const CALLS: &[(&str, Handler)] = &[("backup", backup)];
+pub(super) fn calls() -> Vec<Entry> {
+    vec![
+        call("backup", backup)
+            .about(
+                "Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open \
+                 the folder as a data folder, with the key files, which are not in it.",
+            )
+            .outside_too()
+            .into_folder()
+            .fails(
+                "`validation_error` for a folder that holds something or is inside the data folder; `storage_full`; \
+                 `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written",
+            ),
+    ]
+}
 
-fn backup(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {
-        folder: PathBuf,
-        #[serde(default)]
-        caller: Option<CallerArgument>,
-    }
-    let arguments: Arguments = read(name, text)?;
-    answer(&platform.backup(&arguments.folder, &caller(arguments.caller))?)
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MakeBackup {
+    /// A folder that is not there yet or is empty, outside the data folder.
+    #[schemars(extend("format" = "path"))]
+    folder: PathBuf,
+    #[serde(default)]
+    caller: Option<CallerArgument>,
+}
+
+fn backup(platform: &Platform, MakeBackup { folder, caller: by }: MakeBackup) -> Result<Backup> {
+    platform.backup(&folder, &caller(by))
 }

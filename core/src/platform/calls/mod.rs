@@ -1,8 +1,9 @@
-//! The administrative calls by name, with their arguments and answers as JSON: the one door that the language layers share.
+//! The one table of calls by name: arguments and answers are JSON, of the types that the table names.
 //!
 //! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`], [`crate::audit`] or the platform
 //! itself, and writes the answer down. It has no rules of its own. An error never quotes what it was given, for that may be a secret; an
-//! answer may hold one, and is wiped when it is dropped. `docs/calls.md` lists every call.
+//! answer may hold one, and is wiped when it is dropped. The typed layers of C++, Python and Node, and `docs/calls.md`, are made from this
+//! table by `cargo xtask regen`.
 
 mod access;
 mod accounts;
@@ -13,86 +14,149 @@ mod secrets;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use super::Platform;
-use crate::audit::{Caller, new_correlation_id};
 use crate::error::{Error, ErrorCode, Result};
+use crate::json;
 use crate::keyring::SecretText;
-use serde::Deserialize;
-use std::time::Duration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+use values::{CallerArgument, IdAndCaller, Moment, Nothing, OnlyCaller, Seconds, Shown, caller};
 
-/// Makes one call: takes the name, for messages, and the arguments as JSON.
-type Handler = fn(&Platform, &str, &str) -> Result<SecretText>;
+/// Makes a schema.
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// Every call and what makes it.
-const TABLES: [&[(&str, Handler)]; 5] = [access::CALLS, secrets::CALLS, accounts::CALLS, audit::CALLS, backup::CALLS];
+/// Who can make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The host, in this process.
+    Host,
+    /// Programs outside the process, such as `must`.
+    Outside,
+    /// Both.
+    All,
+}
+
+/// What a call may have to wait for, beyond the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    ForNothing,
+    /// A worker's check.
+    ForCheck,
+    /// The worker that the task of the argument `id` is at, where it is at one.
+    ForWorkerOfTask,
+    /// A place in the queue: the caller of [`outside::submission_over_http`] waits for it without a thread.
+    InQueue,
+}
+
+/// One call.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    /// What it does, in one sentence or a few.
+    pub(crate) about: &'static str,
+    /// What it fails with of its own, beyond what every call may fail with; empty where there is nothing.
+    pub(crate) fails: &'static str,
+    reach: Reach,
+    /// Whether it takes a caller for the audit log.
+    pub(crate) takes_caller: bool,
+    /// Whether it reads or writes a folder of the platform's machine, which a program on another machine cannot mean.
+    pub(crate) names_folder: bool,
+    waits: Waits,
+    /// The name of the arguments' type.
+    pub(crate) arguments_name: fn() -> Cow<'static, str>,
+    /// The schema of the arguments, an object.
+    pub(crate) arguments: SchemaOf,
+    pub(crate) answer: SchemaOf,
+    make: Box<dyn Fn(&Platform, &str) -> Result<SecretText> + Send + Sync>,
+}
+
+/// A call that the host makes, with the function that makes it.
+fn call<A, R>(name: &'static str, make: fn(&Platform, A) -> Result<R>) -> Entry
+where
+    A: DeserializeOwned + JsonSchema + 'static,
+    R: Serialize + JsonSchema + 'static,
+{
+    let arguments = A::json_schema(&mut SchemaGenerator::default());
+    Entry {
+        name,
+        about: "",
+        fails: "",
+        reach: Reach::Host,
+        takes_caller: arguments.pointer("/properties/caller").is_some(),
+        names_folder: false,
+        waits: Waits::ForNothing,
+        arguments_name: A::schema_name,
+        arguments: A::json_schema,
+        answer: |generator| generator.subschema_for::<R>(),
+        make: Box::new(move |platform, text| json::secret_text(&make(platform, json::read_secret(name, text)?)?)),
+    }
+}
+
+impl Entry {
+    fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    fn fails(self, fails: &'static str) -> Self {
+        Self { fails, ..self }
+    }
+
+    /// It can be made from outside the process, too.
+    fn outside_too(self) -> Self {
+        Self { reach: Reach::All, ..self }
+    }
+
+    /// It can be made from outside the process alone: in the process there is a method for it.
+    fn outside(self) -> Self {
+        Self { reach: Reach::Outside, ..self }
+    }
+
+    fn waits(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
+
+    fn into_folder(self) -> Self {
+        Self { names_folder: true, ..self }
+    }
+
+    fn make(&self, platform: &Platform, arguments: &str) -> Result<SecretText> {
+        platform.logged(|| (self.make)(platform, arguments))
+    }
+}
+
+/// Every call.
+static CALLS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    [access::calls(), secrets::calls(), accounts::calls(), audit::calls(), backup::calls(), tasks::calls()]
+        .into_iter()
+        .flatten()
+        .collect()
+});
+
+/// The calls that [`Platform::call`] makes.
+fn for_host() -> impl Iterator<Item = &'static Entry> {
+    CALLS.iter().filter(|entry| entry.reach != Reach::Outside)
+}
 
 impl Platform {
     /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.
     ///
     /// # Errors
-    /// Those of the call; `not_found` for a name that there is none of; `validation_error` that names the argument at fault
+    /// Those of the call; `not_found` for a name that no call has; `validation_error` that names the argument at fault
     /// and says nothing of what is in it.
     pub fn call(&self, name: &str, arguments: &str) -> Result<SecretText> {
-        let handler = TABLES.iter().copied().flatten().find(|(known, _)| *known == name);
-        let (_, handler) = handler.ok_or_else(|| {
+        let entry = for_host().find(|entry| entry.name == name).ok_or_else(|| {
             Error::new(ErrorCode::NotFound, "there is no call of this name")
                 .with_action("Take a name from the list in docs/calls.md.")
         })?;
-        self.logged(|| handler(self, name, arguments))
+        entry.make(self, arguments)
     }
 
     /// The names that [`Platform::call`] knows.
     pub fn calls() -> impl Iterator<Item = &'static str> {
-        TABLES.iter().copied().flatten().map(|(name, _)| *name)
+        for_host().map(|entry| entry.name)
     }
-}
-
-/// On whose behalf a call is made; the host itself when not said.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CallerArgument {
-    actor: String,
-    source: String,
-    #[serde(default)]
-    correlation_id: Option<String>,
-}
-
-pub(crate) fn caller(argument: Option<CallerArgument>) -> Caller {
-    match argument {
-        None => Caller::new("host", "host"),
-        Some(CallerArgument { actor, source, correlation_id }) => {
-            Caller { actor, source, correlation_id: correlation_id.unwrap_or_else(new_correlation_id) }
-        }
-    }
-}
-
-/// The arguments of a call that takes none but a caller.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OnlyCaller {
-    #[serde(default)]
-    caller: Option<CallerArgument>,
-}
-
-/// The arguments of a call about one thing that has an id.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct IdAndCaller {
-    pub(crate) id: String,
-    #[serde(default)]
-    pub(crate) caller: Option<CallerArgument>,
-}
-
-/// The arguments of a call that takes none.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-/// A length of time in seconds.
-fn seconds(argument: &str, value: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(value).map_err(|_| {
-        Error::validation(format!("{argument} must be a number of seconds, 0 or more, and not too large"))
-            .with_action("Correct the arguments of the call.")
-    })
 }

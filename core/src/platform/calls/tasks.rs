@@ -1,68 +1,85 @@
-//! The calls on models and tasks.
+//! The calls on models and tasks, for programs outside the process; the host has methods for them.
 
-use super::{IdAndCaller, caller};
+use super::{Entry, IdAndCaller, Nothing, Waits, call, caller};
 use crate::catalog::ModelView;
 use crate::error::{Error, Result};
-use crate::json::{read_secret as read, secret_text as answer};
-use crate::keyring::SecretText;
 use crate::platform::Platform;
 use crate::request::GenerateRequest;
-use crate::task::TaskQuery;
+use crate::task::Task;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Id {
-    id: String,
+pub(super) fn calls() -> Vec<Entry> {
+    vec![
+        call("models.list", models).about("The models of the catalog, as `GET /models` has them.").outside(),
+        call("tasks.submit", submit)
+            .about("Makes a task and gives it; does not wait for its result.")
+            .outside()
+            .waits(Waits::InQueue)
+            .fails("`invalid_state` from a platform that is paused, and what every submission may fail with"),
+        call("tasks.status", status).about("The task as it stands.").outside().fails("`task_not_found`"),
+        call("tasks.list", |platform, query| platform.tasks(&query))
+            .about("One page of the tasks of every status.")
+            .outside(),
+        call("tasks.gallery", |platform, query| platform.gallery(&query))
+            .about("One page of the finished tasks that have a result.")
+            .outside(),
+        call("tasks.result", result)
+            .about("The bytes of a task's result.")
+            .outside()
+            .waits(Waits::ForWorkerOfTask)
+            .fails("`task_not_found`, `result_not_ready`, `result_gone`"),
+        call("tasks.cancel", cancel)
+            .about("Asks a task to end. It is an event of the audit log.")
+            .outside()
+            .fails("`task_not_found`"),
+        call("tasks.delete", delete)
+            .about("Removes an ended task and its files. It is an event of the audit log.")
+            .outside()
+            .waits(Waits::ForWorkerOfTask)
+            .fails("`task_not_found`; `invalid_state` for a task that has not ended"),
+    ]
 }
 
 /// The catalog, its fields in the order in which people read them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Models {
+    /// Every model.
     models: Vec<ModelView>,
 }
 
-/// The bytes of a result.
-#[derive(Serialize)]
-struct File<'a> {
-    content_type: &'a str,
-    file_name: &'a str,
-    /// In base64.
-    bytes: String,
+fn models(platform: &Platform, Nothing {}: Nothing) -> Result<Models> {
+    Ok(Models { models: platform.models()? })
 }
 
-pub(super) fn models(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Nothing {} = read(name, text)?;
-    answer(&Models { models: platform.models()? })
+/// A task to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmitTask {
+    /// Id or alias of the model.
+    model: String,
+    /// The model's default mode when left out.
+    #[serde(default)]
+    mode: Option<String>,
+    /// Parameters of the model by name.
+    #[serde(default)]
+    parameters: Map<String, Value>,
+    /// Files of pictures by the name of their parameter, in base64.
+    #[serde(default)]
+    images: BTreeMap<String, String>,
 }
 
-pub(super) fn submit(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    answer(&platform.submit(&wanted(platform, name, text)?)?)
+fn submit(platform: &Platform, asked: SubmitTask) -> Result<Task> {
+    platform.submit(&wanted(platform, asked)?)
 }
 
-/// Whoever submits from outside waits for the result, which would never come from a platform that is paused.
-pub(super) fn wanted(platform: &Platform, name: &str, text: &str) -> Result<GenerateRequest> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {
-        model: String,
-        #[serde(default)]
-        mode: Option<String>,
-        #[serde(default)]
-        parameters: Map<String, Value>,
-        /// Files by the name of their parameter, in base64.
-        #[serde(default)]
-        images: BTreeMap<String, String>,
-    }
-    let Arguments { model, mode, parameters, images } = read(name, text)?;
+/// Reads what is to be submitted. A program outside waits for the result, which would never come from a platform that is paused.
+pub(super) fn wanted(platform: &Platform, asked: SubmitTask) -> Result<GenerateRequest> {
+    let SubmitTask { model, mode, parameters, images } = asked;
     if platform.is_paused()? {
         return Err(Error::invalid_state(
             "the platform that has the data folder open is paused",
@@ -77,37 +94,50 @@ pub(super) fn wanted(platform: &Platform, name: &str, text: &str) -> Result<Gene
     Ok(request)
 }
 
-pub(super) fn status(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Id { id } = read(name, text)?;
-    answer(&platform.status(&id)?)
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OneTask {
+    /// Id of the task.
+    id: String,
 }
 
-pub(super) fn list(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    answer(&platform.tasks(&read::<TaskQuery>(name, text)?)?)
+fn status(platform: &Platform, OneTask { id }: OneTask) -> Result<Task> {
+    platform.status(&id)
 }
 
-pub(super) fn gallery(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    answer(&platform.gallery(&read::<TaskQuery>(name, text)?)?)
+/// The file of a result.
+#[derive(Serialize, JsonSchema)]
+struct ResultFile {
+    /// Content type, such as `video/mp4`.
+    content_type: &'static str,
+    /// A name for it, with the right ending.
+    file_name: String,
+    /// Its bytes, in base64.
+    bytes: String,
 }
 
-pub(super) fn result(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let Id { id } = read(name, text)?;
+fn result(platform: &Platform, OneTask { id }: OneTask) -> Result<ResultFile> {
     let media = platform.result(&id)?;
-    answer(&File {
+    Ok(ResultFile {
         content_type: media.content_type,
-        file_name: &media.file_name,
+        file_name: media.file_name,
         bytes: STANDARD.encode(&media.bytes),
     })
 }
 
-/// Whoever asks from outside is an administrator and seldom the task's owner, so the audit log notes it.
-pub(super) fn cancel(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let IdAndCaller { id, caller: by } = read(name, text)?;
-    answer(&json!({"cancelled": platform.cancel_as(&id, &caller(by))?}))
+/// What came of asking a task to end.
+#[derive(Serialize, JsonSchema)]
+struct CancelledTask {
+    /// False when it had ended already.
+    cancelled: bool,
+}
+
+/// A caller outside is an administrator and seldom the task's owner, so the audit log notes it.
+fn cancel(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<CancelledTask> {
+    Ok(CancelledTask { cancelled: platform.cancel_as(&id, &caller(by))? })
 }
 
 /// Noted like [`cancel`].
-pub(super) fn delete(platform: &Platform, name: &str, text: &str) -> Result<SecretText> {
-    let IdAndCaller { id, caller: by } = read(name, text)?;
-    answer(&platform.delete_as(&id, &caller(by))?)
+fn delete(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<()> {
+    platform.delete_as(&id, &caller(by))
 }

@@ -1,0 +1,252 @@
+// Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
+
+/** Who may call: API keys, generation sessions, admin sessions. */
+
+import { invoke, optionsOf, seconds, veiled, type CallerOptions } from "../administration";
+import { type Calls } from "../calls";
+import { textArgument } from "../request";
+import { type RequestFacts, type Principal } from "./facts";
+
+/** A new session. Its token is shown this once. */
+export interface IssuedSession {
+  /** Stable id. */
+  id: string;
+  /**
+   * Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of another
+   * platform on the same host in that one.
+   */
+  cookie: string;
+  /** Value of the cookie. */
+  readonly token: string;
+  /** When it ends by itself; null for an admin session, which ends when it is idle. */
+  expires_at: string | null;
+}
+
+/** How a generation session stands. */
+export interface SessionState {
+  /** Stable id. */
+  id: string;
+  /** Always true: a session that has ended is an error. */
+  active: boolean;
+  /** When it ends by itself. */
+  expires_at: string;
+}
+
+/** How many sessions a call ended. */
+export interface EndedSessions {
+  /** How many. */
+  sessions: number;
+}
+
+/**
+ * Whether a key can be used.
+ * - `active`: It can be used.
+ * - `rotated`: It was replaced, and can still be used until it ends.
+ * - `expired`: Its time is over.
+ * - `revoked`: It was revoked.
+ */
+export type KeyStatus = "active" | "rotated" | "expired" | "revoked";
+
+/** An API key without its secret. */
+export interface ApiKey {
+  /** The public part of the key: what stands between its second-last and its last underscore. */
+  id: string;
+  /** What it was called when it was issued. */
+  name: string;
+  /** Whether it can be used. */
+  status: KeyStatus;
+  /** When it was issued. */
+  created_at: string;
+  /** From when on it cannot be used. */
+  expires_at: string;
+  /** When it was revoked. */
+  revoked_at: string | null;
+  /** Id of the key that replaced it. */
+  replaced_by: string | null;
+  /**
+   * Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those that replaced
+   * each other. A key that is replaced hands this on.
+   */
+  owner: string;
+}
+
+/** A new key. Its secret is shown this once. */
+export interface IssuedKey {
+  /** The key. */
+  key: ApiKey;
+  /** What a caller sends as `X-API-Key`. */
+  readonly secret: string;
+}
+
+/** How an admin session stands. */
+export interface AdminSessionState {
+  /** Stable id. */
+  id: string;
+  /** Always true: a session that has ended is an error. */
+  active: boolean;
+  /** How long it may be idle, in seconds. */
+  idle_timeout_seconds: number;
+  /** When it was last used. */
+  last_activity_at: string;
+}
+
+/** How to make the call `auth.issue_key`. */
+export interface IssueKeyOptions extends CallerOptions {
+  /** How long it is good, in seconds; 90 days when left out. */
+  validForMs?: number | undefined;
+}
+
+/** How to make the call `auth.rotate_key`. */
+export interface RotateKeyOptions extends CallerOptions {
+  /** How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out. */
+  overlapMs?: number | undefined;
+}
+
+/** API keys and generation sessions. */
+export class Auth {
+  readonly #calls: Calls;
+
+  /** @internal */
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /**
+   * Says who a request is from.
+   * @param facts What the request brought along.
+   * @throws MustError the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`,
+   * `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`, `admin_session_required` or
+   * `admin_session_expired`.
+   */
+  async authorize(facts: RequestFacts): Promise<Principal> {
+    return invoke(this.#calls, "auth.authorize", { facts });
+  }
+
+  /**
+   * Opens a generation session for a request of the route `auth`. The request needs an API key while the setting `sign_in_required` is
+   * on.
+   * @param facts What the request brought along.
+   * @throws MustError the codes of `auth.authorize`; `validation_error` for facts of another route.
+   */
+  async openSession(facts: RequestFacts): Promise<IssuedSession> {
+    return veiled(await invoke<IssuedSession>(this.#calls, "auth.open_session", { facts }), "token");
+  }
+
+  /**
+   * Says how the session in the request's cookie stands.
+   * @param facts What the request brought along.
+   * @throws MustError `session_required`, `session_expired`, `cors_origin_blocked`.
+   */
+  async sessionState(facts: RequestFacts): Promise<SessionState> {
+    return invoke(this.#calls, "auth.session_state", { facts });
+  }
+
+  /**
+   * Ends a session, from the next call on. Ending it again changes nothing.
+   * @param id Id of what the call is about.
+   * @throws MustError `not_found`.
+   */
+  async revokeSession(id: string, options?: CallerOptions): Promise<void> {
+    const { caller } = optionsOf(options);
+    await invoke(this.#calls, "auth.revoke_session", { id: textArgument("id", id), caller });
+  }
+
+  /** Ends every session, and says how many were still going. */
+  async revokeAllSessions(options?: CallerOptions): Promise<EndedSessions> {
+    const { caller } = optionsOf(options);
+    return invoke(this.#calls, "auth.revoke_all_sessions", { caller });
+  }
+
+  /**
+   * Whether a browser's page of this origin may call.
+   * @param origin As the browser sends it, such as `https://studio.example`.
+   */
+  async allowsOrigin(origin: string): Promise<boolean> {
+    return invoke(this.#calls, "auth.allows_origin", { origin: textArgument("origin", origin) });
+  }
+
+  /**
+   * Issues an API key.
+   * @param name What a person calls it: 1 to 64 characters.
+   * @throws MustError `validation_error` for a name that is not 1 to 64 characters without control characters, and for a life of 0 or
+   * of more than 90 days.
+   */
+  async issueKey(name: string, options?: IssueKeyOptions): Promise<IssuedKey> {
+    const { validForMs, caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), valid_for: seconds("validForMs", validForMs), caller };
+    return veiled(await invoke<IssuedKey>(this.#calls, "auth.issue_key", given), "secret");
+  }
+
+  /** Every key, newest first, revoked ones too. */
+  async keys(): Promise<ApiKey[]> {
+    return invoke(this.#calls, "auth.keys");
+  }
+
+  /**
+   * Issues a key in the place of another, with its name and as long a life.
+   * @param id Id of the key.
+   * @throws MustError `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key that was revoked,
+   * has expired or was rotated already.
+   */
+  async rotateKey(id: string, options?: RotateKeyOptions): Promise<IssuedKey> {
+    const { overlapMs, caller } = optionsOf(options);
+    const given = { id: textArgument("id", id), overlap: seconds("overlapMs", overlapMs), caller };
+    return veiled(await invoke<IssuedKey>(this.#calls, "auth.rotate_key", given), "secret");
+  }
+
+  /**
+   * Revokes a key and every session that was opened with it, from the next call on, and says how many sessions these were. Revoking it
+   * again changes nothing.
+   * @param id Id of what the call is about.
+   * @throws MustError `not_found`.
+   */
+  async revokeKey(id: string, options?: CallerOptions): Promise<EndedSessions> {
+    const { caller } = optionsOf(options);
+    return invoke(this.#calls, "auth.revoke_key", { id: textArgument("id", id), caller });
+  }
+}
+
+/** Admin sessions. */
+export class Admin {
+  readonly #calls: Calls;
+
+  /** @internal */
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /**
+   * Opens an admin session for a request of the route `admin_login`.
+   * @param facts What the request brought along.
+   * @throws MustError the codes of `auth.authorize`; `validation_error` for facts of another route.
+   */
+  async openSession(facts: RequestFacts): Promise<IssuedSession> {
+    return veiled(await invoke<IssuedSession>(this.#calls, "admin.open_session", { facts }), "token");
+  }
+
+  /**
+   * Says how an admin session stands; the id is that of the principal of an authorized admin request.
+   * @param id Id of what the call is about.
+   * @throws MustError `not_found`, `admin_session_expired`.
+   */
+  async sessionState(id: string, options?: CallerOptions): Promise<AdminSessionState> {
+    const { caller } = optionsOf(options);
+    return invoke(this.#calls, "admin.session_state", { id: textArgument("id", id), caller });
+  }
+
+  /**
+   * Ends an admin session, from the next call on. Ending it again changes nothing.
+   * @param id Id of what the call is about.
+   * @throws MustError `not_found`.
+   */
+  async revokeSession(id: string, options?: CallerOptions): Promise<void> {
+    const { caller } = optionsOf(options);
+    await invoke(this.#calls, "admin.revoke_session", { id: textArgument("id", id), caller });
+  }
+
+  /** Ends every admin session, and says how many were still going. */
+  async revokeAllSessions(options?: CallerOptions): Promise<EndedSessions> {
+    const { caller } = optionsOf(options);
+    return invoke(this.#calls, "admin.revoke_all_sessions", { caller });
+  }
+}

@@ -1,0 +1,133 @@
+// Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
+
+/** Secrets that the platform keeps sealed. */
+
+import { invoke, optionalText, optionsOf, seconds, type CallerOptions } from "../administration";
+import { type Calls } from "../calls";
+import { textArgument } from "../request";
+
+/**
+ * How a secret stands.
+ * - `valid`: In use.
+ * - `overlapping`: Replaced, and still good for a while.
+ * - `expired`: Past its rotation limit, or its overlap is over.
+ * - `revoked`: Revoked.
+ */
+export type SecretState = "valid" | "overlapping" | "expired" | "revoked";
+
+/** What is to be known about a secret without seeing it. */
+export interface SecretStatus {
+  /** Name to rotate or revoke it by. */
+  name: string;
+  /** `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`. */
+  kind: string;
+  /** Which one of its name. */
+  id: string;
+  /** How it stands. */
+  state: SecretState;
+  /** When it was made, or first seen. */
+  issued_at: string;
+  /** When it is to be replaced. */
+  rotate_by: string;
+  /** Until when it is good although it was replaced. */
+  overlap_until: string | null;
+  /** When it was revoked. */
+  revoked_at: string | null;
+}
+
+/** A token of a provider. */
+export interface ProviderToken {
+  /** The token. */
+  value: string;
+  /** What it may be used for: `inference`, `model:download`. */
+  scopes: string[];
+  /** What it is for: `dev`, `stage` or `prod`, which must be the platform's own. */
+  environment: string;
+}
+
+/** How to make the call `secrets.rotate`. */
+export interface RotateSecretOptions extends CallerOptions {
+  /** The new value, for a secret that comes from outside. */
+  value?: string | undefined;
+  /** How long the old value stays good, in seconds, where its kind has an overlap; not at all when left out. */
+  overlapMs?: number | undefined;
+}
+
+/** How to make the call `secrets.revoke`. */
+export interface RevokeSecretOptions extends CallerOptions {
+  /** The secret's name again; needed for `pepper`. */
+  confirm?: string | undefined;
+}
+
+/** Secrets, encrypted at rest. */
+export class Secrets {
+  readonly #calls: Calls;
+
+  /** @internal */
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them. */
+  async status(): Promise<SecretStatus[]> {
+    return invoke(this.#calls, "secrets.status");
+  }
+
+  /**
+   * Keeps a secret under a name, sealed; one that has the name already is replaced at once.
+   * @param name What it is stored under.
+   * @param value The secret.
+   * @throws MustError `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a
+   * value that is empty.
+   */
+  async put(name: string, value: string, options?: CallerOptions): Promise<void> {
+    const { caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), value: textArgument("value", value), caller };
+    await invoke(this.#calls, "secrets.put", given);
+  }
+
+  /**
+   * Keeps a provider's token with what it may be used for and the environment that it is for.
+   * @param name What it is stored under.
+   * @throws MustError `validation_error` for a wider scope or another environment than the platform's own.
+   */
+  async putProviderToken(name: string, token: ProviderToken, options?: CallerOptions): Promise<void> {
+    const { value, scopes, environment } = optionsOf(token);
+    const { caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), value: textArgument("value", value), scopes, environment: textArgument("environment", environment), caller };
+    await invoke(this.#calls, "secrets.put_provider_token", given);
+  }
+
+  /**
+   * The secret itself.
+   * @param name What it is stored under.
+   * @throws MustError `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open or, for a
+   * provider token, is not for this environment.
+   */
+  async get(name: string): Promise<string> {
+    return invoke(this.#calls, "secrets.get", { name: textArgument("name", name) });
+  }
+
+  /**
+   * Puts `value`, or for a secret of the platform's own a new one, in a secret's place.
+   * @param name What it is stored under.
+   * @throws MustError `validation_error`, `not_found`.
+   */
+  async rotate(name: string, options?: RotateSecretOptions): Promise<void> {
+    const { value, overlapMs, caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), value: optionalText("value", value), overlap: seconds("overlapMs", overlapMs), caller };
+    await invoke(this.#calls, "secrets.rotate", given);
+  }
+
+  /**
+   * Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again as
+   * `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key.
+   * @param name What it is stored under.
+   * @throws MustError `not_found`; `validation_error` for the master key, which is rotated.
+   */
+  async revoke(name: string, options?: RevokeSecretOptions): Promise<void> {
+    const { confirm, caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), confirm: optionalText("confirm", confirm), caller };
+    await invoke(this.#calls, "secrets.revoke", given);
+  }
+}

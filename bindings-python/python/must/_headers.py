@@ -1,0 +1,33 @@
+"""What the header lines and the query of a request say of who makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+ADMIN_QUERY_NAMES = frozenset({"admin_key", "admin-key", "admin_api_key", "x-admin-key"})
+"""Names under which a query must not hold an admin key."""
+
+
+def read_headers(headers: Iterable[tuple[str, str]], query: str, peer: str | None) -> dict[str, Any]:
+    """The members of `RequestFacts` but for the route."""
+    lines = [(name.lower(), value) for name, value in headers]
+    pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
+
+    def every(name: str) -> tuple[str, ...]:
+        return tuple(value for found, value in lines if found == name)
+
+    origins = every("origin")
+    return {
+        "header_keys": every("x-api-key"),
+        "query_keys": tuple(value for name, value in pairs if name == "api_key"),
+        "cookies": every("cookie"),
+        "admin_header_keys": every("x-admin-key"),
+        "query_admin_key_present": any(name.lower() in ADMIN_QUERY_NAMES for name, _ in pairs),
+        # Browsers send one; two are no origin that is allowed.
+        "origin": ", ".join(origins) if origins else None,
+        "peer": peer,
+        "forwarded_for": every("x-forwarded-for"),
+        "correlation_id": next(iter(every("x-request-id")), None),
+    }

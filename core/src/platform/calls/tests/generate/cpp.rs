@@ -1,0 +1,460 @@
+//! The typed layer of C++: one header for each group of calls, in `ffi/include/must`.
+
+use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
+use super::{GROUPS, Group, check, class, taken, wrapped};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Most characters of a line.
+const WIDTH: usize = 126;
+
+/// Calls whose arguments from one on are given as one structure, with the name of its type and what the argument is called.
+const STRUCTURES: &[(&str, Structure)] = &[
+    ("accounts.add", Structure { kind: "NewAccount", word: "account", first: 0 }),
+    ("accounts.update", Structure { kind: "AccountChange", word: "change", first: 1 }),
+    ("audit.append", Structure { kind: "NewAuditEvent", word: "event", first: 0 }),
+    ("audit.list", Structure { kind: "AuditQuery", word: "query", first: 0 }),
+];
+
+struct Structure {
+    kind: &'static str,
+    word: &'static str,
+    first: usize,
+}
+
+/// Calls that are made for what they do, and whose answer may be dropped, beside those that take a caller.
+const DONE_FOR_EFFECT: &[&str] = &["audit.append"];
+
+/// Calls with one form without and one with what may be left out.
+const TWO_FORMS: &[&str] = &["secrets.revoke"];
+
+/// Names that are words of C++.
+const RENAMED: &[(&str, &str)] = &[("export", "export_to"), ("signed", "signed_size")];
+
+/// Members that the types have beyond those of the table.
+const MORE: &[(&str, &str)] = &[
+    (
+        "RequestFacts",
+        r"
+  /// The facts of a request for a route, to be filled in.
+  [[nodiscard]] static RequestFacts of(Route route) {
+    RequestFacts facts;
+    facts.route = route;
+    return facts;
+  }
+
+  /// Reads the header lines of a request (anything that gives pairs of names and values, such as a vector or a multimap), the
+  /// raw text of its query, and the address at the other end. A header that came more than once must be given more than once.
+  /// What is not UTF-8 is put right, and fits no key then.
+  template <typename Headers>
+  [[nodiscard]] static RequestFacts from_headers(Route route, const Headers &headers, std::string_view query = {},
+                                                 const std::optional<std::string> &peer = std::nullopt) {
+    RequestFacts facts = of(route);
+    detail::read_headers(facts, headers);
+    detail::read_query(facts, query);
+    // An address of a link has a zone behind it that means nothing here.
+    if (peer) facts.peer = peer->substr(0, peer->find('%'));
+    return facts;
+  }
+",
+    ),
+    (
+        "AccountFailure",
+        r"
+  /// The code to branch on; `MUST_INTERNAL` for a name that the library does not know.
+  [[nodiscard]] ErrorCode error_code() const noexcept {
+    const std::int32_t number = must_code_from_name(code.data(), code.size());
+    return number < 0 ? MUST_INTERNAL : static_cast<ErrorCode>(number);
+  }
+",
+    ),
+    (
+        "AuditEvent",
+        r"
+  /// When.
+  [[nodiscard]] Time time() const { return detail::time_from(timestamp); }
+",
+    ),
+    (
+        "AuditPage",
+        r"
+  /// The events, newest first.
+  [[nodiscard]] auto begin() const noexcept { return logs.begin(); }
+  /// Past the last of them.
+  [[nodiscard]] auto end() const noexcept { return logs.end(); }
+  /// How many events are on this page.
+  [[nodiscard]] std::size_t size() const noexcept { return logs.size(); }
+",
+    ),
+];
+
+#[test]
+fn the_layer_of_cpp_is_the_committed_one() {
+    let all = Calls::of(|call| call.for_host);
+    for group in GROUPS {
+        check(&format!("ffi/include/must/{}.hpp", group.file), &Header { all: &all, group, taken: taken(&all) }.text());
+    }
+}
+
+struct Header<'a> {
+    all: &'a Calls,
+    group: &'a Group,
+    /// The records that calls take.
+    taken: BTreeSet<String>,
+}
+
+impl Header<'_> {
+    fn text(&self) -> String {
+        let mut blocks = Vec::new();
+        for definition in self.group.definitions(self.all) {
+            blocks.push(match definition {
+                Definition::Record(record) => self.record(record),
+                Definition::Enumeration(enumeration) => enumeration_block(enumeration),
+            });
+            if definition.name() == "Caller" {
+                blocks.push(
+                    "/// The caller of a call, where there is one to name.\nusing MaybeCaller = std::optional<Caller>;\n"
+                        .to_owned(),
+                );
+            }
+        }
+        for subject in self.group.subjects {
+            let calls: Vec<&Call> = self.all.calls.iter().filter(|call| call.subject() == *subject).collect();
+            blocks.extend(calls.iter().filter_map(|call| self.structure(call)));
+            blocks.push(self.class(subject, &calls));
+        }
+        let body = blocks.join("\n");
+        let guard = format!("MUST_{}_HPP", self.group.file.to_uppercase());
+        format!(
+            "/// @file\n{}/// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.\n\
+             #ifndef {guard}\n#define {guard}\n\n{}\nnamespace must {{\n\n{body}\n}}  // namespace must\n\n#endif  // {guard}\n",
+            comment("", &[self.group.about.to_owned()]),
+            self.includes(&body),
+        )
+    }
+
+    fn includes(&self, body: &str) -> String {
+        let own = if self.group.subjects.is_empty() { ["headers", "json"] } else { ["call", "facts"] };
+        let mut text: String = own.iter().map(|name| format!("#include \"{name}.hpp\"\n")).collect();
+        text.push('\n');
+        for (header, words) in [
+            ("chrono", &["std::chrono"][..]),
+            ("cstddef", &["std::size_t"]),
+            ("cstdint", &["std::uint", "std::int"]),
+            ("map", &["std::map"]),
+            ("optional", &["std::optional", "std::nullopt"]),
+            ("string", &["std::string"]),
+            ("string_view", &["std::string_view"]),
+            ("vector", &["std::vector"]),
+        ] {
+            if words.iter().any(|word| body.contains(word)) {
+                writeln!(text, "#include <{header}>").unwrap();
+            }
+        }
+        text
+    }
+
+    fn record(&self, record: &Record) -> String {
+        let is_taken = self.taken.contains(&record.name);
+        let is_inner = self.unwrapped(&record.name).is_some();
+        let mut text = if is_inner { "namespace detail {\n\n".to_owned() } else { String::new() };
+        text.push_str(&comment("", &[record.about.clone()]));
+        writeln!(text, "struct {} {{", record.name).unwrap();
+        for field in &record.fields {
+            text.push_str(&comment("  ", &[field.about.clone()]));
+            writeln!(text, "  {};", self.member(field, is_taken)).unwrap();
+        }
+        if let Some((_, more)) = MORE.iter().find(|(name, _)| *name == record.name) {
+            text.push_str(more);
+        }
+        if self.all.calls.iter().any(|call| super::names(self.all, &call.answer, &record.name)) {
+            let members: Vec<String> = record.fields.iter().map(|field| self.read(field)).collect();
+            writeln!(
+                text,
+                "\n  /// Reads one out of an answer.\n  [[nodiscard]] static {} from_json(const Json &json) {{\n    return {{{}}};\n  }}",
+                record.name,
+                members.join(",\n            ")
+            )
+            .unwrap();
+        }
+        if is_taken {
+            let members: String = record
+                .fields
+                .iter()
+                .map(|field| format!("\n        .set(\"{}\", {})", field.name, named(&field.name)))
+                .collect();
+            writeln!(
+                text,
+                "\n  /// The JSON object that calls take.\n  [[nodiscard]] Json to_json() const {{\n    return detail::Fields(){members}\n        .json();\n  }}"
+            )
+            .unwrap();
+        }
+        text.push_str("};\n");
+        if is_inner {
+            text.push_str("\n}  // namespace detail\n");
+        }
+        text
+    }
+
+    /// One member of a structure.
+    fn member(&self, field: &Field, is_taken: bool) -> String {
+        if let Some(name) = length_of_time(field) {
+            return format!("std::chrono::seconds {name}{{}}");
+        }
+        let name = named(&field.name);
+        let left_out =
+            is_taken && field.optional && !matches!(field.present(), Kind::List(_) | Kind::Map(_) | Kind::Flag);
+        let kind = if left_out { format!("std::optional<{}>", ty(field.present())) } else { ty(&field.kind) };
+        let initial = match &field.kind {
+            Kind::Flag => " = false".to_owned(),
+            Kind::Whole { .. } => " = 0".to_owned(),
+            // What a caller has to say begins as the first value, what is answered as unknown.
+            Kind::Named(name) if is_taken => match self.first_value(name) {
+                Some(value) => format!(" = {name}::{value}"),
+                None => String::new(),
+            },
+            Kind::Named(name) if self.first_value(name).is_some() => "{}".to_owned(),
+            _ if is_taken && field.optional => "{}".to_owned(),
+            _ => String::new(),
+        };
+        format!("{kind} {name}{initial}")
+    }
+
+    fn first_value(&self, name: &str) -> Option<&str> {
+        self.all.definitions.iter().find_map(|definition| match definition {
+            Definition::Enumeration(one) if one.name == name => one.values.first().map(|(value, _)| value.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The only member of a record that a call answers with, when that is a number.
+    fn unwrapped(&self, name: &str) -> Option<&Field> {
+        let record = self.all.records().find(|record| record.name == name)?;
+        match record.fields.as_slice() {
+            [field] if matches!(field.kind, Kind::Whole { .. }) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// What reads a member out of an answer.
+    fn read(&self, field: &Field) -> String {
+        match length_of_time(field) {
+            Some(_) => format!("std::chrono::seconds(json[\"{}\"].get<std::int64_t>())", field.name),
+            None => format!("json[\"{}\"].get<{}>()", field.name, ty(&field.kind)),
+        }
+    }
+
+    /// The structure of [`STRUCTURES`] that takes a call's arguments.
+    fn structure(&self, call: &Call) -> Option<String> {
+        let structure = structure_of(call)?;
+        let mut text = comment("", &[call.arguments_about.clone()]);
+        writeln!(text, "struct {} {{", structure.kind).unwrap();
+        for field in own(call).into_iter().skip(structure.first) {
+            text.push_str(&comment("  ", &[field.about.clone()]));
+            writeln!(text, "  {};", self.member(field, true)).unwrap();
+        }
+        text.push_str("};\n");
+        Some(text)
+    }
+
+    fn class(&self, subject: &str, calls: &[&Call]) -> String {
+        let mut methods = String::new();
+        for call in calls {
+            if TWO_FORMS.contains(&call.name) {
+                methods.push_str(&self.method(call, Some(false)));
+                methods.push_str(&self.method(call, Some(true)));
+            } else {
+                methods.push_str(&self.method(call, None));
+            }
+        }
+        if subject.is_empty() {
+            return format!(
+                "namespace detail {{\n\n/// The calls of the platform itself.\nclass PlatformCalls : private Service {{\n public:\n  \
+                 /// Of the platform with this handle of must.h.\n  using Service::Service;\n\n{methods}}};\n\n}}  // namespace detail\n"
+            );
+        }
+        let (name, about) = class(subject);
+        let about = format!(
+            "{about} Every call also throws `dependency_unavailable` when the database cannot be read or written, the vault is shut \
+             or the audit log cannot be kept, and `invalid_state` when the platform is closed."
+        );
+        format!(
+            "{}class {name} : private detail::Service {{\n public:\n  /// Of the platform with this handle of must.h.\n  \
+             using Service::Service;\n\n{methods}}};\n",
+            comment("", &[about])
+        )
+    }
+
+    /// A method; `with_all` says whether what may be left out has to be given or cannot be.
+    fn method(&self, call: &Call, with_all: Option<bool>) -> String {
+        let structure = structure_of(call);
+        let own = own(call);
+        let apart = structure.map_or(own.len(), |structure| structure.first);
+        let mut parameters = Vec::new();
+        let mut set = String::new();
+        let mut about = vec![call.about.to_owned()];
+        let mut parameter_notes = Vec::new();
+        for field in &own[..apart] {
+            if field.optional && with_all == Some(false) {
+                continue;
+            }
+            parameters.push(match with_all {
+                Some(true) => format!("{} {}", argument(field.present(), false), field.name),
+                _ => argument_with_default(field),
+            });
+            write!(set, ".set(\"{0}\", {0})", field.name).unwrap();
+            if !field.about.is_empty() {
+                parameter_notes.push(format!("@param {} {}", field.name, field.about));
+            }
+        }
+        if let Some(structure) = structure {
+            let default = if own.iter().skip(apart).all(|field| field.optional) && apart == 0 { " = {}" } else { "" };
+            parameters.push(format!("const {} &{}{default}", structure.kind, structure.word));
+            for field in &own[apart..] {
+                write!(set, ".set(\"{0}\", {1}.{0})", field.name, structure.word).unwrap();
+            }
+        }
+        if call.arguments.iter().any(|field| field.name == "caller") {
+            parameters.push("const MaybeCaller &caller = std::nullopt".to_owned());
+            set.push_str(".set(\"caller\", caller)");
+        }
+        if !call.fails.is_empty() {
+            about[0] = format!("{} Throws {}.", call.about, call.fails);
+        }
+        about.extend(parameter_notes);
+        let (answer, asked, after) = match &call.answer {
+            Kind::Nothing => ("void".to_owned(), String::new(), String::new()),
+            Kind::Named(name) => match self.unwrapped(name) {
+                Some(field) => (ty(&field.kind), format!("<detail::{name}>"), format!(".{}", field.name)),
+                None => (name.clone(), format!("<{name}>"), String::new()),
+            },
+            kind => (ty(kind), format!("<{}>", ty(kind)), String::new()),
+        };
+        let takes_caller = set.contains("\"caller\"");
+        let has_secret = match &call.answer {
+            Kind::Secret => true,
+            Kind::Named(name) => self
+                .all
+                .records()
+                .any(|record| record.name == *name && record.fields.iter().any(|field| field.kind == Kind::Secret)),
+            _ => false,
+        };
+        let effect = answer == "void" || DONE_FOR_EFFECT.contains(&call.name) || (takes_caller && !has_secret);
+        let nodiscard = if effect { "" } else { "[[nodiscard]] " };
+        let mut text = comment("  ", &about);
+        let head = format!("  {nodiscard}{answer} {}(", named(call.verb()));
+        text.push_str(&head);
+        let mut column = head.len();
+        for (index, parameter) in parameters.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+                if column + parameter.len() + 12 > WIDTH {
+                    write!(text, "\n{}", " ".repeat(head.len())).unwrap();
+                    column = head.len();
+                } else {
+                    text.push(' ');
+                }
+            }
+            text.push_str(parameter);
+            column += parameter.len() + 2;
+        }
+        text.push_str(") const {\n");
+        let return_word = if answer == "void" { "" } else { "return " };
+        let arguments = if set.is_empty() { String::new() } else { format!(", detail::Fields(){set}") };
+        let line = format!("    {return_word}ask{asked}(\"{}\"{arguments}){after};", call.name);
+        if line.len() <= WIDTH {
+            writeln!(text, "{line}").unwrap();
+        } else {
+            let members = set.replace(".set(", "\n        .set(");
+            writeln!(
+                text,
+                "    const detail::Fields arguments = detail::Fields(){members};\n    {return_word}ask{asked}(\"{}\", arguments){after};",
+                call.name
+            )
+            .unwrap();
+        }
+        text.push_str("  }\n");
+        text
+    }
+}
+
+fn structure_of(call: &Call) -> Option<&'static Structure> {
+    STRUCTURES.iter().find(|(name, _)| *name == call.name).map(|(_, structure)| structure)
+}
+
+/// The arguments but for the caller.
+fn own(call: &Call) -> Vec<&Field> {
+    call.arguments.iter().filter(|field| field.name != "caller").collect()
+}
+
+/// A length of time in whole seconds, whose type says the unit: its name without it.
+fn length_of_time(field: &Field) -> Option<&str> {
+    matches!(field.kind, Kind::Whole { .. }).then(|| field.name.strip_suffix("_seconds")).flatten()
+}
+
+fn named(name: &str) -> &str {
+    RENAMED.iter().find(|(known, _)| *known == name).map_or(name, |(_, other)| other)
+}
+
+/// The type of an argument; of one that may be left out, where `optional`.
+fn argument(kind: &Kind, optional: bool) -> String {
+    match (kind, optional) {
+        (Kind::Text | Kind::Path, false) => "std::string_view".to_owned(),
+        (Kind::Text | Kind::Path, true) => "std::optional<std::string_view>".to_owned(),
+        (Kind::Flag | Kind::Whole { .. } | Kind::Number | Kind::Seconds, false) => ty(kind),
+        (Kind::Flag | Kind::Whole { .. } | Kind::Number | Kind::Seconds, true) => {
+            format!("std::optional<{}>", ty(kind))
+        }
+        (kind, false) => format!("const {} &", ty(kind)),
+        (kind, true) => format!("const std::optional<{}> &", ty(kind)),
+    }
+}
+
+fn argument_with_default(field: &Field) -> String {
+    let kind = argument(field.present(), field.optional);
+    let space = if kind.ends_with('&') { "" } else { " " };
+    let default = if field.optional { " = std::nullopt" } else { "" };
+    format!("{kind}{space}{}{default}", field.name)
+}
+
+fn ty(kind: &Kind) -> String {
+    match kind {
+        Kind::Text | Kind::Path => "std::string".to_owned(),
+        Kind::Secret => "SecretText".to_owned(),
+        Kind::Moment | Kind::MomentOrMilliseconds => "Time".to_owned(),
+        Kind::Flag => "bool".to_owned(),
+        Kind::Whole { signed: true, bits } => format!("std::int{bits}_t"),
+        Kind::Whole { signed: false, bits } => format!("std::uint{bits}_t"),
+        Kind::Number => "double".to_owned(),
+        Kind::Seconds => "Seconds".to_owned(),
+        Kind::Any => "Json".to_owned(),
+        Kind::List(inner) => format!("std::vector<{}>", ty(inner)),
+        Kind::Map(inner) => format!("std::map<std::string, {}>", ty(inner)),
+        Kind::Maybe(inner) => format!("std::optional<{}>", ty(inner)),
+        Kind::Named(name) => name.clone(),
+        Kind::Nothing => "void".to_owned(),
+    }
+}
+
+fn enumeration_block(enumeration: &Enumeration) -> String {
+    let name = &enumeration.name;
+    let mut text = comment("", &[enumeration.about.clone()]);
+    write!(text, "enum class {name} {{\n  unknown,  ///< One that only a later version knows.\n").unwrap();
+    for (value, about) in &enumeration.values {
+        writeln!(text, "  {value},  ///< {about}").unwrap();
+    }
+    let named: Vec<String> =
+        enumeration.values.iter().map(|(value, _)| format!("      {{{name}::{value}, \"{value}\"}},\n")).collect();
+    writeln!(
+        text,
+        "}};\ntemplate <>\nstruct detail::Names<{name}> {{\n  static constexpr Named<{name}> table[] = {{\n{}  }};\n}};",
+        named.concat()
+    )
+    .unwrap();
+    text
+}
+
+fn comment(indent: &str, paragraphs: &[String]) -> String {
+    let lines = paragraphs.iter().flat_map(|paragraph| wrapped(paragraph, WIDTH - 4 - indent.len()));
+    lines.map(|line| format!("{indent}/// {line}\n")).collect()
+}

@@ -1,0 +1,141 @@
+//! What is made of the table of calls: `docs/calls.md` and the typed layers of Python, Node and C++. Each file must be the one that is
+//! made here; `cargo xtask regen` rewrites it instead.
+
+mod cpp;
+mod docs;
+mod node;
+mod python;
+mod types;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use types::{Calls, Definition, Kind};
+
+/// Calls and types that stand in one file in every language.
+struct Group {
+    file: &'static str,
+    about: &'static str,
+    /// What the names of its calls begin with.
+    subjects: &'static [&'static str],
+    /// Types that are here, whichever call names them first.
+    types: &'static [&'static str],
+}
+
+const GROUPS: &[Group] = &[
+    Group {
+        file: "facts",
+        about: "What a request says about itself, who it is from, and on whose behalf an administrative call is made.",
+        subjects: &[],
+        types: &["Caller", "Route", "RequestFacts", "PrincipalKind", "Principal"],
+    },
+    Group {
+        file: "access",
+        about: "Who may call: API keys, generation sessions, admin sessions.",
+        subjects: &["auth", "admin"],
+        types: &[],
+    },
+    Group { file: "secrets", about: "Secrets that the platform keeps sealed.", subjects: &["secrets"], types: &[] },
+    Group {
+        file: "accounts",
+        about: "Accounts of workers that tasks may be sent to.",
+        subjects: &["accounts"],
+        types: &[],
+    },
+    Group {
+        file: "audit",
+        about: "The audit log: who did what, each event tied to all before it and signed.",
+        subjects: &["audit"],
+        types: &[],
+    },
+    Group {
+        file: "backup",
+        about: "A copy of the data folder that is made while the platform works.",
+        subjects: &[""],
+        types: &[],
+    },
+];
+
+/// The class of a subject's calls, and what it says of itself.
+fn class(subject: &str) -> (&'static str, &'static str) {
+    match subject {
+        "auth" => ("Auth", "API keys and generation sessions."),
+        "admin" => ("Admin", "Admin sessions."),
+        "secrets" => ("Secrets", "Secrets, encrypted at rest."),
+        "accounts" => ("Accounts", "Accounts of workers. An account is named by its id or its workspace."),
+        "audit" => ("Audit", "The audit log."),
+        other => panic!("the calls {other}.* have no class"),
+    }
+}
+
+impl Group {
+    /// The types of this file, those that others are made of first.
+    fn definitions<'a>(&'a self, all: &'a Calls) -> impl Iterator<Item = &'a Definition> {
+        all.definitions.iter().filter(|known| self.has(all, known.name()))
+    }
+
+    fn has(&self, all: &Calls, name: &str) -> bool {
+        if let Some(group) = GROUPS.iter().find(|group| group.types.contains(&name)) {
+            return group.file == self.file;
+        }
+        let first = all.calls.iter().find(|call| {
+            call.arguments.iter().map(|field| &field.kind).chain([&call.answer]).any(|kind| names(all, kind, name))
+        });
+        first.is_some_and(|call| self.subjects.contains(&call.subject()))
+    }
+}
+
+/// Whether a value holds one of the type of that name, however deep.
+fn names(all: &Calls, kind: &Kind, name: &str) -> bool {
+    match kind {
+        Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => names(all, inner, name),
+        Kind::Named(known) if known == name => true,
+        Kind::Named(known) => all
+            .records()
+            .find(|record| record.name == *known)
+            .is_some_and(|record| record.fields.iter().any(|field| names(all, &field.kind, name))),
+        _ => false,
+    }
+}
+
+/// The names of the records that calls take.
+fn taken(all: &Calls) -> BTreeSet<String> {
+    fn named(kind: &Kind, into: &mut BTreeSet<String>) {
+        match kind {
+            Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => named(inner, into),
+            Kind::Named(name) => drop(into.insert(name.clone())),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    all.calls.iter().flat_map(|call| &call.arguments).for_each(|field| named(&field.kind, &mut names));
+    names
+}
+
+/// Whether a text has a word, which is more than a part of another one.
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word)
+}
+
+/// A text in lines of at most so many characters, as far as its words allow.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn check(relative: &str, content: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative);
+    if std::env::var_os("MUST_REGEN").is_some() {
+        std::fs::write(&path, content).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == content, "{relative} is not what the table of calls makes: run `cargo xtask regen`");
+}

@@ -1,0 +1,302 @@
+//! The typed layer of Node: `bindings-node/src/generated`, one file for each group of calls.
+
+use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
+use super::{GROUPS, Group, check, taken, wrapped};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+const HEAD: &str = "// Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.\n\n";
+
+/// Calls whose arguments beyond some first ones are given as one object, with the name of its type, what messages call it, and whether
+/// its members keep the names of the call.
+const BAGS: &[(&str, Bag)] = &[
+    ("accounts.add", Bag { kind: "NewAccount", word: "account", first: 1, keeps_names: false }),
+    ("accounts.update", Bag { kind: "AccountChange", word: "change", first: 1, keeps_names: false }),
+    ("secrets.put_provider_token", Bag { kind: "ProviderToken", word: "token", first: 1, keeps_names: false }),
+    ("audit.append", Bag { kind: "NewAuditEvent", word: "event", first: 0, keeps_names: true }),
+    ("audit.list", Bag { kind: "AuditQuery", word: "query", first: 0, keeps_names: true }),
+];
+
+struct Bag {
+    kind: &'static str,
+    word: &'static str,
+    first: usize,
+    keeps_names: bool,
+}
+
+#[test]
+fn the_layer_of_node_is_the_committed_one() {
+    let all = Calls::of(|call| call.for_host);
+    for group in GROUPS {
+        check(&format!("bindings-node/src/generated/{}.ts", group.file), &file(&all, group));
+    }
+}
+
+fn file(all: &Calls, group: &Group) -> String {
+    let taken = taken(all);
+    let mut body = String::new();
+    for definition in group.definitions(all) {
+        match definition {
+            Definition::Record(record) => self::record(&mut body, record, taken.contains(&record.name), &taken),
+            Definition::Enumeration(enumeration) => self::enumeration(&mut body, enumeration),
+        }
+    }
+    for subject in group.subjects {
+        let calls: Vec<&Call> = all.calls.iter().filter(|call| call.subject() == *subject).collect();
+        for call in &calls {
+            self::bag(&mut body, call);
+        }
+        if subject.is_empty() {
+            for call in &calls {
+                method(&mut body, all, call, true);
+            }
+            continue;
+        }
+        let (class, about) = super::class(subject);
+        write!(body, "/** {about} */\nexport class {class} {{\n  readonly #calls: Calls;\n\n  /** @internal */\n  constructor(calls: Calls) {{\n    this.#calls = calls;\n  }}\n").unwrap();
+        for call in &calls {
+            body.push('\n');
+            method(&mut body, all, call, false);
+        }
+        body.push_str("}\n\n");
+    }
+    format!("{HEAD}/** {} */\n\n{}{}\n", group.about, imports(all, group, &body), body.trim_end())
+}
+
+/// What the file uses of others.
+fn imports(all: &Calls, group: &Group, body: &str) -> String {
+    // Comments use the same words.
+    let code: String = body.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect();
+    let uses = |word: &str| super::has_word(&code, word);
+    let mut text = String::new();
+    let mut line = |names: &[&str], from: &str| {
+        let used: Vec<&str> = names.iter().copied().filter(|name| uses(name.trim_start_matches("type "))).collect();
+        if !used.is_empty() {
+            writeln!(text, "import {{ {} }} from \"{from}\";", used.join(", ")).unwrap();
+        }
+    };
+    line(
+        &["invoke", "objectOf", "optionalText", "optionsOf", "seconds", "veiled", "type CallerOptions"],
+        "../administration",
+    );
+    line(&["type Calls"], "../calls");
+    line(&["pathArgument", "textArgument"], "../request");
+    for other in GROUPS.iter().filter(|other| other.file != group.file) {
+        let names: Vec<String> = other.definitions(all).map(|known| format!("type {}", known.name())).collect();
+        line(&names.iter().map(String::as_str).collect::<Vec<_>>(), &format!("./{}", other.file));
+    }
+    text.push('\n');
+    text
+}
+
+fn enumeration(text: &mut String, enumeration: &Enumeration) {
+    let values: Vec<String> = enumeration.values.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let meanings = enumeration.values.iter().filter(|(_, about)| !about.is_empty());
+    let meanings: Vec<String> = meanings.map(|(name, about)| format!("- `{name}`: {about}")).collect();
+    comment(text, "", &[vec![enumeration.about.clone()], meanings].concat());
+    writeln!(text, "export type {} = {};\n", enumeration.name, values.join(" | ")).unwrap();
+}
+
+fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<String>) {
+    comment(text, "", &[record.about.clone()]);
+    writeln!(text, "export interface {} {{", record.name).unwrap();
+    for field in &record.fields {
+        comment(text, "  ", &[field.about.clone()]);
+        let hidden = if field.kind == Kind::Secret && !is_taken { "readonly " } else { "" };
+        match &field.kind {
+            _ if is_taken && field.optional => {
+                writeln!(text, "  {}?: {} | undefined;", field.name, ty(field.present()))
+            }
+            // What is answered always has what could be left out of an argument.
+            Kind::Named(name) if taken.contains(name) && !is_taken => {
+                writeln!(text, "  {}: Required<{name}>;", field.name)
+            }
+            kind => writeln!(text, "  {hidden}{}: {};", field.name, ty(kind)),
+        }
+        .unwrap();
+    }
+    text.push_str("}\n\n");
+}
+
+/// The object that takes the optional arguments of a call, or those of [`BAGS`].
+fn bag(text: &mut String, call: &Call) {
+    let Some((name, about, fields, keeps_names)) = bag_of(call) else { return };
+    if name == "CallerOptions" {
+        return;
+    }
+    comment(text, "", &[about]);
+    let extends = if bagged(call).is_none() { " extends CallerOptions" } else { "" };
+    writeln!(text, "export interface {name}{extends} {{").unwrap();
+    for field in fields {
+        comment(text, "  ", &[field.about.clone()]);
+        let member = if keeps_names { field.name.clone() } else { member(field) };
+        match field.optional {
+            true => writeln!(text, "  {member}?: {} | undefined;", ty(field.present())).unwrap(),
+            false => writeln!(text, "  {member}: {};", ty(&field.kind)).unwrap(),
+        }
+    }
+    text.push_str("}\n\n");
+}
+
+fn bagged(call: &Call) -> Option<&'static Bag> {
+    BAGS.iter().find(|(name, _)| *name == call.name).map(|(_, bag)| bag)
+}
+
+/// The type of the object of a call's last arguments, what it is, and its members; none for a call that takes no such object.
+fn bag_of(call: &Call) -> Option<(String, String, Vec<&Field>, bool)> {
+    let own: Vec<&Field> = call.arguments.iter().filter(|field| field.name != "caller").collect();
+    if let Some(bag) = bagged(call) {
+        let fields = own[bag.first..].to_vec();
+        return Some((bag.kind.to_owned(), call.arguments_about.clone(), fields, bag.keeps_names));
+    }
+    let optional: Vec<&Field> = own.into_iter().filter(|field| field.optional).collect();
+    if !optional.is_empty() {
+        let about = format!("How to make the call `{}`.", call.name);
+        return Some((format!("{}Options", call.arguments_name), about, optional, false));
+    }
+    let takes_caller = call.arguments.iter().any(|field| field.name == "caller");
+    takes_caller.then(|| ("CallerOptions".to_owned(), String::new(), Vec::new(), false))
+}
+
+fn method(text: &mut String, all: &Calls, call: &Call, is_function: bool) {
+    let takes_caller = call.arguments.iter().any(|field| field.name == "caller");
+    let bag = bagged(call);
+    let own: Vec<&Field> = call.arguments.iter().filter(|field| field.name != "caller").collect();
+    let apart: Vec<&Field> = match bag {
+        Some(bag) => own[..bag.first].to_vec(),
+        None => own.iter().copied().filter(|field| !field.optional).collect(),
+    };
+    let mut parameters: Vec<String> =
+        apart.iter().map(|field| format!("{}: {}", member(field), given_type(&field.kind))).collect();
+    let mut given: Vec<String> = apart.iter().map(|field| entry(field, &member(field))).collect();
+    let mut lines = Vec::new();
+    let options = bag_of(call);
+    if let (Some((kind, _, fields, keeps_names)), Some(bag)) = (&options, bag) {
+        let default = if fields.iter().all(|field| field.optional) { " = {}" } else { "" };
+        parameters.push(format!("{}: {kind}{default}", bag.word));
+        if *keeps_names {
+            given.push(format!("...objectOf(\"the {}\", {})", bag.word, bag.word));
+        } else {
+            let names: Vec<String> = fields.iter().map(|field| member(field)).collect();
+            lines.push(format!("const {{ {} }} = optionsOf({});", names.join(", "), bag.word));
+            given.extend(fields.iter().map(|field| entry(field, &member(field))));
+        }
+    }
+    if takes_caller {
+        let optional =
+            if bag.is_some() { &[][..] } else { options.as_ref().map_or(&[][..], |(_, _, fields, _)| fields) };
+        let kind = if bag.is_some() { "CallerOptions" } else { options.as_ref().map_or("", |(name, ..)| name) };
+        parameters.push(format!("options?: {kind}"));
+        let names: Vec<String> = optional.iter().map(|field| member(field)).chain(["caller".to_owned()]).collect();
+        lines.push(format!("const {{ {} }} = optionsOf(options);", names.join(", ")));
+        given.extend(optional.iter().map(|field| entry(field, &member(field))));
+        given.push("caller".to_owned());
+    }
+    let indent = if is_function { "" } else { "  " };
+    let mut about = vec![call.about.to_owned()];
+    about.extend(
+        apart
+            .iter()
+            .filter(|field| !field.about.is_empty())
+            .map(|field| format!("@param {} {}", member(field), field.about)),
+    );
+    if !call.fails.is_empty() {
+        about.push(format!("@throws MustError {}.", call.fails));
+    }
+    comment(text, indent, &about);
+    let answer = if call.answer == Kind::Nothing { "void".to_owned() } else { ty(&call.answer) };
+    let (keyword, calls) = if is_function {
+        parameters.insert(0, "calls: Calls".to_owned());
+        ("export async function ", "calls")
+    } else {
+        ("async ", "this.#calls")
+    };
+    let name = camel(call.verb());
+    writeln!(text, "{indent}{keyword}{name}({}): Promise<{answer}> {{", parameters.join(", ")).unwrap();
+    let given = if given.is_empty() { String::new() } else { format!("{{ {} }}", given.join(", ")) };
+    let mut invoked = format!("{calls}, \"{}\"", call.name);
+    if given.len() + invoked.len() > 90 {
+        lines.push(format!("const given = {given};"));
+        invoked.push_str(", given");
+    } else if !given.is_empty() {
+        write!(invoked, ", {given}").unwrap();
+    }
+    lines.push(match (&call.answer, secret_of(all, &call.answer)) {
+        (Kind::Nothing, _) => format!("await invoke({invoked});"),
+        (_, Some(secret)) => format!("return veiled(await invoke<{answer}>({invoked}), \"{secret}\");"),
+        _ => format!("return invoke({invoked});"),
+    });
+    for line in lines {
+        writeln!(text, "{indent}  {line}").unwrap();
+    }
+    writeln!(text, "{indent}}}").unwrap();
+}
+
+/// The member of an answer that is a secret.
+fn secret_of(all: &Calls, answer: &Kind) -> Option<String> {
+    let Kind::Named(name) = answer else { return None };
+    let record = all.records().find(|record| record.name == *name)?;
+    record.fields.iter().find(|field| field.kind == Kind::Secret).map(|field| field.name.clone())
+}
+
+/// A member of the object that the core reads, with the check of what JSON cannot say.
+fn entry(field: &Field, local: &str) -> String {
+    let check = match (field.present(), field.optional) {
+        (Kind::Text | Kind::Secret, false) => Some("textArgument"),
+        (Kind::Text | Kind::Secret, true) => Some("optionalText"),
+        (Kind::Path, _) => Some("pathArgument"),
+        (Kind::Seconds, _) => Some("seconds"),
+        _ => None,
+    };
+    match check {
+        Some(check) => format!("{}: {check}(\"{local}\", {local})", field.name),
+        None if field.name == local => local.to_owned(),
+        None => format!("{}: {local}", field.name),
+    }
+}
+
+/// The name of an argument: in camelCase, a length of time with its unit.
+fn member(field: &Field) -> String {
+    let name = camel(&field.name);
+    if *field.present() == Kind::Seconds { format!("{name}Ms") } else { name }
+}
+
+fn given_type(kind: &Kind) -> String {
+    if *kind == Kind::Path { "string | URL".to_owned() } else { ty(kind) }
+}
+
+fn ty(kind: &Kind) -> String {
+    match kind {
+        Kind::Nothing => "null".to_owned(),
+        Kind::Text | Kind::Secret | Kind::Path | Kind::Moment => "string".to_owned(),
+        Kind::MomentOrMilliseconds => "string | number".to_owned(),
+        Kind::Flag => "boolean".to_owned(),
+        Kind::Whole { .. } | Kind::Number | Kind::Seconds => "number".to_owned(),
+        Kind::Any => "unknown".to_owned(),
+        Kind::List(kind) => format!("{}[]", ty(kind)),
+        Kind::Map(kind) => format!("Record<string, {}>", ty(kind)),
+        Kind::Maybe(kind) => format!("{} | null", ty(kind)),
+        Kind::Named(name) => name.clone(),
+    }
+}
+
+pub(super) fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+}
+
+fn comment(text: &mut String, indent: &str, paragraphs: &[String]) {
+    let paragraphs: Vec<&String> = paragraphs.iter().filter(|paragraph| !paragraph.is_empty()).collect();
+    match paragraphs.as_slice() {
+        [] => {}
+        [one] if one.len() + indent.len() < 126 => writeln!(text, "{indent}/** {one} */").unwrap(),
+        several => {
+            writeln!(text, "{indent}/**").unwrap();
+            for line in several.iter().flat_map(|paragraph| wrapped(paragraph, 130)) {
+                writeln!(text, "{indent} * {line}").unwrap();
+            }
+            writeln!(text, "{indent} */").unwrap();
+        }
+    }
+}

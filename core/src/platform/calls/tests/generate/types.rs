@@ -1,0 +1,289 @@
+//! The calls and their types as the generators read them: from the schemas of the table.
+
+use crate::platform::calls::{CALLS, Entry, Reach};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Null alone: a call that answers with nothing.
+    Nothing,
+    Text,
+    /// A text that nobody may see.
+    Secret,
+    /// The path of a file or folder.
+    Path,
+    /// RFC 3339 in UTC.
+    Moment,
+    /// The same, or milliseconds since 1970.
+    MomentOrMilliseconds,
+    Flag,
+    Whole {
+        signed: bool,
+        bits: u8,
+    },
+    Number,
+    /// A length of time.
+    Seconds,
+    /// Any JSON.
+    Any,
+    List(Box<Self>),
+    /// Values by name.
+    Map(Box<Self>),
+    /// The same or null.
+    Maybe(Box<Self>),
+    /// A record or an enumeration of that name.
+    Named(String),
+}
+
+/// One member of a record, or one argument of a call.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) about: String,
+    pub(super) kind: Kind,
+    /// Whether whoever makes a call may leave it out.
+    pub(super) optional: bool,
+}
+
+impl Field {
+    /// What the value is where there is one.
+    pub(super) fn present(&self) -> &Kind {
+        match &self.kind {
+            Kind::Maybe(kind) => kind,
+            kind => kind,
+        }
+    }
+}
+
+/// An object with known members.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) name: String,
+    pub(super) about: String,
+    pub(super) fields: Vec<Field>,
+}
+
+/// A text that is one of some names, each with what it means.
+#[derive(Debug, Clone)]
+pub(super) struct Enumeration {
+    pub(super) name: String,
+    pub(super) about: String,
+    pub(super) values: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Definition {
+    Record(Record),
+    Enumeration(Enumeration),
+}
+
+impl Definition {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Record(record) => &record.name,
+            Self::Enumeration(enumeration) => &enumeration.name,
+        }
+    }
+}
+
+/// One call.
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) fails: &'static str,
+    /// The arguments, the caller among them where there is one.
+    pub(super) arguments: Vec<Field>,
+    /// The name of the arguments' type in Rust, and what it says of itself.
+    pub(super) arguments_name: String,
+    pub(super) arguments_about: String,
+    pub(super) answer: Kind,
+    pub(super) for_host: bool,
+    pub(super) for_outside: bool,
+    pub(super) names_folder: bool,
+}
+
+impl Call {
+    /// What it does and what it fails with.
+    pub(super) fn described(&self) -> String {
+        if self.fails.is_empty() {
+            return self.about.to_owned();
+        }
+        format!("{} Fails with {}.", self.about, self.fails)
+    }
+
+    /// `auth` of `auth.issue_key`; empty for `backup`.
+    pub(super) fn subject(&self) -> &'static str {
+        self.name.split_once('.').map_or("", |(subject, _)| subject)
+    }
+
+    /// `issue_key` of `auth.issue_key`.
+    pub(super) fn verb(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, verb)| verb)
+    }
+}
+
+/// The calls, and every type that they name, those that others are made of first.
+pub(super) struct Calls {
+    pub(super) calls: Vec<Call>,
+    pub(super) definitions: Vec<Definition>,
+    /// The names of these, and of what is being read.
+    begun: BTreeSet<String>,
+}
+
+impl Calls {
+    /// The calls for which `chosen` says so.
+    pub(super) fn of(chosen: impl Fn(&Call) -> bool) -> Self {
+        let settings = SchemaSettings::draft2020_12();
+        // What a caller may leave out is in the schema for reading; the order of the members is in the one for writing, where all are required.
+        let mut reading = settings.clone().for_deserialize().into_generator();
+        let mut writing = settings.for_serialize().into_generator();
+        let calls = CALLS.iter().map(|entry| call(entry, &mut reading, &mut writing)).filter(chosen).collect();
+        let (reading, writing) = (reading.take_definitions(false), writing.take_definitions(false));
+        let mut all = Self { calls, definitions: Vec::new(), begun: BTreeSet::new() };
+        let mentioned: Vec<Kind> = all
+            .calls
+            .iter()
+            .flat_map(|call| call.arguments.iter().map(|field| field.kind.clone()).chain([call.answer.clone()]))
+            .collect();
+        for kind in &mentioned {
+            all.define(kind, &reading, &writing);
+        }
+        all
+    }
+
+    fn define(&mut self, kind: &Kind, reading: &Map<String, Value>, writing: &Map<String, Value>) {
+        let name = match kind {
+            Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => return self.define(inner, reading, writing),
+            Kind::Named(name) => name,
+            _ => return,
+        };
+        // A type may hold itself, deeper down.
+        if !self.begun.insert(name.clone()) {
+            return;
+        }
+        let written = writing.get(name).unwrap_or_else(|| panic!("there is no schema of {name}"));
+        let definition = match values(written) {
+            Some(values) => Definition::Enumeration(Enumeration { name: name.clone(), about: about(written), values }),
+            None => {
+                let mut fields = fields(reading.get(name).unwrap_or(written), written);
+                // An event is hashed with its moment as this text, which is kept as it is.
+                for field in fields.iter_mut().filter(|field| name == "AuditEvent" && field.kind == Kind::Moment) {
+                    field.kind = Kind::Text;
+                }
+                for field in &fields {
+                    self.define(&field.kind, reading, writing);
+                }
+                Definition::Record(Record { name: name.clone(), about: about(written), fields })
+            }
+        };
+        self.definitions.push(definition);
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.definitions.iter().filter_map(|definition| match definition {
+            Definition::Record(record) => Some(record),
+            Definition::Enumeration(_) => None,
+        })
+    }
+}
+
+fn call(entry: &'static Entry, reading: &mut SchemaGenerator, writing: &mut SchemaGenerator) -> Call {
+    let (read, written) = ((entry.arguments)(reading), (entry.arguments)(writing));
+    // The names of an answer's types are defined in both, so that one of them is enough to look at.
+    (entry.answer)(reading);
+    let answer = kind((entry.answer)(writing).as_value());
+    let arguments = fields(read.as_value(), written.as_value());
+    let takes_caller = arguments.iter().any(|field| field.name == "caller");
+    assert_eq!(takes_caller, entry.takes_caller, "{}", entry.name);
+    Call {
+        name: entry.name,
+        about: entry.about,
+        fails: entry.fails,
+        arguments,
+        arguments_name: (entry.arguments_name)().into_owned(),
+        arguments_about: about(written.as_value()),
+        answer,
+        for_host: entry.reach != Reach::Outside,
+        for_outside: entry.reach != Reach::Host,
+        names_folder: entry.names_folder,
+    }
+}
+
+/// The members of an object, in the order of the Rust type.
+fn fields(reading: &Value, writing: &Value) -> Vec<Field> {
+    let names = |schema: &Value| -> Vec<String> {
+        let names = schema["required"].as_array().into_iter().flatten();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let (needed, mut order) = (names(reading), names(writing));
+    // What an answer may lack comes last.
+    let properties = writing["properties"].as_object().into_iter().flatten();
+    let lacking: Vec<String> = properties.map(|(name, _)| name).filter(|name| !order.contains(name)).cloned().collect();
+    order.extend(lacking);
+    let member = |name: String| {
+        let schema = &reading["properties"][&name];
+        let optional = !needed.contains(&name);
+        Field { about: about(schema), kind: kind(schema), optional, name }
+    };
+    order.into_iter().map(member).collect()
+}
+
+fn about(schema: &Value) -> String {
+    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+}
+
+/// The names of an enumeration; none for any other schema.
+fn values(schema: &Value) -> Option<Vec<(String, String)>> {
+    if let Some(names) = schema["enum"].as_array() {
+        return names.iter().map(|name| Some((name.as_str()?.to_owned(), String::new()))).collect();
+    }
+    let value = |one: &Value| Some((one["const"].as_str()?.to_owned(), about(one)));
+    schema["oneOf"].as_array()?.iter().map(value).collect()
+}
+
+fn kind(schema: &Value) -> Kind {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return Kind::Named(reference.rsplit('/').next().unwrap().to_owned());
+    }
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        let (nulls, others): (Vec<&Value>, Vec<&Value>) =
+            alternatives.iter().partition(|alternative| alternative["type"] == "null");
+        let inner = match others.as_slice() {
+            [one] => kind(one),
+            [text, whole] if text["format"] == "date-time" && whole["type"] == "integer" => Kind::MomentOrMilliseconds,
+            _ => panic!("no generator knows {schema}"),
+        };
+        return if nulls.is_empty() { inner } else { Kind::Maybe(Box::new(inner)) };
+    }
+    if let Some([Value::String(kind_name), Value::String(null)]) = schema["type"].as_array().map(Vec::as_slice)
+        && null == "null"
+    {
+        let mut present = schema.clone();
+        present["type"] = Value::from(kind_name.as_str());
+        return Kind::Maybe(Box::new(kind(&present)));
+    }
+    let format = schema["format"].as_str().unwrap_or_default();
+    match schema["type"].as_str() {
+        Some("null") => Kind::Nothing,
+        Some("boolean") => Kind::Flag,
+        Some("string") => match format {
+            "date-time" => Kind::Moment,
+            "password" => Kind::Secret,
+            "path" => Kind::Path,
+            _ => Kind::Text,
+        },
+        Some("integer") => Kind::Whole {
+            signed: format.starts_with("int"),
+            bits: format.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(64),
+        },
+        Some("number") if format == "seconds" => Kind::Seconds,
+        Some("number") => Kind::Number,
+        Some("array") => Kind::List(Box::new(kind(&schema["items"]))),
+        Some("object") => Kind::Map(Box::new(kind(&schema["additionalProperties"]))),
+        _ => Kind::Any,
+    }
+}

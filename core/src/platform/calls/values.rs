@@ -1,0 +1,139 @@
+//! What several calls take or answer with.
+
+use crate::audit::{Caller, new_correlation_id};
+use crate::error::{Error, Result};
+use crate::keyring::SecretText;
+use crate::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// On whose behalf an administrative call is made, for the audit log; the host itself when left out.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Caller")]
+pub(crate) struct CallerArgument {
+    /// Who: `key:ID`, `admin:ID`, or a name of the host's own.
+    actor: String,
+    /// From where: an address, `cli`, `host`.
+    source: String,
+    /// What ties the call to a request; a new one when left out.
+    #[serde(default)]
+    correlation_id: Option<String>,
+}
+
+pub(super) fn caller(argument: Option<CallerArgument>) -> Caller {
+    match argument {
+        None => Caller::new("host", "host"),
+        Some(CallerArgument { actor, source, correlation_id }) => {
+            Caller { actor, source, correlation_id: correlation_id.unwrap_or_else(new_correlation_id) }
+        }
+    }
+}
+
+/// The arguments of a call that takes a caller alone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnlyCaller {
+    #[serde(default)]
+    pub(super) caller: Option<CallerArgument>,
+}
+
+/// The arguments of a call about one thing that has an id.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdAndCaller {
+    /// Id of what the call is about.
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) caller: Option<CallerArgument>,
+}
+
+/// The arguments of a call that takes none.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// A length of time in seconds.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seconds(f64);
+
+impl Seconds {
+    /// # Errors
+    /// `validation_error` that names the argument, for a number below 0 or one that is too large.
+    pub(super) fn duration(self, argument: &str) -> Result<Duration> {
+        Duration::try_from_secs_f64(self.0).map_err(|_| {
+            Error::validation(format!("{argument} must be a number of seconds, 0 or more, and not too large"))
+                .with_action("Correct the arguments of the call.")
+        })
+    }
+}
+
+/// A moment: as events say it, or in milliseconds since 1970.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Moment {
+    Milliseconds(i64),
+    Text(String),
+}
+
+impl Moment {
+    /// # Errors
+    /// `validation_error` that names the argument, for a text that is no moment.
+    pub(super) fn milliseconds(self, argument: &str) -> Result<i64> {
+        match self {
+            Self::Milliseconds(milliseconds) => Ok(milliseconds),
+            Self::Text(text) => Timestamp::from_rfc3339(&text).map(|moment| moment.0).ok_or_else(|| {
+                Error::validation(format!("{argument} must be a moment of RFC 3339, or milliseconds since 1970"))
+                    .with_action("Write it as events do: 2026-11-29T09:15:45.123Z.")
+            }),
+        }
+    }
+}
+
+/// A secret that an answer hands out. The text of the answer is wiped when it is dropped.
+pub(super) struct Shown(pub(super) SecretText);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+/// Gives a type a schema that is written out wherever it is used.
+macro_rules! inline_schema {
+    ($type:ident, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+inline_schema!(Seconds, {"type": "number", "format": "seconds"});
+inline_schema!(Moment, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64"}]});
+
+impl JsonSchema for Shown {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        SecretText::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretText::json_schema(generator)
+    }
+}
