@@ -19,6 +19,8 @@ mod keyring;
 mod log;
 pub mod media;
 mod metrics;
+#[cfg(not(feature = "workers"))]
+mod no_workers;
 mod pace;
 pub mod platform;
 mod request;
@@ -33,7 +35,11 @@ pub mod task;
 pub mod terminal;
 mod thread;
 pub mod time;
+#[cfg(feature = "workers")]
 pub mod workers;
+
+#[cfg(not(feature = "workers"))]
+use no_workers as workers;
 
 /// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
 pub fn wait_for<F: Future>(future: F, timeout: Option<std::time::Duration>) -> Option<F::Output> {

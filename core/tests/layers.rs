@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     // Stored secrets, and who may do what.
     &["metrics", "secrets", "access"],
     // Models and tasks, here and elsewhere.
-    &["catalog", "task", "workers"],
+    &["catalog", "task", "workers", "no_workers"],
     // All of it as one thing, and the ways to it from outside.
     &["socket", "platform", "control", "http", "smoke"],
 ];

@@ -60,7 +60,7 @@ pub(super) fn health(call: &Call) -> Result<Reply> {
         storage,
         secrets,
         audit,
-        accounts: platform.workers()?.counts()?,
+        accounts: platform.account_counts()?,
         lanes: load.lanes,
         waiting: load.waiting,
     })

@@ -6,6 +6,7 @@
 //! (what is not HTTP at all is refused by hyper, with a status and no body); bodies, headers, times and
 //! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
 
+#[cfg(feature = "workers")]
 mod accounts;
 mod address;
 mod admin;

@@ -1,5 +1,6 @@
 //! The one table of calls.
 
+#[cfg(feature = "workers")]
 use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
 use super::all_tasks::{self, AllTasks};
@@ -17,6 +18,7 @@ use super::web;
 use super::{auth, events, generation, media, metrics, openapi};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::{ErrorCode as E, Result};
+#[cfg(feature = "workers")]
 use crate::workers::Account;
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
@@ -47,10 +49,11 @@ fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
 
 /// Every call.
 pub(super) fn all() -> Vec<Route> {
-    [platform(), generating(), sessions(), administration(), tasks_of_all(), accounts(), like_openai()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut groups = vec![platform(), generating(), sessions(), administration(), tasks_of_all()];
+    #[cfg(feature = "workers")]
+    groups.push(accounts());
+    groups.push(like_openai());
+    groups.into_iter().flatten().collect()
 }
 
 fn platform() -> Vec<Route> {
@@ -287,6 +290,7 @@ fn tasks_of_all() -> Vec<Route> {
     ]
 }
 
+#[cfg(feature = "workers")]
 fn accounts() -> Vec<Route> {
     let account = json!({
         "id": ACCOUNT, "label": "Team A", "workspace": "team-a", "address": "https://team-a--must.modal.run",

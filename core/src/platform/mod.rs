@@ -29,6 +29,7 @@ use crate::time::{Clock, SystemClock, Timestamp};
 use crate::workers::{self, Workers};
 pub(crate) use calls::outside;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -369,8 +370,14 @@ impl Platform {
     ///
     /// # Errors
     /// `invalid_state`.
+    #[cfg(feature = "workers")]
     pub fn workers(&self) -> Result<&Workers> {
         Ok(&self.parts()?.workers)
+    }
+
+    /// How many accounts of workers there are, by state.
+    pub(crate) fn account_counts(&self) -> Result<BTreeMap<&'static str, usize>> {
+        self.parts()?.workers.counts()
     }
 
     /// How the lanes and their pipelines stand.

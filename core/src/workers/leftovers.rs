@@ -4,14 +4,9 @@
 //! Owns the tables `worker_abandoned` and `worker_given_up`.
 
 use crate::error::Result;
-use crate::store::Migration;
 use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
-
-pub(crate) const MIGRATION: Migration = Migration { name: "given_up_tasks", sql: include_str!("given_up.sql") };
-
-pub(crate) const PLACE_MIGRATION: Migration = Migration { name: "given_up_by_place", sql: include_str!("place.sql") };
 
 /// How long a submission that may have been taken is worth ending: workers remember keys for a day.
 const LIFE_MS: i64 = 24 * 3600 * 1000;

@@ -17,6 +17,7 @@ mod dispatch;
 mod follow;
 mod health;
 mod leftovers;
+mod migrations;
 mod protocol;
 mod proxy;
 mod requests;
@@ -30,7 +31,6 @@ mod upload;
 
 pub use crate::settings::WorkerSettings;
 pub use account::{Account, AccountChange, AccountError, AccountStatus, Deployment, NewAccount};
-pub(crate) use leftovers::{MIGRATION as GIVEN_UP_MIGRATION, PLACE_MIGRATION};
+pub(crate) use migrations::{GIVEN_UP_MIGRATION, MIGRATION, PLACE_MIGRATION};
 pub(crate) use service::Parts;
 pub use service::Workers;
-pub(crate) use store::MIGRATION;

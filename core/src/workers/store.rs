@@ -4,12 +4,9 @@ use super::account::{Account, AccountError, AccountStatus, Deployment};
 use super::address::invalid_target;
 use super::leftovers;
 use crate::error::{Error, ErrorCode, Result};
-use crate::store::Migration;
 use crate::task::{self};
 use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-
-pub(crate) const MIGRATION: Migration = Migration { name: "workers", sql: include_str!("schema.sql") };
 
 /// Most characters of a detail that is kept.
 const LONGEST_DETAIL: usize = 512;

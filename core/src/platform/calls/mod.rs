@@ -6,6 +6,7 @@
 //! table by `cargo xtask regen`.
 
 mod access;
+#[cfg(feature = "workers")]
 mod accounts;
 mod audit;
 mod backup;
@@ -130,10 +131,11 @@ impl Entry {
 
 /// Every call.
 static CALLS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    [access::calls(), secrets::calls(), accounts::calls(), audit::calls(), backup::calls(), tasks::calls()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut groups = vec![access::calls(), secrets::calls()];
+    #[cfg(feature = "workers")]
+    groups.push(accounts::calls());
+    groups.extend([audit::calls(), backup::calls(), tasks::calls()]);
+    groups.into_iter().flatten().collect()
 });
 
 /// The calls that [`Platform::call`] makes.
