@@ -4,6 +4,15 @@ import type { NativeFailure } from "./native";
 /**
  * Every failure of MUST: a stable `code` to branch on, a `detail` that says what happened, and a `userAction` that says what
  * a person can do about it.
+ * @example
+ * ```js
+ * try {
+ *   await platform.generate({ model: "tiny-image", prompt: " " });
+ * } catch (error) {
+ *   if (!(error instanceof MustError)) throw error;
+ *   console.log(error.code, error.httpStatus, error.retryable); // validation_error 422 false
+ * }
+ * ```
  */
 export class MustError extends Error {
   override readonly name: string = "MustError";

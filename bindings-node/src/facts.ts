@@ -15,7 +15,21 @@ export interface IncomingRequest {
 
 const ADMIN_NAMES = ["admin_key", "admin-key", "admin_api_key", "x-admin-key"];
 
-/** The facts of a request of Node's HTTP server, or of a framework on top of it such as Express. */
+/**
+ * The facts of a request of Node's HTTP server, or of a framework on top of it such as Express.
+ * @example
+ * ```js
+ * const { createServer } = await import("node:http");
+ * const server = createServer(async (request, response) => {
+ *   const outcome = await platform.auth.authorize(requestFacts("generation", request)).catch((error) => error);
+ *   response.writeHead(outcome.httpStatus ?? 200).end();
+ * }).listen(0, "127.0.0.1");
+ * await new Promise((listening) => server.once("listening", listening));
+ * const answer = await fetch(`http://127.0.0.1:${server.address().port}/`, { headers: { Connection: "close" } });
+ * console.log(answer.status); // 401
+ * server.close();
+ * ```
+ */
 export function requestFacts(route: Route, request: IncomingRequest): RequestFacts {
   if (!Array.isArray(request?.rawHeaders)) throw validation("the request must have rawHeaders, as Node's have");
   const header = (name: string): string[] =>

@@ -12,6 +12,15 @@ export type AnchorFunction = (checkpoint: string) => void | Promise<void>;
 /**
  * What a host lends. The functions run on the event loop while a thread of the library waits, at most 30 s. What they throw becomes
  * a warning of the process; the platform says that the function failed, not why.
+ * @example
+ * ```js
+ * const kept = [];
+ * const anchor = (checkpoint) => void kept.push(checkpoint);
+ * const other = await Platform.open({ dataDir: "other", host: { anchor } });
+ * await other.auth.issueKey("studio");
+ * console.log(kept.length > 0); // true
+ * await other.close();
+ * ```
  */
 export interface Host {
   /**
@@ -30,7 +39,19 @@ export interface Host {
   clock?: ManualClock | undefined;
 }
 
-/** A clock that stands still until it is told to go on: for tests of what expires or is counted in a window. */
+/**
+ * A clock that stands still until it is told to go on: for tests of what expires or is counted in a window.
+ * @example
+ * ```js
+ * const clock = new ManualClock();
+ * const other = await Platform.open({ dataDir: "other", host: { clock } });
+ * await other.auth.issueKey("studio", { validForMs: 60_000 });
+ * clock.advance(61_000);
+ * const [key] = await other.auth.keys();
+ * console.log(key.status); // expired
+ * await other.close();
+ * ```
+ */
 export class ManualClock {
   /** @internal */
   readonly native: NativeClock;

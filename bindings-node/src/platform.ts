@@ -50,20 +50,77 @@ process.on("exit", () => {
 /**
  * A running platform in one data folder. It runs until it is closed or its environment (process or worker thread) ends;
  * an idle one does not keep the process alive. Every call gives a promise and leaves the event loop free.
+ * @example
+ * ```js
+ * const platform = await Platform.open({ dataDir: "data" });
+ * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7 });
+ * const { status } = await task.wait();
+ * await task.save("circle.png");
+ * console.log(status); // done
+ * await platform.close();
+ * ```
  */
 export class Platform implements AsyncDisposable {
   readonly #calls: Calls;
   readonly #maxBodyBytes: number;
   #closing: Promise<void> | undefined;
-  /** Who may call: API keys and sessions. */
+  /**
+   * Who may call: API keys and sessions.
+   * @example
+   * ```js
+   * const { key, secret } = await platform.auth.issueKey("studio");
+   * const facts = { route: "generation", header_keys: [secret] };
+   * const principal = await platform.auth.authorize(facts);
+   * console.log(principal.kind, principal.name); // api_key studio
+   * await platform.auth.revokeKey(key.id, { caller: principal.caller });
+   * const error = await platform.auth.authorize(facts).catch((error) => error);
+   * console.log(error.code, error.httpStatus); // invalid_api_key 403
+   * ```
+   */
   readonly auth: Auth;
-  /** Sessions of administrators. */
+  /**
+   * Sessions of administrators.
+   * @example
+   * ```js
+   * const login = { route: "admin_login", admin_header_keys: ["a key of 16 letters or more"] };
+   * const { cookie, token } = await platform.admin.openSession(login);
+   * const { kind } = await platform.auth.authorize({ route: "admin", cookies: [`${cookie}=${token}`] });
+   * console.log(kind); // admin_session
+   * ```
+   */
   readonly admin: Admin;
-  /** Secrets, encrypted at rest. */
+  /**
+   * Secrets, encrypted at rest.
+   * @example
+   * ```js
+   * await platform.secrets.put("clip-provider", "a token");
+   * await platform.secrets.rotate("clip-provider", { value: "the next token" });
+   * console.log(await platform.secrets.get("clip-provider")); // the next token
+   * ```
+   */
   readonly secrets: Secrets;
-  /** Accounts of workers that tasks may be sent to. */
+  /**
+   * Accounts of workers that tasks may be sent to.
+   * @example
+   * ```js
+   * const address = "https://team-a.example.com";
+   * const account = await platform.accounts.add("team-a", { tokenId: "ak-1", tokenSecret: "as-1", address });
+   * console.log(account.status); // pending
+   * await platform.accounts.remove("team-a");
+   * ```
+   */
   readonly accounts: Accounts;
-  /** The audit log. */
+  /**
+   * The audit log.
+   * @example
+   * ```js
+   * await platform.audit.append({ actor: "nightly-job", source: "host", action: "cleanup", target: "gallery", outcome: "success" });
+   * const { logs } = await platform.audit.list({ action: "cleanup" });
+   * console.log(logs[0].actor, logs.length); // nightly-job 1
+   * const { ok } = await platform.audit.verify();
+   * console.log(ok); // true
+   * ```
+   */
   readonly audit: Audit;
 
   private constructor(calls: Calls, maxBodyBytes: number) {
@@ -81,6 +138,16 @@ export class Platform implements AsyncDisposable {
    * folder as it is now, and stay where they are when that changes.
    * @throws MustError `validation_error`, `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`,
    * `storage_corrupt`.
+   * @example
+   * ```js
+   * const seen = [];
+   * const log = ({ message }) => seen.push(message);
+   * const other = await Platform.open({ dataDir: "other", threads: 2, queueDepth: 100, imageLimitMs: 60_000, log });
+   * await other.close();
+   *
+   * const error = await Platform.open({ dataDir: "other", threads: -1 }).catch((error) => error);
+   * console.log(error.code); // validation_error
+   * ```
    */
   static async open(settings: Settings): Promise<Platform> {
     const { json, log, host } = encodeSettings(settings);
@@ -97,17 +164,37 @@ export class Platform implements AsyncDisposable {
     }
   }
 
-  /** The catalog: every model, whether it can run here, its modes and its parameters. */
+  /**
+   * The catalog: every model, whether it can run here, its modes and its parameters.
+   * @example
+   * ```js
+   * const tiny = (await platform.models()).find(({ id }) => id === "tiny-image");
+   * console.log(tiny.available, tiny.modes.join(), tiny.parameters_schema.steps.maximum); // true txt2img,img2img 50
+   * ```
+   */
   models(): Promise<Model[]> {
     return this.#calls.json((call) => this.#calls.native.models(call));
   }
 
-  /** How the lanes and their pipelines stand. */
+  /**
+   * How the lanes and their pipelines stand.
+   * @example
+   * ```js
+   * const { waiting } = await platform.load();
+   * console.log(waiting); // 0
+   * ```
+   */
   load(): Promise<Load> {
     return this.#calls.json((call) => this.#calls.native.load(call));
   }
 
-  /** What the platform counts and measures, in the text format of Prometheus. */
+  /**
+   * What the platform counts and measures, in the text format of Prometheus.
+   * @example
+   * ```js
+   * console.log((await platform.metrics()).includes("# TYPE must_audit_events gauge")); // true
+   * ```
+   */
   metrics(): Promise<string> {
     return this.#calls.json((call) => this.#calls.native.metrics(call));
   }
@@ -118,6 +205,11 @@ export class Platform implements AsyncDisposable {
    * a second SQLite.
    * @throws MustError `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
    * `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
+   * @example
+   * ```js
+   * const { audit_ok, tasks } = await platform.backup("copy");
+   * console.log(audit_ok, tasks); // true 0
+   * ```
    */
   backup(folder: string, options?: CallerOptions): Promise<Backup> {
     return backup(this.#calls, folder, options);
@@ -126,12 +218,27 @@ export class Platform implements AsyncDisposable {
   /**
    * Serves the HTTP face on threads of the library; port 0 takes a free one.
    * @throws MustError `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+   * @example
+   * ```js
+   * const server = await platform.serve("127.0.0.1:0");
+   * const { app } = await (await fetch(`${server.url}/health`)).json();
+   * console.log(app); // must
+   * await server.stop();
+   * ```
    */
   async serve(address = "127.0.0.1:8000"): Promise<Server> {
     return serve(this.#calls, textArgument("the address", address));
   }
 
-  /** Answers one HTTP request without a socket. */
+  /**
+   * Answers one HTTP request without a socket.
+   * @example
+   * ```js
+   * const response = await platform.handle({ method: "GET", target: "/health", peer: "192.0.2.7" });
+   * const { app } = await response.json();
+   * console.log(response.status, app); // 200 must
+   * ```
+   */
   async handle(request: HttpRequest): Promise<HttpResponse> {
     textArgument("the target", request.target);
     return handle(this.#calls, request);
@@ -140,6 +247,15 @@ export class Platform implements AsyncDisposable {
   /**
    * The HTTP face as a listener: `http.createServer(platform.handler())`, the same under `node:http2`,
    * `app.use("/must", platform.handler())` in Express, `fastify.all("/must/*", platform.handler())` in Fastify.
+   * @example
+   * ```js
+   * const { createServer } = await import("node:http");
+   * const server = createServer(platform.handler()).listen(0, "127.0.0.1");
+   * await new Promise((listening) => server.once("listening", listening));
+   * const answer = await fetch(`http://127.0.0.1:${server.address().port}/health`, { headers: { Connection: "close" } });
+   * console.log(answer.status); // 200
+   * server.close();
+   * ```
    */
   handler(): (request: ListenerRequest, response: ListenerResponse) => void {
     return (request, response) => void answer(this.#calls, this.#maxBodyBytes, request, response);
@@ -150,6 +266,18 @@ export class Platform implements AsyncDisposable {
    * read first.
    * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no
    * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
+   * @example
+   * ```js
+   * const first = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
+   * await first.wait();
+   * const sketch = await first.result(); // A Buffer; a path, a Blob or a stream will do as well.
+   * const request = { model: "tiny-image", mode: "img2img", prompt: "a red circle", reference_image: sketch, steps: 4 };
+   * const second = await platform.generate(request);
+   * console.log((await second.wait()).status); // done
+   *
+   * const error = await platform.generate({ ...request, steps: 1000 }).catch((error) => error);
+   * console.log(error.code); // validation_error
+   * ```
    */
   async generate(request: GenerateRequest, { signal, imagePaths = true, owner }: GenerateOptions = {}): Promise<Task> {
     signal?.throwIfAborted();
@@ -171,18 +299,39 @@ export class Platform implements AsyncDisposable {
     return task;
   }
 
-  /** A handle of the task with this id, which need not exist. */
+  /**
+   * A handle of the task with this id, which need not exist.
+   * @example
+   * ```js
+   * const error = await platform.task("no-such-task").status().catch((error) => error);
+   * console.log(error.code); // task_not_found
+   * ```
+   */
   task(id: string): Task {
     return new Task(this.#calls, id);
   }
 
-  /** A page of the tasks of every status. */
+  /**
+   * A page of the tasks of every status.
+   * @example
+   * ```js
+   * const { items, total } = await platform.tasks({ status: "failed", per_page: 50 });
+   * console.log(items.length, total); // 0 0
+   * ```
+   */
   async tasks(query: TaskQuery = {}): Promise<TaskPage> {
     const json = encodeQuery(query);
     return this.#calls.json((call) => this.#calls.native.tasks(call, json));
   }
 
-  /** A page of the finished tasks with a result. */
+  /**
+   * A page of the finished tasks with a result.
+   * @example
+   * ```js
+   * const { items } = await platform.gallery({ type: "video", sort: "oldest" });
+   * console.log(items.map(({ prompt }) => prompt)); // []
+   * ```
+   */
   async gallery(query: TaskQuery = {}): Promise<TaskPage> {
     const json = encodeQuery(query);
     return this.#calls.json((call) => this.#calls.native.gallery(call, json));
@@ -191,6 +340,12 @@ export class Platform implements AsyncDisposable {
   /**
    * Removes an ended task and its files.
    * @throws MustError `task_not_found`; `invalid_state` while it runs or waits: cancel it first.
+   * @example
+   * ```js
+   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+   * await task.wait();
+   * await platform.delete(task.id);
+   * ```
    */
   async delete(id: string): Promise<void> {
     const task = textArgument("the task id", id);
@@ -200,6 +355,12 @@ export class Platform implements AsyncDisposable {
   /**
    * Stops taking work, asks what runs to stop, waits for it, and closes the data folder. Tasks that are not finished go on
    * when the folder is opened again. Calls that are open end with `invalid_state`. Calling it again does nothing.
+   * @example
+   * ```js
+   * await platform.close({ deadlineMs: 10_000 });
+   * const error = await platform.models().catch((error) => error);
+   * console.log(error.code); // invalid_state
+   * ```
    */
   async close({ deadlineMs = CLOSE_MS }: CloseOptions = {}): Promise<void> {
     const deadline = timeArgument("deadlineMs", deadlineMs);

@@ -11,7 +11,16 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
 }
 
-/** One generation. A handle that any number of callers may hold; the task itself lives in the data folder. */
+/**
+ * One generation. A handle that any number of callers may hold; the task itself lives in the data folder.
+ * @example
+ * ```js
+ * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+ * let last;
+ * for await (const state of task) last = state;
+ * console.log(last.progress, last.status); // 100 done
+ * ```
+ */
 export class Task implements AsyncIterable<TaskState> {
   readonly #calls: Calls;
   /** Stable id. */
@@ -35,6 +44,15 @@ export class Task implements AsyncIterable<TaskState> {
    * Waits until the task has ended, and gives its last state. When `timeoutMs` runs out first, the state is that of the
    * moment; a task that goes on is neither cancelled nor disturbed.
    * @throws MustError with the task's own code when it failed; `task_not_found`. The signal's reason when it is aborted.
+   * @example
+   * ```js
+   * const task = await platform.generate({ model: "tiny-video", prompt: "a red circle moving left", steps: 50 });
+   * const { status } = await task.wait({ timeoutMs: 1 });
+   * console.log(["pending", "processing"].includes(status)); // true
+   * await task.cancel();
+   * const error = await task.wait().catch((error) => error);
+   * console.log(error.code); // cancelled
+   * ```
    */
   async wait({ signal, timeoutMs }: WaitOptions = {}): Promise<TaskState> {
     if (timeoutMs !== undefined) timeArgument("timeoutMs", timeoutMs);
@@ -99,6 +117,13 @@ export class Task implements AsyncIterable<TaskState> {
    * The frames of the result as pixels: one of a picture, all of an MP4 clip, decoded from its file.
    * @throws MustError as {@link Task.result}; `validation_error` for a WebM clip, which nothing here decodes; `payload_too_large`
    * where there is no memory for the frames.
+   * @example
+   * ```js
+   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+   * await task.wait();
+   * const { width, height, count, data } = await task.frames();
+   * console.log(width, height, count, data.length); // 64 64 1 12288
+   * ```
    */
   async frames(): Promise<Frames> {
     const answer = await this.#calls.bytes((call) => this.#calls.native.frames(call, this.id));
@@ -110,6 +135,13 @@ export class Task implements AsyncIterable<TaskState> {
    * Writes the result to a file, or into a folder under a name of its own: model, seed, words of the prompt. A file that is there
    * is replaced once the new one is whole. Gives the file's path.
    * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
+   * @example
+   * ```js
+   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
+   * await task.wait();
+   * const path = await task.save("."); // tiny-image-7-a-red-circle-5e6f7081.png
+   * console.log(/tiny-image-7-a-red-circle-\w+\.png$/.test(path)); // true
+   * ```
    */
   async save(path: string | URL): Promise<string> {
     const file = pathArgument("path", path);

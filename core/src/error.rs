@@ -17,6 +17,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $http:literal, $retryable:literal, $action:literal;)+) => {
         /// What went wrong, as a value that callers branch on. Numbers and names never change once released.
+        ///
+        /// ```
+        /// use must::ErrorCode;
+        ///
+        /// let code = ErrorCode::from_name("queue_overloaded").expect("it is in the table");
+        /// assert_eq!(code, ErrorCode::QueueOverloaded);
+        /// assert_eq!((code.http_status(), code.is_retryable()), (503, true));
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(i32)]
@@ -131,6 +139,18 @@ impl fmt::Display for ErrorCode {
 }
 
 /// A failure: what kind, what happened, what to do.
+///
+/// ```
+/// use must::{ErrorCode, GenerateRequest};
+///
+/// let error = GenerateRequest::from_json(r#"{"prompt": "a red circle"}"#).unwrap_err();
+/// match error.code() {
+///     ErrorCode::ValidationError => println!("{}. {}", error.detail(), error.user_action()),
+///     code if code.is_retryable() => println!("try again after {:?}", error.retry_after()),
+///     code => println!("{code}: {}", error.detail()),
+/// }
+/// assert_eq!(error.to_string(), "validation_error: model is required");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Error {
     code: ErrorCode,

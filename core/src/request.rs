@@ -28,13 +28,24 @@ impl MediaType {
 
 /// What to generate. In JSON one flat object: `{"model": .., "mode": .., "prompt": .., ...}`; images are data URIs there,
 /// or raw bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
+///
+/// ```
+/// use must::GenerateRequest;
+///
+/// let request = GenerateRequest::new("tiny-video", "a red circle moving left").mode("t2v").set("seed", 7);
+/// let same = GenerateRequest::from_json(
+///     r#"{"model": "tiny-video", "prompt": "a red circle moving left", "mode": "t2v", "seed": 7}"#,
+/// )?;
+/// assert_eq!(request, same);
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GenerateRequest {
     /// Catalog id or alias.
     pub model: String,
     /// Mode; the model's default when absent.
     pub mode: Option<String>,
-    /// Parameters by name.
+    /// Values of the model's parameters by name, such as `prompt` and `steps`.
     pub parameters: Map<String, Value>,
     /// Raw image bytes by parameter name.
     pub images: BTreeMap<String, Vec<u8>>,
@@ -86,6 +97,17 @@ impl GenerateRequest {
     }
 
     /// The same request with one image given as raw PNG, JPEG or WebP bytes.
+    ///
+    /// ```
+    /// use must::GenerateRequest;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sketch.png");
+    /// # std::fs::write(&path, b"a picture")?;
+    /// let sketch = std::fs::read(path)?;
+    /// let request = GenerateRequest::new("tiny-image", "a red circle").mode("img2img").image("reference_image", sketch);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     #[must_use]
     pub fn image(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         self.images.insert(name.into(), bytes.into());

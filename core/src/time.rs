@@ -101,6 +101,16 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is told to go on.
+///
+/// ```
+/// use must::clock::{Clock, ManualClock};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::at(0)?;
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().to_string(), "1970-01-01T00:01:00.000Z");
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ManualClock(Mutex<i64>);
 

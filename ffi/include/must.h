@@ -324,7 +324,7 @@ typedef void (*must_destroy_fn)(void *user);
 typedef int32_t (*must_keys_fn)(void *user, char *buffer, size_t capacity, size_t *length_out);
 
 /**
- * Takes a checkpoint of the audit log, a signed note (https://c2sp.org/tlog-checkpoint) of `note_len` bytes that ends in NUL.
+ * Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
  *
  * Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
  * call functions of the platform that it is called by, which would wait for it, and must return normally.

@@ -1,8 +1,8 @@
 //! The C ABI of MUST: `include/must.h` is generated from this crate, and `include/must.hpp` is the C++ layer over it.
 //!
-//! Every function does four things and no more: enters through [`entry::enter`] (panics, error object), turns its arguments
+//! Every function does four things and no more: enters through `entry::enter` (panics, error object), turns its arguments
 //! into Rust values, makes one call on [`must::Platform`], and hands the answer out as a handle. Handles are numbers that
-//! [`handle`] looks up, never addresses, so a stale, foreign or doubly freed one is an error and not undefined behaviour.
+//! `handle` looks up, never addresses, so a stale, foreign or doubly freed one is an error and not undefined behaviour.
 //! Ownership, threads and lifetimes are written for C readers at the top of the header (`cbindgen.toml`).
 //!
 //! The library makes threads only for `must_watch`; it installs no signal handler. [`share()`] and [`platform()`] alone are for

@@ -130,7 +130,7 @@ pub type must_keys_fn = Option<
     unsafe extern "C" fn(user: *mut c_void, buffer: *mut c_char, capacity: usize, length_out: *mut usize) -> i32,
 >;
 
-/// Takes a checkpoint of the audit log, a signed note (https://c2sp.org/tlog-checkpoint) of `note_len` bytes that ends in NUL.
+/// Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
 ///
 /// Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
 /// call functions of the platform that it is called by, which would wait for it, and must return normally.

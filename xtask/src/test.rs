@@ -15,7 +15,7 @@ const PARTS: &[Part] = &[
     Part { name: "format", about: "rustfmt", run: format },
     Part {
         name: "rust",
-        about: "unit, golden, kill and media tests of the core, the C ABI's own tests, the bridge of cxx",
+        about: "unit, golden, kill and media tests of the core, the examples in its docs, the C ABI's own tests, the bridge of cxx",
         run: rust,
     },
     Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
@@ -31,7 +31,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "examples",
-        about: "the same program in every language, and in two at once, makes the same bytes",
+        about: "the same program in every language, and in two at once, makes the same bytes; what docs/start quotes",
         run: examples,
     },
     Part {
@@ -46,7 +46,7 @@ const PARTS: &[Part] = &[
     },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
-    Part { name: "lint", about: "clippy", run: lint },
+    Part { name: "lint", about: "clippy; the docs of the crates, with warnings denied", run: lint },
     Part {
         name: "cuda",
         about: "the library with its features cuda and cudnn, checked with a compiler from PyPI",
@@ -305,7 +305,21 @@ fn examples() -> Outcome {
         "five languages and a program in two of them, the same {} bytes",
         first.map_or(0, |(_, bytes)| bytes.len())
     );
-    Ok(())
+    start_pages(&work, &prefix, &python)
+}
+
+/// The pages of `docs/start` and the programs that they quote.
+fn start_pages(work: &Path, prefix: &Path, python: &Path) -> Outcome {
+    run(&mut words("cargo", "build -p must-example-service"))?;
+    let (c, cpp) = (work.join("service-c"), work.join("service-cpp"));
+    std::fs::create_dir_all(&c).map_err(|error| format!("cannot make {}: {error}", c.display()))?;
+    run(command("make").args(["-s", "-C", "examples/service/c"]).env("PREFIX", prefix).env("OUT", &c))?;
+    let found = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
+    run(command("cmake").args(["-S", "examples/service/cpp", "-B"]).arg(&cpp).arg(found))?;
+    run(command("cmake").arg("--build").arg(&cpp))?;
+    let install = "install --prefix examples/service/node --ignore-scripts --no-package-lock --no-audit --no-fund";
+    run(&mut words("npm", install))?;
+    run(command(python).args(["-m", "pytest", "-q", "tests/start"]).env("MUST_TARGET", target()))
 }
 
 fn with_argument(mut command: std::process::Command, argument: &str) -> std::process::Command {
@@ -337,5 +351,7 @@ fn cuda() -> Outcome {
 }
 
 fn lint() -> Outcome {
-    run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))
+    run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))?;
+    let docs = "doc --no-deps -p must -p must-diffusion -p must-ffi -p must-cxx";
+    run(words("cargo", docs).env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -2,6 +2,16 @@
 
 `Platform` is for threads, `AsyncPlatform` for asyncio; both open a folder, take requests and give handles on durable
 tasks. Every failure is a `MustError` of the class that goes with its code.
+
+>>> import must
+>>> with must.Platform("data") as platform:
+...     task = platform.generate("tiny-image", "a red circle", seed=7)
+...     state = task.wait()
+...     path = task.save("circle.png")
+>>> print(state.status, path.name)
+done circle.png
+
+In the other examples `platform` is a platform that is open, with the admin key "a key of 16 letters or more".
 """
 
 from must._access import (

@@ -36,11 +36,16 @@ CALLERS = 4
 class AsyncPlatform:
     """A running platform in one data folder; see `Platform`.
 
-        async with must.AsyncPlatform("data") as platform:
-            task = await platform.generate("tiny-video", "a red circle moving left", seed=7)
-            async for state in task:
-                print(state.progress)
-            await task.save("clip.mp4")
+    >>> import asyncio
+    >>> async def main():
+    ...     async with must.AsyncPlatform("data") as platform:
+    ...         task = await platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+    ...         async for state in task:
+    ...             last = f"{state.progress}% {state.status}"
+    ...         path = await task.save("circle.png")
+    ...         return last, path.name
+    >>> asyncio.run(main())
+    ('100% done', 'circle.png')
 
     Cancelling an asyncio task that waits leaves the generation running; `AsyncTask.cancel` ends it.
     """

@@ -10,6 +10,12 @@ class MustError(Exception):
 
     Catch a subclass, such as `must.QueueOverloadedError`, to answer one kind of failure, or this class for all. The
     text of the exception is one line, `code: detail`; a traceback shows `user_action` below it. Neither holds a secret.
+
+    >>> try:
+    ...     platform.task("no-such-task")
+    ... except must.TaskNotFoundError as error:
+    ...     print(error.code, error.http_status, error.retryable)
+    task_not_found 404 False
     """
 
     code: ClassVar[str] = "internal"

@@ -22,7 +22,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ManualClock:
-    """A clock that stands still until it is told to go on: for tests of what expires or is counted in a window."""
+    """A clock that stands still until it is told to go on: for tests of what expires or is counted in a window.
+
+    >>> clock = must.ManualClock()
+    >>> with must.Platform("data", host=must.Host(clock=clock)) as platform:
+    ...     issued = platform.auth.issue_key("studio", valid_for=60)
+    ...     clock.advance(61)
+    ...     print(platform.auth.keys()[0].status)
+    expired
+    """
 
     def __init__(self, now: datetime | None = None) -> None:
         """Show `now`, which has a time zone; the present when left out.
@@ -53,6 +61,12 @@ class Host:
 
     The functions are called on threads of the library, beside any event loop; they must not block for long. What they
     raise goes to `sys.unraisablehook`, and the platform says that the function failed, not why.
+
+    >>> kept = []
+    >>> with must.Platform("data", host=must.Host(anchor=kept.append)) as platform:
+    ...     issued = platform.auth.issue_key("studio")
+    >>> kept[-1].count("\\n\\n")
+    1
     """
 
     master_keys: KeyFunction | None = None

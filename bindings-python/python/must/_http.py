@@ -19,8 +19,9 @@ STOP_TIMEOUT = 10.0
 class Server:
     """A running HTTP server. It stops at the end of a `with` block, by `stop`, or when it is collected.
 
-    with platform.serve("127.0.0.1:8000") as server:
-        print(server.url)
+    >>> with platform.serve("127.0.0.1:0") as server:
+    ...     print(server.url.removesuffix(server.address))
+    http://
     """
 
     def __init__(self, native: NativeServer) -> None:
@@ -59,6 +60,11 @@ class Response:
     """The answer to a request: `status`, `headers`, and a body that comes piece by piece.
 
     Iterating gives the pieces; an event stream goes on until its task has ended. `close` ends it before.
+
+    >>> import json
+    >>> response = platform.handle("GET", "/health")
+    >>> response.status, json.loads(response.read())["app"]
+    (200, 'must')
     """
 
     def __init__(self, native: NativeAnswer) -> None:

@@ -30,10 +30,12 @@ class Platform:
     made by `fork` gets `InvalidStateError` from every call and cannot open a platform of its own. Left open, a platform
     is closed when it is collected or the interpreter ends.
 
-        with must.Platform("data") as platform:
-            task = platform.generate("tiny-video", "a red circle moving left", seed=7)
-            task.wait()
-            task.save("clip.mp4")
+    >>> with must.Platform("data", threads=2, queue_depth=100) as platform:
+    ...     task = platform.generate("tiny-video", "a red circle moving left", seed=7, steps=4)
+    ...     state = task.wait()
+    ...     path = task.save("clip.mp4")
+    >>> print(state.status, path.name)
+    done clip.mp4
     """
 
     def __init__(
@@ -53,6 +55,12 @@ class Platform:
         raises goes to `threading.excepthook`. Nothing waits for it: when it falls more than a thousand records behind,
         records are dropped, and one says how many. Closing gives it a second to take what is left.
 
+        >>> records = []
+        >>> with must.Platform("data", log=records.append, log_level="debug"):
+        ...     pass
+        >>> any(record.message == "the data folder is open" for record in records)
+        True
+
         Raises:
             DataDirLockedError: Another process or platform has the folder open.
             DependencyUnavailableError: The folder cannot be written, or the GPU asked for cannot be used.
@@ -67,27 +75,71 @@ class Platform:
 
     @property
     def auth(self) -> Auth:
-        """API keys and generation sessions."""
+        """API keys and generation sessions.
+
+        >>> issued = platform.auth.issue_key("studio")
+        >>> facts = must.RequestFacts.from_headers("generation", [("X-API-Key", issued.secret)])
+        >>> principal = platform.auth.authorize(facts)
+        >>> principal.kind, principal.name
+        ('api_key', 'studio')
+        >>> platform.auth.revoke_key(issued.key.id, caller=principal.caller)
+        0
+        >>> try:
+        ...     platform.auth.authorize(facts)
+        ... except must.InvalidApiKeyError as error:
+        ...     print(error.http_status, error.detail)
+        403 the API key was revoked
+        """
         return Auth(self)
 
     @property
     def admin(self) -> Admin:
-        """Admin sessions."""
+        """Admin sessions.
+
+        >>> login = must.RequestFacts.from_headers("admin_login", [("X-Admin-Key", "a key of 16 letters or more")])
+        >>> session = platform.admin.open_session(login)
+        >>> facts = must.RequestFacts.from_headers("admin", [("Cookie", f"{session.cookie}={session.token}")])
+        >>> platform.auth.authorize(facts).kind
+        'admin_session'
+        """
         return Admin(self)
 
     @property
     def secrets(self) -> Secrets:
-        """Secrets in the vault."""
+        """Secrets in the vault.
+
+        >>> platform.secrets.put("clip-provider", "a token")
+        >>> platform.secrets.rotate("clip-provider", "the next token")
+        >>> platform.secrets.get("clip-provider")
+        'the next token'
+        >>> platform.secrets.revoke("clip-provider")
+        """
         return Secrets(self)
 
     @property
     def accounts(self) -> Accounts:
-        """Accounts of workers that tasks may be sent to."""
+        """Accounts of workers that tasks may be sent to.
+
+        >>> address = "https://team-a.example.com"
+        >>> account = platform.accounts.add("team-a", token_id="ak-1", token_secret="as-1", address=address)
+        >>> print(account.status)
+        pending
+        >>> platform.accounts.remove("team-a")
+        """
         return Accounts(self)
 
     @property
     def audit(self) -> Audit:
-        """The audit log."""
+        """The audit log.
+
+        >>> event = platform.audit.append(
+        ...     actor="nightly-job", source="host", action="cleanup", target="gallery", outcome="success"
+        ... )
+        >>> [found.actor for found in platform.audit.list(action="cleanup")]
+        ['nightly-job']
+        >>> platform.audit.verify().ok
+        True
+        """
         return Audit(self)
 
     def __enter__(self) -> Self:
@@ -108,11 +160,19 @@ class Platform:
         self._opened.close(timeout)
 
     def load(self) -> Load:
-        """How the lanes and their pipelines stand."""
+        """How the lanes and their pipelines stand.
+
+        >>> platform.load().waiting
+        0
+        """
         return Load.from_native(self._native.load())
 
     def metrics(self) -> str:
-        """What the platform counts and measures, in the text format of Prometheus."""
+        """What the platform counts and measures, in the text format of Prometheus.
+
+        >>> "# TYPE must_audit_events gauge" in platform.metrics()
+        True
+        """
         return self._native.metrics()
 
     def backup(self, folder: str | PathLike[str], *, caller: Caller | None = None) -> Backup:
@@ -120,6 +180,10 @@ class Platform:
 
         To restore, open the folder as a data folder, with the key files, which are not in it. The folder appears under
         its name when all of it is there; when this fails, there is nothing. Use this and not a second SQLite.
+
+        >>> copy = platform.backup("copy")
+        >>> copy.audit_ok, copy.tasks
+        (True, 0)
 
         Raises:
             ValidationError: The folder holds something, or is inside the data folder.
@@ -131,6 +195,10 @@ class Platform:
 
     def serve(self, address: str = "127.0.0.1:8000") -> Server:
         """Serve the HTTP face at an address, on threads of the library; port 0 takes a free one.
+
+        >>> with platform.serve("127.0.0.1:0") as server:
+        ...     server.url.startswith("http://127.0.0.1:")
+        True
 
         Raises:
             ValidationError: The address is none.
@@ -150,6 +218,11 @@ class Platform:
         """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
 
         `target` is the path with the query as it was sent; throttling counts by `peer`, the address at the other end.
+        
+
+        >>> response = platform.handle("GET", "/health", peer="192.0.2.7")
+        >>> response.status
+        200
         """
         return Response(self._face.handle(method, target, encoded(headers), body, peer, None))
 
@@ -158,7 +231,12 @@ class Platform:
         return self._opened.face
 
     def models(self) -> list[Model]:
-        """The models of the catalog, each with the rules of its parameters and whether it can run here."""
+        """The models of the catalog, each with the rules of its parameters and whether it can run here.
+
+        >>> tiny = next(model for model in platform.models() if model["id"] == "tiny-image")
+        >>> tiny["available"], tiny["modes"], tiny["parameters_schema"]["steps"]["maximum"]
+        (True, ['txt2img', 'img2img'], 50.0)
+        """
         return cast("list[Model]", self._native.models())
 
     def generate(
@@ -182,6 +260,17 @@ class Platform:
         (`uint8`, height by width, or by 3 or 4). Text that is not a data URI is the path of a file: set `image_paths`
         to false where parameters come from somebody else, who could name any file of this machine.
 
+        >>> first = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+        >>> sketch = first.wait() and first.result()
+        >>> second = platform.generate("tiny-image", "a red circle", mode="img2img", reference_image=sketch, steps=4)
+        >>> print(second.wait().status)
+        done
+        >>> try:
+        ...     platform.generate("tiny-image", "a red circle", steps=1000)
+        ... except must.ValidationError as error:
+        ...     print(error.code)
+        validation_error
+
         Raises:
             ValidationError: The catalog does not allow the request; the detail names the parameter.
             PayloadTooLargeError: An image is too large.
@@ -195,21 +284,38 @@ class Platform:
     def task(self, id: str) -> Task:
         """The handle of a task that was submitted before, by this process or an earlier one.
 
+        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> platform.task(task.id).state.prompt
+        'a red circle'
+
         Raises:
             TaskNotFoundError: There is no such task.
         """
         return Task(self, TaskState.from_native(self._native.status(id)))
 
     def tasks(self, **query: Unpack[Query]) -> Page:
-        """One page of the tasks of every status, newest first unless asked otherwise."""
+        """One page of the tasks of every status, newest first unless asked otherwise.
+
+        >>> failed = platform.tasks(status="failed", per_page=50)
+        >>> len(failed), failed.total, failed.has_more
+        (0, 0, False)
+        """
         return Page.from_native(self._native.tasks(dict(query)))
 
     def gallery(self, **query: Unpack[Query]) -> Page:
-        """One page of the finished tasks that have a result, newest first unless asked otherwise."""
+        """One page of the finished tasks that have a result, newest first unless asked otherwise.
+
+        >>> [state.prompt for state in platform.gallery(type="video")]
+        []
+        """
         return Page.from_native(self._native.gallery(dict(query)))
 
     def delete(self, id: str) -> None:
         """Remove an ended task and its files.
+
+        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> state = task.wait()
+        >>> platform.delete(task.id)
 
         Raises:
             TaskNotFoundError: There is no such task.
@@ -219,7 +325,14 @@ class Platform:
 
 
 class Task:
-    """A handle on one task. Iterating it follows its changes until it has ended."""
+    """A handle on one task. Iterating it follows its changes until it has ended.
+
+    >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+    >>> for state in task:
+    ...     last = f"{state.progress}% {state.status}"
+    >>> print(last)
+    100% done
+    """
 
     __slots__ = ("_platform", "_state")
 
@@ -263,6 +376,14 @@ class Task:
 
         Stopping to wait, by the timeout or by Ctrl-C, leaves the generation running.
 
+        >>> task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+        >>> cancelled = task.cancel()
+        >>> try:
+        ...     task.wait(timeout=60)
+        ... except must.CancelledError as error:
+        ...     print(error.code)
+        cancelled
+
         Raises:
             TimeoutError: The task has not ended in time.
             MustError: The task's own error when it failed, unless `raise_on_failure` is false.
@@ -295,7 +416,13 @@ class Task:
         return Media(*self._platform._native.preview(self.id))
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""
+        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is.
+
+        >>> task = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+        >>> state = task.wait()
+        >>> task.save(".").name.startswith("tiny-image-7-a-red-circle-")
+        True
+        """
         return _native.save(self._platform._native.result(self.id), path)
 
     def _see(self, raw: dict[str, object]) -> TaskState:

@@ -415,6 +415,10 @@ class TaskState:
     def raise_for_failure(self) -> Self:
         """Return this state, or raise the task's own error when it failed.
 
+        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> task.wait(raise_on_failure=False).raise_for_failure().error is None
+        True
+
         Raises:
             MustError: Of the class that goes with the task's error code, such as `must.CancelledError`.
         """
@@ -455,7 +459,13 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing; iterating it gives the tasks."""
+    """One page of a listing; iterating it gives the tasks.
+
+    >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+    >>> state = task.wait()
+    >>> [state.prompt for state in platform.gallery()]
+    ['a red circle']
+    """
 
     items: tuple[TaskState, ...]
     """The tasks of this page."""

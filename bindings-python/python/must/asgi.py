@@ -1,8 +1,12 @@
 """The HTTP face as an ASGI application, for uvicorn, FastAPI and any other server or framework of that kind.
 
-platform = must.Platform("data", api_key="an operator's key")
-app = must.asgi.App(platform)                    # uvicorn module:app
-fastapi_app.mount("/must", must.asgi.App(platform))
+>>> import must.asgi
+>>> app = must.asgi.App(platform)
+>>> from fastapi import FastAPI
+>>> site = FastAPI()
+>>> site.mount("/must", app)
+
+uvicorn serves either: `uvicorn module:app`.
 
 It finds its own part of a path below any mount, with `FastAPI(root_path=...)` and uvicorn's `--root-path` too.
 """

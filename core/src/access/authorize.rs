@@ -21,6 +21,19 @@ impl Access {
     /// header; every other admin call needs an admin session. An admin key in the query of either is refused. While the setting
     /// `sign_in_required` is on, a new session takes a key.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::ErrorCode;
+    /// use must::access::{RequestFacts, RouteClass};
+    ///
+    /// let error = platform.access()?.authorize(&RequestFacts::new(RouteClass::Generation)).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::SessionRequired);
+    /// // What an HTTP server answers with.
+    /// assert_eq!(error.code().http_status(), 401);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `cors_origin_blocked`; `rate_limited` with [`Error::retry_after`]; `invalid_api_key`, `session_required`,
     /// `session_expired`; `admin_misconfigured`, `admin_key_invalid`, `admin_session_required`, `admin_session_expired`;

@@ -40,6 +40,18 @@ impl RouteClass {
 
 /// Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list holds every value, in
 /// order, as it came: two different keys are refused.
+///
+/// ```
+/// use must::access::{RequestFacts, RouteClass};
+///
+/// let facts = RequestFacts::from_json(
+///     r#"{"route": "generation", "header_keys": ["must_api_..."], "origin": "https://studio.example", "peer": "192.0.2.7"}"#,
+/// )?;
+/// assert_eq!(facts.route, RouteClass::Generation);
+/// // No credential is shown.
+/// assert!(!format!("{facts:?}").contains("must_api_"));
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestFacts {
@@ -64,7 +76,7 @@ pub struct RequestFacts {
     /// Whether the query holds an admin key, which is refused.
     #[serde(default)]
     pub query_admin_key_present: bool,
-    /// The `Origin` header.
+    /// The `Origin` header, which browsers send with calls from pages.
     #[serde(default)]
     pub origin: Option<String>,
     /// The address at the other end of the socket, without a port.

@@ -73,6 +73,19 @@ pub struct IssuedKey {
 impl Access {
     /// Issues an API key that is valid for `valid_for`, 90 days when not said.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::Caller;
+    /// use std::time::Duration;
+    ///
+    /// let month = Duration::from_secs(30 * 24 * 3600);
+    /// let issued = platform.access()?.issue_key("studio", Some(month), &Caller::new("operator", "cli"))?;
+    /// println!("{}: keep it, it is not shown again", issued.secret.expose());
+    /// assert_eq!(platform.access()?.keys()?, [issued.key]);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for a name that is not 1 to 64 characters without control characters, or a life of 0 or more than
     /// 90 days; `dependency_unavailable` when it cannot be stored or audited.
@@ -104,6 +117,21 @@ impl Access {
 
     /// Replaces a key by a new one with the same name and as long a life. The old one goes on for `overlap`, 24 hours when
     /// not said, but not beyond its own end.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::access::KeyStatus;
+    /// use must::audit::Caller;
+    /// use std::time::Duration;
+    ///
+    /// let (access, caller) = (platform.access()?, Caller::new("operator", "cli"));
+    /// let old = access.issue_key("studio", None, &caller)?.key;
+    /// let new = access.rotate_key(&old.id, Some(Duration::from_secs(3600)), &caller)?.key;
+    /// let old = access.keys()?.into_iter().find(|key| key.id == old.id).expect("it is still known");
+    /// assert_eq!((old.status, old.replaced_by), (KeyStatus::Rotated, Some(new.id)));
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key that was revoked, has

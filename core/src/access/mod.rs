@@ -50,6 +50,28 @@ use throttle::Throttle;
 const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
 
 /// Access control of one data folder.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::ErrorCode;
+/// use must::access::{PrincipalKind, RequestFacts, RouteClass};
+/// use must::audit::Caller;
+///
+/// let access = platform.access()?;
+/// let issued = access.issue_key("studio", None, &Caller::new("operator", "cli"))?;
+///
+/// // What a request brought along: here one X-API-Key header.
+/// let mut facts = RequestFacts::new(RouteClass::Generation);
+/// facts.header_keys.push(issued.secret.expose().to_owned());
+/// let principal = access.authorize(&facts)?;
+/// assert_eq!((principal.kind, principal.name.as_str()), (PrincipalKind::ApiKey, "studio"));
+///
+/// // On behalf of that request, as the audit log will say.
+/// access.revoke_key(&issued.key.id, &access.caller(&facts, &principal))?;
+/// assert_eq!(access.authorize(&facts).unwrap_err().code(), ErrorCode::InvalidApiKey);
+/// # Ok::<(), must::Error>(())
+/// ```
 pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -97,6 +119,18 @@ impl Access {
     }
 
     /// Whether a browser origin is on the allow list: for the headers of an answer and for preflights, which count nowhere.
+    ///
+    /// ```
+    /// use must::{Platform, Settings};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = Settings::new(folder.path());
+    /// settings.frontend_origins = vec!["https://studio.example".to_owned()];
+    /// let platform = Platform::open(settings)?;
+    /// assert!(platform.access()?.allows_origin("https://studio.example"));
+    /// assert!(!platform.access()?.allows_origin("https://studio.example.evil"));
+    /// # Ok::<(), must::Error>(())
+    /// ```
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.origins.allow(Some(origin))

@@ -90,6 +90,26 @@ struct Used {
 impl Access {
     /// Judges a call for a new generation session and makes one. With an API key the session belongs to it and ends with it.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::ErrorCode;
+    /// use must::access::{PrincipalKind, RequestFacts, RouteClass, SessionKind};
+    /// use must::audit::Caller;
+    ///
+    /// let access = platform.access()?;
+    /// let session = access.open_session(&RequestFacts::new(RouteClass::Auth))?;
+    ///
+    /// // The browser sends the cookie with every call.
+    /// let mut facts = RequestFacts::new(RouteClass::Generation);
+    /// facts.cookies.push(format!("{}={}", session.cookie, session.token.expose()));
+    /// assert_eq!(access.authorize(&facts)?.kind, PrincipalKind::Session);
+    ///
+    /// access.revoke_session(SessionKind::Generation, &session.id, &Caller::new("operator", "cli"))?;
+    /// assert_eq!(access.authorize(&facts).unwrap_err().code(), ErrorCode::SessionExpired);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Access::authorize`]; `validation_error` when the facts are of another route.
     pub fn open_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
@@ -106,6 +126,27 @@ impl Access {
     }
 
     /// Judges an admin login and makes an admin session.
+    ///
+    /// ```
+    /// use must::access::{PrincipalKind, RequestFacts, RouteClass};
+    /// use must::secrets::SecretText;
+    /// use must::{Platform, Settings};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = Settings::new(folder.path());
+    /// settings.admin_key = Some(SecretText::new("a key of 16 letters or more"));
+    /// let platform = Platform::open(settings)?;
+    /// let access = platform.access()?;
+    ///
+    /// let mut login = RequestFacts::new(RouteClass::AdminLogin);
+    /// login.admin_header_keys.push("a key of 16 letters or more".to_owned());
+    /// let session = access.open_admin_session(&login)?;
+    ///
+    /// let mut facts = RequestFacts::new(RouteClass::Admin);
+    /// facts.cookies.push(format!("{}={}", session.cookie, session.token.expose()));
+    /// assert_eq!(access.authorize(&facts)?.kind, PrincipalKind::AdminSession);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Access::authorize`]; `validation_error` when the facts are of another route.

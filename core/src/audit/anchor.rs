@@ -16,6 +16,26 @@ use std::sync::Arc;
 pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
 
 /// Takes each new checkpoint, a signed note. An error means that it was not kept. Called on the thread that writes.
+///
+/// ```
+/// use must::{Host, Platform, Settings};
+/// use std::sync::{Arc, Mutex};
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// let kept = Arc::new(Mutex::new(Vec::new()));
+/// let place = Arc::clone(&kept);
+/// let mut host = Host::default();
+/// host.anchor = Some(Arc::new(move |checkpoint: &str| {
+///     place.lock().map_err(|_| "the place is closed".to_owned())?.push(checkpoint.to_owned());
+///     Ok(())
+/// }));
+/// let platform = Platform::open_with(Settings::new(data), host)?;
+/// platform.close(Duration::from_secs(10))?;
+/// assert!(!kept.lock().unwrap().is_empty());
+/// # Ok::<(), must::Error>(())
+/// ```
 pub type AnchorCallback = Arc<dyn Fn(&str) -> std::result::Result<(), String> + Send + Sync>;
 
 /// Where checkpoints go.

@@ -51,13 +51,13 @@ pub struct NewEvent {
     pub source: String,
     /// What was done, such as `api_key_issue`.
     pub action: String,
-    /// To what.
+    /// What it was done to, such as `key:ID`.
     pub target: String,
-    /// How it went.
+    /// Whether it was done, failed, or was refused.
     pub outcome: Outcome,
-    /// What ties it to a request.
+    /// What ties it to a request; [`new_correlation_id`] makes one.
     pub correlation_id: String,
-    /// More about it.
+    /// More about it, by name; at most 32 entries are kept.
     pub details: BTreeMap<String, String>,
 }
 
@@ -84,6 +84,14 @@ impl NewEvent {
 }
 
 /// On whose behalf an administrative call is made; goes into the audit event of the call.
+///
+/// ```
+/// use must::audit::Caller;
+///
+/// let caller = Caller::new("deploy-script", "cli");
+/// assert_eq!((caller.actor.as_str(), caller.source.as_str()), ("deploy-script", "cli"));
+/// assert!(!caller.correlation_id.is_empty(), "it ties the events of one request together");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Caller {
     /// Who: `key:ID`, `admin:ID`, or a name that the host gives.

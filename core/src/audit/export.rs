@@ -36,6 +36,18 @@ pub struct Exported {
 impl Audit {
     /// Writes the log into an empty or new folder. That it was exported is an event of its own, written first and part of it.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::Caller;
+    ///
+    /// # let copy = folder.path().join("exported");
+    /// let exported = platform.audit()?.export(&copy, &Caller::new("operator", "cli"))?;
+    /// assert!(exported.folder.join("checkpoint").is_file());
+    /// assert_eq!(exported.verifier, platform.audit()?.verifier()?);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be written; as [`Audit::append`].
     pub fn export(&self, folder: &Path, caller: &Caller) -> Result<Exported> {

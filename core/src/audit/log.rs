@@ -26,6 +26,31 @@ use std::time::Duration;
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// The audit log of one data folder.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::audit::{AuditQuery, Caller, NewEvent, Outcome, new_correlation_id};
+///
+/// let audit = platform.audit()?;
+/// let event = audit.append(NewEvent {
+///     actor: "nightly-job".to_owned(),
+///     source: "host".to_owned(),
+///     action: "cleanup".to_owned(),
+///     target: "gallery".to_owned(),
+///     outcome: Outcome::Success,
+///     correlation_id: new_correlation_id(),
+///     details: [("removed".to_owned(), "12".to_owned())].into(),
+/// })?;
+///
+/// let cleanups = AuditQuery { action: Some("cleanup".to_owned()), ..AuditQuery::default() };
+/// let page = audit.list(&cleanups, &Caller::new("operator", "cli"))?;
+/// assert_eq!(page.logs, [event]);
+///
+/// let verdict = audit.verify()?;
+/// assert!(verdict.ok, "{:?}", verdict.fault);
+/// # Ok::<(), must::Error>(())
+/// ```
 pub struct Audit {
     shared: Arc<Shared>,
     heart: Mutex<Option<JoinHandle<()>>>,
@@ -129,6 +154,21 @@ impl Audit {
     /// names the new verifier is the first that the new key signs. For `overlap` the old key signs too, so that whoever checks the
     /// log has that long to learn of the new one; it does not where a host no longer gives it, and the next rotation ends it.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::Caller;
+    /// use std::time::Duration;
+    ///
+    /// let audit = platform.audit()?;
+    /// let before = audit.verifier()?;
+    /// let event = audit.rotate_key(Duration::from_secs(24 * 3600), &Caller::new("operator", "cli"))?;
+    /// assert_eq!(event.details["old_verifier"], before);
+    /// assert_eq!(event.details["verifier"], audit.verifier()?);
+    /// assert!(audit.verify()?.ok, "what the old key signed stays good");
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` when there is no newer key, or for an overlap of more than 7 days; `dependency_unavailable` when the key
     /// file cannot be written.
@@ -185,6 +225,18 @@ impl Audit {
     /// Takes up a log that no longer holds what was anchored, after a backup was restored or damage was looked into, or whose key is
     /// lost: it goes on under a new name, and its next event says what it went on from. Nothing is hidden: the old anchors stay. A
     /// key file that is not there is made with a new key.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::ErrorCode;
+    /// use must::audit::Caller;
+    ///
+    /// // Only for a log that is damaged, or whose key is lost.
+    /// let error = platform.audit()?.recover(&Caller::new("operator", "cli"), "a try").unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::InvalidState);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_state` when nothing is wrong; `dependency_unavailable` without a signing key.

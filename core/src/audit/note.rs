@@ -30,7 +30,7 @@ pub struct Verifier {
 pub struct Checkpoint {
     /// Name of the log.
     pub origin: String,
-    /// Events.
+    /// How many events the log has.
     pub size: u64,
     /// Root of the tree of these events.
     pub root: Hash,

@@ -31,6 +31,16 @@ pub struct Pruned {
 impl Audit {
     /// Removes events older than `age`, in whole bundles of 256. The event that tells of it is written and signed first.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::{Caller, RETENTION};
+    ///
+    /// let pruned = platform.audit()?.prune(RETENTION, &Caller::new("operator", "cli"))?;
+    /// assert_eq!((pruned.removed, pruned.min_index), (0, 0), "nothing is that old");
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is not whole: a damaged
     /// log is evidence.

@@ -53,6 +53,24 @@ impl InclusionProof {
 impl Audit {
     /// A page of events. That the log was read is an event of its own.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::{AuditQuery, Caller};
+    ///
+    /// let (audit, caller) = (platform.audit()?, Caller::new("operator", "cli"));
+    /// let mut query = AuditQuery { limit: 1, ..AuditQuery::default() };
+    /// loop {
+    ///     let page = audit.list(&query, &caller)?;
+    ///     for event in &page.logs {
+    ///         println!("{} {} {} {}", event.timestamp, event.actor, event.action, event.target);
+    ///     }
+    ///     let Some(next) = page.next else { break };
+    ///     query.before = Some(next);
+    /// }
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for a page of more than 1000; as [`Audit::append`].
     pub fn list(&self, query: &AuditQuery, caller: &Caller) -> Result<AuditPage> {
@@ -66,6 +84,26 @@ impl Audit {
     }
 
     /// Proof that event `index` is in the log.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use base64::Engine as _;
+    /// use base64::engine::general_purpose::STANDARD as BASE64;
+    /// use must::audit::note::{SignedCheckpoint, Verifier};
+    /// use must::audit::tree::{leaf_hash, verify_inclusion};
+    ///
+    /// let audit = platform.audit()?;
+    /// let (verifier, proof) = (audit.verifier()?, audit.prove_inclusion(0)?);
+    ///
+    /// // Whoever has the verifier and the proof needs no platform to check them.
+    /// let note = SignedCheckpoint::parse(&proof.checkpoint)?;
+    /// assert!(note.is_signed_by(&Verifier::parse(&verifier)?));
+    /// let hashes = proof.proof.iter().map(|text| BASE64.decode(text).unwrap().try_into().unwrap()).collect::<Vec<_>>();
+    /// let (leaf, log) = (leaf_hash(proof.leaf.as_bytes()), note.checkpoint);
+    /// assert!(verify_inclusion(&leaf, proof.index, log.size, &hashes, &log.root));
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `not_found` for an event that is not there or was pruned.
@@ -85,6 +123,15 @@ impl Audit {
     }
 
     /// Proof that today's log begins with the `old_size` events that there once were.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// let proof = platform.audit()?.prove_consistency(1)?;
+    /// assert_eq!(proof.old_size, 1);
+    /// println!("the log that had the root {} then has this one now:\n{}", proof.old_root, proof.checkpoint);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `validation_error` when there are not so many; `not_found` when they were pruned.

@@ -15,6 +15,20 @@ const BUILT_IN: &str = include_str!("../../catalog.json");
 pub type Mode = String;
 
 /// Every model, by id and alias.
+///
+/// ```
+/// use must::GenerateRequest;
+/// use must::catalog::Catalog;
+///
+/// let catalog = Catalog::built_in()?;
+/// let steps = catalog.model("tiny-image").and_then(|model| model.parameter("steps")).expect("it is in the catalog");
+/// assert_eq!((steps.minimum, steps.maximum), (Some(4.0), Some(50.0)));
+///
+/// let request = GenerateRequest::new("tiny-image", "a red circle");
+/// let valid = catalog.validate(&request)?;
+/// assert_eq!((valid.mode.as_str(), &valid.values["steps"]), ("txt2img", &20.into()));
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Catalog {
     models: Vec<Model>,

@@ -22,14 +22,18 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A way to a platform: in a data folder or at a URL. May be used from any thread.
 ///
-/// ```no_run
+/// ```
 /// use must::Settings;
 /// use must::audit::Caller;
 /// use must::control::Connection;
+/// use std::time::Duration;
 ///
-/// let connection = Connection::in_folder(Settings::new("data"), Caller::new("deploy-script", "cli"));
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// let connection = Connection::in_folder(Settings::new(data), Caller::new("deploy-script", "cli"));
 /// let issued = connection.call("auth.issue_key", &serde_json::json!({"name": "studio"}))?;
 /// println!("{}", issued.expose());
+/// connection.close(Duration::from_secs(10))?;
 /// # Ok::<(), must::Error>(())
 /// ```
 #[derive(Debug)]

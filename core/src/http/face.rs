@@ -29,6 +29,19 @@ const CHUNKS_AHEAD: usize = 4;
 /// The HTTP face of a platform without a socket: a request goes in, an answer comes out.
 ///
 /// Cheap to clone. It keeps the platform open; when the last clone is dropped, what still runs is cut short.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::http::Face;
+///
+/// let face = platform.face()?;
+/// let request = Face::request("GET", "/health", [], Vec::new())?;
+/// let mut answer = face.wait_handle(request, None)?;
+/// assert_eq!(answer.status, 200);
+/// println!("{}", String::from_utf8_lossy(&answer.wait_body()));
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Face {
     pub(super) shared: Arc<Shared>,
@@ -44,7 +57,7 @@ fn runtime() -> Result<OwnRuntime> {
 
 /// An answer, whose body comes piece by piece: event streams go on until their task has ended.
 pub struct Answer {
-    /// Status code.
+    /// Status code, such as 200.
     pub status: u16,
     /// Headers in order; names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
@@ -94,6 +107,19 @@ impl Platform {
 impl Face {
     /// A tower service that any server in Rust can mount. A server that knows the address at the other end may put it into
     /// the request as an extension `axum::extract::ConnectInfo<SocketAddr>`: throttling counts by it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use axum::Router;
+    /// use axum::routing::get;
+    ///
+    /// // Everything of MUST below /must, beside a page of the host's own.
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "my studio" }))
+    ///     .nest_service("/must", platform.face()?.router());
+    /// # Ok::<(), must::Error>(())
+    /// ```
     pub fn router(&self) -> Router {
         self.router.clone()
     }

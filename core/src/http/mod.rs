@@ -1,4 +1,4 @@
-//! The HTTP face: an adapter over [`Platform`], served on a socket or mounted in a host's own server.
+//! The HTTP face: an adapter over [`Platform`](crate::Platform), served on a socket or mounted in a host's own server.
 //!
 //! A request is parsed, judged by [`crate::access`], turned into one call of the platform, and its answer written down; nothing
 //! here decides anything else. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made of it.

@@ -36,6 +36,17 @@ const DROP_DEADLINE: Duration = Duration::from_secs(2);
 impl Platform {
     /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use std::time::Duration;
+    ///
+    /// let server = platform.serve("127.0.0.1:0")?;
+    /// println!("http://{}", server.address());
+    /// assert!(server.stop(Duration::from_secs(10)), "nothing was running");
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Platform::face`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
     pub fn serve(&self, address: &str) -> Result<Server> {
@@ -54,6 +65,8 @@ impl Face {
 }
 
 /// A running server. Dropping it stops it.
+///
+/// [`Platform::serve`](crate::Platform::serve) shows it at work.
 pub struct Server {
     face: Face,
     stopping: watch::Sender<bool>,

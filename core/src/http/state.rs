@@ -70,6 +70,14 @@ pub(super) struct Peer(pub(super) Option<IpAddr>);
 
 /// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`] may add it
 /// to a request; what axum nests says so itself.
+///
+/// ```
+/// use must::http::{Face, Mount};
+///
+/// let mut request = Face::request("GET", "/health", [], Vec::new())?;
+/// request.extensions_mut().insert(Mount { scheme: Some("https".to_owned()), path: "/must".to_owned() });
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
     /// `http` or `https`, as clients reach the server; `http` when not said.

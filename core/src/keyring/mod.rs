@@ -26,6 +26,25 @@ pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
 /// Hands over keys in the form of a key file, so that a host's key management service can hold them.
+///
+/// ```
+/// use must::secrets::SecretText;
+/// use must::{Host, Platform, Settings};
+/// use std::sync::Arc;
+///
+/// fn ask_key_store() -> Result<SecretText, String> {
+///     // A line for each key: its version, then 32 bytes in base64.
+///     Ok(SecretText::new("1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// let mut host = Host::default();
+/// host.master_keys = Some(Arc::new(ask_key_store));
+/// let platform = Platform::open_with(Settings::new(data), host)?;
+/// platform.secrets()?.check()?;
+/// # Ok::<(), must::Error>(())
+/// ```
 pub type KeyCallback = Arc<dyn Fn() -> std::result::Result<SecretText, String> + Send + Sync>;
 
 /// Where keys come from.

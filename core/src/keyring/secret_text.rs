@@ -5,6 +5,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use zeroize::Zeroizing;
 
 /// A text that must not be seen: a key, a token. It has no `Display` and no `Serialize`, and its `Debug` says nothing.
+///
+/// ```
+/// let token = must::secrets::SecretText::new("a token");
+/// assert_eq!(format!("{token:?}"), "SecretText(..)");
+/// assert_eq!(token.expose(), "a token");
+/// ```
 #[derive(Clone)]
 pub struct SecretText(Zeroizing<String>);
 

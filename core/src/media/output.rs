@@ -19,6 +19,13 @@ const MAX_FPS: u32 = 120;
 const MAX_SIDE: u32 = 16384;
 
 /// A file format that frames can be written in.
+///
+/// ```
+/// use must::media::OutputFormat;
+///
+/// let format = OutputFormat::from_name("jpg").expect("it is one");
+/// assert_eq!((format.name(), format.mime(), format.is_video()), ("jpeg", "image/jpeg", false));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutputFormat {
     /// A PNG picture: exact.
@@ -98,6 +105,15 @@ impl OutputFormat {
 ///
 /// `check` is called before every frame; the error it returns ends the encoding and is passed up unchanged. An odd width or
 /// height is written as it is by every format but MP4, whose picture is one pixel larger there, with the edge repeated.
+///
+/// ```
+/// use must::media::{Frames, OutputFormat, decode, encode};
+///
+/// let frames = Frames { width: 2, height: 1, rgb: vec![255, 0, 0, 0, 0, 255] };
+/// let png = encode(&frames, 1, OutputFormat::Png, &mut || Ok(()))?;
+/// assert_eq!(decode(&png)?, frames);
+/// # Ok::<(), must::Error>(())
+/// ```
 ///
 /// # Errors
 /// What `check` returns; `validation_error` for a rate or a size that the format cannot hold; `internal` where the frames do

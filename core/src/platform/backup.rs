@@ -49,6 +49,19 @@ impl Platform {
     /// Not in it are the keys (see [`Backup::key_files`]), weights of models, and results that are at workers. The backup is an event
     /// of the audit log, `backup`, noted after it was made.
     ///
+    /// ```
+    /// use must::audit::Caller;
+    /// use must::{Platform, Settings};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    /// let platform = Platform::open(Settings::new(data))?;
+    /// let backup = platform.backup(&copy, &Caller::new("operator", "cli"))?;
+    /// assert!(backup.audit_ok);
+    /// println!("{} tasks; keep these beside it: {:?}", backup.tasks, backup.key_files);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for a folder that holds something, is a file, or is inside the data folder; `storage_full`;
     /// `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written, or the event cannot

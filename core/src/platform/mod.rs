@@ -45,6 +45,23 @@ const DROP_DEADLINE: Duration = Duration::from_secs(10);
 const CONTROL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running platform in one data folder.
+///
+/// ```
+/// use must::{GenerateRequest, Platform, Settings, Status};
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// let platform = Platform::open(Settings::new(data))?;
+/// let request = GenerateRequest::new("tiny-image", "a red circle").set("seed", 7);
+/// let task = platform.submit(&request)?;
+/// let ended = platform.wait(&task.id, None)?;
+/// assert_eq!(ended.status, Status::Done, "{:?}", ended.error);
+/// let picture = platform.result(&task.id)?;
+/// assert_eq!(picture.content_type, "image/png");
+/// platform.close(Duration::from_secs(10))?;
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Platform {
     /// Absent from the handle of a call over the control socket: a platform that is left with such calls alone takes no more of them,
@@ -57,6 +74,28 @@ pub struct Platform {
 struct Share;
 
 /// What a host lends to a platform besides settings: a clock, keys, a place for anchors.
+///
+/// ```
+/// use must::access::KeyStatus;
+/// use must::audit::Caller;
+/// use must::clock::ManualClock;
+/// use must::{Host, Platform, Settings};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// // With a clock of its own a test sees a key expire without waiting for it.
+/// let clock = Arc::new(ManualClock::at(1_800_000_000_000)?);
+/// let mut host = Host::default();
+/// host.clock = clock.clone();
+/// let platform = Platform::open_with(Settings::new(data), host)?;
+/// let access = platform.access()?;
+/// access.issue_key("studio", Some(Duration::from_secs(60)), &Caller::new("host", "test"))?;
+/// clock.advance(Duration::from_secs(61));
+/// assert_eq!(access.keys()?[0].status, KeyStatus::Expired);
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Host {
@@ -278,6 +317,22 @@ impl Platform {
     /// second to take what is left. A panic in it is caught, and the next record comes. It is dropped when the platform has
     /// been closed; when this fails, before this returns.
     ///
+    /// ```
+    /// use must::{LogLevel, Platform, Settings};
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let data = folder.path().join("data");
+    /// let (send, records) = mpsc::channel();
+    /// let mut settings = Settings::new(data);
+    /// settings.log_level = LogLevel::Debug;
+    /// let platform = Platform::open_with_log(settings, move |record| drop(send.send(record.message.clone())))?;
+    /// platform.close(Duration::from_secs(10))?;
+    /// assert!(records.iter().any(|message| message == "the data folder is open"));
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Platform::open`].
     pub fn open_with_log(settings: Settings, function: impl FnMut(&LogRecord) + Send + 'static) -> Result<Self> {
@@ -382,6 +437,15 @@ impl Platform {
 
     /// How the lanes and their pipelines stand.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// let load = platform.load()?;
+    /// println!("{} tasks wait for {} lanes", load.waiting, load.lanes.len());
+    /// assert!(load.lanes.iter().all(|lane| lane.loaded.is_empty()), "nothing was generated yet");
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_state`.
     pub fn load(&self) -> Result<Load> {
@@ -390,6 +454,13 @@ impl Platform {
     }
 
     /// What the platform counts and measures, in the text format of Prometheus.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// assert!(platform.metrics()?.contains("# TYPE must_audit_events gauge"));
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_state`; `dependency_unavailable` when the database cannot be read.
@@ -409,6 +480,20 @@ impl Platform {
     /// Hears of every load, hit, miss and eviction of a pipeline from now on. Called on a lane's thread; must not block.
     /// The same is logged at the level debug.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::{GenerateRequest, LaneEvent};
+    /// use std::sync::mpsc;
+    ///
+    /// let (send, events) = mpsc::channel();
+    /// platform.observe_lanes(Box::new(move |event: &LaneEvent| drop(send.send(event.clone()))))?;
+    /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle").set("steps", 4))?;
+    /// platform.wait(&task.id, None)?;
+    /// assert!(events.try_iter().any(|event| matches!(event, LaneEvent::Loaded { .. })));
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_state`.
     pub fn observe_lanes(&self, observer: LaneObserver) -> Result<()> {
@@ -420,6 +505,17 @@ impl Platform {
 
     /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
     /// not finished go on when the folder is opened again. Calling it again does nothing.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::ErrorCode;
+    /// use std::time::Duration;
+    ///
+    /// platform.close(Duration::from_secs(10))?;
+    /// assert_eq!(platform.models().unwrap_err().code(), ErrorCode::InvalidState);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_state` in a forked child.

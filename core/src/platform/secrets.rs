@@ -20,6 +20,17 @@ const API_KEY: &str = "key:";
 impl Platform {
     /// How every secret stands, without its value. An API key has the name `key:ID`.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// let secrets = platform.secret_status()?;
+    /// assert!(secrets.iter().any(|secret| secret.name == "master_key"));
+    /// for secret in &secrets {
+    ///     println!("{}: {:?}, to be replaced by {}", secret.name, secret.state, secret.rotate_by);
+    /// }
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut or the database cannot be read.
     pub fn secret_status(&self) -> Result<Vec<SecretStatus>> {
@@ -32,6 +43,22 @@ impl Platform {
 
     /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key, the pepper and the audit
     /// key by new random ones. The old audit key signs too for `overlap`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::Caller;
+    /// use must::secrets::SecretText;
+    /// use std::time::Duration;
+    ///
+    /// let caller = Caller::new("operator", "cli");
+    /// platform.secrets()?.put("clip-provider", &SecretText::new("a token"), &caller)?;
+    /// platform.rotate_secret("clip-provider", Some(&SecretText::new("the next token")), Duration::ZERO, &caller)?;
+    /// assert_eq!(platform.secrets()?.get("clip-provider")?.expose(), "the next token");
+    /// // The platform's own keys are drawn at random.
+    /// platform.rotate_secret("master_key", None, Duration::ZERO, &caller)?;
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Vault::rotate`](crate::secrets::Vault::rotate) and [`Audit::rotate_key`](crate::audit::Audit::rotate_key);
@@ -55,6 +82,20 @@ impl Platform {
 
     /// Revokes a secret, and what was made with it. Revoking the pepper ends every API key and session at once and takes `confirm`,
     /// which is the name again; a new pepper is made in the same change, so that whoever has the admin key can sign in.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::ErrorCode;
+    /// use must::audit::Caller;
+    ///
+    /// let caller = Caller::new("operator", "cli");
+    /// let error = platform.revoke_secret("pepper", None, &caller).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::ValidationError);
+    /// println!("{}. {}", error.detail(), error.user_action());
+    /// platform.revoke_secret("pepper", Some("pepper"), &caller)?;
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Vault::revoke`](crate::secrets::Vault::revoke) and [`Access::revoke_key`](crate::access::Access::revoke_key);

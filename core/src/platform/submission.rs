@@ -30,6 +30,18 @@ impl Platform {
     /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
     /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::{ErrorCode, GenerateRequest};
+    ///
+    /// let request = GenerateRequest::new("tiny-image", "a red circle").set("steps", 1000);
+    /// let error = platform.submit(&request).unwrap_err();
+    /// assert_eq!((error.code(), error.parameter()), (ErrorCode::ValidationError, Some("steps")));
+    /// println!("{}. {}", error.detail(), error.user_action());
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
     /// exists then.
@@ -38,6 +50,21 @@ impl Platform {
     }
 
     /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::{GenerateRequest, SubmitOptions};
+    ///
+    /// let request = GenerateRequest::new("tiny-image", "a red circle");
+    /// let options = SubmitOptions::default().idempotency("shop", "order-1234");
+    /// let first = platform.submit_with(&request, &options)?;
+    /// let again = platform.submit_with(&request, &options)?;
+    /// assert_eq!(first.id, again.id);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
@@ -52,11 +79,20 @@ impl Platform {
     /// Like [`Platform::submit_with`], without blocking. Waiting for a place in a full queue, for the commit or for a worker takes
     /// no thread; decoding pictures and looking a key up is done on threads of the platform.
     ///
-    /// ```no_run
-    /// # async fn submit(platform: must::Platform) -> must::Result<must::Task> {
-    /// let request = must::GenerateRequest::new("tiny-image", "a red circle");
-    /// platform.submit_async(request, must::SubmitOptions::default()).await
-    /// # }
+    /// ```
+    /// use must::{GenerateRequest, Platform, SubmitOptions, Task};
+    ///
+    /// async fn submit(platform: Platform) -> must::Result<Task> {
+    ///     let request = GenerateRequest::new("tiny-image", "a red circle");
+    ///     platform.submit_async(request, SubmitOptions::default()).await
+    /// }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = Platform::open(settings)?;
+    /// # let task = must::wait_for(submit(platform), None).expect("no time is set")?;
+    /// # assert_eq!(task.status, must::Status::Pending);
+    /// # Ok::<(), must::Error>(())
     /// ```
     pub fn submit_async(&self, request: GenerateRequest, options: SubmitOptions) -> Submission {
         Submission::new(self, move |platform, made| async move {

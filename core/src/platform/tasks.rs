@@ -16,6 +16,19 @@ use std::time::{Duration, Instant};
 impl Platform {
     /// The catalog as callers see it: every model with its rules, whether it can run here and, when it cannot, what to put where.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// let models = platform.models()?;
+    /// let tiny = models.iter().find(|model| model.is_named("tiny-image")).expect("it is in the library");
+    /// assert!(tiny.available);
+    /// assert_eq!(tiny.modes, ["txt2img", "img2img"]);
+    /// for (name, rules) in tiny.parameters_schema.iter() {
+    ///     println!("{name}: {}", rules.label);
+    /// }
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_state`.
     pub fn models(&self) -> Result<Vec<ModelView>> {
@@ -26,6 +39,22 @@ impl Platform {
     /// take its place. [`Platform::submit`] itself reads no files.
     ///
     /// Only for requests of the host's own code. One that came from somebody else would choose which files are read.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::GenerateRequest;
+    ///
+    /// # let path = folder.path().join("sketch.png");
+    /// # std::fs::write(&path, b"a picture")?;
+    /// # let path = path.display().to_string();
+    /// let mut request = GenerateRequest::new("tiny-image", "a red circle").mode("img2img").set("reference_image", path);
+    /// platform.read_image_files(&mut request)?;
+    /// assert!(request.images.contains_key("reference_image"));
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `validation_error` and `payload_too_large` as [`read_image_file`](crate::media::read_image_file), with the parameter's name.
@@ -52,6 +81,21 @@ impl Platform {
 
     /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::{GenerateRequest, Status};
+    /// use std::time::Duration;
+    ///
+    /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
+    /// // This platform is paused: the task does not end in time, and goes on later.
+    /// let now = platform.wait(&task.id, Some(Duration::from_millis(10)))?;
+    /// assert_eq!(now.status, Status::Pending);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `task_not_found`; `invalid_state` when the platform closes meanwhile.
     pub fn wait(&self, id: &str, timeout: Option<Duration>) -> Result<Task> {
@@ -68,6 +112,20 @@ impl Platform {
 
     /// Follows a task.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::{Event, GenerateRequest, Status};
+    ///
+    /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle").set("steps", 4))?;
+    /// let mut events = platform.events(&task.id)?;
+    /// while let Event::Changed(now) = events.next(None)? {
+    ///     println!("{:3}% {} {}", now.progress, now.stage, now.stage_detail);
+    /// }
+    /// assert_eq!(platform.status(&task.id)?.status, Status::Done);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `task_not_found`.
     pub fn events(&self, id: &str) -> Result<TaskEvents> {
@@ -76,6 +134,21 @@ impl Platform {
 
     /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
     /// within one step and ends `failed` with `cancelled`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::GenerateRequest;
+    ///
+    /// let task = platform.submit(&GenerateRequest::new("tiny-video", "a red circle moving left"))?;
+    /// assert!(platform.cancel(&task.id)?);
+    /// let ended = platform.wait(&task.id, None)?;
+    /// assert_eq!(ended.error.expect("it failed").code, "cancelled");
+    /// assert!(!platform.cancel(&task.id)?, "it had ended already");
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `task_not_found`.
@@ -108,6 +181,20 @@ impl Platform {
 
     /// The result's bytes.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::{ErrorCode, GenerateRequest};
+    ///
+    /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
+    /// let error = platform.result(&task.id).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::ResultNotReady);
+    /// assert!(error.code().is_retryable());
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
@@ -116,8 +203,22 @@ impl Platform {
 
     /// The frames of the result as RGB pixels: one of a picture, all of an MP4 clip, decoded from its file.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::GenerateRequest;
+    ///
+    /// let request = GenerateRequest::new("tiny-video", "a red circle moving left").set("steps", 4).set("num_frames", 5);
+    /// let task = platform.submit(&request)?;
+    /// platform.wait(&task.id, None)?;
+    /// let frames = platform.frames(&task.id)?;
+    /// assert_eq!((frames.width, frames.height, frames.count()), (64, 64, 5));
+    /// assert_eq!(frames.rgb.len(), 5 * 64 * 64 * 3);
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`Platform::result`] and [`decode`](crate::media::decode): `validation_error` for a WebM clip.
+    /// As [`Platform::result`] and [`decode`]: `validation_error` for a WebM clip.
     pub fn frames(&self, id: &str) -> Result<Frames> {
         let media = self.result(id)?;
         self.logged(|| decode(&media.bytes))
@@ -133,6 +234,17 @@ impl Platform {
 
     /// Tasks of every status.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::{Status, TaskQuery};
+    ///
+    /// let failed = TaskQuery { status: Some(Status::Failed), per_page: 50, ..TaskQuery::default() };
+    /// let page = platform.tasks(&failed)?;
+    /// assert_eq!((page.items.len(), page.has_more), (0, false));
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for a page larger than 100 or an unknown model.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
@@ -140,6 +252,16 @@ impl Platform {
     }
 
     /// Finished tasks with a result, newest first unless asked otherwise.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::{MediaType, TaskQuery};
+    ///
+    /// let clips = TaskQuery { media_type: Some(MediaType::Video), ..TaskQuery::default() };
+    /// assert_eq!(platform.gallery(&clips)?.total, 0);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Platform::tasks`].
@@ -158,6 +280,21 @@ impl Platform {
     }
 
     /// Removes an ended task and its files. While the setting `sign_in_required` is on, that is an audit event of the host's.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::{ErrorCode, GenerateRequest};
+    ///
+    /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
+    /// assert_eq!(platform.delete(&task.id).unwrap_err().code(), ErrorCode::InvalidState);
+    /// platform.cancel(&task.id)?;
+    /// platform.delete(&task.id)?;
+    /// assert_eq!(platform.status(&task.id).unwrap_err().code(), ErrorCode::TaskNotFound);
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.

@@ -92,6 +92,19 @@ impl Vault {
     /// Keeps a provider's token. It must be good for model download and inference at most, and for the environment that this
     /// platform runs in.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// use must::audit::Caller;
+    /// use must::secrets::SecretText;
+    ///
+    /// let (vault, caller, token) = (platform.secrets()?, Caller::new("operator", "cli"), SecretText::new("a token"));
+    /// vault.put_provider_token("hub", &token, &["model:download".to_owned()], "dev", &caller)?;
+    /// // A token that could do more is refused.
+    /// assert!(vault.put_provider_token("hub", &token, &["admin".to_owned()], "dev", &caller).is_err());
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` for a wider scope or another environment; as [`Vault::put`].
     pub fn put_provider_token(

@@ -25,6 +25,20 @@ pub const ROTATION_LIMIT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub(crate) const PEPPER: &str = "pepper";
 
 /// What the vault stands on, and what it holds while it is open.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::audit::Caller;
+/// use must::secrets::SecretText;
+///
+/// let (vault, caller) = (platform.secrets()?, Caller::new("operator", "cli"));
+/// vault.put("clip-provider", &SecretText::new("a token"), &caller)?;
+/// assert_eq!(vault.get("clip-provider")?.expose(), "a token");
+/// vault.revoke("clip-provider", &caller)?;
+/// assert!(vault.get("clip-provider").is_err());
+/// # Ok::<(), must::Error>(())
+/// ```
 pub struct Vault {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,

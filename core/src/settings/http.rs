@@ -6,6 +6,18 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// How the HTTP face is set up. In JSON every field may be left out; durations are seconds.
+///
+/// ```
+/// use must::http::SameSite;
+/// use must::{Platform, Settings};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let mut settings = Settings::new(folder.path());
+/// settings.http.public_url = Some("https://example.com/must".to_owned());
+/// settings.http.session_cookie_same_site = SameSite::Lax;
+/// let platform = Platform::open(settings)?;
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

@@ -23,6 +23,21 @@ use std::time::Duration;
 ///
 /// A relative path is seen from the folder that the process works in when the platform is opened, and stays where it is when the
 /// process goes to another folder later.
+///
+/// ```
+/// use must::{DeviceChoice, Platform, Settings};
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// let mut settings = Settings::new(data);
+/// settings.device = DeviceChoice::Cpu;
+/// settings.queue_depth = 100;
+/// settings.video_limit = Duration::from_secs(3600);
+/// settings.http.max_body_bytes = 8 << 20;
+/// let platform = Platform::open(settings)?;
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -35,7 +50,7 @@ pub struct Settings {
     /// A catalog file that stands in for the built-in one.
     #[serde(default)]
     pub catalog: Option<PathBuf>,
-    /// Where inference runs.
+    /// Whether inference runs on the CPU or on a GPU.
     #[serde(default)]
     pub device: DeviceChoice,
     /// Threads that inference on the CPU uses; 0 means one a core.
@@ -112,10 +127,10 @@ pub struct Settings {
     /// An API key of the operator's own, at least 16 characters, good for as long as it is set.
     #[serde(default)]
     pub api_key: Option<SecretText>,
-    /// The HTTP face.
+    /// How the HTTP face is set up: bodies, connections, cookies.
     #[serde(default)]
     pub http: HttpSettings,
-    /// Workers that tasks may be sent to.
+    /// How workers that tasks may be sent to are reached and deployed.
     #[serde(default)]
     pub workers: WorkerSettings,
 }
@@ -145,7 +160,7 @@ impl Environment {
     }
 }
 
-/// Where inference runs.
+/// Whether inference runs on the CPU or on a GPU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
@@ -196,6 +211,19 @@ impl Settings {
 
     /// Reads a JSON object with the fields of this struct; durations are seconds.
     ///
+    /// ```
+    /// use must::{ErrorCode, Settings};
+    /// use std::time::Duration;
+    ///
+    /// let settings = Settings::from_json(r#"{"data_dir": "data", "queue_depth": 100, "video_limit": 3600}"#)?;
+    /// assert_eq!(settings.video_limit, Duration::from_secs(3600));
+    ///
+    /// let error = Settings::from_json(r#"{"data_dir": "data", "queue": 100}"#).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::ValidationError);
+    /// assert!(error.detail().contains("queue"));
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `validation_error` that names the field at fault.
     pub fn from_json(text: &str) -> Result<Self> {
@@ -205,6 +233,12 @@ impl Settings {
 
     /// The same settings with every path absolute, seen from the folder that the process works in now. Opening a platform does
     /// this; a host that opens it later, on another thread, does it first.
+    ///
+    /// ```
+    /// let settings = must::Settings::new("data").with_fixed_paths()?;
+    /// assert!(settings.data_dir.is_absolute());
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `validation_error` for a path that is empty; `dependency_unavailable` for a relative one when the folder that the process

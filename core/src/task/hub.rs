@@ -159,6 +159,22 @@ impl Hub {
 }
 
 /// The changes of one task: first the present state, last the terminal one.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let mut settings = must::Settings::new(folder.path());
+/// # settings.paused = true;
+/// # let platform = must::Platform::open(settings)?;
+/// use must::{Event, GenerateRequest};
+/// use std::time::Duration;
+///
+/// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
+/// let mut events = platform.events(&task.id)?;
+/// assert!(matches!(events.next(None)?, Event::Changed(now) if now.progress == 0));
+/// // This platform is paused: nothing happens to the task.
+/// assert_eq!(events.next(Some(Duration::from_millis(10)))?, Event::TimedOut);
+/// # Ok::<(), must::Error>(())
+/// ```
 pub struct TaskEvents {
     state: watch::Receiver<Task>,
     fresh: bool,
@@ -189,6 +205,26 @@ impl TaskEvents {
     }
 
     /// The same without blocking a thread, on any executor; `None` once the task has ended. May be dropped and called again.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut settings = must::Settings::new(folder.path());
+    /// # settings.paused = true;
+    /// # let platform = must::Platform::open(settings)?;
+    /// use must::{GenerateRequest, Platform};
+    ///
+    /// async fn follow(platform: &Platform, id: &str) -> must::Result<()> {
+    ///     let mut events = platform.events(id)?;
+    ///     while let Some(now) = events.changed().await? {
+    ///         println!("{:3}% {}", now.progress, now.stage);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
+    /// # platform.cancel(&task.id)?;
+    /// # must::wait_for(follow(&platform, &task.id), None).expect("no time is set")?;
+    /// # Ok::<(), must::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`TaskEvents::next`].

@@ -23,6 +23,20 @@ const LONGEST_KEY: usize = 255;
 const LIFE_MS: i64 = 24 * 3600 * 1000;
 
 /// How a request is submitted.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let mut settings = must::Settings::new(folder.path());
+/// # settings.paused = true;
+/// # let platform = must::Platform::open(settings)?;
+/// use must::{GenerateRequest, SubmitOptions};
+///
+/// // Repeated under this key, the submission gives the same task; whose it is, the host says.
+/// let options = SubmitOptions::default().owner("customer-17").idempotency("customer-17", "order-1234");
+/// let task = platform.submit_with(&GenerateRequest::new("tiny-image", "a red circle"), &options)?;
+/// assert_eq!(task.owner.as_deref(), Some("customer-17"));
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubmitOptions {

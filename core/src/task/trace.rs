@@ -10,6 +10,15 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 pub(crate) const MIGRATION: Migration = Migration { name: "trace", sql: "ALTER TABLE task ADD COLUMN trace TEXT;" };
 
 /// The header `traceparent`: a trace, and the span in it that a request came from.
+///
+/// ```
+/// use must::{SubmitOptions, TraceParent};
+///
+/// let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// let trace = TraceParent::parse(header).expect("it is one");
+/// assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+/// let options = SubmitOptions::default().trace_parent(Some(trace));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceParent {
     trace_id: String,

@@ -57,6 +57,20 @@ pub struct TaskError {
 }
 
 /// One task, as it stood when it was asked for. Serialised, it is the object that every language and HTTP show.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let mut settings = must::Settings::new(folder.path());
+/// # settings.paused = true;
+/// # let platform = must::Platform::open(settings)?;
+/// use must::GenerateRequest;
+///
+/// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle").set("seed", 7))?;
+/// assert_eq!((task.model.as_str(), task.seed), ("tiny-image", 7));
+/// let json = serde_json::to_value(&task).expect("a task is JSON");
+/// assert_eq!((json["type"].as_str(), json["status"].as_str()), (Some("image"), Some("pending")));
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Task {
@@ -113,10 +127,18 @@ pub struct Task {
 }
 
 /// Which tasks to list.
+///
+/// ```
+/// use must::{MediaType, Sort, TaskQuery};
+///
+/// let query = TaskQuery { media_type: Some(MediaType::Video), sort: Sort::Oldest, ..TaskQuery::default() };
+/// assert_eq!(TaskQuery::from_json(r#"{"type": "video", "sort": "oldest"}"#)?, query);
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TaskQuery {
-    /// Only these.
+    /// Only tasks that stand here.
     pub status: Option<Status>,
     /// Only of this model (id or alias).
     pub model: Option<String>,
@@ -163,7 +185,7 @@ pub struct TaskPage {
     pub items: Vec<Task>,
     /// How many there are on all pages.
     pub total: u64,
-    /// From 1.
+    /// Which page this is; the first is 1.
     pub page: u32,
     /// Most items on a page.
     pub per_page: u32,
@@ -172,6 +194,20 @@ pub struct TaskPage {
 }
 
 /// Bytes of a result or a preview.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::GenerateRequest;
+///
+/// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle").set("seed", 7).set("steps", 4))?;
+/// platform.wait(&task.id, None)?;
+/// let picture = platform.result(&task.id)?;
+/// assert_eq!(picture.content_type, "image/png");
+/// assert!(picture.file_name.starts_with("tiny-image-7-a-red-circle-"));
+/// std::fs::write(folder.path().join(&picture.file_name), &picture.bytes)?;
+/// # Ok::<(), must::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Media {
     /// The file's bytes.

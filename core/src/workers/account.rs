@@ -164,9 +164,9 @@ impl NewAccount {
 /// What is to be changed in an account; the rest stays.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
-    /// Another label.
+    /// Another label, 1 to 64 characters.
     pub label: Option<String>,
-    /// Another base URL.
+    /// Another base URL, `https://` and a host.
     pub address: Option<String>,
     /// Another token: its id and the token itself.
     pub token: Option<(SecretText, SecretText)>,

@@ -33,6 +33,25 @@ const THREADS: usize = 2;
 const BLOCKING_THREADS: usize = 16;
 
 /// Worker accounts: who they are, how they stand, and what may be done with them.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+/// use must::audit::Caller;
+/// use must::secrets::SecretText;
+/// use must::workers::{AccountChange, AccountStatus, NewAccount};
+///
+/// let (workers, caller) = (platform.workers()?, Caller::new("operator", "cli"));
+/// let (id, token) = (SecretText::new("ak-1"), SecretText::new("as-1"));
+/// let account = workers.add(NewAccount::new("team-a", id, token).address("https://team-a.example.com"), &caller)?;
+/// assert_eq!(account.status, AccountStatus::Pending, "it gets tasks when a check has found it ready");
+///
+/// let change = AccountChange { label: Some("Team A".to_owned()), ..AccountChange::default() };
+/// assert_eq!(workers.update("team-a", change, &caller)?.label, "Team A");
+/// workers.remove("team-a", &caller)?;
+/// assert!(workers.list()?.is_empty());
+/// # Ok::<(), must::Error>(())
+/// ```
 pub struct Workers {
     pub(super) shared: Arc<Shared>,
     runtime: Mutex<Option<OwnRuntime>>,

@@ -52,7 +52,7 @@ pub struct ImageLimits {
     pub max_bytes: usize,
     /// Pixels of the longer side.
     pub max_side: u32,
-    /// Pixels altogether.
+    /// Pixels of the whole picture.
     pub max_pixels: u64,
     /// Bytes that decoding may allocate for pixels.
     pub max_alloc: u64,
@@ -116,6 +116,17 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 /// Colours are converted to sRGB by the picture's own profile, or by what its chunks say of them. The EXIF orientation is
 /// applied. Transparency is composited on white, which is what a page or a viewer shows behind it. Of a JPEG with more behind
 /// it (the clip of a motion photo, a depth map) the picture is taken; pictures with several frames are refused.
+///
+/// ```
+/// use must::media::{Frames, ImageLimits, ImageSource, OutputFormat, decode_image, encode};
+///
+/// # let red = Frames { width: 8, height: 8, rgb: [255, 0, 0].repeat(64) };
+/// # let png = encode(&red, 1, OutputFormat::Png, &mut || Ok(()))?;
+/// let small = ImageLimits { max_pixels: 32, ..ImageLimits::default() };
+/// assert!(decode_image(ImageSource::Bytes(&png), &small).is_err(), "8 by 8 pixels are more");
+/// assert_eq!(decode_image(ImageSource::Bytes(&png), &ImageLimits::default())?.width, 8);
+/// # Ok::<(), must::Error>(())
+/// ```
 ///
 /// # Errors
 /// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else: what other formats are is named, with a

@@ -146,6 +146,15 @@ fn for_host() -> impl Iterator<Item = &'static Entry> {
 impl Platform {
     /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
+    /// let answer = platform.call("auth.issue_key", r#"{"name": "studio"}"#)?;
+    /// let issued: serde_json::Value = serde_json::from_str(answer.expose()).expect("answers are JSON");
+    /// assert_eq!(issued["key"]["name"], "studio");
+    /// # Ok::<(), must::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of the call; `not_found` for a name that no call has; `validation_error` that names the argument at fault
     /// and says nothing of what is in it.

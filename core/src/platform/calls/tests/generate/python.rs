@@ -33,6 +33,12 @@ const MORE: &[(&str, &str)] = &[
     ) -> Self:
         """Read the header lines of a request, the raw text of its query, and the address it came from.
 
+        >>> facts = must.RequestFacts.from_headers("generation", [("X-API-Key", "a key")], "page=2", "192.0.2.7")
+        >>> facts.header_keys, facts.peer
+        (('a key',), '192.0.2.7')
+        >>> "a key" in repr(facts)
+        False
+
         A header or query name that comes more than once must be given more than once: two different keys are refused.
         """
         return cls(route=route, **read_headers(headers, query, peer))

@@ -1,0 +1,65 @@
+"""The examples in the docstrings of the module do what they say."""
+
+import doctest
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import must
+
+pytest.importorskip("fastapi")
+pytest.importorskip("numpy")
+pytest.importorskip("PIL")
+
+BEGUN_WITH = {
+    "must",
+    "must._aio.AsyncPlatform",
+    "must._exceptions.MustError",
+    "must._facts.Caller",
+    "must._facts.RequestFacts.from_headers",
+    "must._host.Host",
+    "must._host.ManualClock",
+    "must._http.Response",
+    "must._http.Server",
+    "must._media.Media",
+    "must._sync.Platform",
+    "must._sync.Platform.accounts",
+    "must._sync.Platform.admin",
+    "must._sync.Platform.audit",
+    "must._sync.Platform.auth",
+    "must._sync.Platform.generate",
+    "must._sync.Platform.secrets",
+    "must._sync.Task",
+    "must._types.Page",
+    "must.asgi",
+}
+"""What programs begin with, which is not to be without an example."""
+
+
+def found() -> Iterator[doctest.DocTest]:
+    finder = doctest.DocTestFinder()
+    names = [module.name for module in pkgutil.iter_modules(must.__path__, "must.") if module.name != "must._must"]
+    for name in ["must", *names]:
+        yield from finder.find(importlib.import_module(name), name, globs={"must": must})
+
+
+EXAMPLES = {example.name: example for example in found() if example.examples}
+
+
+def test_what_programs_begin_with_has_an_example() -> None:
+    assert set(EXAMPLES) >= BEGUN_WITH
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_does_what_it_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    with must.Platform("platform", device="cpu", admin_key="a key of 16 letters or more") as platform:
+        example = EXAMPLES[name]
+        example.globs["platform"] = platform
+        outcome = doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0, "".join(said)

@@ -1,0 +1,8 @@
+"""The first picture: it comes to lie in circle.png."""
+
+import must
+
+with must.Platform("data") as platform:
+    task = platform.generate("tiny-image", "a red circle", seed=7)
+    task.wait()
+    task.save("circle.png")
