@@ -218,7 +218,6 @@ class Platform:
         """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
 
         `target` is the path with the query as it was sent; throttling counts by `peer`, the address at the other end.
-        
 
         >>> response = platform.handle("GET", "/health", peer="192.0.2.7")
         >>> response.status

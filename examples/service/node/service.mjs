@@ -6,6 +6,10 @@ import { Platform } from "must";
 
 const [dataDir, address] = process.argv.slice(2);
 
+// The server has threads of its own, which do not keep the process alive.
+const alive = setInterval(() => {}, 60_000);
+const stopped = new Promise((stop) => ["SIGINT", "SIGTERM"].forEach((signal) => process.once(signal, stop)));
+
 const log = ({ time, level, message }) => console.error(time, level, message);
 const adminKey = process.env.ADMIN_KEY;
 const platform = await Platform.open({ dataDir, log, queueDepth: 100, imageLimitMs: 60_000, adminKey });
@@ -19,10 +23,9 @@ if (!keys.some((key) => key.status === "active")) {
 
 const server = await platform.serve(address);
 console.log("serving", server.url);
-const alive = setInterval(() => {}, 60_000); // The server has threads of its own, which do not keep the process alive.
-await new Promise((stop) => ["SIGINT", "SIGTERM"].forEach((signal) => process.once(signal, stop)));
-clearInterval(alive);
+await stopped;
 
+clearInterval(alive);
 await server.stop();
 const { logs } = await platform.audit.list({ limit: 5 }, { caller: operator });
 for (const { timestamp, actor, action, target } of logs) console.log(timestamp, actor, action, target);
