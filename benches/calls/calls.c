@@ -36,8 +36,8 @@ static void submit(state_t *state, int n) {
   char request[160];
   must_task_t *task = NULL;
   must_error_t *error = NULL;
-  snprintf(request, sizeof request,
-           "{\"model\":\"tiny-image\",\"prompt\":\"a red circle on a white background\",\"seed\":%d}", n);
+  snprintf(request, sizeof request, "{\"model\":\"tiny-image\",\"prompt\":\"a red circle on a white background\",\"seed\":%d}",
+           n);
   check(must_submit(state->platform, MUST_STR(request), NULL, 0, &task, &error), error);
   snprintf(state->pending, sizeof state->pending, "%s", must_task_id(task));
   must_task_free(&task);

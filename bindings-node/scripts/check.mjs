@@ -22,7 +22,11 @@ try {
   }
   const package_ = join(source, "bindings-node");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const { status } = spawnSync(npm, ["install", "--no-audit", "--no-fund"], { cwd: package_, stdio: "inherit", shell: process.platform === "win32" });
+  const { status } = spawnSync(npm, ["install", "--no-audit", "--no-fund"], {
+    cwd: package_,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (status !== 0) process.exit(status ?? 1);
   copyFileSync(join(package_, "dist", "must.node"), join(here, "dist", "must.node"));
 }

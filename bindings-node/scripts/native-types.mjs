@@ -22,7 +22,12 @@ export function readDefinitions(file) {
 }
 
 function block({ name, js_doc = "" }, keyword, body) {
-  const lines = body.split(/\\n|\n/).map((line) => line.trim().replace(/^\*/, " *").replace(/^(?=.)/, "  "));
+  const lines = body.split(/\\n|\n/).map((line) =>
+    line
+      .trim()
+      .replace(/^\*/, " *")
+      .replace(/^(?=.)/, "  "),
+  );
   const declared = keyword === "class" ? "declare class" : keyword;
   return { name, text: `${js_doc.replaceAll("\\n", "\n")}export ${declared} ${name} {\n${lines.join("\n").trimEnd()}\n}\n` };
 }

@@ -40,7 +40,11 @@ function left(request: Request, parsed: Parsed): Uint8Array {
   if (raw) return raw;
   const { "content-length": length, "transfer-encoding": chunked, "content-type": declared } = request.headers;
   if (length === "0" || (length === undefined && chunked === undefined && isNothing(parsed.body))) return EMPTY;
-  const type = String(declared ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const type =
+    String(declared ?? "")
+      .split(";", 1)[0]
+      ?.trim()
+      .toLowerCase() ?? "";
   const { body } = parsed;
   // Parsers of Express 4 put an empty object where they have read nothing. Who was sent one was sent a few bytes.
   const unread = body === undefined || (!parsed._body && isNothing(body) && Number(length) > EMPTY_OBJECT);

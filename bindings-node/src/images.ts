@@ -156,6 +156,8 @@ export async function readAll(
 }
 
 function unreadable(name: string, cause: unknown): MustError {
-  const said = String((cause as { message?: unknown } | null)?.message ?? cause).split(/[\r\n]/, 1)[0]?.slice(0, 200);
+  const said = String((cause as { message?: unknown } | null)?.message ?? cause)
+    .split(/[\r\n]/, 1)[0]
+    ?.slice(0, 200);
   return new MustError("validation_error", `${name} cannot be read: ${said}`, "Check the file or the stream that was given.", { cause });
 }

@@ -103,7 +103,13 @@ function target(url: string, given: ListenerRequest): string {
   // By segments: one of them may be a parameter of the route.
   const mount = route.slice(0, -2).split("/").length - 1;
   const [path = "", ...query] = url.split("?");
-  return [`/${path.split("/").slice(mount + 1).join("/")}`, ...query].join("?");
+  return [
+    `/${path
+      .split("/")
+      .slice(mount + 1)
+      .join("/")}`,
+    ...query,
+  ].join("?");
 }
 
 /** Names and values as they came. The pseudo headers of HTTP/2 are said in the method and the target, and `host`. */

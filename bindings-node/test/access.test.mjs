@@ -60,7 +60,10 @@ test("keys live their lives, and end their sessions", async (t) => {
   const session = await auth.openSession({ route: "auth", header_keys: [issued.secret], peer: "192.0.2.7" });
   assert.equal((await auth.sessionState(withCookie(session.token))).active, true);
   const newer = await auth.rotateKey(id, { overlapMs: 60_000, caller: principal.caller });
-  assert.deepEqual((await auth.keys()).map(({ name }) => name), ["site", "site"]);
+  assert.deepEqual(
+    (await auth.keys()).map(({ name }) => name),
+    ["site", "site"],
+  );
   assert.deepEqual(await auth.revokeKey(id), { sessions: 1 });
   await rejects(auth.authorize(withCookie(session.token)), "session_expired");
   await rejects(auth.authorize(withKey(issued.secret)), "invalid_api_key");
@@ -73,7 +76,12 @@ test("keys live their lives, and end their sessions", async (t) => {
   assert.equal((await admin.sessionState(opened.id)).active, true);
   assert.equal(await admin.revokeSession(opened.id), undefined);
   assert.deepEqual(await admin.revokeAllSessions(), { sessions: 0 });
-  for (const [holder, secret] of [[issued, issued.secret], [newer, newer.secret], [session, session.token], [opened, opened.token]]) {
+  for (const [holder, secret] of [
+    [issued, issued.secret],
+    [newer, newer.secret],
+    [session, session.token],
+    [opened, opened.token],
+  ]) {
     assert.ok(secret.length > 20);
     assert.ok(!`${inspect(holder, { depth: 9 })}${JSON.stringify(holder)}${JSON.stringify({ ...holder })}`.includes(secret));
   }
@@ -96,7 +104,10 @@ test("secrets are kept, given, rotated and revoked", async (t) => {
 test("revoking the pepper says what ends, and locks nobody out", async (t) => {
   const { auth, admin, secrets } = await platform(t, settings);
   const key = await auth.issueKey("ended");
-  const refused = await secrets.revoke("pepper").then(() => null, (error) => error);
+  const refused = await secrets.revoke("pepper").then(
+    () => null,
+    (error) => error,
+  );
   assert.equal(refused.code, "validation_error");
   assert.match(refused.detail, /every API key \(1\)/);
   assert.match(refused.userAction, /confirm/);
@@ -104,7 +115,10 @@ test("revoking the pepper says what ends, and locks nobody out", async (t) => {
   await auth.authorize(withKey(key.secret));
   await secrets.revoke("pepper", { confirm: "pepper" });
   await rejects(auth.authorize(withKey(key.secret)), "invalid_api_key");
-  assert.deepEqual((await auth.keys()).map(({ status }) => status), ["revoked"]);
+  assert.deepEqual(
+    (await auth.keys()).map(({ status }) => status),
+    ["revoked"],
+  );
   assert.equal((await admin.openSession(login)).cookie, "gg_admin_session");
   await auth.authorize(withKey((await auth.issueKey("new")).secret));
 });
@@ -117,7 +131,14 @@ test("keys are trimmed, and refused where no header can carry them", async (t) =
 
 test("the audit log is written, listed, verified, proved and exported", async (t) => {
   const { audit } = await platform(t);
-  const event = await audit.append({ actor: "host", source: "test", action: "door_opened", target: "door", outcome: "success", details: { by: "hand" } });
+  const event = await audit.append({
+    actor: "host",
+    source: "test",
+    action: "door_opened",
+    target: "door",
+    outcome: "success",
+    details: { by: "hand" },
+  });
   assert.deepEqual((await audit.list({ action: "door_opened", limit: 5, before: undefined })).logs, [event]);
   assert.match(event.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   assert.equal(event.signed, event.seq);
@@ -169,7 +190,10 @@ test("what is wrong is named and never quoted", async (t) => {
     () => auth.openSession({ route: "auth", header_keys: [CANARY], peer: "192.0.2.8" }),
     () => admin.openSession({ ...login, admin_header_keys: [CANARY] }),
   ]) {
-    const error = await call().then(() => assert.fail("let in"), (reason) => reason);
+    const error = await call().then(
+      () => assert.fail("let in"),
+      (reason) => reason,
+    );
     assert.ok(error.code && error.detail && error.userAction);
     assert.ok(!inspect(error, { showHidden: true, depth: 9 }).includes(CANARY), String(call));
   }
@@ -183,11 +207,26 @@ test("facts are read from a request of Node's server", async (t) => {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
-  const headers = { "x-api-key": "k", cookie: "gg_session=s", "x-admin-key": "a", origin: "https://o.example", "x-forwarded-for": "1.2.3.4", "x-request-id": "r-1" };
+  const headers = {
+    "x-api-key": "k",
+    cookie: "gg_session=s",
+    "x-admin-key": "a",
+    origin: "https://o.example",
+    "x-forwarded-for": "1.2.3.4",
+    "x-request-id": "r-1",
+  };
   await fetch(`http://127.0.0.1:${server.address().port}/x?api_key=q%2B1&api_key=&X-Admin-Key=`, { headers });
   assert.deepEqual(facts, {
-    route: "generation", header_keys: ["k"], query_keys: ["q+1", ""], cookies: ["gg_session=s"], admin_header_keys: ["a"],
-    query_admin_key_present: true, origin: "https://o.example", peer: "127.0.0.1", forwarded_for: ["1.2.3.4"], correlation_id: "r-1",
+    route: "generation",
+    header_keys: ["k"],
+    query_keys: ["q+1", ""],
+    cookies: ["gg_session=s"],
+    admin_header_keys: ["a"],
+    query_admin_key_present: true,
+    origin: "https://o.example",
+    peer: "127.0.0.1",
+    forwarded_for: ["1.2.3.4"],
+    correlation_id: "r-1",
   });
   assert.equal(requestFacts("auth", { rawHeaders: [], socket: { remoteAddress: "::ffff:10.0.0.1" } }).peer, "10.0.0.1");
 });

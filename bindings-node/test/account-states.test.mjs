@@ -64,8 +64,17 @@ test("an account lives from registration to removal", async (t) => {
   const account = await accounts.add("team-a", { address, ...tokens }, { caller });
   const { id, created_at, updated_at, ...rest } = account;
   assert.deepEqual(rest, {
-    label: "team-a", workspace: "team-a", address, status: "pending", error: null, models: null, active: 0, dispatched: 0,
-    checked_at: null, used_at: null, deployment: null,
+    label: "team-a",
+    workspace: "team-a",
+    address,
+    status: "pending",
+    error: null,
+    models: null,
+    active: 0,
+    dispatched: 0,
+    checked_at: null,
+    used_at: null,
+    deployment: null,
   });
   assert.ok(Date.parse(created_at) <= Date.parse(updated_at));
   assert.deepEqual([await accounts.list(), await accounts.get(id), await accounts.get("team-a")], [[account], account, account]);
@@ -91,7 +100,10 @@ test("an account lives from registration to removal", async (t) => {
   const { actor, source, correlation_id, target } = logs.find(({ action }) => action === "account_create");
   assert.deepEqual({ actor, source, correlation_id, target }, { ...caller, target: `account:${id}` });
   for (const did of ["update", "health", "disable", "enable", "remove"]) {
-    assert.ok(logs.some(({ action }) => action === `account_${did}`), did);
+    assert.ok(
+      logs.some(({ action }) => action === `account_${did}`),
+      did,
+    );
   }
 });
 
@@ -103,7 +115,10 @@ test("a passed check makes an account ready", async (t) => {
   assert.deepEqual(seen, [], "registering asks for nothing");
   const ready = await accounts.health("team-a");
   assert.deepEqual([ready.status, ready.error, ready.models], ["ready", null, []]);
-  assert.deepEqual(seen, [["/health", apiKey], ["/models", apiKey]]);
+  assert.deepEqual(seen, [
+    ["/health", apiKey],
+    ["/models", apiKey],
+  ]);
 
   assert.equal((await accounts.update("team-a", { apiKey: "canary-key-of-its-own" })).status, "ready");
   assert.deepEqual(seen.at(-1), ["/models", "canary-key-of-its-own"], "a change is checked, with the new key");
@@ -128,7 +143,10 @@ test("an account fails and comes back", async (t) => {
 test("a workspace is deployed in the background", async (t) => {
   const go = join(await folder(t), "go");
   const script = 'while [ ! -e "$1" ]; do sleep 0.05; done; echo "deploying $2 for $3 with $MODAL_TOKEN_SECRET"';
-  const { accounts } = await gateway(t, { deployCommand: ["sh", "-c", script, "deploy", go, "{workspace}", "{label}"], deployLimitMs: 30_000 });
+  const { accounts } = await gateway(t, {
+    deployCommand: ["sh", "-c", script, "deploy", go, "{workspace}", "{label}"],
+    deployLimitMs: 30_000,
+  });
   const { url: address } = await worker(t);
   await accounts.add("Team A", { workspace: "team-a", address, ...tokens });
   const begun = await accounts.deploy("team-a");
@@ -147,7 +165,10 @@ test("a workspace is deployed in the background", async (t) => {
   await accounts.add("team-b", { address, ...tokens });
   await accounts.disable("team-b");
   await rejects(accounts.deploy("team-b"), "invalid_state");
-  assert.deepEqual((await accounts.deployAll()).map(({ workspace }) => workspace), ["team-a"]);
+  assert.deepEqual(
+    (await accounts.deployAll()).map(({ workspace }) => workspace),
+    ["team-a"],
+  );
   assert.equal((await checked(accounts, "team-a")).status, "ready");
 });
 
@@ -211,7 +232,10 @@ test("what makes no account is named and never quoted", async (t) => {
     const error = await rejects(call(), "validation_error");
     assert.ok(!inspect(error, { showHidden: true, depth: 9 }).includes("canary"), String(call));
   }
-  assert.deepEqual((await accounts.list()).map(({ workspace }) => workspace), ["team-a"]);
+  assert.deepEqual(
+    (await accounts.list()).map(({ workspace }) => workspace),
+    ["team-a"],
+  );
   for (const of of ["get", "enable", "disable", "health", "remove"]) await rejects(accounts[of]("nobody"), "not_found");
   await rejects(accounts.update("nobody", { label: "somebody" }), "not_found");
 });
@@ -227,7 +251,11 @@ test("tokens are in no answer", async (t) => {
 
 test("settings of workers that make no sense are named", async (t) => {
   await rejects(platform(t, { workers: { nonsense: 1 } }), "validation_error", /workers\.nonsense/);
-  await rejects(platform(t, { workers: { deployCommand: "modal deploy" } }), "validation_error", /workers\.deployCommand must be an array of strings/);
+  await rejects(
+    platform(t, { workers: { deployCommand: "modal deploy" } }),
+    "validation_error",
+    /workers\.deployCommand must be an array of strings/,
+  );
   await rejects(platform(t, { workers: { networks: ["everywhere"] } }), "validation_error", /everywhere/);
   await rejects(platform(t, { workers: "none" }), "validation_error", /workers must be an object/);
 });

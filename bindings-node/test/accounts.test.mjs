@@ -17,7 +17,10 @@ async function pair(t) {
     await worker.close();
   });
   const workers = {
-    networks: ["127.0.0.0/8"], apiKey, pollIntervalMs: 100, healthTries: 1,
+    networks: ["127.0.0.0/8"],
+    apiKey,
+    pollIntervalMs: 100,
+    healthTries: 1,
     deployCommand: [process.execPath, "-e", "console.log(process.env.MODAL_TOKEN_ID, '{workspace}')"],
   };
   const gateway = await Platform.open({ dataDir: join(home, "gateway"), device: "cpu", threads: 1, workers });
@@ -50,7 +53,10 @@ test("an account lives its life, and a task runs at its worker", async (t) => {
 test("a deployment runs in the background, and its output is masked", async (t) => {
   const { gateway, url } = await pair(t);
   await gateway.accounts.add("team-a", { ...tokens, address: url });
-  assert.deepEqual((await gateway.accounts.deployAll()).map(({ status }) => status), ["checking"]);
+  assert.deepEqual(
+    (await gateway.accounts.deployAll()).map(({ status }) => status),
+    ["checking"],
+  );
   let account;
   do account = await gateway.accounts.get("team-a");
   while (account.status === "checking");

@@ -24,17 +24,20 @@ test("a backup opens as a data folder", async (t) => {
   await task.wait();
   await platform.secrets.put("mail", "canary");
   const made = await platform.backup(join(base, "backup"), { caller });
-  assert.deepEqual({ ...made, database_bytes: 0, file_bytes: 0, audit_events: 0 }, {
-    folder: join(base, "backup"),
-    database_bytes: 0,
-    tasks: 1,
-    files: 2,
-    file_bytes: 0,
-    missing_files: 0,
-    audit_events: 0,
-    audit_ok: true,
-    key_files: [join(data, "keys/master.key"), join(data, "keys/audit.key")],
-  });
+  assert.deepEqual(
+    { ...made, database_bytes: 0, file_bytes: 0, audit_events: 0 },
+    {
+      folder: join(base, "backup"),
+      database_bytes: 0,
+      tasks: 1,
+      files: 2,
+      file_bytes: 0,
+      missing_files: 0,
+      audit_events: 0,
+      audit_ok: true,
+      key_files: [join(data, "keys/master.key"), join(data, "keys/audit.key")],
+    },
+  );
   assert.equal((await stat(join(made.folder, "must.db"))).size, made.database_bytes);
   assert.deepEqual((await readdir(made.folder)).sort(), ["audit.anchors", "must.db", "results"]);
   const [event] = (await platform.audit.list({ action: "backup" })).logs;

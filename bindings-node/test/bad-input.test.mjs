@@ -58,7 +58,10 @@ const refused = {
     { ...anisora, mode: "arbitrary_frame", arbitrary_frames: [{ frame_index: 90, image: png() }] },
     /arbitrary_frames\[0\]\.frame_index/,
   ],
-  "a frame without its image": [{ ...anisora, mode: "arbitrary_frame", arbitrary_frames: [{ frame_index: 0 }] }, /arbitrary_frames\[0\]\.image/],
+  "a frame without its image": [
+    { ...anisora, mode: "arbitrary_frame", arbitrary_frames: [{ frame_index: 0 }] },
+    /arbitrary_frames\[0\]\.image/,
+  ],
 };
 
 let dataDir;

@@ -15,7 +15,16 @@ test("a full disk is told as such, leaves no row, and passes", async (t) => {
   if (!namespace && !process.env.MUST_REQUIRE_TOOLS) return t.skip("no file system can be mounted here");
   assert.ok(namespace, "no file system can be mounted here, and MUST_REQUIRE_TOOLS is set");
   const script = `${mount} && exec "$2" "$3" "$1"`;
-  const child = spawn("unshare", [...namespace, "bash", "-c", script, "bash", dataDir, process.execPath, join(testFolder, "programs", "full-disk.mjs")]);
+  const child = spawn("unshare", [
+    ...namespace,
+    "bash",
+    "-c",
+    script,
+    "bash",
+    dataDir,
+    process.execPath,
+    join(testFolder, "programs", "full-disk.mjs"),
+  ]);
   const { code, stdout, stderr } = await finished(child);
   assert.equal(code, 0, stderr);
   const { refused, rows, later } = JSON.parse(stdout);

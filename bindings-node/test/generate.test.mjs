@@ -7,8 +7,29 @@ import { test } from "node:test";
 import { dataUri, folder, long, platform, png, quick, rejects } from "./support.mjs";
 
 const fields = [
-  "id", "workspace", "owner", "model", "type", "mode", "prompt", "negative_prompt", "parameters", "seed", "width", "height", "status",
-  "progress", "stage", "stage_detail", "result_path", "preview_path", "error", "created_at", "updated_at", "started_at", "finished_at",
+  "id",
+  "workspace",
+  "owner",
+  "model",
+  "type",
+  "mode",
+  "prompt",
+  "negative_prompt",
+  "parameters",
+  "seed",
+  "width",
+  "height",
+  "status",
+  "progress",
+  "stage",
+  "stage_detail",
+  "result_path",
+  "preview_path",
+  "error",
+  "created_at",
+  "updated_at",
+  "started_at",
+  "finished_at",
 ];
 
 test("a picture: every call of a task", async (t) => {
@@ -59,7 +80,10 @@ test("a clip: its states come in order and end with the last", async (t) => {
   assert.equal(states.at(-1).status, "done");
   assert.ok(states.slice(0, -1).every(({ status }) => status === "pending" || status === "processing"));
   assert.ok(states.every(({ progress }, n) => n === 0 || progress >= states[n - 1].progress));
-  assert.ok(states.some(({ stage }) => stage === "denoising"), JSON.stringify(states.map(({ stage }) => stage)));
+  assert.ok(
+    states.some(({ stage }) => stage === "denoising"),
+    JSON.stringify(states.map(({ stage }) => stage)),
+  );
   assert.equal((await task.result()).subarray(4, 8).toString("latin1"), "ftyp");
   const again = [];
   for await (const state of task) again.push(state.status);

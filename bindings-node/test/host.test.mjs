@@ -58,7 +58,10 @@ test("without keys nothing is let through", async (t) => {
   await shut.close();
   const mute = await open(t, dataDir, { auditKeys: () => 7 });
   await rejects(mute.auth.issueKey("another"), "dependency_unavailable", /TypeError/);
-  assert.deepEqual((await mute.auth.keys()).map(({ name }) => name), ["site"]);
+  assert.deepEqual(
+    (await mute.auth.keys()).map(({ name }) => name),
+    ["site"],
+  );
 });
 
 test("checkpoints go to the host, and what it does not keep stops changes", async (t) => {

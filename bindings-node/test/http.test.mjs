@@ -12,7 +12,10 @@ import express from "express";
 import { Platform } from "must";
 
 const apiKey = "an-api-key-of-the-tests";
-const headers = [["x-api-key", apiKey], ["host", "must.test"]];
+const headers = [
+  ["x-api-key", apiKey],
+  ["host", "must.test"],
+];
 const json = [...headers, ["content-type", "application/json"]];
 const circle = JSON.stringify({ model: "tiny-image", prompt: "a red circle", steps: 4 });
 

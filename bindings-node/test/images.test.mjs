@@ -89,7 +89,8 @@ const forms = {
   "bytes in shared memory": shared,
   "a Uint8Array of another realm": () => foreign("bytes"),
   "an ArrayBuffer of another realm": () => foreign("bytes.buffer"),
-  "a part of a buffer of another realm": () => foreign("const all = new Uint8Array(bytes.length + 5); all.set(bytes, 2); all.subarray(2, 2 + bytes.length)"),
+  "a part of a buffer of another realm": () =>
+    foreign("const all = new Uint8Array(bytes.length + 5); all.set(bytes, 2); all.subarray(2, 2 + bytes.length)"),
   "a data URI": () => dataUri(picture),
   "a path": () => written("ein Bild ü.png"),
   "a file: URL": async () => pathToFileURL(await written("url ü.png")),
@@ -139,7 +140,14 @@ test("frames of a list in every form", async () => {
 
 test("bytes beside a stream may be used again at once", async () => {
   const first = Buffer.from(picture);
-  const submitted = opened.generate({ ...long, steps: 4, num_frames: 5, mode: "first_last_frame", first_frame_image: first, last_frame_image: inPieces() });
+  const submitted = opened.generate({
+    ...long,
+    steps: 4,
+    num_frames: 5,
+    mode: "first_last_frame",
+    first_frame_image: first,
+    last_frame_image: inPieces(),
+  });
   first.fill(0);
   assert.equal((await (await submitted).wait()).status, "done");
 });
@@ -156,7 +164,11 @@ test("what is undefined is not given", async () => {
   const frames = [{ frame_index: 0, image: picture, strength: undefined }];
   await rejects(opened.generate({ model: "anisora", prompt: "a", mode: "arbitrary_frame", arbitrary_frames: frames }), "model_unavailable");
   // A place in a list cannot be left out.
-  await rejects(opened.generate({ model: "anisora", prompt: "a", arbitrary_frames: [undefined] }), "validation_error", /arbitrary_frames\[0\]/);
+  await rejects(
+    opened.generate({ model: "anisora", prompt: "a", arbitrary_frames: [undefined] }),
+    "validation_error",
+    /arbitrary_frames\[0\]/,
+  );
 });
 
 test("paths as text can be forbidden, for requests that came from somebody else", async () => {
@@ -268,7 +280,11 @@ test("a body for the HTTP face may come from another realm", async () => {
   const headers = [["content-type", "application/json"]];
   assert.equal((await opened.handle({ method: "POST", target: "/generate", headers, body })).status, 401);
   assert.equal((await opened.handle({ method: "POST", target: "/generate", headers, body: body.buffer })).status, 401);
-  await rejects(opened.handle({ method: "POST", target: "/generate", headers, body: "{}" }), "validation_error", /the body must be bytes, not a string/);
+  await rejects(
+    opened.handle({ method: "POST", target: "/generate", headers, body: "{}" }),
+    "validation_error",
+    /the body must be bytes, not a string/,
+  );
 });
 
 test("the frames of a result", async () => {

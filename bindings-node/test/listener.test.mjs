@@ -89,7 +89,11 @@ test("a compressed body that a parser has inflated", async (t) => {
 
 test("a body that is too large stays so behind a parser", async (t) => {
   const base = await express_(t, express.json({ limit: "10mb" }));
-  const answer = await fetch(`${base}/generate`, { method: "POST", headers: json, body: JSON.stringify({ ...circle, prompt: "x".repeat(200_000) }) });
+  const answer = await fetch(`${base}/generate`, {
+    method: "POST",
+    headers: json,
+    body: JSON.stringify({ ...circle, prompt: "x".repeat(200_000) }),
+  });
   assert.deepEqual([answer.status, (await answer.json()).code], [413, "payload_too_large"]);
 });
 

@@ -44,7 +44,12 @@ test("the level is info unless asked otherwise, and a failed task is a warning",
 
 test("a log function that throws becomes a warning of the process", async (t) => {
   const warned = once(process, "warning");
-  const opened = await platform(t, { imageLimitMs: 0, log: () => { throw new Error("on purpose"); } });
+  const opened = await platform(t, {
+    imageLimitMs: 0,
+    log: () => {
+      throw new Error("on purpose");
+    },
+  });
   await assert.rejects((await opened.generate(quick)).wait(), { code: "task_timeout" });
   const [warning] = await warned;
   assert.equal(warning.name, "MustWarning");

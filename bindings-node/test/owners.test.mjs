@@ -27,7 +27,10 @@ test("a host submits for others, and sees all", async (t) => {
   const tasks = [];
   for (const owner of ["anna", "Борис", null]) tasks.push(await submit(owner));
   const states = await Promise.all(tasks.map((task) => task.status()));
-  assert.deepEqual(states.map(({ owner }) => owner), ["anna", "Борис", null]);
+  assert.deepEqual(
+    states.map(({ owner }) => owner),
+    ["anna", "Борис", null],
+  );
   for (const [index, owner] of ["anna", "Борис", ""].entries()) {
     const { items, total } = await host.tasks({ owner });
     assert.deepEqual([items.map(({ id }) => id), total], [[tasks[index].id], 1]);

@@ -7,7 +7,10 @@ import { dirname, join } from "node:path";
 import { packageFolder, platform, quick, rejects } from "./support.mjs";
 
 const pictures = join(dirname(packageFolder), "tests", "golden", "pictures");
-const table = (await readFile(join(pictures, "table.tsv"), "utf8")).trim().split("\n").map((line) => line.split("\t"));
+const table = (await readFile(join(pictures, "table.tsv"), "utf8"))
+  .trim()
+  .split("\n")
+  .map((line) => line.split("\t"));
 const request = async (name) => ({ ...quick, mode: "img2img", reference_image: await readFile(join(pictures, name)) });
 
 test("a picture is taken, or refused by name", async (t) => {

@@ -47,10 +47,16 @@ test("listings have pages, filters and orders", async (t) => {
   for (const seed of [1, 2, 3]) tasks.push(await opened.generate({ ...quick, seed }));
   await Promise.all(tasks.map((task) => task.wait()));
   const first = await opened.tasks({ per_page: 2, sort: "oldest" });
-  assert.deepEqual(first.items.map(({ id }) => id), tasks.slice(0, 2).map(({ id }) => id));
+  assert.deepEqual(
+    first.items.map(({ id }) => id),
+    tasks.slice(0, 2).map(({ id }) => id),
+  );
   assert.deepEqual([first.total, first.page, first.per_page, first.has_more], [3, 1, 2, true]);
   const second = await opened.gallery({ per_page: 2, page: 2, sort: "oldest", model: "tiny-image", type: "image" });
-  assert.deepEqual(second.items.map(({ id }) => id), [tasks[2].id]);
+  assert.deepEqual(
+    second.items.map(({ id }) => id),
+    [tasks[2].id],
+  );
   assert.equal((await opened.tasks({ type: "video" })).total, 0);
   assert.equal((await opened.tasks({ status: "failed" })).total, 0);
   await rejects(opened.tasks({ model: "nothing" }), "validation_error", /nothing/);
@@ -95,7 +101,11 @@ test("settings are checked before anything is opened", async (t) => {
 
 test("every setting of the core has its name here", async () => {
   const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
-  for (const [file, name] of [["mod.rs", "Settings"], ["http.rs", "HttpSettings"], ["workers.rs", "WorkerSettings"]]) {
+  for (const [file, name] of [
+    ["mod.rs", "Settings"],
+    ["http.rs", "HttpSettings"],
+    ["workers.rs", "WorkerSettings"],
+  ]) {
     const core = await readFile(new URL(`../../core/src/settings/${file}`, import.meta.url), "utf8");
     const begin = core.indexOf(`pub struct ${name}`);
     const struct = core.slice(begin, core.indexOf("\n}", begin));
@@ -118,7 +128,10 @@ test("the load tells how the lanes stand", async (t) => {
   await (await opened.generate(quick)).wait();
   const { lanes, waiting } = await opened.load();
   assert.equal(waiting, 0);
-  assert.deepEqual(lanes.map(({ model }) => model), ["tiny-video", null]);
+  assert.deepEqual(
+    lanes.map(({ model }) => model),
+    ["tiny-video", null],
+  );
   const { loaded, hits, misses, loads, evictions, memory_bytes } = lanes[1];
   assert.deepEqual({ loaded, hits, misses, loads, evictions }, { loaded: ["tiny-image"], hits: 0, misses: 1, loads: 1, evictions: 0 });
   assert.ok(memory_bytes > 1_000_000);
@@ -139,7 +152,12 @@ test("closing is idempotent, and ends what is open", async (t) => {
   const opened = await Platform.open({ dataDir, device: "cpu" });
   const task = await opened.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
   const waiting = rejects(task.wait(), "invalid_state");
-  const following = rejects((async () => { for await (const state of task) assert.ok(state); })(), "invalid_state");
+  const following = rejects(
+    (async () => {
+      for await (const state of task) assert.ok(state);
+    })(),
+    "invalid_state",
+  );
   await Promise.all([opened.close({ deadlineMs: 20_000 }), opened.close()]);
   await Promise.all([waiting, following]);
   await opened.close();

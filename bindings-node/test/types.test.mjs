@@ -10,10 +10,17 @@ import { packageFolder } from "./support.mjs";
 
 const tsc = join(packageFolder, "node_modules", "typescript", "bin", "tsc");
 
-for (const [name, options] of Object.entries({ "as ES module": ["--module", "nodenext"], "for a bundler": ["--module", "esnext", "--moduleResolution", "bundler"] })) {
+for (const [name, options] of Object.entries({
+  "as ES module": ["--module", "nodenext"],
+  "for a bundler": ["--module", "esnext", "--moduleResolution", "bundler"],
+})) {
   test(`a sample program compiles ${name}`, () => {
     const sample = join(packageFolder, "test", "types", "sample.mts");
-    const { status, stdout } = spawnSync(process.execPath, [tsc, "--noEmit", "--strict", "--target", "es2022", "--lib", "es2023,esnext.disposable", ...options, sample], { encoding: "utf8", cwd: packageFolder });
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [tsc, "--noEmit", "--strict", "--target", "es2022", "--lib", "es2023,esnext.disposable", ...options, sample],
+      { encoding: "utf8", cwd: packageFolder },
+    );
     assert.equal(status, 0, stdout);
   });
 }

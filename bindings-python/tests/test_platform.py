@@ -13,7 +13,7 @@ import must
 from support import QUICK, QUICK_CLIP, data_uri, png
 
 
-def test_the_version_is_the_librarys() -> None:
+def test_the_version_is_that_of_the_library() -> None:
     assert must.__version__.count(".") == 2
 
 

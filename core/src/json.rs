@@ -119,6 +119,11 @@ pub(crate) fn secret_text(value: &impl Serialize) -> Result<SecretText> {
     serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
 }
 
+/// What a doc comment says, without the examples in Rust that come after it: what is made of a schema has readers of other languages.
+pub(crate) fn without_examples(comment: &str) -> &str {
+    comment.split("```").next().unwrap_or(comment).trim_end()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Settings, TaskQuery};

@@ -103,7 +103,7 @@ impl Clock for SystemClock {
 /// A clock that stands still until it is told to go on.
 ///
 /// ```
-/// use must::clock::{Clock, ManualClock};
+/// use must::time::{Clock, ManualClock};
 /// use std::time::Duration;
 ///
 /// let clock = ManualClock::at(0)?;

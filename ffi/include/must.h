@@ -122,7 +122,7 @@ typedef enum must_code_t {
   MUST_PAYLOAD_TOO_LARGE = 26,
   /** `internal`. Report it with the correlation id or the detail. */
   MUST_INTERNAL = 27,
-  /** `invalid_state`. Open a new platform in this process and use that. */
+  /** `invalid_state`. Ask how things stand, and make the call that fits. */
   MUST_INVALID_STATE = 28,
   /** `data_dir_locked`. Close the other process, or use another data folder. */
   MUST_DATA_DIR_LOCKED = 29,

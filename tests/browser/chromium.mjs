@@ -15,23 +15,42 @@ const limit = 60_000;
 export async function report(page, { host = "127.0.0.1", port = 0, files = {} } = {}) {
   const { server, reported } = await serve(page, port, files);
   const profile = mkdtempSync(join(tmpdir(), "must-browser-"));
-  const browser = spawn(process.env.CHROMIUM ?? "chromium", [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-    "--remote-debugging-port=0", `--user-data-dir=${profile}`, `http://${host}:${server.address().port}/`,
-  ], { stdio: "ignore", detached: true });
+  const browser = spawn(
+    process.env.CHROMIUM ?? "chromium",
+    [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--autoplay-policy=no-user-gesture-required",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+      `http://${host}:${server.address().port}/`,
+    ],
+    { stdio: "ignore", detached: true },
+  );
   const ended = new Promise((resolve) => {
     browser.on("error", (error) => resolve({ error: String(error) }));
     browser.on("exit", () => resolve({ error: "the browser ended" }));
   });
   let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(() => resolve({ error: "nothing after a minute" }), limit); });
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => resolve({ error: "nothing after a minute" }), limit);
+  });
   try {
     return await Promise.race([reported, ended, late]);
   } finally {
     clearTimeout(timer);
     // The whole group: its helpers go on writing to the profile otherwise.
-    try { process.kill(-browser.pid, "SIGKILL"); } catch { /* it has ended */ }
+    try {
+      process.kill(-browser.pid, "SIGKILL");
+    } catch {
+      /* it has ended */
+    }
     await ended;
     server.closeAllConnections();
     server.close();
@@ -48,8 +67,13 @@ function serve(page, port, files) {
         response.writeHead(200, { "Content-Type": file.type }).end(file.bytes);
       } else if (request.url === "/result") {
         let body = "";
-        request.on("data", (part) => { body += part; });
-        request.on("end", () => { response.end(); resolve(JSON.parse(body)); });
+        request.on("data", (part) => {
+          body += part;
+        });
+        request.on("end", () => {
+          response.end();
+          resolve(JSON.parse(body));
+        });
       } else {
         response.writeHead(200, { "Content-Type": "text/html" }).end(request.url === "/" ? page : "");
       }

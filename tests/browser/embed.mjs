@@ -28,8 +28,12 @@ async function make(model, prompt) {
 }
 
 function serve(wanted) {
-  const site = createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>a site</title><body>"));
-  return new Promise((resolve) => site.listen(wanted, "127.0.0.1", () => resolve({ site, url: `http://localhost:${site.address().port}` })));
+  const site = createServer((_, response) =>
+    response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>a site</title><body>"),
+  );
+  return new Promise((resolve) =>
+    site.listen(wanted, "127.0.0.1", () => resolve({ site, url: `http://localhost:${site.address().port}` })),
+  );
 }
 
 /** A refusal in a page's own notes; a missing icon of a tab is none. */
@@ -58,37 +62,44 @@ async function inTab(page, picture, clip) {
 
 /** The same in elements of a page, which say nothing of where they belong. */
 async function inPage(page, picture, clip) {
-  const seen = await page.evaluate(async (picture, clip) => {
-    const shown = (kind, source, event) =>
-      new Promise((resolve) => {
-        const element = document.createElement(kind);
-        element.addEventListener(event, () => resolve(element), { once: true });
-        element.addEventListener("error", () => resolve(null), { once: true });
-        element.muted = true;
-        element.src = source;
-        document.body.append(element);
-      });
-    const image = await shown("img", picture, "load");
-    const video = await shown("video", clip, "loadeddata");
-    let plays = false;
-    if (video) {
-      video.currentTime = 0.5;
-      await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
-      plays = video.currentTime === 0.5;
-    }
-    return { picture: image?.naturalWidth ?? "refused", clip: video?.videoWidth ?? "refused", plays };
-  }, picture, clip);
+  const seen = await page.evaluate(
+    async (picture, clip) => {
+      const shown = (kind, source, event) =>
+        new Promise((resolve) => {
+          const element = document.createElement(kind);
+          element.addEventListener(event, () => resolve(element), { once: true });
+          element.addEventListener("error", () => resolve(null), { once: true });
+          element.muted = true;
+          element.src = source;
+          document.body.append(element);
+        });
+      const image = await shown("img", picture, "load");
+      const video = await shown("video", clip, "loadeddata");
+      let plays = false;
+      if (video) {
+        video.currentTime = 0.5;
+        await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
+        plays = video.currentTime === 0.5;
+      }
+      return { picture: image?.naturalWidth ?? "refused", clip: video?.videoWidth ?? "refused", plays };
+    },
+    picture,
+    clip,
+  );
   const before = page.troubles.length;
-  await page.evaluate(async (addresses) => {
-    for (const address of addresses) {
-      const frame = document.createElement("iframe");
-      const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
-      frame.src = address;
-      document.body.append(frame);
-      await loaded;
-    }
-    await new Promise((wait) => setTimeout(wait, 500));
-  }, [picture, clip]);
+  await page.evaluate(
+    async (addresses) => {
+      for (const address of addresses) {
+        const frame = document.createElement("iframe");
+        const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
+        frame.src = address;
+        document.body.append(frame);
+        await loaded;
+      }
+      await new Promise((wait) => setTimeout(wait, 500));
+    },
+    [picture, clip],
+  );
   const refused = page.troubles.slice(before).filter((trouble) => /frame/i.test(trouble));
   return { ...seen, framed: refused.length === 0, troubles: troubles(page) };
 }

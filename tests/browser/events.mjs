@@ -23,7 +23,9 @@ try {
     const source = new EventSource(`/events/${task}`);
     const states = [];
     let opened = 0;
-    source.addEventListener("open", () => { opened += 1; });
+    source.addEventListener("open", () => {
+      opened += 1;
+    });
     source.addEventListener("status", ({ data }) => states.push(JSON.parse(data).status));
     const until = Date.now() + 60_000;
     while (source.readyState !== EventSource.CLOSED && Date.now() < until) await new Promise((wait) => setTimeout(wait, 50));

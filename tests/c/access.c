@@ -193,9 +193,10 @@ void test_access(const char *folder) {
   CHECK(strcmp(text, "\"canary-5up3r\"") == 0);
   answer(platform, "secrets.status", "{}", NULL, text);
   CHECK(strstr(text, "\"mail\"") != NULL && strstr(text, "canary") == NULL);
-  answer(platform, "audit.append",
-         "{\"actor\": \"host\", \"source\": \"test\", \"action\": \"door_opened\", \"target\": \"door\", \"outcome\": \"success\"}",
-         "\"action\":\"", text);
+  answer(
+      platform, "audit.append",
+      "{\"actor\": \"host\", \"source\": \"test\", \"action\": \"door_opened\", \"target\": \"door\", \"outcome\": \"success\"}",
+      "\"action\":\"", text);
   CHECK(strcmp(text, "door_opened") == 0);
   answer(platform, "audit.verify", "{}", NULL, text);
   CHECK(strncmp(text, "{\"ok\":true,", 11) == 0);

@@ -202,16 +202,18 @@ static void logs_and_load(const char *folder) {
   must_buffer_t *load = NULL;
   struct log log = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, NULL};
   char settings[4096], prompt[1024] = "", request[2048];
-  FAILS(MUST_VALIDATION_ERROR, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\"}"), NULL, &log, on_log_destroy, &none, &error));
-  FAILS(MUST_VALIDATION_ERROR, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\", \"log_level\": \"loud\"}"), on_log, &log,
-                                                           on_log_destroy, &none, &error));
-  FAILS(MUST_DEPENDENCY_UNAVAILABLE, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"/proc/must\"}"), on_log, &log,
-                                                                 on_log_destroy, &none, &error));
+  FAILS(MUST_VALIDATION_ERROR,
+        must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\"}"), NULL, &log, on_log_destroy, &none, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_platform_open_with_log(MUST_STR("{\"data_dir\": \"x\", \"log_level\": \"loud\"}"), on_log,
+                                                           &log, on_log_destroy, &none, &error));
+  FAILS(MUST_DEPENDENCY_UNAVAILABLE,
+        must_platform_open_with_log(MUST_STR("{\"data_dir\": \"/proc/must\"}"), on_log, &log, on_log_destroy, &none, &error));
   CHECK(none == NULL && log.destroyed == 0);
 
-  snprintf(settings, sizeof settings,
-           "{\"data_dir\": \"%s/logs\", \"device\": \"cpu\", \"log_level\": \"debug\", \"image_limit\": 7200, \"image_stale\": 14400}",
-           folder);
+  snprintf(
+      settings, sizeof settings,
+      "{\"data_dir\": \"%s/logs\", \"device\": \"cpu\", \"log_level\": \"debug\", \"image_limit\": 7200, \"image_stale\": 14400}",
+      folder);
   pthread_mutex_lock(&log.lock);
   OK(must_platform_open_with_log(MUST_STR(settings), on_log, &log, on_log_destroy, &log.platform, &error));
   pthread_mutex_unlock(&log.lock);

@@ -48,8 +48,10 @@ void test_bad_input(const char *folder) {
 
   /* Images: JPEG that calls itself PNG, no image at all, a PNG of 60000 by 60000 pixels in 69 bytes, a name of no parameter. */
   const char *i2v = "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\"}";
-  refused(bad, "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\", "
-               "\"reference_image\": \"data:image/png;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2Q==\"}", NULL);
+  refused(bad,
+          "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\", "
+          "\"reference_image\": \"data:image/png;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2Q==\"}",
+          NULL);
   refused(bad, i2v, image("not an image", 12));
   refused(bad, i2v, image("", 0));
   static const char bomb[] =

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(condition)                                                  \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
       fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                            \
-    }                                                                     \
+      exit(1);                                                                \
+    }                                                                         \
   } while (0)
 
 /* A call whose last argument is &error, and which must work. */
@@ -32,8 +32,8 @@ static inline void check_fails(int32_t expected, int32_t code, must_error_t **er
                                const char *call) {
   const char *detail = must_error_detail(*error), *action = must_error_user_action(*error);
   if (code != expected || must_error_code(*error) != code || *detail == 0 || *action == 0) {
-    fprintf(stderr, "%s:%d: %s: %s expected, but %s: %s %s\n", file, line, call, must_code_name(expected),
-            must_code_name(code), detail, action);
+    fprintf(stderr, "%s:%d: %s: %s expected, but %s: %s %s\n", file, line, call, must_code_name(expected), must_code_name(code),
+            detail, action);
     exit(1);
   }
   CHECK(must_error_free(error) == MUST_OK && *error == NULL);

@@ -7,12 +7,12 @@
 #include <must.hpp>
 #include <string>
 
-#define CHECK(condition) \
-  do { \
-    if (!(condition)) { \
+#define CHECK(condition)                                                              \
+  do {                                                                                \
+    if (!(condition)) {                                                               \
       std::cerr << __FILE__ << ":" << __LINE__ << ": not so: " << #condition << "\n"; \
-      std::exit(1); \
-    } \
+      std::exit(1);                                                                   \
+    }                                                                                 \
   } while (0)
 
 /// The call must throw an error of this code that says what happened and what to do, and quotes no canary.

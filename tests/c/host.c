@@ -53,7 +53,8 @@ static must_platform_t *open_with(must_host_t *host, const char *folder, const c
   must_error_t *error = NULL;
   char settings[4096];
   snprintf(settings, sizeof settings,
-           "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": true, \"log_level\": \"debug\", \"admin_key\": \"sixteen letters!\"}",
+           "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": true, \"log_level\": \"debug\", \"admin_key\": \"sixteen "
+           "letters!\"}",
            folder, name);
   OK(must_platform_open_with_host(MUST_STR(settings), host, &platform, &error));
   return platform;
@@ -172,8 +173,7 @@ static void misuse(void) {
   copy = host;
   CHECK(must_host_free(&host) == MUST_OK);
   FAILS(MUST_INVALID_STATE, must_host_set_log(copy, on_log, &lent, destroy, &error));
-  FAILS(MUST_INVALID_STATE,
-        must_platform_open_with_host(MUST_STR("{\"data_dir\": \"never\"}"), copy, &platform, &error));
+  FAILS(MUST_INVALID_STATE, must_platform_open_with_host(MUST_STR("{\"data_dir\": \"never\"}"), copy, &platform, &error));
   CHECK(must_host_free(&copy) == MUST_INVALID_STATE && copy == NULL && lent.ended == 0);
   CHECK(must_clock_free(&clock) == MUST_OK && platform == NULL);
 }

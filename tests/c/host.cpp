@@ -53,8 +53,9 @@ void test_host(const std::string &folder) {
   }
   CHECK(heard > 0);
   must::Host shut;
-  shut.master_keys([]() -> must::SecretText { throw std::runtime_error("the key store is away"); })
-      .audit_keys([&] { return must::SecretText(keys); });
+  shut.master_keys([]() -> must::SecretText { throw std::runtime_error("the key store is away"); }).audit_keys([&] {
+    return must::SecretText(keys);
+  });
   const must::Platform platform(guarded(folder, "cpp-host"), shut);
   THROWS(MUST_DEPENDENCY_UNAVAILABLE, platform.secrets().get("mail"));
   THROWS(MUST_DEPENDENCY_UNAVAILABLE, platform.auth().issue_key("site"));

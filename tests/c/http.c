@@ -66,7 +66,8 @@ static size_t read_all(must_answer_t *answer, char *body, size_t size) {
 }
 
 /* Sends a request and reads all of its answer; whether the head holds EXPECTED. */
-static void exchange(must_platform_t *platform, const char *head, const char *body, const char *expected, char *out, size_t size) {
+static void exchange(must_platform_t *platform, const char *head, const char *body, const char *expected, char *out,
+                     size_t size) {
   must_error_t *error = NULL;
   must_answer_t *answer = NULL;
   must_buffer_t *shown = NULL;
@@ -111,8 +112,12 @@ static void answers(must_platform_t *platform) {
   FAILS(MUST_INVALID_STATE, must_answer_head(stale, &buffer, &error));
   CHECK(must_answer_free(&stale) == MUST_INVALID_STATE && must_answer_free(NULL) == MUST_OK);
 
-  static const char *const wrong[] = {"", "[]", "{}", "{\"target\": \"/\", \"headers\": [1]}",
-                                      "{\"target\": \"/\", \"method\": \"NO METHOD\"}", "{\"target\": \"no target\"}"};
+  static const char *const wrong[] = {"",
+                                      "[]",
+                                      "{}",
+                                      "{\"target\": \"/\", \"headers\": [1]}",
+                                      "{\"target\": \"/\", \"method\": \"NO METHOD\"}",
+                                      "{\"target\": \"no target\"}"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     FAILS(MUST_VALIDATION_ERROR, must_handle(platform, MUST_STR(wrong[i]), NULL, 0, &answer, &error));
   }

@@ -33,7 +33,8 @@ std::pair<unsigned, unsigned> size_of(const std::string &png) {
 
 void test_models(const std::string &folder) {
   const char *tool = std::getenv("MUST_TEST_TOOL");
-  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0) return;  // Inference is the library's own, which is tested without it.
+  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0)
+    return;  // Inference is the library's own, which is tested without it.
   const char *small = std::getenv("MUST_SMALL_MODELS");
   CHECK(small != nullptr);
   auto settings = must::Settings(folder + "/cpp-models").device("cpu").models_dir(small);

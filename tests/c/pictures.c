@@ -22,8 +22,8 @@ void test_pictures(const char *folder) {
   must_platform_t *platform = NULL;
   must_error_t *error = NULL;
   char settings[4096];
-  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s/pictures\", \"device\": \"cpu\", \"paused\": true, \"queue_depth\": 1000}",
-           folder);
+  snprintf(settings, sizeof settings,
+           "{\"data_dir\": \"%s/pictures\", \"device\": \"cpu\", \"paused\": true, \"queue_depth\": 1000}", folder);
   OK(must_platform_open(MUST_STR(settings), &platform, &error));
   const char *request = "{\"model\": \"tiny-image\", \"mode\": \"img2img\", \"prompt\": \"a red circle\", \"steps\": 4}";
   size_t size = 0, read = 0, refused = 0;

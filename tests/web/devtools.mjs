@@ -17,16 +17,31 @@ export async function launch({ preferences = {} } = {}) {
   const browser = spawn(
     process.env.CHROMIUM ?? "chromium",
     [
-      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
-      "--lang=en-US", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "about:blank",
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--autoplay-policy=no-user-gesture-required",
+      "--hide-scrollbars",
+      "--lang=en-US",
+      "--remote-debugging-pipe",
+      `--user-data-dir=${profile}`,
+      "about:blank",
     ],
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], detached: true },
   );
   const ended = new Promise((resolve) => browser.once("exit", resolve).once("error", resolve));
   const protocol = new Protocol(browser.stdio[3], browser.stdio[4]);
   const close = async () => {
-    try { process.kill(-browser.pid, "SIGKILL"); } catch { /* it has ended */ }
+    try {
+      process.kill(-browser.pid, "SIGKILL");
+    } catch {
+      /* it has ended */
+    }
     await ended;
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   };
@@ -85,9 +100,16 @@ export const PROFILE = "";
  * Opens a page of its own: cookies and storage are shared with no other one unless `context` of that one is given. Of the pages of
  * one window a browser draws the newest alone; one with a `newWindow` is drawn beside them.
  */
-async function open(protocol, { width = 1280, height = 860, dark = false, mobile = false, language = "en-US", context = null, newWindow = false } = {}) {
+async function open(
+  protocol,
+  { width = 1280, height = 860, dark = false, mobile = false, language = "en-US", context = null, newWindow = false } = {},
+) {
   const browserContextId = context ?? (await protocol.send("Target.createBrowserContext")).browserContextId;
-  const { targetId } = await protocol.send("Target.createTarget", { url: "about:blank", browserContextId: browserContextId || undefined, newWindow: newWindow || undefined });
+  const { targetId } = await protocol.send("Target.createTarget", {
+    url: "about:blank",
+    browserContextId: browserContextId || undefined,
+    newWindow: newWindow || undefined,
+  });
   const { sessionId } = await protocol.send("Target.attachToTarget", { targetId, flatten: true });
   const page = new Page(protocol, sessionId, targetId, browserContextId);
   for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.send(`${domain}.enable`);
@@ -117,7 +139,12 @@ export class Page {
       } else if (method === "Log.entryAdded" && ["error", "warning"].includes(params.entry.level)) {
         this.troubles.push(`${params.entry.text} ${params.entry.url ?? ""}`);
       } else if (method === "Network.requestWillBeSent" && params.request.url.startsWith("http")) {
-        const request = { method: params.request.method, path: new URL(params.request.url).pathname, headers: params.request.headers, status: null };
+        const request = {
+          method: params.request.method,
+          path: new URL(params.request.url).pathname,
+          headers: params.request.headers,
+          status: null,
+        };
         open.set(params.requestId, request);
         this.requests.push(request);
       } else if (method === "Network.responseReceived") {
@@ -162,7 +189,9 @@ export class Page {
   }
 
   async reload() {
-    await this.evaluate(() => { window.before = true; });
+    await this.evaluate(() => {
+      window.before = true;
+    });
     await this.send("Page.reload");
     await this.until(() => !window.before && document.readyState === "complete");
   }
@@ -170,7 +199,12 @@ export class Page {
   /** The value of a function in the page; its arguments are copied there. */
   async evaluate(work, ...given) {
     const expression = `(${work})(${given.map((value) => JSON.stringify(value)).join(",")})`;
-    const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true, userGesture: true });
+    const { result, exceptionDetails } = await this.send("Runtime.evaluate", {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+      userGesture: true,
+    });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
@@ -203,13 +237,18 @@ export class Page {
   /** Presses the middle of an element, as a pointer does. */
   async click(selector, words = "") {
     await this.find(selector, words);
-    const at = await this.evaluate(async (find, selector, words) => {
-      const element = new Function(`return (${find})`)()(selector, words, true);
-      element.scrollIntoView({ block: "center", behavior: "instant" });
-      await new Promise((resolve) => requestAnimationFrame(resolve));
-      const box = element.getBoundingClientRect();
-      return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-    }, FIND.toString(), selector, words).catch(() => null);
+    const at = await this.evaluate(
+      async (find, selector, words) => {
+        const element = new Function(`return (${find})`)()(selector, words, true);
+        element.scrollIntoView({ block: "center", behavior: "instant" });
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        const box = element.getBoundingClientRect();
+        return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+      },
+      FIND.toString(),
+      selector,
+      words,
+    ).catch(() => null);
     if (at === null) return this.press(selector, words);
     for (const type of ["mouseMoved", "mousePressed", "mouseReleased"]) {
       await this.send("Input.dispatchMouseEvent", { type, ...at, button: type === "mouseMoved" ? "none" : "left", clickCount: 1 });

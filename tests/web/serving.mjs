@@ -25,7 +25,9 @@ export async function serveProgram(settings = {}, people = []) {
   writeFileSync(config, JSON.stringify(settings));
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MUST_")));
   const keys = people.map((name) => {
-    const issued = spawnSync(process.env.MUST_PROGRAM, ["--json", "--data", join(folder, "data"), "keys", "issue", name], { env: environment });
+    const issued = spawnSync(process.env.MUST_PROGRAM, ["--json", "--data", join(folder, "data"), "keys", "issue", name], {
+      env: environment,
+    });
     return JSON.parse(issued.stdout).api_key;
   });
   const program = spawn(
@@ -79,17 +81,22 @@ export async function serveInFront(behind, { mount = "/", broken = () => null } 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}${mount}`,
-    stop: () => new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
 function sendFile(response, name) {
   try {
     const bytes = readFileSync(join(dist, name));
-    response.writeHead(200, { "Content-Type": types[extname(name)], "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff" });
+    response.writeHead(200, {
+      "Content-Type": types[extname(name)],
+      "Content-Security-Policy": POLICY,
+      "X-Content-Type-Options": "nosniff",
+    });
     response.end(bytes);
   } catch {
     response.writeHead(404).end();

@@ -14,7 +14,9 @@ import { launch } from "./devtools.mjs";
 import { ADMIN_KEY, POLICY, serveInFront, serveUi } from "./serving.mjs";
 
 // Workers at this machine itself, where nothing listens: a check of theirs fails at once.
-const settings = { workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause: 0.1 } };
+const settings = {
+  workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause: 0.1 },
+};
 
 let ui, browser, page;
 
@@ -35,10 +37,14 @@ const quiet = (name, work, expected = []) =>
     page.troubles.length = 0;
     page.requests.length = 0;
     await work(context);
-    assert.deepEqual(page.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))), []);
+    assert.deepEqual(
+      page.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+      [],
+    );
   });
 
-const tasks = (which = page) => which.evaluate(() => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]"));
+const tasks = (which = page) =>
+  which.evaluate(() => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]"));
 const ended = (which = page) =>
   which.until(() => {
     const [task] = JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]");
@@ -55,17 +61,28 @@ async function submit(prompt, which = page) {
   const count = (await tasks(which)).length;
   await which.fill('[data-field="prompt"] textarea', prompt);
   await which.click(".generate");
-  await which.until((count) => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]").length > count, count);
+  await which.until(
+    (count) => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]").length > count,
+    count,
+  );
 }
 
-const go = (hash, which = page) => which.evaluate((hash) => { location.hash = hash; }, hash);
+const go = (hash, which = page) =>
+  which.evaluate((hash) => {
+    location.hash = hash;
+  }, hash);
 
 test("the page comes with its policy and holds nothing inline", async () => {
   const answer = await fetch(`${ui.url}/`);
   assert.equal(answer.status, 200);
   assert.match(answer.headers.get("content-type"), /^text\/html/);
   const policy = answer.headers.get("content-security-policy");
-  const parts = (text) => text.split(";").map((part) => part.trim()).filter(Boolean).sort();
+  const parts = (text) =>
+    text
+      .split(";")
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .sort();
   assert.deepEqual(parts(policy), parts(POLICY));
   const html = await answer.text();
   assert.ok(!/<style|style=|<script(?![^>]*src=)|\son\w+=/.test(html));
@@ -85,7 +102,10 @@ quiet("a picture is generated and shown", async () => {
   await page.until(() => document.querySelector(".shown .badge")?.textContent === "Done");
   const sent = page.requests.find(({ path }) => path === "/generate");
   assert.match(sent.headers["Idempotency-Key"], /^[0-9a-f]{32}$/);
-  assert.ok(page.requests.some(({ path, status }) => path === `/events/${task.id}` && status === 200), "it was followed by events");
+  assert.ok(
+    page.requests.some(({ path, status }) => path === `/events/${task.id}` && status === 200),
+    "it was followed by events",
+  );
   assert.ok(page.requests.every(({ headers }) => !Object.keys(headers).some((name) => name.toLowerCase() === "x-api-key")));
   assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
 });
@@ -153,14 +173,18 @@ quiet("the keyboard alone submits, and a task goes on being followed over a relo
   await page.find("video.media");
 });
 
-quiet("a session that is lost is renewed without anybody noticing", async () => {
-  await page.send("Network.clearBrowserCookies");
-  await go("#/gallery");
-  await page.until(() => document.querySelectorAll(".card").length === 4);
-  assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
-  await go("#/");
-  // The browser's notes of what was refused first.
-}, ["/gallery?", "/preview/"]);
+quiet(
+  "a session that is lost is renewed without anybody noticing",
+  async () => {
+    await page.send("Network.clearBrowserCookies");
+    await go("#/gallery");
+    await page.until(() => document.querySelectorAll(".card").length === 4);
+    assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
+    await go("#/");
+    // The browser's notes of what was refused first.
+  },
+  ["/gallery?", "/preview/"],
+);
 
 quiet("the history shows every state after a reload", async () => {
   await go("#/history");
@@ -169,7 +193,9 @@ quiet("the history shows every state after a reload", async () => {
   const badges = await page.evaluate(() => [...document.querySelectorAll(".entry .badge")].map((badge) => badge.textContent));
   assert.deepEqual(badges, ["Done", "Cancelled", "Done", "Done", "Done"]);
   await page.click(".entry-actions button", "Reuse settings");
-  await page.until(() => location.hash === "#/" && document.querySelector('[data-field="prompt"] textarea')?.value === "a yellow circle moving up");
+  await page.until(
+    () => location.hash === "#/" && document.querySelector('[data-field="prompt"] textarea')?.value === "a yellow circle moving up",
+  );
 });
 
 quiet("the gallery shows what was made, by type, and deletes", async () => {
@@ -205,24 +231,34 @@ quiet("Russian is chosen, complete, and remembered", async () => {
   await page.find(".generate", "Generate");
 });
 
-quiet("an administrator signs in with the key alone", async () => {
-  await go("#/admin");
-  await page.fill("#admin-key", "not-the-admin-key");
-  await page.click(".login button[type=submit]");
-  await page.find(".problem", "admin_key_invalid");
-  await page.fill("#admin-key", ADMIN_KEY);
-  await page.click(".login button[type=submit]");
-  await page.find(".verdict", "Everything works");
-  await page.find("tbody th", "Shared lane");
-  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
-  assert.ok(!kept.includes(ADMIN_KEY));
-  // What the browser itself notes of the refused key.
-}, ["/admin/session"]);
+quiet(
+  "an administrator signs in with the key alone",
+  async () => {
+    await go("#/admin");
+    await page.fill("#admin-key", "not-the-admin-key");
+    await page.click(".login button[type=submit]");
+    await page.find(".problem", "admin_key_invalid");
+    await page.fill("#admin-key", ADMIN_KEY);
+    await page.click(".login button[type=submit]");
+    await page.find(".verdict", "Everything works");
+    await page.find("tbody th", "Shared lane");
+    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+    assert.ok(!kept.includes(ADMIN_KEY));
+    // What the browser itself notes of the refused key.
+  },
+  ["/admin/session"],
+);
 
 quiet("accounts are added, checked, disabled, enabled and removed", async () => {
   await page.click(".subnavigation a", "Accounts");
   await page.click("button", "Add an account");
-  for (const [name, value] of [["label", "Team A"], ["workspace", "team-a"], ["address", "http://127.0.0.1:9"], ["token_id", "ak-1"], ["token_secret", "as-secret"]]) {
+  for (const [name, value] of [
+    ["label", "Team A"],
+    ["workspace", "team-a"],
+    ["address", "http://127.0.0.1:9"],
+    ["token_id", "ak-1"],
+    ["token_secret", "as-secret"],
+  ]) {
     await page.fill(`dialog [name=${name}]`, value);
   }
   await page.click("dialog button[type=submit]");
@@ -273,9 +309,24 @@ quiet("the audit log is read, filtered and verified", async () => {
 quiet("no page is wider than a small telephone, and everything that is pressed or filled has a name", async () => {
   const shots = process.env.MUST_SHOTS;
   if (shots) mkdirSync(shots, { recursive: true });
-  const views = { light: { width: 1440, height: 900 }, dark: { width: 1440, height: 900, dark: true }, small: { width: 390, height: 844, mobile: true }, "small-dark": { width: 390, height: 844, mobile: true, dark: true }, least: { width: 360, height: 740, mobile: true } };
+  const views = {
+    light: { width: 1440, height: 900 },
+    dark: { width: 1440, height: 900, dark: true },
+    small: { width: 390, height: 844, mobile: true },
+    "small-dark": { width: 390, height: 844, mobile: true, dark: true },
+    least: { width: 360, height: 740, mobile: true },
+  };
   await page.send("Accessibility.enable");
-  for (const [name, hash] of Object.entries({ studio: "#/", gallery: "#/gallery", history: "#/history", overview: "#/admin", results: "#/admin/results", accounts: "#/admin/accounts", secrets: "#/admin/secrets", audit: "#/admin/audit" })) {
+  for (const [name, hash] of Object.entries({
+    studio: "#/",
+    gallery: "#/gallery",
+    history: "#/history",
+    overview: "#/admin",
+    results: "#/admin/results",
+    accounts: "#/admin/accounts",
+    secrets: "#/admin/secrets",
+    audit: "#/admin/audit",
+  })) {
     await go(hash);
     await page.until((hash) => location.hash === hash && document.querySelector("h1") !== null, hash);
     for (const language of ["ru", "en"]) {
@@ -291,17 +342,24 @@ quiet("no page is wider than a small telephone, and everything that is pressed o
     const { nodes } = await page.send("Accessibility.getFullAXTree");
     const roles = ["button", "link", "textbox", "combobox", "slider", "radio", "tab", "checkbox", "progressbar", "image"];
     const nameless = nodes.filter(({ ignored, role, name: said }) => !ignored && roles.includes(role?.value) && !said?.value);
-    assert.deepEqual(nameless.map(({ role }) => `${name}: ${role.value}`), []);
+    assert.deepEqual(
+      nameless.map(({ role }) => `${name}: ${role.value}`),
+      [],
+    );
   }
   await page.view({ width: 1280, height: 860 });
 });
 
-quiet("an administrator signs out", async () => {
-  await page.click("button", "Sign out");
-  await page.find("#admin-key");
-  assert.equal(await page.evaluate(async () => (await fetch("admin/session")).status), 401);
-  // The browser's note of the call just made.
-}, ["/admin/session"]);
+quiet(
+  "an administrator signs out",
+  async () => {
+    await page.click("button", "Sign out");
+    await page.find("#admin-key");
+    assert.equal(await page.evaluate(async () => (await fetch("admin/session")).status), 401);
+    // The browser's note of the call just made.
+  },
+  ["/admin/session"],
+);
 
 test("mounted at a path of its own, everything is asked for there", async () => {
   const front = await serveInFront(ui.api, { mount: "/deep/studio/" });
@@ -371,7 +429,8 @@ test("the eleventh visitor reads and fills in the studio meanwhile, and goes on 
   const crowded = await serveUi();
   const late = await browser.open();
   try {
-    for (let visitor = 0; visitor < 10; visitor += 1) assert.equal((await fetch(`${crowded.api}/auth/session`, { method: "POST" })).status, 201);
+    for (let visitor = 0; visitor < 10; visitor += 1)
+      assert.equal((await fetch(`${crowded.api}/auth/session`, { method: "POST" })).status, 201);
     await late.goto(`${crowded.url}/`);
     await late.find(".waiting", "Your session begins by itself in");
     await late.find(".model-button", "Tiny image");
@@ -385,11 +444,17 @@ test("the eleventh visitor reads and fills in the studio meanwhile, and goes on 
     assert.equal(await late.evaluate(() => document.querySelector('[data-field="prompt"] textarea').value), "a red circle");
     assert.equal(await late.evaluate(() => document.querySelector(".waiting")), null);
     const starts = late.requests.filter(({ path }) => path === "/auth/session");
-    assert.deepEqual(starts.map(({ status }) => status), [429, 201]);
+    assert.deepEqual(
+      starts.map(({ status }) => status),
+      [429, 201],
+    );
     await late.reload();
     await late.until(() => document.querySelector("img.media")?.naturalWidth === 64);
     assert.equal(late.requests.filter(({ path }) => path === "/auth/session").length, 2, "the session is used again");
-    assert.deepEqual(late.troubles.filter((trouble) => !trouble.includes("/auth/session")), []);
+    assert.deepEqual(
+      late.troubles.filter((trouble) => !trouble.includes("/auth/session")),
+      [],
+    );
   } finally {
     await late.close();
     await crowded.stop();
@@ -405,7 +470,11 @@ test("people sign in with a key, see their own results alone, and sign out; an a
   };
   const cards = async (which) => {
     await go("#/gallery", which);
-    return which.until(() => document.querySelector(".gallery .page-note")?.textContent.trim() && [...document.querySelectorAll(".card-prompt")].map((card) => card.textContent));
+    return which.until(
+      () =>
+        document.querySelector(".gallery .page-note")?.textContent.trim() &&
+        [...document.querySelectorAll(".card-prompt")].map((card) => card.textContent),
+    );
   };
   try {
     await anna.goto(`${house.url}/`);
@@ -417,10 +486,17 @@ test("people sign in with a key, see their own results alone, and sign out; an a
     await anna.find(".person-name", "anna");
     await anna.fill('[data-field="prompt"] textarea', "a red circle");
     await anna.click(".generate");
-    assert.equal((await anna.until(() => {
-      const [task] = JSON.parse(localStorage.getItem(Object.keys(localStorage).find((name) => name.startsWith("must.tasks.key:"))) ?? "[]");
-      return ["done", "failed"].includes(task?.state?.status) && task;
-    })).state.status, "done");
+    assert.equal(
+      (
+        await anna.until(() => {
+          const [task] = JSON.parse(
+            localStorage.getItem(Object.keys(localStorage).find((name) => name.startsWith("must.tasks.key:"))) ?? "[]",
+          );
+          return ["done", "failed"].includes(task?.state?.status) && task;
+        })
+      ).state.status,
+      "done",
+    );
     const kept = await anna.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
     assert.ok(!kept.includes(house.keys[0]));
 
@@ -458,7 +534,11 @@ test("people sign in with a key, see their own results alone, and sign out; an a
     assert.equal(await anna.evaluate(async () => (await fetch("gallery")).status), 401);
     assert.ok(!(await anna.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))).includes("a red circle"));
     const expected = ["/auth/session", "/gallery"];
-    for (const which of [anna, boris]) assert.deepEqual(which.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))), []);
+    for (const which of [anna, boris])
+      assert.deepEqual(
+        which.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+        [],
+      );
   } finally {
     await anna.close();
     await boris.close();

@@ -82,7 +82,10 @@ async function round(server, body, deletes) {
     let cuts = 0;
     state = await new Promise((resolve) => {
       const timer = setTimeout(() => resolve(null), Math.max(until - Date.now(), 1));
-      const done = (value) => { clearTimeout(timer); resolve(value); };
+      const done = (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      };
       source.addEventListener("status", ({ data }) => {
         const told = JSON.parse(data);
         if (["done", "failed"].includes(told.status)) done(told);
@@ -104,7 +107,11 @@ async function round(server, body, deletes) {
   const whole = await ask(`/results/${id}`, {}, [200]);
   if (whole) {
     const digest = await crypto.subtle.digest("SHA-256", await whole.arrayBuffer());
-    tell("result", { id, asked: body.asked, sha256: [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("") });
+    tell("result", {
+      id,
+      asked: body.asked,
+      sha256: [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    });
   }
   const began = now();
   // A browser does not load clips in pages that nobody looks at; pictures it does.
@@ -170,7 +177,8 @@ async function studio(browser, server) {
           if (["done", "failed"].includes(task.state?.status)) {
             tell("task", server, { id: task.id });
             tell("ended", server, { id: task.id, state: task.state.status });
-            if (task.state.status === "failed") tell("fault", server, { what: "a task of the web UI failed", detail: JSON.stringify(task.state) });
+            if (task.state.status === "failed")
+              tell("fault", server, { what: "a task of the web UI failed", detail: JSON.stringify(task.state) });
             break;
           }
         } else if (Date.now() - pressed > 15_000) {

@@ -17,7 +17,9 @@ const now = () => Date.now() / 1000;
 const tell = (kind, server, more) => console.log(JSON.stringify({ kind, server, ...more }));
 
 let stopped = false;
-process.stdin.resume().on("end", () => { stopped = true; });
+process.stdin.resume().on("end", () => {
+  stopped = true;
+});
 
 /** What a failure shows to whoever meets it. */
 const shown = (error) => (error instanceof OpenAI.APIError ? `${error.status ?? error.constructor.name} ${error.code ?? ""}`.trim() : null);
@@ -25,7 +27,9 @@ const shown = (error) => (error instanceof OpenAI.APIError ? `${error.status ?? 
 function program(server, url) {
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, timeout: 60_000 });
   const png = (text) => Buffer.from(text, "base64").subarray(1, 4).toString() === "PNG";
-  const check = (good, what) => { if (!good) throw new Error(what); };
+  const check = (good, what) => {
+    if (!good) throw new Error(what);
+  };
   let picture = null;
   const clips = [];
 
@@ -36,7 +40,8 @@ function program(server, url) {
       const began = now();
       try {
         const video = await client.videos.retrieve(id);
-        if (video.status === "failed") return tell("fault", server, { what: "a clip failed", detail: `${id}: ${JSON.stringify(video.error)}` });
+        if (video.status === "failed")
+          return tell("fault", server, { what: "a clip failed", detail: `${id}: ${JSON.stringify(video.error)}` });
         if (video.status === "completed") break;
       } catch (error) {
         if (shown(error) === null) throw error;
@@ -59,23 +64,39 @@ function program(server, url) {
       check(ids.join() === "tiny-image,tiny-video", ids.join());
     },
     async picture() {
-      const made = await client.images.generate({ prompt: "a red circle", model: "tiny-image", n: 2, size: "64x64", response_format: "b64_json", steps: 4 });
+      const made = await client.images.generate({
+        prompt: "a red circle",
+        model: "tiny-image",
+        n: 2,
+        size: "64x64",
+        response_format: "b64_json",
+        steps: 4,
+      });
       check(made.data.length === 2 && made.data.every((image) => png(image.b64_json)), "a picture is none");
       picture = Buffer.from(made.data[0].b64_json, "base64");
     },
     async address() {
-      const [{ url: place }] = (await client.images.generate({ prompt: "a red circle", response_format: "url", output_format: "webp", steps: 4 })).data;
+      const [{ url: place }] = (
+        await client.images.generate({ prompt: "a red circle", response_format: "url", output_format: "webp", steps: 4 })
+      ).data;
       check(place.startsWith(`${url}/results/`), place);
       tell("task", server, { id: place.split("/results/")[1].split("?")[0] });
       const began = now();
       const fetched = await fetch(place);
-      if (fetched.headers.get("content-type") !== "image/webp") tell("failed", server, { what: "GET address", began, ended: now(), seen: String(fetched.status) });
+      if (fetched.headers.get("content-type") !== "image/webp")
+        tell("failed", server, { what: "GET address", began, ended: now(), seen: String(fetched.status) });
     },
     async stream() {
       const began = now();
       let completed = 0;
       try {
-        for await (const event of await client.images.generate({ prompt: "a green circle", n: 2, stream: true, partial_images: 2, steps: 4 })) {
+        for await (const event of await client.images.generate({
+          prompt: "a green circle",
+          n: 2,
+          stream: true,
+          partial_images: 2,
+          steps: 4,
+        })) {
           if (event.type === "image_generation.completed") completed += 1;
         }
       } catch (error) {
@@ -93,7 +114,9 @@ function program(server, url) {
     },
     async clip() {
       const reference = picture && clips.length % 2 ? { input_reference: await toFile(picture, "a.png", { type: "image/png" }) } : {};
-      await finish((await client.videos.create({ prompt: "a red circle moving left", model: "tiny-video", seconds: "2", ...reference })).id);
+      await finish(
+        (await client.videos.create({ prompt: "a red circle moving left", model: "tiny-video", seconds: "2", ...reference })).id,
+      );
     },
     async list() {
       const ids = [];

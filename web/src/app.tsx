@@ -132,7 +132,14 @@ function LanguageSwitch() {
   return (
     <div className="languages" role="group" aria-label={t.app.language}>
       {languages.map((name) => (
-        <button key={name} type="button" lang={name} aria-pressed={name === language} aria-label={dictionaries[name].name} onClick={() => setLanguage(name)}>
+        <button
+          key={name}
+          type="button"
+          lang={name}
+          aria-pressed={name === language}
+          aria-label={dictionaries[name].name}
+          onClick={() => setLanguage(name)}
+        >
           {name.toUpperCase()}
         </button>
       ))}

@@ -9,12 +9,33 @@ import { show } from "./show";
 const KEY = "an-admin-key-of-the-tests";
 const session = json({ active: true, idle_timeout_seconds: 43_200, last_activity_at: new Date().toISOString() });
 const ok = { ok: true, detail: null };
-const health = json({ ok: true, storage: ok, secrets: ok, audit: { ok: false, detail: "the anchors cannot be read" }, accounts: { ready: 2 }, lanes: [], waiting: 3 });
+const health = json({
+  ok: true,
+  storage: ok,
+  secrets: ok,
+  audit: { ok: false, detail: "the anchors cannot be read" },
+  accounts: { ready: 2 },
+  lanes: [],
+  waiting: 3,
+});
 const nothing = new Response(null, { status: 204 });
 
 const account = (change: Partial<Account> = {}): Account => ({
-  id: "a1", label: "Team A", workspace: "team-a", address: "https://team-a.example", status: "pending", error: null, models: null, active: 0, dispatched: 0,
-  created_at: "2026-01-31T12:00:00Z", updated_at: "2026-01-31T12:00:00Z", checked_at: null, used_at: null, deployment: null, ...change,
+  id: "a1",
+  label: "Team A",
+  workspace: "team-a",
+  address: "https://team-a.example",
+  status: "pending",
+  error: null,
+  models: null,
+  active: 0,
+  dispatched: 0,
+  created_at: "2026-01-31T12:00:00Z",
+  updated_at: "2026-01-31T12:00:00Z",
+  checked_at: null,
+  used_at: null,
+  deployment: null,
+  ...change,
 });
 
 const listed = (...accounts: Account[]) => json({ accounts });
@@ -23,7 +44,11 @@ beforeEach(() => localStorage.setItem("must.admin", "open"));
 
 test("the key is sent once, in its header, and kept nowhere", async () => {
   localStorage.clear();
-  const { asked, calls } = show(<AdminPage />, { "POST /admin/session": nothing, "GET /admin/session": session, "GET /admin/health": health });
+  const { asked, calls } = show(<AdminPage />, {
+    "POST /admin/session": nothing,
+    "GET /admin/session": session,
+    "GET /admin/health": health,
+  });
   fireEvent.change(await screen.findByLabelText("Admin key"), { target: { value: KEY } });
   fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
   expect(await screen.findByText("Without use, ends in 12 hours")).toBeTruthy();
@@ -35,7 +60,9 @@ test("the key is sent once, in its header, and kept nowhere", async () => {
 
 test("a wrong key is said, and a limit is waited for", async () => {
   localStorage.clear();
-  show(<AdminPage />, { "POST /admin/session": [failure(403, "admin_key_invalid"), failure(429, "rate_limited", { "Retry-After": "30" })] });
+  show(<AdminPage />, {
+    "POST /admin/session": [failure(403, "admin_key_invalid"), failure(429, "rate_limited", { "Retry-After": "30" })],
+  });
   const field = await screen.findByLabelText("Admin key");
   fireEvent.change(field, { target: { value: "wrong" } });
   fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
@@ -65,7 +92,12 @@ test("an account is added, and its tokens are never shown", async () => {
   });
   fireEvent.click(await screen.findByRole("button", { name: "Add an account" }));
   const dialog = screen.getByRole("dialog");
-  for (const [label, value] of [["Label", "Team A"], ["Workspace", "team-a"], ["Token id", "ak-1"], ["Token secret", "as-1"]] as const) {
+  for (const [label, value] of [
+    ["Label", "Team A"],
+    ["Workspace", "team-a"],
+    ["Token id", "ak-1"],
+    ["Token secret", "as-1"],
+  ] as const) {
     fireEvent.change(within(dialog).getByLabelText(label), { target: { value } });
   }
   expect(within(dialog).getByLabelText<HTMLInputElement>("Token secret").type).toBe("password");
@@ -74,7 +106,12 @@ test("an account is added, and its tokens are never shown", async () => {
   expect((await within(dialog).findByRole("alert")).textContent).toContain("detail of validation_error");
   if (form) fireEvent.submit(form);
   expect(await screen.findByText("Team A was added. Check it to make it ready.")).toBeTruthy();
-  expect(asked.findLast(({ method }) => method === "POST")?.body).toEqual({ label: "Team A", workspace: "team-a", token_id: "ak-1", token_secret: "as-1" });
+  expect(asked.findLast(({ method }) => method === "POST")?.body).toEqual({
+    label: "Team A",
+    workspace: "team-a",
+    token_id: "ak-1",
+    token_secret: "as-1",
+  });
   expect(document.body.innerHTML).not.toContain("as-1");
 });
 
@@ -137,15 +174,32 @@ test("an account is removed only when that is confirmed", async () => {
 
 test("secrets are rotated and revoked, but for settings and what belongs to accounts", async () => {
   location.hash = "#/admin/secrets";
-  const secret = (name: string, kind: string) => ({ name, kind, id: name, state: "valid", issued_at: "2026-01-01T00:00:00Z", rotate_by: "2026-04-01T00:00:00Z", overlap_until: null, revoked_at: null });
+  const secret = (name: string, kind: string) => ({
+    name,
+    kind,
+    id: name,
+    state: "valid",
+    issued_at: "2026-01-01T00:00:00Z",
+    rotate_by: "2026-04-01T00:00:00Z",
+    overlap_until: null,
+    revoked_at: null,
+  });
   const { asked } = show(<AdminPage />, {
     "GET /admin/session": session,
-    "GET /admin/secrets": json({ secrets: [secret("hub", "stored"), secret("admin_key", "admin_key"), secret("account-1", "stored"), secret("key:1", "api_key")] }),
+    "GET /admin/secrets": json({
+      secrets: [secret("hub", "stored"), secret("admin_key", "admin_key"), secret("account-1", "stored"), secret("key:1", "api_key")],
+    }),
     "POST /admin/secrets/hub/rotate": json({ name: "hub", done: "rotated" }),
     "POST /admin/secrets/key%3A1/revoke": json({ name: "key:1", done: "revoked" }),
   });
   const rows = (await screen.findAllByRole("row")).slice(1);
-  expect(rows.map((row) => within(row).queryAllByRole("button").map((button) => button.textContent))).toEqual([["Rotate", "Revoke"], [], [], ["Revoke"]]);
+  expect(
+    rows.map((row) =>
+      within(row)
+        .queryAllByRole("button")
+        .map((button) => button.textContent),
+    ),
+  ).toEqual([["Rotate", "Revoke"], [], [], ["Revoke"]]);
   fireEvent.click(screen.getByRole("button", { name: "Rotate" }));
   const dialog = screen.getByRole("dialog");
   fireEvent.change(within(dialog).getByLabelText("New value"), { target: { value: "s3cret" } });
@@ -161,7 +215,16 @@ test("secrets are rotated and revoked, but for settings and what belongs to acco
 
 test("the pepper is revoked by typing its name, and the dialog says what ends with it", async () => {
   location.hash = "#/admin/secrets";
-  const pepper = { name: "pepper", kind: "pepper", id: "pepper:1", state: "valid", issued_at: "2026-01-01T00:00:00Z", rotate_by: "2026-04-01T00:00:00Z", overlap_until: null, revoked_at: null };
+  const pepper = {
+    name: "pepper",
+    kind: "pepper",
+    id: "pepper:1",
+    state: "valid",
+    issued_at: "2026-01-01T00:00:00Z",
+    rotate_by: "2026-04-01T00:00:00Z",
+    overlap_until: null,
+    revoked_at: null,
+  };
   const { asked } = show(<AdminPage />, {
     "GET /admin/session": session,
     "GET /admin/secrets": json({ secrets: [pepper] }),
@@ -182,8 +245,27 @@ test("the pepper is revoked by typing its name, and the dialog says what ends wi
 
 test("the audit log is filtered, gone on in, and verified", async () => {
   location.hash = "#/admin/audit";
-  const event = (seq: number) => ({ seq, timestamp: "2026-01-31T12:00:00.000Z", actor: "admin:1", source: "127.0.0.1", action: `action_${seq}`, target: "t", outcome: "success", correlation_id: "c", details: { why: "because" } });
-  const verdict: Verdict = { ok: true, origin: "must", min_index: 0, size: 12, root: "abcdef0123456789abcdef", checkpoints: 12, anchors: 3, fault: null };
+  const event = (seq: number) => ({
+    seq,
+    timestamp: "2026-01-31T12:00:00.000Z",
+    actor: "admin:1",
+    source: "127.0.0.1",
+    action: `action_${seq}`,
+    target: "t",
+    outcome: "success",
+    correlation_id: "c",
+    details: { why: "because" },
+  });
+  const verdict: Verdict = {
+    ok: true,
+    origin: "must",
+    min_index: 0,
+    size: 12,
+    root: "abcdef0123456789abcdef",
+    checkpoints: 12,
+    anchors: 3,
+    fault: null,
+  };
   const { calls } = show(<AdminPage />, {
     "GET /admin/session": session,
     "GET /admin/logs?limit=50": json({ logs: [event(2), event(1)], next: 1 }),
@@ -206,14 +288,36 @@ test("the audit log is filtered, gone on in, and verified", async () => {
 test("results of everybody are found by owner, looked at, cancelled and deleted", async () => {
   location.hash = "#/admin/results";
   const task = (id: string, change: object = {}) => ({
-    id, owner: "key:anna", owner_name: "anna", workspace: null, model: "tiny-image", type: "image", mode: "txt2img", prompt: `prompt of ${id}`, seed: 7, width: 64, height: 64,
-    status: "done", progress: 100, error: null, error_code: null, result_url: `/admin/tasks/${id}/result`, preview_url: null,
-    created_at: "2026-01-31T12:00:00Z", updated_at: "2026-01-31T12:00:00Z", finished_at: null, ...change,
+    id,
+    owner: "key:anna",
+    owner_name: "anna",
+    workspace: null,
+    model: "tiny-image",
+    type: "image",
+    mode: "txt2img",
+    prompt: `prompt of ${id}`,
+    seed: 7,
+    width: 64,
+    height: 64,
+    status: "done",
+    progress: 100,
+    error: null,
+    error_code: null,
+    result_url: `/admin/tasks/${id}/result`,
+    preview_url: null,
+    created_at: "2026-01-31T12:00:00Z",
+    updated_at: "2026-01-31T12:00:00Z",
+    finished_at: null,
+    ...change,
   });
   const listing = (...items: object[]) => json({ items, total: items.length, page: 1, per_page: 20, has_more: false });
   const { calls } = show(<AdminPage />, {
     "GET /admin/session": session,
-    "GET /admin/tasks": listing(task("t1"), task("t2", { owner: null, owner_name: null, status: "processing", result_url: null }), task("t3", { owner: "Борис", owner_name: null })),
+    "GET /admin/tasks": listing(
+      task("t1"),
+      task("t2", { owner: null, owner_name: null, status: "processing", result_url: null }),
+      task("t3", { owner: "Борис", owner_name: null }),
+    ),
     "DELETE /admin/tasks/t1": json({ deleted: true, id: "t1" }),
     "POST /admin/tasks/t2/cancel": json({ task_id: "t2", status: "cancelling" }, 202),
   });
@@ -244,7 +348,16 @@ test("results of everybody are found by owner, looked at, cancelled and deleted"
 });
 
 test("a log that is not whole names its first bad event", () => {
-  const verdict: Verdict = { ok: false, origin: "must", min_index: 0, size: 12, root: "ab", checkpoints: 12, anchors: 3, fault: { seq: 5, damage: "altered", detail: "event 5 is not what its hash says" } };
+  const verdict: Verdict = {
+    ok: false,
+    origin: "must",
+    min_index: 0,
+    size: 12,
+    root: "ab",
+    checkpoints: 12,
+    anchors: 3,
+    fault: { seq: 5, damage: "altered", detail: "event 5 is not what its hash says" },
+  };
   show(<VerdictNote verdict={verdict} />);
   expect(screen.getByText("The log is not whole: event 5 is the first bad one")).toBeTruthy();
   expect(screen.getByText(/An event was changed. event 5 is not what its hash says/)).toBeTruthy();

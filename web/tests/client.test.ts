@@ -49,12 +49,20 @@ test("failures keep what the platform says, and say so when nothing or something
     "GET /c": new Response("<html>", { status: 502 }),
     "GET /d": new DOMException("aborted", "AbortError"),
   });
-  await expect(client.call("/a")).rejects.toMatchObject({ code: "validation_error", detail: "detail of validation_error", userAction: "action of validation_error" });
+  await expect(client.call("/a")).rejects.toMatchObject({
+    code: "validation_error",
+    detail: "detail of validation_error",
+    userAction: "action of validation_error",
+  });
   await expect(client.call("/b")).rejects.toBeInstanceOf(NetworkError);
   await expect(client.call("/c")).rejects.toMatchObject({ code: "unexpected", detail: "HTTP 502" });
   await expect(client.call("/d")).rejects.toMatchObject({ name: "AbortError" });
   expect(problemOf(new NetworkError(null)).code).toBe("network");
-  expect(problemOf(new ApiError(503, { code: "no_workers", detail: "d", user_action: "u" }))).toEqual({ code: "no_workers", detail: "d", userAction: "u" });
+  expect(problemOf(new ApiError(503, { code: "no_workers", detail: "d", user_action: "u" }))).toEqual({
+    code: "no_workers",
+    detail: "d",
+    userAction: "u",
+  });
 });
 
 test("no call carries a key, and cookies go to the own origin alone", async () => {

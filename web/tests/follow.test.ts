@@ -84,7 +84,9 @@ test("a stream that says nothing is taken for dead", async () => {
 });
 
 test("a task that does not exist ends the following, an interrupted platform does not", async () => {
-  await expect(following({ "GET /events/a%3A%3At1": failure(404, "task_not_found") }).end).rejects.toMatchObject({ code: "task_not_found" });
+  await expect(following({ "GET /events/a%3A%3At1": failure(404, "task_not_found") }).end).rejects.toMatchObject({
+    code: "task_not_found",
+  });
   const back = following({ "GET /events/a%3A%3At1": [failure(503, "dependency_unavailable"), events(done())] });
   expect((await back.end).status).toBe("done");
 });

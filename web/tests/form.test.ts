@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { frameOf, initialForm, nextFrame, requestOf, reuse, setMode, setModel, setValue, settingsOf, visibleNames, withReference } from "../src/catalog/form";
+import {
+  frameOf,
+  initialForm,
+  nextFrame,
+  requestOf,
+  reuse,
+  setMode,
+  setModel,
+  setValue,
+  settingsOf,
+  visibleNames,
+  withReference,
+} from "../src/catalog/form";
 import { validate } from "../src/catalog/validate";
 import { model, models, parameter } from "./models";
 
@@ -9,7 +21,8 @@ test("the defaults of every model and mode make a request that its own rules all
   for (const one of models) {
     for (const mode of one.modes) {
       const issues = validate(setValue(setMode(initialForm(one), mode), "prompt", "a boat"), one);
-      for (const [path, issue] of Object.entries(issues)) expect(["required", "too_few"], `${one.id} ${mode} ${path}`).toContain(issue.kind);
+      for (const [path, issue] of Object.entries(issues))
+        expect(["required", "too_few"], `${one.id} ${mode} ${path}`).toContain(issue.kind);
     }
   }
 });
@@ -17,7 +30,14 @@ test("the defaults of every model and mode make a request that its own rules all
 test("a request holds what applies, without what is fixed", () => {
   const tiny = model("tiny-video");
   const request = requestOf(setValue(initialForm(tiny), "prompt", "a red circle"), tiny);
-  expect(request).toMatchObject({ model: "tiny-video", mode: "t2v", prompt: "a red circle", num_frames: 17, seed: -1, output_format: "mp4" });
+  expect(request).toMatchObject({
+    model: "tiny-video",
+    mode: "t2v",
+    prompt: "a red circle",
+    num_frames: 17,
+    seed: -1,
+    output_format: "mp4",
+  });
   expect(Object.keys(request)).not.toContain("width");
   expect(Object.keys(request)).not.toContain("denoising_strength");
   expect(settingsOf(request, tiny)).toMatchObject({ width: 64, height: 64, num_frames: 17 });
@@ -34,7 +54,13 @@ test("pictures go as data URIs, and stay behind in other modes", () => {
 test("another model takes over words, pictures and what it allows", () => {
   const [pony, flux, tiny] = [model("pony"), model("flux"), model("tiny-image")];
   let form = setMode(initialForm(pony), "img2img");
-  for (const [name, value] of [["prompt", "a boat"], ["width", 768], ["steps", 55], ["sampler", "Euler a"]] as const) form = setValue(form, name, value);
+  for (const [name, value] of [
+    ["prompt", "a boat"],
+    ["width", 768],
+    ["steps", 55],
+    ["sampler", "Euler a"],
+  ] as const)
+    form = setValue(form, name, value);
   form = setValue(form, "reference_image", picture);
   const there = setModel(form, pony, flux);
   expect(there.mode).toBe("img2img");
@@ -50,7 +76,11 @@ test("what stood at the default becomes the other model's default", () => {
 
 test("settings of a finished task are taken over with its seed", () => {
   const tiny = model("tiny-image");
-  const made = { mode: "img2img", parameters: { prompt: "a boat", steps: 7, reference_image: { width: 64, height: 64 }, width: 64, unknown: 1 }, seed: 42 };
+  const made = {
+    mode: "img2img",
+    parameters: { prompt: "a boat", steps: 7, reference_image: { width: 64, height: 64 }, width: 64, unknown: 1 },
+    seed: 42,
+  };
   const form = reuse(setValue(initialForm(tiny), "reference_image", picture), tiny, made);
   expect(form.mode).toBe("img2img");
   expect(form.values).toMatchObject({ prompt: "a boat", steps: 7, seed: 42, reference_image: picture });

@@ -27,7 +27,17 @@ test("every dictionary has every key, and none is empty", () => {
 });
 
 test("what is Russian is written in Russian", () => {
-  const same = new Set([".locale", ".studio.shortcut", ".output.percent", ".output.recentItem", ".output.announceFailed", ".output.announceStage", ".accounts.did.settled", ".accounts.did.failed", ".gallery.range"]);
+  const same = new Set([
+    ".locale",
+    ".studio.shortcut",
+    ".output.percent",
+    ".output.recentItem",
+    ".output.announceFailed",
+    ".output.announceStage",
+    ".accounts.did.settled",
+    ".accounts.did.failed",
+    ".gallery.range",
+  ]);
   for (const [path, value] of leaves(ru)) {
     if (same.has(path) || path.startsWith(".catalog") || path.endsWith(".help")) continue;
     expect(spoken(value), path).toMatch(/[а-яё№]/i);
@@ -56,7 +66,15 @@ test("every code of the platform has words", () => {
 });
 
 test("numbers take the form of their language", () => {
-  expect([1, 2, 5, 11, 21, 22, 25].map((n) => ru.gallery.count(n))).toEqual(["1 результат", "2 результата", "5 результатов", "11 результатов", "21 результат", "22 результата", "25 результатов"]);
+  expect([1, 2, 5, 11, 21, 22, 25].map((n) => ru.gallery.count(n))).toEqual([
+    "1 результат",
+    "2 результата",
+    "5 результатов",
+    "11 результатов",
+    "21 результат",
+    "22 результата",
+    "25 результатов",
+  ]);
   expect([0, 1, 2].map((n) => en.gallery.count(n))).toEqual(["0 results", "1 result", "2 results"]);
   expect(plural("ru", 3, { other: "else" })).toBe("else");
 });

@@ -11,7 +11,9 @@ const HEAD = "HEAD /results/t1";
 
 test("a picture that met a restart is shown once the platform is back", async () => {
   const failed = vi.fn();
-  const { asked, pauses } = show(<Picture path="/results/t1" alt="a boat" onFailed={failed} />, { [HEAD]: [away, new Error("refused"), there] });
+  const { asked, pauses } = show(<Picture path="/results/t1" alt="a boat" onFailed={failed} />, {
+    [HEAD]: [away, new Error("refused"), there],
+  });
   const before = picture();
   fireEvent.error(before);
   await waitFor(() => expect(picture()).not.toBe(before));

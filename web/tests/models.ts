@@ -28,7 +28,9 @@ export const models: Model[] = catalog.models.map((raw) => {
     recommended_parameters: {},
     parameters_schema: schema,
     available: embedded,
-    ...(embedded ? {} : { unavailable_reason: `the weights of ${raw.id} are not on this machine`, user_action: `Put them into models/${raw.id}.` }),
+    ...(embedded
+      ? {}
+      : { unavailable_reason: `the weights of ${raw.id} are not on this machine`, user_action: `Put them into models/${raw.id}.` }),
   };
 });
 

@@ -27,7 +27,8 @@ const item = (id: string, change: Partial<GalleryItem> = {}): GalleryItem => ({
   ...change,
 });
 
-const page = (items: GalleryItem[], total = items.length, number = 1) => json({ items, total, page: number, per_page: 24, has_more: number * 24 < total });
+const page = (items: GalleryItem[], total = items.length, number = 1) =>
+  json({ items, total, page: number, per_page: 24, has_more: number * 24 < total });
 
 test("addresses are read as a path and a query", () => {
   expect(parse("#/gallery?page=2").path).toBe("/gallery");
@@ -95,20 +96,34 @@ test("an empty gallery, an empty filter and a failure are told apart", async () 
 });
 
 const entry = (id: string, change: object) => ({
-  id, model: "tiny-image", modelName: "Tiny image", type: "image", mode: "txt2img", request: { prompt: `prompt of ${id}` }, submittedAt: Date.now(), state: null, gone: false, ...change,
+  id,
+  model: "tiny-image",
+  modelName: "Tiny image",
+  type: "image",
+  mode: "txt2img",
+  request: { prompt: `prompt of ${id}` },
+  submittedAt: Date.now(),
+  state: null,
+  gone: false,
+  ...change,
 });
 
 test("the history shows every state, and goes on following what runs", async () => {
-  localStorage.setItem("must.tasks", JSON.stringify([
-    entry("running", {}),
-    entry("done", { state: done() }),
-    entry("failed", { state: state({ status: "failed", error_code: "task_timeout", error: "it ran for 300 s" }) }),
-    entry("cancelled", { state: state({ status: "failed", error_code: "cancelled" }) }),
-    entry("gone", { gone: true }),
-  ]));
+  localStorage.setItem(
+    "must.tasks",
+    JSON.stringify([
+      entry("running", {}),
+      entry("done", { state: done() }),
+      entry("failed", { state: state({ status: "failed", error_code: "task_timeout", error: "it ran for 300 s" }) }),
+      entry("cancelled", { state: state({ status: "failed", error_code: "cancelled" }) }),
+      entry("gone", { gone: true }),
+    ]),
+  );
   show(<HistoryPage />, { "GET /events/running": events(state({ task_id: "running" }), done({ task_id: "running" })) });
   const list = await screen.findByRole("list", { name: "History" });
-  await waitFor(() => expect([...list.querySelectorAll(".badge")].map((badge) => badge.textContent)).toEqual(["Done", "Done", "Failed", "Cancelled", "Gone"]));
+  await waitFor(() =>
+    expect([...list.querySelectorAll(".badge")].map((badge) => badge.textContent)).toEqual(["Done", "Done", "Failed", "Cancelled", "Gone"]),
+  );
   expect(list.textContent).toContain("The task reached its time limit it ran for 300 s");
   fireEvent.click(screen.getByRole("radio", { name: "Not finished" }));
   expect(within(list).getAllByRole("listitem")).toHaveLength(3);

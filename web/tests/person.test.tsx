@@ -40,7 +40,10 @@ test("the studio is readable and keeps what is typed while a session waits, and 
   let free: (answer: Response) => void = () => undefined;
   const { calls, client } = page({
     "GET /studio": nobody,
-    "POST /auth/session": [failure(429, "rate_limited", { "Retry-After": "30" }), () => new Promise<Response>((resolve) => (free = resolve))],
+    "POST /auth/session": [
+      failure(429, "rate_limited", { "Retry-After": "30" }),
+      () => new Promise<Response>((resolve) => (free = resolve)),
+    ],
     "POST /generate": json({ task_id: "t1", status: "pending" }, 202),
     "GET /events/t1": () => new Promise<Response>(() => undefined),
   });
@@ -58,7 +61,10 @@ test("the studio is readable and keeps what is typed while a session waits, and 
 
 test("what is going on is told while a session waits", async () => {
   let woken: () => void = () => undefined;
-  const made = platform({ "GET /studio": nobody, "POST /auth/session": [failure(429, "rate_limited", { "Retry-After": "30" }), opened] }, { session: false });
+  const made = platform(
+    { "GET /studio": nobody, "POST /auth/session": [failure(429, "rate_limited", { "Retry-After": "30" }), opened] },
+    { session: false },
+  );
   (made.client.session as unknown as { sleep: () => Promise<void> }).sleep = () => new Promise((resolve) => (woken = resolve));
   render(
     <LanguageProvider initial="en">
@@ -102,7 +108,10 @@ test("a key is asked for once, then the page is its owner's; signing out takes w
 });
 
 test("a session that ends leads to the sign-in, and the same person finds what was typed; another does not", async () => {
-  for (const [back, text] of [["anna", "half a thought"], ["boris", ""]] as const) {
+  for (const [back, text] of [
+    ["anna", "half a thought"],
+    ["boris", ""],
+  ] as const) {
     const { unmount } = page({
       "GET /studio": [json(signedIn("anna", models)), json(signedIn(back, models))],
       "POST /generate": failure(401, "session_expired"),

@@ -40,15 +40,25 @@ export const done = (change: Partial<StatusView> = {}): StatusView =>
 
 /** A stream of events that ends after these states. */
 export const events = (...states: StatusView[]): Response =>
-  new Response(states.map((one) => `event: status\ndata: ${JSON.stringify(one)}\n\n`).join(""), { headers: { "Content-Type": "text/event-stream" } });
+  new Response(states.map((one) => `event: status\ndata: ${JSON.stringify(one)}\n\n`).join(""), {
+    headers: { "Content-Type": "text/event-stream" },
+  });
 
 export const EXPIRES = "2999-01-01T00:00:00Z";
 
 /** How a page may begin where nobody signs in, with a session that the browser has. */
-export const begun = (models: Model[] | null = null): Studio => ({ sign_in_required: false, session: { expires_at: EXPIRES, name: "", owner: null }, models });
+export const begun = (models: Model[] | null = null): Studio => ({
+  sign_in_required: false,
+  session: { expires_at: EXPIRES, name: "", owner: null },
+  models,
+});
 
 /** The same where people sign in: with the session of a key, or before there is one. */
-export const signedIn = (name: string, models: Model[] | null = null): Studio => ({ sign_in_required: true, session: { expires_at: EXPIRES, name, owner: `key:${name}` }, models });
+export const signedIn = (name: string, models: Model[] | null = null): Studio => ({
+  sign_in_required: true,
+  session: { expires_at: EXPIRES, name, owner: `key:${name}` },
+  models,
+});
 export const signedOut: Studio = { sign_in_required: true, session: null, models: null };
 
 /** Answers calls by `METHOD /path`; a list is answered in its order, and its last answer again and again. */
@@ -58,7 +68,12 @@ export function platform(answers: Record<string, Answer | Answer[]>, { session =
   const fetch = vi.fn(async (input: string, init: RequestInit = {}) => {
     const path = new URL(input).pathname + new URL(input).search;
     const method = init.method ?? "GET";
-    asked.push({ method, path, headers: init.headers as Record<string, string>, body: typeof init.body === "string" ? JSON.parse(init.body) : undefined });
+    asked.push({
+      method,
+      path,
+      headers: init.headers as Record<string, string>,
+      body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
+    });
     if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
     const inside = path.replace("/studio", "");
     const known = answers[`${method} ${inside}`] ?? answers[`${method} ${inside.split("?")[0]}`];

@@ -13,7 +13,12 @@ test("a parameter is shown in the modes of its rule alone", () => {
 });
 
 test("rules may name other parameters, and all of a rule must hold", () => {
-  const rule: Parameter = { type: "number", label: "", visible_if: { mode: ["i2v"], sampler: ["Euler"] }, required_if: { sampler: ["Euler"] } };
+  const rule: Parameter = {
+    type: "number",
+    label: "",
+    visible_if: { mode: ["i2v"], sampler: ["Euler"] },
+    required_if: { sampler: ["Euler"] },
+  };
   expect(isVisible(rule, "i2v", { sampler: "Euler" })).toBe(true);
   expect(isVisible(rule, "i2v", { sampler: "Euler a" })).toBe(false);
   expect(isVisible(rule, "i2v", {})).toBe(false);

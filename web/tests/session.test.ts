@@ -6,7 +6,8 @@ const nobody = json({ sign_in_required: false, session: null, models: [] });
 const opened = json({ active: true, session_status: "active", expires_at: EXPIRES }, 201);
 const limited = (seconds: string) => failure(429, "rate_limited", { "Retry-After": seconds });
 
-const starting = (answers: Parameters<typeof platform>[0]) => platform({ "GET /gallery": json({ items: [] }), ...answers }, { session: false });
+const starting = (answers: Parameters<typeof platform>[0]) =>
+  platform({ "GET /gallery": json({ items: [] }), ...answers }, { session: false });
 
 test("a page asks how it may begin, and starts a session before its first call", async () => {
   const { client, calls } = starting({ "GET /studio": nobody, "POST /auth/session": opened });
@@ -23,7 +24,10 @@ test("a good session that the browser has is used, and no other started", async 
 });
 
 test("a start that is limited goes on by itself, as long and as often as the platform says, and tells it", async () => {
-  const { client, pauses, calls } = starting({ "GET /studio": nobody, "POST /auth/session": [limited("7"), limited("600"), limited("1"), opened] });
+  const { client, pauses, calls } = starting({
+    "GET /studio": nobody,
+    "POST /auth/session": [limited("7"), limited("600"), limited("1"), opened],
+  });
   const told: (number | null)[] = [];
   client.session.subscribe(() => told.push(client.session.standing().waitingUntil));
   await Promise.all([client.json("/gallery"), client.json("/gallery")]);
@@ -42,7 +46,10 @@ test("a call that is not wanted any more does not wait for a session", async () 
 });
 
 test("a failure of the start is the call's, and the next call tries again", async () => {
-  const { client } = starting({ "GET /studio": [failure(503, "dependency_unavailable"), nobody], "POST /auth/session": [failure(503, "storage_full"), opened] });
+  const { client } = starting({
+    "GET /studio": [failure(503, "dependency_unavailable"), nobody],
+    "POST /auth/session": [failure(503, "storage_full"), opened],
+  });
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "dependency_unavailable" });
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "storage_full" });
   expect(await client.json("/gallery")).toEqual({ items: [] });

@@ -11,7 +11,13 @@ HTMLDialogElement.prototype.close = function close() {
 };
 Element.prototype.scrollIntoView = () => undefined;
 window.scrollTo = () => undefined;
-window.matchMedia = (media) => ({ matches: media.includes("width"), media, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
+window.matchMedia = (media) =>
+  ({
+    matches: media.includes("width"),
+    media,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+  }) as unknown as MediaQueryList;
 HTMLMediaElement.prototype.load = () => undefined;
 HTMLMediaElement.prototype.play = () => Promise.resolve();
 

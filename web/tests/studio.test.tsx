@@ -26,7 +26,11 @@ test("the panel shows what the catalog shows, and locks what it locks", async ()
   const lighting = screen.getByRole("radiogroup", { name: "Lighting" });
   expect(within(lighting).getAllByRole("radio")).toHaveLength(schema["lighting_variant"]?.choices?.length ?? 0);
   const width = screen.getByRole<HTMLInputElement>("slider", { name: "Width" });
-  expect([Number(width.min), Number(width.max), Number(width.value)]).toEqual([schema["width"]?.minimum, schema["width"]?.maximum, schema["width"]?.default]);
+  expect([Number(width.min), Number(width.max), Number(width.value)]).toEqual([
+    schema["width"]?.minimum,
+    schema["width"]?.maximum,
+    schema["width"]?.default,
+  ]);
   expect(screen.queryByLabelText("First frame")).toBeNull();
   fireEvent.click(screen.getByRole("tab", { name: "First & last frame" }));
   expect(screen.getByLabelText("First frame")).toBeTruthy();

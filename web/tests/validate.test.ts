@@ -6,7 +6,8 @@ import { check, pathOf, validate } from "../src/catalog/validate";
 import { model, parameter } from "./models";
 
 const anisora = model("anisora");
-const filled = (name: string, value: Value, mode = "t2v"): Form => setValue(setValue(setMode(initialForm(anisora), mode), "prompt", "a boat"), name, value);
+const filled = (name: string, value: Value, mode = "t2v"): Form =>
+  setValue(setValue(setMode(initialForm(anisora), mode), "prompt", "a boat"), name, value);
 const issue = (name: string, value: Value) => validate(filled(name, value), anisora)[name];
 
 test("words are counted as the platform counts them", () => {
@@ -43,7 +44,11 @@ test("given frames are checked entry by entry", () => {
   const frames = parameter("anisora", "arbitrary_frames");
   expect(validate(filled("arbitrary_frames", [], "arbitrary_frame"), anisora)).toEqual({ arbitrary_frames: { kind: "too_few", least: 1 } });
   const picture = { name: "a", uri: "data:" };
-  const list = [frameOf(frames, { frame_index: 81, image: picture }), frameOf(frames, { frame_index: 3 }), frameOf(frames, { frame_index: 2, image: picture, strength: 2 })];
+  const list = [
+    frameOf(frames, { frame_index: 81, image: picture }),
+    frameOf(frames, { frame_index: 3 }),
+    frameOf(frames, { frame_index: 2, image: picture, strength: 2 }),
+  ];
   expect(validate(filled("arbitrary_frames", list, "arbitrary_frame"), anisora)).toEqual({
     "arbitrary_frames[0].frame_index": { kind: "not_below", parameter: "num_frames", most: 81 },
     "arbitrary_frames[1].image": { kind: "required" },

@@ -1,19 +1,25 @@
-//! The chores of the project: `cargo xtask test | regen | golden | soak | bench | package`.
+//! The chores of the project: `cargo xtask setup | test | format | advisories | regen | golden | soak | bench | package`.
 //!
-//! `test` is the whole gate: it installs what the tests need and runs every part; a part may be named to run it alone.
+//! `test` is the whole gate; a part may be named to run it alone. It installs nothing of the system: `setup` does.
 
 mod bench;
 mod golden;
 mod package;
 mod run;
+mod setup;
+mod style;
 mod test;
 mod tools;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <chore>
-  test [PART ...]   install what the tests need and run them all, or only these parts
+  setup [PART ...]  install what the tests need, or only what these parts need
+  test [PART ...]   run all tests, or only these parts; says what is missing
+  test --fast       the part for in between: formats, spelling, dependencies, clippy, quick unit tests (also: setup --fast)
   test --list       the parts
+  format            rewrite every file in the project's style
+  advisories        compare the dependencies with RustSec's database of known faults (fetches it)
   regen             rewrite every generated file that is committed
   golden            make the golden data again with the reference library (downloads PyTorch), then check against it
   soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
@@ -24,8 +30,11 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["setup", parts @ ..] => setup::install(parts),
         ["test", "--list"] => test::list(),
         ["test", parts @ ..] => test::run_parts(parts),
+        ["format"] => style::format(),
+        ["advisories"] => style::advisories(),
         ["regen"] => test::regen(),
         ["golden"] => golden::run_golden(),
         ["soak", options @ ..] => test::soak(options),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every part of the gate, in an order that fails early.
 
 use crate::run::{Outcome, built, command, read, root, run, target, words};
-use crate::tools;
+use crate::{setup, style, tools};
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,8 +11,17 @@ struct Part {
     run: fn() -> Outcome,
 }
 
+const FORMAT: Part = Part { name: "format", about: "rustfmt", run: format };
+const STYLE: Part = Part {
+    name: "style",
+    about: "the formatters of C, C++, TypeScript, CSS and TOML, spelling, licences and duplicates of dependencies",
+    run: style::check,
+};
+const LINT: Part = Part { name: "lint", about: "clippy; the docs of the crates, with warnings denied", run: lint };
+
 const PARTS: &[Part] = &[
-    Part { name: "format", about: "rustfmt", run: format },
+    FORMAT,
+    STYLE,
     Part {
         name: "rust",
         about: "unit, golden, kill and media tests of the core, the examples in its docs, the C ABI's own tests, the bridge of cxx",
@@ -46,7 +55,7 @@ const PARTS: &[Part] = &[
     },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
-    Part { name: "lint", about: "clippy; the docs of the crates, with warnings denied", run: lint },
+    LINT,
     Part {
         name: "cuda",
         about: "the library with its features cuda and cudnn, checked with a compiler from PyPI",
@@ -54,9 +63,15 @@ const PARTS: &[Part] = &[
     },
 ];
 
-/// What the tests of the HTTP face need of others' clients and fuzzers.
-const OPENAI: &str = "openai>=3.57,<4";
-const SCHEMATHESIS: &str = "schemathesis>=4.32,<5";
+/// The option for what is worth running between two changes: under three minutes on two cores once everything is built.
+const FAST_OPTION: &str = "--fast";
+
+const FAST: &[Part] = &[
+    FORMAT,
+    STYLE,
+    LINT,
+    Part { name: "unit", about: "the unit tests of the Rust crates, without those that take long", run: unit },
+];
 
 /// Tests that a part runs with its generated files rewritten instead of compared.
 const REGENERATE: (&str, &str) = ("MUST_REGEN", "1");
@@ -68,14 +83,26 @@ pub fn list() -> Outcome {
     Ok(())
 }
 
-pub fn run_parts(names: &[&str]) -> Outcome {
+/// The parts with these names; all without names.
+fn chosen(names: &[&str]) -> Result<Vec<&'static Part>, String> {
+    if names == [FAST_OPTION] {
+        return Ok(FAST.iter().collect());
+    }
     if let Some(unknown) = names.iter().find(|name| !PARTS.iter().any(|part| part.name == **name)) {
         return Err(format!("there is no part {unknown}; cargo xtask test --list names them"));
     }
-    tools::programs()?;
-    let chosen = PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name));
+    Ok(PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)).collect())
+}
+
+/// The names of the parts that these arguments mean.
+pub fn part_names(names: &[&str]) -> Result<Vec<&'static str>, String> {
+    Ok(chosen(names)?.into_iter().map(|part| part.name).collect())
+}
+
+pub fn run_parts(names: &[&str]) -> Outcome {
+    setup::check(&part_names(names)?)?;
     let mut passed = 0;
-    for part in chosen {
+    for part in chosen(names)? {
         let began = Instant::now();
         eprintln!("== {}: {}", part.name, part.about);
         if let Err(why) = (part.run)() {
@@ -123,6 +150,15 @@ fn rust() -> Outcome {
     run_tests(&["--workspace", "--exclude", "must-python"], |_| {})
 }
 
+/// Unit tests that take seconds each, by the beginnings of their names.
+const SLOW: &[&str] = &[];
+
+fn unit() -> Outcome {
+    let skipped = SLOW.iter().flat_map(|name| ["--skip", name]);
+    let arguments = ["--workspace", "--exclude", "must-python", "--lib", "--bins", "--"].into_iter().chain(skipped);
+    run_tests(&arguments.collect::<Vec<_>>(), |_| {})
+}
+
 fn run_tests(arguments: &[&str], adjust: impl FnOnce(&mut std::process::Command)) -> Outcome {
     let mut tests = command("cargo");
     tests.arg("test").args(arguments).env("MUST_REQUIRE_TOOLS", "1");
@@ -148,7 +184,6 @@ fn small_models() -> Result<std::path::PathBuf, String> {
 
 /// The platform under load, as a small company would have it.
 pub fn soak(options: &[&str]) -> Outcome {
-    tools::programs()?;
     let python = python_module()?;
     run(&mut words("cargo", "build -p must-cli"))?;
     run(command(python).arg("tools/soak/soak.py").arg("--program").arg(built("must")).args(options))
@@ -156,24 +191,7 @@ pub fn soak(options: &[&str]) -> Outcome {
 
 /// Builds the Python module with the dev profile into an environment of its own; that environment's Python.
 fn python_module() -> Result<std::path::PathBuf, String> {
-    let python = tools::python_environment(
-        "python-tests",
-        &[
-            "maturin>=1.16,<2",
-            "pytest>=9",
-            "mypy>=2.4",
-            "ruff>=0.17",
-            "fastapi>=0.165",
-            "httpx>=0.28",
-            "httpx2>=2.16",
-            "uvicorn>=0.38",
-            "numpy>=2.4",
-            "pillow>=12",
-            "python-multipart>=0.0.30",
-            OPENAI,
-            SCHEMATHESIS,
-        ],
-    )?;
+    let python = tools::PYTHON_TESTS.python()?;
     let mut install = command(&python);
     install.args([
         "-m",
@@ -195,7 +213,7 @@ fn python_module() -> Result<std::path::PathBuf, String> {
 /// The served HTTP face, from outside.
 fn http() -> Outcome {
     run(&mut words("cargo", "build -p must-cli"))?;
-    run(command(http_tests()?)
+    run(command(tools::HTTP_TESTS.python()?)
         .args(["-m", "pytest", "-q", "tests/http"])
         .env(SMALL_MODELS, small_models()?)
         .env("MUST_PROGRAM", built("must"))
@@ -205,7 +223,8 @@ fn http() -> Outcome {
 /// The web UI: by itself, then as the program serves it.
 fn web() -> Outcome {
     let folder = root().join("web");
-    for line in ["ci --no-audit --no-fund", "run typecheck", "test", "run check-dist"] {
+    setup::web_packages()?;
+    for line in ["run typecheck", "test", "run check-dist"] {
         run(words("npm", line).current_dir(&folder))?;
     }
     run(&mut words("cargo", "build -p must-cli"))?;
@@ -240,17 +259,13 @@ fn face_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcom
         .env("MUST_PROGRAM", built("must")))
 }
 
-fn http_tests() -> Result<std::path::PathBuf, String> {
-    tools::python_environment("http-tests", &["pytest>=9", "httpx>=0.28", OPENAI, SCHEMATHESIS])
-}
-
 fn node() -> Outcome {
     let folder = root().join("bindings-node");
     run(words("npm", "ci --no-audit --no-fund").current_dir(&folder).env("MUST_BUILD_PROFILE", "dev"))?;
     let small = small_models()?;
     run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1").env(SMALL_MODELS, small))?;
     run(&mut words("cargo", "build -p must-cli"))?;
-    face_without_sockets(&http_tests()?, "node", &[])
+    face_without_sockets(&tools::HTTP_TESTS.python()?, "node", &[])
 }
 
 /// Runs `examples/generate` in every language and `examples/shared`: one line of JSON each, alike, and the same bytes.
@@ -269,7 +284,7 @@ fn examples() -> Outcome {
         .arg(&cpp)
         .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())))?;
     run(command("cmake").arg("--build").arg(&cpp))?;
-    let python = tools::python_environment("python-tests", &["pytest>=9"])?;
+    let python = tools::PYTHON_TESTS.python()?;
     run(&mut words(
         "npm",
         "install --prefix examples/generate/node --ignore-scripts --no-package-lock --no-audit --no-fund",
@@ -337,17 +352,12 @@ fn browser() -> Outcome {
 
 /// Checks the code for NVIDIA GPUs, where a CUDA compiler can be had: from packages of PyPI, for Linux on x86-64.
 fn cuda() -> Outcome {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+    if !setup::HAS_CUDA {
         eprintln!("not checked: the packages with the compiler are for Linux on x86-64");
         return Ok(());
     }
-    let folder = target().join("cuda");
-    if !folder.join("env").exists() {
-        run(&mut words("cargo", "fetch --quiet"))?;
-        run(command("bash").arg("tools/cuda/setup.sh").arg(&folder))?;
-    }
     let check = "cargo clippy --package must-diffusion --features cuda,cudnn -- -D warnings";
-    run(command("bash").args(["-c", &format!(". \"$0\" && exec {check}")]).arg(folder.join("env")))
+    run(command("bash").args(["-c", &format!(". \"$0\" && exec {check}")]).arg(setup::cuda_environment()))
 }
 
 fn lint() -> Outcome {

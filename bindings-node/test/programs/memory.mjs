@@ -20,7 +20,16 @@ const task = await platform.generate({ model: "tiny-image", prompt: "a red circl
 await task.wait();
 const picture = Buffer.alloc(1 << 20);
 const round = async () => {
-  await Promise.all([task.status(), task.wait(), task.result(), task.preview(), task.cancel(), platform.tasks(), platform.gallery(), platform.models()]);
+  await Promise.all([
+    task.status(),
+    task.wait(),
+    task.result(),
+    task.preview(),
+    task.cancel(),
+    platform.tasks(),
+    platform.gallery(),
+    platform.models(),
+  ]);
   for await (const state of task) if (!state) break;
   await platform.generate({ model: "tiny-image", prompt: " " }).catch(() => {});
   await platform.generate({ model: "tiny-image", prompt: "x", mode: "img2img", reference_image: picture }).catch(() => {});

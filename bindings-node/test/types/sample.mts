@@ -4,10 +4,31 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createSecureServer } from "node:http2";
-import { MustError, Platform, errorCodes, type Account, type ErrorCode, type Frames, type GenerateRequest, type Model, type Task, type Load, type LogRecord, type TaskPage, type TaskState } from "must";
+import {
+  MustError,
+  Platform,
+  errorCodes,
+  type Account,
+  type ErrorCode,
+  type Frames,
+  type GenerateRequest,
+  type Model,
+  type Task,
+  type Load,
+  type LogRecord,
+  type TaskPage,
+  type TaskState,
+} from "must";
 
 export async function sample(picture: Buffer): Promise<void> {
-  await using platform: Platform = await Platform.open({ dataDir: "data", device: "cpu", threads: 2, queueWaitMs: 1000, logLevel: "debug", log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]) });
+  await using platform: Platform = await Platform.open({
+    dataDir: "data",
+    device: "cpu",
+    threads: 2,
+    queueWaitMs: 1000,
+    logLevel: "debug",
+    log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]),
+  });
   const models: Model[] = await platform.models();
   const steps: number | undefined = models[0]?.parameters_schema["steps"]?.maximum;
 
@@ -52,7 +73,11 @@ export async function sample(picture: Buffer): Promise<void> {
   const page: TaskPage = await platform.gallery({ type: "video", per_page: 10 });
   await platform.tasks({ status: "failed", sort: "oldest" });
   await platform.delete(page.items[0]?.id ?? id);
-  const account: Account = await platform.accounts.add("team-a", { tokenId: "ak", tokenSecret: "as" }, { caller: { actor: "ops", source: "cli" } });
+  const account: Account = await platform.accounts.add(
+    "team-a",
+    { tokenId: "ak", tokenSecret: "as" },
+    { caller: { actor: "ops", source: "cli" } },
+  );
   const offered: string[] | undefined = (await platform.accounts.health(account.id)).models ?? undefined;
   const deployed: boolean | undefined = (await platform.accounts.deployAll())[0]?.deployment?.ok;
   console.log(account.status === "ready", offered, deployed, done.error?.code, bytes.length, preview.length, cancelled);

@@ -40,7 +40,7 @@ class RequestFacts:
     query_admin_key_present: bool = False
     """Whether the query holds an admin key, which is refused."""
     origin: str | None = None
-    """The `Origin` header."""
+    """The `Origin` header, which browsers send with calls from pages."""
     peer: str | None = None
     """The address at the other end of the socket, without a port."""
     forwarded_for: tuple[str, ...] = ()
@@ -57,6 +57,12 @@ class RequestFacts:
         peer: str | None = None,
     ) -> Self:
         """Read the header lines of a request, the raw text of its query, and the address it came from.
+
+        >>> facts = must.RequestFacts.from_headers("generation", [("X-API-Key", "a key")], "page=2", "192.0.2.7")
+        >>> facts.header_keys, facts.peer
+        (('a key',), '192.0.2.7')
+        >>> "a key" in repr(facts)
+        False
 
         A header or query name that comes more than once must be given more than once: two different keys are refused.
         """

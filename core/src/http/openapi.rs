@@ -9,6 +9,7 @@ use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::Fields;
+use crate::json::without_examples;
 use crate::platform::outside::{self, Entry};
 use crate::request::MediaType;
 use bytes::Bytes;
@@ -52,7 +53,7 @@ pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
             narrow(properties, catalog, kind);
         }
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "MUST",
@@ -75,7 +76,25 @@ pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
                 "scrape_token": {"type": "http", "scheme": "bearer", "description": "The scrape token of the settings."},
             },
         },
-    })
+    });
+    say_without_examples(&mut document);
+    document
+}
+
+/// Takes the examples in Rust out of all descriptions.
+fn say_without_examples(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "description" => *text = without_examples(text).to_owned(),
+                    member => say_without_examples(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(say_without_examples),
+        _ => {}
+    }
 }
 
 /// Makes the schemas of bodies, in which a field may be left out, and those of answers, which always have the same fields.
@@ -90,6 +109,7 @@ impl Schemas {
             "/components/schemas".clone_into(settings.definitions_path.to_mut());
             settings.meta_schema = None;
         });
+
         Self {
             bodies: SchemaGenerator::new(settings.clone().for_deserialize()),
             answers: SchemaGenerator::new(settings.for_serialize()),

@@ -78,7 +78,7 @@ struct Share;
 /// ```
 /// use must::access::KeyStatus;
 /// use must::audit::Caller;
-/// use must::clock::ManualClock;
+/// use must::time::ManualClock;
 /// use must::{Host, Platform, Settings};
 /// use std::sync::Arc;
 /// use std::time::Duration;

@@ -4,7 +4,8 @@
 #define MUST_ERROR_HPP
 
 #if !defined(__cpp_exceptions) && !defined(__EXCEPTIONS) && !defined(_CPPUNWIND)
-#error "must.hpp reports failures by exceptions, which are turned off here. Turn them on (-fexceptions, /EHsc), or use must.h, whose functions return codes."
+#error \
+    "must.hpp reports failures by exceptions, which are turned off here. Turn them on (-fexceptions, /EHsc), or use must.h, whose functions return codes."
 #endif
 #if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
 #error "must.hpp needs C++17 or later (-std=c++17, /std:c++17). must.h is for C11 and every C++."

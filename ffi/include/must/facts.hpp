@@ -47,7 +47,7 @@ struct RequestFacts {
   std::vector<SecretText> admin_header_keys{};
   /// Whether the query holds an admin key, which is refused.
   bool query_admin_key_present = false;
-  /// The `Origin` header.
+  /// The `Origin` header, which browsers send with calls from pages.
   std::optional<std::string> origin{};
   /// The address at the other end of the socket, without a port.
   std::optional<std::string> peer{};

@@ -12,11 +12,12 @@ std::string followed(const must::Settings &settings, must::LogLevel level) {
   auto task = platform.submit(must::GenerateRequest("tiny-image", "a red circle").seed(7));
   auto events = task.events();
   while (events.next(must::no_limit).kind == must::Event::Kind::changed) lines += task.id();
-  const auto facts =
-      must::RequestFacts::from_headers(must::Route::generation, std::vector<std::pair<std::string, std::string>>{}, "api_key=x&y=1");
+  const auto facts = must::RequestFacts::from_headers(must::Route::generation, std::vector<std::pair<std::string, std::string>>{},
+                                                      "api_key=x&y=1");
   try {
     lines += platform.auth().authorize(facts).actor;
-    lines += std::to_string(platform.auth().issue_key("studio", std::chrono::hours(24)).key.created_at.time_since_epoch().count());
+    lines +=
+        std::to_string(platform.auth().issue_key("studio", std::chrono::hours(24)).key.created_at.time_since_epoch().count());
     lines += must::to_string(platform.secrets().status().front().state);
     lines += platform.audit().verify().ok ? "whole" : "damaged";
     for (const auto &account : platform.accounts().list()) lines += must::to_string(account.status);

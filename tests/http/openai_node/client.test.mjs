@@ -100,11 +100,13 @@ test("failures have their classes", async () => {
   });
   await assert.rejects(client.models.retrieve("nothing"), OpenAI.NotFoundError);
   await assert.rejects(open({ apiKey: "wrong" }).models.list(), OpenAI.PermissionDeniedError);
-  const unsigned = open({ fetch: (place, given) => {
-    const headers = new Headers(given.headers);
-    headers.delete("authorization");
-    return fetch(place, { ...given, headers });
-  } });
+  const unsigned = open({
+    fetch: (place, given) => {
+      const headers = new Headers(given.headers);
+      headers.delete("authorization");
+      return fetch(place, { ...given, headers });
+    },
+  });
   await assert.rejects(unsigned.models.list(), OpenAI.AuthenticationError);
   await assert.rejects(open({ baseURL: "http://127.0.0.1:1/v1" }).models.list(), OpenAI.APIConnectionError);
 });
@@ -121,7 +123,8 @@ test("what is sent again after a failure on the way is one task under one key", 
   };
   const patient = open({ maxRetries: 2, fetch: lossy });
   const headers = { "Idempotency-Key": crypto.randomUUID() };
-  const count = async () => (await (await fetch(`${url}/v1/videos?limit=100`, { headers: { Authorization: `Bearer ${apiKey}` } })).json()).data.length;
+  const count = async () =>
+    (await (await fetch(`${url}/v1/videos?limit=100`, { headers: { Authorization: `Bearer ${apiKey}` } })).json()).data.length;
   const before = await count();
   const video = await patient.videos.create({ prompt: "a red circle", model: "tiny-video" }, { headers });
   assert.equal(tries, 2);

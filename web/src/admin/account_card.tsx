@@ -29,7 +29,13 @@ export function AccountCard({ account, busy, onAction }: Props) {
   const off = status === "disabled";
   const held = busy !== null || status === "checking";
   const when = (moment: string | null) =>
-    moment === null ? t.accounts.never : <time dateTime={moment} title={exactMoment(t, moment)}>{relative(t, moment)}</time>;
+    moment === null ? (
+      t.accounts.never
+    ) : (
+      <time dateTime={moment} title={exactMoment(t, moment)}>
+        {relative(t, moment)}
+      </time>
+    );
   return (
     <li className={`account ${status}`} data-workspace={account.workspace}>
       <div className="account-head">
@@ -67,7 +73,12 @@ export function AccountCard({ account, busy, onAction }: Props) {
       {deployment && (
         <details className="deployment">
           <summary>
-            {t.accounts.deployment}: {deployment.finished_at === null ? t.accounts.deploymentRuns : deployment.ok ? t.accounts.deploymentOk : t.accounts.deploymentFailed}
+            {t.accounts.deployment}:{" "}
+            {deployment.finished_at === null
+              ? t.accounts.deploymentRuns
+              : deployment.ok
+                ? t.accounts.deploymentOk
+                : t.accounts.deploymentFailed}
             {" · "}
             {relative(t, deployment.finished_at ?? deployment.started_at)}
           </summary>

@@ -69,8 +69,22 @@ export function AccountForm({ account, onClose, onDone }: Props) {
         <Line name="label" label={t.accounts.label} hint={t.accounts.labelHint} required value={account?.label} />
         {!account && <Line name="workspace" label={t.accounts.workspace} hint={t.accounts.workspaceHint} />}
         <Line name="address" label={t.accounts.address} hint={t.accounts.addressHint} value={account?.address} type="url" />
-        <Line name="token_id" label={t.accounts.tokenId} hint={account ? t.accounts.keepHint : undefined} required={!account} secret bad={half} />
-        <Line name="token_secret" label={t.accounts.tokenSecret} hint={account ? t.accounts.keepHint : undefined} required={!account} secret bad={half} />
+        <Line
+          name="token_id"
+          label={t.accounts.tokenId}
+          hint={account ? t.accounts.keepHint : undefined}
+          required={!account}
+          secret
+          bad={half}
+        />
+        <Line
+          name="token_secret"
+          label={t.accounts.tokenSecret}
+          hint={account ? t.accounts.keepHint : undefined}
+          required={!account}
+          secret
+          bad={half}
+        />
         {half && (
           <p className="issue" role="alert">
             {t.accounts.tokensTogether}

@@ -106,7 +106,12 @@ export function AccountsSection() {
       ) : (
         <ul className="accounts">
           {accounts.map((account) => (
-            <AccountCard key={account.id} account={account} busy={busy[account.id] ?? null} onAction={(action) => void act(account, action)} />
+            <AccountCard
+              key={account.id}
+              account={account}
+              busy={busy[account.id] ?? null}
+              onAction={(action) => void act(account, action)}
+            />
           ))}
         </ul>
       )}

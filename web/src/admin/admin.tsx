@@ -72,7 +72,17 @@ function Dashboard() {
           </a>
         ))}
       </nav>
-      {section === "results" ? <ResultsSection /> : section === "accounts" ? <AccountsSection /> : section === "secrets" ? <SecretsSection /> : section === "audit" ? <AuditSection /> : <OverviewSection />}
+      {section === "results" ? (
+        <ResultsSection />
+      ) : section === "accounts" ? (
+        <AccountsSection />
+      ) : section === "secrets" ? (
+        <SecretsSection />
+      ) : section === "audit" ? (
+        <AuditSection />
+      ) : (
+        <OverviewSection />
+      )}
     </div>
   );
 }

@@ -92,7 +92,13 @@ function Filters({ onApply }: { onApply: (filter: Record<string, string>) => voi
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const text = (name: string) => String(form.get(name) ?? "").trim();
-    const given = { actor: text("actor"), action: text("action"), outcome: text("outcome"), since: millisecondsOf(text("since")), until: millisecondsOf(text("until")) };
+    const given = {
+      actor: text("actor"),
+      action: text("action"),
+      outcome: text("outcome"),
+      since: millisecondsOf(text("since")),
+      until: millisecondsOf(text("until")),
+    };
     onApply(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
   };
   return (

@@ -7,5 +7,14 @@ import { useAdmin } from "./session";
 export function Login({ expired }: { expired: boolean }) {
   const t = useText();
   const { signIn } = useAdmin();
-  return <KeyForm id="admin-key" icon="shield" title={t.admin.title} text={expired ? t.admin.expired : t.admin.signInText} label={t.admin.key} onSubmit={signIn} />;
+  return (
+    <KeyForm
+      id="admin-key"
+      icon="shield"
+      title={t.admin.title}
+      text={expired ? t.admin.expired : t.admin.signInText}
+      label={t.admin.key}
+      onSubmit={signIn}
+    />
+  );
 }

@@ -81,11 +81,21 @@ export function OverviewSection() {
               <tr>
                 <th scope="col">{t.overview.lane}</th>
                 <th scope="col">{t.overview.loaded}</th>
-                <th scope="col" className="right">{t.overview.memory}</th>
-                <th scope="col" className="right">{t.overview.hits}</th>
-                <th scope="col" className="right">{t.overview.misses}</th>
-                <th scope="col" className="right">{t.overview.loads}</th>
-                <th scope="col" className="right">{t.overview.evictions}</th>
+                <th scope="col" className="right">
+                  {t.overview.memory}
+                </th>
+                <th scope="col" className="right">
+                  {t.overview.hits}
+                </th>
+                <th scope="col" className="right">
+                  {t.overview.misses}
+                </th>
+                <th scope="col" className="right">
+                  {t.overview.loads}
+                </th>
+                <th scope="col" className="right">
+                  {t.overview.evictions}
+                </th>
               </tr>
             </thead>
             <tbody>

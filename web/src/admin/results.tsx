@@ -99,7 +99,12 @@ export function ResultsSection() {
                 {items.map((task) => (
                   <tr key={task.id} data-id={task.id}>
                     <th scope="row">
-                      <button type="button" className="link task-prompt" aria-label={t.results.look(task.prompt)} onClick={() => setShown(task)}>
+                      <button
+                        type="button"
+                        className="link task-prompt"
+                        aria-label={t.results.look(task.prompt)}
+                        onClick={() => setShown(task)}
+                      >
                         {task.prompt}
                       </button>
                       <small className="page-note">{task.model}</small>
@@ -126,7 +131,11 @@ export function ResultsSection() {
                       {relative(t, task.created_at)}
                     </td>
                     <td className="row-actions">
-                      <Button tone={hasEnded(task) ? "danger" : "plain"} icon={hasEnded(task) ? "trash" : "close"} onClick={() => setEnding(task)}>
+                      <Button
+                        tone={hasEnded(task) ? "danger" : "plain"}
+                        icon={hasEnded(task) ? "trash" : "close"}
+                        onClick={() => setEnding(task)}
+                      >
                         {hasEnded(task) ? t.gallery.delete : t.output.cancel}
                       </Button>
                     </td>
@@ -189,7 +198,14 @@ function Filters({ filter, onApply }: { filter: Filter; onApply: (filter: Filter
       {whose === "one" && (
         <label>
           {t.results.owner}
-          <input name="owner" defaultValue={filter.owner} placeholder={t.results.ownerHint} autoComplete="off" spellCheck={false} required />
+          <input
+            name="owner"
+            defaultValue={filter.owner}
+            placeholder={t.results.ownerHint}
+            autoComplete="off"
+            spellCheck={false}
+            required
+          />
         </label>
       )}
       <label>
@@ -223,9 +239,22 @@ function Look({ task, owner, onClose }: { task: OwnedTask; owner: string; onClos
     <Dialog title={t.gallery.detail} className="detail" onClose={onClose}>
       <div className="detail-media">
         {source === null || failed ? (
-          <Empty icon="alert" title={task.error_code ? errorTitle(t, task.error_code) : failed ? t.output.notShown : t.results.none} text={task.error ?? ""} />
+          <Empty
+            icon="alert"
+            title={task.error_code ? errorTitle(t, task.error_code) : failed ? t.output.notShown : t.results.none}
+            text={task.error ?? ""}
+          />
         ) : task.type === "video" ? (
-          <video className="media" src={source} aria-label={t.output.videoLabel(task.prompt)} controls loop muted playsInline onError={() => setFailed(true)} />
+          <video
+            className="media"
+            src={source}
+            aria-label={t.output.videoLabel(task.prompt)}
+            controls
+            loop
+            muted
+            playsInline
+            onError={() => setFailed(true)}
+          />
         ) : (
           <img className="media loaded" src={source} alt={t.output.imageAlt(task.prompt)} onError={() => setFailed(true)} />
         )}

@@ -21,8 +21,10 @@ const TONES: Record<SecretState, BadgeTone> = { valid: "good", overlapping: "wai
 const RANDOM = new Set(["master_key", "pepper", "audit_key"]);
 const isOfAccount = ({ name }: SecretStatus): boolean => name.startsWith("account-");
 const isSetting = ({ name }: SecretStatus): boolean => name === "admin_key" || name === "api_key";
-const rotatable = (secret: SecretStatus): boolean => !isSetting(secret) && !isOfAccount(secret) && secret.kind !== "api_key" && secret.state !== "revoked";
-const revocable = (secret: SecretStatus): boolean => !isSetting(secret) && !isOfAccount(secret) && !["audit_key", "master_key"].includes(secret.kind) && secret.state !== "revoked";
+const rotatable = (secret: SecretStatus): boolean =>
+  !isSetting(secret) && !isOfAccount(secret) && secret.kind !== "api_key" && secret.state !== "revoked";
+const revocable = (secret: SecretStatus): boolean =>
+  !isSetting(secret) && !isOfAccount(secret) && !["audit_key", "master_key"].includes(secret.kind) && secret.state !== "revoked";
 
 export function SecretsSection() {
   const t = useText();
@@ -83,8 +85,12 @@ export function SecretsSection() {
                   <td data-label={t.secrets.issued} title={exactMoment(t, secret.issued_at)}>
                     {day(t, secret.issued_at)}
                   </td>
-                  <td data-label={secret.overlap_until ? t.secrets.overlapUntil : t.secrets.rotateBy} title={exactMoment(t, secret.overlap_until ?? secret.rotate_by)}>
-                    {day(t, secret.overlap_until ?? secret.rotate_by)} <small className="page-note">{relative(t, secret.overlap_until ?? secret.rotate_by)}</small>
+                  <td
+                    data-label={secret.overlap_until ? t.secrets.overlapUntil : t.secrets.rotateBy}
+                    title={exactMoment(t, secret.overlap_until ?? secret.rotate_by)}
+                  >
+                    {day(t, secret.overlap_until ?? secret.rotate_by)}{" "}
+                    <small className="page-note">{relative(t, secret.overlap_until ?? secret.rotate_by)}</small>
                   </td>
                   <td className="row-actions">
                     {isSetting(secret) && <small className="page-note">{t.secrets.setting}</small>}

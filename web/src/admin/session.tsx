@@ -97,6 +97,9 @@ export function AdminProvider({ children }: { children: ReactNode }) {
     setSignedIn("out");
   }, [client]);
 
-  const value = useMemo(() => ({ signedIn, session, error, signIn, signOut, check, call }), [signedIn, session, error, signIn, signOut, check, call]);
+  const value = useMemo(
+    () => ({ signedIn, session, error, signIn, signOut, check, call }),
+    [signedIn, session, error, signIn, signOut, check, call],
+  );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

@@ -43,7 +43,8 @@ export function problemOf(error: unknown): Problem {
   return { code: "internal", detail: error instanceof Error ? error.message : String(error), userAction: "" };
 }
 
-export const isAbort = (error: unknown): boolean => typeof error === "object" && error !== null && "name" in error && error.name === "AbortError";
+export const isAbort = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "name" in error && error.name === "AbortError";
 
 function isFailure(value: unknown): value is Failure {
   const failure = value as Partial<Failure> | null;

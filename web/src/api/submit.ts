@@ -15,7 +15,8 @@ export function newKey(): string {
 
 /** Whether the request may have arrived although no good answer came: the same key then asks for the same task. */
 const isDoubtful = (error: unknown): boolean =>
-  error instanceof NetworkError || (error instanceof ApiError && (error.code === "unexpected" || error.status === 502 || error.status === 504));
+  error instanceof NetworkError ||
+  (error instanceof ApiError && (error.code === "unexpected" || error.status === 502 || error.status === 504));
 
 export class Submitter {
   /** The last request whose outcome is not known, with its key: sent again by hand, it is still the same submission. */

@@ -53,11 +53,7 @@ function isAllowed(parameter: Parameter, value: Value): boolean {
 }
 
 /** The form that makes what a finished task made; pictures are not kept by the platform and stay as they are. */
-export function reuse(
-  form: Form,
-  model: Model,
-  task: { mode: string; parameters: Record<string, unknown>; seed?: number | null },
-): Form {
+export function reuse(form: Form, model: Model, task: { mode: string; parameters: Record<string, unknown>; seed?: number | null }): Form {
   const next: Form = { ...initialForm(model), mode: model.modes.includes(task.mode) ? task.mode : model.default_mode };
   const given: Record<string, unknown> = { ...task.parameters };
   if (task.seed !== undefined && task.seed !== null) given["seed"] = task.seed;

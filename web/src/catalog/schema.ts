@@ -30,5 +30,4 @@ export type Value = string | number | Picture | Frame[] | null;
 
 export type Values = Record<string, Value>;
 
-export const isPicture = (value: unknown): value is Picture =>
-  typeof value === "object" && value !== null && "uri" in value;
+export const isPicture = (value: unknown): value is Picture => typeof value === "object" && value !== null && "uri" in value;

@@ -63,7 +63,8 @@ function checkText(parameter: Parameter, text: string, required: boolean): Issue
   const length = [...text].length;
   if (required && length === 0) return { kind: "required" };
   if ((parameter.min_length ?? 0) > 0 && text.trim() === "") return { kind: "blank" };
-  if (parameter.min_length !== undefined && length < parameter.min_length) return { kind: "too_short", least: parameter.min_length, length };
+  if (parameter.min_length !== undefined && length < parameter.min_length)
+    return { kind: "too_short", least: parameter.min_length, length };
   if (parameter.max_length !== undefined && length > parameter.max_length) return { kind: "too_long", most: parameter.max_length, length };
   return null;
 }

@@ -48,7 +48,10 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
     [t.studio.model, model?.name ?? item.model],
     [t.gallery.mode, modeName(t, item.mode)],
     [t.output.size, `${number(t, item.width)} × ${number(t, item.height)}`],
-    ...Object.entries(item.parameters).map(([name, value]): [string, string] => [labelOf(t, name, model?.parameters_schema[name]), valueText(t, value)]),
+    ...Object.entries(item.parameters).map(([name, value]): [string, string] => [
+      labelOf(t, name, model?.parameters_schema[name]),
+      valueText(t, value),
+    ]),
     [t.gallery.made, moment(t, item.finished_at ?? item.created_at)],
     ...(item.workspace ? [[t.gallery.place, item.workspace] as [string, string]] : []),
   ];
@@ -68,7 +71,13 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
               icon="sliders"
               onClick={() => {
                 onClose();
-                const parameters = { ...item.parameters, prompt: item.prompt, negative_prompt: item.negative_prompt, width: item.width, height: item.height };
+                const parameters = {
+                  ...item.parameters,
+                  prompt: item.prompt,
+                  negative_prompt: item.negative_prompt,
+                  width: item.width,
+                  height: item.height,
+                };
                 settings({ ...item, parameters });
               }}
             >
@@ -95,12 +104,32 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
           {failed ? (
             <Empty icon="alert" title={t.output.notShown} />
           ) : item.type === "video" ? (
-            <Clip ref={video} path={item.result_url} alt={t.output.videoLabel(item.prompt)} className="media" onFailed={() => setFailed(true)} />
+            <Clip
+              ref={video}
+              path={item.result_url}
+              alt={t.output.videoLabel(item.prompt)}
+              className="media"
+              onFailed={() => setFailed(true)}
+            />
           ) : (
             <Picture path={item.result_url} alt={t.output.imageAlt(item.prompt)} className="media" onFailed={() => setFailed(true)} />
           )}
-          <IconButton icon="left" tone="plain" className="move previous" label={t.gallery.previousItem} disabled={!previous} onClick={() => previous && onMove(previous)} />
-          <IconButton icon="right" tone="plain" className="move next" label={t.gallery.nextItem} disabled={!next} onClick={() => next && onMove(next)} />
+          <IconButton
+            icon="left"
+            tone="plain"
+            className="move previous"
+            label={t.gallery.previousItem}
+            disabled={!previous}
+            onClick={() => previous && onMove(previous)}
+          />
+          <IconButton
+            icon="right"
+            tone="plain"
+            className="move next"
+            label={t.gallery.nextItem}
+            disabled={!next}
+            onClick={() => next && onMove(next)}
+          />
         </div>
         <div className="detail-words">
           <h3>

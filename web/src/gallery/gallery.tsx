@@ -26,7 +26,9 @@ export function GalleryPage() {
 
   const go = (change: Partial<GalleryQuery>) => {
     const next = { ...query, page: 1, ...change };
-    navigate(address("/gallery", { ...next, page: next.page > 1 ? next.page : undefined, sort: next.sort === "oldest" ? "oldest" : undefined }));
+    navigate(
+      address("/gallery", { ...next, page: next.page > 1 ? next.page : undefined, sort: next.sort === "oldest" ? "oldest" : undefined }),
+    );
   };
 
   const turn = (page: number) => {
@@ -73,7 +75,11 @@ export function GalleryPage() {
               </option>
             ))}
           </select>
-          <select aria-label={t.gallery.sort} value={query.sort} onChange={(event) => go({ sort: event.target.value as GalleryQuery["sort"] })}>
+          <select
+            aria-label={t.gallery.sort}
+            value={query.sort}
+            onChange={(event) => go({ sort: event.target.value as GalleryQuery["sort"] })}
+          >
             <option value="newest">{t.gallery.newest}</option>
             <option value="oldest">{t.gallery.oldest}</option>
           </select>
@@ -169,7 +175,14 @@ function Pages({ page, pages, total, onGo }: { page: number; pages: number; tota
             …
           </span>
         ) : (
-          <Button key={n} tone={n === page ? "primary" : "plain"} className="page-number" aria-label={t.gallery.page(n)} aria-current={n === page ? "page" : undefined} onClick={() => onGo(n)}>
+          <Button
+            key={n}
+            tone={n === page ? "primary" : "plain"}
+            className="page-number"
+            aria-label={t.gallery.page(n)}
+            aria-current={n === page ? "page" : undefined}
+            onClick={() => onGo(n)}
+          >
             {n}
           </Button>
         ),

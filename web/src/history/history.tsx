@@ -145,7 +145,12 @@ function Row({ entry, now }: { entry: Entry; now: number }) {
           </Button>
         ) : (
           <>
-            <IconButton icon="sliders" tone="plain" label={t.output.reuse} onClick={() => settings({ ...entry, parameters: entry.request, seed: phase === "done" ? (state?.seed ?? null) : null })} />
+            <IconButton
+              icon="sliders"
+              tone="plain"
+              label={t.output.reuse}
+              onClick={() => settings({ ...entry, parameters: entry.request, seed: phase === "done" ? (state?.seed ?? null) : null })}
+            />
             <IconButton icon="close" label={t.history.forget} onClick={() => tasks.forget(entry.id)} />
           </>
         )}

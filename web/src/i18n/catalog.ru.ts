@@ -21,7 +21,10 @@ export const catalog: typeof english = {
     lighting_variant: { label: "Освещение", help: "Какой вариант освещения модели использовать." },
     reference_image: { label: "Исходная картинка", help: "PNG, JPEG или WebP." },
     reference_strength: { label: "Сила исходной", help: "Насколько крепко держаться исходной картинки." },
-    denoising_strength: { label: "Сила изменения", help: "Насколько результат может отойти от исходной: 0 оставляет её, 1 начинает с чистого шума." },
+    denoising_strength: {
+      label: "Сила изменения",
+      help: "Насколько результат может отойти от исходной: 0 оставляет её, 1 начинает с чистого шума.",
+    },
     first_frame_image: { label: "Первый кадр", help: "PNG, JPEG или WebP." },
     last_frame_image: { label: "Последний кадр", help: "PNG, JPEG или WebP." },
     first_strength: { label: "Сила первого кадра", help: "Насколько крепко держаться первого кадра." },

@@ -28,7 +28,8 @@ export const en = {
     copied: "Copied",
     dismiss: "Dismiss",
     refresh: "Refresh",
-    waiting: (seconds: number) => `Many people started here at once. Your session begins by itself in ${seconds} s; you can look around and write meanwhile.`,
+    waiting: (seconds: number) =>
+      `Many people started here at once. Your session begins by itself in ${seconds} s; you can look around and write meanwhile.`,
     notFound: "There is no such page",
     notFoundText: "The address names no page of this studio.",
     toStudio: "To the studio",
@@ -95,7 +96,8 @@ export const en = {
       not_a_number: "This must be a number.",
       not_whole: "This must be a whole number.",
       too_short: (least: number) => `At least ${count(least, "character", "characters")}.`,
-      too_long: (most: number, length: number) => `At most ${count(most, "character", "characters")}; there are ${length.toLocaleString("en")}.`,
+      too_long: (most: number, length: number) =>
+        `At most ${count(most, "character", "characters")}; there are ${length.toLocaleString("en")}.`,
       too_small: (least: string) => `Not less than ${least}.`,
       too_large: (most: string) => `Not more than ${most}.`,
       off_step: (step: string, below: string, above: string) => `In steps of ${step}: ${below} or ${above}.`,

@@ -32,7 +32,10 @@ export const errors = {
   data_dir_locked: { title: "Another process uses the data", action: "Close it, then try again." },
   storage_full: { title: "The disk of the platform is full", action: "Free some space, then try again." },
   storage_corrupt: { title: "The data of the platform is damaged", action: "Restore it from a backup." },
-  cookie_refused: { title: "The browser does not keep the session", action: "Use HTTPS, or ask the operator to allow sessions over plain HTTP (MUST_SESSION_COOKIE_SECURE=false)." },
+  cookie_refused: {
+    title: "The browser does not keep the session",
+    action: "Use HTTPS, or ask the operator to allow sessions over plain HTTP (MUST_SESSION_COOKIE_SECURE=false).",
+  },
   network: { title: "The platform does not answer", action: "Check the connection, then try again." },
   unexpected: { title: "An unexpected answer came", action: "Something between this page and the platform answered in its place." },
 };

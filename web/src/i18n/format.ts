@@ -46,7 +46,10 @@ export function bytes(t: Dictionary, size: number): string {
 }
 
 export const number = (t: Dictionary, value: number, digits?: number): string =>
-  value.toLocaleString(t.locale, digits === undefined ? { maximumFractionDigits: 10 } : { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  value.toLocaleString(
+    t.locale,
+    digits === undefined ? { maximumFractionDigits: 10 } : { minimumFractionDigits: digits, maximumFractionDigits: digits },
+  );
 
 export const labelOf = (t: Dictionary, name: string, parameter?: Parameter): string =>
   t.catalog.parameters[name]?.label ?? parameter?.label ?? name;

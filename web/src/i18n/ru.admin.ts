@@ -88,7 +88,8 @@ export const administration: typeof english = {
     editTitle: (label) => `${label}: изменить`,
     deployAll: "Развернуть все",
     deployAllTitle: "Развернуть все аккаунты?",
-    deployAllText: "Команда развёртывания выполнится для каждого включённого аккаунта; каждый будет проверен, прежде чем снова получит задачи.",
+    deployAllText:
+      "Команда развёртывания выполнится для каждого включённого аккаунта; каждый будет проверен, прежде чем снова получит задачи.",
     emptyTitle: "Аккаунтов нет",
     emptyText: "Без аккаунтов всё выполняется в этом процессе. Добавьте аккаунт, чтобы передавать задачи его пространству.",
     label: "Название",
@@ -133,7 +134,8 @@ export const administration: typeof english = {
       checked: (label, status) => `${label}: проверен, состояние — ${status}.`,
       enabled: (label, status) => `${label}: включён и проверен, состояние — ${status}.`,
       deploying: (label) => `${label}: разворачивается.`,
-      deployingAll: (n) => `${word(n, "Разворачивается", "Разворачиваются", "Разворачивается")} ${count(n, "аккаунт", "аккаунта", "аккаунтов")}.`,
+      deployingAll: (n) =>
+        `${word(n, "Разворачивается", "Разворачиваются", "Разворачивается")} ${count(n, "аккаунт", "аккаунта", "аккаунтов")}.`,
       settled: (label, status) => `${label}: ${status}.`,
       failed: (label, reason) => `${label}: ${reason}`,
     },

@@ -17,7 +17,14 @@ export function SignInPage() {
   return (
     <div className="page">
       <PageTitle hidden>{t.person.title}</PageTitle>
-      <KeyForm id="access-key" icon="key" title={t.person.title} text={standing.expired ? t.person.expired : t.person.text} label={t.person.key} onSubmit={signIn} />
+      <KeyForm
+        id="access-key"
+        icon="key"
+        title={t.person.title}
+        text={standing.expired ? t.person.expired : t.person.text}
+        label={t.person.key}
+        onSubmit={signIn}
+      />
     </div>
   );
 }

@@ -52,7 +52,10 @@ export function Field({ name, parameter, form, model, issues, onChange }: Props)
   const describedBy = [issue && `${id}-issue`, help && `${id}-help`].filter(Boolean).join(" ") || undefined;
   const control: ControlProps = { id, name, parameter, value, onChange: set, label, invalid: issue !== undefined, describedBy };
   return (
-    <div className={`field ${parameter.type} ${isNumeric(parameter) && hasSlider(parameter) ? "sliding" : ""} ${issue ? "bad" : ""}`} data-field={name}>
+    <div
+      className={`field ${parameter.type} ${isNumeric(parameter) && hasSlider(parameter) ? "sliding" : ""} ${issue ? "bad" : ""}`}
+      data-field={name}
+    >
       <div className="field-head">
         {parameter.type === "frames" || seed ? (
           <span className="label" id={`${id}-label`}>
@@ -82,7 +85,13 @@ export function Field({ name, parameter, form, model, issues, onChange }: Props)
   );
 }
 
-function Control({ seed, form, model, issues, ...control }: ControlProps & { seed: boolean; form: Form; model: Model; issues: Issues }): ReactNode {
+function Control({
+  seed,
+  form,
+  model,
+  issues,
+  ...control
+}: ControlProps & { seed: boolean; form: Form; model: Model; issues: Issues }): ReactNode {
   switch (control.parameter.type) {
     case "string":
       return <TextInput {...control} />;

@@ -90,7 +90,15 @@ function FrameField({ id, field, item, limit, value, issue, model, onChange }: F
   const label = labelOf(t, field, item);
   const most = typeof limit === "number" ? Math.min(item.maximum ?? Infinity, limit - 1) : item.maximum;
   const parameter = most === undefined ? item : { ...item, maximum: most };
-  const control = { id, name: field, parameter, label, onChange, invalid: issue !== undefined, describedBy: issue ? `${id}-issue` : undefined };
+  const control = {
+    id,
+    name: field,
+    parameter,
+    label,
+    onChange,
+    invalid: issue !== undefined,
+    describedBy: issue ? `${id}-issue` : undefined,
+  };
   return (
     <div className={`frame-field ${item.type}`}>
       {item.type !== "image" && (

@@ -103,7 +103,12 @@ export function SeedInput(props: ControlProps) {
   const random = value === parameter.default;
   return (
     <div className="seed" role="group" aria-labelledby={`${id}-label`}>
-      <button type="button" className="chip" aria-pressed={random} onClick={() => onChange(random ? drawSeed(parameter) : (parameter.default as number))}>
+      <button
+        type="button"
+        className="chip"
+        aria-pressed={random}
+        onClick={() => onChange(random ? drawSeed(parameter) : (parameter.default as number))}
+      >
         {t.studio.seed.random}
       </button>
       {random ? (

@@ -136,7 +136,11 @@ export function Panel({ form, model, models }: Props) {
         <ModelPicker model={model} models={models} />
         {!model.available && <Unavailable model={model} />}
         {model.modes.length > 1 && <ModeTabs model={model} mode={form.mode} panel={panel} />}
-        <div id={panel} role={model.modes.length > 1 ? "tabpanel" : undefined} aria-labelledby={model.modes.length > 1 ? `${panel}-${form.mode}` : undefined}>
+        <div
+          id={panel}
+          role={model.modes.length > 1 ? "tabpanel" : undefined}
+          aria-labelledby={model.modes.length > 1 ? `${panel}-${form.mode}` : undefined}
+        >
           {SECTIONS.filter((section) => sections[section].length > 0).map((section) =>
             section === "fixed" ? (
               <Fixed key={section} names={sections.fixed} model={model} />
@@ -147,7 +151,15 @@ export function Panel({ form, model, models }: Props) {
                 {sections[section].map((name) => {
                   const parameter = model.parameters_schema[name];
                   return parameter ? (
-                    <Field key={`${model.id}.${name}`} name={name} parameter={parameter} form={form} model={model} issues={issues} onChange={change} />
+                    <Field
+                      key={`${model.id}.${name}`}
+                      name={name}
+                      parameter={parameter}
+                      form={form}
+                      model={model}
+                      issues={issues}
+                      onChange={change}
+                    />
                   ) : null;
                 })}
               </fieldset>
@@ -159,7 +171,15 @@ export function Panel({ form, model, models }: Props) {
         {problem && <ProblemCard problem={problem} />}
         {count > 0 && <p className="issue-summary">{t.studio.issues.summary(count)}</p>}
         <div className="panel-actions">
-          <Button type="submit" tone="primary" icon="spark" className="generate" busy={busy} disabled={!model.available} aria-keyshortcuts="Control+Enter">
+          <Button
+            type="submit"
+            tone="primary"
+            icon="spark"
+            className="generate"
+            busy={busy}
+            disabled={!model.available}
+            aria-keyshortcuts="Control+Enter"
+          >
             {busy ? t.studio.submitting : t.studio.generate}
           </Button>
           <IconButton icon="refresh" label={t.studio.reset} tone="plain" onClick={resetForm} />

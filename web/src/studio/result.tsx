@@ -62,7 +62,9 @@ export function Result({ entry }: { entry: Entry }) {
           <Button
             icon="reference"
             title={entry.type === "video" ? t.output.captureHint : undefined}
-            onClick={() => void reference({ path: state.result_url ?? "", video: entry.type === "video" ? video.current : null, name: entry.id })}
+            onClick={() =>
+              void reference({ path: state.result_url ?? "", video: entry.type === "video" ? video.current : null, name: entry.id })
+            }
           >
             {t.output.asReference}
           </Button>

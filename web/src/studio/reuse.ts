@@ -43,7 +43,9 @@ export function useReuse() {
     async ({ path, video, name }: Source) => {
       if (!form || !model) return;
       try {
-        const picture: Picture | null = video ? captureFrame(video, name) : { name, uri: await uriOf(await (await client.call(path)).blob()) };
+        const picture: Picture | null = video
+          ? captureFrame(video, name)
+          : { name, uri: await uriOf(await (await client.call(path)).blob()) };
         if (!picture) throw new Error("there is no frame yet");
         const next = withReference(form, model, picture);
         if (!next) return notify(t.output.noReference, "bad");

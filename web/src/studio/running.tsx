@@ -44,7 +44,12 @@ export function Running({ entry }: { entry: Entry }) {
   return (
     <>
       <div className="stage">
-        <div className="developing" style={{ aspectRatio: String(ratio), "--done": progress / 100 } as React.CSSProperties} role="img" aria-label={promptOf(entry)}>
+        <div
+          className="developing"
+          style={{ aspectRatio: String(ratio), "--done": progress / 100 } as React.CSSProperties}
+          role="img"
+          aria-label={promptOf(entry)}
+        >
           <div className="developing-noise" />
           <div className="developing-words">
             <strong className="developing-percent">{t.output.percent(progress)}</strong>
@@ -64,7 +69,11 @@ export function Running({ entry }: { entry: Entry }) {
           <div className="running-line">
             <ol className="stages">
               {STAGES.map((name, index) => (
-                <li key={name} className={index < at ? "past" : index === at ? "present" : ""} aria-current={index === at ? "step" : undefined}>
+                <li
+                  key={name}
+                  className={index < at ? "past" : index === at ? "present" : ""}
+                  aria-current={index === at ? "step" : undefined}
+                >
                   {stageName(t, name)}
                 </li>
               ))}

@@ -50,7 +50,7 @@ function OwnStudio({ children, owner }: { children: ReactNode; owner: string | n
   }, [chosen, model, owner]);
 
   const setForm = useCallback(
-    (change: (form: Form) => Form) => setChosen((before) => (before ?? form ? change((before ?? form) as Form) : before)),
+    (change: (form: Form) => Form) => setChosen((before) => ((before ?? form) ? change((before ?? form) as Form) : before)),
     [form],
   );
   const chooseModel = useCallback((next: Model) => setForm((before) => setModel(before, model ?? undefined, next)), [model, setForm]);

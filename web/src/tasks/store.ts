@@ -168,7 +168,8 @@ export class TaskStore {
 
   private heard(id: string, state: StatusView): void {
     const before = this.get(id)?.state;
-    const backwards = before && (RANK[state.status] < RANK[before.status] || (state.status === before.status && state.progress < before.progress));
+    const backwards =
+      before && (RANK[state.status] < RANK[before.status] || (state.status === before.status && state.progress < before.progress));
     if (!backwards) this.change(id, { state, trouble: false });
   }
 

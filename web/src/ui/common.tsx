@@ -33,7 +33,14 @@ export function Badge({ tone, children }: { tone: BadgeTone; children: ReactNode
   );
 }
 
-const PHASE_TONES: Record<Phase, BadgeTone> = { pending: "wait", processing: "busy", done: "good", failed: "bad", cancelled: "off", gone: "off" };
+const PHASE_TONES: Record<Phase, BadgeTone> = {
+  pending: "wait",
+  processing: "busy",
+  done: "good",
+  failed: "bad",
+  cancelled: "off",
+  gone: "off",
+};
 
 export function PhaseBadge({ phase }: { phase: Phase }) {
   const t = useText();
@@ -54,7 +61,13 @@ interface Option<T extends string> {
 }
 
 /** A choice of few, all seen at once. */
-export function Segments<T extends string>(props: { label: string; options: Option<T>[]; value: T; onChange: (value: T) => void; name: string }) {
+export function Segments<T extends string>(props: {
+  label: string;
+  options: Option<T>[];
+  value: T;
+  onChange: (value: T) => void;
+  name: string;
+}) {
   return (
     <fieldset className="segments">
       <legend className="visually-hidden">{props.label}</legend>
@@ -84,7 +97,9 @@ export function CopyButton({ text }: { text: string }) {
     setDone(true);
     announce(t.app.copied);
   };
-  return <IconButton icon={done ? "check" : "copy"} label={done ? t.app.copied : t.app.copy} className="tiny" onClick={() => void copy()} />;
+  return (
+    <IconButton icon={done ? "check" : "copy"} label={done ? t.app.copied : t.app.copy} className="tiny" onClick={() => void copy()} />
+  );
 }
 
 /** The heading of a page; takes the focus when its page is gone to, so that screen readers begin there. */

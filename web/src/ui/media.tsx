@@ -58,7 +58,8 @@ async function untilThere(client: Client, path: string, signal: AbortSignal): Pr
 }
 
 /** Whether nobody answers, or a proxy does in the platform's place. */
-const isAway = (error: unknown): boolean => error instanceof NetworkError || (error instanceof ApiError && [502, 503, 504].includes(error.status));
+const isAway = (error: unknown): boolean =>
+  error instanceof NetworkError || (error instanceof ApiError && [502, 503, 504].includes(error.status));
 
 export function Picture({ path, alt, className = "", lazy = false, onFailed }: Props) {
   const { source, tries, retry } = useSource(path, onFailed);

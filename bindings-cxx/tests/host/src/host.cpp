@@ -2,10 +2,10 @@
 
 #include "must-cxx-host/src/lib.rs.h"
 
-#include <stdexcept>
-#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace host {
@@ -16,8 +16,7 @@ must::GenerateRequest picture(rust::Str prompt, std::int64_t seed) {
 }
 
 Caught caught(const must::Error &error) {
-  return {static_cast<std::int32_t>(error.code()), rust::String::lossy(error.detail()),
-          rust::String::lossy(error.user_action())};
+  return {static_cast<std::int32_t>(error.code()), rust::String::lossy(error.detail()), rust::String::lossy(error.user_action())};
 }
 
 /// A handle of must.h, as code that knows only the C interface has it.
@@ -59,9 +58,7 @@ std::unique_ptr<must::Task> submit(const must::Platform &platform, rust::Str pro
 
 rust::String wait(const must::Task &task) { return must::to_string(task.wait().status); }
 
-std::size_t models(std::shared_ptr<must::Platform> platform) {
-  return must::Json::parse(platform->models()).items().size();
-}
+std::size_t models(std::shared_ptr<must::Platform> platform) { return must::Json::parse(platform->models()).items().size(); }
 
 void let_go(must::Platform &platform) noexcept { const must::Platform gone = std::move(platform); }
 
@@ -69,7 +66,9 @@ void adopt_null() { static_cast<void>(must::Platform::adopt(nullptr)); }
 
 void adopt_freed(rust::Str folder) {
   must_platform_t *handle = opened(folder);
-  { const must::Platform owner = must::Platform::adopt(handle); }
+  {
+    const must::Platform owner = must::Platform::adopt(handle);
+  }
   static_cast<void>(must::Platform::adopt(handle));
 }
 

@@ -1,5 +1,6 @@
 //! The calls and their types as the generators read them: from the schemas of the table.
 
+use crate::json::without_examples;
 use crate::platform::calls::{CALLS, Entry, Reach};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -233,7 +234,7 @@ fn fields(reading: &Value, writing: &Value) -> Vec<Field> {
 }
 
 fn about(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+    without_examples(schema["description"].as_str().unwrap_or_default()).replace('\n', " ")
 }
 
 /// The names of an enumeration; none for any other schema.
