@@ -56,6 +56,7 @@ const PARTS: &[Part] = &[
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
     Part { name: "browser", about: "headless Chromium plays the clips", run: browser },
     LINT,
+    Part { name: "features", about: "the library with each of its features alone, and with none", run: features },
     Part {
         name: "cuda",
         about: "the library with its features cuda and cudnn, checked with a compiler from PyPI",
@@ -364,4 +365,23 @@ fn lint() -> Outcome {
     run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))?;
     let docs = "doc --no-deps -p must -p must-diffusion -p must-ffi -p must-cxx";
     run(words("cargo", docs).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Features that bring others or need a compiler of their own, and are not looked at alone.
+const NOT_ALONE: [&str; 4] = ["default", "full", "cuda", "cudnn"];
+
+/// Whoever embeds a part of the library gets that part, without a warning.
+fn features() -> Outcome {
+    let manifest = std::fs::read_to_string(root().join("core/Cargo.toml")).map_err(|error| error.to_string())?;
+    let table = manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap_or_default();
+    let names = table.lines().filter_map(|line| line.split_once(" = [").map(|(name, _)| name));
+    let alone: Vec<&str> = names.filter(|name| !NOT_ALONE.contains(name)).collect();
+    if alone.is_empty() {
+        return Err("core/Cargo.toml names no features".to_owned());
+    }
+    for feature in [""].iter().chain(&alone) {
+        let mut check = words("cargo", "clippy --quiet --package must --lib --no-default-features --features");
+        run(check.args([*feature, "--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
