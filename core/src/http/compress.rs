@@ -6,7 +6,7 @@
 //! something of a secret that stands beside words of somebody else's (BREACH). `docs/decisions.md` has the reasons.
 
 use super::call::Reply;
-use super::gate::Gate;
+use super::route_access::RouteAccess;
 use axum::body::Body;
 use bytes::Bytes;
 use flate2::Compression;
@@ -24,11 +24,16 @@ const LEAST: u64 = 1024;
 /// Fast: answers are made anew for every request.
 const OF_ANSWERS: Compression = Compression::new(3);
 
-/// Whether answers to calls behind this gate may be packed.
-pub(super) const fn may_be_packed(gate: Gate) -> bool {
-    match gate {
-        Gate::Open | Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer | Gate::Scrape => true,
-        Gate::Session | Gate::AdminLogin | Gate::Admin => false,
+/// Whether answers to calls with this access may be packed.
+pub(super) const fn may_be_packed(access: RouteAccess) -> bool {
+    match access {
+        RouteAccess::Open
+        | RouteAccess::Generation
+        | RouteAccess::Media
+        | RouteAccess::ApiKey
+        | RouteAccess::Bearer
+        | RouteAccess::Scrape => true,
+        RouteAccess::Session | RouteAccess::AdminLogin | RouteAccess::Admin => false,
     }
 }
 

@@ -6,9 +6,9 @@ use super::call::{Call, Reply};
 use super::compress;
 use super::cors;
 use super::events;
-use super::gate::Gate;
 use super::openai::failure;
 use super::route::{Handler, Route};
+use super::route_access::RouteAccess;
 use super::routes;
 use super::state::{SMALL_BODY, Shared, Stopping, blocking, check, peer, proxied};
 use crate::access::RequestFacts;
@@ -153,7 +153,7 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
     let path = request.extract_parts::<RawPathParams>().await;
     let (parts, body) = request.into_parts();
     let context = Context::of(&parts, route.path);
-    let packing = compress::may_be_packed(route.gate).then(|| compress::takes_gzip(&parts.headers));
+    let packing = compress::may_be_packed(route.access).then(|| compress::takes_gzip(&parts.headers));
     let outcome = match path {
         Ok(path) => {
             let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -206,7 +206,7 @@ async fn make(
             return Err(error);
         }
     };
-    let facts = route.gate.facts(&parts, &query, peer(&parts), correlation_id);
+    let facts = route.access.facts(&parts, &query, peer(&parts), correlation_id);
     let base = Base::of(shared, &parts);
     let mut call = Call {
         shared: Arc::clone(shared),
@@ -223,9 +223,9 @@ async fn make(
     // A few packed bytes may be many: they are unpacked for nobody whom access has not let in.
     let judged_late = packing.is_none() && body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
     if !judged_late {
-        let gate = route.gate;
+        let access = route.access;
         let judged = blocking(shared, move || {
-            let principal = gate.judge(&call);
+            let principal = access.judge(&call);
             Ok((principal, call))
         });
         let (principal, returned) = judged.await?;
@@ -250,7 +250,7 @@ async fn make(
         && matches!(route.handler, Handler::Brief(_) | Handler::Async(_))
         && shared.platform.has_idle_reader();
     let mut judged = !judged_late;
-    if here && let Some(outcome) = route.gate.judge_briefly(shared.platform.access()?, &call.facts) {
+    if here && let Some(outcome) = route.access.judge_briefly(shared.platform.access()?, &call.facts) {
         match outcome {
             Ok(principal) => call.principal = principal,
             Err(refusal) => {
@@ -260,10 +260,10 @@ async fn make(
         }
         judged = true;
     }
-    let gate = route.gate;
+    let access = route.access;
     let judge = move |call: &mut Call| -> Result<()> {
         if !judged {
-            call.principal = gate.judge(call)?;
+            call.principal = access.judge(call)?;
         }
         Ok(())
     };
@@ -341,7 +341,7 @@ async fn nowhere(shared: Arc<Shared>, request: Request) -> Response {
 }
 
 fn open_facts(parts: &Parts, context: &Context) -> RequestFacts {
-    Gate::Open.facts(parts, &[], peer(parts), &context.correlation_id)
+    RouteAccess::Open.facts(parts, &[], peer(parts), &context.correlation_id)
 }
 
 /// The caller's own id for the request, the trace it belongs to, or a new one.

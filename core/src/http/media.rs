@@ -2,7 +2,7 @@
 //! the pages of sites that are let in.
 
 use super::call::{Call, Reply};
-use super::gate::{SIGNATURE, SIGNED};
+use super::route_access::{SIGNATURE, SIGNED};
 use crate::error::Result;
 use crate::task::Media;
 use axum::body::Body;

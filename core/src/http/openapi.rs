@@ -1,10 +1,10 @@
 //! The OpenAPI 3.1 document: made of the table of routes, the types of answers and the catalog, so that it cannot say anything
 //! else than they do. `docs/openapi.json` is the one for the built-in catalog; a test compares it.
 
-use super::gate::Gate;
 use super::openai::failure;
 use super::reading_order::ReadingOrder;
 use super::route::{BodyKind, Content, Route, one_of, schema};
+use super::route_access::RouteAccess;
 use super::views::Failure;
 use crate::catalog::{Catalog, Kind, Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
@@ -151,7 +151,7 @@ fn operation(route: &Route, catalog: &Catalog, schemas: &mut Schemas, failure: &
         "operationId": operation_id(route),
         "tags": [route.tag],
         "summary": route.summary,
-        "security": security(route.gate),
+        "security": security(route.access),
         "responses": responses(route, &mut schemas.answers, failure),
     });
     if let Some(operation) = operation.as_object_mut() {
@@ -200,16 +200,18 @@ fn path_parameter(name: &str) -> &'static str {
     }
 }
 
-fn security(gate: Gate) -> Value {
-    match gate {
-        Gate::Open => json!([]),
-        Gate::Generation | Gate::Media => json!([{"api_key_header": []}, {"api_key_query": []}, {"session": []}]),
-        Gate::ApiKey => json!([{"api_key_header": []}]),
-        Gate::Bearer => json!([{"bearer": []}]),
-        Gate::Session => json!([{}, {"session": []}, {"api_key_header": []}]),
-        Gate::AdminLogin => json!([{"admin_key": []}]),
-        Gate::Admin => json!([{"admin_session": []}]),
-        Gate::Scrape => json!([{"scrape_token": []}, {"admin_session": []}]),
+fn security(access: RouteAccess) -> Value {
+    match access {
+        RouteAccess::Open => json!([]),
+        RouteAccess::Generation | RouteAccess::Media => {
+            json!([{"api_key_header": []}, {"api_key_query": []}, {"session": []}])
+        }
+        RouteAccess::ApiKey => json!([{"api_key_header": []}]),
+        RouteAccess::Bearer => json!([{"bearer": []}]),
+        RouteAccess::Session => json!([{}, {"session": []}, {"api_key_header": []}]),
+        RouteAccess::AdminLogin => json!([{"admin_key": []}]),
+        RouteAccess::Admin => json!([{"admin_session": []}]),
+        RouteAccess::Scrape => json!([{"scrape_token": []}, {"admin_session": []}]),
     }
 }
 
@@ -312,19 +314,19 @@ fn failures(description: &str, failure: &Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": failure}}})
 }
 
-/// Every code that a call may end with: its own, those of its gate, and those of all calls.
+/// Every code that a call may end with: its own, those of its access, and those of all calls.
 fn errors(route: &Route) -> Vec<ErrorCode> {
     use ErrorCode as E;
     let mut all = route.errors.clone();
     all.extend([E::CorsOriginBlocked, E::DependencyUnavailable, E::Internal, E::ValidationError, E::PayloadTooLarge]);
-    all.extend_from_slice(match route.gate {
-        Gate::Open => &[],
-        Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer => {
+    all.extend_from_slice(match route.access {
+        RouteAccess::Open => &[],
+        RouteAccess::Generation | RouteAccess::Media | RouteAccess::ApiKey | RouteAccess::Bearer => {
             &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired]
         }
-        Gate::Session => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired, E::RateLimited],
-        Gate::AdminLogin => &[E::AdminMisconfigured, E::AdminKeyInvalid, E::RateLimited],
-        Gate::Admin | Gate::Scrape => {
+        RouteAccess::Session => &[E::InvalidApiKey, E::SessionRequired, E::SessionExpired, E::RateLimited],
+        RouteAccess::AdminLogin => &[E::AdminMisconfigured, E::AdminKeyInvalid, E::RateLimited],
+        RouteAccess::Admin | RouteAccess::Scrape => {
             &[E::AdminSessionRequired, E::AdminSessionExpired, E::AdminKeyInvalid, E::RateLimited]
         }
     });

@@ -1,7 +1,7 @@
 //! One call of the HTTP face: where it is, who may make it, what makes it, and what the OpenAPI document says of it.
 
 use super::call::{Call, Reply};
-use super::gate::Gate;
+use super::route_access::RouteAccess;
 use crate::error::{ErrorCode, Result};
 use futures::future::BoxFuture;
 use http::Method;
@@ -68,7 +68,7 @@ pub(super) enum Content {
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) gate: Gate,
+    pub(super) access: RouteAccess,
     pub(super) handler: Handler,
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
@@ -83,11 +83,11 @@ pub(super) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(method: Method, path: &'static str, gate: Gate, handler: Handler) -> Self {
+    pub(super) fn new(method: Method, path: &'static str, access: RouteAccess, handler: Handler) -> Self {
         Self {
             method,
             path,
-            gate,
+            access,
             handler,
             tag: "",
             summary: "",

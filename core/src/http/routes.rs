@@ -5,9 +5,9 @@ use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
 use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
 use super::all_tasks::{self, AllTasks};
 use super::call::{Call, Reply};
-use super::gate::Gate;
 use super::openai::{edits, images, models, remix, request, videos};
 use super::route::{BodyKind, Content, Handler, Route, one_of, schema, whole};
+use super::route_access::RouteAccess;
 #[cfg(feature = "web")]
 use super::studio::{self, Studio};
 use super::views::{
@@ -35,16 +35,16 @@ const OF_TASK: &[E] = &[E::TaskNotFound, E::ProxyTargetInvalid, E::RemoteFailed]
 /// What any submission may end with.
 const OF_SUBMISSION: &[E] = &[E::ModelUnavailable, E::QueueOverloaded, E::NoWorkers, E::StorageFull, E::RemoteFailed];
 
-fn get(path: &'static str, gate: Gate, handler: Handler) -> Route {
-    Route::new(Method::GET, path, gate, handler)
+fn get(path: &'static str, access: RouteAccess, handler: Handler) -> Route {
+    Route::new(Method::GET, path, access, handler)
 }
 
-fn post(path: &'static str, gate: Gate, handler: Handler) -> Route {
-    Route::new(Method::POST, path, gate, handler)
+fn post(path: &'static str, access: RouteAccess, handler: Handler) -> Route {
+    Route::new(Method::POST, path, access, handler)
 }
 
-fn delete(path: &'static str, gate: Gate, handler: Handler) -> Route {
-    Route::new(Method::DELETE, path, gate, handler)
+fn delete(path: &'static str, access: RouteAccess, handler: Handler) -> Route {
+    Route::new(Method::DELETE, path, access, handler)
 }
 
 /// Every call.
@@ -58,17 +58,17 @@ pub(super) fn all() -> Vec<Route> {
 
 fn platform() -> Vec<Route> {
     let mut routes = vec![
-        get("/health", Gate::Open, Handler::Brief(generation::health))
+        get("/health", RouteAccess::Open, Handler::Brief(generation::health))
             .about("platform", "That the platform is there")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
     ];
     #[cfg(feature = "web")]
     routes.extend(web_ui());
     routes.extend([
-        get("/openapi.json", Gate::Open, Handler::Blocking(document))
+        get("/openapi.json", RouteAccess::Open, Handler::Blocking(document))
             .about("platform", "This document")
             .answers_with(200, Content::AnyJson),
-        get("/metrics", Gate::Scrape, Handler::Blocking(metrics::scrape))
+        get("/metrics", RouteAccess::Scrape, Handler::Blocking(metrics::scrape))
             .about("platform", "Metrics in the text format of Prometheus")
             .answers_with(200, Content::Bytes(&["text/plain"])),
     ]);
@@ -78,14 +78,14 @@ fn platform() -> Vec<Route> {
 #[cfg(feature = "web")]
 fn web_ui() -> Vec<Route> {
     vec![
-        get("/", Gate::Open, Handler::Brief(web::page))
+        get("/", RouteAccess::Open, Handler::Brief(web::page))
             .about("platform", "The web UI")
             .answers_with(200, Content::Bytes(&["text/html"])),
-        get("/assets/{file}", Gate::Open, Handler::Brief(web::asset))
+        get("/assets/{file}", RouteAccess::Open, Handler::Brief(web::asset))
             .about("platform", "A file of the web UI: `app.js`, `style.css`, `icon.svg`")
             .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
             .fails(&[E::NotFound]),
-        get("/studio", Gate::Open, Handler::Blocking(studio::show))
+        get("/studio", RouteAccess::Open, Handler::Blocking(studio::show))
             .about("platform", "What the web UI needs before it has a session")
             .answers::<Studio>(200, Value::Null),
     ]
@@ -97,8 +97,8 @@ fn generating() -> Vec<Route> {
         "result_url": null, "preview_url": null, "error": null, "error_code": null, "seed": 1234,
         "created_at": MOMENT, "updated_at": MOMENT,
     });
-    let submission = |path: &'static str, gate, handler, summary| {
-        post(path, gate, handler)
+    let submission = |path: &'static str, access, handler, summary| {
+        post(path, access, handler)
             .about("generation", summary)
             .header(
                 "Idempotency-Key",
@@ -110,7 +110,7 @@ fn generating() -> Vec<Route> {
             .fails(OF_SUBMISSION)
     };
     let media = |path: &'static str, handler, summary, types| {
-        get(path, Gate::Media, handler)
+        get(path, RouteAccess::Media, handler)
             .about("media", summary)
             .header("Range", json!({"type": "string"}), "One range of bytes")
             .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
@@ -119,21 +119,21 @@ fn generating() -> Vec<Route> {
             .fails(&[E::ResultGone, E::ResultNotReady])
     };
     vec![
-        get("/models", Gate::Generation, Handler::Blocking(generation::models))
+        get("/models", RouteAccess::Generation, Handler::Blocking(generation::models))
             .about("generation", "The catalog, with what can run here")
             .answers::<Models>(200, Value::Null),
-        submission("/generate", Gate::Generation, Handler::Async(generation::generate), "Submit a task"),
+        submission("/generate", RouteAccess::Generation, Handler::Async(generation::generate), "Submit a task"),
         submission(
             "/generate_direct",
-            Gate::ApiKey,
+            RouteAccess::ApiKey,
             Handler::Async(generation::generate_direct),
             "Submit a task that has to run here",
         ),
-        get("/status/{id}", Gate::Generation, Handler::Brief(generation::status))
+        get("/status/{id}", RouteAccess::Generation, Handler::Brief(generation::status))
             .about("generation", "How a task stands")
             .answers::<StatusView<'_>>(200, status)
             .fails(OF_TASK),
-        get("/events/{id}", Gate::Generation, Handler::Async(events::follow))
+        get("/events/{id}", RouteAccess::Generation, Handler::Async(events::follow))
             .about("generation", "How a task stands, again and again until it has ended")
             .header(
                 "Last-Event-ID",
@@ -142,7 +142,7 @@ fn generating() -> Vec<Route> {
             )
             .answers_with(200, Content::Bytes(&["text/event-stream"]))
             .fails(OF_TASK),
-        post("/tasks/{id}/cancel", Gate::Generation, Handler::Blocking(generation::cancel))
+        post("/tasks/{id}/cancel", RouteAccess::Generation, Handler::Blocking(generation::cancel))
             .about("generation", "Ask a task to end")
             .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
             .fails(OF_TASK)
@@ -154,7 +154,7 @@ fn generating() -> Vec<Route> {
             &["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm"],
         ),
         media("/preview/{id}", Handler::Proxied(media::preview), "The preview", &["image/jpeg"]),
-        get("/gallery", Gate::Generation, Handler::Blocking(generation::gallery))
+        get("/gallery", RouteAccess::Generation, Handler::Blocking(generation::gallery))
             .about("gallery", "Finished tasks")
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
             .query("per_page", whole(1, 100), "Items on a page; 20 when not said")
@@ -162,7 +162,7 @@ fn generating() -> Vec<Route> {
             .query("model", json!({"type": "string"}), "Only of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .answers::<GalleryPage>(200, Value::Null),
-        delete("/gallery/{id}", Gate::Generation, Handler::Proxied(generation::delete))
+        delete("/gallery/{id}", RouteAccess::Generation, Handler::Proxied(generation::delete))
             .about("gallery", "Remove an ended task and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
             .fails(OF_TASK)
@@ -172,25 +172,25 @@ fn generating() -> Vec<Route> {
 
 fn sessions() -> Vec<Route> {
     vec![
-        post("/auth/session", Gate::Session, Handler::Blocking(auth::open))
+        post("/auth/session", RouteAccess::Session, Handler::Blocking(auth::open))
             .about("sessions", "Start a generation session")
             .answers::<NewSession>(201, json!({"active": true, "session_status": "active", "expires_at": MOMENT})),
-        get("/auth/session", Gate::Session, Handler::Blocking(auth::state))
+        get("/auth/session", RouteAccess::Session, Handler::Blocking(auth::state))
             .about("sessions", "How the session of the cookie stands")
             .answers::<SessionView>(200, json!({"active": true, "valid": true, "expires_at": MOMENT})),
-        delete("/auth/session", Gate::Session, Handler::Blocking(auth::close))
+        delete("/auth/session", RouteAccess::Session, Handler::Blocking(auth::close))
             .about("sessions", "End the session of the cookie")
             .answers_with(204, Content::Empty),
-        post("/admin/session", Gate::AdminLogin, Handler::Blocking(auth::open_admin))
+        post("/admin/session", RouteAccess::AdminLogin, Handler::Blocking(auth::open_admin))
             .about("sessions", "Sign in as an administrator")
             .answers_with(204, Content::Empty),
-        get("/admin/session", Gate::Admin, Handler::Blocking(auth::admin_state))
+        get("/admin/session", RouteAccess::Admin, Handler::Blocking(auth::admin_state))
             .about("sessions", "How the admin session stands")
             .answers::<AdminSessionView>(
                 200,
                 json!({"active": true, "idle_timeout_seconds": 43200, "last_activity_at": MOMENT}),
             ),
-        delete("/admin/session", Gate::Admin, Handler::Blocking(auth::close_admin))
+        delete("/admin/session", RouteAccess::Admin, Handler::Blocking(auth::close_admin))
             .about("sessions", "Sign out")
             .answers_with(204, Content::Empty),
     ]
@@ -201,10 +201,10 @@ fn administration() -> Vec<Route> {
         {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX},
     ]});
     vec![
-        get("/admin/health", Gate::Admin, Handler::Blocking(admin::health))
+        get("/admin/health", RouteAccess::Admin, Handler::Blocking(admin::health))
             .about("administration", "How storage, secrets, audit log, accounts and lanes stand")
             .answers::<AdminHealth>(200, Value::Null),
-        get("/admin/logs", Gate::Admin, Handler::Blocking(admin::logs))
+        get("/admin/logs", RouteAccess::Admin, Handler::Blocking(admin::logs))
             .about("administration", "The audit log, newest first")
             .query("limit", whole(1, 1000), "Events on a page; 100 when not said")
             .query("before", whole(0, u64::MAX), "Only events with a smaller number")
@@ -214,25 +214,25 @@ fn administration() -> Vec<Route> {
             .query("since", moment.clone(), "Only at or after this; numbers are milliseconds since 1970")
             .query("until", moment, "Only before this")
             .answers::<AuditPage>(200, Value::Null),
-        get("/admin/audit/verify", Gate::Admin, Handler::Blocking(admin::verify))
+        get("/admin/audit/verify", RouteAccess::Admin, Handler::Blocking(admin::verify))
             .about("administration", "Whether the audit log is whole")
             .answers::<Verdict>(200, Value::Null),
-        post("/admin/calls/{call}", Gate::Admin, Handler::Async(admin::call))
+        post("/admin/calls/{call}", RouteAccess::Admin, Handler::Async(admin::call))
             .about("administration", "Any call of administration by its name, as the program `must` makes it")
             .takes(BodyKind::Arguments, true, json!({}))
             .answers_with(200, Content::Answer)
             .fails(OF_TASK)
             .fails(OF_SUBMISSION)
             .fails(&[E::NotFound, E::InvalidState, E::ResultGone, E::ResultNotReady, E::StorageCorrupt]),
-        get("/admin/secrets", Gate::Admin, Handler::Blocking(admin::secrets))
+        get("/admin/secrets", RouteAccess::Admin, Handler::Blocking(admin::secrets))
             .about("administration", "How every secret stands, without its value")
             .answers::<Secrets>(200, Value::Null),
-        post("/admin/secrets/{name}/rotate", Gate::Admin, Handler::Blocking(admin::rotate))
+        post("/admin/secrets/{name}/rotate", RouteAccess::Admin, Handler::Blocking(admin::rotate))
             .about("administration", "Replace a secret")
             .takes_json::<Rotation>(false, json!({"value": "the new one", "overlap": 86400}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "rotated"}))
             .fails(&[E::NotFound]),
-        post("/admin/secrets/{name}/revoke", Gate::Admin, Handler::Blocking(admin::revoke))
+        post("/admin/secrets/{name}/revoke", RouteAccess::Admin, Handler::Blocking(admin::revoke))
             .about("administration", "Revoke a secret, and what was made with it; the pepper takes `confirm`")
             .takes_json::<Revocation>(false, json!({"confirm": "hub"}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
@@ -242,7 +242,7 @@ fn administration() -> Vec<Route> {
 
 fn tasks_of_all() -> Vec<Route> {
     let media = |path: &'static str, handler, summary, types| {
-        get(path, Gate::Admin, handler)
+        get(path, RouteAccess::Admin, handler)
             .about("tasks", summary)
             .header("Range", json!({"type": "string"}), "One range of bytes")
             .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
@@ -251,7 +251,7 @@ fn tasks_of_all() -> Vec<Route> {
             .fails(&[E::ResultGone, E::ResultNotReady])
     };
     vec![
-        get("/admin/tasks", Gate::Admin, Handler::Blocking(all_tasks::list))
+        get("/admin/tasks", RouteAccess::Admin, Handler::Blocking(all_tasks::list))
             .about("tasks", "Tasks of every owner and every status")
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
             .query("per_page", whole(1, 100), "Tasks on a page; 20 when not said")
@@ -277,12 +277,12 @@ fn tasks_of_all() -> Vec<Route> {
             "The preview of anybody's task",
             &["image/jpeg"],
         ),
-        post("/admin/tasks/{id}/cancel", Gate::Admin, Handler::Blocking(all_tasks::cancel))
+        post("/admin/tasks/{id}/cancel", RouteAccess::Admin, Handler::Blocking(all_tasks::cancel))
             .about("tasks", "Ask anybody's task to end")
             .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
             .fails(OF_TASK)
             .fails(&[E::InvalidState]),
-        delete("/admin/tasks/{id}", Gate::Admin, Handler::Proxied(all_tasks::delete))
+        delete("/admin/tasks/{id}", RouteAccess::Admin, Handler::Proxied(all_tasks::delete))
             .about("tasks", "Remove anybody's ended task and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
             .fails(OF_TASK)
@@ -298,30 +298,30 @@ fn accounts() -> Vec<Route> {
         "created_at": MOMENT, "updated_at": MOMENT, "checked_at": MOMENT, "used_at": MOMENT, "deployment": null,
     });
     let on_account = |path: &'static str, handler, summary| {
-        post(path, Gate::Admin, handler)
+        post(path, RouteAccess::Admin, handler)
             .about("accounts", summary)
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound, E::InvalidState])
     };
     let new = json!({"label": "Team A", "workspace": "team-a", "token_id": "ak-1", "token_secret": "as-1"});
     vec![
-        get("/admin/accounts", Gate::Admin, Handler::Blocking(accounts::list))
+        get("/admin/accounts", RouteAccess::Admin, Handler::Blocking(accounts::list))
             .about("accounts", "Every worker account, without its tokens")
             .answers::<Accounts>(200, json!({"accounts": [account]})),
-        post("/admin/accounts", Gate::Admin, Handler::Blocking(accounts::add))
+        post("/admin/accounts", RouteAccess::Admin, Handler::Blocking(accounts::add))
             .about("accounts", "Register an account; it is pending until it is checked")
             .takes_json::<AccountRequest>(true, new)
             .answers::<Account>(201, account.clone()),
-        get("/admin/accounts/{id}", Gate::Admin, Handler::Blocking(accounts::show))
+        get("/admin/accounts/{id}", RouteAccess::Admin, Handler::Blocking(accounts::show))
             .about("accounts", "One account, by its id or its workspace")
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound]),
-        Route::new(Method::PATCH, "/admin/accounts/{id}", Gate::Admin, Handler::Check(accounts::change))
+        Route::new(Method::PATCH, "/admin/accounts/{id}", RouteAccess::Admin, Handler::Check(accounts::change))
             .about("accounts", "Change an account; a ready one is checked again")
             .takes_json::<AccountPatch>(true, json!({"label": "Team B"}))
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound, E::InvalidState]),
-        delete("/admin/accounts/{id}", Gate::Admin, Handler::Blocking(accounts::remove))
+        delete("/admin/accounts/{id}", RouteAccess::Admin, Handler::Blocking(accounts::remove))
             .about("accounts", "Let an account go; what it had not finished fails")
             .answers::<Removed>(200, json!({"removed": true, "id": ACCOUNT}))
             .fails(&[E::NotFound]),
@@ -336,11 +336,11 @@ fn accounts() -> Vec<Route> {
             "Send nothing more to an account",
         ),
         on_account("/admin/accounts/{id}/health", Handler::Check(accounts::health), "Ask a worker for its health"),
-        post("/admin/accounts/{id}/deploy", Gate::Admin, Handler::Blocking(accounts::deploy))
+        post("/admin/accounts/{id}/deploy", RouteAccess::Admin, Handler::Blocking(accounts::deploy))
             .about("accounts", "Deploy a workspace in the background")
             .answers::<Account>(202, account.clone())
             .fails(&[E::NotFound, E::InvalidState]),
-        post("/admin/deploy-all", Gate::Admin, Handler::Blocking(accounts::deploy_all))
+        post("/admin/deploy-all", RouteAccess::Admin, Handler::Blocking(accounts::deploy_all))
             .about("accounts", "Deploy every account that is not disabled")
             .answers::<Accounts>(202, json!({"accounts": [account]})),
     ]
@@ -348,21 +348,21 @@ fn accounts() -> Vec<Route> {
 
 fn like_openai() -> Vec<Route> {
     vec![
-        get("/v1/models", Gate::Bearer, Handler::Blocking(models::list))
+        get("/v1/models", RouteAccess::Bearer, Handler::Blocking(models::list))
             .about("openai", "The models that can run")
             .answers::<models::List>(200, Value::Null),
-        get("/v1/models/{model}", Gate::Bearer, Handler::Blocking(models::retrieve))
+        get("/v1/models/{model}", RouteAccess::Bearer, Handler::Blocking(models::retrieve))
             .about("openai", "One model")
             .answers::<models::ModelObject>(200, Value::Null)
             .fails(&[E::NotFound]),
-        post("/v1/images/generations", Gate::Bearer, Handler::Async(images::generate))
+        post("/v1/images/generations", RouteAccess::Bearer, Handler::Async(images::generate))
             .about("openai", "Make pictures, and wait for them")
             .takes_json::<request::Request>(true, json!({"prompt": "a red circle", "model": "tiny-image", "n": 1}))
             .answers::<images::Images>(200, Value::Null)
             .streams("text/event-stream")
             .fails(OF_SUBMISSION)
             .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
-        post("/v1/images/edits", Gate::Bearer, Handler::Async(edits::edit))
+        post("/v1/images/edits", RouteAccess::Bearer, Handler::Async(edits::edit))
             .about("openai", "Make pictures from pictures, and wait for them")
             .takes(
                 BodyKind::JsonOrForm(schema::<edits::EditRequest>, schema::<edits::EditForm>, "image"),
@@ -373,7 +373,7 @@ fn like_openai() -> Vec<Route> {
             .streams("text/event-stream")
             .fails(OF_SUBMISSION)
             .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
-        post("/v1/videos", Gate::Bearer, Handler::Async(videos::create))
+        post("/v1/videos", RouteAccess::Bearer, Handler::Async(videos::create))
             .about("openai", "Submit a clip")
             .takes(
                 BodyKind::JsonOrForm(schema::<videos::Request>, schema::<videos::Form>, "input_reference"),
@@ -382,31 +382,31 @@ fn like_openai() -> Vec<Route> {
             )
             .answers::<videos::Video>(200, Value::Null)
             .fails(OF_SUBMISSION),
-        get("/v1/videos", Gate::Bearer, Handler::Blocking(videos::list))
+        get("/v1/videos", RouteAccess::Bearer, Handler::Blocking(videos::list))
             .about("openai", "Clips, page by page")
             .query("after", json!({"type": "string"}), "Id of the last clip of the page before")
             .query("limit", whole(1, 100), "Clips on a page; 20 when not said")
             .query("order", one_of(&["asc", "desc"]), "Newest first when not said")
             .answers::<videos::Page>(200, Value::Null)
             .fails(&[E::TaskNotFound]),
-        get("/v1/videos/{id}", Gate::Bearer, Handler::Blocking(videos::retrieve))
+        get("/v1/videos/{id}", RouteAccess::Bearer, Handler::Blocking(videos::retrieve))
             .about("openai", "How a clip stands")
             .answers::<videos::Video>(200, Value::Null)
             .fails(OF_TASK),
-        get("/v1/videos/{id}/content", Gate::Bearer, Handler::Proxied(videos::content))
+        get("/v1/videos/{id}/content", RouteAccess::Bearer, Handler::Proxied(videos::content))
             .about("openai", "The clip or its preview")
             .query("variant", one_of(&["video", "thumbnail"]), "The clip when not said")
             .answers_with(200, Content::Bytes(&["video/mp4", "video/webm", "image/jpeg"]))
             .fails(OF_TASK)
             .fails(&[E::ResultGone, E::ResultNotReady]),
-        post("/v1/videos/{id}/remix", Gate::Bearer, Handler::Async(remix::remix))
+        post("/v1/videos/{id}/remix", RouteAccess::Bearer, Handler::Async(remix::remix))
             .about("openai", "Make a clip again of other words")
             .takes_json::<remix::Request>(true, json!({"prompt": "a blue circle moving left"}))
             .answers::<videos::Video>(200, Value::Null)
             .fails(OF_SUBMISSION)
             .fails(OF_TASK)
             .fails(&[E::ResultGone, E::ResultNotReady]),
-        delete("/v1/videos/{id}", Gate::Bearer, Handler::Proxied(videos::delete))
+        delete("/v1/videos/{id}", RouteAccess::Bearer, Handler::Proxied(videos::delete))
             .about("openai", "Remove an ended clip")
             .answers::<videos::Removed>(200, Value::Null)
             .fails(OF_TASK)

@@ -1,4 +1,4 @@
-//! The face in process: every route by its gate, the shape of failures, and the document against the committed one.
+//! The face in process: every route by its access, the shape of failures, and the document against the committed one.
 
 mod administration;
 mod keys;
@@ -78,21 +78,23 @@ fn failure_at(target: &str, answer: &Answer, body: &[u8]) -> String {
 }
 
 #[test]
-fn every_route_asks_for_what_its_gate_says() {
-    use super::gate::Gate;
+fn every_route_asks_for_what_its_access_says() {
+    use super::route_access::RouteAccess;
     let rig = rig();
     for route in super::routes::all() {
         let target =
             route.path.replace("{id}", "x").replace("{name}", "x").replace("{model}", "x").replace("{file}", "app.js");
         let (answer, body) = send(&rig, route.method.as_str(), &target, &[], "");
         let code = (answer.status >= 400).then(|| failure_at(&target, &answer, &body));
-        let expected = match route.gate {
-            Gate::Open => None,
-            Gate::Generation | Gate::Media | Gate::ApiKey | Gate::Bearer => Some("session_required"),
-            Gate::Session if route.method == http::Method::POST => None,
-            Gate::Session => Some("session_required"),
-            Gate::AdminLogin => Some("admin_key_invalid"),
-            Gate::Admin | Gate::Scrape => Some("admin_session_required"),
+        let expected = match route.access {
+            RouteAccess::Open => None,
+            RouteAccess::Generation | RouteAccess::Media | RouteAccess::ApiKey | RouteAccess::Bearer => {
+                Some("session_required")
+            }
+            RouteAccess::Session if route.method == http::Method::POST => None,
+            RouteAccess::Session => Some("session_required"),
+            RouteAccess::AdminLogin => Some("admin_key_invalid"),
+            RouteAccess::Admin | RouteAccess::Scrape => Some("admin_session_required"),
         };
         assert_eq!(code.as_deref(), expected, "{} {target}", route.method);
         let (answer, body) = send(&rig, route.method.as_str(), &target, &[("origin", "https://evil.example")], "");

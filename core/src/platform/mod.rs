@@ -121,7 +121,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     audit::MIGRATION,
     crate::secrets::MIGRATION,
     access::MIGRATION,
-    task::REPEAT_MIGRATION,
+    task::IDEMPOTENCY_MIGRATION,
     workers::MIGRATION,
     audit::OVERLAP_MIGRATION,
     task::TRACE_MIGRATION,

@@ -5,10 +5,10 @@
 //! what a worker says moves a task forward only; a task that cannot be handed over leaves no row. A worker that a task on its way is named
 //! after may have it already; whoever moves the task away from there notes that in the same transaction (`leave`).
 
-use super::hub::Live;
+use super::idempotency::Submission;
+use super::live_tasks::Live;
 use super::place::{Place, TaskId};
 use super::queue::{Entry, Reservation};
-use super::repeat::Submission;
 use super::service::Tasks;
 use super::store;
 use super::submit::Draft;
@@ -192,7 +192,7 @@ impl Tasks {
             store::get(connection, &new).map(Some)
         })?;
         if let Some(task) = &task {
-            let live = self.shared.hub.add(task.clone());
+            let live = self.shared.live_tasks.add(task.clone());
             // Somebody may have found it, and wanted it to end, before it was here. What is on disk is accepted, whatever this read says.
             let id = task.id.clone();
             if self.shared.store.read(move |connection| store::cancel_requested(connection, &id)).unwrap_or(false) {
@@ -231,7 +231,7 @@ impl Tasks {
             if taken == 1 { store::get(connection, &wanted).map(Some) } else { Ok(None) }
         })?;
         if let Some(task) = &task {
-            shared.hub.add(task.clone());
+            shared.live_tasks.add(task.clone());
             place.enqueue(Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
         }
         Ok(task)
@@ -272,7 +272,7 @@ impl Tasks {
         })
     }
 
-    /// Ids of tasks on workers that have not ended, back in the hub.
+    /// Ids of tasks on workers that have not ended, back among the live tasks.
     pub(crate) fn bring_back_remote(&self) -> Result<Vec<String>> {
         let rows = self.shared.store.read(|connection| {
             let mut statement = connection.prepare_cached(
@@ -284,7 +284,7 @@ impl Tasks {
         })?;
         let back = |(task, cancelled): (Task, bool)| {
             let id = task.id.clone();
-            let live = self.shared.hub.add(task);
+            let live = self.shared.live_tasks.add(task);
             if cancelled {
                 live.request_cancel();
             }
@@ -295,7 +295,7 @@ impl Tasks {
 
     /// Follows a task on a worker; none when it has ended.
     pub(crate) fn follow(&self, id: &str) -> Option<Followed> {
-        self.shared.hub.get(id).map(|live| Followed { live, written: None })
+        self.shared.live_tasks.get(id).map(|live| Followed { live, written: None })
     }
 
     /// Takes over what a worker says of a task, and shows it. True while the task goes on.
@@ -359,7 +359,7 @@ impl Tasks {
     /// After how long without a word from its worker a task is given up.
     pub(crate) fn silence_limit(&self, id: &str) -> Duration {
         let settings = &self.shared.settings;
-        match self.shared.hub.get(id).map(|live| live.snapshot().media_type) {
+        match self.shared.live_tasks.get(id).map(|live| live.snapshot().media_type) {
             Some(crate::request::MediaType::Video) => settings.video_stale,
             _ => settings.image_stale,
         }

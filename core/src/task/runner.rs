@@ -3,8 +3,8 @@
 //! Everything it writes carries the lease of the claim; files go to a folder named after the epoch, so that a run which has
 //! lost its lease can neither end the task nor touch the files of the run that holds it.
 
-use super::hub::{Live, show_claimed};
 use super::job::{diffusion_request, lighting_of, output_of};
+use super::live_tasks::{Live, show_claimed};
 use super::queue::{Entry, Work};
 use super::residency::Residency;
 use super::state::Shared;
@@ -44,7 +44,7 @@ pub(super) fn run_lane(shared: &Arc<Shared>, lane: usize, mut residency: Residen
 fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool: &ThreadPool) {
     let (id, epoch, now) = (entry.id.clone(), entry.epoch, shared.clock.now());
     let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch, now));
-    let (lease, live) = match (claimed, shared.hub.get(&entry.id)) {
+    let (lease, live) = match (claimed, shared.live_tasks.get(&entry.id)) {
         (Ok(Some(lease)), Some(live)) => (lease, live),
         // It has ended; whoever took it up in between hears of it.
         (Ok(_), _) => return shared.show_end(&entry.id),

@@ -2,7 +2,7 @@
 
 use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
-use super::hub::{Hub, TaskEvents};
+use super::live_tasks::{LiveTasks, TaskEvents};
 use super::partials::Partials;
 use super::place::Place;
 use super::queue::{Entry, Queue};
@@ -12,7 +12,7 @@ use super::state::{LaneObserver, Shared};
 use super::store::{self, Unfinished};
 use super::sweep::{self, Sweeper};
 use super::types::{Media, Status, Task, TaskPage, TaskQuery};
-use super::{repeat, runner};
+use super::{idempotency, runner};
 use crate::audit::{Audit, Caller, NewEvent, Outcome};
 use crate::catalog::{Catalog, Model, ModelView};
 use crate::error::{Error, ErrorCode, Result};
@@ -68,7 +68,7 @@ impl Tasks {
             metrics,
             checkpoints,
             queue,
-            hub: Hub::default(),
+            live_tasks: LiveTasks::default(),
             lanes: Mutex::new(lanes),
             observers: RwLock::new(Vec::new()),
         });
@@ -122,16 +122,16 @@ impl Tasks {
 
     /// Looks at a task as it stands, without a copy of it. `look` must be short.
     pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
-        match self.shared.hub.get(id) {
+        match self.shared.live_tasks.get(id) {
             Some(live) => Ok(live.look(look)),
             None => self.shared.store.read(|connection| store::get(connection, id)).map(|task| look(&task)),
         }
     }
 
     pub(crate) fn events(&self, id: &str) -> Result<TaskEvents> {
-        // A task leaves the hub after its end is durable, so one that is in neither place at first is in the second by then.
+        // A task leaves the live tasks after its end is durable, so one that is in neither place at first is in the second by then.
         for _ in 0..2 {
-            if let Some(live) = self.shared.hub.get(id) {
+            if let Some(live) = self.shared.live_tasks.get(id) {
                 return Ok(TaskEvents::of_live(&live));
             }
             let task = self.shared.store.read(|connection| store::get(connection, id))?;
@@ -156,7 +156,7 @@ impl Tasks {
         };
         match before.status {
             Status::Pending | Status::Processing if before.place == Place::Sent => {
-                if let Some(live) = shared.hub.get(id) {
+                if let Some(live) = shared.live_tasks.get(id) {
                     live.request_cancel();
                 }
             }
@@ -170,7 +170,7 @@ impl Tasks {
                 shared.show_end(id);
             }
             Status::Processing => {
-                if let Some(live) = shared.hub.get(id) {
+                if let Some(live) = shared.live_tasks.get(id) {
                     live.request_cancel();
                 }
             }
@@ -182,7 +182,7 @@ impl Tasks {
     /// Forgets the idempotency key of a task that is to be ended because its caller has gone.
     pub(crate) fn forget_submission(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.shared.store.write(move |connection| repeat::forget(connection, &id))
+        self.shared.store.write(move |connection| idempotency::forget(connection, &id))
     }
 
     /// The task, when it has a result.
@@ -232,7 +232,7 @@ impl Tasks {
         }
         let mut page = self.shared.store.read(|connection| store::page(connection, &query))?;
         for task in &mut page.items {
-            if let Some(live) = self.shared.hub.get(&task.id) {
+            if let Some(live) = self.shared.live_tasks.get(&task.id) {
                 *task = live.snapshot();
             }
         }
@@ -241,7 +241,7 @@ impl Tasks {
 
     /// The pictures of a task's way, while it has not ended.
     pub(crate) fn partials(&self, id: &str) -> Option<Arc<Partials>> {
-        self.shared.hub.get(id).map(|live| Arc::clone(live.partials()))
+        self.shared.live_tasks.get(id).map(|live| Arc::clone(live.partials()))
     }
 
     /// What each of these tasks is a remix of, as far as it is one.
@@ -288,7 +288,7 @@ impl Tasks {
                 tracing::warn!("a lane did not stop before the deadline");
             }
         }
-        self.shared.hub.close();
+        self.shared.live_tasks.close();
     }
 }
 
@@ -301,7 +301,7 @@ impl Shared {
             }
             // The work of a run that was cut short is gone; its task runs again, and its progress does not fall.
             let entry = Entry { id: task.id.clone(), model: task.model.clone(), epoch };
-            self.hub.add(task);
+            self.live_tasks.add(task);
             self.queue.restore(entry);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What the threads of the tasks share, and what each of them may do with it.
 
 use super::checkpoints::Checkpoints;
-use super::hub::Hub;
+use super::live_tasks::LiveTasks;
 use super::queue::Queue;
 use super::residency::LaneEvent;
 use super::store::{self, Lease};
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) audit: Arc<Audit>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) hub: Hub,
+    pub(super) live_tasks: LiveTasks,
     pub(super) queue: Arc<Queue>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) checkpoints: Arc<Checkpoints>,
@@ -51,7 +51,7 @@ impl Shared {
     /// Shows the durable end of a task to whoever waits.
     pub(super) fn show_end(&self, id: &str) {
         match self.store.read(|connection| store::get(connection, id)) {
-            Ok(task) if task.status.is_terminal() => self.hub.end(task),
+            Ok(task) if task.status.is_terminal() => self.live_tasks.end(task),
             Ok(_) => {}
             Err(error) => tracing::error!(task = id, code = error.code().as_str(), "the end of a task cannot be read"),
         }

@@ -3,9 +3,9 @@
 //! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
 //! ended, the statement changes nothing and says so.
 
+use super::idempotency::Submission;
 use super::place::Place;
 use super::remix;
-use super::repeat::Submission;
 use super::trace::{self, TraceParent};
 use super::types::{Sort, Status, Task, TaskError, TaskPage, TaskQuery};
 use crate::error::{Error, ErrorCode, Result};

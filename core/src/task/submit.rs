@@ -1,13 +1,13 @@
 //! From a request to a durable task in a lane's queue.
 //!
-//! What always holds: a caller hears of a task after its row is durable and it is in the hub and the queue; a submission that is
+//! What always holds: a caller hears of a task after its row is durable and it is among the live tasks and the queue; a submission that is
 //! refused leaves nothing behind.
 
-use super::hub::Live;
+use super::idempotency::{Submission, SubmitOptions};
 use super::job::NewTask;
+use super::live_tasks::Live;
 use super::place::Place;
 use super::queue::{Entry, Reservation};
-use super::repeat::{Submission, SubmitOptions};
 use super::service::Tasks;
 use super::state::Shared;
 use super::trace::TraceParent;
@@ -169,7 +169,7 @@ impl Shared {
         let Some(id) = self.store.read(|connection| submission.find(connection, self.clock.now()))? else {
             return Ok(Made::Not);
         };
-        let task = match self.hub.get(&id) {
+        let task = match self.live_tasks.get(&id) {
             Some(live) => Ok(live.snapshot()),
             None => self.store.read(|connection| store::get(connection, &id)),
         };
@@ -205,7 +205,7 @@ impl Shared {
     /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
     /// false when another submission under its key came first.
     ///
-    /// What the hub and the queue hold is made here: the writer thread, which all submissions wait for, only puts it in.
+    /// What the live tasks and the queue hold is made here: the writer thread, which all submissions wait for, only puts it in.
     fn keep(
         self: &Arc<Self>,
         admission: Arc<Admission>,
@@ -225,7 +225,7 @@ impl Shared {
                 done(stored.map(|known| {
                     let is_new = known.is_none();
                     if is_new {
-                        shared.hub.insert(id, live);
+                        shared.live_tasks.insert(id, live);
                         place.enqueue(entry);
                     }
                     is_new

@@ -74,7 +74,7 @@ pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
                 limit_s = limit.as_secs(),
                 "a stale task was given up"
             );
-            if let Some(live) = shared.hub.get(&id) {
+            if let Some(live) = shared.live_tasks.get(&id) {
                 live.fence();
             }
             shared.show_end(&id);
@@ -89,7 +89,7 @@ fn remove_orphans(shared: &Shared) {
     for entry in entries.flatten() {
         let id = entry.file_name().to_string_lossy().into_owned();
         // A task of this process, running or waiting, looks after its own files.
-        if shared.hub.get(&id).is_some() {
+        if shared.live_tasks.get(&id).is_some() {
             continue;
         }
         let Ok(known) = shared.store.read(|connection| store::result_of(connection, &id)) else { return };
@@ -101,7 +101,7 @@ fn remove_orphans(shared: &Shared) {
 }
 
 fn remove_other_epochs(shared: &Shared, id: &str, result: Option<&str>) {
-    if shared.hub.get(id).is_some() {
+    if shared.live_tasks.get(id).is_some() {
         return;
     }
     let kept = result.and_then(|path| path.split('/').nth(2));

@@ -23,7 +23,7 @@ pub(super) const SIGNED: [&str; 3] = ["expires", "by", SIGNATURE];
 
 /// What a call asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(super) enum RouteAccess {
     /// Nothing.
     Open,
     /// An API key or a generation session.
@@ -44,7 +44,7 @@ pub(super) enum Gate {
     Scrape,
 }
 
-impl Gate {
+impl RouteAccess {
     const fn route(self) -> RouteClass {
         match self {
             Self::Open | Self::Generation | Self::Media | Self::ApiKey | Self::Bearer => RouteClass::Generation,

@@ -1,6 +1,6 @@
 //! The tasks that have not ended, in memory: their live state for whoever asks or waits, and the flags that stop them.
 //!
-//! Always holds: a task is in the hub from before its caller hears of it until after its end is durable. What is shown is
+//! Always holds: a task is among the live tasks from before its caller hears of it until after its end is durable. What is shown is
 //! never ahead of the database in status; progress is shown here first and written now and then.
 
 use super::partials::Partials;
@@ -111,7 +111,7 @@ type Shard = RwLock<HashMap<String, Arc<Live>>>;
 
 /// Every live task.
 #[derive(Default)]
-pub(super) struct Hub {
+pub(super) struct LiveTasks {
     hasher: RandomState,
     shards: Shards,
 }
@@ -124,7 +124,7 @@ impl Default for Shards {
     }
 }
 
-impl Hub {
+impl LiveTasks {
     pub(super) fn add(&self, task: Task) -> Arc<Live> {
         let (id, live) = (task.id.clone(), Live::new(task));
         self.insert(id, Arc::clone(&live));

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(crate) const MIGRATION: Migration = Migration { name: "submission_keys", sql: include_str!("repeat.sql") };
+pub(crate) const MIGRATION: Migration = Migration { name: "submission_keys", sql: include_str!("idempotency.sql") };
 
 /// Most bytes of a key.
 const LONGEST_KEY: usize = 255;
