@@ -24,10 +24,10 @@ async function timed(calls, call) {
 }
 
 const platform = await Platform.open({ dataDir, paused: true, queueDepth: QUEUE_DEPTH });
-const generate = (seed) => platform.generate({ model: "tiny-image", prompt: PROMPT, seed });
-const submit = await timed(submits, generate);
-const pending = await generate(0);
-const ended = await generate(0);
+const make = (seed) => platform.submit({ model: "tiny-image", prompt: PROMPT, seed });
+const submit = await timed(submits, make);
+const pending = await make(0);
+const ended = await make(0);
 await ended.cancel();
 const status = await timed(statuses, async () => (await pending.status()).status);
 const status_ended = await timed(statuses, async () => (await ended.status()).status);

@@ -29,9 +29,9 @@ def timed(batches: int, calls: int, call: Callable[[int], object]) -> list[float
 def main(data_dir: str, batches: int, statuses: int, submits: int) -> None:
     """Open a paused platform and time calls."""
     with must.Platform(data_dir, paused=True, queue_depth=10_000_000) as platform:
-        submit = timed(batches, submits, lambda n: platform.generate("tiny-image", PROMPT, seed=n))
-        pending = platform.generate("tiny-image", PROMPT, seed=0)
-        ended = platform.generate("tiny-image", PROMPT, seed=0)
+        submit = timed(batches, submits, lambda n: platform.submit("tiny-image", PROMPT, seed=n))
+        pending = platform.submit("tiny-image", PROMPT, seed=0)
+        ended = platform.submit("tiny-image", PROMPT, seed=0)
         ended.cancel()
         status = timed(batches, statuses, lambda _: pending.status().status)
         status_ended = timed(batches, statuses, lambda _: ended.status().status)

@@ -32,9 +32,9 @@ function inner(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 }
 
-/** A length of time as the core reads it, in seconds. */
+/** A length of time in seconds, which may be left out. */
 export function seconds(name: string, value: number | undefined): number | undefined {
-  return value === undefined ? undefined : timeArgument(name, value) / 1000;
+  return value === undefined ? undefined : timeArgument(name, value);
 }
 
 /** An argument that must be an object, so that nonsense is a `MustError` too. */

@@ -7,7 +7,7 @@ import type { NativeFailure } from "./native";
  * @example
  * ```js
  * try {
- *   await platform.generate({ model: "tiny-image", prompt: " " });
+ *   await platform.submit({ model: "tiny-image", prompt: " " });
  * } catch (error) {
  *   if (!(error instanceof MustError)) throw error;
  *   console.log(error.code, error.httpStatus, error.retryable); // validation_error 422 false

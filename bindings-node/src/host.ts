@@ -45,7 +45,7 @@ export interface Host {
  * ```js
  * const clock = new ManualClock();
  * const other = await Platform.open({ dataDir: "other", host: { clock } });
- * await other.auth.issueKey("studio", { validForMs: 60_000 });
+ * await other.auth.issueKey("studio", { validForSeconds: 60 });
  * clock.advance(61_000);
  * const [key] = await other.auth.keys();
  * console.log(key.status); // expired

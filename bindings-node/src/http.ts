@@ -16,7 +16,7 @@ export interface HttpRequest {
   peer?: string | undefined;
 }
 
-const STOP_MS = 10_000;
+const STOP_SECONDS = 10;
 const EMPTY = new Uint8Array();
 
 /** A running HTTP server. */
@@ -39,9 +39,9 @@ export class Server implements AsyncDisposable {
   }
 
   /** Takes no more connections, ends event streams and waits for calls that run; whether all had ended in time. */
-  stop({ deadlineMs = STOP_MS }: CloseOptions = {}): Promise<boolean> {
-    const deadline = timeArgument("deadlineMs", deadlineMs);
-    return this.#calls.json((call) => this.#calls.native.stopServer(call, this.#number, deadline));
+  stop({ deadlineSeconds = STOP_SECONDS }: CloseOptions = {}): Promise<boolean> {
+    const deadlineMs = timeArgument("deadlineSeconds", deadlineSeconds) * 1000;
+    return this.#calls.json((call) => this.#calls.native.stopServer(call, this.#number, deadlineMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,6 @@ export { requestFacts, type IncomingRequest } from "./facts";
 export { ManualClock, type AnchorFunction, type Host, type KeyFunction } from "./host";
 export { HttpResponse, Server, type HttpRequest } from "./http";
 export type { ListenerRequest, ListenerResponse } from "./listener";
-export { Platform, type CloseOptions, type GenerateOptions } from "./platform";
+export { Platform, type CloseOptions, type SubmitOptions } from "./platform";
 export type { Task, WaitOptions } from "./task";
 export type * from "./types";

@@ -15,7 +15,7 @@ import { Task } from "./task";
 import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
 
 /** How to submit. */
-export interface GenerateOptions {
+export interface SubmitOptions {
   /** Cancels the task, now or at any later time. */
   signal?: AbortSignal | undefined;
   /**
@@ -33,10 +33,10 @@ export interface GenerateOptions {
 /** How to close. */
 export interface CloseOptions {
   /** How long running tasks get to stop; 10 s when absent. */
-  deadlineMs?: number | undefined;
+  deadlineSeconds?: number | undefined;
 }
 
-const CLOSE_MS = 10_000;
+const CLOSE_SECONDS = 10;
 const EXIT_MS = 5_000;
 const MAX_BODY_BYTES = 32 << 20;
 
@@ -53,7 +53,7 @@ process.on("exit", () => {
  * @example
  * ```js
  * const platform = await Platform.open({ dataDir: "data" });
- * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7 });
+ * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", seed: 7 });
  * const { status } = await task.wait();
  * await task.save("circle.png");
  * console.log(status); // done
@@ -142,7 +142,7 @@ export class Platform implements AsyncDisposable {
    * ```js
    * const seen = [];
    * const log = ({ message }) => seen.push(message);
-   * const other = await Platform.open({ dataDir: "other", threads: 2, queueDepth: 100, imageLimitMs: 60_000, log });
+   * const other = await Platform.open({ dataDir: "other", threads: 2, queueDepth: 100, imageLimitSeconds: 60, log });
    * await other.close();
    *
    * const error = await Platform.open({ dataDir: "other", threads: -1 }).catch((error) => error);
@@ -268,18 +268,18 @@ export class Platform implements AsyncDisposable {
    * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
    * @example
    * ```js
-   * const first = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
+   * const first = await platform.submit({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
    * await first.wait();
    * const sketch = await first.result(); // A Buffer; a path, a Blob or a stream will do as well.
    * const request = { model: "tiny-image", mode: "img2img", prompt: "a red circle", reference_image: sketch, steps: 4 };
-   * const second = await platform.generate(request);
+   * const second = await platform.submit(request);
    * console.log((await second.wait()).status); // done
    *
-   * const error = await platform.generate({ ...request, steps: 1000 }).catch((error) => error);
+   * const error = await platform.submit({ ...request, steps: 1000 }).catch((error) => error);
    * console.log(error.code); // validation_error
    * ```
    */
-  async generate(request: GenerateRequest, { signal, imagePaths = true, owner }: GenerateOptions = {}): Promise<Task> {
+  async submit(request: GenerateRequest, { signal, imagePaths = true, owner }: SubmitOptions = {}): Promise<Task> {
     signal?.throwIfAborted();
     if (typeof imagePaths !== "boolean") throw validation("imagePaths must be true or false");
     const whose = owner === undefined ? null : textArgument("owner", owner);
@@ -342,7 +342,7 @@ export class Platform implements AsyncDisposable {
    * @throws MustError `task_not_found`; `invalid_state` while it runs or waits: cancel it first.
    * @example
    * ```js
-   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+   * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
    * await task.wait();
    * await platform.delete(task.id);
    * ```
@@ -357,14 +357,14 @@ export class Platform implements AsyncDisposable {
    * when the folder is opened again. Calls that are open end with `invalid_state`. Calling it again does nothing.
    * @example
    * ```js
-   * await platform.close({ deadlineMs: 10_000 });
+   * await platform.close({ deadlineSeconds: 10 });
    * const error = await platform.models().catch((error) => error);
    * console.log(error.code); // invalid_state
    * ```
    */
-  async close({ deadlineMs = CLOSE_MS }: CloseOptions = {}): Promise<void> {
-    const deadline = timeArgument("deadlineMs", deadlineMs);
-    await (this.#closing ??= end(this.#calls, deadline));
+  async close({ deadlineSeconds = CLOSE_SECONDS }: CloseOptions = {}): Promise<void> {
+    const deadlineMs = timeArgument("deadlineSeconds", deadlineSeconds) * 1000;
+    await (this.#closing ??= end(this.#calls, deadlineMs));
   }
 
   /** Closes the platform, for `await using`. */

@@ -79,7 +79,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-type Kind = "flag" | "text" | "count" | "texts" | "milliseconds";
+type Kind = "flag" | "text" | "count" | "texts" | "seconds";
 type Fields<T> = { [name in keyof T]-?: readonly [string, Kind] };
 
 /** Each setting: its name in the core and what it holds. */
@@ -93,12 +93,12 @@ const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
   paused: ["paused", "flag"],
   controlSocket: ["control_socket", "flag"],
   queueDepth: ["queue_depth", "count"],
-  queueWaitMs: ["queue_wait", "milliseconds"],
-  imageLimitMs: ["image_limit", "milliseconds"],
-  videoLimitMs: ["video_limit", "milliseconds"],
-  imageStaleMs: ["image_stale", "milliseconds"],
-  videoStaleMs: ["video_stale", "milliseconds"],
-  idleEvictMs: ["idle_evict", "milliseconds"],
+  queueWaitSeconds: ["queue_wait_seconds", "seconds"],
+  imageLimitSeconds: ["image_limit_seconds", "seconds"],
+  videoLimitSeconds: ["video_limit_seconds", "seconds"],
+  imageStaleSeconds: ["image_stale_seconds", "seconds"],
+  videoStaleSeconds: ["video_stale_seconds", "seconds"],
+  idleEvictSeconds: ["idle_evict_seconds", "seconds"],
   logLevel: ["log_level", "text"],
   masterKey: ["master_key", "text"],
   masterKeyFile: ["master_key_file", "text"],
@@ -122,12 +122,12 @@ const HTTP_SETTINGS: Fields<HttpSettings> = {
   publicUrl: ["public_url", "text"],
   maxBodyBytes: ["max_body_bytes", "count"],
   maxConnections: ["max_connections", "count"],
-  headerTimeoutMs: ["header_timeout", "milliseconds"],
-  bodyTimeoutMs: ["body_timeout", "milliseconds"],
-  retryWindowMs: ["retry_window", "milliseconds"],
+  headerTimeoutSeconds: ["header_timeout_seconds", "seconds"],
+  bodyTimeoutSeconds: ["body_timeout_seconds", "seconds"],
+  retryWindowSeconds: ["retry_window_seconds", "seconds"],
   bodyBytesPerSecond: ["body_bytes_per_second", "count"],
-  bodyTimeLimitMs: ["body_time_limit", "milliseconds"],
-  eventKeepAliveMs: ["event_keep_alive", "milliseconds"],
+  bodyTimeLimitSeconds: ["body_time_limit_seconds", "seconds"],
+  eventKeepAliveSeconds: ["event_keep_alive_seconds", "seconds"],
 };
 
 const WORKER_SETTINGS: Fields<WorkerSettings> = {
@@ -135,15 +135,15 @@ const WORKER_SETTINGS: Fields<WorkerSettings> = {
   networks: ["networks", "texts"],
   apiKey: ["api_key", "text"],
   deployCommand: ["deploy_command", "texts"],
-  deployLimitMs: ["deploy_limit", "milliseconds"],
-  connectTimeoutMs: ["connect_timeout", "milliseconds"],
-  answerTimeoutMs: ["answer_timeout", "milliseconds"],
-  transferTimeoutMs: ["transfer_timeout", "milliseconds"],
+  deployLimitSeconds: ["deploy_limit_seconds", "seconds"],
+  connectTimeoutSeconds: ["connect_timeout_seconds", "seconds"],
+  answerTimeoutSeconds: ["answer_timeout_seconds", "seconds"],
+  transferTimeoutSeconds: ["transfer_timeout_seconds", "seconds"],
   maxResultBytes: ["max_result_bytes", "count"],
   healthTries: ["health_tries", "count"],
-  healthPauseMs: ["health_pause", "milliseconds"],
-  pollIntervalMs: ["poll_interval", "milliseconds"],
-  recheckIntervalMs: ["recheck_interval", "milliseconds"],
+  healthPauseSeconds: ["health_pause_seconds", "seconds"],
+  pollIntervalSeconds: ["poll_interval_seconds", "seconds"],
+  recheckIntervalSeconds: ["recheck_interval_seconds", "seconds"],
 };
 
 /** Settings that are objects of their own. */
@@ -151,7 +151,7 @@ const GROUPS: Record<string, Record<string, readonly [string, Kind]>> = { http: 
 
 type Log = (record: LogRecord) => void;
 
-/** Settings as the core reads them (its names, seconds), and what is no JSON beside them: the log function, what the host lends. */
+/** Settings as the core reads them, by its names, and what is no JSON beside them: the log function, what the host lends. */
 export function encodeSettings(settings: unknown): { json: string; log: Log | null; host: Host } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
   const { log, host, http, workers, ...others } = settings;
@@ -186,10 +186,10 @@ function encodeSetting(name: string, value: unknown, expected: Kind): unknown {
     text: isText(value),
     texts: Array.isArray(value) && value.every(isText),
     count: Number.isSafeInteger(value) && (value as number) >= 0,
-    milliseconds: isMilliseconds(value),
+    seconds: isSeconds(value),
   }[expected];
   if (!fits) throw validation(`${name} must be ${SAYS[expected]}`);
-  return expected === "milliseconds" ? (value as number) / 1000 : value;
+  return value;
 }
 
 const SAYS: Record<Kind, string> = {
@@ -197,15 +197,15 @@ const SAYS: Record<Kind, string> = {
   text: "a string",
   texts: "an array of strings",
   count: "a whole number, 0 or more",
-  milliseconds: "a number of milliseconds, 0 or more",
+  seconds: "a number of seconds, 0 or more",
 };
 
 function isText(value: unknown): boolean {
   return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
 }
 
-/** Whether a value is a length of time. */
-export function isMilliseconds(value: unknown): value is number {
+/** Whether a value is a length of time in seconds. */
+export function isSeconds(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
@@ -230,8 +230,8 @@ export function pathArgument(name: string, value: unknown): string {
   return path === "" ? path : resolve(path);
 }
 
-/** A length of time given to a call. */
+/** A length of time given to a call, in seconds. */
 export function timeArgument(name: string, value: unknown): number {
-  if (!isMilliseconds(value)) throw validation(`${name} must be ${SAYS.milliseconds}`);
+  if (!isSeconds(value)) throw validation(`${name} must be ${SAYS.seconds}`);
   return value;
 }

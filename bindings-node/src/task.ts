@@ -8,14 +8,14 @@ export interface WaitOptions {
   /** Ends the waiting, with the signal's reason; the task goes on. */
   signal?: AbortSignal | undefined;
   /** Ends the waiting with the task as it stands then. */
-  timeoutMs?: number | undefined;
+  timeoutSeconds?: number | undefined;
 }
 
 /**
  * One generation. A handle that any number of callers may hold; the task itself lives in the data folder.
  * @example
  * ```js
- * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+ * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
  * let last;
  * for await (const state of task) last = state;
  * console.log(last.progress, last.status); // 100 done
@@ -41,21 +41,21 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * Waits until the task has ended, and gives its last state. When `timeoutMs` runs out first, the state is that of the
+   * Waits until the task has ended, and gives its last state. When `timeoutSeconds` runs out first, the state is that of the
    * moment; a task that goes on is neither cancelled nor disturbed.
    * @throws MustError with the task's own code when it failed; `task_not_found`. The signal's reason when it is aborted.
    * @example
    * ```js
-   * const task = await platform.generate({ model: "tiny-video", prompt: "a red circle moving left", steps: 50 });
-   * const { status } = await task.wait({ timeoutMs: 1 });
+   * const task = await platform.submit({ model: "tiny-video", prompt: "a red circle moving left", steps: 50 });
+   * const { status } = await task.wait({ timeoutSeconds: 0.001 });
    * console.log(["pending", "processing"].includes(status)); // true
    * await task.cancel();
    * const error = await task.wait().catch((error) => error);
    * console.log(error.code); // cancelled
    * ```
    */
-  async wait({ signal, timeoutMs }: WaitOptions = {}): Promise<TaskState> {
-    if (timeoutMs !== undefined) timeArgument("timeoutMs", timeoutMs);
+  async wait({ signal, timeoutSeconds }: WaitOptions = {}): Promise<TaskState> {
+    const timeoutMs = timeoutSeconds === undefined ? undefined : timeArgument("timeoutSeconds", timeoutSeconds) * 1000;
     const wait = (call: number): void => this.#calls.native.wait(call, this.id);
     const ended = await this.#calls.json<TaskState | null>(wait, { signal, timeoutMs });
     const state = ended ?? (await this.status());
@@ -119,7 +119,7 @@ export class Task implements AsyncIterable<TaskState> {
    * where there is no memory for the frames.
    * @example
    * ```js
-   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+   * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
    * await task.wait();
    * const { width, height, count, data } = await task.frames();
    * console.log(width, height, count, data.length); // 64 64 1 12288
@@ -137,7 +137,7 @@ export class Task implements AsyncIterable<TaskState> {
    * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
    * @example
    * ```js
-   * const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
+   * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
    * await task.wait();
    * const path = await task.save("."); // tiny-image-7-a-red-circle-5e6f7081.png
    * console.log(/tiny-image-7-a-red-circle-\w+\.png$/.test(path)); // true

@@ -28,17 +28,17 @@ export interface Settings {
   /** Places in the shared queue. */
   queueDepth?: number | undefined;
   /** How long a submission waits for a place in a full queue before `queue_overloaded`. */
-  queueWaitMs?: number | undefined;
+  queueWaitSeconds?: number | undefined;
   /** How long a picture may run. */
-  imageLimitMs?: number | undefined;
+  imageLimitSeconds?: number | undefined;
   /** How long a clip may run. */
-  videoLimitMs?: number | undefined;
+  videoLimitSeconds?: number | undefined;
   /** When a picture that is still processing is given up. */
-  imageStaleMs?: number | undefined;
+  imageStaleSeconds?: number | undefined;
   /** When a clip that is still processing is given up. */
-  videoStaleMs?: number | undefined;
+  videoStaleSeconds?: number | undefined;
   /** How long an unused pipeline stays loaded. */
-  idleEvictMs?: number | undefined;
+  idleEvictSeconds?: number | undefined;
   /**
    * Hears what the platform logs, one record at a time, when the event loop is free. It does not keep the process alive, and
    * what it throws becomes a warning of the process. Records that come while the event loop is blocked for long may be lost.
@@ -87,23 +87,23 @@ export interface WorkerSettings {
   /** Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. */
   deployCommand?: string[] | undefined;
   /** How long a deployment may take. */
-  deployLimitMs?: number | undefined;
+  deployLimitSeconds?: number | undefined;
   /** How long connecting may take. */
-  connectTimeoutMs?: number | undefined;
+  connectTimeoutSeconds?: number | undefined;
   /** How long an answer may take. */
-  answerTimeoutMs?: number | undefined;
+  answerTimeoutSeconds?: number | undefined;
   /** How long the transfer of a result may take. */
-  transferTimeoutMs?: number | undefined;
+  transferTimeoutSeconds?: number | undefined;
   /** Bytes of a result that is fetched from a worker. */
   maxResultBytes?: number | undefined;
   /** How often health is asked for after a deployment. */
   healthTries?: number | undefined;
   /** The time between two of these. */
-  healthPauseMs?: number | undefined;
+  healthPauseSeconds?: number | undefined;
   /** How often a worker is asked how a task stands. */
-  pollIntervalMs?: number | undefined;
+  pollIntervalSeconds?: number | undefined;
   /** How often a failed account is checked again by itself; 0 means never. */
-  recheckIntervalMs?: number | undefined;
+  recheckIntervalSeconds?: number | undefined;
 }
 
 /** How the HTTP face is set up. */
@@ -125,17 +125,17 @@ export interface HttpSettings {
   /** Connections that are open at once; more wait. */
   maxConnections?: number | undefined;
   /** How long a request's headers may take to arrive. */
-  headerTimeoutMs?: number | undefined;
+  headerTimeoutSeconds?: number | undefined;
   /** How long no piece of a request's body may come, and a client may take nothing of an answer. */
-  bodyTimeoutMs?: number | undefined;
+  bodyTimeoutSeconds?: number | undefined;
   /** How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone. */
-  retryWindowMs?: number | undefined;
-  /** Bytes of a body that have to come each second on average, beyond one `bodyTimeoutMs` that is granted; 0 for any number. */
+  retryWindowSeconds?: number | undefined;
+  /** Bytes of a body that have to come each second on average, beyond one `bodyTimeoutSeconds` that is granted; 0 for any number. */
   bodyBytesPerSecond?: number | undefined;
   /** How long a request's body may take as a whole. */
-  bodyTimeLimitMs?: number | undefined;
+  bodyTimeLimitSeconds?: number | undefined;
   /** How often an idle event stream says that it lives. */
-  eventKeepAliveMs?: number | undefined;
+  eventKeepAliveSeconds?: number | undefined;
 }
 
 /** How much a log record matters, from something that was lost to everything. */

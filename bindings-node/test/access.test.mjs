@@ -22,7 +22,7 @@ test("every case of the table has its one answer", async (t) => {
   const { auth, admin } = await platform(t, { ...settings, host: { clock } });
   const open = async () => auth.openSession({ route: "auth", peer: "198.51.100.1" });
   const values = { ...table.values };
-  values["key.expired"] = (await auth.issueKey("expired", { validForMs: 60_000 })).secret;
+  values["key.expired"] = (await auth.issueKey("expired", { validForSeconds: 60 })).secret;
   values["session.expired"] = (await open()).token;
   values["admin_session.expired"] = (await admin.openSession(login)).token;
   clock.advance(24 * 3_600_000);
@@ -52,14 +52,14 @@ test("every case of the table has its one answer", async (t) => {
 
 test("keys live their lives, and end their sessions", async (t) => {
   const { auth, admin } = await platform(t, settings);
-  const issued = await auth.issueKey("site", { validForMs: 3_600_000 });
+  const issued = await auth.issueKey("site", { validForSeconds: 3600 });
   const { id } = issued.key;
   const principal = await auth.authorize({ ...withKey(issued.secret), correlation_id: "r-1", origin: undefined });
   assert.deepEqual([principal.kind, principal.name, principal.actor], ["api_key", "site", `key:${id}`]);
   assert.equal(principal.caller.correlation_id, "r-1");
   const session = await auth.openSession({ route: "auth", header_keys: [issued.secret], peer: "192.0.2.7" });
   assert.equal((await auth.sessionState(withCookie(session.token))).active, true);
-  const newer = await auth.rotateKey(id, { overlapMs: 60_000, caller: principal.caller });
+  const newer = await auth.rotateKey(id, { overlapSeconds: 60, caller: principal.caller });
   assert.deepEqual(
     (await auth.keys()).map(({ name }) => name),
     ["site", "site"],
@@ -92,7 +92,7 @@ test("secrets are kept, given, rotated and revoked", async (t) => {
   const { secrets } = opened;
   await secrets.put("mail", CANARY);
   assert.equal(await secrets.get("mail"), CANARY);
-  await secrets.rotate("mail", { value: "newer", overlapMs: 5000 });
+  await secrets.rotate("mail", { value: "newer", overlapSeconds: 5 });
   assert.equal(await secrets.get("mail"), "newer");
   await secrets.putProviderToken("hub", { value: CANARY, scopes: ["inference"], environment: "dev" });
   await secrets.revoke("hub", { caller: { actor: "host", source: "cli" } });
@@ -165,7 +165,7 @@ test("what is wrong is named and never quoted", async (t) => {
     () => auth.authorize({ route: CANARY }),
     () => auth.authorize({ route: "auth", header_keys: CANARY }),
     () => auth.issueKey({ CANARY }),
-    () => auth.issueKey("a", { validForMs: CANARY }),
+    () => auth.issueKey("a", { validForSeconds: CANARY }),
     () => auth.issueKey("a", { caller: CANARY }),
     () => admin.openSession({ route: "admin_login", admin_header_keys: [CANARY, 7] }),
     () => secrets.put("a", [CANARY]),

@@ -16,7 +16,7 @@ const answers = { "/health": { ok: true, status: "ok", version: "0.1.0", app: "m
 
 /** A platform that may have workers here. A failed account does not come back between two lines of a test. */
 function gateway(t, workers = {}) {
-  const quick = { networks: ["127.0.0.0/8"], apiKey, healthTries: 3, healthPauseMs: 50, recheckIntervalMs: 0 };
+  const quick = { networks: ["127.0.0.0/8"], apiKey, healthTries: 3, healthPauseSeconds: 0.05, recheckIntervalSeconds: 0 };
   return platform(t, { paused: true, workers: { ...quick, ...workers } });
 }
 
@@ -145,7 +145,7 @@ test("a workspace is deployed in the background", async (t) => {
   const script = 'while [ ! -e "$1" ]; do sleep 0.05; done; echo "deploying $2 for $3 with $MODAL_TOKEN_SECRET"';
   const { accounts } = await gateway(t, {
     deployCommand: ["sh", "-c", script, "deploy", go, "{workspace}", "{label}"],
-    deployLimitMs: 30_000,
+    deployLimitSeconds: 30,
   });
   const { url: address } = await worker(t);
   await accounts.add("Team A", { workspace: "team-a", address, ...tokens });

@@ -19,7 +19,7 @@ async function pair(t) {
   const workers = {
     networks: ["127.0.0.0/8"],
     apiKey,
-    pollIntervalMs: 100,
+    pollIntervalSeconds: 0.1,
     healthTries: 1,
     deployCommand: [process.execPath, "-e", "console.log(process.env.MODAL_TOKEN_ID, '{workspace}')"],
   };
@@ -35,7 +35,7 @@ test("an account lives its life, and a task runs at its worker", async (t) => {
   assert.deepEqual([added.status, added.models, added.deployment], ["pending", null, null]);
   const checked = await accounts.health("team-a", { caller: { actor: "admin:test", source: "test" } });
   assert.deepEqual([checked.status, checked.models], ["ready", ["tiny-image", "tiny-video"]]);
-  const task = await gateway.generate({ model: "tiny-image", prompt: "a red circle", seed: 1 });
+  const task = await gateway.submit({ model: "tiny-image", prompt: "a red circle", seed: 1 });
   assert.match(task.id, /^team-a::/);
   const state = await task.wait();
   assert.deepEqual([state.status, state.workspace], ["done", "team-a"]);

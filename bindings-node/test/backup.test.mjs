@@ -20,7 +20,7 @@ test("a backup opens as a data folder", async (t) => {
   const base = await folder(t);
   const data = join(base, "data");
   const platform = await opened(t, data);
-  const task = await platform.generate(quick);
+  const task = await platform.submit(quick);
   await task.wait();
   await platform.secrets.put("mail", "canary");
   const made = await platform.backup(join(base, "backup"), { caller });

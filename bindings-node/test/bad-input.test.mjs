@@ -77,21 +77,21 @@ after(async () => {
 
 for (const [name, [request, pattern]] of Object.entries(refused)) {
   test(`${name} is refused`, async () => {
-    await rejects(opened.generate(request), "validation_error", pattern);
+    await rejects(opened.submit(request), "validation_error", pattern);
     assert.equal((await opened.tasks()).total, 0);
   });
 }
 
 for (const [name, request] of Object.entries({ undefined: undefined, null: null, text: "a red circle", list: [quick], map: new Map() })) {
   test(`a request that is ${name} is refused`, async () => {
-    await rejects(opened.generate(request), "validation_error", /the request must be an object/);
+    await rejects(opened.submit(request), "validation_error", /the request must be an object/);
   });
 }
 
 for (const [form, image] of Object.entries({ bytes: bomb(), "a data URI": dataUri(bomb()) })) {
   test(`a decompression bomb as ${form} is refused, without the memory for it`, async () => {
     const before = process.memoryUsage().rss;
-    await rejects(opened.generate({ ...i2i, reference_image: image }), "validation_error", /reference_image.*50000x50000/);
+    await rejects(opened.submit({ ...i2i, reference_image: image }), "validation_error", /reference_image.*50000x50000/);
     assert.ok(process.memoryUsage().rss - before < 200e6);
     assert.equal((await opened.tasks()).total, 0);
   });
@@ -99,12 +99,12 @@ for (const [form, image] of Object.entries({ bytes: bomb(), "a data URI": dataUr
 
 test("an image of too many bytes is refused", async () => {
   const padded = Buffer.concat([png(), Buffer.alloc(64 << 20)]);
-  await rejects(opened.generate({ ...i2i, reference_image: padded }), "payload_too_large");
+  await rejects(opened.submit({ ...i2i, reference_image: padded }), "payload_too_large");
   assert.equal((await opened.tasks()).total, 0);
 });
 
 test("a model whose weights are not here is refused, and says what to put where", async () => {
-  const error = await rejects(opened.generate({ model: "pony", prompt: "a red circle" }), "model_unavailable", /pony/i);
+  const error = await rejects(opened.submit({ model: "pony", prompt: "a red circle" }), "model_unavailable", /pony/i);
   assert.match(error.userAction, /pony/);
   assert.equal((await opened.tasks()).total, 0);
 });

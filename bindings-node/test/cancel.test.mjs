@@ -8,7 +8,7 @@ import { long, platform, quick, rejects } from "./support.mjs";
 
 test("a cancelled task ends with its own error", async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate(long);
+  const task = await opened.submit(long);
   for await (const state of task) if (state.status === "processing") break;
   await rejects(opened.delete(task.id), "invalid_state");
   await rejects(task.result(), "result_not_ready");
@@ -25,7 +25,7 @@ test("a cancelled task ends with its own error", async (t) => {
 test("a signal given to generate cancels the task", async (t) => {
   const opened = await platform(t);
   const stop = new AbortController();
-  const task = await opened.generate(long, { signal: stop.signal });
+  const task = await opened.submit(long, { signal: stop.signal });
   const ended = rejects(task.wait(), "cancelled");
   stop.abort();
   await ended;
@@ -33,7 +33,7 @@ test("a signal given to generate cancels the task", async (t) => {
 
 test("a signal that is aborted already makes no task", async (t) => {
   const opened = await platform(t);
-  await assert.rejects(opened.generate(long, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  await assert.rejects(opened.submit(long, { signal: AbortSignal.abort() }), { name: "AbortError" });
   assert.equal((await opened.tasks()).total, 0);
 });
 
@@ -41,7 +41,7 @@ test("a signal that is aborted while the task is made cancels it", async (t) => 
   const opened = await platform(t);
   const stop = new AbortController();
   const reason = new Error("changed my mind");
-  const submitted = opened.generate(long, { signal: stop.signal });
+  const submitted = opened.submit(long, { signal: stop.signal });
   stop.abort(reason);
   await assert.rejects(submitted, reason);
   const { items } = await opened.tasks();
@@ -53,7 +53,7 @@ test("a signal is let go when its task has ended", async (t) => {
   const opened = await platform(t);
   const { signal } = new AbortController();
   const tasks = [];
-  for (let seed = 0; seed < 12; seed++) tasks.push(await opened.generate({ ...quick, seed }, { signal }));
+  for (let seed = 0; seed < 12; seed++) tasks.push(await opened.submit({ ...quick, seed }, { signal }));
   await Promise.all(tasks.map((task) => task.wait({ signal })));
   await sleep(50);
   assert.equal(getEventListeners(signal, "abort").length, 0);
@@ -61,31 +61,31 @@ test("a signal is let go when its task has ended", async (t) => {
 
 test("giving up a wait leaves the task alone", async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate(long);
+  const task = await opened.submit(long);
   const stop = new AbortController();
   const reason = new Error("no more patience");
   const waiting = task.wait({ signal: stop.signal });
   stop.abort(reason);
   await assert.rejects(waiting, reason);
   await assert.rejects(task.wait({ signal: stop.signal }), reason);
-  const state = await task.wait({ timeoutMs: 20 });
+  const state = await task.wait({ timeoutSeconds: 0.02 });
   assert.ok(["pending", "processing"].includes(state.status), state.status);
-  for (const timeoutMs of [NaN, -1, "1"]) await rejects(task.wait({ timeoutMs }), "validation_error", /timeoutMs/);
+  for (const timeoutSeconds of [NaN, -1, "1"]) await rejects(task.wait({ timeoutSeconds }), "validation_error", /timeoutSeconds/);
   await task.cancel();
 });
 
 test("a full queue makes a submission wait, then refuses it, and blocks nothing else", async (t) => {
-  const opened = await platform(t, { queueDepth: 1, queueWaitMs: 400, paused: true });
-  const tasks = [await opened.generate(long), await opened.generate(long)];
+  const opened = await platform(t, { queueDepth: 1, queueWaitSeconds: 0.4, paused: true });
+  const tasks = [await opened.submit(long), await opened.submit(long)];
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 10);
   t.after(() => clearInterval(ticking));
   const began = performance.now();
-  const refused = Array.from({ length: 400 }, () => rejects(opened.generate(long), "queue_overloaded"));
+  const refused = Array.from({ length: 400 }, () => rejects(opened.submit(long), "queue_overloaded"));
   assert.equal((await tasks[0].status()).id, tasks[0].id);
   assert.ok(performance.now() - began < 300, "a read stood behind the submissions");
   // A submission that is wrong is told so meanwhile, and those that are not wait side by side, not one after another.
-  await rejects(opened.generate({ ...long, prompt: "" }), "validation_error");
+  await rejects(opened.submit({ ...long, prompt: "" }), "validation_error");
   assert.ok(performance.now() - began < 390, "a refusal stood behind the submissions");
   await Promise.all(refused);
   assert.ok(performance.now() - began < 3000, "submissions stood behind each other");

@@ -34,7 +34,7 @@ const fields = [
 
 test("a picture: every call of a task", async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate(quick);
+  const task = await opened.submit(quick);
   const done = await task.wait();
   assert.deepEqual(Object.keys(done).sort(), [...fields].sort());
   assert.equal(done.status, "done");
@@ -44,7 +44,7 @@ test("a picture: every call of a task", async (t) => {
   assert.equal(done.parameters.steps, 4);
   assert.ok(Date.parse(done.finished_at) >= Date.parse(done.created_at));
   assert.deepEqual(await task.status(), done);
-  assert.deepEqual(await opened.task(task.id).wait({ timeoutMs: 0 }), done);
+  assert.deepEqual(await opened.task(task.id).wait({ timeoutSeconds: 0 }), done);
 
   const result = await task.result();
   assert.ok(Buffer.isBuffer(result));
@@ -74,7 +74,7 @@ test("a picture: every call of a task", async (t) => {
 
 test("a clip: its states come in order and end with the last", async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate({ ...long, steps: 6 });
+  const task = await opened.submit({ ...long, steps: 6 });
   const states = [];
   for await (const state of task) states.push(state);
   assert.equal(states.at(-1).status, "done");
@@ -92,7 +92,7 @@ test("a clip: its states come in order and end with the last", async (t) => {
 
 test("following can stop half way, and the task goes on", async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate({ ...long, steps: 8 });
+  const task = await opened.submit({ ...long, steps: 8 });
   for await (const state of task) if (state.status === "processing") break;
   const stop = new AbortController();
   const reason = new Error("enough");
@@ -109,7 +109,7 @@ test("the same seed gives the same bytes, another seed does not", async (t) => {
   const opened = await platform(t);
   const [first, same, other] = await Promise.all(
     [7, 7, 8].map(async (seed) => {
-      const task = await opened.generate({ ...quick, seed });
+      const task = await opened.submit({ ...quick, seed });
       await task.wait();
       return task.result();
     }),
@@ -121,7 +121,7 @@ test("the same seed gives the same bytes, another seed does not", async (t) => {
 test("a seed that is left out is drawn and told", async (t) => {
   const opened = await platform(t);
   const { seed: _, ...request } = quick;
-  const task = await opened.generate(request);
+  const task = await opened.submit(request);
   const { seed } = await task.status();
   assert.ok(Number.isInteger(seed) && seed >= 0);
   await task.wait();
@@ -137,7 +137,7 @@ test("an image may be a Buffer, any bytes, or a data URI", async (t) => {
   const forms = [picture, view, shared, Uint8Array.from(picture).buffer, dataUri(picture)];
   const results = await Promise.all(
     forms.map(async (reference_image) => {
-      const task = await opened.generate({ ...quick, mode: "img2img", reference_image });
+      const task = await opened.submit({ ...quick, mode: "img2img", reference_image });
       assert.equal(typeof (await task.status()).parameters, "object");
       await task.wait();
       return task.result();
@@ -149,7 +149,7 @@ test("an image may be a Buffer, any bytes, or a data URI", async (t) => {
 test("the bytes of a request may be reused at once", async (t) => {
   const opened = await platform(t);
   const picture = png();
-  const submitted = opened.generate({ ...quick, mode: "img2img", reference_image: picture });
+  const submitted = opened.submit({ ...quick, mode: "img2img", reference_image: picture });
   picture.fill(0);
   assert.equal((await (await submitted).wait()).status, "done");
 });
@@ -157,6 +157,6 @@ test("the bytes of a request may be reused at once", async (t) => {
 test("a clip between two frames", async (t) => {
   const opened = await platform(t);
   const frames = { first_frame_image: png(), last_frame_image: dataUri(png({ colour: [0, 0, 200] })) };
-  const task = await opened.generate({ ...long, steps: 4, num_frames: 5, mode: "first_last_frame", ...frames });
+  const task = await opened.submit({ ...long, steps: 4, num_frames: 5, mode: "first_last_frame", ...frames });
   assert.equal((await task.wait()).status, "done");
 });

@@ -30,7 +30,7 @@ test("keys come from the host and nowhere else", async (t) => {
   await secrets.rotate("master_key");
   master = `2 ${SECOND}`;
   audit = `1 ${SECOND}\n2 ${FIRST}`;
-  assert.ok("overlap_until" in (await log.rotateKey({ overlapMs: 3_600_000 })).details);
+  assert.ok("overlap_until" in (await log.rotateKey({ overlapSeconds: 3600 })).details);
   assert.equal(await secrets.get("mail"), SECRET);
   assert.ok(!existsSync(join(dataDir, "keys")));
 });

@@ -111,7 +111,7 @@ async function post(base, pieces, pause) {
 }
 
 test("a body may take its time as long as it comes", async (t) => {
-  const http = { bodyTimeoutMs: 600, bodyBytesPerSecond: 2000, bodyTimeLimitMs: 4000 };
+  const http = { bodyTimeoutSeconds: 0.6, bodyBytesPerSecond: 2000, bodyTimeLimitSeconds: 4 };
   const base = await listening(t, (await open(t, { http, paused: true })).handler());
   const flowing = await post(base, [circle, ...Array(6).fill(" ".repeat(1000))], 300);
   assert.deepEqual([flowing.status, flowing.detail], ["pending", undefined]);

@@ -27,7 +27,7 @@ after(async () => {
 });
 
 async function resultOf(reference_image, options) {
-  const task = await opened.generate({ ...quick, mode: "img2img", reference_image }, options);
+  const task = await opened.submit({ ...quick, mode: "img2img", reference_image }, options);
   await task.wait();
   return task.result();
 }
@@ -135,12 +135,12 @@ test("an open file is read from its start and stays open", async () => {
 test("frames of a list in every form", async () => {
   const arbitrary_frames = await Promise.all(Object.values(forms).map(async (make, frame_index) => ({ frame_index, image: await make() })));
   // The weights are missing, which is looked at after the pictures.
-  await rejects(opened.generate({ model: "anisora", prompt: "a circle", mode: "arbitrary_frame", arbitrary_frames }), "model_unavailable");
+  await rejects(opened.submit({ model: "anisora", prompt: "a circle", mode: "arbitrary_frame", arbitrary_frames }), "model_unavailable");
 });
 
 test("bytes beside a stream may be used again at once", async () => {
   const first = Buffer.from(picture);
-  const submitted = opened.generate({
+  const submitted = opened.submit({
     ...long,
     steps: 4,
     num_frames: 5,
@@ -154,18 +154,18 @@ test("bytes beside a stream may be used again at once", async () => {
 
 test("what is undefined is not given", async () => {
   const options = { seed: undefined, mode: undefined, negative_prompt: undefined, reference_image: undefined };
-  const task = await opened.generate({ ...quick, ...options, steps: 4 }, { signal: undefined, imagePaths: undefined });
-  const state = await task.wait({ signal: undefined, timeoutMs: undefined });
+  const task = await opened.submit({ ...quick, ...options, steps: 4 }, { signal: undefined, imagePaths: undefined });
+  const state = await task.wait({ signal: undefined, timeoutSeconds: undefined });
   assert.deepEqual([state.mode, state.parameters.steps], ["txt2img", 4]);
   assert.ok((await opened.tasks({ model: undefined, page: undefined, per_page: 1 })).total > 0);
   assert.ok((await opened.gallery({ status: undefined, sort: undefined })).total > 0);
-  await rejects(opened.generate({ ...quick, prompt: undefined }), "validation_error", /prompt is required/);
-  await rejects(opened.generate({ ...quick, model: undefined }), "validation_error", /model is required/);
+  await rejects(opened.submit({ ...quick, prompt: undefined }), "validation_error", /prompt is required/);
+  await rejects(opened.submit({ ...quick, model: undefined }), "validation_error", /model is required/);
   const frames = [{ frame_index: 0, image: picture, strength: undefined }];
-  await rejects(opened.generate({ model: "anisora", prompt: "a", mode: "arbitrary_frame", arbitrary_frames: frames }), "model_unavailable");
+  await rejects(opened.submit({ model: "anisora", prompt: "a", mode: "arbitrary_frame", arbitrary_frames: frames }), "model_unavailable");
   // A place in a list cannot be left out.
   await rejects(
-    opened.generate({ model: "anisora", prompt: "a", arbitrary_frames: [undefined] }),
+    opened.submit({ model: "anisora", prompt: "a", arbitrary_frames: [undefined] }),
     "validation_error",
     /arbitrary_frames\[0\]/,
   );
@@ -270,7 +270,7 @@ test("an aborted signal ends a read that never would", async () => {
 test("when one of two streams fails, the other is let go", async () => {
   const waiting = new PassThrough();
   const frames = { first_frame_image: waiting, last_frame_image: failing() };
-  await rejects(opened.generate({ ...long, mode: "first_last_frame", ...frames }), "validation_error", /last_frame_image cannot be read/);
+  await rejects(opened.submit({ ...long, mode: "first_last_frame", ...frames }), "validation_error", /last_frame_image cannot be read/);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.ok(waiting.destroyed);
 });
@@ -288,17 +288,17 @@ test("a body for the HTTP face may come from another realm", async () => {
 });
 
 test("the frames of a result", async () => {
-  const image = await opened.generate(quick);
+  const image = await opened.submit(quick);
   await image.wait();
   const one = await image.frames();
   assert.deepEqual([one.width, one.height, one.count, one.data.length], [64, 64, 1, 64 * 64 * 3]);
   assert.ok(Buffer.isBuffer(one.data) && one.data.some((value) => value > 0));
-  const clip = await opened.generate({ ...long, steps: 4, num_frames: 5 });
+  const clip = await opened.submit({ ...long, steps: 4, num_frames: 5 });
   await rejects(clip.frames(), "result_not_ready");
   await clip.wait();
   const all = await clip.frames();
   assert.deepEqual([all.width, all.height, all.count, all.data.length], [64, 64, 5, 5 * 64 * 64 * 3]);
-  const webm = await opened.generate({ ...long, steps: 4, num_frames: 5, output_format: "webm" });
+  const webm = await opened.submit({ ...long, steps: 4, num_frames: 5, output_format: "webm" });
   await webm.wait();
   await rejects(webm.frames(), "validation_error", /WebM/);
   await image.save(pathToFileURL(join(files, "saved.png")));

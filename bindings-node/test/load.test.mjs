@@ -8,7 +8,7 @@ import { folder, long, platform, program, quick } from "./support.mjs";
 
 test("1,000 waits need no thread each", { skip: process.platform !== "linux" }, async (t) => {
   const opened = await platform(t);
-  const task = await opened.generate(long);
+  const task = await opened.submit(long);
   await task.status();
   const threads = () => Number(/^Threads:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))[1]);
   const before = threads();
@@ -39,7 +39,7 @@ test("platforms that are opened and closed leave nothing behind", async (t) => {
 
 test("many requests at once all end well", async (t) => {
   const opened = await platform(t, { queueDepth: 100 });
-  const tasks = await Promise.all(Array.from({ length: 30 }, (_, seed) => opened.generate({ ...quick, seed })));
+  const tasks = await Promise.all(Array.from({ length: 30 }, (_, seed) => opened.submit({ ...quick, seed })));
   assert.equal(new Set(tasks.map(({ id }) => id)).size, 30);
   const states = await Promise.all(tasks.map((task) => task.wait()));
   assert.ok(states.every(({ status }) => status === "done"));

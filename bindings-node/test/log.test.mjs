@@ -21,7 +21,7 @@ async function until(found) {
 test("a prompt that is cut is warned of; lanes are heard at debug", async (t) => {
   const records = [];
   const opened = await platform(t, { log: (record) => records.push(record), logLevel: "debug" });
-  const task = await opened.generate({ ...quick, prompt: long });
+  const task = await opened.submit({ ...quick, prompt: long });
   await task.wait();
   const cut = await until(() => records.find(({ level }) => level === "warn"));
   assert.equal(cut.fields.task, task.id);
@@ -34,8 +34,8 @@ test("a prompt that is cut is warned of; lanes are heard at debug", async (t) =>
 
 test("the level is info unless asked otherwise, and a failed task is a warning", async (t) => {
   const records = [];
-  const opened = await platform(t, { log: (record) => records.push(record), imageLimitMs: 0 });
-  const task = await opened.generate(quick);
+  const opened = await platform(t, { log: (record) => records.push(record), imageLimitSeconds: 0 });
+  const task = await opened.submit(quick);
   await assert.rejects(task.wait(), { code: "task_timeout" });
   const [record] = await until(() => records.length > 0 && records);
   assert.deepEqual([record.level, record.fields.code, record.fields.task], ["warn", "task_timeout", task.id]);
@@ -45,12 +45,12 @@ test("the level is info unless asked otherwise, and a failed task is a warning",
 test("a log function that throws becomes a warning of the process", async (t) => {
   const warned = once(process, "warning");
   const opened = await platform(t, {
-    imageLimitMs: 0,
+    imageLimitSeconds: 0,
     log: () => {
       throw new Error("on purpose");
     },
   });
-  await assert.rejects((await opened.generate(quick)).wait(), { code: "task_timeout" });
+  await assert.rejects((await opened.submit(quick)).wait(), { code: "task_timeout" });
   const [warning] = await warned;
   assert.equal(warning.name, "MustWarning");
   assert.match(warning.message, /on purpose/);

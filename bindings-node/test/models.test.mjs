@@ -20,7 +20,7 @@ test("both models make pictures from text and from a picture, the same from the 
     const entry = (await opened.models()).find(({ id }) => id === model);
     assert.equal(entry.available, true, JSON.stringify(entry));
     const make = async (more = {}) => {
-      const task = await opened.generate({ model, prompt, seed: 1, ...more });
+      const task = await opened.submit({ model, prompt, seed: 1, ...more });
       assert.equal((await task.wait()).status, "done", JSON.stringify(await task.status()));
       return task.result();
     };
@@ -38,6 +38,6 @@ test("both models make pictures from text and from a picture, the same from the 
 
 test("what these models do not know is refused by name", { skip }, async (t) => {
   const opened = await open(t);
-  await rejects(opened.generate({ model: "pony", prompt, clip_skip: 5 }), "validation_error", /clip_skip/);
-  await rejects(opened.generate({ model: "flux", prompt, clip_skip: 2 }), "validation_error", /clip_skip/);
+  await rejects(opened.submit({ model: "pony", prompt, clip_skip: 5 }), "validation_error", /clip_skip/);
+  await rejects(opened.submit({ model: "flux", prompt, clip_skip: 2 }), "validation_error", /clip_skip/);
 });

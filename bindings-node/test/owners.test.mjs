@@ -23,7 +23,7 @@ test("a session takes a key, and says whose tasks it sees", async (t) => {
 
 test("a host submits for others, and sees all", async (t) => {
   const host = await platform(t, settings);
-  const submit = (owner) => host.generate(quick, owner === null ? {} : { owner });
+  const submit = (owner) => host.submit(quick, owner === null ? {} : { owner });
   const tasks = [];
   for (const owner of ["anna", "Борис", null]) tasks.push(await submit(owner));
   const states = await Promise.all(tasks.map((task) => task.status()));
@@ -36,7 +36,7 @@ test("a host submits for others, and sees all", async (t) => {
     assert.deepEqual([items.map(({ id }) => id), total], [[tasks[index].id], 1]);
   }
   assert.equal((await host.tasks()).total, 3);
-  for (const owner of ["", "a\nb", "x".repeat(201), 7, null]) await rejects(host.generate(quick, { owner }), "validation_error", /owner/);
+  for (const owner of ["", "a\nb", "x".repeat(201), 7, null]) await rejects(host.submit(quick, { owner }), "validation_error", /owner/);
   assert.equal((await host.tasks()).total, 3);
   await tasks[0].cancel();
   await host.delete(tasks[0].id);

@@ -18,9 +18,9 @@ test("a picture is taken, or refused by name", async (t) => {
   assert.ok(table.length > 100);
   for (const [name, verdict, words] of table) {
     if (verdict === "read") {
-      assert.equal((await (await paused.generate(await request(name))).status()).status, "pending", name);
+      assert.equal((await (await paused.submit(await request(name))).status()).status, "pending", name);
     } else {
-      const error = await rejects(paused.generate(await request(name)), "validation_error");
+      const error = await rejects(paused.submit(await request(name)), "validation_error");
       assert.ok(error.detail.startsWith("reference_image: ") && error.detail.includes(words), `${name}: ${error.detail}`);
     }
   }
@@ -30,7 +30,7 @@ test("what looks alike makes the same", async (t) => {
   const opened = await platform(t);
   const made = [];
   for (const name of ["palette-alpha-4-bit.png", "palette-alpha.png"]) {
-    const task = await opened.generate(await request(name));
+    const task = await opened.submit(await request(name));
     await task.wait();
     made.push(await task.result());
   }

@@ -44,7 +44,7 @@ test("every error code has what a caller needs", () => {
 test("listings have pages, filters and orders", async (t) => {
   const opened = await platform(t);
   const tasks = [];
-  for (const seed of [1, 2, 3]) tasks.push(await opened.generate({ ...quick, seed }));
+  for (const seed of [1, 2, 3]) tasks.push(await opened.submit({ ...quick, seed }));
   await Promise.all(tasks.map((task) => task.wait()));
   const first = await opened.tasks({ per_page: 2, sort: "oldest" });
   assert.deepEqual(
@@ -91,12 +91,12 @@ test("settings are checked before anything is opened", async (t) => {
   await rejects(Platform.open({ dataDir: "a\0b" }), "validation_error", /dataDir/);
   await rejects(Platform.open({ dataDir, data_dir: dataDir }), "validation_error", /no setting data_dir/);
   await rejects(Platform.open({ dataDir, threads: 1.5 }), "validation_error", /threads must be a whole number/);
-  await rejects(Platform.open({ dataDir, queueWaitMs: NaN }), "validation_error", /queueWaitMs must be a number of milliseconds/);
+  await rejects(Platform.open({ dataDir, queueWaitSeconds: NaN }), "validation_error", /queueWaitSeconds must be a number of seconds/);
   await rejects(Platform.open({ dataDir, lanes: "tiny-image" }), "validation_error", /lanes must be an array of strings/);
   await rejects(Platform.open({ dataDir, lanes: ["nothing"] }), "validation_error", /nothing/);
   await rejects(Platform.open({ dataDir, device: "abacus" }), "validation_error", /abacus/);
   await rejects(Platform.open({ dataDir, catalog: join(dataDir, "none.json") }), "validation_error", /none\.json/);
-  await (await Platform.open({ dataDir, device: "cpu", lanes: ["tiny-image"], queueDepth: 3, queueWaitMs: 50, threads: 1 })).close();
+  await (await Platform.open({ dataDir, device: "cpu", lanes: ["tiny-image"], queueDepth: 3, queueWaitSeconds: 0.05, threads: 1 })).close();
 });
 
 test("every setting of the core has its name here", async () => {
@@ -125,7 +125,7 @@ test("a refused setting is named, without a place in text that nobody wrote", as
 
 test("the load tells how the lanes stand", async (t) => {
   const opened = await platform(t, { lanes: ["tiny-video"] });
-  await (await opened.generate(quick)).wait();
+  await (await opened.submit(quick)).wait();
   const { lanes, waiting } = await opened.load();
   assert.equal(waiting, 0);
   assert.deepEqual(
@@ -136,21 +136,21 @@ test("the load tells how the lanes stand", async (t) => {
   assert.deepEqual({ loaded, hits, misses, loads, evictions }, { loaded: ["tiny-image"], hits: 0, misses: 1, loads: 1, evictions: 0 });
   assert.ok(memory_bytes > 1_000_000);
   const paused = await platform(t, { paused: true });
-  await paused.generate(quick);
+  await paused.submit(quick);
   assert.equal((await paused.load()).waiting, 1);
 });
 
 test("a paused platform takes tasks and runs none", async (t) => {
   const opened = await platform(t, { paused: true });
-  const task = await opened.generate(quick);
-  assert.equal((await task.wait({ timeoutMs: 300 })).status, "pending");
+  const task = await opened.submit(quick);
+  assert.equal((await task.wait({ timeoutSeconds: 0.3 })).status, "pending");
   await rejects(Platform.open({ dataDir: "x", paused: "yes" }), "validation_error", /paused must be true or false/);
 });
 
 test("closing is idempotent, and ends what is open", async (t) => {
   const dataDir = await folder(t);
   const opened = await Platform.open({ dataDir, device: "cpu" });
-  const task = await opened.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
+  const task = await opened.submit({ model: "tiny-video", prompt: "a red circle", steps: 50 });
   const waiting = rejects(task.wait(), "invalid_state");
   const following = rejects(
     (async () => {
@@ -158,13 +158,13 @@ test("closing is idempotent, and ends what is open", async (t) => {
     })(),
     "invalid_state",
   );
-  await Promise.all([opened.close({ deadlineMs: 20_000 }), opened.close()]);
+  await Promise.all([opened.close({ deadlineSeconds: 20 }), opened.close()]);
   await Promise.all([waiting, following]);
   await opened.close();
   await rejects(opened.models(), "invalid_state", /closed/);
-  await rejects(opened.generate(quick), "invalid_state", /closed/);
+  await rejects(opened.submit(quick), "invalid_state", /closed/);
   await rejects(task.status(), "invalid_state", /closed/);
-  await rejects(opened.close({ deadlineMs: -1 }), "validation_error", /deadlineMs/);
+  await rejects(opened.close({ deadlineSeconds: -1 }), "validation_error", /deadlineSeconds/);
   const again = await Platform.open({ dataDir, device: "cpu" });
   await again.task(task.id).cancel();
   await again[Symbol.asyncDispose]();

@@ -23,7 +23,7 @@ def platform(tmp_path: Path) -> Iterator[must.Platform]:
 @pytest.fixture(scope="session")
 def picture(shared: must.Platform) -> must.Task:
     """A finished picture."""
-    task = shared.generate("tiny-image", "a red circle", seed=7, steps=4)
+    task = shared.submit("tiny-image", "a red circle", seed=7, steps=4)
     task.wait()
     return task
 
@@ -31,6 +31,6 @@ def picture(shared: must.Platform) -> must.Task:
 @pytest.fixture(scope="session")
 def clip(shared: must.Platform) -> must.Task:
     """A finished clip."""
-    task = shared.generate("tiny-video", "a red circle moving left", seed=7, steps=4, num_frames=5)
+    task = shared.submit("tiny-video", "a red circle moving left", seed=7, steps=4, num_frames=5)
     task.wait()
     return task

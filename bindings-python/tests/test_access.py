@@ -68,7 +68,7 @@ def values_of(platform: must.Platform, clock: must.ManualClock) -> dict[str, str
         return platform.auth.open_session(must.RequestFacts(route="auth", peer=peer))
 
     values: dict[str, str] = dict(TABLE["values"])
-    values["key.expired"] = platform.auth.issue_key("expired", valid_for=60).secret
+    values["key.expired"] = platform.auth.issue_key("expired", valid_for_seconds=60).secret
     values["session.expired"] = session("198.51.100.1").token
     values["admin_session.expired"] = platform.admin.open_session(login()).token
     clock.advance(24 * 3600)
@@ -113,7 +113,7 @@ def test_a_key_lives_from_issue_to_revocation(guarded: must.Platform) -> None:
     session = auth.open_session(with_key(issued.secret, "auth", "198.51.100.1"))
     assert auth.authorize(with_cookie(session.token)).kind == "session"
     assert auth.session_state(with_cookie(session.token)).active
-    following = auth.rotate_key(issued.key.id, overlap=3600)
+    following = auth.rotate_key(issued.key.id, overlap_seconds=3600)
     assert {key.id: key.replaced_by for key in list_keys()}[issued.key.id] == following.key.id
     assert auth.authorize(with_key(issued.secret)).kind == "api_key"
     assert auth.authorize(with_key(following.secret)).id == following.key.id
@@ -277,7 +277,7 @@ def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platfor
         ("secrets.put", {"name": "n", "value": {"is": CANARY}}, "value is not what it must be"),
         ("secrets.put", {"name": "n", "value": CANARY.encode()}, "value cannot be bytes"),
         ("secrets.get", {"name": 5}, "name is not what it must be"),
-        ("auth.issue_key", {"name": "k", "valid_for": -1}, "valid_for must be a number of seconds"),
+        ("auth.issue_key", {"name": "k", "valid_for_seconds": -1}, "valid_for_seconds must be a number of seconds"),
         ("audit.append", {"actor": "a", "source": "s", "action": "a", "target": "t", "outcome": "odd"}, "outcome"),
     ],
 )

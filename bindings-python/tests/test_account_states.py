@@ -21,9 +21,9 @@ WORKERS: must.WorkerSettings = {
     "networks": ["127.0.0.0/8"],
     "api_key": "canary-key-of-the-settings",
     "health_tries": 3,
-    "health_pause": 0.05,
+    "health_pause_seconds": 0.05,
     # Otherwise a failed account may come back between two lines of a test.
-    "recheck_interval": 0,
+    "recheck_interval_seconds": 0,
 }
 ANSWERS = {
     "/health": {"ok": True, "status": "ok", "version": "0.1.0", "app": "must"},
@@ -172,7 +172,7 @@ def test_a_workspace_is_deployed_in_the_background(tmp_path: Path, worker: Worke
     go = tmp_path / "go"
     script = 'while [ ! -e "$1" ]; do sleep 0.05; done; echo "deploying $2 for $3 with $MODAL_TOKEN_SECRET"'
     command = ["sh", "-c", script, "deploy", str(go), "{workspace}", "{label}"]
-    with opened(tmp_path, deploy_command=command, deploy_limit=30) as platform:
+    with opened(tmp_path, deploy_command=command, deploy_limit_seconds=30) as platform:
         accounts = platform.accounts
         accounts.add("Team A", workspace="team-a", address=worker.url, **TOKENS)
         begun = accounts.deploy("team-a")

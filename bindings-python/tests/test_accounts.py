@@ -28,7 +28,7 @@ def gateway(tmp_path: Path) -> Iterator[must.Platform]:
     workers: must.WorkerSettings = {
         "networks": ["127.0.0.0/8"],
         "api_key": KEY,
-        "poll_interval": 0.1,
+        "poll_interval_seconds": 0.1,
         "health_tries": 1,
         "deploy_command": [sys.executable, "-c", "import os; print(os.environ['MODAL_TOKEN_ID'], '{workspace}')"],
     }
@@ -64,9 +64,9 @@ def test_an_account_lives_its_life(gateway: must.Platform, worker: str) -> None:
 def test_a_task_runs_at_the_worker(gateway: must.Platform, worker: str) -> None:
     add(gateway, worker)
     gateway.accounts.health("team-a")
-    task = gateway.generate("tiny-image", "a red circle", seed=1)
+    task = gateway.submit("tiny-image", "a red circle", seed=1)
     assert task.id.startswith("team-a::")
-    state = task.wait(timeout=60)
+    state = task.wait(timeout_seconds=60)
     assert (state.status, state.workspace) == (must.Status.DONE, "team-a")
     assert task.result().startswith(b"\x89PNG")
     assert gateway.accounts.get("team-a").dispatched == 1

@@ -24,7 +24,7 @@ def run(folder: Path, main: Callable[[must.AsyncPlatform], Awaitable[Any]], **se
 def test_every_call(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         assert any(model["id"] == "tiny-video" for model in await platform.models())
-        task = await platform.generate("tiny-image", "a red circle", mode="img2img", reference_image=png(), **QUICK)
+        task = await platform.submit("tiny-image", "a red circle", mode="img2img", reference_image=png(), **QUICK)
         states = [state async for state in task]
         assert states[-1].status is must.Status.DONE
         assert [state.progress for state in states] == sorted(state.progress for state in states)
@@ -41,7 +41,7 @@ def test_every_call(tmp_path: Path) -> None:
         with pytest.raises(must.TaskNotFoundError):
             await platform.task(task.id)
         with pytest.raises(must.ValidationError):
-            await platform.generate("tiny-image", " ")
+            await platform.submit("tiny-image", " ")
 
     run(tmp_path / "data", main)
 
@@ -51,7 +51,7 @@ def test_fifty_tasks_share_one_loop_and_few_threads(tmp_path: Path) -> None:
         before = threading.active_count()
 
         async def one(number: int) -> bytes:
-            task = await platform.generate("tiny-image", "a red circle", seed=number % 2, **QUICK)
+            task = await platform.submit("tiny-image", "a red circle", seed=number % 2, **QUICK)
             await task
             return await task.result()
 
@@ -71,7 +71,7 @@ def test_fifty_tasks_share_one_loop_and_few_threads(tmp_path: Path) -> None:
 
 def test_fifty_wait_for_one_task(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
-        task = await platform.generate("tiny-video", "a red circle moving left", **QUICK_CLIP)
+        task = await platform.submit("tiny-video", "a red circle moving left", **QUICK_CLIP)
         again = [await platform.task(task.id) for _ in range(50)]
         states = await asyncio.gather(*again)
         assert {state.status for state in states} == {must.Status.DONE}
@@ -83,7 +83,7 @@ def test_the_loop_watches_nothing_once_nobody_waits(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         loop = asyncio.get_running_loop()
         watched = len(loop._selector.get_map())  # type: ignore[attr-defined]
-        task = await platform.generate("tiny-video", "a red circle moving left", **LONG)
+        task = await platform.submit("tiny-video", "a red circle moving left", **LONG)
         with pytest.raises(TimeoutError):
             await task.wait(0.2)
         assert len(loop._selector.get_map()) == watched  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ def test_the_loop_watches_nothing_once_nobody_waits(tmp_path: Path) -> None:
 
 def test_cancelling_a_waiter_leaves_the_generation_running(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
-        task = await platform.generate("tiny-video", "a red circle moving left", **LONG)
+        task = await platform.submit("tiny-video", "a red circle moving left", **LONG)
         waiter = asyncio.ensure_future(task.wait())
         await asyncio.sleep(0.1)
         waiter.cancel()
@@ -111,8 +111,7 @@ def test_cancelling_a_waiter_leaves_the_generation_running(tmp_path: Path) -> No
 def test_a_cancelled_submission_leaves_no_task_running(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         submissions = [
-            asyncio.ensure_future(platform.generate("tiny-video", "a red circle moving left", **LONG))
-            for _ in range(12)
+            asyncio.ensure_future(platform.submit("tiny-video", "a red circle moving left", **LONG)) for _ in range(12)
         ]
         await asyncio.sleep(0)
         for submission in submissions:
@@ -129,7 +128,7 @@ def test_a_cancelled_submission_leaves_no_task_running(tmp_path: Path) -> None:
 
 def test_closing_ends_a_wait(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
-        task = await platform.generate("tiny-video", "a red circle moving left", **LONG)
+        task = await platform.submit("tiny-video", "a red circle moving left", **LONG)
         waiter = asyncio.ensure_future(task.wait())
         await asyncio.sleep(0.1)
         await platform.close()
@@ -163,7 +162,7 @@ def test_one_platform_serves_loops_of_several_threads(tmp_path: Path) -> None:
         return (await (await asynchronous.task(id)).wait()).status
 
     with must.Platform(tmp_path, device="cpu") as platform:
-        task = platform.generate("tiny-video", "a red circle moving left", **QUICK_CLIP)
+        task = platform.submit("tiny-video", "a red circle moving left", **QUICK_CLIP)
         found: list[must.Status] = []
         threads = [
             threading.Thread(target=lambda: found.append(asyncio.run(wait(platform, task.id)))) for _ in range(4)
@@ -178,12 +177,12 @@ def test_one_platform_serves_loops_of_several_threads(tmp_path: Path) -> None:
 def test_submissions_that_wait_for_a_place_hold_up_no_others(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         for _ in range(2):
-            await platform.generate("tiny-image", "a red circle", **QUICK)
+            await platform.submit("tiny-image", "a red circle", **QUICK)
         begun, before = time.monotonic(), threading.active_count()
-        waiting = [asyncio.ensure_future(platform.generate("tiny-image", "a red circle", **QUICK)) for _ in range(200)]
+        waiting = [asyncio.ensure_future(platform.submit("tiny-image", "a red circle", **QUICK)) for _ in range(200)]
         await asyncio.sleep(0.1)
         with pytest.raises(must.ValidationError):
-            await platform.generate("tiny-image", " ")
+            await platform.submit("tiny-image", " ")
         assert time.monotonic() - begun < 1.0, "a refusal stood behind submissions that wait"
         assert threading.active_count() - before <= 12
         for given_up in waiting[100:]:
@@ -194,4 +193,4 @@ def test_submissions_that_wait_for_a_place_hold_up_no_others(tmp_path: Path) -> 
         assert {type(outcome) for outcome in outcomes[100:]} == {asyncio.CancelledError}
         assert (await platform.tasks()).total == 2
 
-    run(tmp_path, main, paused=True, queue_depth=1, queue_wait=1.5)
+    run(tmp_path, main, paused=True, queue_depth=1, queue_wait_seconds=1.5)

@@ -20,10 +20,10 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path) -> None:
-    tasks = [platform.generate("tiny-image", f"circle {seed}", seed=seed, **QUICK) for seed in range(3)]
+    tasks = [platform.submit("tiny-image", f"circle {seed}", seed=seed, **QUICK) for seed in range(3)]
     for task in tasks:
         task.wait()
-    failed = platform.generate("tiny-image", "a red circle", steps=50)
+    failed = platform.submit("tiny-image", "a red circle", steps=50)
     failed.cancel()
     issued = platform.auth.issue_key("studio")
     platform.secrets.put("mail", "canary")
@@ -61,11 +61,11 @@ def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path
         verdict = restored.audit.verify()
         assert verdict.ok
         assert verdict.anchors > 0
-        assert restored.generate("tiny-image", "a red circle", **QUICK).wait().status == "done"
+        assert restored.submit("tiny-image", "a red circle", **QUICK).wait().status == "done"
 
 
 def test_without_its_keys_it_opens_and_loses_nothing(platform: must.Platform, tmp_path: Path) -> None:
-    task = platform.generate("tiny-image", "a red circle", **QUICK)
+    task = platform.submit("tiny-image", "a red circle", **QUICK)
     task.wait()
     platform.secrets.put("mail", "canary")
     made = platform.backup(tmp_path / "backup")
@@ -89,14 +89,14 @@ def test_it_is_made_while_everything_goes_on(tmp_path: Path) -> None:
             for number in range(10_000):
                 if over.is_set():
                     return
-                acknowledged.append(platform.generate("tiny-image", f"circle {number}", **QUICK).id)
+                acknowledged.append(platform.submit("tiny-image", f"circle {number}", **QUICK).id)
 
         def delete() -> None:
             while not over.is_set():
                 for task in platform.gallery(sort="oldest", per_page=5).items[1:]:
                     platform.delete(task.id)
 
-        first = platform.generate("tiny-image", "a red circle", **QUICK)
+        first = platform.submit("tiny-image", "a red circle", **QUICK)
         first.wait()
         threads = [threading.Thread(target=work) for work in (submit, delete)]
         for thread in threads:
@@ -139,7 +139,7 @@ def look_into(folder: Path) -> tuple[set[str], set[str]]:
 
 
 def test_what_is_there_is_never_overwritten(platform: must.Platform, tmp_path: Path) -> None:
-    platform.generate("tiny-image", "a red circle", **QUICK).wait()
+    platform.submit("tiny-image", "a red circle", **QUICK).wait()
     taken, file, data = tmp_path / "taken", tmp_path / "file", tmp_path / "data"
     taken.mkdir()
     (taken / "mine").write_text("mine")
@@ -168,7 +168,7 @@ def test_what_is_there_is_never_overwritten(platform: must.Platform, tmp_path: P
 
 def test_a_lost_file_is_counted_and_nothing_else_is(platform: must.Platform, tmp_path: Path) -> None:
     for seed in range(2):
-        platform.generate("tiny-image", "a red circle", seed=seed, **QUICK).wait()
+        platform.submit("tiny-image", "a red circle", seed=seed, **QUICK).wait()
     lost = next((tmp_path / "data" / "results").rglob("result.png"))
     lost.unlink()
     made = platform.backup(tmp_path / "backup")
@@ -188,7 +188,7 @@ def test_an_interruption_leaves_nothing_under_the_name(tmp_path: Path) -> None:
     """
     with must.Platform(tmp_path / "data", device="cpu") as platform:
         for seed in range(8):
-            platform.generate("tiny-image", "a red circle", seed=seed, **QUICK).wait()
+            platform.submit("tiny-image", "a red circle", seed=seed, **QUICK).wait()
     for delay in (0.05, 0.11, 0.17, 0.23):
         with pytest.raises(AssertionError, match="exit -9"):
             run_script(script, tmp_path, str(delay))
@@ -211,7 +211,7 @@ def test_a_disk_that_is_full_or_not_there(tmp_path: Path) -> None:
         folder = sys.argv[1]
         with must.Platform("/dev/shm/" + os.path.basename(folder), device="cpu") as platform:
             for seed in range(8):
-                platform.generate("tiny-image", "a red circle", seed=seed, steps=4).wait()
+                platform.submit("tiny-image", "a red circle", seed=seed, steps=4).wait()
             made = platform.backup(folder + "/one")
             with open(folder + "/filler", "wb", buffering=0) as file:
                 try:
@@ -260,7 +260,7 @@ def test_a_closed_platform_makes_none(tmp_path: Path) -> None:
 def test_asyncio(tmp_path: Path) -> None:
     async def make() -> must.Backup:
         async with must.AsyncPlatform(tmp_path / "data", device="cpu") as platform:
-            task = await platform.generate("tiny-image", "a red circle", **QUICK)
+            task = await platform.submit("tiny-image", "a red circle", **QUICK)
             await task.wait()
             return await platform.backup(str(tmp_path / "backup"), caller=CALLER)
 

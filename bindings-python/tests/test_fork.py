@@ -24,7 +24,7 @@ PARENT = """
     server = platform.serve("127.0.0.1:0")
     address = server.address
     for _ in range(5):
-        platform.generate("tiny-image", "a red circle")
+        platform.submit("tiny-image", "a red circle")
 
     def live(seconds=60):
         # Told only here: nobody may kill the parent before its child is there.
@@ -91,7 +91,7 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
         os.kill(int(child), 0)
         with must.Platform(folder, device="cpu", paused=True) as platform:
             assert platform.tasks().total == 5
-            platform.generate("tiny-image", "a red circle")
+            platform.submit("tiny-image", "a red circle")
             assert platform.audit.verify().ok
             with platform.serve(address), connected(address) as connection:
                 assert connection.fileno() >= 0
@@ -173,7 +173,7 @@ def test_forks_leave_the_parent_as_it_was(platform: must.Platform) -> None:
         if child == 0:
             os._exit(0)
         os.waitpid(child, 0)
-        platform.generate("tiny-image", "a red circle", steps=4).wait()
+        platform.submit("tiny-image", "a red circle", steps=4).wait()
     assert platform.tasks().total == 20
     assert len(os.listdir("/proc/self/fd")) <= before + 4
 

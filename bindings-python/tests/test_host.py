@@ -53,7 +53,7 @@ def test_keys_come_from_the_host_and_nowhere_else(tmp_path: Path) -> None:
         platform.secrets.rotate("master_key")
         del master[0]
         audit[:] = [f"1 {KEYS[1]}", f"2 {KEYS[0]}"]
-        assert "overlap_until" in platform.audit.rotate_key(overlap=3600).details
+        assert "overlap_until" in platform.audit.rotate_key(overlap_seconds=3600).details
     assert threads
     assert not (tmp_path / "data" / "keys").exists()
     with open_with(tmp_path, host) as platform:

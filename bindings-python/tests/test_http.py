@@ -113,7 +113,11 @@ def test_mounted_in_fastapi(platform: must.Platform) -> None:
 
 
 def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
-    bounds: must.HttpSettings = {"body_timeout": 0.5, "body_bytes_per_second": 2000, "body_time_limit": 4}
+    bounds: must.HttpSettings = {
+        "body_timeout_seconds": 0.5,
+        "body_bytes_per_second": 2000,
+        "body_time_limit_seconds": 4,
+    }
 
     async def post(app: asgi.App, pieces: list[bytes], pause: float) -> tuple[int, dict[str, Any]]:
         async def coming() -> AsyncIterator[dict[str, Any]]:

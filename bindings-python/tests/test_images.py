@@ -31,7 +31,7 @@ def pixels(shape: tuple[int, ...] = (64, 64, 3), colour: tuple[int, ...] = COLOU
 
 
 def result_of(platform: must.Platform, image: Any, **more: Any) -> bytes:
-    task = platform.generate("tiny-image", "a circle", mode="img2img", reference_image=image, seed=3, **QUICK, **more)
+    task = platform.submit("tiny-image", "a circle", mode="img2img", reference_image=image, seed=3, **QUICK, **more)
     task.wait()
     return task.result()
 
@@ -161,7 +161,7 @@ def test_frames_of_a_list_in_every_form(tmp_path: Path) -> None:
         must.Platform(tmp_path / "data", paused=True) as platform,
         pytest.raises(must.ModelUnavailableError),
     ):
-        platform.generate("anisora", "a circle", mode="arbitrary_frame", arbitrary_frames=entries, num_frames=81)
+        platform.submit("anisora", "a circle", mode="arbitrary_frame", arbitrary_frames=entries, num_frames=81)
 
 
 def test_what_arrays_mean() -> None:
@@ -338,11 +338,11 @@ def test_numbers_of_numpy_are_numbers(shared: must.Platform) -> None:
         "width": numpy.uint16(64),
         "output_format": numpy.str_("png"),
     }
-    state = shared.generate("tiny-image", "a circle", **given).wait()
+    state = shared.submit("tiny-image", "a circle", **given).wait()
     assert (state.parameters["steps"], state.parameters["guidance_scale"], state.seed) == (4, 2.5, 7)
     for wrong in ({"steps": numpy.array([4, 5])}, {"guidance_scale": numpy.nan}, {"steps": numpy.bool_(True)}):
         with pytest.raises(must.ValidationError, match=next(iter(wrong))):
-            shared.generate("tiny-image", "a circle", **wrong)
+            shared.submit("tiny-image", "a circle", **wrong)
 
 
 def test_bytes_are_no_settings_no_queries_and_no_arguments(shared: must.Platform, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_asyncio_awaits_what_is_read_asynchronously(tmp_path: Path) -> None:
 
             async def result(image: Any, **more: Any) -> bytes:
                 named = {"mode": "img2img", "reference_image": image, "seed": 3, **QUICK, **more}
-                task = await platform.generate("tiny-image", "a circle", **named)
+                task = await platform.submit("tiny-image", "a circle", **named)
                 await task
                 return await task.result()
 
@@ -386,7 +386,7 @@ def test_asyncio_awaits_what_is_read_asynchronously(tmp_path: Path) -> None:
             with pytest.raises(must.ValidationError, match="reference_image cannot be read: OSError: gone"):
                 await result(Failing())
             with pytest.raises(must.ValidationError, match=r"arbitrary_frames\[0\]\.image cannot be read"):
-                await platform.generate("anisora", "a", mode="arbitrary_frame", arbitrary_frames=[{"image": Failing()}])
+                await platform.submit("anisora", "a", mode="arbitrary_frame", arbitrary_frames=[{"image": Failing()}])
 
             class AsynchronousEndless:
                 inner = Endless()
@@ -400,7 +400,7 @@ def test_asyncio_awaits_what_is_read_asynchronously(tmp_path: Path) -> None:
             cycle: list[Any] = []
             cycle.extend([cycle, cycle])
             with pytest.raises(must.ValidationError, match="nested too deeply"):
-                await platform.generate("anisora", "a", arbitrary_frames=cycle)
+                await platform.submit("anisora", "a", arbitrary_frames=cycle)
 
     asyncio.run(run())
 
@@ -411,14 +411,14 @@ def test_an_upload_to_fastapi_becomes_a_picture(tmp_path: Path) -> None:
 
     @app.post("/pictures")
     async def make(picture: UploadFile) -> dict[str, Any]:
-        task = await platform.generate("tiny-image", "a circle", mode="img2img", reference_image=picture, **QUICK)
+        task = await platform.submit("tiny-image", "a circle", mode="img2img", reference_image=picture, **QUICK)
         return {"given": task.state.parameters["reference_image"]}
 
     @app.post("/blocking")
     def blocking(picture: UploadFile) -> dict[str, Any]:
         with must.Platform(tmp_path / "blocking", device="cpu", paused=True) as own:
             try:
-                own.generate("tiny-image", "a circle", mode="img2img", reference_image=picture)  # type: ignore[arg-type]
+                own.submit("tiny-image", "a circle", mode="img2img", reference_image=picture)  # type: ignore[arg-type]
             except must.ValidationError as error:
                 return {"refused": error.detail}
         return {}

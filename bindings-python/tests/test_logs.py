@@ -30,7 +30,7 @@ def test_a_cut_prompt_is_a_warning_and_lanes_are_heard_at_debug(tmp_path: Path) 
         threads.add(threading.current_thread().name)
 
     with must.Platform(tmp_path, device="cpu", log=log, log_level="debug") as platform:
-        task = platform.generate("tiny-image", LONG, **QUICK)
+        task = platform.submit("tiny-image", LONG, **QUICK)
         task.wait()
     record = cut(records)
     assert (record.fields["task"], record.fields["kept"]) == (task.id, 16)
@@ -46,8 +46,8 @@ def test_a_cut_prompt_is_a_warning_and_lanes_are_heard_at_debug(tmp_path: Path) 
 
 def test_the_level_is_info_unless_asked_otherwise(tmp_path: Path) -> None:
     records: list[must.LogRecord] = []
-    with must.Platform(tmp_path, device="cpu", log=records.append, image_limit=0) as platform:
-        task = platform.generate("tiny-image", "a red circle", **QUICK)
+    with must.Platform(tmp_path, device="cpu", log=records.append, image_limit_seconds=0) as platform:
+        task = platform.submit("tiny-image", "a red circle", **QUICK)
         assert task.wait(raise_on_failure=False).error is not None
     assert [(record.level, record.fields["code"]) for record in records] == [("warn", "task_timeout")]
 
@@ -58,8 +58,8 @@ def test_logs_go_on_to_logging(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     def log(record: must.LogRecord) -> None:
         logger.log(record.level.number, "%s %s", record.message, record.fields)
 
-    with must.Platform(tmp_path, device="cpu", log=log, image_limit=0) as platform:
-        platform.generate("tiny-image", "a red circle", **QUICK).wait(raise_on_failure=False)
+    with must.Platform(tmp_path, device="cpu", log=log, image_limit_seconds=0) as platform:
+        platform.submit("tiny-image", "a red circle", **QUICK).wait(raise_on_failure=False)
     assert caplog.record_tuples[0][:2] == ("must", logging.WARNING)
 
 
@@ -70,9 +70,9 @@ def test_a_log_function_that_raises_hears_the_next_record(tmp_path: Path, monkey
     def log(record: must.LogRecord) -> None:
         raise ZeroDivisionError(record.message)
 
-    with must.Platform(tmp_path, device="cpu", log=log, image_limit=0) as platform:
+    with must.Platform(tmp_path, device="cpu", log=log, image_limit_seconds=0) as platform:
         for _ in range(2):
-            platform.generate("tiny-image", "a red circle", **QUICK).wait(raise_on_failure=False)
+            platform.submit("tiny-image", "a red circle", **QUICK).wait(raise_on_failure=False)
     assert [hook.exc_type for hook in raised] == [ZeroDivisionError] * 2
 
 
@@ -85,8 +85,8 @@ def test_a_log_function_may_use_and_close_the_platform(tmp_path: Path) -> None:
         platform.close()
         closed.set()
 
-    platform = must.Platform(tmp_path, device="cpu", log=log, image_limit=0)
-    platform.generate("tiny-image", "a red circle", **QUICK)
+    platform = must.Platform(tmp_path, device="cpu", log=log, image_limit_seconds=0)
+    platform.submit("tiny-image", "a red circle", **QUICK)
     assert closed.wait(60)
     assert totals == [1]
     with pytest.raises(must.InvalidStateError):
@@ -98,9 +98,9 @@ def test_a_slow_log_function_holds_up_no_task(tmp_path: Path) -> None:
     go = threading.Event()
     with must.Platform(tmp_path, device="cpu", log=lambda _: go.wait(60), log_level="trace") as platform:
         for _ in range(3):
-            platform.generate("tiny-image", LONG, **QUICK).wait(timeout=60)
+            platform.submit("tiny-image", LONG, **QUICK).wait(timeout_seconds=60)
         began = time.monotonic()
-        platform.close(timeout=5)
+        platform.close(deadline_seconds=5)
         assert time.monotonic() - began < 10
         go.set()
 
@@ -110,7 +110,7 @@ def test_asyncio_logs_and_loads(tmp_path: Path) -> None:
 
     async def main() -> must.Load:
         async with must.AsyncPlatform(tmp_path, device="cpu", log=records.append) as platform:
-            await (await platform.generate("tiny-image", LONG, **QUICK)).wait()
+            await (await platform.submit("tiny-image", LONG, **QUICK)).wait()
             return await platform.load()
 
     assert asyncio.run(main()).lanes[-1].loads == 1
@@ -119,7 +119,7 @@ def test_asyncio_logs_and_loads(tmp_path: Path) -> None:
 
 def test_the_load_tells_how_the_lanes_stand(tmp_path: Path) -> None:
     with must.Platform(tmp_path, device="cpu", lanes=["tiny-video"]) as platform:
-        platform.generate("tiny-image", "a red circle", **QUICK).wait()
+        platform.submit("tiny-image", "a red circle", **QUICK).wait()
         load = platform.load()
     assert [lane.model for lane in load.lanes] == ["tiny-video", None]
     lane = load.lanes[1]
@@ -147,7 +147,7 @@ def test_the_interpreter_ends_cleanly_while_a_task_runs_and_logs(tmp_path: Path,
         import must
 
         platform = must.Platform(sys.argv[1], device="cpu", log=lambda record: print(record.message), log_level="trace")
-        task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+        task = platform.submit("tiny-video", "a red circle moving left", steps=50)
         next(iter(task))
         del task
         {end}

@@ -48,9 +48,9 @@ def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:
         clip.result().image()
     assert "frames()" in caught.value.user_action
     # A frame is a picture again, and a result goes into the next request as it is.
-    again = shared.generate("tiny-video", "a circle", mode="i2v", reference_image=frames[-1], seed=1, **QUICK_CLIP)
+    again = shared.submit("tiny-video", "a circle", mode="i2v", reference_image=frames[-1], seed=1, **QUICK_CLIP)
     again.wait()
-    same = shared.generate(
+    same = shared.submit(
         "tiny-video", "a circle", mode="i2v", reference_image=Image.fromarray(frames[-1]), seed=1, **QUICK_CLIP
     )
     same.wait()
@@ -58,7 +58,7 @@ def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:
 
 
 def test_a_webm_clip_says_that_nothing_decodes_it(shared: must.Platform) -> None:
-    task = shared.generate("tiny-video", "a circle", output_format="webm", **QUICK_CLIP)
+    task = shared.submit("tiny-video", "a circle", output_format="webm", **QUICK_CLIP)
     task.wait()
     with pytest.raises(must.ValidationError, match="WebM") as caught:
         task.result().frames()
@@ -74,7 +74,7 @@ def test_a_damaged_clip(clip: must.Task) -> None:
 def test_asyncio_gives_the_same(tmp_path: Path) -> None:
     async def run() -> None:
         async with must.AsyncPlatform(tmp_path / "data", device="cpu") as platform:
-            task = await platform.generate("tiny-video", "a circle", **QUICK_CLIP)
+            task = await platform.submit("tiny-video", "a circle", **QUICK_CLIP)
             await task
             frames = await asyncio.to_thread((await task.result()).frames)
             assert frames.shape == (5, 64, 64, 3)
@@ -91,7 +91,7 @@ def test_neither_is_needed_and_neither_is_imported(tmp_path: Path) -> None:
         sys.modules["PIL"] = None
         import must
         with must.Platform(sys.argv[1], device="cpu") as platform:
-            task = platform.generate("tiny-image", "a circle", steps=4)
+            task = platform.submit("tiny-image", "a circle", steps=4)
             task.wait()
             for call, package in ((task.result().image, "pillow"), (task.result().frames, "numpy")):
                 try:
@@ -100,7 +100,7 @@ def test_neither_is_needed_and_neither_is_imported(tmp_path: Path) -> None:
                     assert f"pip install {package}" in error.user_action, error.user_action
                 else:
                     raise AssertionError("nothing was raised")
-            again = platform.generate("tiny-image", "a circle", mode="img2img", reference_image=task.result(), steps=4)
+            again = platform.submit("tiny-image", "a circle", mode="img2img", reference_image=task.result(), steps=4)
             again.wait()
     """
     run_script(code, tmp_path / "data")

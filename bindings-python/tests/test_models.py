@@ -51,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[must.Platform]
 
 def start(platform: must.Platform, model: str, mode: str = "t2v", **more: Any) -> must.Task:
     given = {"prompt": PROMPT, "seed": 1, **MODES[model][mode], **more}
-    return platform.generate(model, mode=mode, **given)
+    return platform.submit(model, mode=mode, **given)
 
 
 def clip(platform: must.Platform, model: str, mode: str = "t2v", **more: Any) -> bytes:

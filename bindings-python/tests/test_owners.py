@@ -36,9 +36,9 @@ def test_a_session_takes_a_key_and_says_whose_tasks_it_sees(signing_in: must.Pla
 
 
 def test_a_host_submits_for_others_and_sees_all(signing_in: must.Platform) -> None:
-    anna = signing_in.generate("tiny-image", "a red circle", owner="anna")
-    boris = signing_in.generate("tiny-image", "a red circle", owner="Борис")
-    nobodys = signing_in.generate("tiny-image", "a red circle")
+    anna = signing_in.submit("tiny-image", "a red circle", owner="anna")
+    boris = signing_in.submit("tiny-image", "a red circle", owner="Борис")
+    nobodys = signing_in.submit("tiny-image", "a red circle")
     assert [task.state.owner for task in (anna, boris, nobodys)] == ["anna", "Борис", None]
     assert signing_in.task(anna.id).state.owner == "anna"
     assert {task.id for task in signing_in.tasks()} == {anna.id, boris.id, nobodys.id}
@@ -48,9 +48,9 @@ def test_a_host_submits_for_others_and_sees_all(signing_in: must.Platform) -> No
     assert signing_in.gallery(owner="anna").total == 0
     for wrong in ["", "a\nb", "x" * 201]:
         with pytest.raises(must.ValidationError, match="owner"):
-            signing_in.generate("tiny-image", "a red circle", owner=wrong)
+            signing_in.submit("tiny-image", "a red circle", owner=wrong)
     with pytest.raises(must.ValidationError, match="owner must be a string"):
-        signing_in.generate("tiny-image", "a red circle", owner=7)  # type: ignore[arg-type]
+        signing_in.submit("tiny-image", "a red circle", owner=7)  # type: ignore[arg-type]
     assert signing_in.tasks().total == 3
     anna.cancel()
     signing_in.delete(anna.id)
@@ -61,8 +61,8 @@ def test_a_host_submits_for_others_and_sees_all(signing_in: must.Platform) -> No
 def test_the_same_in_asyncio(tmp_path: Path) -> None:
     async def run() -> None:
         async with must.AsyncPlatform(tmp_path / "data", device="cpu", paused=True) as platform:
-            task = await platform.generate("tiny-image", "a red circle", owner="anna")
-            await platform.generate("tiny-image", "a red circle")
+            task = await platform.submit("tiny-image", "a red circle", owner="anna")
+            await platform.submit("tiny-image", "a red circle")
             assert [found.id for found in await platform.tasks(owner="anna")] == [task.id]
             assert (await platform.task(task.id)).state.owner == "anna"
 

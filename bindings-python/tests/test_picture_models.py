@@ -27,7 +27,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[must.Platform
 
 def picture(platform: must.Platform, model: str, mode: str = "txt2img", **more: Any) -> bytes:
     asked = {"prompt": PROMPT, "seed": 1, **MODES[model][mode], **more}
-    task = platform.generate(model, mode=mode, **asked)
+    task = platform.submit(model, mode=mode, **asked)
     task.wait()
     return task.result()
 

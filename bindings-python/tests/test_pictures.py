@@ -20,7 +20,7 @@ def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[must.Platform]:
 
 def start(platform: must.Platform, name: str) -> must.Task:
     picture = (PICTURES / name).read_bytes()
-    return platform.generate("tiny-image", "a red circle", mode="img2img", steps=4, seed=7, reference_image=picture)
+    return platform.submit("tiny-image", "a red circle", mode="img2img", steps=4, seed=7, reference_image=picture)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])

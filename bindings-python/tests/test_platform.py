@@ -69,20 +69,20 @@ def test_a_state_is_frozen_and_has_every_field_of_the_core(shared: must.Platform
 )
 def test_formats(shared: must.Platform, model: str, format: str, magic: bytes) -> None:
     short = QUICK if model == "tiny-image" else QUICK_CLIP
-    task = shared.generate(model, "a blue square", seed=1, output_format=format, **short)
+    task = shared.submit(model, "a blue square", seed=1, output_format=format, **short)
     task.wait()
     assert task.result().startswith(magic)
 
 
 def test_the_same_seed_gives_the_same_bytes(shared: must.Platform, picture: must.Task) -> None:
-    again = shared.generate("tiny-image", "a red circle", seed=7, steps=4)
+    again = shared.submit("tiny-image", "a red circle", seed=7, steps=4)
     again.wait()
     assert again.id != picture.id
     assert again.result() == picture.result()
 
 
 def test_a_drawn_seed_is_reported(shared: must.Platform) -> None:
-    task = shared.generate("tiny-image", "a green triangle", **QUICK)
+    task = shared.submit("tiny-image", "a green triangle", **QUICK)
     assert 0 <= task.state.seed <= 2147483647
     assert task.wait().seed == task.state.seed
 
@@ -102,7 +102,7 @@ def test_an_image_may_be_given_in_every_form(shared: must.Platform, tmp_path: Pa
             data_uri(data),
         ]
         tasks = [
-            shared.generate("tiny-image", "a red circle", mode="img2img", reference_image=form, seed=3, **QUICK)
+            shared.submit("tiny-image", "a red circle", mode="img2img", reference_image=form, seed=3, **QUICK)
             for form in forms
         ]
     for task in tasks:
@@ -111,7 +111,7 @@ def test_an_image_may_be_given_in_every_form(shared: must.Platform, tmp_path: Pa
 
 
 def test_a_clip_between_two_frames(shared: must.Platform) -> None:
-    task = shared.generate(
+    task = shared.submit(
         "tiny-video",
         "a red circle moving left",
         mode="first_last_frame",
@@ -133,19 +133,19 @@ def test_numbers_that_are_not_pythons_own_are_taken(shared: must.Platform) -> No
             return 2.5
 
     given: dict[str, Any] = {"steps": Whole(), "guidance_scale": Real()}
-    task = shared.generate("tiny-image", "a red circle", **given)
+    task = shared.submit("tiny-image", "a red circle", **given)
     assert task.state.parameters["steps"] == 4
     assert task.state.parameters["guidance_scale"] == 2.5
     task.wait()
 
 
 def test_none_counts_as_not_given(shared: must.Platform) -> None:
-    task = shared.generate("tiny-image", "a red circle", mode=None, negative_prompt=None, **QUICK)
+    task = shared.submit("tiny-image", "a red circle", mode=None, negative_prompt=None, **QUICK)
     assert task.wait().negative_prompt == ""
 
 
 def test_iterating_a_task_follows_it_to_its_end(shared: must.Platform) -> None:
-    task = shared.generate("tiny-video", "a red circle moving left", **QUICK_CLIP)
+    task = shared.submit("tiny-video", "a red circle moving left", **QUICK_CLIP)
     states = list(task)
     order = list(must.Status)
     assert [order.index(state.status) for state in states] == sorted(order.index(state.status) for state in states)
@@ -174,7 +174,7 @@ def test_saving_to_a_file_and_into_a_folder(picture: must.Task, tmp_path: Path) 
 
 
 def test_listing_goes_by_page_and_is_narrowed(platform: must.Platform) -> None:
-    tasks = [platform.generate("tiny-image", f"picture {n}", **QUICK) for n in range(5)]
+    tasks = [platform.submit("tiny-image", f"picture {n}", **QUICK) for n in range(5)]
     for task in tasks:
         task.wait()
     first = platform.tasks(per_page=2)
@@ -188,7 +188,7 @@ def test_listing_goes_by_page_and_is_narrowed(platform: must.Platform) -> None:
 
 
 def test_deleting_removes_row_and_files(platform: must.Platform, tmp_path: Path) -> None:
-    task = platform.generate("tiny-image", "a red circle", **QUICK)
+    task = platform.submit("tiny-image", "a red circle", **QUICK)
     state = task.wait()
     assert state.result_path is not None
     file = tmp_path / "data" / state.result_path
@@ -202,10 +202,10 @@ def test_deleting_removes_row_and_files(platform: must.Platform, tmp_path: Path)
 
 def test_tasks_outlive_the_platform(tmp_path: Path) -> None:
     with must.Platform(tmp_path, device="cpu") as platform:
-        done = platform.generate("tiny-image", "a red circle", **QUICK)
+        done = platform.submit("tiny-image", "a red circle", **QUICK)
         done.wait()
         data = done.result()
-        waiting = [platform.generate("tiny-image", "a red circle", **QUICK).id for _ in range(3)]
+        waiting = [platform.submit("tiny-image", "a red circle", **QUICK).id for _ in range(3)]
     with must.Platform(tmp_path, device="cpu") as platform:
         assert platform.task(done.id).result() == data
         for id in waiting:
@@ -220,12 +220,12 @@ def test_settings_are_taken(tmp_path: Path) -> None:
         threads=1,
         lanes=["tiny-image"],
         queue_depth=3,
-        queue_wait=0.5,
-        image_limit=60,
-        video_limit=60.5,
-        image_stale=600,
-        video_stale=600,
-        idle_evict=5,
+        queue_wait_seconds=0.5,
+        image_limit_seconds=60,
+        video_limit_seconds=60.5,
+        image_stale_seconds=600,
+        video_stale_seconds=600,
+        idle_evict_seconds=5,
     ) as platform:
         flux = next(model for model in platform.models() if model["id"] == "flux")
         assert os.fspath(tmp_path / "weights") in str(flux["user_action"])  # type: ignore[typeddict-item]

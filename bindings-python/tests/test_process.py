@@ -17,14 +17,14 @@ FORK = """
     import must
 
     platform = must.Platform(sys.argv[1], device="cpu")
-    task = platform.generate("tiny-video", "a red circle moving left", steps=4)
+    task = platform.submit("tiny-video", "a red circle moving left", steps=4)
     events = iter(task)
     next(events)
     child = os.fork()
     if child == 0:
         signal.alarm(30)
         calls = [task.status, task.wait, task.cancel, platform.tasks, platform.models, platform.close,
-                 lambda: next(events), lambda: list(task), lambda: platform.generate("tiny-image", "a red circle")]
+                 lambda: next(events), lambda: list(task), lambda: platform.submit("tiny-image", "a red circle")]
         for call in calls:
             try:
                 call()
@@ -62,7 +62,7 @@ def test_a_forked_child_opens_a_platform_only_when_its_parent_had_none(tmp_path:
 
         def generate():
             with must.Platform(sys.argv[1] + "/child", device="cpu") as mine:
-                mine.generate("tiny-image", "a red circle", seed=7, steps=4).wait()
+                mine.submit("tiny-image", "a red circle", seed=7, steps=4).wait()
 
         def be_refused():
             try:
@@ -129,8 +129,8 @@ INTERRUPT = """
             sys.exit("was not interrupted")
 
     # Paused, nothing runs: no wait ends by itself, and the queue stays full: two places and the idle lane's.
-    with must.Platform(sys.argv[1], device="cpu", queue_depth=2, queue_wait=60, paused=True) as platform:
-        tasks = [platform.generate("tiny-video", "a red circle moving left") for _ in range(3)]
+    with must.Platform(sys.argv[1], device="cpu", queue_depth=2, queue_wait_seconds=60, paused=True) as platform:
+        tasks = [platform.submit("tiny-video", "a red circle moving left") for _ in range(3)]
         task = tasks[-1]
 """
 
@@ -153,7 +153,7 @@ def test_ctrl_c_stops_a_submission_that_waits_for_a_place(tmp_path: Path) -> Non
         INTERRUPT
         + """
         before = platform.tasks().total
-        interrupted(lambda: platform.generate("tiny-image", "a red circle", steps=50))
+        interrupted(lambda: platform.submit("tiny-image", "a red circle", steps=50))
         assert platform.tasks().total == before
         """,
         tmp_path,
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_asyncio(tmp_path: Path) -> None:
 
         async def main():
             async with must.AsyncPlatform(sys.argv[1], device="cpu") as platform:
-                task = await platform.generate("tiny-video", "a red circle moving left", steps=50)
+                task = await platform.submit("tiny-video", "a red circle moving left", steps=50)
                 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
                 await task
 
@@ -190,7 +190,7 @@ def test_the_interpreter_ends_cleanly_while_a_task_runs(tmp_path: Path, end: str
         import must
 
         platform = must.Platform(sys.argv[1], device="cpu")
-        task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+        task = platform.submit("tiny-video", "a red circle moving left", steps=50)
         next(iter(task))
         threading.excepthook = lambda _: None
         {end}
@@ -211,7 +211,7 @@ def test_the_interpreter_ends_cleanly_while_asyncio_waits(tmp_path: Path) -> Non
 
         async def main():
             platform = await must.AsyncPlatform(sys.argv[1], device="cpu").open()
-            task = await platform.generate("tiny-video", "a red circle moving left", steps=50)
+            task = await platform.submit("tiny-video", "a red circle moving left", steps=50)
             asyncio.get_running_loop().create_task(task.wait())
             await asyncio.sleep(0.1)
 
@@ -315,12 +315,12 @@ def test_a_full_disk(tmp_path: Path) -> None:
                         size //= 2
 
         with must.Platform(folder + "/data", device="cpu") as platform:
-            kept = platform.generate("tiny-image", "a red circle", steps=4)
+            kept = platform.submit("tiny-image", "a red circle", steps=4)
             kept.wait()
             fill()
             try:
                 for _ in range(200):
-                    platform.generate("tiny-image", "x" * 2000, negative_prompt="y" * 1000, steps=4)
+                    platform.submit("tiny-image", "x" * 2000, negative_prompt="y" * 1000, steps=4)
             except must.StorageFullError as error:
                 assert error.retryable and error.user_action
             else:
@@ -329,7 +329,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
             assert kept.result() == platform.task(kept.id).result()
             os.remove(folder + "/filler")
             assert platform.tasks(per_page=1).total == held
-            task = platform.generate("tiny-image", "a red circle", steps=4)
+            task = platform.submit("tiny-image", "a red circle", steps=4)
             assert task.wait(60).status == "done"
             assert platform.tasks(per_page=1).total == held + 1
         fill()
@@ -353,7 +353,7 @@ def test_a_thousand_calls_do_not_grow(shared: must.Platform, picture: must.Task)
         shared.tasks()
         shared.models()
         with pytest.raises(must.ValidationError):
-            shared.generate("tiny-video", "a", mode="i2v", reference_image=b"no image" * 10_000)
+            shared.submit("tiny-video", "a", mode="i2v", reference_image=b"no image" * 10_000)
         with pytest.raises(must.TaskNotFoundError):
             shared.task("no-such")
 
@@ -390,7 +390,7 @@ def test_opening_and_closing_does_not_grow(tmp_path: Path) -> None:
 
 def test_generations_do_not_grow(shared: must.Platform) -> None:
     def cycle() -> None:
-        task = shared.generate("tiny-image", "a red circle", **QUICK)
+        task = shared.submit("tiny-image", "a red circle", **QUICK)
         for _ in task:
             pass
         task.result()

@@ -77,7 +77,7 @@ def test_invalid_requests(shared: must.Platform, name: str) -> None:
     request = {"model": "tiny-video", "prompt": "a red circle moving left", **given}
     before = shared.tasks().total
     with pytest.raises(must.ValidationError) as caught:
-        shared.generate(**request)
+        shared.submit(**request)
     error = caught.value
     assert error.code == must.ErrorCode.VALIDATION_ERROR
     assert named in error.detail
@@ -89,7 +89,7 @@ def test_invalid_requests(shared: must.Platform, name: str) -> None:
 def test_an_image_of_more_pixels_than_memory_holds(shared: must.Platform) -> None:
     before = shared.tasks().total
     with pytest.raises((must.PayloadTooLargeError, must.ValidationError)) as caught:
-        shared.generate("tiny-video", "a red circle moving left", mode="i2v", reference_image=bomb())
+        shared.submit("tiny-video", "a red circle moving left", mode="i2v", reference_image=bomb())
     assert "reference_image" in caught.value.detail
     assert caught.value.user_action
     assert shared.tasks().total == before
@@ -98,7 +98,7 @@ def test_an_image_of_more_pixels_than_memory_holds(shared: must.Platform) -> Non
 def test_a_model_without_weights(shared: must.Platform) -> None:
     before = shared.tasks().total
     with pytest.raises(must.ModelUnavailableError) as caught:
-        shared.generate("flux", "a red circle")
+        shared.submit("flux", "a red circle")
     assert "flux" in caught.value.user_action
     assert shared.tasks().total == before
 
@@ -107,7 +107,7 @@ def test_a_text_file_for_an_image(shared: must.Platform, tmp_path: Path) -> None
     path = tmp_path / "picture.png"
     path.write_text("text")
     with path.open() as file, pytest.raises(must.ValidationError, match="binary mode"):
-        shared.generate("tiny-video", "a", mode="i2v", reference_image=file)  # type: ignore[arg-type]
+        shared.submit("tiny-video", "a", mode="i2v", reference_image=file)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("id", ["", "no-such", "../../etc/passwd", "x" * 10_000, "\0"])
@@ -142,8 +142,8 @@ def test_invalid_listings(shared: must.Platform, query: dict[str, Any]) -> None:
     [
         {"device": "toaster"},
         {"threads": -1},
-        {"queue_wait": -1.0},
-        {"queue_wait": math.nan},
+        {"queue_wait_seconds": -1.0},
+        {"queue_wait_seconds": math.nan},
         {"lanes": "tiny-image"},
         {"lanes": ["no-such"]},
         {"catalog": "/no/such/catalog.json"},
@@ -174,7 +174,7 @@ def test_a_folder_that_is_open_already(platform: must.Platform, tmp_path: Path) 
     with pytest.raises(must.DataDirLockedError) as caught:
         must.Platform(tmp_path / "data")
     assert caught.value.retryable
-    platform.generate("tiny-image", "a red circle", **QUICK).wait()
+    platform.submit("tiny-image", "a red circle", **QUICK).wait()
 
 
 def test_errors_are_copied_and_pickled_whole() -> None:

@@ -65,7 +65,7 @@ SUBMITTER = """
         for thread in threads:
             thread.start()
         for _ in range(60):
-            print(platform.generate("tiny-image", "a red circle").id, flush=True)
+            print(platform.submit("tiny-image", "a red circle").id, flush=True)
         for thread in threads:
             thread.join()
 
@@ -74,7 +74,7 @@ SUBMITTER = """
         "meanwhile": meanwhile,
     }
     for turn in range(40):
-        task = platform.generate("tiny-image", f"a red circle, {turn}")
+        task = platform.submit("tiny-image", f"a red circle, {turn}")
         kept.append(task.id)
         print(task.id, flush=True)
         if turn % 8 == 3 and (how != "meanwhile" or turn < 8):
@@ -114,7 +114,7 @@ def test_no_acknowledged_task_is_lost(tmp_path: Path, how: str) -> None:
 
 def test_the_log_stays_while_a_second_sqlite_closes(platform: must.Platform, tmp_path: Path) -> None:
     log, index = (tmp_path / "data" / f"must.db-{kind}" for kind in ("wal", "shm"))
-    platform.generate("tiny-image", "a red circle", steps=4).wait()
+    platform.submit("tiny-image", "a red circle", steps=4).wait()
     before = [os.stat(file).st_ino for file in (log, index)]
     size = index.stat().st_size
     for _ in range(3):
@@ -128,32 +128,32 @@ def test_the_log_stays_while_a_second_sqlite_closes(platform: must.Platform, tmp
 
 def test_locks_are_seen_in_both_directions(platform: must.Platform, tmp_path: Path) -> None:
     """A writer holds up the other SQLite's writer, and a reader keeps its view, as between processes."""
-    platform.generate("tiny-image", "a red circle", steps=4).wait()
+    platform.submit("tiny-image", "a red circle", steps=4).wait()
     other = sqlite3.connect(tmp_path / "data" / "must.db", isolation_level=None, timeout=5)
     other.execute("BEGIN")
     seen = other.execute("SELECT count(*) FROM task").fetchone()[0]
     for _ in range(3):
-        platform.generate("tiny-image", "a red circle", steps=4).wait()
+        platform.submit("tiny-image", "a red circle", steps=4).wait()
     assert other.execute("SELECT count(*) FROM task").fetchone()[0] == seen == 1
     other.execute("COMMIT")
     assert other.execute("SELECT count(*) FROM task").fetchone()[0] == 4
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(must.DependencyUnavailableError):
-        platform.generate("tiny-image", "a red circle", steps=4)
+        platform.submit("tiny-image", "a red circle", steps=4)
     other.execute("ROLLBACK")
-    platform.generate("tiny-image", "a red circle", steps=4).wait()
+    platform.submit("tiny-image", "a red circle", steps=4).wait()
     other.close()
 
 
 def test_one_that_was_first_and_stays_until_after_harms_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with must.Platform(folder, device="cpu", paused=True) as platform:
-        platform.generate("tiny-image", "a red circle")
+        platform.submit("tiny-image", "a red circle")
     other = sqlite3.connect(folder / "must.db", isolation_level=None)
     assert other.execute("SELECT count(*) FROM task").fetchone()[0] == 1
     with must.Platform(folder, device="cpu", paused=True) as platform:
         for _ in range(10):
-            platform.generate("tiny-image", "a red circle")
+            platform.submit("tiny-image", "a red circle")
         assert other.execute("SELECT count(*) FROM task").fetchone()[0] == 11
     assert other.execute("SELECT count(*) FROM task").fetchone()[0] == 11
     other.close()
@@ -162,7 +162,7 @@ def test_one_that_was_first_and_stays_until_after_harms_nothing(tmp_path: Path) 
 
 def test_another_process_finds_what_it_always_found(platform: must.Platform, tmp_path: Path) -> None:
     """After the host has opened and closed the files itself, which ends every POSIX lock of its process on them."""
-    platform.generate("tiny-image", "a red circle", steps=4).wait()
+    platform.submit("tiny-image", "a red circle", steps=4).wait()
     for name in ("must.db", "must.db-shm", "must.db-wal", "must.lock"):
         (tmp_path / "data" / name).read_bytes()
     script = """
@@ -174,7 +174,7 @@ def test_another_process_finds_what_it_always_found(platform: must.Platform, tmp
     for expected in (1, 2):
         assert run_script(script, tmp_path / "data").stdout.split() == [str(expected)]
         assert (tmp_path / "data" / "must.db-wal").exists()
-        platform.generate("tiny-image", "a red circle", steps=4).wait()
+        platform.submit("tiny-image", "a red circle", steps=4).wait()
     run_script(
         """
         import sys, must

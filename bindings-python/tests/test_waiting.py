@@ -13,7 +13,7 @@ from support import LONG, QUICK
 
 def occupy(platform: must.Platform, tasks: int = 4) -> must.Task:
     """Give the platform work, and return the last task, which does not begin before the others have ended."""
-    return [platform.generate("tiny-video", "a red circle moving left", **LONG) for _ in range(tasks)][-1]
+    return [platform.submit("tiny-video", "a red circle moving left", **LONG) for _ in range(tasks)][-1]
 
 
 def test_waiting_gives_up_after_the_timeout_and_the_task_goes_on(platform: must.Platform) -> None:
@@ -44,7 +44,7 @@ def test_a_cancelled_task_raises_its_own_error(platform: must.Platform) -> None:
 
 
 def test_a_running_task_is_cancelled_from_another_thread(platform: must.Platform) -> None:
-    task = platform.generate("tiny-video", "a red circle moving left", **LONG)
+    task = platform.submit("tiny-video", "a red circle moving left", **LONG)
     for state in task:
         if state.stage == "denoising":
             break
@@ -64,7 +64,7 @@ def test_a_result_that_is_not_there_yet(platform: must.Platform) -> None:
 
 
 def test_other_threads_run_while_one_waits(platform: must.Platform) -> None:
-    task = platform.generate("tiny-video", "a red circle moving left", **LONG)
+    task = platform.submit("tiny-video", "a red circle moving left", **LONG)
     waiter = threading.Thread(target=task.wait)
     waiter.start()
     turns = 0
@@ -77,7 +77,7 @@ def test_other_threads_run_while_one_waits(platform: must.Platform) -> None:
 
 def test_many_threads_use_one_platform(platform: must.Platform) -> None:
     def work(number: int) -> bytes:
-        task = platform.generate("tiny-image", "a red circle", seed=number % 2, **QUICK)
+        task = platform.submit("tiny-image", "a red circle", seed=number % 2, **QUICK)
         assert platform.tasks(per_page=5).total >= 1
         task.wait()
         return task.result()
@@ -89,7 +89,7 @@ def test_many_threads_use_one_platform(platform: must.Platform) -> None:
 
 
 def test_many_threads_wait_for_one_task(platform: must.Platform) -> None:
-    task = platform.generate("tiny-video", "a red circle moving left", **QUICK)
+    task = platform.submit("tiny-video", "a red circle moving left", **QUICK)
     with ThreadPoolExecutor(16) as pool:
         states = list(pool.map(lambda _: platform.task(task.id).wait(), range(16)))
     assert set(states[0].parameters) == set(states[15].parameters)
@@ -116,14 +116,14 @@ def test_closing_ends_waits_and_every_later_call(tmp_path: Path) -> None:
     platform.close()
     waiter.join(10)
     assert [type(error) for error in caught] == [must.InvalidStateError]
-    for call in (platform.tasks, task.status, task.cancel, lambda: platform.generate("tiny-image", "a red circle")):
+    for call in (platform.tasks, task.status, task.cancel, lambda: platform.submit("tiny-image", "a red circle")):
         with pytest.raises(must.InvalidStateError):
             call()
     platform.close()
 
 
 def test_a_full_queue_is_told(tmp_path: Path) -> None:
-    with must.Platform(tmp_path, device="cpu", queue_depth=1, queue_wait=0.05) as platform:
+    with must.Platform(tmp_path, device="cpu", queue_depth=1, queue_wait_seconds=0.05) as platform:
         with pytest.raises(must.QueueOverloadedError) as caught:
             occupy(platform, 8)
         assert caught.value.retryable

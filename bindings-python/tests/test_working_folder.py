@@ -22,7 +22,7 @@ CHECK = dedent("""
     settings = dict(
         models_dir="models", master_key_file="keys/one", audit_key_file="keys/two", audit_anchor_file="anchors",
         workers={"deploy_command": ["./deploy.sh", "{workspace}", "note"], "networks": ["127.0.0.0/8"],
-                 "health_tries": 1, "health_pause": 0, "connect_timeout": 1},
+                 "health_tries": 1, "health_pause_seconds": 0, "connect_timeout_seconds": 1},
     )
     Path("deploy.sh").write_text('#!/bin/sh\\necho "$1" > "$2"\\n')
     Path("deploy.sh").chmod(0o755)
@@ -45,9 +45,9 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
         + BODY
         + dedent("""
         with must.Platform("data", device="cpu", **settings) as platform:
-            first = platform.generate("tiny-image", "a red circle", steps=4, seed=7)
+            first = platform.submit("tiny-image", "a red circle", steps=4, seed=7)
             os.chdir("../there")
-            second = platform.generate("tiny-image", "a red circle", steps=4, seed=7)
+            second = platform.submit("tiny-image", "a red circle", steps=4, seed=7)
             first.wait()
             assert second.wait().status == "done"
             assert first.result() == second.result()
@@ -70,7 +70,7 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
             deployment = account.deployment
             assert deployment.ok, deployment
             assert str(root / "here" / "models") in repr(platform.models()), platform.models()
-            third = platform.generate("tiny-image", "a red circle", steps=4)
+            third = platform.submit("tiny-image", "a red circle", steps=4)
             third.wait()
             platform.delete(third.id)
         assert kept() and all(name.startswith("here/") for name in kept()), kept()
@@ -96,7 +96,7 @@ def test_asyncio_and_a_catalog(tmp_path: Path) -> None:
         async def main():
             async with must.AsyncPlatform("data", device="cpu") as platform:
                 os.chdir("../there")
-                task = await platform.generate("tiny-image", "a red circle", steps=4)
+                task = await platform.submit("tiny-image", "a red circle", steps=4)
                 await task.wait()
                 assert len(await task.result()) > 0
                 exported = await platform.audit.export("export")

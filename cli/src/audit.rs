@@ -43,7 +43,7 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
             output.show(exported.json(), &lines)?;
         }
         AuditCommand::Prune { older_than } => {
-            let pruned = ask(platform, "audit.prune", &json!({"age": older_than.saturating_mul(DAY)}))?;
+            let pruned = ask(platform, "audit.prune", &json!({"age_seconds": older_than.saturating_mul(DAY)}))?;
             let (removed, least) = (field(&pruned, "removed"), field(&pruned, "min_index"));
             output.show(pruned.json(), &[format!("{removed} events removed; the log begins with event {least}")])?;
         }

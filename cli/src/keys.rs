@@ -13,7 +13,7 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
     match command {
         KeyCommand::Issue { name, valid_for } => {
             let life = valid_for.saturating_mul(24 * HOUR);
-            issued(output, &ask(platform, "auth.issue_key", &json!({"name": name, "valid_for": life}))?)
+            issued(output, &ask(platform, "auth.issue_key", &json!({"name": name, "valid_for_seconds": life}))?)
         }
         KeyCommand::List => {
             let keys = ask(platform, "auth.keys", &json!({}))?;
@@ -28,7 +28,7 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
         }
         KeyCommand::Rotate { id, overlap } => {
             let overlap = overlap.saturating_mul(HOUR);
-            issued(output, &ask(platform, "auth.rotate_key", &json!({"id": id, "overlap": overlap}))?)
+            issued(output, &ask(platform, "auth.rotate_key", &json!({"id": id, "overlap_seconds": overlap}))?)
         }
         KeyCommand::Revoke { id } => {
             let answer = ask(platform, "auth.revoke_key", &json!({"id": id}))?;

@@ -34,7 +34,7 @@ struct Token<'a> {
 struct Replacement<'a> {
     name: &'a str,
     value: Option<&'a str>,
-    overlap: u64,
+    overlap_seconds: u64,
 }
 
 pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Output) -> Result<(), Error> {
@@ -63,7 +63,8 @@ pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Outpu
         SecretCommand::Rotate { name, overlap } => {
             let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
             let overlap = overlap.saturating_mul(60 * 60);
-            let replacement = Replacement { name, value: value.as_ref().map(SecretText::expose), overlap };
+            let replacement =
+                Replacement { name, value: value.as_ref().map(SecretText::expose), overlap_seconds: overlap };
             ask(platform, "secrets.rotate", &replacement)?;
             output.show(&json!({"name": name, "rotated": true}).to_string(), &["replaced"])
         }

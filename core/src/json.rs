@@ -141,7 +141,10 @@ mod tests {
                 r#"{"data_dir": "x", "threads": "many"}"#,
                 "threads: invalid type: string \"many\", expected a whole number",
             ),
-            (r#"{"data_dir": "x", "queue_wait": -1}"#, "queue_wait: must be a number of seconds, 0 or more"),
+            (
+                r#"{"data_dir": "x", "queue_wait_seconds": -1}"#,
+                "queue_wait_seconds: must be a number of seconds, 0 or more",
+            ),
             (r#"{"data_dir": "x", "device": "abacus"}"#, "device: unknown variant `abacus`, expected one of"),
             (r#"{"data_dir": "x", "lanes": ["a", 7]}"#, "lanes: invalid type: integer `7`"),
             (r#"{"data_dir": "x", "log_level": "loud"}"#, "log_level: unknown variant `loud`"),

@@ -144,7 +144,7 @@ static void conformance(must_platform_t *platform, must_clock_t *clock) {
   char id[64], arguments[256], text[TEXT];
   value_count = 0;
   read_values(table);
-  key(platform, "key.expired", ", \"valid_for\": 60", id);
+  key(platform, "key.expired", ", \"valid_for_seconds\": 60", id);
   session(platform, "auth.open_session", auth, "session.expired", id);
   session(platform, "admin.open_session", login, "admin_session.expired", id);
   OK(must_clock_advance(clock, 24 * 3600 * 1000, &error));

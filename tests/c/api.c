@@ -210,10 +210,10 @@ static void logs_and_load(const char *folder) {
         must_platform_open_with_log(MUST_STR("{\"data_dir\": \"/proc/must\"}"), on_log, &log, on_log_destroy, &none, &error));
   CHECK(none == NULL && log.destroyed == 0);
 
-  snprintf(
-      settings, sizeof settings,
-      "{\"data_dir\": \"%s/logs\", \"device\": \"cpu\", \"log_level\": \"debug\", \"image_limit\": 7200, \"image_stale\": 14400}",
-      folder);
+  snprintf(settings, sizeof settings,
+           "{\"data_dir\": \"%s/logs\", \"device\": \"cpu\", \"log_level\": \"debug\", \"image_limit_seconds\": 7200, "
+           "\"image_stale_seconds\": 14400}",
+           folder);
   pthread_mutex_lock(&log.lock);
   OK(must_platform_open_with_log(MUST_STR(settings), on_log, &log, on_log_destroy, &log.platform, &error));
   pthread_mutex_unlock(&log.lock);

@@ -92,7 +92,7 @@ static void keys_and_checkpoints(const char *folder) {
   CHECK(call(platform, "secrets.rotate", "{\"name\": \"master_key\"}", NULL, 0) == MUST_OK);
   master.keys = "2 " KEY_2 "\n";
   audit.keys = "1 " KEY_2 "\n2 " KEY_1 "\n";
-  CHECK(call(platform, "audit.rotate_key", "{\"overlap\": 3600}", text, sizeof text) == MUST_OK);
+  CHECK(call(platform, "audit.rotate_key", "{\"overlap_seconds\": 3600}", text, sizeof text) == MUST_OK);
   CHECK(strstr(text, "overlap_until") != NULL);
   const char *line = strstr(anchor.note, "\n\n");
   CHECK(line != NULL && strchr(line + 2, '\n') != strrchr(line + 2, '\n'));

@@ -14,7 +14,8 @@ must_platform_t *open_in(const char *folder, const char *name, bool paused) {
   char settings[4096];
   /* Under valgrind a picture takes minutes; no limit may end it. */
   snprintf(settings, sizeof settings,
-           "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": %s, \"image_limit\": 7200, \"image_stale\": 14400}",
+           "{\"data_dir\": \"%s/%s\", \"device\": \"cpu\", \"paused\": %s, \"image_limit_seconds\": 7200, "
+           "\"image_stale_seconds\": 14400}",
            folder, name, paused ? "true" : "false");
   OK(must_platform_open(MUST_STR(settings), &platform, &error));
   CHECK(platform != NULL);

@@ -122,7 +122,7 @@ def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str
 def listening(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
     """The same over a socket, whatever MUST_TRANSPORT says."""
     config = data.with_suffix(".json")
-    config.write_text(json.dumps({"http": {"header_timeout": 2, "body_timeout": 2}, **(settings or {})}))
+    config.write_text(json.dumps({"http": {"header_timeout_seconds": 2, "body_timeout_seconds": 2}, **(settings or {})}))
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MUST_")},
         "MUST_API_KEY": API_KEY,
@@ -173,7 +173,7 @@ def paused(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     with contextlib.ExitStack() as stack:
 
         def start(**settings: Any) -> Server:
-            given = {"paused": True, "queue_depth": 100_000, "queue_wait": 0.2, **settings}
+            given = {"paused": True, "queue_depth": 100_000, "queue_wait_seconds": 0.2, **settings}
             return stack.enter_context(serving(tmp_path / f"data{len(settings)}", given))
 
         yield start

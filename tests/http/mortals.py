@@ -20,11 +20,11 @@ TOKENS = {"token_id": "canary-token-id", "token_secret": "canary-token-secret"}
 WORKERS = {
     "networks": ["127.0.0.0/8"],
     "api_key": API_KEY,
-    "poll_interval": 0.1,
-    "answer_timeout": 5,
-    "recheck_interval": 0.3,
+    "poll_interval_seconds": 0.1,
+    "answer_timeout_seconds": 5,
+    "recheck_interval_seconds": 0.3,
     "deploy_command": ["true"],
-    "health_pause": 0.1,
+    "health_pause_seconds": 0.1,
 }
 
 

@@ -138,7 +138,7 @@ def send(server: Server, pieces: list[bytes], pause: float) -> bytes:
 @over_sockets
 def test_a_body_that_flows_may_take_longer_than_any_pause(tmp_path: Path) -> None:
     # Time for a pause is one second; the body takes four.
-    with serving(tmp_path / "data", {"http": {"body_timeout": 1}}) as server:
+    with serving(tmp_path / "data", {"http": {"body_timeout_seconds": 1}}) as server:
         began = time.monotonic()
         received = send(server, [REQUEST, *[b" " * 2048] * 12], 0.33)
         assert received.startswith(b"HTTP/1.1 202 "), received
@@ -149,7 +149,7 @@ def test_a_body_that_flows_may_take_longer_than_any_pause(tmp_path: Path) -> Non
 
 @over_sockets
 def test_a_body_that_trickles_stalls_or_takes_too_long_is_refused(tmp_path: Path) -> None:
-    bounds = {"body_timeout": 1, "body_bytes_per_second": 1000, "body_time_limit": 3}
+    bounds = {"body_timeout_seconds": 1, "body_bytes_per_second": 1000, "body_time_limit_seconds": 3}
     with serving(tmp_path / "data", {"http": bounds}) as server:
         for pieces, pause, why in [
             ([b" "] * 40, 0.2, b"less than 1000 bytes a second"),

@@ -76,7 +76,7 @@ def nginx(folder: Path, behind: str) -> Iterator[str]:
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server whose event streams say every second that they live, and where nginx has it."""
     folder = tmp_path_factory.mktemp("proxied")
-    with serving(folder / "data", {"http": {"event_keep_alive": 1}}) as server, nginx(folder / "nginx", server.url) as url:
+    with serving(folder / "data", {"http": {"event_keep_alive_seconds": 1}}) as server, nginx(folder / "nginx", server.url) as url:
         yield server, url
 
 
@@ -85,7 +85,7 @@ def asking(url: str) -> httpx.Client:
 
 
 def test_events_come_one_by_one(tmp_path: Path) -> None:
-    settings = {"paused": True, "http": {"event_keep_alive": 1}}
+    settings = {"paused": True, "http": {"event_keep_alive_seconds": 1}}
     with serving(tmp_path / "data", settings) as server, nginx(tmp_path / "nginx", server.url) as url, asking(url) as client:
         task = client.post("/generate", json={"model": "tiny-image", "prompt": "a red circle"}).json()["task_id"]
         began = time.monotonic()

@@ -35,7 +35,7 @@ STAGES: dict[str, dict[str, Any]] = {
 GIVEN_UP = ("remote_failed", "task_stale")
 
 # After so many seconds a gateway gives up a task of which it hears nothing, where a test waits for that.
-SOON = {"image_stale": 2, "video_stale": 2}
+SOON = {"image_stale_seconds": 2, "video_stale_seconds": 2}
 
 SUBMISSION = ("POST", "/generate_direct")
 STATUS = ("GET", "/status/[^/]+")

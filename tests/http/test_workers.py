@@ -18,7 +18,7 @@ from mortals import TOKENS, WORKERS, mortals
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("gateway") / "data", {"workers": {**WORKERS, "recheck_interval": 0}}) as running:
+    with serving(tmp_path_factory.mktemp("gateway") / "data", {"workers": {**WORKERS, "recheck_interval_seconds": 0}}) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ import { ADMIN_KEY, POLICY, serveInFront, serveUi } from "./serving.mjs";
 
 // Workers at this machine itself, where nothing listens: a check of theirs fails at once.
 const settings = {
-  workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause: 0.1 },
+  workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause_seconds: 0.1 },
 };
 
 let ui, browser, page;

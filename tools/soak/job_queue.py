@@ -92,7 +92,7 @@ def look_back(platform: must.Platform, journal: Journal) -> None:
 
 def submit(platform: must.Platform, journal: Journal) -> str:
     """One job, noted as soon as it is acknowledged."""
-    id: str = platform.generate("tiny-image", seed=random.randrange(1 << 31), **REQUEST).id
+    id: str = platform.submit("tiny-image", seed=random.randrange(1 << 31), **REQUEST).id
     journal.write("got", id)
     return id
 

@@ -207,7 +207,7 @@ test("secrets are rotated and revoked, but for settings and what belongs to acco
   const form = dialog.querySelector("form");
   if (form) fireEvent.submit(form);
   expect(await screen.findByText("hub was rotated.")).toBeTruthy();
-  expect(asked.find(({ path }) => path.endsWith("/rotate"))?.body).toEqual({ value: "s3cret", overlap: 7200 });
+  expect(asked.find(({ path }) => path.endsWith("/rotate"))?.body).toEqual({ value: "s3cret", overlap_seconds: 7200 });
   fireEvent.click(within(rows[3] as HTMLElement).getByRole("button", { name: "Revoke" }));
   fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Revoke" }));
   expect(await screen.findByText("key:1 was revoked.")).toBeTruthy();

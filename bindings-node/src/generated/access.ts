@@ -1,11 +1,12 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** Who may call: API keys, generation sessions, admin sessions. */
+// Who may call: API keys, generation sessions, admin sessions.
 
-import { invoke, optionsOf, seconds, veiled, type CallerOptions } from "../administration";
-import { type Calls } from "../calls";
+import { invoke, optionsOf, seconds, veiled } from "../administration";
+import type { CallerOptions } from "../administration";
+import type { Calls } from "../calls";
 import { textArgument } from "../request";
-import { type RequestFacts, type Principal } from "./facts";
+import type { Principal, RequestFacts } from "./facts";
 
 /** A new session. Its token is shown this once. */
 export interface IssuedSession {
@@ -84,7 +85,7 @@ export interface AdminSessionState {
   id: string;
   /** Always true: a session that has ended is an error. */
   active: boolean;
-  /** How long it may be idle, in seconds. */
+  /** How long it may be idle. */
   idle_timeout_seconds: number;
   /** When it was last used. */
   last_activity_at: string;
@@ -92,14 +93,14 @@ export interface AdminSessionState {
 
 /** How to make the call `auth.issue_key`. */
 export interface IssueKeyOptions extends CallerOptions {
-  /** How long it is good, in seconds; 90 days when left out. */
-  validForMs?: number | undefined;
+  /** How long it is good; 90 days when left out. */
+  validForSeconds?: number | undefined;
 }
 
 /** How to make the call `auth.rotate_key`. */
 export interface RotateKeyOptions extends CallerOptions {
-  /** How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out. */
-  overlapMs?: number | undefined;
+  /** How long the old key stays good, but not beyond its own end; 24 hours when left out. */
+  overlapSeconds?: number | undefined;
 }
 
 /** API keys and generation sessions. */
@@ -172,8 +173,8 @@ export class Auth {
    * of more than 90 days.
    */
   async issueKey(name: string, options?: IssueKeyOptions): Promise<IssuedKey> {
-    const { validForMs, caller } = optionsOf(options);
-    const given = { name: textArgument("name", name), valid_for: seconds("validForMs", validForMs), caller };
+    const { validForSeconds, caller } = optionsOf(options);
+    const given = { name: textArgument("name", name), valid_for_seconds: seconds("validForSeconds", validForSeconds), caller };
     return veiled(await invoke<IssuedKey>(this.#calls, "auth.issue_key", given), "secret");
   }
 
@@ -189,8 +190,8 @@ export class Auth {
    * has expired or was rotated already.
    */
   async rotateKey(id: string, options?: RotateKeyOptions): Promise<IssuedKey> {
-    const { overlapMs, caller } = optionsOf(options);
-    const given = { id: textArgument("id", id), overlap: seconds("overlapMs", overlapMs), caller };
+    const { overlapSeconds, caller } = optionsOf(options);
+    const given = { id: textArgument("id", id), overlap_seconds: seconds("overlapSeconds", overlapSeconds), caller };
     return veiled(await invoke<IssuedKey>(this.#calls, "auth.rotate_key", given), "secret");
   }
 

@@ -1,9 +1,10 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** Accounts of workers that tasks may be sent to. */
+// Accounts of workers that tasks may be sent to.
 
-import { invoke, optionalText, optionsOf, type CallerOptions } from "../administration";
-import { type Calls } from "../calls";
+import { invoke, optionalText, optionsOf } from "../administration";
+import type { CallerOptions } from "../administration";
+import type { Calls } from "../calls";
 import { textArgument } from "../request";
 
 /**
@@ -114,7 +115,15 @@ export class Accounts {
   async add(label: string, account: NewAccount, options?: CallerOptions): Promise<Account> {
     const { tokenId, tokenSecret, workspace, address, apiKey } = optionsOf(account);
     const { caller } = optionsOf(options);
-    const given = { label: textArgument("label", label), token_id: textArgument("tokenId", tokenId), token_secret: textArgument("tokenSecret", tokenSecret), workspace: optionalText("workspace", workspace), address: optionalText("address", address), api_key: optionalText("apiKey", apiKey), caller };
+    const given = {
+      label: textArgument("label", label),
+      token_id: textArgument("tokenId", tokenId),
+      token_secret: textArgument("tokenSecret", tokenSecret),
+      workspace: optionalText("workspace", workspace),
+      address: optionalText("address", address),
+      api_key: optionalText("apiKey", apiKey),
+      caller,
+    };
     return invoke(this.#calls, "accounts.add", given);
   }
 
@@ -137,10 +146,18 @@ export class Accounts {
    * @param id Id of the account, or its workspace.
    * @throws MustError `not_found`; `validation_error`, also for half a token.
    */
-  async update(id: string, change: AccountChange = {}, options?: CallerOptions): Promise<Account> {
+  async update(id: string, change: AccountChange, options?: CallerOptions): Promise<Account> {
     const { label, address, tokenId, tokenSecret, apiKey } = optionsOf(change);
     const { caller } = optionsOf(options);
-    const given = { id: textArgument("id", id), label: optionalText("label", label), address: optionalText("address", address), token_id: optionalText("tokenId", tokenId), token_secret: optionalText("tokenSecret", tokenSecret), api_key: optionalText("apiKey", apiKey), caller };
+    const given = {
+      id: textArgument("id", id),
+      label: optionalText("label", label),
+      address: optionalText("address", address),
+      token_id: optionalText("tokenId", tokenId),
+      token_secret: optionalText("tokenSecret", tokenSecret),
+      api_key: optionalText("apiKey", apiKey),
+      caller,
+    };
     return invoke(this.#calls, "accounts.update", given);
   }
 

@@ -1,9 +1,10 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** The audit log: who did what, each event tied to all before it and signed. */
+// The audit log: who did what, each event tied to all before it and signed.
 
-import { invoke, objectOf, optionsOf, seconds, type CallerOptions } from "../administration";
-import { type Calls } from "../calls";
+import { invoke, objectOf, optionsOf, seconds } from "../administration";
+import type { CallerOptions } from "../administration";
+import type { Calls } from "../calls";
 import { pathArgument, textArgument } from "../request";
 
 /**
@@ -189,8 +190,8 @@ export interface AuditQuery {
 
 /** How to make the call `audit.rotate_key`. */
 export interface RotateAuditKeyOptions extends CallerOptions {
-  /** How long the old key signs too, in seconds; 24 hours when left out. */
-  overlapMs?: number | undefined;
+  /** How long the old key signs too; 24 hours when left out. */
+  overlapSeconds?: number | undefined;
 }
 
 /** The audit log. */
@@ -254,12 +255,12 @@ export class Audit {
 
   /**
    * Removes old events, in whole bundles of 256; what is left can still be verified.
-   * @param ageMs How old events must be to be removed, in seconds: 90 days or more.
+   * @param ageSeconds How old events must be to be removed: 90 days or more.
    * @throws MustError `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is damaged.
    */
-  async prune(ageMs: number, options?: CallerOptions): Promise<Pruned> {
+  async prune(ageSeconds: number, options?: CallerOptions): Promise<Pruned> {
     const { caller } = optionsOf(options);
-    return invoke(this.#calls, "audit.prune", { age: seconds("ageMs", ageMs), caller });
+    return invoke(this.#calls, "audit.prune", { age_seconds: seconds("ageSeconds", ageSeconds), caller });
   }
 
   /** The newest signed checkpoint; null when the log is empty. */
@@ -278,8 +279,9 @@ export class Audit {
    * than 7 days.
    */
   async rotateKey(options?: RotateAuditKeyOptions): Promise<AuditEvent> {
-    const { overlapMs, caller } = optionsOf(options);
-    return invoke(this.#calls, "audit.rotate_key", { overlap: seconds("overlapMs", overlapMs), caller });
+    const { overlapSeconds, caller } = optionsOf(options);
+    const given = { overlap_seconds: seconds("overlapSeconds", overlapSeconds), caller };
+    return invoke(this.#calls, "audit.rotate_key", given);
   }
 
   /**

@@ -1,9 +1,10 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** A copy of the data folder that is made while the platform works. */
+// A copy of the data folder that is made while the platform works.
 
-import { invoke, optionsOf, type CallerOptions } from "../administration";
-import { type Calls } from "../calls";
+import { invoke, optionsOf } from "../administration";
+import type { CallerOptions } from "../administration";
+import type { Calls } from "../calls";
 import { pathArgument } from "../request";
 
 /** What a backup holds. */

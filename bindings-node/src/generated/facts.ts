@@ -1,7 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** What a request says about itself, who it is from, and on whose behalf an administrative call is made. */
-
+// What a request says about itself, who it is from, and on whose behalf an administrative call is made.
 
 /**
  * What kind of call is asked for.

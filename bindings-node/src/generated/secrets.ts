@@ -1,9 +1,10 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-/** Secrets that the platform keeps sealed. */
+// Secrets that the platform keeps sealed.
 
-import { invoke, optionalText, optionsOf, seconds, type CallerOptions } from "../administration";
-import { type Calls } from "../calls";
+import { invoke, optionalText, optionsOf, seconds } from "../administration";
+import type { CallerOptions } from "../administration";
+import type { Calls } from "../calls";
 import { textArgument } from "../request";
 
 /**
@@ -49,8 +50,8 @@ export interface ProviderToken {
 export interface RotateSecretOptions extends CallerOptions {
   /** The new value, for a secret that comes from outside. */
   value?: string | undefined;
-  /** How long the old value stays good, in seconds, where its kind has an overlap; not at all when left out. */
-  overlapMs?: number | undefined;
+  /** How long the old value stays good, where its kind has an overlap; not at all when left out. */
+  overlapSeconds?: number | undefined;
 }
 
 /** How to make the call `secrets.revoke`. */
@@ -94,7 +95,13 @@ export class Secrets {
   async putProviderToken(name: string, token: ProviderToken, options?: CallerOptions): Promise<void> {
     const { value, scopes, environment } = optionsOf(token);
     const { caller } = optionsOf(options);
-    const given = { name: textArgument("name", name), value: textArgument("value", value), scopes, environment: textArgument("environment", environment), caller };
+    const given = {
+      name: textArgument("name", name),
+      value: textArgument("value", value),
+      scopes,
+      environment: textArgument("environment", environment),
+      caller,
+    };
     await invoke(this.#calls, "secrets.put_provider_token", given);
   }
 
@@ -114,8 +121,13 @@ export class Secrets {
    * @throws MustError `validation_error`, `not_found`.
    */
   async rotate(name: string, options?: RotateSecretOptions): Promise<void> {
-    const { value, overlapMs, caller } = optionsOf(options);
-    const given = { name: textArgument("name", name), value: optionalText("value", value), overlap: seconds("overlapMs", overlapMs), caller };
+    const { value, overlapSeconds, caller } = optionsOf(options);
+    const given = {
+      name: textArgument("name", name),
+      value: optionalText("value", value),
+      overlap_seconds: seconds("overlapSeconds", overlapSeconds),
+      caller,
+    };
     await invoke(this.#calls, "secrets.rotate", given);
   }
 

@@ -14,7 +14,7 @@ if (isMainThread && end === "worker") {
 } else {
   const lending = { log: { log: () => {}, logLevel: "trace" }, host: { host: { anchor: async () => {} } } };
   const platform = await Platform.open({ dataDir, device: "cpu", ...lending[lent] });
-  const task = await platform.generate({ model: "tiny-video", prompt: "a red circle", steps: 50 });
+  const task = await platform.submit({ model: "tiny-video", prompt: "a red circle", steps: 50 });
   for await (const { status } of task) if (status === "processing") break;
   writeSync(1, `${task.id}\n`);
   // An open call keeps the process alive; a running task alone does not.

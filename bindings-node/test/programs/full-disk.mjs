@@ -21,13 +21,13 @@ let refused;
 const accepted = [];
 for (let n = 0; n < 50 && !refused; n++) {
   try {
-    accepted.push(await platform.generate({ ...request, prompt: "x".repeat(2000) }));
+    accepted.push(await platform.submit({ ...request, prompt: "x".repeat(2000) }));
   } catch ({ code, detail, userAction }) {
     refused = { code, detail, userAction };
   }
 }
 rows.after = (await platform.tasks()).total - accepted.length;
 rmSync(join(dataDir, "ballast"));
-const later = await (await platform.generate(request)).wait();
+const later = await (await platform.submit(request)).wait();
 await platform.close();
 console.log(JSON.stringify({ refused, rows, later: later.status }));

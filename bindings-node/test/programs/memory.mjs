@@ -16,7 +16,7 @@ const resident = async () => {
 };
 
 const platform = await Platform.open({ dataDir: process.argv[2], device: "cpu" });
-const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
 await task.wait();
 const picture = Buffer.alloc(1 << 20);
 const round = async () => {
@@ -31,8 +31,8 @@ const round = async () => {
     platform.models(),
   ]);
   for await (const state of task) if (!state) break;
-  await platform.generate({ model: "tiny-image", prompt: " " }).catch(() => {});
-  await platform.generate({ model: "tiny-image", prompt: "x", mode: "img2img", reference_image: picture }).catch(() => {});
+  await platform.submit({ model: "tiny-image", prompt: " " }).catch(() => {});
+  await platform.submit({ model: "tiny-image", prompt: "x", mode: "img2img", reference_image: picture }).catch(() => {});
 };
 
 // What is kept for reuse (V8's heap, memory of the pool's threads, SQLite's caches) reaches its full size in the first

@@ -8,7 +8,7 @@ import { Platform } from "must";
 const [dataDir] = process.argv.slice(2);
 const platform = await Platform.open({ dataDir, device: "cpu", paused: true, queueDepth: 1000 });
 for (let turn = 0; turn < 40; turn += 1) {
-  const task = await platform.generate({ model: "tiny-image", prompt: `a red circle, ${turn}` });
+  const task = await platform.submit({ model: "tiny-image", prompt: `a red circle, ${turn}` });
   process.stdout.write(`${task.id}\n`);
   if (turn % 8 === 3) {
     const other = new DatabaseSync(join(dataDir, "must.db"));

@@ -21,7 +21,7 @@ if (isMainThread) {
   for (const { id, status } of (await platform.tasks({ per_page: 100 })).items) {
     if (status === "pending" || status === "processing") await platform.task(id).cancel();
   }
-  const task = await platform.generate({ model: "tiny-image", prompt: "a red circle", steps: 4 });
+  const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
   parentPort.postMessage("generating");
   for await (const state of task) if (state.error) break;
   await platform.close();

@@ -18,7 +18,7 @@ const request = { model: "tiny-image", prompt: "a red circle", steps: 4, seed: 7
 const opening = Platform.open(settings);
 process.chdir(join(base, "there"));
 const platform = await opening;
-const task = await platform.generate(request);
+const task = await platform.submit(request);
 await task.wait();
 const bytes = await task.result();
 await platform.secrets.put("mail", "canary");

@@ -25,7 +25,7 @@ export async function sample(picture: Buffer): Promise<void> {
     dataDir: "data",
     device: "cpu",
     threads: 2,
-    queueWaitMs: 1000,
+    queueWaitSeconds: 1,
     logLevel: "debug",
     log: (record: LogRecord) => console.log(record.level, record.message, record.fields["task"]),
   });
@@ -38,10 +38,10 @@ export async function sample(picture: Buffer): Promise<void> {
 
   const request: GenerateRequest = { model: "tiny-video", mode: "i2v", prompt: "a red circle", reference_image: picture, seed: steps ?? 7 };
   const stop = new AbortController();
-  const task: Task = await platform.generate(request, { signal: stop.signal });
-  await platform.generate({ model: "my-own", prompt: "x", arbitrary_frames: [{ frame_index: 0, image: "data:image/png;base64,AA" }] });
+  const task: Task = await platform.submit(request, { signal: stop.signal });
+  await platform.submit({ model: "my-own", prompt: "x", arbitrary_frames: [{ frame_index: 0, image: "data:image/png;base64,AA" }] });
   const seed: number | undefined = steps;
-  await platform.generate({ model: "tiny-image", prompt: "x", seed, mode: undefined }, { imagePaths: false, signal: undefined });
+  await platform.submit({ model: "tiny-image", prompt: "x", seed, mode: undefined }, { imagePaths: false, signal: undefined });
   for (const reference_image of [
     new Blob([picture]),
     new Blob([picture]).stream(),
@@ -52,7 +52,7 @@ export async function sample(picture: Buffer): Promise<void> {
     createReadStream("picture.png"),
     await open("picture.png"),
   ]) {
-    await platform.generate({ model: "tiny-image", prompt: "x", reference_image });
+    await platform.submit({ model: "tiny-image", prompt: "x", reference_image });
   }
   createServer(platform.handler());
   createSecureServer(platform.handler());
@@ -63,7 +63,7 @@ export async function sample(picture: Buffer): Promise<void> {
     if (progress > 50 && state.status === "processing") break;
   }
   for await (const state of task.events({ signal: stop.signal })) console.log(state.stage_detail);
-  const done: TaskState = await task.wait({ signal: AbortSignal.timeout(1000), timeoutMs: 500 });
+  const done: TaskState = await task.wait({ signal: AbortSignal.timeout(1000), timeoutSeconds: 0.5 });
   const bytes: Buffer = await task.result();
   const preview: Buffer = await platform.task(id).preview();
   await task.save("clip.mp4");
@@ -83,7 +83,7 @@ export async function sample(picture: Buffer): Promise<void> {
   console.log(account.status === "ready", offered, deployed, done.error?.code, bytes.length, preview.length, cancelled);
 
   try {
-    await platform.close({ deadlineMs: 1000 });
+    await platform.close({ deadlineSeconds: 1 });
   } catch (error) {
     if (error instanceof MustError) {
       const code: ErrorCode = error.code;
@@ -97,13 +97,13 @@ export async function sample(picture: Buffer): Promise<void> {
   // @ts-expect-error: one spelling of settings
   await Platform.open({ dataDir: "data", queue_depth: 3 });
   // @ts-expect-error: a prompt is required
-  await platform.generate({ model: "tiny-video" });
+  await platform.submit({ model: "tiny-video" });
   // @ts-expect-error: one spelling of parameters
-  await platform.generate({ model: "tiny-video", prompt: "x", referenceImage: picture });
+  await platform.submit({ model: "tiny-video", prompt: "x", referenceImage: picture });
   // @ts-expect-error: no picture
-  await platform.generate({ model: "tiny-image", prompt: "x", reference_image: new Float32Array(3) });
+  await platform.submit({ model: "tiny-image", prompt: "x", reference_image: new Float32Array(3) });
   // @ts-expect-error: a number
-  await platform.generate({ model: "tiny-video", prompt: "x", steps: "4" });
+  await platform.submit({ model: "tiny-video", prompt: "x", steps: "4" });
   // @ts-expect-error: one of the statuses
   await platform.tasks({ status: "sleeping" });
   // @ts-expect-error: one spelling of tokens

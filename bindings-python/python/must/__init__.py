@@ -5,7 +5,7 @@ tasks. Every failure is a `MustError` of the class that goes with its code.
 
 >>> import must
 >>> with must.Platform("data") as platform:
-...     task = platform.generate("tiny-image", "a red circle", seed=7)
+...     task = platform.submit("tiny-image", "a red circle", seed=7)
 ...     state = task.wait()
 ...     path = task.save("circle.png")
 >>> print(state.status, path.name)
@@ -23,6 +23,7 @@ from must._access import (
     Auth,
     IssuedKey,
     IssuedSession,
+    KeyStatus,
     SessionState,
 )
 from must._accounts import Account, AccountFailure, Accounts, AccountStatus, AsyncAccounts, Deployment
@@ -33,6 +34,7 @@ from must._audit import (
     AuditEvent,
     AuditPage,
     ConsistencyProof,
+    Damage,
     Exported,
     Fault,
     InclusionProof,
@@ -44,12 +46,12 @@ from must._backup import Backup
 from must._errors import *  # noqa: F403
 from must._errors import __all__ as _error_names
 from must._exceptions import MustError
-from must._facts import Caller, Principal, RequestFacts, Route
+from must._facts import Caller, Principal, PrincipalKind, RequestFacts, Route
 from must._host import AnchorFunction, Host, KeyFunction, ManualClock
 from must._http import AsyncResponse, Response, Server
 from must._media import Media
 from must._must import VERSION as __version__
-from must._secrets import AsyncSecrets, Secrets, SecretStatus
+from must._secrets import AsyncSecrets, Secrets, SecretState, SecretStatus
 from must._sync import Platform, Task
 from must._types import (
     ArrayInterface,
@@ -101,6 +103,7 @@ __all__ = [
     "Backup",
     "Caller",
     "ConsistencyProof",
+    "Damage",
     "Deployment",
     "Exported",
     "Fault",
@@ -111,6 +114,7 @@ __all__ = [
     "IssuedKey",
     "IssuedSession",
     "KeyFunction",
+    "KeyStatus",
     "LaneStatus",
     "Load",
     "LogLevel",
@@ -125,12 +129,14 @@ __all__ = [
     "Parameter",
     "Platform",
     "Principal",
+    "PrincipalKind",
     "Pruned",
     "Query",
     "ReadableFile",
     "RequestFacts",
     "Response",
     "Route",
+    "SecretState",
     "SecretStatus",
     "Secrets",
     "Server",

@@ -136,7 +136,7 @@ class AdminSessionState:
     active: bool
     """Always true: a session that has ended is an error."""
     idle_timeout_seconds: int
-    """How long it may be idle, in seconds."""
+    """How long it may be idle."""
     last_activity_at: datetime
     """When it was last used."""
 
@@ -226,14 +226,14 @@ class AuthCalls:
         self,
         name: str,
         *,
-        valid_for: float | None = None,
+        valid_for_seconds: float | None = None,
         caller: Caller | None = None,
     ) -> Request[IssuedKey]:
         """Issues an API key.
 
         Args:
             name: What a person calls it: 1 to 64 characters.
-            valid_for: How long it is good, in seconds; 90 days when left out.
+            valid_for_seconds: How long it is good; 90 days when left out.
 
         Raises:
             MustError: `validation_error` for a name that is not 1 to 64 characters without control characters, and
@@ -244,7 +244,7 @@ class AuthCalls:
             IssuedKey.from_native,
             {
                 "name": name,
-                "valid_for": valid_for,
+                "valid_for_seconds": valid_for_seconds,
                 "caller": given(caller),
             },
         )
@@ -255,13 +255,18 @@ class AuthCalls:
         return Request("auth.keys", each(ApiKey.from_native))
 
     @call
-    def rotate_key(self, id: str, *, overlap: float | None = None, caller: Caller | None = None) -> Request[IssuedKey]:
+    def rotate_key(
+        self,
+        id: str,
+        *,
+        overlap_seconds: float | None = None,
+        caller: Caller | None = None,
+    ) -> Request[IssuedKey]:
         """Issues a key in the place of another, with its name and as long a life.
 
         Args:
             id: Id of the key.
-            overlap: How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left
-                out.
+            overlap_seconds: How long the old key stays good, but not beyond its own end; 24 hours when left out.
 
         Raises:
             MustError: `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key
@@ -272,7 +277,7 @@ class AuthCalls:
             IssuedKey.from_native,
             {
                 "id": id,
-                "overlap": overlap,
+                "overlap_seconds": overlap_seconds,
                 "caller": given(caller),
             },
         )

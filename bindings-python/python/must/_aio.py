@@ -39,7 +39,7 @@ class AsyncPlatform:
     >>> import asyncio
     >>> async def main():
     ...     async with must.AsyncPlatform("data") as platform:
-    ...         task = await platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+    ...         task = await platform.submit("tiny-image", "a red circle", seed=7, steps=4)
     ...         async for state in task:
     ...             last = f"{state.progress}% {state.status}"
     ...         path = await task.save("circle.png")
@@ -115,13 +115,13 @@ class AsyncPlatform:
         """Close the platform."""
         await self.close()
 
-    async def close(self, timeout: float = _native.CLOSE_TIMEOUT) -> None:
-        """Stop taking work, ask what runs to stop, wait at most `timeout` seconds for it, and close the data folder.
+    async def close(self, deadline_seconds: float = _native.CLOSE_TIMEOUT) -> None:
+        """Stop taking work, ask what runs to stop, wait at most `deadline_seconds` for it, and close the data folder.
 
         Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
         """
         if self._opened is not None:
-            await self._call(self._opened.close, timeout)
+            await self._call(self._opened.close, deadline_seconds)
 
     async def load(self) -> Load:
         """How the lanes and their pipelines stand."""
@@ -155,7 +155,7 @@ class AsyncPlatform:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""
         return cast("list[Model]", await self._call(self._native.models))
 
-    async def generate(
+    async def submit(
         self,
         model: str,
         prompt: str | None = None,
@@ -165,7 +165,7 @@ class AsyncPlatform:
         image_paths: bool = True,
         **parameters: Parameter | AsyncFile,
     ) -> AsyncTask:
-        """Check the request and make a durable task; see `Platform.generate`.
+        """Check the request and make a durable task; see `Platform.submit`.
 
         An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is
         cancelled before it has returned leaves no task running.
@@ -221,7 +221,7 @@ class AsyncTask:
     __slots__ = ("_platform", "_state")
 
     def __init__(self, platform: AsyncPlatform, state: TaskState) -> None:
-        """Made by `AsyncPlatform.generate` and `AsyncPlatform.task`."""
+        """Made by `AsyncPlatform.submit` and `AsyncPlatform.task`."""
         self._platform = platform
         self._state = state
 
@@ -254,9 +254,9 @@ class AsyncTask:
         """The same as `wait()`."""
         return self.wait().__await__()
 
-    async def wait(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
-        """Wait until the task has ended, at most `timeout` seconds; see `Task.wait`."""
-        async with asyncio.timeout(timeout):
+    async def wait(self, timeout_seconds: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
+        """Wait until the task has ended, at most `timeout_seconds`; see `Task.wait`."""
+        async with asyncio.timeout(timeout_seconds):
             async for _ in self:
                 pass
         return self._state.raise_for_failure() if raise_on_failure else self._state

@@ -421,17 +421,17 @@ class AuditCalls:
         return Request("audit.export", Exported.from_native, {"folder": absolute(folder), "caller": given(caller)})
 
     @call
-    def prune(self, age: float, *, caller: Caller | None = None) -> Request[Pruned]:
+    def prune(self, age_seconds: float, *, caller: Caller | None = None) -> Request[Pruned]:
         """Removes old events, in whole bundles of 256; what is left can still be verified.
 
         Args:
-            age: How old events must be to be removed, in seconds: 90 days or more.
+            age_seconds: How old events must be to be removed: 90 days or more.
 
         Raises:
             MustError: `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is
                 damaged.
         """
-        return Request("audit.prune", Pruned.from_native, {"age": age, "caller": given(caller)})
+        return Request("audit.prune", Pruned.from_native, {"age_seconds": age_seconds, "caller": given(caller)})
 
     @call
     def checkpoint(self) -> Request[str | None]:
@@ -444,17 +444,24 @@ class AuditCalls:
         return Request("audit.verifier", str)
 
     @call
-    def rotate_key(self, *, overlap: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
+    def rotate_key(self, *, overlap_seconds: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
         """Signs with a new key from now on, and gives the event that says so.
 
         Args:
-            overlap: How long the old key signs too, in seconds; 24 hours when left out.
+            overlap_seconds: How long the old key signs too; 24 hours when left out.
 
         Raises:
             MustError: `validation_error` when the host keeps the keys and has put no newer one in place, or for an
                 overlap of more than 7 days.
         """
-        return Request("audit.rotate_key", AuditEvent.from_native, {"overlap": overlap, "caller": given(caller)})
+        return Request(
+            "audit.rotate_key",
+            AuditEvent.from_native,
+            {
+                "overlap_seconds": overlap_seconds,
+                "caller": given(caller),
+            },
+        )
 
     @call
     def recover(self, reason: str, *, caller: Caller | None = None) -> Request[AuditEvent]:

@@ -26,7 +26,7 @@ class ManualClock:
 
     >>> clock = must.ManualClock()
     >>> with must.Platform("data", host=must.Host(clock=clock)) as platform:
-    ...     issued = platform.auth.issue_key("studio", valid_for=60)
+    ...     issued = platform.auth.issue_key("studio", valid_for_seconds=60)
     ...     clock.advance(61)
     ...     print(platform.auth.keys()[0].status)
     expired

@@ -38,12 +38,12 @@ class Server:
         """The same as a URL."""
         return f"http://{self.address}"
 
-    def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
-        """Take no more connections, end event streams, and wait at most `timeout` seconds for calls that run.
+    def stop(self, deadline_seconds: float = STOP_TIMEOUT) -> bool:
+        """Take no more connections, end event streams, and wait at most `deadline_seconds` for calls that run.
 
         True when all of them had ended by then.
         """
-        return self._native.stop(timeout)
+        return self._native.stop(deadline_seconds)
 
     def __enter__(self) -> Self:
         """Serve for as long as the block lasts."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Media(bytes):
     """The bytes of a picture or a clip: a file as it is on disk.
 
-    >>> task = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+    >>> task = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
     >>> state = task.wait()
     >>> result = task.result()
     >>> result.content_type, result.image().size, result.frames().shape

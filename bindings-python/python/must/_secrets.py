@@ -135,7 +135,7 @@ class SecretsCalls:
         name: str,
         value: str | None = None,
         *,
-        overlap: float | None = None,
+        overlap_seconds: float | None = None,
         caller: Caller | None = None,
     ) -> Request[None]:
         """Puts `value`, or for a secret of the platform's own a new one, in a secret's place.
@@ -143,8 +143,8 @@ class SecretsCalls:
         Args:
             name: What it is stored under.
             value: The new value, for a secret that comes from outside.
-            overlap: How long the old value stays good, in seconds, where its kind has an overlap; not at all when
-                left out.
+            overlap_seconds: How long the old value stays good, where its kind has an overlap; not at all when left
+                out.
 
         Raises:
             MustError: `validation_error`, `not_found`.
@@ -155,7 +155,7 @@ class SecretsCalls:
             {
                 "name": name,
                 "value": value,
-                "overlap": overlap,
+                "overlap_seconds": overlap_seconds,
                 "caller": given(caller),
             },
         )

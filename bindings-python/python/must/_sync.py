@@ -31,7 +31,7 @@ class Platform:
     is closed when it is collected or the interpreter ends.
 
     >>> with must.Platform("data", threads=2, queue_depth=100) as platform:
-    ...     task = platform.generate("tiny-video", "a red circle moving left", seed=7, steps=4)
+    ...     task = platform.submit("tiny-video", "a red circle moving left", seed=7, steps=4)
     ...     state = task.wait()
     ...     path = task.save("clip.mp4")
     >>> print(state.status, path.name)
@@ -152,12 +152,12 @@ class Platform:
         """Close the platform."""
         self.close()
 
-    def close(self, timeout: float = _native.CLOSE_TIMEOUT) -> None:
-        """Stop taking work, ask what runs to stop, wait at most `timeout` seconds for it, and close the data folder.
+    def close(self, deadline_seconds: float = _native.CLOSE_TIMEOUT) -> None:
+        """Stop taking work, ask what runs to stop, wait at most `deadline_seconds` for it, and close the data folder.
 
         Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
         """
-        self._opened.close(timeout)
+        self._opened.close(deadline_seconds)
 
     def load(self) -> Load:
         """How the lanes and their pipelines stand.
@@ -238,7 +238,7 @@ class Platform:
         """
         return cast("list[Model]", self._native.models())
 
-    def generate(
+    def submit(
         self,
         model: str,
         prompt: str | None = None,
@@ -251,7 +251,8 @@ class Platform:
         """Check the request, make a durable task, and return at once with its handle.
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
-        model's own: see `parameters_schema` in `models()`. A full queue is waited for, up to the setting `queue_wait`.
+        model's own: see `parameters_schema` in `models()`. A full queue is waited for, up to the setting
+        `queue_wait_seconds`.
         `owner` says whose task it is to be: the `owner` that `auth.authorize` answers with, or a name of your own where
         nobody asks over HTTP.
 
@@ -259,13 +260,13 @@ class Platform:
         (`uint8`, height by width, or by 3 or 4). Text that is not a data URI is the path of a file: set `image_paths`
         to false where parameters come from somebody else, who could name any file of this machine.
 
-        >>> first = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+        >>> first = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
         >>> sketch = first.wait() and first.result()
-        >>> second = platform.generate("tiny-image", "a red circle", mode="img2img", reference_image=sketch, steps=4)
+        >>> second = platform.submit("tiny-image", "a red circle", mode="img2img", reference_image=sketch, steps=4)
         >>> print(second.wait().status)
         done
         >>> try:
-        ...     platform.generate("tiny-image", "a red circle", steps=1000)
+        ...     platform.submit("tiny-image", "a red circle", steps=1000)
         ... except must.ValidationError as error:
         ...     print(error.code)
         validation_error
@@ -283,7 +284,7 @@ class Platform:
     def task(self, id: str) -> Task:
         """The handle of a task that was submitted before, by this process or an earlier one.
 
-        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
         >>> platform.task(task.id).state.prompt
         'a red circle'
 
@@ -312,7 +313,7 @@ class Platform:
     def delete(self, id: str) -> None:
         """Remove an ended task and its files.
 
-        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
         >>> state = task.wait()
         >>> platform.delete(task.id)
 
@@ -326,7 +327,7 @@ class Platform:
 class Task:
     """A handle on one task. Iterating it follows its changes until it has ended.
 
-    >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+    >>> task = platform.submit("tiny-image", "a red circle", steps=4)
     >>> for state in task:
     ...     last = f"{state.progress}% {state.status}"
     >>> print(last)
@@ -336,7 +337,7 @@ class Task:
     __slots__ = ("_platform", "_state")
 
     def __init__(self, platform: Platform, state: TaskState) -> None:
-        """Made by `Platform.generate` and `Platform.task`."""
+        """Made by `Platform.submit` and `Platform.task`."""
         self._platform = platform
         self._state = state
 
@@ -370,15 +371,15 @@ class Task:
         while (raw := events.next(None)) is not None:
             yield self._see(raw)
 
-    def wait(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
-        """Wait until the task has ended, at most `timeout` seconds, and return the state it ended in.
+    def wait(self, timeout_seconds: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
+        """Wait until the task has ended, at most `timeout_seconds`, and return the state it ended in.
 
         Stopping to wait, by the timeout or by Ctrl-C, leaves the generation running.
 
-        >>> task = platform.generate("tiny-video", "a red circle moving left", steps=50)
+        >>> task = platform.submit("tiny-video", "a red circle moving left", steps=50)
         >>> cancelled = task.cancel()
         >>> try:
-        ...     task.wait(timeout=60)
+        ...     task.wait(timeout_seconds=60)
         ... except must.CancelledError as error:
         ...     print(error.code)
         cancelled
@@ -388,7 +389,7 @@ class Task:
             MustError: The task's own error when it failed, unless `raise_on_failure` is false.
             InvalidStateError: The platform was closed before the task ended.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         events = self._platform._native.events(self.id)
         while (raw := events.next(None if end is None else end - time.monotonic())) is not None:
             self._see(raw)
@@ -417,7 +418,7 @@ class Task:
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is.
 
-        >>> task = platform.generate("tiny-image", "a red circle", seed=7, steps=4)
+        >>> task = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
         >>> state = task.wait()
         >>> task.save(".").name.startswith("tiny-image-7-a-red-circle-")
         True

@@ -137,7 +137,7 @@ LogFunction: TypeAlias = Callable[[LogRecord], object]
 
 
 class HttpSettings(TypedDict, total=False):
-    """How the HTTP face is set up; times are seconds."""
+    """How the HTTP face is set up."""
 
     session_cookie_secure: bool
     """Whether session cookies are for HTTPS only, which they are when left out."""
@@ -155,22 +155,23 @@ class HttpSettings(TypedDict, total=False):
     """Bytes of a request's body."""
     max_connections: int
     """Connections that are open at once; more wait."""
-    header_timeout: float
+    header_timeout_seconds: float
     """How long a request's headers may take to arrive."""
-    body_timeout: float
+    body_timeout_seconds: float
     """How long no piece of a request's body may come, and a client may take nothing of an answer."""
     body_bytes_per_second: int
-    """Bytes of a body that have to come each second on average, beyond one granted `body_timeout`; 0 for any number."""
-    body_time_limit: float
+    """Bytes of a body that have to come each second on average, beyond one granted `body_timeout_seconds`; 0 for any
+    number."""
+    body_time_limit_seconds: float
     """How long a request's body may take as a whole."""
-    retry_window: float
+    retry_window_seconds: float
     """How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone."""
-    event_keep_alive: float
+    event_keep_alive_seconds: float
     """How often an idle event stream says that it lives."""
 
 
 class WorkerSettings(TypedDict, total=False):
-    """How workers are reached and deployed; times are seconds."""
+    """How workers are reached and deployed."""
 
     address_template: str
     """Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`."""
@@ -180,28 +181,28 @@ class WorkerSettings(TypedDict, total=False):
     """The API key that workers ask for, where an account has none of its own."""
     deploy_command: Sequence[str]
     """Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in."""
-    deploy_limit: float
+    deploy_limit_seconds: float
     """How long a deployment may take."""
-    connect_timeout: float
+    connect_timeout_seconds: float
     """How long connecting may take."""
-    answer_timeout: float
+    answer_timeout_seconds: float
     """How long an answer may take."""
-    transfer_timeout: float
+    transfer_timeout_seconds: float
     """How long the transfer of a result may take."""
     max_result_bytes: int
     """Bytes of a result that is fetched from a worker."""
     health_tries: int
     """How often health is asked for after a deployment."""
-    health_pause: float
+    health_pause_seconds: float
     """The time between two of these."""
-    poll_interval: float
+    poll_interval_seconds: float
     """How often a worker is asked how a task stands."""
-    recheck_interval: float
+    recheck_interval_seconds: float
     """How often a failed account is checked again by itself; 0 means never."""
 
 
 class Settings(TypedDict, total=False):
-    """How a platform is set up. Whatever is left out has the default of the library; times are seconds."""
+    """How a platform is set up. Whatever is left out has the default of the library."""
 
     models_dir: str | PathLike[str]
     """Folder with one folder of weights a model; `models` in the data folder when left out."""
@@ -220,17 +221,17 @@ class Settings(TypedDict, total=False):
     open; it can when left out."""
     queue_depth: int
     """Places in the shared queue."""
-    queue_wait: float
+    queue_wait_seconds: float
     """How long a submission waits for a place in a full queue before `QueueOverloadedError`."""
-    image_limit: float
+    image_limit_seconds: float
     """How long a picture may run."""
-    video_limit: float
+    video_limit_seconds: float
     """How long a clip may run."""
-    image_stale: float
+    image_stale_seconds: float
     """When a picture that is still processing is given up."""
-    video_stale: float
+    video_stale_seconds: float
     """When a clip that is still processing is given up."""
-    idle_evict: float
+    idle_evict_seconds: float
     """How long an unused pipeline stays loaded."""
     log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
     """Least important records that the log function hears; `info` when left out."""
@@ -415,7 +416,7 @@ class TaskState:
     def raise_for_failure(self) -> Self:
         """Return this state, or raise the task's own error when it failed.
 
-        >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
         >>> task.wait(raise_on_failure=False).raise_for_failure().error is None
         True
 
@@ -461,7 +462,7 @@ class TaskState:
 class Page:
     """One page of a listing; iterating it gives the tasks.
 
-    >>> task = platform.generate("tiny-image", "a red circle", steps=4)
+    >>> task = platform.submit("tiny-image", "a red circle", steps=4)
     >>> state = task.wait()
     >>> [state.prompt for state in platform.gallery()]
     ['a red circle']

@@ -71,7 +71,7 @@ pub struct AdminSessionState {
     pub id: String,
     /// Always true: a session that has ended is an error.
     pub active: bool,
-    /// How long it may be idle, in seconds.
+    /// How long it may be idle.
     pub idle_timeout_seconds: u64,
     /// When it was last used.
     pub last_activity_at: Timestamp,

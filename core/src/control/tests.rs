@@ -174,7 +174,7 @@ mod over_the_socket {
         let platform = open(folder.path());
         assert_eq!((mode(&folder.path().join("run")), mode(&socket_of(folder.path()))), (0o700, 0o600));
         let there = connection(folder.path());
-        let issued = ask_for(&there, "auth.issue_key", json!({"name": "studio", "valid_for": 60})).unwrap();
+        let issued = ask_for(&there, "auth.issue_key", json!({"name": "studio", "valid_for_seconds": 60})).unwrap();
         assert_eq!(actor_of(&platform, "api_key_issue"), "cli:ada");
         let refused = ask_for(&there, "auth.revoke_key", json!({"id": "none"})).unwrap_err();
         assert_eq!(refused.code(), ErrorCode::NotFound);

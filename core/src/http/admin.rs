@@ -151,7 +151,7 @@ pub(super) struct Rotation {
     /// Seconds for which the old one stays good; a day when not said, 7 days at most.
     #[serde(default)]
     #[schemars(range(min = 0, max = 604_800))]
-    overlap: Option<f64>,
+    overlap_seconds: Option<f64>,
 }
 
 /// That a secret was replaced or revoked.
@@ -163,11 +163,12 @@ pub(super) struct SecretDone {
 
 pub(super) fn rotate(call: &Call) -> Result<Reply> {
     call.only(&[])?;
-    let rotation: Rotation = if call.body.is_empty() { Rotation { value: None, overlap: None } } else { call.json()? };
-    let overlap = match rotation.overlap {
+    let rotation: Rotation =
+        if call.body.is_empty() { Rotation { value: None, overlap_seconds: None } } else { call.json()? };
+    let overlap = match rotation.overlap_seconds {
         None => OVERLAP,
         Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Error::validation("overlap must be a number of seconds, 0 or more"))?,
+            .map_err(|_| Error::validation("overlap_seconds must be a number of seconds, 0 or more"))?,
     };
     let value = rotation.value.map(SecretText::new);
     let name = call.part("name");

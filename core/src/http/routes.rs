@@ -229,7 +229,7 @@ fn administration() -> Vec<Route> {
             .answers::<Secrets>(200, Value::Null),
         post("/admin/secrets/{name}/rotate", RouteAccess::Admin, Handler::Blocking(admin::rotate))
             .about("administration", "Replace a secret")
-            .takes_json::<Rotation>(false, json!({"value": "the new one", "overlap": 86400}))
+            .takes_json::<Rotation>(false, json!({"value": "the new one", "overlap_seconds": 86400}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "rotated"}))
             .fails(&[E::NotFound]),
         post("/admin/secrets/{name}/revoke", RouteAccess::Admin, Handler::Blocking(admin::revoke))

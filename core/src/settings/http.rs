@@ -5,7 +5,8 @@ use crate::keyring::SecretText;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// How the HTTP face is set up. In JSON every field may be left out; durations are seconds.
+/// How the HTTP face is set up. In JSON every field may be left out; a duration is a number of seconds, and its
+/// name ends in `_seconds`.
 ///
 /// ```
 /// use must::http::SameSite;
@@ -43,22 +44,22 @@ pub struct HttpSettings {
     /// Connections that are open at once; more wait.
     pub max_connections: usize,
     /// How long a request's headers may take to arrive, and a connection may wait for the next request.
-    #[serde(deserialize_with = "super::seconds")]
+    #[serde(rename = "header_timeout_seconds", deserialize_with = "super::seconds")]
     pub header_timeout: Duration,
     /// How long no piece of a request's body may come, and a client may take nothing of an answer.
-    #[serde(deserialize_with = "super::seconds")]
+    #[serde(rename = "body_timeout_seconds", deserialize_with = "super::seconds")]
     pub body_timeout: Duration,
     /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
     /// gets them until then. After that they are ended, and the same call makes new ones.
-    #[serde(deserialize_with = "super::seconds")]
+    #[serde(rename = "retry_window_seconds", deserialize_with = "super::seconds")]
     pub retry_window: Duration,
     /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
     pub body_bytes_per_second: u64,
     /// How long a request's body may take as a whole.
-    #[serde(deserialize_with = "super::seconds")]
+    #[serde(rename = "body_time_limit_seconds", deserialize_with = "super::seconds")]
     pub body_time_limit: Duration,
     /// How often an idle event stream says that it lives.
-    #[serde(deserialize_with = "super::seconds")]
+    #[serde(rename = "event_keep_alive_seconds", deserialize_with = "super::seconds")]
     pub event_keep_alive: Duration,
 }
 

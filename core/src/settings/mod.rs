@@ -19,7 +19,8 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a platform is set up. In JSON every field but `data_dir` may be left out.
+/// How a platform is set up. In JSON every field but `data_dir` may be left out; a duration is a number of seconds, and its
+/// name ends in `_seconds`.
 ///
 /// A relative path is seen from the folder that the process works in when the platform is opened, and stays where it is when the
 /// process goes to another folder later.
@@ -70,22 +71,22 @@ pub struct Settings {
     #[serde(default = "defaults::queue_depth")]
     pub queue_depth: usize,
     /// How long a submission waits for a place in a full queue before `queue_overloaded`.
-    #[serde(default = "defaults::queue_wait", deserialize_with = "seconds")]
+    #[serde(rename = "queue_wait_seconds", default = "defaults::queue_wait", deserialize_with = "seconds")]
     pub queue_wait: Duration,
     /// How long a picture may run.
-    #[serde(default = "defaults::image_limit", deserialize_with = "seconds")]
+    #[serde(rename = "image_limit_seconds", default = "defaults::image_limit", deserialize_with = "seconds")]
     pub image_limit: Duration,
     /// How long a clip may run.
-    #[serde(default = "defaults::video_limit", deserialize_with = "seconds")]
+    #[serde(rename = "video_limit_seconds", default = "defaults::video_limit", deserialize_with = "seconds")]
     pub video_limit: Duration,
     /// When a picture that is still processing is given up.
-    #[serde(default = "defaults::image_stale", deserialize_with = "seconds")]
+    #[serde(rename = "image_stale_seconds", default = "defaults::image_stale", deserialize_with = "seconds")]
     pub image_stale: Duration,
     /// When a clip that is still processing is given up.
-    #[serde(default = "defaults::video_stale", deserialize_with = "seconds")]
+    #[serde(rename = "video_stale_seconds", default = "defaults::video_stale", deserialize_with = "seconds")]
     pub video_stale: Duration,
     /// How long an unused pipeline stays loaded.
-    #[serde(default = "defaults::idle_evict", deserialize_with = "seconds")]
+    #[serde(rename = "idle_evict_seconds", default = "defaults::idle_evict", deserialize_with = "seconds")]
     pub idle_evict: Duration,
     /// Least important records that the function given to [`Platform::open_with_log`](crate::Platform::open_with_log) hears.
     #[serde(default)]
@@ -209,7 +210,7 @@ impl Settings {
         }
     }
 
-    /// Reads a JSON object with the fields of this struct; durations are seconds.
+    /// Reads a JSON object with the fields of this struct. A duration is a number of seconds, and its name ends in `_seconds`.
     ///
     /// ```
     /// use must::{ErrorCode, Settings};

@@ -227,8 +227,9 @@ fn cancel_ends_pending_and_running_tasks_and_nothing_else() {
 #[test]
 fn limits_end_a_task_with_their_code() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = r#"{"data_dir": "DIR", "image_limit": 0, "video_limit": 600, "video_stale": 0.05}"#
-        .replace("DIR", &folder.path().display().to_string());
+    let settings =
+        r#"{"data_dir": "DIR", "image_limit_seconds": 0, "video_limit_seconds": 600, "video_stale_seconds": 0.05}"#
+            .replace("DIR", &folder.path().display().to_string());
     let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
     let image = platform.submit(&picture("a circle")).unwrap();
     let ended = platform.wait(&image.id, Some(Duration::from_secs(60))).unwrap();
@@ -241,7 +242,7 @@ fn limits_end_a_task_with_their_code() {
 #[test]
 fn refused_submissions_leave_no_row() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = r#"{"data_dir": "DIR", "queue_depth": 1, "queue_wait": 0, "paused": true}"#
+    let settings = r#"{"data_dir": "DIR", "queue_depth": 1, "queue_wait_seconds": 0, "paused": true}"#
         .replace("DIR", &folder.path().display().to_string());
     let platform = Platform::open(Settings::from_json(&settings).unwrap()).unwrap();
     let not_a_picture =

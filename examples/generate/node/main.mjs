@@ -12,7 +12,7 @@ async function main(dataDir, clip) {
       console.error(`${model.id}: ${model.available ? "available" : "not available"}`);
     }
 
-    const task = await platform.generate({ model: "tiny-video", prompt: "a red circle moving left", seed: 7 });
+    const task = await platform.submit({ model: "tiny-video", prompt: "a red circle moving left", seed: 7 });
     for await (const { status, progress, stage, stage_detail } of task) {
       console.error(`${status} ${progress}% ${stage} ${stage_detail}`);
     }
@@ -21,7 +21,7 @@ async function main(dataDir, clip) {
     await writeFile(clip.replace(/(\.\w+)?$/, ".preview.jpg"), await task.preview());
 
     const stop = new AbortController();
-    const second = await platform.generate({ model: "tiny-video", prompt: "a blue square moving up" }, { signal: stop.signal });
+    const second = await platform.submit({ model: "tiny-video", prompt: "a blue square moving up" }, { signal: stop.signal });
     stop.abort(); // Or: await second.cancel()
     await second.wait().catch((error) => console.error(`second: ${error.code}`));
 
@@ -31,7 +31,7 @@ async function main(dataDir, clip) {
     await platform.delete(second.id);
 
     try {
-      await platform.generate({ model: "tiny-video", prompt: " " });
+      await platform.submit({ model: "tiny-video", prompt: " " });
     } catch ({ code, detail, userAction }) {
       console.error(`refused: ${code}: ${detail}. ${userAction}`);
     }

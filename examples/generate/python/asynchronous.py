@@ -11,7 +11,7 @@ import must
 
 async def picture(platform: must.AsyncPlatform, prompt: str, folder: str) -> None:
     """Make one picture and save it."""
-    task = await platform.generate("tiny-image", prompt, seed=7)
+    task = await platform.submit("tiny-image", prompt, seed=7)
     await task
     print(await task.save(folder))
 

@@ -16,14 +16,14 @@ def main(data_dir: str, clip: Path) -> None:
         for model in platform.models():
             print(f"{model['id']}: {'available' if model['available'] else 'not available'}", file=sys.stderr)
 
-        task = platform.generate("tiny-video", "a red circle moving left", seed=7)
+        task = platform.submit("tiny-video", "a red circle moving left", seed=7)
         for state in task:
             print(f"{state.status} {state.progress:3}% {state.stage} {state.stage_detail}", file=sys.stderr)
         task.wait()  # Raises the task's own error when it failed.
         task.save(clip)
         clip.with_suffix(".preview.jpg").write_bytes(task.preview())
 
-        second = platform.generate("tiny-video", "a blue square moving up")
+        second = platform.submit("tiny-video", "a blue square moving up")
         second.cancel()
         try:
             second.wait()
@@ -35,7 +35,7 @@ def main(data_dir: str, clip: Path) -> None:
         platform.delete(second.id)
 
         try:
-            platform.generate("tiny-video", " ")
+            platform.submit("tiny-video", " ")
         except must.MustError as error:
             print(f"refused: {error.code}: {error.detail}. {error.user_action}", file=sys.stderr)
 

@@ -18,7 +18,7 @@ export function createApp(platform) {
   app.post("/generate", async (request, response) => {
     const { model, prompt, parameters = {} } = request.body ?? {};
     // What a caller sends must not choose files of this machine.
-    const task = await platform.generate({ ...parameters, model, prompt }, { imagePaths: false });
+    const task = await platform.submit({ ...parameters, model, prompt }, { imagePaths: false });
     response.status(202).json({ id: task.id, for: response.locals.principal.actor });
   });
   app.get("/status/:id", async (request, response) => {

@@ -58,7 +58,7 @@ Known = Annotated[must.Principal, Depends(principal)]
 async def generate(request: Request, wish: Wish, known: Known) -> dict[str, str]:
     """Submit a generation."""
     # What a caller sends must not choose files of this machine.
-    task = await request.app.state.platform.generate(wish.model, wish.prompt, image_paths=False, **wish.parameters)
+    task = await request.app.state.platform.submit(wish.model, wish.prompt, image_paths=False, **wish.parameters)
     return {"id": task.id, "for": known.actor}
 
 

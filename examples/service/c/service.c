@@ -48,8 +48,9 @@ int main(int argc, char **argv) {
 
   char settings[4096];
   const char *admin_key = getenv("ADMIN_KEY");
-  snprintf(settings, sizeof settings, "{\"data_dir\": \"%s\", \"queue_depth\": 100, \"image_limit\": 60, \"admin_key\": \"%s\"}",
-           argv[1], admin_key != NULL ? admin_key : "");
+  snprintf(settings, sizeof settings,
+           "{\"data_dir\": \"%s\", \"queue_depth\": 100, \"image_limit_seconds\": 60, \"admin_key\": \"%s\"}", argv[1],
+           admin_key != NULL ? admin_key : "");
   check(must_platform_open_with_log(MUST_STR(settings), hear, NULL, NULL, &platform, &error), &error);
 
   must_buffer_t *keys = call("auth.keys", "{}");

@@ -12,7 +12,7 @@ const stopped = new Promise((stop) => ["SIGINT", "SIGTERM"].forEach((signal) => 
 
 const log = ({ time, level, message }) => console.error(time, level, message);
 const adminKey = process.env.ADMIN_KEY;
-const platform = await Platform.open({ dataDir, log, queueDepth: 100, imageLimitMs: 60_000, adminKey });
+const platform = await Platform.open({ dataDir, log, queueDepth: 100, imageLimitSeconds: 60, adminKey });
 
 const operator = { actor: "operator", source: "service" };
 const keys = await platform.auth.keys();

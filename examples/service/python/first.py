@@ -3,6 +3,6 @@
 import must
 
 with must.Platform("data") as platform:
-    task = platform.generate("tiny-image", "a red circle", seed=7)
+    task = platform.submit("tiny-image", "a red circle", seed=7)
     task.wait()
     task.save("circle.png")

@@ -26,7 +26,7 @@ def main(data: str, address: str) -> None:
         data,
         log=log,
         queue_depth=100,
-        image_limit=60,
+        image_limit_seconds=60,
         admin_key=os.environ.get("ADMIN_KEY", ""),
     ) as platform:
         operator = must.Caller("operator", "service")

@@ -140,7 +140,7 @@ struct AdminSessionState {
   std::string id;
   /// Always true: a session that has ended is an error.
   bool active = false;
-  /// How long it may be idle, in seconds.
+  /// How long it may be idle.
   std::chrono::seconds idle_timeout{};
   /// When it was last used.
   Time last_activity_at;
@@ -197,12 +197,12 @@ class Auth : private detail::Service {
   /// Issues an API key. Throws `validation_error` for a name that is not 1 to 64 characters without control characters, and
   /// for a life of 0 or of more than 90 days.
   /// @param name What a person calls it: 1 to 64 characters.
-  /// @param valid_for How long it is good, in seconds; 90 days when left out.
+  /// @param valid_for How long it is good; 90 days when left out.
   [[nodiscard]] IssuedKey issue_key(std::string_view name, std::optional<Seconds> valid_for = std::nullopt,
                                     const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
         .set("name", name)
-        .set("valid_for", valid_for)
+        .set("valid_for_seconds", valid_for)
         .set("caller", caller);
     return ask<IssuedKey>("auth.issue_key", arguments);
   }
@@ -213,10 +213,14 @@ class Auth : private detail::Service {
   /// Issues a key in the place of another, with its name and as long a life. Throws `validation_error` for an overlap of more
   /// than 7 days; `not_found`; `invalid_state` for a key that was revoked, has expired or was rotated already.
   /// @param id Id of the key.
-  /// @param overlap How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out.
+  /// @param overlap How long the old key stays good, but not beyond its own end; 24 hours when left out.
   [[nodiscard]] IssuedKey rotate_key(std::string_view id, std::optional<Seconds> overlap = std::nullopt,
                                      const MaybeCaller &caller = std::nullopt) const {
-    return ask<IssuedKey>("auth.rotate_key", detail::Fields().set("id", id).set("overlap", overlap).set("caller", caller));
+    const detail::Fields arguments = detail::Fields()
+        .set("id", id)
+        .set("overlap_seconds", overlap)
+        .set("caller", caller);
+    return ask<IssuedKey>("auth.rotate_key", arguments);
   }
   /// Revokes a key and every session that was opened with it, from the next call on, and says how many sessions these were.
   /// Revoking it again changes nothing. Throws `not_found`.

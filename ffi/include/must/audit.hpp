@@ -353,9 +353,9 @@ class Audit : private detail::Service {
   }
   /// Removes old events, in whole bundles of 256; what is left can still be verified. Throws `validation_error` for an age of
   /// less than 90 days; `dependency_unavailable` when the log is damaged.
-  /// @param age How old events must be to be removed, in seconds: 90 days or more.
+  /// @param age How old events must be to be removed: 90 days or more.
   Pruned prune(Seconds age, const MaybeCaller &caller = std::nullopt) const {
-    return ask<Pruned>("audit.prune", detail::Fields().set("age", age).set("caller", caller));
+    return ask<Pruned>("audit.prune", detail::Fields().set("age_seconds", age).set("caller", caller));
   }
   /// The newest signed checkpoint; null when the log is empty.
   [[nodiscard]] std::optional<std::string> checkpoint() const {
@@ -367,9 +367,9 @@ class Audit : private detail::Service {
   }
   /// Signs with a new key from now on, and gives the event that says so. Throws `validation_error` when the host keeps the
   /// keys and has put no newer one in place, or for an overlap of more than 7 days.
-  /// @param overlap How long the old key signs too, in seconds; 24 hours when left out.
+  /// @param overlap How long the old key signs too; 24 hours when left out.
   AuditEvent rotate_key(std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
-    return ask<AuditEvent>("audit.rotate_key", detail::Fields().set("overlap", overlap).set("caller", caller));
+    return ask<AuditEvent>("audit.rotate_key", detail::Fields().set("overlap_seconds", overlap).set("caller", caller));
   }
   /// Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why. Throws
   /// `invalid_state` when nothing is wrong.

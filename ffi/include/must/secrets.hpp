@@ -108,13 +108,13 @@ class Secrets : private detail::Service {
   /// `not_found`.
   /// @param name What it is stored under.
   /// @param value The new value, for a secret that comes from outside.
-  /// @param overlap How long the old value stays good, in seconds, where its kind has an overlap; not at all when left out.
+  /// @param overlap How long the old value stays good, where its kind has an overlap; not at all when left out.
   void rotate(std::string_view name, const std::optional<SecretText> &value = std::nullopt,
               std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
         .set("name", name)
         .set("value", value)
-        .set("overlap", overlap)
+        .set("overlap_seconds", overlap)
         .set("caller", caller);
     ask("secrets.rotate", arguments);
   }

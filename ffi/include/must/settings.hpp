@@ -34,18 +34,18 @@ class HttpSettings {
   /// Connections that are open at once; more wait.
   HttpSettings &max_connections(std::size_t count) { return set("max_connections", count); }
   /// How long a request's headers may take to arrive.
-  HttpSettings &header_timeout(Seconds time) { return set("header_timeout", time.count()); }
+  HttpSettings &header_timeout(Seconds time) { return set("header_timeout_seconds", time.count()); }
   /// How long no piece of a request's body may come, and a client may take nothing of an answer.
-  HttpSettings &body_timeout(Seconds time) { return set("body_timeout", time.count()); }
+  HttpSettings &body_timeout(Seconds time) { return set("body_timeout_seconds", time.count()); }
   /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone.
-  HttpSettings &retry_window(Seconds time) { return set("retry_window", time.count()); }
+  HttpSettings &retry_window(Seconds time) { return set("retry_window_seconds", time.count()); }
   /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
   HttpSettings &body_bytes_per_second(std::uint64_t bytes) { return set("body_bytes_per_second", bytes); }
   /// How long a request's body may take as a whole.
-  HttpSettings &body_time_limit(Seconds time) { return set("body_time_limit", time.count()); }
+  HttpSettings &body_time_limit(Seconds time) { return set("body_time_limit_seconds", time.count()); }
   /// How often an idle event stream says that it lives.
-  HttpSettings &event_keep_alive(Seconds time) { return set("event_keep_alive", time.count()); }
-  /// Any setting of the HTTP face; durations are seconds.
+  HttpSettings &event_keep_alive(Seconds time) { return set("event_keep_alive_seconds", time.count()); }
+  /// Any setting of the HTTP face by its name in JSON; a duration is a number of seconds, and its name ends in `_seconds`.
   HttpSettings &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;
@@ -70,24 +70,24 @@ class WorkerSettings {
   /// Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in.
   WorkerSettings &deploy_command(const std::vector<std::string> &words) { return set("deploy_command", detail::json_of(words)); }
   /// How long a deployment may take.
-  WorkerSettings &deploy_limit(Seconds time) { return set("deploy_limit", time.count()); }
+  WorkerSettings &deploy_limit(Seconds time) { return set("deploy_limit_seconds", time.count()); }
   /// How long connecting may take.
-  WorkerSettings &connect_timeout(Seconds time) { return set("connect_timeout", time.count()); }
+  WorkerSettings &connect_timeout(Seconds time) { return set("connect_timeout_seconds", time.count()); }
   /// How long an answer may take.
-  WorkerSettings &answer_timeout(Seconds time) { return set("answer_timeout", time.count()); }
+  WorkerSettings &answer_timeout(Seconds time) { return set("answer_timeout_seconds", time.count()); }
   /// How long the transfer of a result may take.
-  WorkerSettings &transfer_timeout(Seconds time) { return set("transfer_timeout", time.count()); }
+  WorkerSettings &transfer_timeout(Seconds time) { return set("transfer_timeout_seconds", time.count()); }
   /// Bytes of a result that is fetched from a worker.
   WorkerSettings &max_result_bytes(std::uint64_t bytes) { return set("max_result_bytes", bytes); }
   /// How often health is asked for after a deployment.
   WorkerSettings &health_tries(std::uint32_t times) { return set("health_tries", times); }
   /// The time between two of these.
-  WorkerSettings &health_pause(Seconds time) { return set("health_pause", time.count()); }
+  WorkerSettings &health_pause(Seconds time) { return set("health_pause_seconds", time.count()); }
   /// How often a worker is asked how a task stands.
-  WorkerSettings &poll_interval(Seconds time) { return set("poll_interval", time.count()); }
+  WorkerSettings &poll_interval(Seconds time) { return set("poll_interval_seconds", time.count()); }
   /// How often a failed account is checked again by itself; 0 means never.
-  WorkerSettings &recheck_interval(Seconds time) { return set("recheck_interval", time.count()); }
-  /// Any setting of workers; durations are seconds.
+  WorkerSettings &recheck_interval(Seconds time) { return set("recheck_interval_seconds", time.count()); }
+  /// Any setting of workers by its name in JSON.
   WorkerSettings &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;
@@ -125,17 +125,17 @@ class Settings {
   /// Places in the shared queue.
   Settings &queue_depth(std::size_t places) { return set("queue_depth", places); }
   /// How long a submission waits for a place in a full queue before it throws `queue_overloaded`.
-  Settings &queue_wait(Seconds time) { return set("queue_wait", time.count()); }
+  Settings &queue_wait(Seconds time) { return set("queue_wait_seconds", time.count()); }
   /// How long a picture may run.
-  Settings &image_limit(Seconds time) { return set("image_limit", time.count()); }
+  Settings &image_limit(Seconds time) { return set("image_limit_seconds", time.count()); }
   /// How long a clip may run.
-  Settings &video_limit(Seconds time) { return set("video_limit", time.count()); }
+  Settings &video_limit(Seconds time) { return set("video_limit_seconds", time.count()); }
   /// When a picture that is still processing is given up.
-  Settings &image_stale(Seconds time) { return set("image_stale", time.count()); }
+  Settings &image_stale(Seconds time) { return set("image_stale_seconds", time.count()); }
   /// When a clip that is still processing is given up.
-  Settings &video_stale(Seconds time) { return set("video_stale", time.count()); }
+  Settings &video_stale(Seconds time) { return set("video_stale_seconds", time.count()); }
   /// How long an unused pipeline stays loaded.
-  Settings &idle_evict(Seconds time) { return set("idle_evict", time.count()); }
+  Settings &idle_evict(Seconds time) { return set("idle_evict_seconds", time.count()); }
   /// Least important records that a log function hears: `error`, `warn`, `info` (the default), `debug` or `trace`.
   Settings &log_level(std::string_view level) { return set("log_level", level); }
   /// Master keys as the text of a key file; stands in for `master_key_file`.
@@ -169,7 +169,7 @@ class Settings {
   /// Where this platform runs: `dev`, `stage` or `prod`; provider tokens for another environment are refused.
   Settings &environment(std::string_view environment) { return set("environment", environment); }
 
-  /// Any setting; durations are seconds.
+  /// Any setting by its name in JSON; a duration is a number of seconds, and its name ends in `_seconds`.
   Settings &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;

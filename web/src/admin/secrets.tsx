@@ -158,7 +158,7 @@ function Rotate({ secret, onClose, onDone }: { secret: SecretStatus; onClose: ()
     const form = new FormData(event.currentTarget);
     const value = String(form.get("value") ?? "");
     const hours = String(form.get("overlap") ?? "").trim();
-    const rotation = { ...(value ? { value } : {}), ...(hours ? { overlap: Number(hours) * 3600 } : {}) };
+    const rotation = { ...(value ? { value } : {}), ...(hours ? { overlap_seconds: Number(hours) * 3600 } : {}) };
     setBusy(true);
     setError(null);
     try {

@@ -427,7 +427,7 @@ export interface Revocation {
 /** How a secret is replaced. */
 export interface Rotation {
   /** Seconds for which the old one stays good; a day when not said, 7 days at most. */
-  overlap?: number;
+  overlap_seconds?: number;
   /** The new value. None for the master key, the pepper and the audit key, which are drawn at random. */
   value?: string;
 }

@@ -184,15 +184,15 @@ fn allows_origin(platform: &Platform, OneOrigin { origin }: OneOrigin) -> Result
 struct IssueKey {
     /// What a person calls it: 1 to 64 characters.
     name: String,
-    /// How long it is good, in seconds; 90 days when left out.
+    /// How long it is good; 90 days when left out.
     #[serde(default)]
-    valid_for: Option<Seconds>,
+    valid_for_seconds: Option<Seconds>,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn issue_key(platform: &Platform, IssueKey { name, valid_for, caller: by }: IssueKey) -> Result<NewKey> {
-    let life = valid_for.map(|length| length.duration("valid_for")).transpose()?;
+fn issue_key(platform: &Platform, IssueKey { name, valid_for_seconds, caller: by }: IssueKey) -> Result<NewKey> {
+    let life = valid_for_seconds.map(|length| length.duration("valid_for_seconds")).transpose()?;
     platform.access()?.issue_key(&name, life, &caller(by)).map(new_key)
 }
 
@@ -201,15 +201,15 @@ fn issue_key(platform: &Platform, IssueKey { name, valid_for, caller: by }: Issu
 struct RotateKey {
     /// Id of the key.
     id: String,
-    /// How long the old key stays good, in seconds, but not beyond its own end; 24 hours when left out.
+    /// How long the old key stays good, but not beyond its own end; 24 hours when left out.
     #[serde(default)]
-    overlap: Option<Seconds>,
+    overlap_seconds: Option<Seconds>,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn rotate_key(platform: &Platform, RotateKey { id, overlap, caller: by }: RotateKey) -> Result<NewKey> {
-    let overlap = overlap.map(|length| length.duration("overlap")).transpose()?;
+fn rotate_key(platform: &Platform, RotateKey { id, overlap_seconds, caller: by }: RotateKey) -> Result<NewKey> {
+    let overlap = overlap_seconds.map(|length| length.duration("overlap_seconds")).transpose()?;
     platform.access()?.rotate_key(&id, overlap, &caller(by)).map(new_key)
 }
 

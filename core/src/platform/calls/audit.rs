@@ -183,14 +183,14 @@ fn export(platform: &Platform, ExportLog { folder, caller: by }: ExportLog) -> R
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PruneLog {
-    /// How old events must be to be removed, in seconds: 90 days or more.
-    age: Seconds,
+    /// How old events must be to be removed: 90 days or more.
+    age_seconds: Seconds,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn prune(platform: &Platform, PruneLog { age, caller: by }: PruneLog) -> Result<Pruned> {
-    platform.audit()?.prune(age.duration("age")?, &caller(by))
+fn prune(platform: &Platform, PruneLog { age_seconds, caller: by }: PruneLog) -> Result<Pruned> {
+    platform.audit()?.prune(age_seconds.duration("age_seconds")?, &caller(by))
 }
 
 fn checkpoint(platform: &Platform, Nothing {}: Nothing) -> Result<Option<String>> {
@@ -204,15 +204,18 @@ fn verifier(platform: &Platform, Nothing {}: Nothing) -> Result<String> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RotateAuditKey {
-    /// How long the old key signs too, in seconds; 24 hours when left out.
+    /// How long the old key signs too; 24 hours when left out.
     #[serde(default)]
-    overlap: Option<Seconds>,
+    overlap_seconds: Option<Seconds>,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn rotate_key(platform: &Platform, RotateAuditKey { overlap, caller: by }: RotateAuditKey) -> Result<AuditEvent> {
-    let overlap = overlap.map_or(Ok(OVERLAP), |length| length.duration("overlap"))?;
+fn rotate_key(
+    platform: &Platform,
+    RotateAuditKey { overlap_seconds, caller: by }: RotateAuditKey,
+) -> Result<AuditEvent> {
+    let overlap = overlap_seconds.map_or(Ok(OVERLAP), |length| length.duration("overlap_seconds"))?;
     platform.audit()?.rotate_key(overlap, &caller(by))
 }
 

@@ -102,15 +102,15 @@ struct RotateSecret {
     /// The new value, for a secret that comes from outside.
     #[serde(default)]
     value: Option<SecretText>,
-    /// How long the old value stays good, in seconds, where its kind has an overlap; not at all when left out.
+    /// How long the old value stays good, where its kind has an overlap; not at all when left out.
     #[serde(default)]
-    overlap: Option<Seconds>,
+    overlap_seconds: Option<Seconds>,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn rotate(platform: &Platform, RotateSecret { name, value, overlap, caller: by }: RotateSecret) -> Result<()> {
-    let overlap = overlap.map_or(Ok(Duration::ZERO), |length| length.duration("overlap"))?;
+fn rotate(platform: &Platform, RotateSecret { name, value, overlap_seconds, caller: by }: RotateSecret) -> Result<()> {
+    let overlap = overlap_seconds.map_or(Ok(Duration::ZERO), |length| length.duration("overlap_seconds"))?;
     platform.rotate_secret(&name, value.as_ref(), overlap, &caller(by))
 }
 

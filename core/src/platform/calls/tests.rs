@@ -27,7 +27,7 @@ fn with_key(key: &Value) -> Value {
 #[test]
 fn keys_and_sessions_live_their_lives_by_name() {
     let (_folder, platform) = open();
-    let issued = call(&platform, "auth.issue_key", json!({"name": "site", "valid_for": 3600})).unwrap();
+    let issued = call(&platform, "auth.issue_key", json!({"name": "site", "valid_for_seconds": 3600})).unwrap();
     let id = issued["key"]["id"].as_str().unwrap();
     let principal = call(&platform, "auth.authorize", with_key(&issued["secret"])).unwrap();
     assert_eq!(
@@ -40,7 +40,7 @@ fn keys_and_sessions_live_their_lives_by_name() {
     let by_cookie = json!({"facts": {"route": "generation", "cookies": [cookie]}});
     assert_eq!(call(&platform, "auth.authorize", by_cookie.clone()).unwrap()["kind"], "session");
     assert_eq!(call(&platform, "auth.session_state", by_cookie.clone()).unwrap()["active"], true);
-    let newer = call(&platform, "auth.rotate_key", json!({"id": id, "overlap": 60})).unwrap();
+    let newer = call(&platform, "auth.rotate_key", json!({"id": id, "overlap_seconds": 60})).unwrap();
     assert_eq!(call(&platform, "auth.keys", json!({})).unwrap().as_array().unwrap().len(), 2);
     assert_eq!(call(&platform, "auth.revoke_key", json!({ "id": id })).unwrap(), json!({"sessions": 1}));
     assert_eq!(call(&platform, "auth.authorize", by_cookie).unwrap_err().code(), ErrorCode::SessionExpired);
@@ -66,7 +66,7 @@ fn secrets_and_the_log_are_reached_by_name() {
     let (folder, platform) = open();
     call(&platform, "secrets.put", json!({"name": "mail", "value": CANARY})).unwrap();
     assert_eq!(call(&platform, "secrets.get", json!({"name": "mail"})).unwrap(), CANARY);
-    call(&platform, "secrets.rotate", json!({"name": "mail", "value": "newer", "overlap": 5})).unwrap();
+    call(&platform, "secrets.rotate", json!({"name": "mail", "value": "newer", "overlap_seconds": 5})).unwrap();
     let token = json!({"name": "hub", "value": CANARY, "scopes": ["inference"], "environment": "dev"});
     call(&platform, "secrets.put_provider_token", token).unwrap();
     call(&platform, "secrets.revoke", json!({"name": "hub"})).unwrap();
@@ -86,7 +86,7 @@ fn secrets_and_the_log_are_reached_by_name() {
     let exported = call(&platform, "audit.export", json!({"folder": folder.path().join("export")})).unwrap();
     assert_eq!(exported["verifier"], call(&platform, "audit.verifier", json!({})).unwrap());
     assert_eq!(call(&platform, "audit.rotate_key", json!({})).unwrap()["action"], "audit_key_rotate");
-    assert_eq!(call(&platform, "audit.prune", json!({"age": 90 * 86_400})).unwrap()["removed"], 0);
+    assert_eq!(call(&platform, "audit.prune", json!({"age_seconds": 90 * 86_400})).unwrap()["removed"], 0);
     assert!(call(&platform, "audit.checkpoint", json!({})).unwrap().is_string());
     let error = call(&platform, "audit.recover", json!({"reason": "none"})).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidState);
@@ -129,7 +129,11 @@ fn what_is_wrong_is_named_and_never_quoted() {
         ("secrets.put", json!([CANARY]), "they must be an object"),
         ("secrets.put", json!({"name": "a"}), "value is missing"),
         ("secrets.put", json!({"name": 7, "value": CANARY, "caller": CANARY}), "an argument is not what it must be"),
-        ("auth.issue_key", json!({"name": "a", "valid_for": -1}), "valid_for must be a number of seconds"),
+        (
+            "auth.issue_key",
+            json!({"name": "a", "valid_for_seconds": -1}),
+            "valid_for_seconds must be a number of seconds",
+        ),
     ] {
         let error = call(&platform, name, arguments).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ValidationError, "{error}");

@@ -103,8 +103,8 @@ fn no_secret_is_seen_anywhere() {
         ("secrets.put_provider_token", json!({"scopes": ["admin"], "environment": "dev"})),
         ("secrets.put_provider_token", json!({"scopes": [], "environment": "prod"})),
         ("secrets.put_provider_token", json!({"scopes": 7, "environment": "dev"})),
-        ("secrets.rotate", json!({"overlap": 60})),
-        ("secrets.rotate", json!({"overlap": 1e9})),
+        ("secrets.rotate", json!({"overlap_seconds": 60})),
+        ("secrets.rotate", json!({"overlap_seconds": 1e9})),
         ("secrets.rotate", json!({"name": "master_key"})),
         ("secrets.rotate", json!({"name": "unheard_of"})),
     ] {

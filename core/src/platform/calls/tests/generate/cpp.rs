@@ -299,12 +299,12 @@ impl Header<'_> {
                 continue;
             }
             parameters.push(match with_all {
-                Some(true) => format!("{} {}", argument(field.present(), false), field.name),
+                Some(true) => format!("{} {}", argument(field.present(), false), local(field)),
                 _ => argument_with_default(field),
             });
-            write!(set, ".set(\"{0}\", {0})", field.name).unwrap();
+            write!(set, ".set(\"{}\", {})", field.name, local(field)).unwrap();
             if !field.about.is_empty() {
-                parameter_notes.push(format!("@param {} {}", field.name, field.about));
+                parameter_notes.push(format!("@param {} {}", local(field), field.about));
             }
         }
         if let Some(structure) = structure {
@@ -396,6 +396,14 @@ fn named(name: &str) -> &str {
     RENAMED.iter().find(|(known, _)| *known == name).map_or(name, |(_, other)| other)
 }
 
+/// The name of an argument: of a length of time without its unit, which the type says.
+fn local(field: &Field) -> &str {
+    match field.present() {
+        Kind::Seconds => field.name.strip_suffix("_seconds").unwrap_or(&field.name),
+        _ => &field.name,
+    }
+}
+
 /// The type of an argument; of one that may be left out, where `optional`.
 fn argument(kind: &Kind, optional: bool) -> String {
     match (kind, optional) {
@@ -414,7 +422,7 @@ fn argument_with_default(field: &Field) -> String {
     let kind = argument(field.present(), field.optional);
     let space = if kind.ends_with('&') { "" } else { " " };
     let default = if field.optional { " = std::nullopt" } else { "" };
-    format!("{kind}{space}{}{default}", field.name)
+    format!("{kind}{space}{}{default}", local(field))
 }
 
 fn ty(kind: &Kind) -> String {

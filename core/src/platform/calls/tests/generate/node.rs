@@ -60,7 +60,7 @@ fn file(all: &Calls, group: &Group) -> String {
         }
         body.push_str("}\n\n");
     }
-    format!("{HEAD}/** {} */\n\n{}{}\n", group.about, imports(all, group, &body), body.trim_end())
+    format!("{HEAD}// {}\n\n{}{}\n", group.about, imports(all, group, &body), body.trim_end())
 }
 
 /// What the file uses of others.
@@ -70,22 +70,28 @@ fn imports(all: &Calls, group: &Group, body: &str) -> String {
     let uses = |word: &str| super::has_word(&code, word);
     let mut text = String::new();
     let mut line = |names: &[&str], from: &str| {
-        let used: Vec<&str> = names.iter().copied().filter(|name| uses(name.trim_start_matches("type "))).collect();
-        if !used.is_empty() {
-            writeln!(text, "import {{ {} }} from \"{from}\";", used.join(", ")).unwrap();
+        let (kinds, values): (Vec<&str>, Vec<&str>) =
+            names.iter().copied().filter(|name| uses(name)).partition(|name| name.starts_with(char::is_uppercase));
+        for (word, names) in [("import", values), ("import type", kinds)] {
+            if !names.is_empty() {
+                writeln!(text, "{word} {{ {} }} from \"{from}\";", names.join(", ")).unwrap();
+            }
         }
     };
     line(
-        &["invoke", "objectOf", "optionalText", "optionsOf", "seconds", "veiled", "type CallerOptions"],
+        &["invoke", "objectOf", "optionalText", "optionsOf", "seconds", "veiled", "CallerOptions"],
         "../administration",
     );
-    line(&["type Calls"], "../calls");
+    line(&["Calls"], "../calls");
     line(&["pathArgument", "textArgument"], "../request");
     for other in GROUPS.iter().filter(|other| other.file != group.file) {
-        let names: Vec<String> = other.definitions(all).map(|known| format!("type {}", known.name())).collect();
-        line(&names.iter().map(String::as_str).collect::<Vec<_>>(), &format!("./{}", other.file));
+        let mut names: Vec<&str> = other.definitions(all).map(Definition::name).collect();
+        names.sort_unstable();
+        line(&names, &format!("./{}", other.file));
     }
-    text.push('\n');
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
@@ -172,7 +178,7 @@ fn method(text: &mut String, all: &Calls, call: &Call, is_function: bool) {
     let mut lines = Vec::new();
     let options = bag_of(call);
     if let (Some((kind, _, fields, keeps_names)), Some(bag)) = (&options, bag) {
-        let default = if fields.iter().all(|field| field.optional) { " = {}" } else { "" };
+        let default = if bag.first == 0 && fields.iter().all(|field| field.optional) { " = {}" } else { "" };
         parameters.push(format!("{}: {kind}{default}", bag.word));
         if *keeps_names {
             given.push(format!("...objectOf(\"the {}\", {})", bag.word, bag.word));
@@ -213,13 +219,18 @@ fn method(text: &mut String, all: &Calls, call: &Call, is_function: bool) {
     };
     let name = camel(call.verb());
     writeln!(text, "{indent}{keyword}{name}({}): Promise<{answer}> {{", parameters.join(", ")).unwrap();
-    let given = if given.is_empty() { String::new() } else { format!("{{ {} }}", given.join(", ")) };
+    let object = if given.is_empty() { String::new() } else { format!("{{ {} }}", given.join(", ")) };
     let mut invoked = format!("{calls}, \"{}\"", call.name);
-    if given.len() + invoked.len() > 90 {
-        lines.push(format!("const given = {given};"));
+    if object.len() + invoked.len() > 90 {
+        if object.len() > 110 {
+            let members: String = given.iter().map(|member| format!("{indent}    {member},\n")).collect();
+            lines.push(format!("const given = {{\n{members}{indent}  }};"));
+        } else {
+            lines.push(format!("const given = {object};"));
+        }
         invoked.push_str(", given");
-    } else if !given.is_empty() {
-        write!(invoked, ", {given}").unwrap();
+    } else if !object.is_empty() {
+        write!(invoked, ", {object}").unwrap();
     }
     lines.push(match (&call.answer, secret_of(all, &call.answer)) {
         (Kind::Nothing, _) => format!("await invoke({invoked});"),
@@ -255,10 +266,9 @@ fn entry(field: &Field, local: &str) -> String {
     }
 }
 
-/// The name of an argument: in camelCase, a length of time with its unit.
+/// The name of an argument, in camelCase.
 fn member(field: &Field) -> String {
-    let name = camel(&field.name);
-    if *field.present() == Kind::Seconds { format!("{name}Ms") } else { name }
+    camel(&field.name)
 }
 
 fn given_type(kind: &Kind) -> String {

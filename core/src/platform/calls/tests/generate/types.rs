@@ -150,35 +150,44 @@ impl Calls {
             .iter()
             .flat_map(|call| call.arguments.iter().map(|field| field.kind.clone()).chain([call.answer.clone()]))
             .collect();
+        let mut taken = BTreeSet::new();
+        for call in &all.calls {
+            call.arguments.iter().for_each(|field| mention(&field.kind, &reading, &mut taken));
+        }
         for kind in &mentioned {
-            all.define(kind, &reading, &writing);
+            all.define(kind, &reading, &writing, &taken);
         }
         all
     }
 
-    fn define(&mut self, kind: &Kind, reading: &Map<String, Value>, writing: &Map<String, Value>) {
-        let name = match kind {
-            Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => return self.define(inner, reading, writing),
-            Kind::Named(name) => name,
-            _ => return,
-        };
+    fn define(
+        &mut self,
+        kind: &Kind,
+        reading: &Map<String, Value>,
+        writing: &Map<String, Value>,
+        taken: &BTreeSet<String>,
+    ) {
+        let Some(name) = name_in(kind) else { return };
         // A type may hold itself, deeper down.
-        if !self.begun.insert(name.clone()) {
+        if !self.begun.insert(name.to_owned()) {
             return;
         }
         let written = writing.get(name).unwrap_or_else(|| panic!("there is no schema of {name}"));
         let definition = match values(written) {
-            Some(values) => Definition::Enumeration(Enumeration { name: name.clone(), about: about(written), values }),
+            Some(values) => {
+                Definition::Enumeration(Enumeration { name: name.to_owned(), about: about(written), values })
+            }
             None => {
-                let mut fields = fields(reading.get(name).unwrap_or(written), written);
+                // What a caller may leave out is always there in an answer.
+                let mut fields = fields(if taken.contains(name) { &reading[name] } else { written }, written);
                 // An event is hashed with its moment as this text, which is kept as it is.
                 for field in fields.iter_mut().filter(|field| name == "AuditEvent" && field.kind == Kind::Moment) {
                     field.kind = Kind::Text;
                 }
                 for field in &fields {
-                    self.define(&field.kind, reading, writing);
+                    self.define(&field.kind, reading, writing, taken);
                 }
-                Definition::Record(Record { name: name.clone(), about: about(written), fields })
+                Definition::Record(Record { name: name.to_owned(), about: about(written), fields })
             }
         };
         self.definitions.push(definition);
@@ -189,6 +198,23 @@ impl Calls {
             Definition::Record(record) => Some(record),
             Definition::Enumeration(_) => None,
         })
+    }
+}
+
+/// The name of the type that a value holds.
+fn name_in(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => name_in(inner),
+        Kind::Named(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Adds the names of the types that a value holds, however deep.
+fn mention(kind: &Kind, schemas: &Map<String, Value>, names: &mut BTreeSet<String>) {
+    let Some(name) = name_in(kind) else { return };
+    if names.insert(name.to_owned()) {
+        fields(&schemas[name], &schemas[name]).iter().for_each(|field| mention(&field.kind, schemas, names));
     }
 }
 
