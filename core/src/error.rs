@@ -152,7 +152,11 @@ impl fmt::Display for ErrorCode {
 /// assert_eq!(error.to_string(), "validation_error: model is required");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+/// What an error says: in a box, so that a result is no larger for the error that it may be.
+#[derive(Debug, Clone)]
+struct Failure {
     code: ErrorCode,
     detail: String,
     user_action: String,
@@ -164,41 +168,41 @@ pub struct Error {
 impl Error {
     /// An error with the code's own advice.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Failure {
             code,
             detail: one_line(detail.into()),
             user_action: code.default_user_action().to_owned(),
             parameter: None,
             retry_after: None,
             source: None,
-        }
+        }))
     }
 
     /// The same error with better advice for the place where it happened.
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
-        self.user_action = one_line(user_action.into());
+        self.0.user_action = one_line(user_action.into());
         self
     }
 
     /// The same error about one parameter of the request, as the caller wrote its name.
     #[must_use]
     pub fn with_parameter(mut self, parameter: impl Into<String>) -> Self {
-        self.parameter = Some(one_line(parameter.into()));
+        self.0.parameter = Some(one_line(parameter.into()));
         self
     }
 
     /// The same error with the time after which the call may succeed.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = Some(retry_after);
+        self.0.retry_after = Some(retry_after);
         self
     }
 
     /// The same error with the one that it comes from, which [`source`](std::error::Error::source) gives.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
@@ -224,44 +228,44 @@ impl Error {
 
     /// The code to branch on.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
-        self.code
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
     }
 
     /// What happened, in one line.
     #[must_use]
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// What a person can do about it, in one line.
     #[must_use]
     pub fn user_action(&self) -> &str {
-        &self.user_action
+        &self.0.user_action
     }
 
     /// The parameter of the request that is at fault, where it is one.
     #[must_use]
     pub fn parameter(&self) -> Option<&str> {
-        self.parameter.as_deref()
+        self.0.parameter.as_deref()
     }
 
     /// How long to wait before the same call may succeed, in whole seconds; the value of `Retry-After` over HTTP.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.0.code, self.0.detail)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
+        self.0.source.as_ref().map(|source| source.as_ref() as _)
     }
 }
 

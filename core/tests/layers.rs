@@ -3,6 +3,14 @@
 //! Between the modules of `core/src` there is no circle at all, and inside a folder none but those that [`ALLOWED`] lists with
 //! the reason. `docs/architecture.md` draws the layers in the order of [`LAYERS`].
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit_mut::{self, VisitMut};

@@ -11,7 +11,10 @@ use std::process::Command;
 /// The crates in the order in which they are published.
 const CRATES: [&str; 5] = ["must-diffusion", "must", "must-ffi", "must-cxx", "must-cli"];
 
-const KINDS: [(&str, fn() -> Outcome); 4] = [("crates", crates), ("c", c), ("python", python), ("node", node)];
+/// What makes the packages of one kind and tries them.
+type Make = fn() -> Outcome;
+
+const KINDS: [(&str, Make); 4] = [("crates", crates), ("c", c), ("python", python), ("node", node)];
 
 /// Makes and tries the packages of these kinds, or of all.
 pub fn run_kinds(names: &[&str]) -> Outcome {

@@ -29,7 +29,7 @@ export const errorCodes = {
   method_not_allowed: { httpStatus: 405, retryable: false, userAction: "Use one of the methods in Allow." },
   payload_too_large: { httpStatus: 413, retryable: false, userAction: "Send less, or a smaller image." },
   internal: { httpStatus: 500, retryable: false, userAction: "Report it with the correlation id or the detail." },
-  invalid_state: { httpStatus: 409, retryable: false, userAction: "Open a new platform in this process and use that." },
+  invalid_state: { httpStatus: 409, retryable: false, userAction: "Ask how things stand, and make the call that fits." },
   data_dir_locked: { httpStatus: 409, retryable: true, userAction: "Close the other process, or use another data folder." },
   storage_full: { httpStatus: 507, retryable: true, userAction: "Free some disk space, then try again." },
   storage_corrupt: { httpStatus: 503, retryable: false, userAction: "Restore the data folder from a backup." },

@@ -13,7 +13,7 @@ impl Refusal {
         Self { error, actor: Some(actor) }
     }
 
-    pub(super) const fn code(&self) -> ErrorCode {
+    pub(super) fn code(&self) -> ErrorCode {
         self.error.code()
     }
 }

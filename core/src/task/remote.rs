@@ -43,7 +43,6 @@ pub(crate) struct Sending {
 }
 
 /// What came of sending a draft off.
-#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(crate) enum SentOff<T> {
     /// It is on its way to what was chosen.
     To(Sending, T),

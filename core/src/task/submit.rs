@@ -44,7 +44,6 @@ pub(crate) struct Draft {
 }
 
 /// What a submission comes to.
-#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(crate) enum Prepared {
     /// It was made before.
     Known(Task),

@@ -53,7 +53,6 @@ struct HandOver {
 }
 
 /// What became of a draft.
-#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub(super) enum HandedOut {
     /// A task, at a worker or here.
     To(Task),

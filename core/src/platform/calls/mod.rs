@@ -31,6 +31,9 @@ use values::{CallerArgument, IdAndCaller, Moment, Nothing, OnlyCaller, Seconds, 
 /// Makes a schema.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
+/// Makes a call: reads the arguments, and writes its answer.
+type Make = Box<dyn Fn(&Platform, &str) -> Result<SecretText> + Send + Sync>;
+
 /// Who can make a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
@@ -72,7 +75,7 @@ pub(crate) struct Entry {
     /// The schema of the arguments, an object.
     pub(crate) arguments: SchemaOf,
     pub(crate) answer: SchemaOf,
-    make: Box<dyn Fn(&Platform, &str) -> Result<SecretText> + Send + Sync>,
+    make: Make,
 }
 
 /// A call that the host makes, with the function that makes it.

@@ -158,10 +158,10 @@ impl Header<'_> {
         let is_taken = self.taken.contains(&record.name);
         let is_inner = self.unwrapped(&record.name).is_some();
         let mut text = if is_inner { "namespace detail {\n\n".to_owned() } else { String::new() };
-        text.push_str(&comment("", &[record.about.clone()]));
+        text.push_str(&comment("", std::slice::from_ref(&record.about)));
         writeln!(text, "struct {} {{", record.name).unwrap();
         for field in &record.fields {
-            text.push_str(&comment("  ", &[field.about.clone()]));
+            text.push_str(&comment("  ", std::slice::from_ref(&field.about)));
             writeln!(text, "  {};", self.member(field, is_taken)).unwrap();
         }
         if let Some((_, more)) = MORE.iter().find(|(name, _)| *name == record.name) {
@@ -247,10 +247,10 @@ impl Header<'_> {
     /// The structure of [`STRUCTURES`] that takes a call's arguments.
     fn structure(&self, call: &Call) -> Option<String> {
         let structure = structure_of(call)?;
-        let mut text = comment("", &[call.arguments_about.clone()]);
+        let mut text = comment("", std::slice::from_ref(&call.arguments_about));
         writeln!(text, "struct {} {{", structure.kind).unwrap();
         for field in own(call).into_iter().skip(structure.first) {
-            text.push_str(&comment("  ", &[field.about.clone()]));
+            text.push_str(&comment("  ", std::slice::from_ref(&field.about)));
             writeln!(text, "  {};", self.member(field, true)).unwrap();
         }
         text.push_str("};\n");
@@ -446,7 +446,7 @@ fn ty(kind: &Kind) -> String {
 
 fn enumeration_block(enumeration: &Enumeration) -> String {
     let name = &enumeration.name;
-    let mut text = comment("", &[enumeration.about.clone()]);
+    let mut text = comment("", std::slice::from_ref(&enumeration.about));
     write!(text, "enum class {name} {{\n  unknown,  ///< One that only a later version knows.\n").unwrap();
     for (value, about) in &enumeration.values {
         writeln!(text, "  {value},  ///< {about}").unwrap();

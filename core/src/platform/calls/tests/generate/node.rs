@@ -104,10 +104,10 @@ fn enumeration(text: &mut String, enumeration: &Enumeration) {
 }
 
 fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<String>) {
-    comment(text, "", &[record.about.clone()]);
+    comment(text, "", std::slice::from_ref(&record.about));
     writeln!(text, "export interface {} {{", record.name).unwrap();
     for field in &record.fields {
-        comment(text, "  ", &[field.about.clone()]);
+        comment(text, "  ", std::slice::from_ref(&field.about));
         let hidden = if field.kind == Kind::Secret && !is_taken { "readonly " } else { "" };
         match &field.kind {
             _ if is_taken && field.optional => {
@@ -134,7 +134,7 @@ fn bag(text: &mut String, call: &Call) {
     let extends = if bagged(call).is_none() { " extends CallerOptions" } else { "" };
     writeln!(text, "export interface {name}{extends} {{").unwrap();
     for field in fields {
-        comment(text, "  ", &[field.about.clone()]);
+        comment(text, "  ", std::slice::from_ref(&field.about));
         let member = if keeps_names { field.name.clone() } else { member(field) };
         match field.optional {
             true => writeln!(text, "  {member}?: {} | undefined;", ty(field.present())).unwrap(),
