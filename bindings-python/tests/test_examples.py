@@ -30,7 +30,7 @@ BEGUN_WITH = {
     "must._sync.Platform.admin",
     "must._sync.Platform.audit",
     "must._sync.Platform.auth",
-    "must._sync.Platform.generate",
+    "must._sync.Platform.submit",
     "must._sync.Platform.secrets",
     "must._sync.Task",
     "must._types.Page",
