@@ -18,7 +18,6 @@ BEGUN_WITH = {
     "must",
     "must._aio.AsyncPlatform",
     "must._exceptions.MustError",
-    "must._facts.Caller",
     "must._facts.RequestFacts.from_headers",
     "must._host.Host",
     "must._host.ManualClock",

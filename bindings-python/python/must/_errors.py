@@ -351,13 +351,13 @@ class InternalError(MustError):
 
 
 class InvalidStateError(MustError):
-    """`invalid_state`. Open a new platform in this process and use that."""
+    """`invalid_state`. Ask how things stand, and make the call that fits."""
 
     code = ErrorCode.INVALID_STATE
     number = 28
     http_status = 409
     retryable = False
-    default_user_action = "Open a new platform in this process and use that."
+    default_user_action = "Ask how things stand, and make the call that fits."
 
 
 class DataDirLockedError(MustError):

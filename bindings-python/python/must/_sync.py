@@ -77,7 +77,7 @@ class Platform:
     def auth(self) -> Auth:
         """API keys and generation sessions.
 
-        >>> issued = platform.auth.issue_key("studio")
+        >>> issued = platform.auth.issue_key("studio", caller=must.Caller("operator", "cli"))
         >>> facts = must.RequestFacts.from_headers("generation", [("X-API-Key", issued.secret)])
         >>> principal = platform.auth.authorize(facts)
         >>> principal.kind, principal.name
