@@ -30,7 +30,7 @@ pub(crate) trait Matrix: Debug + Send + Sync {
 /// The matrix of a stored weight of two axes, as its place keeps it.
 pub(super) fn matrix(stored: &Stored, place: &Place) -> Result<Arc<dyn Matrix>> {
     if place.device.is_cpu() && place.compute == DType::F32 {
-        return Ok(Arc::new(CpuMatrix(stored.clone())));
+        return Ok(Arc::new(CpuMatrix::new(stored.clone())));
     }
     let (device, compute) = (&place.device, place.compute);
     Ok(match stored.encoding() {
@@ -80,11 +80,11 @@ impl Matrix for CpuMatrix {
     }
 
     fn dequantised(&self) -> Result<Tensor> {
-        Ok(self.0.tensor(&Device::Cpu)?.to_dtype(DType::F32)?)
+        Ok(self.stored().tensor(&Device::Cpu)?.to_dtype(DType::F32)?)
     }
 
     fn bytes(&self) -> u64 {
-        self.0.file_bytes()
+        self.stored().file_bytes()
     }
 }
 

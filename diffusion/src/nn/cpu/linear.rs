@@ -1,12 +1,14 @@
 //! Linear layers on the CPU, with bias and activation done while results are in registers.
 //!
 //! A matrix stays in the file's precision and is decoded and packed a few hundred rows at a time while it is used, which is no
-//! slower than weights that were unpacked once: what is decoded is still in cache when it is multiplied. Each output is one
-//! sum in the order of the inputs.
+//! slower than weights that were unpacked once: what is decoded is still in cache when it is multiplied. A small one meets few
+//! rows, so that decoding it would take as long as the product; it stays packed after its first use. Each output is one sum in
+//! the order of the inputs.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 use super::panels::{Panels, Rows, WIDTH, multiply};
 use super::simd::{gelu, gelu_erf, quick_gelu, silu, vectorized};
@@ -20,16 +22,63 @@ const DECODED: usize = 16 * WIDTH;
 /// Rows of the input that stay in cache while they meet the decoded outputs.
 const ROWS: usize = 48;
 
+/// Numbers of a matrix that stays packed: a megabyte, where a matrix of a true model has ten and more.
+const SMALL: usize = 1 << 18;
+
 /// A weight `[outputs, inputs]`, kept as its file keeps it.
 #[derive(Debug)]
-pub(in super::super) struct CpuMatrix(pub(in super::super) Stored);
+pub(in super::super) struct CpuMatrix {
+    stored: Stored,
+    /// The pieces of a small one, once it was used.
+    packed: OnceLock<Vec<Panels>>,
+}
 
 impl CpuMatrix {
+    pub(in super::super) fn new(stored: Stored) -> Self {
+        Self { stored, packed: OnceLock::new() }
+    }
+
+    pub(in super::super) fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
     fn size(&self) -> (usize, usize) {
-        match *self.0.shape() {
+        match *self.stored.shape() {
             [outputs, inputs] => (outputs, inputs),
             _ => (0, 0),
         }
+    }
+
+    /// Packs the outputs from `from` on, as many as are decoded at a time.
+    fn pack(&self, from: usize, panels: &mut Panels) -> candle_core::Result<()> {
+        let (width, depth) = self.size();
+        let decode = |row: usize, place: &mut [f32]| self.stored.decode((from + row) * depth, place);
+        panels.pack_fetched(DECODED.min(width - from), depth, decode).map_err(candle_core::Error::wrap)
+    }
+
+    /// Hands every piece to `work`, with its first output.
+    fn each(&self, mut work: impl FnMut(usize, &Panels)) -> candle_core::Result<()> {
+        let (width, depth) = self.size();
+        let starts = (0..width).step_by(DECODED);
+        if width * depth > SMALL {
+            let mut panels = Panels::default();
+            for from in starts {
+                self.pack(from, &mut panels)?;
+                work(from, &panels);
+            }
+            return Ok(());
+        }
+        if self.packed.get().is_none() {
+            let pack = |from| {
+                let mut panels = Panels::default();
+                self.pack(from, &mut panels).map(|()| panels)
+            };
+            let packed = starts.clone().map(pack).collect::<candle_core::Result<Vec<_>>>()?;
+            // Another thread may have come first, with the same numbers.
+            let _ = self.packed.set(packed);
+        }
+        starts.zip(self.packed.get().into_iter().flatten()).for_each(|(from, panels)| work(from, panels));
+        Ok(())
     }
 }
 
@@ -49,15 +98,10 @@ impl Product<'_> {
         }
         let data = &input.as_slice::<f32>()?[start..end];
         let mut out = vec![0f32; rows * width];
-        let stored = &self.matrix.0;
-        let mut panels = Panels::default();
-        for from in (0..width).step_by(DECODED) {
-            let count = DECODED.min(width - from);
-            let decode = |row: usize, place: &mut [f32]| stored.decode((from + row) * depth, place);
-            panels.pack_fetched(count, depth, decode).map_err(candle_core::Error::wrap)?;
-            let bias = bias.get(from..from + count).unwrap_or_default();
-            self.multiply(data, &panels, bias, &mut out, (width, from));
-        }
+        self.matrix.each(|from, panels| {
+            let bias = bias.get(from..from + panels.width()).unwrap_or_default();
+            self.multiply(data, panels, bias, &mut out, (width, from));
+        })?;
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 
