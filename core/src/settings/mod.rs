@@ -216,7 +216,7 @@ impl Settings {
     /// use must::{ErrorCode, Settings};
     /// use std::time::Duration;
     ///
-    /// let settings = Settings::from_json(r#"{"data_dir": "data", "queue_depth": 100, "video_limit": 3600}"#)?;
+    /// let settings = Settings::from_json(r#"{"data_dir": "data", "queue_depth": 100, "video_limit_seconds": 3600}"#)?;
     /// assert_eq!(settings.video_limit, Duration::from_secs(3600));
     ///
     /// let error = Settings::from_json(r#"{"data_dir": "data", "queue": 100}"#).unwrap_err();
