@@ -218,6 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn the_stronger_a_frame_the_nearer_the_condition_is_to_it_and_the_less_is_to_be_made_there() {
+        let white = Frames { width: 1, height: 1, rgb: vec![255; 3] };
+        let of = |strength| {
+            let placed = [Placed { frame: 0, image: &white, strength }];
+            let clip = GivenClip { placed: &placed, size: (5, 1, 1), device: &Device::Cpu };
+            let first = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
+            let held = first(mask(&placed, (2, 1, 1), &Device::Cpu).unwrap());
+            let made = first(control_mask(&placed, 1, 1, (1, 1, 1), &Device::Cpu).unwrap());
+            (1.0 - first(clip.frames(0, 1).unwrap()), held, made)
+        };
+        let rising: Vec<(f32, f32, f32)> = [0.0, 0.25, 0.5, 0.75, 1.0].into_iter().map(of).collect();
+        for pair in rising.windows(2) {
+            let ((far, less, more_made), (near, more, less_made)) = (pair[0], pair[1]);
+            assert!(near < far && more > less && less_made < more_made, "{rising:?}");
+        }
+        assert_eq!(rising.first().unwrap().0, 1.0, "without strength it is grey");
+        assert_eq!(rising.last().unwrap().0, 0.0, "with all of it, the frame itself");
+    }
+
+    #[test]
     fn two_frames_for_one_place_are_refused() {
         let image = Frames { width: 1, height: 1, rgb: vec![0; 3] };
         let given = |index| GivenFrame { index, image: image.clone(), strength: 1.0 };
