@@ -30,7 +30,7 @@ from must._wakeups import Waiters
 T = TypeVar("T")
 
 CALLERS = 4
-"""Threads for calls, which are short. Submissions are checked, and their pictures decoded, on threads of the library."""
+"""Threads for calls, which are short. The library checks submissions on threads of its own."""
 
 
 class AsyncPlatform:
