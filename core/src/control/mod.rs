@@ -1,7 +1,7 @@
 //! A running platform, addressed from outside its process: by the `must` program, or by any program in Rust.
 //!
 //! One table of calls is made in three ways, and in each a call has a name, a JSON object of arguments and a JSON answer, or fails
-//! with one [`Error`]. [`Connection`] is the caller's end of all three:
+//! with one [`Error`](crate::Error). [`Connection`] is the caller's end of all three:
 //!
 //! - here: nobody has the data folder open, and the connection opens a platform in it for as long as it lasts;
 //! - over the control socket in the data folder, which only its owner can open; there is none on Windows;

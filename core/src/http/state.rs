@@ -68,7 +68,7 @@ impl Stopping {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<IpAddr>);
 
-/// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`] may add it
+/// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`](super::Face::router) may add it
 /// to a request; what axum nests says so itself.
 ///
 /// ```
