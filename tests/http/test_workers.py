@@ -64,10 +64,12 @@ def test_an_account_lives_its_life(gateway: Server, worker: Server) -> None:
     deadline = time.monotonic() + 30
     while admin.get(here).json()["status"] == "checking":
         assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert admin.get(here).json()["deployment"]["ok"]
     assert admin.post("/admin/deploy-all").status_code == 202
     while admin.get(here).json()["status"] == "checking":
         assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert admin.delete(here).json() == {"removed": True, "id": account["id"]}
     failure(admin.get(here), 404, "not_found")
     failure(gateway.client.get(f"/status/{task}"), 400, "proxy_target_invalid")
