@@ -3,6 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -165,17 +166,17 @@ export class Page {
       const listener = ({ method, params }) => {
         if (method !== "Browser.downloadWillBegin") return;
         this.protocol.ignore(listener);
-        resolve(params.suggestedFilename);
+        resolve(params);
       };
       this.protocol.listen(listener);
     });
     const behavior = { behavior: "allow", downloadPath, eventsEnabled: true, browserContextId: this.context };
     await this.protocol.send("Browser.setDownloadBehavior", behavior);
-    try {
-      return await begun;
-    } finally {
-      rmSync(downloadPath, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-    }
+    const { suggestedFilename, guid } = await begun;
+    // Else the browser may put a file into the folder while it is removed. What is there whole already cannot be cancelled.
+    await this.protocol.send("Browser.cancelDownload", { guid, browserContextId: this.context }).catch(() => {});
+    await rm(downloadPath, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    return suggestedFilename;
   }
 
   async view({ width, height, dark = false, mobile = false }) {
