@@ -151,8 +151,22 @@ fn rust() -> Outcome {
     run_tests(&["--workspace", "--exclude", "must-python"], |_| {})
 }
 
-/// Unit tests that take seconds each, by the beginnings of their names.
-const SLOW: &[&str] = &[];
+/// Unit tests that take seconds each, by parts of their names: whole models, and damage of every kind.
+const SLOW: &[&str] = &[
+    "flux::tests",
+    "sdxl::tests",
+    "wan::tests",
+    "wan::variant",
+    "vae::kl",
+    "vae::tests",
+    "folders_without_end",
+    "ten_thousand_prompts",
+    "weights::mutation_tests",
+    "audit::tests::checkpoints",
+    "audit::tests::tampering",
+    "calls::tests::canary",
+    "bombs_that_really_decompress",
+];
 
 fn unit() -> Outcome {
     let skipped = SLOW.iter().flat_map(|name| ["--skip", name]);
