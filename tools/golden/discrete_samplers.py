@@ -182,8 +182,14 @@ def scheduler_of(sampler, **settings):
     return scheduler
 
 
+def settings_of(scheduler):
+    # The library keeps the names of those that were left out in a set.
+    left_out = sorted(scheduler.config["_use_default_values"])
+    return {"_class_name": type(scheduler).__name__, **scheduler.config, "_use_default_values": left_out}
+
+
 def config_of(scheduler, zero_snr):
-    config = {"_class_name": type(scheduler).__name__, **scheduler.config, "rescale_betas_zero_snr": zero_snr}
+    config = settings_of(scheduler) | {"rescale_betas_zero_snr": zero_snr}
     return json.dumps(config, indent=2, sort_keys=True)
 
 
@@ -247,7 +253,7 @@ def write_flux(tensors):
     ]:
         scheduler = FlowMatchEulerDiscreteScheduler(base_image_seq_len=256, max_image_seq_len=4096, base_shift=0.5,
                                                     max_shift=1.15, **settings)
-        config = json.dumps({"_class_name": type(scheduler).__name__, **scheduler.config})
+        config = json.dumps(settings_of(scheduler))
         cases.append(dict(name=name, sampler="Euler", prediction="flow", config=config, tokens=tokens))
         for steps, begin in WALKS:
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=calculate_shift(tokens))
