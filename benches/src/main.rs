@@ -1,13 +1,14 @@
 //! The benchmarks of MUST: each measures one thing, prints a table, and writes its figures as JSON.
 //!
 //! `cargo xtask bench` builds what they need and runs them; `benches/README.md` says what each measures. Nothing here
-//! asserts a time: the goals stand beside the figures. The subcommands `calls`, `worker` and `model` are the
-//! processes that `overhead`, `generate` and `models` start.
+//! asserts a time: the goals stand beside the figures. The subcommands `calls`, `worker`, `model` and
+//! `gpu-model` are the processes that `overhead`, `generate`, `models` and `gpu` start.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod access;
 mod calls;
 mod generate;
+mod gpu;
 mod machine;
 mod models;
 mod options;
@@ -33,6 +34,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("overhead", overhead::run),
     ("generate", generate::run),
     ("models", models::run),
+    ("gpu", gpu::run),
 ];
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["calls", rest @ ..] => calls::run(rest),
         ["worker", rest @ ..] => worker::run(rest),
         ["model", rest @ ..] => models::worker(rest),
+        ["gpu-model", rest @ ..] => gpu::worker(rest),
         [name, rest @ ..] => bench(name, rest),
         [] => Err(usage()),
     };

@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::machine::{self, peak_kib, reset_peak_kib};
 use crate::options::Options;
 use crate::report::Report;
-use must_diffusion::{Standalone, StandaloneRequest};
+use must_diffusion::{Device, Standalone, StandaloneRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -207,7 +207,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
             now = Some(Stage { name: stage, began: Instant::now() });
         }
     };
-    let mut model = pool.install(|| Standalone::open(Path::new(folder), &mut watch)).map_err(say)?;
+    let mut model = pool.install(|| Standalone::open(Path::new(folder), Device::cpu(), &mut watch)).map_err(say)?;
     let request = StandaloneRequest {
         prompt: "a lighthouse on a cliff above a stormy sea, seagulls, evening light".to_owned(),
         width: size,

@@ -89,33 +89,35 @@ fn recognised(files: &ModelFiles, families: &[&dyn Family]) -> Result<Box<dyn Ch
     Err(Error::new(ErrorKind::ModelUnavailable, format!("no family takes the files; {}", refusals.join("; "))))
 }
 
-/// A model on the CPU.
+/// A model on one device.
 pub struct Standalone {
+    device: Device,
     checkpoint: Box<dyn Checkpoint>,
     pipeline: Box<dyn Pipeline>,
 }
 
 impl Standalone {
-    /// Loads the model that the library carries.
+    /// Loads the model that the library carries, on the CPU.
     ///
     /// # Errors
     /// `model_unavailable` never for a released library.
     pub fn shipped() -> Result<Self> {
         let missing = || Error::new(ErrorKind::ModelUnavailable, "the library carries no small model");
-        Self::load(recognised(super::embedded("tiny").ok_or_else(missing)?, all())?, &mut |_, _, _| {})
+        let checkpoint = recognised(super::embedded("tiny").ok_or_else(missing)?, all())?;
+        Self::load(checkpoint, Device::cpu(), &mut |_, _, _| {})
     }
 
     /// Loads the model in a folder, of whichever family it is.
     ///
     /// # Errors
     /// `model_unavailable` with what each family misses.
-    pub fn open(folder: &Path, watch: Watch<'_>) -> Result<Self> {
-        Self::load(recognised(&ModelFiles::Folder(folder.to_owned()), all())?, watch)
+    pub fn open(folder: &Path, device: Device, watch: Watch<'_>) -> Result<Self> {
+        Self::load(recognised(&ModelFiles::Folder(folder.to_owned()), all())?, device, watch)
     }
 
-    fn load(checkpoint: Box<dyn Checkpoint>, watch: Watch<'_>) -> Result<Self> {
-        let pipeline = checkpoint.load(&Device::cpu(), Budget::of(&Device::cpu()), &mut Watching(watch))?;
-        Ok(Self { checkpoint, pipeline })
+    fn load(checkpoint: Box<dyn Checkpoint>, device: Device, watch: Watch<'_>) -> Result<Self> {
+        let pipeline = checkpoint.load(&device, Budget::of(&device), &mut Watching(watch))?;
+        Ok(Self { device, checkpoint, pipeline })
     }
 
     /// What the model is.
@@ -139,7 +141,7 @@ impl Standalone {
     #[must_use]
     pub fn peak(&self, request: &StandaloneRequest) -> u64 {
         let needs = self.checkpoint.needs(&request.into());
-        Residency::of(&needs, Budget::of(&Device::cpu())).peak(&needs)
+        Residency::of(&needs, Budget::of(&self.device)).peak(&needs)
     }
 
     /// Makes frames from text.

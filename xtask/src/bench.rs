@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// `http` is a program of its own; the others are parts of `must-benches`.
-const NAMES: [&str; 7] = ["submit", "status", "access", "overhead", "generate", "models", HTTP];
+const NAMES: [&str; 8] = ["submit", "status", "access", "overhead", "generate", "models", GPU, HTTP];
 const HTTP: &str = "http";
+/// Runs only where it is asked for by name: it needs an NVIDIA GPU and the CUDA compiler.
+const GPU: &str = "gpu";
 
 /// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
 #[derive(Clone, Copy)]
@@ -34,9 +36,15 @@ pub fn run(names: &[&str]) -> Outcome {
     if let Some(unknown) = chosen.iter().find(|name| !NAMES.contains(name)) {
         return Err(format!("there is no benchmark {unknown}; there are {} and the option --quick", NAMES.join(", ")));
     }
-    execute(command("cargo").args(["build", "-p", "must-benches", "--profile", scale.profile()]))?;
+    let is_chosen = |name: &str| if chosen.is_empty() { name != GPU } else { chosen.contains(&name) };
+    let mut build = command("cargo");
+    build.args(["build", "-p", "must-benches", "--profile", scale.profile()]);
+    if is_chosen(GPU) {
+        build.args(["--features", "cuda,cudnn"]);
+    }
+    execute(&mut build)?;
     let mut missing = Vec::new();
-    for name in NAMES.into_iter().filter(|name| chosen.is_empty() || chosen.contains(name)) {
+    for name in NAMES.into_iter().filter(|name| is_chosen(name)) {
         if name == HTTP {
             if let Err(why) = http(scale) {
                 missing.push(format!("{HTTP}: {why}"));
@@ -57,6 +65,7 @@ pub fn run(names: &[&str]) -> Outcome {
             "overhead" => vec![("--c", c(scale)), ("--python", python(scale)), ("--node", node(scale))],
             "generate" => vec![("--reference", reference())],
             "models" => vec![("--weights", weights())],
+            GPU => vec![("--weights", weights()), ("--reference", reference())],
             _ => Vec::new(),
         };
         for (option, outcome) in provided {
@@ -110,7 +119,7 @@ fn c(scale: Scale) -> Result<PathBuf, String> {
     let built = scale.folder().join("libmust_ffi.so");
     std::fs::copy(&built, &library).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     let program = work.join("calls");
-    let mut compile = words("cc", "-std=c11 -O2 -Wall -Wextra -Werror -Iinclude benches/calls/calls.c -o");
+    let mut compile = words("cc", "-std=c11 -O2 -Wall -Wextra -Werror -Iffi/include benches/calls/calls.c -o");
     compile.arg(&program).arg(&library).arg(format!("-Wl,-rpath,{}", work.display()));
     execute(&mut compile)?;
     Ok(program)

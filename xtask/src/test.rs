@@ -382,7 +382,7 @@ fn lint() -> Outcome {
 }
 
 /// Features that bring others or need a compiler of their own, and are not looked at alone.
-const NOT_ALONE: [&str; 4] = ["default", "full", "cuda", "cudnn"];
+const NOT_ALONE: [&str; 5] = ["default", "full", "cuda", "cudnn", "flash-attn"];
 
 /// Whoever embeds a part of the library gets that part, without a warning.
 fn features() -> Outcome {

@@ -14,7 +14,29 @@ pub(crate) fn attention(query: &Tensor, key: &Tensor, value: &Tensor, heads: usi
     if cpu::takes(query) {
         return Ok(query.apply_op3_no_bwd(key, value, &cpu::Attention { heads })?);
     }
+    #[cfg(feature = "flash-attn")]
+    if takes_flash(query, heads) {
+        return flash(query, key, value, heads);
+    }
     plain(query, key, value, heads, SCORES)
+}
+
+/// Whether there is a kernel of FlashAttention for heads of this size.
+#[cfg(feature = "flash-attn")]
+fn takes_flash(query: &Tensor, heads: usize) -> bool {
+    let size = query.dims().last().map_or(0, |width| width / heads.max(1));
+    query.device().is_cuda() && query.dtype() == candle_core::DType::BF16 && size.is_multiple_of(8) && size <= 128
+}
+
+/// The same in one kernel that keeps the scores on the chip: FlashAttention 2, <https://arxiv.org/abs/2307.08691>.
+#[cfg(feature = "flash-attn")]
+fn flash(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize) -> Result<Tensor> {
+    let (rows, width) = query.dims2()?;
+    let size = width / heads;
+    let split = |tensor: &Tensor| tensor.reshape((1, tensor.dim(0)?, heads, size));
+    let scale = (size as f32).sqrt().recip();
+    let output = candle_flash_attn::flash_attn(&split(query)?, &split(key)?, &split(value)?, scale, false)?;
+    Ok(output.reshape((rows, width))?)
 }
 
 /// The same with candle's operations, in blocks of query rows whose scores take at most `limit` bytes.

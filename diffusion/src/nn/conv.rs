@@ -55,6 +55,8 @@ pub(crate) struct Conv {
     numbers: Numbers,
     /// The type of what comes out.
     compute: DType,
+    /// Whether a GPU may round float32 to TF32.
+    tf32: bool,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,8 @@ impl Conv {
         } else {
             scope.tensor(&format!("{name}.weight"), (outputs, inputs, time, kernel, kernel))?
         };
-        Self::new(&weight, scope.tensor(&format!("{name}.bias"), outputs)?, resize, time_stride)
+        let bias = scope.tensor(&format!("{name}.bias"), outputs)?;
+        Ok(Self { tf32: scope.place().tf32, ..Self::new(&weight, bias, resize, time_stride)? })
     }
 
     /// The same for pictures, with weights `[out, in, k, k]` that stay as the file keeps them: on the CPU they are decoded while
@@ -105,7 +108,7 @@ impl Conv {
             let weight = stored.tensor(&place.device)?.to_dtype(place.compute)?.unsqueeze(2)?;
             Self::taps(&weight, bias.to_dtype(place.compute)?)?
         };
-        Ok(Self { shape, numbers, compute: place.compute })
+        Ok(Self { shape, numbers, compute: place.compute, tf32: place.tf32 })
     }
 
     /// A convolution from weight `[out, in, kt, k, k]` and bias `[out]`.
@@ -121,7 +124,7 @@ impl Conv {
         } else {
             Self::taps(weight, bias)?
         };
-        Ok(Self { shape, numbers, compute: DType::F32 })
+        Ok(Self { shape, numbers, compute: DType::F32, tf32: false })
     }
 
     fn taps(weight: &Tensor, bias: Tensor) -> Result<Numbers> {
@@ -211,7 +214,7 @@ impl Conv {
                     .collect::<candle_core::Result<Vec<_>>>()?;
                 Tensor::cat(&picked, 0)?
             };
-            let part = part.conv2d(weight, padding, stride, 1, 1)?;
+            let part = conv2d(&part, weight, padding, stride, self.tf32)?;
             sum = Some(match sum {
                 None => part,
                 Some(sum) => (sum + part)?,
@@ -220,6 +223,16 @@ impl Conv {
         let sum = sum.ok_or_else(|| Error::internal("a convolution without weights"))?;
         Ok(sum.broadcast_add(&bias.reshape((1, channels, 1, 1))?)?.transpose(0, 1)?.contiguous()?)
     }
+}
+
+/// A convolution of `[n, in, h, w]` with `[out, in, k, k]`, for tensors off the CPU.
+#[cfg_attr(not(feature = "cudnn"), expect(unused_variables, reason = "what is rounded to TF32 is cuDNN's alone"))]
+fn conv2d(input: &Tensor, weight: &Tensor, padding: usize, stride: usize, tf32: bool) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if input.device().is_cuda() {
+        return Ok(input.contiguous()?.apply_op2_no_bwd(weight, &super::cudnn::Conv2d { padding, stride, tf32 })?);
+    }
+    Ok(input.conv2d(weight, padding, stride, 1, 1)?)
 }
 
 #[cfg(test)]
@@ -298,7 +311,8 @@ mod tests {
             ),
         );
         let loading = Loading::new(&mut control, 0);
-        let scope = Scope::root(&tensors, &Place::cpu(), &loading);
+        let place = Place::new(&Device::Cpu, DType::F32);
+        let scope = Scope::root(&tensors, &place, &loading);
         let (outputs, inputs, kernel, _) = weight.dims4().unwrap();
         [
             Conv::load_kept(&scope, "conv", (inputs, outputs), kernel, resize).unwrap(),

@@ -231,7 +231,7 @@ mod tests {
             (Encoding::F8 { kind: F8::E5M2, scale: Scale::None }, [4, 64]),
         ] {
             let stored = Stored::new(shape.to_vec(), encoding.clone(), bytes()).unwrap();
-            let place = Place { device: Device::Cpu, compute: DType::BF16 };
+            let place = Place::new(&Device::Cpu, DType::BF16);
             let ours = matrix(&stored, &place).unwrap().dequantised().unwrap();
             let ours = ours.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let mut exact = vec![0f32; stored.elements()];

@@ -6,6 +6,8 @@
 mod attention;
 mod conv;
 mod cpu;
+#[cfg(feature = "cudnn")]
+mod cudnn;
 mod embedding;
 mod linear;
 mod matrix;

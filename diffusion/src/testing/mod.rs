@@ -7,10 +7,12 @@ pub(crate) mod table;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 
 use crate::request::Frames;
+use crate::weights::Place;
 
 pub(crate) use crate::control::Unwatched as Silent;
 
@@ -20,8 +22,29 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
 }
 
+/// The device that the tests compute on: the CPU, or the first NVIDIA GPU with `MUST_TEST_DEVICE=cuda`.
+pub(crate) fn device() -> &'static Device {
+    // Tensors of two handles of one GPU cannot be used together: all tests share this one.
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| match std::env::var("MUST_TEST_DEVICE").as_deref() {
+        Ok("cuda") => Device::new_cuda(0).unwrap(),
+        Ok("cpu") | Err(_) => Device::Cpu,
+        Ok(other) => panic!("MUST_TEST_DEVICE is cpu or cuda, not {other}"),
+    })
+}
+
+/// The device of the tests, computing in float32.
+pub(crate) fn place() -> Place {
+    place_in(DType::F32)
+}
+
+/// The device of the tests.
+pub(crate) fn place_in(compute: DType) -> Place {
+    Place::new(device(), compute)
+}
+
 pub(crate) fn golden(name: &str) -> Golden {
-    candle_core::safetensors::load(folder().join(name), &Device::Cpu).unwrap()
+    candle_core::safetensors::load(folder().join(name), device()).unwrap()
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {

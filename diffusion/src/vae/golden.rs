@@ -1,11 +1,11 @@
 //! The autoencoders against the reference library. `tests/golden` holds what goes in and out there.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde::Deserialize;
 
 use super::{Autoencoder, Tiling, Vae, VaeConfig};
 use crate::control::Unwatched;
-use crate::weights::{FileBytes, Loading, Place, Scope, Source, Tensors};
+use crate::weights::{FileBytes, Loading, Scope, Source, Tensors};
 
 /// `config.json` and weights of an autoencoder, below the root of the repository.
 macro_rules! folder {
@@ -64,7 +64,7 @@ fn tensors(bytes: &'static [u8]) -> Tensors {
 pub(super) fn load((json, bytes): Folder) -> Vae {
     let (mut control, tensors) = (Unwatched, tensors(bytes));
     let loading = Loading::new(&mut control, 0);
-    Vae::load(&config(json), &Scope::root(&tensors, &Place::cpu(), &loading)).unwrap()
+    Vae::load(&config(json), &Scope::root(&tensors, &crate::testing::place(), &loading)).unwrap()
 }
 
 /// Bytes `[frames, h, w, 3]` as a clip from -1 to 1.
@@ -108,7 +108,7 @@ fn check(name: &str, ours: &Tensor, reference: &Tensor) {
 #[test]
 fn shipped_autoencoder_gives_the_numbers_of_the_reference() {
     let data = include_bytes!("../../../tests/golden/parts.safetensors");
-    let golden = candle_core::safetensors::load_buffer(data, &Device::Cpu).unwrap();
+    let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     let vae = load(TINY);
     check("encode", &encode(&vae, &clip(&golden["vae.clip"]), None), &golden["vae.latents"]);
     check("decode", &decode(&vae, &golden["vae.input"], None), &golden["vae.output"]);
@@ -117,7 +117,7 @@ fn shipped_autoencoder_gives_the_numbers_of_the_reference() {
 #[test]
 fn other_sizes_give_the_numbers_of_the_reference() {
     let data = include_bytes!("../../../tests/golden/synthetic/parts.safetensors");
-    let golden = candle_core::safetensors::load_buffer(data, &Device::Cpu).unwrap();
+    let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     let vae = load(SYNTHETIC);
     check("encode", &encode(&vae, &golden["vae.clip"], None), &golden["vae.latents"]);
     check("decode", &decode(&vae, &golden["vae.input"], None), &golden["vae.output"]);
@@ -126,7 +126,7 @@ fn other_sizes_give_the_numbers_of_the_reference() {
 #[test]
 fn both_generations_give_the_numbers_of_the_reference() {
     let data = include_bytes!("../../../tests/golden/wan/shared/golden.safetensors");
-    let golden = candle_core::safetensors::load_buffer(data, &Device::Cpu).unwrap();
+    let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     for (name, folder) in [("vae_2.1", WAN_2_1), ("vae_2.2", WAN_2_2)] {
         let vae = load(folder);
         for kind in ["clip", "picture"] {

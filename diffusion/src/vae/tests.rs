@@ -1,6 +1,6 @@
 //! What holds for any autoencoder of the Wan kind, shown on the shipped one and on one of each generation.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::golden::{TINY, WAN_2_2, config, decode, encode, load, values};
 use super::{Autoencoder, Clip, Tiling, VaeConfig};
@@ -22,13 +22,13 @@ fn scene(frames: usize, height: usize, width: usize) -> Tensor {
         };
         *number = colours[colour] / 127.5 - 1.0;
     }
-    Tensor::from_vec(numbers, (3, frames, height, width), &Device::Cpu).unwrap()
+    Tensor::from_vec(numbers, (3, frames, height, width), crate::testing::device()).unwrap()
 }
 
 fn noise(shape: &[usize]) -> Tensor {
     let numbers =
         (0..shape.iter().product::<usize>()).map(|index| (index as f32 * 0.37).sin() * 1.5).collect::<Vec<_>>();
-    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(numbers, shape, crate::testing::device()).unwrap()
 }
 
 /// Decibels of the range of the reference over the difference.
@@ -133,7 +133,8 @@ fn sizes_that_do_not_divide_are_refused() {
     let vae = load(WAN_2_2);
     let mut quiet = |_, _| Ok(());
     for (frames, height, width) in [(4, 32, 32), (1, 24, 32), (1, 32, 8), (5, 0, 32)] {
-        let clip = Tensor::zeros((3, frames, height, width), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let clip =
+            Tensor::zeros((3, frames, height, width), candle_core::DType::F32, crate::testing::device()).unwrap();
         let error = vae.encode(&clip, None, &mut quiet).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest, "{frames} {height} {width}");
     }

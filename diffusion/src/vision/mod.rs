@@ -153,7 +153,7 @@ mod tests {
         }
         let rgb: Vec<u8> = (0..48 * 30 * 3).map(|index| (index * 7 % 256) as u8).collect();
         let prepared = |processor: &ImageProcessor| {
-            let pixels = processor.prepare(&rgb, (48, 30), 224, &Device::Cpu).unwrap();
+            let pixels = processor.prepare(&rgb, (48, 30), 224, crate::testing::device()).unwrap();
             pixels.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         assert_eq!(prepared(&usual), prepared(&old));
@@ -186,7 +186,7 @@ mod tests {
         let first = |json: &str| {
             let processor = parse(json);
             processor.check(16).unwrap();
-            let pixels = processor.prepare(&rgb, (60, 20), 16, &Device::Cpu).unwrap();
+            let pixels = processor.prepare(&rgb, (60, 20), 16, crate::testing::device()).unwrap();
             assert_eq!(pixels.dims(), [3, 16, 16]);
             pixels.flatten_all().unwrap().to_vec1::<f32>().unwrap()[..16].to_vec()
         };

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) device: Device,
     /// What matrices are multiplied in: float32 or bfloat16.
     pub(crate) compute: DType,
+    /// Whether convolutions on a GPU may round float32 to TF32: the numbers around them are no more precise than that.
+    pub(crate) tf32: bool,
 }
 
 /// Numbers up to which a model is computed in float32 on every device: nothing is gained by less.
@@ -31,13 +33,12 @@ impl Place {
     /// Where the parts of a model of so many numbers go: small models in float32, large ones in what the device is fast in.
     pub(crate) fn of_model(device: &Device, elements: u64) -> Self {
         let precise = elements <= SMALL || device.is_cpu();
-        Self { device: device.clone(), compute: if precise { DType::F32 } else { DType::BF16 } }
+        Self::new(device, if precise { DType::F32 } else { DType::BF16 })
     }
 
-    /// The CPU in float32.
-    #[cfg(test)]
-    pub(crate) fn cpu() -> Self {
-        Self { device: Device::Cpu, compute: DType::F32 }
+    /// A device that computes in a type.
+    pub(crate) fn new(device: &Device, compute: DType) -> Self {
+        Self { device: device.clone(), compute, tf32: compute == DType::BF16 }
     }
 }
 

@@ -192,7 +192,7 @@ fn every_encoding_decodes_alike_for_devices() {
         encode(&part, place.path());
         let checkpoint = inspect(place.path()).unwrap();
         let exact = load(&checkpoint).latents(&request, &mut Silent).unwrap();
-        let half = Place { device: Device::Cpu, compute: DType::BF16 };
+        let half = crate::testing::place_in(DType::BF16);
         let ours = load_as(&checkpoint, half, Residency::Together).latents(&request, &mut Silent).unwrap();
         let apart = difference(&ours, &exact);
         println!("{name}: bfloat16 differs by {apart:.2e}");

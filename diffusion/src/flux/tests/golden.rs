@@ -193,7 +193,7 @@ fn bfloat16_stays_in_its_bound() {
         let golden = golden(&format!("flux/{name}/golden.safetensors"));
         let folder = tempfile::tempdir().unwrap();
         assemble(name, folder.path());
-        let place = Place { device: Device::Cpu, compute: DType::BF16 };
+        let place = crate::testing::place_in(DType::BF16);
         let mut model = load_as(&inspect(folder.path()).unwrap(), place, Residency::Together);
         let contexts = contexts(&mut model, case, &cases, &golden, &case.times[..1]);
         let at = |part: &str| &golden[&format!("{case_name}.call.0.{part}")];
@@ -238,7 +238,7 @@ fn parameters_do_what_they_say() {
 fn a_lower_strength_stays_nearer_to_the_picture() {
     let mut model = variant("dev");
     let image = frame(&golden("flux/images.safetensors")["square"]);
-    let encoded = model.encode(&crate::pixels::pixels(&image, &Device::Cpu).unwrap(), &mut Silent).unwrap();
+    let encoded = model.encode(&crate::pixels::pixels(&image, crate::testing::device()).unwrap(), &mut Silent).unwrap();
     let mut before = 0.0;
     for strength in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let start = Start::Picture { image: image.clone(), strength };

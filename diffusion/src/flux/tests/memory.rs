@@ -15,7 +15,7 @@ fn resident_and_streamed_models_give_the_same_bits() {
         let start = Start::Picture { image, strength: 0.6 };
         let request = Request { negative_prompt: "a dog".to_owned(), start, ..request("a cat") };
         let generate = |residency| {
-            let mut model = load_as(&checkpoint, Place::cpu(), residency);
+            let mut model = load_as(&checkpoint, crate::testing::place(), residency);
             let first = model.generate(&request, &mut Silent).unwrap();
             assert!(model.generate(&request, &mut Silent).unwrap() == first, "{residency:?} twice");
             first

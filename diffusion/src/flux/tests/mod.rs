@@ -8,7 +8,7 @@ mod memory;
 
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::checkpoint::FluxCheckpoint;
 use super::model::Model;
@@ -30,7 +30,7 @@ fn inspect(folder: &Path) -> Result<FluxCheckpoint> {
 
 /// A model of the checkpoint on the CPU, whole.
 fn load(checkpoint: &FluxCheckpoint) -> Model {
-    load_as(checkpoint, Place::cpu(), Residency::Together)
+    load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
 
 fn load_as(checkpoint: &FluxCheckpoint, place: Place, residency: Residency) -> Model {

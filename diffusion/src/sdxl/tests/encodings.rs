@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde_json::Value;
 
 use super::runs::PARTS;
@@ -33,7 +33,7 @@ fn others(place: &Path) {
 
 fn picture(checkpoint: &SdxlCheckpoint, compute: DType) -> Tensor {
     let request = Request { steps: 1, guidance_scale: 3.0, ..request("a photo of a cat") };
-    let place = Place { device: Device::Cpu, compute };
+    let place = crate::testing::place_in(compute);
     load_as(checkpoint, place, Residency::Together).sample(&request, &mut Silent).unwrap()
 }
 

@@ -16,7 +16,7 @@ fn resident_and_streamed_models_give_the_same_bits() {
     for case in ["negative", "image_euler_70", "odd"] {
         let request = request_of(&cases.cases[case], &cases);
         let generate = |residency| {
-            let mut model = load_as(&checkpoint, Place::cpu(), residency);
+            let mut model = load_as(&checkpoint, crate::testing::place(), residency);
             model.generate(&request, &mut Silent).unwrap()
         };
         let whole = generate(Residency::Together);
@@ -145,7 +145,7 @@ fn a_strength_of_0_keeps_the_picture() {
     let mut model = load(&inspect(place.path()).unwrap());
     let mut request = request_of(&cases.cases["image_euler_70"], &cases);
     let Start::Picture { image, .. } = request.start.clone() else { panic!() };
-    let pixels = crate::pixels::pixels(&image, &candle_core::Device::Cpu).unwrap();
+    let pixels = crate::pixels::pixels(&image, crate::testing::device()).unwrap();
     request.start = Start::Picture { image, strength: 0.0 };
     let kept = model.latents(&request, &mut Silent).unwrap();
     let encoded = model.encode(&pixels, &mut Silent).unwrap();

@@ -26,7 +26,7 @@ fn inspect(folder: &Path) -> Result<SdxlCheckpoint> {
 
 /// A model of the checkpoint on the CPU, whole.
 fn load(checkpoint: &SdxlCheckpoint) -> Model {
-    load_as(checkpoint, Place::cpu(), Residency::Together)
+    load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
 
 fn load_as(checkpoint: &SdxlCheckpoint, place: Place, residency: Residency) -> Model {

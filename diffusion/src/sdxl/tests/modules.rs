@@ -1,6 +1,6 @@
 //! The UNet and its modules against the reference.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::made;
 use crate::place::Blocks;
@@ -9,7 +9,7 @@ use crate::sdxl::unet::Unet;
 use crate::sdxl::units::{Block, Branch, Unit, units};
 use crate::testing::files::write;
 use crate::testing::{Golden, Silent, check, golden};
-use crate::weights::{Inventory, Loading, ModelFiles, Place, Scope, Tensors};
+use crate::weights::{Inventory, Loading, ModelFiles, Scope, Tensors};
 
 /// The UNet's tensors and sizes, by way of a file in a folder.
 fn opened(part: &str) -> (tempfile::TempDir, Tensors, UnetShape) {
@@ -37,7 +37,7 @@ const SIZES: [(&str, f64); 3] = [("even", 999.0), ("odd", 321.75), ("narrow", 1.
 
 fn with_unet(compute: DType, work: impl FnOnce(&Unet, &UnetShape, &Scope<'_>)) {
     let (_folder, tensors, shape) = opened("unet");
-    let place = Place { device: Device::Cpu, compute };
+    let place = crate::testing::place_in(compute);
     let mut silent = Silent;
     let loading = Loading::new(&mut silent, 0);
     let scope = Scope::root(&tensors, &place, &loading);

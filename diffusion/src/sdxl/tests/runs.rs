@@ -122,7 +122,7 @@ fn prompts_become_the_same_states() {
             let request = Request { clip_skip: Some(skip), ..request(&cases.prompts[index]) };
             let ours = model.encode_prompts(&request, false, &mut Silent).unwrap().remove(0);
             let rows: Vec<u32> = (0..ours.states.dim(0).unwrap() as u32).step_by(7).collect();
-            let rows = candle_core::Tensor::new(rows, &candle_core::Device::Cpu).unwrap();
+            let rows = candle_core::Tensor::new(rows, crate::testing::device()).unwrap();
             let states = ours.states.index_select(&rows, 0).unwrap();
             check(&format!("text {index}, clip_skip {skip}"), &states, &golden[&format!("text.{index}.{skip}")], 1e-5);
             check(&format!("pooled {index}"), &ours.pooled, &golden[&format!("text.{index}.pooled")], 1e-5);

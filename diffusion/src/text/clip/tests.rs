@@ -9,7 +9,7 @@ use super::{ClipEncoder, ClipStates, clip_config};
 use crate::testing::files::{Part, Raw, prefixed, read, write, write_gguf};
 use crate::testing::{Golden, Silent, check, folder, golden, values};
 use crate::text::layouts::{self, clip::NETWORK};
-use crate::weights::{Inventory, Loading, ModelFiles, Place, Scope};
+use crate::weights::{Inventory, Loading, ModelFiles, Scope};
 
 const LIMIT: f32 = 1e-5;
 
@@ -25,7 +25,7 @@ pub(crate) fn encoders(folder: &Path, projected: bool) -> Vec<ClipEncoder> {
         config.projection = config.projection.filter(|_| projected);
         let mut silent = Silent;
         let loading = Loading::new(&mut silent, 0);
-        let scope = Scope::root(&tensors, &Place::cpu(), &loading);
+        let scope = Scope::root(&tensors, &crate::testing::place(), &loading);
         encoders.push(ClipEncoder::load(&config, &scope).unwrap());
     }
     encoders.sort_by_key(|encoder| encoder.config().width);

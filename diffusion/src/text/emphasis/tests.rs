@@ -95,7 +95,7 @@ fn states_of_long_and_weighted_prompts() {
 
 #[test]
 fn a_mean_that_no_factor_brings_back_is_left() {
-    let states = |values: &[f32]| candle_core::Tensor::from_slice(values, (2, 2), &candle_core::Device::Cpu).unwrap();
+    let states = |values: &[f32]| candle_core::Tensor::from_slice(values, (2, 2), crate::testing::device()).unwrap();
     let weighted = |of: &[f32], weights: &[f32]| values(&weighted(states(of), weights).unwrap());
     assert_eq!(weighted(&[1.0, 3.0, 2.0, 2.0], &[1.0, 3.0]), [0.5, 1.5, 3.0, 3.0]);
     assert_eq!(weighted(&[1.0, 3.0, 2.0, 2.0], &[0.0, 0.0]), [0.0; 4]);

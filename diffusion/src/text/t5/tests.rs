@@ -10,7 +10,7 @@ use super::super::t5_config::t5_config;
 use super::*;
 use crate::testing::files::{Part, Raw, e4m3, prefixed, read, to_e4m3, write, write_gguf};
 use crate::testing::{Silent, check, folder, golden, values};
-use crate::weights::{Inventory, Loading, ModelFiles, Place};
+use crate::weights::{Inventory, Loading, ModelFiles};
 
 fn encoder(folder: &Path) -> TextEncoder {
     let files = ModelFiles::Folder(folder.to_owned());
@@ -22,7 +22,7 @@ fn encoder(folder: &Path) -> TextEncoder {
     assert!(!config.own_bias);
     let mut silent = Silent;
     let loading = Loading::new(&mut silent, 0);
-    TextEncoder::load(&config, &Scope::root(&tensors, &Place::cpu(), &loading)).unwrap()
+    TextEncoder::load(&config, &Scope::root(&tensors, &crate::testing::place(), &loading)).unwrap()
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn every_layout_gives_the_same_bits() {
         let config = t5_config(&files, found, &tensors).unwrap();
         let mut silent = Silent;
         let loading = Loading::new(&mut silent, 0);
-        let encoder = TextEncoder::load(&config, &Scope::root(&tensors, &Place::cpu(), &loading)).unwrap();
+        let encoder = TextEncoder::load(&config, &Scope::root(&tensors, &crate::testing::place(), &loading)).unwrap();
         assert!(values(&encoder.forward(&ids).unwrap()) == expected, "{name}");
     }
     write_gguf(&place.path().join("gguf/t5.gguf"), &llama_cpp(&part), "t5encoder", GgmlDType::F16);

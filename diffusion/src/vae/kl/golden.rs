@@ -1,10 +1,10 @@
 //! The autoencoder against the reference library. `tests/golden/kl` holds what goes in and out there.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::{KlConfig, KlVae, Scaling};
 use crate::testing::{Golden, Silent, check, golden};
-use crate::weights::{FileBytes, Loading, Place, Scope, Source, Stored, Tensors};
+use crate::weights::{FileBytes, Loading, Scope, Source, Stored, Tensors};
 
 /// The tensors of a small autoencoder under diffusers' names: `sdxl` or `flux`.
 pub(super) fn weights(name: &str) -> Vec<(String, Stored)> {
@@ -33,12 +33,12 @@ pub(super) fn load(name: &str) -> KlVae {
 pub(super) fn of(tensors: &Tensors, config: &KlConfig) -> KlVae {
     let mut control = Silent;
     let loading = Loading::new(&mut control, 0);
-    KlVae::load(config, &Scope::root(tensors, &Place::cpu(), &loading)).unwrap()
+    KlVae::load(config, &Scope::root(tensors, &crate::testing::place(), &loading)).unwrap()
 }
 
 /// `[c, h, w]` as a picture of one frame.
 pub(super) fn frame(golden: &Golden, name: &str) -> Tensor {
-    golden[name].unsqueeze(1).unwrap().to_device(&Device::Cpu).unwrap()
+    golden[name].unsqueeze(1).unwrap().to_device(crate::testing::device()).unwrap()
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn scene(height: usize, width: usize) -> Tensor {
         0.5 * (x * x * 40.0 + colour).sin() * y + 0.8 * (y - 0.5) * (1.0 - 0.5 * colour)
     };
     let numbers: Vec<f32> = (0..3 * height * width).map(number).collect();
-    Tensor::from_vec(numbers, (3, 1, height, width), &candle_core::Device::Cpu).unwrap()
+    Tensor::from_vec(numbers, (3, 1, height, width), crate::testing::device()).unwrap()
 }
 
 /// How much more two columns beside each other differ at `at` than elsewhere, as the largest of the rows' means.
@@ -264,7 +264,7 @@ fn told(vae: &KlVae, room: u64, stop: usize) -> (Vec<(usize, usize)>, Result<Ten
         told.push((done, total));
         if done == stop { Err(Error::invalid_request("enough")) } else { Ok(()) }
     };
-    let latents = Tensor::zeros((4, 1, 16, 16), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    let latents = Tensor::zeros((4, 1, 16, 16), candle_core::DType::F32, crate::testing::device()).unwrap();
     let result = vae.decode_within(&latents, room, &mut tell);
     (told, result)
 }
@@ -288,7 +288,7 @@ fn every_layer_can_be_the_last() {
     let mut quiet = |_, _| Ok(());
     let error = vae.encode(&scene(60, 64), &mut quiet).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
-    let latents = Tensor::zeros((16, 1, 4, 4), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    let latents = Tensor::zeros((16, 1, 4, 4), candle_core::DType::F32, crate::testing::device()).unwrap();
     assert!(vae.decode(&latents, &mut quiet).is_err());
 }
 

@@ -73,7 +73,7 @@ fn every_encoding_decodes_alike_for_devices() {
         encode(&part, place.path());
         let checkpoint = inspect(place.path()).unwrap();
         let exact = sample(&mut load(&checkpoint), &request).unwrap();
-        let half = Place { device: Device::Cpu, compute: DType::BF16 };
+        let half = crate::testing::place_in(DType::BF16);
         let ours = sample(&mut load_as(&checkpoint, half, Residency::Together), &request).unwrap();
         let squares: f32 = values(&ours).iter().zip(values(&exact)).map(|(a, b)| (a - b) * (a - b)).sum();
         let psnr = -10.0 * (squares / exact.elem_count() as f32).log10();

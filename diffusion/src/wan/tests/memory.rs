@@ -14,7 +14,7 @@ fn resident_and_streamed_models_give_the_same_bits() {
         let checkpoint = inspect(place.path()).unwrap();
         let request = request_of(&cases.variants[variant].cases[case], &cases, &images);
         let generate = |residency| {
-            let mut model = load_as(&checkpoint, Place::cpu(), residency);
+            let mut model = load_as(&checkpoint, crate::testing::place(), residency);
             model.generate(&request, &mut Silent).unwrap()
         };
         let whole = generate(Residency::Together);
@@ -56,7 +56,7 @@ fn two_hundred_cycles() {
     let checkpoint = inspect(place.path()).unwrap();
     let request = Request { steps: 2, ..request("a cat") };
     let cycle = |index: usize| {
-        let mut model = load_as(&checkpoint, Place::cpu(), Residency::Together);
+        let mut model = load_as(&checkpoint, crate::testing::place(), Residency::Together);
         if index.is_multiple_of(10) {
             model.generate(&request, &mut Silent).unwrap();
         }

@@ -11,7 +11,7 @@ mod variants;
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::checkpoint::WanCheckpoint;
 use super::model::Model;
@@ -35,7 +35,7 @@ pub(super) fn inspect(folder: &Path) -> Result<WanCheckpoint> {
 
 /// A model of the checkpoint on the CPU, whole.
 pub(super) fn load(checkpoint: &WanCheckpoint) -> Model {
-    load_as(checkpoint, Place::cpu(), Residency::Together)
+    load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
 
 pub(super) fn load_as(checkpoint: &WanCheckpoint, place: Place, residency: Residency) -> Model {

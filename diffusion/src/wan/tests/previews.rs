@@ -39,7 +39,7 @@ impl Control for Viewer {
 }
 
 fn tiny(residency: Residency) -> Model {
-    load_as(&WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap(), Place::cpu(), residency)
+    load_as(&WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap(), crate::testing::place(), residency)
 }
 
 fn circle() -> Request {
@@ -122,7 +122,8 @@ fn they_need_room_beside_the_transformer() {
     let less = needs.one_by_one() - 1;
     let seen = |bytes| {
         let mut model =
-            Model::load(checkpoint.0.clone(), Place::cpu(), Policy::ByNeed(Budget { bytes }), &mut Silent).unwrap();
+            Model::load(checkpoint.0.clone(), crate::testing::place(), Policy::ByNeed(Budget { bytes }), &mut Silent)
+                .unwrap();
         let mut viewer = Viewer::new(|_| true);
         let result = model.generate(&request, &mut viewer).unwrap();
         (viewer.seen, result, model.loaded_bytes())

@@ -38,7 +38,7 @@ fn checkpoint() -> WanCheckpoint {
 }
 
 fn tiny() -> Model {
-    load_as(&checkpoint(), Place::cpu(), Residency::Together)
+    load_as(&checkpoint(), crate::testing::place(), Residency::Together)
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn text_and_image_encoders_agree() {
         let (files, size) = (model.files.clone(), (picture.width as usize, picture.height as usize));
         let encoder = model.image(&mut Silent).unwrap();
         let side = encoder.config().image_size;
-        let pixels = files.processor().prepare(&picture.rgb, size, side, &Device::Cpu).unwrap();
+        let pixels = files.processor().prepare(&picture.rgb, size, side, crate::testing::device()).unwrap();
         check(&format!("pixels of {name}"), &pixels, &shared[&format!("image_encoder.{name}.pixels")], 1e-5);
         let states = encoder.forward(&pixels).unwrap();
         check(&format!("states of {name}"), &states, &shared[&format!("image_encoder.{name}.states")], 1e-5);
@@ -258,7 +258,7 @@ fn bfloat16_stays_in_its_bound() {
     for variant in VARIANTS {
         let place = tempfile::tempdir().unwrap();
         assemble(variant, place.path());
-        let place = Place { device: Device::Cpu, compute: DType::BF16 };
+        let place = crate::testing::place_in(DType::BF16);
         let folder = tempfile::tempdir().unwrap();
         assemble(variant, folder.path());
         let model = load_as(&inspect(folder.path()).unwrap(), place, Residency::Together);
