@@ -2,8 +2,8 @@
 
 use nix::libc;
 use std::os::fd::{AsRawFd, IntoRawFd as _, RawFd};
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Descriptors that can be marked: as many as Linux lets a process have unless it was told otherwise. Pages of the table that are
 /// not touched take no memory.
@@ -20,6 +20,22 @@ static NOTHING: AtomicI32 = AtomicI32::new(-1);
 
 /// Whether a descriptor is just being opened and has no mark yet; held through a `fork` too.
 static OPENING: AtomicBool = AtomicBool::new(false);
+
+/// The id of this process, once it was asked for; 0 before that, and in a child until the child asks.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// The id of this process. Every call on a platform asks for it, so it is kept: `getpid` is a call of the system.
+pub(crate) fn process_id() -> u32 {
+    let known = PROCESS.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let id = std::process::id();
+    if watch_forks() {
+        PROCESS.store(id, Ordering::Relaxed);
+    }
+    id
+}
 
 /// The mark of a descriptor. It goes when this is dropped, which must be before the descriptor is closed: a struct with both names
 /// the mark first.
@@ -95,25 +111,26 @@ fn release() {
     OPENING.store(false, Ordering::SeqCst);
 }
 
-/// Has `fork` call us, from the first mark on.
-fn watch_forks() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+/// Has `fork` call us, from the first mark on; false where it will not.
+fn watch_forks() -> bool {
+    static CALLED: OnceLock<bool> = OnceLock::new();
+    *CALLED.get_or_init(|| {
         if let Ok(nothing) = std::fs::File::options().read(true).write(true).open("/dev/null") {
             NOTHING.store(nothing.into_raw_fd(), Ordering::SeqCst);
         }
-        call_around_forks();
-    });
+        call_around_forks()
+    })
 }
 
 #[expect(unsafe_code, reason = "nobody has a safe form of pthread_atfork")]
-fn call_around_forks() {
+fn call_around_forks() -> bool {
     // SAFETY: the three functions live as long as this library is loaded, and the C library forgets them when it is not. They only
     // read and write atomic values and call `dup2` and the like, which a child of a process with threads may do.
     let outcome = unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     if outcome != 0 {
         tracing::warn!(outcome, "a process that is forked from this one will keep the locks of its files");
     }
+    outcome == 0
 }
 
 extern "C" fn before() {
@@ -125,6 +142,7 @@ extern "C" fn after_in_parent() {
 }
 
 extern "C" fn after_in_child() {
+    PROCESS.store(0, Ordering::Relaxed);
     release();
     let nothing = NOTHING.load(Ordering::SeqCst);
     for (index, word) in MARKED.iter().enumerate().take(USED.load(Ordering::SeqCst)) {

@@ -13,6 +13,7 @@ use crate::access::{self, Access};
 use crate::audit::{self, AnchorCallback, Audit, Caller, Signing};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::fork;
 use crate::keyring::{KeyCallback, KeySource, SecretText};
 use crate::log::{Log, LogRecord};
 use crate::metrics::LaneStatus;
@@ -371,7 +372,7 @@ impl Platform {
         let inner = Inner {
             parts: Some(parts),
             control: OnceLock::new(),
-            process: std::process::id(),
+            process: fork::process_id(),
             closed: AtomicBool::new(false),
         };
         let platform = Self { share: Some(Arc::new(Share)), inner: Arc::new(inner) };
@@ -520,7 +521,7 @@ impl Platform {
     /// # Errors
     /// `invalid_state` in a forked child.
     pub fn close(&self, deadline: Duration) -> Result<()> {
-        if self.inner.process != std::process::id() {
+        if self.inner.process != fork::process_id() {
             return Err(forked());
         }
         if let Some(parts) = &self.inner.parts {
@@ -581,7 +582,7 @@ impl Platform {
     }
 
     fn parts(&self) -> Result<&Parts> {
-        if self.inner.process != std::process::id() {
+        if self.inner.process != fork::process_id() {
             return Err(forked());
         }
         if self.inner.closed.load(Ordering::SeqCst) {
@@ -597,7 +598,7 @@ static FIRST_PROCESS: OnceLock<u32> = OnceLock::new();
 
 fn refuse_forked_child() -> Result<()> {
     match FIRST_PROCESS.get() {
-        Some(first) if *first != std::process::id() => Err(forked()),
+        Some(first) if *first != fork::process_id() => Err(forked()),
         _ => Ok(()),
     }
 }
@@ -626,7 +627,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
-        if self.process == std::process::id() {
+        if self.process == fork::process_id() {
             self.stop_listening(DROP_DEADLINE);
             parts.close(DROP_DEADLINE);
         } else {

@@ -3,12 +3,11 @@
 //! Always holds: files are looked at again once a name, a size or a time of change in their folder is another; what is
 //! remembered of them is headers alone.
 
-use crate::catalog::{Catalog, Model, Weights};
+use crate::catalog::{self, Catalog, Model, Weights};
 use crate::error::{Error, ErrorCode, Result};
 use crate::settings::DeviceChoice;
 use must_diffusion::{Budget, Checkpoint, Control, Device, ModelFiles, Pipeline, Request, Sampling};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,10 +15,25 @@ use std::time::SystemTime;
 /// Name, length and time of change of every file of a folder.
 type Stamp = Vec<(String, u64, Option<SystemTime>)>;
 
-/// What was found in a model's folder, and when that is no longer so.
+/// What was found in a model's folder: for which model, and when that is no longer so.
 struct Known {
+    weights: Weights,
+    family: String,
+    sampling: catalog::Sampling,
+    lighting: Option<String>,
     stamp: Stamp,
     outcome: Result<Arc<dyn Checkpoint>>,
+}
+
+impl Known {
+    /// Whether it is for this model, by all that `inspect` reads: models that are alike in it share one checkpoint and so one
+    /// pipeline.
+    fn is_for(&self, model: &Model, lighting: Option<&str>) -> bool {
+        self.weights == model.weights
+            && self.family == model.family
+            && self.sampling == model.sampling
+            && self.lighting.as_deref() == lighting
+    }
 }
 
 /// The files of every model of the catalog.
@@ -27,7 +41,7 @@ pub(super) struct Checkpoints {
     models_dir: PathBuf,
     device: Device,
     budget: Budget,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<Vec<Known>>,
 }
 
 impl Checkpoints {
@@ -38,7 +52,7 @@ impl Checkpoints {
     pub(super) fn new(models_dir: PathBuf, choice: DeviceChoice) -> Result<Self> {
         let device = device(choice)?;
         let budget = Budget::of(&device);
-        Ok(Self { models_dir, device, budget, known: Mutex::new(HashMap::new()) })
+        Ok(Self { models_dir, device, budget, known: Mutex::default() })
     }
 
     /// The files of a model, recognised. `lighting` chooses between two files where a model has that parameter.
@@ -48,13 +62,21 @@ impl Checkpoints {
     pub(super) fn get(&self, model: &Model, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
         let files = self.files(model)?;
         let stamp = stamp(&files)?;
-        // All that `inspect` reads: models that are alike in it share one checkpoint and so one pipeline.
-        let key = format!("{:?} {} {:?} {lighting:?}", model.weights, model.family, model.sampling);
-        if let Some(known) = self.known.lock().get(&key).filter(|known| known.stamp == stamp) {
+        let is_for_it = |known: &Known| known.is_for(model, lighting);
+        if let Some(known) = self.known.lock().iter().find(|known| is_for_it(known) && known.stamp == stamp) {
             return known.outcome.clone();
         }
         let outcome = inspect(model, &files, lighting);
-        self.known.lock().insert(key, Known { stamp, outcome: outcome.clone() });
+        let mut known = self.known.lock();
+        known.retain(|known| !is_for_it(known));
+        known.push(Known {
+            weights: model.weights.clone(),
+            family: model.family.clone(),
+            sampling: model.sampling.clone(),
+            lighting: lighting.map(str::to_owned),
+            stamp,
+            outcome: outcome.clone(),
+        });
         outcome
     }
 
@@ -75,29 +97,6 @@ impl Checkpoints {
                 .with_action(format!("Put {expects} into {}.", place.display())))
             }
         }
-    }
-
-    /// Refuses a mode that the model's files cannot do, and a request that they cannot make.
-    ///
-    /// # Errors
-    /// `model_unavailable`, `validation_error`.
-    pub(super) fn check(&self, model: &Model, mode: &str, lighting: Option<&str>, request: &Request) -> Result<()> {
-        let checkpoint = self.get(model, lighting)?;
-        let modes = checkpoint.modes();
-        if !modes.contains(&mode) {
-            let able: Vec<&str> = model.modes.iter().map(String::as_str).filter(|mode| modes.contains(mode)).collect();
-            return Err(Error::new(
-                ErrorCode::ModelUnavailable,
-                format!(
-                    "the files of {} are {}, which cannot do {mode}, only {}",
-                    model.id,
-                    checkpoint.describe(),
-                    able.join(", ")
-                ),
-            )
-            .with_action(format!("Choose one of these modes, or put a checkpoint that can do {mode} there.")));
-        }
-        Ok(checkpoint.check(request)?)
     }
 
     /// Loads a pipeline.
@@ -123,6 +122,28 @@ impl Checkpoints {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses a mode that the model's files cannot do, and a request that they cannot make.
+///
+/// # Errors
+/// `model_unavailable`, `validation_error`.
+pub(super) fn check(checkpoint: &dyn Checkpoint, model: &Model, mode: &str, request: &Request) -> Result<()> {
+    let modes = checkpoint.modes();
+    if !modes.contains(&mode) {
+        let able: Vec<&str> = model.modes.iter().map(String::as_str).filter(|mode| modes.contains(mode)).collect();
+        return Err(Error::new(
+            ErrorCode::ModelUnavailable,
+            format!(
+                "the files of {} are {}, which cannot do {mode}, only {}",
+                model.id,
+                checkpoint.describe(),
+                able.join(", ")
+            ),
+        )
+        .with_action(format!("Choose one of these modes, or put a checkpoint that can do {mode} there.")));
+    }
+    Ok(checkpoint.check(request)?)
 }
 
 /// Refuses a catalog that offers a mode, a parameter or a sampler that no code of the model's family obeys. Models of families

@@ -46,7 +46,7 @@ impl NewTask {
             inputs.push((slot.name.clone(), encode(&fitted, 0, OutputFormat::Png, &mut || Ok(()))?));
         }
         let id = uuid::Uuid::now_v7();
-        let seed = if asked >= 0 { asked } else { draw_seed() };
+        let seed = if asked >= 0 { asked } else { seed_of(id) };
         let task = Task {
             id: id.to_string(),
             workspace: None,
@@ -131,8 +131,8 @@ pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Re
 }
 
 /// Which of two files of a model runs, where it has that parameter.
-pub(super) fn lighting_of(task: &Task) -> Option<&str> {
-    task.parameters.get("lighting_variant").and_then(Value::as_str)
+pub(super) fn lighting_of(parameters: &Fields) -> Option<&str> {
+    parameters.get("lighting_variant").and_then(Value::as_str)
 }
 
 /// The format and the frame rate that a task asks for.
@@ -169,8 +169,20 @@ fn in_parameter(name: &str, error: &Error) -> Error {
         .with_parameter(name)
 }
 
-/// A seed between 0 and 2147483647 from the system's random source.
-fn draw_seed() -> i64 {
-    let bits = uuid::Uuid::new_v4().as_u128();
-    i64::try_from(bits & 0x7fff_ffff).unwrap_or(0)
+/// A seed between 0 and 2147483647: the last bits of a new id, which come from the system's random source.
+fn seed_of(id: uuid::Uuid) -> i64 {
+    i64::try_from(id.as_u128() & 0x7fff_ffff).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawn_seeds_are_all_over_their_range() {
+        let seeds: std::collections::HashSet<i64> = (0..1000).map(|_| seed_of(uuid::Uuid::now_v7())).collect();
+        assert!(seeds.len() > 990 && seeds.iter().all(|seed| (0..=0x7fff_ffff).contains(seed)));
+        let (every, some) = seeds.iter().fold((0x7fff_ffff, 0), |(every, some), seed| (every & seed, some | seed));
+        assert_eq!((every, some), (0, 0x7fff_ffff), "each bit is sometimes 0 and sometimes 1");
+    }
 }

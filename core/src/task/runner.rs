@@ -100,7 +100,7 @@ fn produce(
     let inputs = shared.store.read(|connection| store::inputs(connection, &task.id))?;
     let request = diffusion_request(task, &inputs)?;
     let (format, fps) = output_of(task)?;
-    let lighting = lighting_of(task);
+    let lighting = lighting_of(&task.parameters);
     let checkpoint = shared.checkpoints.get(model, lighting)?;
     shared.checkpoints.check_memory(checkpoint.as_ref(), &request)?;
     let mut control = TaskControl::new(shared, task, live, lease, run);

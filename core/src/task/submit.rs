@@ -12,7 +12,7 @@ use super::service::Tasks;
 use super::state::Shared;
 use super::trace::TraceParent;
 use super::types::Task;
-use super::{job, owner, store};
+use super::{checkpoints, job, owner, store};
 use crate::catalog::{ValidRequest, Weights};
 use crate::error::{Error, ErrorCode, Result};
 use crate::request::GenerateRequest;
@@ -185,17 +185,21 @@ impl Shared {
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
         options.owner.as_deref().map_or(Ok(()), owner::check)?;
         let model = valid.model;
-        let missing = self.checkpoints.get(model, None).err();
+        let checkpoint = self.checkpoints.get(model, job::lighting_of(&valid.values));
         // After the key was looked for: a gateway takes this for proof that the task is not here from before.
-        if let (Some(error), true) = (&missing, options.local_only) {
+        if let (Err(error), true) = (&checkpoint, options.local_only) {
             return Err(error.clone());
         }
         let NewTask { mut task, inputs } = NewTask::prepare(valid, self.clock.now())?;
         task.owner.clone_from(&options.owner);
-        if missing.is_none() {
-            let request = job::diffusion_request(&task, &inputs)?;
-            self.checkpoints.check(model, &task.mode, job::lighting_of(&task), &request)?;
-        }
+        let missing = match checkpoint {
+            Ok(checkpoint) => {
+                let request = job::diffusion_request(&task, &inputs)?;
+                checkpoints::check(checkpoint.as_ref(), model, &task.mode, &request)?;
+                None
+            }
+            Err(error) => Some(error),
+        };
         let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
         let SubmitOptions { partial_images, local_only, .. } = *options;
         Ok(Draft { task, inputs, submission, trace, remix_of, partial_images, local_only, missing })
