@@ -17,7 +17,10 @@ work=$(mktemp -d)
 chmod 755 "$work"
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 prefix=$work/prefix
-folder() { rm -rf "$work/data"; mkdir -p "$work/data"; chmod 755 "$work/data"; echo "$work/data"; }
+folder() { new=$work/data${1:-}; rm -rf "$new"; mkdir -p "$new"; chmod 755 "$new"; echo "$new"; }
+# Runs a command beside the next ones, until `join` waits for it.
+beside() { "$@" & beside=$!; }
+join() { wait "$beside" || fail "the tests in C failed"; }
 step() { echo "== $*"; }
 fail() { echo "tests/c: $*" >&2; exit 1; }
 
@@ -135,8 +138,9 @@ fi
 
 step AddressSanitizer
 export MUST_TEST_TOOL=asan
-"$work/c-asan" "$(folder)" 200
+beside "$work/c-asan" "$(folder -c)" 200
 "$work/cpp-asan" "$(folder)"
+join
 
 [ "${1:-}" = quick ] && { echo "tests/c: all passed, valgrind left out"; exit 0; }
 step valgrind
@@ -145,6 +149,7 @@ check() {
   valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --fair-sched=yes "$@"
 }
-check "$work/tests/must-c-test" "$(folder)" 50
+beside check "$work/tests/must-c-test" "$(folder -c)" 50
 check "$work/tests/must-cpp-test" "$(folder)"
+join
 echo "tests/c: all passed"

@@ -229,7 +229,8 @@ fn python_module() -> Result<std::path::PathBuf, String> {
 fn http() -> Outcome {
     run(&mut words("cargo", "build -p must-cli"))?;
     run(command(tools::HTTP_TESTS.python()?)
-        .args(["-m", "pytest", "-q", "tests/http"])
+        .args(PYTEST)
+        .arg("tests/http")
         .env(SMALL_MODELS, small_models()?)
         .env("MUST_PROGRAM", built("must"))
         .env("MUST_REQUIRE_TOOLS", "1"))
@@ -252,11 +253,15 @@ fn audit() -> Outcome {
     run(command("bash").arg("tests/audit/run.sh").arg(built("must")))
 }
 
+/// Files of tests beside each other, each in one process: most of the time they wait for a server.
+const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--numprocesses=3", "--dist=loadfile", "--durations=5"];
+
 fn python() -> Outcome {
     let python = python_module()?;
     let (folder, small) = (root().join("bindings-python"), small_models()?);
-    for line in ["-m pytest -q", "-m mypy", "-m ruff check .", "-m ruff format --check ."] {
-        run(command(&python).args(line.split_whitespace()).current_dir(&folder).env(SMALL_MODELS, &small))?;
+    run(command(&python).args(PYTEST).current_dir(&folder).env(SMALL_MODELS, &small))?;
+    for line in ["-m mypy", "-m ruff check .", "-m ruff format --check ."] {
+        run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
     }
     run(&mut words("cargo", "build -p must-cli"))?;
     face_without_sockets(&python, "handle", &[])?;
@@ -267,11 +272,7 @@ fn python() -> Outcome {
 fn face_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
     let names = ["contract", "control", "media", "bodies", "cors", "owners", "workers", "openai", "pictures"];
     let tests = names.iter().chain(more).map(|name| format!("tests/http/test_{name}.py"));
-    run(command(python)
-        .args(["-m", "pytest", "-q"])
-        .args(tests)
-        .env("MUST_TRANSPORT", transport)
-        .env("MUST_PROGRAM", built("must")))
+    run(command(python).args(PYTEST).args(tests).env("MUST_TRANSPORT", transport).env("MUST_PROGRAM", built("must")))
 }
 
 fn node() -> Outcome {

@@ -42,6 +42,8 @@ pub struct Environment {
     parts: &'static [&'static str],
 }
 
+const PYTEST: &str = "pytest>=9";
+const XDIST: &str = "pytest-xdist>=3.8";
 const OPENAI: &str = "openai>=3.57,<4";
 const SCHEMATHESIS: &str = "schemathesis>=4.32,<5";
 
@@ -50,7 +52,8 @@ pub const PYTHON_TESTS: Environment = Environment {
     name: "python-tests",
     requirements: &[
         "maturin>=1.16,<2",
-        "pytest>=9",
+        PYTEST,
+        XDIST,
         "mypy>=2.4",
         "ruff>=0.17",
         "fastapi>=0.165",
@@ -69,7 +72,7 @@ pub const PYTHON_TESTS: Environment = Environment {
 /// Clients and fuzzers of the HTTP face.
 pub const HTTP_TESTS: Environment = Environment {
     name: "http-tests",
-    requirements: &["pytest>=9", "httpx>=0.28", OPENAI, SCHEMATHESIS],
+    requirements: &[PYTEST, XDIST, "httpx>=0.28", OPENAI, SCHEMATHESIS],
     parts: &["http", "node"],
 };
 
