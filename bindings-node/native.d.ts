@@ -90,7 +90,7 @@ export declare class NativePlatform {
   delete(call: number, task: string): void
   /** Makes one of the calls by name, `arguments` being JSON. Gives what it answers. */
   invoke(call: number, name: string, arguments: string): void
-  /** Serves the HTTP face; `call` is the server's number from then on. Gives where it listens. */
+  /** Serves the HTTP API; `call` is the server's number from then on. Gives where it listens. */
   serve(call: number, address: string): void
   /** Stops a server. Gives whether all its calls had ended by then. */
   stopServer(call: number, server: number, deadlineMs: number): void

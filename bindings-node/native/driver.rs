@@ -6,7 +6,7 @@
 
 use crate::bridge::{Answer, Bridge};
 use crate::host::HostFunctions;
-use must::http::{Answer as HttpAnswer, Face, Mount, Server};
+use must::http::{Answer as HttpAnswer, HttpService, Mount, Server};
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Platform, Result, SubmitOptions, Task, TaskEvents};
 use parking_lot::Mutex;
@@ -37,7 +37,7 @@ struct Stop {
     call: Option<u32>,
 }
 
-/// What a request for the HTTP face says before its body.
+/// The parts of an HTTP request before its body.
 #[derive(Deserialize)]
 pub(crate) struct RequestHead {
     method: String,
@@ -47,7 +47,7 @@ pub(crate) struct RequestHead {
     mount: Option<MountHead>,
 }
 
-/// Where a server of Node's has mounted the face.
+/// Where a server of Node's has mounted the HTTP service.
 #[derive(Deserialize)]
 struct MountHead {
     scheme: String,
@@ -62,7 +62,7 @@ struct Shared {
     waits: Mutex<HashMap<u32, AbortHandle>>,
     /// Followed tasks; `None` while a `next` holds the events.
     streams: Mutex<HashMap<u32, Option<TaskEvents>>>,
-    face: Mutex<Option<Face>>,
+    http_service: Mutex<Option<HttpService>>,
     /// Servers that run, by the call that started them.
     servers: Mutex<HashMap<u32, Arc<Server>>>,
     /// Answers whose bodies are being read, by the call of their request; `None` while a `chunk` holds one.
@@ -92,13 +92,13 @@ impl Shared {
         }
     }
 
-    /// The HTTP face, made when it is first asked for.
-    fn face(&self) -> Result<Face> {
+    /// The HTTP service, made when it is first asked for.
+    fn http_service(&self) -> Result<HttpService> {
         let platform = self.platform()?;
-        let mut face = self.face.lock();
-        match &*face {
-            Some(face) => Ok(face.clone()),
-            None => Ok(face.insert(platform.face()?).clone()),
+        let mut service = self.http_service.lock();
+        match &*service {
+            Some(service) => Ok(service.clone()),
+            None => Ok(service.insert(platform.http_service()?).clone()),
         }
     }
 
@@ -117,7 +117,7 @@ impl Shared {
             server.stop(deadline);
         }
         drop(servers);
-        self.face.lock().take();
+        self.http_service.lock().take();
         if let State::Open(platform) = before {
             platform.close(deadline)?;
         }
@@ -138,7 +138,7 @@ impl Driver {
             state: Mutex::new(State::New),
             waits: Mutex::default(),
             streams: Mutex::default(),
-            face: Mutex::default(),
+            http_service: Mutex::default(),
             servers: Mutex::default(),
             answers: Mutex::default(),
         });
@@ -244,10 +244,10 @@ impl Driver {
         self.shared.streams.lock().remove(&stream);
     }
 
-    /// Serves the HTTP face; the server has the number `call` from then on. Answers with where it listens.
+    /// Serves the HTTP API; the server has the number `call` from then on. Answers with where it listens.
     pub(crate) fn serve(&self, call: u32, address: String) {
         self.pool(call, move |shared| {
-            let server = shared.face()?.serve(&address)?;
+            let server = shared.http_service()?.serve(&address)?;
             let listening = server.address().to_string();
             shared.servers.lock().insert(call, Arc::new(server));
             Answer::json(&listening)
@@ -265,21 +265,21 @@ impl Driver {
     /// Answers with the milliseconds to wait for the next piece of a body, or fails when it comes too slowly.
     pub(crate) fn body_wait(&self, call: u32, received: u64, elapsed: Duration, idle: Duration) {
         self.pool(call, move |shared| {
-            Answer::json(&(shared.face()?.body_wait(received, elapsed, idle)?.as_secs_f64() * 1000.0))
+            Answer::json(&(shared.http_service()?.body_wait(received, elapsed, idle)?.as_secs_f64() * 1000.0))
         });
     }
 
-    /// Answers with the head of what the HTTP face answers; the body is read by `chunk` under the number `call`.
+    /// Answers with the head of the HTTP answer; the body is read by `chunk` under the number `call`.
     pub(crate) fn request(&self, call: u32, head: Result<RequestHead>, body: Vec<u8>) {
         self.future(call, async move |shared| {
             let head = head?;
-            let face = shared.face()?;
+            let service = shared.http_service()?;
             let headers = head.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            let mut request = Face::request(&head.method, &head.target, headers, body)?;
+            let mut request = HttpService::request(&head.method, &head.target, headers, body)?;
             if let Some(MountHead { scheme, path }) = head.mount {
                 request.extensions_mut().insert(Mount { scheme: Some(scheme), path });
             }
-            let answer = face.handle(request, head.peer.and_then(|peer| peer.parse().ok())).await?;
+            let answer = service.handle(request, head.peer.and_then(|peer| peer.parse().ok())).await?;
             let headers: Vec<(&str, String)> = answer
                 .headers
                 .iter()

@@ -232,7 +232,7 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
     }
 
-    /// Serves the HTTP face; `call` is the server's number from then on. Gives where it listens.
+    /// Serves the HTTP API; `call` is the server's number from then on. Gives where it listens.
     #[napi]
     pub fn serve(&self, call: u32, address: String) {
         self.driver.serve(call, address);

@@ -104,7 +104,7 @@ export async function serve(calls: Calls, address: string): Promise<Server> {
   return new Server(calls, number, listening);
 }
 
-/** Where a server has mounted the face: what absolute addresses in answers begin with. */
+/** Where a server has mounted the HTTP service: what absolute addresses in answers begin with. */
 export interface Mount {
   scheme: string;
   path: string;

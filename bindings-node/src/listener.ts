@@ -1,4 +1,4 @@
-/** The HTTP face under other people's servers: node:http and what is built on it, node:http2, Fastify. */
+/** The HTTP service under other servers: node:http and what is built on it, node:http2, Fastify. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
@@ -79,7 +79,7 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
   }
 }
 
-/** A failure as every answer of the face tells it; OpenAI's clients read `error`. */
+/** The body of an answer that reports a failure, as the HTTP service writes it; OpenAI's clients read `error`. */
 function failureBody({ code, detail, userAction, httpStatus }: MustError, below: string): object {
   const body = { code, detail, user_action: userAction };
   if (!below.startsWith("/v1/")) return body;

@@ -216,7 +216,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Serves the HTTP face on threads of the library; port 0 takes a free one.
+   * Serves the HTTP API on threads of the library; port 0 takes a free one.
    * @throws MustError `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
    * @example
    * ```js
@@ -245,7 +245,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * The HTTP face as a listener: `http.createServer(platform.handler())`, the same under `node:http2`,
+   * The HTTP API as a listener: `http.createServer(platform.handler())`, the same under `node:http2`,
    * `app.use("/must", platform.handler())` in Express, `fastify.all("/must/*", platform.handler())` in Fastify.
    * @example
    * ```js

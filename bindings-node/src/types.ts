@@ -70,7 +70,7 @@ export interface Settings {
   environment?: "dev" | "stage" | "prod" | undefined;
   /** An API key of the operator's own, at least 16 characters. */
   apiKey?: string | undefined;
-  /** The HTTP face. */
+  /** Settings of the HTTP service. */
   http?: HttpSettings | undefined;
   /** Workers that tasks may be sent to. */
   workers?: WorkerSettings | undefined;
@@ -106,7 +106,7 @@ export interface WorkerSettings {
   recheckIntervalSeconds?: number | undefined;
 }
 
-/** How the HTTP face is set up. */
+/** Settings of the HTTP service. */
 export interface HttpSettings {
   /** Whether session cookies are for HTTPS only; true when absent. */
   sessionCookieSecure?: boolean | undefined;
@@ -116,7 +116,7 @@ export interface HttpSettings {
   sessionCookiePath?: string | undefined;
   /** Added to the names of session cookies after an underscore. */
   sessionCookieSuffix?: string | undefined;
-  /** Where clients reach the face, such as `https://example.com/must`; when absent, what each request says. */
+  /** Where clients reach the HTTP service, such as `https://example.com/must`; when absent, what each request says. */
   publicUrl?: string | undefined;
   /** Opens `GET /metrics` to whoever sends it as a bearer token. */
   scrapeToken?: string | undefined;

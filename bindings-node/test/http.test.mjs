@@ -1,4 +1,4 @@
-// The HTTP face: as a server, one request at a time, and as a listener of Node's own server and of Express.
+// The HTTP API: as a server, one request at a time, and as a listener of Node's own server and of Express.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -188,7 +188,7 @@ async function* failing() {
 const refused = {
   "a missing path": [() => join(files, "missing.png"), /reference_image: there is no file/],
   "a folder": [() => files, /is a folder/],
-  "a device": [() => "/dev/zero", /no plain file/],
+  "a device": [() => "/dev/zero", /not a plain file/],
   "an address": [() => "https://example.com/picture.png", /https address/],
   "a URL of the web": [() => new URL("https://example.com/picture.png"), /https:.*nothing is fetched/],
   "a file: URL of a missing file": [() => pathToFileURL(join(files, "missing.png")), /cannot be read: ENOENT/],
@@ -275,7 +275,7 @@ test("when one of two streams fails, the other is let go", async () => {
   assert.ok(waiting.destroyed);
 });
 
-test("a body for the HTTP face may come from another realm", async () => {
+test("a body for the HTTP API may come from another realm", async () => {
   const body = runInNewContext("Uint8Array.from(values)", { values: [...Buffer.from("{}")] });
   const headers = [["content-type", "application/json"]];
   assert.equal((await opened.handle({ method: "POST", target: "/generate", headers, body })).status, 401);

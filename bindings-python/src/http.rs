@@ -1,11 +1,11 @@
-//! The HTTP face: served, or one request at a time, for a thread that waits and for an asyncio loop that must not.
+//! The HTTP API: served, or one request at a time, for a thread that waits and for an asyncio loop that must not.
 
 use crate::blocking::{Waited, leave_on_signal, wait};
 use crate::convert;
 use crate::errors::{OrRaise, raise};
 use crate::this_process::ThisProcess;
 use crate::wakeups::Wakeups;
-use must::http::{Answer, Face, Mount, Server};
+use must::http::{Answer, HttpService, Mount, Server};
 use must::{Error, Result};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -16,42 +16,42 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The HTTP face of a platform.
+/// The HTTP service of a platform.
 #[pyclass(frozen, module = "must._must")]
-pub(crate) struct NativeFace {
-    face: ThisProcess<Face>,
+pub(crate) struct NativeHttpService {
+    service: ThisProcess<HttpService>,
 }
 
-impl NativeFace {
-    pub(crate) fn new(face: Face) -> Self {
-        Self { face: ThisProcess::new(face) }
+impl NativeHttpService {
+    pub(crate) fn new(service: HttpService) -> Self {
+        Self { service: ThisProcess::new(service) }
     }
 }
 
 #[pymethods]
-impl NativeFace {
+impl NativeHttpService {
     /// Bytes that a body may have.
     #[getter]
     fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.face.get().or_raise(py)?.max_body_bytes())
+        Ok(self.service.get().or_raise(py)?.max_body_bytes())
     }
 
     /// Seconds to wait for the next piece of a body; raises when it comes too slowly.
     #[pyo3(signature = (received: "int", elapsed: "float", idle: "float") -> "float")]
     fn body_wait(&self, py: Python<'_>, received: u64, elapsed: f64, idle: f64) -> PyResult<f64> {
         let (elapsed, idle) = (convert::duration(py, "elapsed", elapsed)?, convert::duration(py, "idle", idle)?);
-        Ok(self.face.get().or_raise(py)?.body_wait(received, elapsed, idle).or_raise(py)?.as_secs_f64())
+        Ok(self.service.get().or_raise(py)?.body_wait(received, elapsed, idle).or_raise(py)?.as_secs_f64())
     }
 
     /// Serves at an address.
     #[pyo3(signature = (address: "str"))]
     fn serve(&self, py: Python<'_>, address: &str) -> PyResult<NativeServer> {
-        let face = self.face.get().or_raise(py)?.clone();
-        let server = py.detach(|| face.serve(address)).or_raise(py)?;
+        let service = self.service.get().or_raise(py)?.clone();
+        let server = py.detach(|| service.serve(address)).or_raise(py)?;
         Ok(NativeServer { server: ThisProcess::new(Arc::new(server)) })
     }
 
-    /// Begins to answer a request. `mount` is the scheme that clients use and the path that the face is mounted at.
+    /// Begins to answer a request. `mount` is the scheme that clients use and the path that the service is mounted at.
     #[pyo3(signature = (
         method: "str",
         target: "str",
@@ -71,15 +71,15 @@ impl NativeFace {
         peer: Option<&str>,
         mount: Option<(String, String)>,
     ) -> PyResult<NativeAnswer> {
-        let face = self.face.get().or_raise(py)?.clone();
+        let service = self.service.get().or_raise(py)?.clone();
         let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let mut request = Face::request(method, target, headers, body).or_raise(py)?;
+        let mut request = HttpService::request(method, target, headers, body).or_raise(py)?;
         if let Some((scheme, path)) = mount {
             request.extensions_mut().insert(Mount { scheme: Some(scheme), path });
         }
         // A server may know its client by something else than an address, such as a Unix socket.
         let peer: Option<IpAddr> = peer.and_then(|peer| peer.parse().ok());
-        let answering = Box::pin(async move { face.handle(request, peer).await });
+        let answering = Box::pin(async move { service.handle(request, peer).await });
         Ok(NativeAnswer { state: ThisProcess::new(Arc::new(Mutex::new(State::Answering(answering)))) })
     }
 }

@@ -28,7 +28,7 @@ mod _must {
     #[pymodule_export]
     use super::host::NativeClock;
     #[pymodule_export]
-    use super::http::{NativeAnswer, NativeFace, NativeServer};
+    use super::http::{NativeAnswer, NativeHttpService, NativeServer};
     #[pymodule_export]
     use super::logs::Logs;
     #[pymodule_export]

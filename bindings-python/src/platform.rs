@@ -6,7 +6,7 @@ use crate::errors::{OrRaise, raise};
 use crate::events::Events;
 use crate::from_json::from_json;
 use crate::host::{NativeClock, host};
-use crate::http::NativeFace;
+use crate::http::NativeHttpService;
 use crate::logs::Logs;
 use crate::submission::NativeSubmission;
 use crate::this_process::ThisProcess;
@@ -201,9 +201,9 @@ impl NativePlatform {
         }
     }
 
-    /// The HTTP face.
-    fn face(&self, py: Python<'_>) -> PyResult<NativeFace> {
-        Ok(NativeFace::new(self.call(py, Platform::face)?))
+    /// The HTTP service.
+    fn http_service(&self, py: Python<'_>) -> PyResult<NativeHttpService> {
+        Ok(NativeHttpService::new(self.call(py, Platform::http_service)?))
     }
 
     /// What the platform counts and measures, as Prometheus reads it.

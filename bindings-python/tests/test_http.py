@@ -1,4 +1,4 @@
-"""The HTTP face: as a server, one request at a time, and as an ASGI application."""
+"""The HTTP API: as a server, one request at a time, and as an ASGI application."""
 
 import asyncio
 import json

@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "missing path": (lambda path: path / "missing.png", "there is no file", "path"),
     "missing path as text": (lambda path: str(path / "missing.png"), "there is no file", "path"),
     "folder": (lambda path: path, "is a folder", "file"),
-    "device": (lambda _: Path("/dev/zero"), "no plain file", "file"),
+    "device": (lambda _: Path("/dev/zero"), "not a plain file", "file"),
     "address": (lambda _: "https://example.com/picture.png", "https address", "Download"),
     "text for base64": (lambda _: "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAI" * 1000, "neither a data URI nor", "data:"),
     "text file": (lambda path: written(path / "text.png").open(), "binary mode", "rb"),

@@ -137,7 +137,7 @@ fn accounts(at: At) {
     assert_eq!(at.code(&["accounts", "health", "team-a"]), 1);
     assert_eq!(ok(&["accounts", "disable", "team-a"])["status"], "disabled");
     assert_eq!(at.code(&["accounts", "enable", "team-a"]), 1);
-    assert_eq!(at.code(&["accounts", "deploy", "team-a"]), 2, "there is no command to deploy with");
+    assert_eq!(at.code(&["accounts", "deploy", "team-a"]), 2, "the settings have no deploy command");
     assert_eq!(ok(&["accounts", "list"])["accounts"].as_array().unwrap().len(), 1);
     ok(&["accounts", "remove", "team-a"]);
 }

@@ -1,4 +1,4 @@
-//! Waiting for a moment on any executor: one thread for all waits of one owner, which is there only while there are any.
+//! Timers for any executor. One thread serves all waits of an alarm. It runs only while there are waits.
 
 use crate::error::Result;
 use crate::thread;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Wakes futures at moments.
+/// Wakes futures at given times.
 #[derive(Default)]
 pub(crate) struct Alarm {
     state: Mutex<State>,
@@ -17,7 +17,7 @@ pub(crate) struct Alarm {
 
 #[derive(Default)]
 struct State {
-    /// Whom to wake, by the moment; the number tells waits for one moment apart.
+    /// The waits by their time. The number tells waits for the same time apart.
     waits: BTreeMap<(Instant, u64), oneshot::Sender<()>>,
     number: u64,
     watched: bool,
@@ -28,10 +28,10 @@ impl Alarm {
     /// Waits until `moment`, or until [`Alarm::end`].
     ///
     /// # Errors
-    /// `dependency_unavailable` when the system has no thread to give.
+    /// `dependency_unavailable` if no thread can be started.
     pub(crate) async fn at(self: &Arc<Self>, moment: Instant) -> Result<()> {
         let woken = self.add(moment)?;
-        // It is dropped unsent when the alarm ends.
+        // The sender is dropped without sending if the alarm ends.
         let _ = woken.await;
         Ok(())
     }
@@ -42,7 +42,7 @@ impl Alarm {
         if state.ended {
             return Ok(woken);
         }
-        // Those who have stopped waiting keep no place.
+        // Removes waits whose futures were dropped.
         state.waits.retain(|_, wake| !wake.is_closed());
         state.number += 1;
         let number = state.number;
@@ -57,7 +57,7 @@ impl Alarm {
         Ok(woken)
     }
 
-    /// Wakes everybody, now and from now on.
+    /// Wakes all waits. Later waits return at once.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.ended = true;
@@ -71,7 +71,7 @@ impl Alarm {
         loop {
             let now = Instant::now();
             while let Some(wait) = state.waits.first_entry().filter(|wait| wait.key().0 <= now) {
-                // Whoever has stopped waiting needs no word.
+                // If the future was dropped, sending fails, which is fine.
                 let _ = wait.remove().send(());
             }
             let Some((&(next, _), _)) = state.waits.first_key_value() else {
@@ -90,7 +90,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn waits_end_in_order_and_the_thread_with_the_last() {
+    fn waits_end_in_order_and_the_thread_ends_with_the_last() {
         let alarm = Arc::new(Alarm::default());
         let began = Instant::now();
         std::thread::scope(|scope| {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_wakes_everybody() {
+    fn ending_the_alarm_wakes_all_waits() {
         let alarm = Arc::new(Alarm::default());
         let far = Instant::now() + Duration::from_secs(3600);
         assert!(block_on(alarm.at(far), Some(Instant::now())).is_none());

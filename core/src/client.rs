@@ -1,17 +1,17 @@
-//! The one way out over HTTP: what every client of ours has in common.
+//! The common configuration of all HTTP clients of the library.
 //!
-//! What always holds: certificates are checked against Mozilla's roots; no proxy of the environment is used; no redirect is
-//! followed; no time is without a bound that whoever builds the client sets.
+//! Invariants: certificates are checked against Mozilla's roots; proxies of the environment are not used; redirects are not
+//! followed. Each client sets its own time limits.
 
 use crate::error::{Error, Result};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// A client to be set up further.
+/// Returns a builder with this configuration. The caller adds time limits.
 ///
 /// # Errors
-/// `internal` when TLS cannot be set up.
+/// `internal` if TLS cannot be set up.
 pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

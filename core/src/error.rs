@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $http:literal, $retryable:literal, $action:literal;)+) => {
-        /// What went wrong, as a value that callers branch on. Numbers and names never change once released.
+        /// The kind of a failure, for callers to branch on. Numbers and names never change once released.
         ///
         /// ```
         /// use must::ErrorCode;
@@ -34,31 +34,31 @@ macro_rules! error_codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The stable name, as it appears in JSON, in Python, Node and C++.
+            /// Returns the stable name, which JSON, Python, Node and C++ use.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// The HTTP status that goes with the code. Codes that only end tasks carry 500.
+            /// Returns the HTTP status of the code. Codes that only end tasks have 500.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$variant => $http,)+ }
             }
 
-            /// Whether the same call may succeed later without a change by the caller.
+            /// Returns whether the same call may succeed later without a change by the caller.
             #[must_use]
             pub const fn is_retryable(self) -> bool {
                 match self { $(Self::$variant => $retryable,)+ }
             }
 
-            /// What a person can do, where the place of the failure has nothing better to say.
+            /// Returns general advice for a person. It is used if the failure has no more specific advice.
             #[must_use]
             pub const fn default_user_action(self) -> &'static str {
                 match self { $(Self::$variant => $action,)+ }
             }
 
-            /// The code with this stable name.
+            /// Returns the code with this stable name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)+ _ => None }
@@ -86,43 +86,43 @@ error_codes! {
     RateLimited = 8, "rate_limited", 429, true, "Wait for the time in Retry-After, then try again.";
     /// The browser origin is not on the allow list.
     CorsOriginBlocked = 9, "cors_origin_blocked", 403, false, "Add the exact origin to the allowed origins.";
-    /// The request is not one the catalog allows.
+    /// The request or an argument is not valid.
     ValidationError = 10, "validation_error", 422, false, "Correct the request and send it again.";
     /// There is no task with this id.
     TaskNotFound = 11, "task_not_found", 404, false, "Check the task id; the task may have been deleted.";
     /// The task has not finished yet.
     ResultNotReady = 12, "result_not_ready", 425, true, "Wait until the task is done, then ask again.";
-    /// The task finished, and its files are no longer there.
+    /// The task finished, but its files no longer exist.
     ResultGone = 13, "result_gone", 410, false, "Generate it again.";
-    /// The workspace of a remote task is not one of ours.
+    /// The id names a workspace that is not registered on this platform.
     ProxyTargetInvalid = 14, "proxy_target_invalid", 400, false, "Use a task id that this platform gave out.";
-    /// A remote worker failed to answer as it should.
+    /// A remote worker did not answer, or not as expected.
     RemoteFailed = 15, "remote_failed", 502, true, "Try again; if it goes on, check the worker account.";
     /// No worker can take the task.
     NoWorkers = 16, "no_workers", 503, true, "Enable a worker account, or try again later.";
     /// The model is known, but cannot run on this machine.
     ModelUnavailable = 17, "model_unavailable", 503, false, "Install the model's weights, or choose an available model.";
-    /// Every place in the queue is taken.
+    /// The queue is full.
     QueueOverloaded = 18, "queue_overloaded", 503, true, "Try again in a little while.";
     /// The device ran out of memory.
     GpuMemoryExceeded = 19, "gpu_memory_exceeded", 500, true, "Ask for a smaller size or fewer frames, or use a larger device.";
-    /// The task was processing for longer than its limit and was given up.
+    /// The task was processing for longer than its limit and was failed.
     TaskStale = 20, "task_stale", 500, true, "Submit the task again.";
     /// The task ran longer than its execution limit.
     TaskTimeout = 21, "task_timeout", 500, true, "Ask for fewer steps or frames, or raise the execution limit.";
     /// The caller cancelled the task.
     Cancelled = 22, "cancelled", 500, false, "Submit the task again if it is still wanted.";
-    /// Something the platform stands on cannot be used.
+    /// Something that the platform needs, such as its storage or a key, cannot be used.
     DependencyUnavailable = 23, "dependency_unavailable", 503, true, "Check the platform's storage and secrets, then try again.";
     /// There is nothing at this address.
     NotFound = 24, "not_found", 404, false, "Check the address.";
-    /// The address exists, the method does not.
+    /// The address exists, but not for this method.
     MethodNotAllowed = 25, "method_not_allowed", 405, false, "Use one of the methods in Allow.";
     /// The request is larger than the platform accepts.
     PayloadTooLarge = 26, "payload_too_large", 413, false, "Send less, or a smaller image.";
     /// A fault in the platform itself.
     Internal = 27, "internal", 500, false, "Report it with the correlation id or the detail.";
-    /// The call does not fit the state of what it was made on: closed, ended, or used in a forked child.
+    /// The call is not possible in the object's current state: closed, ended, or used in a forked child.
     InvalidState = 28, "invalid_state", 409, false, "Ask how things stand, and make the call that fits.";
     /// Another process has the data folder open.
     DataDirLocked = 29, "data_dir_locked", 409, true, "Close the other process, or use another data folder.";
@@ -138,7 +138,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// A failure: what kind, what happened, what to do.
+/// A failure: its kind, a description, and advice.
 ///
 /// ```
 /// use must::{ErrorCode, GenerateRequest};
@@ -154,7 +154,7 @@ impl fmt::Display for ErrorCode {
 #[derive(Debug, Clone)]
 pub struct Error(Box<Failure>);
 
-/// What an error says: in a box, so that a result is no larger for the error that it may be.
+/// The content of an error. It is boxed to keep `Result` small.
 #[derive(Debug, Clone)]
 struct Failure {
     code: ErrorCode,
@@ -166,7 +166,7 @@ struct Failure {
 }
 
 impl Error {
-    /// An error with the code's own advice.
+    /// An error with the code's general advice.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Failure {
             code,
@@ -178,79 +178,79 @@ impl Error {
         }))
     }
 
-    /// The same error with better advice for the place where it happened.
+    /// Returns the error with more specific advice.
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
         self.0.user_action = one_line(user_action.into());
         self
     }
 
-    /// The same error about one parameter of the request, as the caller wrote its name.
+    /// Returns the error with the name of the parameter at fault, as the caller wrote it.
     #[must_use]
     pub fn with_parameter(mut self, parameter: impl Into<String>) -> Self {
         self.0.parameter = Some(one_line(parameter.into()));
         self
     }
 
-    /// The same error with the time after which the call may succeed.
+    /// Returns the error with the time after which the call may succeed.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.0.retry_after = Some(retry_after);
         self
     }
 
-    /// The same error with the one that it comes from, which [`source`](std::error::Error::source) gives.
+    /// Returns the error with its cause, which [`source`](std::error::Error::source) returns.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// A call that does not fit the state of what it was made on. What helps depends on the state, so each place says it.
+    /// An error for a call that is not possible in the object's current state. The advice depends on the state, so it is required.
     pub fn invalid_state(detail: impl Into<String>, user_action: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidState, detail).with_action(user_action)
     }
 
-    /// A call on a platform that is closed or about to be.
+    /// An error for a call on a platform that is closed or closing.
     pub(crate) fn closed(detail: impl Into<String>) -> Self {
         Self::invalid_state(detail, "Open a new platform in this process and use that.")
     }
 
-    /// A request that the catalog does not allow.
+    /// An error for a request or argument that is not valid.
     pub fn validation(detail: impl Into<String>) -> Self {
         Self::new(ErrorCode::ValidationError, detail)
     }
 
-    /// A fault of the platform itself.
+    /// An error for a fault in the platform itself.
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, detail)
     }
 
-    /// The code to branch on.
+    /// Returns the code to branch on.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// What happened, in one line.
+    /// Returns a description of what happened, in one line.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// What a person can do about it, in one line.
+    /// Returns what a person can do about it, in one line.
     #[must_use]
     pub fn user_action(&self) -> &str {
         &self.0.user_action
     }
 
-    /// The parameter of the request that is at fault, where it is one.
+    /// Returns the name of the parameter at fault, if the error is about one.
     #[must_use]
     pub fn parameter(&self) -> Option<&str> {
         self.0.parameter.as_deref()
     }
 
-    /// How long to wait before the same call may succeed, in whole seconds; the value of `Retry-After` over HTTP.
+    /// Returns how long to wait before the same call may succeed, in whole seconds. Over HTTP this is the value of `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -269,7 +269,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Errors end on terminals and in logs, and may quote what a caller or a worker wrote.
+/// Makes a text safe for terminals and logs. Errors may quote text of a caller or a worker.
 fn one_line(mut text: String) -> String {
     if text.contains(['\n', '\r']) {
         text = text.split(['\n', '\r']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
@@ -283,7 +283,7 @@ fn one_line(mut text: String) -> String {
 impl From<must_diffusion::Error> for Error {
     fn from(error: must_diffusion::Error) -> Self {
         use must_diffusion::ErrorKind;
-        // What ended it is ours: the control of a task gave it.
+        // The task's control stopped the generation with an error of this crate. Return that error.
         if let Some(reason) = error.reason().and_then(|reason| reason.downcast_ref::<Self>()) {
             return reason.clone();
         }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_a_generation_comes_back_as_it_was() {
+    fn the_error_that_stops_a_generation_is_returned_unchanged() {
         let mine = Error::new(ErrorCode::TaskTimeout, "too long").with_action("Ask for less.");
         let back = Error::from(must_diffusion::Error::stopped(mine));
         assert_eq!(

@@ -1,8 +1,8 @@
-//! JSON objects whose fields keep their order: the parameters of a task in the catalog's order, the fields of a log record in the
-//! order in which they were said.
+//! JSON objects whose fields keep their order. They hold the parameters of a task in the catalog's order, and the fields of a log
+//! record in the order in which they were recorded.
 //!
-//! `serde_json` can do that for its own maps, by a feature that then holds for every crate of a host's program. A library has no
-//! say in that, so the few objects whose order people see are of this type. They are small: every look goes through all fields.
+//! `serde_json` can keep the order of its own maps with a feature, which would then apply to every crate of the host's program. A
+//! library should not decide that, so objects whose order people see have this type. They are small: a lookup visits all fields.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
@@ -11,9 +11,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-/// Named values in the order in which they were put in; in JSON an object.
+/// Named values in the order in which they were inserted. In JSON this is an object.
 ///
-/// Two are equal when they hold the same, in whatever order.
+/// Two values are equal if they have the same fields in any order.
 ///
 /// ```
 /// let mut fields = must::Fields::new();
@@ -26,48 +26,48 @@ use std::marker::PhantomData;
 pub struct Fields<V = Value>(Vec<(String, V)>);
 
 impl<V> Fields<V> {
-    /// None yet.
+    /// An object without fields.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// None yet, with room for some.
+    /// An object without fields, with space for `capacity` of them.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }
 
-    /// How many there are.
+    /// Returns the number of fields.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no fields.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The value under a name.
+    /// Returns the value of a field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&V> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The value under a name, to be changed.
+    /// Returns the value of a field for changing it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
         self.0.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Whether there is a value under a name.
+    /// Returns whether there is a field with this name.
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Puts a value under a name: at the end, or in the place of the one that was there, which is returned.
+    /// Sets a field. A new field is added at the end. An existing one keeps its place, and its old value is returned.
     pub fn insert(&mut self, name: impl Into<String>, value: V) -> Option<V> {
         let name = name.into();
         match self.get_mut(&name) {
@@ -79,28 +79,28 @@ impl<V> Fields<V> {
         }
     }
 
-    /// Takes a value out; the order of the others stays.
+    /// Removes a field and returns its value. The others keep their order.
     pub fn remove(&mut self, name: &str) -> Option<V> {
         let index = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(index).1)
     }
 
-    /// Keeps those for which `keep` says so.
+    /// Keeps only the fields for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut V) -> bool) {
         self.0.retain_mut(|(name, value)| keep(name, value));
     }
 
-    /// Names and values in their order.
+    /// Returns names and values in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &V)> + ExactSizeIterator + Clone {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The names in their order.
+    /// Returns the names in their order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator + Clone {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The values in the order of their names.
+    /// Returns the values in the order of their names.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + ExactSizeIterator + Clone {
         self.0.iter().map(|(_, value)| value)
     }
@@ -120,7 +120,7 @@ impl<V: PartialEq> PartialEq for Fields<V> {
 
 impl<V: Eq> Eq for Fields<V> {}
 
-/// As of a JSON object: null where there is nothing.
+/// Like a JSON object, this returns null for a field that does not exist.
 impl std::ops::Index<&str> for Fields {
     type Output = Value;
 
@@ -207,7 +207,11 @@ mod tests {
     fn fields_keep_their_order_through_json() {
         let text = r#"{"z":1,"a":{"b":2},"m":[3],"a":4}"#;
         let mut fields: Fields = serde_json::from_str(text).unwrap();
-        assert_eq!(fields.keys().collect::<Vec<_>>(), ["z", "a", "m"], "the last of two with one name counts");
+        assert_eq!(
+            fields.keys().collect::<Vec<_>>(),
+            ["z", "a", "m"],
+            "of two fields with one name the last value counts"
+        );
         assert_eq!(serde_json::to_string(&fields).unwrap(), r#"{"z":1,"a":4,"m":[3]}"#);
         assert_eq!((&fields["a"], &fields["b"]), (&json!(4), &json!(null)));
         assert_eq!(fields.remove("z"), Some(json!(1)));

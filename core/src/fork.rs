@@ -1,11 +1,11 @@
-//! What a child made by `fork` must not keep of its parent: the locks of its files, and its sockets. And the id of this process,
-//! by which a child is told from its parent.
+//! Prevents a child made by `fork` from keeping file locks and sockets of its parent. Also keeps the id of this process, which tells
+//! a child from its parent.
 //!
-//! A child gets a copy of every descriptor. A lock of an open file lasts until the last copy is closed, and so does a port that
-//! is listened at: a child that lives on would keep both after its parent was killed. Descriptors are therefore marked here, and
-//! in a child each marked one is `/dev/null` before `fork` returns there. It stays open, so that its number is not given to
-//! another file of the child while something inherited still has it. (A mapping keeps a file open as well: `store::locks`.) A mark is taken off before its descriptor is closed. Any
-//! thread may mark.
+//! A child gets a copy of every descriptor. A lock on an open file lasts until the last copy is closed, and so does a listening
+//! socket. A child that outlives its killed parent would therefore keep both. So such descriptors are marked here, and before
+//! `fork` returns in a child, each marked descriptor is replaced by `/dev/null`. It stays open, so that its number is not reused
+//! for another file while inherited code still knows it. (A mapping keeps a file open too: see `store::locks`.) The mark is removed
+//! before the descriptor is closed. Any thread may set marks.
 
 #[cfg(unix)]
 mod descriptors;
@@ -20,7 +20,7 @@ pub(crate) use elsewhere::{Descriptor, Mark, mark, opening};
 #[cfg(not(unix))]
 pub(crate) use std::process::id as process_id;
 
-/// Systems without `fork`.
+/// Does nothing, for systems without `fork`.
 #[cfg(not(unix))]
 mod elsewhere {
     pub(crate) trait Descriptor {}

@@ -2,16 +2,17 @@
 //!
 //! # Where to look
 //!
-//! - [`Platform`] is where everything begins, [`Settings`] how it is set up, [`Host`] what it may be lent: a clock, keys.
-//! - [`GenerateRequest`] and [`SubmitOptions`] go in; [`Task`], [`TaskEvents`], [`TaskPage`] and [`Media`] come out.
-//! - [`access`] says who may call, [`secrets`] keeps what must not be seen, [`audit`] proves what happened.
-//! - [`http`] serves all of it, or mounts it in a server of the host's own; [`workers`] sends tasks to other machines.
-//! - [`catalog`] has the models and the rules of their parameters, [`media`] reads and writes pictures and clips.
-//! - [`control`] reaches a platform of another process; [`Error`] is the one error of all of it.
+//! - [`Platform`] is the starting point. [`Settings`] configure it, and a [`Host`] can provide a clock and keys.
+//! - [`GenerateRequest`] and [`SubmitOptions`] are what you submit. [`Task`], [`TaskEvents`], [`TaskPage`] and [`Media`] are what
+//!   you get back.
+//! - [`access`] decides who may call, [`secrets`] stores secrets encrypted, and [`audit`] keeps a signed log of what happened.
+//! - [`http`] serves the platform, on its own or inside the host's server. [`workers`] sends tasks to other machines.
+//! - [`catalog`] has the models and the rules of their parameters. [`media`] reads and writes pictures and clips.
+//! - [`control`] calls a platform in another process. [`Error`] is the error type of the whole crate.
 //!
-//! Calls block and may be made from any thread. For async programs [`Platform::submit_async`], [`TaskEvents::changed`] and
-//! [`http::Face::handle`] wait on any executor, without a thread.
-// What a feature that is off would use.
+//! Calls block and may be made from any thread. In async programs [`Platform::submit_async`], [`TaskEvents::changed`] and
+//! [`http::HttpService::handle`] wait on any executor, without blocking a thread.
+// Without all features, some code is not used.
 #![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 
 pub mod access;
@@ -53,7 +54,7 @@ pub mod workers;
 #[cfg(not(feature = "workers"))]
 use no_workers as workers;
 
-/// Waits for `future` on this thread, without an executor; none when `timeout` is over first.
+/// Waits for `future` on this thread, without an executor. Returns `None` if `timeout` is over first.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,6 +1,6 @@
-//! What the platform counts and measures, in the text format of Prometheus.
+//! The platform's metrics, in the text format of Prometheus.
 //!
-//! Counters and histograms are kept as things happen; gauges are read from the platform when somebody asks.
+//! Counters and histograms are updated at each event. Gauges are read from the platform when the metrics are requested.
 
 use crate::error::{Error, Result};
 use prometheus::core::Collector;
@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
-/// From a tenth of a millisecond to ten seconds.
+/// Histogram limits from a tenth of a millisecond to ten seconds.
 const CALL_SECONDS: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// From a hundredth of a second to half an hour.
+/// Histogram limits from a hundredth of a second to half an hour.
 const WORK_SECONDS: &[f64] =
     &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0];
 
@@ -37,34 +37,34 @@ pub(crate) struct Metrics {
     resident: IntGauge,
 }
 
-/// What a lane's memory of loaded pipelines went through since the platform was opened.
+/// The pipelines that a lane has loaded, and counts of their use since the platform was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LaneStatus {
-    /// The model that the lane belongs to; none for the shared lane.
+    /// The model that the lane belongs to. `None` for the shared lane.
     pub model: Option<String>,
     /// Ids of the models whose weights are loaded, in the order of their last use.
     pub loaded: Vec<String>,
-    /// Bytes that they hold.
+    /// Memory that the loaded pipelines use, in bytes.
     pub memory_bytes: u64,
-    /// Tasks that found their pipeline loaded.
+    /// Number of tasks that found their pipeline loaded.
     pub hits: u64,
-    /// Tasks that did not.
+    /// Number of tasks that did not find their pipeline loaded.
     pub misses: u64,
-    /// Pipelines that were loaded.
+    /// Number of times that a pipeline was loaded.
     pub loads: u64,
-    /// Pipelines that were let go, for room, for idleness or after an error.
+    /// Number of times that a pipeline was unloaded, because of memory, idleness or an error.
     pub evictions: u64,
 }
 
-/// What is read from the platform when somebody asks.
+/// The values that are read from the platform when the metrics are requested.
 pub(crate) struct Gauges<'a> {
-    /// Status, model, how many.
+    /// Status, model and number of tasks.
     pub(crate) tasks: &'a [(String, String, i64)],
     pub(crate) lanes: &'a [LaneStatus],
     pub(crate) waiting: usize,
     pub(crate) audit_events: u64,
-    /// State, how many.
+    /// State and number of accounts.
     pub(crate) accounts: &'a std::collections::BTreeMap<&'static str, usize>,
 }
 
@@ -82,7 +82,7 @@ impl Metrics {
         let denials = Opts::new("must_denials_total", "Calls that were refused, by the code of the refusal.");
         let dispatches = Opts::new(
             "must_dispatches_total",
-            "Submissions that workers were offered: accepted, refused, unclear; run here (local) or by nobody (no_workers).",
+            "Submissions by outcome: accepted, refused or unclear at a worker, run here (local), or not run (no_workers).",
         );
         Ok(Self {
             http_seconds: histogram(
@@ -121,33 +121,33 @@ impl Metrics {
         })
     }
 
-    /// An HTTP request was answered.
+    /// Records that an HTTP request was answered.
     pub(crate) fn http(&self, method: &str, path: &str, status: u16, took: Duration) {
         let path = if path.is_empty() { "other" } else { path };
         self.http_seconds.with_label_values(&[method, path, &status.to_string()]).observe(took.as_secs_f64());
     }
 
-    /// A task was in a stage.
+    /// Records how long a task was in a stage.
     pub(crate) fn stage(&self, model: &str, stage: &str, took: Duration) {
         self.stage_seconds.with_label_values(&[model, stage]).observe(took.as_secs_f64());
     }
 
-    /// A task began to run.
+    /// Records how long a task waited before it began to run.
     pub(crate) fn waited(&self, model: &str, took: Duration) {
         self.wait_seconds.with_label_values(&[model]).observe(took.as_secs_f64());
     }
 
-    /// A call was refused.
+    /// Records that a call was refused.
     pub(crate) fn denied(&self, code: &str) {
         self.denials.with_label_values(&[code]).inc();
     }
 
-    /// A worker was offered a task, or nobody was left to offer it to.
+    /// Records the outcome of offering a task to a worker, or of running it elsewhere.
     pub(crate) fn dispatched(&self, outcome: &str) {
         self.dispatches.with_label_values(&[outcome]).inc();
     }
 
-    /// Everything, as text.
+    /// Returns all metrics as text.
     pub(crate) fn text(&self, gauges: &Gauges<'_>) -> Result<String> {
         self.tasks.reset();
         for (status, model, count) in gauges.tasks {
@@ -198,7 +198,7 @@ fn whole(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
 
-/// Memory of this process, where the system tells it as Linux does.
+/// Returns the memory that this process uses, on systems that report it as Linux does.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,6 +1,6 @@
-//! In the place of `workers` where the library is built without that feature: every task runs here.
+//! Replaces `workers` if the library is built without that feature. Every task runs here.
 //!
-//! What the platform asks is answered as by a platform that has no accounts of workers.
+//! The functions behave as for a platform that has no worker accounts.
 
 use crate::audit::{Audit, Caller};
 use crate::error::{Error, ErrorCode, Result};
@@ -21,10 +21,10 @@ mod migrations;
 
 pub(crate) use migrations::{GIVEN_UP_MIGRATION, MIGRATION, PLACE_MIGRATION};
 
-/// Nobody that tasks are sent to.
+/// Gives every task to a local lane.
 pub(crate) struct Workers(Arc<Tasks>);
 
-/// What a platform gives to workers.
+/// The parts of the platform that workers need.
 pub(crate) struct Parts {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) store: Arc<Store>,
@@ -37,12 +37,12 @@ pub(crate) struct Parts {
 
 impl Workers {
     /// # Errors
-    /// `validation_error` for settings of workers.
+    /// `validation_error` if the settings have values for workers.
     pub(crate) fn start(settings: WorkerSettings, parts: Parts, _paused: bool) -> Result<Self> {
         let WorkerSettings { address_template, networks, api_key, deploy_command, .. } = settings;
         if address_template.is_some() || api_key.is_some() || !networks.is_empty() || !deploy_command.is_empty() {
-            return Err(Error::validation("this library was built without its feature workers")
-                .with_action("Leave the settings of workers out, or build the library with the feature."));
+            return Err(Error::validation("this library was built without its feature `workers`")
+                .with_action("Remove the settings of workers, or build the library with the feature."));
         }
         Ok(Self(parts.tasks))
     }
@@ -55,38 +55,38 @@ impl Workers {
     /// `proxy_target_invalid` for an id that names a workspace.
     pub(crate) fn is_elsewhere(&self, id: &str) -> Result<bool> {
         match TaskId::parse(id).workspace {
-            Some(_) => Err(nowhere()),
+            Some(_) => Err(invalid_target()),
             None => Ok(false),
         }
     }
 
     pub(crate) fn look<T>(&self, _id: &str, _look: impl FnOnce(&Task) -> T) -> Result<T> {
-        Err(nowhere())
+        Err(invalid_target())
     }
 
     pub(crate) fn events(&self, _id: &str) -> Result<TaskEvents> {
-        Err(nowhere())
+        Err(invalid_target())
     }
 
     pub(crate) fn cancel(&self, _id: &str, _by: Option<&Caller>) -> Result<bool> {
-        Err(nowhere())
+        Err(invalid_target())
     }
 
     pub(crate) fn media(&self, _id: &str, _preview: bool) -> Result<Media> {
-        Err(nowhere())
+        Err(invalid_target())
     }
 
     pub(crate) fn delete(&self, _id: &str, _by: Option<&Caller>) -> Result<()> {
-        Err(nowhere())
+        Err(invalid_target())
     }
 
-    /// Removes an ended task that was at a worker, when another build had the folder open.
+    /// Deletes an ended task that was at a worker. Another build of the library had sent it there.
     ///
     /// # Errors
-    /// `proxy_target_invalid` where there is no such task.
+    /// `proxy_target_invalid` if there is no such task.
     pub(crate) fn delete_orphan(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         self.0.delete(id, by).map_err(|error| match error.code() {
-            ErrorCode::TaskNotFound => nowhere(),
+            ErrorCode::TaskNotFound => invalid_target(),
             _ => error,
         })
     }
@@ -98,6 +98,6 @@ impl Workers {
     pub(crate) fn close(&self, _deadline: Duration) {}
 }
 
-fn nowhere() -> Error {
+fn invalid_target() -> Error {
     Error::new(ErrorCode::ProxyTargetInvalid, "the task id names no workspace of this platform")
 }

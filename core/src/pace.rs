@@ -1,13 +1,13 @@
-//! How fast the body of a request has to come, or to go out: slowly is fine, as long as it moves.
+//! The pace at which the body of a request must be received or sent. A slow transfer is allowed as long as it keeps moving.
 //!
-//! Three bounds together: how long no piece may move, how many bytes a second have to on average once the first pause has
-//! been granted, and how long all of it may take. The first lets go of a peer that is gone; the second of one that takes or sends a
-//! byte now and then to hold its place; the third says when any place is free again.
+//! There are three limits: the longest pause without any byte, the least average number of bytes per second (after the time of one
+//! pause), and the longest total time. The first ends transfers with a peer that is gone. The second ends those with a peer that
+//! moves a single byte now and then to keep its connection. The third limits every transfer.
 
 use crate::settings::HttpSettings;
 use std::time::Duration;
 
-/// The bounds, of the settings.
+/// The limits, from the settings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pause: Duration,
@@ -24,14 +24,15 @@ impl Pace {
         }
     }
 
-    /// How long to wait for the next piece of a body of which `moved` bytes did in `elapsed`, the last of them `idle` ago.
+    /// Returns how long to wait for the next piece of a body. So far `moved` bytes were transferred in the time `elapsed`, the last
+    /// of them `idle` ago.
     ///
     /// # Errors
-    /// How it is too slow.
+    /// The limit that the transfer exceeds.
     pub(crate) fn wait(&self, moved: u64, elapsed: Duration, idle: Duration) -> Result<Duration, Slow> {
         let pause = self.pause.saturating_sub(idle);
         if pause.is_zero() {
-            return Err(Slow::Still(self.pause));
+            return Err(Slow::Stalled(self.pause));
         }
         let longest = self.longest.saturating_sub(elapsed);
         if longest.is_zero() {
@@ -40,49 +41,49 @@ impl Pace {
         let Some(earned) = self.earned(moved) else { return Ok(pause.min(longest)) };
         let left = self.pause.saturating_add(earned).saturating_sub(elapsed);
         if left.is_zero() {
-            return Err(Slow::Trickle(self.bytes_per_second));
+            return Err(Slow::BelowRate(self.bytes_per_second));
         }
         Ok(pause.min(longest).min(left))
     }
 
-    /// How much longer than a moment so many bytes may be on their way when they have left us: a pause at most.
+    /// Returns the extra time that sent bytes may need until they arrive. It is at most one pause.
     pub(crate) fn on_the_way(&self, bytes: u64) -> Duration {
         self.earned(bytes).unwrap_or_default().min(self.pause)
     }
 
-    /// How long these bytes may take; none when there is no bound.
+    /// Returns how long this number of bytes may take. Returns `None` if there is no least rate.
     fn earned(&self, bytes: u64) -> Option<Duration> {
         bytes.checked_mul(1000)?.checked_div(self.bytes_per_second).map(Duration::from_millis)
     }
 }
 
-/// How a body is too slow.
+/// The limit that a transfer exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slow {
-    /// Nothing more of it moved for so long.
-    Still(Duration),
-    /// It was not complete after so long.
+    /// No byte moved for this time.
+    Stalled(Duration),
+    /// The body was not complete after this time.
     Incomplete(Duration),
-    /// It moves at less than so many bytes a second.
-    Trickle(u64),
+    /// The body moves at less than this number of bytes per second.
+    BelowRate(u64),
 }
 
 impl Slow {
-    /// The same of a body that comes in.
+    /// Describes this for a body that is received.
     pub(crate) fn coming_in(self) -> String {
         match self {
-            Self::Still(pause) => format!("nothing more of the body came for {}", seconds(pause)),
+            Self::Stalled(pause) => format!("nothing more of the body came for {}", seconds(pause)),
             Self::Incomplete(longest) => format!("the body was not complete after {}", seconds(longest)),
-            Self::Trickle(least) => format!("the body comes at less than {least} bytes a second"),
+            Self::BelowRate(least) => format!("the body comes at less than {least} bytes a second"),
         }
     }
 
-    /// The same of one that whoever is named does not take.
+    /// Describes this for a body that is sent to `to`.
     pub(crate) fn going_out(self, to: &str) -> String {
         match self {
-            Self::Still(pause) => format!("{to} took nothing more of the request for {}", seconds(pause)),
+            Self::Stalled(pause) => format!("{to} took nothing more of the request for {}", seconds(pause)),
             Self::Incomplete(longest) => format!("{to} had not taken the whole request after {}", seconds(longest)),
-            Self::Trickle(least) => format!("{to} takes the request at less than {least} bytes a second"),
+            Self::BelowRate(least) => format!("{to} takes the request at less than {least} bytes a second"),
         }
     }
 }
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_flows_may_take_long() {
+    fn a_body_that_keeps_moving_may_take_long() {
         assert_eq!(wait(0, 0, 0), Ok(30));
         // 2 KiB a second for ten minutes.
         assert_eq!(wait(2048 * 600, 600, 0), Ok(30));
@@ -112,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_a_trickle_and_an_hour_are_refused() {
+    fn a_body_that_exceeds_any_of_the_limits_is_refused() {
         assert_eq!(wait(1 << 20, 60, 30).unwrap_err(), "nothing more of the body came for 30 s");
-        // A byte every second: the first pause is granted, and then nothing was earned.
+        // A byte every second: one pause is allowed, and the few bytes add almost no time.
         assert_eq!(wait(20, 20, 0), Ok(10));
         assert_eq!(wait(31, 31, 0).unwrap_err(), "the body comes at less than 1024 bytes a second");
         assert_eq!(wait(1024 * 10, 39, 0), Ok(1));
@@ -123,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_left_may_be_on_its_way_for_a_pause_at_most() {
+    fn sent_bytes_may_need_at_most_one_pause_to_arrive() {
         let on_the_way = |bytes| PACE.on_the_way(bytes).as_secs();
         assert_eq!((on_the_way(100), on_the_way(4096), on_the_way(1 << 30)), (0, 4, 30));
     }
 
     #[test]
-    fn a_rate_of_nothing_is_no_bound() {
+    fn a_rate_of_zero_is_no_limit() {
         let free = Pace { bytes_per_second: 0, ..PACE };
         assert_eq!(free.on_the_way(1 << 30), Duration::ZERO);
         assert_eq!(free.wait(1, Duration::from_secs(3000), Duration::ZERO).unwrap(), Duration::from_secs(30));

@@ -1,4 +1,4 @@
-//! What a caller asks for: the request before the catalog has judged it.
+//! The request of a caller, before it is checked against the catalog.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,8 +26,9 @@ impl MediaType {
     }
 }
 
-/// What to generate. In JSON one flat object: `{"model": .., "mode": .., "prompt": .., ...}`; images are data URIs there,
-/// or raw bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
+/// A request to generate a picture or a clip. In JSON it is one flat object: `{"model": .., "mode": .., "prompt": .., ...}`.
+/// Images are data URIs in the parameters, or raw bytes in `images` under the parameter's name (`reference_image`,
+/// `arbitrary_frames[0].image`).
 ///
 /// ```
 /// use must::GenerateRequest;
@@ -43,7 +44,7 @@ impl MediaType {
 pub struct GenerateRequest {
     /// Catalog id or alias.
     pub model: String,
-    /// Mode; the model's default when absent.
+    /// Mode of the model. `None` means the model's default.
     pub mode: Option<String>,
     /// Values of the model's parameters by name, such as `prompt` and `steps`.
     pub parameters: Map<String, Value>,
@@ -62,7 +63,7 @@ impl GenerateRequest {
     /// Reads the flat JSON object.
     ///
     /// # Errors
-    /// `validation_error` when the text is not a JSON object with a `model`.
+    /// `validation_error` if the text is not a JSON object with a `model`.
     pub fn from_json(text: &str) -> crate::Result<Self> {
         let value: Value = serde_json::from_str(text)
             .map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;
@@ -82,21 +83,21 @@ impl GenerateRequest {
         Ok(Self { model, mode, parameters, images: BTreeMap::new() })
     }
 
-    /// The same request in another mode.
+    /// Returns the request with this mode.
     #[must_use]
     pub fn mode(mut self, mode: impl Into<String>) -> Self {
         self.mode = Some(mode.into());
         self
     }
 
-    /// The same request with one parameter set.
+    /// Returns the request with this parameter.
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.parameters.insert(name.into(), value.into());
         self
     }
 
-    /// The same request with one image given as raw PNG, JPEG or WebP bytes.
+    /// Returns the request with this image, given as raw PNG, JPEG or WebP bytes.
     ///
     /// ```
     /// use must::GenerateRequest;

@@ -1,4 +1,5 @@
-//! Threads that wait for sockets, and threads that block: runtimes of our own, which end without waiting.
+//! The library's own Tokio runtimes: one kind for asynchronous work with sockets, and one for blocking work. Dropping them does not
+//! wait for their threads.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::thread;
@@ -11,10 +12,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 pub(crate) struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
-    /// Starts `threads` threads, and at most `blocking` more for calls that block.
+    /// Starts `threads` threads. At most `blocking` more are started later for calls that block.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the system has no threads to give.
+    /// `dependency_unavailable` if no threads can be started.
     pub(crate) fn start(name: &str, threads: usize, blocking: usize) -> Result<Self> {
         Builder::new_multi_thread()
             .worker_threads(threads)
@@ -46,19 +47,19 @@ impl Drop for OwnRuntime {
     }
 }
 
-/// Threads for work that blocks or takes a while: they come when there is some, and go after a while without any.
+/// Threads for blocking or slow work. They are started when needed and end after some time without work.
 #[derive(Debug)]
 pub(crate) struct BlockingThreads {
     handle: Handle,
-    /// Never driven: nothing runs on it but its blocking threads.
+    /// This runtime never runs asynchronous work. Only its threads for blocking work are used.
     runtime: Mutex<Option<Runtime>>,
 }
 
 impl BlockingThreads {
-    /// At most `most` threads.
+    /// Allows at most `most` threads.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the system has nothing to give.
+    /// `dependency_unavailable` if the system lacks the resources.
     pub(crate) fn start(name: &str, most: usize) -> Result<Self> {
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(most)
@@ -68,7 +69,8 @@ impl BlockingThreads {
         Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
     }
 
-    /// Hands `work` to a thread; its outcome, waited for on any executor. It is done even when nobody waits.
+    /// Runs `work` on a thread. The returned future gives the outcome on any executor. The work is done even if the future is
+    /// dropped.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -83,7 +85,7 @@ impl BlockingThreads {
         }
     }
 
-    /// Takes no more work, and lets what is being done come to its end.
+    /// Accepts no more work. Work that has begun continues to its end.
     pub(crate) fn end(&self) {
         if let Some(runtime) = self.runtime.lock().take() {
             runtime.shutdown_background();

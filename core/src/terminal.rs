@@ -1,11 +1,11 @@
-//! Text that may be shown on a terminal: what people and workers write into prompts, names and details can hold characters that
-//! move the cursor, change colours, or turn the reading direction around. Here they become escapes that can be read.
+//! Makes text safe for a terminal. Prompts, names and details can contain characters that move the cursor, change colours or
+//! reverse the reading direction. Here such characters are replaced by readable escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a terminal only draws the character: it is no control character (C0, DEL, C1), does not change the direction of text,
-/// and does not end a line or a paragraph.
+/// Returns whether a terminal only draws the character: it is not a control character (C0, DEL, C1), does not change the direction
+/// of text, and does not end a line or a paragraph.
 #[must_use]
 pub const fn is_printable(character: char) -> bool {
     !matches!(
@@ -20,7 +20,7 @@ pub const fn is_printable(character: char) -> bool {
     )
 }
 
-/// A text as one line for people: what is not printable becomes `\n`, `\t` or `\u{1b}`. The rest stays as it is.
+/// Returns a text as one line. Unprintable characters are replaced by escapes such as `\n`, `\t` or `\u{1b}`.
 ///
 /// ```
 /// assert_eq!(must::terminal::line("red\u{1b}[2J\ncircle"), "red\\u{1b}[2J\\ncircle");
@@ -30,28 +30,28 @@ pub fn line(text: &str) -> Cow<'_, str> {
     replaced(text, is_printable, |safe, character| safe.extend(character.escape_default()))
 }
 
-/// JSON text with the same value and nothing unprintable in it but line breaks, which stand between its parts: inside its strings
-/// what is not printable becomes `\u001b`.
+/// Returns JSON text with the same value and without unprintable characters. Inside strings they are replaced by escapes such as
+/// `\u001b`. Line breaks between the parts are kept.
 ///
 /// ```
 /// assert_eq!(must::terminal::json("[\"a\u{202e}b\"]"), "[\"a\\u202eb\"]");
 /// ```
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
-    let stays = |character: char| character == '\n' || is_printable(character);
-    replaced(text, stays, |safe, character| {
-        // None of them is beyond 16 bits. A string cannot fail to take more.
+    let kept = |character: char| character == '\n' || is_printable(character);
+    replaced(text, kept, |safe, character| {
+        // All unprintable characters have at most 16 bits. Writing to a string cannot fail.
         let _ = write!(safe, "\\u{:04x}", u32::from(character));
     })
 }
 
-fn replaced(text: &str, stays: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
-    if text.chars().all(&stays) {
+fn replaced(text: &str, kept: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if text.chars().all(&kept) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if stays(character) {
+        if kept(character) {
             safe.push(character);
         } else {
             escape(&mut safe, character);
@@ -64,7 +64,7 @@ fn replaced(text: &str, stays: impl Fn(char) -> bool, escape: impl Fn(&mut Strin
 mod tests {
     use super::*;
 
-    /// C0, DEL, C1, marks and overrides of direction, separators of lines and paragraphs, annotations.
+    /// C0, DEL, C1, marks and overrides of direction, line and paragraph separators, annotations.
     const UNSAFE: &[char] = &[
         '\0', '\u{7}', '\u{8}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{9d}', '\u{61c}',
         '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{fff9}',
@@ -72,14 +72,14 @@ mod tests {
     ];
 
     #[test]
-    fn nothing_unprintable_is_left_and_the_rest_stays() {
+    fn only_unprintable_characters_are_replaced() {
         for &character in UNSAFE {
             let text = format!("a{character}b");
             let safe = line(&text);
             assert!(safe.chars().all(is_printable), "{safe:?}");
             assert!(safe.starts_with("a\\") && safe.ends_with('b'), "{safe:?}");
         }
-        // Scripts of both directions, accents, a family of emoji with its joiners.
+        // Scripts of both directions, accents, and an emoji family with joiners.
         for text in ["", "a red circle", "красный круг", "דג \u{200d} ماهی\u{200c}ها", "e\u{301}", "👩\u{200d}👧"]
         {
             assert!(matches!(line(text), Cow::Borrowed(same) if same == text));

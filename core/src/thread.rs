@@ -1,4 +1,4 @@
-//! Threads of our own: named, and with SIGPIPE blocked whatever the host has set; and waiting for a future without an executor.
+//! Starts the library's threads, which are named and block SIGPIPE, and waits for futures without an executor.
 
 use crate::error::{Error, ErrorCode, Result};
 use std::future::Future;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{Builder, JoinHandle, Thread};
 use std::time::Instant;
 
-/// Starts a named thread, whose logs go nowhere in particular: [`log::spawn`](crate::log::spawn) is for work that logs.
+/// Starts a named thread. Its logs do not reach the platform's log; use [`log::spawn`](crate::log::spawn) for work that logs.
 ///
 /// # Errors
-/// `dependency_unavailable` when the system has no thread to give.
+/// `dependency_unavailable` if the thread cannot be started.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let body = move || {
         block_sigpipe();
@@ -22,14 +22,14 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
     })
 }
 
-/// A host written in C dies of SIGPIPE by default; our threads get the write's error instead.
+/// Blocks SIGPIPE on this thread, so that a failed write returns an error. By default the signal would end a host written in C.
 pub(crate) fn block_sigpipe() {
     #[cfg(unix)]
     {
         use nix::sys::signal::{SigSet, Signal};
         let mut set = SigSet::empty();
         set.add(Signal::SIGPIPE);
-        // Only an invalid mask can fail.
+        // This fails only for an invalid mask.
         let _ = set.thread_block();
     }
 }
@@ -42,7 +42,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for `future` on this thread until `deadline`; none when the time is over first.
+/// Waits for `future` on this thread. Returns `None` if `deadline` passes first.
 pub(crate) fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);

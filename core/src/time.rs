@@ -1,6 +1,7 @@
-//! Moments, and the clock that tells them to everything that expires, is counted in a window or is written down.
+//! Timestamps, and the clock that everything uses that expires, is counted per time window, or is recorded.
 //!
-//! A [`Clock`] never goes back, so that setting the system's clock back neither revives what has expired nor reorders events.
+//! A [`Clock`] never goes back. Setting the system's clock back therefore neither makes expired things valid again nor changes the
+//! order of events.
 
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -8,27 +9,27 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::{Duration, Instant};
 
-/// The last moment of the year 9999, which is the last that can be written.
+/// The last millisecond of the year 9999, the latest time that can be written.
 const LATEST: i64 = 253_402_300_799_999;
 
-/// A moment: milliseconds since 1970 in UTC; written as RFC 3339.
+/// A point in time, in milliseconds since 1970, UTC. It is written as RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The system clock's now.
+    /// Returns the current time of the system's clock.
     #[must_use]
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// Reads a moment of RFC 3339, such as `2026-11-29T09:15:45.123Z`; none when it is not one.
+    /// Reads a time in RFC 3339, such as `2026-11-29T09:15:45.123Z`. Returns `None` if the text is malformed.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
     }
 
-    /// The moment that is `duration` later.
+    /// Returns the time that is `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
@@ -64,18 +65,19 @@ impl JsonSchema for Timestamp {
     }
 }
 
-/// A length of time in milliseconds, at most the largest number.
+/// Returns a duration in milliseconds, at most the largest number.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A source of time. Hosts pass their own only in tests.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since 1970, UTC; never less than an earlier answer.
+    /// Returns the current time. It must never be earlier than a time returned before.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock, kept from going back: while it is behind, time goes on at the pace of the monotonic clock.
+/// The system's clock, except that it never goes back. If the system's clock is set back, this one continues at the pace of the
+/// monotonic clock until the system's clock has caught up.
 #[derive(Debug)]
 pub struct SystemClock {
     last: Mutex<(i64, Instant)>,
@@ -90,8 +92,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let mut last = self.last.lock();
-        let (said, when) = *last;
-        let at_least = said.saturating_add(millis(when.elapsed()));
+        let (returned, when) = *last;
+        let at_least = returned.saturating_add(millis(when.elapsed()));
         let wall = Timestamp::now().0;
         if wall >= at_least {
             *last = (wall, Instant::now());
@@ -100,7 +102,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to go on.
+/// A clock that changes only when it is advanced.
 ///
 /// ```
 /// use must::time::{Clock, ManualClock};
@@ -129,11 +131,13 @@ impl ManualClock {
         if (0..=LATEST).contains(&milliseconds) {
             Ok(Self::new(Timestamp(milliseconds)))
         } else {
-            Err(Error::validation(format!("a clock shows a time from 1970 to 9999, not {milliseconds} ms since 1970")))
+            Err(Error::validation(format!(
+                "a clock's time must be in the years 1970 to 9999, but is {milliseconds} ms since 1970"
+            )))
         }
     }
 
-    /// Goes on by `by`, at most to the end of the year 9999.
+    /// Advances the clock by `by`, at most to the end of the year 9999.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock();
         *now = Timestamp(*now).after(by).0.min(LATEST);
@@ -151,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_goes_on_when_told() {
+    fn a_manual_clock_advances_up_to_the_latest_time() {
         let clock = ManualClock::new(Timestamp(1_000));
         assert_eq!(clock.now(), Timestamp(1_000));
         clock.advance(Duration::from_millis(59_999));
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_goes_on_when_the_wall_clock_is_behind() {
+    fn the_system_clock_advances_while_the_wall_clock_is_behind() {
         let ahead = Timestamp::now().0 + 3_600_000;
         let clock = SystemClock { last: Mutex::new((ahead, Instant::now())) };
         let first = clock.now();

@@ -1,7 +1,7 @@
-//! Children made by `fork` while a thread opens and closes a platform keep no lock of it, whatever moment they were made at.
+//! Checks that children made by `fork`, while another thread opens and closes a platform, never keep a lock of the platform.
 //!
-//! The victim is this test program itself, started again with a data folder in its environment; its children outlive it.
-//! `MUST_FORK_ROUNDS` sets how many times it dies.
+//! The process to be killed (the victim) is this test program itself, started again with a data folder in its environment. Its
+//! children outlive it. `MUST_FORK_ROUNDS` sets how many times it is killed.
 
 #![cfg(unix)]
 #![allow(
@@ -31,10 +31,10 @@ fn settings(folder: &Path) -> Settings {
     settings
 }
 
-/// A child that does nothing for as long as it is let live.
-#[expect(unsafe_code, reason = "nobody has a safe form of fork")]
-fn have_a_child() {
-    // SAFETY: the child calls nothing but `pause`, which a child of a process with threads may.
+/// Makes a child that does nothing until it is killed.
+#[expect(unsafe_code, reason = "there is no safe form of fork")]
+fn fork_child() {
+    // SAFETY: the child calls only `pause`, which is allowed in a child of a process with threads.
     unsafe {
         match libc::fork() {
             0 => loop {
@@ -45,7 +45,7 @@ fn have_a_child() {
     }
 }
 
-/// What dies: a thread that opens and closes, and one that forks beside it.
+/// The process to be killed. One thread opens and closes platforms, and another one forks.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
@@ -56,9 +56,9 @@ fn victim() {
     });
     for _ in 0..CHILDREN {
         std::thread::sleep(Duration::from_millis(10));
-        have_a_child();
+        fork_child();
     }
-    writeln!(std::io::stdout(), "all are there").unwrap();
+    writeln!(std::io::stdout(), "all children are made").unwrap();
     std::thread::sleep(Duration::from_secs(60));
 }
 
@@ -79,10 +79,10 @@ fn children_keep_no_lock_of_a_platform_that_opens_and_closes() {
             .unwrap();
         let group = Pid::from_raw(victim.id().try_into().unwrap());
         let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("all are there")));
-        // A mapping of the index would keep its locks as a descriptor would.
+        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("all children are made")));
+        // A mapping of the index would keep its locks, just like a descriptor.
         for (process, line) in mappings(folder.path()) {
-            assert_eq!(process, victim.id().to_string(), "a child has a mapping of its parent's: {line}");
+            assert_eq!(process, victim.id().to_string(), "a child has a mapping of its parent: {line}");
         }
         std::thread::sleep(Duration::from_millis(round * 13 % 100));
         victim.kill().unwrap();
@@ -97,7 +97,7 @@ fn children_keep_no_lock_of_a_platform_that_opens_and_closes() {
     }
 }
 
-/// Processes and what they have mapped of the folder's files, where the system tells.
+/// Returns the processes that have mapped files of the folder, with the mappings, if the system reports them.
 fn mappings(folder: &Path) -> Vec<(String, String)> {
     let folder = folder.to_string_lossy();
     let mut found = vec![];
@@ -110,19 +110,19 @@ fn mappings(folder: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Who has which of the folder's files open, mapped and locked, for the message of a failure.
+/// Lists which processes have files of the folder open, mapped or locked, for the message of a failed test.
 fn holders(folder: &Path) -> String {
-    let mut said = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    mappings(folder).iter().for_each(|(process, line)| said.push_str(&format!("{process} {line}\n")));
+    let mut report = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    mappings(folder).iter().for_each(|(process, line)| report.push_str(&format!("{process} {line}\n")));
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         for descriptor in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
             let Ok(to) = std::fs::read_link(descriptor.path()) else { continue };
             if to.starts_with(folder) {
                 let information = process.path().join("fdinfo").join(descriptor.file_name());
                 let information = std::fs::read_to_string(information).unwrap_or_default().replace('\n', " ");
-                said.push_str(&format!("{} {} {information}\n", descriptor.path().display(), to.display()));
+                report.push_str(&format!("{} {} {information}\n", descriptor.path().display(), to.display()));
             }
         }
     }
-    said
+    report
 }

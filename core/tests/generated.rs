@@ -1,4 +1,4 @@
-//! Committed files that are made from the code: each must match it. `MUST_REGEN=1` rewrites them instead.
+//! Checks that committed files which are generated from the code match it. `MUST_REGEN=1` rewrites them.
 
 #![allow(
     clippy::unwrap_used,

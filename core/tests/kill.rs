@@ -1,7 +1,8 @@
-//! Kills the process at random moments while several callers submit, generate and issue API keys, and looks at what is left.
+//! Kills a process at random moments while several callers submit, generate and issue API keys, and checks the data folder.
 //!
-//! The victim is this test program itself, started again with a data folder in its environment. What it acknowledged is
-//! known from its standard output, which outlives it. `MUST_KILL_ROUNDS` sets how many times it dies (200 by default).
+//! The process to be killed (the victim) is this test program itself, started again with a data folder in its environment. It writes
+//! what it acknowledged to its standard output, which this process reads. `MUST_KILL_ROUNDS` sets how many times it is killed (200
+//! by default).
 
 #![allow(
     clippy::unwrap_used,
@@ -30,8 +31,8 @@ fn settings(folder: &Path, paused: bool) -> Settings {
     settings
 }
 
-/// What dies: callers that submit pictures and wait for them, and one that issues API keys; each says every id once it is
-/// acknowledged.
+/// The process to be killed. Several callers submit pictures and wait for them, and one issues API keys. Each writes every
+/// acknowledged id to the standard output.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
@@ -69,15 +70,15 @@ fn nothing_acknowledged_is_lost_and_nothing_hangs() {
     let rounds: u64 = std::env::var("MUST_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let folder = tempfile::tempdir().unwrap();
     let (mut acknowledged, mut keys) = (HashSet::new(), HashSet::new());
-    let mut looked_at = HashSet::new();
+    let mut checked = HashSet::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut interrupted = 0;
     for round in 0..rounds {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let said = die_after(folder.path(), Duration::from_millis((random >> 33) % 600));
-        acknowledged.extend(said.tasks);
-        keys.extend(said.keys);
-        interrupted += look(folder.path(), &acknowledged, &mut looked_at, round);
+        let output = run_and_kill(folder.path(), Duration::from_millis((random >> 33) % 600));
+        acknowledged.extend(output.tasks);
+        keys.extend(output.keys);
+        interrupted += check_folder(folder.path(), &acknowledged, &mut checked, round);
     }
     let platform = Platform::open(settings(folder.path(), false)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(300);
@@ -88,22 +89,22 @@ fn nothing_acknowledged_is_lost_and_nothing_hangs() {
     for status in [Status::Pending, Status::Processing] {
         assert_eq!(platform.tasks(&TaskQuery { status: Some(status), ..TaskQuery::default() }).unwrap().total, 0);
     }
-    look_at_keys(&platform, &keys);
+    check_keys(&platform, &keys);
     platform.close(Duration::from_secs(10)).unwrap();
-    assert!(interrupted > 0, "no death came in the middle of anything: the test shows nothing");
+    assert!(interrupted > 0, "no task was interrupted, so the test checked nothing");
     writeln!(
         std::io::stderr(),
-        "{rounds} deaths, {} acknowledged tasks, all done; {interrupted} were cut short while they ran; {} keys, all there",
+        "killed {rounds} times; {} acknowledged tasks, all done; {interrupted} runs were interrupted; {} keys, all present",
         acknowledged.len(),
         keys.len()
     )
     .unwrap();
 }
 
-/// Every key that was acknowledged is there, each with its event, and the log is whole.
-fn look_at_keys(platform: &Platform, keys: &HashSet<String>) {
+/// Checks that every acknowledged key exists and has its event, and that the audit log is intact.
+fn check_keys(platform: &Platform, keys: &HashSet<String>) {
     let there: HashSet<String> = platform.access().unwrap().keys().unwrap().into_iter().map(|key| key.id).collect();
-    assert!(keys.is_subset(&there), "a key was acknowledged and is gone");
+    assert!(keys.is_subset(&there), "an acknowledged key is missing");
     let audit = platform.audit().unwrap();
     let verdict = audit.verify().unwrap();
     assert!(verdict.ok, "{verdict:?}");
@@ -120,15 +121,15 @@ fn look_at_keys(platform: &Platform, keys: &HashSet<String>) {
     assert_eq!(events, there.len(), "one event for each key, acknowledged or not");
 }
 
-/// What a victim acknowledged.
+/// The ids that a victim acknowledged.
 #[derive(Default)]
-struct Said {
+struct Acknowledged {
     tasks: Vec<String>,
     keys: Vec<String>,
 }
 
-impl Said {
-    fn hear(&mut self, line: &str) {
+impl Acknowledged {
+    fn read_line(&mut self, line: &str) {
         if let Some((_, id)) = line.split_once("ack ") {
             self.tasks.extend(Some(id.to_owned()).filter(|id| id.len() == 36));
         } else if let Some((_, id)) = line.split_once("key ") {
@@ -137,8 +138,8 @@ impl Said {
     }
 }
 
-/// Starts the victim, lets it open, kills it after `life`; what it acknowledged.
-fn die_after(folder: &Path, life: Duration) -> Said {
+/// Starts the victim and kills it when `life` has passed since its first acknowledgement. Returns what it acknowledged.
+fn run_and_kill(folder: &Path, life: Duration) -> Acknowledged {
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["victim", "--exact", "--nocapture", "--test-threads", "1"])
         .env(VICTIM, folder)
@@ -147,24 +148,24 @@ fn die_after(folder: &Path, life: Duration) -> Said {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-    let mut said = Said::default();
-    // The clock runs from the first acknowledgement, so that a slow start is not all that dies.
-    while said.tasks.is_empty() {
-        said.hear(&lines.next().expect("the victim ended by itself").unwrap());
+    let mut output = Acknowledged::default();
+    // The time counts from the first acknowledgement, so that a slow victim is not killed while it starts.
+    while output.tasks.is_empty() {
+        output.read_line(&lines.next().expect("the victim ended by itself").unwrap());
     }
     let killer = std::thread::spawn(move || {
         std::thread::sleep(life);
         victim.kill().unwrap();
         victim.wait().unwrap()
     });
-    // A last line without its end was never fully said: an id that is too short counts as not acknowledged.
-    lines.map_while(Result::ok).for_each(|line| said.hear(&line));
+    // The last line may be incomplete. An id that is too short does not count as acknowledged.
+    lines.map_while(Result::ok).for_each(|line| output.read_line(&line));
     assert!(!killer.join().unwrap().success());
-    said
+    output
 }
 
-/// Checks what a death left; how many tasks it cut short.
-fn look(folder: &Path, acknowledged: &HashSet<String>, looked_at: &mut HashSet<String>, round: u64) -> usize {
+/// Checks the data folder after a kill. Returns the number of interrupted tasks.
+fn check_folder(folder: &Path, acknowledged: &HashSet<String>, checked: &mut HashSet<String>, round: u64) -> usize {
     let connection = rusqlite::Connection::open(folder.join("must.db")).unwrap();
     let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok", "round {round}");
@@ -176,21 +177,21 @@ fn look(folder: &Path, acknowledged: &HashSet<String>, looked_at: &mut HashSet<S
         .collect();
     let known: HashSet<&String> = rows.iter().map(|row| &row.0).collect();
     for id in acknowledged {
-        assert!(known.contains(id), "round {round}: {id} was acknowledged and is gone");
+        assert!(known.contains(id), "round {round}: the acknowledged task {id} is missing");
     }
     for (id, status, result) in &rows {
         assert_ne!(status, "failed", "round {round}: {id}");
-        if status == "done" && looked_at.insert(id.clone()) {
-            whole(&folder.join(result.as_ref().unwrap()));
+        if status == "done" && checked.insert(id.clone()) {
+            check_file(&folder.join(result.as_ref().unwrap()));
         }
     }
-    // Also the files of runs that died: under its final name a file is whole, whatever the database says.
+    // Files of interrupted runs are checked too. A file with its final name is complete, whatever the database says.
     for (id, ..) in rows.iter().filter(|row| row.1 != "done") {
         for epoch in std::fs::read_dir(folder.join("results").join(id)).into_iter().flatten() {
             for file in std::fs::read_dir(epoch.unwrap().path()).unwrap() {
                 let path = file.unwrap().path();
                 if !path.file_name().unwrap().to_string_lossy().starts_with(".must-tmp-") {
-                    whole(&path);
+                    check_file(&path);
                 }
             }
         }
@@ -198,7 +199,7 @@ fn look(folder: &Path, acknowledged: &HashSet<String>, looked_at: &mut HashSet<S
     rows.iter().filter(|row| row.1 == "processing").count()
 }
 
-fn whole(path: &Path) {
+fn check_file(path: &Path) {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     decode_image(ImageSource::Bytes(&bytes), &ImageLimits::default())
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));

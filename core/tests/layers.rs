@@ -1,7 +1,7 @@
-//! The layers of the library: which module may use which, read from the imports, `pub use` included.
+//! Checks the layers of the library: which module may use which. The uses are read from the imports, including `pub use`.
 //!
-//! Between the modules of `core/src` there is no circle at all, and inside a folder none but those that [`ALLOWED`] lists with
-//! the reason. `docs/architecture.md` draws the layers in the order of [`LAYERS`].
+//! There is no dependency cycle between the modules of `core/src`. Inside a folder only the cycles are allowed that [`ALLOWED`]
+//! lists, each with a reason. `docs/architecture.md` shows the layers in the order of [`LAYERS`].
 
 #![allow(
     clippy::unwrap_used,
@@ -15,35 +15,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit_mut::{self, VisitMut};
 
-/// The modules of the library from the ground up: each may use those before it, and none after it.
+/// The modules of the library, lowest first. Each may use those before it and none after it.
 const LAYERS: &[&[&str]] = &[
-    // What everything may use.
+    // Basics that every module may use.
     &["terminal", "error", "fields", "time", "thread", "log", "alarm", "runtime", "fork", "client"],
     // Storage and settings, and the keys that a host brings.
     &["keyring", "json", "request", "media", "store", "audit", "settings", "pace"],
-    // Stored secrets, and who may do what.
+    // Stored secrets and access control.
     &["metrics", "secrets", "access"],
-    // Models and tasks, here and elsewhere.
+    // Models, and tasks here and at workers.
     &["catalog", "task", "workers", "no_workers"],
-    // All of it as one thing, and the ways to it from outside.
+    // The platform as a whole, and its interfaces to the outside.
     &["socket", "platform", "control", "http", "smoke"],
 ];
 
-/// Circles of files inside one folder that are meant, each with the reason.
+/// Intended cycles of files inside one folder, each with the reason.
 const ALLOWED: &[(&[&str], &str)] = &[];
 
-/// Files of one module tree by the path of their module, such as `task::store`.
+/// The files of the library by the path of their module, such as `task::store`.
 struct Modules {
     files: BTreeMap<String, PathBuf>,
-    /// What a module hands on under its own name: `(module, name)` to the module that it comes from.
-    handed_on: BTreeMap<(String, String), String>,
+    /// Re-exports of modules: maps `(module, name)` to the module that the name comes from.
+    reexports: BTreeMap<(String, String), String>,
 }
 
 /// The paths that one file names, each resolved as far as its first `crate`, `self` or `super`.
 #[derive(Default)]
 struct Paths {
     found: Vec<Vec<String>>,
-    handed_on: Vec<Vec<String>>,
+    reexports: Vec<Vec<String>>,
 }
 
 impl Paths {
@@ -71,7 +71,7 @@ impl Paths {
         }
     }
 
-    /// Paths inside a macro's arguments, which are tokens and nothing more.
+    /// Finds paths inside a macro's arguments, which are only tokens.
     fn of_tokens(&mut self, text: &str) {
         let words: Vec<&str> = text.split_whitespace().collect();
         for (at, word) in words.iter().enumerate() {
@@ -121,7 +121,7 @@ impl VisitMut for Paths {
 
     fn visit_item_use_mut(&mut self, item: &mut syn::ItemUse) {
         let hands_on = !matches!(item.vis, syn::Visibility::Inherited);
-        Self::of_tree(&item.tree, &[], if hands_on { &mut self.handed_on } else { &mut self.found });
+        Self::of_tree(&item.tree, &[], if hands_on { &mut self.reexports } else { &mut self.found });
     }
 
     fn visit_path_mut(&mut self, path: &mut syn::Path) {
@@ -135,7 +135,7 @@ impl VisitMut for Paths {
     }
 }
 
-/// `a::b` of the file `a/b.rs` or `a/b/mod.rs`; none for tests and programs.
+/// Returns the module `a::b` of the file `a/b.rs` or `a/b/mod.rs`. Returns `None` for tests and programs.
 fn module_of(file: &Path) -> Option<String> {
     let mut parts: Vec<String> =
         file.with_extension("").components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
@@ -160,7 +160,7 @@ fn files_of(folder: &Path, root: &Path, into: &mut BTreeMap<String, PathBuf>) {
 }
 
 impl Modules {
-    /// The module and the rest of a path as the file of `here` writes it; none for what is not of this crate.
+    /// Returns the absolute form of a path that the file of `here` contains. Returns `None` for a path of another crate.
     fn absolute(&self, here: &str, path: &[String]) -> Option<Vec<String>> {
         let of_here = || here.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
         let first = path.first()?.as_str();
@@ -182,14 +182,14 @@ impl Modules {
         }
     }
 
-    /// The module that a path leads to, after everything that is handed on.
+    /// Returns the module that a path leads to, after following re-exports.
     fn target(&self, path: &[String]) -> String {
         let mut module = String::new();
         for name in path {
             let longer = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
             if self.files.contains_key(&longer) {
                 module = longer;
-            } else if let Some(origin) = self.handed_on.get(&(module.clone(), name.clone())) {
+            } else if let Some(origin) = self.reexports.get(&(module.clone(), name.clone())) {
                 module.clone_from(origin);
                 break;
             } else {
@@ -199,10 +199,10 @@ impl Modules {
         module
     }
 
-    /// Which module uses which.
+    /// Returns, for each module, the modules that it uses.
     fn uses() -> BTreeMap<String, BTreeSet<String>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut modules = Self { files: BTreeMap::new(), handed_on: BTreeMap::new() };
+        let mut modules = Self { files: BTreeMap::new(), reexports: BTreeMap::new() };
         files_of(&root, &root, &mut modules.files);
         let mut paths = BTreeMap::new();
         for (module, file) in &modules.files {
@@ -211,25 +211,25 @@ impl Modules {
             found.visit_file_mut(&mut syntax);
             paths.insert(module.clone(), found);
         }
-        // What is handed on may have been handed on before: as often as the folders are deep.
+        // A re-exported name may itself be a re-export, at most as often as the folders are deep.
         for _ in 0..4 {
             for (module, found) in &paths {
-                for path in &found.handed_on {
+                for path in &found.reexports {
                     if let (Some(name), Some(absolute)) = (path.last(), modules.absolute(module, path)) {
                         let origin = modules.target(&absolute);
-                        modules.handed_on.insert((module.clone(), name.clone()), origin);
+                        modules.reexports.insert((module.clone(), name.clone()), origin);
                     }
                 }
             }
         }
         let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (module, found) in &paths {
-            let targets = found.found.iter().chain(&found.handed_on);
+            let targets = found.found.iter().chain(&found.reexports);
             let targets = targets.filter_map(|path| modules.absolute(module, path)).map(|path| modules.target(&path));
             let others = targets.filter(|target| target != module && !target.is_empty()).collect();
             uses.insert(module.clone(), others);
         }
-        // The root hands on what is public, and uses nothing of it.
+        // The root only re-exports public names and uses none of them.
         uses.remove("");
         uses
     }
@@ -254,7 +254,7 @@ fn top(module: &str) -> &str {
 }
 
 #[test]
-fn every_module_uses_those_below_it_alone() {
+fn every_module_uses_only_modules_below_it() {
     let order: Vec<&str> = LAYERS.iter().copied().flatten().copied().collect();
     let place = |module: &str| order.iter().position(|known| *known == top(module));
     let mut wrong = BTreeSet::new();
@@ -272,13 +272,13 @@ fn every_module_uses_those_below_it_alone() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Whether a module has others inside it. Its file declares them and has what all of them share, so that it and they may know each other.
+/// Whether a module has others inside it. Its file declares them and has what they share, so it and they may use each other.
 fn is_head(uses: &BTreeMap<String, BTreeSet<String>>, module: &str) -> bool {
     let inside = format!("{module}::");
     uses.keys().any(|other| other.starts_with(&inside))
 }
 
-/// Everything that `from` uses, directly or by way of others of its folder.
+/// Returns everything that `from` uses, directly or through other files of its folder.
 fn reached<'a>(uses: &'a BTreeMap<String, BTreeSet<String>>, from: &'a str) -> BTreeSet<&'a str> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(module) = open.pop() {
@@ -292,20 +292,20 @@ fn reached<'a>(uses: &'a BTreeMap<String, BTreeSet<String>>, from: &'a str) -> B
 }
 
 #[test]
-fn circles_inside_a_folder_are_those_that_are_meant() {
+fn cycles_inside_a_folder_are_those_that_are_allowed() {
     let uses = Modules::uses();
     let reach: BTreeMap<&str, BTreeSet<&str>> =
         uses.keys().map(|module| (module.as_str(), reached(&uses, module))).collect();
-    let mut circles: BTreeSet<Vec<&str>> = BTreeSet::new();
+    let mut cycles: BTreeSet<Vec<&str>> = BTreeSet::new();
     for (module, all) in &reach {
-        let circle: BTreeSet<&str> =
+        let cycle: BTreeSet<&str> =
             all.iter().copied().filter(|other| reach.get(other).is_some_and(|back| back.contains(module))).collect();
-        if circle.len() > 1 {
-            circles.insert(circle.into_iter().collect());
+        if cycle.len() > 1 {
+            cycles.insert(cycle.into_iter().collect());
         }
     }
-    let allowed: BTreeSet<Vec<&str>> = ALLOWED.iter().map(|(circle, _)| circle.to_vec()).collect();
-    let unexpected: Vec<_> = circles.difference(&allowed).collect();
-    let gone: Vec<_> = allowed.difference(&circles).collect();
-    assert!(unexpected.is_empty() && gone.is_empty(), "not meant: {unexpected:#?}\nno longer there: {gone:#?}");
+    let allowed: BTreeSet<Vec<&str>> = ALLOWED.iter().map(|(cycle, _)| cycle.to_vec()).collect();
+    let unexpected: Vec<_> = cycles.difference(&allowed).collect();
+    let gone: Vec<_> = allowed.difference(&cycles).collect();
+    assert!(unexpected.is_empty() && gone.is_empty(), "not allowed: {unexpected:#?}\nallowed but not found: {gone:#?}");
 }

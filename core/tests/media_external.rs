@@ -1,6 +1,6 @@
-//! What programs that are not ours say about the files: ffprobe, ffmpeg and pngcheck.
+//! Checks the media files with other programs: ffprobe, ffmpeg and pngcheck.
 //!
-//! Each test does nothing where its tool is missing, unless `MUST_REQUIRE_TOOLS=1` says that this is a failure.
+//! A test whose tool is missing does nothing, or fails if `MUST_REQUIRE_TOOLS=1` is set.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ fn output(program: &str, arguments: &[&str], file: &Path, after: &[&str]) -> Vec
     output.stdout
 }
 
-/// A disc that moves over a plain ground.
+/// Makes a clip of a disc that moves over a plain background.
 fn clip(width: u32, height: u32, count: usize, colour: [u8; 3], ground: [u8; 3]) -> Frames {
     let mut rgb = Vec::new();
     for index in 0..count {
@@ -41,7 +41,7 @@ fn clip(width: u32, height: u32, count: usize, colour: [u8; 3], ground: [u8; 3])
         for y in 0..height {
             for x in 0..width {
                 let far = (f64::from(x) - centre_x).hypot(f64::from(y) - centre_y);
-                // One pixel of soft edge, as a decoder of latents draws it.
+                // The edge is soft over one pixel, like that of decoded latents.
                 let inside = (f64::from(height) / 5.0 - far + 0.5).clamp(0.0, 1.0);
                 let mixed =
                     colour.iter().zip(ground).map(|(&a, b)| f64::from(a) * inside + f64::from(b) * (1.0 - inside));
@@ -69,7 +69,7 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
     10.0 * (255.0 * 255.0 / (squares / a.len() as f64).max(1e-9)).log10()
 }
 
-/// `key=value` lines of ffprobe about the one stream and the container.
+/// Runs ffprobe and returns a function that looks up its `key=value` lines about the stream and the container.
 fn probe(file: &Path) -> impl Fn(&str) -> String {
     let text = output("ffprobe", &["-v", "error", "-count_frames", "-show_streams", "-show_format"], file, &[]);
     let text = String::from_utf8(text).unwrap();
@@ -80,7 +80,7 @@ fn probe(file: &Path) -> impl Fn(&str) -> String {
 }
 
 #[test]
-fn ffprobe_sees_what_was_asked_for() {
+fn ffprobe_reports_the_requested_properties() {
     if !has(&["ffprobe", "ffmpeg"]) {
         return;
     }
@@ -129,7 +129,7 @@ fn decoded_clips_look_like_their_frames() {
 }
 
 #[test]
-fn plain_colours_come_back() {
+fn plain_colours_are_decoded_almost_unchanged() {
     if !has(&["ffmpeg"]) {
         return;
     }
@@ -168,7 +168,7 @@ fn long_clips_have_key_frames_to_seek_to() {
     let frames = clip(96, 64, 81, [220, 40, 40], [240, 240, 235]);
     for format in [OutputFormat::Mp4, OutputFormat::Webm] {
         let file = write(dir.path(), &frames, 16, format);
-        // From the middle, frame 64.
+        // Decodes from the middle, starting at frame 64.
         let rest =
             output("ffmpeg", &["-v", "error", "-ss", "4", "-i"], &file, &["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
         let frame = 96 * 64 * 3;
@@ -191,7 +191,7 @@ fn pngcheck_accepts_pictures() {
 }
 
 #[test]
-fn jpegs_are_whole_and_keep_their_colour() {
+fn jpegs_can_be_decoded_and_keep_their_colour() {
     if !has(&["ffprobe", "ffmpeg"]) {
         return;
     }

@@ -1,5 +1,5 @@
-//! Which types of other crates stand in public signatures: those that are meant, each listed with the reason, and no others. A change
-//! of version of such a crate is a change of this one's.
+//! Checks that public signatures use only those types of other crates that are listed here with a reason. A new version of such a
+//! crate also changes the API of this one.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,13 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use syn::visit_mut::{self, VisitMut};
 
-/// Types of other crates that hosts meet.
-const MEANT: &[(&str, &str)] = &[
-    ("axum::Router", "a host in Rust mounts the HTTP face in its own server"),
-    ("bytes::Bytes", "bodies of requests that a host hands to the HTTP face"),
+/// The types of other crates that are allowed in public signatures, each with the reason.
+const ALLOWED: &[(&str, &str)] = &[
+    ("axum::Router", "a host in Rust mounts the HTTP service in its own server"),
+    ("bytes::Bytes", "bodies of requests that a host hands to the HTTP service"),
     ("http::Request", "likewise"),
-    ("rusqlite::Error", "becomes an error of this crate by `From`, for the statements of the store; no host meets it"),
-    ("must_diffusion::Frames", "pixels of results; the crate is a part of this one"),
+    (
+        "rusqlite::Error",
+        "converted into an error of this crate by `From`, for the statements of the store; hosts do not use it",
+    ),
+    ("must_diffusion::Frames", "pixels of results; the crate belongs to this project"),
     ("must_diffusion::Error", "likewise"),
     ("schemars::JsonSchema", "the derived form of types that are in the OpenAPI document"),
     ("serde::Deserialize", "settings and arguments are read from JSON"),
@@ -28,7 +31,7 @@ const MEANT: &[(&str, &str)] = &[
     ("serde_json::Value", "likewise"),
 ];
 
-/// The names that a file imports, each with its whole path.
+/// Returns the names that a file imports, each with its full path.
 fn imports(file: &syn::File) -> BTreeMap<String, String> {
     fn walk(tree: &syn::UseTree, before: &str, into: &mut BTreeMap<String, String>) {
         let join = |name: &syn::Ident| if before.is_empty() { name.to_string() } else { format!("{before}::{name}") };
@@ -53,10 +56,10 @@ fn imports(file: &syn::File) -> BTreeMap<String, String> {
     found
 }
 
-/// Paths of types in public signatures of one file, as they are written.
+/// The paths of types in public signatures of one file, as they are written there.
 struct Signatures {
     paths: BTreeSet<String>,
-    /// The types that the file has for everybody.
+    /// The public types of the file.
     public: BTreeSet<String>,
 }
 
@@ -69,7 +72,7 @@ impl VisitMut for Types<'_> {
         visit_mut::visit_path_mut(self, path);
     }
 
-    /// Derives and documentation are no signatures.
+    /// Derives and documentation are not signatures.
     fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
 
     fn visit_block_mut(&mut self, _: &mut syn::Block) {}
@@ -106,7 +109,7 @@ impl VisitMut for Signatures {
             }
             syn::Item::Trait(item) if is_public(&item.vis) => Types(&mut self.paths).visit_item_trait_mut(item),
             syn::Item::Impl(item) => match &mut item.trait_ {
-                // What a public type of ours does by a trait of another crate.
+                // An implementation of another crate's trait for a public type of this crate.
                 Some((path, _)) => {
                     if matches!(&*item.self_ty, syn::Type::Path(of) if of.path.segments.last().is_some_and(|last| self.public.contains(&last.ident.to_string())))
                     {
@@ -168,7 +171,7 @@ fn visit(folder: &Path, crates: &BTreeSet<String>, found: &mut BTreeMap<String, 
 }
 
 #[test]
-fn types_of_other_crates_in_signatures_are_those_that_are_meant() {
+fn types_of_other_crates_in_signatures_are_those_that_are_allowed() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = std::fs::read_to_string(here.join("Cargo.toml")).unwrap();
     let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
@@ -179,8 +182,8 @@ fn types_of_other_crates_in_signatures_are_those_that_are_meant() {
     assert!(crates.contains("axum") && crates.contains("rusqlite") && crates.len() > 30, "{crates:?}");
     let mut found = BTreeMap::new();
     visit(&here.join("src"), &crates, &mut found);
-    let meant: BTreeSet<&str> = MEANT.iter().map(|(name, _)| *name).collect();
-    let others: Vec<_> = found.iter().filter(|(name, _)| !meant.contains(name.as_str())).collect();
-    let gone: Vec<_> = meant.iter().filter(|name| !found.contains_key(**name)).collect();
-    assert!(others.is_empty() && gone.is_empty(), "not meant: {others:#?}\nno longer there: {gone:?}");
+    let allowed: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    let others: Vec<_> = found.iter().filter(|(name, _)| !allowed.contains(name.as_str())).collect();
+    let gone: Vec<_> = allowed.iter().filter(|name| !found.contains_key(**name)).collect();
+    assert!(others.is_empty() && gone.is_empty(), "not allowed: {others:#?}\nallowed but not found: {gone:?}");
 }

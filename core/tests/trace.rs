@@ -1,4 +1,5 @@
-//! A request's trace goes through its task: whoever listens to `tracing` finds the request, the run and its stages in one trace.
+//! Checks that a task keeps the trace of its request: a subscriber of `tracing` finds the request, the run and its stages in one
+//! trace.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,7 +16,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
-const KEY: &str = "a key of the operator's";
+const KEY: &str = "a key of the operator";
 
 #[derive(Default)]
 struct Fields(BTreeMap<String, String>);
@@ -32,7 +33,7 @@ struct Span {
     fields: BTreeMap<String, String>,
 }
 
-/// A listener that keeps every span of the library.
+/// A subscriber that records every span of the library.
 #[derive(Default, Clone)]
 struct Listener {
     spans: Arc<Mutex<BTreeMap<u64, Span>>>,
@@ -77,8 +78,8 @@ fn request_run_and_stages_are_in_the_callers_trace() {
         (b"traceparent", traceparent.as_bytes()),
     ];
     let body = br#"{"model": "tiny-image", "prompt": "a red circle", "steps": 4}"#.to_vec();
-    let request = must::http::Face::request("POST", "/generate", headers, body).unwrap();
-    let mut answer = platform.face().unwrap().wait_handle(request, None).unwrap();
+    let request = must::http::HttpService::request("POST", "/generate", headers, body).unwrap();
+    let mut answer = platform.http_service().unwrap().wait_handle(request, None).unwrap();
     let body = answer.wait_body();
     assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&body));
     let submitted: serde_json::Value = serde_json::from_slice(&body).unwrap();

@@ -179,7 +179,7 @@ class Worker:
 
     @modal.asgi_app(label=NAME)
     def http(self) -> asgi.App:
-        """The HTTP face."""
+        """The HTTP API."""
         from must import asgi
 
         return asgi.App(self.platform)

@@ -879,7 +879,7 @@ int32_t must_call(const must_platform_t *platform,
                   must_error_t **error_out);
 
 /**
- * Serves the HTTP face of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+ * Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
  *
  * `*server_out` receives a server that the caller ends with `must_server_free`. It keeps the platform's memory; closing the
  * platform makes its calls fail. Errors: `validation_error` for an address that is none, `dependency_unavailable` when it is
@@ -914,7 +914,7 @@ int32_t must_server_stop(const must_server_t *server,
 int32_t must_server_free(must_server_t **server);
 
 /**
- * Answers one HTTP request without a socket, so that a host can mount the HTTP face in a server of its own. Waits for status
+ * Answers one HTTP request without a socket, so that a host can mount the HTTP API in a server of its own. Waits for status
  * and headers.
  *
  * `head` is a JSON object: `method`, `target` (path and query as they were sent), `headers` (an array of pairs), and `peer`

@@ -1,4 +1,4 @@
-//! The HTTP face: served, or one request at a time.
+//! The HTTP API: served, or one request at a time.
 
 use crate::buffer::Buffer;
 use crate::entry::{Out, c_text, duration, enter, free, slice, text, timeout};
@@ -7,7 +7,7 @@ use crate::handle;
 use crate::platform::open;
 use crate::types::{must_answer_t, must_buffer_t, must_error_t, must_event_t, must_platform_t, must_server_t};
 use must::Error;
-use must::http::{Answer, Face, Server};
+use must::http::{Answer, HttpService, Server};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::ffi::{CString, c_char};
@@ -24,7 +24,7 @@ pub(crate) struct Answering {
     answer: Mutex<Answer>,
 }
 
-/// Serves the HTTP face of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+/// Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
 ///
 /// `*server_out` receives a server that the caller ends with `must_server_free`. It keeps the platform's memory; closing the
 /// platform makes its calls fail. Errors: `validation_error` for an address that is none, `dependency_unavailable` when it is
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn must_serve(
         enter(error_out, || {
             let out = Out::new("server_out", server_out)?;
             let address = text("address", address, address_len)?;
-            let server = open(platform)?.face()?.serve(address)?;
+            let server = open(platform)?.http_service()?.serve(address)?;
             let address = c_text(&server.address().to_string());
             out.give(Listening { server, address })
         })
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn must_server_free(server: *mut *mut must_server_t) -> i3
     unsafe { free::<Listening>(server) }
 }
 
-/// Answers one HTTP request without a socket, so that a host can mount the HTTP face in a server of its own. Waits for status
+/// Answers one HTTP request without a socket, so that a host can mount the HTTP API in a server of its own. Waits for status
 /// and headers.
 ///
 /// `head` is a JSON object: `method`, `target` (path and query as they were sent), `headers` (an array of pairs), and `peer`
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn must_handle(
             let head: Value = serde_json::from_str(text("head", head, head_len)?)
                 .map_err(|error| Error::validation(format!("head is not JSON: {error}")))?;
             let body = slice("body", body, body_len)?.to_vec();
-            let face = open(platform)?.face()?;
+            let service = open(platform)?.http_service()?;
             let word = |name: &str| head.get(name).and_then(Value::as_str);
             let pairs = head.get("headers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let headers: Option<Vec<(&[u8], &[u8])>> = pairs
@@ -135,8 +135,8 @@ pub unsafe extern "C" fn must_handle(
             let (Some(target), Some(headers)) = (word("target"), headers) else {
                 return Err(Error::validation("head needs a target, and its headers must be pairs of strings"));
             };
-            let request = Face::request(word("method").unwrap_or("GET"), target, headers, body)?;
-            let mut answer = face.wait_handle(request, word("peer").and_then(|peer| peer.parse().ok()))?;
+            let request = HttpService::request(word("method").unwrap_or("GET"), target, headers, body)?;
+            let mut answer = service.wait_handle(request, word("peer").and_then(|peer| peer.parse().ok()))?;
             let headers: Vec<(String, String)> = std::mem::take(&mut answer.headers)
                 .into_iter()
                 .map(|(name, value)| (name, value.into_iter().map(char::from).collect()))

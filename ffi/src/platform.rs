@@ -6,7 +6,7 @@ use crate::handle;
 use crate::host::Lender;
 use crate::log::Logger;
 use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_host_t, must_log_fn, must_platform_t};
-use must::http::Face;
+use must::http::HttpService;
 use must::{Error, Platform, Result, Settings};
 use parking_lot::Mutex;
 use std::ffi::{CStr, c_char, c_void};
@@ -25,21 +25,21 @@ pub const MUST_ABI_VERSION: i32 = 1;
 pub(crate) struct Open {
     platform: Platform,
     poisoned: AtomicBool,
-    face: Mutex<Option<Face>>,
+    http_service: Mutex<Option<HttpService>>,
 }
 
 impl Open {
     pub(crate) fn new(platform: Platform) -> Self {
-        Self { platform, poisoned: AtomicBool::new(false), face: Mutex::default() }
+        Self { platform, poisoned: AtomicBool::new(false), http_service: Mutex::default() }
     }
 
-    /// The HTTP face, made when it is first asked for.
-    pub(crate) fn face(&self) -> Result<Face> {
+    /// The HTTP service, made when it is first asked for.
+    pub(crate) fn http_service(&self) -> Result<HttpService> {
         self.call(|platform| {
-            let mut face = self.face.lock();
-            match &*face {
-                Some(face) => Ok(face.clone()),
-                None => Ok(face.insert(platform.face()?).clone()),
+            let mut service = self.http_service.lock();
+            match &*service {
+                Some(service) => Ok(service.clone()),
+                None => Ok(service.insert(platform.http_service()?).clone()),
             }
         })
     }

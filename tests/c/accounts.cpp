@@ -1,4 +1,4 @@
-// Every typed call of worker accounts. The worker is another platform of this process behind its HTTP face.
+// Every typed call of worker accounts. The worker is another platform of this process behind its HTTP API.
 #include "check.hpp"
 
 #include <chrono>

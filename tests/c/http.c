@@ -1,4 +1,4 @@
-/* The HTTP face: a server on a socket, and requests without one. */
+/* The HTTP API: a server on a socket, and requests without one. */
 #include "check.h"
 
 #include <arpa/inet.h>

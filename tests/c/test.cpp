@@ -210,17 +210,17 @@ static void logs_and_load(const std::string &folder) {
 }
 
 static void http(const std::string &folder) {
-  must::HttpSettings face;
-  face.session_cookie_secure(false).session_cookie_same_site("lax").scrape_token("a token of sixteen letters");
-  face.max_body_bytes(1 << 20)
+  must::HttpSettings http;
+  http.session_cookie_secure(false).session_cookie_same_site("lax").scrape_token("a token of sixteen letters");
+  http.max_body_bytes(1 << 20)
       .max_connections(8)
       .header_timeout(5s)
       .body_timeout(5s)
       .body_bytes_per_second(512)
       .body_time_limit(60s)
       .event_keep_alive(500ms);
-  face.public_url("https://must.example/gen");
-  auto settings = must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!").http(face);
+  http.public_url("https://must.example/gen");
+  auto settings = must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!").http(http);
   // Every other setting, with a value of the kind that the library reads.
   settings.models_dir(folder + "/models").control_socket(false).queue_wait(1s).video_limit(1h).video_stale(2h).idle_evict(10min);
   settings.master_key_file(folder + "/cpp-http-keys/master").audit_key_file(folder + "/cpp-http-keys/audit");

@@ -1,6 +1,6 @@
 """Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own.
 
-MUST_TRANSPORT takes another way to the same face: `handle` or `asgi` of the Python module, `node` of the Node addon.
+MUST_TRANSPORT chooses another way to the same API: `handle` or `asgi` of the Python module, `node` of the Node addon.
 Tests of sockets and processes are left out then; what a gateway reaches is the program all the same.
 """
 

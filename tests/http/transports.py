@@ -1,4 +1,4 @@
-"""The same face without a socket: platforms in this process, mounted as ASGI or asked by `handle`, or in Node's."""
+"""The same HTTP API without a socket: platforms in this process, mounted as ASGI or asked by `handle`, or in Node's."""
 
 from __future__ import annotations
 

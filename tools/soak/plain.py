@@ -1,4 +1,4 @@
-"""Programs of a company's own that call the HTTP face through nginx: keys that make repeating safe, events or polling, ranges,
+"""Programs of a company's own that call the HTTP API through nginx: keys that make repeating safe, events or polling, ranges,
 deletion and cancelling."""
 
 from __future__ import annotations

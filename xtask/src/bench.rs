@@ -84,7 +84,7 @@ pub fn run(names: &[&str]) -> Outcome {
     if missing.is_empty() { Ok(()) } else { Err(format!("not everything was measured:\n  {}", missing.join("\n  "))) }
 }
 
-/// The HTTP face under load, beside its peer.
+/// The HTTP server under load, beside its peer.
 fn http(scale: Scale) -> Outcome {
     if !tools::exists("wrk") {
         return Err("there is no program wrk on the path (Debian: apt-get install wrk)".to_owned());

@@ -30,12 +30,12 @@ const PARTS: &[Part] = &[
     Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
     Part {
         name: "python",
-        about: "the Python module: pytest, mypy, ruff; the HTTP face by handle and ASGI, with workers, OpenAI's client, a fuzzer",
+        about: "the Python module: pytest, mypy, ruff; the HTTP API by handle and ASGI, with workers, OpenAI's client, a fuzzer",
         run: python,
     },
     Part {
         name: "node",
-        about: "the Node addon: node --test, tsc; the HTTP face by handle, with workers and OpenAI's client",
+        about: "the Node addon: node --test, tsc; the HTTP API by handle, with workers and OpenAI's client",
         run: node,
     },
     Part {
@@ -45,7 +45,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "http",
-        about: "contract, abuse and fuzz tests of the HTTP face over real sockets, workers, OpenAI's clients, a browser",
+        about: "contract, abuse and fuzz tests of the HTTP API over real sockets, workers, OpenAI's clients, a browser",
         run: http,
     },
     Part {
@@ -225,7 +225,7 @@ fn python_module() -> Result<std::path::PathBuf, String> {
     Ok(python)
 }
 
-/// The served HTTP face, from outside.
+/// The HTTP server, from outside.
 fn http() -> Outcome {
     run(&mut words("cargo", "build -p must-cli"))?;
     run(command(tools::HTTP_TESTS.python()?)
@@ -264,12 +264,12 @@ fn python() -> Outcome {
         run(command(&python).args(line.split_whitespace()).current_dir(&folder))?;
     }
     run(&mut words("cargo", "build -p must-cli"))?;
-    face_without_sockets(&python, "handle", &[])?;
-    face_without_sockets(&python, "asgi", &["fuzz"])
+    http_without_sockets(&python, "handle", &[])?;
+    http_without_sockets(&python, "asgi", &["fuzz"])
 }
 
-/// The tests of the HTTP face that need no socket again, over one of the ways in that has none. Workers are the program.
-fn face_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
+/// Runs the tests of the HTTP API that need no socket again, over a transport without sockets. The workers are `must` programs.
+fn http_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
     let names = ["contract", "control", "media", "bodies", "cors", "owners", "workers", "openai", "pictures"];
     let tests = names.iter().chain(more).map(|name| format!("tests/http/test_{name}.py"));
     run(command(python).args(PYTEST).args(tests).env("MUST_TRANSPORT", transport).env("MUST_PROGRAM", built("must")))
@@ -281,7 +281,7 @@ fn node() -> Outcome {
     let small = small_models()?;
     run(words("npm", "test").current_dir(&folder).env("MUST_REQUIRE_TOOLS", "1").env(SMALL_MODELS, small))?;
     run(&mut words("cargo", "build -p must-cli"))?;
-    face_without_sockets(&tools::HTTP_TESTS.python()?, "node", &[])
+    http_without_sockets(&tools::HTTP_TESTS.python()?, "node", &[])
 }
 
 /// Runs `examples/generate` in every language and `examples/shared`: one line of JSON each, alike, and the same bytes.

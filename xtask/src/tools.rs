@@ -69,7 +69,7 @@ pub const PYTHON_TESTS: Environment = Environment {
     parts: &["python", "examples"],
 };
 
-/// Clients and fuzzers of the HTTP face.
+/// Clients and fuzzers of the HTTP API.
 pub const HTTP_TESTS: Environment = Environment {
     name: "http-tests",
     requirements: &[PYTEST, XDIST, "httpx>=0.28", OPENAI, SCHEMATHESIS],

@@ -23,13 +23,13 @@ export interface IssuedSession {
   expires_at: string | null;
 }
 
-/** How a generation session stands. */
+/** The state of a generation session. */
 export interface SessionState {
   /** Stable id. */
   id: string;
-  /** Always true: a session that has ended is an error. */
+  /** Always true: asking for a session that has ended is an error. */
   active: boolean;
-  /** When it ends by itself. */
+  /** When the session expires. */
   expires_at: string;
 }
 
@@ -41,32 +41,32 @@ export interface EndedSessions {
 
 /**
  * Whether a key can be used.
- * - `active`: It can be used.
- * - `rotated`: It was replaced, and can still be used until it ends.
- * - `expired`: Its time is over.
- * - `revoked`: It was revoked.
+ * - `active`: The key is valid.
+ * - `rotated`: The key was replaced, and is valid until it expires.
+ * - `expired`: The key has expired.
+ * - `revoked`: The key was revoked.
  */
 export type KeyStatus = "active" | "rotated" | "expired" | "revoked";
 
 /** An API key without its secret. */
 export interface ApiKey {
-  /** The public part of the key: what stands between its second-last and its last underscore. */
+  /** The public part of the key: the text between its second-last and its last underscore. */
   id: string;
-  /** What it was called when it was issued. */
+  /** The name that the key was issued with. */
   name: string;
   /** Whether it can be used. */
   status: KeyStatus;
-  /** When it was issued. */
+  /** When the key was issued. */
   created_at: string;
-  /** From when on it cannot be used. */
+  /** When the key expires. */
   expires_at: string;
-  /** When it was revoked. */
+  /** When the key was revoked. */
   revoked_at: string | null;
-  /** Id of the key that replaced it. */
+  /** Id of the key that replaced this one. */
   replaced_by: string | null;
   /**
-   * Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those that replaced
-   * each other. A key that is replaced hands this on.
+   * The owner of the tasks that are made with this key while the setting `sign_in_required` is on: `key:` and the id of the first key
+   * in its chain of replacements. A key that replaces another keeps its owner.
    */
   owner: string;
 }
@@ -79,15 +79,15 @@ export interface IssuedKey {
   readonly secret: string;
 }
 
-/** How an admin session stands. */
+/** The state of an admin session. */
 export interface AdminSessionState {
   /** Stable id. */
   id: string;
-  /** Always true: a session that has ended is an error. */
+  /** Always true: asking for a session that has ended is an error. */
   active: boolean;
-  /** How long it may be idle. */
+  /** How long the session may be idle. */
   idle_timeout_seconds: number;
-  /** When it was last used. */
+  /** When the session was last used. */
   last_activity_at: string;
 }
 

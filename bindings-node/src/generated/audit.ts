@@ -8,16 +8,16 @@ import type { Calls } from "../calls";
 import { pathArgument, textArgument } from "../request";
 
 /**
- * How what an event tells of went.
- * - `success`: It was done.
- * - `failure`: It was tried and failed.
- * - `denied`: It was refused.
+ * The outcome of the action that an event records.
+ * - `success`: The action was done.
+ * - `failure`: The action was tried and failed.
+ * - `denied`: The action was refused.
  */
 export type Outcome = "success" | "failure" | "denied";
 
 /**
  * One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written in
- * version 1 are shown in this form too, and hashed in their own.
+ * version 1 are shown in this form, too, but their hash is over their own form.
  */
 export interface AuditEvent {
   /** Version of the form that is hashed. */
@@ -26,67 +26,64 @@ export interface AuditEvent {
   seq: number;
   /** When, in UTC. */
   timestamp: string;
-  /** Who. */
+  /** Who did it. */
   actor: string;
   /** From where. */
   source: string;
   /** What was done. */
   action: string;
-  /** To what. */
+  /** What it was done to. */
   target: string;
-  /** How it went. */
+  /** The outcome. */
   outcome: Required<Outcome>;
-  /** What ties it to a request. */
+  /** Ties the event to a request. */
   correlation_id: string;
-  /** More about it. */
+  /** More details by name. */
   details: Record<string, string>;
   /** Leaf hash of the event before, in hexadecimal; zeros for the first. */
   prev: string;
   /**
-   * How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it. None in
+   * How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is detected. `None` in
    * version 1.
    */
   signed: number | null;
 }
 
-/** Some events, newest first. */
+/** A page of events, newest first. */
 export interface AuditPage {
   /** The events. */
   logs: AuditEvent[];
-  /** What to give as `before` for the next page; none on the last. */
+  /** The value of `before` for the next page; `None` on the last page. */
   next: number | null;
 }
 
 /**
- * How the log was found to be damaged.
- * - `missing`: An event is not there.
- * - `altered`: An event is not what its hash says.
+ * A kind of damage to the log.
+ * - `missing`: An event is missing.
+ * - `altered`: An event does not match its hash.
  * - `broken_chain`: An event does not follow the one before it.
  * - `time_reversed`: An event is older than the one before it.
- * - `tree`: The stored tree is not that of the events.
- * - `checkpoint`: A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this log.
- * - `truncated`: Events at the end are gone.
+ * - `tree`: The stored tree does not match the events.
+ * - `checkpoint`: A checkpoint is missing or was changed, does not match these events, or was not signed with a key of this log.
+ * - `truncated`: Events at the end are missing.
  * - `rewritten`: The log is not the one that was anchored.
- * - `storage`: The database's own check fails: lists of events may lack some.
+ * - `storage`: The database's own check fails, so lists of events may be incomplete.
  */
 export type Damage = "missing" | "altered" | "broken_chain" | "time_reversed" | "tree" | "checkpoint" | "truncated" | "rewritten" | "storage";
 
-/** The first thing that is wrong with a log. */
+/** The first fault in a log. */
 export interface Fault {
-  /**
-   * Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event that
-   * it is over.
-   */
+  /** Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it covers. */
   seq: number;
-  /** What kind of damage it is. */
+  /** The kind of damage. */
   damage: Damage;
-  /** What was found. */
+  /** A description of the fault. */
   detail: string;
 }
 
-/** What verifying the whole log found. */
+/** The result of verifying the whole log. */
 export interface Verdict {
-  /** Whether all of it is as it was written. */
+  /** Whether the whole log is as it was written. */
   ok: boolean;
   /** Name of the log. */
   origin: string;
@@ -94,13 +91,13 @@ export interface Verdict {
   min_index: number;
   /** How many events were ever written. */
   size: number;
-  /** Root hash of the tree over them, in hexadecimal. */
+  /** Root hash of the tree over all events, in hexadecimal. */
   root: string;
-  /** How many stored checkpoints were checked: every one. */
+  /** How many stored checkpoints were checked: all of them, unless a fault was found first. */
   checkpoints: number;
   /** How many checkpoints of the anchor file were compared. */
   anchors: number;
-  /** What is wrong; null where nothing is. */
+  /** The first fault; null when there is none. */
   fault: Fault | null;
 }
 
@@ -118,21 +115,21 @@ export interface InclusionProof {
   text: string;
 }
 
-/** That the log only grew (RFC 6962, 2.1.2). */
+/** Proves that the log only grew (RFC 6962, 2.1.2). */
 export interface ConsistencyProof {
-  /** How many events it had. */
+  /** How many events the old log had. */
   old_size: number;
-  /** Root hash that it had, in hexadecimal. */
+  /** Root hash of the old log, in hexadecimal. */
   old_root: string;
   /** Hashes from the old root to the new one, in base64. */
   proof: string[];
-  /** Signed checkpoint that the proof ends in. */
+  /** The signed checkpoint whose root the proof gives. */
   checkpoint: string;
 }
 
 /** A copy of the log that can be verified without the platform. */
 export interface Exported {
-  /** Where it is. */
+  /** The folder of the copy. */
   folder: string;
   /** How many events were ever written. */
   size: number;
@@ -144,9 +141,9 @@ export interface Exported {
   verifier: string;
 }
 
-/** What pruning did. */
+/** The result of pruning. */
 export interface Pruned {
-  /** How many events are gone. */
+  /** How many events were removed. */
   removed: number;
   /** Number of the first event that is still kept. */
   min_index: number;

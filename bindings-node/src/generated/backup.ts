@@ -7,25 +7,25 @@ import type { CallerOptions } from "../administration";
 import type { Calls } from "../calls";
 import { pathArgument } from "../request";
 
-/** What a backup holds. */
+/** A finished backup: where it is and what it contains. */
 export interface Backup {
-  /** Where it is: a folder that opens as a data folder. */
+  /** The folder of the backup. It opens as a data folder. */
   folder: string;
-  /** Bytes of the database. */
+  /** Size of the database in bytes. */
   database_bytes: number;
-  /** Tasks of every status. */
+  /** Number of tasks, of every status. */
   tasks: number;
-  /** Files of results and previews. */
+  /** Number of result and preview files. */
   files: number;
-  /** Bytes of these. */
+  /** Total size of these files in bytes. */
   file_bytes: number;
-  /** Files that finished tasks name and that the platform itself no longer has. */
+  /** Number of files that finished tasks refer to but that the platform no longer has. */
   missing_files: number;
-  /** Events of the audit log. */
+  /** Number of events in the audit log. */
   audit_events: number;
-  /** Whether the audit log in it is whole. */
+  /** Whether the audit log in the backup is complete and unchanged. */
   audit_ok: boolean;
-  /** Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files. */
+  /** Key files that the backup needs but does not contain. Empty if no key is kept in a file. */
   key_files: string[];
 }
 

@@ -3,20 +3,20 @@
 // What a request says about itself, who it is from, and on whose behalf an administrative call is made.
 
 /**
- * What kind of call is asked for.
- * - `generation`: Anything that generates, lists or shows: an API key or a session will do.
+ * The kind of call.
+ * - `generation`: Anything that generates, lists or shows. It needs an API key or a session.
  * - `auth`: A call for a new generation session.
- * - `admin_login`: A call for a new admin session: the admin key.
- * - `admin`: Every other administrative call: an admin session.
+ * - `admin_login`: A call for a new admin session. It needs the admin key.
+ * - `admin`: Every other administrative call. It needs an admin session.
  */
 export type Route = "generation" | "auth" | "admin_login" | "admin";
 
 /**
- * Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list holds every value, in
- * order, as it came: two different keys are refused.
+ * Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every value in
+ * its order, unchanged: two different keys are refused.
  */
 export interface RequestFacts {
-  /** What kind of call it is. */
+  /** The kind of call. */
   route: Route;
   /** The value of every `X-API-Key` header line; an empty one counts as present. */
   header_keys?: string[] | undefined;
@@ -34,7 +34,7 @@ export interface RequestFacts {
   peer?: string | undefined;
   /** Every `X-Forwarded-For` header line, in order. */
   forwarded_for?: string[] | undefined;
-  /** What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced. */
+  /** Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced. */
   correlation_id?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface RequestFacts {
  * How a caller proved who it is.
  * - `api_key`: With an API key.
  * - `session`: With a generation session.
- * - `anonymous`: With nothing: only a call for a new session may be anonymous.
+ * - `anonymous`: With nothing. Only a call for a new session may be anonymous.
  * - `admin_key`: With the admin key.
  * - `admin_session`: With an admin session.
  */

@@ -8,29 +8,29 @@ import type { Calls } from "../calls";
 import { textArgument } from "../request";
 
 /**
- * How a secret stands.
+ * The state of a secret.
  * - `valid`: In use.
- * - `overlapping`: Replaced, and still good for a while.
- * - `expired`: Past its rotation limit, or its overlap is over.
+ * - `overlapping`: Replaced, but still accepted until its overlap ends.
+ * - `expired`: Past its rotation limit, or replaced and past its overlap.
  * - `revoked`: Revoked.
  */
 export type SecretState = "valid" | "overlapping" | "expired" | "revoked";
 
-/** What is to be known about a secret without seeing it. */
+/** Facts about a secret, without its value. */
 export interface SecretStatus {
   /** Name to rotate or revoke it by. */
   name: string;
   /** `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`. */
   kind: string;
-  /** Which one of its name. */
+  /** Tells secrets of the same name apart. */
   id: string;
-  /** How it stands. */
+  /** The state of the secret. */
   state: SecretState;
-  /** When it was made, or first seen. */
+  /** When it was made. For a key that is kept elsewhere, when it was first seen. */
   issued_at: string;
-  /** When it is to be replaced. */
+  /** When it must be replaced at the latest. */
   rotate_by: string;
-  /** Until when it is good although it was replaced. */
+  /** Until when it is accepted after it was replaced. */
   overlap_until: string | null;
   /** When it was revoked. */
   revoked_at: string | null;

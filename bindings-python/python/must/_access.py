@@ -42,14 +42,14 @@ class IssuedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """How a generation session stands."""
+    """The state of a generation session."""
 
     id: str
     """Stable id."""
     active: bool
-    """Always true: a session that has ended is an error."""
+    """Always true: asking for a session that has ended is an error."""
     expires_at: datetime
-    """When it ends by itself."""
+    """When the session expires."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
@@ -64,10 +64,10 @@ class SessionState:
 KeyStatus: TypeAlias = Literal["active", "rotated", "expired", "revoked"]
 """Whether a key can be used.
 
-- `active`: It can be used.
-- `rotated`: It was replaced, and can still be used until it ends.
-- `expired`: Its time is over.
-- `revoked`: It was revoked.
+- `active`: The key is valid.
+- `rotated`: The key was replaced, and is valid until it expires.
+- `expired`: The key has expired.
+- `revoked`: The key was revoked.
 """
 
 
@@ -76,22 +76,22 @@ class ApiKey:
     """An API key without its secret."""
 
     id: str
-    """The public part of the key: what stands between its second-last and its last underscore."""
+    """The public part of the key: the text between its second-last and its last underscore."""
     name: str
-    """What it was called when it was issued."""
+    """The name that the key was issued with."""
     status: KeyStatus
     """Whether it can be used."""
     created_at: datetime
-    """When it was issued."""
+    """When the key was issued."""
     expires_at: datetime
-    """From when on it cannot be used."""
+    """When the key expires."""
     revoked_at: datetime | None
-    """When it was revoked."""
+    """When the key was revoked."""
     replaced_by: str | None
-    """Id of the key that replaced it."""
+    """Id of the key that replaced this one."""
     owner: str
-    """Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of
-    those that replaced each other. A key that is replaced hands this on.
+    """The owner of the tasks that are made with this key while the setting `sign_in_required` is on: `key:` and the id
+    of the first key in its chain of replacements. A key that replaces another keeps its owner.
     """
 
     @classmethod
@@ -129,16 +129,16 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class AdminSessionState:
-    """How an admin session stands."""
+    """The state of an admin session."""
 
     id: str
     """Stable id."""
     active: bool
-    """Always true: a session that has ended is an error."""
+    """Always true: asking for a session that has ended is an error."""
     idle_timeout_seconds: int
-    """How long it may be idle."""
+    """How long the session may be idle."""
     last_activity_at: datetime
-    """When it was last used."""
+    """When the session was last used."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:

@@ -21,7 +21,7 @@ from must._host import Host
 from must._http import AsyncResponse, Server, encoded
 from must._images import awaited
 from must._media import Media
-from must._must import NativeFace, NativePlatform
+from must._must import NativeHttpService, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets
 from must._types import AsyncFile, Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
@@ -136,8 +136,8 @@ class AsyncPlatform:
         return await self._call(backup(folder, caller=caller).run, self._native)
 
     async def serve(self, address: str = "127.0.0.1:8000") -> Server:
-        """Serve the HTTP face at an address, on threads of the library; see `Platform.serve`."""
-        return Server(await self._call(self._face.serve, address))
+        """Serve the HTTP API at an address, on threads of the library; see `Platform.serve`."""
+        return Server(await self._call(self._http_service.serve, address))
 
     async def handle(
         self,
@@ -149,7 +149,7 @@ class AsyncPlatform:
         peer: str | None = None,
     ) -> AsyncResponse:
         """Answer one HTTP request without a socket; see `Platform.handle`. It takes no thread while it waits."""
-        return await AsyncResponse.of(self._face.handle(method, target, encoded(headers), body, peer, None))
+        return await AsyncResponse.of(self._http_service.handle(method, target, encoded(headers), body, peer, None))
 
     async def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here."""
@@ -202,8 +202,8 @@ class AsyncPlatform:
         return self._now_open.native
 
     @property
-    def _face(self) -> NativeFace:
-        return self._now_open.face
+    def _http_service(self) -> NativeHttpService:
+        return self._now_open.http_service
 
     @property
     def _now_open(self) -> Opened:

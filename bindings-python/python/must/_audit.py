@@ -16,18 +16,18 @@ from must._calls import Awaited, Blocking, Request, absolute, call, given, maybe
 from must._facts import Caller
 
 Outcome: TypeAlias = Literal["success", "failure", "denied"]
-"""How what an event tells of went.
+"""The outcome of the action that an event records.
 
-- `success`: It was done.
-- `failure`: It was tried and failed.
-- `denied`: It was refused.
+- `success`: The action was done.
+- `failure`: The action was tried and failed.
+- `denied`: The action was refused.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events
-    that were written in version 1 are shown in this form too, and hashed in their own.
+    that were written in version 1 are shown in this form, too, but their hash is over their own form.
     """
 
     v: int
@@ -37,24 +37,24 @@ class AuditEvent:
     timestamp: str
     """When, in UTC."""
     actor: str
-    """Who."""
+    """Who did it."""
     source: str
     """From where."""
     action: str
     """What was done."""
     target: str
-    """To what."""
+    """What it was done to."""
     outcome: Outcome
-    """How it went."""
+    """The outcome."""
     correlation_id: str
-    """What ties it to a request."""
+    """Ties the event to a request."""
     details: Mapping[str, str]
-    """More about it."""
+    """More details by name."""
     prev: str
     """Leaf hash of the event before, in hexadecimal; zeros for the first."""
     signed: int | None
-    """How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by
-    it. None in version 1.
+    """How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is
+    detected. `None` in version 1.
     """
 
     @property
@@ -83,12 +83,12 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some events, newest first."""
+    """A page of events, newest first."""
 
     logs: tuple[AuditEvent, ...]
     """The events."""
     next: int | None
-    """What to give as `before` for the next page; none on the last."""
+    """The value of `before` for the next page; `None` on the last page."""
 
     def __iter__(self) -> Iterator[AuditEvent]:
         """The events."""
@@ -118,33 +118,33 @@ Damage: TypeAlias = Literal[
     "rewritten",
     "storage",
 ]
-"""How the log was found to be damaged.
+"""A kind of damage to the log.
 
-- `missing`: An event is not there.
-- `altered`: An event is not what its hash says.
+- `missing`: An event is missing.
+- `altered`: An event does not match its hash.
 - `broken_chain`: An event does not follow the one before it.
 - `time_reversed`: An event is older than the one before it.
-- `tree`: The stored tree is not that of the events.
-- `checkpoint`: A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this
-  log.
-- `truncated`: Events at the end are gone.
+- `tree`: The stored tree does not match the events.
+- `checkpoint`: A checkpoint is missing or was changed, does not match these events, or was not signed with a key of
+  this log.
+- `truncated`: Events at the end are missing.
 - `rewritten`: The log is not the one that was anchored.
-- `storage`: The database's own check fails: lists of events may lack some.
+- `storage`: The database's own check fails, so lists of events may be incomplete.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is wrong with a log."""
+    """The first fault in a log."""
 
     seq: int
-    """Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint,
-    the last event that it is over.
+    """Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that
+    it covers.
     """
     damage: Damage
-    """What kind of damage it is."""
+    """The kind of damage."""
     detail: str
-    """What was found."""
+    """A description of the fault."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
@@ -158,10 +158,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verifying the whole log found."""
+    """The result of verifying the whole log."""
 
     ok: bool
-    """Whether all of it is as it was written."""
+    """Whether the whole log is as it was written."""
     origin: str
     """Name of the log."""
     min_index: int
@@ -169,13 +169,13 @@ class Verdict:
     size: int
     """How many events were ever written."""
     root: str
-    """Root hash of the tree over them, in hexadecimal."""
+    """Root hash of the tree over all events, in hexadecimal."""
     checkpoints: int
-    """How many stored checkpoints were checked: every one."""
+    """How many stored checkpoints were checked: all of them, unless a fault was found first."""
     anchors: int
     """How many checkpoints of the anchor file were compared."""
     fault: Fault | None
-    """What is wrong; null where nothing is."""
+    """The first fault; null when there is none."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
@@ -221,16 +221,16 @@ class InclusionProof:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyProof:
-    """That the log only grew (RFC 6962, 2.1.2)."""
+    """Proves that the log only grew (RFC 6962, 2.1.2)."""
 
     old_size: int
-    """How many events it had."""
+    """How many events the old log had."""
     old_root: str
-    """Root hash that it had, in hexadecimal."""
+    """Root hash of the old log, in hexadecimal."""
     proof: tuple[str, ...]
     """Hashes from the old root to the new one, in base64."""
     checkpoint: str
-    """Signed checkpoint that the proof ends in."""
+    """The signed checkpoint whose root the proof gives."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
@@ -248,7 +248,7 @@ class Exported:
     """A copy of the log that can be verified without the platform."""
 
     folder: Path
-    """Where it is."""
+    """The folder of the copy."""
     size: int
     """How many events were ever written."""
     min_index: int
@@ -272,10 +272,10 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What pruning did."""
+    """The result of pruning."""
 
     removed: int
-    """How many events are gone."""
+    """How many events were removed."""
     min_index: int
     """Number of the first event that is still kept."""
 

@@ -17,26 +17,26 @@ from must._facts import Caller
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup holds."""
+    """A finished backup: where it is and what it contains."""
 
     folder: Path
-    """Where it is: a folder that opens as a data folder."""
+    """The folder of the backup. It opens as a data folder."""
     database_bytes: int
-    """Bytes of the database."""
+    """Size of the database in bytes."""
     tasks: int
-    """Tasks of every status."""
+    """Number of tasks, of every status."""
     files: int
-    """Files of results and previews."""
+    """Number of result and preview files."""
     file_bytes: int
-    """Bytes of these."""
+    """Total size of these files in bytes."""
     missing_files: int
-    """Files that finished tasks name and that the platform itself no longer has."""
+    """Number of files that finished tasks refer to but that the platform no longer has."""
     audit_events: int
-    """Events of the audit log."""
+    """Number of events in the audit log."""
     audit_ok: bool
-    """Whether the audit log in it is whole."""
+    """Whether the audit log in the backup is complete and unchanged."""
     key_files: tuple[Path, ...]
-    """Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files."""
+    """Key files that the backup needs but does not contain. Empty if no key is kept in a file."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:

@@ -12,23 +12,23 @@ from typing import Any, Literal, Self, TypeAlias
 from must._headers import read_headers
 
 Route: TypeAlias = Literal["generation", "auth", "admin_login", "admin"]
-"""What kind of call is asked for.
+"""The kind of call.
 
-- `generation`: Anything that generates, lists or shows: an API key or a session will do.
+- `generation`: Anything that generates, lists or shows. It needs an API key or a session.
 - `auth`: A call for a new generation session.
-- `admin_login`: A call for a new admin session: the admin key.
-- `admin`: Every other administrative call: an admin session.
+- `admin_login`: A call for a new admin session. It needs the admin key.
+- `admin`: Every other administrative call. It needs an admin session.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list
-    holds every value, in order, as it came: two different keys are refused.
+    """Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list
+    holds every value in its order, unchanged: two different keys are refused.
     """
 
     route: Route
-    """What kind of call it is."""
+    """The kind of call."""
     header_keys: tuple[str, ...] = field(default=(), repr=False)
     """The value of every `X-API-Key` header line; an empty one counts as present."""
     query_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -46,7 +46,7 @@ class RequestFacts:
     forwarded_for: tuple[str, ...] = ()
     """Every `X-Forwarded-For` header line, in order."""
     correlation_id: str | None = None
-    """What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced."""
+    """Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced."""
 
     @classmethod
     def from_headers(
@@ -79,7 +79,7 @@ PrincipalKind: TypeAlias = Literal["api_key", "session", "anonymous", "admin_key
 
 - `api_key`: With an API key.
 - `session`: With a generation session.
-- `anonymous`: With nothing: only a call for a new session may be anonymous.
+- `anonymous`: With nothing. Only a call for a new session may be anonymous.
 - `admin_key`: With the admin key.
 - `admin_session`: With an admin session.
 """

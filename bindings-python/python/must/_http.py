@@ -1,4 +1,4 @@
-"""The HTTP face of a platform: as a server, or one request at a time."""
+"""The HTTP API of a platform: as a server, or one request at a time."""
 
 from __future__ import annotations
 

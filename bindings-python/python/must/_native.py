@@ -15,7 +15,7 @@ from typing import Any
 from must._errors import ValidationError
 from must._exceptions import MustError
 from must._host import Host
-from must._must import Logs, NativeFace, NativePlatform, NativeSubmission
+from must._must import Logs, NativeHttpService, NativePlatform, NativeSubmission
 from must._types import LogFunction, LogRecord, Parameter, Settings
 
 CLOSE_TIMEOUT = 10.0
@@ -86,9 +86,9 @@ class Opened:
             raise
 
     @functools.cached_property
-    def face(self) -> NativeFace:
-        """The HTTP face of the platform."""
-        return self.native.face()
+    def http_service(self) -> NativeHttpService:
+        """The HTTP service of the platform."""
+        return self.native.http_service()
 
     def close(self, timeout: float) -> None:
         """Close the platform, then let its log function take what is left."""

@@ -14,33 +14,33 @@ from must._calls import Awaited, Blocking, Request, call, each, given, maybe, no
 from must._facts import Caller
 
 SecretState: TypeAlias = Literal["valid", "overlapping", "expired", "revoked"]
-"""How a secret stands.
+"""The state of a secret.
 
 - `valid`: In use.
-- `overlapping`: Replaced, and still good for a while.
-- `expired`: Past its rotation limit, or its overlap is over.
+- `overlapping`: Replaced, but still accepted until its overlap ends.
+- `expired`: Past its rotation limit, or replaced and past its overlap.
 - `revoked`: Revoked.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """What is to be known about a secret without seeing it."""
+    """Facts about a secret, without its value."""
 
     name: str
     """Name to rotate or revoke it by."""
     kind: str
     """`master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`."""
     id: str
-    """Which one of its name."""
+    """Tells secrets of the same name apart."""
     state: SecretState
-    """How it stands."""
+    """The state of the secret."""
     issued_at: datetime
-    """When it was made, or first seen."""
+    """When it was made. For a key that is kept elsewhere, when it was first seen."""
     rotate_by: datetime
-    """When it is to be replaced."""
+    """When it must be replaced at the latest."""
     overlap_until: datetime | None
-    """Until when it is good although it was replaced."""
+    """Until when it is accepted after it was replaced."""
     revoked_at: datetime | None
     """When it was revoked."""
 

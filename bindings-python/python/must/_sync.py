@@ -18,7 +18,7 @@ from must._facts import Caller
 from must._host import Host
 from must._http import Response, Server, encoded
 from must._media import Media
-from must._must import NativeFace
+from must._must import NativeHttpService
 from must._secrets import Secrets
 from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
 
@@ -194,7 +194,7 @@ class Platform:
         return backup(folder, caller=caller).run(self._native)
 
     def serve(self, address: str = "127.0.0.1:8000") -> Server:
-        """Serve the HTTP face at an address, on threads of the library; port 0 takes a free one.
+        """Serve the HTTP API at an address, on threads of the library; port 0 takes a free one.
 
         >>> with platform.serve("127.0.0.1:0") as server:
         ...     server.url.startswith("http://127.0.0.1:")
@@ -204,7 +204,7 @@ class Platform:
             ValidationError: The address is none.
             DependencyUnavailableError: It is taken.
         """
-        return Server(self._face.serve(address))
+        return Server(self._http_service.serve(address))
 
     def handle(
         self,
@@ -223,11 +223,11 @@ class Platform:
         >>> response.status
         200
         """
-        return Response(self._face.handle(method, target, encoded(headers), body, peer, None))
+        return Response(self._http_service.handle(method, target, encoded(headers), body, peer, None))
 
     @property
-    def _face(self) -> NativeFace:
-        return self._opened.face
+    def _http_service(self) -> NativeHttpService:
+        return self._opened.http_service
 
     def models(self) -> list[Model]:
         """The models of the catalog, each with the rules of its parameters and whether it can run here.

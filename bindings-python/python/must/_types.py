@@ -137,7 +137,7 @@ LogFunction: TypeAlias = Callable[[LogRecord], object]
 
 
 class HttpSettings(TypedDict, total=False):
-    """How the HTTP face is set up."""
+    """Settings of the HTTP service."""
 
     session_cookie_secure: bool
     """Whether session cookies are for HTTPS only, which they are when left out."""
@@ -148,7 +148,7 @@ class HttpSettings(TypedDict, total=False):
     session_cookie_suffix: str
     """Added to the names of session cookies after an underscore."""
     public_url: str
-    """Where clients reach the face, such as `https://example.com/must`; when left out, what each request says."""
+    """Where clients reach the service, such as `https://example.com/must`; when left out, what each request says."""
     scrape_token: str
     """Opens `GET /metrics` to whoever sends it as a bearer token."""
     max_body_bytes: int
@@ -256,7 +256,7 @@ class Settings(TypedDict, total=False):
     api_key: str
     """An API key of the operator's own, at least 16 characters."""
     http: HttpSettings
-    """The HTTP face."""
+    """Settings of the HTTP service."""
     workers: WorkerSettings
     """Workers that tasks may be sent to."""
     environment: Literal["dev", "stage", "prod"]

@@ -1,4 +1,4 @@
-"""The HTTP face as an ASGI application, for uvicorn, FastAPI and any other server or framework of that kind.
+"""The HTTP API as an ASGI application, for uvicorn, FastAPI and any other server or framework of that kind.
 
 >>> import must.asgi
 >>> app = must.asgi.App(platform)
@@ -64,7 +64,7 @@ class App:
         client = scope.get("client")
         # What absolute addresses in the answer begin with.
         mount = (scope.get("scheme", "http"), scope.get("root_path", ""))
-        native = self._platform._face.handle(
+        native = self._platform._http_service.handle(
             scope["method"], _target(scope), list(scope["headers"]), body, client[0] if client else None, mount
         )
         gone = asyncio.ensure_future(_gone(receive))
@@ -86,13 +86,13 @@ class App:
         Raises when it comes too slowly.
         """
         parts: list[bytes] = []
-        face = self._platform._face
-        size, limit = 0, face.max_body_bytes
+        service = self._platform._http_service
+        size, limit = 0, service.max_body_bytes
         began = last = time.monotonic()
         while True:
             now = time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), face.body_wait(size, now - began, now - last))
+                message = await asyncio.wait_for(receive(), service.body_wait(size, now - began, now - last))
             except TimeoutError:
                 continue
             if message["type"] == "http.disconnect":

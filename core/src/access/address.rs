@@ -1,17 +1,17 @@
-//! Which address a request comes from.
+//! Finds the client address of a request.
 //!
-//! The other end of the socket, unless that is a proxy that the host trusts: then the last hop of `X-Forwarded-For`, from the
-//! right, that is no such proxy. What stands left of it was written by the client and is never believed.
+//! The address is the other end of the socket. If that is a proxy that the host trusts, it is the rightmost hop of `X-Forwarded-For`
+//! that is not such a proxy. Hops further left were written by the client and are ignored.
 
 use crate::error::{Error, Result};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Proxies that are believed.
+/// The addresses and networks of trusted proxies.
 pub(super) struct Proxies(Vec<IpNet>);
 
 impl Proxies {
-    /// Blank entries are passed over, as lists in variables have them.
+    /// Parses the setting `trusted_proxies`. Skips blank entries, which lists in environment variables often have.
     pub(super) fn new(settings: &[String]) -> Result<Self> {
         let given = settings.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         let parse = |text: &str| {
@@ -21,7 +21,7 @@ impl Proxies {
         Ok(Self(given.map(parse).collect::<Result<_>>()?))
     }
 
-    /// The client's address, IPv4 even when it came mapped into IPv6. None when the host knows no peer.
+    /// Returns the client's address; an IPv4 address mapped into IPv6 becomes IPv4. Returns `None` when the host knows no peer.
     pub(super) fn client(&self, peer: Option<IpAddr>, forwarded_for: &[String]) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         if !self.trusts(peer) {
@@ -37,26 +37,26 @@ impl Proxies {
         Some(peer)
     }
 
-    /// Whether this is such a proxy.
+    /// Whether `address` is a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
 }
 
-/// Some proxies add the port.
+/// Parses one hop of `X-Forwarded-For`. Some proxies add the port.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let address = text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
     address.ok().map(|address| address.to_canonical())
 }
 
-/// What calls from an address are counted under: the address, or its /64 where one subscriber holds that many.
+/// Returns what calls are counted by: an IPv4 address, or the /64 of an IPv6 address, since one subscriber often holds a whole /64.
 ///
-/// IPv4 is unmapped first: masked while mapped, all of it would be one network.
+/// A mapped IPv4 address is unmapped first: otherwise all of IPv4 would be in one /64.
 pub(super) fn network(address: Option<IpAddr>) -> [u8; 16] {
     match address.map(|address| address.to_canonical()) {
         Some(IpAddr::V4(address)) => address.to_ipv6_mapped().octets(),
         Some(IpAddr::V6(address)) => Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)).octets(),
-        // No network has these last 64 bits. Hosts that know no peer share one window.
+        // No network has these last 64 bits. All requests without a known peer share one window.
         None => [0xff; 16],
     }
 }

@@ -1,25 +1,25 @@
-//! The one question: who is this request from, and may it be made?
+//! Decides who a request is from and whether it may be made.
 //!
-//! Order of judgement: origin, throttle, credential. A call that is refused is noted in the audit log; while that cannot be
-//! done, every call is refused.
+//! Checks come in this order: origin, throttle, credential. Each refusal is noted in the audit log; while the log cannot be
+//! written, every call is refused.
 
 use super::address::network;
 use super::facts::{Presented, Principal, PrincipalKind, RequestFacts, RouteClass};
 use super::refusal::Refusal;
 use super::session_kind::SessionKind;
 use super::window::{Bucket, Window};
-use super::{Access, correlation_id, fail_closed, set_key, token};
+use super::{Access, correlation_id, fail_closed, settings_key, token};
 use crate::audit::{NewEvent, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
 
 impl Access {
-    /// Judges a request: one principal, or exactly one error.
+    /// Checks a request and returns its principal, or exactly one error.
     ///
-    /// For generation the first credential present decides alone: API key header, API key in the query, session cookie. A call
-    /// for a new session may come without any, but a key that is there must be good. An admin login needs the admin key in its
-    /// header; every other admin call needs an admin session. An admin key in the query of either is refused. While the setting
-    /// `sign_in_required` is on, a new session takes a key.
+    /// For a generation call the first credential that is present decides alone: API key header, API key in the query, session
+    /// cookie. A call for a new session needs no key, but a key that is present must be valid. While the setting `sign_in_required`
+    /// is on, a new session needs a key. An admin login needs the admin key in its header; every other admin call needs an admin
+    /// session. An admin key in the query of an admin call is refused.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -29,7 +29,7 @@ impl Access {
     ///
     /// let error = platform.access()?.authorize(&RequestFacts::new(RouteClass::Generation)).unwrap_err();
     /// assert_eq!(error.code(), ErrorCode::SessionRequired);
-    /// // What an HTTP server answers with.
+    // The status that an HTTP server answers with.
     /// assert_eq!(error.code().http_status(), 401);
     /// # Ok::<(), must::Error>(())
     /// ```
@@ -37,26 +37,26 @@ impl Access {
     /// # Errors
     /// `cors_origin_blocked`; `rate_limited` with [`Error::retry_after`]; `invalid_api_key`, `session_required`,
     /// `session_expired`; `admin_misconfigured`, `admin_key_invalid`, `admin_session_required`, `admin_session_expired`;
-    /// `dependency_unavailable` when a table cannot be read or written, a secret cannot be had, or the audit log cannot be kept.
+    /// `dependency_unavailable` when a table cannot be read or written, a secret cannot be read, or the audit log cannot be written.
     pub fn authorize(&self, facts: &RequestFacts) -> Result<Principal> {
-        self.judge(facts).map_err(|refusal| self.refuse(facts, refusal))
+        self.authenticate(facts).map_err(|refusal| self.refuse(facts, refusal))
     }
 
-    /// Judges a request as [`Access::authorize`] does, and notes nothing: whoever refuses it calls [`Access::refuse`]. A generation
-    /// call takes a read of one row.
-    pub(crate) fn judge(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
-        // While refusals could not be written down, nobody is let in to be refused later.
+    /// Checks a request like [`Access::authorize`], but notes nothing: the caller passes a refusal to [`Access::refuse`]. A
+    /// generation call reads one row.
+    pub(crate) fn authenticate(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
+        // A refusal that cannot be noted must not happen: while the audit log is unavailable, every call fails here.
         self.audit.check()?;
         self.admit_origin(facts)?;
         match facts.route {
-            RouteClass::Generation => self.judge_generation(facts),
+            RouteClass::Generation => self.authenticate_generation(facts),
             RouteClass::Auth => {
                 self.throttle.pass(&[self.bucket(Window::Auth, facts)])?;
-                self.judge_presented_key(facts).unwrap_or_else(|| self.judge_nobody())
+                self.authenticate_presented_key(facts).unwrap_or_else(|| self.anonymous_principal())
             }
             RouteClass::AdminLogin => {
                 self.throttle.pass(&[self.bucket(Window::AdminLogin, facts)])?;
-                Ok(self.judge_admin_key(facts)?)
+                Ok(self.authenticate_admin_key(facts)?)
             }
             RouteClass::Admin => {
                 let cookies = self.session_cookies(SessionKind::Admin, facts);
@@ -66,12 +66,12 @@ impl Access {
                 };
                 self.throttle.pass(&[own, self.bucket(Window::AdminCeiling, facts)])?;
                 refuse_admin_key_in_query(facts)?;
-                self.judge_session(SessionKind::Admin, &cookies)
+                self.authenticate_session(SessionKind::Admin, &cookies)
             }
         }
     }
 
-    /// Judges the origin alone, for calls that anybody may make; a refusal is noted.
+    /// Checks only the origin, for calls that anybody may make, and notes a refusal in the audit log.
     ///
     /// # Errors
     /// `cors_origin_blocked`, `dependency_unavailable`.
@@ -79,7 +79,7 @@ impl Access {
         self.admit_origin(facts).map_err(|error| self.refuse(facts, error.into()))
     }
 
-    /// Judges the origin alone, and notes nothing.
+    /// Checks only the origin, and notes nothing.
     ///
     /// # Errors
     /// `cors_origin_blocked`.
@@ -90,26 +90,26 @@ impl Access {
         Err(Error::new(ErrorCode::CorsOriginBlocked, "the origin is not on the allow list"))
     }
 
-    fn judge_generation(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
-        self.judge_presented_key(facts).unwrap_or_else(|| {
+    fn authenticate_generation(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
+        self.authenticate_presented_key(facts).unwrap_or_else(|| {
             let cookies = self.session_cookies(SessionKind::Generation, facts);
-            self.judge_session(SessionKind::Generation, &cookies)
+            self.authenticate_session(SessionKind::Generation, &cookies)
         })
     }
 
-    /// Judges the API key in the header or, when there is none, the one in the query. None when there is neither.
-    fn judge_presented_key(&self, facts: &RequestFacts) -> Option<Result<Principal, Refusal>> {
+    /// Checks the API key in the header or, without one, the key in the query. Returns `None` when there is neither.
+    fn authenticate_presented_key(&self, facts: &RequestFacts) -> Option<Result<Principal, Refusal>> {
         [&facts.header_keys, &facts.query_keys].into_iter().find_map(|keys| match Presented::of_strings(keys) {
             Presented::Absent => None,
-            Presented::Once(key) => Some(self.judge_key(key)),
+            Presented::Once(key) => Some(self.authenticate_key(key)),
             Presented::Differing => {
                 Some(Err(Error::new(ErrorCode::InvalidApiKey, "two different API keys were presented").into()))
             }
         })
     }
 
-    /// Who starts a session without a key.
-    fn judge_nobody(&self) -> Result<Principal, Refusal> {
+    /// Returns the anonymous principal of a session that is started without a key, unless `sign_in_required` is on.
+    fn anonymous_principal(&self) -> Result<Principal, Refusal> {
         if self.sign_in_required {
             let error = Error::new(ErrorCode::SessionRequired, "a session is started with an access key here");
             return Err(error.with_action("Sign in: send your access key in the X-API-Key header.").into());
@@ -117,12 +117,14 @@ impl Access {
         Ok(Principal::new(PrincipalKind::Anonymous, "", ""))
     }
 
-    fn judge_admin_key(&self, facts: &RequestFacts) -> Result<Principal> {
-        let key = self.admin.as_ref().ok_or_else(set_key::misconfigured)?;
+    fn authenticate_admin_key(&self, facts: &RequestFacts) -> Result<Principal> {
+        let key = self.admin.as_ref().ok_or_else(settings_key::misconfigured)?;
         refuse_admin_key_in_query(facts)?;
         let invalid = |why: &str| Err(Error::new(ErrorCode::AdminKeyInvalid, why));
         match Presented::of_strings(&facts.admin_header_keys) {
-            Presented::Once(presented) if key.is(presented) => Ok(Principal::new(PrincipalKind::AdminKey, "key", "")),
+            Presented::Once(presented) if key.matches(presented) => {
+                Ok(Principal::new(PrincipalKind::AdminKey, "key", ""))
+            }
             Presented::Once(_) => invalid("the admin key is not valid"),
             Presented::Absent => invalid("no admin key was presented"),
             Presented::Differing => invalid("two different admin keys were presented"),
@@ -133,7 +135,7 @@ impl Access {
         Bucket { window, of: network(self.proxies.client(facts.peer, &facts.forwarded_for)) }
     }
 
-    /// Notes a refusal in the audit log, which may wait for the disk; the error that the caller gets.
+    /// Notes a refusal in the audit log, which may wait for the disk. Returns the error for the caller.
     pub(crate) fn refuse(&self, facts: &RequestFacts, refusal: Refusal) -> Error {
         let error = fail_closed(refusal.error);
         self.metrics.denied(error.code().as_str());
@@ -148,7 +150,7 @@ impl Access {
         });
         match noted {
             Ok(()) => error,
-            // What could not be judged stays that; what was judged and could not be noted becomes it.
+            // An error of this code stays; any other becomes it when it could not be noted.
             Err(_) if error.code() == ErrorCode::DependencyUnavailable => error,
             Err(why) => fail_closed(why),
         }

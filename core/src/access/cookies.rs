@@ -1,11 +1,11 @@
-//! Which cookie carries a session, where several platforms share the cookies of one browser.
+//! Chooses the cookie that carries a session when several platforms share the cookies of one browser.
 //!
-//! Cookies know no ports, and at one path they know no programs: two platforms on one host would overwrite each other's session. So a
-//! platform looks before it writes. It uses the plain name of the specification while that is free or its own; where a session of
-//! another platform is in it, it takes the name with what tells it apart, `gg_session_1f0c9a3e`, and keeps to it in that browser. A
-//! suffix in the settings is used always.
-//! What always holds: a cookie of the own name decides alone; of several sessions in cookies of one name, those of other platforms
-//! are passed over, and two of our own that both go on are refused.
+//! Cookies do not depend on the port, and programs at the same path share them: two platforms on one host would overwrite each
+//! other's session. So a platform checks the request's cookies before it sets one. It uses the plain name of the specification
+//! while that cookie is absent or holds its own session. If the cookie holds a session of another platform, it adds a suffix of its
+//! own to the name, such as `gg_session_1f0c9a3e`, and keeps that name for this browser. A suffix from the settings is always used.
+//! Invariants: a cookie with the platform's own suffix decides alone; of several session cookies with one name, those of
+//! other platforms are ignored, and two valid sessions of this platform are refused.
 
 use super::facts::RequestFacts;
 use super::refusal::Refusal;
@@ -15,10 +15,10 @@ use super::{Access, store, token};
 use crate::audit::hex;
 use crate::error::{ErrorCode, Result};
 
-/// Most different sessions in cookies of one name that are looked at.
+/// Most different sessions in cookies of one name that are checked.
 const MOST: usize = 8;
 
-/// Keeps the hash that names a platform apart from those of credentials under the same pepper.
+/// Separates the hash that names a platform from the hashes of credentials under the same pepper.
 const NAME_DOMAIN: &[u8] = b"must cookie name\0";
 
 /// Bytes of that hash in a cookie's name: enough for the platforms of one host.
@@ -38,7 +38,7 @@ impl<'a> SessionCookies<'a> {
         Self(tokens)
     }
 
-    /// The session, when there is but one.
+    /// Returns the session if there is exactly one.
     pub(super) fn only(&self) -> Option<&'a str> {
         match self.0.as_slice() {
             [token] => Some(token),
@@ -48,7 +48,7 @@ impl<'a> SessionCookies<'a> {
 }
 
 impl Access {
-    /// The sessions that a request presents to this platform.
+    /// Returns the sessions that a request presents to this platform.
     pub(super) fn session_cookies<'a>(&self, kind: SessionKind, facts: &'a RequestFacts) -> SessionCookies<'a> {
         match self.own_cookie(kind, facts) {
             Some(own) => own,
@@ -56,13 +56,13 @@ impl Access {
         }
     }
 
-    /// Name of the cookie that carries the session of a request: the one to take away when the session ends.
+    /// Returns the name of the cookie that carries a request's session: the one to delete when the session ends.
     pub(crate) fn carrying_cookie(&self, kind: SessionKind, facts: &RequestFacts) -> String {
         let own = self.own_cookie_name(kind);
         own.filter(|own| facts.cookies_named(own).next().is_some()).unwrap_or_else(|| kind.cookie_name().to_owned())
     }
 
-    /// Name of the cookie for the session that a request is to get.
+    /// Returns the name of the cookie for a new session.
     pub(super) fn cookie_for(&self, kind: SessionKind, facts: &RequestFacts) -> Result<String> {
         let plain = kind.cookie_name();
         let Some(own) = self.own_cookie_name(kind) else { return Ok(plain.to_owned()) };
@@ -80,7 +80,7 @@ impl Access {
         Ok(if of_others { own } else { plain.to_owned() })
     }
 
-    /// The session that goes on among those that were presented.
+    /// Returns the one valid session among those that were presented.
     pub(super) fn find(&self, kind: SessionKind, cookies: &SessionCookies<'_>) -> Result<SessionRow, Refusal> {
         match cookies.0.as_slice() {
             [] => Err(required(kind, "no session was presented").into()),
@@ -106,9 +106,9 @@ impl Access {
         found.ok_or_else(|| ended.unwrap_or_else(|| required(kind, "none of the sessions is known").into()))
     }
 
-    /// What a request presents in the cookie that only this platform uses.
+    /// Returns the sessions in the cookie that only this platform uses, if the request has it.
     fn own_cookie<'a>(&self, kind: SessionKind, facts: &'a RequestFacts) -> Option<SessionCookies<'a>> {
-        // Most requests carry no such cookie, and need no hash to see that.
+        // Most requests carry no such cookie; this check spares them the hash.
         if !facts.has_cookie_beginning(&prefix(kind)) {
             return None;
         }
@@ -116,7 +116,7 @@ impl Access {
         Some(SessionCookies::named(facts, &own)).filter(|cookies| !cookies.0.is_empty())
     }
 
-    /// The cookie's name with what tells this platform from others. None while the vault is shut: no session can be judged then.
+    /// Returns the cookie's name with this platform's suffix. Returns `None` while the vault is shut: no session can be checked then.
     fn own_cookie_name(&self, kind: SessionKind) -> Option<String> {
         if let Some(suffix) = &self.cookie_suffix {
             return Some(format!("{}{suffix}", prefix(kind)));

@@ -1,7 +1,7 @@
-//! What a request says about itself, and who it turns out to be from.
+//! The facts about a request that access control needs, and the principal that the request comes from.
 //!
-//! [`RequestFacts`] hold credentials as they came; their `Debug` shows only how many there were, and an error about their JSON
-//! form only where it is wrong.
+//! [`RequestFacts`] hold credentials as they were received. Their `Debug` output shows only how many there are, and an error about
+//! their JSON form tells only the position of the fault.
 
 use crate::error::{Error, Result};
 use crate::keyring::SecretText;
@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
-/// What kind of call is asked for.
+/// The kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Route")]
 pub enum RouteClass {
-    /// Anything that generates, lists or shows: an API key or a session will do.
+    /// Anything that generates, lists or shows. It needs an API key or a session.
     Generation,
     /// A call for a new generation session.
     Auth,
-    /// A call for a new admin session: the admin key.
+    /// A call for a new admin session. It needs the admin key.
     AdminLogin,
-    /// Every other administrative call: an admin session.
+    /// Every other administrative call. It needs an admin session.
     Admin,
 }
 
@@ -38,8 +38,8 @@ impl RouteClass {
     }
 }
 
-/// Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list holds every value, in
-/// order, as it came: two different keys are refused.
+/// Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every value
+/// in its order, unchanged: two different keys are refused.
 ///
 /// ```
 /// use must::access::{RequestFacts, RouteClass};
@@ -55,7 +55,7 @@ impl RouteClass {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestFacts {
-    /// What kind of call it is.
+    /// The kind of call.
     pub route: RouteClass,
     /// The value of every `X-API-Key` header line; an empty one counts as present.
     #[serde(default)]
@@ -85,13 +85,13 @@ pub struct RequestFacts {
     /// Every `X-Forwarded-For` header line, in order.
     #[serde(default)]
     pub forwarded_for: Vec<String>,
-    /// What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
+    /// Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
     #[serde(default)]
     pub correlation_id: Option<String>,
 }
 
 impl RequestFacts {
-    /// A request of this kind that says nothing else.
+    /// Makes the facts of a request of this kind; every other field is empty.
     #[must_use]
     pub fn new(route: RouteClass) -> Self {
         Self {
@@ -111,9 +111,9 @@ impl RequestFacts {
     /// Reads the JSON form.
     ///
     /// # Errors
-    /// `validation_error` that says where the JSON is wrong, and nothing of what is in it.
+    /// `validation_error` that says where the JSON is wrong and quotes none of it.
     pub fn from_json(text: &str) -> Result<Self> {
-        // The parser's own message would quote the value at fault, which may be a credential.
+        // The parser's own message would quote the wrong value, which may be a credential.
         serde_json::from_str(text).map_err(|error| {
             Error::validation(format!(
                 "the request facts are not valid at line {}, column {}",
@@ -129,12 +129,12 @@ impl RequestFacts {
         self.cookie_pairs().filter(move |(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// Whether there is a cookie whose name begins so.
+    /// Whether the request has a cookie whose name begins with `prefix`.
     pub(super) fn has_cookie_beginning(&self, prefix: &str) -> bool {
         self.cookie_pairs().any(|(name, _)| name.starts_with(prefix))
     }
 
-    /// Every cookie: name and value.
+    /// Returns the name and value of every cookie.
     fn cookie_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.cookies.iter().flat_map(|line| line.split(';')).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -157,7 +157,7 @@ impl fmt::Debug for RequestFacts {
     }
 }
 
-/// One credential of a request: absent, there, or there with two different values.
+/// One credential of a request: absent, present with one value, or present with different values.
 #[derive(Clone, Copy)]
 pub(super) enum Presented<'a> {
     Absent,
@@ -185,7 +185,7 @@ pub enum PrincipalKind {
     ApiKey,
     /// With a generation session.
     Session,
-    /// With nothing: only a call for a new session may be anonymous.
+    /// With nothing. Only a call for a new session may be anonymous.
     Anonymous,
     /// With the admin key.
     AdminKey,
@@ -193,18 +193,18 @@ pub enum PrincipalKind {
     AdminSession,
 }
 
-/// Who a call is from.
+/// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Principal {
-    /// How it proved that.
+    /// How the caller proved who it is.
     pub kind: PrincipalKind,
     /// Id of the key or the session; `key` for the admin key, empty when anonymous.
     pub id: String,
-    /// Name of the API key, or of the one that the session was made with; else empty.
+    /// Name of the API key, or of the key that the session was started with; otherwise empty.
     pub name: String,
-    /// Whose tasks the caller makes and sees: `key:ID` or `session:ID`. None for administrators, and while the setting
-    /// `sign_in_required` is off: such a caller sees all.
+    /// The owner of the tasks that the caller makes and sees: `key:ID` or `session:ID`. `None` for administrators, and for every
+    /// caller while the setting `sign_in_required` is off: such a caller sees all tasks.
     pub owner: Option<String>,
 }
 
@@ -213,7 +213,7 @@ impl Principal {
         Self { kind, id: id.into(), name: name.into(), owner: None }
     }
 
-    /// How audit events name it: `key:ID`, `session:ID`, `admin:ID` or `anonymous`.
+    /// Returns the caller's name in audit events: `key:ID`, `session:ID`, `admin:ID` or `anonymous`.
     #[must_use]
     pub fn actor(&self) -> String {
         match self.kind {

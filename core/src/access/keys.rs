@@ -1,13 +1,13 @@
-//! The life of API keys: issued, rotated with an overlap, revoked, and ended by age.
+//! API keys: issuing, rotating with an overlap, revoking and expiring.
 //!
-//! A key lives 90 days at most, judged when it is used. Revoking one ends the sessions that were made with it, in the same
-//! transaction; the next call already sees it.
+//! A key lives 90 days at most, which is checked at each use. Revoking one ends the sessions that were started with it, in the same
+//! transaction; the next call already fails.
 
 use super::facts::{Principal, PrincipalKind};
 use super::refusal::Refusal;
 use super::store::{self, KeyRow};
 use super::token::{self, Token, TokenKind};
-use super::{Access, fail_closed, set_key};
+use super::{Access, fail_closed, settings_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
-/// The longest life of an API key, and the one it gets when nothing else is asked for.
+/// The longest life of an API key, and its default.
 pub const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Most characters of a name.
@@ -27,13 +27,13 @@ const LONGEST_NAME: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyStatus {
-    /// It can be used.
+    /// The key is valid.
     Active,
-    /// It was replaced, and can still be used until it ends.
+    /// The key was replaced, and is valid until it expires.
     Rotated,
-    /// Its time is over.
+    /// The key has expired.
     Expired,
-    /// It was revoked.
+    /// The key was revoked.
     Revoked,
 }
 
@@ -41,37 +41,37 @@ pub enum KeyStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ApiKey {
-    /// The public part of the key: what stands between its second-last and its last underscore.
+    /// The public part of the key: the text between its second-last and its last underscore.
     pub id: String,
-    /// What it was called when it was issued.
+    /// The name that the key was issued with.
     pub name: String,
     /// Whether it can be used.
     pub status: KeyStatus,
-    /// When it was issued.
+    /// When the key was issued.
     pub created_at: Timestamp,
-    /// From when on it cannot be used.
+    /// When the key expires.
     pub expires_at: Timestamp,
-    /// When it was revoked.
+    /// When the key was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// Id of the key that replaced it.
+    /// Id of the key that replaced this one.
     pub replaced_by: Option<String>,
-    /// Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those that
-    /// replaced each other. A key that is replaced hands this on.
+    /// The owner of the tasks that are made with this key while the setting `sign_in_required` is on: `key:` and the id of the first
+    /// key in its chain of replacements. A key that replaces another keeps its owner.
     pub owner: String,
 }
 
-/// A new key. The secret is shown this once and cannot be had again.
+/// A new key. The secret is shown only once and cannot be read again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct IssuedKey {
-    /// What may be known of it.
+    /// The public data of the key.
     pub key: ApiKey,
-    /// What a caller sends as `X-API-Key`.
+    /// The text that a caller sends as `X-API-Key`.
     pub secret: SecretText,
 }
 
 impl Access {
-    /// Issues an API key that is valid for `valid_for`, 90 days when not said.
+    /// Issues an API key that is valid for `valid_for`; the default is 90 days.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -105,7 +105,7 @@ impl Access {
         Ok(IssuedKey { key, secret })
     }
 
-    /// Every API key, newest first; secrets are not among what is known.
+    /// Lists all API keys, newest first, without their secrets.
     ///
     /// # Errors
     /// `dependency_unavailable` when the keys cannot be read.
@@ -115,8 +115,8 @@ impl Access {
         Ok(rows.iter().map(|row| shown(row, now)).collect())
     }
 
-    /// Replaces a key by a new one with the same name and as long a life. The old one goes on for `overlap`, 24 hours when
-    /// not said, but not beyond its own end.
+    /// Replaces a key by a new one with the same name and the same length of life. The old one stays valid for `overlap`, 24 hours
+    /// by default, but not beyond its own end.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -150,7 +150,7 @@ impl Access {
         let event = event.with("replaced_by", &row.id).with("valid_until", Timestamp(until));
         let id = id.to_owned();
         let work = move |connection: &rusqlite::Connection| {
-            // Judged again: nothing else is written between this and the change.
+            // Checked again: nothing else can be written between this check and the change.
             rotatable(connection, &id, now)?;
             store::insert_key(connection, &row)?;
             store::replace_key(connection, &id, &row.id, until)?;
@@ -160,8 +160,8 @@ impl Access {
         Ok(IssuedKey { key, secret })
     }
 
-    /// Ends a key and every session that was made with it, from the next call on; how many sessions these were. Revoking it
-    /// again changes nothing.
+    /// Revokes a key and ends every session that was started with it, from the next call on. Returns how many sessions were
+    /// ended. Revoking a key again changes nothing.
     ///
     /// # Errors
     /// `not_found`, `dependency_unavailable`.
@@ -177,16 +177,16 @@ impl Access {
         self.audit.record(work).map_err(fail_closed)
     }
 
-    /// Who an API key is from: one read by its id and one HMAC.
-    pub(super) fn judge_key(&self, presented: &str) -> Result<Principal, Refusal> {
+    /// Returns the principal of an API key, with one read by its id and one HMAC.
+    pub(super) fn authenticate_key(&self, presented: &str) -> Result<Principal, Refusal> {
         let invalid = |why: &str| Error::new(ErrorCode::InvalidApiKey, format!("the API key {why}"));
-        if self.own.as_ref().is_some_and(|own| own.is(presented)) {
-            let principal = Principal::new(PrincipalKind::ApiKey, set_key::ID, set_key::ID);
-            return Ok(self.with_owner(principal, Some(set_key::ID)));
+        if self.api_key.as_ref().is_some_and(|key| key.matches(presented)) {
+            let principal = Principal::new(PrincipalKind::ApiKey, settings_key::ID, settings_key::ID);
+            return Ok(self.with_owner(principal, Some(settings_key::ID)));
         }
         let id = token::parse(presented, TokenKind::ApiKey).ok_or_else(|| invalid("is not valid"))?;
         let Some(key) = self.store.read(|connection| store::key(connection, id))? else {
-            // As much work as for a key that exists, so that the time does not tell which ids do.
+            // Takes as long as for a key that exists, so that the time does not tell which ids exist.
             std::hint::black_box(self.vault.mac(presented.as_bytes())?);
             return Err(invalid("is not valid").into());
         };
@@ -194,15 +194,15 @@ impl Access {
             return Err(invalid("is not valid").into());
         }
         if key.revoked_at.is_some() {
-            return Err(Refusal::of(invalid("was revoked"), format!("key:{}", key.id)));
+            return Err(Refusal::by(invalid("was revoked"), format!("key:{}", key.id)));
         }
         if self.clock.now().0 >= key.expires_at {
-            return Err(Refusal::of(invalid("has expired"), format!("key:{}", key.id)));
+            return Err(Refusal::by(invalid("has expired"), format!("key:{}", key.id)));
         }
         Ok(self.with_owner(Principal::new(PrincipalKind::ApiKey, key.id, key.name), Some(&key.owner)))
     }
 
-    /// `owner` is that of the key which the new one replaces.
+    /// Makes a key and its row. `owner` is the owner of the key that the new one replaces.
     fn new_key(&self, name: &str, now: Timestamp, life: i64, owner: Option<String>) -> Result<(KeyRow, SecretText)> {
         let token = Token::new(TokenKind::ApiKey)?;
         let (pepper, mac) = self.vault.mac(token.text.expose().as_bytes())?;
@@ -253,8 +253,8 @@ fn shown(row: &KeyRow, now: Timestamp) -> ApiKey {
     }
 }
 
-/// Whether a key can be used.
-pub(super) fn is_good(row: &KeyRow, now: Timestamp) -> bool {
+/// Whether a key is valid now.
+pub(super) fn is_valid(row: &KeyRow, now: Timestamp) -> bool {
     row.revoked_at.is_none() && now.0 < row.expires_at
 }
 

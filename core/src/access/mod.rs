@@ -1,8 +1,8 @@
-//! Who may do what: the one question [`Access::authorize`], and the life of API keys and sessions.
+//! Access control: [`Access::authorize`], which decides about each request, and the life of API keys and sessions.
 //!
-//! Owns the tables `access_*`. What always holds: a call gets one principal or exactly one error; it is judged by origin, then
-//! throttle, then credential; the first credential that is present decides alone; every refusal is an audit event; what cannot
-//! be read lets nothing through. Credentials are stored as keyed hashes only. Any thread may call anything here.
+//! Owns the tables `access_*`. Invariants: a call gets one principal or exactly one error; its origin is checked first, then
+//! the throttle, then the credential; the first credential that is present decides alone; every refusal is an audit event; when a
+//! table cannot be read, nobody gets in. Credentials are stored as keyed hashes only. Any thread may call anything here.
 
 mod address;
 mod authorize;
@@ -15,7 +15,7 @@ mod peppers;
 mod refusal;
 mod session_kind;
 mod sessions;
-mod set_key;
+mod settings_key;
 mod store;
 mod throttle;
 mod token;
@@ -41,12 +41,12 @@ pub(crate) use refusal::Refusal;
 pub use session_kind::SessionKind;
 use sessions::Activity;
 pub use sessions::{ADMIN_IDLE, AdminSessionState, IssuedSession, SESSION_LIFE, SessionState};
-use set_key::SetKey;
+use settings_key::SettingsKey;
 use std::sync::Arc;
 pub(crate) use store::{KEY_NUMBER_MIGRATION, KEY_OWNER_MIGRATION, MIGRATION};
 use throttle::Throttle;
 
-/// The largest such number that can be set: every start within the last 60 seconds is remembered.
+/// The largest limit that can be set: the throttle remembers every start within the last 60 seconds.
 const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
 
 /// Access control of one data folder.
@@ -61,13 +61,13 @@ const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
 /// let access = platform.access()?;
 /// let issued = access.issue_key("studio", None, &Caller::new("operator", "cli"))?;
 ///
-/// // What a request brought along: here one X-API-Key header.
+// The credentials of a request: here one X-API-Key header.
 /// let mut facts = RequestFacts::new(RouteClass::Generation);
 /// facts.header_keys.push(issued.secret.expose().to_owned());
 /// let principal = access.authorize(&facts)?;
 /// assert_eq!((principal.kind, principal.name.as_str()), (PrincipalKind::ApiKey, "studio"));
 ///
-/// // On behalf of that request, as the audit log will say.
+// On behalf of that request, which the audit log then names.
 /// access.revoke_key(&issued.key.id, &access.caller(&facts, &principal))?;
 /// assert_eq!(access.authorize(&facts).unwrap_err().code(), ErrorCode::InvalidApiKey);
 /// # Ok::<(), must::Error>(())
@@ -79,8 +79,8 @@ pub struct Access {
     vault: Arc<Vault>,
     origins: Origins,
     proxies: Proxies,
-    admin: Option<SetKey>,
-    own: Option<SetKey>,
+    admin: Option<SettingsKey>,
+    api_key: Option<SettingsKey>,
     metrics: Arc<Metrics>,
     throttle: Throttle,
     activity: Activity,
@@ -89,10 +89,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Puts access control together. An admin key that is too short is no error here: admin logins say so.
+    /// Assembles access control. An admin key that is too short is not an error here; admin logins report it.
     ///
     /// # Errors
-    /// `validation_error` for an origin or a proxy that is not one, and for a number of sessions beyond its bounds.
+    /// `validation_error` for an invalid origin or proxy, and for a number of sessions outside its bounds.
     pub(crate) fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
@@ -104,8 +104,8 @@ impl Access {
         Ok(Self {
             origins: Origins::new(&settings.allowed_origins)?,
             proxies: Proxies::new(&settings.trusted_proxies)?,
-            admin: settings.admin_key.as_ref().map(SetKey::admin).transpose()?.flatten(),
-            own: settings.api_key.as_ref().map(own_key).transpose()?,
+            admin: settings.admin_key.as_ref().map(SettingsKey::admin).transpose()?.flatten(),
+            api_key: settings.api_key.as_ref().map(settings_api_key).transpose()?,
             metrics,
             throttle: Throttle::new(Arc::clone(&store), Arc::clone(&clock)).with_sessions(sessions_limit(settings)?),
             sign_in_required: settings.sign_in_required,
@@ -118,7 +118,7 @@ impl Access {
         })
     }
 
-    /// Whether a browser origin is on the allow list: for the headers of an answer and for preflights, which count nowhere.
+    /// Whether a browser origin is on the allow list. For the headers of an answer and for preflights, which are not throttled.
     ///
     /// ```
     /// use must::{Platform, Settings};
@@ -136,19 +136,19 @@ impl Access {
         self.origins.allow(Some(origin))
     }
 
-    /// The origins of browser pages that may call, beside our own.
+    /// Returns the origins of browser pages that may call, beside the platform's own.
     pub(crate) fn origins(&self) -> &[String] {
         self.origins.all()
     }
 
-    /// Whether a generation session takes an API key, and results belong to whoever made them.
+    /// Whether a generation session needs an API key and each result belongs to the caller who made it.
     #[must_use]
     pub const fn sign_in_required(&self) -> bool {
         self.sign_in_required
     }
 
-    /// A caller with the owner of what it makes, where results have owners: the API key that it showed or that its session was
-    /// started with, under the id that replacing the key does not change; else the session itself.
+    /// Returns the principal with the owner of what it makes, if results have owners: the API key that it presented or that its
+    /// session was started with, by an id that stays the same when the key is replaced; otherwise the session itself.
     fn with_owner(&self, principal: Principal, key: Option<&str>) -> Principal {
         if !self.sign_in_required {
             return principal;
@@ -157,28 +157,28 @@ impl Access {
         Principal { owner: Some(owner), ..principal }
     }
 
-    /// Whether what a request at this end of a socket says of how it came is believed: it is a proxy that the host trusts.
+    /// Whether the peer is a proxy that the host trusts, so that its forwarding headers are believed.
     pub(crate) fn trusts(&self, peer: Option<std::net::IpAddr>) -> bool {
         peer.is_some_and(|peer| self.proxies.trusts(peer.to_canonical()))
     }
 
-    /// What tells the operator's own API key from another one.
-    pub(crate) fn own_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
-        self.own.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
+    /// Returns a fingerprint that tells the operator's own API key from other keys.
+    pub(crate) fn api_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
+        self.api_key.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
     }
 
-    /// What tells the admin key from another one; none without a key that is long enough, or without a pepper.
+    /// Returns a fingerprint of the admin key; `None` without a key that is long enough, or without a pepper.
     pub(crate) fn admin_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
         self.admin.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
     }
 
-    /// The caller of a request, for the administrative calls that are made on its behalf.
+    /// Returns the caller for administrative calls that are made on behalf of a request.
     #[must_use]
     pub fn caller(&self, facts: &RequestFacts, principal: &Principal) -> Caller {
         Caller { actor: principal.actor(), source: self.source(facts), correlation_id: correlation_id(facts) }
     }
 
-    /// Where a request comes from, as audit events name it.
+    /// Returns the address that a request comes from, in the form that audit events use.
     fn source(&self, facts: &RequestFacts) -> String {
         self.proxies.client(facts.peer, &facts.forwarded_for).map_or_else(|| "host".to_owned(), |ip| ip.to_string())
     }
@@ -190,16 +190,16 @@ impl std::fmt::Debug for Access {
     }
 }
 
-/// A key that nobody could present is a mistake to hear of at once.
-fn own_key(key: &SecretText) -> Result<SetKey> {
-    SetKey::api(key)?.ok_or_else(|| {
+/// Checks the operator's own API key. A key that nobody could present is an error when the platform opens.
+fn settings_api_key(key: &SecretText) -> Result<SettingsKey> {
+    SettingsKey::api(key)?.ok_or_else(|| {
         Error::validation("the API key in the settings is too short")
             .with_action("Set one of at least 16 characters, such as the output of `openssl rand -hex 32`.")
     })
 }
 
 /// # Errors
-/// `validation_error` for a number beyond its bounds.
+/// `validation_error` for a number outside its bounds.
 fn sessions_limit(settings: &AccessSettings) -> Result<usize> {
     let limit = settings.sessions_per_minute;
     match usize::try_from(limit) {
@@ -211,7 +211,7 @@ fn sessions_limit(settings: &AccessSettings) -> Result<usize> {
     }
 }
 
-/// The request's own correlation id, unless it is none that could be written down.
+/// Returns the request's own correlation id, or a new one if that is missing or cannot be noted.
 fn correlation_id(facts: &RequestFacts) -> String {
     match &facts.correlation_id {
         Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()) => id.clone(),
@@ -219,11 +219,11 @@ fn correlation_id(facts: &RequestFacts) -> String {
     }
 }
 
-/// Storage that fails in whatever way is one thing to whoever asks for access: it cannot be judged now.
+/// Turns every kind of storage failure into `dependency_unavailable`: the caller only learns that access cannot be decided now.
 fn fail_closed(error: Error) -> Error {
     match error.code() {
         ErrorCode::Internal | ErrorCode::StorageFull | ErrorCode::StorageCorrupt => {
-            Error::new(ErrorCode::DependencyUnavailable, format!("access cannot be judged: {}", error.detail()))
+            Error::new(ErrorCode::DependencyUnavailable, format!("access cannot be decided: {}", error.detail()))
         }
         _ => error,
     }

@@ -1,4 +1,5 @@
-//! Which browser origins may call. Exact matches only; a request without an origin is not a browser's call from another site.
+//! The browser origins that may call. Only exact matches are allowed. A request without an origin does not come from a page of
+//! another site.
 //!
 //! Programs that show web pages have origins with schemes of their own: `tauri://localhost`, `app://obsidian.md`,
 //! `chrome-extension://ID`, `capacitor://localhost`. These are compared letter by letter like any other.
@@ -13,7 +14,7 @@ const FILES: &str = "file://";
 pub(super) struct Origins(Vec<String>);
 
 impl Origins {
-    /// Blank entries are passed over, as lists in variables have them.
+    /// Parses the setting `frontend_origins`. Skips blank entries, which lists in environment variables often have.
     pub(super) fn new(settings: &[String]) -> Result<Self> {
         let given = settings.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty());
         Ok(Self(given.map(exact).collect::<Result<_>>()?))
@@ -28,7 +29,7 @@ impl Origins {
     }
 }
 
-/// The origin as browsers send it.
+/// Checks an origin of the settings and returns it as browsers send it.
 fn exact(origin: &str) -> Result<String> {
     if origin == "null" {
         return Err(Error::validation(
@@ -39,7 +40,7 @@ fn exact(origin: &str) -> Result<String> {
         ));
     }
     let found = match origin.split_once("://") {
-        Some(("http" | "https", _)) => of_web(origin),
+        Some(("http" | "https", _)) => web_origin(origin),
         Some((scheme, host)) if is_scheme(scheme) && (is_host(host) || origin == FILES) => Some(origin.to_owned()),
         _ => None,
     };
@@ -50,8 +51,8 @@ fn exact(origin: &str) -> Result<String> {
     })
 }
 
-/// A web origin; browsers leave out the scheme's own port, so that is taken off.
-fn of_web(origin: &str) -> Option<String> {
+/// Parses a web origin. Browsers leave out the scheme's default port, so it is removed here.
+fn web_origin(origin: &str) -> Option<String> {
     let sent = Url::parse(origin).ok()?.origin().ascii_serialization();
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };
     (origin.strip_suffix(port).unwrap_or(origin) == sent && !origin.contains('*')).then_some(sent)
@@ -62,7 +63,7 @@ fn is_scheme(scheme: &str) -> bool {
     scheme.starts_with(|first: char| first.is_ascii_lowercase()) && scheme.bytes().all(rest)
 }
 
-/// The host and port of an origin whose scheme is not the web's: letters keep their case there.
+/// Whether the text is the host and port of an origin with a scheme other than http or https; such hosts keep their case.
 fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/*?#@\\,\"<>".contains(&byte))
 }

@@ -1,4 +1,4 @@
-//! What ends with a pepper: every API key and session whose keyed hash was made with it.
+//! Revokes every API key and session whose keyed hash was made with a pepper that is gone.
 
 use super::sessions::ADMIN_IDLE;
 use super::{Access, fail_closed, store};
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::time::millis;
 
 impl Access {
-    /// How many API keys and sessions can be used now.
+    /// Returns how many API keys and how many sessions are valid now.
     ///
     /// # Errors
     /// `dependency_unavailable`.
@@ -17,20 +17,24 @@ impl Access {
         self.store.read(|connection| store::count_usable(connection, now, idle_since)).map_err(fail_closed)
     }
 
-    /// Writes down that the API keys and sessions have ended whose pepper is gone: nobody can use them, and lists are to say so.
+    /// Marks the API keys and sessions as ended whose pepper is gone. They cannot be used any more, and lists must show that.
     ///
     /// # Errors
     /// `dependency_unavailable`.
-    pub(crate) fn end_of_revoked_peppers(&self, caller: &Caller) -> Result<()> {
+    pub(crate) fn end_credentials_of_revoked_peppers(&self, caller: &Caller) -> Result<()> {
         let peppers = self.vault.peppers()?;
         let peppers = serde_json::Value::from(peppers).to_string();
-        if !self.store.read(|connection| store::any_of_other_peppers(connection, &peppers)).map_err(fail_closed)? {
+        if !self
+            .store
+            .read(|connection| store::has_credentials_of_other_peppers(connection, &peppers))
+            .map_err(fail_closed)?
+        {
             return Ok(());
         }
         let now = self.clock.now().0;
         let event = caller.event("credentials_revoke", "pepper", Outcome::Success);
         let work = move |connection: &rusqlite::Connection| {
-            let (keys, sessions) = store::end_of_other_peppers(connection, &peppers, now)?;
+            let (keys, sessions) = store::end_credentials_of_other_peppers(connection, &peppers, now)?;
             Ok(((), event.with("api_keys", keys).with("sessions", sessions)))
         };
         self.audit.record(work).map_err(fail_closed)

@@ -1,15 +1,15 @@
-//! Why a request is refused.
+//! The reason why a request is refused.
 
 use crate::error::{Error, ErrorCode};
 
-/// Why a request is refused, and who it was from as far as that was proven.
+/// The error that refuses a request, and who the request was from, as far as that was proven.
 pub(crate) struct Refusal {
     pub(super) error: Error,
     pub(super) actor: Option<String>,
 }
 
 impl Refusal {
-    pub(super) fn of(error: Error, actor: String) -> Self {
+    pub(super) fn by(error: Error, actor: String) -> Self {
         Self { error, actor: Some(actor) }
     }
 

@@ -1,4 +1,4 @@
--- Who may call: API keys and sessions as keyed hashes, and the calls that were counted in the last minute.
+-- API keys and sessions as keyed hashes, and the calls that were counted in the last minute.
 CREATE TABLE access_key (
     id          TEXT PRIMARY KEY,
     name        TEXT NOT NULL,
@@ -10,8 +10,8 @@ CREATE TABLE access_key (
     revoked_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- A generation session ends at expires_at; an admin session has none, and ends by standing idle since last_used_at.
--- The made_ columns hold the keyed hash of the key of the settings that the session was made with.
+-- A generation session ends at expires_at; an admin session has no such time and ends 12 hours after last_used_at.
+-- The columns made_pepper and made_mac hold the keyed hash of the key from the settings that the session was started with.
 CREATE TABLE access_session (
     id           TEXT PRIMARY KEY,
     kind         TEXT NOT NULL CHECK (kind IN ('generation', 'admin')),

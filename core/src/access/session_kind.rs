@@ -1,10 +1,10 @@
-//! The two kinds of session, and what a caller is told who has none.
+//! The two kinds of session, and the errors for a caller without one.
 
 use super::token::TokenKind;
 use crate::error::{Error, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-/// What a session is for.
+/// The purpose of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionKind {
@@ -15,7 +15,8 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// The cookie that carries it, where no other platform's session is in that; see [`IssuedSession::cookie`](super::IssuedSession::cookie).
+    /// Returns the name of the cookie that carries the session, unless another platform's session is in that cookie; see
+    /// [`IssuedSession::cookie`](super::IssuedSession::cookie).
     #[must_use]
     pub const fn cookie_name(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
-//! The life of sessions: generation sessions of 24 hours, and admin sessions that end after 12 hours without use.
+//! Sessions: generation sessions end after 24 hours, and admin sessions after 12 hours without use.
 //!
-//! Only keyed hashes are stored. An admin session's last activity is kept in memory and written down once a minute at most, so
-//! that a call does not wait for the disk; after a crash such a session may end up to a minute early, never late.
+//! Only keyed hashes are stored. An admin session's last activity is kept in memory and written at most once a minute, so that
+//! a call does not wait for the disk; after a crash such a session may end up to a minute early, never late.
 
 use super::cookies::SessionCookies;
 use super::facts::{Principal, PrincipalKind, RequestFacts, RouteClass};
@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::session_kind::{SessionKind, ended, required};
 use super::store::{self, SessionRow};
 use super::token::{self, Token};
-use super::{Access, fail_closed, set_key};
+use super::{Access, fail_closed, settings_key};
 use crate::audit::{Caller, Outcome};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -27,57 +27,57 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How long an admin session lives without use.
 pub const ADMIN_IDLE: Duration = Duration::from_secs(12 * 3600);
 
-/// How often an admin session's activity is written down.
+/// How often an admin session's activity is written, in milliseconds.
 const WRITE_EVERY_MS: i64 = 60_000;
 
-/// How long a session that ended is told from one that never was.
+/// How long an ended session is remembered, so that it is reported as expired instead of unknown.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Most admin sessions in memory before those that stand idle are let go of.
+/// Most admin sessions in memory; beyond that, idle ones are removed.
 const MOST_ACTIVE: usize = 1024;
 
-/// A new session. The token is shown this once.
+/// A new session. The token is shown only once.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct IssuedSession {
     /// The public part of the token.
     pub id: String,
-    /// The name of the cookie that it belongs into: that of the specification, unless the request carries a session of another
-    /// platform on the same host in it, which is left alone.
+    /// The name of the cookie to set. It is that of the specification, unless the request carries a session of another platform on
+    /// the same host in that cookie; that one is left alone.
     pub cookie: String,
     /// The value of the cookie.
     pub token: SecretText,
-    /// When a generation session ends; an admin session ends by standing idle.
+    /// When a generation session ends. `None` for an admin session, which ends after a time without use.
     pub expires_at: Option<Timestamp>,
 }
 
-/// How a generation session stands.
+/// The state of a generation session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct SessionState {
     /// Stable id.
     pub id: String,
-    /// Always true: a session that has ended is an error.
+    /// Always true: asking for a session that has ended is an error.
     pub active: bool,
-    /// When it ends by itself.
+    /// When the session expires.
     pub expires_at: Timestamp,
 }
 
-/// How an admin session stands.
+/// The state of an admin session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AdminSessionState {
     /// Stable id.
     pub id: String,
-    /// Always true: a session that has ended is an error.
+    /// Always true: asking for a session that has ended is an error.
     pub active: bool,
-    /// How long it may be idle.
+    /// How long the session may be idle.
     pub idle_timeout_seconds: u64,
-    /// When it was last used.
+    /// When the session was last used.
     pub last_activity_at: Timestamp,
 }
 
-/// Last activity of the admin sessions that were used in this process.
+/// The last activity of the admin sessions that were used in this process.
 #[derive(Default)]
 pub(super) struct Activity(Mutex<HashMap<String, Used>>);
 
@@ -88,7 +88,7 @@ struct Used {
 }
 
 impl Access {
-    /// Judges a call for a new generation session and makes one. With an API key the session belongs to it and ends with it.
+    /// Checks a call for a new generation session and starts the session. With an API key the session belongs to it and ends with it.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -111,21 +111,21 @@ impl Access {
     /// ```
     ///
     /// # Errors
-    /// As [`Access::authorize`]; `validation_error` when the facts are of another route.
+    /// As [`Access::authorize`]; `validation_error` when the facts have another route.
     pub fn open_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
-        of_route(facts, RouteClass::Auth)?;
+        check_route(facts, RouteClass::Auth)?;
         let principal = self.authorize(facts)?;
         let with = if principal.kind == PrincipalKind::ApiKey { Some(principal.id.as_str()) } else { None };
         match self.issue(SessionKind::Generation, with, facts, &self.caller(facts, &principal)) {
-            // Revoked in the moment between.
+            // The key was revoked after the check.
             Err(error) if error.code() == ErrorCode::InvalidApiKey => {
-                Err(self.refuse(facts, Refusal::of(error, principal.actor())))
+                Err(self.refuse(facts, Refusal::by(error, principal.actor())))
             }
             issued => issued,
         }
     }
 
-    /// Judges an admin login and makes an admin session.
+    /// Checks an admin login and starts an admin session.
     ///
     /// ```
     /// use must::access::{PrincipalKind, RequestFacts, RouteClass};
@@ -149,37 +149,37 @@ impl Access {
     /// ```
     ///
     /// # Errors
-    /// As [`Access::authorize`]; `validation_error` when the facts are of another route.
+    /// As [`Access::authorize`]; `validation_error` when the facts have another route.
     pub fn open_admin_session(&self, facts: &RequestFacts) -> Result<IssuedSession> {
-        of_route(facts, RouteClass::AdminLogin)?;
+        check_route(facts, RouteClass::AdminLogin)?;
         let principal = self.authorize(facts)?;
         self.issue(SessionKind::Admin, None, facts, &self.caller(facts, &principal))
     }
 
-    /// The generation session that a request's cookie names; keys are not looked at.
+    /// Returns the generation session of a request's cookie; keys are ignored.
     ///
     /// # Errors
     /// `session_required`, `session_expired`, `cors_origin_blocked`, `dependency_unavailable`.
     pub fn session_state(&self, facts: &RequestFacts) -> Result<SessionState> {
-        let judged = self
+        let checked = self
             .admit_origin(facts)
             .map_err(Refusal::from)
             .and_then(|()| self.find(SessionKind::Generation, &self.session_cookies(SessionKind::Generation, facts)));
-        let row = judged.map_err(|refusal| self.refuse(facts, refusal))?;
+        let row = checked.map_err(|refusal| self.refuse(facts, refusal))?;
         let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
         Ok(SessionState { id: row.id, active: true, expires_at })
     }
 
-    /// The generation session that a request's cookie names, when it is good, and who it is of. Notes nothing: a page asks this
-    /// before it has a session.
-    pub(crate) fn present_session(&self, facts: &RequestFacts) -> Option<(SessionState, Principal)> {
+    /// Returns the generation session of a request's cookie and its principal, if the session is valid. Notes nothing in the audit
+    /// log: a web page calls this before it has a session.
+    pub(crate) fn current_session(&self, facts: &RequestFacts) -> Option<(SessionState, Principal)> {
         let cookies = self.session_cookies(SessionKind::Generation, facts);
         let row = self.find(SessionKind::Generation, &cookies).ok()?;
         let expires_at = Timestamp(row.expires_at.unwrap_or(row.created_at));
         Some((SessionState { id: row.id.clone(), active: true, expires_at }, self.session_principal(row)))
     }
 
-    /// How an admin session stands. `id` is that of the principal that an authorized admin call is from.
+    /// Returns the state of an admin session. `id` is the id of the principal of an authorized admin call.
     ///
     /// # Errors
     /// `not_found`, `admin_session_expired`, `dependency_unavailable`.
@@ -225,7 +225,7 @@ impl Access {
         Ok(())
     }
 
-    /// Ends every session of a kind; how many were still going.
+    /// Ends every session of a kind. Returns how many were still active.
     ///
     /// # Errors
     /// `dependency_unavailable`.
@@ -239,7 +239,7 @@ impl Access {
         self.audit.record(work).map_err(fail_closed)
     }
 
-    /// `with` is the id of the API key that a generation session is made with.
+    /// Starts a session. `with` is the id of the API key that a generation session is started with.
     fn issue(
         &self,
         kind: SessionKind,
@@ -248,10 +248,10 @@ impl Access {
         caller: &Caller,
     ) -> Result<IssuedSession> {
         let cookie = self.cookie_for(kind, facts).map_err(fail_closed)?;
-        let made_with = match (kind, &self.admin, &self.own) {
+        let made_with = match (kind, &self.admin, &self.api_key) {
             (SessionKind::Admin, Some(key), _) => Some(key.mac(&self.vault)?),
-            (SessionKind::Admin, None, _) => return Err(set_key::misconfigured()),
-            (SessionKind::Generation, _, Some(key)) if with == Some(set_key::ID) => Some(key.mac(&self.vault)?),
+            (SessionKind::Admin, None, _) => return Err(settings_key::misconfigured()),
+            (SessionKind::Generation, _, Some(key)) if with == Some(settings_key::ID) => Some(key.mac(&self.vault)?),
             (SessionKind::Generation, ..) => None,
         };
         let key_id = with.filter(|_| made_with.is_none()).map(str::to_owned);
@@ -293,8 +293,12 @@ impl Access {
         Ok(IssuedSession { id, cookie, token: token.text, expires_at: expires_at.map(Timestamp) })
     }
 
-    /// Who a session cookie is from. An admin session that is good counts as used now.
-    pub(super) fn judge_session(&self, kind: SessionKind, cookies: &SessionCookies<'_>) -> Result<Principal, Refusal> {
+    /// Returns the principal of a session cookie. Counts as a use of an admin session.
+    pub(super) fn authenticate_session(
+        &self,
+        kind: SessionKind,
+        cookies: &SessionCookies<'_>,
+    ) -> Result<Principal, Refusal> {
         let row = self.find(kind, cookies)?;
         Ok(match kind {
             SessionKind::Generation => self.session_principal(row),
@@ -302,42 +306,42 @@ impl Access {
         })
     }
 
-    /// Who a generation session is of: the key that it was started with, if any.
+    /// Returns the principal of a generation session, named after the key that it was started with, if any.
     fn session_principal(&self, row: SessionRow) -> Principal {
-        let of_settings = row.made_with.map(|_| set_key::ID.to_owned());
+        let of_settings = row.made_with.map(|_| settings_key::ID.to_owned());
         let name = row.key_name.or_else(|| of_settings.clone()).unwrap_or_default();
         let principal = Principal::new(PrincipalKind::Session, row.id, name);
         self.with_owner(principal, row.key_owner.or(of_settings).as_deref())
     }
 
-    /// The session of one token.
+    /// Returns the session of one token, if it is valid.
     pub(super) fn find_one(&self, kind: SessionKind, presented: &str) -> Result<SessionRow, Refusal> {
         let unknown = || required(kind, "the session is not known");
         let id = token::parse(presented, kind.token()).ok_or_else(unknown)?;
         let Some(row) = self.store.read(|connection| store::session(connection, id, kind.is_admin()))? else {
-            // As much work as for a session that exists.
+            // Takes as long as for a session that exists.
             std::hint::black_box(self.vault.mac(presented.as_bytes())?);
             return Err(unknown().into());
         };
         if !self.vault.verify_mac(row.pepper, presented.as_bytes(), &row.mac)? {
             return Err(unknown().into());
         }
-        if self.goes_on(kind, &row)? {
+        if self.is_active(kind, &row)? {
             return Ok(row);
         }
         let name = if kind.is_admin() { "admin" } else { "session" };
-        Err(Refusal::of(ended(kind), format!("{name}:{}", row.id)))
+        Err(Refusal::by(ended(kind), format!("{name}:{}", row.id)))
     }
 
-    fn goes_on(&self, kind: SessionKind, row: &SessionRow) -> Result<bool> {
+    fn is_active(&self, kind: SessionKind, row: &SessionRow) -> Result<bool> {
         if row.ended_at.is_some() {
             return Ok(false);
         }
         let now = self.clock.now().0;
-        // A session ends with the key of the settings that it was made with.
-        let key = if kind.is_admin() { &self.admin } else { &self.own };
+        // A session ends when the key of the settings that it was started with is replaced.
+        let key = if kind.is_admin() { &self.admin } else { &self.api_key };
         match (key, &row.made_with) {
-            (Some(key), Some((pepper, mac))) if key.made(&self.vault, *pepper, mac)? => {}
+            (Some(key), Some((pepper, mac))) if key.matches_mac(&self.vault, *pepper, mac)? => {}
             (_, None) if !kind.is_admin() => {}
             _ => return Ok(false),
         }
@@ -356,13 +360,13 @@ impl Access {
     }
 }
 
-/// What came of using an admin session.
+/// The outcome of using an admin session.
 enum Touch {
-    /// It stood idle for too long.
+    /// It was idle for too long.
     Idle,
-    /// It is used, and that need not be written down yet.
+    /// It is valid, and this use need not be written yet.
     Kept,
-    /// It is used, and that is to be written down.
+    /// It is valid, and this use has to be written.
     Write,
 }
 
@@ -380,7 +384,7 @@ impl Activity {
         if sessions.len() >= MOST_ACTIVE {
             sessions.retain(|_, used| now - used.last < millis(ADMIN_IDLE));
         }
-        // Two calls may come here in the other order than their times.
+        // Two calls may arrive here in the reverse order of their times.
         sessions.insert(row.id.clone(), Used { last: now.max(last), written: if write { now } else { used.written } });
         if write { Touch::Write } else { Touch::Kept }
     }
@@ -394,11 +398,11 @@ impl Activity {
     }
 }
 
-fn of_route(facts: &RequestFacts, route: RouteClass) -> Result<()> {
+fn check_route(facts: &RequestFacts, route: RouteClass) -> Result<()> {
     if facts.route == route {
         return Ok(());
     }
-    Err(Error::validation(format!("the facts are of the route {}, not {}", facts.route.as_str(), route.as_str())))
+    Err(Error::validation(format!("the facts have the route {}, not {}", facts.route.as_str(), route.as_str())))
 }
 
 fn no_session(id: &str) -> Error {

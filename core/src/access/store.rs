@@ -1,4 +1,4 @@
-//! Every statement that touches the tables of access.
+//! Every statement that uses the tables of access.
 
 use super::window::{Bucket, WINDOW_MS};
 use crate::error::Result;
@@ -7,17 +7,17 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "access", sql: include_str!("schema.sql") };
 
-/// Keys in the order in which they were made, however many in one millisecond and wherever the clock was set.
+/// Adds a number that orders keys as they were made, even within one millisecond or after the clock was set back.
 pub(crate) const KEY_NUMBER_MIGRATION: Migration = Migration {
     name: "access_key_number",
     sql: "ALTER TABLE access_key ADD COLUMN number INTEGER NOT NULL DEFAULT 0;",
 };
 
-/// What stays the same when a key is replaced: the id of the first key of those that replaced each other.
+/// Adds the owner: the id of the first key in a chain of replacements, which stays the same when a key is replaced.
 pub(crate) const KEY_OWNER_MIGRATION: Migration =
     Migration { name: "access_key_owner", sql: include_str!("key_owner.sql") };
 
-/// Most rows that one change clears away besides.
+/// Most expired rows that one change also deletes.
 const SWEEP: u32 = 64;
 
 /// An API key as it is stored.
@@ -31,11 +31,11 @@ pub(super) struct KeyRow {
     pub(super) expires_at: i64,
     pub(super) replaced_by: Option<String>,
     pub(super) revoked_at: Option<i64>,
-    /// Id of the first key of those that replaced each other.
+    /// Id of the first key in the chain of replacements.
     pub(super) owner: String,
 }
 
-/// A session as it is stored, with the name and the owner of the key that it was made with.
+/// A session as it is stored, with the name and the owner of the key that it was started with.
 #[derive(Debug, Clone)]
 pub(super) struct SessionRow {
     pub(super) id: String,
@@ -45,7 +45,7 @@ pub(super) struct SessionRow {
     pub(super) key_id: Option<String>,
     pub(super) key_name: Option<String>,
     pub(super) key_owner: Option<String>,
-    /// The keyed hash of the admin key it was made with.
+    /// The keyed hash of the key from the settings that the session was started with.
     pub(super) made_with: Option<(u32, [u8; 32])>,
     pub(super) created_at: i64,
     pub(super) last_used_at: i64,
@@ -80,7 +80,7 @@ pub(super) fn keys(connection: &Connection) -> Result<Vec<KeyRow>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes which key replaces another, and until when the old one goes on.
+/// Stores which key replaces another, and until when the old one is valid.
 pub(super) fn replace_key(connection: &Connection, id: &str, by: &str, expires_at: i64) -> Result<()> {
     connection
         .prepare_cached("UPDATE access_key SET replaced_by = ?, expires_at = ? WHERE id = ?")?
@@ -88,7 +88,7 @@ pub(super) fn replace_key(connection: &Connection, id: &str, by: &str, expires_a
     Ok(())
 }
 
-/// Ends a key and the sessions that were made with it; how many of these were still going.
+/// Revokes a key and ends the sessions that were started with it. Returns how many of these were still active.
 pub(super) fn revoke_key(connection: &Connection, id: &str, now: i64) -> Result<usize> {
     connection
         .prepare_cached("UPDATE access_key SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?")?
@@ -98,7 +98,7 @@ pub(super) fn revoke_key(connection: &Connection, id: &str, now: i64) -> Result<
         .execute(params![now, id])?)
 }
 
-/// How many API keys and sessions can be used; admin sessions, if they were used after `idle_since`.
+/// Counts the valid API keys and sessions. An admin session is valid if it was used after `idle_since`.
 pub(super) fn count_usable(connection: &Connection, now: i64, idle_since: i64) -> Result<(u32, u32)> {
     let keys = connection
         .prepare_cached("SELECT count(*) FROM access_key WHERE revoked_at IS NULL AND expires_at > ?")?
@@ -112,9 +112,13 @@ pub(super) fn count_usable(connection: &Connection, now: i64, idle_since: i64) -
     Ok((keys, sessions))
 }
 
-/// Revokes the API keys and ends the sessions that were made with other peppers than these (a JSON array of their numbers); how many
-/// of each.
-pub(super) fn end_of_other_peppers(connection: &Connection, peppers: &str, now: i64) -> Result<(usize, usize)> {
+/// Revokes the API keys and ends the sessions whose pepper is not in `peppers`, a JSON array of numbers. Returns how many keys and
+/// how many sessions.
+pub(super) fn end_credentials_of_other_peppers(
+    connection: &Connection,
+    peppers: &str,
+    now: i64,
+) -> Result<(usize, usize)> {
     let keys = connection
         .prepare_cached(
             "UPDATE access_key SET revoked_at = ?1
@@ -130,8 +134,8 @@ pub(super) fn end_of_other_peppers(connection: &Connection, peppers: &str, now: 
     Ok((keys, sessions))
 }
 
-/// Whether there are any such.
-pub(super) fn any_of_other_peppers(connection: &Connection, peppers: &str) -> Result<bool> {
+/// Whether there are valid keys or sessions whose pepper is not in `peppers`.
+pub(super) fn has_credentials_of_other_peppers(connection: &Connection, peppers: &str) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM access_key WHERE revoked_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?1))
          UNION ALL
@@ -163,21 +167,21 @@ pub(super) fn session(connection: &Connection, id: &str, admin: bool) -> Result<
     Ok(statement.query_row([id, kind(admin)], read_session).optional()?)
 }
 
-/// Ends a session; whether it was still going.
+/// Ends a session. Returns whether it was still active.
 pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result<bool> {
     let mut statement =
         connection.prepare_cached("UPDATE access_session SET ended_at = ? WHERE id = ? AND ended_at IS NULL")?;
     Ok(statement.execute(params![now, id])? == 1)
 }
 
-/// Ends every session of a kind; how many were still going.
+/// Ends every session of a kind. Returns how many were still active.
 pub(super) fn end_sessions(connection: &Connection, admin: bool, now: i64) -> Result<usize> {
     let mut statement =
         connection.prepare_cached("UPDATE access_session SET ended_at = ? WHERE kind = ? AND ended_at IS NULL")?;
     Ok(statement.execute(params![now, kind(admin)])?)
 }
 
-/// Keeps the last activity of an admin session that goes on.
+/// Stores the last activity of an admin session that is still active.
 pub(super) fn touch_session(connection: &Connection, id: &str, at: i64) -> Result<()> {
     connection
         .prepare_cached(
@@ -187,7 +191,7 @@ pub(super) fn touch_session(connection: &Connection, id: &str, at: i64) -> Resul
     Ok(())
 }
 
-/// Clears away some of the sessions that nobody has used since `before`, so that the table does not grow for ever.
+/// Deletes some of the sessions that nobody has used since `before`, so that the table does not grow without limit.
 pub(super) fn forget_sessions(connection: &Connection, before: i64) -> Result<()> {
     connection
         .prepare_cached(
@@ -197,13 +201,13 @@ pub(super) fn forget_sessions(connection: &Connection, before: i64) -> Result<()
     Ok(())
 }
 
-/// Counts a call in each bucket, and clears away some that count no more.
+/// Counts a call in each bucket, and deletes some rows that no longer count.
 pub(super) fn add_hits(connection: &Connection, buckets: &[Bucket], now: i64) -> Result<()> {
     let mut insert = connection.prepare_cached("INSERT INTO access_hit (window, bucket, at) VALUES (?, ?, ?)")?;
     for bucket in buckets {
         insert.execute(params![bucket.window as u8, bucket.of, now])?;
     }
-    // Times later than any now are left from a clock that was set back.
+    // Later times than the present were written before a clock was set back.
     connection
         .prepare_cached(
             "DELETE FROM access_hit WHERE id IN (SELECT id FROM access_hit WHERE at <= ? OR at > ? LIMIT ?)",
@@ -212,7 +216,7 @@ pub(super) fn add_hits(connection: &Connection, buckets: &[Bucket], now: i64) ->
     Ok(())
 }
 
-/// Calls that were counted later than `since`, oldest first: window, bucket, time.
+/// Returns the calls that were counted after `since`, oldest first: window, bucket, time.
 pub(super) fn hits_since(connection: &Connection, since: i64) -> Result<Vec<(u8, [u8; 16], i64)>> {
     let mut statement =
         connection.prepare_cached("SELECT window, bucket, at FROM access_hit WHERE at > ? ORDER BY at")?;

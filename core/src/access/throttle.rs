@@ -1,21 +1,21 @@
-//! Counting calls in exact sliding windows of 60 seconds.
+//! Counts calls in exact sliding windows of 60 seconds.
 //!
-//! A call passes when fewer than N passed with a time later than 60.000 s ago; one that is refused does not count. The windows
-//! in memory decide, under one lock, so that calls that race get exactly N. A sign-in that passes is a durable row before it goes on, so
-//! that neither a restart nor a crash opens its window again; when the row cannot be written, the call is taken back. The calls
-//! within admin sessions are counted in memory alone, so that reading costs no write.
+//! A call passes when fewer than N passed in the last 60.000 s; a refused call does not count. The windows in memory decide, under
+//! one lock, so that of calls that race exactly N pass. A sign-in that passes is written as a durable row before it continues, so
+//! that neither a restart nor a crash empties its window; when the row cannot be written, the call is taken out of the window. Calls
+//! within admin sessions are counted only in memory, so that reading needs no write.
 //!
 //! | call | counted by | at most |
 //! |---|---|---|
-//! | a new generation session | client network | 10, or what the settings say |
+//! | a new generation session | client network | 10, or `sessions_per_minute` of the settings |
 //! | an admin login | client network | 30 |
 //! | any other admin call | session token, when well-formed | 120 |
-//! | the same, without a well-formed token | client network | 120 |
-//! | every other admin call besides | client network | 1200 |
+//! | any other admin call without a well-formed token | client network | 120 |
+//! | all admin calls but logins, in addition | client network | 1200 |
 //!
-//! Throttling comes before credentials, so the token is one that was presented, not one that was found good: anybody can make
-//! up as many as they like and get a window with each. The last row is the lid on that; it leaves room for ten busy sessions
-//! behind one address. The token is hashed whole: counted by its public id, one caller could use up the window of another.
+//! Throttling comes before credentials, so the token was presented but not yet checked: anybody can make up tokens and get a window
+//! with each. The last row limits that; it leaves room for ten busy sessions behind one address. The whole token is hashed: if calls
+//! were counted by its public id, one caller could use up the window of another.
 
 use super::store;
 use super::window::{Bucket, WINDOW_MS, Window};
@@ -27,17 +27,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most windows that are kept apart; beyond that, calls of one kind share one.
+/// Most separate windows; beyond that, all new callers of one kind share one.
 const MOST_BUCKETS: usize = 100_000;
 
-/// Shared by all calls of a kind that got no window of their own. No network and, in practice, no hash is this.
+/// The bucket that callers share beyond the maximum. No network and, in practice, no hash has this value.
 const OVERFLOW: [u8; 16] = [0xfe; 16];
 
 /// The windows of one platform.
 pub(super) struct Throttle {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    /// None until the rows could be read.
+    /// `None` until the rows were read.
     windows: Mutex<Option<Windows>>,
     most: usize,
     sessions: usize,
@@ -56,7 +56,7 @@ impl Throttle {
         Self { store, clock, windows: Mutex::new(None), most: MOST_BUCKETS, sessions }
     }
 
-    /// The same with another number of new generation sessions.
+    /// Returns the throttle with another limit for new generation sessions.
     pub(super) fn with_sessions(mut self, sessions: usize) -> Self {
         self.sessions = sessions;
         self
@@ -68,14 +68,14 @@ impl Throttle {
         self
     }
 
-    /// Lets a call through all of its windows or counts it in none.
+    /// Counts a call in all of its windows, or in none if one of them is full.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait; `dependency_unavailable` when the call could not be counted.
     pub(super) fn pass(&self, buckets: &[Bucket]) -> Result<()> {
         let (now, counted) = {
             let mut windows = self.windows.lock();
-            // Read under the lock, so that the times in a window never fall.
+            // The clock is read under the lock, so that the times in a window never decrease.
             let now = self.clock.now().0;
             let windows = match &mut *windows {
                 Some(windows) => windows,
@@ -96,14 +96,14 @@ impl Throttle {
         written
     }
 
-    /// What was counted before this process.
+    /// Loads the calls that were counted before this process started.
     fn load(&self, now: i64) -> Result<Windows> {
         let mut windows = Windows { hits: HashMap::new(), most: self.most, sessions: self.sessions, swept: now };
         for (window, of, at) in self.store.read(|connection| store::hits_since(connection, now - WINDOW_MS))? {
             let window = Window::from_number(window)
                 .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "a counted call is of an unknown kind"))?;
-            let bucket = windows.place(Bucket { window, of }, now);
-            // A row of the future was written before the system's clock was set back: it counts from now, not for longer.
+            let bucket = windows.bucket_for(Bucket { window, of }, now);
+            // A row with a future time was written before the system's clock was set back: it counts from now, and no longer.
             windows.hits.entry(bucket).or_default().push_back(at.min(now));
         }
         Ok(windows)
@@ -111,9 +111,9 @@ impl Throttle {
 }
 
 impl Windows {
-    /// Counts a call in each bucket, or in none; the buckets it was counted in.
+    /// Counts a call in each bucket, or in none. Returns the buckets that it was counted in.
     fn count(&mut self, buckets: &[Bucket], now: i64) -> Result<Vec<Bucket>> {
-        let buckets: Vec<Bucket> = buckets.iter().map(|bucket| self.place(*bucket, now)).collect();
+        let buckets: Vec<Bucket> = buckets.iter().map(|bucket| self.bucket_for(*bucket, now)).collect();
         let mut wait = None;
         for bucket in &buckets {
             let limit = bucket.window.limit(self.sessions);
@@ -122,7 +122,7 @@ impl Windows {
                 hits.pop_front();
             }
             if let Some(more) = hits.len().checked_sub(limit) {
-                // The call passes once so many have left the window that one place is free.
+                // The call passes once enough calls have left the window.
                 let left = hits.get(more).map_or(WINDOW_MS, |at| at + WINDOW_MS - now);
                 let left = u64::try_from(left).unwrap_or(0).div_ceil(1000).max(1);
                 wait = wait.max(Some((left, limit)));
@@ -148,13 +148,13 @@ impl Windows {
         }
     }
 
-    /// The bucket that a call is counted in: its own while there is room, else the shared one of its kind.
-    fn place(&mut self, bucket: Bucket, now: i64) -> Bucket {
+    /// Returns the bucket for a call: its own while there is room, otherwise the shared one of its kind.
+    fn bucket_for(&mut self, bucket: Bucket, now: i64) -> Bucket {
         if self.hits.contains_key(&bucket) {
             return bucket;
         }
         let full = self.hits.len() >= self.most;
-        // Going through all of them takes a while, so a flood of new callers does not make it happen with every call.
+        // Going through all windows takes a while, so it does not happen with every call when many new callers come.
         if now - self.swept >= if full { 1000 } else { WINDOW_MS } {
             self.swept = now;
             self.hits.retain(|_, hits| hits.back().is_some_and(|&at| at > now - WINDOW_MS));

@@ -1,7 +1,7 @@
 //! The credentials that the platform makes: `must_<type>_<id>_<secret><checksum>`.
 //!
-//! The id is public and finds the row; the secret is 43 base62 characters, a little over 256 bits, from the system's random
-//! source; the checksum tells a mistyped or made-up credential without asking the store.
+//! The id is public and finds the row. The secret is 43 base62 characters, a little over 256 bits, from the system's random
+//! source. The checksum rejects a mistyped or made-up credential without a read of the store.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -13,7 +13,7 @@ const ID: usize = 12;
 const SECRET: usize = 43;
 const CHECKSUM: usize = 6;
 
-/// What a credential is for.
+/// The purpose of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
     ApiKey,
@@ -52,7 +52,7 @@ impl Token {
     }
 }
 
-/// The id in a credential of this kind; none when it is not one.
+/// Returns the id in a credential of this kind, or `None` when the text is not well-formed.
 pub(super) fn parse(text: &str, kind: TokenKind) -> Option<&str> {
     let body = text.strip_prefix(kind.prefix())?;
     if body.len() != ID + 1 + SECRET + CHECKSUM {
@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str, kind: TokenKind) -> Option<&str> {
     (checksum(checked) == check).then_some(id)
 }
 
-/// An id as errors and events show it: what is none may be a credential that was given in its place.
+/// Returns an id as errors and events show it. A text that is not an id is hidden: it may be a credential, given by mistake.
 pub(super) fn shown_id(id: &str) -> &str {
     let is_id = id.len() == ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_id { id } else { "(not an id)" }
@@ -94,7 +94,7 @@ fn random(length: usize) -> Result<Zeroizing<String>> {
         source
             .fill(bytes.as_mut())
             .map_err(|_| Error::new(ErrorCode::DependencyUnavailable, "the system's random source cannot be read"))?;
-        // 248 is the largest multiple of 62 in a byte: beyond it the first letters would come more often.
+        // 248 is a multiple of 62; with bytes from 248 on, the first letters would be more frequent.
         for &byte in bytes.iter().filter(|&&byte| byte < 248).take(length - text.len()) {
             text.push(char::from(letter(u32::from(byte) % 62)));
         }
@@ -112,7 +112,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn what_is_made_is_read_back_and_any_other_letter_is_not() {
+    fn a_new_token_is_parsed_and_one_with_any_letter_changed_is_not() {
         for kind in [TokenKind::ApiKey, TokenKind::Session, TokenKind::AdminSession] {
             let token = Token::new(kind).unwrap();
             let text = token.text.expose();
@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn every_letter_comes_and_no_text_comes_twice() {
+    fn every_letter_is_equally_frequent_and_no_text_repeats() {
         let made: HashSet<String> = (0..500).map(|_| random(SECRET).unwrap().to_string()).collect();
         assert_eq!(made.len(), 500);
         let mut counts = [0_u32; 128];
         made.iter().flat_map(|text| text.bytes()).for_each(|byte| counts[usize::from(byte)] += 1);
-        // 21,500 letters, 347 of each expected; eight standard deviations either way.
+        // 21,500 letters, 347 of each expected; the bounds are about eight standard deviations away.
         assert!(ALPHABET.iter().all(|&byte| (200..500).contains(&counts[usize::from(byte)])));
     }
 }

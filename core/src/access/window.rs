@@ -1,11 +1,11 @@
-//! The windows that calls are counted in: their kinds, and whose calls one counts.
+//! The kinds of windows that calls are counted in, and the buckets of single callers.
 
 use ring::digest;
 
 /// Length of a window in milliseconds.
 pub(super) const WINDOW_MS: i64 = 60_000;
 
-/// A kind of window; the numbers are stored.
+/// A kind of window. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Window {
     Auth = 1,
@@ -16,7 +16,7 @@ pub(super) enum Window {
 }
 
 impl Window {
-    /// How many calls of a kind pass; `sessions` is that of new generation sessions.
+    /// Returns how many calls of a kind pass. `sessions` is the limit for new generation sessions.
     pub(super) const fn limit(self, sessions: usize) -> usize {
         match self {
             Self::Auth => sessions,
@@ -26,7 +26,7 @@ impl Window {
         }
     }
 
-    /// Whether what was counted outlives the process.
+    /// Whether the counted calls are stored and outlive the process.
     pub(super) const fn is_kept(self) -> bool {
         matches!(self, Self::Auth | Self::AdminLogin)
     }
@@ -38,7 +38,7 @@ impl Window {
     }
 }
 
-/// One window: its kind and whose calls it counts.
+/// One window: its kind, and the caller whose calls it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Bucket {
     pub(super) window: Window,
@@ -46,7 +46,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// The window of a session token that was presented and is well-formed.
+    /// Returns the bucket of a well-formed session token.
     pub(super) fn token(token: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
         let mut of = [0; 16];

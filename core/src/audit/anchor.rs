@@ -1,7 +1,7 @@
-//! Checkpoints kept outside the database, so that a log that was cut or rewritten inside it is found out.
+//! Keeps checkpoints outside the database, so that a log that was cut or rewritten in the database is detected.
 //!
-//! An anchor file holds one JSON string a line, each a signed note, and is only ever appended to. A host may take the notes
-//! too, through a callback, and keep them where nobody who can write the data folder can reach.
+//! An anchor file holds one JSON string a line, each a signed note, and is only ever appended to. A host may also receive the notes
+//! through a callback and keep them where nobody who can write the data folder can reach them.
 
 use super::note::SignedCheckpoint;
 use crate::error::{Error, ErrorCode, Result};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Name of the anchor file in a data folder.
 pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
 
-/// Takes each new checkpoint, a signed note. An error means that it was not kept. Called on the thread that writes.
+/// Receives each new checkpoint, a signed note. An error means that the host did not keep it. Called on the thread that writes.
 ///
 /// ```
 /// use must::{Host, Platform, Settings};
@@ -38,7 +38,7 @@ pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
 /// ```
 pub type AnchorCallback = Arc<dyn Fn(&str) -> std::result::Result<(), String> + Send + Sync>;
 
-/// Where checkpoints go.
+/// Sends checkpoints to the anchor file and to the host's callback.
 pub(super) struct Anchors {
     path: PathBuf,
     callback: Option<AnchorCallback>,
@@ -61,7 +61,7 @@ impl Anchors {
         &self.path
     }
 
-    /// Hands on a checkpoint. What fails is tried again by [`Anchors::settle`].
+    /// Sends a checkpoint to both places. [`Anchors::settle`] tries again what failed.
     pub(super) fn add(&self, note: &str) {
         let mut state = self.state.lock();
         state.in_file = Some(note.to_owned());
@@ -76,10 +76,10 @@ impl Anchors {
         }
     }
 
-    /// Hands on what could not be handed on before; a newer checkpoint stands in for those before it.
+    /// Sends the checkpoint that could not be sent before. Only the newest is sent again: it covers those before it.
     ///
     /// # Errors
-    /// `dependency_unavailable` while it still cannot be.
+    /// `dependency_unavailable` while it still cannot be sent.
     pub(super) fn settle(&self) -> Result<()> {
         let mut state = self.state.lock();
         if let Some(note) = state.in_file.take()
@@ -100,7 +100,7 @@ impl Anchors {
         Ok(())
     }
 
-    /// Makes what was written last a crash.
+    /// Flushes the anchor file to the disk.
     pub(super) fn sync(&self) {
         if let Some(file) = &self.state.lock().file {
             let _ = file.sync_data();
@@ -120,7 +120,7 @@ impl Anchors {
     }
 }
 
-/// Opens the file to append; a line that a crash cut off is closed first.
+/// Opens the file to append, and first ends a line that a crash cut off.
 fn open(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -137,8 +137,8 @@ fn open(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// The checkpoints that an anchor file holds now, in their order; what is added while they are read is not among them. Lines
-/// that are none are passed over.
+/// Returns the checkpoints that an anchor file holds now, in their order, without those that are added during the reading. Skips
+/// lines that are not checkpoints.
 pub(super) fn read(path: &Path) -> Result<Box<dyn Iterator<Item = SignedCheckpoint>>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -157,10 +157,10 @@ pub(super) fn read(path: &Path) -> Result<Box<dyn Iterator<Item = SignedCheckpoi
 
 fn unavailable(detail: &str) -> Error {
     Error::new(ErrorCode::DependencyUnavailable, detail)
-        .with_action("Make the place where audit checkpoints are kept usable again.")
+        .with_action("Make sure that the anchor file can be written and that the host's anchor callback succeeds.")
 }
 
-/// The newest checkpoint in an anchor file: usually in its last few kilobytes.
+/// Returns the newest checkpoint in an anchor file, usually from its last few kilobytes.
 pub(super) fn newest(path: &Path) -> Result<Option<SignedCheckpoint>> {
     const TAIL: i64 = 1 << 16;
     if let Ok(mut file) = File::open(path)

@@ -1,4 +1,4 @@
-//! The log's part of a backup: its anchors beside the copied database, and whether the two agree.
+//! The log's part of a backup: copies the anchors and verifies the copied database against them.
 
 use super::anchor::ANCHOR_FILE;
 use super::log::Audit;
@@ -8,8 +8,8 @@ use crate::store::DatabaseCopy;
 use std::path::Path;
 
 impl Audit {
-    /// Copies the anchors into the folder of a backup. Before the database is copied: so no anchor is of an event that the copy
-    /// has not.
+    /// Copies the anchors into the folder of a backup. Call this before the database is copied, so that no anchor covers an event
+    /// that the copy lacks.
     ///
     /// # Errors
     /// `storage_full`, `dependency_unavailable`.
@@ -30,7 +30,7 @@ impl Audit {
         self.verify_in(copy.connection(), &folder.join(ANCHOR_FILE))
     }
 
-    /// The file of the keys that sign the log, where they are in one.
+    /// Returns the path of the audit key file, if the keys come from a file.
     pub(crate) fn key_file(&self) -> Option<&Path> {
         self.shared().signing.key_file()
     }

@@ -1,8 +1,8 @@
-//! The stored checkpoints of a log, each against the events that it is over.
+//! Checks the stored checkpoints of a log against the events that they cover.
 //!
-//! Every commit that adds events stores one. An event says how large the newest one was when it was written, so that one that is gone
-//! is missed, and the anchors outside the database miss those of the time before events said so. The first fault is kept and told
-//! only when the events themselves are whole: what they are is worth more than what was said of them.
+//! Every commit that adds events stores a checkpoint. Each event holds the size of the newest checkpoint at its time, so that a
+//! missing checkpoint is detected; events of version 1 do not, and for them the anchors outside the database show it. The first fault
+//! is kept and reported only if the events themselves are whole, since a damaged event matters more than a damaged checkpoint.
 
 use super::fault::{Damage, Fault};
 use super::note::{SignedCheckpoint, Signer, Verifier};
@@ -13,21 +13,21 @@ use crate::error::Result;
 use rusqlite::Connection;
 use std::collections::HashSet;
 
-/// What is known of the checkpoints while the events are gone through.
+/// The state of checking the checkpoints while the events are read.
 pub(super) struct Checkpoints {
-    /// Names that the log has had.
+    /// All names that the log has had.
     origins: Vec<String>,
-    /// Who has signed it.
+    /// All keys that have signed the log.
     verifiers: Vec<Verifier>,
     min_index: u64,
-    /// Size of the largest one that was seen.
+    /// Size of the largest checkpoint so far.
     newest: u64,
     checked: u64,
     fault: Option<Fault>,
 }
 
 impl Checkpoints {
-    /// Whose checkpoints a log may have: of the key that signs it now, of those that its events name, and of those that we hold.
+    /// Collects the keys and names that may have signed: the key that signs now, those that events name, and those that this platform has.
     pub(super) fn of(
         connection: &Connection,
         log: &store::Log,
@@ -36,7 +36,7 @@ impl Checkpoints {
     ) -> Result<Self> {
         let mut origins = vec![log.origin.clone()];
         let mut verifiers: Vec<Verifier> = verifier.into_iter().cloned().collect();
-        for event in store::of_signing(connection)? {
+        for event in store::signing_events(connection)? {
             let names = (event.action != "audit_key_rotate").then_some(&event.target);
             origins.extend(names.into_iter().chain(event.details.get("origin")).cloned());
             let named = ["verifier", "old_verifier"].into_iter().filter_map(|name| event.details.get(name));
@@ -45,18 +45,18 @@ impl Checkpoints {
         origins.sort_unstable();
         origins.dedup();
         for origin in &origins {
-            verifiers.extend(signing.held(origin).iter().map(Signer::verifier));
+            verifiers.extend(signing.signers_named(origin).iter().map(Signer::verifier));
         }
-        // Most are named twice; each signature is to be checked once.
+        // Most verifiers are named twice; each signature is checked once.
         let mut seen = HashSet::new();
         verifiers.retain(|verifier| seen.insert(verifier.to_string()));
         Ok(Self { origins, verifiers, min_index: log.min_index, newest: 0, checked: 0, fault: None })
     }
 
-    /// What is there before the first event that is kept: one over exactly those that were pruned, or none.
+    /// Checks the checkpoints from before the first kept event: at most one, over exactly the pruned events.
     pub(super) fn begin(&mut self, connection: &Connection, min_index: u64, root: &Hash) -> Result<()> {
         if let Some(size) = store::smallest_checkpoint(connection)?.filter(|size| *size < min_index.max(1)) {
-            self.found(min_index, format!("there is a checkpoint of {size} events, which are not kept"));
+            self.report(min_index, format!("there is a checkpoint of {size} events, which are not kept"));
         }
         if let Some(before) = min_index.checked_sub(1) {
             for (size, note) in store::checkpoints_between(connection, before, min_index)? {
@@ -66,63 +66,63 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The stored checkpoint of the first `size` events, whose root is `root`.
+    /// Checks the stored checkpoint of the first `size` events, whose root is `root`.
     pub(super) fn check(&mut self, size: u64, note: &str, root: &Hash) {
         self.checked += 1;
         self.newest = size;
-        if let Some(why) = self.judge(size, note, root) {
-            self.found(size.saturating_sub(1), format!("the checkpoint of {size} events {why}"));
+        if let Some(why) = self.check_note(size, note, root) {
+            self.report(size.saturating_sub(1), format!("the checkpoint of {size} events {why}"));
         }
     }
 
-    /// An event says that `signed` was the size of the newest checkpoint before it.
+    /// Compares with an event that names `signed` as the size of the newest checkpoint before it.
     pub(super) fn expect(&mut self, signed: u64) {
-        // Those of events that were pruned went with them.
+        // The checkpoints of pruned events were pruned, too.
         let kept = if signed < self.min_index { 0 } else { signed };
         if kept > self.newest {
-            self.found(kept - 1, format!("the checkpoint of {kept} events is not there"));
+            self.report(kept - 1, format!("the checkpoint of {kept} events is not there"));
             self.newest = kept;
         } else if kept < self.newest {
             let size = self.newest;
-            self.found(size - 1, format!("there is a checkpoint of {size} events that was never made"));
+            self.report(size - 1, format!("there is a checkpoint of {size} events that was never made"));
         }
     }
 
-    /// A checkpoint of `size` events was anchored.
+    /// Checks that the checkpoint of `size` events, which was anchored, is stored.
     pub(super) fn anchored(&mut self, size: u64) {
         if self.newest != size {
-            self.found(
+            self.report(
                 size.saturating_sub(1),
                 format!("the checkpoint of {size} events, which was anchored, is not there"),
             );
         }
     }
 
-    /// How many were checked.
+    /// Returns how many checkpoints were checked.
     pub(super) const fn checked(&self) -> u64 {
         self.checked
     }
 
-    /// The first fault.
+    /// Returns the first fault, once.
     pub(super) fn fault(&mut self) -> Option<Fault> {
         self.fault.take()
     }
 
-    fn judge(&self, size: u64, note: &str, root: &Hash) -> Option<&'static str> {
+    fn check_note(&self, size: u64, note: &str, root: &Hash) -> Option<&'static str> {
         let Ok(note) = SignedCheckpoint::parse(note) else { return Some("cannot be read") };
-        let said = &note.checkpoint;
-        if said.size != size || said.root != *root || !self.origins.contains(&said.origin) {
-            return Some("is of others");
+        let named = &note.checkpoint;
+        if named.size != size || named.root != *root || !self.origins.contains(&named.origin) {
+            return Some("belongs to another log or to other events");
         }
-        let mut of_origin = self.verifiers.iter().filter(|verifier| verifier.name() == said.origin).peekable();
-        // Of a log that was taken up under a new name nobody may know any more who signed it before.
+        let mut of_origin = self.verifiers.iter().filter(|verifier| verifier.name() == named.origin).peekable();
+        // After a log continued under a new name, the keys that signed it before may be unknown.
         of_origin.peek()?;
-        let mut says = of_origin.filter_map(|verifier| note.says_of(verifier)).peekable();
-        let signed = says.peek().is_some() && says.all(|good| good);
+        let mut verified = of_origin.filter_map(|verifier| note.verifies_for(verifier)).peekable();
+        let signed = verified.peek().is_some() && verified.all(|good| good);
         (!signed).then_some("is not signed with a key of this log")
     }
 
-    fn found(&mut self, seq: u64, detail: String) {
+    fn report(&mut self, seq: u64, detail: String) {
         self.fault.get_or_insert(Fault { seq, damage: Damage::Checkpoint, detail });
     }
 }

@@ -1,4 +1,4 @@
-//! One event of the audit log, and its one canonical form as bytes.
+//! One event of the audit log, and its canonical form in bytes.
 
 use super::tree::Hash;
 use crate::error::{Error, ErrorCode, Result};
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Version of the canonical form that events are written in. Version 1 had `ts`, milliseconds since 1970, in place of `timestamp`, and
-/// did not say what was signed.
+/// Version of the canonical form of new events. Version 1 had `ts`, milliseconds since 1970, in place of `timestamp`, and no
+/// `signed`.
 const VERSION: u32 = 2;
 
-/// Most bytes of a leaf: entry bundles count them in 16 bits.
+/// Most bytes of a leaf: entry bundles have 16 bits for the length.
 const LARGEST_LEAF: usize = 65_535;
 
 /// Most characters of each text of an event; longer ones are cut, so that a caller's input cannot make an event fail.
 const LONGEST_TEXT: usize = 512;
 
-/// How what an event tells of went.
+/// The outcome of the action that an event records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was done.
+    /// The action was done.
     Success,
-    /// It was tried and failed.
+    /// The action was tried and failed.
     Failure,
-    /// It was refused.
+    /// The action was refused.
     Denied,
 }
 
 impl Outcome {
-    /// The name in the log.
+    /// Returns the name in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Outcome {
     }
 }
 
-/// What is to be written: who did what to what, from where, and how it went. Never holds a secret.
+/// An event to write: who did what to what, from where, and with what outcome. Never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
     /// Who: `key:ID`, `session:ID`, `admin:ID`, `system`, `anonymous`, or a name that the host gives.
@@ -53,16 +53,16 @@ pub struct NewEvent {
     pub action: String,
     /// What it was done to, such as `key:ID`.
     pub target: String,
-    /// Whether it was done, failed, or was refused.
+    /// Whether the action was done, failed, or was refused.
     pub outcome: Outcome,
-    /// What ties it to a request; [`new_correlation_id`] makes one.
+    /// Ties the event to a request; [`new_correlation_id`] makes one.
     pub correlation_id: String,
-    /// More about it, by name; at most 32 entries are kept.
+    /// More details by name; at most 32 entries are kept.
     pub details: BTreeMap<String, String>,
 }
 
 impl NewEvent {
-    /// An event of the platform itself.
+    /// Makes an event of the platform itself.
     pub(crate) fn internal(action: &str, target: &str, outcome: Outcome) -> Self {
         Self {
             actor: "system".to_owned(),
@@ -75,7 +75,7 @@ impl NewEvent {
         }
     }
 
-    /// The same event with one more detail.
+    /// Returns the event with one more detail.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.details.insert(name.to_owned(), value.to_string());
@@ -83,7 +83,7 @@ impl NewEvent {
     }
 }
 
-/// On whose behalf an administrative call is made; goes into the audit event of the call.
+/// The person or program that an administrative call is made for. It goes into the audit event of the call.
 ///
 /// ```
 /// use must::audit::Caller;
@@ -98,17 +98,17 @@ pub struct Caller {
     pub actor: String,
     /// From where: an address, `cli`, `host`.
     pub source: String,
-    /// What ties the call to a request.
+    /// Ties the call to a request.
     pub correlation_id: String,
 }
 
 impl Caller {
-    /// A caller with a correlation id of its own.
+    /// Makes a caller with a new correlation id.
     pub fn new(actor: impl Into<String>, source: impl Into<String>) -> Self {
         Self { actor: actor.into(), source: source.into(), correlation_id: new_correlation_id() }
     }
 
-    /// An event of this caller.
+    /// Makes an event of this caller.
     pub(crate) fn event(&self, action: &str, target: impl Into<String>, outcome: Outcome) -> NewEvent {
         NewEvent {
             actor: self.actor.clone(),
@@ -122,14 +122,14 @@ impl Caller {
     }
 }
 
-/// A new id to tie events to a request.
+/// Makes a new id that ties events to a request.
 #[must_use]
 pub fn new_correlation_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
 /// One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written
-/// in version 1 are shown in this form too, and hashed in their own.
+/// in version 1 are shown in this form, too, but their hash is over their own form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AuditEvent {
@@ -139,28 +139,28 @@ pub struct AuditEvent {
     pub seq: u64,
     /// When, in UTC.
     pub timestamp: Timestamp,
-    /// Who.
+    /// Who did it.
     pub actor: String,
     /// From where.
     pub source: String,
     /// What was done.
     pub action: String,
-    /// To what.
+    /// What it was done to.
     pub target: String,
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What ties it to a request.
+    /// Ties the event to a request.
     pub correlation_id: String,
-    /// More about it.
+    /// More details by name.
     pub details: BTreeMap<String, String>,
     /// Leaf hash of the event before, in hexadecimal; zeros for the first.
     pub prev: String,
-    /// How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it. None in
-    /// version 1.
+    /// How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is detected. `None`
+    /// in version 1.
     pub signed: Option<u64>,
 }
 
-/// The parts of an event in the order in which its leaf has them, of either version.
+/// The parts of an event in the order of its leaf, for both versions.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Leaf<'a> {
@@ -183,7 +183,7 @@ struct Leaf<'a> {
 }
 
 impl AuditEvent {
-    /// `signed` is the size of the newest checkpoint.
+    /// Makes an event. `signed` is the size of the newest checkpoint.
     pub(super) fn new(event: NewEvent, seq: u64, at: Timestamp, prev: &Hash, signed: u64) -> Self {
         Self {
             v: VERSION,
@@ -201,7 +201,7 @@ impl AuditEvent {
         }
     }
 
-    /// The canonical bytes.
+    /// Returns the canonical bytes.
     pub(super) fn to_leaf(&self) -> Result<Vec<u8>> {
         let required = [&self.actor, &self.source, &self.action, &self.target, &self.correlation_id];
         if required.iter().any(|text| text.is_empty()) {
@@ -210,9 +210,9 @@ impl AuditEvent {
             ));
         }
         let text = self.timestamp.to_string();
-        // What cannot be read back could not be verified.
+        // A time that cannot be read back could not be verified.
         if Timestamp::from_rfc3339(&text) != Some(self.timestamp) {
-            return Err(Error::internal(format!("the clock is beyond what can be written: {text}")));
+            return Err(Error::internal(format!("the clock's time cannot be written: {text}")));
         }
         let first = self.v == 1;
         let leaf = Leaf {
@@ -237,7 +237,7 @@ impl AuditEvent {
         Ok(leaf)
     }
 
-    /// Reads canonical bytes; anything else that would mean the same is refused.
+    /// Reads canonical bytes. Refuses every other form, even with the same meaning.
     pub(super) fn from_leaf(leaf: &[u8]) -> Result<Self> {
         let unreadable = || Error::new(ErrorCode::StorageCorrupt, "the event cannot be read");
         let read: Leaf<'_> = serde_json::from_slice(leaf).map_err(|_| unreadable())?;
@@ -274,7 +274,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Returns bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()

@@ -1,4 +1,4 @@
-//! The log as files that other people's tools read: the C2SP tlog-tiles layout.
+//! Exports the log as files for other tools, in the C2SP tlog-tiles layout.
 //!
 //! `checkpoint`; `tile/L/N` and `tile/L/N.p/W`: up to 256 hashes of level 8·L; `tile/entries/N`: up to 256 events, each
 //! after its length in two bytes. <https://c2sp.org/tlog-tiles>
@@ -20,7 +20,7 @@ const TILE: u64 = 256;
 /// A copy of the log that can be verified without the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exported {
-    /// Where it is.
+    /// The folder of the copy.
     #[schemars(extend("format" = "path"))]
     pub folder: PathBuf,
     /// How many events were ever written.
@@ -34,7 +34,7 @@ pub struct Exported {
 }
 
 impl Audit {
-    /// Writes the log into an empty or new folder. That it was exported is an event of its own, written first and part of it.
+    /// Writes the log into an empty or new folder. The export is an event, too; it is written first and is part of the copy.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -91,7 +91,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Bundles of events.
+    /// Writes the bundles of events.
     fn entries(&mut self, connection: &Connection, min_index: u64, size: u64) -> Result<()> {
         for tile in min_index / TILE..size.div_ceil(TILE) {
             let width = (size - tile * TILE).min(TILE);
@@ -106,7 +106,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Tiles of hashes, level by level; level L holds the nodes of level 8·L of the tree.
+    /// Writes the tiles of hashes, level by level; level L holds the nodes of level 8·L of the tree.
     fn tiles(&mut self, connection: &Connection, min_index: u64, size: u64) -> Result<()> {
         let nodes = StoredNodes(connection);
         for level in 0..8 {
@@ -128,7 +128,7 @@ impl Writer<'_> {
     }
 }
 
-/// `tile/L/N[.p/W]`, N in groups of three digits, all but the last with an `x` before it.
+/// Returns `tile/L/N[.p/W]`, with N in groups of three digits, all but the last with an `x` before them.
 fn tile_path(level: &str, index: u64, width: u64) -> String {
     let mut path = format!("{:03}", index % 1000);
     let mut rest = index / 1000;
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_those_of_the_specification() {
+    fn paths_follow_the_specification() {
         assert_eq!(tile_path("0", 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(tile_path("entries", 0, 17), "tile/entries/000.p/17");
     }

@@ -1,41 +1,41 @@
-//! How a log can be damaged.
+//! The ways in which a log can be damaged.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How the log was found to be damaged.
+/// A kind of damage to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Damage {
-    /// An event is not there.
+    /// An event is missing.
     Missing,
-    /// An event is not what its hash says.
+    /// An event does not match its hash.
     Altered,
     /// An event does not follow the one before it.
     BrokenChain,
     /// An event is older than the one before it.
     TimeReversed,
-    /// The stored tree is not that of the events.
+    /// The stored tree does not match the events.
     Tree,
-    /// A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this log.
+    /// A checkpoint is missing or was changed, does not match these events, or was not signed with a key of this log.
     Checkpoint,
-    /// Events at the end are gone.
+    /// Events at the end are missing.
     Truncated,
     /// The log is not the one that was anchored.
     Rewritten,
-    /// The database's own check fails: lists of events may lack some.
+    /// The database's own check fails, so lists of events may be incomplete.
     Storage,
 }
 
-/// The first thing that is wrong with a log.
+/// The first fault in a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
-    /// Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event
-    /// that it is over.
+    /// Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it
+    /// covers.
     pub seq: u64,
-    /// What kind of damage it is.
+    /// The kind of damage.
     pub damage: Damage,
-    /// What was found.
+    /// A description of the fault.
     pub detail: String,
 }

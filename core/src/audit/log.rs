@@ -1,8 +1,8 @@
-//! The log as the platform uses it: opening, appending, checkpoints with every commit, a heartbeat, recovery.
+//! The log as the platform uses it: opening, appending, a checkpoint with every commit, a heartbeat, recovery.
 //!
-//! What always holds: an event is in the transaction of the change that it tells of; each commit that adds events ends with
-//! a signed checkpoint over all of them; the checkpoint is anchored once the commit is durable. While that cannot be kept
-//! up, or the database no longer holds what was anchored, appending fails, and every change that needs an event with it.
+//! Invariants: an event is written in the transaction of the change that it records; each commit that adds events ends with
+//! a signed checkpoint over all of them; the checkpoint is anchored once the commit is durable. When one of these fails, or the
+//! database no longer matches the anchors, appending fails, and so does every change that needs an event.
 
 use super::anchor;
 use super::event::{AuditEvent, Caller, NewEvent, Outcome, hex};
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often an idle log says that it is alive.
+/// How often an idle log writes an event that shows it is alive.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// The audit log of one data folder.
@@ -66,9 +66,9 @@ pub(super) struct Shared {
 }
 
 impl Audit {
-    /// Opens the log, compares it with its anchors, notes the start, and begins the heartbeat.
+    /// Opens the log, compares it with its anchors, writes the start event, and starts the heartbeat.
     ///
-    /// A log that cannot be used does not stop the platform: appending fails then, and says why.
+    /// A log that cannot be used does not stop the platform: appending then fails with the reason.
     pub(crate) fn start(store: Arc<Store>, clock: Arc<dyn Clock>, signing: Arc<Signing>) -> Result<Self> {
         let shared = Arc::new(Shared {
             store,
@@ -94,12 +94,13 @@ impl Audit {
     /// Adds an event and returns it once it is durable, signed and anchored.
     ///
     /// # Errors
-    /// `validation_error` for an event that lacks a required part; `dependency_unavailable` while the log cannot be kept up.
+    /// `validation_error` for an event that lacks a required part; `dependency_unavailable` while the log cannot be signed, written
+    /// or anchored.
     pub fn append(&self, event: NewEvent) -> Result<AuditEvent> {
         self.shared.append(event)
     }
 
-    /// Runs a change and adds the event that it returns, in one transaction: without the event there is no change.
+    /// Runs a change and adds the event that it returns, in one transaction: if the event cannot be added, nothing is changed.
     pub(crate) fn record<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<(T, NewEvent)> + Send + 'static,
@@ -113,14 +114,14 @@ impl Audit {
         })
     }
 
-    /// For changes of our own that must be made even while the log cannot be kept up: adds events to a transaction if it can.
+    /// Adds events to transactions where possible, for changes of the platform itself that must happen even while the log is unavailable.
     pub(crate) fn in_transaction(&self) -> InTransaction {
         let usable = self.shared.signing.check().is_ok();
         InTransaction { clock: usable.then(|| Arc::clone(&self.shared.clock)) }
     }
 
-    /// Notes a refusal. Refusals of one kind from one source within a minute are one event and, later, one more with their
-    /// number, so that a flood of them cannot fill the disk.
+    /// Notes a refusal. Repeated refusals of one kind from one source within a minute become one event and, later, a second one with
+    /// their number, so that a flood of them cannot fill the disk.
     ///
     /// # Errors
     /// As [`Audit::append`].
@@ -132,7 +133,7 @@ impl Audit {
         }
     }
 
-    /// The newest checkpoint, a signed note; none while the log is empty.
+    /// Returns the newest checkpoint, a signed note; `None` while the log is empty.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -140,7 +141,7 @@ impl Audit {
         self.shared.store.read(store::checkpoint)
     }
 
-    /// The key to check this log's checkpoints with, as text.
+    /// Returns the public key that verifies this log's checkpoints, as text.
     ///
     /// # Errors
     /// `dependency_unavailable` without a signing key.
@@ -150,9 +151,10 @@ impl Audit {
             .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))
     }
 
-    /// Signs with a new key from now on. A key file that has no newer one gets it; a host must have put its newer key in place. The event that
-    /// names the new verifier is the first that the new key signs. For `overlap` the old key signs too, so that whoever checks the
-    /// log has that long to learn of the new one; it does not where a host no longer gives it, and the next rotation ends it.
+    /// Signs with a new key from now on. If the key file has no newer key, one is added; a host that gives the keys itself must have
+    /// added a newer one. The event that names the new verifier is the first that the new key signs. For `overlap` the old key
+    /// signs, too, so that everybody who checks the log has that long to learn the new one. The old key stops early when a host no
+    /// longer gives it, or at the next rotation.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -174,7 +176,7 @@ impl Audit {
     /// file cannot be written.
     pub fn rotate_key(&self, overlap: Duration, caller: &Caller) -> Result<AuditEvent> {
         if overlap > keyring::LONGEST_OVERLAP {
-            return Err(Error::validation("an overlap is 7 days at most"));
+            return Err(Error::validation("an overlap must be at most 7 days"));
         }
         let signing = &self.shared.signing;
         signing.check()?;
@@ -206,7 +208,7 @@ impl Audit {
         })
     }
 
-    /// Events ever written.
+    /// Returns the number of events ever written.
     ///
     /// # Errors
     /// `dependency_unavailable` when the database cannot be read.
@@ -214,17 +216,17 @@ impl Audit {
         self.shared.store.read(|connection| store::tip(connection).map(|(size, _, _)| size))
     }
 
-    /// Whether events can be added.
+    /// Checks whether events can be added.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why events cannot be added.
     pub fn check(&self) -> Result<()> {
         self.shared.signing.check()
     }
 
-    /// Takes up a log that no longer holds what was anchored, after a backup was restored or damage was looked into, or whose key is
-    /// lost: it goes on under a new name, and its next event says what it went on from. Nothing is hidden: the old anchors stay. A
-    /// key file that is not there is made with a new key.
+    /// Continues a log that no longer matches its anchors (after a backup was restored or damage was examined), or whose key is
+    /// lost. The log gets a new name, and its next event records the old name and size. Nothing is hidden: the old anchors stay. If
+    /// the key file is missing, it is made with a new key.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -232,7 +234,7 @@ impl Audit {
     /// use must::ErrorCode;
     /// use must::audit::Caller;
     ///
-    /// // Only for a log that is damaged, or whose key is lost.
+    // Works only for a log that is damaged, or whose key is lost.
     /// let error = platform.audit()?.recover(&Caller::new("operator", "cli"), "a try").unwrap_err();
     /// assert_eq!(error.code(), ErrorCode::InvalidState);
     /// # Ok::<(), must::Error>(())
@@ -267,37 +269,37 @@ impl Audit {
                 }
             }
             store::set_log(connection, &origin, &verifier, None)?;
-            // They are over events that are no longer there: the anchors and this event tell of them.
+            // These checkpoints cover events that are gone; the anchors and this event still record them.
             let beyond = store::remove_checkpoints_beyond(connection, size)?;
             let event = event.with("checkpoints_removed", beyond);
             let event = store::append(connection, event, clock.now())?;
-            // Not before the log has its new name: under the old one, a checkpoint would hide what is missing.
-            signing.sound.store(true, Ordering::Release);
+            // Not before the log has its new name: under the old one, a checkpoint would hide the missing events.
+            signing.matches_anchors.store(true, Ordering::Release);
             Ok(event)
         })?;
         *shared.signing.broken.lock() = None;
         Ok(event)
     }
 
-    /// Writes what refusals were still being counted, notes the end, and stops the heartbeat.
+    /// Writes the counts of repeated refusals and the stop event, and stops the heartbeat.
     pub(crate) fn close(&self) {
         *self.shared.stop.lock() = true;
         self.shared.stopped.notify_all();
         if let Some(heart) = self.heart.lock().take() {
             let _ = heart.join();
-            self.shared.write_down(NewEvent::internal("platform_stop", "platform", Outcome::Success), true);
+            self.shared.append_after_refusals(NewEvent::internal("platform_stop", "platform", Outcome::Success), true);
             self.shared.signing.anchors.sync();
         }
     }
 }
 
-/// Adds events to a transaction.
+/// Adds events to a transaction, if the log is available.
 pub(crate) struct InTransaction {
     clock: Option<Arc<dyn Clock>>,
 }
 
 impl InTransaction {
-    /// Adds an event; one that cannot be added is logged.
+    /// Adds an event. If the log is unavailable, writes a log line instead.
     pub(crate) fn append(&self, connection: &Connection, event: NewEvent) -> Result<()> {
         match &self.clock {
             Some(clock) => store::append(connection, event, clock.now()).map(drop),
@@ -305,7 +307,7 @@ impl InTransaction {
                 tracing::error!(
                     action = event.action,
                     target = event.target,
-                    "the audit log cannot be kept up: an event is lost"
+                    "the audit log is unavailable: an event is lost"
                 );
                 Ok(())
             }
@@ -329,14 +331,14 @@ impl Shared {
             let verifier = self.signing.newest(&origin)?.to_string();
             let event = NewEvent::internal("audit_open", &origin, Outcome::Success).with("verifier", &verifier);
             let now = self.clock.now();
-            self.signing.sound.store(true, Ordering::Release);
+            self.signing.matches_anchors.store(true, Ordering::Release);
             return self.store.write(move |connection| {
                 store::set_log(connection, &origin, &verifier, None)?;
                 store::append(connection, event, now).map(drop)
             });
         };
         let lost = |error: Error| {
-            error.with_action("Give the platform the audit key that this data folder was made with; when that is lost, run `must audit recover --reason ...`: the log goes on under a new name with a new key.")
+            error.with_action("Give the platform the audit key that this data folder was made with. If that key is lost, run `must audit recover --reason ...`: the log continues under a new name with a new key.")
         };
         let is_missing = matches!(&self.signing.source, KeySource::File(path) if !path.exists());
         self.signing.read_keys(false).map_err(|error| if is_missing { lost(error) } else { error })?;
@@ -345,7 +347,7 @@ impl Shared {
         if let Some(anchored) = anchored {
             self.store.read(|connection| compare(connection, &log, &anchored.checkpoint))?;
         }
-        self.signing.sound.store(true, Ordering::Release);
+        self.signing.matches_anchors.store(true, Ordering::Release);
         self.append(NewEvent::internal("platform_start", "platform", Outcome::Success)).map(drop)
     }
 
@@ -355,21 +357,21 @@ impl Shared {
         self.store.write(move |connection| store::append(connection, event, now))
     }
 
-    /// Beats until the platform closes.
+    /// Writes heartbeats until the platform closes.
     fn beat(&self) {
         let mut stop = self.stop.lock();
         while !*stop {
             if self.stopped.wait_for(&mut stop, HEARTBEAT).timed_out() {
                 parking_lot::MutexGuard::unlocked(&mut stop, || {
-                    self.write_down(NewEvent::internal("heartbeat", "platform", Outcome::Success), false);
+                    self.append_after_refusals(NewEvent::internal("heartbeat", "platform", Outcome::Success), false);
                     self.signing.anchors.sync();
                 });
             }
         }
     }
 
-    /// Adds an event of our own after the refusals that were counted and are due.
-    fn write_down(&self, last: NewEvent, all: bool) {
+    /// Adds the counts of repeated refusals that are due, then an event of the platform itself.
+    fn append_after_refusals(&self, last: NewEvent, all: bool) {
         for event in self.refusals.due(self.clock.now(), all).into_iter().chain([last]) {
             if let Err(error) = self.append(event) {
                 tracing::error!(
@@ -382,7 +384,7 @@ impl Shared {
     }
 }
 
-/// Whether the newest checkpoint is over all events. It is written with them; one that is gone would not be missed by events after it.
+/// Checks that the newest checkpoint covers all events. Only the newest needs this: no later event names its size.
 fn check_newest(connection: &Connection) -> Result<()> {
     let (size, ..) = store::tip(connection)?;
     match store::largest_checkpoint(connection)?.unwrap_or(0) {
@@ -392,7 +394,7 @@ fn check_newest(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Whether the log still begins with what was anchored.
+/// Checks that the log still begins with the anchored events.
 fn compare(connection: &Connection, log: &store::Log, anchored: &Checkpoint) -> Result<()> {
     if anchored.origin != log.origin {
         return Err(damaged(format!("the newest anchor is of the log {}, this is {}", anchored.origin, log.origin)));
@@ -415,7 +417,7 @@ fn damaged(detail: String) -> Error {
     )
 }
 
-/// A name for a new log.
+/// Makes a name for a new log.
 fn new_origin() -> String {
     format!("must/{}", uuid::Uuid::new_v4())
 }

@@ -1,4 +1,4 @@
-//! The audit log: every security and administrative action and every denial, so that nothing can be changed unnoticed.
+//! The audit log: every security and administrative action and every refusal, recorded so that later changes are detected.
 //!
 //! Each event is a canonical leaf that names the one before it, in the Merkle tree of RFC 6962. Checkpoints are C2SP signed
 //! notes, signed with every commit and anchored outside the database. Owns the tables `audit_*`; other domains add their

@@ -1,4 +1,4 @@
-//! Checkpoints as C2SP signed notes: what was signed, by whom, and whether it holds.
+//! Checkpoints as C2SP signed notes: making, reading and verifying them.
 //!
 //! Formats: <https://c2sp.org/signed-note> and <https://c2sp.org/tlog-checkpoint>, with Ed25519 signatures (type 1).
 
@@ -12,20 +12,20 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 /// Signature type of Ed25519 in a signed note.
 const ED25519_TYPE: u8 = 1;
 
-/// Who signs: a name and an Ed25519 key.
+/// A signing identity: a name and an Ed25519 key pair.
 pub(crate) struct Signer {
     name: String,
     pair: Ed25519KeyPair,
 }
 
-/// Who signed: a name and an Ed25519 public key. Its text form is a C2SP verifier key, `name+id+key`.
+/// A verifying identity: a name and an Ed25519 public key. Its text form is a C2SP verifier key, `name+id+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifier {
     name: String,
     public: [u8; 32],
 }
 
-/// How large a log is and what it holds, as one root hash.
+/// The size of a log and the root hash of its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Name of the log.
@@ -39,7 +39,7 @@ pub struct Checkpoint {
 /// A checkpoint with its signatures, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
-    /// What was signed.
+    /// The checkpoint that was signed.
     pub checkpoint: Checkpoint,
     text: String,
     signatures: Vec<(String, [u8; 4], Vec<u8>)>,
@@ -49,7 +49,7 @@ fn malformed(what: &str) -> Error {
     Error::new(ErrorCode::ValidationError, format!("this is not a signed checkpoint: {what}"))
 }
 
-/// SHA-256 of name, newline, type and key: its first four bytes.
+/// Returns the first four bytes of the SHA-256 of name, newline, type and key.
 pub(super) fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(name.as_bytes());
@@ -68,7 +68,7 @@ impl Signer {
     /// A signer from a seed of 32 bytes.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the seed is not one; `validation_error` for a name with a space or a plus.
+    /// `dependency_unavailable` when the seed is not 32 bytes; `validation_error` for a name with a space or a plus.
     pub(crate) fn from_seed(name: &str, seed: &[u8]) -> Result<Self> {
         if !valid_name(name) {
             return Err(Error::validation("the name of a log has neither spaces nor a plus sign"));
@@ -86,7 +86,7 @@ impl Signer {
         Verifier { name: self.name.clone(), public }
     }
 
-    /// One signature line for a text.
+    /// Returns the signature line for a text.
     fn line(&self, text: &str) -> String {
         let mut blob = key_id(&self.name, self.pair.public_key().as_ref()).to_vec();
         blob.extend_from_slice(self.pair.sign(text.as_bytes()).as_ref());
@@ -98,7 +98,7 @@ impl Verifier {
     /// Reads a verifier key, `name+id+key`.
     ///
     /// # Errors
-    /// `validation_error` when it is not one, or its id does not fit.
+    /// `validation_error` when the text is malformed or the id does not match the key.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || Error::validation("this is not a verifier key of the form name+id+key");
         let mut parts = text.trim_end().splitn(3, '+');
@@ -110,13 +110,13 @@ impl Verifier {
         if id == verifier.id_text() { Ok(verifier) } else { Err(wrong()) }
     }
 
-    /// Name of the signer.
+    /// Returns the name of the signer.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether an Ed25519 signature of this key is on a message.
+    /// Whether the signature of a message was made with this key.
     pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.public).verify(message, signature).is_ok()
     }
@@ -139,7 +139,7 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
-    /// The checkpoint as a signed note, with one line for each signer.
+    /// Returns the checkpoint as a signed note, with one line for each signer.
     pub(crate) fn sign<'a>(&self, signers: impl IntoIterator<Item = &'a Signer>) -> String {
         let text = self.text();
         let lines: String = signers.into_iter().map(|signer| signer.line(&text)).collect();
@@ -151,7 +151,7 @@ impl SignedCheckpoint {
     /// Reads a signed note whose text is a checkpoint.
     ///
     /// # Errors
-    /// `validation_error` when it is not one to the letter.
+    /// `validation_error` when the note differs from that form in any letter.
     pub fn parse(note: &str) -> Result<Self> {
         let at = note.rfind("\n\n").ok_or_else(|| malformed("no empty line before the signatures"))?;
         let (text, lines) = note.split_at(at + 1);
@@ -168,14 +168,14 @@ impl SignedCheckpoint {
         Ok(Self { checkpoint, text: text.to_owned(), signatures })
     }
 
-    /// Whether `verifier` signed it. A signature that names this key and fails makes the whole note bad.
+    /// Whether `verifier` signed it. A signature that names this key but does not verify makes the whole note invalid.
     #[must_use]
     pub fn is_signed_by(&self, verifier: &Verifier) -> bool {
-        self.says_of(verifier) == Some(true)
+        self.verifies_for(verifier) == Some(true)
     }
 
-    /// Whether all signatures that name this key are good; none when no signature does.
-    pub(super) fn says_of(&self, verifier: &Verifier) -> Option<bool> {
+    /// Whether all signatures that name this key are valid. Returns `None` when no signature names it.
+    pub(super) fn verifies_for(&self, verifier: &Verifier) -> Option<bool> {
         let id = key_id(&verifier.name, &verifier.public);
         let mut named = self.signatures.iter().filter(|(name, key, _)| *name == verifier.name && *key == id).peekable();
         named.peek()?;

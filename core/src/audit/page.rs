@@ -1,15 +1,15 @@
-//! Which events are listed, and a page of them.
+//! A query for events, and a page of them.
 
 use super::event::{AuditEvent, Outcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Which events to list, newest first.
+/// Selects events; they are listed newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Only events with a smaller number: the `next` of the page before.
+    /// Only events with a smaller number: the `next` of the previous page.
     pub before: Option<u64>,
-    /// At most so many; 100 when 0, 1000 at most.
+    /// The most events on the page: 0 means 100, and 1000 is the maximum.
     pub limit: u32,
     /// Only this actor.
     pub actor: Option<String>,
@@ -23,11 +23,11 @@ pub struct AuditQuery {
     pub until: Option<i64>,
 }
 
-/// Some events, newest first.
+/// A page of events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AuditPage {
     /// The events.
     pub logs: Vec<AuditEvent>,
-    /// What to give as `before` for the next page; none on the last.
+    /// The value of `before` for the next page; `None` on the last page.
     pub next: Option<u64>,
 }

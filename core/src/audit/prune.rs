@@ -1,7 +1,7 @@
-//! Removing old events so that what is left stays verifiable (C2SP tlog-tiles, "Pruning").
+//! Removes old events so that the rest stays verifiable (C2SP tlog-tiles, "Pruning").
 //!
-//! Events go in whole bundles of 256. The subtrees above a bundle stay, so that every root, and every proof about what is
-//! left, is still what it was.
+//! Events are removed in whole bundles of 256. The subtrees above a bundle are kept, so that every root, and every proof about the
+//! remaining events, stays the same.
 
 use super::event::{Caller, Outcome, hex};
 use super::log::Audit;
@@ -19,17 +19,17 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Level of the node above a bundle.
 pub(super) const BUNDLE_LEVEL: u32 = 8;
 
-/// What pruning did.
+/// The result of pruning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pruned {
-    /// How many events are gone.
+    /// How many events were removed.
     pub removed: u64,
     /// Number of the first event that is still kept.
     pub min_index: u64,
 }
 
 impl Audit {
-    /// Removes events older than `age`, in whole bundles of 256. The event that tells of it is written and signed first.
+    /// Removes events older than `age`, in whole bundles of 256. An event that records this is written and signed first.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -42,8 +42,8 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is not whole: a damaged
-    /// log is evidence.
+    /// `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is damaged: a damaged log is
+    /// evidence and is not pruned.
     pub fn prune(&self, age: Duration, caller: &Caller) -> Result<Pruned> {
         if age < RETENTION {
             return Err(Error::validation("events younger than 90 days are kept: give an age of 90 days or more"));
@@ -51,7 +51,7 @@ impl Audit {
         let verdict = self.verify()?;
         if let Some(fault) = verdict.fault {
             return Err(Error::new(ErrorCode::DependencyUnavailable, format!("nothing is pruned: {}", fault.detail))
-                .with_action("Look into the damage first: run `must audit verify`."));
+                .with_action("Find the cause of the damage first: run `must audit verify`."));
         }
         let shared = self.shared();
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
@@ -74,7 +74,7 @@ impl Audit {
     }
 }
 
-/// The first event to keep: a multiple of 256, with everything before it older than `before`.
+/// Returns the first event to keep: a multiple of 256, with all events before it older than `before`.
 fn plan(connection: &rusqlite::Connection, before: i64) -> Result<Option<u64>> {
     let first = store::first_since(connection, before)?;
     Ok(Some(first >> BUNDLE_LEVEL << BUNDLE_LEVEL).filter(|index| *index > 0))

@@ -1,4 +1,4 @@
-//! Reading the log: pages of events, and proofs that an outsider can check without the log.
+//! Reads the log: pages of events, and proofs that somebody outside can check without the log.
 
 use super::event::{Caller, Outcome, hex};
 use super::log::Audit;
@@ -15,7 +15,7 @@ use serde::Serialize;
 /// Most events on a page.
 const LARGEST_PAGE: u32 = 1000;
 
-/// That an event is in the log, for somebody who has only the verifier key.
+/// Proves that an event is in the log to somebody who has only the verifier key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InclusionProof {
     /// Number of the event.
@@ -24,25 +24,25 @@ pub struct InclusionProof {
     pub leaf: String,
     /// Hashes from the leaf to the root, in base64.
     pub proof: Vec<String>,
-    /// The signed note that the proof leads to.
+    /// The signed note whose root the proof gives.
     pub checkpoint: String,
 }
 
-/// That the log only grew (RFC 6962, 2.1.2).
+/// Proves that the log only grew (RFC 6962, 2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConsistencyProof {
-    /// How many events it had.
+    /// How many events the old log had.
     pub old_size: u64,
-    /// Root hash that it had, in hexadecimal.
+    /// Root hash of the old log, in hexadecimal.
     pub old_root: String,
     /// Hashes from the old root to the new one, in base64.
     pub proof: Vec<String>,
-    /// Signed checkpoint that the proof ends in.
+    /// The signed checkpoint whose root the proof gives.
     pub checkpoint: String,
 }
 
 impl InclusionProof {
-    /// The proof as a C2SP `tlog-proof` file.
+    /// Returns the proof as a C2SP `tlog-proof` file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let hashes: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
@@ -51,7 +51,7 @@ impl InclusionProof {
 }
 
 impl Audit {
-    /// A page of events. That the log was read is an event of its own.
+    /// Returns a page of events. The reading is an event, too.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -83,7 +83,7 @@ impl Audit {
         Ok(page)
     }
 
-    /// Proof that event `index` is in the log.
+    /// Proves that event `index` is in the log.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -96,7 +96,7 @@ impl Audit {
     /// let audit = platform.audit()?;
     /// let (verifier, proof) = (audit.verifier()?, audit.prove_inclusion(0)?);
     ///
-    /// // Whoever has the verifier and the proof needs no platform to check them.
+    // The verifier and the proof are enough to check this without a platform.
     /// let note = SignedCheckpoint::parse(&proof.checkpoint)?;
     /// assert!(note.is_signed_by(&Verifier::parse(&verifier)?));
     /// let hashes = proof.proof.iter().map(|text| BASE64.decode(text).unwrap().try_into().unwrap()).collect::<Vec<_>>();
@@ -106,7 +106,7 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `not_found` for an event that is not there or was pruned.
+    /// `not_found` for an event that does not exist or was pruned.
     pub fn prove_inclusion(&self, index: u64) -> Result<InclusionProof> {
         self.shared().store.read(|connection| {
             let transaction = connection.unchecked_transaction()?;
@@ -122,7 +122,7 @@ impl Audit {
         })
     }
 
-    /// Proof that today's log begins with the `old_size` events that there once were.
+    /// Proves that the log begins with the same `old_size` events as at an earlier time.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -134,17 +134,14 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` when there are not so many; `not_found` when they were pruned.
+    /// `validation_error` when there are fewer events; `not_found` when they were pruned.
     pub fn prove_consistency(&self, old_size: u64) -> Result<ConsistencyProof> {
         self.shared().store.read(|connection| {
             let transaction = connection.unchecked_transaction()?;
             let (checkpoint, size) = newest(&transaction)?;
             let log = store::log(&transaction)?;
             if log.is_some_and(|log| old_size < log.min_index) {
-                return Err(Error::new(
-                    ErrorCode::NotFound,
-                    format!("of the first {old_size} events, all were pruned"),
-                ));
+                return Err(Error::new(ErrorCode::NotFound, format!("the first {old_size} events were all pruned")));
             }
             let nodes = StoredNodes(&transaction);
             let proof = tree::consistency_proof(&nodes, old_size, size)?;
@@ -154,7 +151,7 @@ impl Audit {
     }
 }
 
-/// The newest checkpoint and its size.
+/// Returns the newest checkpoint and its size.
 pub(super) fn newest(connection: &rusqlite::Connection) -> Result<(String, u64)> {
     let note = store::checkpoint(connection)?
         .ok_or_else(|| Error::new(ErrorCode::NotFound, "the audit log has no checkpoint yet"))?;

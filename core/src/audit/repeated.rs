@@ -1,14 +1,14 @@
-//! Counting refusals that repeat, so that they do not fill the log.
+//! Counts repeated refusals, so that they do not fill the log.
 
 use super::event::NewEvent;
 use crate::time::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
-/// How long refusals of one kind are one.
+/// How long refusals of one kind are counted together, in milliseconds.
 const WINDOW_MS: i64 = 60_000;
 
-/// Most kinds that are counted at once; what is beyond is counted together.
+/// Most kinds that are counted separately; all further kinds are counted together.
 const MOST_KINDS: usize = 1024;
 
 /// Refusals with the same actor, source, action and target.
@@ -26,15 +26,15 @@ struct Count {
     last: NewEvent,
 }
 
-/// Refusals of the last minute.
+/// The refusals of the last minute.
 #[derive(Default)]
 pub(super) struct RepeatedRefusals {
     counts: Mutex<HashMap<Kind, Count>>,
 }
 
 impl RepeatedRefusals {
-    /// The event to write now: the first of its kind, or one that sums up those of a minute that is over. None when it was
-    /// counted for later.
+    /// Returns the event to write now: the first of its kind, or one with the count of the minute that is over. Returns `None` when
+    /// the refusal was only counted.
     pub(super) fn take(&self, event: NewEvent, now: Timestamp) -> Option<NewEvent> {
         let mut counts = self.counts.lock();
         let mut kind = Kind {
@@ -77,7 +77,7 @@ impl RepeatedRefusals {
         }
     }
 
-    /// Sums of the minutes that are over, or of all.
+    /// Returns events with the counts of the minutes that are over, or of all minutes.
     pub(super) fn due(&self, now: Timestamp, all: bool) -> Vec<NewEvent> {
         let mut counts = self.counts.lock();
         let mut due = Vec::new();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_refusal_many_times_is_two_events_a_minute() {
+    fn a_refusal_repeated_many_times_is_two_events_a_minute() {
         let refusals = RepeatedRefusals::default();
         assert!(refusals.take(denial("a"), Timestamp(0)).is_some());
         assert!((1..1000).all(|at| refusals.take(denial("a"), Timestamp(at)).is_none()));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_without_end_are_counted_together() {
+    fn very_many_sources_are_counted_together() {
         let refusals = RepeatedRefusals::default();
         let written = (0..100_000).filter_map(|n| refusals.take(denial(&n.to_string()), Timestamp(0))).count();
         assert!(written <= MOST_KINDS + 1, "{written}");

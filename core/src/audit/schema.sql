@@ -1,5 +1,5 @@
--- The audit log: leaves, the complete subtrees above them, and signed checkpoints. The triggers guard against accidents;
--- what guards against attackers are the hashes, the signatures and the anchors outside this file.
+-- The audit log: leaves, the complete subtrees above them, and signed checkpoints. The triggers prevent accidents; the hashes,
+-- the signatures and the anchors outside this file detect attacks.
 CREATE TABLE audit_event (
     seq       INTEGER PRIMARY KEY,
     ts        INTEGER NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE audit_checkpoint (
     note TEXT NOT NULL
 ) STRICT;
 
--- One row: the log's name, and the first event that was not pruned.
+-- One row: the log's name, its verifier, and the number of the first event that was not pruned.
 CREATE TABLE audit_log (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     origin    TEXT NOT NULL,

@@ -1,4 +1,4 @@
-//! Who signs the log, and the checkpoint that every commit which adds events ends with.
+//! The keys that sign the log, and the checkpoint at the end of every commit that adds events.
 
 use super::anchor::{AnchorCallback, Anchors};
 use super::note::{Checkpoint, Signer, Verifier};
@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The half of the log that the writer thread holds: who signs, and where checkpoints go.
+/// The part of the log that the writer thread uses: the signing keys, and the places that checkpoints are sent to.
 pub(crate) struct Signing {
     pub(super) source: KeySource,
     keys: RwLock<Result<KeyRing>>,
     pub(super) anchors: Anchors,
-    /// Why nothing may be appended.
+    /// The reason why nothing may be appended.
     pub(super) broken: Mutex<Option<Error>>,
-    /// Whether the log was found to hold what was anchored. Until then no commit is signed: a checkpoint over a log that was
-    /// cut would hide the cut.
-    pub(super) sound: AtomicBool,
+    /// Whether the log was found to match its anchors. Until then no commit is signed: a checkpoint over a log that was cut would
+    /// hide the cut.
+    pub(super) matches_anchors: AtomicBool,
 }
 
-/// Who signs a log: the holder of its key, and for a while after a rotation the one before.
+/// The signers of a log: the current key and, for a while after a rotation, the old one with the time when it stops.
 struct Signers {
     current: Signer,
     old: Option<(Signer, i64)>,
@@ -40,23 +40,23 @@ struct Hook {
 }
 
 impl Signing {
-    /// `source` is where the signing keys come from.
+    /// Makes the state of a closed log. `source` gives the signing keys.
     pub(crate) fn new(source: KeySource, anchor_file: PathBuf, callback: Option<AnchorCallback>) -> Arc<Self> {
         Arc::new(Self {
             source,
             keys: RwLock::new(Err(Error::new(ErrorCode::DependencyUnavailable, "the audit log is not open"))),
             anchors: Anchors::new(anchor_file, callback),
             broken: Mutex::default(),
-            sound: AtomicBool::new(false),
+            matches_anchors: AtomicBool::new(false),
         })
     }
 
-    /// What takes part in the commits of the store that the log is in.
+    /// Returns the hook that signs the commits of the log's store.
     pub(crate) fn hook(self: &Arc<Self>) -> Box<dyn CommitHook> {
         Box::new(Hook { signing: Arc::clone(self), signers: None, signed: 0, note: None })
     }
 
-    /// Reads the keys; a key file that is not there is made when `may_create`. Keys that were read before stay when it fails.
+    /// Reads the keys; makes a missing key file if `may_create`. After a failure the keys that were read before are kept.
     pub(super) fn read_keys(&self, may_create: bool) -> Result<()> {
         let keys = self.source.read(may_create).and_then(|text| KeyRing::parse(text.expose()));
         let outcome = keys.as_ref().map(drop).map_err(Clone::clone);
@@ -67,14 +67,14 @@ impl Signing {
         outcome
     }
 
-    /// What the keys that we have sign as in a log of this name.
-    pub(super) fn held(&self, origin: &str) -> Vec<Signer> {
+    /// Returns a signer with this name for each key that the platform has.
+    pub(super) fn signers_named(&self, origin: &str) -> Vec<Signer> {
         let keys = self.keys.read();
         let all = keys.iter().flat_map(KeyRing::iter);
         all.filter_map(|(_, key)| Signer::from_seed(origin, key.as_slice()).ok()).collect()
     }
 
-    /// The verifier of the newest key.
+    /// Returns the verifier of the newest key.
     pub(super) fn newest(&self, origin: &str) -> Result<Verifier> {
         match &*self.keys.read() {
             Ok(keys) => Ok(Signer::from_seed(origin, keys.current()?.1.as_slice())?.verifier()),
@@ -82,7 +82,7 @@ impl Signing {
         }
     }
 
-    /// Whoever signs this log, among the keys that we have.
+    /// Returns the current signer of this log.
     pub(super) fn signer(&self, log: &store::Log) -> Result<Signer> {
         self.find(&log.origin, &log.verifier)?.ok_or_else(|| {
             Error::new(ErrorCode::DependencyUnavailable, "the audit signing key is not the one of this log")
@@ -98,7 +98,7 @@ impl Signing {
         Ok(Signers { current: self.signer(log)?, old })
     }
 
-    /// The key that this verifier goes with, if we have it.
+    /// Returns the signer that belongs to this verifier, if the platform has its key.
     pub(super) fn find(&self, origin: &str, verifier: &str) -> Result<Option<Signer>> {
         let keys = self.keys.read();
         for (_, key) in keys.as_ref().map_err(Clone::clone)?.iter() {
@@ -118,7 +118,7 @@ impl Signing {
         self.keys.read().is_ok()
     }
 
-    /// Whether events may be added now.
+    /// Checks whether events may be added now.
     pub(super) fn check(&self) -> Result<()> {
         if let Some(error) = &*self.broken.lock() {
             return Err(error.clone());
@@ -129,7 +129,7 @@ impl Signing {
 
 impl CommitHook for Hook {
     fn before_commit(&mut self, connection: &Connection) -> Result<()> {
-        if !self.signing.sound.load(Ordering::Acquire) {
+        if !self.signing.matches_anchors.load(Ordering::Acquire) {
             return Ok(());
         }
         let (size, now, _) = store::tip(connection)?;
@@ -143,7 +143,7 @@ impl CommitHook for Hook {
         }
         let Some((_, signers)) = &self.signers else { return Ok(()) };
         let checkpoint = Checkpoint { origin: log.origin, size, root: tree::root(&StoredNodes(connection), size)? };
-        // The newest event's time: what is signed says itself who has to have signed it.
+        // The newest event's time, not the clock: so the signed data alone tells which keys have to sign.
         let old = signers.old.iter().filter(|(_, until)| now < *until).map(|(signer, _)| signer);
         let note = checkpoint.sign([&signers.current].into_iter().chain(old));
         store::put_checkpoint(connection, size, &note)?;

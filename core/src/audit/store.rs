@@ -1,4 +1,4 @@
-//! Every statement that touches the tables of the audit log.
+//! Every statement that uses the tables of the audit log.
 
 use super::event::{AuditEvent, NewEvent};
 use super::page::{AuditPage, AuditQuery};
@@ -10,14 +10,14 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "audit", sql: include_str!("schema.sql") };
 
-/// A key that was replaced goes on signing for a while.
+/// Adds the old key, which signs for a while after it was replaced.
 pub(crate) const OVERLAP_MIGRATION: Migration = Migration {
     name: "audit_overlap",
     sql: "ALTER TABLE audit_log ADD COLUMN old_verifier TEXT;
           ALTER TABLE audit_log ADD COLUMN old_until INTEGER;",
 };
 
-/// A row of the log as it is stored.
+/// A row of an event.
 pub(super) struct Row {
     pub(super) seq: u64,
     pub(super) ts: i64,
@@ -28,13 +28,13 @@ pub(super) struct Row {
     pub(super) leaf_hash: Hash,
 }
 
-/// The log's own row.
+/// The row that describes the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) origin: String,
     pub(super) verifier: String,
     pub(super) min_index: u64,
-    /// Who signed before, and until when that key signs too.
+    /// The verifier of the old key, and until when that key signs, too.
     pub(super) old: Option<(String, i64)>,
 }
 
@@ -56,7 +56,7 @@ impl Nodes for StoredNodes<'_> {
     }
 }
 
-/// Number of events ever written, and the leaf hash of the last.
+/// Returns the number of events ever written, and the time and leaf hash of the last.
 pub(super) fn tip(connection: &Connection) -> Result<(u64, i64, Hash)> {
     let mut statement =
         connection.prepare_cached("SELECT seq, ts, leaf_hash FROM audit_event ORDER BY seq DESC LIMIT 1")?;
@@ -65,7 +65,7 @@ pub(super) fn tip(connection: &Connection) -> Result<(u64, i64, Hash)> {
     Ok(last.map_or((0, i64::MIN, [0; 32]), |(seq, ts, hash)| (seq as u64 + 1, ts, hash)))
 }
 
-/// Adds an event and the subtrees that it completes. Part of the transaction that it is called in.
+/// Adds an event and the subtrees that it completes, in the caller's transaction.
 pub(super) fn append(connection: &Connection, event: NewEvent, now: Timestamp) -> Result<AuditEvent> {
     let (seq, last, prev) = tip(connection)?;
     let signed = signed_before(connection, seq)?;
@@ -110,7 +110,7 @@ pub(super) fn log(connection: &Connection) -> Result<Option<Log>> {
     Ok(statement.query_row([], read).optional()?)
 }
 
-/// Names the log, or names it anew; and says who signs it, and who goes on signing it too and until when.
+/// Stores the log's name, its verifier, and the old verifier with the time until which that key signs, too.
 pub(super) fn set_log(
     connection: &Connection,
     origin: &str,
@@ -133,7 +133,7 @@ pub(super) fn put_checkpoint(connection: &Connection, size: u64, note: &str) -> 
     Ok(())
 }
 
-/// Size of the newest checkpoint that is over no more than the first `size` events; 0 when there is none.
+/// Returns the size of the newest checkpoint over at most the first `size` events; 0 when there is none.
 fn signed_before(connection: &Connection, size: u64) -> Result<u64> {
     let mut statement =
         connection.prepare_cached("SELECT size FROM audit_checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1")?;
@@ -141,44 +141,44 @@ fn signed_before(connection: &Connection, size: u64) -> Result<u64> {
     Ok(found.map_or(0, |size| size as u64))
 }
 
-/// Removes the checkpoints of more than `size` events, which are no longer there; how many.
+/// Removes the checkpoints of more than `size` events, which are gone. Returns how many.
 pub(super) fn remove_checkpoints_beyond(connection: &Connection, size: u64) -> Result<usize> {
     Ok(connection.execute("DELETE FROM audit_checkpoint WHERE size > ?", [size as i64])?)
 }
 
-/// The smallest size that there is a checkpoint of.
+/// Returns the smallest size of a checkpoint.
 pub(super) fn smallest_checkpoint(connection: &Connection) -> Result<Option<u64>> {
     size_of(connection, "SELECT min(size) FROM audit_checkpoint")
 }
 
-/// The largest size that there is a checkpoint of.
+/// Returns the largest size of a checkpoint.
 pub(super) fn largest_checkpoint(connection: &Connection) -> Result<Option<u64>> {
     size_of(connection, "SELECT max(size) FROM audit_checkpoint")
 }
 
 fn size_of(connection: &Connection, sql: &'static str) -> Result<Option<u64>> {
     let size: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    // A size below 0 was put there by hand; as 0 it is as wrong.
+    // A negative size was written by hand; 0 is just as wrong.
     Ok(size.map(|size| u64::try_from(size).unwrap_or(0)))
 }
 
-/// The events that say who signs the log from then on, in order.
-pub(super) fn of_signing(connection: &Connection) -> Result<Vec<AuditEvent>> {
+/// Returns the events that name the log's keys, in order.
+pub(super) fn signing_events(connection: &Connection) -> Result<Vec<AuditEvent>> {
     let mut statement = connection.prepare_cached(
         "SELECT leaf FROM audit_event WHERE action IN ('audit_open', 'audit_key_rotate', 'audit_recover') ORDER BY seq",
     )?;
     let leaves = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    // What cannot be read is found where the events are gone through.
+    // An unreadable event is reported when all events are checked.
     Ok(leaves.iter().filter_map(|leaf| AuditEvent::from_leaf(leaf).ok()).collect())
 }
 
-/// The newest checkpoint.
+/// Returns the newest checkpoint.
 pub(super) fn checkpoint(connection: &Connection) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1")?;
     Ok(statement.query_row([], |row| row.get(0)).optional()?)
 }
 
-/// The checkpoints of sizes above `from` and up to `to`, in order.
+/// Returns the checkpoints with sizes above `from` and up to `to`, in order.
 pub(super) fn checkpoints_between(connection: &Connection, from: u64, to: u64) -> Result<Vec<(u64, String)>> {
     let mut statement = connection
         .prepare_cached("SELECT size, note FROM audit_checkpoint WHERE size > ? AND size <= ? ORDER BY size")?;
@@ -187,7 +187,7 @@ pub(super) fn checkpoints_between(connection: &Connection, from: u64, to: u64) -
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Rows from `from` on, at most `count`.
+/// Returns the rows from event `from` on, at most `count`.
 pub(super) fn rows(connection: &Connection, from: u64, count: u32) -> Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, ts, actor, action, outcome, leaf, leaf_hash FROM audit_event WHERE seq >= ? ORDER BY seq LIMIT ?",
@@ -206,13 +206,13 @@ pub(super) fn rows(connection: &Connection, from: u64, count: u32) -> Result<Vec
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// What SQLite finds wrong with the table of events and its indexes.
+/// Returns what SQLite's integrity check finds wrong with the table of events and its indexes.
 pub(super) fn check(connection: &Connection) -> Result<Option<String>> {
     let verdict: String = connection.query_row("PRAGMA integrity_check(audit_event)", [], |row| row.get(0))?;
     Ok(Some(verdict).filter(|verdict| verdict != "ok"))
 }
 
-/// Hashes of a range of stored nodes of one level, in order.
+/// Returns the hashes of a range of stored nodes of one level, in order.
 pub(super) fn node_range(connection: &Connection, level: u32, from: u64, to: u64) -> Result<Vec<(u64, Hash)>> {
     let mut statement = connection
         .prepare_cached("SELECT idx, hash FROM audit_node WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx")?;
@@ -221,9 +221,9 @@ pub(super) fn node_range(connection: &Connection, level: u32, from: u64, to: u64
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// First event that is not older than `ts`, or the number of events when all are older.
+/// Returns the first event that is not older than `ts`, or the number of events when all are older.
 pub(super) fn first_since(connection: &Connection, ts: i64) -> Result<u64> {
-    // Times never fall with the number, so the first younger event ends the old ones.
+    // Times never decrease with the number, so all events after the first one found are young enough, too.
     let found: Option<i64> = connection
         .query_row("SELECT seq FROM audit_event WHERE ts >= ? ORDER BY seq LIMIT 1", [ts], |row| row.get(0))
         .optional()?;
@@ -245,7 +245,7 @@ pub(super) fn prune(connection: &Connection, min_index: u64, bundle_level: u32) 
     Ok(())
 }
 
-/// A page of events, newest first.
+/// Returns a page of events, newest first.
 pub(super) fn page(connection: &Connection, query: &AuditQuery, limit: u32) -> Result<AuditPage> {
     let mut statement = connection.prepare_cached(
         "SELECT leaf FROM audit_event

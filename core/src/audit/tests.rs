@@ -1,4 +1,4 @@
-//! The audit log as it grows, and against whoever damages it.
+//! The audit log while it grows, and when somebody damages it.
 
 mod checkpoints;
 mod formats;
@@ -70,7 +70,7 @@ fn fill(opened: &Opened, size: u64) {
         .unwrap();
 }
 
-/// A database of `size` events, closed; the folder that it is in.
+/// Makes and closes a database of `size` events. Returns its folder.
 fn log_of(size: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
@@ -79,7 +79,7 @@ fn log_of(size: u64) -> tempfile::TempDir {
     folder
 }
 
-/// Changes the database behind the platform's back, without its triggers.
+/// Changes the database without the platform, and without its triggers.
 fn damage(folder: &Path, work: impl FnOnce(&Connection)) {
     let connection = Connection::open(crate::store::database_path(folder)).unwrap();
     connection.execute_batch("DROP TRIGGER audit_event_update; DROP TRIGGER audit_event_delete").unwrap();
@@ -94,7 +94,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
-/// The first fault of a log, opened without adding anything to it.
+/// Returns the first fault of a log, which is opened without adding anything to it.
 fn first_fault(folder: &Path) -> Option<Fault> {
     open(folder).audit.verify().unwrap().fault
 }
@@ -129,7 +129,7 @@ fn a_log_of_any_size_is_whole() {
 }
 
 #[test]
-fn the_event_is_there_with_the_change_or_neither_is() {
+fn a_change_and_its_event_are_stored_together_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
     let count = |table: &str| -> i64 {
@@ -209,7 +209,7 @@ fn every_damage_is_found_and_named() {
     }
 }
 
-/// Whoever holds the signing key can make a log that is whole in itself: only the anchors tell.
+/// A holder of the signing key can make a log that is consistent in itself: only the anchors show that it was rewritten.
 #[test]
 fn a_log_that_was_rewritten_is_found_by_its_anchors() {
     for key in ["audit.key", "other.key"] {
@@ -236,7 +236,7 @@ fn a_log_that_was_rewritten_is_found_by_its_anchors() {
 }
 
 #[test]
-fn a_database_that_is_gone_is_noticed_and_recovery_says_so() {
+fn a_missing_database_is_noticed_and_recovery_records_it() {
     let folder = log_of(20);
     std::fs::remove_file(folder.path().join("must.db")).unwrap();
     let opened = open(folder.path());
@@ -260,12 +260,12 @@ fn without_its_key_or_its_anchors_nothing_is_appended() {
     let refused = opened.audit.append(event(1)).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::DependencyUnavailable);
     assert!(refused.user_action().contains("audit recover"), "{refused:?}");
-    assert!(!folder.path().join("audit.key").exists(), "a key of an old log is never made anew");
+    assert!(!folder.path().join("audit.key").exists(), "no new key is made for an existing log");
     let recovered = opened.audit.recover(&caller(), "the key is lost").unwrap();
     assert!(recovered.details.contains_key("old_verifier") && recovered.details.contains_key("verifier"));
     opened.audit.append(event(1)).unwrap();
     let verdict = opened.audit.verify().unwrap();
-    assert!(verdict.ok, "also what the lost key signed, whose verifier the log names: {verdict:?}");
+    assert!(verdict.ok, "the log names the verifier of the lost key, so its signatures still verify: {verdict:?}");
     drop(opened);
 
     let folder = tempfile::tempdir().unwrap();
@@ -284,7 +284,7 @@ fn without_its_key_or_its_anchors_nothing_is_appended() {
 }
 
 #[test]
-fn a_new_key_goes_on_with_the_same_log() {
+fn a_new_key_continues_the_same_log() {
     let folder = log_of(10);
     let opened = open(folder.path());
     let old = opened.audit.verifier().unwrap();
@@ -302,7 +302,7 @@ fn newest_note(opened: &Opened) -> SignedCheckpoint {
 }
 
 #[test]
-fn the_old_key_signs_too_until_the_overlap_is_over() {
+fn the_old_key_also_signs_until_the_overlap_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
     let opened = open_with(folder.path(), "audit.key", None, &clock);
@@ -327,7 +327,7 @@ fn the_old_key_signs_too_until_the_overlap_is_over() {
 }
 
 #[test]
-fn a_signature_forged_for_the_old_key_makes_the_log_bad() {
+fn a_signature_forged_for_the_old_key_is_a_fault() {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
     fill(&opened, 5);
@@ -345,7 +345,7 @@ fn a_signature_forged_for_the_old_key_makes_the_log_bad() {
 }
 
 #[test]
-fn what_is_left_after_pruning_is_as_verifiable_as_before() {
+fn the_rest_of_a_pruned_log_stays_verifiable() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
     let opened = open_with(folder.path(), "audit.key", None, &clock);
@@ -374,7 +374,7 @@ fn what_is_left_after_pruning_is_as_verifiable_as_before() {
     damage(stripped.path(), |c| {
         c.execute("UPDATE audit_node SET hash = zeroblob(32) WHERE level = 9 AND idx = 0", []).unwrap();
     });
-    assert!(first_fault(stripped.path()).is_some(), "a wrong subtree of what was pruned is found");
+    assert!(first_fault(stripped.path()).is_some(), "a wrong subtree over pruned events is found");
 }
 
 fn decode(text: &str) -> Hash {
@@ -430,7 +430,7 @@ fn many_callers_make_one_chain() {
         }
         for _ in 0..10 {
             let verdict = opened.audit.verify().unwrap();
-            assert!(verdict.ok, "what is appended meanwhile is no damage: {verdict:?}");
+            assert!(verdict.ok, "events that are appended during the check are not a fault: {verdict:?}");
         }
     });
     let verdict = opened.audit.verify().unwrap();

@@ -8,7 +8,7 @@ use ring::digest;
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
-/// SHA-256 of some parts, one after another.
+/// Returns the SHA-256 of several parts in a row.
 fn sha256(parts: &[&[u8]]) -> Hash {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
@@ -19,39 +19,39 @@ fn sha256(parts: &[&[u8]]) -> Hash {
     hash
 }
 
-/// Hash of a leaf: SHA-256 of a zero byte and the leaf.
+/// Returns the hash of a leaf: SHA-256 of a zero byte and the leaf.
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
     sha256(&[&[0], leaf])
 }
 
-/// Hash of two subtrees: SHA-256 of a one byte and both hashes.
+/// Returns the hash over two subtrees: SHA-256 of a one byte and both hashes.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     sha256(&[&[1], left, right])
 }
 
-/// Root of the tree without leaves.
+/// Returns the root of the tree without leaves.
 #[must_use]
 pub fn empty_root() -> Hash {
     sha256(&[])
 }
 
-/// Where the hashes of complete subtrees come from.
+/// Gives the hashes of complete subtrees.
 pub trait Nodes {
-    /// Hash of a complete subtree; level 0 is a leaf.
+    /// Returns the hash of a complete subtree; level 0 is a leaf.
     ///
     /// # Errors
-    /// When the node cannot be read or is not there.
+    /// When the node cannot be read or does not exist.
     fn node(&self, level: u32, index: u64) -> Result<Hash>;
 }
 
-/// The largest power of two below `count`, which is at least 2.
+/// Returns the largest power of two below `count`, which is at least 2.
 fn split(count: u64) -> u64 {
     1 << (u64::BITS - 1 - (count - 1).leading_zeros())
 }
 
-/// Hash over the leaves `begin..end`, where `begin` is a multiple of the power of two that covers the range.
+/// Returns the hash over the leaves `begin..end`, where `begin` is a multiple of the power of two that covers the range.
 fn range_hash(nodes: &impl Nodes, begin: u64, end: u64) -> Result<Hash> {
     let count = end - begin;
     if count.is_power_of_two() {
@@ -62,7 +62,7 @@ fn range_hash(nodes: &impl Nodes, begin: u64, end: u64) -> Result<Hash> {
     Ok(node_hash(&range_hash(nodes, begin, middle)?, &range_hash(nodes, middle, end)?))
 }
 
-/// Root of the tree of the first `size` leaves.
+/// Returns the root of the tree of the first `size` leaves.
 ///
 /// # Errors
 /// As [`Nodes::node`].
@@ -70,7 +70,7 @@ pub fn root(nodes: &impl Nodes, size: u64) -> Result<Hash> {
     if size == 0 { Ok(empty_root()) } else { range_hash(nodes, 0, size) }
 }
 
-/// Proof that leaf `index` is in the tree of `size` leaves (`PATH` of RFC 6962, 2.1.1).
+/// Proves that leaf `index` is in the tree of `size` leaves (`PATH` of RFC 6962, 2.1.1).
 ///
 /// # Errors
 /// `validation_error` when there is no such leaf; as [`Nodes::node`].
@@ -94,13 +94,13 @@ pub fn inclusion_proof(nodes: &impl Nodes, index: u64, size: u64) -> Result<Vec<
     Ok(proof)
 }
 
-/// Proof that the tree of `old` leaves is the beginning of the tree of `new` leaves (`PROOF` of RFC 6962, 2.1.2).
+/// Proves that the tree of `old` leaves is the beginning of the tree of `new` leaves (`PROOF` of RFC 6962, 2.1.2).
 ///
 /// # Errors
 /// `validation_error` when `old` is greater than `new`; as [`Nodes::node`].
 pub fn consistency_proof(nodes: &impl Nodes, old: u64, new: u64) -> Result<Vec<Hash>> {
     if old > new {
-        return Err(Error::validation(format!("a tree of {new} events has no beginning of {old}")));
+        return Err(Error::validation(format!("the log has {new} events, fewer than {old}")));
     }
     let mut proof = Vec::new();
     if old == 0 || old == new {
@@ -192,7 +192,7 @@ pub fn verify_consistency(old: u64, old_root: &Hash, new: u64, new_root: &Hash, 
     last == 0 && old_hash == *old_root && new_hash == *new_root
 }
 
-/// The complete subtrees that a growing tree ends in, largest first: all that is needed to add leaves and know the root.
+/// The complete subtrees at the end of a growing tree, largest first: enough to add leaves and to compute the root.
 #[derive(Debug, Clone, Default)]
 pub struct Frontier {
     size: u64,
@@ -200,7 +200,7 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The frontier of the first `size` leaves.
+    /// Reads the frontier of the first `size` leaves.
     ///
     /// # Errors
     /// As [`Nodes::node`].
@@ -212,7 +212,7 @@ impl Frontier {
         Ok(Self { size, peaks })
     }
 
-    /// Adds a leaf; `completed` hears of each subtree above it that is complete with it.
+    /// Adds a leaf. Calls `completed` for each subtree above it that becomes complete.
     pub fn push(&mut self, leaf: Hash, mut completed: impl FnMut(u32, u64, &Hash)) {
         let (index, mut hash, mut level) = (self.size, leaf, 0);
         while index >> level & 1 == 1 {
@@ -225,13 +225,13 @@ impl Frontier {
         self.size += 1;
     }
 
-    /// Leaves so far.
+    /// Returns the number of leaves so far.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Root of the tree so far.
+    /// Returns the root of the tree so far.
     #[must_use]
     pub fn root(&self) -> Hash {
         self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(empty_root)

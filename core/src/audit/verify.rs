@@ -1,4 +1,4 @@
-//! Going through the whole log and saying whether it is what it says it is, and if not, where it first is not.
+//! Verifies the whole log and reports the first fault.
 //!
 //! Memory does not grow with the log: events, nodes, checkpoints and anchors are read side by side, a chunk at a time.
 
@@ -21,11 +21,11 @@ use std::path::Path;
 /// Events read at a time.
 const CHUNK: u32 = 1024;
 
-/// What verifying the whole log found.
+/// The result of verifying the whole log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// Whether all of it is as it was written.
+    /// Whether the whole log is as it was written.
     pub ok: bool,
     /// Name of the log.
     pub origin: String,
@@ -33,17 +33,17 @@ pub struct Verdict {
     pub min_index: u64,
     /// How many events were ever written.
     pub size: u64,
-    /// Root hash of the tree over them, in hexadecimal.
+    /// Root hash of the tree over all events, in hexadecimal.
     pub root: String,
-    /// How many stored checkpoints were checked: every one.
+    /// How many stored checkpoints were checked: all of them, unless a fault was found first.
     pub checkpoints: u64,
     /// How many checkpoints of the anchor file were compared.
     pub anchors: u64,
-    /// What is wrong; null where nothing is.
+    /// The first fault; null when there is none.
     pub fault: Option<Fault>,
 }
 
-/// Either the log goes on being good, or this is what is wrong with it; or it could not be read at all.
+/// Why the check stops before the end: a fault in the log, or an error while reading it.
 enum Stop {
     Fault(Fault),
     Error(Error),
@@ -60,28 +60,29 @@ fn fault<T>(seq: u64, damage: Damage, detail: impl Into<String>) -> Result<T, St
 }
 
 impl Audit {
-    /// Verifies every event that is kept against its hash, its place in the chain and the tree, every checkpoint and the anchors.
+    /// Verifies every event that is kept (its hash, its place in the chain and in the tree), every checkpoint and the anchors.
     ///
     /// # Errors
-    /// When the log cannot be read; a log that can be read and is bad is a [`Verdict`].
+    /// When the log cannot be read. Damage that is found in a readable log is part of the [`Verdict`].
     pub fn verify(&self) -> Result<Verdict> {
         let shared = self.shared();
         shared.store.read(|connection| self.verify_in(connection, shared.signing.anchors.path()))
     }
 
-    /// Verifies the log of a database, ours or a copy of it, against an anchor file.
+    /// Verifies the log of a database, the platform's own or a copy, against an anchor file.
     pub(super) fn verify_in(&self, connection: &Connection, anchors: &Path) -> Result<Verdict> {
         let signing = &self.shared().signing;
         let log = store::log(connection)?
             .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "there is no audit log in this folder"))?;
-        // Not the key that the database names, if there is another: whoever can rewrite one can rewrite the other.
+        // A key of the platform's own comes before the one that the database names: an attacker who rewrites the log can rewrite that
+        // name, too.
         let verifier = match signing.signer(&log) {
             Ok(signer) => Some(signer.verifier()),
             Err(_) if signing.has_keys() => None,
             Err(_) => Verifier::parse(&log.verifier).ok(),
         };
         let anchors = anchor::read(anchors)?;
-        // One transaction: what is appended or pruned meanwhile is not seen.
+        // One transaction, so that events that are appended or pruned meanwhile are not seen.
         let transaction = connection.unchecked_transaction()?;
         let checkpoints = Checkpoints::of(&transaction, &log, verifier.as_ref(), signing)?;
         verify(&transaction, &log, verifier.as_ref(), checkpoints, anchors)
@@ -132,7 +133,7 @@ struct Walk<'a, A: Iterator<Item = SignedCheckpoint>> {
     last_ts: i64,
     prev: Option<Hash>,
     frontier: Frontier,
-    /// Up to where a root was confirmed.
+    /// The number of events up to which a root was confirmed.
     good: u64,
     checkpoints: Checkpoints,
     anchors: Peekable<A>,
@@ -146,7 +147,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
             Err(error) => return fault(self.min_index, Damage::Tree, error.detail()),
         };
         self.checkpoints.begin(self.connection, self.min_index, &self.frontier.root())?;
-        // Anchors of sizes that were pruned cannot be compared; the first one after them covers what they did.
+        // Anchors of pruned sizes cannot be compared; the first later one covers the same events.
         while self.anchors.next_if(|anchor| anchor.checkpoint.size < self.min_index).is_some() {}
         loop {
             let from = self.frontier.size();
@@ -163,7 +164,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         }
     }
 
-    /// Some events, the nodes that they complete, and the checkpoints and anchors of their sizes.
+    /// Checks some events, the nodes that they complete, and the checkpoints and anchors of their sizes.
     fn chunk(&mut self, from: u64, rows: Vec<Row>) -> Result<(), Stop> {
         let to = from + rows.len() as u64;
         let checkpoints = store::checkpoints_between(self.connection, from, to)?;
@@ -197,7 +198,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         Ok(())
     }
 
-    /// One event by itself and after the one before it; its hash, and the size of the checkpoint before it where it says that.
+    /// Checks one event and its link to the previous one. Returns its hash and, if it names one, the size of the checkpoint before it.
     fn event(&mut self, row: &Row) -> Result<(Hash, Option<u64>), Stop> {
         let seq = self.frontier.size();
         if row.seq != seq {
@@ -205,7 +206,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         }
         let hash = leaf_hash(&row.leaf);
         if hash != row.leaf_hash {
-            return fault(seq, Damage::Altered, format!("event {seq} is not what its hash says"));
+            return fault(seq, Damage::Altered, format!("event {seq} does not match its hash"));
         }
         let event = match AuditEvent::from_leaf(&row.leaf) {
             Ok(event) => event,
@@ -213,7 +214,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         };
         let columns = (row.ts, &row.actor, &row.action, row.outcome.as_str());
         if event.seq != seq || columns != (event.timestamp.0, &event.actor, &event.action, event.outcome.as_str()) {
-            return fault(seq, Damage::Altered, format!("the columns of event {seq} are not those of its leaf"));
+            return fault(seq, Damage::Altered, format!("the columns of event {seq} do not match its leaf"));
         }
         let first = [0; 32];
         let prev = if seq == 0 { Some(&first) } else { self.prev.as_ref() };
@@ -228,7 +229,7 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         Ok((hash, event.signed))
     }
 
-    /// The stored nodes of one level against those that the events give.
+    /// Compares the stored nodes of one level with those computed from the events.
     fn nodes(&self, level: u32, nodes: &[(u64, Hash)]) -> Result<(), Stop> {
         let (Some((first, _)), Some((last, _))) = (nodes.first(), nodes.last()) else { return Ok(()) };
         let stored = store::node_range(self.connection, level, *first, *last + 1)?;
@@ -238,11 +239,11 @@ impl<A: Iterator<Item = SignedCheckpoint>> Walk<'_, A> {
         let stored: BTreeMap<u64, Hash> = stored.into_iter().collect();
         let bad =
             nodes.iter().find(|(index, hash)| stored.get(index) != Some(hash)).map_or(*first, |(index, _)| *index);
-        fault(bad << level, Damage::Tree, format!("node {bad} of level {level} is not that of its events"))
+        fault(bad << level, Damage::Tree, format!("node {bad} of level {level} does not match its events"))
     }
 
-    /// What must hold once every event was seen: a signed checkpoint over all of them, none and no anchor beyond, and every checkpoint
-    /// before it.
+    /// Checks what must hold after the last event: a signed checkpoint covers all events, no checkpoint and no anchor covers more, and
+    /// the earlier checkpoints had no fault.
     fn end(&mut self, verifier: Option<&Verifier>) -> Result<(), Stop> {
         let size = self.frontier.size();
         if let Some(anchor) = self.anchors.peek() {

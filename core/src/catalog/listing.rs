@@ -1,4 +1,4 @@
-//! The answer to "which models are there": the catalog as callers and user interfaces see it.
+//! The list of models as callers and user interfaces see it.
 
 use super::load::{Mode, Model, Weights};
 use super::parameter::Parameter;
@@ -28,25 +28,25 @@ pub struct ModelView {
     pub family: String,
     /// A sentence for people.
     pub description: String,
-    /// What it can start from.
+    /// The inputs that it can start from.
     pub modes: Vec<Mode>,
     /// The mode when none is asked for.
     pub default_mode: Mode,
-    /// Values that every request has and none can change.
+    /// Values that apply to every request and cannot be changed.
     pub fixed_parameters: Fields,
-    /// Values that work best.
+    /// The values that work best.
     pub recommended_parameters: Fields,
     /// Its parameters, in the order in which people should see them.
     pub parameters_schema: Fields<Parameter>,
-    /// Whether it can run here.
+    /// Whether the model can run here.
     pub available: bool,
-    /// Why it cannot run here, when it cannot.
+    /// Why the model cannot run here. Absent when it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable_reason: Option<String>,
-    /// What would make it run here, when it cannot.
+    /// What makes the model run here. Absent when it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_action: Option<String>,
-    /// What its files are, where it has some of its own and can run.
+    /// A description of the model's files, if it has its own and can run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
 }
@@ -60,7 +60,7 @@ impl ModelView {
 }
 
 impl Model {
-    /// The model as `GET /models` shows it. `unavailable` says why it cannot run here and what to do, when it cannot.
+    /// Returns the model as `GET /models` shows it. `unavailable` is why it cannot run here and what to do; `None` when it can.
     #[must_use]
     pub fn describe(&self, unavailable: Option<(&str, &str)>) -> ModelView {
         let values = |value: fn(&Parameter) -> Option<&Value>| {
@@ -90,7 +90,7 @@ impl Model {
         }
     }
 
-    /// The model as `GET /models` shows it where its files are here: with what they are, and with the modes that they can do.
+    /// Returns the model as `GET /models` shows it when its files are here: with a description of them, and only the modes they support.
     #[must_use]
     pub fn describe_found(&self, files: &str, modes: &[&str]) -> ModelView {
         let mut view = self.describe(None);

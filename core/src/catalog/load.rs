@@ -1,4 +1,4 @@
-//! Reading a catalog and making sure that it is consistent.
+//! Reads a catalog and checks that it is consistent.
 
 use super::parameter::{Kind, Parameter};
 use crate::error::{Error, Result};
@@ -52,31 +52,31 @@ pub struct Model {
     pub family: String,
     /// A sentence for people.
     pub description: String,
-    /// What it can start from.
+    /// The inputs that it can start from.
     pub modes: Vec<Mode>,
     /// The mode when none is asked for.
     pub default_mode: Mode,
-    /// How much it needs while it is loaded.
+    /// How much memory it needs while it is loaded.
     pub weight_class: WeightClass,
     /// Where its weights come from.
     pub weights: Weights,
-    /// How it is sampled where its files do not say.
+    /// How it is sampled, unless its files say otherwise.
     pub sampling: Sampling,
     /// Its parameters, in the order in which people should see them.
     pub parameters: Vec<(String, Parameter)>,
 }
 
-/// How much a model needs while it is loaded.
+/// How much memory a model needs while it is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightClass {
-    /// Fits beside any other.
+    /// It fits beside any other model.
     Light,
-    /// One at a time on a device.
+    /// Only one such model is loaded on a device at a time.
     Heavy,
 }
 
-/// How a model is sampled where its files do not say, and what its files cannot tell.
+/// How a model is sampled: what its files do not say or cannot tell.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
@@ -86,24 +86,24 @@ pub struct Sampling {
     pub spacing: Option<String>,
     /// Shift of the noise levels, above 0.
     pub shift: Option<f64>,
-    /// Of two experts, the share of the training steps from which the one for high noise works: 0 to 1.
+    /// For models with two experts: the share of the training steps from which the high-noise expert works, 0 to 1.
     pub boundary: Option<f64>,
 }
 
-/// Where the weights of a model come from.
+/// The place that the weights of a model come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Weights {
     /// Inside the library.
     Embedded {
-        /// Which of the embedded weights.
+        /// Name of the embedded weights.
         name: String,
     },
     /// A folder under the models folder.
     Folder {
-        /// Its name.
+        /// The folder's name.
         folder: String,
-        /// What must be in it, for people.
+        /// What the folder must contain, as a text for people.
         expects: String,
     },
 }
@@ -138,10 +138,10 @@ struct RawModel {
 }
 
 impl Catalog {
-    /// The catalog that ships with the library.
+    /// Reads the catalog that ships with the library.
     ///
     /// # Errors
-    /// Never for a released library: its own tests read it.
+    /// Never in a released library: its own tests read the catalog.
     pub fn built_in() -> Result<Self> {
         Self::from_json(BUILT_IN)
     }
@@ -149,7 +149,7 @@ impl Catalog {
     /// Reads a catalog and checks that it is consistent.
     ///
     /// # Errors
-    /// `validation_error` that names the model and the parameter at fault.
+    /// `validation_error` that names the model and the parameter with the fault.
     pub fn from_json(text: &str) -> Result<Self> {
         let raw: RawCatalog =
             serde_json::from_str(text).map_err(|error| invalid(format!("the catalog cannot be read: {error}")))?;
@@ -168,20 +168,20 @@ impl Catalog {
     fn add(&mut self, model: Model) -> Result<()> {
         for name in std::iter::once(&model.id).chain(&model.aliases) {
             if self.by_name.insert(name.clone(), self.models.len()).is_some() {
-                return Err(invalid(format!("the name {name} stands for two models in the catalog")));
+                return Err(invalid(format!("the catalog uses the name {name} for two models")));
             }
         }
         self.models.push(model);
         Ok(())
     }
 
-    /// Every model in the catalog's order.
+    /// Returns every model in the catalog's order.
     #[must_use]
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
-    /// The model with this id or alias.
+    /// Returns the model with this id or alias.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.by_name.get(name).and_then(|index| self.models.get(*index))
@@ -189,15 +189,15 @@ impl Catalog {
 }
 
 impl Model {
-    /// The rules of one parameter.
+    /// Returns the rules of one parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, parameter)| parameter)
     }
 }
 
-/// The model as this library can run it: without the formats that it was built without, which are no choices then. None where it has
-/// nothing to write the results in, or where its weights would be inside the library and are not.
+/// Returns the model as this build can run it, with only the output formats that were built in. Returns `None` if no output format
+/// is left, or if the model needs embedded weights and they are not built in.
 fn as_built(mut model: Model) -> Option<Model> {
     if matches!(model.weights, Weights::Embedded { .. }) && !cfg!(feature = "tiny") {
         return None;
@@ -268,7 +268,7 @@ fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
     })
 }
 
-/// The shared definition with the model's own fields laid over it.
+/// Returns the shared definition with the model's own fields replacing its fields.
 fn merge(shared: Option<&Value>, own: Value) -> std::result::Result<Parameter, String> {
     let mut merged = shared.and_then(Value::as_object).cloned().unwrap_or_default();
     let Value::Object(own) = own else { return Err("must be an object".to_owned()) };
@@ -281,7 +281,7 @@ fn check_rules(name: &str, parameter: &Parameter) -> std::result::Result<(), Str
         return Err("a choice needs choices".to_owned());
     }
     if (parameter.kind == Kind::Frames) != parameter.item.is_some() {
-        return Err("a list of frames, and nothing else, needs an item".to_owned());
+        return Err("a list of frames needs an item, and no other kind may have one".to_owned());
     }
     if parameter.locked && parameter.default.is_none() {
         return Err("a locked parameter needs a default".to_owned());

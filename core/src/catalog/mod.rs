@@ -1,7 +1,7 @@
 //! The model catalog: which models exist, their modes, and the rules of every parameter.
 //!
-//! `catalog.json` is the one source of truth; a host may pass a catalog of its own in the same form. A catalog that was
-//! loaded is consistent: every default keeps its own bounds, every mode and rule names something that exists.
+//! `catalog.json` is the one source of truth; a host may pass its own catalog in the same form. A loaded catalog is consistent:
+//! every default is within its own bounds, and every mode and rule names something that exists.
 
 mod listing;
 mod load;

@@ -1,4 +1,4 @@
-//! One parameter of one model: its kind, default, bounds and the rules of when it applies.
+//! One parameter of one model: its kind, default, bounds, and the rules for when it applies.
 
 use crate::fields::Fields;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What sort of value a parameter takes.
+/// The kind of value that a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ParameterKind")]
@@ -25,14 +25,14 @@ pub enum Kind {
     Frames,
 }
 
-/// For each named parameter (or `mode`) the values under which the rule holds; all must match.
+/// The accepted values of each named parameter (or of `mode`). The rule holds when all of them match.
 pub type Rule = BTreeMap<String, Vec<Value>>;
 
 /// The rules of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// What sort of value it takes.
+    /// The kind of value.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// A short name for people.
@@ -43,7 +43,7 @@ pub struct Parameter {
     /// Whether every request must give it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
-    /// What stands in when it is left out.
+    /// The value that is used when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// Least value.
@@ -55,7 +55,7 @@ pub struct Parameter {
     /// Distance between allowed values, counted from `minimum`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<f64>,
-    /// Fewest characters, and then not blank.
+    /// Fewest characters. If this is above 0, the text must not be blank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_length: Option<usize>,
     /// Most characters.
@@ -68,13 +68,13 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("items" = {"type": ["string", "number"]}))]
     pub choices: Vec<Value>,
-    /// Whether any value but the default is refused.
+    /// Whether every value but the default is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
     /// The value that works best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommended: Option<Value>,
-    /// When it may be given; always when absent.
+    /// When it may be given: under this rule, or always without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visible_if: Option<Rule>,
     /// When it must be given.
@@ -92,7 +92,7 @@ pub struct Item {
     /// The field's value must be below the value of this parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<String>,
-    /// The other rules.
+    /// All other rules.
     #[serde(flatten)]
     pub rules: Parameter,
 }
@@ -121,13 +121,13 @@ impl Parameter {
         self.required || self.required_if.as_ref().is_some_and(|rule| holds(rule, mode, values))
     }
 
-    /// Whether it takes pictures.
+    /// Whether the parameter takes pictures.
     #[must_use]
     pub const fn is_media(&self) -> bool {
         matches!(self.kind, Kind::Image | Kind::Frames)
     }
 
-    /// Checks one value and returns it in its canonical form (an integer is an integer). The error says what is allowed.
+    /// Checks one value and returns it in its canonical form (whole numbers as integers). The error says what is allowed.
     pub(crate) fn check(&self, name: &str, value: &Value) -> Result<Value, String> {
         let value = match self.kind {
             Kind::String => self.check_text(name, value)?,
@@ -171,13 +171,13 @@ impl Parameter {
         if whole && (number.fract() != 0.0 || number.abs() > 9_007_199_254_740_991.0) {
             return Err(format!("{name} must be {wanted}, not {value}"));
         }
-        // A locked parameter says so, rather than speaking of bounds.
+        // For a locked parameter the error names the fixed value, not the bounds.
         if !self.locked
             && (self.minimum.is_some_and(|least| number < least) || self.maximum.is_some_and(|most| number > most))
         {
             return Err(format!("{name} must be {}, and is {value}", self.range()));
         }
-        // The default is always allowed: 720 is the catalog's width of a clip, and lies between two steps of 64 from 512.
+        // The default is always allowed: the catalog's default width of a clip, 720, is not a multiple of 64 above 512.
         let is_default = self.default.as_ref().is_some_and(|default| same(default, value));
         if let Some(step) = self.step.filter(|step| *step > 0.0 && !self.locked && !is_default) {
             let steps = (number - self.minimum.unwrap_or(0.0)) / step;
@@ -199,7 +199,7 @@ impl Parameter {
     }
 }
 
-/// Equality of JSON values with numbers compared as numbers: 8 equals 8.0.
+/// Whether two JSON values are equal, with numbers compared as numbers: 8 equals 8.0.
 pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => (a - b).abs() < f64::EPSILON,
@@ -223,7 +223,7 @@ fn list(values: &[Value]) -> String {
     values.iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(", ")
 }
 
-/// The JSON type of a value, for messages.
+/// Returns the JSON type of a value, for messages.
 pub(super) const fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -16,7 +16,7 @@ fn refused(request: &GenerateRequest) -> String {
 }
 
 #[test]
-fn the_six_models_are_there_and_aliases_resolve_to_ids() {
+fn the_catalog_has_six_models_and_aliases_resolve_to_ids() {
     let catalog = catalog();
     let ids: Vec<_> = catalog.models().iter().map(|model| model.id.as_str()).collect();
     assert_eq!(ids, ["pony", "flux", "anisora", "phr00t", "tiny-image", "tiny-video"]);
@@ -143,7 +143,7 @@ fn inconsistent_catalogs_are_refused() {
 }
 
 #[test]
-fn the_description_holds_every_rule_and_says_what_is_missing() {
+fn the_description_has_every_rule_and_the_reason_when_unavailable() {
     let catalog = catalog();
     let shown = catalog.model("anisora").unwrap().describe(Some(("no weights", "put them there")));
     let names: Vec<_> = catalog.model("anisora").unwrap().parameters.iter().map(|(name, _)| name.as_str()).collect();
@@ -159,7 +159,7 @@ fn the_description_holds_every_rule_and_says_what_is_missing() {
 }
 
 #[test]
-fn a_type_that_agrees_is_accepted_and_is_no_parameter() {
+fn a_matching_type_is_accepted_and_is_not_a_parameter() {
     let catalog = catalog();
     for (model, kind) in [
         ("tiny-image", json!("image")),

@@ -1,4 +1,4 @@
-//! Checking a whole request, and filling in what it leaves out.
+//! Checks a whole request, and fills in the defaults.
 
 use super::load::{Catalog, Model};
 use super::parameter::{Kind, type_name};
@@ -8,19 +8,19 @@ use crate::media::ImageSource;
 use crate::request::GenerateRequest;
 use serde_json::{Map, Value};
 
-/// What a caller may say of the result beside the model that makes it: `image` or `video`.
+/// An optional field that states the type of the result, `image` or `video`; the model already determines it.
 const TYPE: &str = "type";
 
-/// Where a picture of a request comes from.
+/// A picture of a request.
 #[derive(Debug, Clone)]
 pub struct ImageSlot<'a> {
     /// The parameter, such as `reference_image` or `arbitrary_frames[0].image`.
     pub name: String,
-    /// What was given, not yet decoded.
+    /// The picture as it was given, not yet decoded.
     pub source: ImageSource<'a>,
 }
 
-/// A request that the catalog allows: alias resolved, defaults filled in, pictures set apart.
+/// A request that the catalog allows, with the alias resolved, the defaults filled in and the pictures separated.
 #[derive(Debug)]
 pub struct ValidRequest<'a> {
     /// The model.
@@ -72,8 +72,8 @@ struct Check<'a, 'm> {
 }
 
 impl<'a> Check<'a, '_> {
-    /// Whether the kind of result that a caller names is what the model makes.
-    fn agrees(&self, kind: Option<&Value>) -> Result<()> {
+    /// Checks that the type of result that the caller states is the one the model makes.
+    fn check_type(&self, kind: Option<&Value>) -> Result<()> {
         let made = self.model.media_type.as_str();
         match kind {
             None | Some(Value::Null) => Ok(()),
@@ -89,7 +89,7 @@ impl<'a> Check<'a, '_> {
         for name in request.parameters.keys().map(String::as_str).chain(raw_names) {
             let Some(parameter) = self.model.parameter(name) else {
                 if name == TYPE {
-                    self.agrees(request.parameters.get(name))?;
+                    self.check_type(request.parameters.get(name))?;
                     continue;
                 }
                 let known = self.model.parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
@@ -247,7 +247,7 @@ impl<'a> Check<'a, '_> {
     }
 }
 
-/// A caller's own word in a message: cut short and escaped.
+/// Returns text from the caller for a message, cut to 40 characters and escaped.
 fn quoted(word: &str) -> String {
     let short: String = word.chars().take(40).collect();
     format!("{short:?}")

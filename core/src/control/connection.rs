@@ -1,4 +1,4 @@
-//! The caller's end: one call, whichever way the platform is reached.
+//! The caller's side: one call, no matter how the platform is reached.
 
 #[cfg(feature = "client")]
 use super::url::UrlSession;
@@ -13,14 +13,14 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How long a call waits for a data folder that another process has open without answering: one that has only just been opened, or
-/// is about to be closed.
+/// How long a call waits when another process has the data folder open but does not answer, because it was only just opened or is
+/// about to close.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// How often it looks meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the call tries again in that time.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A way to a platform: in a data folder or at a URL. May be used from any thread.
+/// A connection to a platform, in a data folder or at a URL. May be used from any thread.
 ///
 /// ```
 /// use must::Settings;
@@ -39,14 +39,14 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Connection {
     caller: Caller,
-    way: Way,
+    target: Target,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Target {
     Folder {
         settings: Box<Settings>,
-        /// The platform that was opened because nobody else had.
+        /// The platform that this connection opened because no other process had the folder open.
         own: Mutex<Option<Platform>>,
     },
     #[cfg(feature = "client")]
@@ -54,64 +54,65 @@ enum Way {
 }
 
 impl Connection {
-    /// To whatever platform has the data folder of these settings: the one that is open, or, from the first call that finds none, one
-    /// that is opened with them until the connection is closed. `caller` is on whose behalf the audit log says that calls are made.
+    /// Connects to the platform of the data folder in these settings. If a process has it open, calls go to that one; otherwise the
+    /// first call opens a platform with these settings, until the connection is closed. The audit log names `caller` for every call.
     #[must_use]
     pub fn in_folder(settings: Settings, caller: Caller) -> Self {
-        Self { caller, way: Way::Folder { settings: Box::new(settings), own: Mutex::new(None) } }
+        Self { caller, target: Target::Folder { settings: Box::new(settings), own: Mutex::new(None) } }
     }
 
-    /// To the platform that is served at `url`, such as `https://must.example`, as an administrator.
+    /// Connects to the platform that is served at `url`, such as `https://must.example`, as an administrator.
     ///
     /// # Errors
-    /// `validation_error` for a URL that is none; `admin_key_invalid`, `admin_misconfigured`, `rate_limited`; `remote_failed` when no
+    /// `validation_error` for a malformed URL; `admin_key_invalid`, `admin_misconfigured`, `rate_limited`; `remote_failed` when no
     /// platform answers there.
     #[cfg(feature = "client")]
     pub fn at_url(url: &str, admin_key: &SecretText) -> Result<Self> {
-        // Over HTTP the platform knows the caller by the session.
-        Ok(Self { caller: Caller::new("admin", "http"), way: Way::Url(UrlSession::open(url, admin_key)?) })
+        // Over HTTP the platform takes the caller from the session.
+        Ok(Self { caller: Caller::new("admin", "http"), target: Target::Url(UrlSession::open(url, admin_key)?) })
     }
 
-    /// Makes the call `name`, such as `tasks.list`, with an object of arguments, and gives its answer in JSON. `docs/operations.md` and
-    /// `docs/calls.md` say which there are. The caller is added where a call takes one.
+    /// Makes the call `name`, such as `tasks.list`, with an object of arguments. Returns its answer as JSON. `docs/operations.md` and
+    /// `docs/calls.md` list the calls. The caller is added for calls that take one.
     ///
     /// # Errors
-    /// Those of the call; `not_found` for a name that is none; `data_dir_locked` when another process has the data folder and does not
-    /// answer for it; `remote_failed` when the platform at the URL does not answer.
+    /// Those of the call; `not_found` for an unknown name; `data_dir_locked` when another process has the data folder open and does not
+    /// answer; `remote_failed` when the platform at the URL does not answer.
     pub fn call(&self, name: &str, arguments: &impl Serialize) -> Result<SecretText> {
         let entry = outside::entry(name)?;
-        match &self.way {
+        match &self.target {
             #[cfg(feature = "client")]
-            Way::Url(_) if entry.names_folder => Err(outside::folder_elsewhere(ErrorCode::ValidationError)),
+            Target::Url(_) if entry.names_folder => Err(outside::folder_elsewhere(ErrorCode::ValidationError)),
             #[cfg(feature = "client")]
-            Way::Url(session) => session.call(name, &text(arguments)?),
-            Way::Folder { settings, own } if entry.takes_caller => {
+            Target::Url(session) => session.call(name, &text(arguments)?),
+            Target::Folder { settings, own } if entry.takes_caller => {
                 in_folder(settings, own, name, &text(&WithCaller { arguments, caller: &self.caller })?)
             }
-            Way::Folder { settings, own } => in_folder(settings, own, name, &text(arguments)?),
+            Target::Folder { settings, own } => in_folder(settings, own, name, &text(arguments)?),
         }
     }
 
-    /// How long to wait between two looks at something that changes by itself: an administrator at a URL has 120 calls a minute.
+    /// Returns how long to wait before asking again for something that changes by itself: over HTTP an administrator may make
+    /// 120 calls a minute.
     #[must_use]
     pub const fn pause(&self) -> Duration {
-        match &self.way {
+        match &self.target {
             #[cfg(feature = "client")]
-            Way::Url(_) => Duration::from_secs(1),
-            Way::Folder { .. } => LOOK,
+            Target::Url(_) => Duration::from_secs(1),
+            Target::Folder { .. } => RETRY_INTERVAL,
         }
     }
 
-    /// Closes the platform that the connection opened, within `deadline`, or ends the session at the URL. A platform that was there
-    /// before goes on. No call may be made after it.
+    /// Closes the platform that the connection opened, within `deadline`, or ends the session at the URL. A platform that another
+    /// process has open stays open. No call may be made afterwards.
     ///
     /// # Errors
     /// `invalid_state` in a forked child.
     pub fn close(&self, deadline: Duration) -> Result<()> {
-        match &self.way {
+        match &self.target {
             #[cfg(feature = "client")]
-            Way::Url(session) => session.close(),
-            Way::Folder { own, .. } => {
+            Target::Url(session) => session.close(),
+            Target::Folder { own, .. } => {
                 let own = own.lock().take();
                 own.map_or(Ok(()), |platform| platform.close(deadline))
             }
@@ -119,7 +120,7 @@ impl Connection {
     }
 }
 
-/// Arguments and the caller.
+/// Arguments together with the caller.
 #[derive(Serialize)]
 struct WithCaller<'a, T: Serialize> {
     #[serde(flatten)]
@@ -139,7 +140,7 @@ fn in_folder(
 ) -> Result<SecretText> {
     let until = Instant::now() + WAIT;
     loop {
-        // A handle of its own, so that calls of other threads go on meanwhile.
+        // A clone of the handle, so that the lock is free for the calls of other threads.
         let opened = own.lock().clone();
         if let Some(platform) = opened {
             return outside::call(&platform, name, arguments.expose());
@@ -157,10 +158,10 @@ fn in_folder(
                 drop(own);
                 if Instant::now() >= until {
                     return Err(error.with_action(
-                        "Close the other process, let it have a control socket, or address what it serves with --url.",
+                        "Close the other process, open its platform with a control socket, or use --url with the address that it serves.",
                     ));
                 }
-                std::thread::sleep(LOOK);
+                std::thread::sleep(RETRY_INTERVAL);
             }
             Err(error) => return Err(error),
         }

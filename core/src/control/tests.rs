@@ -1,4 +1,4 @@
-//! What is asked of a platform from outside: the table, the socket, the way over HTTP.
+//! Calls from outside the process: the table of calls, the control socket, and HTTP.
 
 use super::*;
 use crate::Settings;
@@ -30,25 +30,25 @@ fn ask_for(connection: &Connection, name: &str, arguments: Value) -> Result<Valu
     connection.call(name, &arguments).map(|answer| serde_json::from_str(answer.expose()).unwrap())
 }
 
-/// Who did this last, by the audit log.
+/// Returns the actor of the newest event with this action.
 fn actor_of(platform: &Platform, action: &str) -> String {
     let query = crate::audit::AuditQuery { action: Some(action.to_owned()), limit: 1, ..Default::default() };
     platform.audit().unwrap().list(&query, &Caller::new("test", "test")).unwrap().logs[0].actor.clone()
 }
 
 #[test]
-fn every_entry_is_a_call_and_says_rightly_whether_it_takes_a_caller() {
+fn every_entry_is_a_call_and_states_correctly_whether_it_takes_a_caller() {
     let folder = tempfile::tempdir().unwrap();
     let platform = open(folder.path());
     let with_caller = json!({"caller": {"actor": "somebody", "source": "test"}}).to_string();
     for entry in calls() {
         let outcome = call(&platform, entry.name, &with_caller);
-        // Where something else is missing too, which one it is cannot be said.
+        // If an argument is missing, too, the refusal may name either fault.
         let refusals = ["there is no argument caller", "an argument is not what it must be"];
         let refused = outcome.is_err_and(|error| refusals.iter().any(|refusal| error.detail().contains(refusal)));
         assert_eq!(!refused, entry.takes_caller, "{}", entry.name);
     }
-    // What hands out a stored secret, judges others' requests or writes events of anybody's is not done from outside.
+    // Calls that return stored secrets, check others' requests or write arbitrary events are not offered from outside.
     for name in ["secrets.get", "auth.authorize", "auth.open_session", "admin.open_session", "audit.append", "nothing"]
     {
         assert!(Platform::calls().any(|known| known == name) || name == "nothing");
@@ -85,7 +85,7 @@ fn a_connection_opens_a_platform_where_none_is_open() {
 }
 
 #[test]
-fn a_platform_at_a_url_is_administered_like_one_here() {
+fn a_platform_at_a_url_is_administered_like_a_local_one() {
     let folder = tempfile::tempdir().unwrap();
     let platform = open(folder.path());
     let server = platform.serve("127.0.0.1:0").unwrap();
@@ -114,7 +114,7 @@ fn a_platform_at_a_url_is_administered_like_one_here() {
 }
 
 #[test]
-fn what_is_no_platform_at_a_url_is_said_to_be_none() {
+fn a_url_without_a_platform_is_an_error_that_says_so() {
     use std::io::{Read as _, Write as _};
     for answer in [
         "HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\ncontent-length: 3\r\n\r\n<p>",
@@ -155,7 +155,7 @@ mod over_the_socket {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
-    /// What comes back for these bytes, after the greeting.
+    /// Returns the platform's answer to these bytes, after the greeting.
     fn raw(folder: &Path, sent: &[u8]) -> String {
         let mut stream = UnixStream::connect(socket_of(folder)).unwrap();
         stream.write_all(sent).unwrap();
@@ -166,9 +166,9 @@ mod over_the_socket {
     }
 
     #[test]
-    fn the_open_platform_answers_whoever_owns_the_folder() {
+    fn the_open_platform_answers_the_owner_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        // What an earlier process left behind, with rights that are too wide.
+        // A socket file of an earlier process, with permissions that are too wide.
         std::fs::create_dir(folder.path().join("run")).unwrap();
         drop(UnixListener::bind(socket_of(folder.path())).unwrap());
         let platform = open(folder.path());
@@ -180,17 +180,17 @@ mod over_the_socket {
         assert_eq!(refused.code(), ErrorCode::NotFound);
         assert!(!refused.user_action().is_empty());
         assert_eq!(ask_for(&there, "auth.keys", json!({})).unwrap()[0], issued["key"]);
-        // Nothing would come of it.
+        // A paused platform refuses to wait for a task that it will not run.
         let waiting = ask_for(&there, "tasks.submit", json!({"model": "tiny-image", "parameters": {"prompt": "a"}}));
         assert_eq!(waiting.unwrap_err().code(), ErrorCode::InvalidState);
         there.close(Duration::from_secs(5)).unwrap();
-        assert_eq!(platform.access().unwrap().keys().unwrap().len(), 1, "it goes on");
+        assert_eq!(platform.access().unwrap().keys().unwrap().len(), 1, "the platform stays open");
         platform.close(Duration::from_secs(5)).unwrap();
         assert!(!socket_of(folder.path()).exists());
     }
 
     #[test]
-    fn a_platform_that_is_not_to_listen_has_no_socket() {
+    fn a_platform_with_control_socket_off_has_no_socket() {
         let folder = tempfile::tempdir().unwrap();
         let _platform = Platform::open(Settings { control_socket: false, ..settings(folder.path()) }).unwrap();
         assert!(!folder.path().join("run").exists());
@@ -200,7 +200,7 @@ mod over_the_socket {
     }
 
     #[test]
-    fn a_long_path_is_no_hindrance() {
+    fn a_path_longer_than_a_socket_address_works() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("d".repeat(120)).join("e".repeat(120));
         let platform = open(&data);
@@ -211,7 +211,7 @@ mod over_the_socket {
     }
 
     #[test]
-    fn what_is_no_call_is_refused_and_holds_up_nobody() {
+    fn malformed_calls_are_refused_and_delay_no_other_call() {
         let folder = tempfile::tempdir().unwrap();
         let _platform = open(folder.path());
         let slow = UnixStream::connect(socket_of(folder.path())).unwrap();
@@ -232,10 +232,10 @@ mod over_the_socket {
     }
 
     #[test]
-    fn a_socket_that_nobody_will_answer_at_is_passed_by() {
+    fn a_socket_that_nobody_answers_at_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("run")).unwrap();
-        // As a forked child has it whose parent was killed.
+        // Like the socket of a forked child whose parent was killed.
         let held = UnixListener::bind(socket_of(folder.path())).unwrap();
         assert_eq!(ask(folder.path(), "auth.keys", "{}").unwrap().map(|_| ()), None);
         let there = connection(folder.path());
@@ -244,7 +244,7 @@ mod over_the_socket {
     }
 
     #[test]
-    fn a_folder_without_sockets_has_a_platform_all_the_same() {
+    fn a_platform_opens_in_a_folder_that_cannot_hold_sockets() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("run"), "somebody else's").unwrap();
         let (sender, records) = std::sync::mpsc::channel();
@@ -256,7 +256,7 @@ mod over_the_socket {
     }
 
     #[test]
-    fn a_platform_closes_beside_callers_and_cuts_none_of_them_short() {
+    fn a_platform_closes_while_callers_connect_and_cuts_no_answer_short() {
         let folder = tempfile::tempdir().unwrap();
         let done = std::sync::atomic::AtomicBool::new(false);
         let answered = std::sync::atomic::AtomicUsize::new(0);
@@ -265,7 +265,7 @@ mod over_the_socket {
             for _ in 0..4 {
                 scope.spawn(move || {
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        // Nobody there, or a whole answer.
+                        // Either no platform is open, or the answer is complete.
                         if ask(folder, "secrets.status", "{}").unwrap().is_some() {
                             answered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         }
@@ -287,14 +287,14 @@ mod over_the_socket {
     }
 
     #[test]
-    fn calls_that_keep_coming_keep_no_platform_open_that_its_host_has_let_go() {
+    fn later_calls_do_not_keep_a_platform_open_whose_host_dropped_it() {
         let folder = tempfile::tempdir().unwrap();
         let platform = open(folder.path());
         let mut under_way = UnixStream::connect(socket_of(folder.path())).unwrap();
         under_way.read_exact(&mut [0; socket::GREETING.len()]).unwrap();
         let of_host = platform.clone();
         drop(platform);
-        assert_eq!(raw(folder.path(), b"auth.keys\n{}"), "ok\n[]\n", "the host has it open still");
+        assert_eq!(raw(folder.path(), b"auth.keys\n{}"), "ok\n[]\n", "the host still has it open");
         drop(of_host);
         for _ in 0..3 {
             let mut later = UnixStream::connect(socket_of(folder.path())).unwrap();
@@ -315,7 +315,7 @@ mod over_the_socket {
     }
 
     #[test]
-    fn a_call_outlives_the_last_handle_and_the_platform_ends_with_it() {
+    fn a_call_finishes_after_the_last_handle_is_dropped_and_then_the_platform_closes() {
         let folder = tempfile::tempdir().unwrap();
         let platform = open(folder.path());
         let mut stream = UnixStream::connect(socket_of(folder.path())).unwrap();

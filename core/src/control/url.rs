@@ -1,4 +1,4 @@
-//! The way to a platform over HTTP: an admin session, and `POST /admin/calls/{call}`.
+//! Reaches a platform over HTTP, with an admin session and `POST /admin/calls/{call}`.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -11,19 +11,19 @@ use std::time::Duration;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// How long a connection may take.
+/// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How long the platform may be silent: a health check, or the whole audit log, takes its time.
+/// How long the platform may send nothing: a health check, or the whole audit log, takes time.
 const SILENCE: Duration = Duration::from_secs(600);
 
-/// How long the end of a session may take.
+/// How long ending the session may take.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
-/// Most bytes of an answer, which may hold a clip.
+/// Most bytes of an answer, which may contain a clip.
 const LARGEST_ANSWER: usize = 1 << 30;
 
-/// A session at a URL.
+/// An admin session at a URL.
 #[derive(Debug)]
 pub(super) struct UrlSession {
     runtime: OwnRuntime,
@@ -33,7 +33,7 @@ pub(super) struct UrlSession {
     cookie: HeaderValue,
 }
 
-/// A failure as every call of the platform answers it.
+/// The JSON body of a failure.
 #[derive(Deserialize)]
 struct Failure {
     code: String,
@@ -45,7 +45,8 @@ impl UrlSession {
     pub(super) fn open(url: &str, admin_key: &SecretText) -> Result<Self> {
         let base = base(url)?;
         let mut key = HeaderValue::from_str(admin_key.expose()).map_err(|_| {
-            Error::validation("the admin key holds what no header can carry").with_action("Correct MUST_ADMIN_KEY.")
+            Error::validation("the admin key has characters that an HTTP header cannot carry")
+                .with_action("Correct MUST_ADMIN_KEY.")
         })?;
         key.set_sensitive(true);
         let runtime = OwnRuntime::start("must-url", 1, 1)?;
@@ -61,13 +62,13 @@ impl UrlSession {
             .get(SET_COOKIE)
             .and_then(|value| value.to_str().ok()?.split(';').next())
             .and_then(|pair| HeaderValue::from_str(pair.trim()).ok())
-            .ok_or_else(|| not_must(&base, "it gives no session"))?;
+            .ok_or_else(|| not_must(&base, "it starts no session"))?;
         cookie.set_sensitive(true);
         Ok(Self { runtime, client, base, cookie })
     }
 
     pub(super) fn call(&self, name: &str, arguments: &SecretText) -> Result<SecretText> {
-        // Names are those of the table: letters, dots and underscores.
+        // Names come from the table of calls: letters, dots and underscores.
         let request = self
             .client
             .request(Method::POST, format!("{}/admin/calls/{name}", self.base))
@@ -81,10 +82,10 @@ impl UrlSession {
         let text = std::str::from_utf8(&answer)
             .ok()
             .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
-        text.map(SecretText::new).ok_or_else(|| not_must(&self.base, "what it answers is not JSON"))
+        text.map(SecretText::new).ok_or_else(|| not_must(&self.base, "its answer is not JSON"))
     }
 
-    /// Ends the session. When that fails it ends by itself.
+    /// Ends the session. If this fails, the session expires by itself.
     pub(super) fn close(&self) -> Result<()> {
         let request = self
             .client
@@ -102,7 +103,7 @@ fn base(text: &str) -> Result<String> {
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none()
     });
     let url = plain.ok_or_else(|| {
-        Error::validation("the address of the platform is no plain URL")
+        Error::validation("the address of the platform is not a plain URL")
             .with_action("Give one such as https://must.example or http://127.0.0.1:8000.")
     })?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -112,7 +113,7 @@ async fn send(base: &str, request: RequestBuilder) -> Result<Response> {
     request.send().await.map_err(|error| unreachable(base, &error))
 }
 
-/// The answer itself when it is a success; else what it says is wrong.
+/// Returns the response if it is a success, otherwise the error that it contains.
 async fn success(base: &str, mut response: Response) -> Result<Response> {
     let status = response.status();
     if status.is_success() {
@@ -131,8 +132,8 @@ async fn success(base: &str, mut response: Response) -> Result<Response> {
             None => Error::new(code, failure.detail).with_action(failure.user_action),
         },
         (None, Some(to)) if status.is_redirection() => {
-            not_must(base, &format!("it answers {status} and sends on to {to}, which is not followed"))
-                .with_action("Give the address that the platform itself has.")
+            not_must(base, &format!("it answers {status} with a redirect to {to}, which is not followed"))
+                .with_action("Give the address that the platform itself is served at.")
         }
         (None, _) => not_must(base, &format!("it answers {status}")),
     })
@@ -160,6 +161,6 @@ fn unreachable(base: &str, error: &reqwest::Error) -> Error {
 }
 
 fn not_must(base: &str, why: &str) -> Error {
-    Error::new(ErrorCode::RemoteFailed, format!("{base} does not answer as a platform does: {why}"))
-        .with_action("Check the address: it is where /health of the platform is, without /health.")
+    Error::new(ErrorCode::RemoteFailed, format!("{base} does not answer like a platform: {why}"))
+        .with_action("Check the address: with /health added, it must give the platform's health.")
 }

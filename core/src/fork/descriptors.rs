@@ -1,30 +1,30 @@
-//! The marks, and what happens around a `fork`.
+//! Marks descriptors, and replaces the marked ones in a child after `fork`.
 
 use nix::libc;
 use std::os::fd::{AsRawFd, IntoRawFd as _, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Descriptors that can be marked: as many as Linux lets a process have unless it was told otherwise. Pages of the table that are
-/// not touched take no memory.
+/// Most descriptors that can be marked: as many as Linux allows a process by default. Pages of the table that are never written take
+/// no memory.
 const MOST: usize = 1 << 20;
 
-/// One bit a descriptor.
+/// One bit for each descriptor.
 static MARKED: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
 
-/// Words of the table that have ever been used.
+/// How many words at the start of the table have ever been used.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// What takes the place of marked descriptors in a child.
-static NOTHING: AtomicI32 = AtomicI32::new(-1);
+/// The descriptor of `/dev/null`, which replaces marked descriptors in a child.
+static DEV_NULL: AtomicI32 = AtomicI32::new(-1);
 
-/// Whether a descriptor is just being opened and has no mark yet; held through a `fork` too.
+/// Whether a descriptor is being opened and has no mark yet. Also held during a `fork`.
 static OPENING: AtomicBool = AtomicBool::new(false);
 
-/// The id of this process, once it was asked for; 0 before that, and in a child until the child asks.
+/// The id of this process. It is 0 until it is first needed, and again in a child.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// The id of this process. Every call on a platform asks for it, so it is kept: `getpid` is a call of the system.
+/// Returns the id of this process. It is kept, because every call on a platform needs it and `getpid` is a system call.
 pub(crate) fn process_id() -> u32 {
     let known = PROCESS.load(Ordering::Relaxed);
     if known != 0 {
@@ -37,7 +37,7 @@ pub(crate) fn process_id() -> u32 {
     id
 }
 
-/// The mark of a descriptor. It goes when this is dropped, which must be before the descriptor is closed: a struct with both names
+/// The mark of a descriptor, which dropping this removes. Drop it before the descriptor is closed: a struct that owns both lists
 /// the mark first.
 #[derive(Debug)]
 pub(crate) struct Mark(RawFd);
@@ -48,15 +48,15 @@ impl Drop for Mark {
     }
 }
 
-/// Marks a descriptor: children do not get it.
+/// Marks a descriptor, so that children of `fork` do not inherit it.
 pub(crate) fn mark(descriptor: &impl AsRawFd) -> Mark {
     let number = descriptor.as_raw_fd();
     mark_number(number);
     Mark(number)
 }
 
-/// Opens something and marks it without a `fork` between the two: a child made there would keep what it got unmarked. `open` must
-/// be short and must not use this function.
+/// Opens something so that it can be marked before any `fork`: a child made in between would keep the unmarked descriptor. `open`
+/// must be short, must do the marking, and must not call this function.
 pub(crate) fn opening<T>(open: impl FnOnce() -> T) -> T {
     struct Held;
     impl Drop for Held {
@@ -72,7 +72,7 @@ pub(crate) fn opening<T>(open: impl FnOnce() -> T) -> T {
 /// Marks a descriptor by its number.
 pub(crate) fn mark_number(number: RawFd) {
     watch_forks();
-    if let Some((index, bit)) = place(number)
+    if let Some((index, bit)) = word_and_bit(number)
         && let Some(word) = MARKED.get(index)
     {
         word.fetch_or(bit, Ordering::SeqCst);
@@ -80,9 +80,9 @@ pub(crate) fn mark_number(number: RawFd) {
     }
 }
 
-/// Takes the mark off.
+/// Removes the mark.
 pub(crate) fn unmark_number(number: RawFd) {
-    if let Some((index, bit)) = place(number)
+    if let Some((index, bit)) = word_and_bit(number)
         && let Some(word) = MARKED.get(index)
     {
         word.fetch_and(!bit, Ordering::SeqCst);
@@ -91,12 +91,12 @@ pub(crate) fn unmark_number(number: RawFd) {
 
 /// Whether a descriptor is marked.
 pub(crate) fn is_marked(number: RawFd) -> bool {
-    place(number)
+    word_and_bit(number)
         .is_some_and(|(index, bit)| MARKED.get(index).is_some_and(|word| word.load(Ordering::SeqCst) & bit != 0))
 }
 
-/// The word and the bit of a descriptor.
-fn place(number: RawFd) -> Option<(usize, u64)> {
+/// Returns the word and the bit of a descriptor.
+fn word_and_bit(number: RawFd) -> Option<(usize, u64)> {
     let number = usize::try_from(number).ok()?;
     Some((number / 64, 1 << (number % 64)))
 }
@@ -111,21 +111,21 @@ fn release() {
     OPENING.store(false, Ordering::SeqCst);
 }
 
-/// Has `fork` call us, from the first mark on; false where it will not.
+/// Registers the functions to call around `fork`, at the first call. Returns whether this succeeded.
 fn watch_forks() -> bool {
-    static CALLED: OnceLock<bool> = OnceLock::new();
-    *CALLED.get_or_init(|| {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    *REGISTERED.get_or_init(|| {
         if let Ok(nothing) = std::fs::File::options().read(true).write(true).open("/dev/null") {
-            NOTHING.store(nothing.into_raw_fd(), Ordering::SeqCst);
+            DEV_NULL.store(nothing.into_raw_fd(), Ordering::SeqCst);
         }
         call_around_forks()
     })
 }
 
-#[expect(unsafe_code, reason = "nobody has a safe form of pthread_atfork")]
+#[expect(unsafe_code, reason = "no crate has a safe form of pthread_atfork")]
 fn call_around_forks() -> bool {
-    // SAFETY: the three functions live as long as this library is loaded, and the C library forgets them when it is not. They only
-    // read and write atomic values and call `dup2` and the like, which a child of a process with threads may do.
+    // SAFETY: the three functions live as long as this library is loaded, and the C library unregisters them when it is unloaded. They
+    // only read and write atomic values and call `dup2` and the like, which a child of a process with threads may do.
     let outcome = unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     if outcome != 0 {
         tracing::warn!(outcome, "a process that is forked from this one will keep the locks of its files");
@@ -144,7 +144,7 @@ extern "C" fn after_in_parent() {
 extern "C" fn after_in_child() {
     PROCESS.store(0, Ordering::Relaxed);
     release();
-    let nothing = NOTHING.load(Ordering::SeqCst);
+    let nothing = DEV_NULL.load(Ordering::SeqCst);
     for (index, word) in MARKED.iter().enumerate().take(USED.load(Ordering::SeqCst)) {
         let mut marked = word.load(Ordering::SeqCst);
         while marked != 0 {
@@ -158,7 +158,7 @@ extern "C" fn after_in_child() {
 #[expect(unsafe_code, reason = "the safe form owns descriptors, and these are owned by what the parent left here")]
 fn replace(nothing: RawFd, number: RawFd) {
     // SAFETY: in a child, nothing that the parent had open is used any more; both numbers are descriptors, and no memory
-    // is touched. Without `/dev/null` the descriptor is closed: better that than to keep a lock.
+    // is touched. Without `/dev/null` the descriptor is closed, which is better than keeping a lock.
     unsafe {
         if nothing >= 0 {
             libc::dup2(nothing, number);
@@ -174,12 +174,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_lasts_as_long_as_it_is_held() {
+    fn a_mark_lasts_until_it_is_dropped() {
         let file = tempfile::tempfile().unwrap();
         let number = file.as_raw_fd();
         assert!(!is_marked(number));
         let held = opening(|| mark(&file));
-        assert!(is_marked(number) && NOTHING.load(Ordering::SeqCst) >= 0);
+        assert!(is_marked(number) && DEV_NULL.load(Ordering::SeqCst) >= 0);
         drop(held);
         assert!(!is_marked(number));
         for none in [-1, MOST as RawFd, RawFd::MAX] {

@@ -9,24 +9,24 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Every account.
+/// All accounts.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Accounts {
     accounts: Vec<Account>,
 }
 
-/// An account to be registered.
+/// A request to register an account.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountRequest {
-    /// What people call it.
+    /// The name for people.
     #[schemars(length(min = 1, max = 64))]
     label: String,
-    /// The label, when it is such a name, where this is absent.
+    /// The workspace's name. Absent: the label, if it has this form.
     #[serde(default)]
     #[schemars(regex(pattern = r"^[a-z0-9-]{3,64}$"))]
     workspace: Option<String>,
-    /// Base URL; made by the template of the settings where this is absent.
+    /// Base URL. Absent: made from the template in the settings.
     #[serde(default)]
     address: Option<String>,
     /// Id of the provider's token.
@@ -35,17 +35,17 @@ pub(super) struct AccountRequest {
     /// The provider's token.
     #[schemars(with = "String", length(min = 1, max = 4096))]
     token_secret: SecretText,
-    /// The API key that the worker asks for.
+    /// The API key that the worker requires.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     api_key: Option<SecretText>,
 }
 
-/// What is to be changed; the rest stays.
+/// The fields to change; the others stay as they are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountPatch {
-    /// What people call it.
+    /// The name for people.
     #[serde(default)]
     #[schemars(length(min = 1, max = 64))]
     label: Option<String>,
@@ -60,13 +60,13 @@ pub(super) struct AccountPatch {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     token_secret: Option<SecretText>,
-    /// The API key that the worker asks for.
+    /// The API key that the worker requires.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     api_key: Option<SecretText>,
 }
 
-/// That an account was let go.
+/// Confirms that an account was removed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Removed {
     removed: bool,

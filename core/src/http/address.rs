@@ -1,8 +1,8 @@
-//! Where clients reach the face: addresses in answers that are to be fetched from elsewhere.
+//! The address at which clients reach the HTTP service. Absolute addresses in answers begin with it.
 //!
-//! The setting `public_url` comes first. Without it an address is made of what the request says: `Host`, the path that a host
-//! has mounted the face at, and `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` when the other end of the socket is a trusted
-//! proxy. What any other client writes into those headers is not believed.
+//! The setting `public_url` has priority. Without it the address is made from the request: from `Host`, from the path at which a
+//! host has mounted the service, and from `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` if the peer is a trusted proxy. These
+//! headers are ignored if they come from any other peer.
 
 use super::state::{Mount, Shared, peer};
 use axum::extract::OriginalUri;
@@ -10,12 +10,12 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 
-/// Where a request says that the face is.
+/// The base address of the service.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Base(String);
 
 impl Base {
-    /// The base of the addresses that an answer to this request holds.
+    /// Returns the base of the addresses in the answer to this request.
     pub(super) fn of(shared: &Shared, parts: &Parts) -> Self {
         if let Some(url) = &shared.settings.public_url {
             return Self(url.trim_end_matches('/').to_owned());
@@ -24,14 +24,14 @@ impl Base {
         Self(from_request(parts, trusted))
     }
 
-    /// The absolute address of a path that begins with a slash. It stays a path where nothing tells what comes before it.
+    /// Returns the absolute address of a path that begins with a slash, or the path itself if the base is unknown.
     pub(super) fn absolute(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }
 
 fn from_request(parts: &Parts, trusted: bool) -> String {
-    // Of a header that came through several proxies, what the last one wrote.
+    // A header that passed several proxies has several values; the last proxy wrote the last one.
     let last = |name: &str| -> Option<&str> {
         let value = parts.headers.get_all(name).iter().next_back()?.to_str().ok()?;
         value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
@@ -46,7 +46,7 @@ fn from_request(parts: &Parts, trusted: bool) -> String {
     let mounted = mounted.trim_end_matches('/');
     let prefix =
         forwarded("x-forwarded-prefix").filter(|prefix| is_path(prefix)).map_or("", |p| p.trim_end_matches('/'));
-    // A framework that knows the proxy's prefix has it in the path of its mount.
+    // A framework that knows the proxy's prefix includes it in the mount path.
     let prefix = if mounted.starts_with(prefix) { "" } else { prefix };
     let mounted = if is_path(mounted) { mounted } else { "" };
     let port = match (host.port_u16(), forwarded("x-forwarded-port").and_then(|port| port.parse::<u16>().ok())) {
@@ -56,19 +56,19 @@ fn from_request(parts: &Parts, trusted: bool) -> String {
     format!("{scheme}://{host}{port}{prefix}{mounted}")
 }
 
-/// A host with or without a port, and nothing else.
+/// Parses a host with or without a port; anything else is refused.
 fn authority(text: &str) -> Option<Authority> {
     text.parse().ok().filter(|_| !text.contains('@'))
 }
 
-/// A path that can stand in an address as it is.
+/// Whether the text is a path that needs no escaping in an address.
 fn is_path(text: &str) -> bool {
     text.starts_with('/')
         && !text.starts_with("//")
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte))
 }
 
-/// The path that axum has mounted the face at.
+/// The path that axum has mounted the service at.
 fn nested(parts: &Parts) -> String {
     let original = parts.extensions.get::<OriginalUri>().map(|original| original.0.path());
     let below = original.and_then(|original| original.strip_suffix(parts.uri.path()));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_made_of_what_can_be_believed() {
+    fn an_address_is_built_only_from_trusted_headers() {
         let host = ("host", "must.example:8000");
         let forwarded = [
             ("host", "127.0.0.1:8000"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_is_part_of_it() {
+    fn a_mount_path_is_part_of_the_address() {
         let mounted = |mount: Mount, headers: &[(&str, &str)]| {
             let mut parts = parts("/v1/x", headers);
             parts.extensions.insert(mount);

@@ -1,7 +1,7 @@
-//! Administration: readiness, the audit log, the life of secrets.
+//! Administration: readiness, the audit log, secrets, and calls by name.
 
-use super::call::{Call, Reply, word};
-use super::route::Making;
+use super::call::{Call, Reply, choice};
+use super::route::ReplyFuture;
 use super::state::{blocking, check, proxied};
 use crate::audit::{AuditQuery, Outcome};
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Readiness {
     ok: bool,
-    /// Why not.
+    /// Why it cannot be used.
     detail: Option<String>,
 }
 
@@ -34,17 +34,17 @@ impl Readiness {
     }
 }
 
-/// How the parts of the platform stand.
+/// The state of the parts of the platform.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AdminHealth {
     ok: bool,
     storage: Readiness,
     secrets: Readiness,
     audit: Readiness,
-    /// Accounts of workers by state.
+    /// Worker accounts by state.
     accounts: std::collections::BTreeMap<&'static str, usize>,
     lanes: Vec<LaneStatus>,
-    /// Tasks that wait for a lane.
+    /// How many tasks wait for a lane.
     waiting: usize,
 }
 
@@ -74,19 +74,19 @@ pub(super) fn logs(call: &Call) -> Result<Reply> {
         before: call.number("before")?,
         actor: call.query("actor")?.map(str::to_owned),
         action: call.query("action")?.map(str::to_owned),
-        outcome: word(call, "outcome", &outcomes)?,
+        outcome: choice(call, "outcome", &outcomes)?,
         since: moment(call, "since")?,
         until: moment(call, "until")?,
     };
     Reply::ok(&call.platform().audit()?.list(&query, &call.caller()?)?)
 }
 
-/// A moment in the query: as events say it, or in milliseconds since 1970.
+/// Parses a time in the query: in the form of events, or in milliseconds since 1970.
 fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
     let Some(text) = call.query(name)? else { return Ok(None) };
     let milliseconds = text.parse().ok().or_else(|| Timestamp::from_rfc3339(text).map(|moment| moment.0));
     milliseconds.map(Some).ok_or_else(|| {
-        Error::validation(format!("{name} must be a moment of RFC 3339, or milliseconds since 1970"))
+        Error::validation(format!("{name} must be a time in RFC 3339 form, or milliseconds since 1970"))
             .with_action("Write it as events do: 2026-11-29T09:15:45.123Z.")
     })
 }
@@ -96,9 +96,9 @@ pub(super) fn verify(call: &Call) -> Result<Reply> {
     Reply::ok(&call.platform().audit()?.verify()?)
 }
 
-/// Makes a call by its name. Whatever others wait for, an administrator gets through: a call takes a place among those that may take
-/// long only where it waits for a worker itself.
-pub(super) fn call(call: Call) -> Making {
+/// Makes a call by its name. An administrator is not delayed by the limit on slow calls: a call counts against it only if it waits
+/// for a worker itself.
+pub(super) fn call(call: Call) -> ReplyFuture {
     Box::pin(async move {
         call.only(&[])?;
         let shared = Arc::clone(&call.shared);
@@ -129,7 +129,7 @@ fn answered(answer: &SecretText) -> Result<Reply> {
     Ok(Reply::new(StatusCode::OK, body).with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
 }
 
-/// Every secret, without its value.
+/// All secrets, without their values.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Secrets {
     secrets: Vec<SecretStatus>,
@@ -140,21 +140,21 @@ pub(super) fn secrets(call: &Call) -> Result<Reply> {
     Reply::ok(&Secrets { secrets: call.platform().secret_status()? })
 }
 
-/// How a secret is replaced.
+/// How to replace a secret.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
-    /// The new value. None for the master key, the pepper and the audit key, which are drawn at random.
+    /// The new value. Absent for the master key, the pepper and the audit key, which are made at random.
     #[serde(default)]
     #[schemars(length(min = 1))]
     value: Option<String>,
-    /// Seconds for which the old one stays good; a day when not said, 7 days at most.
+    /// How many seconds the old value stays valid; default one day, at most 7 days.
     #[serde(default)]
     #[schemars(range(min = 0, max = 604_800))]
     overlap_seconds: Option<f64>,
 }
 
-/// That a secret was replaced or revoked.
+/// Confirms that a secret was replaced or revoked.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SecretDone {
     name: String,
@@ -176,11 +176,11 @@ pub(super) fn rotate(call: &Call) -> Result<Reply> {
     Reply::ok(&SecretDone { name: name.to_owned(), done: "rotated" })
 }
 
-/// How a secret is revoked.
+/// How to revoke a secret.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
-    /// The secret's name again. Needed for the pepper, which ends every API key and session with it, the caller's own too.
+    /// The secret's name again. Required for the pepper: revoking it ends every API key and session, also the caller's own.
     #[serde(default)]
     confirm: Option<String>,
 }

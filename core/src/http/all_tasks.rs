@@ -1,6 +1,6 @@
-//! Tasks of every owner, for administrators: listed, looked at, cancelled and removed. What changes one is an audit event.
+//! Tasks of every owner, for administrators: listing, reading, cancelling and removing. Cancelling and removing are audit events.
 
-use super::call::{Call, Reply, word};
+use super::call::{Call, Reply, choice};
 use super::generation::{LISTING, cancelling, listing};
 use super::media::serve;
 use super::views::Deleted;
@@ -22,13 +22,13 @@ pub(super) struct AllTasks {
     has_more: bool,
 }
 
-/// A task and whose it is.
+/// A task and its owner.
 #[derive(Serialize, JsonSchema)]
 struct OwnedTask {
     id: String,
-    /// None when it is nobody's in particular.
+    /// Absent when the task has no owner.
     owner: Option<String>,
-    /// Name of the API key that the owner is known by.
+    /// Name of the owner's API key.
     owner_name: Option<String>,
     workspace: Option<String>,
     model: String,
@@ -92,11 +92,11 @@ pub(super) fn list(call: &Call) -> Result<Reply> {
     call.only(&[LISTING, &["owner", "status"]].concat())?;
     let query = TaskQuery {
         owner: call.query("owner")?.map(str::to_owned),
-        status: word(call, "status", &STATUSES)?,
+        status: choice(call, "status", &STATUSES)?,
         ..listing(call)?
     };
     let page = call.platform().tasks(&query)?;
-    // Oldest first, so that the name of the newest key of a line is what stays.
+    // Oldest first, so that the name of the newest key of an owner is kept.
     let keys = call.platform().access()?.keys()?;
     let names = keys.into_iter().rev().map(|key| (key.owner, key.name)).collect();
     Reply::ok(&AllTasks {

@@ -1,5 +1,5 @@
-//! Bodies of requests: read within bounds of size and pace, taken out of gzip or deflate, and read to no use when refused, so that
-//! the client comes to hear why.
+//! Bodies of requests: reads them within limits of size and pace, and decompresses gzip and deflate. A refused body is read and
+//! thrown away, so that the client receives the error.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::pace::{Pace, Slow};
@@ -13,31 +13,31 @@ use http_body_util::BodyExt as _;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-/// How much of a body that is refused is still read.
-const DRAINED: usize = 64 << 20;
+/// Most bytes of a refused body that are read.
+const MOST_DRAINED: usize = 64 << 20;
 
-/// How long that may take, and how long it is waited for more.
+/// How long reading a refused body may take in all, and how long to wait for its next piece.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
 const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum ContentCoding {
     Gzip,
     Deflate,
 }
 
-impl Packing {
-    /// The packings that are known, as `Accept-Encoding` names them.
+impl ContentCoding {
+    /// The known compressions, as `Accept-Encoding` names them.
     pub(super) const KNOWN: &'static str = "gzip, deflate";
 
-    /// What `Content-Encoding` says; none for a body as it is. The inner error says what is not known.
+    /// Reads `Content-Encoding`. Returns `None` for a body without compression, and an error that names an unknown one.
     pub(super) fn of(headers: &HeaderMap) -> std::result::Result<Option<Self>, Error> {
         let mut found = None;
         for line in headers.get_all(CONTENT_ENCODING) {
             let line = String::from_utf8_lossy(line.as_bytes());
             for name in line.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                let packing = match name.to_ascii_lowercase().as_str() {
+                let coding = match name.to_ascii_lowercase().as_str() {
                     "identity" => continue,
                     "gzip" | "x-gzip" => Self::Gzip,
                     "deflate" => Self::Deflate,
@@ -46,25 +46,25 @@ impl Packing {
                         return Err(unknown(format!("a body in the Content-Encoding {shown:?} cannot be read")));
                     }
                 };
-                if found.replace(packing).is_some() {
-                    return Err(unknown("a body that is packed twice cannot be read".to_owned()));
+                if found.replace(coding).is_some() {
+                    return Err(unknown("a body that is compressed twice cannot be read".to_owned()));
                 }
             }
         }
         Ok(found)
     }
 
-    /// What is packed, of at most `limit` bytes.
+    /// Decompresses a body to at most `limit` bytes.
     ///
     /// # Errors
-    /// `payload_too_large`; `validation_error` for what is cut short or damaged.
-    pub(super) fn unpack(self, packed: &[u8], limit: usize) -> Result<Bytes> {
+    /// `payload_too_large`; `validation_error` for a body that is cut short or damaged.
+    pub(super) fn decompress(self, packed: &[u8], limit: usize) -> Result<Bytes> {
         if packed.is_empty() {
             return Ok(Bytes::new());
         }
-        let unpacked = match self {
+        let decompressed = match self {
             Self::Gzip => bounded(&mut MultiGzDecoder::new(packed), limit),
-            // Some clients leave out zlib's header, which the name stands for.
+            // Some clients leave out the zlib header, although "deflate" means the zlib format.
             Self::Deflate if is_zlib(packed) => {
                 let mut decoder = ZlibDecoder::new(packed);
                 bounded(&mut decoder, limit).and_then(|bytes| to_the_end(bytes, decoder.into_inner(), limit))
@@ -74,41 +74,46 @@ impl Packing {
                 bounded(&mut decoder, limit).and_then(|bytes| to_the_end(bytes, decoder.into_inner(), limit))
             }
         };
-        let unpacked = unpacked.map_err(|_| {
+        let decompressed = decompressed.map_err(|_| {
             let name = if self == Self::Gzip { "gzip" } else { "deflate" };
             Error::validation(format!("the body is not whole {name}, as its Content-Encoding says"))
-                .with_action("Pack the body anew, or send it as it is, without a Content-Encoding.")
+                .with_action("Compress the body again, or send it uncompressed, without a Content-Encoding.")
         })?;
-        if unpacked.len() > limit { Err(too_large(limit)) } else { Ok(Bytes::from(unpacked)) }
+        if decompressed.len() > limit { Err(too_large(limit)) } else { Ok(Bytes::from(decompressed)) }
     }
 }
 
-/// Reads one byte beyond the limit at most: a few bytes may stand for gigabytes.
+/// Reads at most one byte beyond the limit: a few compressed bytes may expand to gigabytes.
 fn bounded(source: &mut impl Read, limit: usize) -> std::io::Result<Vec<u8>> {
-    let mut unpacked = Vec::new();
-    source.take(limit as u64 + 1).read_to_end(&mut unpacked)?;
-    Ok(unpacked)
+    let mut decompressed = Vec::new();
+    source.take(limit as u64 + 1).read_to_end(&mut decompressed)?;
+    Ok(decompressed)
 }
 
-/// Nothing may follow what was unpacked; what is too large was not read to its end.
-fn to_the_end(unpacked: Vec<u8>, rest: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
-    if rest.is_empty() || unpacked.len() > limit { Ok(unpacked) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+/// Checks that nothing follows the compressed data. Data beyond the limit was not read to its end and is not checked.
+fn to_the_end(decompressed: Vec<u8>, rest: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
+    if rest.is_empty() || decompressed.len() > limit {
+        Ok(decompressed)
+    } else {
+        Err(std::io::ErrorKind::InvalidData.into())
+    }
 }
 
-/// Whether these bytes begin as <https://www.rfc-editor.org/rfc/rfc1950#section-2.2> says.
+/// Whether these bytes begin with a zlib header (<https://www.rfc-editor.org/rfc/rfc1950#section-2.2>).
 fn is_zlib(packed: &[u8]) -> bool {
     matches!(packed, [method, flags, ..]
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)
 }
 
 fn unknown(detail: String) -> Error {
-    Error::validation(detail).with_action(format!("Send the body as it is, or in one of: {}.", Packing::KNOWN))
+    Error::validation(detail)
+        .with_action(format!("Send the body uncompressed, or compressed with one of: {}.", ContentCoding::KNOWN))
 }
 
 /// Reads a body.
 ///
 /// # Errors
-/// `payload_too_large`; `validation_error` when it comes too slowly or breaks off.
+/// `payload_too_large`; `validation_error` when the body arrives too slowly or breaks off.
 pub(super) async fn read(mut body: Body, limit: usize, pace: Pace) -> Result<Bytes> {
     let began = Instant::now();
     let mut last = began;
@@ -142,7 +147,7 @@ pub(super) async fn read(mut body: Body, limit: usize, pace: Pace) -> Result<Byt
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// Reads what is refused, within bounds: a client that still sends would not hear the answer.
+/// Reads a refused body within limits and throws it away: a client that is still sending would not receive the answer.
 pub(super) async fn drain(mut body: Body) {
     if body.is_end_stream() {
         return;
@@ -151,7 +156,7 @@ pub(super) async fn drain(mut body: Body) {
         let mut read = 0;
         while let Ok(Some(Ok(frame))) = tokio::time::timeout(DRAIN_PAUSE, body.frame()).await {
             read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DRAINED {
+            if read > MOST_DRAINED {
                 return;
             }
         }
@@ -159,7 +164,7 @@ pub(super) async fn drain(mut body: Body) {
     let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
 }
 
-/// That a body came too slowly.
+/// Makes the error for a body that arrives too slowly.
 pub(super) fn too_slow(slow: Slow) -> Error {
     Error::validation(slow.coming_in()).with_action("Send the request again over a faster connection.")
 }
@@ -182,21 +187,21 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn said(lines: &[&str]) -> std::result::Result<Option<Packing>, String> {
+    fn said(lines: &[&str]) -> std::result::Result<Option<ContentCoding>, String> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(CONTENT_ENCODING, HeaderValue::from_str(line).unwrap());
         }
-        Packing::of(&headers).map_err(|error| format!("{} {}", error.detail(), error.user_action()))
+        ContentCoding::of(&headers).map_err(|error| format!("{} {}", error.detail(), error.user_action()))
     }
 
     #[test]
-    fn what_is_known_is_named() {
+    fn known_compressions_are_recognised_and_others_refused() {
         assert_eq!(said(&[]), Ok(None));
         assert_eq!(said(&["identity"]), Ok(None));
-        assert_eq!(said(&["GZip"]), Ok(Some(Packing::Gzip)));
-        assert_eq!(said(&["x-gzip"]), Ok(Some(Packing::Gzip)));
-        assert_eq!(said(&["identity, deflate"]), Ok(Some(Packing::Deflate)));
+        assert_eq!(said(&["GZip"]), Ok(Some(ContentCoding::Gzip)));
+        assert_eq!(said(&["x-gzip"]), Ok(Some(ContentCoding::Gzip)));
+        assert_eq!(said(&["identity, deflate"]), Ok(Some(ContentCoding::Deflate)));
         for unknown in ["br", "zstd", "compress", "gzip;q=1", "nonsense"] {
             let refused = said(&[unknown]).unwrap_err();
             assert!(refused.contains(unknown) && refused.contains("gzip, deflate"), "{refused}");
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_unpacked_within_their_limit() {
+    fn bodies_are_decompressed_within_the_limit() {
         let text = b"{\"prompt\": \"a red circle\"}".repeat(40);
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
         zlib.write_all(&text).unwrap();
@@ -214,18 +219,24 @@ mod tests {
         raw.write_all(&text).unwrap();
         let two = [gzip(&text), gzip(b"more")].concat();
         let (zlib, raw) = (zlib.finish().unwrap(), raw.finish().unwrap());
-        assert_eq!(Packing::Gzip.unpack(&gzip(&text), text.len()).unwrap(), text);
-        assert_eq!(Packing::Gzip.unpack(&two, 1 << 20).unwrap().len(), text.len() + 4, "several in a row are one");
-        assert_eq!(Packing::Deflate.unpack(&zlib, text.len()).unwrap(), text);
-        assert_eq!(Packing::Deflate.unpack(&raw, text.len()).unwrap(), text);
-        for (packing, packed) in [(Packing::Gzip, gzip(&text)), (Packing::Deflate, zlib), (Packing::Deflate, raw)] {
-            assert_eq!(packing.unpack(&packed, text.len() - 1).unwrap_err().code(), ErrorCode::PayloadTooLarge);
-            let cut = packing.unpack(packed.get(..packed.len() / 2).unwrap(), 1 << 20).unwrap_err();
+        assert_eq!(ContentCoding::Gzip.decompress(&gzip(&text), text.len()).unwrap(), text);
+        assert_eq!(
+            ContentCoding::Gzip.decompress(&two, 1 << 20).unwrap().len(),
+            text.len() + 4,
+            "several gzip members are one body"
+        );
+        assert_eq!(ContentCoding::Deflate.decompress(&zlib, text.len()).unwrap(), text);
+        assert_eq!(ContentCoding::Deflate.decompress(&raw, text.len()).unwrap(), text);
+        for (coding, packed) in
+            [(ContentCoding::Gzip, gzip(&text)), (ContentCoding::Deflate, zlib), (ContentCoding::Deflate, raw)]
+        {
+            assert_eq!(coding.decompress(&packed, text.len() - 1).unwrap_err().code(), ErrorCode::PayloadTooLarge);
+            let cut = coding.decompress(packed.get(..packed.len() / 2).unwrap(), 1 << 20).unwrap_err();
             assert_eq!(cut.code(), ErrorCode::ValidationError, "{cut}");
-            let followed = packing.unpack(&[packed, b"more".to_vec()].concat(), 1 << 20).unwrap_err();
+            let followed = coding.decompress(&[packed, b"more".to_vec()].concat(), 1 << 20).unwrap_err();
             assert_eq!(followed.code(), ErrorCode::ValidationError, "{followed}");
-            assert_eq!(packing.unpack(b"\x07 is neither", 1 << 20).unwrap_err().code(), ErrorCode::ValidationError);
-            assert!(packing.unpack(b"", 10).unwrap().is_empty());
+            assert_eq!(coding.decompress(b"\x07 is neither", 1 << 20).unwrap_err().code(), ErrorCode::ValidationError);
+            assert!(coding.decompress(b"", 10).unwrap().is_empty());
         }
     }
 
@@ -233,6 +244,6 @@ mod tests {
     fn a_bomb_takes_no_more_than_the_limit() {
         let bomb = gzip(&vec![0; 256 << 20]);
         assert!(bomb.len() < 300_000, "{}", bomb.len());
-        assert_eq!(Packing::Gzip.unpack(&bomb, 1 << 20).unwrap_err().code(), ErrorCode::PayloadTooLarge);
+        assert_eq!(ContentCoding::Gzip.decompress(&bomb, 1 << 20).unwrap_err().code(), ErrorCode::PayloadTooLarge);
     }
 }

@@ -1,4 +1,4 @@
-//! One request as a handler sees it, and what a handler answers.
+//! One request as a handler sees it, and the handler's reply.
 
 use super::address::Base;
 use super::state::{Shared, Stopping};
@@ -15,10 +15,10 @@ use serde::{Deserialize as _, Deserializer, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A request that may be made: parsed, judged, its body read.
+/// A request that was allowed: parsed, authenticated, its body read.
 pub(super) struct Call {
     pub(super) shared: Arc<Shared>,
-    /// The address of the route, with names in braces.
+    /// The path of the route, with names in braces.
     pub(super) route: &'static str,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
@@ -26,9 +26,9 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
     pub(super) principal: Option<Principal>,
-    /// What absolute addresses in the answer begin with.
+    /// The base of absolute addresses in the answer.
     pub(super) base: Base,
-    /// None where the host has a server of its own, which ends streams by letting them go.
+    /// `None` where the host has its own server, which ends streams by dropping them.
     pub(super) stopping: Option<Stopping>,
 }
 
@@ -37,20 +37,20 @@ impl Call {
         &self.shared.platform
     }
 
-    /// The part of the path with this name.
+    /// Returns the part of the path with this name.
     pub(super) fn part(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// The path as a signed address names it.
+    /// Returns the path in the form that is signed in links.
     pub(super) fn link_path(&self) -> String {
         self.path.iter().fold(self.route.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
     }
 
-    /// The value of `name` in the query.
+    /// Returns the value of `name` in the query.
     ///
     /// # Errors
-    /// `validation_error` when it is there twice.
+    /// `validation_error` when the query has it twice.
     pub(super) fn query(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.query.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let first = values.next();
@@ -60,7 +60,7 @@ impl Call {
         Ok(first)
     }
 
-    /// A whole number in the query.
+    /// Parses a whole number in the query.
     pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
         let parse = |text: &str| {
             text.parse().map_err(|_| Error::validation(format!("{name} must be a whole number within its bounds")))
@@ -68,7 +68,7 @@ impl Call {
         self.query(name)?.map(parse).transpose()
     }
 
-    /// Refuses what the query has beyond these names.
+    /// Refuses all query parameters but these.
     pub(super) fn only(&self, names: &[&str]) -> Result<()> {
         match self.query.iter().find(|(name, _)| name != "api_key" && !names.contains(&name.as_str())) {
             None => Ok(()),
@@ -84,10 +84,10 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as JSON text.
+    /// Returns the body as JSON text.
     ///
     /// # Errors
-    /// `validation_error` for another content type or what is not UTF-8.
+    /// `validation_error` for another content type or a body that is not UTF-8.
     pub(super) fn json_text(&self) -> Result<&str> {
         let media_type = self.header(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
         if !media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
@@ -97,7 +97,7 @@ impl Call {
         std::str::from_utf8(&self.body).map_err(|_| Error::validation("the body is not UTF-8"))
     }
 
-    /// The body as a value. The error never quotes it.
+    /// Parses the body as JSON. Errors never quote it.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         let text = self.json_text()?;
         let value: Value = serde_json::from_str(text).map_err(|error| {
@@ -109,26 +109,26 @@ impl Call {
         crate::json::read_secret("the body", text)
     }
 
-    /// A text of the body, which is JSON; empty where there is none of that name.
+    /// Returns a text field of the JSON body; empty if there is none with this name.
     pub(super) fn argument(&self, name: &str) -> Result<String> {
         let body: Value = serde_json::from_str(self.json_text()?).unwrap_or_default();
         Ok(body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    /// The owner whose tasks alone the caller makes and sees; none where all may be seen.
+    /// Returns the owner whose tasks the caller makes and sees; `None` when the caller sees all tasks.
     pub(super) fn owner(&self) -> Option<&str> {
         self.principal.as_ref()?.owner.as_deref()
     }
 
-    /// Refuses a task that is another owner's, exactly as one that does not exist.
+    /// Refuses a task of another owner with the same error as a task that does not exist.
     ///
     /// # Errors
-    /// `task_not_found`, `proxy_target_invalid`, and what keeps the task from being read.
+    /// `task_not_found`, `proxy_target_invalid`, and errors of reading the task.
     pub(super) fn admit(&self, id: &str) -> Result<()> {
         self.platform().admit(id, self.owner())
     }
 
-    /// Removes an ended task of the caller's; where tasks have owners, the audit log says who did.
+    /// Removes an ended task of the caller. Where tasks have owners, this is an audit event.
     pub(super) fn delete_task(&self, id: &str) -> Result<()> {
         self.admit(id)?;
         match self.owner() {
@@ -137,36 +137,36 @@ impl Call {
         }
     }
 
-    /// On whose behalf an administrative call is made.
+    /// Returns the caller for the audit events of administrative calls.
     pub(super) fn caller(&self) -> Result<Caller> {
         let principal = self.principal.as_ref().ok_or_else(|| Error::internal("a call without a principal"))?;
         Ok(self.platform().access()?.caller(&self.facts, principal))
     }
 }
 
-/// An answer.
+/// The answer of a handler.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
-    /// What the body tells, when it is a failure.
+    /// The error that the body describes, if the reply is a failure.
     pub(super) failure: Option<Error>,
 }
 
 impl Reply {
-    /// A JSON value.
+    /// Makes a reply with a JSON value.
     pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
         let text = serde_json::to_vec(value).map_err(|error| Error::internal(error.to_string()))?;
         Ok(Self::new(status, Body::from(text)).with(CONTENT_TYPE, HeaderValue::from_static("application/json")))
     }
 
-    /// A JSON value, 200.
+    /// Makes a reply with status 200 and a JSON value.
     pub(super) fn ok(value: &impl Serialize) -> Result<Self> {
         Self::json(StatusCode::OK, value)
     }
 
-    /// Nothing, 204.
+    /// Makes a reply with status 204 and no body.
     pub(super) fn empty() -> Self {
         Self::new(StatusCode::NO_CONTENT, Body::empty())
     }
@@ -181,7 +181,7 @@ impl Reply {
         self
     }
 
-    /// The one shape of a failure.
+    /// Makes the reply to a failure, which always has the same form.
     pub(super) fn failure(error: &Error) -> Self {
         let status = StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = Self::new(status, Body::from(failure_body(error)))
@@ -196,7 +196,7 @@ impl Reply {
     }
 }
 
-/// A whole number, which JSON may also write as `30.0`.
+/// Parses a whole number, which JSON may also write as `30.0`.
 pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let wrong = || serde::de::Error::custom("must be a whole number within its bounds");
     let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
@@ -207,14 +207,14 @@ pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D)
     T::try_from(value).map(Some).map_err(|_| wrong())
 }
 
-/// The body of a failure.
+/// Returns the JSON body of a failure.
 pub(super) fn failure_body(error: &Error) -> String {
     serde_json::json!({"code": error.code().as_str(), "detail": error.detail(), "user_action": error.user_action()})
         .to_string()
 }
 
-/// One of some words in the query.
-pub(super) fn word<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+/// Parses a query parameter that takes one of several words.
+pub(super) fn choice<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
     let Some(given) = call.query(name)? else { return Ok(None) };
     words.iter().find(|(word, _)| *word == given).map(|(_, value)| Some(*value)).ok_or_else(|| {
         let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
@@ -222,7 +222,7 @@ pub(super) fn word<T: Copy>(call: &Call, name: &str, words: &[(&str, T)]) -> Res
     })
 }
 
-/// 0 stands for "not said" in the core, and is no page here.
+/// Refuses 0, which means "default" in the library but is not valid here.
 pub(super) fn at_least_one(name: &str, value: Option<u32>) -> Result<u32> {
     match value {
         Some(0) => Err(Error::validation(format!("{name} must be at least 1"))),

@@ -1,9 +1,9 @@
-//! Answers packed with gzip, for clients that take it.
+//! Compresses answers with gzip, for clients that accept it.
 //!
-//! What is packed is text that is long enough to be worth it: JSON, metrics, and the files of the web UI, which are packed once.
-//! Never packed are media (they are packed already, and their ranges count bytes), event streams (they would wait to be
-//! packed), failures, and every answer of sessions and administration: a length that tells how well an answer packs tells
-//! something of a secret that stands beside words of somebody else's (BREACH). `docs/decisions.md` has the reasons.
+//! Compressed are texts that are long enough: JSON, metrics, and the files of the web UI, which are compressed only once. Never
+//! compressed are media (they are compressed already, and ranges count their bytes), event streams (their events would be
+//! delayed), failures, and all answers about sessions and administration: the length of a compressed answer reveals something of a
+//! secret that stands beside text from somebody else (BREACH). `docs/decisions.md` has the reasons.
 
 use super::call::Reply;
 use super::route_access::RouteAccess;
@@ -18,14 +18,14 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use std::io::Write as _;
 
-/// Bytes below which an answer goes out as it is: it is one packet either way.
-const LEAST: u64 = 1024;
+/// Answers below this number of bytes are not compressed: they fit into one packet anyway.
+const MIN_BYTES: u64 = 1024;
 
-/// Fast: answers are made anew for every request.
-const OF_ANSWERS: Compression = Compression::new(3);
+/// A fast level, since answers are made for each request.
+const ANSWER_LEVEL: Compression = Compression::new(3);
 
-/// Whether answers to calls with this access may be packed.
-pub(super) const fn may_be_packed(access: RouteAccess) -> bool {
+/// Whether answers to calls with this access may be compressed.
+pub(super) const fn may_be_compressed(access: RouteAccess) -> bool {
     match access {
         RouteAccess::Open
         | RouteAccess::Generation
@@ -37,9 +37,9 @@ pub(super) const fn may_be_packed(access: RouteAccess) -> bool {
     }
 }
 
-/// Whether a client takes gzip, and would not rather have the answer as it is
+/// Whether a client accepts gzip and does not prefer the uncompressed answer
 /// (<https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3>).
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut any, mut plain) = (None, None, None);
     for line in headers.get_all(ACCEPT_ENCODING) {
         for entry in line.to_str().unwrap_or_default().split(',') {
@@ -57,25 +57,28 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     gzip.or(any).is_some_and(|weight| weight > 0.0 && weight >= plain.unwrap_or(0.0))
 }
 
-/// Says that the answer depends on what the client takes, so that no cache gives one client what another takes.
+/// Marks the answer as depending on `Accept-Encoding`, so that caches keep the compressed and the uncompressed one apart.
 pub(super) fn varies(headers: &mut HeaderMap) {
     headers.append(VARY, HeaderValue::from_static("accept-encoding"));
 }
 
-/// Whether the answer is of a kind that is packed.
-pub(super) fn is_worth_it(reply: &Reply) -> bool {
+/// Whether the answer is of a kind that is compressed.
+pub(super) fn is_compressible(reply: &Reply) -> bool {
     let kind = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let is_text = kind == "application/json" || (kind.starts_with("text/") && kind != "text/event-stream");
     let as_it_is = [CONTENT_ENCODING, ACCEPT_RANGES, ETAG].iter().all(|name| !reply.headers.contains_key(name));
-    is_text && as_it_is && reply.status.is_success() && reply.body.size_hint().exact().is_some_and(|size| size >= LEAST)
+    is_text
+        && as_it_is
+        && reply.status.is_success()
+        && reply.body.size_hint().exact().is_some_and(|size| size >= MIN_BYTES)
 }
 
-/// The same answer, packed. Takes a few milliseconds for each megabyte.
+/// Returns the same answer, compressed. Takes a few milliseconds for each megabyte.
 pub(super) fn packed(mut reply: Reply) -> Reply {
     let Some(Ok(bytes)) = std::mem::take(&mut reply.body).collect().now_or_never() else { return reply };
     let bytes = bytes.to_bytes();
-    match gzip(&bytes, OF_ANSWERS) {
+    match gzip(&bytes, ANSWER_LEVEL) {
         Some(smaller) => {
             reply.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             reply.body = Body::from(smaller);
@@ -85,10 +88,10 @@ pub(super) fn packed(mut reply: Reply) -> Reply {
     reply
 }
 
-/// None where packing saves nothing.
+/// Compresses bytes. Returns `None` if that does not make them fewer.
 pub(super) fn gzip(bytes: &[u8], level: Compression) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), level);
-    // A vector takes everything.
+    // Writing to a vector cannot fail.
     encoder.write_all(bytes).ok()?;
     let packed = encoder.finish().ok()?;
     (packed.len() < bytes.len()).then(|| Bytes::from(packed))
@@ -103,12 +106,12 @@ mod tests {
     fn takes(line: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(line).unwrap());
-        takes_gzip(&headers)
+        accepts_gzip(&headers)
     }
 
     #[test]
-    fn clients_say_what_they_take() {
-        assert!(!takes_gzip(&HeaderMap::new()));
+    fn the_accepted_encodings_are_read_from_the_header() {
+        assert!(!accepts_gzip(&HeaderMap::new()));
         for line in [
             "gzip",
             "GZIP",
@@ -136,24 +139,24 @@ mod tests {
     }
 
     #[test]
-    fn long_text_alone_is_packed() {
+    fn only_long_text_is_compressed() {
         let reply = |kind: &'static str, size: usize| {
             Reply::new(StatusCode::OK, Body::from(vec![b'a'; size])).with(CONTENT_TYPE, HeaderValue::from_static(kind))
         };
-        assert!(is_worth_it(&reply("application/json", 1024)));
-        assert!(is_worth_it(&reply("text/plain; version=0.0.4; charset=utf-8", 4096)));
-        assert!(!is_worth_it(&reply("application/json", 1023)));
+        assert!(is_compressible(&reply("application/json", 1024)));
+        assert!(is_compressible(&reply("text/plain; version=0.0.4; charset=utf-8", 4096)));
+        assert!(!is_compressible(&reply("application/json", 1023)));
         for other in ["image/png", "video/mp4", "text/event-stream", "application/octet-stream"] {
-            assert!(!is_worth_it(&reply(other, 4096)), "{other}");
+            assert!(!is_compressible(&reply(other, 4096)), "{other}");
         }
         let failed = Reply { status: StatusCode::CONFLICT, ..reply("application/json", 4096) };
-        assert!(!is_worth_it(&failed));
+        assert!(!is_compressible(&failed));
         let ranged = reply("text/plain", 4096).with(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        assert!(!is_worth_it(&ranged));
+        assert!(!is_compressible(&ranged));
     }
 
     #[test]
-    fn what_is_packed_is_the_same() {
+    fn a_compressed_answer_expands_to_the_same_bytes() {
         let text = br#"{"id": "a", "prompt": "a red circle"}, "#.repeat(100);
         let reply = packed(Reply::new(StatusCode::OK, Body::from(text.clone())));
         assert_eq!(reply.headers.get(CONTENT_ENCODING).unwrap(), "gzip");
@@ -165,7 +168,7 @@ mod tests {
 
         let noise: Vec<u8> = ring::digest::digest(&ring::digest::SHA256, b"noise").as_ref().to_vec();
         let reply = packed(Reply::new(StatusCode::OK, Body::from(noise.clone())));
-        assert!(!reply.headers.contains_key(CONTENT_ENCODING), "packing would make it longer");
+        assert!(!reply.headers.contains_key(CONTENT_ENCODING), "compression would make it longer");
         assert_eq!(reply.body.collect().now_or_never().unwrap().unwrap().to_bytes(), noise);
     }
 }

@@ -1,5 +1,5 @@
-//! A connection as hyper sees it, with two things of our own: one whose client takes nothing for too long is closed, and a child made
-//! by `fork` does not keep it open.
+//! A connection for hyper with two additions: it is closed when its client accepts no data for too long, and a child made by `fork`
+//! does not keep it open.
 
 use crate::fork::{self, Descriptor, Mark};
 use std::future::Future as _;
@@ -11,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 pub(super) struct Connection<S> {
-    /// First, so that it goes before the stream is closed.
+    /// The first field, so that the mark is removed before the stream is closed.
     _mark: Mark,
     stream: S,
-    /// How long the client may take nothing.
+    /// How long the client may accept no data.
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -26,7 +26,7 @@ impl<S: Descriptor> Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Fails once the client has taken nothing for as long as it may.
+    /// Fails when the client has accepted no data for `write_timeout`.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
@@ -35,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let deadline = Instant::now() + self.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         match stalled.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"))),
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client accepts no data"))),
             Poll::Pending => Poll::Pending,
         }
     }

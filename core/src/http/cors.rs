@@ -1,4 +1,4 @@
-//! Browsers from other sites: exact origins only, answered with credentialed headers, and nothing at all for any other.
+//! CORS: allowed origins get answers with credentialed headers; all other origins get none.
 
 use crate::access::{RequestFacts, RouteClass};
 use crate::platform::Platform;
@@ -9,7 +9,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
-/// Those that begin with `openai` and `x-stainless` are what OpenAI's client for browsers sends.
+/// The headers that begin with `openai` and `x-stainless` are sent by OpenAI's client in browsers.
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, openai-beta, openai-organization, \
     openai-project, range, traceparent, x-admin-key, x-api-key, x-correlation-id, x-request-id, x-stainless-arch, \
     x-stainless-custom-poll-interval, x-stainless-helper-method, x-stainless-lang, x-stainless-os, x-stainless-package-version, \
@@ -17,19 +17,19 @@ const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, las
 
 const EXPOSED_HEADERS: &str = "accept-ranges, content-disposition, content-length, content-range, etag, retry-after, x-request-id, x-should-retry";
 
-/// The origin that access has to judge: none for a request from our own pages or from no page at all.
+/// Returns the origin that access has to check; `None` for a request from the platform's own pages or from no page.
 ///
-/// A page of ours has the origin that the request is sent to. A browser that sends no `Origin` with a change from another site
-/// still says that it is one in `Sec-Fetch-Site`.
+/// The platform's own pages have the origin that the request is sent to. A browser that sends no `Origin` with a change from another
+/// site still reports the other site in `Sec-Fetch-Site`.
 pub(super) fn foreign_origin(parts: &Parts) -> Option<String> {
     let header = |name| parts.headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()));
     let site = header(http::HeaderName::from_static("sec-fetch-site"));
     match header(ORIGIN) {
-        // The browser itself says that the page has the address that it asks, which a proxy may not have passed on as Host.
+        // The browser itself confirms that the page and the request have the same origin, even if a proxy changed Host.
         Some(_) if site.as_deref() == Some("same-origin") => None,
         Some(origin) => {
             let host = header(HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().into()));
-            // Behind a proxy the scheme of our own pages is not known, but it is the web's: `tauri://localhost` is another's page.
+            // Behind a proxy the scheme of the platform's own pages is unknown, but it is http or https: `tauri://localhost` is foreign.
             let own = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             (own.is_none() || own != host.as_deref()).then(|| origin.into_owned())
         }
@@ -48,13 +48,13 @@ pub(super) fn is_preflight(parts: &Parts) -> bool {
         && parts.headers.contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Judges the origin alone, as preflights and open calls are.
+/// Checks only the origin, for preflights and open calls.
 pub(super) fn admit(platform: &Platform, facts: &RequestFacts) -> crate::Result<()> {
-    debug_assert!(facts.route == RouteClass::Generation, "the class that anybody's calls are noted under");
+    debug_assert!(facts.route == RouteClass::Generation, "open calls are noted under this class");
     platform.access()?.admit(facts)
 }
 
-/// Adds what a browser on an allowed origin needs to see. `origin` was allowed.
+/// Adds the CORS headers to an answer. `origin` was allowed.
 pub(super) fn decorate(headers: &mut HeaderMap, origin: Option<&str>) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
@@ -64,7 +64,7 @@ pub(super) fn decorate(headers: &mut HeaderMap, origin: Option<&str>) {
     }
 }
 
-/// What a preflight is answered with. `methods` are those of the path.
+/// Adds the headers of an answer to a preflight. `methods` are the methods of the path.
 pub(super) fn preflight(headers: &mut HeaderMap, methods: &str) {
     if let Ok(methods) = HeaderValue::from_str(methods) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);

@@ -1,7 +1,7 @@
-//! The way of every request: size, origin, throttle, credential, body, handler, headers of the answer.
+//! Handles every request in order: size, origin, throttle, credential, body, handler, headers of the answer.
 
 use super::address::Base;
-use super::body::{self, Packing, drain};
+use super::body::{self, ContentCoding, drain};
 use super::call::{Call, Reply};
 use super::compress;
 use super::cors;
@@ -39,7 +39,7 @@ use tracing::{Instrument as _, Span};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// All routes on one platform.
+/// Makes a router with all routes of one platform.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let mut paths: BTreeMap<&'static str, Vec<Arc<Route>>> = BTreeMap::new();
     for route in routes::all() {
@@ -65,17 +65,17 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         router = router.route(path, method_router.fallback(other));
     }
     let shared = Arc::clone(shared);
-    router.fallback(move |request: Request| nowhere(Arc::clone(&shared), request))
+    router.fallback(move |request: Request| not_found(Arc::clone(&shared), request))
 }
 
-/// What an answer is decorated with, known before the request is judged.
+/// Facts about a request that are known before it is authenticated and that every answer needs.
 struct Context {
     began: Instant,
     method: Method,
     path: &'static str,
     correlation_id: String,
     origin: Option<String>,
-    /// Whether it is one of OpenAI's addresses, whose clients read failures in their own way.
+    /// Whether the path is one of OpenAI's, whose clients expect failures in OpenAI's form.
     like_openai: bool,
 }
 
@@ -91,7 +91,7 @@ impl Context {
         }
     }
 
-    /// The span of the request, in the trace that its caller names.
+    /// Makes the span of the request, in the trace of its caller.
     fn span(&self, parts: &Parts) -> Span {
         let (method, correlation_id) = (self.method.as_str(), self.correlation_id.as_str());
         let (path, trace_id, parent_id, status) = (self.path, Empty, Empty, Empty);
@@ -106,7 +106,7 @@ impl Context {
         span
     }
 
-    /// Adds what every answer carries.
+    /// Adds the headers that every answer has.
     fn finish(self, shared: &Shared, outcome: Result<Reply>) -> Response {
         let blocked = matches!(&outcome, Err(error) if error.code() == ErrorCode::CorsOriginBlocked);
         if let Err(error) = &outcome
@@ -153,7 +153,7 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
     let path = request.extract_parts::<RawPathParams>().await;
     let (parts, body) = request.into_parts();
     let context = Context::of(&parts, route.path);
-    let packing = compress::may_be_packed(route.access).then(|| compress::takes_gzip(&parts.headers));
+    let coding = compress::may_be_compressed(route.access).then(|| compress::accepts_gzip(&parts.headers));
     let outcome = match path {
         Ok(path) => {
             let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -169,8 +169,8 @@ async fn dispatch(shared: Arc<Shared>, route: Arc<Route>, mut request: Request) 
         }
         Err(_) => Err(Error::new(ErrorCode::NotFound, "the path is not UTF-8 in percent encoding")),
     };
-    let outcome = match (outcome, packing) {
-        (Ok(mut reply), Some(taken)) if compress::is_worth_it(&reply) => {
+    let outcome = match (outcome, coding) {
+        (Ok(mut reply), Some(taken)) if compress::is_compressible(&reply) => {
             compress::varies(&mut reply.headers);
             if taken { blocking(&shared, move || Ok(compress::packed(reply))).await } else { Ok(reply) }
         }
@@ -192,11 +192,11 @@ async fn make(
         drain(body).await;
         return Err(body::too_large(limit));
     }
-    let packing = match Packing::of(&parts.headers) {
-        Ok(packing) => packing,
+    let coding = match ContentCoding::of(&parts.headers) {
+        Ok(coding) => coding,
         Err(error) => {
             drain(body).await;
-            return Ok(unknown_packing(&error));
+            return Ok(unsupported_encoding(&error));
         }
     };
     let query = match read_query(&parts) {
@@ -220,15 +220,15 @@ async fn make(
         base,
         stopping: parts.extensions.get::<Stopping>().cloned(),
     };
-    // A few packed bytes may be many: they are unpacked for nobody whom access has not let in.
-    let judged_late = packing.is_none() && body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
-    if !judged_late {
+    // A few compressed bytes may expand to many, so they are decompressed only after access has allowed the request.
+    let checked_late = coding.is_none() && body.size_hint().upper().is_some_and(|size| size <= SMALL_BODY);
+    if !checked_late {
         let access = route.access;
-        let judged = blocking(shared, move || {
-            let principal = access.judge(&call);
+        let checked = blocking(shared, move || {
+            let principal = access.authenticate(&call);
             Ok((principal, call))
         });
-        let (principal, returned) = judged.await?;
+        let (principal, returned) = checked.await?;
         call = returned;
         match principal {
             Ok(principal) => call.principal = principal,
@@ -239,18 +239,18 @@ async fn make(
         }
     }
     call.body = body::read(body, limit, Pace::of(&shared.settings)).await?;
-    if let Some(packing) = packing {
+    if let Some(coding) = coding {
         let packed = std::mem::take(&mut call.body);
-        call.body = blocking(shared, move || packing.unpack(&packed, limit)).await?;
+        call.body = blocking(shared, move || coding.decompress(&packed, limit)).await?;
         call.headers.remove(CONTENT_ENCODING);
         call.headers.remove(CONTENT_LENGTH);
     }
-    // Here, where the request arrived, when that takes memory and a row that can be had now. Else on a thread that may block.
-    let here = judged_late
+    // Runs on this thread if memory and one available row are enough, otherwise on a thread that may block.
+    let on_this_thread = checked_late
         && matches!(route.handler, Handler::Brief(_) | Handler::Async(_))
         && shared.platform.has_idle_reader();
-    let mut judged = !judged_late;
-    if here && let Some(outcome) = route.access.judge_briefly(shared.platform.access()?, &call.facts) {
+    let mut checked = !checked_late;
+    if on_this_thread && let Some(outcome) = route.access.authenticate_briefly(shared.platform.access()?, &call.facts) {
         match outcome {
             Ok(principal) => call.principal = principal,
             Err(refusal) => {
@@ -258,21 +258,21 @@ async fn make(
                 return blocking(shared, refuse).await;
             }
         }
-        judged = true;
+        checked = true;
     }
     let access = route.access;
-    let judge = move |call: &mut Call| -> Result<()> {
-        if !judged {
-            call.principal = access.judge(call)?;
+    let authenticate = move |call: &mut Call| -> Result<()> {
+        if !checked {
+            call.principal = access.authenticate(call)?;
         }
         Ok(())
     };
     let whole = move |mut call: Call, handler: fn(&Call) -> Result<Reply>| {
-        judge(&mut call)?;
+        authenticate(&mut call)?;
         handler(&call)
     };
     match route.handler {
-        Handler::Brief(handler) if here && judged => shared.platform.logged(|| handler(&call)),
+        Handler::Brief(handler) if on_this_thread && checked => shared.platform.logged(|| handler(&call)),
         Handler::Blocking(handler) | Handler::Brief(handler) => blocking(shared, move || whole(call, handler)).await,
         Handler::Check(handler) => {
             let _permit = check(shared).await?;
@@ -282,10 +282,10 @@ async fn make(
             let _permit = proxied(shared, call.part("id")).await?;
             blocking(shared, move || whole(call, handler)).await
         }
-        Handler::Async(handler) if judged => handler(call).await,
+        Handler::Async(handler) if checked => handler(call).await,
         Handler::Async(handler) => {
             let call = blocking(shared, move || {
-                judge(&mut call)?;
+                authenticate(&mut call)?;
                 Ok(call)
             });
             handler(call.await?).await
@@ -293,11 +293,11 @@ async fn make(
     }
 }
 
-/// The answer to a body that is packed in a way that is not known here.
-fn unknown_packing(error: &Error) -> Reply {
+/// Makes the answer to a body with an unknown compression.
+fn unsupported_encoding(error: &Error) -> Reply {
     let mut reply = Reply::failure(error);
     reply.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    reply.with(ACCEPT_ENCODING, HeaderValue::from_static(Packing::KNOWN))
+    reply.with(ACCEPT_ENCODING, HeaderValue::from_static(ContentCoding::KNOWN))
 }
 
 async fn other_method(shared: Arc<Shared>, methods: Arc<str>, path: &'static str, request: Request) -> Response {
@@ -327,7 +327,7 @@ async fn other_method(shared: Arc<Shared>, methods: Arc<str>, path: &'static str
     context.finish(&shared, outcome)
 }
 
-async fn nowhere(shared: Arc<Shared>, request: Request) -> Response {
+async fn not_found(shared: Arc<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let context = Context::of(&parts, "");
     let facts = open_facts(&parts, &context);
@@ -344,7 +344,7 @@ fn open_facts(parts: &Parts, context: &Context) -> RequestFacts {
     RouteAccess::Open.facts(parts, &[], peer(parts), &context.correlation_id)
 }
 
-/// The caller's own id for the request, the trace it belongs to, or a new one.
+/// Returns the caller's own id for the request, the id of its trace, or a new id.
 fn correlation_id(parts: &Parts) -> String {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let usable = |id: &&str| !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());

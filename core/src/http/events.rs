@@ -1,7 +1,7 @@
 //! A task as a stream of server-sent events: each state as `/status` shows it, until the task has ended.
 //!
-//! A browser's `EventSource` takes the end of a stream for a broken connection and asks again, with the name of the last event
-//! that it saw. Whoever saw the last one of all is answered with 204, which makes it stop.
+//! At the end of a stream a browser's `EventSource` connects again, with the id of the last event that it saw. If that was the
+//! task's final event, the answer is 204, which makes the browser stop.
 
 use super::call::{Call, Reply};
 use super::state::Stopping;
@@ -22,14 +22,14 @@ use std::sync::Arc;
 /// How long a browser waits before it connects again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// What nginx asks of an answer that it shall not hold back.
+/// A header that tells nginx to send the answer without buffering.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The name of the last event that a client saw.
+/// The header with the id of the last event that a client saw.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 struct Following {
-    /// The present state, until it has been sent.
+    /// The current state, until it has been sent.
     first: Option<Task>,
     events: TaskEvents,
     stopping: Option<Stopping>,
@@ -46,7 +46,7 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
             platform.events(&id)
         })
         .await?;
-        // The first event is the present state: a client that connects again has missed nothing that still matters.
+        // The first event is the current state, so a client that connects again has missed nothing that still matters.
         let first = events.changed().await?;
         let seen = |task: &Task| task.status.is_terminal() && call.header(LAST_EVENT_ID) == Some(name(task).as_str());
         if first.as_ref().is_some_and(seen) {
@@ -63,7 +63,7 @@ pub(super) fn follow(call: Call) -> BoxFuture<'static, Result<Reply>> {
     })
 }
 
-/// Adds to the headers of an event stream, whichever it is, what lets its events through proxies one by one.
+/// Adds headers to an event stream so that proxies pass on each event at once.
 pub(super) fn pass_proxies(headers: &mut HeaderMap) {
     if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -85,13 +85,13 @@ impl Following {
         let change = pin!(self.events.changed());
         match select(change, stop).await {
             Either::Left((Ok(Some(task)), _)) => event(&task).ok(),
-            // The end of the task, of the platform or of the server ends the stream; clients connect again.
+            // The stream ends with the task, the platform or the server; clients connect again.
             Either::Left(_) | Either::Right(_) => None,
         }
     }
 }
 
-/// The name of the event that shows this state: no other state of the task has it.
+/// Returns the event id for this state, which no other state of the task has.
 fn name(task: &Task) -> String {
     format!("{}-{}-{}", task.updated_at.0, task.progress, task.status.as_str())
 }

@@ -1,7 +1,7 @@
-//! Models, submissions, how tasks stand, the gallery.
+//! Models, submissions, states of tasks, the gallery.
 
-use super::call::{Call, Reply, at_least_one, word};
-use super::route::Making;
+use super::call::{Call, Reply, at_least_one, choice};
+use super::route::ReplyFuture;
 use super::state::SMALL_BODY;
 use super::views::{Cancelling, Deleted, GalleryPage, Health, Models, StatusView, Submitted};
 use crate::error::{Error, Result};
@@ -19,11 +19,11 @@ pub(super) fn models(call: &Call) -> Result<Reply> {
     Reply::ok(&Models { models: call.platform().models()? })
 }
 
-pub(super) fn generate(call: Call) -> Making {
+pub(super) fn generate(call: Call) -> ReplyFuture {
     Box::pin(submit(call, |options| options))
 }
 
-pub(super) fn generate_direct(call: Call) -> Making {
+pub(super) fn generate_direct(call: Call) -> ReplyFuture {
     Box::pin(submit(call, SubmitOptions::local_only))
 }
 
@@ -50,7 +50,7 @@ fn submitted(task_id: String, status: Status) -> Result<Reply> {
     Reply::json(StatusCode::ACCEPTED, &Submitted { task_id, status })
 }
 
-/// The caller's key for the submission, which is the caller's own, the trace that it belongs to, and whose task it is to be.
+/// Reads the options of a submission: the caller's own idempotency key, the trace, and the owner of the task.
 pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
     let mut options = SubmitOptions::default().trace_parent(call.header("traceparent").and_then(TraceParent::parse));
     options.owner = call.owner().map(str::to_owned);
@@ -61,7 +61,7 @@ pub(super) fn options(call: &Call) -> Result<SubmitOptions> {
             false => Ok(options),
         };
     };
-    // Whoever signs in again sends the same key from another session.
+    // A person who signs in again sends the same key from another session.
     let of_caller = || call.principal.as_ref().map(crate::access::Principal::actor).unwrap_or_default();
     let owner = options.owner.clone().unwrap_or_else(of_caller);
     Ok(options.idempotency(owner, String::from_utf8_lossy(key.as_bytes())))
@@ -80,12 +80,12 @@ pub(super) fn cancel(call: &Call) -> Result<Reply> {
     cancelling(id, call.platform().cancel(id)?)
 }
 
-/// The answer to asking a task to end. `accepted` is false when it had ended already.
+/// Answers a request to cancel a task. `accepted` is false when the task had already ended.
 pub(super) fn cancelling(id: &str, accepted: bool) -> Result<Reply> {
     if !accepted {
         return Err(Error::invalid_state(
-            "the task has ended already",
-            "Ask how the task stands: its result may be there.",
+            "the task has already ended",
+            "Read the task's status: its result may be ready.",
         ));
     }
     Reply::json(StatusCode::ACCEPTED, &Cancelling { task_id: id.to_owned(), status: "cancelling" })
@@ -97,17 +97,17 @@ pub(super) fn gallery(call: &Call) -> Result<Reply> {
     Reply::ok(&GalleryPage::from(call.platform().gallery(&query)?))
 }
 
-/// What the query of a listing may hold.
+/// The query parameters of a listing.
 pub(super) const LISTING: &[&str] = &["page", "per_page", "sort", "model", "type"];
 
-/// Which tasks a listing is to show, by its query.
+/// Reads from the query which tasks to list.
 pub(super) fn listing(call: &Call) -> Result<TaskQuery> {
     Ok(TaskQuery {
         page: at_least_one("page", call.number("page")?)?,
         per_page: at_least_one("per_page", call.number("per_page")?)?,
-        sort: word(call, "sort", &[("newest", Sort::Newest), ("oldest", Sort::Oldest)])?.unwrap_or_default(),
+        sort: choice(call, "sort", &[("newest", Sort::Newest), ("oldest", Sort::Oldest)])?.unwrap_or_default(),
         model: call.query("model")?.map(str::to_owned),
-        media_type: word(call, "type", &[("image", MediaType::Image), ("video", MediaType::Video)])?,
+        media_type: choice(call, "type", &[("image", MediaType::Image), ("video", MediaType::Video)])?,
         ..TaskQuery::default()
     })
 }

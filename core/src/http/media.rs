@@ -1,5 +1,5 @@
-//! Results and previews: whole or in part, kept by their callers for as long as they want, and shown by browsers: in a tab, and in
-//! the pages of sites that are let in.
+//! Results and previews: sent whole or in part, cached by clients with an ETag, and shown by browsers in a tab or in the pages of
+//! allowed sites.
 
 use super::call::{Call, Reply};
 use super::route_access::{SIGNATURE, SIGNED};
@@ -19,7 +19,7 @@ use std::ops::Range;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// What is percent-encoded in a file name (<https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1>), and a little more.
+/// The characters that a file name is percent-encoded for: those of <https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1> and a few more.
 const NOT_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 pub(super) fn result(call: &Call) -> Result<Reply> {
@@ -34,20 +34,20 @@ pub(super) fn preview(call: &Call) -> Result<Reply> {
     serve(call, call.platform().preview(call.part("id"))?)
 }
 
-/// Answers with all of the media, with the part that is asked for, or with nothing when the caller has it.
+/// Answers with the whole file, with the requested part, or with 304 when the client already has it.
 pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
     let etag = etag(&media.bytes);
     let bytes = Bytes::from(media.bytes);
     let header = |name: HeaderName| call.headers.get(name).and_then(|value| value.to_str().ok());
-    let frames = frames(call)?;
+    let content_policy = content_policy(call)?;
     let common = |reply: Reply| -> Reply {
         reply
             .with(ETAG, text(&etag))
             .with(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
             .with(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))
             .with(CONTENT_DISPOSITION, text(&disposition(&media.file_name)))
-            .with(CONTENT_SECURITY_POLICY, text(&frames))
-            .with(RESOURCE_POLICY, HeaderValue::from_static(embedding(call)))
+            .with(CONTENT_SECURITY_POLICY, text(&content_policy))
+            .with(RESOURCE_POLICY, HeaderValue::from_static(resource_policy(call)))
             .with(VARY, HeaderValue::from_static("referer"))
     };
     if header(IF_NONE_MATCH).is_some_and(|known| matches(known, &etag)) {
@@ -62,8 +62,8 @@ pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
             let reply = Reply::new(StatusCode::PARTIAL_CONTENT, Body::from(bytes.slice(part)));
             common(reply.with(CONTENT_TYPE, mime).with(CONTENT_RANGE, text(&range)))
         }
-        Wanted::Nothing => {
-            let error = crate::Error::validation(format!("the range lies beyond the {length} bytes that there are"));
+        Wanted::Unsatisfiable => {
+            let error = crate::Error::validation(format!("the range lies beyond the end of the {length} bytes"));
             let mut reply = Reply::failure(&error);
             reply.status = StatusCode::RANGE_NOT_SATISFIABLE;
             reply.with(CONTENT_RANGE, text(&format!("bytes */{length}")))
@@ -71,11 +71,11 @@ pub(super) fn serve(call: &Call, media: Media) -> Result<Reply> {
     })
 }
 
-/// The policy of a result as a page of its own, which a browser makes of it in a tab or a frame: it shows itself, with the
-/// browser's own style, and nothing runs in it. Our own pages and those of sites that are let in may frame it.
+/// Returns the content security policy of a result that a browser opens as a page of its own in a tab or a frame: it may show itself
+/// with the browser's own style, and no script runs. The platform's own pages and those of allowed sites may frame it.
 ///
-/// No `sandbox`: in one a browser fetches a clip as if for a stranger, without the session's cookie.
-fn frames(call: &Call) -> Result<String> {
+/// There is no `sandbox`: with one, a browser fetches a clip without the session's cookie.
+fn content_policy(call: &Call) -> Result<String> {
     let mut policy =
         "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
             .to_owned();
@@ -86,28 +86,28 @@ fn frames(call: &Call) -> Result<String> {
     Ok(policy)
 }
 
-/// Which pages may show the media in an element that says nothing of its origin, as `<img>` and `<video>` do.
+/// Returns which pages may show the file in an element that sends no origin, such as `<img>` and `<video>`.
 ///
-/// Pages of sites that are let in may, which `Referer` tells; and where the address itself holds what lets its caller in, whoever
-/// has the address may show it.
-fn embedding(call: &Call) -> &'static str {
+/// Pages of allowed sites may, which `Referer` identifies. If the address itself contains the credential, every page that has the
+/// address may.
+fn resource_policy(call: &Call) -> &'static str {
     let origin = call.header(ORIGIN).or_else(|| call.header(REFERER).map(origin_of));
-    let let_in =
+    let is_allowed =
         || call.platform().access().is_ok_and(|access| origin.is_some_and(|origin| access.allows_origin(origin)));
     let signed = call.query(SIGNATURE).is_ok_and(|signature| signature.is_some());
     let by_address = call.facts.header_keys.is_empty() && (signed || !call.facts.query_keys.is_empty());
-    if by_address || let_in() { "cross-origin" } else { "same-site" }
+    if by_address || is_allowed() { "cross-origin" } else { "same-site" }
 }
 
-/// The origin of an address.
+/// Returns the origin of a URL.
 fn origin_of(address: &str) -> &str {
     let host = address.find("://").map_or(0, |at| at + 3);
     let end = address.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(address.len(), |at| host + at);
     address.get(..end).unwrap_or_default()
 }
 
-/// `Content-Disposition` for a file of this name: shown, and called so where it is kept
-/// (<https://www.rfc-editor.org/rfc/rfc6266>). The name comes twice, first for clients that know ASCII alone.
+/// Returns `Content-Disposition`, with which a browser shows the file and saves it under this name
+/// (<https://www.rfc-editor.org/rfc/rfc6266>). The name is given twice, first in ASCII for clients that support nothing else.
 fn disposition(name: &str) -> String {
     let plain: Vec<&str> = name.split('-').filter(|part| part.is_ascii()).collect();
     let plain = plain.join("-").replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_'), "_");
@@ -118,7 +118,7 @@ fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// A strong tag: it is the content's hash.
+/// Returns a strong tag, made of the content's hash.
 pub(super) fn etag(bytes: &[u8]) -> String {
     let hash = digest(&SHA256, bytes);
     let mut tag = String::from("\"");
@@ -129,7 +129,7 @@ pub(super) fn etag(bytes: &[u8]) -> String {
     tag
 }
 
-/// Whether a list of tags names this one. A weak tag does here: the content is the same.
+/// Whether a list of tags contains this one. Weak tags match, too: the content is the same.
 pub(super) fn matches(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
@@ -138,17 +138,17 @@ pub(super) fn matches(list: &str, etag: &str) -> bool {
 enum Wanted {
     All,
     Part(Range<usize>),
-    Nothing,
+    Unsatisfiable,
 }
 
-/// What a request asks for by `Range` and `If-Range`: one range is honoured; several, and what is not a range, ask for everything
-/// (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
+/// Returns what a request asks for with `Range` and `If-Range`. A single range is honoured; several ranges, or a malformed one, mean
+/// the whole file (<https://www.rfc-editor.org/rfc/rfc9110#section-14>).
 fn wanted(headers: &HeaderMap, length: usize, etag: &str) -> Wanted {
     let mut lines = headers.get_all(RANGE).iter();
     let (Some(range), None) = (lines.next().and_then(|value| value.to_str().ok()), lines.next()) else {
         return Wanted::All;
     };
-    // A date cannot be compared: only the tag says that the content is the same.
+    // A date in If-Range cannot be compared; only the tag shows that the content is the same.
     if headers.get(IF_RANGE).is_some_and(|condition| condition.as_bytes() != etag.as_bytes()) {
         return Wanted::All;
     }
@@ -157,20 +157,20 @@ fn wanted(headers: &HeaderMap, length: usize, etag: &str) -> Wanted {
     };
     let number = |text: &str| -> Option<usize> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than fit are beyond the end of anything.
+        // A number with too many digits lies beyond the end of any file.
         digits.then(|| text.parse().unwrap_or(usize::MAX))
     };
     match (number(first), number(last)) {
         (Some(first), Some(last)) if first <= last && first < length => {
             Wanted::Part(first..last.saturating_add(1).min(length))
         }
-        (Some(first), Some(last)) if first <= last => Wanted::Nothing,
+        (Some(first), Some(last)) if first <= last => Wanted::Unsatisfiable,
         (Some(first), None) if last.is_empty() && first < length => Wanted::Part(first..length),
-        (Some(_), None) if last.is_empty() => Wanted::Nothing,
+        (Some(_), None) if last.is_empty() => Wanted::Unsatisfiable,
         (None, Some(count)) if first.is_empty() && count > 0 && length > 0 => {
             Wanted::Part(length - count.min(length)..length)
         }
-        (None, Some(_)) if first.is_empty() => Wanted::Nothing,
+        (None, Some(_)) if first.is_empty() => Wanted::Unsatisfiable,
         _ => Wanted::All,
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_honoured_and_anything_else_is_everything() {
+    fn one_range_is_honoured_and_anything_else_means_the_whole_file() {
         let ask = |range: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, HeaderValue::from_str(range).unwrap());
@@ -193,10 +193,10 @@ mod tests {
             ("bytes=-1000", Wanted::Part(0..100)),
             ("bytes=50-1000", Wanted::Part(50..100)),
             ("bytes=99-99999999999999999999999", Wanted::Part(99..100)),
-            ("bytes=100-", Wanted::Nothing),
-            ("bytes=100-200", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=99999999999999999999999-", Wanted::Nothing),
+            ("bytes=100-", Wanted::Unsatisfiable),
+            ("bytes=100-200", Wanted::Unsatisfiable),
+            ("bytes=-0", Wanted::Unsatisfiable),
+            ("bytes=99999999999999999999999-", Wanted::Unsatisfiable),
             ("bytes=9-0", Wanted::All),
             ("bytes=0-1,3-4", Wanted::All),
             ("bytes=+1-2", Wanted::All),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn names_go_out_in_ascii_and_in_full() {
+    fn names_are_sent_in_ascii_and_in_full() {
         assert_eq!(
             disposition("tiny-image-5-красный-круг-1a2b3c4d.png"),
             "inline; filename=\"tiny-image-5-1a2b3c4d.png\"; filename*=UTF-8''tiny-image-5-\
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_of_a_referer() {
+    fn the_origin_of_a_referer_is_found() {
         for (address, origin) in [
             ("https://studio.example/page?x=1#y", "https://studio.example"),
             ("https://studio.example:444", "https://studio.example:444"),

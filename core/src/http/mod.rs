@@ -1,10 +1,10 @@
-//! The HTTP face: an adapter over [`Platform`](crate::Platform), served on a socket or mounted in a host's own server.
+//! The HTTP API: an adapter over [`Platform`](crate::Platform), served on a socket or mounted in a host's own server.
 //!
-//! A request is parsed, judged by [`crate::access`], turned into one call of the platform, and its answer written down; nothing
-//! here decides anything else. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made of it.
-//! What always holds: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`
-//! (what is not HTTP at all is refused by hyper, with a status and no body); bodies, headers, times and
-//! connections are bounded; no credential of a caller reaches a log. Calls of the platform block, and run on threads for that.
+//! A request is parsed, checked by [`crate::access`], turned into one call of the platform, and its answer is written; nothing
+//! else is decided here. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made from it.
+//! Invariants: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`
+//! (bytes that are not HTTP are refused by hyper, with a status and no body); bodies, headers, times and
+//! connections are limited; no credential of a caller reaches a log. Calls of the platform block, and run on threads that may block.
 
 #[cfg(feature = "workers")]
 mod accounts;
@@ -19,7 +19,6 @@ mod connection;
 mod cors;
 mod dispatch;
 mod events;
-mod face;
 mod generation;
 mod media;
 mod metrics;
@@ -30,6 +29,7 @@ mod route;
 mod route_access;
 mod routes;
 mod server;
+mod service;
 mod state;
 #[cfg(feature = "web")]
 mod studio;
@@ -42,6 +42,6 @@ mod web;
 mod tests;
 
 pub use crate::settings::{HttpSettings, SameSite};
-pub use face::{Answer, Face};
 pub use server::Server;
+pub use service::{Answer, HttpService};
 pub use state::Mount;

@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document: made of the table of routes, the types of answers and the catalog, so that it cannot say anything
-//! else than they do. `docs/openapi.json` is the one for the built-in catalog; a test compares it.
+//! The OpenAPI 3.1 document: made from the table of routes, the types of answers and the catalog, so that it always agrees with
+//! them. `docs/openapi.json` is the document for the built-in catalog; a test compares it.
 
 use super::openai::failure;
 use super::reading_order::ReadingOrder;
@@ -18,7 +18,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The document as it is served.
+/// Returns the document as it is served.
 ///
 /// # Errors
 /// `internal`.
@@ -27,7 +27,7 @@ pub(super) fn written(routes: &[Route], catalog: &Catalog) -> Result<Bytes> {
     text.map(Bytes::from).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// The document of a platform with these routes and this catalog.
+/// Returns the document of a platform with these routes and this catalog.
 pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
     let mut schemas = Schemas::new();
     let failure = schema::<Failure>(&mut schemas.answers);
@@ -77,27 +77,27 @@ pub(super) fn document(routes: &[Route], catalog: &Catalog) -> Value {
             },
         },
     });
-    say_without_examples(&mut document);
+    remove_examples(&mut document);
     document
 }
 
-/// Takes the examples in Rust out of all descriptions.
-fn say_without_examples(value: &mut Value) {
+/// Removes the examples in Rust from all descriptions.
+fn remove_examples(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
                 match member {
                     Value::String(text) if name == "description" => *text = without_examples(text).to_owned(),
-                    member => say_without_examples(member),
+                    member => remove_examples(member),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(say_without_examples),
+        Value::Array(items) => items.iter_mut().for_each(remove_examples),
         _ => {}
     }
 }
 
-/// Makes the schemas of bodies, in which a field may be left out, and those of answers, which always have the same fields.
+/// Makes the schemas of bodies, whose fields may be left out, and of answers, which always have all their fields.
 struct Schemas {
     bodies: SchemaGenerator,
     answers: SchemaGenerator,
@@ -116,7 +116,7 @@ impl Schemas {
         }
     }
 
-    /// Every named schema. One that bodies and answers share is the same in both.
+    /// Returns every named schema. A schema that bodies and answers share is the same in both.
     fn definitions(mut self) -> Map<String, Value> {
         let mut all = self.bodies.take_definitions(true);
         for (name, schema) in self.answers.take_definitions(true) {
@@ -168,7 +168,7 @@ fn operation(route: &Route, catalog: &Catalog, schemas: &mut Schemas, failure: &
     operation
 }
 
-/// What each call of administration takes and answers, by its name. The caller is the administrator whose session it is.
+/// Describes the arguments and the answer of each administrative call, by its name. The caller is the administrator of the session.
 fn calls(schemas: &mut Schemas) -> Value {
     let described = |entry: &'static Entry| {
         let mut arguments = (entry.arguments)(&mut schemas.bodies);
@@ -192,7 +192,7 @@ fn operation_id(route: &Route) -> String {
 
 fn path_parameter(name: &str) -> &'static str {
     match name {
-        "call" => "Name of the call; docs/calls.md says what it takes and answers.",
+        "call" => "Name of the call; docs/calls.md describes its arguments and its answer.",
         "file" => "Name of the file.",
         "name" => "Name of the secret.",
         "model" => "Id or alias of the model.",
@@ -239,7 +239,7 @@ fn body(kind: &BodyKind, required: bool, example: &Value, catalog: &Catalog, gen
     json!({"required": required, "content": content})
 }
 
-/// Whether a prompt is all that the default mode needs.
+/// Whether the default mode needs nothing but a prompt.
 fn starts_from_text(model: &Model) -> bool {
     let none = Fields::new();
     model
@@ -283,7 +283,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
             "206".to_owned(),
             json!({"description": "The part that was asked for", "content": success.get("content")}),
         );
-        responses.insert("304".to_owned(), json!({"description": "The caller has it"}));
+        responses.insert("304".to_owned(), json!({"description": "The client already has it"}));
         responses.insert("416".to_owned(), failures("The range lies beyond the end", failure));
     }
     if route.path.starts_with("/events/") {
@@ -295,7 +295,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, failure: &Value) ->
     if route.takes_body() {
         responses.insert(
             "415".to_owned(),
-            failures("`validation_error`: the body's `Content-Encoding` is not known", failure),
+            failures("`validation_error`: the body's `Content-Encoding` is unknown", failure),
         );
     }
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
@@ -314,7 +314,7 @@ fn failures(description: &str, failure: &Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": failure}}})
 }
 
-/// Every code that a call may end with: its own, those of its access, and those of all calls.
+/// Returns every code that a call may fail with: its own, those of its access, and those of all calls.
 fn errors(route: &Route) -> Vec<ErrorCode> {
     use ErrorCode as E;
     let mut all = route.errors.clone();
@@ -333,7 +333,7 @@ fn errors(route: &Route) -> Vec<ErrorCode> {
     all
 }
 
-/// Writes down which models and sizes the catalog knows, in the schema of a request that was made for OpenAI.
+/// Writes the models and sizes of the catalog into the schema of a request of OpenAI's clients.
 fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     let models: Vec<&Model> = catalog.models().iter().filter(|model| model.media_type == kind).collect();
     let names: Vec<&str> = models.iter().copied().flat_map(names).collect();
@@ -350,7 +350,7 @@ fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     sizes.sort_unstable();
     sizes.dedup();
     let words = |words: &[&str]| words.iter().map(|word| json!(word)).collect::<Vec<_>>();
-    // A form has no null.
+    // A form cannot contain null.
     let is_form = ["/input_reference", "/image/items"]
         .iter()
         .any(|file| properties.pointer(&format!("{file}/format")).is_some_and(|format| format == "binary"));
@@ -364,12 +364,12 @@ fn narrow(properties: &mut Value, catalog: &Catalog, kind: MediaType) {
     set(properties, "size", Some(entry(words(&sizes.iter().map(String::as_str).collect::<Vec<_>>()))));
 }
 
-/// The id and the aliases of a model.
+/// Returns the id and the aliases of a model.
 fn names(model: &Model) -> impl Iterator<Item = &str> {
     std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str))
 }
 
-/// What `POST /generate` takes: one alternative for each mode of each model.
+/// Returns the schema of `POST /generate`: one alternative for each mode of each model.
 fn generation_schema(catalog: &Catalog) -> Value {
     let alternatives: Vec<Value> = catalog
         .models()
@@ -412,7 +412,7 @@ fn mode_schema(model: &Model, mode: &str) -> Value {
     })
 }
 
-/// Null stands for "left out" where a parameter may be.
+/// Returns the schema of a parameter; null means "left out" where that is allowed.
 fn parameter_schema(parameter: &Parameter, needed: bool) -> Value {
     let mut schema = value_schema(parameter);
     if let Some(object) = schema.as_object_mut() {
@@ -433,7 +433,7 @@ fn parameter_schema(parameter: &Parameter, needed: bool) -> Value {
     schema
 }
 
-/// Most values that are written out one by one.
+/// Most values that are listed one by one.
 const MOST_VALUES: f64 = 256.0;
 
 fn value_schema(parameter: &Parameter) -> Value {
@@ -447,7 +447,7 @@ fn value_schema(parameter: &Parameter) -> Value {
             let mut schema = json!({"type": "string"});
             set(&mut schema, "minLength", parameter.min_length.map(Value::from));
             set(&mut schema, "maxLength", parameter.max_length.map(Value::from));
-            // Not blank.
+            // The text must not be blank.
             set(&mut schema, "pattern", parameter.min_length.filter(|least| *least > 0).map(|_| json!("\\S")));
             schema
         }
@@ -470,7 +470,7 @@ fn value_schema(parameter: &Parameter) -> Value {
     }
 }
 
-/// Bounds; values in steps are written out, as far as they are few.
+/// Returns the schema of a number: its bounds, or all its values when it has steps and few values.
 fn number_schema(parameter: &Parameter) -> Value {
     let whole = parameter.kind == Kind::Integer;
     if let (Some(least), Some(most), Some(step)) = (parameter.minimum, parameter.maximum, parameter.step)
@@ -481,7 +481,7 @@ fn number_schema(parameter: &Parameter) -> Value {
         let mut values: Vec<Value> = Vec::new();
         let mut index = 0.0;
         while least + index * step <= most + 1e-9 {
-            // Tenths are not exact in binary: what was meant is the nearest short decimal.
+            // Tenths are not exact in binary; rounding gives the intended decimal.
             values.push(number(((least + index * step) * 1e6).round() / 1e6, whole));
             index += 1.0;
         }

@@ -1,7 +1,8 @@
-//! The order in which people read an OpenAPI document: what it is before what is in it, routes as their table has them, the
-//! parameters of a request as the catalog has them.
+//! The order of names in the OpenAPI document, for people who read it: the description of a thing before its contents, routes in
+//! the order of their table, and parameters in the order of the catalog.
 //!
-//! JSON knows no order, and the maps that the document is made of sort their names. So the order is given when it is written.
+//! JSON objects have no order, and the maps that the document is made from sort their names. So the order is applied when the
+//! document is written.
 
 use super::route::Route;
 use crate::catalog::Catalog;
@@ -10,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Words of OpenAPI and of JSON Schema.
+/// Names that OpenAPI and JSON Schema define.
 const WORDS: &[&str] = &[
     "openapi",
     "info",
@@ -68,7 +69,7 @@ const WORDS: &[&str] = &[
     "mode",
 ];
 
-/// The order of names; those that it does not know come last, by the alphabet.
+/// The order of names. Unknown names come last, alphabetically.
 pub(super) struct ReadingOrder(HashMap<String, usize>);
 
 impl ReadingOrder {
@@ -85,7 +86,7 @@ impl ReadingOrder {
         Self(places)
     }
 
-    /// The document, to be written.
+    /// Returns the document in a form that serialises in this order.
     pub(super) fn written<'a>(&'a self, document: &'a Value) -> impl Serialize + 'a {
         Ordered { value: document, first: &[], order: self }
     }
@@ -94,7 +95,7 @@ impl ReadingOrder {
 /// A value whose objects are written in order.
 struct Ordered<'a> {
     value: &'a Value,
-    /// Names that come first where this is an object.
+    /// Names that come first if this value is an object.
     first: &'a [Value],
     order: &'a ReadingOrder,
 }
@@ -120,7 +121,7 @@ impl Serialize for Ordered<'_> {
                 list.end()
             }
             Value::Object(members) => {
-                // Fields that an answer always has are listed as its type has them.
+                // Required fields are listed in the order of their type.
                 let required = members.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for (name, value) in self.sorted(members) {

@@ -1,4 +1,4 @@
-//! One call of the HTTP face: where it is, who may make it, what makes it, and what the OpenAPI document says of it.
+//! One call of the HTTP API: where it is, who may make it, what makes it, and what the OpenAPI document says of it.
 
 use super::call::{Call, Reply};
 use super::route_access::RouteAccess;
@@ -8,26 +8,26 @@ use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-/// A call under way.
-pub(super) type Making = BoxFuture<'static, Result<Reply>>;
+/// The answer of a handler that waits without a thread.
+pub(super) type ReplyFuture = BoxFuture<'static, Result<Reply>>;
 
-/// What makes a call.
+/// The function that handles a call.
 #[derive(Clone, Copy)]
 pub(super) enum Handler {
-    /// Calls the platform and is soon done; on a thread that may block.
+    /// Calls the platform and finishes soon; runs on a thread that may block.
     Blocking(fn(&Call) -> Result<Reply>),
-    /// Calls the platform and takes memory and a row at most: on the thread of the socket when nothing has to be waited for.
+    /// Calls the platform and needs at most memory and one row; runs on the thread of the socket when nothing has to be waited for.
     Brief(fn(&Call) -> Result<Reply>),
-    /// Like [`Handler::Blocking`], but waits for a worker's check; few enough run at once that others find a thread.
+    /// Like [`Handler::Blocking`], but waits for a worker's check. The number of these is limited, so that other calls find a thread.
     Check(fn(&Call) -> Result<Reply>),
-    /// Calls the platform and is soon done, but waits for a worker when the task is at one; fewer of these run at once, so that a
-    /// worker that hangs holds up nobody else.
+    /// Like [`Handler::Blocking`], but waits for a worker when the task is there. The number of these is limited, so that a hanging
+    /// worker delays no other call.
     Proxied(fn(&Call) -> Result<Reply>),
-    /// Waits without a thread.
-    Async(fn(Call) -> Making),
+    /// Waits without using a thread.
+    Async(fn(Call) -> ReplyFuture),
 }
 
-/// Makes a schema.
+/// A function that makes a schema.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// A parameter in the query or in a header.
@@ -38,33 +38,33 @@ pub(super) struct Parameter {
     pub(super) description: &'static str,
 }
 
-/// What a body may be.
+/// The kind of body that a call takes.
 pub(super) enum BodyKind {
-    /// A generation request, as the catalog of the platform allows it.
+    /// A generation request, as the platform's catalog allows it.
     Generation,
-    /// JSON of this schema.
+    /// JSON with this schema.
     Json(SchemaOf),
     /// A JSON object with the arguments of one of many calls.
     Arguments,
-    /// JSON or a form with files, of these schemas; the field that holds the files.
+    /// JSON or a form with files, with these schemas; the last part is the field that holds the files.
     JsonOrForm(SchemaOf, SchemaOf, &'static str),
 }
 
-/// What a success holds.
+/// The content of a successful answer.
 pub(super) enum Content {
     /// Nothing.
     Empty,
-    /// JSON of this schema.
+    /// JSON with this schema.
     Json(SchemaOf),
     /// Other bytes, of one of these types.
     Bytes(&'static [&'static str]),
     /// A JSON object that is known only at run time.
     AnyJson,
-    /// What one of many calls answers, in JSON.
+    /// The JSON answer of one of many calls.
     Answer,
 }
 
-/// A call.
+/// One call of the HTTP API.
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
@@ -76,7 +76,7 @@ pub(super) struct Route {
     pub(super) body: Option<(BodyKind, bool, Value)>,
     pub(super) status: u16,
     pub(super) content: Content,
-    /// The type of a success that comes in pieces, where a caller may ask for that.
+    /// The content type of a successful answer in pieces, if a caller may ask for that.
     pub(super) stream: Option<&'static str>,
     pub(super) example: Value,
     pub(super) errors: Vec<ErrorCode>,
@@ -145,12 +145,12 @@ impl Route {
         self
     }
 
-    /// Whether a body is read for it.
+    /// Whether the call takes a body.
     pub(super) const fn takes_body(&self) -> bool {
         self.body.is_some()
     }
 
-    /// The names in its path.
+    /// Returns the names in its path.
     pub(super) fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
@@ -160,12 +160,12 @@ pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// The schema of a whole number between two bounds.
+/// Returns the schema of a whole number between two bounds.
 pub(super) fn whole(minimum: u64, maximum: u64) -> Value {
     json!({"type": "integer", "minimum": minimum, "maximum": maximum})
 }
 
-/// The schema of one of some words.
+/// Returns the schema of a text with a fixed set of values.
 pub(super) fn one_of(words: &[&str]) -> Value {
     json!({"type": "string", "enum": words})
 }

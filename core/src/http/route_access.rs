@@ -1,4 +1,4 @@
-//! Who may make a call: from what a request carries to the one question of [`crate::access`].
+//! The access that each call needs: collects the credentials of a request and passes them to [`crate::access`].
 
 use super::call::Call;
 use super::cors;
@@ -12,16 +12,16 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use std::net::IpAddr;
 
-/// Names under which an admin key in a query would be an admin key.
+/// Names in a query that mean an admin key.
 const ADMIN_NAMES: [&str; 4] = ["admin_key", "admin-key", "admin_api_key", "x-admin-key"];
 
-/// The part of a signed address that tells it from another one.
+/// The query parameter of a signed address that holds its signature.
 pub(super) const SIGNATURE: &str = "signature";
 
-/// What a signed address has in its query.
+/// The query parameters of a signed address.
 pub(super) const SIGNED: [&str; 3] = ["expires", "by", SIGNATURE];
 
-/// What a call asks of its caller.
+/// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RouteAccess {
     /// Nothing.
@@ -34,9 +34,9 @@ pub(super) enum RouteAccess {
     ApiKey,
     /// An API key as a bearer token, as OpenAI's clients send it.
     Bearer,
-    /// Judged by the handler, which makes or ends a session.
+    /// The handler checks the credential, because it starts or ends a session.
     Session,
-    /// The admin key, judged by the handler that makes the session.
+    /// The admin key, which the handler checks when it starts the session.
     AdminLogin,
     /// An admin session.
     Admin,
@@ -54,7 +54,7 @@ impl RouteAccess {
         }
     }
 
-    /// Everything that access judges a request by.
+    /// Collects everything that access is decided by.
     pub(super) fn facts(
         self,
         parts: &Parts,
@@ -95,29 +95,29 @@ impl RouteAccess {
         facts
     }
 
-    /// Judges the request where that takes memory and a read of one row at most; none where it takes more. A refusal is not noted
+    /// Checks the request if that needs at most memory and a read of one row; returns `None` if it needs more. A refusal is not noted
     /// yet: [`Access::refuse`] does that, and may wait for the disk.
-    pub(super) fn judge_briefly(
+    pub(super) fn authenticate_briefly(
         self,
         access: &Access,
         facts: &RequestFacts,
     ) -> Option<Result<Option<Principal>, Refusal>> {
         match self {
             Self::Open => Some(access.admit_origin(facts).map(|()| None).map_err(Refusal::from)),
-            Self::Generation | Self::ApiKey | Self::Bearer => Some(access.judge(facts).map(Some)),
+            Self::Generation | Self::ApiKey | Self::Bearer => Some(access.authenticate(facts).map(Some)),
             Self::Media | Self::Session | Self::AdminLogin | Self::Admin | Self::Scrape => None,
         }
     }
 
-    /// Judges the request, and notes a refusal; none where the handler judges.
+    /// Checks the request, and notes a refusal. Returns `None` if the handler checks it.
     ///
     /// # Errors
     /// As [`crate::access::Access::authorize`].
-    pub(super) fn judge(self, call: &Call) -> Result<Option<Principal>> {
+    pub(super) fn authenticate(self, call: &Call) -> Result<Option<Principal>> {
         let Call { shared, facts, headers, .. } = call;
         let access = shared.platform.access()?;
-        if let Some(judged) = self.judge_briefly(access, facts) {
-            return judged.map_err(|refusal| access.refuse(facts, refusal));
+        if let Some(checked) = self.authenticate_briefly(access, facts) {
+            return checked.map_err(|refusal| access.refuse(facts, refusal));
         }
         match self {
             Self::Session | Self::AdminLogin => Ok(None),
@@ -125,7 +125,7 @@ impl RouteAccess {
                 let facts = RequestFacts { route: RouteClass::Generation, ..facts.clone() };
                 cors::admit(&shared.platform, &facts).map(|()| None)
             }
-            // Before a cookie, which a browser sends along whether it is meant or not.
+            // Comes before the session cookie, which a browser sends whether it is intended or not.
             Self::Media
                 if call.query(SIGNATURE)?.is_some() && facts.header_keys.is_empty() && facts.query_keys.is_empty() =>
             {
@@ -145,14 +145,14 @@ fn bearer_tokens(headers: &HeaderMap) -> Vec<String> {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
         match text.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
-            // Another scheme is a credential that is not good here.
+            // A credential in another scheme is never valid here.
             _ => String::new(),
         }
     };
     headers.get_all(AUTHORIZATION).iter().map(token).collect()
 }
 
-/// Whether the request carries the scrape token, compared in constant time.
+/// Whether the request has the scrape token, compared in constant time.
 fn is_scraper(shared: &Shared, headers: &HeaderMap) -> Result<bool> {
     let Some(wanted) = &shared.settings.scrape_token else { return Ok(false) };
     let presented = bearer_tokens(headers);

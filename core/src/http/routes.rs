@@ -1,4 +1,4 @@
-//! The one table of calls.
+//! The table of all calls of the HTTP API.
 
 #[cfg(feature = "workers")]
 use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
@@ -29,11 +29,12 @@ const MOMENT: &str = "2026-01-31T12:00:00.000Z";
 const ACCOUNT: &str = "0198c9f2-7a10-7c55-a1b2-3c4d5e6f7081";
 const TASK: &str = "0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968";
 
-/// What any call on a task may end with.
-const OF_TASK: &[E] = &[E::TaskNotFound, E::ProxyTargetInvalid, E::RemoteFailed];
+/// The errors that any call on a task may end with.
+const TASK_ERRORS: &[E] = &[E::TaskNotFound, E::ProxyTargetInvalid, E::RemoteFailed];
 
-/// What any submission may end with.
-const OF_SUBMISSION: &[E] = &[E::ModelUnavailable, E::QueueOverloaded, E::NoWorkers, E::StorageFull, E::RemoteFailed];
+/// The errors that any submission may end with.
+const SUBMISSION_ERRORS: &[E] =
+    &[E::ModelUnavailable, E::QueueOverloaded, E::NoWorkers, E::StorageFull, E::RemoteFailed];
 
 fn get(path: &'static str, access: RouteAccess, handler: Handler) -> Route {
     Route::new(Method::GET, path, access, handler)
@@ -47,7 +48,7 @@ fn delete(path: &'static str, access: RouteAccess, handler: Handler) -> Route {
     Route::new(Method::DELETE, path, access, handler)
 }
 
-/// Every call.
+/// Returns every call.
 pub(super) fn all() -> Vec<Route> {
     let mut groups = vec![platform(), generating(), sessions(), administration(), tasks_of_all()];
     #[cfg(feature = "workers")]
@@ -59,7 +60,7 @@ pub(super) fn all() -> Vec<Route> {
 fn platform() -> Vec<Route> {
     let mut routes = vec![
         get("/health", RouteAccess::Open, Handler::Brief(generation::health))
-            .about("platform", "That the platform is there")
+            .about("platform", "Check that the platform is running")
             .answers::<Health>(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
     ];
     #[cfg(feature = "web")]
@@ -107,7 +108,7 @@ fn generating() -> Vec<Route> {
             )
             .takes(BodyKind::Generation, true, Value::Null)
             .answers::<Submitted>(202, json!({"task_id": TASK, "status": "pending"}))
-            .fails(OF_SUBMISSION)
+            .fails(SUBMISSION_ERRORS)
     };
     let media = |path: &'static str, handler, summary, types| {
         get(path, RouteAccess::Media, handler)
@@ -115,7 +116,7 @@ fn generating() -> Vec<Route> {
             .header("Range", json!({"type": "string"}), "One range of bytes")
             .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
             .answers_with(200, Content::Bytes(types))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::ResultGone, E::ResultNotReady])
     };
     vec![
@@ -130,22 +131,22 @@ fn generating() -> Vec<Route> {
             "Submit a task that has to run here",
         ),
         get("/status/{id}", RouteAccess::Generation, Handler::Brief(generation::status))
-            .about("generation", "How a task stands")
+            .about("generation", "The status of a task")
             .answers::<StatusView<'_>>(200, status)
-            .fails(OF_TASK),
+            .fails(TASK_ERRORS),
         get("/events/{id}", RouteAccess::Generation, Handler::Async(events::follow))
-            .about("generation", "How a task stands, again and again until it has ended")
+            .about("generation", "The status of a task, sent at each change until it has ended")
             .header(
                 "Last-Event-ID",
                 json!({"type": "string"}),
                 "The last event that the caller saw, as `EventSource` sends it",
             )
             .answers_with(200, Content::Bytes(&["text/event-stream"]))
-            .fails(OF_TASK),
+            .fails(TASK_ERRORS),
         post("/tasks/{id}/cancel", RouteAccess::Generation, Handler::Blocking(generation::cancel))
             .about("generation", "Ask a task to end")
             .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
         media(
             "/results/{id}",
@@ -157,15 +158,15 @@ fn generating() -> Vec<Route> {
         get("/gallery", RouteAccess::Generation, Handler::Blocking(generation::gallery))
             .about("gallery", "Finished tasks")
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
-            .query("per_page", whole(1, 100), "Items on a page; 20 when not said")
-            .query("sort", one_of(&["newest", "oldest"]), "Newest first when not said")
+            .query("per_page", whole(1, 100), "Items on a page; 20 by default")
+            .query("sort", one_of(&["newest", "oldest"]), "Newest first by default")
             .query("model", json!({"type": "string"}), "Only of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .answers::<GalleryPage>(200, Value::Null),
         delete("/gallery/{id}", RouteAccess::Generation, Handler::Proxied(generation::delete))
             .about("gallery", "Remove an ended task and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
     ]
 }
@@ -176,16 +177,16 @@ fn sessions() -> Vec<Route> {
             .about("sessions", "Start a generation session")
             .answers::<NewSession>(201, json!({"active": true, "session_status": "active", "expires_at": MOMENT})),
         get("/auth/session", RouteAccess::Session, Handler::Blocking(auth::state))
-            .about("sessions", "How the session of the cookie stands")
+            .about("sessions", "The state of the cookie's session")
             .answers::<SessionView>(200, json!({"active": true, "valid": true, "expires_at": MOMENT})),
         delete("/auth/session", RouteAccess::Session, Handler::Blocking(auth::close))
-            .about("sessions", "End the session of the cookie")
+            .about("sessions", "End the cookie's session")
             .answers_with(204, Content::Empty),
         post("/admin/session", RouteAccess::AdminLogin, Handler::Blocking(auth::open_admin))
             .about("sessions", "Sign in as an administrator")
             .answers_with(204, Content::Empty),
         get("/admin/session", RouteAccess::Admin, Handler::Blocking(auth::admin_state))
-            .about("sessions", "How the admin session stands")
+            .about("sessions", "The state of the admin session")
             .answers::<AdminSessionView>(
                 200,
                 json!({"active": true, "idle_timeout_seconds": 43200, "last_activity_at": MOMENT}),
@@ -202,11 +203,11 @@ fn administration() -> Vec<Route> {
     ]});
     vec![
         get("/admin/health", RouteAccess::Admin, Handler::Blocking(admin::health))
-            .about("administration", "How storage, secrets, audit log, accounts and lanes stand")
+            .about("administration", "The state of storage, secrets, audit log, accounts and lanes")
             .answers::<AdminHealth>(200, Value::Null),
         get("/admin/logs", RouteAccess::Admin, Handler::Blocking(admin::logs))
             .about("administration", "The audit log, newest first")
-            .query("limit", whole(1, 1000), "Events on a page; 100 when not said")
+            .query("limit", whole(1, 1000), "Events on a page; 100 by default")
             .query("before", whole(0, u64::MAX), "Only events with a smaller number")
             .query("actor", json!({"type": "string"}), "Only of this actor")
             .query("action", json!({"type": "string"}), "Only this action")
@@ -215,17 +216,17 @@ fn administration() -> Vec<Route> {
             .query("until", moment, "Only before this")
             .answers::<AuditPage>(200, Value::Null),
         get("/admin/audit/verify", RouteAccess::Admin, Handler::Blocking(admin::verify))
-            .about("administration", "Whether the audit log is whole")
+            .about("administration", "Verify the audit log")
             .answers::<Verdict>(200, Value::Null),
         post("/admin/calls/{call}", RouteAccess::Admin, Handler::Async(admin::call))
-            .about("administration", "Any call of administration by its name, as the program `must` makes it")
+            .about("administration", "Make any administrative call by its name, as the program `must` does")
             .takes(BodyKind::Arguments, true, json!({}))
             .answers_with(200, Content::Answer)
-            .fails(OF_TASK)
-            .fails(OF_SUBMISSION)
+            .fails(TASK_ERRORS)
+            .fails(SUBMISSION_ERRORS)
             .fails(&[E::NotFound, E::InvalidState, E::ResultGone, E::ResultNotReady, E::StorageCorrupt]),
         get("/admin/secrets", RouteAccess::Admin, Handler::Blocking(admin::secrets))
-            .about("administration", "How every secret stands, without its value")
+            .about("administration", "The state of every secret, without its value")
             .answers::<Secrets>(200, Value::Null),
         post("/admin/secrets/{name}/rotate", RouteAccess::Admin, Handler::Blocking(admin::rotate))
             .about("administration", "Replace a secret")
@@ -247,22 +248,22 @@ fn tasks_of_all() -> Vec<Route> {
             .header("Range", json!({"type": "string"}), "One range of bytes")
             .header("If-None-Match", json!({"type": "string"}), "The ETag that the caller has")
             .answers_with(200, Content::Bytes(types))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::ResultGone, E::ResultNotReady])
     };
     vec![
         get("/admin/tasks", RouteAccess::Admin, Handler::Blocking(all_tasks::list))
             .about("tasks", "Tasks of every owner and every status")
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
-            .query("per_page", whole(1, 100), "Tasks on a page; 20 when not said")
-            .query("sort", one_of(&["newest", "oldest"]), "Newest first when not said")
+            .query("per_page", whole(1, 100), "Tasks on a page; 20 by default")
+            .query("sort", one_of(&["newest", "oldest"]), "Newest first by default")
             .query("model", json!({"type": "string"}), "Only of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .query("status", one_of(&["pending", "processing", "done", "failed"]), "Only these")
             .query(
                 "owner",
                 json!({"type": "string"}),
-                "Only of this owner; the empty text stands for those that have none",
+                "Only of this owner; the empty text means tasks without an owner",
             )
             .answers::<AllTasks>(200, Value::Null),
         media(
@@ -280,12 +281,12 @@ fn tasks_of_all() -> Vec<Route> {
         post("/admin/tasks/{id}/cancel", RouteAccess::Admin, Handler::Blocking(all_tasks::cancel))
             .about("tasks", "Ask anybody's task to end")
             .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
         delete("/admin/tasks/{id}", RouteAccess::Admin, Handler::Proxied(all_tasks::delete))
             .about("tasks", "Remove anybody's ended task and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
     ]
 }
@@ -322,18 +323,18 @@ fn accounts() -> Vec<Route> {
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound, E::InvalidState]),
         delete("/admin/accounts/{id}", RouteAccess::Admin, Handler::Blocking(accounts::remove))
-            .about("accounts", "Let an account go; what it had not finished fails")
+            .about("accounts", "Remove an account; its unfinished tasks fail")
             .answers::<Removed>(200, json!({"removed": true, "id": ACCOUNT}))
             .fails(&[E::NotFound]),
         on_account(
             "/admin/accounts/{id}/enable",
             Handler::Check(accounts::enable),
-            "Check a disabled account and take it back in",
+            "Check a disabled account and use it again",
         ),
         on_account(
             "/admin/accounts/{id}/disable",
             Handler::Blocking(accounts::disable),
-            "Send nothing more to an account",
+            "Send no more tasks to an account",
         ),
         on_account("/admin/accounts/{id}/health", Handler::Check(accounts::health), "Ask a worker for its health"),
         post("/admin/accounts/{id}/deploy", RouteAccess::Admin, Handler::Blocking(accounts::deploy))
@@ -360,7 +361,7 @@ fn like_openai() -> Vec<Route> {
             .takes_json::<request::Request>(true, json!({"prompt": "a red circle", "model": "tiny-image", "n": 1}))
             .answers::<images::Images>(200, Value::Null)
             .streams("text/event-stream")
-            .fails(OF_SUBMISSION)
+            .fails(SUBMISSION_ERRORS)
             .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
         post("/v1/images/edits", RouteAccess::Bearer, Handler::Async(edits::edit))
             .about("openai", "Make pictures from pictures, and wait for them")
@@ -371,7 +372,7 @@ fn like_openai() -> Vec<Route> {
             )
             .answers::<images::Images>(200, Value::Null)
             .streams("text/event-stream")
-            .fails(OF_SUBMISSION)
+            .fails(SUBMISSION_ERRORS)
             .fails(&[E::TaskTimeout, E::GpuMemoryExceeded, E::Cancelled]),
         post("/v1/videos", RouteAccess::Bearer, Handler::Async(videos::create))
             .about("openai", "Submit a clip")
@@ -381,40 +382,40 @@ fn like_openai() -> Vec<Route> {
                 json!({"prompt": "a red circle moving left", "model": "tiny-video"}),
             )
             .answers::<videos::Video>(200, Value::Null)
-            .fails(OF_SUBMISSION),
+            .fails(SUBMISSION_ERRORS),
         get("/v1/videos", RouteAccess::Bearer, Handler::Blocking(videos::list))
             .about("openai", "Clips, page by page")
-            .query("after", json!({"type": "string"}), "Id of the last clip of the page before")
-            .query("limit", whole(1, 100), "Clips on a page; 20 when not said")
-            .query("order", one_of(&["asc", "desc"]), "Newest first when not said")
+            .query("after", json!({"type": "string"}), "Id of the last clip of the previous page")
+            .query("limit", whole(1, 100), "Clips on a page; 20 by default")
+            .query("order", one_of(&["asc", "desc"]), "Newest first by default")
             .answers::<videos::Page>(200, Value::Null)
             .fails(&[E::TaskNotFound]),
         get("/v1/videos/{id}", RouteAccess::Bearer, Handler::Blocking(videos::retrieve))
-            .about("openai", "How a clip stands")
+            .about("openai", "The status of a clip")
             .answers::<videos::Video>(200, Value::Null)
-            .fails(OF_TASK),
+            .fails(TASK_ERRORS),
         get("/v1/videos/{id}/content", RouteAccess::Bearer, Handler::Proxied(videos::content))
             .about("openai", "The clip or its preview")
-            .query("variant", one_of(&["video", "thumbnail"]), "The clip when not said")
+            .query("variant", one_of(&["video", "thumbnail"]), "The clip by default")
             .answers_with(200, Content::Bytes(&["video/mp4", "video/webm", "image/jpeg"]))
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::ResultGone, E::ResultNotReady]),
         post("/v1/videos/{id}/remix", RouteAccess::Bearer, Handler::Async(remix::remix))
-            .about("openai", "Make a clip again of other words")
+            .about("openai", "Make a clip again with another prompt")
             .takes_json::<remix::Request>(true, json!({"prompt": "a blue circle moving left"}))
             .answers::<videos::Video>(200, Value::Null)
-            .fails(OF_SUBMISSION)
-            .fails(OF_TASK)
+            .fails(SUBMISSION_ERRORS)
+            .fails(TASK_ERRORS)
             .fails(&[E::ResultGone, E::ResultNotReady]),
         delete("/v1/videos/{id}", RouteAccess::Bearer, Handler::Proxied(videos::delete))
             .about("openai", "Remove an ended clip")
             .answers::<videos::Removed>(200, Value::Null)
-            .fails(OF_TASK)
+            .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
     ]
 }
 
-/// The OpenAPI document of the platform, made once.
+/// Returns the OpenAPI document of the platform, which is made once.
 fn document(call: &Call) -> Result<Reply> {
     call.only(&[])?;
     let document = match call.shared.document.get() {

@@ -1,7 +1,7 @@
-//! The face on a socket: connections are bounded in number and in time, and ended gracefully.
+//! The HTTP service on a socket: connections are bounded in number and in time, and ended gracefully.
 
 use super::connection::Connection;
-use super::face::Face;
+use super::service::HttpService;
 use super::state::{Peer, Stopping};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fork::{self, Mark};
@@ -21,20 +21,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
-/// Bytes of a request's headers.
+/// Most bytes of a request's headers.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// Header lines of a request.
+/// Most header lines of a request.
 const HEADER_LINES: usize = 100;
 
-/// How long accepting rests when the system has no more sockets to give.
-const REST: Duration = Duration::from_millis(100);
+/// How long the server waits before accepting again, after the system had no free socket.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a server that is dropped waits for calls that run.
+/// How long a server that is dropped waits for running calls.
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
 
 impl Platform {
-    /// Serves the HTTP face at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+    /// Serves the HTTP API at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -48,14 +48,14 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// As [`Platform::face`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+    /// As [`Platform::http_service`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
     pub fn serve(&self, address: &str) -> Result<Server> {
-        self.face()?.serve(address)
+        self.http_service()?.serve(address)
     }
 }
 
-impl Face {
-    /// Serves the face at `address`.
+impl HttpService {
+    /// Serves the HTTP API at `address`.
     ///
     /// # Errors
     /// As [`Platform::serve`].
@@ -68,15 +68,15 @@ impl Face {
 ///
 /// [`Platform::serve`](crate::Platform::serve) shows it at work.
 pub struct Server {
-    face: Face,
+    service: HttpService,
     stopping: watch::Sender<bool>,
     address: SocketAddr,
     connections: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn start(face: Face, address: &str) -> Result<Self> {
-        let runtime = face.runtime.get()?;
+    pub(super) fn start(service: HttpService, address: &str) -> Result<Self> {
+        let runtime = service.runtime.get()?;
         let mut addresses = address.to_socket_addrs().map_err(|error| {
             Error::validation(format!("{address:?} is not an address to listen at: {error}"))
                 .with_action("Give an address and a port, such as 127.0.0.1:8000.")
@@ -86,7 +86,7 @@ impl Server {
             Error::new(ErrorCode::DependencyUnavailable, format!("cannot listen at {first}: {error}"))
                 .with_action("Choose another port, or stop what listens there.")
         };
-        // A child made by `fork` must not keep the port when we are gone.
+        // A child made by `fork` must not keep the port after this process ends.
         let (mark, listener) =
             fork::opening(|| std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener)))
                 .map_err(taken)?;
@@ -96,27 +96,27 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).map_err(taken)?
         };
-        let connections = Arc::new(Semaphore::new(face.most_connections() + 1));
+        let connections = Arc::new(Semaphore::new(service.most_connections() + 1));
         let open =
             Arc::clone(&connections).try_acquire_owned().map_err(|_| Error::internal("a server without room"))?;
         let stopping = watch::Sender::new(false);
-        let with = face.for_connections(Stopping(stopping.subscribe()));
+        let with = service.for_connections(Stopping(stopping.subscribe()));
         runtime.spawn(accept(Listener { _mark: mark, socket: listener }, open, with, Arc::clone(&connections)));
         tracing::info!(%address, "listening");
-        Ok(Self { face, stopping, address, connections })
+        Ok(Self { service, stopping, address, connections })
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens at.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no more connections, ends event streams, and waits up to `deadline` for calls that run. True when all had ended
+    /// Accepts no more connections, ends event streams, and waits up to `deadline` for running calls. Returns whether all had ended
     /// by then. Calling it again waits again.
     pub fn stop(&self, deadline: Duration) -> bool {
         self.stopping.send_replace(true);
-        let all = u32::try_from(self.face.most_connections() + 1).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.service.most_connections() + 1).unwrap_or(u32::MAX);
         let until = Instant::now().checked_add(deadline);
         matches!(block_on(self.connections.acquire_many(all), until), Some(Ok(_)))
     }
@@ -134,7 +134,7 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// What a connection needs of the face. It must not hold the runtime that it runs on.
+/// The parts of the HTTP service that a connection needs. They must not own the runtime that the connection runs on.
 #[derive(Clone)]
 struct Connections {
     router: Router,
@@ -143,7 +143,7 @@ struct Connections {
     stopping: Stopping,
 }
 
-impl Face {
+impl HttpService {
     /// How many connections a server has at a time.
     fn most_connections(&self) -> usize {
         self.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS - 1)
@@ -159,15 +159,15 @@ impl Face {
     }
 }
 
-/// Where connections come in.
+/// The listening socket.
 struct Listener {
-    /// First, so that it goes before the socket is closed.
+    /// The first field, so that the mark is removed before the socket is closed.
     _mark: Mark,
     socket: TcpListener,
 }
 
-/// Takes connections until the server stops. `open` is one permit more than connections need: it is given back once the socket
-/// is closed, so that a server that has stopped cannot be connected to.
+/// Accepts connections until the server stops. `open` is one permit more than connections need. It is returned after the socket is
+/// closed, so that nobody can connect to a server that has stopped.
 async fn accept(listener: Listener, open: OwnedSemaphorePermit, with: Connections, connections: Arc<Semaphore>) {
     let mut stopping = with.stopping.clone();
     let stopped = pin!(stopping.stopped());
@@ -184,12 +184,12 @@ async fn accept(listener: Listener, open: OwnedSemaphorePermit, with: Connection
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(REST).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     });
-    // What `select` gives back holds the loop, and that the socket.
+    // The result of `select` contains the accept loop, and with it the socket.
     drop(select(stopped, accepting).await);
     drop(listener);
     drop(open);
@@ -213,7 +213,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, with: Connections) {
         .serve_connection(io, service);
     let mut connection = pin!(connection);
     let stop = pin!(stopping.stopped());
-    // How a connection ends is the client's business: nothing of it is worth a log line.
+    // A connection may end in any way; that is not worth a log line.
     if let Either::Right(_) = select(connection.as_mut(), stop).await {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;

@@ -1,4 +1,4 @@
-//! What every call of a face has at hand, what a server says of a request, and the threads for calls that block.
+//! The state that all calls of an HTTP service share, the facts that a server adds to a request, and the threads for blocking calls.
 
 use super::waiting::Waiting;
 use crate::error::{Error, ErrorCode, Result};
@@ -13,17 +13,17 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Span;
 
-/// A body up to this size is read before the caller is judged, so that one thread does both; and it is parsed where it arrived.
+/// A body up to this size is read before access is checked, so that one thread does both, and it is parsed on the same thread.
 pub(super) const SMALL_BODY: u64 = 64 << 10;
 
-/// Calls that wait for a worker's check at the same time; the threads for blocking calls beyond them are for the others. What is
-/// submitted, and what waits for a task or for a place in the queue, takes none of these threads and counts nowhere.
+/// Most calls that wait for a worker's check at the same time; the other threads for blocking calls stay free for other calls.
+/// Submissions, and calls that wait for a task or for a place in the queue, need none of these threads and are not counted.
 const MOST_CHECKS: usize = 96;
 
-/// Calls that wait for a worker with a file, or to let one go.
+/// Most calls that wait for a worker to send or delete a file.
 const MOST_PROXIED: usize = 96;
 
-/// What every call has at hand.
+/// The state that every call uses.
 pub(super) struct Shared {
     pub(super) platform: Platform,
     pub(super) settings: HttpSettings,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What the calls of a face of this platform have at hand.
+    /// Makes the shared state for an HTTP service of this platform.
     ///
     /// # Errors
     /// `invalid_state`.
@@ -53,28 +53,29 @@ impl Shared {
     }
 }
 
-/// Becomes true when the server that a request came in by is told to stop; it puts this into the request.
+/// Becomes true when the server that received a request has to stop. The server puts this into the request.
 #[derive(Debug, Clone)]
 pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
 
 impl Stopping {
-    /// Waits until the server is told to stop, or is gone.
+    /// Waits until the server has to stop, or is gone.
     pub(super) async fn stopped(&mut self) {
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }
 
-/// The address at the other end of a request's socket; a server that mounts [`Face::router`] may add it to a request.
+/// The address at the other end of a request's socket; a server that mounts [`HttpService::router`] may add it to a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<IpAddr>);
 
-/// Where a host has mounted the face: absolute addresses in answers begin with it. A server that mounts [`Face::router`](super::Face::router) may add it
-/// to a request; what axum nests says so itself.
+/// The path at which a host has mounted the service. Absolute addresses in answers begin with it. A server that mounts
+/// [`HttpService::router`](super::HttpService::router) may add it to a request. It is not needed if axum nests the router, because
+/// axum reports the path itself.
 ///
 /// ```
-/// use must::http::{Face, Mount};
+/// use must::http::{HttpService, Mount};
 ///
-/// let mut request = Face::request("GET", "/health", [], Vec::new())?;
+/// let mut request = HttpService::request("GET", "/health", [], Vec::new())?;
 /// request.extensions_mut().insert(Mount { scheme: Some("https".to_owned()), path: "/must".to_owned() });
 /// # Ok::<(), must::Error>(())
 /// ```
@@ -82,17 +83,17 @@ pub(super) struct Peer(pub(super) Option<IpAddr>);
 pub struct Mount {
     /// `http` or `https`, as clients reach the server; `http` when not said.
     pub scheme: Option<String>,
-    /// The path that the face is below, such as `/must`; empty where it is at the root.
+    /// The path that the service is below, such as `/must`; empty where it is at the root.
     pub path: String,
 }
 
-/// The address at the other end of a request's socket, as the server that it came in by says.
+/// Returns the peer's address, as the server that received the request states it.
 pub(super) fn peer(parts: &http::request::Parts) -> Option<IpAddr> {
     let own = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
     own.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
 }
 
-/// Does `work` on a thread that may block; what it logs goes where the platform's logs go.
+/// Runs `work` on a thread that may block. Its log lines go where the platform's logs go.
 pub(super) async fn blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -103,12 +104,12 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
 }
 
-/// A place for a call that waits for a worker's check.
+/// Waits for a permit for a call that waits for a worker's check.
 pub(super) async fn check(shared: &Shared) -> Result<SemaphorePermit<'_>> {
     shared.checks.acquire().await.map_err(|_| closing())
 }
 
-/// A place for a call that waits for the worker of a task; none for a task that is here.
+/// Waits for a permit for a call that waits for the worker of a task. Returns `None` for a local task, which needs none.
 pub(super) async fn proxied<'a>(shared: &'a Shared, id: &str) -> Result<Option<SemaphorePermit<'a>>> {
     match TaskId::parse(id).workspace {
         Some(_) => shared.proxied.acquire().await.map(Some).map_err(|_| closing()),

@@ -1,8 +1,8 @@
-//! What the web UI needs before it has a session: whether people sign in, whether the browser has a good session already, and
-//! the models, so that the studio can be read while a session has to wait for its limit.
+//! The data that the web UI needs before it has a session: whether people sign in, whether the browser already has a valid session,
+//! and the models, so that the studio can be shown while the start of a session is throttled.
 //!
-//! Notes nothing and counts nowhere. The models are those of `/models`, which asks for a session: where anybody may start one
-//! they are no secret, and where people sign in they are shown to nobody else.
+//! Notes nothing in the audit log and is not throttled. `/models`, which lists the same models, needs a session. Where anybody may
+//! start one, the models are no secret; where people sign in, they are shown only after that.
 
 use super::call::{Call, Reply};
 use crate::access::RequestFacts;
@@ -13,25 +13,25 @@ use http::header::COOKIE;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How a page may begin.
+/// The data that a page begins with.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Studio {
-    /// Whether a session takes an access key.
+    /// Whether a session needs an access key.
     sign_in_required: bool,
-    /// The good session that the browser has; none where it has none.
-    session: Option<Present>,
-    /// The catalog, as `/models` shows it; none before signing in where that is required.
+    /// The browser's valid session; absent without one.
+    session: Option<StudioSession>,
+    /// The catalog, as `/models` shows it; absent before signing in where that is required.
     models: Option<Vec<ModelView>>,
 }
 
-/// A session that goes on.
+/// A valid session.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "StudioSession")]
-struct Present {
+struct StudioSession {
     expires_at: Timestamp,
     /// Name of the access key that it was started with; empty when it was started without one.
     name: String,
-    /// Whose results it shows; none where everybody sees all.
+    /// The owner of the results that it shows; absent where everybody sees all.
     owner: Option<String>,
 }
 
@@ -40,8 +40,8 @@ pub(super) fn show(call: &Call) -> Result<Reply> {
     let lines = call.headers.get_all(COOKIE).iter();
     let cookies = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect();
     let access = call.platform().access()?;
-    let present = access.present_session(&RequestFacts { cookies, ..call.facts.clone() });
-    let session = present.map(|(state, principal)| Present {
+    let present = access.current_session(&RequestFacts { cookies, ..call.facts.clone() });
+    let session = present.map(|(state, principal)| StudioSession {
         expires_at: state.expires_at,
         name: principal.name,
         owner: principal.owner,

@@ -1,11 +1,11 @@
-//! The face in process: every route by its access, the shape of failures, and the document against the committed one.
+//! The HTTP API in process: every route by its access, the shape of failures, and the document against the committed one.
 
 mod administration;
 mod keys;
 mod openai;
 mod retries;
 
-use super::{Answer, Face};
+use super::{Answer, HttpService};
 use crate::catalog::Catalog;
 use crate::keyring::SecretText;
 use crate::{Platform, Settings};
@@ -21,7 +21,7 @@ const API_KEY: &str = "an api key of the settings";
 const ADMIN_KEY: &str = "an admin key of the settings";
 
 struct Rig {
-    face: Face,
+    service: HttpService,
     platform: Platform,
     _folder: tempfile::TempDir,
 }
@@ -39,7 +39,7 @@ fn rig_with(change: impl FnOnce(&mut Settings)) -> Rig {
     settings.frontend_origins = vec!["https://studio.example".to_owned()];
     change(&mut settings);
     let platform = Platform::open(settings).unwrap();
-    Rig { face: platform.face().unwrap(), platform, _folder: folder }
+    Rig { service: platform.http_service().unwrap(), platform, _folder: folder }
 }
 
 fn send(rig: &Rig, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (Answer, Vec<u8>) {
@@ -48,7 +48,7 @@ fn send(rig: &Rig, method: &str, target: &str, headers: &[(&str, &str)], body: &
         request = request.header(*name, *value);
     }
     let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    let mut answer = rig.face.wait_handle(request, Some("192.0.2.1".parse().unwrap())).unwrap();
+    let mut answer = rig.service.wait_handle(request, Some("192.0.2.1".parse().unwrap())).unwrap();
     let body = answer.wait_body();
     (answer, body)
 }
@@ -61,7 +61,7 @@ fn failure(answer: &Answer, body: &[u8]) -> String {
     failure_at("/", answer, body)
 }
 
-/// The code of a failure, in the shape that failures have at this address.
+/// Returns the code of a failure, after checking that it has the form of failures at this address.
 fn failure_at(target: &str, answer: &Answer, body: &[u8]) -> String {
     let value: Value = serde_json::from_slice(body).unwrap();
     let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -78,7 +78,7 @@ fn failure_at(target: &str, answer: &Answer, body: &[u8]) -> String {
 }
 
 #[test]
-fn every_route_asks_for_what_its_access_says() {
+fn every_route_requires_the_credential_of_its_access() {
     use super::route_access::RouteAccess;
     let rig = rig();
     for route in super::routes::all() {
@@ -110,7 +110,7 @@ fn every_route_asks_for_what_its_access_says() {
     }
 }
 
-/// Refusals that were counted.
+/// Returns the number of counted refusals.
 fn denials(rig: &Rig) -> u64 {
     let metrics = rig.platform.metrics().unwrap();
     let counts = metrics.lines().filter(|line| line.starts_with("must_denials_total{"));
@@ -118,7 +118,7 @@ fn denials(rig: &Rig) -> u64 {
 }
 
 #[test]
-fn a_call_that_is_made_where_it_arrives_is_judged_and_answered_alike() {
+fn a_call_on_the_socket_thread_is_checked_and_answered_like_any_other() {
     let rig = rig();
     let (key, json_type) = (("x-api-key", API_KEY), ("content-type", "application/json"));
     let request = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
@@ -143,7 +143,7 @@ fn a_call_that_is_made_where_it_arrives_is_judged_and_answered_alike() {
                 send(&rig, method, target, &[key, json_type, ("origin", "https://evil.example")], &request);
             assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{round} {target}");
         }
-        assert_eq!(denials(&rig), before + 4, "each refusal is judged once");
+        assert_eq!(denials(&rig), before + 4, "each refusal is counted once");
         let (answer, body) =
             send(&rig, "POST", "/generate", &[key, json_type], r#"{"model": "tiny-image", "prompt": ""}"#);
         assert_eq!(failure(&answer, &body), "validation_error");
@@ -189,7 +189,7 @@ fn a_task_is_submitted_followed_listed_and_removed() {
 }
 
 #[test]
-fn sessions_live_in_cookies() {
+fn sessions_are_carried_by_cookies() {
     let rig = rig();
     let (answer, _) = send(&rig, "POST", "/auth/session", &[("x-api-key", API_KEY)], "");
     let set = header(&answer, "set-cookie").unwrap();
@@ -227,11 +227,15 @@ fn browsers_of_allowed_origins_get_credentialed_headers() {
     assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (401, Some("https://studio.example")));
     let own = ("origin", "https://must.test");
     let (answer, _) = send(&rig, "GET", "/health", &[own], "");
-    assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (200, None), "our own pages");
+    assert_eq!(
+        (answer.status, header(&answer, "access-control-allow-origin")),
+        (200, None),
+        "the platform's own pages"
+    );
 }
 
 #[test]
-fn the_document_is_the_committed_one() {
+fn the_document_matches_the_committed_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
     let (routes, catalog) = (super::routes::all(), Catalog::built_in().unwrap());
     let order = super::reading_order::ReadingOrder::of(&routes, &catalog);
@@ -251,21 +255,21 @@ fn a_server_that_stops_ends_its_own_streams_and_no_others() {
     let task = rig.platform.submit(&crate::GenerateRequest::new("tiny-image", "a circle")).unwrap();
     let target = format!("/events/{}?api_key={}", task.id, API_KEY.replace(' ', "+"));
     let mounted = Request::get(&target).header("host", "must.test").body(Bytes::new()).unwrap();
-    let mut mounted = rig.face.wait_handle(mounted, None).unwrap();
+    let mut mounted = rig.service.wait_handle(mounted, None).unwrap();
     assert!(mounted.wait_chunk(None).is_some());
 
-    let server = rig.face.clone().serve("127.0.0.1:0").unwrap();
+    let server = rig.service.clone().serve("127.0.0.1:0").unwrap();
     let mut served = std::net::TcpStream::connect(server.address()).unwrap();
     served.write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
     let mut first = [0; 64];
     served.read_exact(&mut first).unwrap();
-    assert!(server.stop(std::time::Duration::from_secs(10)), "a stream that goes on is ended");
+    assert!(server.stop(std::time::Duration::from_secs(10)), "a running stream is ended");
     let mut rest = Vec::new();
     served.read_to_end(&mut rest).unwrap();
-    assert!(String::from_utf8(rest).unwrap().ends_with("0\r\n\r\n"), "ended as HTTP ends it");
+    assert!(String::from_utf8(rest).unwrap().ends_with("0\r\n\r\n"), "ended with the last chunk of HTTP");
 
     rig.platform.cancel(&task.id).unwrap();
-    assert!(String::from_utf8(mounted.wait_body()).unwrap().contains("cancelled"), "the other one goes on");
+    assert!(String::from_utf8(mounted.wait_body()).unwrap().contains("cancelled"), "the other stream continues");
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -276,7 +280,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_packed_body_is_unpacked_once_access_was_judged() {
+fn a_compressed_body_is_decompressed_after_the_access_check() {
     let rig = rig();
     let request = json!({"model": "tiny-image", "prompt": "a red circle"}).to_string();
     let post = |key: &str, encoding: &str, body: &[u8]| {
@@ -287,7 +291,7 @@ fn a_packed_body_is_unpacked_once_access_was_judged() {
             .header("content-encoding", encoding)
             .body(Bytes::copy_from_slice(body))
             .unwrap();
-        let mut answer = rig.face.wait_handle(request, None).unwrap();
+        let mut answer = rig.service.wait_handle(request, None).unwrap();
         let body = answer.wait_body();
         (answer, body)
     };
@@ -303,30 +307,30 @@ fn a_packed_body_is_unpacked_once_access_was_judged() {
 }
 
 #[test]
-fn an_answer_is_packed_for_whoever_takes_it() {
+fn an_answer_is_compressed_for_clients_that_accept_it() {
     use std::io::Read as _;
     let rig = rig();
     let key = ("x-api-key", API_KEY);
     let (plain, text) = send(&rig, "GET", "/models", &[key], "");
     let (packed, bytes) = send(&rig, "GET", "/models", &[key, ("accept-encoding", "gzip, br")], "");
     assert_eq!((header(&plain, "content-encoding"), header(&packed, "content-encoding")), (None, Some("gzip")));
-    let mut unpacked = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
-    assert_eq!(unpacked, text);
+    let mut decompressed = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut decompressed).unwrap();
+    assert_eq!(decompressed, text);
     let varies =
         |answer: &Answer| answer.headers.iter().any(|(name, value)| name == "vary" && value == b"accept-encoding");
     assert!(varies(&plain) && varies(&packed));
 }
 
 #[test]
-fn whoever_saw_the_end_of_a_stream_is_told_that_there_is_no_more() {
+fn a_client_that_saw_the_last_event_gets_204() {
     let rig = rig();
     let key = ("x-api-key", API_KEY);
     let task = rig.platform.submit(&crate::GenerateRequest::new("tiny-image", "a circle")).unwrap();
     let target = format!("/events/{}", task.id);
     let name = |text: &str| text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned();
     let mut waiting = rig
-        .face
+        .service
         .wait_handle(Request::get(&target).header("x-api-key", API_KEY).body(Bytes::new()).unwrap(), None)
         .unwrap();
     let pending = name(std::str::from_utf8(&waiting.wait_chunk(None).unwrap()).unwrap());

@@ -1,4 +1,4 @@
-//! What answers look like.
+//! The types of answers.
 
 use crate::catalog::ModelView;
 use crate::fields::Fields;
@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// That the platform is there.
+/// The platform is running.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Health {
     pub(super) ok: bool,
@@ -30,12 +30,12 @@ pub(super) struct Submitted {
     pub(super) status: Status,
 }
 
-/// How a task stands.
+/// The status of a task.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct StatusView<'a> {
     pub(super) task_id: &'a str,
     pub(super) status: Status,
-    /// 0 to 100, never falling.
+    /// 0 to 100, never decreasing.
     #[schemars(range(min = 0, max = 100))]
     pub(super) progress: u8,
     pub(super) stage: &'a str,
@@ -70,7 +70,7 @@ impl<'a> From<&'a Task> for StatusView<'a> {
     }
 }
 
-/// What came of asking a task to end.
+/// The answer to a request to cancel a task.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cancelling {
     pub(super) task_id: String,
@@ -142,7 +142,7 @@ impl From<TaskPage> for GalleryPage {
     }
 }
 
-/// That a finished task and its files are gone.
+/// Confirms that a finished task and its files were removed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Deleted {
     pub(super) deleted: bool,
@@ -173,7 +173,7 @@ pub(super) struct AdminSessionView {
     pub(super) last_activity_at: Timestamp,
 }
 
-/// Every failure.
+/// A failed call.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Failure {

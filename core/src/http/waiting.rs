@@ -1,8 +1,8 @@
-//! Calls that wait for tasks: a task that was made for the answer of one call is ended when nobody waits for it any more.
+//! Calls that wait for tasks. A task that was made for the answer of one call is ended when no call waits for it any more.
 //!
-//! What always holds: a task that another call waits for goes on. One that was asked for under an idempotency key goes on for a
-//! while after its caller has gone, for the same call may come again, and gets it then; after that it is ended, and its key
-//! forgotten. A server that stops ends no such task: it goes on at the next start.
+//! Invariants: a task that another call waits for continues. A task with an idempotency key continues for a while after its
+//! caller has gone, because the same call may be sent again and then gets its result; after that it is ended, and its key is
+//! forgotten. A server that stops ends no such task: the task continues at the next start.
 
 use crate::platform::Platform;
 use parking_lot::Mutex;
@@ -22,12 +22,12 @@ pub(super) struct Waiting {
 #[derive(Clone, Copy, Default)]
 struct Callers {
     calls: usize,
-    /// How often everybody had left; tells a call that left from those after it.
+    /// How many times all callers had left. Tells the last departure from earlier ones.
     left: u64,
     ending: bool,
 }
 
-/// A call that waits for tasks. What it has not got when it is dropped, it no longer waits for.
+/// A call that waits for tasks. Dropping it ends the waiting for those that have not ended.
 pub(super) struct Waiter {
     waiting: Arc<Waiting>,
     runtime: Handle,
@@ -36,13 +36,13 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// `keyed` says that the call has an idempotency key. To be made where a runtime is at hand.
+    /// Makes a waiter for a call; `keyed` means that the call has an idempotency key. Must be called within a runtime.
     pub(super) fn new(waiting: &Arc<Waiting>, keyed: bool) -> Self {
         let patience = keyed.then_some(waiting.retry_window);
         Self { waiting: Arc::clone(waiting), runtime: Handle::current(), patience, tasks: Vec::new() }
     }
 
-    /// Waits for a task too. False when it is being ended, because others have left: it is not to be waited for.
+    /// Also waits for this task. Returns false when the task is being ended because all earlier callers have left.
     pub(super) fn join(&mut self, id: &str) -> bool {
         let mut tasks = self.waiting.tasks.lock();
         let callers = tasks.entry(id.to_owned()).or_default();
@@ -54,13 +54,13 @@ impl Waiter {
         true
     }
 
-    /// The tasks that this call waits for, in the order in which it joined them.
+    /// Returns the tasks that this call waits for, in the order in which it joined them.
     pub(super) fn tasks(&self) -> Vec<String> {
         self.tasks.clone()
     }
 
-    /// The call has what it wanted of a task, which has ended.
-    pub(super) fn has(&mut self, id: &str) {
+    /// Stops waiting for a task that has ended.
+    pub(super) fn done_with(&mut self, id: &str) {
         if let Some(at) = self.tasks.iter().position(|task| task == id) {
             self.tasks.remove(at);
             let mut tasks = self.waiting.tasks.lock();
@@ -103,14 +103,14 @@ impl Waiting {
         Self { platform, retry_window, tasks: Mutex::default() }
     }
 
-    /// Ends a task unless somebody has come to wait for it since.
+    /// Ends a task unless a call has begun to wait for it since.
     fn end_if_left(&self, id: &str, left: u64) {
         match self.tasks.lock().get_mut(id) {
             Some(callers) if callers.calls == 0 && callers.left == left => callers.ending = true,
             _ => return,
         }
         if let Err(error) = self.platform.abandon(id) {
-            tracing::debug!(task = id, code = error.code().as_str(), "a task that nobody waits for goes on");
+            tracing::debug!(task = id, code = error.code().as_str(), "a task that nobody waits for continues");
         }
         self.tasks.lock().remove(id);
     }

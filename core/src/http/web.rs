@@ -1,7 +1,7 @@
-//! The web UI: the page and its files, which are built from the sources in `web/` of the repository into `core/web`, and embedded.
+//! The web UI: the page and its files. They are built from the sources in `web/` of the repository into `core/web`, and embedded.
 //!
-//! The files have names that stay, so that a build changes only what they hold; a browser asks whether it has the present one.
-//! Each is packed with gzip once, for the browsers that take it.
+//! The files keep their names, so that a build changes only their contents; a browser asks whether its copy is current.
+//! Each is compressed with gzip once, for browsers that accept it.
 
 use super::call::{Call, Reply};
 use super::compress;
@@ -14,42 +14,42 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CON
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::sync::OnceLock;
 
-/// Nothing but our own files and calls, in no frame; pictures and clips may also be what a person has just chosen.
+/// Allows only the platform's own files and calls, and no frames; pictures and clips may also be files that a person has just chosen.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
     media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// A file as it goes out.
+/// An embedded file.
 struct File {
     name: &'static str,
     kind: &'static str,
     plain: &'static [u8],
-    made: OnceLock<Made>,
+    made: OnceLock<Prepared>,
 }
 
-/// What is made of a file once, when it is first asked for.
-struct Made {
+/// The tags and the compressed form of a file, made at its first request.
+struct Prepared {
     tag: HeaderValue,
-    /// Packed, with a tag of its own: to a cache these are other bytes.
+    /// The compressed file with its own tag, since caches must tell the two apart.
     gzip: Option<(Bytes, HeaderValue)>,
 }
 
 static PAGE: File = File::new("index.html", "text/html; charset=utf-8", include_bytes!("../../web/index.html"));
 
-/// What the page loads.
+/// The files that the page loads.
 static FILES: [File; 3] = [
     File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/assets/app.js")),
     File::new("style.css", "text/css; charset=utf-8", include_bytes!("../../web/assets/style.css")),
     File::new("icon.svg", "image/svg+xml", include_bytes!("../../web/assets/icon.svg")),
 ];
 
-/// The page, whatever its query says.
+/// Answers with the page, whatever the query is.
 pub(super) fn page(call: &Call) -> Result<Reply> {
     Ok(PAGE.answer(call).with(OPENER_POLICY, HeaderValue::from_static("same-origin")))
 }
 
-/// A file that the page loads.
+/// Answers with a file that the page loads.
 pub(super) fn asset(call: &Call) -> Result<Reply> {
     let name = call.part("file");
     let found = FILES.iter().find(|file| file.name == name);
@@ -62,19 +62,19 @@ impl File {
         Self { name, kind, plain, made: OnceLock::new() }
     }
 
-    fn made(&self) -> &Made {
+    fn made(&self) -> &Prepared {
         self.made.get_or_init(|| {
             let tag = etag(self.plain);
             let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("\"\""));
             let packed_tag = value(&format!("{}-gzip\"", tag.trim_end_matches('"')));
             let gzip = compress::gzip(self.plain, Compression::best()).map(|packed| (packed, packed_tag));
-            Made { tag: value(&tag), gzip }
+            Prepared { tag: value(&tag), gzip }
         })
     }
 
     fn answer(&self, call: &Call) -> Reply {
         let made = self.made();
-        let gzip = made.gzip.as_ref().filter(|_| compress::takes_gzip(&call.headers));
+        let gzip = made.gzip.as_ref().filter(|_| compress::accepts_gzip(&call.headers));
         let (body, tag) = match gzip {
             Some((packed, tag)) => (packed.clone(), tag),
             None => (Bytes::from_static(self.plain), &made.tag),

@@ -1,4 +1,4 @@
-//! Keys that never enter the database: the master keys, which everything else is sealed with, and those that sign the audit log.
+//! Keys that are never stored in the database: the master keys, which seal everything else, and the keys that sign the audit log.
 
 mod secret_text;
 
@@ -16,16 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a key that was replaced goes on when nothing else is asked for.
+/// How long a replaced key stays valid by default.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
-/// The longest that a key or a secret that was replaced may go on.
+/// The longest time that a replaced key or secret may stay valid.
 pub const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A key of 32 bytes.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
-/// Hands over keys in the form of a key file, so that a host's key management service can hold them.
+/// Returns keys in the form of a key file. With this, a host's key management service can hold the keys.
 ///
 /// ```
 /// use must::secrets::SecretText;
@@ -47,14 +47,14 @@ pub(crate) type Key = Zeroizing<[u8; 32]>;
 /// ```
 pub type KeyCallback = Arc<dyn Fn() -> std::result::Result<SecretText, String> + Send + Sync>;
 
-/// Where keys come from.
+/// The source of keys.
 #[derive(Clone)]
 pub(crate) enum KeySource {
     /// The text of a key file.
     Text(SecretText),
-    /// A file that its owner and groups of this process may read, and nobody else.
+    /// A file that only its owner and groups of this process may read.
     File(PathBuf),
-    /// The host.
+    /// A callback of the host.
     Host(KeyCallback),
 }
 
@@ -64,27 +64,27 @@ pub(crate) enum KeySource {
 pub(crate) struct KeyRing(BTreeMap<u32, Key>);
 
 impl KeyRing {
-    /// The key that new values are sealed with.
+    /// Returns the key that seals new values.
     pub(crate) fn current(&self) -> Result<(u32, &Key)> {
         self.0.last_key_value().map(|(version, key)| (*version, key)).ok_or_else(|| missing("there is no key"))
     }
 
-    /// The version of the key that new values are sealed with.
+    /// Returns the version of the key that seals new values.
     pub(crate) fn newest(&self) -> Result<u32> {
         self.current().map(|(version, _)| version)
     }
 
-    /// The key of this version.
+    /// Returns the key of this version.
     pub(crate) fn get(&self, version: u32) -> Result<&Key> {
         self.0.get(&version).ok_or_else(|| missing(format!("the key of version {version} is missing")))
     }
 
-    /// Every version and its key.
+    /// Returns every version and its key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Key)> {
         self.0.iter().map(|(version, key)| (*version, key))
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = || missing("a key is not 32 bytes in base64, with or without a version before it");
         let mut keys = BTreeMap::new();
@@ -105,7 +105,7 @@ impl KeyRing {
 }
 
 impl KeySource {
-    /// The file that the keys are in, where they are in one.
+    /// Returns the path of the key file, if the keys come from a file.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -113,22 +113,22 @@ impl KeySource {
         }
     }
 
-    /// The text of the keys. A file that is not there is made with a new key when `may_create`.
+    /// Reads the text of the keys. Makes a missing key file with one new key if `may_create`.
     pub(crate) fn read(&self, may_create: bool) -> Result<SecretText> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Host(callback) => callback().map_err(|why| missing(format!("the host has no key for us: {why}"))),
+            Self::Host(callback) => callback().map_err(|why| missing(format!("the host gave no key: {why}"))),
             Self::File(path) => read_file(path, may_create),
         }
     }
 }
 
-/// Adds a new newest key to a key file; the file is whole at every moment, and may be read by whoever could read it before.
+/// Adds a new newest key to a key file. The file is complete at every moment, and its readers stay the same.
 pub(crate) fn add_version(path: &Path) -> Result<()> {
     let text = read_file(path, false)?;
     let keys = KeyRing::parse(text.expose())?;
     let (newest, _) = keys.current()?;
-    let next = newest.checked_add(1).ok_or_else(|| missing("there is no version after that of the newest key"))?;
+    let next = newest.checked_add(1).ok_or_else(|| missing("the newest key has the highest possible version"))?;
     let mut lines = Zeroizing::new(String::new());
     for (version, key) in keys.iter() {
         lines.push_str(&format!("{version} {}\n", BASE64.encode(key.as_slice())));
@@ -136,13 +136,13 @@ pub(crate) fn add_version(path: &Path) -> Result<()> {
     lines.push_str(&format!("{next} {}\n", BASE64.encode(random_key()?.as_slice())));
     replace(path, &lines).map_err(|error| {
         missing(format!("the key file {} cannot be written: {error}", path.display())).with_action(format!(
-            "Add a line with version {next} and 32 random bytes in base64 to it by the means that the file comes from, keep the other lines, and rotate again."
+            "Add a line with version {next} and 32 random bytes in base64 to it in the place that the file comes from, keep the other lines, and rotate again."
         ))
     })
 }
 
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    // Where the path is a link, the file that it leads to is replaced.
+    // If the path is a link, the file that it points to is replaced.
     let path = std::fs::canonicalize(path)?;
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -154,7 +154,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Lets those read a file who can read the one that it replaces.
+/// Gives a file the readers of the file that it replaces.
 #[cfg(unix)]
 fn keep_readers(file: &File, before: &std::fs::Metadata) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -164,7 +164,7 @@ fn keep_readers(file: &File, before: &std::fs::Metadata) -> std::io::Result<()> 
     file.set_permissions(std::fs::Permissions::from_mode(before.mode() & 0o777))
 }
 
-/// Reads a key file. One that is not there is made with a new key when `may_create`.
+/// Reads a key file. Makes a missing one with one new key if `may_create`.
 fn read_file(path: &Path, may_create: bool) -> Result<SecretText> {
     let unreadable =
         |error: std::io::Error| missing(format!("the key file {} cannot be read: {error}", path.display()));
@@ -179,7 +179,7 @@ fn read_file(path: &Path, may_create: bool) -> Result<SecretText> {
     Ok(SecretText::new(std::mem::take(&mut *text)))
 }
 
-/// Refuses a key file that may be read or changed by anybody but its owner and groups of this process.
+/// Refuses a key file that anybody but its owner and groups of this process may read or change.
 #[cfg(unix)]
 fn check_readers(path: &Path, file: &std::fs::Metadata) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
@@ -204,7 +204,7 @@ fn is_own_group(group: u32) -> bool {
     if nix::unistd::getegid().as_raw() == group {
         return true;
     }
-    // What Apple's systems answer need not be the groups that they check.
+    // On Apple's systems this list may differ from the groups that the kernel checks.
     #[cfg(not(target_vendor = "apple"))]
     if let Ok(groups) = nix::unistd::getgroups() {
         return groups.iter().any(|own| own.as_raw() == group);
@@ -212,13 +212,13 @@ fn is_own_group(group: u32) -> bool {
     false
 }
 
-/// Makes a key file with one new key, complete before it has its name.
+/// Makes a key file with one new key. The file gets its name only once it is complete.
 fn create(path: &Path) -> Result<SecretText> {
     let key = random_key()?;
     let text = SecretText::new(format!("1 {}\n", BASE64.encode(key.as_slice())));
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let made = std::fs::create_dir_all(folder).and_then(|()| {
-        // Temporary files are made for their owner alone.
+        // Temporary files are readable only by their owner.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.expose().as_bytes())?;
         file.as_file().sync_all()?;
@@ -229,7 +229,7 @@ fn create(path: &Path) -> Result<SecretText> {
     Ok(text)
 }
 
-/// 32 bytes from the system's random source.
+/// Returns 32 bytes from the system's random source.
 pub(crate) fn random_key() -> Result<Key> {
     let mut key = Zeroizing::new([0; 32]);
     fill_random(key.as_mut_slice())?;
@@ -240,7 +240,7 @@ pub(crate) fn random_key() -> Result<Key> {
 pub(crate) fn fill_random(buffer: &mut [u8]) -> Result<()> {
     SystemRandom::new()
         .fill(buffer)
-        .map_err(|_| Error::new(ErrorCode::DependencyUnavailable, "the system has no random numbers to give"))
+        .map_err(|_| Error::new(ErrorCode::DependencyUnavailable, "the system's random source cannot be read"))
 }
 
 fn missing(detail: impl Into<String>) -> Error {

@@ -1,10 +1,10 @@
-//! Secrets in memory: wiped when dropped, shown nowhere by accident.
+//! Secrets in memory, wiped when dropped and never shown by accident.
 
 use crate::error::{Error, Result};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use zeroize::Zeroizing;
 
-/// A text that must not be seen: a key, a token. It has no `Display` and no `Serialize`, and its `Debug` says nothing.
+/// A text that must not be seen, such as a key or a token. It has no `Display` and no `Serialize`, and its `Debug` hides it.
 ///
 /// ```
 /// let token = must::secrets::SecretText::new("a token");
@@ -15,26 +15,27 @@ use zeroize::Zeroizing;
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes a text over.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself.
+    /// Returns the text itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The text without the blanks and line breaks at its ends that files and variables leave there.
+    /// Returns the text without blanks and line breaks at both ends, which files and variables often add.
     pub(crate) fn trimmed(&self) -> Self {
         Self::new(self.0.trim())
     }
 
-    /// A key of the settings, which callers send in an HTTP header: trimmed, and none when nothing is left. `setting` names it.
+    /// Checks a key from the settings that callers send in an HTTP header. Returns it trimmed, or `None` if it is empty. `setting`
+    /// is its name.
     ///
     /// # Errors
-    /// `validation_error` for a key that no caller could send.
+    /// `validation_error` for a key that no HTTP header can carry.
     pub(crate) fn as_header_key(&self, setting: &str) -> Result<Option<Self>> {
         let key = self.trimmed();
         if key.expose().bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
@@ -70,7 +71,7 @@ impl JsonSchema for SecretText {
 impl<'de> serde::Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new).map_err(|error| {
-            // The parser's own message would quote what it found instead; what is not there has nothing to be quoted.
+            // The parser's own message would quote the value that it found; in a missing field there is nothing to quote.
             let missing = error.to_string().starts_with("missing field");
             if missing { error } else { serde::de::Error::custom("a secret is a text") }
         })

@@ -1,29 +1,29 @@
-//! The pixels of a finished file again, for hosts that want frames and not bytes.
+//! Decodes a finished file to pixels, for hosts that want frames instead of bytes.
 
 use crate::error::{Error, Result};
 use crate::media::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 
-/// The frames of a result: one of a PNG, JPEG or WebP picture, all of an MP4 clip that this library wrote.
+/// Returns the frames of a result: one of a PNG, JPEG or WebP picture, or all of an MP4 clip that this library wrote.
 ///
-/// A clip's frames are what its H.264 says, so they differ a little from what the model made; a clip of odd size is one pixel
-/// larger here, as it is in its file. They need three bytes a pixel in memory.
+/// A clip's frames are decoded from its H.264, so they differ a little from the generated ones. The frames of a clip with an odd
+/// width or height are one pixel larger, as in its file. Frames need three bytes of memory a pixel.
 ///
 /// # Errors
-/// `validation_error` for a WebM clip, whose AV1 nothing here decodes, and for what is damaged or no result at all;
-/// `payload_too_large` where there is no memory for the frames.
+/// `validation_error` for a WebM clip, because this library cannot decode AV1, and for bytes that are damaged or not a result;
+/// `payload_too_large` when there is not enough memory for the frames.
 pub fn decode(bytes: &[u8]) -> Result<Frames> {
     if sniff(bytes).is_some() {
-        // The file is a result, not something that a caller sent: its size in bytes says nothing.
+        // The file is a result and was not sent by a caller, so the limit on its bytes does not apply.
         let limits = ImageLimits { max_bytes: usize::MAX, ..ImageLimits::default() };
         return decode_image(ImageSource::Bytes(bytes), &limits);
     }
     if bytes.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
-        return Err(Error::validation("the frames of a WebM clip cannot be read back: nothing here decodes AV1")
+        return Err(Error::validation("the frames of a WebM clip cannot be read: this library does not decode AV1")
             .with_action("Generate the clip with output_format mp4, or save it and decode it with another program."));
     }
     if bytes.get(4..8) != Some(b"ftyp") {
         return Err(Error::validation("these bytes are neither a picture nor a clip")
-            .with_action("Pass the bytes of a result, as they came."));
+            .with_action("Pass the unchanged bytes of a result."));
     }
     clip(bytes)
 }
@@ -46,7 +46,7 @@ mod tests {
     use crate::error::ErrorCode;
     use crate::media::{OutputFormat, encode};
 
-    /// A red square that moves to the right over grey, its corner on even pixels.
+    /// Makes a clip of a red square that moves right over grey, with its corner on even pixels.
     fn clip(width: u32, height: u32, count: u32) -> Frames {
         let mut rgb = Vec::new();
         for index in 0..count {
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_of_odd_size_is_as_large_as_its_file_says() {
+    fn a_clip_of_odd_size_has_the_size_in_its_file() {
         let back = decode(&made(&clip(33, 31, 2), OutputFormat::Mp4)).unwrap();
         assert_eq!((back.width, back.height, back.count()), (34, 32, 2));
     }
 
     #[test]
-    fn colours_come_back() {
+    fn colours_survive_a_clip() {
         for colour in [[0, 0, 0], [255, 255, 255], [220, 40, 40], [30, 200, 60], [20, 40, 230]] {
             let frames = Frames { width: 32, height: 32, rgb: colour.repeat(32 * 32 * 2) };
             let back = decode(&made(&frames, OutputFormat::Mp4)).unwrap();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_back_is_said() {
+    fn files_that_cannot_be_decoded_are_refused() {
         let webm = decode(&made(&clip(32, 32, 2), OutputFormat::Webm)).unwrap_err();
         assert_eq!(webm.code(), ErrorCode::ValidationError);
         assert!(webm.detail().contains("WebM") && webm.user_action().contains("mp4"), "{webm:?}");
@@ -124,7 +124,7 @@ mod tests {
         for length in (0..whole.len()).step_by(7) {
             assert!(decode(&whole[..length]).is_err(), "cut at {length}");
         }
-        // Any byte of the boxes may lie: an error or other pixels, never a crash.
+        // Any byte of the boxes may be wrong: the outcome is an error or other pixels, never a panic.
         let data_at = whole.windows(4).position(|name| name == b"mdat").unwrap();
         for at in 8..data_at {
             for value in [0, 0x7F, 0xFF] {

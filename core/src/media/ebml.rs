@@ -1,7 +1,7 @@
-//! WebM boxes (Matroska, RFC 9559): just those that one video track needs.
+//! WebM boxes (Matroska, RFC 9559): only those that one video track needs.
 //!
-//! Written here because the known muxer draws track ids at random and reseeds the host's `rand`, and a file must depend on
-//! its frames alone. Always holds: every element has a known size, the cue index stands before the data, ids are fixed.
+//! Written here because the common muxer makes random track ids and reseeds the host's `rand`, and a file must depend only on
+//! its frames. Invariants: every element has a known size, the cue index comes before the data, ids are fixed.
 
 use crate::media::yuv;
 
@@ -17,9 +17,9 @@ const APP: &str = "must";
 
 /// One encoded frame.
 pub(super) struct Block {
-    /// What the decoder gets.
+    /// The bytes for the decoder.
     pub(super) data: Vec<u8>,
-    /// Whether decoding can start here.
+    /// Whether it is a key frame, at which decoding can start.
     pub(super) key: bool,
 }
 
@@ -33,16 +33,16 @@ pub(super) struct Track<'a> {
     pub(super) fps: u32,
     /// The codec's Matroska id.
     pub(super) codec: &'a str,
-    /// What the decoder is set up with.
+    /// The initialisation data of the decoder.
     pub(super) private: &'a [u8],
 }
 
-/// The whole file. A cluster begins at every key frame, so key frames must be at most 32 s apart.
+/// Returns the whole file. A cluster begins at every key frame, so key frames must be at most 32 s apart.
 pub(super) fn webm(track: &Track<'_>, blocks: &[Block]) -> Vec<u8> {
     let info = master(INFO, &[info(track, blocks.len())]);
     let tracks = master(TRACKS, &[entry(track)]);
     let clusters = clusters(track.fps, blocks);
-    // Positions are written in eight bytes, so these two have the same size whatever the positions are.
+    // Positions take eight bytes, so the sizes of these two do not depend on the positions.
     let seek_size = seek_head(0, 0, 0).len();
     let cues_size = cues(&clusters, 0).len();
     let info_at = seek_size;
@@ -106,7 +106,7 @@ fn entry(track: &Track<'_>) -> Vec<u8> {
     )
 }
 
-/// Clusters with the time each begins at, in milliseconds.
+/// Returns the clusters with their start times in milliseconds.
 fn clusters(fps: u32, blocks: &[Block]) -> Vec<(u64, Vec<u8>)> {
     let mut done: Vec<(u64, Vec<Vec<u8>>)> = Vec::new();
     for (index, block) in (0_u64..).zip(blocks) {
@@ -115,7 +115,7 @@ fn clusters(fps: u32, blocks: &[Block]) -> Vec<(u64, Vec<u8>)> {
             done.push((time, vec![uint(0xE7, time)]));
         }
         if let Some((start, parts)) = done.last_mut() {
-            // Less than 32 s after the cluster's start, see `webm`.
+            // Less than 32 s after the cluster's start; see `webm`.
             let offset = i16::try_from(time - *start).unwrap_or(i16::MAX).to_be_bytes();
             let flags = if block.key { 0x80 } else { 0 };
             let head = [0x80 | TRACK as u8, offset[0], offset[1], flags];
@@ -143,7 +143,7 @@ fn seek_head(info_at: usize, tracks_at: usize, cues_at: usize) -> Vec<u8> {
     master(SEEK_HEAD, &[seek(INFO, info_at), seek(TRACKS, tracks_at), seek(CUES, cues_at)])
 }
 
-/// `scale * index / fps`, to the nearest.
+/// Returns `scale * index / fps`, rounded to the nearest.
 fn rounded(scale: u64, index: u64, fps: u32) -> u64 {
     let fps = u64::from(fps);
     (scale * index + fps / 2) / fps
@@ -159,7 +159,7 @@ fn master(id: u32, parts: &[Vec<u8>]) -> Vec<u8> {
     element(id, &parts.concat())
 }
 
-/// Id, size in eight bytes, content.
+/// Returns an element: its id, its size in eight bytes, its content.
 fn element(id: u32, content: &[u8]) -> Vec<u8> {
     let id = id.to_be_bytes();
     let skipped = id.iter().take_while(|&&byte| byte == 0).count();
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_written_as_the_rfc_says() {
+    fn elements_follow_the_rfc() {
         assert_eq!(uint(0x4286, 1), [0x42, 0x86, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
         assert_eq!(uint(0xD7, 0)[9..], [0]);
         assert_eq!(uint(0xD7, 0x1234)[1..], [1, 0, 0, 0, 0, 0, 0, 2, 0x12, 0x34]);

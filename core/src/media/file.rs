@@ -1,8 +1,8 @@
-//! Files on disk: a name either holds the whole file or nothing.
+//! Files on disk. A file that has its final name is complete.
 //!
-//! Always holds: bytes are written under a temporary name in the same folder, flushed to the device, and only then renamed;
-//! the rename itself is flushed too. Whatever fails, the temporary file is removed; what a crash leaves behind is in the folder of a
-//! run that did not end, and goes with it at the next start (`task::sweep`).
+//! Invariants: bytes are written under a temporary name in the same folder, flushed to the device, and only then renamed;
+//! the rename is flushed, too. After a failure the temporary file is removed. A temporary file that a crash leaves is in the folder
+//! of an unfinished run, and is removed with it at the next start (`task::sweep`).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,23 +10,23 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorCode, Result};
 
-/// What temporary names begin with.
+/// The beginning of temporary names.
 const PREFIX: &str = ".must-tmp-";
 
-/// Writes `dir/name` atomically and durably, replacing what is there, and returns its path.
+/// Writes `dir/name` atomically and durably, replacing an existing file. Returns its path.
 ///
 /// # Errors
-/// `validation_error` for a name that is not a plain file name; `storage_full` where there is no room;
-/// `dependency_unavailable` for everything else that a disk can do, a read-only folder among it.
+/// `validation_error` for a name that is not a plain file name; `storage_full` when there is no room;
+/// `dependency_unavailable` for every other failure of the disk, such as a read-only folder.
 pub(crate) fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     if !is_plain(name) {
-        return Err(Error::validation("a file name may not be empty, hidden as temporary, or hold a path"));
+        return Err(Error::validation("a file name may not be empty, look like a temporary file, or contain a path"));
     }
     let path = dir.join(name);
     let written = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
-        // The usual mode of a new file, cut by the umask; the default would keep it from everyone but its owner.
+        // The usual mode of a new file, reduced by the umask; the default of `tempfile` is readable only by the owner.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut temporary = builder.tempfile_in(dir)?;
@@ -48,7 +48,7 @@ fn is_plain(name: &str) -> bool {
 /// Makes the names in a folder durable.
 #[cfg(unix)]
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    // An empty path means the current folder to `join`, and nothing to `open`.
+    // `join` takes an empty path as the current folder, but `open` refuses it.
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
 }
@@ -82,7 +82,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn writes_replaces_and_leaves_nothing_else() {
+    fn a_write_replaces_the_file_and_leaves_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = write_atomic(dir.path(), "a.bin", b"one").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one");
@@ -114,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn failures_have_their_codes_and_leave_nothing() {
+    fn failures_have_their_codes_and_leave_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let missing = write_atomic(&dir.path().join("missing"), "a", b"x").unwrap_err();
         assert_eq!(missing.code(), ErrorCode::DependencyUnavailable);
-        // A folder stands where the file should go: the rename fails after everything was written.
+        // The file's name is that of a folder: the rename fails after everything was written.
         fs::create_dir(dir.path().join("taken")).unwrap();
         let taken = write_atomic(dir.path(), "taken", b"x").unwrap_err();
         assert_eq!(taken.code(), ErrorCode::DependencyUnavailable);

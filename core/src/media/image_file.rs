@@ -1,4 +1,4 @@
-//! Pictures that a host names by the path of a file.
+//! Pictures that a host gives as the path of a file.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -7,23 +7,23 @@ use std::path::Path;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::ImageLimits;
 
-/// Characters of a path that an error shows.
+/// Most characters of a path that an error shows.
 const SHOWN: usize = 120;
 
-/// The bytes of a picture's file, and no more of them than [`ImageLimits`] allow. What they hold is not looked at here.
+/// Reads the bytes of a picture's file, at most as many as [`ImageLimits`] allow. The contents are not checked here.
 ///
-/// For paths that the host's own code chose: whoever can name a path can learn whether there is such a file.
+/// Only for paths that the host's own code chose: a person who can choose a path can find out whether a file exists.
 ///
 /// # Errors
-/// `validation_error` where there is no such file, where it is a folder, a device or a pipe, or where it cannot be read;
-/// `payload_too_large` where it is too large for a picture.
+/// `validation_error` when there is no such file, when it is a folder, a device or a pipe, or when it cannot be read;
+/// `payload_too_large` when it is too large for a picture.
 pub fn read_image_file(path: &Path) -> Result<Vec<u8>> {
     let most = ImageLimits::default().max_bytes;
     let failed = |error: &std::io::Error| unreadable(path, error.kind());
-    // Looked at before it is opened: opening a pipe waits for whoever writes to it.
+    // Checked before it is opened: opening a pipe would wait for its writer.
     let found = path.metadata().map_err(|error| failed(&error))?;
     if !found.is_file() {
-        let kind = if found.is_dir() { "a folder" } else { "no plain file" };
+        let kind = if found.is_dir() { "a folder" } else { "not a plain file" };
         return Err(Error::validation(format!("{} is {kind}", shown(path)))
             .with_action("Name the file of a PNG, JPEG or WebP picture."));
     }
@@ -46,9 +46,9 @@ fn unreadable(path: &Path, kind: ErrorKind) -> Error {
     match kind {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::validation(format!("there is no file {path}"))
             .with_action(
-                "Check the path and the folder that it starts from, or give the picture's bytes or a data URI.",
+                "Check the path and the folder that it starts from, or give the picture as bytes or as a data URI.",
             ),
-        // Such as a picture's base64 without what makes a data URI of it.
+        // For example a picture's base64 text without the prefix of a data URI.
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Error::validation(format!(
             "{path} is neither a data URI nor the path of a file"
         ))
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_said() {
+    fn paths_without_a_plain_file_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let long = "a".repeat(100_000);
         let cases = [
@@ -94,7 +94,7 @@ mod tests {
             (folder.path().to_owned(), "is a folder"),
             (folder.path().join(&long), "neither a data URI nor"),
             (folder.path().join("a\0b"), "neither a data URI nor"),
-            ("/dev/zero".into(), "is no plain file"),
+            ("/dev/zero".into(), "is not a plain file"),
         ];
         for (path, said) in cases {
             let error = read_image_file(&path).unwrap_err();
@@ -114,10 +114,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_is_refused_and_not_waited_for() {
+    fn a_pipe_is_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-        assert!(read_image_file(&path).unwrap_err().detail().contains("no plain file"));
+        assert!(read_image_file(&path).unwrap_err().detail().contains("not a plain file"));
     }
 }

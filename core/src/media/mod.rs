@@ -1,13 +1,13 @@
-//! Pictures and clips in and out: decoding what callers send, encoding what pipelines make, and putting files on disk.
+//! Pictures and clips: decoding what callers send, encoding what pipelines make, and writing files to disk.
 //!
-//! Everything here is a plain function from bytes or [`Frames`] to bytes; there is no state, so
-//! any thread may call any of it. Three things always hold:
+//! Everything here is a plain function from bytes or [`Frames`] to bytes. There is no state, so any thread may call any function.
+//! Three things always hold:
 //!
-//! - What comes in is hostile until decoded: size, type and dimensions are checked before a pixel is read, and a decoder
-//!   that panics is an error, not a crash.
-//! - What goes out is a function of the frames alone. No clock, no random id, no thread count enters a file, so the same
+//! - Input is not trusted until it is decoded: size, type and dimensions are checked before any pixel is read, and a panic of a
+//!   decoder becomes an error.
+//! - Output depends only on the frames. No clock, no random id and no thread count influences a file, so the same
 //!   frames give the same bytes on every run.
-//! - A file that has its final name is whole.
+//! - A file that has its final name is complete.
 
 mod decode;
 #[cfg(feature = "webm")]

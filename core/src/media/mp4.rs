@@ -1,6 +1,6 @@
 //! MP4 clips: H.264 by OpenH264, boxes by `mp4-atom`.
 //!
-//! Always holds: one video track, constrained baseline, no reordering, one thread; `moov` before `mdat`, so playback starts
+//! Invariants: one video track, constrained baseline, no reordering, one thread; `moov` before `mdat`, so playback starts
 //! before the end has arrived; the time scale is a multiple of the frame rate, so rate and duration are exact; times of
 //! creation are zero.
 
@@ -21,21 +21,21 @@ use must_diffusion::Frames;
 
 /// The quantiser of every macroblock: visually clean, about what x264 calls crf 16.
 const QP: u8 = 16;
-/// Ticks a frame. Any number does; 512 is the usual one.
+/// Ticks a frame. Any number works; 512 is the usual one.
 const TICKS: u32 = 512;
 const TRACK: u32 = 1;
 
 struct Samples {
     sps: Vec<u8>,
     pps: Vec<u8>,
-    /// Every frame, its NAL units behind four-byte lengths.
+    /// All frames: their NAL units, each after its length in four bytes.
     data: Vec<u8>,
     sizes: Vec<u32>,
-    /// Numbers, from one, of the frames that decoding can start at.
+    /// Numbers of the key frames, from one.
     keys: Vec<u32>,
 }
 
-/// The frames as an MP4 file; a side of odd length grows by one pixel, because 4:2:0 H.264 has only even ones.
+/// Encodes the frames as an MP4 file. An odd width or height grows by one pixel, because H.264 with 4:2:0 allows only even ones.
 pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Result<()>) -> Result<Vec<u8>> {
     let width = (frames.width as usize).next_multiple_of(2);
     let height = (frames.height as usize).next_multiple_of(2);
@@ -55,8 +55,8 @@ pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Resul
 }
 
 fn encoder(width: usize, height: usize, fps: u32) -> Result<Encoder> {
-    // A fixed quantiser is asked for as a range of one. This mode of control keeps to it, skips no frame and, unlike those
-    // that follow a bit rate, prints nothing; the bit rate only has to be a plausible one.
+    // A quantiser range of one value gives a fixed quantiser. This rate control mode keeps to it, skips no frame and, unlike
+    // the modes that follow a bit rate, prints nothing; the bit rate only has to be plausible.
     let bits = u32::try_from(width * height * 16).unwrap_or(u32::MAX).clamp(1_000_000, 100_000_000);
     let config = EncoderConfig::new()
         .usage_type(UsageType::CameraVideoRealTime)
@@ -80,7 +80,7 @@ fn encoder(width: usize, height: usize, fps: u32) -> Result<Encoder> {
 }
 
 impl Samples {
-    /// Takes one encoded frame: parameter sets once, for the header; the rest as a sample.
+    /// Adds one encoded frame: parameter sets are kept once, for the header; the rest becomes a sample.
     fn push(&mut self, stream: &EncodedBitStream<'_>) -> Result<()> {
         let start = self.data.len();
         for unit in (0..stream.num_layers()).filter_map(|index| stream.layer(index)).flat_map(|layer| {
@@ -101,7 +101,7 @@ impl Samples {
             }
         }
         if self.data.len() == start {
-            return Err(Error::internal("the H.264 encoder left out a frame"));
+            return Err(Error::internal("the H.264 encoder skipped a frame"));
         }
         self.sizes.push(u32_of(self.data.len() - start)?);
         if stream.frame_type() == FrameType::IDR {
@@ -126,7 +126,7 @@ fn mux(samples: &Samples, width: usize, height: usize, fps: u32) -> Result<Vec<u
         Ftyp { major_brand: b"isom".into(), minor_version: 512, compatible_brands: brands.map(Into::into).into() };
     let mut file = Vec::new();
     ftyp.encode(&mut file).map_err(unmuxed)?;
-    // The boxes have the same size wherever the data begins, so a first writing tells where that is.
+    // The size of the boxes does not depend on the data's position, so a first writing gives that position.
     let mut probe = Vec::new();
     moov(samples, width, height, fps, 0)?.encode(&mut probe).map_err(unmuxed)?;
     let data_at = file.len() + probe.len() + 8;
@@ -134,7 +134,7 @@ fn mux(samples: &Samples, width: usize, height: usize, fps: u32) -> Result<Vec<u
     file.extend(u32_of(samples.data.len() + 8)?.to_be_bytes());
     file.extend(b"mdat");
     file.extend(&samples.data);
-    // Four-byte offsets reach to 4 GiB; a clip that long has been refused by now.
+    // Four-byte offsets reach 4 GiB; a longer clip was refused before.
     u32_of(file.len())?;
     Ok(file)
 }

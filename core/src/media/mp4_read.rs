@@ -1,6 +1,6 @@
-//! Reading back the MP4 clips that [`mp4`](super::mp4) writes: one H.264 track, all samples in one chunk.
+//! Reads the MP4 clips that [`mp4`](super::mp4) writes: one H.264 track, all samples in one chunk.
 //!
-//! Always holds: every size and place that the file names is checked against the bytes there are before anything is made from it.
+//! Invariants: every size and position in the file is checked against its length before it is used.
 
 use mp4_atom::{Atom, Avc1, Codec, Decode, DecodeAtom, Header, Moov, StszSamples, Trak};
 use openh264::OpenH264API;
@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::media::Frames;
 use crate::media::yuv::{self, Plane};
 
-/// What stands before a NAL unit where its length does not.
+/// The start code in front of a NAL unit.
 const START: [u8; 4] = [0, 0, 0, 1];
 
-/// The frames of a clip.
+/// Returns the frames of a clip.
 ///
 /// # Errors
-/// `validation_error` for a file that is damaged or of another kind; `payload_too_large` where there is no memory for them.
+/// `validation_error` for a file that is damaged or of another kind; `payload_too_large` when there is not enough memory.
 pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     let moov = moov(file).ok_or_else(damaged)?;
     let track = moov.trak.first().ok_or_else(damaged)?;
@@ -27,7 +27,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
     let mut decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
         .map_err(|error| Error::internal(format!("the H.264 decoder did not start: {error}")))?;
-    // The parameter sets go before the first frame.
+    // The parameter sets come before the first frame.
     let mut packet = Vec::new();
     for unit in format.avcc.sequence_parameter_sets.iter().chain(&format.avcc.picture_parameter_sets) {
         packet.extend(START);
@@ -55,14 +55,14 @@ pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     Ok(Frames { width: format.visual.width.into(), height: format.visual.height.into(), rgb })
 }
 
-/// Room for all frames, once the first of them has shown that its size is true.
+/// Reserves memory for all frames. Called after the first frame was decoded, which confirms the size in the header.
 fn reserve(rgb: &mut Vec<u8>, width: usize, height: usize, count: usize) -> Result<()> {
     let bytes = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)?.checked_mul(count));
     match bytes.map(|bytes| rgb.try_reserve_exact(bytes)) {
         Some(Ok(())) => Ok(()),
         _ => Err(Error::new(
             ErrorCode::PayloadTooLarge,
-            format!("there is no memory for {count} frames of {width}x{height} pixels"),
+            format!("there is not enough memory for {count} frames of {width}x{height} pixels"),
         )
         .with_action("Save the clip and decode it piece by piece with another program.")),
     }
@@ -88,7 +88,7 @@ fn h264(track: &Trak) -> Option<&Avc1> {
     }
 }
 
-/// The encoded frames, which stand one behind the other.
+/// Returns the encoded frames, which are stored one after another.
 fn samples<'a>(file: &'a [u8], track: &Trak) -> Option<Vec<&'a [u8]>> {
     let table = &track.mdia.minf.stbl;
     let [start] = table.stco.as_ref()?.entries.as_slice() else { return None };
@@ -115,8 +115,8 @@ fn with_starts(sample: &[u8], packet: &mut Vec<u8>) -> Option<()> {
     rest.is_empty().then_some(())
 }
 
-/// The error for a clip that cannot be read.
+/// Returns the error for a clip that cannot be read.
 pub(super) fn damaged() -> Error {
     Error::validation("the MP4 clip is damaged, or was not written by MUST")
-        .with_action("Pass the bytes of a result, as they came.")
+        .with_action("Pass the unchanged bytes of a result.")
 }

@@ -1,6 +1,6 @@
-//! The files that a generation ends in: formats, encoding, previews.
+//! Files of results: formats, encoding, previews.
 //!
-//! Always holds: frames are checked against their own size before an encoder sees them, and the same frames, rate and
+//! Invariants: the bytes of frames are checked against their size before an encoder gets them, and the same frames, rate and
 //! format give the same bytes.
 
 use crate::error::{Error, Result};
@@ -13,9 +13,9 @@ use must_diffusion::Frames;
 
 /// The longest side of a preview.
 const PREVIEW_SIDE: u32 = 512;
-/// Above this a clip is a mistake, and containers begin to lose exactness.
+/// The highest frame rate. A higher one is a mistake, and containers cannot store it exactly.
 const MAX_FPS: u32 = 120;
-/// The largest side that every format and container can say.
+/// The largest side that all formats and containers support.
 const MAX_SIDE: u32 = 16384;
 
 /// A file format that frames can be written in.
@@ -28,11 +28,11 @@ const MAX_SIDE: u32 = 16384;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutputFormat {
-    /// A PNG picture: exact.
+    /// A PNG picture, without loss.
     Png,
     /// A JPEG picture.
     Jpeg,
-    /// A WebP picture: exact.
+    /// A WebP picture, without loss.
     Webp,
     /// An MP4 clip, H.264.
     Mp4,
@@ -44,7 +44,7 @@ impl OutputFormat {
     /// Every format.
     pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::Webp, Self::Mp4, Self::Webm];
 
-    /// The name that requests and the catalog use.
+    /// Returns the name in requests and in the catalog.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl OutputFormat {
         }
     }
 
-    /// The file ending, without the dot.
+    /// Returns the file name extension, without the dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl OutputFormat {
         }
     }
 
-    /// The media type.
+    /// Returns the media type.
     #[must_use]
     pub const fn mime(self) -> &'static str {
         match self {
@@ -77,13 +77,13 @@ impl OutputFormat {
         }
     }
 
-    /// Whether the format holds a clip; the others hold one picture.
+    /// Whether the format holds a clip. The other formats hold one picture.
     #[must_use]
     pub const fn is_video(self) -> bool {
         matches!(self, Self::Mp4 | Self::Webm)
     }
 
-    /// Whether this library can write it: clips are behind the features `mp4` and `webm`.
+    /// Whether this build can write it: clips need the features `mp4` and `webm`.
     #[must_use]
     pub const fn is_built_in(self) -> bool {
         match self {
@@ -93,7 +93,7 @@ impl OutputFormat {
         }
     }
 
-    /// The format of a name or file ending, in any case: `png`, `jpg`, `jpeg`, `webp`, `mp4`, `webm`.
+    /// Returns the format for a name or extension, in upper or lower case: `png`, `jpg`, `jpeg`, `webp`, `mp4`, `webm`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let same = |other: &str| name.eq_ignore_ascii_case(other);
@@ -101,10 +101,10 @@ impl OutputFormat {
     }
 }
 
-/// Encodes frames as one file. A picture format takes the first frame and ignores `fps`.
+/// Encodes frames as one file. A picture format uses the first frame and ignores `fps`.
 ///
-/// `check` is called before every frame; the error it returns ends the encoding and is passed up unchanged. An odd width or
-/// height is written as it is by every format but MP4, whose picture is one pixel larger there, with the edge repeated.
+/// `check` is called before every frame; its error ends the encoding and is returned unchanged. MP4 makes an odd width or
+/// height one pixel larger by repeating the edge; all other formats keep it.
 ///
 /// ```
 /// use must::media::{Frames, OutputFormat, decode, encode};
@@ -116,8 +116,8 @@ impl OutputFormat {
 /// ```
 ///
 /// # Errors
-/// What `check` returns; `validation_error` for a rate or a size that the format cannot hold; `internal` where the frames do
-/// not fit their size or an encoder fails.
+/// The error of `check`; `validation_error` for a rate or a size that the format does not support; `internal` when the bytes do
+/// not match the size, or an encoder fails.
 pub fn encode(
     frames: &Frames,
     fps: u32,
@@ -146,16 +146,16 @@ pub fn encode(
     }
 }
 
-/// A small JPEG of the first frame: no larger than 512 x 512, the aspect kept; smaller pictures keep their size.
+/// Makes a small JPEG of the first frame: at most 512 x 512, with the same aspect; smaller pictures keep their size.
 ///
 /// # Errors
-/// `internal` where the frames do not fit their size.
+/// `internal` when the bytes do not match the size.
 pub fn preview_jpeg(frames: &Frames) -> Result<Vec<u8>> {
     check_frames(frames)?;
     still::jpeg(&still::fit(frames, PREVIEW_SIDE)?, still::PREVIEW_QUALITY)
 }
 
-/// That there is at least one frame, and that the bytes are exactly whole frames.
+/// Checks that there is at least one frame, and that the bytes are whole frames.
 pub(super) fn check_frames(frames: &Frames) -> Result<()> {
     let frame = frames.width as usize * frames.height as usize * 3;
     if frame == 0 || frames.rgb.is_empty() || !frames.rgb.len().is_multiple_of(frame) {

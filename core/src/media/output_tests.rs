@@ -2,7 +2,7 @@ use super::*;
 use crate::error::ErrorCode;
 use crate::media::{ImageLimits, ImageSource, decode_image};
 
-/// A disc that moves over a plain ground.
+/// Makes a clip of a disc that moves over a plain background.
 fn clip(width: u32, height: u32, count: usize) -> Frames {
     let mut rgb = Vec::new();
     for index in 0..count {
@@ -35,7 +35,7 @@ fn worst(a: &Frames, b: &Frames) -> u8 {
 }
 
 #[test]
-fn names_lead_back_to_formats() {
+fn formats_are_found_by_their_names() {
     for &format in OutputFormat::ALL {
         assert_eq!(OutputFormat::from_name(format.name()), Some(format));
         assert_eq!(OutputFormat::from_name(&format.extension().to_uppercase()), Some(format));
@@ -46,7 +46,7 @@ fn names_lead_back_to_formats() {
 }
 
 #[test]
-fn pictures_come_back() {
+fn pictures_survive_encoding_and_decoding() {
     for (width, height) in [(64, 64), (37, 21), (1, 1)] {
         let frames = clip(width, height, 1);
         assert_eq!(decoded(&made(&frames, 0, OutputFormat::Png)), frames);
@@ -96,7 +96,7 @@ fn clips_begin_with_their_boxes() {
     assert_eq!(&mp4[4..12], b"ftypisom");
     let at = |name: &[u8; 4]| mp4.windows(4).position(|w| w == name).unwrap();
     assert!(at(b"moov") < at(b"mdat"));
-    // The one chunk begins where the data does.
+    // The offset of the only chunk is the position of the data.
     let offset = u32::from_be_bytes(mp4[at(b"stco") + 12..][..4].try_into().unwrap()) as usize;
     assert_eq!(offset, at(b"mdat") + 4);
     let webm = made(&frames, 8, OutputFormat::Webm);

@@ -1,4 +1,4 @@
-//! Pictures that a host holds as plain pixels: an array of numpy, a texture, a canvas.
+//! Pictures that a host has as raw pixels: a numpy array, a texture, a canvas.
 
 use image::RgbaImage;
 
@@ -6,10 +6,10 @@ use crate::error::{Error, Result};
 use crate::media::input::{check_size, on_white};
 use crate::media::{Frames, ImageLimits, still};
 
-/// Raw pixels as a PNG, to be given as a picture of a request.
+/// Encodes raw pixels as a PNG, for use as a picture of a request.
 ///
-/// `pixels` are bytes from 0 to 255, row by row without gaps, `channels` of them a pixel: 1 for grey, 3 for RGB, 4 for RGB with
-/// alpha that is not multiplied in. Transparency is composited on white.
+/// `pixels` are bytes from 0 to 255, row by row without gaps, with `channels` bytes a pixel: 1 for grey, 3 for RGB, 4 for RGB with
+/// straight (not premultiplied) alpha. Transparency is composited on white.
 ///
 /// ```
 /// let red = must::media::png_of_pixels(2, 1, 3, &[255, 0, 0, 255, 0, 0])?;
@@ -18,7 +18,7 @@ use crate::media::{Frames, ImageLimits, still};
 /// ```
 ///
 /// # Errors
-/// `validation_error` for another number of channels, for bytes that do not fit the size, and for a picture that is larger than
+/// `validation_error` for another number of channels, for bytes that do not match the size, and for a picture that is larger than
 /// [`ImageLimits`] allow.
 pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Result<Vec<u8>> {
     if !matches!(channels, 1 | 3 | 4) {
@@ -26,7 +26,7 @@ pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> R
             .with_action("Send grey, RGB, or RGB with alpha."));
     }
     check_size(width, height, 0, &ImageLimits::default())?;
-    // Within the limits, which are far below what 64 bits hold.
+    // Within the limits, so this fits into 64 bits.
     let wanted = u64::from(width) * u64::from(height) * u64::from(channels);
     if pixels.len() as u64 != wanted {
         return Err(Error::validation(format!(
@@ -57,11 +57,11 @@ mod tests {
     }
 
     #[test]
-    fn pixels_come_back() {
+    fn pixels_survive_the_png() {
         let grey = back(2, 1, 1, &[0, 200]);
         assert_eq!((grey.width, grey.height, grey.rgb), (2, 1, vec![0, 0, 0, 200, 200, 200]));
         assert_eq!(back(1, 2, 3, &[1, 2, 3, 4, 5, 6]).rgb, [1, 2, 3, 4, 5, 6]);
-        // Opaque, clear, half.
+        // Opaque, fully transparent, half transparent.
         let alpha = back(3, 1, 4, &[10, 20, 30, 255, 10, 20, 30, 0, 0, 0, 0, 128]);
         assert_eq!(alpha.rgb, [10, 20, 30, 255, 255, 255, 127, 127, 127]);
     }

@@ -1,4 +1,4 @@
-//! Bringing reference pictures to the size that was asked for.
+//! Scales reference pictures to the requested size.
 
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
@@ -7,17 +7,17 @@ use crate::error::{Error, Result};
 use crate::media::output::check_frames;
 use must_diffusion::Frames;
 
-/// Scales every frame so that it covers `width` x `height`, and keeps the centre.
+/// Scales every frame so that it covers `width` x `height`, and cuts off what is outside the centre.
 ///
-/// Lanczos with three lobes, computed on one thread, so the same frames give the same result everywhere. The part outside
-/// the asked aspect is cut away before scaling: a very long, thin picture costs no more memory than its own size.
+/// Uses a Lanczos filter with three lobes on one thread, so the same frames give the same result everywhere. The part outside
+/// the requested aspect is cut off before scaling, so a very long, thin picture needs no more memory than its own size.
 ///
 /// # Errors
-/// `internal` for a size of zero or frames whose bytes do not fit their size.
+/// `internal` for a size of zero or when the bytes do not match the size of the frames.
 pub fn resize_to(frames: &Frames, width: u32, height: u32) -> Result<Frames> {
     check_frames(frames)?;
     if width == 0 || height == 0 {
-        return Err(Error::internal("a picture cannot be scaled to no pixels"));
+        return Err(Error::internal("a picture cannot be scaled to zero pixels"));
     }
     if (frames.width, frames.height) == (width, height) {
         return Ok(frames.clone());
@@ -34,9 +34,9 @@ pub fn resize_to(frames: &Frames, width: u32, height: u32) -> Result<Frames> {
     Ok(Frames { width, height, rgb })
 }
 
-/// The largest centred rectangle of the asked aspect inside `from`: x, y, width, height, each at least one pixel.
+/// Returns the largest centred rectangle with the requested aspect inside `from`: x, y, width, height, each at least one pixel.
 fn centre(from_width: u32, from_height: u32, width: u32, height: u32) -> (u32, u32, u32, u32) {
-    // side * other / another, rounded to the nearest; never above `limit`, never zero.
+    // Returns side * by / over, rounded to the nearest, from 1 to `limit`.
     let scale = |side: u32, by: u32, over: u32, limit: u32| {
         let value = (u64::from(side) * u64::from(by) + u64::from(over) / 2) / u64::from(over);
         u32::try_from(value).unwrap_or(limit).clamp(1, limit)

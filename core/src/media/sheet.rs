@@ -1,14 +1,14 @@
-//! Several pictures beside each other in one.
+//! Puts several pictures side by side in one.
 
 use super::resize::resize_to;
 use crate::error::{Error, Result};
 use crate::media::Frames;
 
-/// Lays `count` pictures into one of `width` x `height`, row by row in their order. Every place is filled: rows are alike in
-/// height, the pictures of a row in width, and each is scaled to cover its part.
+/// Puts `count` pictures into one of `width` x `height`, row by row in their order. The whole area is filled: all rows have the same
+/// height, the pictures of a row the same width, and each picture is scaled to cover its part.
 ///
 /// # Errors
-/// Those of `pictures`; `validation_error` when a part would have no pixels; `internal` when there are fewer pictures than said.
+/// Those of `pictures`; `validation_error` when a part would have no pixels; `internal` when there are fewer than `count` pictures.
 pub(crate) fn side_by_side(
     mut pictures: impl Iterator<Item = Result<Frames>>,
     count: usize,
@@ -20,7 +20,7 @@ pub(crate) fn side_by_side(
             .with_action("Send fewer pictures, or ask for a larger one.")
     };
     let count = u32::try_from(count).map_err(|_| too_many())?;
-    // As near to a square as it goes, where the picture is one.
+    // As many columns as rows, as far as possible.
     let columns = (1..=count).find(|side| side * side >= count).unwrap_or(1);
     let rows = count.div_ceil(columns);
     if rows > height || columns > width {
@@ -29,12 +29,13 @@ pub(crate) fn side_by_side(
     let (wide, line) = (width as usize, width as usize * 3);
     let mut rgb = vec![0; line * height as usize];
     for row in 0..rows {
-        // Rows that have one picture more come first.
+        // The rows with one more picture come first.
         let in_row = count / rows + u32::from(row < count % rows);
-        let (top, bottom) = (cut(height, row, rows), cut(height, row + 1, rows));
+        let (top, bottom) = (part_start(height, row, rows), part_start(height, row + 1, rows));
         for column in 0..in_row {
-            let (left, right) = (cut(width, column, in_row), cut(width, column + 1, in_row));
-            let picture = pictures.next().ok_or_else(|| Error::internal("there are fewer pictures than said"))??;
+            let (left, right) = (part_start(width, column, in_row), part_start(width, column + 1, in_row));
+            let picture =
+                pictures.next().ok_or_else(|| Error::internal("there are fewer pictures than expected"))??;
             let part = resize_to(&picture, right - left, bottom - top)?;
             let from = (right - left) as usize * 3;
             for (index, pixels) in part.rgb.chunks_exact(from).enumerate() {
@@ -47,8 +48,8 @@ pub(crate) fn side_by_side(
     Ok(Frames { width, height, rgb })
 }
 
-/// Where the part with this number begins, of so many that share `length` as evenly as whole pixels allow.
-fn cut(length: u32, part: u32, parts: u32) -> u32 {
+/// Returns the start of a part when `length` is divided into `parts` as evenly as whole pixels allow.
+fn part_start(length: u32, part: u32, parts: u32) -> u32 {
     u32::try_from(u64::from(length) * u64::from(part) / u64::from(parts)).unwrap_or(length)
 }
 
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_has_its_place_and_every_place_a_picture() {
+    fn every_picture_is_on_the_sheet_and_no_place_is_empty() {
         assert_eq!(sheet(1, 2, 2).unwrap(), [[10, 10], [10, 10]]);
         assert_eq!(sheet(2, 4, 2).unwrap(), [[10, 10, 20, 20], [10, 10, 20, 20]]);
         assert_eq!(sheet(3, 4, 2).unwrap(), [[10, 10, 20, 20], [30, 30, 30, 30]]);
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_and_what_is_wrong_is_passed_on() {
+    fn too_many_pictures_are_refused_and_errors_of_pictures_returned() {
         assert_eq!(sheet(16, 3, 64).unwrap_err().code(), ErrorCode::ValidationError);
         let broken = [plain(1), Err(Error::validation("damaged"))];
         assert_eq!(side_by_side(broken.into_iter(), 2, 4, 4).unwrap_err().detail(), "damaged");

@@ -1,4 +1,4 @@
-//! Pictures: 8-bit RGB PNG, JPEG and WebP of a first frame.
+//! Encodes the first frame as an 8-bit RGB PNG, JPEG or WebP.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -13,7 +13,7 @@ pub(super) const QUALITY: u8 = 92;
 /// JPEG quality of previews.
 pub(super) const PREVIEW_QUALITY: u8 = 85;
 
-/// The first frame as PNG.
+/// Encodes the first frame as PNG.
 pub(super) fn png(frames: &Frames) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
@@ -22,7 +22,7 @@ pub(super) fn png(frames: &Frames) -> Result<Vec<u8>> {
     Ok(file)
 }
 
-/// The first frame as JPEG.
+/// Encodes the first frame as JPEG.
 pub(super) fn jpeg(frames: &Frames, quality: u8) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, quality)
@@ -31,7 +31,7 @@ pub(super) fn jpeg(frames: &Frames, quality: u8) -> Result<Vec<u8>> {
     Ok(file)
 }
 
-/// The first frame as WebP without loss.
+/// Encodes the first frame as lossless WebP.
 pub(super) fn webp(frames: &Frames) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     WebPEncoder::new_lossless(&mut file)
@@ -40,7 +40,7 @@ pub(super) fn webp(frames: &Frames) -> Result<Vec<u8>> {
     Ok(file)
 }
 
-/// The first frame, scaled down to fit a square of `side` where it is larger.
+/// Returns the first frame, scaled down to fit into a square of `side` if it is larger.
 pub(super) fn fit(frames: &Frames, side: u32) -> Result<Frames> {
     let frame = first(frames)?.to_vec();
     if frames.width.max(frames.height) <= side {

@@ -1,6 +1,6 @@
 //! WebM clips: AV1 by rav1e, boxes by [`ebml`](super::ebml).
 //!
-//! Always holds: constant quality, no reordering, a fixed number of tiles, so that the bytes do not depend on threads.
+//! Invariants: constant quality, no reordering, a fixed number of tiles, so that the bytes do not depend on threads.
 
 use rav1e::prelude::{
     ChromaSamplePosition, ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig,
@@ -16,13 +16,13 @@ use must_diffusion::Frames;
 const QUANTIZER: usize = 60;
 /// rav1e's preset, 0 (best) to 10 (fastest).
 const SPEED: u8 = 10;
-/// The smallest side that AV1 clips can have here.
+/// The smallest side of an AV1 clip that this encoder supports.
 const MIN_SIDE: u32 = 16;
 /// `seq_level_idx` 12 is level 5.0, enough up to 4096 x 2176; 16 is level 6.0.
 const LEVELS: (u8, u8) = (12, 16);
 const LEVEL_5_PIXELS: u64 = 8_912_896;
 
-/// The frames as a WebM file.
+/// Encodes the frames as a WebM file.
 pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Result<()>) -> Result<Vec<u8>> {
     if frames.width.min(frames.height) < MIN_SIDE {
         return Err(Error::validation(format!("a WebM clip has at least {MIN_SIDE} pixels a side")));
@@ -52,7 +52,7 @@ pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Resul
     context.flush();
     drain(&mut context, &mut blocks, check)?;
     if blocks.len() != frames.count() {
-        return Err(Error::internal("the AV1 encoder left out a frame"));
+        return Err(Error::internal("the AV1 encoder skipped a frame"));
     }
     let private = private(&context, level, blocks.first())?;
     let track = Track { width: frames.width, height: frames.height, fps, codec: "V_AV1", private: &private };
@@ -69,7 +69,7 @@ fn config(width: usize, height: usize, fps: u32, level: u8) -> EncoderConfig {
         chroma_sampling: ChromaSampling::Cs420,
         chroma_sample_position: ChromaSamplePosition::Unknown,
         pixel_range: PixelRange::Limited,
-        // The code points of `yuv`, by rav1e's names.
+        // The same code points as in `yuv`, in rav1e's names.
         color_description: Some(ColorDescription {
             color_primaries: ColorPrimaries::BT709,
             transfer_characteristics: TransferCharacteristics::SRGB,
@@ -87,14 +87,14 @@ fn config(width: usize, height: usize, fps: u32, level: u8) -> EncoderConfig {
     }
 }
 
-/// Takes the packets that are ready.
+/// Receives the packets that are ready.
 fn drain(context: &mut Context<u8>, blocks: &mut Vec<Block>, check: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     loop {
         match context.receive_packet() {
             Ok(packet) => {
                 check()?;
                 let key = packet.frame_type == rav1e::prelude::FrameType::KEY;
-                // Matroska wants no temporal delimiters: two bytes, first in every packet.
+                // Matroska forbids the temporal delimiter, which is the first two bytes of every packet.
                 let data = packet.data.strip_prefix(&[0x12, 0x00]).unwrap_or(&packet.data).to_vec();
                 blocks.push(Block { data, key });
             }
@@ -105,10 +105,10 @@ fn drain(context: &mut Context<u8>, blocks: &mut Vec<Block>, check: &mut dyn FnM
     }
 }
 
-/// `av1C`: four bytes and the sequence header, which is the first unit of the first frame.
+/// Returns `av1C`: four bytes and the sequence header, which is the first unit of the first frame.
 fn private(context: &Context<u8>, level: u8, first: Option<&Block>) -> Result<Vec<u8>> {
     let mut private = context.container_sequence_header();
-    // rav1e writes "no level" here whatever the stream says.
+    // rav1e always writes "no level" here, even if the stream has one.
     if let Some(byte) = private.get_mut(1) {
         *byte = (*byte & 0xE0) | level;
     }

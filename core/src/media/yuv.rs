@@ -1,19 +1,19 @@
-//! RGB to planar YCbCr 4:2:0, and how its colours are signalled.
+//! Converts RGB to planar YCbCr 4:2:0 and back, with the code points that describe it.
 //!
-//! Always holds: the conversion is the one that every file says it is: BT.601 matrix, limited range, on sRGB primaries and
-//! transfer (code points 1, 13, 6 of ITU-T H.273, the choice of JPEG and AVIF). Decoders that read the signal and the many
-//! that assume BT.601 for unmarked video then show the same colours. Integer arithmetic only, so that every machine agrees.
+//! Invariants: the conversion matches the code points in every file: BT.601 matrix, limited range, sRGB primaries and
+//! transfer (code points 1, 13, 6 of ITU-T H.273, as in JPEG and AVIF). Decoders that read the code points and the many
+//! that assume BT.601 for unmarked video then show the same colours. Integer arithmetic gives the same bytes on every machine.
 
 use must_diffusion::Frames;
 
-/// Colour primaries as H.273 counts them: BT.709, which are those of sRGB.
+/// Colour primaries in H.273: BT.709, the same as sRGB.
 pub(super) const PRIMARIES: u8 = 1;
 /// Transfer characteristics: sRGB.
 pub(super) const TRANSFER: u8 = 13;
 /// Matrix coefficients: SMPTE 170M, which is BT.601.
 pub(super) const MATRIX: u8 = 6;
 
-/// One frame in three planes; chroma has half the size, rounded up.
+/// One frame in three planes. Chroma has half the size, rounded up.
 pub(super) struct Yuv {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -23,14 +23,14 @@ pub(super) struct Yuv {
 }
 
 impl Yuv {
-    /// Room for a frame of this size.
+    /// Allocates a frame of this size.
     pub(super) fn new(width: usize, height: usize) -> Self {
         let chroma = width.div_ceil(2) * height.div_ceil(2);
         Self { width, height, y: vec![0; width * height], u: vec![0; chroma], v: vec![0; chroma] }
     }
 
-    /// Fills the planes from `rgb`, a frame of `source_width` pixels a row. Where this frame is larger than the source, the
-    /// last row and column repeat; chroma is the mean of the pixels under it.
+    /// Fills the planes from `rgb`, a frame of `source_width` pixels a row. If this frame is larger than the source, the last row and
+    /// column repeat. Chroma is the mean of the pixels that it covers.
     pub(super) fn fill(&mut self, rgb: &[u8], source_width: usize) {
         let (width, height) = (self.width, self.height);
         let source_height = (rgb.len() / 3) / source_width.max(1);
@@ -67,7 +67,7 @@ impl Yuv {
     }
 }
 
-/// The frames of a clip, one slice of RGB bytes each.
+/// Returns the frames of a clip, one slice of RGB bytes each.
 pub(super) fn each(frames: &Frames) -> impl Iterator<Item = &[u8]> {
     frames.rgb.chunks_exact((frames.width as usize * frames.height as usize * 3).max(1))
 }
@@ -77,7 +77,7 @@ pub(super) fn each(frames: &Frames) -> impl Iterator<Item = &[u8]> {
 pub(super) struct Plane<'a> {
     /// The samples, row by row.
     pub(super) bytes: &'a [u8],
-    /// Bytes from one row to the next, at least as many as there are samples in a row.
+    /// Bytes from one row to the next, at least as many as the samples of a row.
     pub(super) stride: usize,
 }
 
@@ -87,8 +87,8 @@ impl<'a> Plane<'a> {
     }
 }
 
-/// Appends a frame in planes (Y, U, V) as RGB; each chroma sample stands for the two by two pixels that it was made of. None where
-/// a plane is too small.
+/// Appends a frame in planes (Y, U, V) as RGB. Each chroma sample is used for its two by two pixels. Returns `None` if a plane is
+/// too small.
 pub(super) fn append_rgb([luma, u, v]: [Plane<'_>; 3], width: usize, height: usize, rgb: &mut Vec<u8>) -> Option<()> {
     for row in 0..height {
         let luma = luma.row(row, width)?;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_stays_in_range_and_comes_back() {
+    fn every_colour_stays_in_range_and_is_restored() {
         for r in (0..=255).step_by(15) {
             for g in (0..=255).step_by(15) {
                 for b in (0..=255).step_by(15) {
@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn planes_are_turned_back_into_colours() {
+    fn planes_are_converted_back_to_colours() {
         for colour in [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 99]] {
             let (y, u, v) = one(colour);
             for (was, is) in colour.into_iter().zip(rgb_of(y, u, v)) {
                 assert!(was.abs_diff(is) <= 2, "{colour:?}");
             }
         }
-        // Wider rows than the picture, as decoders have them.
+        // Rows wider than the picture, as decoders make them.
         let luma = Plane { bytes: &[16, 235, 16, 9, 235, 16, 235, 9], stride: 4 };
         let chroma = Plane { bytes: &[128, 128, 9], stride: 3 };
         let mut rgb = Vec::new();

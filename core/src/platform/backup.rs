@@ -1,4 +1,4 @@
-//! A copy of the whole data folder, made while the platform works, that opens as a data folder itself.
+//! Backups: the whole data folder is copied while the platform runs. The copy opens as a data folder.
 
 use super::{Parts, Platform};
 use crate::audit::{Caller, NewEvent, Outcome};
@@ -12,42 +12,43 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// What a backup holds.
+/// A finished backup: where it is and what it contains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Backup {
-    /// Where it is: a folder that opens as a data folder.
+    /// The folder of the backup. It opens as a data folder.
     #[schemars(extend("format" = "path"))]
     pub folder: PathBuf,
-    /// Bytes of the database.
+    /// Size of the database in bytes.
     pub database_bytes: u64,
-    /// Tasks of every status.
+    /// Number of tasks, of every status.
     pub tasks: u64,
-    /// Files of results and previews.
+    /// Number of result and preview files.
     pub files: u64,
-    /// Bytes of these.
+    /// Total size of these files in bytes.
     pub file_bytes: u64,
-    /// Files that finished tasks name and that the platform itself no longer has.
+    /// Number of files that finished tasks refer to but that the platform no longer has.
     pub missing_files: u64,
-    /// Events of the audit log.
+    /// Number of events in the audit log.
     pub audit_events: u64,
-    /// Whether the audit log in it is whole.
+    /// Whether the audit log in the backup is complete and unchanged.
     pub audit_ok: bool,
-    /// Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files.
+    /// Key files that the backup needs but does not contain. Empty if no key is kept in a file.
     #[schemars(extend("items" = {"type": "string", "format": "path"}))]
     pub key_files: Vec<PathBuf>,
 }
 
 impl Platform {
-    /// Copies the data folder into a new or empty folder while the platform works: the database as it is at one moment, the results
-    /// that it names, the anchors of the audit log. Everything that was acknowledged before the call is in it.
+    /// Copies the data folder into a new or empty folder while the platform runs. The copy holds the database as it is at one
+    /// moment, the result files that this database names, and the anchors of the audit log. It includes everything that was
+    /// acknowledged before the call.
     ///
-    /// The folder appears under its name when all of it was written, made durable and checked: the database by SQLite's
-    /// `integrity_check`, the audit log by its hashes and signatures, the files by their presence and size. When this fails there
-    /// is nothing under that name. To restore, open the folder as a data folder.
+    /// The folder gets its name only after everything was written, made durable and checked. SQLite's `integrity_check` checks
+    /// the database, hashes and signatures check the audit log, and the files are checked for presence and size. If the call
+    /// fails, nothing exists under that name. To restore, open the folder as a data folder.
     ///
-    /// Not in it are the keys (see [`Backup::key_files`]), weights of models, and results that are at workers. The backup is an event
-    /// of the audit log, `backup`, noted after it was made.
+    /// The backup does not contain keys (see [`Backup::key_files`]), model weights, or results that are at workers. After it was
+    /// made, the audit log gets the event `backup`.
     ///
     /// ```
     /// use must::audit::Caller;
@@ -63,9 +64,9 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` for a folder that holds something, is a file, or is inside the data folder; `storage_full`;
-    /// `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written, or the event cannot
-    /// be noted; `invalid_state`.
+    /// `validation_error` for a folder that is not empty, is a file, or is inside the data folder; `storage_full`;
+    /// `storage_corrupt` if the database is damaged; `dependency_unavailable` if the folder or the audit event cannot be written;
+    /// `invalid_state`.
     pub fn backup(&self, folder: &Path, caller: &Caller) -> Result<Backup> {
         let parts = self.parts()?;
         parts.log.scope(|| parts.backup(folder, caller))
@@ -74,23 +75,26 @@ impl Platform {
 
 impl Parts {
     fn backup(&self, folder: &Path, caller: &Caller) -> Result<Backup> {
-        let place = Place::new(folder, &self.data_dir)?;
+        let target = Target::new(folder, &self.data_dir)?;
         self.audit.check()?;
-        let event = || caller.event("backup", place.folder.display().to_string(), Outcome::Success);
-        match self.write(&place, event()) {
+        let event = || caller.event("backup", target.folder.display().to_string(), Outcome::Success);
+        match self.write(&target, event()) {
             Ok(backup) => Ok(backup),
             Err(error) => {
                 let failed = NewEvent { outcome: Outcome::Failure, ..event() };
                 if let Err(unnoted) = self.audit.append(failed.with("code", error.code().as_str())) {
-                    tracing::error!(code = unnoted.code().as_str(), "that a backup failed could not be noted");
+                    tracing::error!(
+                        code = unnoted.code().as_str(),
+                        "the audit event of a failed backup could not be written"
+                    );
                 }
                 Err(error)
             }
         }
     }
 
-    fn write(&self, place: &Place, event: NewEvent) -> Result<Backup> {
-        let staged = place.stage()?;
+    fn write(&self, target: &Target, event: NewEvent) -> Result<Backup> {
+        let staged = target.stage()?;
         let inside = staged.path();
         self.audit.copy_anchors(inside)?;
         let copy = self.store.copy_to(inside)?;
@@ -102,7 +106,7 @@ impl Parts {
         sync_files(inside)?;
         let key_files = [self.vault.key_file(), self.audit.key_file()];
         let backup = Backup {
-            folder: place.folder.clone(),
+            folder: target.folder.clone(),
             database_bytes: fs::metadata(database_path(inside))?.len(),
             tasks: copied.tasks,
             files: copied.files,
@@ -114,19 +118,19 @@ impl Parts {
         };
         let event = event.with("tasks", backup.tasks).with("files", backup.files).with("audit_events", verdict.size);
         self.audit.append(event)?;
-        place.publish(staged)?;
-        tracing::info!(folder = %place.folder.display(), tasks = backup.tasks, files = backup.files, "a backup was made");
+        target.publish(staged)?;
+        tracing::info!(folder = %target.folder.display(), tasks = backup.tasks, files = backup.files, "a backup was made");
         Ok(backup)
     }
 }
 
-/// Where a backup goes.
-struct Place {
+/// The folder that a backup is written to, and its parent.
+struct Target {
     folder: PathBuf,
     parent: PathBuf,
 }
 
-impl Place {
+impl Target {
     fn new(folder: &Path, data_dir: &Path) -> Result<Self> {
         if folder.as_os_str().is_empty() {
             return Err(refused("the folder of the backup is empty"));
@@ -134,24 +138,24 @@ impl Place {
         let folder = std::path::absolute(folder)?;
         let parent = match (folder.parent(), folder.file_name()) {
             (Some(parent), Some(_)) => parent.to_owned(),
-            _ => return Err(refused(format!("{} is no name of a new folder", folder.display()))),
+            _ => return Err(refused(format!("{} cannot be the name of a new folder", folder.display()))),
         };
         match fs::read_dir(&folder).map(|mut entries| entries.next().is_none()) {
             Ok(true) => {}
             Ok(false) => return Err(refused(format!("the folder {} is not empty", folder.display()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(refused(format!("{} is a file, or goes through one", folder.display())));
+                return Err(refused(format!("{} is a file, or a part of the path is one", folder.display())));
             }
             Err(error) => return Err(unwritable(&folder, &error)),
         }
-        if real(&folder)?.starts_with(real(data_dir)?) {
+        if resolve(&folder)?.starts_with(resolve(data_dir)?) {
             return Err(refused(format!("the folder {} is inside the data folder", folder.display())));
         }
         Ok(Self { folder, parent })
     }
 
-    /// A folder beside it for what is not finished, that its owner alone may read, and that goes when it is dropped.
+    /// Makes a temporary folder beside the target for the unfinished backup. Only its owner may read it. It is removed on drop.
     fn stage(&self) -> Result<tempfile::TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".must-tmp-backup-");
@@ -161,22 +165,22 @@ impl Place {
         made.map_err(|error| unwritable(&self.parent, &error))
     }
 
-    /// Gives what is finished its name, which nobody else may have taken meanwhile.
+    /// Renames the finished backup to its name. Fails if that name was taken in the meantime.
     fn publish(&self, staged: tempfile::TempDir) -> Result<()> {
-        // An empty folder that was there already. With something in it, it stays.
+        // Removes an empty folder that was there already. A folder with content is not removed.
         let named = match fs::remove_dir(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => fs::rename(staged.path(), &self.folder),
         };
         named.map_err(|error| unwritable(&self.folder, &error))?;
-        // It is not there any more.
+        // The temporary folder was renamed, so there is nothing to remove on drop.
         let _ = staged.keep();
         Ok(sync_dir(&self.parent)?)
     }
 }
 
-/// The path without links, also when its last parts are not there yet.
-fn real(path: &Path) -> Result<PathBuf> {
+/// Returns the path with links resolved. The last parts of the path need not exist.
+fn resolve(path: &Path) -> Result<PathBuf> {
     for known in path.ancestors() {
         match known.canonicalize() {
             Ok(real) => {
@@ -184,16 +188,16 @@ fn real(path: &Path) -> Result<PathBuf> {
                 if missing.components().all(|part| matches!(part, Component::Normal(_))) {
                     return Ok(real.join(missing));
                 }
-                return Err(refused(format!("{} goes back from a folder that is not there", path.display())));
+                return Err(refused(format!("{} has `..` after a folder that does not exist", path.display())));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unwritable(path, &error)),
         }
     }
-    Err(refused(format!("there is nothing that {} is in", path.display())))
+    Err(refused(format!("no folder above {} exists", path.display())))
 }
 
-/// Makes the files of a folder and its names durable, without what is further down.
+/// Makes the files directly in a folder durable, and the folder's list of names. Subfolders are not visited.
 fn sync_files(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -367,7 +367,7 @@ impl Platform {
         // While the vault is shut nothing can be noted, and every call that needs it says so.
         parts.log.scope(|| {
             drop(parts.own_keys());
-            drop(parts.access.end_of_revoked_peppers(&Caller::new("system", "internal")));
+            drop(parts.access.end_credentials_of_revoked_peppers(&Caller::new("system", "internal")));
         });
         let inner = Inner {
             parts: Some(parts),
@@ -561,7 +561,7 @@ impl Platform {
         self.parts().is_ok_and(|parts| parts.store.has_idle_reader())
     }
 
-    /// How the HTTP face is set up.
+    /// Settings of the HTTP service.
     pub(crate) fn http_settings(&self) -> Result<&HttpSettings> {
         Ok(&self.parts()?.http)
     }

@@ -114,7 +114,7 @@ impl Platform {
                     return Err(self.what_ends_with_the_pepper()?);
                 }
                 self.secrets()?.revoke(name, caller)?;
-                self.access()?.end_of_revoked_peppers(caller)
+                self.access()?.end_credentials_of_revoked_peppers(caller)
             }
             _ => match name.strip_prefix(API_KEY) {
                 Some(id) => self.access()?.revoke_key(id, caller).map(drop),
@@ -141,7 +141,7 @@ impl Parts {
         if let Some(fingerprint) = self.access.admin_key_fingerprint()? {
             keys.push(self.vault.seen_elsewhere(ADMIN_KEY, &fingerprint)?);
         }
-        if let Some(fingerprint) = self.access.own_key_fingerprint()? {
+        if let Some(fingerprint) = self.access.api_key_fingerprint()? {
             keys.push(self.vault.seen_elsewhere(OWN_KEY, &fingerprint)?);
         }
         keys.push(self.vault.seen_elsewhere(AUDIT_KEY, self.audit.verifier()?.as_bytes())?);

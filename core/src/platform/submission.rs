@@ -1,4 +1,4 @@
-//! Submitting, of which there is one way, without a thread that waits; the form that blocks waits for it.
+//! Submitting tasks. There is one implementation, which is asynchronous; the blocking form waits for it.
 
 use super::Platform;
 use crate::error::{Error, Result};
@@ -14,21 +14,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tracing::Span;
 
-/// A submission under way: a future of its durable task, for any executor. It begins when it is first polled. When it is dropped
-/// before it is ready, a task that is made by then goes on, and nobody has its id; see [`Submission::or_cancel`].
+/// A submission in progress: a future of the durable task, for any executor. It begins when it is first polled. If it is dropped
+/// before it is ready, a task that exists by then continues, but its id is lost; see [`Submission::or_cancel`].
 #[must_use = "a submission begins when it is awaited"]
 pub struct Submission {
     platform: Platform,
-    /// Absent once the outcome was handed out.
+    /// `None` after the outcome was returned.
     task: Option<BoxFuture<'static, Result<Task>>>,
-    /// Whether the task may be durable already.
+    /// Whether the task may already be durable.
     made: Arc<AtomicBool>,
-    cancels: bool,
+    cancel_on_drop: bool,
 }
 
 impl Platform {
-    /// Checks the request against the catalog, makes a durable task and hands it to a worker that is ready for it, else to a
-    /// lane here. Does not wait for the result; waits up to `queue_wait` for a place when the queue is full.
+    /// Checks the request against the catalog, makes a durable task and gives it to a worker that is ready for it, or else to a
+    /// local lane. Does not wait for the result. If the queue is full, waits up to `queue_wait` for a place.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -43,13 +43,13 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; no task
-    /// exists then.
+    /// `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`. After an
+    /// error no task exists.
     pub fn submit(&self, request: &GenerateRequest) -> Result<Task> {
         self.submit_with(request, &SubmitOptions::default())
     }
 
-    /// Like [`Platform::submit`]; with a key, a submission that is repeated gives the task that the first one made.
+    /// Like [`Platform::submit`], with options. With an idempotency key, a repeated submission returns the task of the first one.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -67,17 +67,17 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// As [`Platform::submit`]; `validation_error` for a key that is none, or that another request was submitted under.
+    /// As [`Platform::submit`]; `validation_error` if the key is malformed or was already used for a different request.
     pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
         let made = AtomicBool::new(false);
-        // This thread may block, so it does itself what takes a while.
+        // This thread may block, so it does the slow work itself.
         let submitting = submit(self, &made, || finished(self.prepare(request, options)));
         self.in_log(|| thread::block_on(submitting, None))
             .unwrap_or_else(|| Err(Error::internal("a submission has no deadline")))
     }
 
-    /// Like [`Platform::submit_with`], without blocking. Waiting for a place in a full queue, for the commit or for a worker takes
-    /// no thread; decoding pictures and looking a key up is done on threads of the platform.
+    /// Like [`Platform::submit_with`], without blocking. No thread waits for a place in a full queue, for the commit or for a
+    /// worker. Threads of the platform decode pictures and look up idempotency keys.
     ///
     /// ```
     /// use must::{GenerateRequest, Platform, SubmitOptions, Task};
@@ -101,8 +101,8 @@ impl Platform {
         })
     }
 
-    /// Like [`Platform::submit_async`], for a request that takes a while to make: `make` is called once, on a thread of the
-    /// platform's, where it may read files. Its error is that of the submission.
+    /// Like [`Platform::submit_async`], for a request that is slow to make. `make` is called once, on a thread of the platform,
+    /// and may read files. If it fails, the submission fails with its error.
     pub fn make_and_submit(
         &self,
         make: impl FnOnce(&Self) -> Result<(GenerateRequest, SubmitOptions)> + Send + 'static,
@@ -123,12 +123,12 @@ impl Platform {
         })
     }
 
-    /// Checks a request and decodes its pictures, on this thread.
+    /// Checks a request and decodes its pictures on the current thread.
     fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
         self.on_tasks(|tasks| tasks.prepare(request, options))
     }
 
-    /// The same; on a thread of the platform's when it takes more than a moment.
+    /// Like [`Platform::prepare`], but does slow work on a thread of the platform.
     async fn prepare_async(self, wanted: Arc<(GenerateRequest, SubmitOptions)>) -> Result<Prepared> {
         if self.on_tasks(|tasks| Ok(tasks.is_soon_prepared(&wanted.0, &wanted.1)))? {
             return self.prepare(&wanted.0, &wanted.1);
@@ -136,7 +136,7 @@ impl Platform {
         self.on_thread(move |platform| platform.prepare(&wanted.0, &wanted.1)).await
     }
 
-    /// Does `work` on a thread of the platform's for submissions.
+    /// Does `work` on one of the platform's threads for submissions.
     async fn on_thread<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> Result<T> + Send + 'static) -> Result<T> {
         let (platform, span) = (self.clone(), Span::current());
         let working = self.parts()?.submitters.run(move || span.in_scope(|| platform.logged(|| work(&platform))));
@@ -144,8 +144,8 @@ impl Platform {
     }
 }
 
-/// The durable task. `prepare` is called again when an earlier submission under the same key was taken back: no worker took its
-/// task, and nobody else did.
+/// Returns the durable task. `prepare` is called again if an earlier submission with the same key was undone because neither a
+/// worker nor a local lane took its task.
 async fn submit<F: Future<Output = Result<Prepared>>>(
     platform: &Platform,
     made: &AtomicBool,
@@ -162,7 +162,7 @@ async fn submit<F: Future<Output = Result<Prepared>>>(
             }
         }
     };
-    // With the request and its pictures as they came: nothing of them is held while the draft waits for its place.
+    // `prepare` owns the original request and its pictures. They are freed here, before the draft waits for its place.
     drop(prepare);
     platform.parts()?.workers.submit(draft, made).await
 }
@@ -174,12 +174,12 @@ impl Submission {
     ) -> Self {
         let made = Arc::new(AtomicBool::new(false));
         let task = Box::pin(submit(platform.clone(), Arc::clone(&made)));
-        Self { platform: platform.clone(), task: Some(task), made, cancels: false }
+        Self { platform: platform.clone(), task: Some(task), made, cancel_on_drop: false }
     }
 
-    /// The same submission; when it is dropped before it is ready, a task that it has made by then is cancelled.
+    /// Returns the same submission, with one change: if it is dropped before it is ready, a task that exists by then is cancelled.
     pub fn or_cancel(mut self) -> Self {
-        self.cancels = true;
+        self.cancel_on_drop = true;
         self
     }
 }
@@ -198,7 +198,7 @@ impl Future for Submission {
 
 impl Drop for Submission {
     fn drop(&mut self) {
-        if !self.cancels || !self.made.load(Ordering::SeqCst) {
+        if !self.cancel_on_drop || !self.made.load(Ordering::SeqCst) {
             return;
         }
         let Some(task) = self.task.take() else { return };
@@ -207,11 +207,15 @@ impl Drop for Submission {
             if let Some(Ok(task)) = thread::block_on(task, None)
                 && let Err(error) = platform.abandon(&task.id)
             {
-                tracing::debug!(task = task.id, code = error.code().as_str(), "a task that nobody wants goes on");
+                tracing::debug!(
+                    task = task.id,
+                    code = error.code().as_str(),
+                    "the task of a dropped submission was not cancelled"
+                );
             }
         };
-        if let Err(error) = log::spawn("must-unwanted", cancel) {
-            tracing::warn!(code = error.code().as_str(), "a task that nobody wants cannot be cancelled");
+        if let Err(error) = log::spawn("must-cancel", cancel) {
+            tracing::warn!(code = error.code().as_str(), "the task of a dropped submission cannot be cancelled");
         }
     }
 }

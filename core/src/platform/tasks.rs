@@ -1,4 +1,4 @@
-//! The calls on tasks: made here, or at the worker that has the task.
+//! The calls on tasks. A call is made here or at the worker that has the task.
 
 use super::Platform;
 use crate::audit::Caller;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Platform {
-    /// The catalog as callers see it: every model with its rules, whether it can run here and, when it cannot, what to put where.
+    /// Returns the catalog as callers see it: every model with its rules and whether it can run here. For a model that cannot run,
+    /// the entry says which files are missing and where they belong.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -35,10 +36,10 @@ impl Platform {
         self.on_tasks(|tasks| Ok(tasks.models()))
     }
 
-    /// Reads the files that a request names: text of an image parameter that is not a data URI is the path of a file, whose bytes
-    /// take its place. [`Platform::submit`] itself reads no files.
+    /// Reads the files that a request names. The text of an image parameter that is not a data URI is taken as the path of a file
+    /// and replaced by the file's bytes. [`Platform::submit`] itself reads no files.
     ///
-    /// Only for requests of the host's own code. One that came from somebody else would choose which files are read.
+    /// Use this only for requests of the host's own code: the author of a request chooses which files are read.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -62,7 +63,7 @@ impl Platform {
         self.on_tasks(|tasks| tasks.read_image_files(request))
     }
 
-    /// The task as it stands.
+    /// Returns the task as it is now.
     ///
     /// # Errors
     /// `task_not_found`.
@@ -70,7 +71,7 @@ impl Platform {
         self.look(id, Task::clone)
     }
 
-    /// Looks at a task as it stands, without a copy of it. `look` must be short.
+    /// Calls `look` with the task as it is now, without copying it. `look` must be short.
     pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
         let parts = self.parts()?;
         parts.log.scope(|| match parts.workers.is_elsewhere(id)? {
@@ -79,7 +80,7 @@ impl Platform {
         })
     }
 
-    /// Waits until the task has ended or the time is over, and returns it as it stands then. A failed task is not an error here.
+    /// Waits until the task has ended or the timeout is over, and returns the task as it is then. A failed task is not an error here.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -90,14 +91,14 @@ impl Platform {
     /// use std::time::Duration;
     ///
     /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
-    /// // This platform is paused: the task does not end in time, and goes on later.
+    /// // This platform is paused, so the task does not end within the timeout.
     /// let now = platform.wait(&task.id, Some(Duration::from_millis(10)))?;
     /// assert_eq!(now.status, Status::Pending);
     /// # Ok::<(), must::Error>(())
     /// ```
     ///
     /// # Errors
-    /// `task_not_found`; `invalid_state` when the platform closes meanwhile.
+    /// `task_not_found`; `invalid_state` if the platform closes in the meantime.
     pub fn wait(&self, id: &str, timeout: Option<Duration>) -> Result<Task> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut events = self.events(id)?;
@@ -110,7 +111,7 @@ impl Platform {
         }
     }
 
-    /// Follows a task.
+    /// Returns the stream of a task's changes.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -132,8 +133,8 @@ impl Platform {
         self.on_task(id, |tasks| tasks.events(id), |workers| workers.events(id))
     }
 
-    /// Asks a task to end: true when it was still pending or running, false when it had ended already. A running one stops
-    /// within one step and ends `failed` with `cancelled`.
+    /// Cancels a task. Returns true if it was still pending or running, false if it had already ended. A running task stops
+    /// within one step and becomes `failed` with the code `cancelled`.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -156,10 +157,10 @@ impl Platform {
         self.cancel_by(id, None)
     }
 
-    /// [`Platform::cancel`] on behalf of somebody who is not the task's owner: `task_cancel` in the audit log.
+    /// Like [`Platform::cancel`], for a caller who is not the task's owner. Writes `task_cancel` to the audit log.
     ///
     /// # Errors
-    /// As [`Platform::cancel`]; `dependency_unavailable` when the audit log cannot be kept.
+    /// As [`Platform::cancel`]; `dependency_unavailable` if the audit log cannot be written.
     pub fn cancel_as(&self, id: &str, caller: &Caller) -> Result<bool> {
         self.cancel_by(id, Some(caller))
     }
@@ -168,18 +169,18 @@ impl Platform {
         self.on_task(id, |tasks| tasks.cancel(id, by), |workers| workers.cancel(id, by))
     }
 
-    /// Asks a task to end because its caller has gone: like [`Platform::cancel`], and its idempotency key is forgotten, so that the
-    /// caller who comes back with it gets a new task instead of one that ended `cancelled`.
+    /// Cancels a task whose caller has gone, and forgets its idempotency key. A caller who repeats the submission with that key
+    /// then gets a new task instead of the cancelled one.
     ///
     /// # Errors
     /// `task_not_found`.
     pub fn abandon(&self, id: &str) -> Result<bool> {
-        // First, so that a repetition that comes in between makes a new task.
+        // The key is forgotten first, so that a repetition that arrives in between makes a new task.
         self.on_tasks(|tasks| tasks.forget_submission(id))?;
         self.cancel(id)
     }
 
-    /// The result's bytes.
+    /// Returns the bytes of the result.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -196,12 +197,12 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `task_not_found`; `result_not_ready` while the task runs or waits; `result_gone` when it failed or its file is lost.
+    /// `task_not_found`; `result_not_ready` while the task is pending or running; `result_gone` if it failed or its file is lost.
     pub fn result(&self, id: &str) -> Result<Media> {
         self.on_task(id, |tasks| tasks.media(id, false), |workers| workers.media(id, false))
     }
 
-    /// The frames of the result as RGB pixels: one of a picture, all of an MP4 clip, decoded from its file.
+    /// Decodes the result's file into frames of RGB pixels. A picture has one frame; of an MP4 clip all frames are returned.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -224,7 +225,7 @@ impl Platform {
         self.logged(|| decode(&media.bytes))
     }
 
-    /// The preview's bytes: a JPEG of at most 512 by 512 pixels.
+    /// Returns the bytes of the preview, a JPEG of at most 512 by 512 pixels.
     ///
     /// # Errors
     /// As [`Platform::result`].
@@ -232,7 +233,7 @@ impl Platform {
         self.on_task(id, |tasks| tasks.media(id, true), |workers| workers.media(id, true))
     }
 
-    /// Tasks of every status.
+    /// Returns a page of tasks of every status, or of one status if the query names it.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -251,7 +252,7 @@ impl Platform {
         self.on_tasks(|tasks| tasks.page(query))
     }
 
-    /// Finished tasks with a result, newest first unless asked otherwise.
+    /// Returns a page of finished tasks with a result, newest first unless the query says otherwise.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -269,17 +270,17 @@ impl Platform {
         self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
-    /// The pictures of a task's way, while it has not ended: whoever holds them keeps them.
+    /// Returns the intermediate pictures of a task that has not ended. They stay readable for as long as the caller holds them.
     pub(crate) fn partials(&self, id: &str) -> Result<Option<Arc<Partials>>> {
         self.on_tasks(|tasks| Ok(tasks.partials(id)))
     }
 
-    /// What each of these tasks is a remix of, by id, as far as it is one.
+    /// Returns the source of each of these tasks that is a remix, by the task's id.
     pub(crate) fn remix_sources(&self, ids: &[&str]) -> Result<HashMap<String, String>> {
         self.on_tasks(|tasks| tasks.remix_sources(ids))
     }
 
-    /// Removes an ended task and its files. While the setting `sign_in_required` is on, that is an audit event of the host's.
+    /// Deletes an ended task and its files. If the setting `sign_in_required` is on, the audit log names the host as the caller.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -297,7 +298,7 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `task_not_found`; `invalid_state` while the task runs or waits: cancel it first.
+    /// `task_not_found`; `invalid_state` while the task is pending or running: cancel it first.
     pub fn delete(&self, id: &str) -> Result<()> {
         match self.access()?.sign_in_required() {
             true => self.delete_as(id, &Caller::new("host", "host")),
@@ -305,10 +306,10 @@ impl Platform {
         }
     }
 
-    /// [`Platform::delete`] on somebody's behalf: `task_delete` in the audit log.
+    /// Like [`Platform::delete`], for a named caller. Writes `task_delete` to the audit log.
     ///
     /// # Errors
-    /// As [`Platform::delete`]; `dependency_unavailable` when the audit log cannot be kept.
+    /// As [`Platform::delete`]; `dependency_unavailable` if the audit log cannot be written.
     pub fn delete_as(&self, id: &str, caller: &Caller) -> Result<()> {
         self.delete_by(id, Some(caller))
     }
@@ -323,19 +324,19 @@ impl Platform {
         }
     }
 
-    /// Fails exactly as for a task that does not exist when the task is not the owner's. Without an owner all may be seen.
+    /// Checks that a task belongs to `owner`. If not, fails exactly as for a task that does not exist. `None` may see every task.
     pub(crate) fn admit(&self, id: &str, owner: Option<&str>) -> Result<()> {
         let Some(owner) = owner else { return Ok(()) };
-        // Whatever workspace it names: the row is here.
+        // The row is here, also if the id names a workspace.
         match self.on_tasks(|tasks| tasks.look(id, |task| task.owner.as_deref() == Some(owner))) {
             Ok(true) => Ok(()),
             Err(error) if error.code() != ErrorCode::TaskNotFound => Err(error),
-            // An id of a workspace that is none of ours fails otherwise, whether there is such a task or not.
+            // An id that names an unknown workspace fails with a different error, whether or not such a task exists.
             Ok(false) | Err(_) => self.on_workers(|workers| workers.is_elsewhere(id)).and(Err(not_found(id))),
         }
     }
 
-    /// Makes a call on one task, which is here or at a worker.
+    /// Makes a call on one task: `here` for a local task, `elsewhere` for one at a worker.
     fn on_task<T>(
         &self,
         id: &str,

@@ -1,4 +1,4 @@
-//! The life of stored secrets: put, get, rotate, revoke, and how each stands.
+//! Storing, reading, rotating and revoking secrets, and reporting the state of each.
 
 use super::seal;
 use super::store::{self, Row};
@@ -11,34 +11,34 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Name of the master key among the secrets.
+/// Name of the master key in the list of secrets.
 const MASTER_KEY: &str = "master_key";
 
 /// Kinds of stored secrets.
 const STORED: &str = "stored";
 const PROVIDER_TOKEN: &str = "provider_token";
 
-/// How the name of a stored secret begins that holds the tokens of an account.
-pub(crate) const OF_ACCOUNTS: &str = "account-";
+/// Prefix of the names of stored secrets that hold the tokens of an account.
+pub(crate) const ACCOUNT_PREFIX: &str = "account-";
 
-/// What a provider token may be good for.
+/// The scopes that a provider token may have.
 const ALLOWED_SCOPES: [&str; 2] = ["inference", "model:download"];
 
-/// How a secret stands.
+/// The state of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
     /// In use.
     Valid,
-    /// Replaced, and still good for a while.
+    /// Replaced, but still accepted until its overlap ends.
     Overlapping,
-    /// Past its rotation limit, or its overlap is over.
+    /// Past its rotation limit, or replaced and past its overlap.
     Expired,
     /// Revoked.
     Revoked,
 }
 
-/// What is to be known about a secret without seeing it.
+/// Facts about a secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct SecretStatus {
@@ -46,15 +46,15 @@ pub struct SecretStatus {
     pub name: String,
     /// `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`.
     pub kind: String,
-    /// Which one of its name.
+    /// Tells secrets of the same name apart.
     pub id: String,
-    /// How it stands.
+    /// The state of the secret.
     pub state: SecretState,
-    /// When it was made, or first seen.
+    /// When it was made. For a key that is kept elsewhere, when it was first seen.
     pub issued_at: Timestamp,
-    /// When it is to be replaced.
+    /// When it must be replaced at the latest.
     pub rotate_by: Timestamp,
-    /// Until when it is good although it was replaced.
+    /// Until when it is accepted after it was replaced.
     pub overlap_until: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -73,13 +73,13 @@ impl Row {
 }
 
 impl Vault {
-    /// Keeps a secret under a name, sealed. One that has the name already is replaced at once.
+    /// Encrypts a secret and stores it under a name. A secret that already has the name is replaced at once.
     ///
     /// # Errors
-    /// `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -`, or that holds an account's tokens, and for a value that is
-    /// empty; `dependency_unavailable` while the vault is shut.
+    /// `validation_error` if the name is not 1 to 64 of `a-z 0-9 _ -` or belongs to an account's tokens, or if the value is empty;
+    /// `dependency_unavailable` while the vault is shut.
     pub fn put(&self, name: &str, value: &SecretText, caller: &Caller) -> Result<()> {
-        self.keep(
+        self.store_value(
             name,
             STORED,
             value,
@@ -89,8 +89,8 @@ impl Vault {
         )
     }
 
-    /// Keeps a provider's token. It must be good for model download and inference at most, and for the environment that this
-    /// platform runs in.
+    /// Stores a provider's token. Its scopes may be model download and inference only, and it must be for the environment that
+    /// this platform runs in.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -100,13 +100,13 @@ impl Vault {
     ///
     /// let (vault, caller, token) = (platform.secrets()?, Caller::new("operator", "cli"), SecretText::new("a token"));
     /// vault.put_provider_token("hub", &token, &["model:download".to_owned()], "dev", &caller)?;
-    /// // A token that could do more is refused.
+    /// // A token with any other scope is refused.
     /// assert!(vault.put_provider_token("hub", &token, &["admin".to_owned()], "dev", &caller).is_err());
     /// # Ok::<(), must::Error>(())
     /// ```
     ///
     /// # Errors
-    /// `validation_error` for a wider scope or another environment; as [`Vault::put`].
+    /// As [`Vault::put`]; `validation_error` for any other scope or environment.
     pub fn put_provider_token(
         &self,
         name: &str,
@@ -117,20 +117,20 @@ impl Vault {
     ) -> Result<()> {
         self.check_token(scopes.iter().map(String::as_str), environment)?;
         let event = caller.event("provider_token_put", name, Outcome::Success);
-        let facts = (scopes.join(" "), environment.to_owned());
-        self.keep(name, PROVIDER_TOKEN, value, facts, Duration::ZERO, event)
+        let usage = (scopes.join(" "), environment.to_owned());
+        self.store_value(name, PROVIDER_TOKEN, value, usage, Duration::ZERO, event)
     }
 
-    /// The present value of a stored secret.
+    /// Returns the current value of a stored secret.
     ///
     /// # Errors
-    /// `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open, or, for a provider
-    /// token, is not for this environment.
+    /// `not_found`; `dependency_unavailable` if it was revoked, is past its rotation limit or cannot be decrypted;
+    /// `validation_error` for a provider token that is not for this environment.
     pub fn get(&self, name: &str) -> Result<SecretText> {
         let row = self.newest(name)?;
         let row = row.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no secret {name}")))?;
         if row.state(self.clock.now()) != SecretState::Valid {
-            return Err(Error::new(ErrorCode::DependencyUnavailable, format!("the secret {name} is no longer good"))
+            return Err(Error::new(ErrorCode::DependencyUnavailable, format!("the secret {name} is no longer valid"))
                 .with_action("Rotate the secret."));
         }
         if row.kind == PROVIDER_TOKEN {
@@ -139,10 +139,11 @@ impl Vault {
         self.open_row(&row)
     }
 
-    /// The value of a stored secret, even past its rotation limit, for what takes its place; none when it was revoked.
+    /// Returns the value of a stored secret, even past its rotation limit. It is used to make the secret that replaces it.
+    /// Returns `None` if the secret was revoked or does not exist.
     ///
     /// # Errors
-    /// `dependency_unavailable` while the vault is shut, or when it does not open.
+    /// `dependency_unavailable` while the vault is shut, or if the secret cannot be decrypted.
     pub(crate) fn recall(&self, name: &str) -> Result<Option<SecretText>> {
         match self.newest(name)? {
             Some(row) if row.revoked_at.is_none() => self.open_row(&row).map(Some),
@@ -162,20 +163,21 @@ impl Vault {
         Ok(SecretText::new(text))
     }
 
-    /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key and the pepper by new
-    /// random ones (`value` must be none). A new master key seals everything anew; a new pepper serves new credentials.
+    /// Replaces a secret. A stored secret gets the new `value`, and the old value stays accepted for `overlap`. The master key and
+    /// the pepper get new random values; for them `value` must be `None`. With a new master key everything is encrypted again. A
+    /// new pepper is used for new credentials.
     ///
     /// # Errors
     /// `validation_error`, `not_found`; `dependency_unavailable` while the vault is shut.
     pub fn rotate(&self, name: &str, value: Option<&SecretText>, overlap: Duration, caller: &Caller) -> Result<()> {
         if overlap > crate::keyring::LONGEST_OVERLAP {
-            return Err(Error::validation("an overlap is 7 days at most"));
+            return Err(Error::validation("an overlap must be at most 7 days"));
         }
         match (name, value) {
             (MASTER_KEY, None) => self.rotate_master(caller),
             (PEPPER, None) => self.add_pepper(caller.event("pepper_rotate", PEPPER, Outcome::Success)),
             (MASTER_KEY | PEPPER, Some(_)) => {
-                Err(Error::validation(format!("{name} is drawn at random: give no value")))
+                Err(Error::validation(format!("{name} gets a random value, so give no value")))
             }
             (_, None) => Err(Error::validation(format!("give the new value of {name}"))),
             (_, Some(value)) => {
@@ -184,21 +186,21 @@ impl Vault {
                     return Err(Error::new(ErrorCode::NotFound, format!("there is no secret {name}")));
                 };
                 let event = caller.event("secret_rotate", name, Outcome::Success);
-                let facts = (row.scopes.clone(), row.environment.clone());
-                self.keep(name, &row.kind, value, facts, overlap, event)
+                let usage = (row.scopes.clone(), row.environment.clone());
+                self.store_value(name, &row.kind, value, usage, overlap, event)
             }
         }
     }
 
-    /// Revokes every secret of a name at once. Revoking the pepper ends every API key and session, and makes a new pepper, so that
-    /// whoever has the admin key can sign in again.
+    /// Revokes every secret of a name at once. Revoking the pepper ends every API key and session. It also makes a new pepper, so
+    /// that the holder of the admin key can sign in again.
     ///
     /// # Errors
-    /// `not_found`; `validation_error` for the master key, which is replaced, not revoked.
+    /// `not_found`; `validation_error` for the master key, which cannot be revoked, only replaced.
     pub fn revoke(&self, name: &str, caller: &Caller) -> Result<()> {
         if name == MASTER_KEY {
-            return Err(Error::validation("the master key is replaced, not revoked")
-                .with_action("Rotate master_key, then take the old version out of its file."));
+            return Err(Error::validation("the master key cannot be revoked, only replaced")
+                .with_action("Rotate master_key, then remove the old version from its file."));
         }
         let now = self.clock.now();
         let event = caller.event("secret_revoke", name, Outcome::Success);
@@ -212,7 +214,7 @@ impl Vault {
         })
     }
 
-    /// How every stored secret and every master key stands; no value.
+    /// Returns the state of every stored secret and every master key, without any value.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut or the database cannot be read.
@@ -224,8 +226,8 @@ impl Vault {
         for (version, key) in keys.iter() {
             let id = format!("{MASTER_KEY}:{version}");
             let issued_at = self.note_key(&id, key.as_slice())?;
-            let state = if version == newest { seen_state(issued_at, now) } else { SecretState::Overlapping };
-            all.push(seen_status(MASTER_KEY, MASTER_KEY, id, issued_at, state));
+            let state = if version == newest { external_key_state(issued_at, now) } else { SecretState::Overlapping };
+            all.push(external_status(MASTER_KEY, MASTER_KEY, id, issued_at, state));
         }
         let rows = self.store.read(store::all)?;
         all.extend(rows.into_iter().map(|row| SecretStatus {
@@ -241,15 +243,15 @@ impl Vault {
         Ok(all)
     }
 
-    /// How a key that is kept elsewhere stands, by when it was first seen. `fingerprint` tells keys of the name apart and must not
-    /// help to guess the key.
+    /// Returns the state of a key that is kept elsewhere, judged by when it was first seen. `fingerprint` tells keys of the same
+    /// name apart and must not help anyone to guess the key.
     pub(crate) fn seen_elsewhere(&self, name: &str, fingerprint: &[u8]) -> Result<SecretStatus> {
         let issued_at = self.first_seen(name, fingerprint)?;
-        let state = seen_state(issued_at, self.clock.now());
-        Ok(seen_status(name, name, name.to_owned(), issued_at, state))
+        let state = external_key_state(issued_at, self.clock.now());
+        Ok(external_status(name, name, name.to_owned(), issued_at, state))
     }
 
-    fn keep(
+    fn store_value(
         &self,
         name: &str,
         kind: &str,
@@ -259,12 +261,12 @@ impl Vault {
         event: crate::audit::NewEvent,
     ) -> Result<()> {
         check_name(name)?;
-        if name.starts_with(OF_ACCOUNTS) {
+        if name.starts_with(ACCOUNT_PREFIX) {
             return Err(Error::validation(format!("{name} holds the tokens of an account"))
                 .with_action("Give the account itself new tokens."));
         }
         if value.expose().is_empty() {
-            return Err(Error::validation("the value of a secret is not empty"));
+            return Err(Error::validation("the value of a secret must not be empty"));
         }
         let keys = self.keys()?;
         let now = self.clock.now();
@@ -282,7 +284,7 @@ impl Vault {
     fn check_token<'a>(&self, scopes: impl Iterator<Item = &'a str>, environment: &str) -> Result<()> {
         let refused = |detail: String| {
             Err(Error::validation(detail).with_action(
-                "Make a token for model download and inference alone, in the environment of this platform.",
+                "Make a token for model download and inference only, in the environment of this platform.",
             ))
         };
         for scope in scopes {
@@ -297,11 +299,11 @@ impl Vault {
     }
 }
 
-/// A stored secret that is to be kept together with something else.
+/// An encrypted secret that is not stored yet. It is stored in the same transaction as another change.
 pub(crate) struct Sealed(Row);
 
 impl Sealed {
-    /// Keeps it in a transaction, in place of the one that had the name.
+    /// Stores the secret within a transaction and replaces the one that had its name.
     pub(crate) fn keep(&self, connection: &rusqlite::Connection, now: Timestamp) -> Result<()> {
         store::supersede(connection, &self.0.name, now)?;
         store::insert(connection, &self.0)
@@ -309,7 +311,7 @@ impl Sealed {
 }
 
 impl Vault {
-    /// Seals a value for a stored secret; the change that it is kept with writes the event.
+    /// Encrypts a value for a stored secret. The change that stores it also writes the audit event.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
@@ -322,12 +324,12 @@ impl Vault {
     }
 }
 
-/// Revokes every secret of a name in a transaction of somebody else's.
+/// Revokes every secret of a name within the caller's transaction.
 pub(crate) fn revoke_in(connection: &rusqlite::Connection, name: &str, now: Timestamp) -> Result<()> {
     store::revoke(connection, name, now).map(drop)
 }
 
-fn seen_state(issued_at: Timestamp, now: Timestamp) -> SecretState {
+fn external_key_state(issued_at: Timestamp, now: Timestamp) -> SecretState {
     if now >= limit_after(issued_at) { SecretState::Expired } else { SecretState::Valid }
 }
 
@@ -335,7 +337,7 @@ fn limit_after(issued_at: Timestamp) -> Timestamp {
     issued_at.after(ROTATION_LIMIT)
 }
 
-fn seen_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: SecretState) -> SecretStatus {
+fn external_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: SecretState) -> SecretStatus {
     SecretStatus {
         name: name.to_owned(),
         kind: kind.to_owned(),
@@ -349,11 +351,11 @@ fn seen_status(name: &str, kind: &str, id: String, issued_at: Timestamp, state: 
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     let reserved = [MASTER_KEY, PEPPER, "admin_key", "api_key", "audit_key"].contains(&name);
-    if (1..=64).contains(&name.len()) && name.chars().all(good) && !reserved {
+    if (1..=64).contains(&name.len()) && name.chars().all(allowed) && !reserved {
         Ok(())
     } else {
-        Err(Error::validation("the name of a secret is 1 to 64 of a-z, 0-9, _ and -, and none of the platform's own"))
+        Err(Error::validation("the name of a secret must be 1 to 64 of a-z, 0-9, _ and -, and not a reserved name"))
     }
 }

@@ -1,7 +1,7 @@
-//! Secrets: sealed in the database under master keys that are not in it, and their life: issue, rotation, overlap, revocation.
+//! Secrets: how they are stored, rotated and revoked. They are encrypted in the database; the master keys are kept outside it.
 //!
-//! Owns the tables `secret` and `secret_seen`. What always holds: a value in the database opens only with its master key and
-//! only in its own place; no error, log or debug print holds a value; a missing or wrong master key shuts the vault.
+//! Owns the tables `secret` and `secret_seen`. Invariants: a value in the database can be decrypted only with its master key and
+//! only in its own row; no error, log or debug print holds a value; without the right master key the vault stays shut.
 
 mod life;
 mod seal;
@@ -11,7 +11,7 @@ mod tests;
 mod vault;
 
 pub use crate::keyring::{KeyCallback, LONGEST_OVERLAP, OVERLAP, SecretText};
-pub(crate) use life::{OF_ACCOUNTS, revoke_in};
+pub(crate) use life::{ACCOUNT_PREFIX, revoke_in};
 pub use life::{SecretState, SecretStatus};
 pub(crate) use store::MIGRATION;
 pub(crate) use vault::PEPPER;

@@ -1,4 +1,4 @@
--- Secrets, all sealed (see secrets/seal.rs). A name may have several rows: the current one and those that still overlap.
+-- Secrets, all sealed (see secrets/seal.rs). A name may have several rows: the current secret and those it replaced.
 CREATE TABLE secret (
     id            TEXT PRIMARY KEY,
     name          TEXT NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE secret (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX secret_name ON secret (name, issued_at);
 
--- Keys that are kept elsewhere: when each was first seen, by a MAC of it.
+-- Keys that are kept outside the database: a fingerprint of each, and when it was first seen.
 CREATE TABLE secret_seen (
     name        TEXT NOT NULL,
     fingerprint BLOB NOT NULL,

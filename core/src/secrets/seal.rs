@@ -1,8 +1,8 @@
-//! Sealing values for the database: AES-256-GCM under a key of each value's own.
+//! Sealing: encrypts values for the database with AES-256-GCM. Every value has its own key.
 //!
 //! A sealed value is `1 | version of the master key (4 bytes) | salt (32) | nonce (12) | ciphertext | tag (16)`. Its key is
-//! HKDF-SHA-256 of the master key and the salt. Its place (table, row, column) is authenticated with it, so that a sealed value
-//! that was moved to another place does not open.
+//! HKDF-SHA-256 of the master key and the salt. Its place (table, row, column) is authenticated too, so a sealed value that was
+//! moved to another place cannot be opened.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::{KeyRing, fill_random};
@@ -10,7 +10,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use ring::hkdf;
 use zeroize::Zeroizing;
 
-const FORM: u8 = 1;
+const FORMAT: u8 = 1;
 const SALT: usize = 32;
 const NONCE: usize = 12;
 const HEAD: usize = 1 + 4 + SALT + NONCE;
@@ -25,7 +25,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     fn authenticated(&self, version: u32) -> Vec<u8> {
-        // Lengths before the parts, so that no two places read alike.
+        // Each part is preceded by its length, so that no two places give the same bytes.
         let mut bytes = Vec::new();
         for part in [self.table, self.row, self.column] {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -39,7 +39,7 @@ impl Place<'_> {
 /// Seals a value under the newest master key.
 pub(crate) fn seal(keys: &KeyRing, place: Place<'_>, value: &[u8]) -> Result<Vec<u8>> {
     let (version, key) = keys.current()?;
-    let mut sealed = vec![FORM];
+    let mut sealed = vec![FORMAT];
     sealed.extend_from_slice(&version.to_be_bytes());
     let mut random = [0; SALT + NONCE];
     fill_random(&mut random)?;
@@ -64,22 +64,22 @@ pub(crate) fn open(keys: &KeyRing, place: Place<'_>, sealed: &[u8]) -> Result<Ze
     Ok(body)
 }
 
-/// Encrypts in place; the tag.
+/// Encrypts in place and returns the tag.
 pub(super) fn encrypt(key: &LessSafeKey, nonce: &[u8], authenticated: &[u8], body: &mut [u8]) -> Result<Tag> {
     key.seal_in_place_separate_tag(nonce_of(nonce)?, Aad::from(authenticated), body)
         .map_err(|_| Error::internal("a secret could not be sealed"))
 }
 
-/// Decrypts a body that ends in its tag, in place; the length of what was encrypted.
+/// Decrypts a body that ends with its tag, in place. Returns the length of the plain text.
 pub(super) fn decrypt(key: &LessSafeKey, nonce: &[u8], authenticated: &[u8], body: &mut [u8]) -> Result<usize> {
     let opened = key.open_in_place(nonce_of(nonce)?, Aad::from(authenticated), body);
     opened.map(|value| value.len()).map_err(|_| unreadable())
 }
 
-/// Version of the master key that a value is sealed under.
+/// Returns the version of the master key that a value is sealed under.
 pub(crate) fn version(sealed: &[u8]) -> Result<u32> {
     match sealed.split_first_chunk::<5>() {
-        Some(([FORM, a, b, c, d], _)) => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        Some(([FORMAT, a, b, c, d], _)) => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
         _ => Err(unreadable()),
     }
 }
@@ -96,7 +96,7 @@ fn nonce_of(bytes: &[u8]) -> Result<Nonce> {
 }
 
 fn unreadable() -> Error {
-    Error::new(ErrorCode::DependencyUnavailable, "a stored secret does not open with the master key").with_action(
+    Error::new(ErrorCode::DependencyUnavailable, "a stored secret cannot be decrypted with the master key").with_action(
         "Give the platform the master key that it was sealed with, or restore the data folder from a backup.",
     )
 }

@@ -1,4 +1,4 @@
-//! Every statement that touches the tables of secrets.
+//! All SQL statements on the tables of secrets.
 
 use crate::error::Result;
 use crate::store::Migration;
@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "secrets", sql: include_str!("schema.sql") };
 
-/// A stored secret as it lies in its row.
+/// A row of the table `secret`.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) id: String,
@@ -53,19 +53,19 @@ pub(super) fn insert(connection: &Connection, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// Every secret, by name and age.
+/// Returns every secret, ordered by name and age.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY name, issued_at, id"))?;
     Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The secrets of one name, oldest first.
+/// Returns the secrets of one name, oldest first.
 pub(super) fn named(connection: &Connection, name: &str) -> Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE name = ? ORDER BY issued_at, id"))?;
     Ok(statement.query_map([name], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Says from when on the present secrets of a name are no longer good.
+/// Marks the current secrets of a name as replaced. They stay accepted until `until`.
 pub(super) fn supersede(connection: &Connection, name: &str, until: Timestamp) -> Result<()> {
     connection
         .prepare_cached(
@@ -75,21 +75,21 @@ pub(super) fn supersede(connection: &Connection, name: &str, until: Timestamp) -
     Ok(())
 }
 
-/// Revokes every secret of a name; how many were good.
+/// Revokes every secret of a name. Returns how many were not revoked before.
 pub(super) fn revoke(connection: &Connection, name: &str, now: Timestamp) -> Result<usize> {
     Ok(connection
         .prepare_cached("UPDATE secret SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL")?
         .execute(params![now.0, name])?)
 }
 
-/// Some sealed values after `after`, in the order of their ids.
+/// Returns up to `count` sealed values whose ids follow `after`, in the order of their ids.
 pub(super) fn sealed_after(connection: &Connection, after: &str, count: u32) -> Result<Vec<(String, Vec<u8>)>> {
     let mut statement = connection.prepare_cached("SELECT id, sealed FROM secret WHERE id > ? ORDER BY id LIMIT ?")?;
     let rows = statement.query_map(params![after, count], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Replaces a sealed value if it is still the one that was read.
+/// Replaces a sealed value if it is still the one that was read. Returns whether it was.
 pub(super) fn reseal(connection: &Connection, id: &str, old: &[u8], new: &[u8]) -> Result<bool> {
     let changed = connection
         .prepare_cached("UPDATE secret SET sealed = ?3 WHERE id = ?1 AND sealed = ?2")?
@@ -97,15 +97,20 @@ pub(super) fn reseal(connection: &Connection, id: &str, old: &[u8], new: &[u8]) 
     Ok(changed == 1)
 }
 
-/// When a key that is kept elsewhere was first seen; now, if it was not seen before.
-pub(super) fn seen(connection: &Connection, name: &str, fingerprint: &[u8], now: Timestamp) -> Result<Timestamp> {
+/// Records a key that is kept elsewhere and returns when it was first seen, which is `now` for a new key.
+pub(super) fn record_seen(
+    connection: &Connection,
+    name: &str,
+    fingerprint: &[u8],
+    now: Timestamp,
+) -> Result<Timestamp> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO secret_seen (name, fingerprint, first_seen) VALUES (?, ?, ?)")?
         .execute(params![name, fingerprint, now.0])?;
     first_seen(connection, name, fingerprint).map(|seen| seen.unwrap_or(now))
 }
 
-/// When a key that is kept elsewhere was first seen.
+/// Returns when a key that is kept elsewhere was first seen. Returns `None` for a new key.
 pub(super) fn first_seen(connection: &Connection, name: &str, fingerprint: &[u8]) -> Result<Option<Timestamp>> {
     let mut statement =
         connection.prepare_cached("SELECT first_seen FROM secret_seen WHERE name = ? AND fingerprint = ?")?;

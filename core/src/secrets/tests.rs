@@ -76,9 +76,9 @@ fn a_sealed_value_opens_with_its_key_in_its_place_and_nowhere_else() {
     }
 }
 
-/// Made by Python's `cryptography`: HKDF-SHA-256 and AES-256-GCM of the documented form, so that it is what it says it is.
+/// The value was made by Python's `cryptography` with HKDF-SHA-256 and AES-256-GCM, in the documented format.
 #[test]
-fn what_others_seal_by_the_same_rules_opens() {
+fn a_value_sealed_by_another_implementation_opens() {
     let sealed = "0100000001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f6465666768696a6b6c6d6e6f\
                   fdc8b639254fa1bee7d8a7fa9005c89aa295d25ecbd1";
     let bytes: Vec<u8> =
@@ -88,7 +88,7 @@ fn what_others_seal_by_the_same_rules_opens() {
 
 /// RFC 4231, test cases 1 and 2.
 #[test]
-fn macs_are_those_of_the_rfc() {
+fn macs_match_the_rfc() {
     let mac = |key: &[u8], text: &[u8]| {
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
         crate::audit::hex(&super::vault::tag(&key, text))
@@ -141,14 +141,14 @@ fn a_secret_is_kept_replaced_and_revoked() {
     let empty = SecretText::new("");
     assert_eq!(vault.put("hf", &empty, &caller()).unwrap_err().code(), ErrorCode::ValidationError);
     let error = vault.rotate("hf", Some(&empty), DAY, &caller()).unwrap_err();
-    assert_eq!((error.code(), error.detail()), (ErrorCode::ValidationError, "the value of a secret is not empty"));
+    assert_eq!((error.code(), error.detail()), (ErrorCode::ValidationError, "the value of a secret must not be empty"));
     assert_eq!(vault.get("hf").unwrap().expose(), "four");
     let week = Duration::from_secs(7 * 24 * 60 * 60 + 1);
     assert!(vault.rotate("hf", Some(&SecretText::new("x")), week, &caller()).is_err());
 }
 
 #[test]
-fn a_provider_token_is_for_this_environment_and_for_no_more_than_needed() {
+fn a_provider_token_with_another_environment_or_scope_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
     let put = |scopes: &[&str], environment: &str| {
@@ -163,7 +163,7 @@ fn a_provider_token_is_for_this_environment_and_for_no_more_than_needed() {
 }
 
 #[test]
-fn a_new_master_key_seals_everything_and_the_old_one_can_go() {
+fn a_new_master_key_seals_everything_and_the_old_one_can_be_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/master.key");
     {
@@ -184,7 +184,7 @@ fn a_new_master_key_seals_everything_and_the_old_one_can_go() {
 }
 
 #[test]
-fn a_host_without_a_newer_key_rotates_nothing() {
+fn rotating_without_a_newer_key_from_the_host_fails() {
     let folder = tempfile::tempdir().unwrap();
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let opened = open_with(folder.path(), KeySource::Text(SecretText::new(key)));
@@ -193,7 +193,7 @@ fn a_host_without_a_newer_key_rotates_nothing() {
 }
 
 #[test]
-fn an_interrupted_resealing_goes_on_where_it_was() {
+fn an_interrupted_resealing_continues_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/master.key");
     {
@@ -232,7 +232,7 @@ fn a_missing_or_wrong_master_key_shuts_the_vault() {
         assert!(codes.iter().all(|code| *code == ErrorCode::DependencyUnavailable), "{codes:?}");
     };
     shut(&open(folder.path()));
-    assert!(!path.exists(), "the key of old data is never made anew");
+    assert!(!path.exists(), "no new key is made for a folder that has data");
     let other = KeySource::Text(SecretText::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
     shut(&open_with(folder.path(), other));
     shut(&open_with(folder.path(), KeySource::Host(Arc::new(|| Err("the key service is away".into())))));
@@ -246,10 +246,10 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// As Kubernetes mounts a secret (0440) and what it makes of files in a volume (0660), with a group of the process.
+/// Kubernetes mounts a secret with mode 0440 and changes files in a volume to 0660, with a group of the process.
 #[cfg(unix)]
 #[test]
-fn key_files_may_be_read_by_groups_of_this_process_and_by_nobody_else() {
+fn key_files_may_be_readable_only_by_groups_of_this_process() {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir().unwrap();
     let master = folder.path().join("keys/master.key");
@@ -284,7 +284,7 @@ fn key_files_may_be_read_by_groups_of_this_process_and_by_nobody_else() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_file_that_gets_a_new_key_keeps_its_readers_and_its_place() {
+fn adding_a_key_keeps_the_files_mode_and_group_and_the_link_to_it() {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir().unwrap();
     let (kept, link) = (folder.path().join("kept.key"), folder.path().join("link.key"));
@@ -301,9 +301,9 @@ fn a_key_file_that_gets_a_new_key_keeps_its_readers_and_its_place() {
     assert_eq!(std::fs::read_to_string(&kept).unwrap().lines().count(), 2);
 }
 
-/// Where the file comes from elsewhere, such as a Kubernetes secret, the new key is put there by whoever keeps it.
+/// A key file may come from elsewhere, such as a Kubernetes secret. Then the new key is added there, not by the platform.
 #[test]
-fn a_new_key_that_was_put_into_the_file_is_taken_as_it_is() {
+fn a_key_that_was_added_to_the_file_by_hand_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys/master.key");
     let opened = open(folder.path());
@@ -330,9 +330,9 @@ fn peppers_are_replaced_and_revoked() {
     assert!(!opened.vault.verify_mac(old.0, b"key", &old.1).unwrap());
     assert!(!opened.vault.verify_mac(new.0, b"key", &new.1).unwrap());
     let newest = opened.vault.mac(b"key").unwrap();
-    assert_eq!(newest.0, 3, "a new one came in the same change");
+    assert_eq!(newest.0, 3, "a new pepper was made in the same transaction");
     opened.vault.revoke("pepper", &caller()).unwrap();
-    assert!(opened.vault.mac(b"key").is_ok(), "as often as anybody asks for it");
+    assert!(opened.vault.mac(b"key").is_ok(), "every revocation makes a new pepper");
     drop(opened);
     assert!(!open(folder.path()).vault.verify_mac(newest.0, b"key", &newest.1).unwrap());
 }
@@ -353,7 +353,7 @@ fn a_folder_whose_peppers_were_all_revoked_gets_a_new_one() {
 }
 
 #[test]
-fn values_are_nowhere_in_the_files() {
+fn no_file_contains_a_secret_value() {
     let folder = tempfile::tempdir().unwrap();
     let canary = "canary-5f1c0e7a";
     {

@@ -1,7 +1,7 @@
-//! The vault: the master keys while the platform is open, the peppers of credentials, and the stored secrets.
+//! The vault holds the master keys and the peppers for credentials while the platform is open, and gives access to stored secrets.
 //!
-//! Without the right master key the vault stays shut: every call that needs it answers `dependency_unavailable`, and what does
-//! not need it (generation by an embedding host) goes on.
+//! Without the right master key the vault stays shut: every call that needs it fails with `dependency_unavailable`. Calls that do
+//! not need it, such as generation by an embedding host, still work.
 
 use super::seal::{self, Place};
 use super::store::{self, Row};
@@ -18,13 +18,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After how long a secret is to be replaced.
+/// The age at which a secret must be replaced.
 pub const ROTATION_LIMIT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// Name under which peppers are kept.
+/// Name of all peppers in the table of secrets.
 pub(crate) const PEPPER: &str = "pepper";
 
-/// What the vault stands on, and what it holds while it is open.
+/// The store of secrets.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -55,7 +55,7 @@ struct Open {
 }
 
 impl Vault {
-    /// Opens the vault with the keys of `source`, or leaves it shut and says why at every call.
+    /// Opens the vault with the keys of `source`. If this fails, the vault stays shut and every call returns the reason.
     pub(crate) fn start(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ impl Vault {
         vault
     }
 
-    /// Reads the keys again and opens with them what is there.
+    /// Reads the master keys again and decrypts the peppers with them.
     pub(super) fn unlock(&self) -> Result<()> {
         let rows = self.store.read(store::all)?;
         let keys = Arc::new(KeyRing::parse(self.source.read(rows.is_empty())?.expose())?);
@@ -84,25 +84,25 @@ impl Vault {
             peppers.insert(number, hmac::Key::new(hmac::HMAC_SHA256, &value));
         }
         *self.state.write() = Ok(Open { keys: Arc::clone(&keys), peppers });
-        // Without one nobody could sign in, to make one.
+        // Without a pepper nobody could sign in, so nobody could rotate it to make one.
         if !rows.iter().any(|row| row.kind == PEPPER && row.revoked_at.is_none()) {
             self.add_pepper(NewEvent::internal("pepper_create", PEPPER, Outcome::Success))?;
         }
         self.note_keys(&keys)
     }
 
-    /// Makes a new pepper for credentials from now on.
+    /// Makes a new pepper, which is used for new credentials.
     pub(super) fn add_pepper(&self, event: NewEvent) -> Result<()> {
         self.new_pepper(event, false)
     }
 
-    /// Revokes every pepper and makes a new one in the same change: what was made with the old ones ends, and whoever has the admin
-    /// key can sign in again.
+    /// Revokes every pepper and makes a new one in the same transaction. Credentials made with the old peppers become invalid. The
+    /// holder of the admin key can sign in again.
     pub(super) fn renew_pepper(&self, event: NewEvent) -> Result<()> {
         self.new_pepper(event, true)
     }
 
-    fn new_pepper(&self, event: NewEvent, alone: bool) -> Result<()> {
+    fn new_pepper(&self, event: NewEvent, revoke_others: bool) -> Result<()> {
         let keys = self.keys()?;
         let value = random_key()?;
         let now = self.clock.now();
@@ -110,7 +110,7 @@ impl Vault {
         let pepper = hmac::Key::new(hmac::HMAC_SHA256, value.as_slice());
         let number = self.audit.record(move |connection| {
             let mut event = event;
-            if alone {
+            if revoke_others {
                 event = event.with("count", store::revoke(connection, PEPPER, now)?);
             }
             let number = store::named(connection, PEPPER)?.len() as u32 + 1;
@@ -120,7 +120,7 @@ impl Vault {
             Ok((number, event.with("number", number)))
         })?;
         if let Ok(open) = &mut *self.state.write() {
-            if alone {
+            if revoke_others {
                 open.peppers.clear();
             }
             open.peppers.insert(number, pepper);
@@ -128,7 +128,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Numbers of the peppers that are good.
+    /// Returns the numbers of the peppers that were not revoked.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
@@ -136,7 +136,7 @@ impl Vault {
         self.with(|open| Ok(open.peppers.keys().copied().collect()))
     }
 
-    /// Takes note of when each master key was first seen.
+    /// Records when each master key was first seen.
     fn note_keys(&self, keys: &KeyRing) -> Result<()> {
         for (version, key) in keys.iter() {
             self.note_key(&format!("master_key:{version}"), key.as_slice())?;
@@ -144,19 +144,19 @@ impl Vault {
         Ok(())
     }
 
-    /// Takes note of when a key of 32 random bytes was first seen.
+    /// Records when a key of 32 random bytes was first seen, and returns that time.
     pub(super) fn note_key(&self, name: &str, key: &[u8]) -> Result<Timestamp> {
-        // A PRF of a random key: tells keys apart and says nothing about them. Needs no pepper, for all may be revoked.
+        // A PRF of a random key tells keys apart and reveals nothing about them. No pepper is used: all of them may be revoked.
         self.first_seen(name, &tag(&hmac::Key::new(hmac::HMAC_SHA256, key), b"must key fingerprint"))
     }
 
-    /// Takes note of when a key that is kept elsewhere was first seen.
+    /// Records when a key that is kept elsewhere was first seen, and returns that time.
     pub(super) fn first_seen(&self, name: &str, fingerprint: &[u8]) -> Result<Timestamp> {
         if let Some(seen) = self.store.read(|connection| store::first_seen(connection, name, fingerprint))? {
             return Ok(seen);
         }
         let (name, fingerprint, now) = (name.to_owned(), fingerprint.to_owned(), self.clock.now());
-        self.store.write(move |connection| store::seen(connection, &name, &fingerprint, now))
+        self.store.write(move |connection| store::record_seen(connection, &name, &fingerprint, now))
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T>) -> Result<T> {
@@ -166,12 +166,12 @@ impl Vault {
         }
     }
 
-    /// The master keys.
+    /// Returns the master keys.
     pub(super) fn keys(&self) -> Result<Arc<KeyRing>> {
         self.with(|open| Ok(Arc::clone(&open.keys)))
     }
 
-    /// A MAC of a credential under the newest pepper, and the pepper's number.
+    /// Returns the number of the newest pepper and the MAC of a credential under it.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
@@ -182,7 +182,8 @@ impl Vault {
         })
     }
 
-    /// A MAC of a credential under the oldest pepper that is good, which stays the same when peppers are added; none without one.
+    /// Returns the MAC of a credential under the oldest pepper that was not revoked. It stays the same when peppers are added.
+    /// Returns `None` if there is no pepper.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
@@ -190,7 +191,7 @@ impl Vault {
         self.with(|open| Ok(open.peppers.first_key_value().map(|(_, pepper)| tag(pepper, credential))))
     }
 
-    /// Whether a MAC is of this credential, in constant time. A pepper that was revoked verifies nothing.
+    /// Checks in constant time whether a MAC belongs to this credential. A revoked pepper verifies nothing.
     ///
     /// # Errors
     /// `dependency_unavailable` while the vault is shut.
@@ -198,21 +199,21 @@ impl Vault {
         self.with(|open| Ok(open.peppers.get(&pepper).is_some_and(|key| is_tag(key, credential, mac))))
     }
 
-    /// The file of the master keys, where they are in one.
+    /// Returns the file of the master keys, if they are in a file.
     pub(crate) fn key_file(&self) -> Option<&Path> {
         self.source.file()
     }
 
-    /// Whether the vault is open.
+    /// Checks that the vault is open.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it is shut.
     pub fn check(&self) -> Result<()> {
         self.with(|_| Ok(()))
     }
 
-    /// Seals every stored value that is not yet under the newest master key, a few at a time. An interruption loses nothing: what is
-    /// left is sealed under its old key, and the next run goes on. Answers how many values were sealed anew.
+    /// Encrypts again, a few at a time, every stored value that is not yet under the newest master key. An interruption loses
+    /// nothing: the remaining values are still under their old key, and the next run continues. Returns how many values it changed.
     pub(super) fn reseal(&self) -> Result<u64> {
         let keys = self.keys()?;
         let (newest, _) = keys.current()?;
@@ -221,18 +222,18 @@ impl Vault {
             let batch = self.store.read(|connection| store::sealed_after(connection, &after, 100))?;
             let Some((last, _)) = batch.last() else { return Ok(count) };
             after.clone_from(last);
-            let mut anew = Vec::new();
+            let mut resealed = Vec::new();
             for (id, old) in batch {
                 if seal::version(&old)? != newest {
                     let value = seal::open(&keys, place(&id), &old)?;
                     let new = seal::seal(&keys, place(&id), &value)?;
-                    anew.push((id, old, new));
+                    resealed.push((id, old, new));
                 }
             }
-            if !anew.is_empty() {
+            if !resealed.is_empty() {
                 count += self.store.write(move |connection| {
                     let mut changed = 0;
-                    for (id, old, new) in &anew {
+                    for (id, old, new) in &resealed {
                         changed += u64::from(store::reseal(connection, id, old, new)?);
                     }
                     Ok(changed)
@@ -241,7 +242,8 @@ impl Vault {
         }
     }
 
-    /// Brings in a new master key, where the keys are in a file that has none yet, and seals everything under the newest.
+    /// Encrypts everything under the newest master key. If the keys are in a file and it has no newer key yet, a new one is added
+    /// to the file first.
     pub(super) fn rotate_master(&self, caller: &Caller) -> Result<()> {
         let before = self.keys()?.newest()?;
         self.audit.check()?;
@@ -254,11 +256,11 @@ impl Vault {
         self.unlock()?;
         let newest = self.keys()?.newest()?;
         let resealed = self.reseal()?;
-        // A newer key may have been put in place before this platform was opened: sealing anew was all there was to do.
+        // A newer key may already have been there when this platform was opened. Then encrypting again was all there was to do.
         if newest <= before && resealed == 0 {
             added?;
             return Err(Error::validation("there is no newer master key").with_action(
-                "Put a new key with a higher version in place beside the old ones, open the platform again where the keys are a setting, then rotate.",
+                "Add a new key with a higher version beside the old ones. If the keys are a setting, open the platform again. Then rotate.",
             ));
         }
         let event = caller.event("master_key_rotate", format!("master_key:{newest}"), Outcome::Success);
@@ -266,7 +268,7 @@ impl Vault {
     }
 }
 
-/// Where a stored secret lies.
+/// Returns the place of a stored secret in the database.
 pub(super) fn place(id: &str) -> Place<'_> {
     Place { table: "secret", row: id, column: "sealed" }
 }
@@ -293,12 +295,12 @@ pub(super) fn tag(key: &hmac::Key, text: &[u8]) -> [u8; 32] {
     mac
 }
 
-/// Whether a MAC is of this text, in constant time.
+/// Checks in constant time whether a MAC belongs to this text.
 pub(super) fn is_tag(key: &hmac::Key, text: &[u8], mac: &[u8]) -> bool {
     hmac::verify(key, text, mac).is_ok()
 }
 
 fn no_pepper() -> Error {
     Error::new(ErrorCode::DependencyUnavailable, "every pepper was revoked")
-        .with_action("Open the platform again: it makes a new pepper then.")
+        .with_action("Open the platform again. It then makes a new pepper.")
 }

@@ -1,11 +1,11 @@
-//! What a host decides about the HTTP face.
+//! Settings of the HTTP service.
 
 use crate::error::{Error, Result};
 use crate::keyring::SecretText;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// How the HTTP face is set up. In JSON every field may be left out; a duration is a number of seconds, and its
+/// Settings of the HTTP service. In JSON every field may be left out; a duration is a number of seconds, and its
 /// name ends in `_seconds`.
 ///
 /// ```
@@ -34,8 +34,8 @@ pub struct HttpSettings {
     /// `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them. Platforms on one host need
     /// it where they cannot see each other's cookies: one over HTTPS and one over HTTP.
     pub session_cookie_suffix: Option<String>,
-    /// Where clients reach the face, such as `https://example.com/must`: what absolute addresses in answers begin with. Without it
-    /// they are made of what each request says.
+    /// Where clients reach the service, such as `https://example.com/must`: what absolute addresses in answers begin with.
+    /// Without it they are made of what each request says.
     pub public_url: Option<String>,
     /// Opens `GET /metrics` to whoever sends it as a bearer token; without it only an admin session does.
     pub scrape_token: Option<SecretText>,
@@ -128,7 +128,7 @@ impl HttpSettings {
         }
     }
 
-    /// Where clients reach the face; none where that is blank.
+    /// Where clients reach the HTTP service; `None` where that is blank.
     ///
     /// # Errors
     /// `validation_error` for what is not the address of a web server.

@@ -128,7 +128,7 @@ pub struct Settings {
     /// An API key of the operator's own, at least 16 characters, good for as long as it is set.
     #[serde(default)]
     pub api_key: Option<SecretText>,
-    /// How the HTTP face is set up: bodies, connections, cookies.
+    /// Settings of the HTTP service: bodies, connections, cookies.
     #[serde(default)]
     pub http: HttpSettings,
     /// How workers that tasks may be sent to are reached and deployed.

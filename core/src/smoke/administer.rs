@@ -1,7 +1,7 @@
-//! The third story: an administrator signs in, looks after the accounts, reads the audit log and signs out.
+//! The third part: an administrator signs in, checks the accounts, reads the audit log and signs out.
 
-use super::client::{Answer, With};
-use super::{Did, Run};
+use super::client::{Answer, Extras};
+use super::{Run, StepResult};
 use crate::keyring::SecretText;
 use http::Method;
 use serde_json::Value;
@@ -9,10 +9,10 @@ use serde_json::Value;
 pub(super) async fn story(run: &mut Run) {
     run.story = "Administration";
     let Some(key) = run.options.admin_key.clone() else {
-        return run.skip("An administrator signs in", "there is no admin key to do it with");
+        return run.skip("An administrator signs in", "there is no admin key");
     };
     let signed_in = async {
-        let with = With::default().header("x-admin-key", key.expose());
+        let with = Extras::default().header("x-admin-key", key.expose());
         let answer = run.client.ask_plain(Method::POST, "/admin/session", with).await?.expect(204)?;
         let cookie = answer.cookie.filter(|cookie| cookie.starts_with("gg_admin_session="));
         let cookie = cookie.ok_or_else(|| "204 without the cookie".to_owned())?;
@@ -23,8 +23,8 @@ pub(super) async fn story(run: &mut Run) {
     let admin = Admin { run, cookie };
     run.step("The parts are ready", "GET /admin/health", "200, ok", admin.health()).await;
     admin.accounts().await;
-    run.step("The log tells of it", "GET /admin/logs", "the sign-in among the events", admin.logs()).await;
-    run.step("The log is whole", "GET /admin/audit/verify", "200, ok", admin.verified()).await;
+    run.step("The log has the sign-in", "GET /admin/logs", "the sign-in among the events", admin.logs()).await;
+    run.step("The log is intact", "GET /admin/audit/verify", "200, ok", admin.verified()).await;
     let expected = "204, then 401 admin_session_expired";
     run.step("The administrator signs out", "DELETE /admin/session", expected, admin.signed_out()).await;
 }
@@ -36,12 +36,12 @@ struct Admin<'a> {
 
 impl Admin<'_> {
     async fn ask(&self, method: Method, path: &str) -> Result<Answer, String> {
-        let with = With::default().header("cookie", self.cookie.expose());
-        // A check of an account asks its worker.
+        let with = Extras::default().header("cookie", self.cookie.expose());
+        // Checking an account includes a request to its worker.
         self.run.client.ask_plain(method, path, with.limit(self.run.options.answer_limit * 2)).await
     }
 
-    async fn health(&self) -> Did<()> {
+    async fn health(&self) -> StepResult<()> {
         let answer = self.ask(Method::GET, "/admin/health").await?.expect(200)?.json();
         match answer.get("ok") {
             Some(Value::Bool(true)) => Ok(("200, ok".to_owned(), ())),
@@ -53,7 +53,7 @@ impl Admin<'_> {
         }
     }
 
-    /// Lists the accounts, and takes the first one out and in again if that changes nothing for good.
+    /// Lists the accounts. If one is ready, checks, disables and enables it, which leaves it as it was.
     async fn accounts(&self) {
         let list = async {
             let answer = self.ask(Method::GET, "/admin/accounts").await?.expect(200)?.json();
@@ -71,7 +71,7 @@ impl Admin<'_> {
         for (name, verb, expected) in [
             ("An account is checked", "health", "ready"),
             ("It is disabled", "disable", "disabled"),
-            ("It is enabled, by way of a check", "enable", "ready"),
+            ("It is enabled after a check", "enable", "ready"),
         ] {
             let done = async {
                 let answer = self.ask(Method::POST, &format!("/admin/accounts/{id}/{verb}")).await?.expect(200)?;
@@ -83,25 +83,25 @@ impl Admin<'_> {
         }
     }
 
-    async fn logs(&self) -> Did<()> {
+    async fn logs(&self) -> StepResult<()> {
         let answer = self.ask(Method::GET, "/admin/logs?limit=1000").await?.expect(200)?.json();
         let events = answer.get("logs").and_then(Value::as_array).cloned().unwrap_or_default();
         let there =
             events.iter().any(|event| event.get("action").and_then(Value::as_str) == Some("admin_session_create"));
         let got = format!("200, {} events", events.len());
-        if there { Ok((got, ())) } else { Err(format!("{got}, and the sign-in is none of them")) }
+        if there { Ok((got, ())) } else { Err(format!("{got}, without the sign-in")) }
     }
 
-    async fn verified(&self) -> Did<()> {
+    async fn verified(&self) -> StepResult<()> {
         let answer = self.ask(Method::GET, "/admin/audit/verify").await?.expect(200)?.json();
         let size = answer.get("size").and_then(Value::as_u64).unwrap_or(0);
         match answer.get("ok") {
-            Some(Value::Bool(true)) => Ok((format!("200, {size} events, whole"), ())),
-            _ => Err(format!("200, {size} events, not whole: {}", answer.get("fault").unwrap_or(&Value::Null))),
+            Some(Value::Bool(true)) => Ok((format!("200, {size} events, intact"), ())),
+            _ => Err(format!("200, {size} events, not intact: {}", answer.get("fault").unwrap_or(&Value::Null))),
         }
     }
 
-    async fn signed_out(&self) -> Did<()> {
+    async fn signed_out(&self) -> StepResult<()> {
         self.ask(Method::DELETE, "/admin/session").await?.expect(204)?;
         let after = self.ask(Method::GET, "/admin/health").await?;
         after.refusal(401, "admin_session_expired").map(|said| (format!("204, then {said}"), ()))

@@ -1,4 +1,4 @@
-//! Requests of the smoke test: whole answers, within bounds.
+//! The HTTP client of the smoke test. It reads whole answers, up to a limit of time and size.
 
 use super::Options;
 use crate::error::{Error, Result};
@@ -8,17 +8,17 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Most bytes of an answer.
-const LARGEST: usize = 512 << 20;
+const LARGEST_ANSWER: usize = 512 << 20;
 
-/// What a request carries besides its address.
+/// Headers, body and time limit of a request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct With {
+pub(super) struct Extras {
     pub(super) headers: Vec<(&'static str, SecretText)>,
     pub(super) body: Option<Value>,
     pub(super) limit: Option<Duration>,
 }
 
-impl With {
+impl Extras {
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, SecretText::new(value)));
         self
@@ -41,7 +41,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: String,
     pub(super) content_range: String,
-    /// The first cookie that is set: name and value.
+    /// The first cookie that the answer sets, as `name=value`.
     pub(super) cookie: Option<String>,
     pub(super) body: Vec<u8>,
 }
@@ -51,30 +51,31 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// A text of the JSON body.
+    /// Returns a string field of the JSON body, or an empty string if there is none.
     pub(super) fn text(&self, name: &str) -> String {
         self.json().get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    /// The answer itself when it has this status; else what it says, which is the one shape of failures or is not.
+    /// Returns the answer if it has this status. Otherwise describes it.
     pub(super) fn expect(self, status: u16) -> std::result::Result<Self, String> {
-        if self.status == status { Ok(self) } else { Err(self.said()) }
+        if self.status == status { Ok(self) } else { Err(self.description()) }
     }
 
-    /// That this is a refusal in the one shape of failures.
+    /// Checks that the answer is a failure with this status and code, and with exactly the fields that every failure has.
+    /// Returns its description.
     pub(super) fn refusal(&self, status: u16, code: &str) -> std::result::Result<String, String> {
         let body = self.json();
         let names: Vec<&str> =
             body.as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default();
         if self.status == status && self.text("code") == code && names == ["code", "detail", "user_action"] {
-            Ok(self.said())
+            Ok(self.description())
         } else {
-            Err(format!("{}, with the fields {}", self.said(), names.join(", ")))
+            Err(format!("{}, with the fields {}", self.description(), names.join(", ")))
         }
     }
 
-    /// Status and code, and the detail of a failure.
-    pub(super) fn said(&self) -> String {
+    /// Describes the answer: its status and, for a failure, its code and detail.
+    pub(super) fn description(&self) -> String {
         match (self.text("code"), self.text("detail")) {
             (code, detail) if !code.is_empty() => format!("{} {code}: {detail}", self.status),
             _ => self.status.to_string(),
@@ -100,24 +101,24 @@ impl Client {
     }
 
     pub(super) async fn get(&self, path: &str) -> std::result::Result<Answer, String> {
-        self.ask(Method::GET, path, With::default()).await
+        self.ask(Method::GET, path, Extras::default()).await
     }
 
-    /// Asks with the API key.
-    pub(super) async fn ask(&self, method: Method, path: &str, with: With) -> std::result::Result<Answer, String> {
+    /// Sends a request with the API key.
+    pub(super) async fn ask(&self, method: Method, path: &str, with: Extras) -> std::result::Result<Answer, String> {
         let with = match &self.api_key {
-            Some(key) => With { headers: [vec![("x-api-key", key.clone())], with.headers].concat(), ..with },
+            Some(key) => Extras { headers: [vec![("x-api-key", key.clone())], with.headers].concat(), ..with },
             None => with,
         };
         self.ask_plain(method, path, with).await
     }
 
-    /// Asks with nothing but what is given.
+    /// Sends a request without the API key.
     pub(super) async fn ask_plain(
         &self,
         method: Method,
         path: &str,
-        with: With,
+        with: Extras,
     ) -> std::result::Result<Answer, String> {
         let url = format!("{}{path}", self.base);
         let mut request = self.client.request(method, url).timeout(with.limit.unwrap_or(self.limit));
@@ -144,8 +145,8 @@ impl Client {
             body: Vec::new(),
         };
         while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-            if answer.body.len() + chunk.len() > LARGEST {
-                return Err(format!("the answer is larger than {LARGEST} bytes"));
+            if answer.body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(format!("the answer is larger than {LARGEST_ANSWER} bytes"));
             }
             answer.body.extend_from_slice(&chunk);
         }
@@ -153,7 +154,7 @@ impl Client {
     }
 }
 
-/// What went wrong, in words that hold nothing of the request.
+/// Describes an error without any part of the request.
 fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -162,5 +163,5 @@ fn reason(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    format!("no whole answer: {cause}")
+    format!("no complete answer: {cause}")
 }

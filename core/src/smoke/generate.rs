@@ -1,73 +1,76 @@
-//! The first story: a picture and a clip, from submission to preview.
+//! The first part: a picture and a clip, from submission to preview.
 
-use super::client::{Answer, With};
-use super::{Did, Run};
+use super::client::{Answer, Extras};
+use super::{Run, StepResult};
 use http::Method;
 use serde_json::{Value, json};
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-/// How often a task is asked after.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the status of a task is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Most pixels of a side of a preview.
-const LARGEST_PREVIEW: u32 = 512;
+const LARGEST_PREVIEW_SIDE: u32 = 512;
 
-/// How a task is followed.
+/// How the progress of a task is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+enum FollowBy {
     Status,
     Events,
 }
 
-/// Ids of what was made.
+/// Runs the part and returns the ids of the tasks that it made.
 pub(super) async fn story(run: &mut Run) -> Vec<String> {
     run.story = "A picture and a clip";
     let (image, video) = (run.options.image_model.clone(), run.options.video_model.clone());
-    run.step("The platform is there", "GET /health", "200, ok", health(run)).await;
+    run.step("The platform answers", "GET /health", "200, ok", health(run)).await;
     run.step("The catalog offers both models", "GET /models", "both are available", offered(run, &[&image, &video]))
         .await;
     run.step("A wrong key is refused", "GET /models", "403 invalid_api_key", wrong_key(run)).await;
     session(run).await;
     let mut made = Vec::new();
-    made.extend(media(run, "picture", &image, By::Status, &["image/png", "image/jpeg", "image/webp"]).await);
-    made.extend(media(run, "clip", &video, By::Events, &["video/mp4", "video/webm"]).await);
+    made.extend(media(run, "picture", &image, FollowBy::Status, &["image/png", "image/jpeg", "image/webp"]).await);
+    made.extend(media(run, "clip", &video, FollowBy::Events, &["video/mp4", "video/webm"]).await);
     made
 }
 
-async fn health(run: &Run) -> Did<()> {
-    let answer = run.client.ask_plain(Method::GET, "/health", With::default()).await?.expect(200)?;
+async fn health(run: &Run) -> StepResult<()> {
+    let answer = run.client.ask_plain(Method::GET, "/health", Extras::default()).await?.expect(200)?;
     match answer.json().get("ok") {
         Some(Value::Bool(true)) => Ok((format!("200, version {}", answer.text("version")), ())),
         _ => Err("200, but not ok".to_owned()),
     }
 }
 
-async fn offered(run: &Run, models: &[&str]) -> Did<()> {
+async fn offered(run: &Run, models: &[&str]) -> StepResult<()> {
     let answer = run.client.get("/models").await?.expect(200)?.json();
     let known = answer.get("models").and_then(Value::as_array).cloned().unwrap_or_default();
     for wanted in models {
         let model = known.iter().find(|model| model.get("id").and_then(Value::as_str) == Some(wanted));
         match model.map(|model| model.get("available") == Some(&Value::Bool(true))) {
             None => return Err(format!("{wanted} is not in the catalog")),
-            // A gateway may have workers that offer it.
-            Some(false) => return Ok((format!("{} models; {wanted} is not available here itself", known.len()), ())),
+            // This platform may be a gateway whose workers offer the model.
+            Some(false) => {
+                return Ok((format!("{} models; {wanted} is not available on this platform itself", known.len()), ()));
+            }
             Some(true) => {}
         }
     }
     Ok((format!("{} models, both available", known.len()), ()))
 }
 
-async fn wrong_key(run: &Run) -> Did<()> {
-    let with = With::default().header("x-api-key", "surely-not-a-key");
+async fn wrong_key(run: &Run) -> StepResult<()> {
+    let with = Extras::default().header("x-api-key", "surely-not-a-key");
     let answer = run.client.ask_plain(Method::GET, "/models", with).await?;
-    answer.refusal(403, "invalid_api_key").map(|said| (said, ()))
+    answer.refusal(403, "invalid_api_key").map(|description| (description, ()))
 }
 
-/// A generation session, as a browser has one. It is started with the key, which a platform where people sign in asks for.
+/// Starts, uses and ends a generation session, as a browser does. The API key is sent because a platform with the setting
+/// `sign_in_required` needs it.
 async fn session(run: &Run) {
     let open = async {
-        let answer = run.client.ask(Method::POST, "/auth/session", With::default()).await?.expect(201)?;
+        let answer = run.client.ask(Method::POST, "/auth/session", Extras::default()).await?.expect(201)?;
         let cookie = answer.cookie.clone().filter(|cookie| cookie.starts_with("gg_session="));
         cookie
             .map(|cookie| ("201 and the cookie".to_owned(), cookie))
@@ -76,43 +79,43 @@ async fn session(run: &Run) {
     let cookie = run.step("A session is started", "POST /auth/session", "201 and a cookie", open).await;
     let Some(cookie) = cookie else { return run.skip("The session is used and ended", "there is no session") };
     let used = async {
-        let with = || With::default().header("cookie", cookie.clone());
+        let with = || Extras::default().header("cookie", cookie.clone());
         run.client.ask_plain(Method::GET, "/models", with()).await?.expect(200)?;
         run.client.ask_plain(Method::DELETE, "/auth/session", with()).await?.expect(204)?;
         let after = run.client.ask_plain(Method::GET, "/models", with()).await?;
-        after.refusal(401, "session_expired").map(|said| (format!("200, 204, {said}"), ()))
+        after.refusal(401, "session_expired").map(|description| (format!("200, 204, {description}"), ()))
     };
     let expected = "200, 204, then 401 session_expired";
     run.step("The session is used and ended", "GET /models, DELETE /auth/session", expected, used).await;
 }
 
-/// Makes one thing and fetches it; its id once there is one.
-async fn media(run: &Run, what: &str, model: &str, by: By, types: &[&str]) -> Option<String> {
-    let name = format!("A {what} is submitted, twice under one key");
+/// Makes one picture or clip and fetches it. Returns its id as soon as it was submitted.
+async fn media(run: &Run, what: &str, model: &str, by: FollowBy, types: &[&str]) -> Option<String> {
+    let name = format!("A {what} is submitted twice with one idempotency key");
     let submitted = run.step(&name, "POST /generate", "202, and the same task again", submit(run, model)).await;
     let Some(id) = submitted else {
         run.skip(&format!("The {what} is made and fetched"), "it was not submitted");
         return None;
     };
     let (asked, ended) = match by {
-        By::Status => {
+        FollowBy::Status => {
             let asked = "GET /status/{id}";
-            (asked, run.step(&format!("The {what} is made"), asked, "done", followed(run, &id)).await)
+            (asked, run.step(&format!("The {what} is made"), asked, "done", poll_status(run, &id)).await)
         }
-        By::Events => {
+        FollowBy::Events => {
             let asked = "GET /events/{id}";
-            (asked, run.step(&format!("The {what} is made"), asked, "events up to done", heard(run, &id)).await)
+            (asked, run.step(&format!("The {what} is made"), asked, "events up to done", follow_events(run, &id)).await)
         }
     };
     if ended.is_none() {
-        run.skip(&format!("The {what} is fetched"), &format!("{asked} did not come to done"));
+        run.skip(&format!("The {what} is fetched"), &format!("{asked} did not reach done"));
         return Some(id);
     }
     let expected = types.join(" or ");
     run.step(&format!("The {what} is fetched"), "GET /results/{id}", &expected, result(run, &id, types)).await;
-    if by == By::Events {
+    if by == FollowBy::Events {
         let part = async {
-            let with = With::default().header("range", "bytes=0-99");
+            let with = Extras::default().header("range", "bytes=0-99");
             let answer = run.client.ask(Method::GET, &format!("/results/{id}"), with).await?.expect(206)?;
             match answer.body.len() {
                 100 => Ok((format!("206 {}", answer.content_range), ())),
@@ -126,21 +129,24 @@ async fn media(run: &Run, what: &str, model: &str, by: By, types: &[&str]) -> Op
     Some(id)
 }
 
-async fn submit(run: &Run, model: &str) -> Did<String> {
+async fn submit(run: &Run, model: &str) -> StepResult<String> {
     let key = uuid::Uuid::new_v4().to_string();
     let request = json!({"model": model, "prompt": run.options.prompt});
     let with = || {
-        With::default().header("idempotency-key", key.clone()).body(request.clone()).limit(run.options.answer_limit * 2)
+        Extras::default()
+            .header("idempotency-key", key.clone())
+            .body(request.clone())
+            .limit(run.options.answer_limit * 2)
     };
     let first = run.client.ask(Method::POST, "/generate", with()).await?.expect(202)?.text("task_id");
     let second = run.client.ask(Method::POST, "/generate", with()).await?.expect(202)?.text("task_id");
     if first.is_empty() || !first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) {
-        return Err("202 without an id that can be used".to_owned());
+        return Err("202 without a usable id".to_owned());
     }
     if first == second { Ok((format!("202 {first}"), first)) } else { Err(format!("two tasks: {first} and {second}")) }
 }
 
-async fn followed(run: &Run, id: &str) -> Did<()> {
+async fn poll_status(run: &Run, id: &str) -> StepResult<()> {
     let (began, path) = (Instant::now(), format!("/status/{id}"));
     let mut progress = 0;
     loop {
@@ -154,13 +160,13 @@ async fn followed(run: &Run, id: &str) -> Did<()> {
             "done" => return Ok(("done".to_owned(), ())),
             "failed" => return Err(format!("failed: {}", answer.text("error"))),
             _ if began.elapsed() > run.options.generation_limit => return Err(format!("still at {progress} percent")),
-            _ => tokio::time::sleep(LOOK).await,
+            _ => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 }
 
-async fn heard(run: &Run, id: &str) -> Did<()> {
-    let with = With::default().limit(run.options.generation_limit);
+async fn follow_events(run: &Run, id: &str) -> StepResult<()> {
+    let with = Extras::default().limit(run.options.generation_limit);
     let answer = run.client.ask(Method::GET, &format!("/events/{id}"), with).await?.expect(200)?;
     if answer.content_type != "text/event-stream" {
         return Err(format!("200 with {}", answer.content_type));
@@ -175,10 +181,10 @@ async fn heard(run: &Run, id: &str) -> Did<()> {
     }
 }
 
-async fn result(run: &Run, id: &str, types: &[&str]) -> Did<()> {
-    let answer = run.client.ask(Method::GET, &format!("/results/{id}"), With::default()).await?.expect(200)?;
+async fn result(run: &Run, id: &str, types: &[&str]) -> StepResult<()> {
+    let answer = run.client.ask(Method::GET, &format!("/results/{id}"), Extras::default()).await?.expect(200)?;
     let Answer { content_type, body, .. } = &answer;
-    let real = match content_type.as_str() {
+    let matches_type = match content_type.as_str() {
         "image/png" => body.starts_with(b"\x89PNG\r\n\x1a\n"),
         "image/jpeg" => body.starts_with(b"\xff\xd8\xff"),
         "image/webp" => body.starts_with(b"RIFF") && body.get(8..12) == Some(b"WEBP"),
@@ -187,18 +193,18 @@ async fn result(run: &Run, id: &str, types: &[&str]) -> Did<()> {
         _ => false,
     };
     let got = format!("{content_type}, {} bytes", body.len());
-    if real && types.contains(&content_type.as_str()) {
+    if matches_type && types.contains(&content_type.as_str()) {
         Ok((got, ()))
     } else {
-        Err(format!("{got}, not what it should be"))
+        Err(format!("{got}, which is not the expected file"))
     }
 }
 
-async fn preview(run: &Run, id: &str) -> Did<()> {
+async fn preview(run: &Run, id: &str) -> StepResult<()> {
     let answer = run.client.get(&format!("/preview/{id}")).await?.expect(200)?;
     let reader = image::ImageReader::with_format(Cursor::new(&answer.body), image::ImageFormat::Jpeg);
-    let (width, height) = reader.into_dimensions().map_err(|_| format!("{}, and no JPEG", answer.content_type))?;
+    let (width, height) = reader.into_dimensions().map_err(|_| format!("{}, but not a JPEG", answer.content_type))?;
     let got = format!("{}, {width} by {height}", answer.content_type);
-    let fits = answer.content_type == "image/jpeg" && width.max(height) <= LARGEST_PREVIEW;
+    let fits = answer.content_type == "image/jpeg" && width.max(height) <= LARGEST_PREVIEW_SIDE;
     if fits { Ok((got, ())) } else { Err(got) }
 }

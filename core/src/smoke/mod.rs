@@ -1,8 +1,9 @@
-//! The smoke test: drives a running platform over HTTP through what its users do, and reports step by step.
+//! The smoke test: uses a running platform over HTTP as its users do, and reports every step.
 //!
-//! Three stories: a picture and a clip are made and fetched; they are found in the gallery and deleted; an administrator signs in
-//! and looks after accounts. What always holds: it ends in bounded time; a step that fails stops only the steps that need it;
-//! no credential is in a step, a report or an error. It has a thread of its own; any thread may call it.
+//! It has three parts. In the first, a picture and a clip are made and fetched. In the second, they are found in the gallery and
+//! deleted. In the third, an administrator signs in and checks the accounts. Invariants: the test ends in bounded time; a step
+//! that fails stops only the steps that need it; no step, report or error holds a credential. The test runs on its own thread, and
+//! any thread may call it.
 
 mod administer;
 mod browse;
@@ -23,30 +24,30 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What is driven, and how.
+/// Options of a smoke test.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// Base URL of the platform.
     pub url: String,
-    /// Opens generation.
+    /// The API key for generation.
     pub api_key: Option<SecretText>,
-    /// Opens administration; without it that story is left out.
+    /// The admin key. Without it the part about administration is skipped.
     pub admin_key: Option<SecretText>,
     /// How long a picture or a clip may take.
     pub generation_limit: Duration,
     /// How long any other answer may take.
     pub answer_limit: Duration,
-    /// Makes the picture.
+    /// The model that makes the picture.
     pub image_model: String,
-    /// Makes the clip.
+    /// The model that makes the clip.
     pub video_model: String,
-    /// What to show.
+    /// The prompt for both.
     pub prompt: String,
 }
 
 impl Options {
-    /// The tiny models, at this address.
+    /// Options with the tiny models for the platform at this URL, without keys.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -61,17 +62,17 @@ impl Options {
     }
 }
 
-/// Runs the three stories; `watch` hears of each step when it ends.
+/// Runs the smoke test. `watch` is called with each step when it has ended.
 ///
 /// # Errors
-/// `validation_error` for an address that is none; `remote_failed` when nothing answers there. What goes wrong later is in the report.
+/// `validation_error` for a malformed URL; `remote_failed` if nothing answers there. Later failures are only in the report.
 pub fn run(options: &Options, mut watch: impl FnMut(&Step)) -> Result<Report> {
     let url =
         url::Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let plain = url.filter(|url| url.username().is_empty() && url.password().is_none() && url.query().is_none());
     let url = plain.ok_or_else(|| {
-        Error::validation("the address of the platform is no plain URL")
-            .with_action("Give one such as http://127.0.0.1:8000.")
+        Error::validation("the address of the platform is not a plain URL")
+            .with_action("Give a URL such as http://127.0.0.1:8000.")
     })?;
     let base = url.as_str().trim_end_matches('/').to_owned();
     let mut options = options.clone();
@@ -80,18 +81,18 @@ pub fn run(options: &Options, mut watch: impl FnMut(&Step)) -> Result<Report> {
             *key = given.as_header_key(name)?;
         }
     }
-    let (steps, hear) = mpsc::channel();
+    let (steps, done_steps) = mpsc::channel();
     let (ended, end) = mpsc::channel();
     let shown = base.clone();
     let started_at = Timestamp::now();
     let running = log::spawn("must-smoke", move || {
         let outcome = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let outcome = outcome.map_err(Error::from).and_then(|runtime| runtime.block_on(stories(base, options, steps)));
-        // Whoever asked waits below.
+        // The calling thread waits below, so the receiver exists.
         let _ = ended.send(outcome);
     })?;
     let mut all = Vec::new();
-    for step in hear {
+    for step in done_steps {
         watch(&step);
         all.push(step);
     }
@@ -113,10 +114,10 @@ async fn stories(base: String, options: Options, steps: mpsc::Sender<Step>) -> R
     Ok(())
 }
 
-/// What a step did: what came of it in words, and what later steps need.
-type Did<T> = std::result::Result<(String, T), String>;
+/// The result of a step: a description and the value that later steps need, or a description of the failure.
+type StepResult<T> = std::result::Result<(String, T), String>;
 
-/// A smoke test on its way.
+/// A running smoke test.
 struct Run {
     client: Client,
     options: Options,
@@ -125,24 +126,30 @@ struct Run {
 }
 
 impl Run {
-    /// Does a step and reports it; what later steps need, when it passed.
-    async fn step<T>(&self, name: &str, asked: &str, expected: &str, work: impl Future<Output = Did<T>>) -> Option<T> {
+    /// Runs a step and reports it. Returns the value for later steps if it passed.
+    async fn step<T>(
+        &self,
+        name: &str,
+        asked: &str,
+        expected: &str,
+        work: impl Future<Output = StepResult<T>>,
+    ) -> Option<T> {
         let began = Instant::now();
         let (got, outcome, value) = match work.await {
             Ok((got, value)) => (got, Outcome::Passed, Some(value)),
             Err(got) => (got, Outcome::Failed, None),
         };
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.tell(name, asked, expected, got, milliseconds, outcome);
+        self.report(name, asked, expected, got, milliseconds, outcome);
         value
     }
 
-    /// Reports a step that was not done, and why.
+    /// Reports a step that was skipped, and why.
     fn skip(&self, name: &str, why: &str) {
-        self.tell(name, "", "", why.to_owned(), 0, Outcome::Skipped);
+        self.report(name, "", "", why.to_owned(), 0, Outcome::Skipped);
     }
 
-    fn tell(&self, name: &str, asked: &str, expected: &str, got: String, milliseconds: u64, outcome: Outcome) {
+    fn report(&self, name: &str, asked: &str, expected: &str, got: String, milliseconds: u64, outcome: Outcome) {
         let step = Step {
             story: self.story,
             name: name.to_owned(),
@@ -152,7 +159,7 @@ impl Run {
             milliseconds,
             outcome,
         };
-        // Whoever watches may be gone; the run goes on to its end.
+        // If the caller no longer listens, the test continues to its end.
         let _ = self.steps.send(step);
     }
 }

@@ -1,4 +1,4 @@
-//! What came of a smoke test: as data, as JSON, as Markdown.
+//! The report of a smoke test, as data, JSON and Markdown.
 
 use crate::error::{Error, Result};
 use crate::terminal;
@@ -6,20 +6,20 @@ use crate::time::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// How a step went.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// As it should.
+    /// The step gave the expected result.
     Passed,
-    /// Not as it should.
+    /// The step failed or gave another result.
     Failed,
-    /// Not done.
+    /// The step was not run.
     Skipped,
 }
 
 impl Outcome {
-    /// The name in reports.
+    /// Returns the name that reports use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,54 +30,54 @@ impl Outcome {
     }
 }
 
-/// One step.
+/// One step of a smoke test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Step {
-    /// The story that it belongs to.
+    /// The part of the test that the step belongs to.
     pub story: &'static str,
-    /// What it is about.
+    /// What the step checks.
     pub name: String,
-    /// Method and path; empty when it was not done.
+    /// Method and path of the request. Empty if the step was skipped.
     pub asked: String,
-    /// What should come of it.
+    /// The expected result.
     pub expected: String,
-    /// What came of it, or why it was not done.
+    /// The actual result, or the reason why the step was skipped.
     pub got: String,
-    /// How long it took.
+    /// How long the step took.
     pub milliseconds: u64,
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// Every step of a smoke test.
+/// The report of a smoke test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// Base URL of the platform.
     pub url: String,
-    /// When it began.
+    /// When the test began.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the test ended.
     pub finished_at: Timestamp,
-    /// In the order in which they were done.
+    /// The steps in the order in which they were run.
     pub steps: Vec<Step>,
 }
 
 impl Report {
-    /// Whether no step failed.
+    /// Returns whether no step failed.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.count(Outcome::Failed) == 0
     }
 
-    /// How many steps went so.
+    /// Returns how many steps had this outcome.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
 
-    /// One line that says it all.
+    /// Returns the number of steps of each outcome, in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let [passed, failed, skipped] =
@@ -85,23 +85,23 @@ impl Report {
         format!("{passed} passed, {failed} failed, {skipped} skipped")
     }
 
-    /// The report as JSON.
+    /// Returns the report as JSON.
     ///
     /// # Errors
     /// `internal`.
     pub fn to_json(&self) -> Result<String> {
         #[derive(Serialize)]
-        struct Judged<'a> {
+        struct WithVerdict<'a> {
             #[serde(flatten)]
             report: &'a Report,
             passed: bool,
             summary: String,
         }
-        let judged = Judged { report: self, passed: self.passed(), summary: self.summary() };
-        serde_json::to_string_pretty(&judged).map_err(|error| Error::internal(error.to_string()))
+        let with_verdict = WithVerdict { report: self, passed: self.passed(), summary: self.summary() };
+        serde_json::to_string_pretty(&with_verdict).map_err(|error| Error::internal(error.to_string()))
     }
 
-    /// The report as Markdown.
+    /// Returns the report as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let verdict = if self.passed() { "passed" } else { "FAILED" };
@@ -130,7 +130,7 @@ impl Report {
     }
 }
 
-/// A text that cannot end its cell, or begin a link.
+/// Escapes a text so that it cannot end its table cell or begin a link.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

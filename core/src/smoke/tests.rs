@@ -1,4 +1,4 @@
-//! Against a platform that works, and servers that do not.
+//! Runs the smoke test against a platform that works and against servers that do not.
 
 use super::{Options, Outcome, Report, run};
 use crate::keyring::SecretText;
@@ -30,7 +30,7 @@ fn platform(folder: &std::path::Path) -> Platform {
     Platform::open(settings).unwrap()
 }
 
-fn told(report: &Report) -> String {
+fn full_text(report: &Report) -> String {
     let all = format!("{report:?}{}{}", report.to_json().unwrap(), report.to_markdown());
     assert!(!all.contains("canary"), "{all}");
     all
@@ -44,9 +44,9 @@ fn a_platform_that_works_passes_every_step() {
     let mut watched = 0;
     let report = run(&options(&format!("http://{}/", server.address())), |_| watched += 1).unwrap();
     assert!(report.passed(), "{}", report.to_markdown());
-    assert_eq!((watched, report.count(Outcome::Skipped)), (report.steps.len(), 1), "only that no account is ready");
+    assert_eq!((watched, report.count(Outcome::Skipped)), (report.steps.len(), 1), "no account is ready");
     assert!(report.count(Outcome::Passed) >= 20, "{}", report.summary());
-    let text = told(&report);
+    let text = full_text(&report);
     for story in ["A picture and a clip", "The gallery", "Administration"] {
         assert!(text.contains(&format!("## {story}")));
     }
@@ -71,12 +71,12 @@ fn a_gateway_with_a_ready_account_passes_without_a_skip() {
     gateway.workers().unwrap().health("team-a", &caller).unwrap();
     let report = run(&options(&format!("http://{}", here.address())), |_| {}).unwrap();
     assert!(report.passed() && report.count(Outcome::Skipped) == 0, "{}", report.to_markdown());
-    assert!(told(&report).contains("team-a::"));
+    assert!(full_text(&report).contains("team-a::"));
     assert_eq!(worker.tasks(&crate::TaskQuery::default()).unwrap().total, 0);
 }
 
 #[test]
-fn without_keys_the_steps_that_need_them_fail_or_are_left_out() {
+fn without_keys_the_steps_that_need_them_fail_or_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let platform = platform(folder.path());
     let server = platform.serve("127.0.0.1:0").unwrap();
@@ -84,12 +84,12 @@ fn without_keys_the_steps_that_need_them_fail_or_are_left_out() {
     options.api_key = Some(SecretText::new("another-key-altogether"));
     let report = run(&options, |_| {}).unwrap();
     assert!(!report.passed());
-    let text = told(&report);
+    let text = full_text(&report);
     assert!(text.contains("403 invalid_api_key") && text.contains("no admin key"), "{text}");
 }
 
-/// A server that answers everything, but for `/health`, in one way.
-fn one_answer(answer: Option<&'static str>) -> String {
+/// Starts a server that answers `/health` correctly and every other request with `answer`, or never if it is `None`.
+fn serve_one_answer(answer: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -97,8 +97,8 @@ fn one_answer(answer: Option<&'static str>) -> String {
             std::thread::spawn(move || {
                 let mut request = [0; 65536];
                 let count = stream.read(&mut request).unwrap_or(0);
-                let well = request[..count].starts_with(b"GET /health");
-                match (well, answer) {
+                let is_health = request[..count].starts_with(b"GET /health");
+                match (is_health, answer) {
                     (true, _) => {
                         drop(stream.write_all(
                             b"HTTP/1.1 200 X\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{\"ok\":true}",
@@ -114,10 +114,10 @@ fn one_answer(answer: Option<&'static str>) -> String {
 }
 
 #[test]
-fn servers_that_do_not_work_fail_in_bounded_time_with_a_reason() {
+fn tests_of_broken_servers_end_in_bounded_time_with_a_reason() {
     for (answer, reason) in [
         (Some("HTTP/1.1 500 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), "| 500 |"),
-        (Some("HTTP/1.1 200 X\r\ncontent-length: 500\r\nconnection: close\r\n\r\nhalf"), "no whole answer"),
+        (Some("HTTP/1.1 200 X\r\ncontent-length: 500\r\nconnection: close\r\n\r\nhalf"), "no complete answer"),
         (
             Some(
                 "HTTP/1.1 202 X\r\ncontent-length: 30\r\nconnection: close\r\n\r\n{\"task_id\": \"../../etc/passwd\"}",
@@ -128,21 +128,21 @@ fn servers_that_do_not_work_fail_in_bounded_time_with_a_reason() {
             Some("HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
             "| 302 |",
         ),
-        (Some("nonsense\r\n\r\n"), "no whole answer"),
+        (Some("nonsense\r\n\r\n"), "no complete answer"),
         (None, "no answer in time"),
     ] {
-        let mut options = options(&one_answer(answer));
+        let mut options = options(&serve_one_answer(answer));
         options.answer_limit = Duration::from_millis(300);
         options.generation_limit = Duration::from_secs(1);
         let began = Instant::now();
         let report = run(&options, |_| {}).unwrap();
         assert!(!report.passed() && began.elapsed() < Duration::from_secs(20), "{answer:?}");
-        assert!(told(&report).contains(reason), "{answer:?}: {}", report.to_markdown());
+        assert!(full_text(&report).contains(reason), "{answer:?}: {}", report.to_markdown());
     }
 }
 
 #[test]
-fn an_address_that_is_none_or_where_nobody_is_says_so() {
+fn a_malformed_address_and_one_without_a_server_are_refused() {
     for (url, code) in [
         ("nowhere", ErrorCode::ValidationError),
         ("ftp://127.0.0.1", ErrorCode::ValidationError),

@@ -1,7 +1,7 @@
-//! The platform's end.
+//! The platform's end of the control socket.
 //!
-//! Whoever has the folder's lock owns the socket: one that is there already was left behind by a process that was killed. One thread
-//! takes connections, and each call has a thread of its own. Neither keeps the platform open.
+//! The process that holds the folder's lock owns the socket. A socket that exists before was left behind by a killed process. One
+//! thread accepts connections, and each call runs on its own thread. These threads do not keep the platform open.
 
 use super::Callee;
 use super::protocol::{Failure, GREETING, LARGEST_REQUEST, ReadToEnd as _, folder, socket, too_large, with_path};
@@ -24,45 +24,45 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Calls under way at once; a caller beyond them is let go ungreeted and comes again.
+/// Most calls that run at once. A further connection is closed without a greeting, and its caller tries again.
 const MOST_CALLS: usize = 32;
 
-/// How long a request may take to arrive, and a caller may take nothing of its answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one read of the request and one write of the answer may take.
+const IO_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long accepting rests when the system has no more sockets or threads to give.
-const REST: Duration = Duration::from_millis(100);
+/// How long to wait before the next connection is accepted after the system ran out of sockets or threads.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens until it is stopped.
 pub(crate) struct Listener {
-    /// The thread ends when something is written here. Closing it would not do: a forked child has it too.
+    /// The thread ends when something is written here. Closing it would not be enough, because a forked child has it too.
     waker: UnixStream,
     thread: Mutex<Option<JoinHandle<()>>>,
     calls: Arc<Calls>,
 }
 
 impl Listener {
-    /// Makes the socket of the data folder, whose lock the caller has, and answers what comes over it.
+    /// Makes the socket of the data folder and answers the calls that come over it. The caller must hold the folder's lock.
     ///
     /// # Errors
-    /// Those of the file system, which may have no sockets; nobody listens then.
+    /// Those of the file system, which may not support sockets. After an error nothing listens.
     pub(crate) fn start<C: Callee + Sync>(data_dir: &Path, callee: C) -> io::Result<Self> {
         let (waker, woken) = UnixStream::pair()?;
         let (listener, path) = bind(data_dir)?;
         let calls = Arc::new(Calls::default());
         let of_thread = Arc::clone(&calls);
         let listen = move || {
-            // Named whole, so that the closure takes the mark with the socket and not the socket alone.
+            // Moves the whole value into the closure. Otherwise the closure would capture only the socket, without its mark.
             let listener = listener;
             accept(&listener.socket, &woken, &callee, &of_thread);
-            // Nobody can connect any more from here on; the folder's lock is still held.
+            // From here on nobody can connect. The folder's lock is still held.
             let _ = std::fs::remove_file(path);
         };
         let thread = log::spawn("must-control", listen).map_err(io::Error::other)?;
         Ok(Self { waker, thread: Mutex::new(Some(thread)), calls })
     }
 
-    /// Takes no more calls, removes the socket, and waits up to `deadline` for calls that run.
+    /// Stops accepting calls, removes the socket, and waits up to `deadline` for the calls that run.
     pub(crate) fn stop(&self, deadline: Duration) {
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
@@ -74,7 +74,7 @@ impl Listener {
     }
 }
 
-/// How many calls run.
+/// Counts the running calls.
 #[derive(Default)]
 struct Calls {
     number: Mutex<usize>,
@@ -82,7 +82,7 @@ struct Calls {
 }
 
 impl Calls {
-    /// A place for one more; none when all are taken.
+    /// Reserves a place for one more call. Returns `None` if all places are taken.
     fn place(self: &Arc<Self>) -> Option<Place> {
         let mut number = self.number.lock();
         if *number == MOST_CALLS {
@@ -99,7 +99,7 @@ impl Calls {
     }
 }
 
-/// One call under way.
+/// The place of one running call. It becomes free on drop.
 struct Place(Arc<Calls>);
 
 impl Drop for Place {
@@ -109,27 +109,27 @@ impl Drop for Place {
     }
 }
 
-/// A socket that a child made by `fork` does not get.
-struct OfThisProcess<T> {
-    /// First, so that it goes before the socket is closed.
+/// A socket that a child made by `fork` does not inherit.
+struct NotInherited<T> {
+    /// The first field, so that it is dropped before the socket is closed.
     _mark: Mark,
     socket: T,
 }
 
-impl<T: Descriptor> OfThisProcess<T> {
+impl<T: Descriptor> NotInherited<T> {
     fn open(open: impl FnOnce() -> io::Result<T>) -> io::Result<Self> {
         fork::opening(|| open().map(|socket| Self { _mark: fork::mark(&socket), socket }))
     }
 }
 
-fn bind(data_dir: &Path) -> io::Result<(OfThisProcess<UnixListener>, PathBuf)> {
+fn bind(data_dir: &Path) -> io::Result<(NotInherited<UnixListener>, PathBuf)> {
     let folder = folder(data_dir)?;
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
     if !std::fs::symlink_metadata(&folder)?.is_dir() {
-        return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is no folder", folder.display())));
+        return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is not a folder", folder.display())));
     }
     std::fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
     let path = socket(&folder);
@@ -137,13 +137,13 @@ fn bind(data_dir: &Path) -> io::Result<(OfThisProcess<UnixListener>, PathBuf)> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = with_path(&folder, |path| OfThisProcess::open(|| UnixListener::bind(path)))?;
+    let listener = with_path(&folder, |path| NotInherited::open(|| UnixListener::bind(path)))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     listener.socket.set_nonblocking(true)?;
     Ok((listener, path))
 }
 
-/// Takes connections until something comes out of `woken`.
+/// Accepts connections until something can be read from `woken`.
 fn accept<C: Callee>(listener: &UnixListener, woken: &UnixStream, callee: &C, calls: &Arc<Calls>) {
     loop {
         let mut of = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
@@ -153,49 +153,49 @@ fn accept<C: Callee>(listener: &UnixListener, woken: &UnixStream, callee: &C, ca
             return;
         }
         let accept = || listener.accept().map(|(stream, _)| stream);
-        let taken = polled.map_err(io::Error::from).and_then(|_| OfThisProcess::open(accept));
+        let taken = polled.map_err(io::Error::from).and_then(|_| NotInherited::open(accept));
         let (stream, callee) = match taken {
             Ok(stream) => (stream, callee.clone()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the control socket could not be accepted");
-                std::thread::sleep(REST);
+                std::thread::sleep(RETRY_PAUSE);
                 continue;
             }
         };
         let Some(place) = calls.place() else { continue };
         let serving = log::spawn("must-call", move || {
-            // With its mark, as above.
+            // Moves the whole value, with its mark, as above.
             let mut stream = stream;
-            // Kept until the call no longer counts: a platform's last handle waits for the calls when it is dropped.
+            // Dropped only after `place`: if this is the platform's last handle, its drop waits for all counted calls.
             let present = callee.present();
             let outcome = present.as_ref().map_or(Ok(()), |present| {
                 serve(&mut stream.socket, |name, arguments| C::call(present, name, arguments))
             });
             if let Err(error) = outcome {
-                tracing::debug!(%error, "a caller at the control socket is gone");
+                tracing::debug!(%error, "the connection of a call over the control socket was lost");
             }
             drop(place);
         });
         if let Err(error) = serving {
-            tracing::warn!(%error, "a call over the control socket could not be made");
-            std::thread::sleep(REST);
+            tracing::warn!(%error, "a thread for a call over the control socket could not be started");
+            std::thread::sleep(RETRY_PAUSE);
         }
     }
 }
 
-/// Makes the one call of a connection.
+/// Reads the one call of a connection, makes it and writes the answer.
 fn serve(stream: &mut UnixStream, make: impl FnOnce(&str, &str) -> Result<SecretText>) -> io::Result<()> {
     // On some systems a connection is as non-blocking as its listener.
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+    stream.set_write_timeout(Some(IO_TIMEOUT))?;
     stream.write_all(GREETING.as_bytes())?;
     let mut request = Zeroizing::new(Vec::new());
     let outcome = match stream.read_to_end_of(LARGEST_REQUEST, &mut request) {
         Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(too_large()),
         Err(error) => return Err(error),
-        // Whoever only looked whether somebody is there asks for nothing.
+        // The caller only checked whether a platform is running.
         Ok(()) if request.is_empty() => return Ok(()),
         Ok(()) => match std::str::from_utf8(&request).ok().and_then(|text| text.split_once('\n')) {
             None => Err(Error::validation("the call is not a name, a line break and arguments, all UTF-8")),
@@ -215,6 +215,6 @@ fn serve(stream: &mut UnixStream, make: impl FnOnce(&str, &str) -> Result<Secret
         }
     };
     stream.write_all(Zeroizing::new(answer).as_bytes())?;
-    // Closing it would not end it while a child that was forked meanwhile has it too.
+    // Closing would not end the connection if a child forked in the meantime has it too.
     stream.shutdown(Shutdown::Both)
 }

@@ -1,15 +1,15 @@
-//! The control socket of a data folder: where it is, what goes over it, and both ends.
+//! The control socket of a data folder: its place, its protocol and both ends.
 //!
-//! It is `run/control.sock` in the data folder, mode 0600 in a folder of mode 0700: whoever can open it can read the folder's database
-//! and keys too, so it asks for no credential. One connection makes one call:
+//! The socket is `run/control.sock` in the data folder. It has mode 0600, in a folder of mode 0700. A user who can open it can also
+//! read the folder's database and keys, so it requires no credential. One connection makes one call:
 //!
 //! ```text
-//! platform: must 1\n                  once it has taken the connection
-//! caller:   NAME\nARGUMENTS           and then its end
-//! platform: ok\nANSWER\n              or error\n{"code": .., "detail": .., "user_action": ..}\n, and then its end
+//! platform: must 1\n                  after it accepted the connection
+//! caller:   NAME\nARGUMENTS           then it ends its side
+//! platform: ok\nANSWER\n              or error\n{"code": .., "detail": .., "user_action": ..}\n, then it ends its side
 //! ```
 //!
-//! A caller that was not greeted has asked for nothing: the platform is gone, or is closing.
+//! If no greeting comes, the platform is gone, closing, or has too many calls. The caller then sends no request.
 
 #[cfg(unix)]
 mod listener;
@@ -30,14 +30,14 @@ pub(crate) use protocol::ask;
 use crate::error::Result;
 use crate::keyring::SecretText;
 
-/// What answers the calls that come over a socket, for as long as it is there.
+/// Answers the calls that come over a socket. It does not keep the platform open.
 pub(crate) trait Callee: Clone + Send + 'static {
-    /// What it is while a call runs.
+    /// Keeps the platform open while a call runs.
     type Present: Send;
 
-    /// Itself for one call; none when it is gone.
+    /// Returns the platform for one call, or `None` if it is gone.
     fn present(&self) -> Option<Self::Present>;
 
-    /// Makes the call `name` with a JSON object of arguments, and gives its answer in JSON.
+    /// Makes the call `name` with a JSON object of arguments. Returns the answer as JSON.
     fn call(present: &Self::Present, name: &str, arguments: &str) -> Result<SecretText>;
 }

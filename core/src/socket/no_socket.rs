@@ -1,4 +1,4 @@
-//! Where the system has no Unix sockets: nobody listens in a data folder, and a running platform is addressed by its URL.
+//! For systems without Unix sockets. Nothing listens in the data folder, and a running platform is reached by its URL.
 
 use super::Callee;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::keyring::SecretText;
 use std::path::Path;
 use std::time::Duration;
 
-/// Nothing that listens.
+/// Does nothing.
 pub(crate) struct Listener;
 
 impl Listener {

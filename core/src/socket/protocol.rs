@@ -1,4 +1,4 @@
-//! What goes over the control socket, and the caller's end.
+//! The protocol of the control socket, and the caller's end.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-/// What a platform says first. Its number changes when what follows does.
+/// The first line that a platform sends. Its number changes when the protocol changes.
 pub(crate) const GREETING: &str = "must 1\n";
 
 /// Most bytes of a request, which may hold pictures.
@@ -22,13 +22,13 @@ pub(super) const LARGEST_REQUEST: u64 = 256 << 20;
 /// Most bytes of an answer, which may hold a clip.
 const LARGEST_ANSWER: u64 = 1 << 30;
 
-/// How long a greeting may take: a process that has the socket and will never take a connection is a forked child.
-const GREETING_TIME: Duration = Duration::from_secs(5);
+/// How long to wait for the greeting. A forked child may have the socket and never accept a connection.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest path of a socket: an address has 108 bytes on Linux and 104 elsewhere, with a zero at its end.
+/// Longest path of a socket. An address has 108 bytes on Linux and 104 elsewhere, including a zero at its end.
 const LONGEST_PATH: usize = 100;
 
-/// A failure as it goes over the socket.
+/// A failure in the form that is sent over the socket.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Failure {
     pub(super) code: String,
@@ -43,18 +43,18 @@ impl From<Failure> for Error {
     }
 }
 
-/// The folder that the socket of a data folder is in.
+/// Returns the folder that contains the socket of a data folder.
 pub(super) fn folder(data_dir: &Path) -> io::Result<PathBuf> {
     Ok(std::path::absolute(data_dir)?.join("run"))
 }
 
-/// The socket in its folder.
+/// Returns the path of the socket in its folder.
 pub(super) fn socket(folder: &Path) -> PathBuf {
     folder.join("control.sock")
 }
 
-/// Does `work` with a path to the socket in `folder` that fits into an address: where its own is too long, one through a link in a
-/// temporary folder, for as long as `work` lasts.
+/// Calls `work` with a path to the socket in `folder` that is short enough for an address. If the real path is too long, the path
+/// leads through a link in a temporary folder, which is removed after `work`.
 pub(super) fn with_path<T>(folder: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let own = socket(folder);
     if own.as_os_str().len() <= LONGEST_PATH {
@@ -70,17 +70,18 @@ pub(super) fn with_path<T>(folder: &Path, work: impl FnOnce(&Path) -> io::Result
     Err(io::Error::new(ErrorKind::InvalidFilename, "its path is too long, and so is every path in a temporary folder"))
 }
 
-/// A folder that its owner alone can enter, with a link `run` to `folder`.
+/// Makes a temporary folder that only its owner can enter, with a link `run` to `folder`.
 fn link(base: &Path, folder: &Path) -> io::Result<TempDir> {
     let short = tempfile::Builder::new().prefix("must-").permissions(Permissions::from_mode(0o700)).tempdir_in(base)?;
     std::os::unix::fs::symlink(folder, short.path().join("run"))?;
     Ok(short)
 }
 
-/// Makes a call on the platform that runs in the data folder. None when none runs there, or it closed before it took the call.
+/// Makes a call on the platform that runs in the data folder. Returns `None` if none runs there or it closed before the call.
 ///
 /// # Errors
-/// Those of the call; `dependency_unavailable` when the socket is there and may not be used, or the platform ended before it answered.
+/// Those of the call; `dependency_unavailable` if the socket exists but may not be used, or if the platform ended before it
+/// answered.
 pub(crate) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option<SecretText>> {
     let Some(mut stream) = connect(data_dir)? else { return Ok(None) };
     if !greeted(&mut stream)? {
@@ -100,7 +101,7 @@ pub(crate) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option
     read_answer(&answer).map(Some)
 }
 
-/// That a call is larger than a platform reads.
+/// The error for a request that is larger than a platform reads.
 pub(super) fn too_large() -> Error {
     Error::new(ErrorCode::PayloadTooLarge, format!("the call is larger than {LARGEST_REQUEST} bytes"))
 }
@@ -114,10 +115,10 @@ fn connect(data_dir: &Path) -> Result<Option<UnixStream>> {
     };
     let stream = match with_path(&folder, |path| UnixStream::connect(path)) {
         Ok(stream) => stream,
-        Err(error) if is_nobody(&error) => return Ok(None),
+        Err(error) if is_not_listening(&error) => return Ok(None),
         Err(error) => return Err(refused(&error.to_string())),
     };
-    // Where others may write into the data folder, a socket there may be theirs.
+    // If other users can write into the data folder, the socket could belong to one of them.
     let owner = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.uid());
     let database = crate::store::database_path(data_dir);
     match (owner(&folder), owner(&database)) {
@@ -128,29 +129,30 @@ fn connect(data_dir: &Path) -> Result<Option<UnixStream>> {
     }
 }
 
-/// Whether nobody listens: there is no socket, or one that a killed process left behind.
-fn is_nobody(error: &io::Error) -> bool {
+/// Whether no platform listens: there is no socket, or a killed process left it behind.
+fn is_not_listening(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused)
 }
 
-/// Whether the platform has taken the connection.
+/// Waits for the greeting. Returns false if the platform did not accept the connection.
 fn greeted(stream: &mut UnixStream) -> Result<bool> {
     let mut greeting = [0; GREETING.len()];
-    let heard = stream.set_read_timeout(Some(GREETING_TIME)).and_then(|()| stream.read_exact(&mut greeting));
+    let heard = stream.set_read_timeout(Some(GREETING_TIMEOUT)).and_then(|()| stream.read_exact(&mut greeting));
     match heard {
         Ok(()) if greeting == GREETING.as_bytes() => Ok(stream.set_read_timeout(None).is_ok()),
-        Ok(()) => {
-            Err(Error::new(ErrorCode::DependencyUnavailable, "what listens in the data folder is another version")
-                .with_action("Use a program of the same version as the platform."))
-        }
+        Ok(()) => Err(Error::new(
+            ErrorCode::DependencyUnavailable,
+            "the platform that runs in the data folder has another version",
+        )
+        .with_action("Use a program of the same version as the platform.")),
         Err(_) => Ok(false),
     }
 }
 
-/// Reads what comes until the other end is done.
+/// Reads until the other end ends its side.
 pub(super) trait ReadToEnd {
     /// # Errors
-    /// The stream's; one that says so when more than `largest` bytes come.
+    /// Those of the stream; `FileTooLarge` if more than `largest` bytes come.
     fn read_to_end_of(&mut self, largest: u64, into: &mut Vec<u8>) -> io::Result<()>;
 }
 
@@ -158,7 +160,7 @@ impl ReadToEnd for UnixStream {
     fn read_to_end_of(&mut self, largest: u64, into: &mut Vec<u8>) -> io::Result<()> {
         let read = self.take(largest.saturating_add(1)).read_to_end(into)?;
         if read as u64 > largest {
-            return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {largest} bytes came")));
+            return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {largest} bytes were sent")));
         }
         Ok(())
     }
@@ -172,12 +174,12 @@ fn read_answer(answer: &[u8]) -> Result<SecretText> {
             Ok(failure) => failure.into(),
             Err(_) => cut_short("its answer cannot be read"),
         }),
-        _ => Err(cut_short("its answer is not whole")),
+        _ => Err(cut_short("its answer is incomplete")),
     }
 }
 
 fn cut_short(why: &str) -> Error {
-    let detail = format!("the platform in the data folder took the call, and ended before it had answered: {why}");
+    let detail = format!("the platform in the data folder received the call but ended before it answered: {why}");
     Error::new(ErrorCode::DependencyUnavailable, detail)
-        .with_action("Look whether what was asked has been done, and ask again if not.")
+        .with_action("Check whether the call took effect. If not, make it again.")
 }

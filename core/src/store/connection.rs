@@ -1,4 +1,4 @@
-//! Opening connections the one way we want them, and a few that readers share.
+//! Opens connections, all with the same options, and keeps a pool of connections for readers.
 
 use crate::error::{Error, ErrorCode, Result};
 use parking_lot::{Condvar, Mutex};
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// SQLite before 3.51.3 can lose commits in WAL mode with several connections: <https://sqlite.org/wal.html#walresetbug>.
-const LEAST_SQLITE: i32 = 3_051_003;
+const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// How long a connection waits for another's lock.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection waits for the lock of another one.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most reading connections that are open at once; more readers wait for one.
+/// Most reading connections that are open at once. Further readers wait until one is free.
 const MOST_READERS: usize = 8;
 
 pub(super) fn check_library_version() -> Result<()> {
     let found = rusqlite::version_number();
-    if found < LEAST_SQLITE {
+    if found < OLDEST_SQLITE {
         return Err(Error::new(
             ErrorCode::DependencyUnavailable,
             format!("SQLite {} is too old to be safe; 3.51.3 or newer is needed", rusqlite::version()),
@@ -30,7 +30,7 @@ pub(super) fn check_library_version() -> Result<()> {
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(LOCK_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -56,7 +56,7 @@ pub(super) fn check_integrity(connection: &Connection) -> Result<()> {
     }
 }
 
-/// A few reading connections, opened as they are needed.
+/// A pool of reading connections, which are opened when they are needed.
 pub(super) struct Readers {
     path: PathBuf,
     state: Mutex<ReadersState>,
@@ -79,8 +79,8 @@ impl Readers {
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let lent = Lent { readers: self, connection: Some(self.take()?) };
-        match &lent.connection {
+        let checkout = Checkout { readers: self, connection: Some(self.take()?) };
+        match &checkout.connection {
             Some(connection) => work(connection),
             None => Err(Error::internal("a reading connection is missing")),
         }
@@ -120,13 +120,13 @@ impl Readers {
     }
 }
 
-/// Gives the connection back however the reader ends, a panic included.
-struct Lent<'a> {
+/// A connection in use. It returns to the pool on drop, also when the reader panics.
+struct Checkout<'a> {
     readers: &'a Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Checkout<'_> {
     fn drop(&mut self) {
         let mut state = self.readers.state.lock();
         match self.connection.take() {

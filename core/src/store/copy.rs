@@ -1,4 +1,4 @@
-//! A copy of the database in a file of its own, made while it is written to, and checked.
+//! Copies the database into another file while it is in use, and checks the copy.
 
 use super::connection;
 use super::{Store, database_path};
@@ -6,26 +6,27 @@ use crate::error::{Error, ErrorCode, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-/// The database of a folder that nobody else has: a backup that is being made.
+/// The database of a backup in progress. Nothing else has it open.
 pub(crate) struct DatabaseCopy {
     connection: Connection,
 }
 
 impl Store {
-    /// Copies what is committed at this moment into the database of `folder`, which has none yet. Writes go on meanwhile; what was
-    /// deleted is not in the copy.
+    /// Copies everything that is committed now into a new database in `folder`. Writes continue in the meantime. Deleted data is
+    /// not in the copy.
     ///
     /// # Errors
-    /// `invalid_state` when the store is closed; `storage_full`, `storage_corrupt`; `validation_error` for a folder whose name is no UTF-8.
+    /// `invalid_state` if the store is closed; `storage_full`, `storage_corrupt`; `validation_error` if the folder's name is not
+    /// UTF-8.
     pub(crate) fn copy_to(&self, folder: &Path) -> Result<DatabaseCopy> {
         if self.lock.lock().is_none() {
             return Err(connection::closed());
         }
         let path = database_path(folder);
         let name = path.to_str().ok_or_else(|| {
-            Error::validation("the name of the backup's folder is no UTF-8").with_action("Choose another folder.")
+            Error::validation("the name of the backup's folder is not UTF-8").with_action("Choose another folder.")
         })?;
-        // Not one of the readers: this takes long, and those may not write, not even another file.
+        // A new connection, because a reading connection may write no file at all, and because this takes long.
         let source = connection::open(&self.path)?;
         source.execute("VACUUM INTO ?", [name])?;
         drop(source);
@@ -45,15 +46,15 @@ impl DatabaseCopy {
         Ok(Self { connection })
     }
 
-    /// The database, to read and to write. Nobody else writes it.
+    /// Returns the connection, for reading and writing. Nothing else writes to this database.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Goes through the whole copy.
+    /// Checks the whole copy.
     ///
     /// # Errors
-    /// `storage_corrupt` when it is not as it must be.
+    /// `storage_corrupt` if it is damaged.
     pub(crate) fn check(&self) -> Result<()> {
         let verdict: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
@@ -62,7 +63,9 @@ impl DatabaseCopy {
         let mut statement = self.connection.prepare("PRAGMA foreign_key_check")?;
         match statement.query([])?.next()? {
             None => Ok(()),
-            Some(row) => Err(damaged(&format!("a row of {} belongs to none", row.get::<_, String>(0)?))),
+            Some(row) => {
+                Err(damaged(&format!("a row of {} refers to a row that does not exist", row.get::<_, String>(0)?)))
+            }
         }
     }
 }

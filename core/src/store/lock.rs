@@ -1,4 +1,4 @@
-//! One process a data folder: an advisory lock on a file beside the database.
+//! An advisory lock on a file beside the database. It lets only one process use a data folder.
 
 use super::folder_error;
 use crate::error::{Error, ErrorCode, Result};
@@ -7,17 +7,17 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-/// Holds the folder until it is dropped; the system lets go of it when the process dies, whatever children live on.
+/// Locks the folder until it is dropped. The system releases the lock when the process dies, even if children of it live on.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    /// First, so that it goes before the file is closed.
+    /// The first field, so that it is dropped before the file is closed.
     _mark: Mark,
     file: File,
 }
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // Explicit, because a child that was made without `fork`'s handlers may hold the same open file.
+        // Explicit, because a child that was made without `fork`'s handlers may have the same open file.
         let _ = self.file.unlock();
     }
 }
@@ -54,18 +54,18 @@ impl FolderLock {
     }
 }
 
-/// Who holds the folder, by what the holder wrote.
+/// Describes the process that holds the folder, from the note that it wrote.
 fn described(note: &str) -> String {
     match note.trim().parse::<u32>() {
         Err(_) => "another platform".to_owned(),
         Ok(pid) if is_gone(pid) => {
-            format!("a process that cannot be seen from here (it said that it is process {pid})")
+            format!("a process that is not visible from here (it wrote that it is process {pid})")
         }
         Ok(pid) => format!("process {pid}"),
     }
 }
 
-/// Whether there is no such process, as for one in another container.
+/// Whether no process with this id is visible. A process in another container is not.
 fn is_gone(pid: u32) -> bool {
     #[cfg(unix)]
     {

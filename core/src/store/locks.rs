@@ -1,33 +1,33 @@
-//! Locks that a second SQLite in the same process sees.
+//! File locks that a second copy of SQLite in the same process respects.
 //!
-//! SQLite locks with POSIX locks, which belong to the process. A second SQLite in it, such as the one of Python, does not see them,
-//! and when anybody in the process closes one of the files, all of them are gone. It takes itself for the only one: it begins the
-//! index of the write-ahead log anew under our feet, and takes the log away when it closes, with everything that was acknowledged
-//! since. <https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
+//! SQLite uses POSIX locks, which belong to the process. A second copy of SQLite in the process, such as Python's, does not see
+//! them. When any code in the process closes one of the files, all these locks are gone. The second copy then believes that it is
+//! alone: it resets the index of the write-ahead log while we use it, and when it closes it deletes the log together with
+//! everything acknowledged since. <https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
 //!
-//! Locks of an open file description belong to one opening of a file, and POSIX locks of the same process respect them. So our
-//! SQLite takes those on the index of the log (`must.db-shm`): which bytes it locks, and when, stays as it was, so SQLites in other
-//! processes see no difference. And a lock of ours on the database itself ([`Shared`]) lasts as long as the database is open:
-//! it lets everybody read and write, and nobody have the file alone, which is what the log would be taken away under.
+//! Open file description locks belong to one opening of a file, and POSIX locks of the same process respect them. So our SQLite
+//! uses them on the index of the log (`must.db-shm`). Which bytes are locked, and when, does not change, so copies of SQLite in
+//! other processes see no difference. In addition, a lock on the database itself ([`Shared`]) lasts as long as the database is
+//! open. It lets everyone read and write but nobody lock the file exclusively, which SQLite does before it deletes the log.
 //!
-//! Such a lock lasts until the last descriptor *and the last mapping* of that opening are gone, and a child made by `fork` has both. Its
-//! descriptors are taken from it (see `fork`); the index, which SQLite maps, is mapped so that children do not get it. Else a process that
-//! was killed while it wrote would leave its lock behind for as long as a child of it lives.
+//! Such a lock lasts until the last descriptor *and the last mapping* of that opening are gone, and a child made by `fork` has
+//! both. The child's descriptors are closed (see `fork`), and the index, which SQLite maps, is mapped so that children do not get
+//! it. Otherwise the lock of a process that was killed while it wrote would last as long as a child of it lives.
 //!
-//! Where the system or the file system has no such locks, SQLite's own are used, and a second SQLite in the process must be kept
-//! away from the database by whoever writes the program.
+//! If the system or the file system has no such locks, SQLite's own are used. The host program must then make sure that no second
+//! copy of SQLite in the process opens the database.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(super) use of_files::{Shared, install};
+pub(super) use file_locks::{Shared, install};
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub(super) use of_processes::{Shared, install};
+pub(super) use process_locks::{Shared, install};
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod of_files {
+mod file_locks {
     use crate::error::{Error, ErrorCode, Result};
     use crate::fork::{self, Mark};
-    use crate::store::connection::PATIENCE;
+    use crate::store::connection::LOCK_TIMEOUT;
     use nix::libc::{self, c_char, c_int, c_void};
     use rusqlite::ffi;
     use std::ffi::CStr;
@@ -37,58 +37,60 @@ mod of_files {
     use std::sync::Once;
     use std::time::{Duration, Instant};
 
-    /// What the path of an index of ours ends with: SQLite makes it of the database's.
+    /// The end of the path of our index. SQLite derives the path from that of the database.
     const INDEX: &[u8] = b"/must.db-shm";
 
-    /// The bytes of a database that SQLite read-locks to share the file, and write-locks to have it alone:
+    /// The bytes of a database that SQLite read-locks for shared use of the file and write-locks for exclusive use:
     /// `SHARED_FIRST` and `SHARED_SIZE` in <https://sqlite.org/src/file/src/os.h>.
     const SHARED_FIRST: libc::off_t = 0x4000_0002;
     const SHARED_SIZE: libc::off_t = 510;
 
-    /// A share in the database that no other opening of the file in this process can undo.
+    /// A shared lock on the database that no other opening of the file in this process can undo.
     pub(in crate::store) struct Shared {
-        /// First, so that it goes before the file is closed.
+        /// The first field, so that it is dropped before the file is closed.
         _mark: Mark,
         file: File,
     }
 
     impl Shared {
-        /// Takes a share in a database that is open already.
+        /// Takes a shared lock on a database that is already open.
         ///
-        /// Where there are no such locks this is an open file and no more: closing it now would end the POSIX locks of the
-        /// connections that are open.
+        /// If there are no such locks, this is only an open file. It must stay open, because closing it would end the POSIX locks
+        /// of the open connections.
         pub(in crate::store) fn take(database: &Path) -> Result<Self> {
             let opened = fork::opening(|| File::open(database).map(|file| (fork::mark(&file), file)));
             let (mark, file) = opened.map_err(|error| {
                 Error::new(ErrorCode::DependencyUnavailable, format!("the database cannot be opened: {error}"))
             })?;
             let shared = Self { _mark: mark, file };
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + LOCK_TIMEOUT;
             loop {
                 match shared.set(libc::F_RDLCK) {
                     Ok(()) => return Ok(shared),
-                    // Another SQLite has the file alone for a moment, as it has when it closes.
+                    // Another copy of SQLite has an exclusive lock for a moment, for example while it closes.
                     Err(libc::EAGAIN | libc::EACCES) if Instant::now() < deadline => {
                         std::thread::sleep(Duration::from_millis(10));
                     }
                     Err(libc::EAGAIN | libc::EACCES) => {
                         return Err(Error::new(
                             ErrorCode::DependencyUnavailable,
-                            "another program has the database for itself",
+                            "another program has locked the database exclusively",
                         )
-                        .with_action("Close whatever else has must.db open, then open the platform again."));
+                        .with_action(
+                            "Close all other programs that have must.db open, then open the platform again.",
+                        ));
                     }
                     Err(number) => {
                         let error = std::io::Error::from_raw_os_error(number);
-                        tracing::warn!(%error, "a second SQLite in this process would harm the database");
+                        tracing::warn!(%error, "the database cannot be protected from a second copy of SQLite in this process");
                         return Ok(shared);
                     }
                 }
             }
         }
 
-        /// Gives the share back. The file stays open: closing it would end the POSIX locks of connections that are.
-        pub(in crate::store) fn give_back(&self) {
+        /// Releases the lock. The file stays open, because closing it would end the POSIX locks of open connections.
+        pub(in crate::store) fn release(&self) {
             let _ = self.set(libc::F_UNLCK);
         }
 
@@ -98,22 +100,23 @@ mod of_files {
         }
     }
 
-    /// Has SQLite lock the indexes of our logs with locks of the open file. Once a process; other databases are left alone.
+    /// Makes SQLite use open file description locks on the indexes of our logs. Does this once per process. Other databases are
+    /// not affected.
     pub(in crate::store) fn install() {
         static ONCE: Once = Once::new();
-        ONCE.call_once(exchange);
+        ONCE.call_once(replace_system_calls);
     }
 
-    #[expect(unsafe_code, reason = "SQLite's own way to exchange a system call is a C interface")]
-    fn exchange() {
+    #[expect(unsafe_code, reason = "SQLite's interface for replacing a system call is in C")]
+    fn replace_system_calls() {
         type Call = unsafe extern "C" fn();
         type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
         type Close = unsafe extern "C" fn(c_int) -> c_int;
         type Control = unsafe extern "C" fn(c_int, c_int, *mut c_void) -> c_int;
         type Map = unsafe extern "C" fn(*mut c_void, usize, c_int, c_int, c_int, libc::off_t) -> *mut c_void;
-        // SAFETY: SQLite calls a function of the list by the signature of the system call of that name, and these have it. Its
-        // `fcntl` takes any number of arguments; here there are always three, and on this system a call with a third argument
-        // hands it over in the same place whether the function says how many it takes or not.
+        // SAFETY: SQLite calls each function of the list with the signature of the system call of that name, and these functions
+        // have these signatures. The `fcntl` that SQLite declares is variadic, and ours has three parameters. SQLite always passes
+        // three arguments, and on this system the third is passed in the same way to a variadic function and to ours.
         unsafe {
             let calls = [
                 (c"open", std::mem::transmute::<Open, Call>(open)),
@@ -129,10 +132,10 @@ mod of_files {
         }
     }
 
-    /// `open` as SQLite calls it. A mark on the descriptor says that it is an index of ours.
+    /// Replaces SQLite's `open`. Marks the descriptor if the file is an index of ours.
     #[expect(unsafe_code, reason = "SQLite calls it")]
     unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
-        // SAFETY: SQLite hands over a text that ends with 0.
+        // SAFETY: SQLite passes a string that ends with 0.
         let ours = unsafe { CStr::from_ptr(path) }.to_bytes().ends_with(INDEX);
         // SAFETY: the same arguments.
         let open = || unsafe { libc::open(path, flags, mode) };
@@ -141,14 +144,14 @@ mod of_files {
         }
         fork::opening(|| {
             let file = open();
-            if file >= 0 && has_locks_of_files(file) {
+            if file >= 0 && supports_file_locks(file) {
                 fork::mark_number(file);
             }
             file
         })
     }
 
-    /// `close` as SQLite calls it.
+    /// Replaces SQLite's `close`.
     #[expect(unsafe_code, reason = "SQLite calls it")]
     unsafe extern "C" fn close(file: c_int) -> c_int {
         // SAFETY: SQLite closes a descriptor of its own.
@@ -156,14 +159,14 @@ mod of_files {
         if !fork::is_marked(file) {
             return close();
         }
-        // No `fork` between the two: the child would keep the file with its locks.
+        // No `fork` may happen between the two calls: the child would keep the file and its locks.
         fork::opening(|| {
             fork::unmark_number(file);
             close()
         })
     }
 
-    /// `mmap` as SQLite calls it. What is mapped of an index of ours is no child's: nothing of SQLite is used there.
+    /// Replaces SQLite's `mmap`. Children do not get the mapping of our index; they do not use SQLite.
     #[expect(unsafe_code, reason = "SQLite calls it")]
     unsafe extern "C" fn mmap(
         at: *mut c_void,
@@ -178,18 +181,18 @@ mod of_files {
         if !fork::is_marked(file) {
             return map();
         }
-        // No `fork` between the two.
+        // No `fork` may happen between the two calls.
         fork::opening(|| {
             let mapped = map();
             if mapped != libc::MAP_FAILED {
-                // SAFETY: a whole mapping that was just made. Where the system does not know this advice all is as without it.
+                // SAFETY: this is a whole mapping that was just made. A system that does not know this advice ignores it.
                 unsafe { libc::madvise(mapped, length, libc::MADV_DONTFORK) };
             }
             mapped
         })
     }
 
-    /// `fcntl` as SQLite calls it: with a lock, or with a number in its place.
+    /// Replaces SQLite's `fcntl`. The argument is a lock or a number, depending on the command.
     #[expect(unsafe_code, reason = "SQLite calls it")]
     unsafe extern "C" fn fcntl(file: c_int, asked: c_int, argument: *mut c_void) -> c_int {
         let of_file = match asked {
@@ -199,10 +202,9 @@ mod of_files {
             _ => None,
         };
         match of_file {
-            // Of SQLite's descriptors only indexes of ours are marked.
+            // Only our indexes are marked among SQLite's descriptors.
             Some(of_file) if fork::is_marked(file) => {
-                // SAFETY: with these three commands the argument is a lock. SQLite leaves the process in it as it is; here it
-                // must be 0.
+                // SAFETY: with these three commands the argument is a lock. Its process id must be 0 here; SQLite does not set it.
                 unsafe {
                     (*argument.cast::<libc::flock>()).l_pid = 0;
                     libc::fcntl(file, of_file, argument)
@@ -213,8 +215,8 @@ mod of_files {
         }
     }
 
-    /// Whether a file can have locks of its opening: not every file system and not every kernel has them.
-    fn has_locks_of_files(file: c_int) -> bool {
+    /// Whether a file supports open file description locks. Not every file system and not every kernel does.
+    fn supports_file_locks(file: c_int) -> bool {
         command(file, libc::F_OFD_GETLK, &mut lock_of(libc::F_RDLCK, 0, 1)).is_ok()
     }
 
@@ -228,8 +230,8 @@ mod of_files {
         }
     }
 
-    /// Why not is a number of the system's.
-    #[expect(unsafe_code, reason = "with it stands and falls every function above")]
+    /// Runs a lock command of `fcntl`. Returns the system's error number if it fails.
+    #[expect(unsafe_code, reason = "the standard library has no open file description locks")]
     fn command(file: c_int, command: c_int, lock: &mut libc::flock) -> Result<(), c_int> {
         // SAFETY: these commands read and write the lock, which outlives the call.
         match unsafe { libc::fcntl(file, command, std::ptr::from_mut(lock)) } {
@@ -240,7 +242,7 @@ mod of_files {
 }
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-mod of_processes {
+mod process_locks {
     use crate::error::Result;
     use std::path::Path;
 
@@ -251,7 +253,7 @@ mod of_processes {
             Ok(Self)
         }
 
-        pub(in crate::store) fn give_back(&self) {}
+        pub(in crate::store) fn release(&self) {}
     }
 
     pub(in crate::store) fn install() {}

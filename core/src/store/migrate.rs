@@ -1,11 +1,11 @@
-//! Bringing a database's schema up to date, one numbered step after another, each in a transaction.
+//! Brings a database's schema up to date in numbered steps. Each step is a transaction.
 
 use crate::error::{Error, ErrorCode, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step of the schema. Steps are only ever added at the end of the list.
 pub(crate) struct Migration {
-    /// What it brings, for the error when it fails.
+    /// The name of the step, which appears in the error if it fails.
     pub(crate) name: &'static str,
     /// Static SQL.
     pub(crate) sql: &'static str,

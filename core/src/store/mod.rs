@@ -1,9 +1,9 @@
-//! The engine room: one SQLite database in the data folder, one thread that writes it, connections beside it that read.
+//! The SQLite database of the data folder. One thread writes to it, and a pool of connections reads from it.
 //!
-//! Owns connections, transactions, migrations and the folder's lock; knows no table. What always holds: a write that was
-//! acknowledged is on disk (WAL, `synchronous=FULL`); a write that failed left nothing behind; one process has the folder; another
-//! SQLite that opens the database, in this process or another, takes nothing away.
-//! Any thread may call [`Store::read`] and [`Store::write`]; closures run with a connection of their own for as long as they last.
+//! Owns connections, transactions, migrations and the folder's lock. Knows no table. Invariants: an acknowledged write is on disk
+//! (WAL, `synchronous=FULL`); a failed write leaves nothing behind; one process uses the folder; another copy of SQLite that opens
+//! the database, in this process or another, destroys nothing.
+//! Any thread may call [`Store::read`] and [`Store::write`]. Each closure has the connection for itself while it runs.
 
 mod checkpoint;
 mod connection;
@@ -49,7 +49,7 @@ impl Store {
         locks::install();
         let path = database_path(folder);
         let mut first = connection::open(&path)?;
-        // Not before: to begin a log, SQLite needs the database alone.
+        // Only after the first connection: SQLite needs an exclusive lock to start a log.
         let shared = locks::Shared::take(&path)?;
         connection::check_integrity(&first)?;
         migrate::run(&mut first, migrations)?;
@@ -61,8 +61,8 @@ impl Store {
         })
     }
 
-    /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share
-    /// one commit; each has a savepoint of its own, so that one that fails takes nothing else with it.
+    /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share one
+    /// commit. Each has its own savepoint, so a write that fails does not undo the others.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -70,29 +70,29 @@ impl Store {
         self.writer.write(work)
     }
 
-    /// Like [`Store::write`], without blocking a thread. The write is handed in at once, and is done even when nobody waits for it.
+    /// Like [`Store::write`], without blocking a thread. The write is queued at once and done even if the future is dropped.
     pub(crate) fn write_async<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
-        let handed_in = self.writer.write_then(work, move |outcome| drop(reply.send(outcome)));
+        let queued = self.writer.write_then(work, move |outcome| drop(reply.send(outcome)));
         async move {
-            handed_in?;
+            queued?;
             answer.await.map_err(|_| connection::closed())?
         }
     }
 
-    /// Like [`Store::write`], without waiting for it or hearing how it went: for what may be lost in a crash.
+    /// Like [`Store::write`], but neither waits nor reports the outcome. For writes that may be lost in a crash.
     pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
         self.writer.write_later(work);
     }
 
-    /// Like [`Store::write`], without waiting: `done` hears how it went, after the commit, on the writer thread. It holds up every
-    /// other write, so it must be short, and never writes and waits itself.
+    /// Like [`Store::write`], without waiting. After the commit the writer thread calls `done` with the outcome. `done` delays every
+    /// other write, so it must be short and must not wait for a write itself.
     ///
     /// # Errors
-    /// `invalid_state` when the store is closed; `done` is dropped then.
+    /// `invalid_state` if the store is closed. `done` is then dropped.
     pub(crate) fn write_then<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -101,17 +101,17 @@ impl Store {
         self.writer.write_then(work, done)
     }
 
-    /// Runs `work` on a reading connection: it sees what was committed before it began.
+    /// Runs `work` on a reading connection. It sees everything that was committed before it began.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.readers.with(work)
     }
 
-    /// Whether a connection stands idle, so that reading a row now waits for nobody.
+    /// Whether a reading connection is idle, so that a read need not wait for one.
     pub(crate) fn has_idle_reader(&self) -> bool {
         self.readers.any_idle()
     }
 
-    /// Finishes what was handed in, then closes every connection. Later calls get `invalid_state`.
+    /// Finishes the queued writes, then closes every connection. Later calls fail with `invalid_state`.
     pub(crate) fn close(&self) {
         self.readers.close();
         self.writer.close();
@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-/// Where the database of a data folder is.
+/// Returns the path of the database in a data folder.
 pub(crate) fn database_path(folder: &Path) -> PathBuf {
     folder.join("must.db")
 }
@@ -137,7 +137,7 @@ fn folder_error(folder: &Path, error: &std::io::Error) -> Error {
     }
 }
 
-/// How SQLite's failures read to callers.
+/// Maps SQLite's failures to error codes.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Sqlite;

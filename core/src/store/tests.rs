@@ -13,7 +13,7 @@ fn count(store: &Store) -> i64 {
     store.read(|c| Ok(c.query_row("SELECT count(*) FROM number", [], |row| row.get(0))?)).unwrap()
 }
 
-/// With `-DHAVE_FDATASYNC`, which no option of SQLite's shows, this one comes from `.cargo/config.toml`.
+/// `.cargo/config.toml` sets this option and `-DHAVE_FDATASYNC`, which SQLite does not report.
 #[test]
 fn sqlite_is_compiled_with_our_flags() {
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +23,7 @@ fn sqlite_is_compiled_with_our_flags() {
 }
 
 #[test]
-fn a_failing_write_takes_nothing_else_with_it() {
+fn a_failing_write_undoes_no_other_write() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());
     let threads: Vec<_> = (0..64)
@@ -47,18 +47,18 @@ fn a_failing_write_takes_nothing_else_with_it() {
 }
 
 #[test]
-fn what_waits_for_a_write_hears_of_it_after_the_commit() {
+fn the_callback_of_a_write_runs_after_the_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());
     let (tell, told) = std::sync::mpsc::channel();
-    let (reader, also) = (Arc::clone(&store), tell.clone());
+    let (reader, tell_again) = (Arc::clone(&store), tell.clone());
     store.write_then(|c| insert(c, 1), move |outcome| tell.send((outcome, count(&reader))).unwrap()).unwrap();
     let (outcome, seen) = told.recv().unwrap();
     assert!(outcome.is_ok() && seen == 1);
     let refuse = |_: &Connection| -> Result<()> { Err(Error::validation("no")) };
-    store.write_then(refuse, move |outcome| also.send((outcome, 0)).unwrap()).unwrap();
+    store.write_then(refuse, move |outcome| tell_again.send((outcome, 0)).unwrap()).unwrap();
     assert_eq!(told.recv().unwrap().0.unwrap_err().code(), ErrorCode::ValidationError);
-    store.write_then(|c| insert(c, 2), |_| panic!("while it hears of it")).unwrap();
+    store.write_then(|c| insert(c, 2), |_| panic!("in the callback of a write")).unwrap();
     store.write(|c| insert(c, 3)).unwrap();
     assert_eq!(count(&store), 3);
     store.close();
@@ -66,7 +66,7 @@ fn what_waits_for_a_write_hears_of_it_after_the_commit() {
 }
 
 #[test]
-fn the_folder_is_held_by_one_and_comes_back_after_close() {
+fn a_folder_is_locked_until_its_store_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), SCHEMA, None).unwrap();
     store.write(|c| insert(c, 7)).unwrap();
@@ -99,7 +99,7 @@ fn a_file_in_place_of_the_folder_is_refused() {
 }
 
 #[test]
-fn a_full_disk_refuses_the_write_and_keeps_what_was_there() {
+fn a_write_to_a_full_disk_fails_and_earlier_data_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store =
         Store::open(folder.path(), &[Migration { name: "blobs", sql: "CREATE TABLE blob (b BLOB)" }], None).unwrap();
@@ -123,15 +123,15 @@ fn blobs(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("SELECT count(*) FROM blob", [], |row| row.get(0))?)
 }
 
-/// Writes a megabyte, in a transaction of its own.
+/// Writes one megabyte in its own transaction.
 fn write_blob(store: &Store) {
     let insert = |c: &Connection| Ok(c.execute("INSERT INTO blob (data) VALUES (zeroblob(1048576))", [])?);
     store.write(insert).unwrap();
 }
 
-/// How often the log has begun anew, as its header says: <https://sqlite.org/fileformat2.html#the_write_ahead_log>. No lock is on
-/// this file that opening it could break.
-fn log_begun(folder: &Path) -> u32 {
+/// Reads from the log's header how often the log was restarted: <https://sqlite.org/fileformat2.html#the_write_ahead_log>. There
+/// are no locks on this file, so closing it here breaks none.
+fn log_restarts(folder: &Path) -> u32 {
     let mut log = database_path(folder).into_os_string();
     log.push("-wal");
     let mut head = [0; 16];
@@ -139,31 +139,31 @@ fn log_begun(folder: &Path) -> u32 {
     u32::from_be_bytes(head[12..].try_into().unwrap())
 }
 
-/// Writes until the log has begun anew so many times; how many writes that took.
-fn write_until_anew(store: &Store, folder: &Path, times: u32) -> i64 {
-    let before = log_begun(folder);
+/// Writes until the log was restarted this many times. Returns the number of writes.
+fn write_until_restarted(store: &Store, folder: &Path, times: u32) -> i64 {
+    let before = log_restarts(folder);
     for count in 1..=1000 {
         write_blob(store);
-        if count % 4 == 0 && log_begun(folder) >= before + times {
+        if count % 4 == 0 && log_restarts(folder) >= before + times {
             return count;
         }
     }
-    panic!("after 1000 megabytes the log has begun anew {} times", log_begun(folder) - before);
+    panic!("after 1000 megabytes the log was restarted {} times", log_restarts(folder) - before);
 }
 
 #[test]
-fn the_log_does_not_grow_with_what_is_written() {
+fn the_log_does_not_grow_with_the_number_of_writes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), BLOBS, None).unwrap();
     write_blob(&store);
-    let count = write_until_anew(&store, folder.path(), 3);
+    let count = write_until_restarted(&store, folder.path(), 3);
     assert_eq!(store.read(blobs).unwrap(), count + 1);
     store.close();
-    assert_eq!(log_size(folder.path()), 0, "a clean close leaves none behind");
+    assert_eq!(log_size(folder.path()), 0, "a clean close leaves no log behind");
 }
 
 #[test]
-fn a_reader_that_lasts_holds_up_no_write_and_the_log_is_moved_when_it_is_done() {
+fn a_long_read_delays_no_write_and_the_log_is_restarted_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path(), BLOBS, None).unwrap());
     write_blob(&store);
@@ -184,9 +184,9 @@ fn a_reader_that_lasts_holds_up_no_write_and_the_log_is_moved_when_it_is_done() 
         write_blob(&store);
     }
     let size = log_size(folder.path());
-    assert!(size > 80 << 20, "what a reader may still see stays in the log: {size} bytes");
+    assert!(size > 80 << 20, "the log keeps the pages that a reader may still need: {size} bytes");
     done.send(()).unwrap();
-    assert_eq!(reader.join().unwrap().unwrap(), (1, 1), "it sees what was there when it began");
-    let more = write_until_anew(&store, folder.path(), 1);
+    assert_eq!(reader.join().unwrap().unwrap(), (1, 1), "the reader sees the state at its beginning");
+    let more = write_until_restarted(&store, folder.path(), 1);
     assert_eq!(store.read(blobs).unwrap(), 91 + more);
 }

@@ -1,4 +1,4 @@
-//! The one thread that writes: it takes what has queued up, runs it in one transaction, and answers after the commit.
+//! The writer thread. It takes the queued writes, runs them in one transaction, and answers after the commit.
 
 use super::checkpoint::Checkpoints;
 use super::connection::closed;
@@ -16,17 +16,17 @@ const LARGEST_GROUP: usize = 256;
 
 /// Takes part in every commit of the writer thread.
 pub(crate) trait CommitHook: Send {
-    /// Adds to a transaction whose writes are done. An error undoes the transaction.
+    /// Runs after the writes of a transaction and before its commit, and may write more. An error undoes the transaction.
     fn before_commit(&mut self, connection: &Connection) -> Result<()>;
-    /// Hears how the commit went.
+    /// Runs after the commit succeeded or failed.
     fn after_commit(&mut self, committed: bool);
 }
 
-/// A write on its way: runs once, and is told how the commit went.
+/// A queued write. It runs once and then gets the outcome of the commit.
 trait Job: Send {
-    /// Does the work; its changes stay when there is no error.
+    /// Does the work. Its changes are undone if it returns an error.
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode>;
-    /// Answers the caller. `commit` is the fate of the transaction.
+    /// Answers the caller. `commit` is the outcome of the transaction.
     fn finish(self: Box<Self>, commit: &Result<()>);
 }
 
@@ -60,7 +60,7 @@ where
         };
         let done = self.done;
         if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
-            tracing::error!("what waited for a write panicked");
+            tracing::error!("the callback of a write panicked");
         }
     }
 }
@@ -71,7 +71,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// `shared` is what keeps others from having the database alone for as long as it is written.
+    /// Starts the thread. `shared` prevents exclusive locks of others while the thread runs.
     pub(super) fn start(
         connection: Connection,
         database: &Path,
@@ -83,8 +83,8 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let work = move || {
             serve(&connection, &receiver, &mut hook, checkpoints);
-            // The last connection has the database alone when it closes, and takes the empty log away.
-            shared.give_back();
+            // When the last connection closes, it locks the database exclusively and deletes the empty log.
+            shared.release();
             drop(connection);
             drop(shared);
         };
@@ -97,13 +97,13 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = mpsc::sync_channel(1);
-        // A caller that is gone needs no answer.
+        // If the caller is gone, sending fails, which is fine.
         self.write_then(work, move |outcome| drop(reply.send(outcome)))?;
         answer.recv().map_err(|_| closed())?
     }
 
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
-        // A closed platform writes nothing more.
+        // If the platform is closed, the write is dropped.
         let _ = self.write_then(work, |outcome| {
             if let Err(error) = outcome {
                 tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed");
@@ -174,7 +174,7 @@ fn run_group(
             connection.prepare_cached("SAVEPOINT job")?.execute([])?;
             if let Err(code) = job.run(connection) {
                 if connection.is_autocommit() {
-                    // SQLite gave up the whole transaction, as it may when the disk is full.
+                    // SQLite has rolled back the whole transaction, as it may when the disk is full.
                     return Err(Error::new(code, "the write was rolled back together with one that failed"));
                 }
                 connection.prepare_cached("ROLLBACK TO job")?.execute([])?;

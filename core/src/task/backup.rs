@@ -1,4 +1,4 @@
-//! The files of results in a backup.
+//! Copies the result files for a backup and checks the copies.
 
 use super::service::Tasks;
 use super::store;
@@ -14,19 +14,19 @@ use std::path::{Component, Path};
 /// Rows that are read at a time.
 const CHUNK: u32 = 500;
 
-/// What of the tasks is in a backup.
+/// What a backup contains of the tasks.
 pub(crate) struct TasksCopied {
-    /// Tasks of every status.
+    /// Number of tasks, of every status.
     pub(crate) tasks: u64,
-    /// Files of their results and previews.
+    /// Number of their result and preview files.
     pub(crate) files: u64,
-    /// Bytes of these.
+    /// Total size of these files in bytes.
     pub(crate) bytes: u64,
-    /// Files that a task names and the platform itself has lost.
+    /// Number of files that a task names but that the platform no longer has.
     pub(crate) missing: u64,
 }
 
-/// A finished task of this platform, with its place in the order of tasks.
+/// A finished task of this platform, with its position in the order of tasks.
 struct Finished {
     seq: i64,
     id: String,
@@ -34,18 +34,18 @@ struct Finished {
 }
 
 impl Tasks {
-    /// Copies the files that the tasks of a copied database name into its folder. A task that was deleted since is taken out of the
-    /// copy: its files are gone.
+    /// Copies the files that the tasks of a copied database name into the folder of the copy. A task that was deleted in the
+    /// meantime is removed from the copy, because its files are gone.
     ///
     /// # Errors
-    /// `storage_full`, `dependency_unavailable`; `storage_corrupt` for a task that names a file outside the data folder.
+    /// `storage_full`, `dependency_unavailable`; `storage_corrupt` if a task names a file outside the data folder.
     pub(crate) fn copy_results(&self, copy: &DatabaseCopy, folder: &Path) -> Result<TasksCopied> {
         let source = &self.shared.settings.data_dir;
         let (mut files, mut bytes, mut missing) = (0, 0, 0);
         each_finished(copy.connection(), |task| {
             let (mut found, mut size) = (0, 0);
             for file in &task.files {
-                if let Some(bytes) = copy_file(&source.join(inside(file)?), &folder.join(file))? {
+                if let Some(bytes) = copy_file(&source.join(checked_path(file)?), &folder.join(file))? {
                     (found, size) = (found + 1, size + bytes);
                 }
             }
@@ -69,16 +69,16 @@ impl Tasks {
     }
 }
 
-/// Looks at what the copied database says and what lies beside it: every file is there, of the size that was read, and durable.
+/// Makes the copied files durable and checks that their number and total size are those that were copied.
 ///
 /// # Errors
-/// `dependency_unavailable` when the disk did not keep what it was given.
+/// `dependency_unavailable` if they differ.
 pub(crate) fn check_results(copy: &DatabaseCopy, folder: &Path, copied: &TasksCopied) -> Result<()> {
     let (mut files, mut bytes, mut missing) = (0, 0, 0);
     let mut folders = BTreeSet::new();
     each_finished(copy.connection(), |task| {
         for file in &task.files {
-            let path = folder.join(inside(file)?);
+            let path = folder.join(checked_path(file)?);
             match File::open(&path) {
                 Ok(file) => {
                     file.sync_all()?;
@@ -95,11 +95,11 @@ pub(crate) fn check_results(copy: &DatabaseCopy, folder: &Path, copied: &TasksCo
         return Err(Error::new(
             ErrorCode::DependencyUnavailable,
             format!(
-                "{files} files of {bytes} bytes are in the backup, and {} of {} bytes were written",
+                "the backup has {files} files of {bytes} bytes, but {} of {} bytes were written",
                 copied.files, copied.bytes
             ),
         )
-        .with_action("Check the disk of the backup, or use another."));
+        .with_action("Check the backup's disk, or use another."));
     }
     for folder in folders {
         sync_dir(&folder)?;
@@ -107,8 +107,8 @@ pub(crate) fn check_results(copy: &DatabaseCopy, folder: &Path, copied: &TasksCo
     Ok(())
 }
 
-/// Shows every finished task whose files are here, in their order. Tasks at workers have theirs there.
-fn each_finished(connection: &Connection, mut show: impl FnMut(Finished) -> Result<()>) -> Result<()> {
+/// Calls `visit` for every finished task in order, except those whose files are at workers.
+fn each_finished(connection: &Connection, mut visit: impl FnMut(Finished) -> Result<()>) -> Result<()> {
     let mut after = i64::MIN;
     loop {
         let mut statement = connection.prepare_cached(
@@ -123,13 +123,13 @@ fn each_finished(connection: &Connection, mut show: impl FnMut(Finished) -> Resu
         let Some(last) = tasks.last() else { return Ok(()) };
         after = last.seq;
         for task in tasks {
-            show(task)?;
+            visit(task)?;
         }
     }
 }
 
-/// A path of a task, when it leads to a file under the folder that it is relative to.
-fn inside(path: &str) -> Result<&str> {
+/// Returns the path of a task's file. Fails if it would lead out of the folder that it is relative to.
+fn checked_path(path: &str) -> Result<&str> {
     let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if plain && !path.is_empty() {
         return Ok(path);
@@ -137,7 +137,7 @@ fn inside(path: &str) -> Result<&str> {
     Err(Error::new(ErrorCode::StorageCorrupt, "a task names a file outside the data folder"))
 }
 
-/// Copies a file to a new place; its size, or nothing when there is no such file.
+/// Copies a file. Returns its size, or `None` if there is no such file.
 fn copy_file(from: &Path, to: &Path) -> Result<Option<u64>> {
     let mut source = match File::open(from) {
         Ok(file) => file,
@@ -152,11 +152,11 @@ fn copy_file(from: &Path, to: &Path) -> Result<Option<u64>> {
     if copied == expected {
         return Ok(Some(copied));
     }
-    let detail = format!("{copied} of {expected} bytes of {} were copied", from.display());
+    let detail = format!("only {copied} of {expected} bytes of {} were copied", from.display());
     Err(Error::new(ErrorCode::DependencyUnavailable, detail))
 }
 
-/// Takes a task and its files out of a copy.
+/// Removes a task and its files from a copy.
 fn remove(connection: &Connection, folder: &Path, id: &str) -> Result<()> {
     store::delete(connection, id)?;
     match fs::remove_dir_all(folder.join("results").join(id)) {
@@ -170,12 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_tasks_stay_inside() {
+    fn a_path_that_leaves_its_folder_is_refused() {
         for good in ["results/a/1/result.png", "a"] {
-            assert_eq!(inside(good).unwrap(), good);
+            assert_eq!(checked_path(good).unwrap(), good);
         }
         for bad in ["", "/etc/passwd", "../x", "results/../../x", "."] {
-            assert_eq!(inside(bad).unwrap_err().code(), ErrorCode::StorageCorrupt, "{bad}");
+            assert_eq!(checked_path(bad).unwrap_err().code(), ErrorCode::StorageCorrupt, "{bad}");
         }
     }
 }

@@ -1,29 +1,29 @@
-//! What the file of a result is called where a person keeps it: by model, seed and the first words of the prompt, so that it can
-//! be told from others in a folder of downloads, and by the end of the task's id, so that no two have one name.
+//! Names for downloaded result files. A name consists of the model, the seed and the first words of the prompt, so that people
+//! can recognise the file, and the end of the task's id, so that no two files have the same name.
 //!
-//! What always holds: a name has only letters, digits and the marks on them, `-`, `_` and `.`, and begins with a letter or a digit.
-//! Whatever a prompt holds, it is no path, no option, no hidden file, and nothing that changes how other text is shown.
+//! Invariants: a name has only letters, digits, the marks on them, `-`, `_` and `.`, and begins with a letter or a digit. No
+//! prompt can turn it into a path, an option, a hidden file, or text that changes how other text is displayed.
 
 use super::types::Task;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Characters of the prompt, and of the model's id.
+/// Most characters of the prompt in a name, and of the model's id.
 const MOST_LETTERS: usize = 40;
 
-/// Bytes of the prompt: letters of some scripts have four, and no name may have more than 255.
+/// Most bytes of the prompt in a name. Letters of some scripts have four bytes, and a file name may have at most 255.
 const MOST_BYTES: usize = 80;
 
-/// Characters of the task's id.
-const TAIL: usize = 8;
+/// Number of characters of the task's id in a name.
+const ID_LENGTH: usize = 8;
 
-/// The name of a task's result, or of its preview.
+/// Returns the name of a task's result, or of its preview.
 pub(crate) fn of(task: &Task, preview: bool, extension: &str) -> String {
     let mut parts = vec![plain(&task.model), task.seed.to_string()];
     parts.push(words(&task.prompt));
     let id: Vec<char> = task.id.chars().filter(char::is_ascii_alphanumeric).collect();
-    parts.push(id.iter().skip(id.len().saturating_sub(TAIL)).collect());
+    parts.push(id.iter().skip(id.len().saturating_sub(ID_LENGTH)).collect());
     if preview {
         parts.push("preview".to_owned());
     }
@@ -31,7 +31,7 @@ pub(crate) fn of(task: &Task, preview: bool, extension: &str) -> String {
     format!("{}.{extension}", parts.join("-"))
 }
 
-/// A model's id as it is, where it has no characters that a name may not have.
+/// Returns the model's id with characters that a name may not have replaced.
 fn plain(id: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     let name: String = id.chars().map(allowed).take(MOST_LETTERS).collect();
@@ -39,13 +39,13 @@ fn plain(id: &str) -> String {
     if name.is_empty() { "result".to_owned() } else { name.to_owned() }
 }
 
-/// The first words of a text, as many as there is room for; of a single longer one its beginning.
+/// Returns as many of the first words of a text as fit. If the first word alone is too long, it is cut.
 fn words(text: &str) -> String {
-    // The beginning is enough, and a prompt may be long.
+    // A prompt may be long, and only its beginning is needed.
     let beginning: String = text.chars().take(8 * MOST_LETTERS).collect();
     let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&beginning);
     let mut name = String::new();
-    for word in composed.split(|letter| !belongs(letter)).filter(|word| word.starts_with(char::is_alphanumeric)) {
+    for word in composed.split(|letter| !is_allowed(letter)).filter(|word| word.starts_with(char::is_alphanumeric)) {
         if name.is_empty() {
             for letter in word.graphemes(true) {
                 if !fits(&name, letter) {
@@ -63,12 +63,12 @@ fn words(text: &str) -> String {
     name
 }
 
-/// Letters and digits that are seen, and the marks on them: a mark that stands on a letter has a combining class, what only
-/// directs how text is shown has none.
-fn belongs(letter: char) -> bool {
-    // Letters of Hangul that stand for the absence of one.
-    let unseen = matches!(letter, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
-    !unseen && (letter.is_alphanumeric() || CanonicalCombiningClassMapBorrowed::new().get_u8(letter) != 0)
+/// Whether a character is a visible letter or digit, or a mark on one. A mark on a letter has a combining class; characters that
+/// only control how text is displayed have none.
+fn is_allowed(letter: char) -> bool {
+    // Hangul fillers, which count as letters but are invisible.
+    let invisible = matches!(letter, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
+    !invisible && (letter.is_alphanumeric() || CanonicalCombiningClassMapBorrowed::new().get_u8(letter) != 0)
 }
 
 fn fits(name: &str, more: &str) -> bool {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_gets_into_a_name() {
+    fn other_characters_are_left_out_of_a_name() {
         for prompt in [
             "../../etc/passwd",
             "..\\..\\windows\\system32",

@@ -1,8 +1,9 @@
-//! Submissions that are safe to repeat: a caller's own key finds the task that its first submission made.
+//! Idempotency keys make submissions safe to repeat: a repeated submission returns the task that the first one made.
 //!
-//! Owns the table `submission_key`. What always holds: a key is written in the transaction of its task; one key of one owner
-//! stands for one request; it goes with its task, or a day after. The answer to a repetition is what came of the request: not that
-//! its task was ended because its caller had gone, nor a failure that may be another time none (`ErrorCode::is_retryable`).
+//! Owns the table `submission_key`. Invariants: a key is written in the same transaction as its task; one key of one owner belongs
+//! to one request; a key is deleted with its task, or after a day. A repeated submission makes a new task in two cases: if the
+//! first task was ended because its caller had gone, or if it failed in a way that may not happen again
+//! (`ErrorCode::is_retryable`).
 
 use super::trace::TraceParent;
 use crate::error::{Error, ErrorCode, Result};
@@ -16,13 +17,13 @@ use serde_json::Value;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "submission_keys", sql: include_str!("idempotency.sql") };
 
-/// Most bytes of a key.
+/// Most bytes in a key.
 const LONGEST_KEY: usize = 255;
 
 /// How long a key is remembered.
 const LIFE_MS: i64 = 24 * 3600 * 1000;
 
-/// How a request is submitted.
+/// Options of a submission.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -31,7 +32,7 @@ const LIFE_MS: i64 = 24 * 3600 * 1000;
 /// # let platform = must::Platform::open(settings)?;
 /// use must::{GenerateRequest, SubmitOptions};
 ///
-/// // Repeated under this key, the submission gives the same task; whose it is, the host says.
+/// // A repeated submission with this key returns the same task. The host chooses the owner.
 /// let options = SubmitOptions::default().owner("customer-17").idempotency("customer-17", "order-1234");
 /// let task = platform.submit_with(&GenerateRequest::new("tiny-image", "a red circle"), &options)?;
 /// assert_eq!(task.owner.as_deref(), Some("customer-17"));
@@ -42,47 +43,47 @@ const LIFE_MS: i64 = 24 * 3600 * 1000;
 pub struct SubmitOptions {
     /// Makes the submission safe to repeat.
     pub idempotency: Option<Idempotency>,
-    /// Whether the task has to run here, whatever workers there are.
+    /// Whether the task must run on this platform even if workers are ready.
     pub local_only: bool,
-    /// The trace that the submission belongs to: the spans of the task's run name it.
+    /// The trace that the submission belongs to. The spans of the task's run belong to the same trace.
     pub trace_parent: Option<TraceParent>,
-    /// Whose task it is to be: 1 to 200 characters without control characters.
+    /// The owner of the task, 1 to 200 characters without control characters.
     pub owner: Option<String>,
-    /// Id of the task whose clip this one makes again of other words.
+    /// Id of the task whose clip this one remixes with another prompt.
     pub remix_of: Option<String>,
-    /// How many pictures of the way are wanted. There may be fewer; none outlive the process.
+    /// Most intermediate pictures to make. There may be fewer. They are kept in memory only.
     pub(crate) partial_images: u8,
 }
 
-/// A caller's own name for one submission. For a day, the same key of the same owner gives the same task again, unless that failed for
-/// a reason that may be gone by then (`task_stale`, `remote_failed`, `storage_full`...): then it makes a new one.
+/// A caller's key for one submission. For a day, the same key of the same owner returns the same task. If that task failed for a
+/// reason that may have passed (`task_stale`, `remote_failed`, `storage_full` and others), a new task is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Whose key it is: keys of different owners have nothing to do with each other.
+    /// The owner of the key. Equal keys of different owners are different keys.
     pub owner: String,
     /// 1 to 255 visible ASCII characters.
     pub key: String,
 }
 
 impl SubmitOptions {
-    /// The same options with a key.
+    /// Returns the options with this idempotency key.
     #[must_use]
     pub fn idempotency(mut self, owner: impl Into<String>, key: impl Into<String>) -> Self {
         self.idempotency = Some(Idempotency { owner: owner.into(), key: key.into() });
         self
     }
 
-    /// The same options for a task of this owner.
+    /// Returns the options with this owner of the task.
     ///
-    /// A host that judges requests itself gives the owner of the principal that [`Access::authorize`](crate::access::Access::authorize)
-    /// answers with; any other name will do where nobody asks over HTTP.
+    /// A host that checks requests itself should use the owner of the principal that
+    /// [`Access::authorize`](crate::access::Access::authorize) returns. If no request comes over HTTP, any name may be used.
     #[must_use]
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
-    /// Reads a JSON object: `{"owner": ".."}`, which may be left out.
+    /// Reads a JSON object with the optional field `owner`: `{"owner": ".."}`.
     ///
     /// # Errors
     /// `validation_error` that names the field at fault.
@@ -97,28 +98,28 @@ impl SubmitOptions {
         Ok(Self { owner, ..Self::default() })
     }
 
-    /// The same options in a trace.
+    /// Returns the options with this trace.
     #[must_use]
     pub fn trace_parent(mut self, trace_parent: Option<TraceParent>) -> Self {
         self.trace_parent = trace_parent;
         self
     }
 
-    /// The same options for a remix of this task's clip.
+    /// Returns the options for a remix of this task's clip.
     #[must_use]
     pub fn remix_of(mut self, id: impl Into<String>) -> Self {
         self.remix_of = Some(id.into());
         self
     }
 
-    /// The same options for a task of whose way so many pictures are wanted. It runs here: workers send none.
+    /// Returns the options with this number of intermediate pictures. The task then runs here, because workers send none.
     #[must_use]
     pub(crate) fn partial_images(mut self, count: u8) -> Self {
         self.partial_images = count;
         self
     }
 
-    /// The same options for a task that has to run here.
+    /// Returns the options for a task that must run on this platform.
     #[must_use]
     pub fn local_only(mut self) -> Self {
         self.local_only = true;
@@ -126,7 +127,7 @@ impl SubmitOptions {
     }
 }
 
-/// A key with what was submitted under it, as the table knows them.
+/// A key and the request submitted with it, as hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Submission {
     key: Vec<u8>,
@@ -134,17 +135,17 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
-    /// A key of one task owner has nothing to do with the same key of another, whoever's the host says that it is.
+    /// Makes the hashes. Equal keys of tasks of different owners are different keys, even if the host gives the same key owner.
     ///
     /// # Errors
-    /// `validation_error` for a key that is none.
+    /// `validation_error` if the key is malformed.
     pub(super) fn new(idempotency: &Idempotency, task_owner: Option<&str>, request: &GenerateRequest) -> Result<Self> {
         let Idempotency { owner, key } = idempotency;
         if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::validation(format!(
                 "an idempotency key must be 1 to {LONGEST_KEY} visible ASCII characters"
             ))
-            .with_action("Send a new random id with each submission, and the same one when it is sent again."));
+            .with_action("Send a new random id with each submission, and the same id when you repeat it."));
         }
         let mut parameters = Value::Object(request.parameters.clone());
         parameters.sort_all_objects();
@@ -158,10 +159,10 @@ impl Submission {
         })
     }
 
-    /// Id of the task that was made under this key within the last 24 hours, and that is the answer to a repetition.
+    /// Returns the id of the task that a repeated submission gets, if one was made with this key in the last 24 hours.
     ///
     /// # Errors
-    /// `validation_error` when something else was submitted under it.
+    /// `validation_error` if the key was used for a different request.
     pub(super) fn find(&self, connection: &Connection, now: Timestamp) -> Result<Option<String>> {
         let mut statement = connection.prepare_cached(
             "SELECT key.request, key.task_id, task.error_code FROM submission_key AS key JOIN task ON task.id = key.task_id
@@ -172,14 +173,14 @@ impl Submission {
         let found: Option<(Vec<u8>, String, Option<String>)> = row.optional()?;
         let Some((request, id, failed)) = found else { return Ok(None) };
         if request != self.request {
-            return Err(Error::validation("another request was submitted under this idempotency key")
-                .with_action("Take a new key for each new request."));
+            return Err(Error::validation("this idempotency key was used for a different request")
+                .with_action("Use a new key for each new request."));
         }
         let may_succeed_now = failed.and_then(|code| ErrorCode::from_name(&code)).is_some_and(ErrorCode::is_retryable);
         Ok(Some(id).filter(|_| !may_succeed_now))
     }
 
-    /// Remembers the task, in the transaction that makes it.
+    /// Stores the key of a task, in the transaction that makes the task.
     pub(super) fn keep(&self, connection: &Connection, task: &str, now: Timestamp) -> Result<()> {
         connection.prepare_cached("DELETE FROM submission_key WHERE created_at < ?")?.execute([now.0 - LIFE_MS])?;
         connection
@@ -191,7 +192,7 @@ impl Submission {
     }
 }
 
-/// Forgets the key of a task that is to be ended because its caller has gone. What ended by itself goes on to be the answer.
+/// Forgets the key of a task that will be ended because its caller has gone. The key of a task that has already ended is kept.
 pub(super) fn forget(connection: &Connection, task: &str) -> Result<()> {
     connection
         .prepare_cached(
@@ -202,7 +203,7 @@ pub(super) fn forget(connection: &Connection, task: &str) -> Result<()> {
     Ok(())
 }
 
-/// SHA-256 of parts that cannot run into each other.
+/// Returns the SHA-256 of several parts. Each part is preceded by its length.
 fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
     for part in parts {
@@ -228,7 +229,7 @@ mod tests {
         GenerateRequest::new("tiny-image", "a circle").set("seed", 3)
     }
 
-    /// A platform in which nothing runs.
+    /// Opens a platform that runs no tasks.
     fn open(folder: &std::path::Path) -> Platform {
         let mut settings = Settings::new(folder);
         settings.paused = true;
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_may_be_gone_by_now_is_not_the_answer_to_a_repetition() {
+    fn a_repeated_submission_after_a_retryable_failure_makes_a_new_task() {
         for &code in ErrorCode::ALL {
             let folder = tempfile::tempdir().unwrap();
             let platform = open(folder.path());
@@ -265,15 +266,15 @@ mod tests {
             let again = platform.submit_with(&request(), &options()).unwrap();
             assert_eq!(again.id != first.id, code.is_retryable(), "{code}");
             let third = platform.submit_with(&request(), &options()).unwrap();
-            assert_eq!(third.id, again.id, "the key is that of the newest");
+            assert_eq!(third.id, again.id, "the key belongs to the newest task");
             let other = platform.submit_with(&request().set("seed", 4), &options()).unwrap_err();
-            assert_eq!(other.code(), ErrorCode::ValidationError, "and of one request alone");
+            assert_eq!(other.code(), ErrorCode::ValidationError, "the key belongs to one request only");
             close(&platform);
         }
     }
 
     #[test]
-    fn a_task_that_was_abandoned_is_not_the_answer_and_one_that_was_cancelled_is() {
+    fn a_repeated_submission_returns_a_cancelled_task_but_not_an_abandoned_one() {
         let folder = tempfile::tempdir().unwrap();
         let platform = open(folder.path());
         let first = platform.submit_with(&request(), &options()).unwrap();
@@ -283,15 +284,15 @@ mod tests {
         assert_ne!(second.id, first.id);
         assert!(platform.cancel(&second.id).unwrap());
         assert_eq!(platform.submit_with(&request(), &options()).unwrap().id, second.id);
-        assert!(!platform.abandon(&second.id).unwrap(), "what has ended is not abandoned any more");
+        assert!(!platform.abandon(&second.id).unwrap(), "an ended task cannot be abandoned");
         assert_eq!(platform.submit_with(&request(), &options()).unwrap().id, second.id);
         assert_eq!(platform.abandon("nobody").unwrap_err().code(), ErrorCode::TaskNotFound);
         close(&platform);
     }
 
-    /// The limit was over while the platform was closed: that is nothing that the caller did.
+    /// The time limit passed while the platform was closed, which is not the caller's fault.
     #[test]
-    fn a_task_that_became_stale_while_the_platform_was_closed_is_made_anew_for_its_retry() {
+    fn a_retry_after_a_task_became_stale_while_the_platform_was_closed_makes_a_new_task() {
         let folder = tempfile::tempdir().unwrap();
         let platform = open(folder.path());
         let first = platform.submit_with(&request(), &options()).unwrap();

@@ -1,7 +1,6 @@
-//! Pictures of a request that the host's own code names by path.
+//! Reads the pictures that a request of the host's own code names by path.
 //!
-//! A request that came over a network must never pass through here: whoever sent it would choose which files of this machine are
-//! read.
+//! Never use this for a request that came over a network: its sender would choose which files of this machine are read.
 
 use crate::catalog::{Catalog, Kind};
 use crate::error::{Error, Result};
@@ -10,8 +9,8 @@ use crate::request::GenerateRequest;
 use serde_json::Value;
 use std::path::Path;
 
-/// Replaces text of image parameters that is not a data URI by the bytes of the file with that path. What is wrong with a request
-/// otherwise is left for its validation to say.
+/// Takes the text of each image parameter, unless it is a data URI, as the path of a file and replaces it by the file's bytes.
+/// Other faults of the request are left to its validation.
 pub(super) fn read(catalog: &Catalog, request: &mut GenerateRequest) -> Result<()> {
     let Some(model) = catalog.model(&request.model) else { return Ok(()) };
     for (name, parameter) in model.parameters.iter().filter(|(_, parameter)| parameter.is_media()) {
@@ -40,7 +39,7 @@ pub(super) fn read(catalog: &Catalog, request: &mut GenerateRequest) -> Result<(
     Ok(())
 }
 
-/// The bytes of the file that `given` names; none where it is no text, or a data URI.
+/// Returns the bytes of the file that `given` names. Returns `None` if it is not text, is empty, or is a data URI.
 fn file_of(name: &str, given: Option<&Value>) -> Result<Option<Vec<u8>>> {
     let Some(text) = given.and_then(Value::as_str) else { return Ok(None) };
     let is_data = text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
@@ -49,7 +48,7 @@ fn file_of(name: &str, given: Option<&Value>) -> Result<Option<Vec<u8>>> {
     }
     if let Some((scheme @ ("http" | "https"), _)) = text.split_once("://") {
         return Err(Error::validation(format!(
-            "{name} is an {scheme} address, and nothing is fetched from the network"
+            "{name} is an {scheme} address, but nothing is fetched from the network"
         ))
         .with_action("Download the picture, and give its bytes or the path of its file."));
     }
@@ -68,7 +67,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn paths_become_bytes_and_everything_else_stays() {
+    fn paths_are_replaced_by_bytes_and_nothing_else_changes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("picture.png");
         std::fs::write(&file, b"picture").unwrap();
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_names_the_parameter() {
+    fn the_error_for_a_missing_file_names_the_parameter() {
         let catalog = Catalog::built_in().unwrap();
         for (text, said) in [
             ("missing.png", "there is no file"),

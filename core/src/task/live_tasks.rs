@@ -1,7 +1,7 @@
-//! The tasks that have not ended, in memory: their live state for whoever asks or waits, and the flags that stop them.
+//! The tasks that have not ended, in memory: their current state, and the flags that stop them.
 //!
-//! Always holds: a task is among the live tasks from before its caller hears of it until after its end is durable. What is shown is
-//! never ahead of the database in status; progress is shown here first and written now and then.
+//! Invariants: a task is a live task from before its caller gets its id until after its end is durable. Its status here is never
+//! ahead of the database. Its progress is: it changes here first and is written to the database from time to time.
 
 use super::partials::Partials;
 use super::types::{Status, Task};
@@ -15,15 +15,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What came of waiting for the next change of a task.
+/// The result of waiting for the next change of a task.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub enum Event {
-    /// The task as it stands now; changes that came quickly one after another are one.
+    /// The task changed; this is its current state. Several quick changes may be reported as one.
     Changed(Task),
-    /// The task has ended, and its last change has been handed out.
+    /// The task has ended and its last change was already returned.
     Ended,
-    /// The time ran out first.
+    /// The timeout ended before the task changed.
     TimedOut,
 }
 
@@ -40,7 +40,7 @@ impl Live {
         Self::with_partials(task, 0)
     }
 
-    /// A task of whose way so many pictures are wanted.
+    /// A task for which up to `wanted` intermediate pictures are kept.
     pub(super) fn with_partials(task: Task, wanted: u8) -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(task),
@@ -50,17 +50,17 @@ impl Live {
         })
     }
 
-    /// The present state.
+    /// Returns a copy of the current state.
     pub(super) fn snapshot(&self) -> Task {
         self.look(Task::clone)
     }
 
-    /// Looks at the present state, which stays as it is meanwhile.
+    /// Calls `look` with the current state, which cannot change during the call.
     pub(super) fn look<T>(&self, look: impl FnOnce(&Task) -> T) -> T {
         look(&self.state.borrow())
     }
 
-    /// Changes the state and wakes whoever waits. A change that comes after the end is dropped.
+    /// Changes the state and wakes all waiters. A change after the task's end is ignored.
     pub(super) fn update(&self, change: impl FnOnce(&mut Task)) {
         self.state.send_if_modified(|task| {
             if task.status.is_terminal() {
@@ -73,12 +73,12 @@ impl Live {
         });
     }
 
-    /// The pictures of its way.
+    /// Returns the intermediate pictures.
     pub(super) fn partials(&self) -> &Arc<Partials> {
         &self.partials
     }
 
-    /// Adds a picture of its way, and wakes whoever waits: the state itself may not change before the next step.
+    /// Adds an intermediate picture and wakes all waiters, because the state may not change before the next step.
     pub(super) fn add_partial(&self, picture: Vec<u8>) {
         self.partials.add(picture);
         self.state.send_modify(|_| ());
@@ -103,7 +103,7 @@ impl Live {
     }
 }
 
-/// Maps that the live tasks are spread over: one that grows holds up the tasks of its own, and for a moment only.
+/// Number of maps that the live tasks are spread over. A map that grows delays only its own tasks, and only for a moment.
 const SHARDS: usize = 64;
 
 /// Live tasks by id.
@@ -137,7 +137,7 @@ impl LiveTasks {
 
     fn shard(&self, id: &str) -> &Shard {
         let [first, ..] = &self.shards.0;
-        // In range always; the first stands for an index that cannot be.
+        // The index is always in range; `first` only satisfies the type.
         self.shards.0.get(self.hasher.hash_one(id) as usize % SHARDS).unwrap_or(first)
     }
 
@@ -145,20 +145,20 @@ impl LiveTasks {
         self.shard(id).read().get(id).cloned()
     }
 
-    /// Shows the end of a task, now durable, and lets it go.
+    /// Publishes the end of a task, which must be durable, and removes the task.
     pub(super) fn end(&self, task: Task) {
         if let Some(live) = self.shard(&task.id).write().remove(&task.id) {
             live.state.send_replace(task);
         }
     }
 
-    /// Lets every task go without an end: whoever waits hears that the platform closes.
+    /// Removes every task although it has not ended. Waiters get the error that the platform is closed.
     pub(super) fn close(&self) {
         self.shards.0.iter().for_each(|shard| shard.write().clear());
     }
 }
 
-/// The changes of one task: first the present state, last the terminal one.
+/// The changes of one task. The first is its current state and the last is its end.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -171,7 +171,7 @@ impl LiveTasks {
 /// let task = platform.submit(&GenerateRequest::new("tiny-image", "a red circle"))?;
 /// let mut events = platform.events(&task.id)?;
 /// assert!(matches!(events.next(None)?, Event::Changed(now) if now.progress == 0));
-/// // This platform is paused: nothing happens to the task.
+/// // This platform is paused, so the task does not change.
 /// assert_eq!(events.next(Some(Duration::from_millis(10)))?, Event::TimedOut);
 /// # Ok::<(), must::Error>(())
 /// ```
@@ -190,10 +190,10 @@ impl TaskEvents {
         Self { state: watch::channel(task).1, fresh: true, ended: false }
     }
 
-    /// Waits for the next change; `None` waits as long as it takes.
+    /// Waits for the next change. Without a timeout it waits as long as necessary.
     ///
     /// # Errors
-    /// `invalid_state` when the platform closes before the task ends.
+    /// `invalid_state` if the platform closes before the task ends.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Event> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         match block_on(self.changed(), deadline) {
@@ -204,7 +204,8 @@ impl TaskEvents {
         }
     }
 
-    /// The same without blocking a thread, on any executor; `None` once the task has ended. May be dropped and called again.
+    /// Like [`TaskEvents::next`], without blocking a thread, on any executor. Returns `None` once the task has ended. The future
+    /// may be dropped; a later call loses no change.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -235,7 +236,7 @@ impl TaskEvents {
         if !self.fresh && self.state.changed().await.is_err() && !self.state.borrow().status.is_terminal() {
             return Err(Error::invalid_state(
                 "the platform was closed before the task ended",
-                "Open the data folder again: the task goes on there.",
+                "Open the data folder again. The task then continues.",
             ));
         }
         self.fresh = false;
@@ -251,7 +252,7 @@ impl std::fmt::Debug for TaskEvents {
     }
 }
 
-/// Applies a claim to what is shown.
+/// Changes the live state of a task that a lane has claimed.
 pub(super) fn show_claimed(task: &mut Task, started: crate::time::Timestamp) {
     task.status = Status::Processing;
     task.stage = "starting".to_owned();

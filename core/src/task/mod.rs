@@ -1,8 +1,8 @@
-//! Task life: the record, its state machine, its queue and lanes, and who runs it.
+//! Tasks: their records and state machine, the queue, and the lanes that run them.
 //!
-//! What always holds: `pending -> processing -> done | failed` and never backwards, kept by the statements in `store.rs` and
-//! by a trigger; a row is durable before a lane hears of it; a run that has lost its lease changes nothing. Threads: one a
-//! lane, one housekeeper; callers may come from any other.
+//! Invariants: a task goes `pending -> processing -> done | failed` and never backwards, which the statements in `store.rs` and a
+//! trigger enforce; a row is durable before a lane gets the task; a run that has lost its lease changes nothing. Each lane has a
+//! thread, and one more thread does housekeeping. Calls may come from any thread.
 
 mod backup;
 mod checkpoints;
@@ -37,7 +37,7 @@ pub(crate) use partials::Partials;
 pub(crate) use place::MIGRATION as PLACE_MIGRATION;
 pub(crate) use place::TaskId;
 pub(crate) use remix::MIGRATION as REMIX_MIGRATION;
-pub(crate) use remote::{Followed, RemoteState, Sending, SentOff, fail_all_at, remote_count};
+pub(crate) use remote::{Followed, RemoteState, SendOutcome, Sending, fail_all_at, remote_count};
 pub use residency::LaneEvent;
 pub(crate) use service::Tasks;
 pub use state::LaneObserver;

@@ -1,12 +1,12 @@
-//! Whose task it is: a name that whoever submits it gives, and that never changes.
+//! The owner of a task: a name that is given at submission and never changes.
 //!
-//! The HTTP face gives `key:ID` or `session:ID` while the setting `sign_in_required` is on; a host may give any name. A task
-//! without an owner is nobody's in particular.
+//! If the setting `sign_in_required` is on, the HTTP API uses `key:ID` or `session:ID`. A host may use any name. A task may have no
+//! owner.
 
 use crate::error::{Error, Result};
 use crate::store::Migration;
 
-/// The column, and an index that costs nothing where there are no owners.
+/// Adds the column, and an index of only those tasks that have an owner.
 pub(crate) const MIGRATION: Migration = Migration {
     name: "task_owner",
     sql: "ALTER TABLE task ADD COLUMN owner TEXT;
@@ -16,6 +16,8 @@ pub(crate) const MIGRATION: Migration = Migration {
 /// Most characters of an owner.
 const LONGEST: usize = 200;
 
+/// Checks an owner's name.
+///
 /// # Errors
 /// `validation_error` for an owner that is not 1 to 200 characters without control characters.
 pub(super) fn check(owner: &str) -> Result<()> {
@@ -24,7 +26,7 @@ pub(super) fn check(owner: &str) -> Result<()> {
             "an owner must be 1 to {LONGEST} characters without control characters"
         ))
         .with_action(
-            "Give the owner that `auth.authorize` answers with, or a name of your own for whom the task is.",
+            "Give the owner that `auth.authorize` returns, or your own name for the person the task belongs to.",
         ));
     }
     Ok(())

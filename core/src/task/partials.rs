@@ -1,11 +1,11 @@
-//! Pictures of a task's way: what its latents show before it has ended, for whoever asked for that when it was submitted.
+//! Intermediate pictures of a running task, decoded from its latents. They are made only if the submission asked for them.
 //!
-//! Always holds: they are in memory alone, and go with the last of those who hold them; there are never more than were wanted.
+//! Invariants: they are kept in memory only, until the last holder drops them; there are never more than were asked for.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// The pictures of one task, encoded as its result will be.
+/// The intermediate pictures of one task, encoded like its result.
 #[derive(Debug, Default)]
 pub(crate) struct Partials {
     wanted: u8,
@@ -13,17 +13,17 @@ pub(crate) struct Partials {
 }
 
 impl Partials {
-    /// Room for so many.
+    /// Keeps up to `wanted` pictures.
     pub(super) fn new(wanted: u8) -> Arc<Self> {
         Arc::new(Self { wanted, made: Mutex::default() })
     }
 
-    /// The picture with this number, from 0, when it is there.
+    /// Returns the picture with this number, counted from 0, if it was already made.
     pub(crate) fn get(&self, number: usize) -> Option<Arc<Vec<u8>>> {
         self.made.lock().get(number).cloned()
     }
 
-    /// Whether one is due after `done` of `total` steps: they share the steps evenly with the result.
+    /// Whether a picture is due after `done` of `total` steps. The pictures and the result are spread evenly over the steps.
     pub(super) fn is_due(&self, done: usize, total: usize) -> bool {
         let (wanted, made) = (usize::from(self.wanted), self.made.lock().len());
         made < wanted && done * (wanted + 1) >= total * (made + 1)
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_share_the_steps_evenly() {
+    fn pictures_are_spread_evenly_over_the_steps() {
         let seen = |wanted: u8, total: usize| {
             let partials = Partials::new(wanted);
             let due = |done: &usize| {

@@ -1,24 +1,24 @@
-//! Where a task is, and what its id says of that.
+//! The place of a task (this platform or a worker), and task ids, which name the worker.
 
 use crate::store::Migration;
 use std::fmt;
 
-/// The column, filled for the tasks that are there, and an index that holds only those on their way.
+/// Adds the column, fills it for existing tasks, and adds an index of only those tasks that are on their way to a worker.
 pub(crate) const MIGRATION: Migration = Migration { name: "task_place", sql: include_str!("place.sql") };
 
-/// Where a task is: the column `place`.
+/// The place of a task, stored in the column `place`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// On this platform. One that ended on its way to a worker is here too.
+    /// On this platform. This includes a task that ended on its way to a worker.
     Here,
-    /// On its way to a worker. It gets another id there, and nobody has been told of this one.
+    /// On its way to a worker. The worker will give it another id, and no caller knows this one yet.
     Sending,
     /// At the worker that accepted it.
     Sent,
 }
 
 impl Place {
-    /// The name in the column.
+    /// Returns the name used in the column.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Here => "here",
@@ -27,22 +27,22 @@ impl Place {
         }
     }
 
-    /// The place with this name.
+    /// Returns the place with this name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Here, Self::Sending, Self::Sent].into_iter().find(|place| place.as_str() == name)
     }
 }
 
-/// What stands between the workspace and the worker's own id.
+/// Separates the workspace and the worker's own id.
 const SEPARATOR: &str = "::";
 
-/// The id of a task as callers say it, taken apart: `id` for a task of this platform, `workspace::id`, with the worker's own id,
-/// for one that a worker has accepted. Nothing is known yet of such a workspace or such a task.
+/// A parsed task id. It is `id` for a task of this platform, and `workspace::id` with the worker's own id for a task that a worker
+/// has accepted. Parsing does not check that such a workspace or task exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TaskId<'a> {
     /// The workspace of the worker that has the task.
     pub(crate) workspace: Option<&'a str>,
-    /// The id where the task is.
+    /// The id on the platform or worker that has the task.
     pub(crate) id: &'a str,
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_written_as_it_was_read() {
+    fn a_parsed_id_is_written_unchanged() {
         for (text, workspace, id) in
             [("0198-c9f2", None, "0198-c9f2"), ("team-a::0198", Some("team-a"), "0198"), ("a::b::c", Some("a"), "b::c")]
         {

@@ -1,6 +1,6 @@
--- Where a task is: 'here', in a lane's queue, running or ended on this platform; 'sending', on its way to the worker of its
--- workspace, under an id that nobody was told; 'sent', accepted by that worker, under the id 'workspace::id'.
--- One that ends on its way is 'here' and keeps the workspace that it was meant for.
+-- The place of a task. 'here': queued, running or ended on this platform. 'sending': on its way to the worker of its workspace,
+-- with an id that no caller knows. 'sent': accepted by that worker, with the id 'workspace::id'.
+-- A task that ends on its way is 'here' and keeps the workspace that it was meant for.
 ALTER TABLE task ADD COLUMN place TEXT NOT NULL DEFAULT 'here'
     CHECK (place IN ('here', 'sending', 'sent'))
     CHECK (place = 'here' OR workspace IS NOT NULL)

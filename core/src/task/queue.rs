@@ -1,8 +1,8 @@
-//! Who runs next: the lanes, and the bounded queue that they share.
+//! The lanes and the bounded queue that they share.
 //!
-//! A lane of its own takes only its model's tasks; the shared lane takes those of every model without one. A submission is
-//! admitted when a lane that may run it is idle, or when the queue has a place; it waits a while for that, without a thread,
-//! then gives up. Tasks that a restart brings back are admitted whatever the depth.
+//! A model may have its own lane, which runs only its tasks. The shared lane runs the tasks of all other models. A submission is
+//! admitted if a lane that may run it is idle or if the queue has a free place. Otherwise it waits for a limited time, without
+//! using a thread. Tasks that are restored after a restart are always admitted.
 
 use crate::alarm::Alarm;
 use crate::error::{Error, ErrorCode, Result};
@@ -14,23 +14,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Bytes that submissions hold altogether while they wait for a place: beyond them a submission is refused at once.
-const MOST_HELD: usize = 256 << 20;
+/// Most bytes of all submissions that wait for a place. A submission that would exceed this is refused at once.
+const MOST_WAITING_BYTES: usize = 256 << 20;
 
-/// A task on its way to a lane.
+/// A queued task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) model: String,
-    /// The epoch that it was last seen with.
+    /// The epoch of its row when it was queued.
     pub(super) epoch: i64,
 }
 
-/// What a lane gets when it asks for work.
+/// The answer to a lane that asks for work.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Run(Entry),
-    /// Nothing came in time.
+    /// There was no task within the given time.
     Idle,
     Closed,
 }
@@ -40,7 +40,7 @@ pub(super) struct Queue {
     lanes: Vec<Option<String>>,
     state: Mutex<State>,
     work: Condvar,
-    /// Wakes those who wait for a place.
+    /// Wakes submissions that wait for a place.
     space: Notify,
     alarm: Arc<Alarm>,
 }
@@ -49,17 +49,22 @@ struct State {
     waiting: VecDeque<Entry>,
     reserved: usize,
     /// Bytes of the submissions that wait for a place.
-    held: usize,
+    waiting_bytes: usize,
     busy: Vec<bool>,
     closed: bool,
 }
 
 impl Queue {
-    /// One lane for each model named, and the shared one, which is the last.
+    /// Makes a lane for each of these models, and the shared lane, which is the last.
     pub(super) fn new(depth: usize, models: &[String]) -> Arc<Self> {
         let lanes: Vec<Option<String>> = models.iter().cloned().map(Some).chain([None]).collect();
-        let state =
-            State { waiting: VecDeque::new(), reserved: 0, held: 0, busy: vec![false; lanes.len()], closed: false };
+        let state = State {
+            waiting: VecDeque::new(),
+            reserved: 0,
+            waiting_bytes: 0,
+            busy: vec![false; lanes.len()],
+            closed: false,
+        };
         Arc::new(Self {
             depth,
             lanes,
@@ -74,10 +79,10 @@ impl Queue {
         &self.lanes
     }
 
-    /// Holds a place for a task that is about to be made durable; none when there is none now.
+    /// Reserves a place for a task that will be made durable next. Returns `None` if no place is free now.
     ///
     /// # Errors
-    /// `invalid_state` when the queue is closed.
+    /// `invalid_state` if the queue is closed.
     pub(super) fn free_place(self: &Arc<Self>, model: &str) -> Result<Option<Reservation>> {
         let mut state = self.state.lock();
         if state.closed {
@@ -91,21 +96,22 @@ impl Queue {
         }))
     }
 
-    /// The same, waiting at most `wait` for it. Takes no thread while it waits, but the `bytes` of what waits. May be dropped.
+    /// Like [`Queue::free_place`], but waits up to `wait` for a place. Waiting uses no thread, but `bytes` count towards the limit
+    /// of waiting submissions. The future may be dropped.
     ///
     /// # Errors
-    /// `queue_overloaded`; `invalid_state` when the queue is closed, then or meanwhile.
+    /// `queue_overloaded`; `invalid_state` if the queue is closed or is closed during the wait.
     pub(super) async fn reserve(self: &Arc<Self>, model: &str, bytes: usize, wait: Duration) -> Result<Reservation> {
         if let Some(place) = self.free_place(model)? {
             return Ok(place);
         }
-        let _held = self.hold(bytes)?;
+        let _waiting = self.count_waiting(bytes)?;
         let over = self.sleep(wait);
         match select(pin!(self.place(model)), pin!(over)).await {
             Either::Left((place, _)) => place,
             Either::Right((slept, _)) => {
                 slept?;
-                // The end of the queue ends the wait too.
+                // Closing the queue also ends the wait, and then this returns an error.
                 self.free_place(model)?.ok_or_else(|| {
                     Error::new(ErrorCode::QueueOverloaded, format!("all {} places of the queue are taken", self.depth))
                 })
@@ -113,19 +119,19 @@ impl Queue {
         }
     }
 
-    fn hold(&self, bytes: usize) -> Result<Held<'_>> {
+    fn count_waiting(&self, bytes: usize) -> Result<WaitingBytes<'_>> {
         let mut state = self.state.lock();
-        let all = state.held.saturating_add(bytes);
-        if bytes > 0 && all > MOST_HELD.max(bytes) {
+        let all = state.waiting_bytes.saturating_add(bytes);
+        if bytes > 0 && all > MOST_WAITING_BYTES.max(bytes) {
             return Err(Error::new(ErrorCode::QueueOverloaded, "too many pictures wait for a place in the queue"));
         }
-        state.held = all;
-        Ok(Held { queue: self, bytes })
+        state.waiting_bytes = all;
+        Ok(WaitingBytes { queue: self, bytes })
     }
 
     async fn place(self: &Arc<Self>, model: &str) -> Result<Reservation> {
         loop {
-            // Before the look: what becomes free after it wakes this.
+            // Registered before the check, so that a place that becomes free after the check wakes this future.
             let freed = self.space.notified();
             if let Some(place) = self.free_place(model)? {
                 return Ok(place);
@@ -134,10 +140,10 @@ impl Queue {
         }
     }
 
-    /// Waits on any executor, at most until the queue is closed.
+    /// Waits on any executor until the time is over or the queue is closed.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the system has no thread to give.
+    /// `dependency_unavailable` if no thread can be started.
     pub(super) async fn sleep(&self, time: Duration) -> Result<()> {
         match Instant::now().checked_add(time) {
             Some(moment) if !time.is_zero() => self.alarm.at(moment).await,
@@ -146,13 +152,13 @@ impl Queue {
         }
     }
 
-    /// Queues a task without asking for a place.
+    /// Queues a task even if no place is free.
     pub(super) fn restore(&self, entry: Entry) {
         self.state.lock().waiting.push_back(entry);
         self.work.notify_all();
     }
 
-    /// Takes the oldest task that this lane may run, and counts the lane as busy until [`Queue::done`].
+    /// Takes the oldest task that this lane may run. The lane counts as busy until [`Queue::done`].
     pub(super) fn take(&self, lane: usize, wait: Duration) -> Work {
         let deadline = Instant::now() + wait;
         let mut state = self.state.lock();
@@ -174,7 +180,7 @@ impl Queue {
         }
     }
 
-    /// The lane is free again.
+    /// Marks the lane as idle.
     pub(super) fn done(&self, lane: usize) {
         if let Some(busy) = self.state.lock().busy.get_mut(lane) {
             *busy = false;
@@ -182,7 +188,7 @@ impl Queue {
         self.space.notify_waiters();
     }
 
-    /// Takes a task out before a lane does; false when it was not waiting.
+    /// Removes a task before a lane takes it. Returns false if it was not waiting.
     pub(super) fn remove(&self, id: &str) -> bool {
         let mut state = self.state.lock();
         let index = state.waiting.iter().position(|entry| entry.id == id);
@@ -212,19 +218,19 @@ impl Queue {
     }
 }
 
-/// What waits for a place.
-struct Held<'a> {
+/// The bytes of a submission that waits for a place. They stop counting on drop.
+struct WaitingBytes<'a> {
     queue: &'a Queue,
     bytes: usize,
 }
 
-impl Drop for Held<'_> {
+impl Drop for WaitingBytes<'_> {
     fn drop(&mut self) {
-        self.queue.state.lock().held -= self.bytes;
+        self.queue.state.lock().waiting_bytes -= self.bytes;
     }
 }
 
-/// A place in the queue that is held: used by [`Reservation::enqueue`], given back when dropped.
+/// A reserved place in the queue. [`Reservation::enqueue`] uses it; dropping it frees the place.
 pub(crate) struct Reservation {
     queue: Arc<Queue>,
     used: bool,
@@ -283,11 +289,11 @@ mod tests {
         assert!(reserve(&queue, "a", Duration::ZERO).is_err(), "the lane is busy and two wait");
         queue.done(0);
         drop(reserve(&queue, "a", Duration::ZERO).unwrap());
-        assert!(reserve(&queue, "a", Duration::ZERO).is_ok(), "a dropped place comes back");
+        assert!(reserve(&queue, "a", Duration::ZERO).is_ok(), "a dropped reservation frees its place");
     }
 
     #[test]
-    fn a_lane_of_its_own_takes_its_model_only_and_in_order() {
+    fn a_model_lane_takes_only_tasks_of_its_model_in_order() {
         let queue = Queue::new(10, &["b".to_owned()]);
         for (id, model) in [("1", "a"), ("2", "b"), ("3", "a"), ("4", "b")] {
             queue.restore(entry(id, model));
@@ -331,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_wait_on_one_thread() {
+    fn a_thousand_submissions_wait_on_one_thread() {
         use futures::future::join_all;
         let queue = Queue::new(1, &[]);
         fill(&queue, "a", 2);
@@ -346,17 +352,17 @@ mod tests {
             for _ in 0..2 {
                 assert!(matches!(queue.take(0, Duration::ZERO), Work::Run(_)));
             }
-            // Each gives its place on to the next.
+            // Each submission drops its place, which the next one gets.
             assert!(waiting.join().unwrap().iter().all(Result::is_ok));
         });
     }
 
     #[test]
-    fn pictures_that_wait_are_bounded() {
+    fn the_bytes_of_waiting_submissions_are_bounded() {
         use futures::future::join_all;
         let queue = Queue::new(1, &[]);
         fill(&queue, "a", 2);
-        let half = MOST_HELD / 2;
+        let half = MOST_WAITING_BYTES / 2;
         let waiting = join_all((0..3).map(|_| queue.reserve("a", half, Duration::from_millis(50))));
         let details: Vec<String> = block_on(waiting, None)
             .unwrap()
@@ -364,9 +370,9 @@ mod tests {
             .map(|outcome| outcome.map(drop).unwrap_err().detail().to_owned())
             .collect();
         assert!(details[0] == details[1] && details[2].starts_with("too many pictures"), "{details:?}");
-        // What is larger than all that may wait, waits alone.
-        let alone = block_on(queue.reserve("a", MOST_HELD + 1, Duration::from_millis(10)), None).unwrap();
+        // A submission larger than the limit may wait if no other waits.
+        let alone = block_on(queue.reserve("a", MOST_WAITING_BYTES + 1, Duration::from_millis(10)), None).unwrap();
         assert!(alone.map(drop).unwrap_err().detail().starts_with("all 1 places"));
-        assert_eq!(queue.state.lock().held, 0);
+        assert_eq!(queue.state.lock().waiting_bytes, 0);
     }
 }

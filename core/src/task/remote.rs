@@ -1,9 +1,10 @@
-//! Tasks that a worker runs: their rows on the way there and while they are there.
+//! The rows of tasks that are sent to workers.
 //!
-//! A task that is on its way ([`Place::Sending`]) has an id of this platform, which nobody is told; once a worker has accepted it
-//! ([`Place::Sent`]), its id is `workspace::id`, with the worker's own id. What always holds: lanes take only tasks that are here;
-//! what a worker says moves a task forward only; a task that cannot be handed over leaves no row. A worker that a task on its way is named
-//! after may have it already; whoever moves the task away from there notes that in the same transaction (`leave`).
+//! A task on its way to a worker ([`Place::Sending`]) has an id of this platform that no caller knows. When a worker has accepted
+//! it ([`Place::Sent`]), its id becomes `workspace::id`, with the worker's own id. Invariants: lanes take only tasks that are
+//! here; a report from a worker only moves a task forward; a task that cannot be sent leaves no row. A worker may already have a
+//! task that is still on its way to it. Code that moves such a task elsewhere must record this in the same transaction (the
+//! `leave` arguments).
 
 use super::idempotency::Submission;
 use super::live_tasks::Live;
@@ -20,21 +21,21 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often progress is written to the database, at most.
+/// Shortest time between two writes of progress to the database.
 const PROGRESS_WRITES: Duration = Duration::from_secs(1);
 
-/// How a task stands on its worker.
+/// The state of a task on its worker.
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteState {
     pub(crate) status: Status,
     pub(crate) progress: u8,
     pub(crate) stage: String,
     pub(crate) stage_detail: String,
-    /// Present exactly when it failed.
+    /// `Some` exactly when the task failed.
     pub(crate) error: Option<Error>,
 }
 
-/// A task on its way, with its pictures.
+/// A task on its way to a worker, with its pictures.
 #[derive(Debug, Clone)]
 pub(crate) struct Sending {
     pub(crate) task: Task,
@@ -42,18 +43,18 @@ pub(crate) struct Sending {
     pub(crate) trace: Option<TraceParent>,
 }
 
-/// What came of sending a draft off.
-pub(crate) enum SentOff<T> {
-    /// It is on its way to what was chosen.
-    To(Sending, T),
-    /// Nothing was chosen, and nothing stored.
-    Nowhere(Draft),
-    /// Nothing was stored: the same submission was made before.
-    Before(Draft, Submission),
+/// The outcome of sending a draft to a worker.
+pub(crate) enum SendOutcome<T> {
+    /// The task is stored and on its way to the chosen worker.
+    Sending(Sending, T),
+    /// No worker was chosen, and nothing was stored.
+    NoWorker(Draft),
+    /// Nothing was stored, because the same submission was made before.
+    AlreadySubmitted(Draft, Submission),
 }
 
-/// Ends the accepted tasks of a workspace that is let go, in the transaction that does so; their ids. One that is on its way finds
-/// that out when it is accepted.
+/// Fails the accepted tasks of a removed workspace, within the caller's transaction. Returns their ids. A task that is on its way
+/// there is handled when the worker accepts it.
 pub(crate) fn fail_all_at(
     connection: &Connection,
     workspace: &str,
@@ -70,7 +71,7 @@ pub(crate) fn fail_all_at(
     Ok(ids)
 }
 
-/// Tasks of a workspace that have not ended.
+/// Counts the tasks of a workspace that have not ended.
 pub(crate) fn remote_count(connection: &Connection, workspace: &str) -> Result<u64> {
     let mut statement = connection
         .prepare_cached("SELECT count(*) FROM task WHERE workspace = ? AND status IN ('pending', 'processing')")?;
@@ -79,62 +80,62 @@ pub(crate) fn remote_count(connection: &Connection, workspace: &str) -> Result<u
 }
 
 impl Draft {
-    fn stands(&mut self, workspace: Option<String>, place: Place, stage: &str) {
+    fn set_place(&mut self, workspace: Option<String>, place: Place, stage: &str) {
         (self.task.workspace, self.task.place) = (workspace, place);
         stage.clone_into(&mut self.task.stage);
     }
 
-    /// The catalog id of its model.
+    /// Returns the catalog id of its model.
     pub(crate) fn model(&self) -> &str {
         &self.task.model
     }
 
-    /// Whether it has to run here, whatever workers there are.
+    /// Whether it must run here even if workers are ready.
     pub(crate) const fn is_local_only(&self) -> bool {
         self.local_only
     }
 
-    /// Whether pictures of its way are wanted.
+    /// Whether intermediate pictures were asked for.
     pub(crate) const fn wants_partials(&self) -> bool {
         self.partial_images > 0
     }
 
-    /// Whether this platform could run it.
+    /// Whether this platform can run it.
     pub(crate) const fn can_run_here(&self) -> bool {
         self.missing.is_none()
     }
 }
 
 impl Tasks {
-    /// Makes a draft durable on its way to the workspace that `choose` names for it, in the same transaction.
+    /// Stores a draft as a task on its way to the workspace that `choose` returns, in the transaction that `choose` runs in.
     pub(crate) fn send_off<T: Send + 'static>(
         &self,
         mut draft: Draft,
         choose: impl FnOnce(&Connection) -> Result<Option<(String, T)>> + Send + 'static,
-    ) -> impl Future<Output = Result<SentOff<T>>> + Send + 'static {
+    ) -> impl Future<Output = Result<SendOutcome<T>>> + Send + 'static {
         let now = self.shared.clock.now();
         self.shared.store.write_async(move |connection| {
-            let Some((workspace, chosen)) = choose(connection)? else { return Ok(SentOff::Nowhere(draft)) };
-            draft.stands(Some(workspace), Place::Sending, "dispatching");
+            let Some((workspace, chosen)) = choose(connection)? else { return Ok(SendOutcome::NoWorker(draft)) };
+            draft.set_place(Some(workspace), Place::Sending, "dispatching");
             let Draft { task, inputs, submission, trace, remix_of, .. } = &draft;
             let (key, source) = (submission.as_ref(), remix_of.as_deref());
             let known = store::insert_once(connection, task, inputs, key, trace.as_ref(), source, now)?;
             match (known, submission.clone()) {
                 (None, _) => {
                     let Draft { task, inputs, trace, .. } = draft;
-                    Ok(SentOff::To(Sending { task, inputs, trace }, chosen))
+                    Ok(SendOutcome::Sending(Sending { task, inputs, trace }, chosen))
                 }
                 (Some(_), Some(earlier)) => {
-                    draft.stands(None, Place::Here, "queued");
-                    Ok(SentOff::Before(draft, earlier))
+                    draft.set_place(None, Place::Here, "queued");
+                    Ok(SendOutcome::AlreadySubmitted(draft, earlier))
                 }
-                (Some(_), None) => Err(Error::internal("a task without a key was made before")),
+                (Some(_), None) => Err(Error::internal("a submission without a key was found as a repetition")),
             }
         })
     }
 
-    /// Sends a task that is on its way to another workspace. None when `choose` names none, or when the task was cancelled; it is
-    /// where it was then.
+    /// Redirects a task that is on its way to another workspace. Returns `None` if `choose` returns none or if the task was
+    /// cancelled. The task then stays where it was.
     pub(crate) fn send_elsewhere<T: Send + 'static>(
         &self,
         id: &str,
@@ -155,11 +156,11 @@ impl Tasks {
         })
     }
 
-    /// A worker has accepted a task: it gets the id that it has there. `also` is done in the same transaction. None when the task
-    /// was cancelled on its way.
+    /// Records that a worker has accepted a task, which gets the id that it has there. `also` runs in the same transaction. Returns
+    /// `None` if the task was cancelled on its way.
     ///
     /// # Errors
-    /// `remote_failed` when the worker gave an id that another task of its workspace has.
+    /// `remote_failed` if the worker returned an id that another task of its workspace has.
     pub(crate) fn accepted(
         &self,
         sending: &Task,
@@ -192,7 +193,7 @@ impl Tasks {
         })?;
         if let Some(task) = &task {
             let live = self.shared.live_tasks.add(task.clone());
-            // Somebody may have found it, and wanted it to end, before it was here. What is on disk is accepted, whatever this read says.
+            // A caller may have cancelled the task before it was among the live tasks. If this read fails, the task stays accepted.
             let id = task.id.clone();
             if self.shared.store.read(move |connection| store::cancel_requested(connection, &id)).unwrap_or(false) {
                 live.request_cancel();
@@ -201,7 +202,7 @@ impl Tasks {
         Ok(task)
     }
 
-    /// A place in the queue for a task that is on its way; waited for without a thread.
+    /// Reserves a place in the queue for a task that is on its way. Waiting uses no thread.
     ///
     /// # Errors
     /// `queue_overloaded`.
@@ -211,7 +212,7 @@ impl Tasks {
         shared.queue.reserve(&model, 0, shared.settings.queue_wait).await
     }
 
-    /// No worker took a task that was on its way: a lane here does. None when it was cancelled.
+    /// Queues a task that was on its way for a local lane, because no worker took it. Returns `None` if it was cancelled.
     pub(crate) fn take_back(
         &self,
         id: &str,
@@ -236,7 +237,7 @@ impl Tasks {
         Ok(task)
     }
 
-    /// Removes a task that was on its way and that nobody was told of, also one that was cancelled there.
+    /// Deletes a task that was on its way, even if it was cancelled. No caller knows its id.
     pub(crate) fn forget(
         &self,
         id: &str,
@@ -249,14 +250,14 @@ impl Tasks {
         })
     }
 
-    /// Whether an end of the platform left tasks on their way.
+    /// Whether tasks are still on their way since the platform was last closed.
     pub(crate) fn any_on_their_way(&self) -> Result<bool> {
         self.shared.store.read(|connection| {
             Ok(connection.prepare_cached("SELECT 1 FROM task WHERE place = 'sending'")?.exists([])?)
         })
     }
 
-    /// Tasks that an end of the platform left on their way.
+    /// Returns the tasks that are still on their way since the platform was last closed.
     pub(crate) fn on_their_way(&self) -> Result<Vec<Sending>> {
         self.shared.store.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT * FROM task WHERE place = 'sending' ORDER BY seq")?;
@@ -271,8 +272,8 @@ impl Tasks {
         })
     }
 
-    /// Ids of tasks on workers that have not ended, back among the live tasks.
-    pub(crate) fn bring_back_remote(&self) -> Result<Vec<String>> {
+    /// Makes the tasks on workers that have not ended live tasks again. Returns their ids.
+    pub(crate) fn restore_remote(&self) -> Result<Vec<String>> {
         let rows = self.shared.store.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT * FROM task WHERE status IN ('pending', 'processing') AND place = 'sent' ORDER BY seq",
@@ -292,13 +293,13 @@ impl Tasks {
         Ok(rows.into_iter().map(back).collect())
     }
 
-    /// Follows a task on a worker; none when it has ended.
+    /// Returns the state needed to follow a task on a worker, or `None` if it has ended.
     pub(crate) fn follow(&self, id: &str) -> Option<Followed> {
         self.shared.live_tasks.get(id).map(|live| Followed { live, written: None })
     }
 
-    /// Takes over what a worker says of a task, and shows it. True while the task goes on.
-    pub(crate) fn remote_says(&self, id: &str, followed: &mut Followed, state: RemoteState) -> Result<bool> {
+    /// Stores and publishes the state of a task that its worker reported. Returns whether the task has not ended.
+    pub(crate) fn update_remote(&self, id: &str, followed: &mut Followed, state: RemoteState) -> Result<bool> {
         let shared = &self.shared;
         let before = followed.live.snapshot();
         let now = shared.clock.now();
@@ -341,7 +342,7 @@ impl Tasks {
         }
     }
 
-    /// Ends a task on a worker with an error, whatever the worker does.
+    /// Fails a task on a worker, whatever the worker does.
     pub(crate) fn remote_failed(&self, id: &str, error: &Error) -> Result<()> {
         let (wanted, cause, now) = (id.to_owned(), error.clone(), self.shared.clock.now());
         self.shared.store.write(move |connection| store::fail(connection, &wanted, None, &cause, now))?;
@@ -350,12 +351,12 @@ impl Tasks {
         Ok(())
     }
 
-    /// Shows the end of tasks that ended in a transaction of somebody else's.
+    /// Publishes the end of tasks that were ended in the caller's transaction.
     pub(crate) fn show_ends(&self, ids: &[String]) {
         ids.iter().for_each(|id| self.shared.show_end(id));
     }
 
-    /// After how long without a word from its worker a task is given up.
+    /// Returns how long a task's worker may be silent before the task is failed.
     pub(crate) fn silence_limit(&self, id: &str) -> Duration {
         let settings = &self.shared.settings;
         match self.shared.live_tasks.get(id).map(|live| live.snapshot().media_type) {
@@ -365,19 +366,19 @@ impl Tasks {
     }
 }
 
-/// A task on a worker while somebody follows it.
+/// A task on a worker that is being followed.
 pub(crate) struct Followed {
     live: Arc<Live>,
     written: Option<Instant>,
 }
 
 impl Followed {
-    /// Whether a caller wants the task to end.
+    /// Whether a caller cancelled the task.
     pub(crate) fn cancel_requested(&self) -> bool {
         self.live.cancel_requested()
     }
 
-    /// What became of the task when its worker does not have it, or does not say.
+    /// Returns the error for a task that its worker no longer has or does not report on.
     pub(crate) fn lost(&self, detail: &str) -> Error {
         match self.cancel_requested() {
             true => Error::new(ErrorCode::Cancelled, "cancelled at its worker"),
@@ -390,7 +391,7 @@ impl Followed {
         self.live.is_fenced() || self.live.snapshot().status.is_terminal()
     }
 
-    /// Shows that the worker is silent.
+    /// Publishes that the worker does not answer.
     pub(crate) fn show_silence(&self) {
         self.live.update(|task| "the worker does not answer".clone_into(&mut task.stage_detail));
     }
@@ -410,7 +411,7 @@ fn progress(connection: &Connection, id: &str, state: &RemoteState, now: Timesta
     Ok(changed == 1)
 }
 
-/// Ends a task whose result is on its worker.
+/// Marks a task whose result is on its worker as done.
 fn done(connection: &Connection, id: &str, now: Timestamp) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'done', progress = 100, stage = 'done', stage_detail = '', result_path = :result,

@@ -1,4 +1,5 @@
-//! Which pipelines are loaded in a lane: warm ones are used again, idle ones are let go, heavy ones make room for each other.
+//! The pipelines that a lane keeps loaded. A loaded pipeline is reused, an idle one is unloaded, and a heavy one is unloaded before
+//! another heavy one is loaded.
 
 use crate::catalog::{Model, WeightClass};
 use crate::error::Result;
@@ -7,7 +8,7 @@ use must_diffusion::{Checkpoint, Control, Pipeline, Stage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Something that happened to a lane's pipelines.
+/// A change of a lane's pipelines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LaneEvent {
@@ -25,16 +26,16 @@ pub enum LaneEvent {
     Loaded {
         /// Id of the model that it was loaded for.
         model: String,
-        /// How long that took.
+        /// How long loading took.
         took: Duration,
-        /// Bytes that it holds.
+        /// Memory that the pipeline uses, in bytes.
         memory_bytes: u64,
     },
-    /// A pipeline was let go.
+    /// A pipeline was unloaded.
     Evicted {
         /// Id of the model that used it last.
         model: String,
-        /// Bytes that came free.
+        /// Memory that was freed, in bytes.
         memory_bytes: u64,
     },
 }
@@ -50,10 +51,10 @@ struct Slot {
 /// Loads the weights of a model.
 pub(super) type Loader = Box<dyn Fn(&Arc<dyn Checkpoint>, &mut dyn Control) -> Result<Box<dyn Pipeline>> + Send>;
 
-/// Hears how the lane stands now and, when there is one, the event that brought it there.
+/// Called with the lane's new status and, if there is one, the event that led to it.
 pub(super) type Report = Box<dyn Fn(&LaneStatus, Option<&LaneEvent>) + Send>;
 
-/// The pipelines of one lane. Belongs to the lane's thread.
+/// The loaded pipelines of one lane. Used only on the lane's thread.
 pub(super) struct Residency {
     slots: Vec<Slot>,
     status: LaneStatus,
@@ -66,9 +67,9 @@ impl Residency {
         Self { slots: Vec::new(), status: LaneStatus { model, ..LaneStatus::default() }, load, report }
     }
 
-    /// Runs `work` with the pipeline of a model's files, loading it when it is not there. Whatever `keep` refuses afterwards is
-    /// let go: a pipeline is not used again after an error that may have left it in disorder. Nor is one whose files were
-    /// replaced, which makes another checkpoint of them.
+    /// Runs `work` with the pipeline of a model's files, and loads it first if necessary. If `keep` then returns false, the pipeline
+    /// is unloaded: after some errors its state may be inconsistent. A pipeline whose files were replaced is not reused either,
+    /// because replaced files are a different checkpoint.
     pub(super) fn with<T>(
         &mut self,
         (model, checkpoint): (&Model, &Arc<dyn Checkpoint>),
@@ -81,7 +82,7 @@ impl Residency {
             Some(index) => {
                 self.status.hits += 1;
                 let slot = self.slots.remove(index);
-                self.tell(&LaneEvent::Hit { model: model.id.clone() });
+                self.report_event(&LaneEvent::Hit { model: model.id.clone() });
                 slot
             }
             None => self.load(model, checkpoint, control)?,
@@ -91,14 +92,14 @@ impl Residency {
         slot.last_used = Instant::now();
         if keep(&outcome) {
             self.slots.push(slot);
-            self.tally();
+            self.report_status();
         } else {
             self.evict(slot);
         }
         outcome
     }
 
-    /// Lets go of what has not been used for `limit`.
+    /// Unloads pipelines that have not been used for `limit`.
     pub(super) fn evict_idle(&mut self, limit: Duration) {
         let (idle, warm) = std::mem::take(&mut self.slots)
             .into_iter()
@@ -109,11 +110,11 @@ impl Residency {
 
     fn load(&mut self, model: &Model, checkpoint: &Arc<dyn Checkpoint>, control: &mut dyn Control) -> Result<Slot> {
         self.status.misses += 1;
-        self.tell(&LaneEvent::Miss { model: model.id.clone() });
+        self.report_event(&LaneEvent::Miss { model: model.id.clone() });
         control.progress(Stage::Load, 0, 1)?;
         let heavy = model.weight_class == WeightClass::Heavy;
-        let makes_room = |slot: &Slot| slot.model == model.id || (heavy && slot.class == WeightClass::Heavy);
-        while let Some(index) = self.slots.iter().position(makes_room) {
+        let must_go = |slot: &Slot| slot.model == model.id || (heavy && slot.class == WeightClass::Heavy);
+        while let Some(index) = self.slots.iter().position(must_go) {
             let slot = self.slots.remove(index);
             self.evict(slot);
         }
@@ -121,7 +122,7 @@ impl Residency {
         let pipeline = (self.load)(checkpoint, control)?;
         let memory_bytes = pipeline.memory_bytes();
         self.status.loads += 1;
-        self.tell(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
+        self.report_event(&LaneEvent::Loaded { model: model.id.clone(), took: began.elapsed(), memory_bytes });
         let slot = Slot {
             checkpoint: Arc::clone(checkpoint),
             model: model.id.clone(),
@@ -132,9 +133,9 @@ impl Residency {
         match control.progress(Stage::Load, 1, 1) {
             Ok(()) => Ok(slot),
             Err(error) => {
-                // Stopped while it loaded: what was loaded is still good.
+                // The task was stopped during loading. The loaded pipeline can still be used.
                 self.slots.push(slot);
-                self.tally();
+                self.report_status();
                 Err(error.into())
             }
         }
@@ -144,17 +145,17 @@ impl Residency {
         let (model, memory_bytes) = (slot.model.clone(), slot.pipeline.memory_bytes());
         drop(slot);
         self.status.evictions += 1;
-        self.tally();
-        self.tell(&LaneEvent::Evicted { model, memory_bytes });
+        self.report_status();
+        self.report_event(&LaneEvent::Evicted { model, memory_bytes });
     }
 
-    fn tally(&mut self) {
+    fn report_status(&mut self) {
         self.status.loaded = self.slots.iter().map(|slot| slot.model.clone()).collect();
         self.status.memory_bytes = self.slots.iter().map(|slot| slot.pipeline.memory_bytes()).sum();
         (self.report)(&self.status, None);
     }
 
-    fn tell(&self, event: &LaneEvent) {
+    fn report_event(&self, event: &LaneEvent) {
         (self.report)(&self.status, Some(event));
     }
 }

@@ -1,4 +1,4 @@
-//! The life of tasks once they are durable: what [`Platform`](crate::Platform) hands its callers through to.
+//! The operations on durable tasks. [`Platform`](crate::Platform) calls these.
 
 use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The running service.
+/// The running task service.
 pub(crate) struct Tasks {
     pub(super) shared: Arc<Shared>,
     lanes: Mutex<Vec<JoinHandle<()>>>,
@@ -38,7 +38,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Brings back what did not end, and starts the lanes.
+    /// Restores the tasks that have not ended, and starts the lanes.
     pub(crate) fn start(
         settings: Settings,
         catalog: Catalog,
@@ -50,7 +50,9 @@ impl Tasks {
         let mut models = Vec::with_capacity(settings.lanes.len());
         for name in &settings.lanes {
             let model = catalog.model(name).ok_or_else(|| {
-                Error::validation(format!("a lane is asked for the model {name:?}, which the catalog does not have"))
+                Error::validation(format!(
+                    "the settings name a lane for the model {name:?}, which is not in the catalog"
+                ))
             })?;
             models.push(model.id.clone());
         }
@@ -73,7 +75,7 @@ impl Tasks {
             observers: RwLock::new(Vec::new()),
         });
         sweep::fail_stale(&shared, shared.clock.now())?;
-        shared.bring_back()?;
+        shared.restore_tasks()?;
         let mut lanes = Vec::new();
         let running = if shared.settings.paused { 0 } else { shared.queue.lanes().len() };
         for lane in 0..running {
@@ -83,7 +85,7 @@ impl Tasks {
         Ok(Self { shared, lanes: Mutex::new(lanes), sweeper })
     }
 
-    /// What time it is.
+    /// Returns the current time.
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
@@ -96,13 +98,13 @@ impl Tasks {
         super::image_files::read(&self.shared.catalog, request)
     }
 
-    /// Whether this platform has what a model needs.
+    /// Whether this platform has the files that a model needs.
     pub(crate) fn can_run(&self, model: &str) -> bool {
         let model = self.shared.catalog.model(model);
         model.is_some_and(|model| self.shared.checkpoints.get(model, None).is_ok())
     }
 
-    /// How many tasks there are: status, model, count.
+    /// Returns the number of tasks of each status and model.
     pub(crate) fn counts(&self) -> Result<Vec<(String, String, i64)>> {
         self.shared.store.read(store::counts)
     }
@@ -120,7 +122,7 @@ impl Tasks {
         self.look(id, Task::clone)
     }
 
-    /// Looks at a task as it stands, without a copy of it. `look` must be short.
+    /// Calls `look` with the current state of a task, without copying it. `look` must be short.
     pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
         match self.shared.live_tasks.get(id) {
             Some(live) => Ok(live.look(look)),
@@ -129,7 +131,8 @@ impl Tasks {
     }
 
     pub(crate) fn events(&self, id: &str) -> Result<TaskEvents> {
-        // A task leaves the live tasks after its end is durable, so one that is in neither place at first is in the second by then.
+        // A task leaves the live tasks only after its end is durable. A task that is found in neither place in the first round is found
+        // in the second.
         for _ in 0..2 {
             if let Some(live) = self.shared.live_tasks.get(id) {
                 return Ok(TaskEvents::of_live(&live));
@@ -142,7 +145,7 @@ impl Tasks {
         Err(Error::closed("the platform is closing"))
     }
 
-    /// Asks a task to end; true when it had not. `by` is who is noted in the audit log.
+    /// Cancels a task. Returns whether it had not ended. `by` is the caller for the audit log.
     pub(crate) fn cancel(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
         let shared = &self.shared;
         let (wanted, now) = (id.to_owned(), shared.clock.now());
@@ -150,7 +153,7 @@ impl Tasks {
             None => shared.store.write(move |connection| store::cancel(connection, &wanted, now))?,
             Some(event) => shared.audit.record(move |connection| {
                 let before = store::cancel(connection, &wanted, now)?;
-                let event = of_task(event, &before).with("was_active", !before.status.is_terminal());
+                let event = with_task_facts(event, &before).with("was_active", !before.status.is_terminal());
                 Ok((before, event))
             })?,
         };
@@ -164,7 +167,7 @@ impl Tasks {
                 shared.queue.remove(id);
                 shared.show_end(id);
             }
-            // Cut short by an earlier end of the platform, and not taken up again yet.
+            // The run was interrupted when the platform was closed, and no lane has taken the task again.
             Status::Processing if shared.queue.remove(id) => {
                 shared.fail_cancelled(id)?;
                 shared.show_end(id);
@@ -179,13 +182,13 @@ impl Tasks {
         Ok(!before.status.is_terminal())
     }
 
-    /// Forgets the idempotency key of a task that is to be ended because its caller has gone.
+    /// Forgets the idempotency key of a task that will be ended because its caller has gone.
     pub(crate) fn forget_submission(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
         self.shared.store.write(move |connection| idempotency::forget(connection, &id))
     }
 
-    /// The task, when it has a result.
+    /// Returns the task if it has a result.
     pub(crate) fn finished(&self, id: &str) -> Result<Task> {
         let task = self.status(id)?;
         if let Some(error) = &task.error {
@@ -239,24 +242,24 @@ impl Tasks {
         Ok(page)
     }
 
-    /// The pictures of a task's way, while it has not ended.
+    /// Returns the intermediate pictures of a task that has not ended.
     pub(crate) fn partials(&self, id: &str) -> Option<Arc<Partials>> {
         self.shared.live_tasks.get(id).map(|live| Arc::clone(live.partials()))
     }
 
-    /// What each of these tasks is a remix of, as far as it is one.
+    /// Returns, by id, the source of each of these tasks that is a remix.
     pub(crate) fn remix_sources(&self, ids: &[&str]) -> Result<HashMap<String, String>> {
         self.shared.store.read(|connection| remix::sources(connection, ids))
     }
 
-    /// Removes an ended task and its files. `by` is who is noted in the audit log.
+    /// Deletes an ended task and its files. `by` is the caller for the audit log.
     pub(crate) fn delete(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         let wanted = id.to_owned();
         let task = match by.map(|caller| event_on_task(caller, "task_delete", id)) {
             None => self.shared.store.write(move |connection| store::delete(connection, &wanted))?,
             Some(event) => self.shared.audit.record(move |connection| {
                 let task = store::delete(connection, &wanted)?;
-                let event = of_task(event, &task);
+                let event = with_task_facts(event, &task);
                 Ok((task, event))
             })?,
         };
@@ -272,8 +275,8 @@ impl Tasks {
         self.shared.observers.write().push(observer);
     }
 
-    /// Stops the lanes at their next step. A lane that has not stopped by the deadline is left to end
-    /// on its own; it can write nothing more.
+    /// Stops the lanes at their next step. A lane that has not stopped by the deadline ends later on its own and can write nothing
+    /// more.
     pub(crate) fn close(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
         self.shared.queue.close();
@@ -293,13 +296,13 @@ impl Tasks {
 }
 
 impl Shared {
-    fn bring_back(&self) -> Result<()> {
+    fn restore_tasks(&self) -> Result<()> {
         for Unfinished { task, epoch, cancel_requested } in self.store.read(store::unfinished)? {
             if cancel_requested {
                 self.fail_cancelled(&task.id)?;
                 continue;
             }
-            // The work of a run that was cut short is gone; its task runs again, and its progress does not fall.
+            // The work of an interrupted run is lost. Its task runs again, and its progress does not fall.
             let entry = Entry { id: task.id.clone(), model: task.model.clone(), epoch };
             self.live_tasks.add(task);
             self.queue.restore(entry);
@@ -307,7 +310,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends a task that was to be cancelled, and that an earlier end of the platform had cut short.
+    /// Fails a cancelled task whose run was interrupted when the platform was closed.
     fn fail_cancelled(&self, id: &str) -> Result<bool> {
         let (id, now) = (id.to_owned(), self.clock.now());
         let error = Error::new(ErrorCode::Cancelled, "cancelled while it ran");
@@ -344,8 +347,8 @@ fn event_on_task(caller: &Caller, action: &str, id: &str) -> NewEvent {
     caller.event(action, format!("task:{id}"), Outcome::Success)
 }
 
-/// The event with what the task was: nothing of what its owner wrote.
-fn of_task(event: NewEvent, task: &Task) -> NewEvent {
+/// Adds facts about the task to an event, but no text that its owner wrote.
+fn with_task_facts(event: NewEvent, task: &Task) -> NewEvent {
     let event = event.with("model", &task.model).with("status", task.status.as_str());
     match &task.owner {
         Some(owner) => event.with("owner", owner),

@@ -1,4 +1,4 @@
-//! What the threads of the tasks share, and what each of them may do with it.
+//! The state that the threads of the task service share, with the operations that several of them need.
 
 use super::checkpoints::Checkpoints;
 use super::live_tasks::LiveTasks;
@@ -18,10 +18,10 @@ use rusqlite::Connection;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Hears of what happens to the pipelines of every lane. Called on the lane's thread; must not block.
+/// Called for every change of a lane's pipelines, on the lane's thread. Must not block.
 pub type LaneObserver = Box<dyn Fn(&LaneEvent) + Send + Sync>;
 
-/// What every thread of the platform works on.
+/// The shared state.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) catalog: Catalog,
@@ -37,7 +37,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Keeps how a lane stands, and tells of what happened to it.
+    /// Stores the status of a lane. Logs the event, if there is one, and passes it to the observers.
     pub(super) fn report_lane(&self, lane: usize, status: &LaneStatus, event: Option<&LaneEvent>) {
         if let Some(slot) = self.lanes.lock().get_mut(lane) {
             slot.clone_from(status);
@@ -48,7 +48,7 @@ impl Shared {
         }
     }
 
-    /// Shows the durable end of a task to whoever waits.
+    /// Publishes the end of a task, which is already durable, to its waiters.
     pub(super) fn show_end(&self, id: &str) {
         match self.store.read(|connection| store::get(connection, id)) {
             Ok(task) if task.status.is_terminal() => self.live_tasks.end(task),
@@ -57,7 +57,7 @@ impl Shared {
         }
     }
 
-    /// Tries again, when storage lets us, to write an end that could not be written.
+    /// Retries to write the end of a task until storage accepts it or the queue is closed.
     pub(super) fn end_later(self: &Arc<Self>, id: String, lease: Lease, error: Error) {
         let shared = Arc::clone(self);
         let retry = move || {
@@ -76,7 +76,7 @@ impl Shared {
         }
     }
 
-    /// Removes files under the data folder that no row names any more. What cannot be removed now goes at the next start.
+    /// Removes files under the data folder that no row names any more. If this fails, the next start removes them.
     pub(super) fn remove_files(&self, relative: &str) {
         let path = self.settings.data_dir.join(relative);
         if let Err(error) = std::fs::remove_dir_all(&path)
@@ -87,7 +87,7 @@ impl Shared {
     }
 }
 
-/// Says what happened to a lane's pipelines to whoever reads logs.
+/// Logs a change of a lane's pipelines.
 fn log_lane(lane: usize, event: &LaneEvent) {
     match event {
         LaneEvent::Hit { model } => tracing::debug!(lane, model, event = "hit", "a task found its pipeline loaded"),
@@ -99,7 +99,7 @@ fn log_lane(lane: usize, event: &LaneEvent) {
             tracing::debug!(lane, model, event = "loaded", took_s, memory_bytes, "a pipeline was loaded");
         }
         LaneEvent::Evicted { model, memory_bytes } => {
-            tracing::debug!(lane, model, event = "evicted", memory_bytes, "a pipeline was let go");
+            tracing::debug!(lane, model, event = "evicted", memory_bytes, "a pipeline was unloaded");
         }
     }
 }

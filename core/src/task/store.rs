@@ -1,7 +1,7 @@
-//! The task table: every statement that touches it, and the state machine that these statements keep.
+//! The SQL statements on the task table. They enforce the state machine of tasks.
 //!
-//! Changes of a running task name the epoch they were claimed with; when another claim has raised it, or the task has
-//! ended, the statement changes nothing and says so.
+//! A statement that changes a running task names the epoch of its claim. If another claim has raised the epoch, or the task has
+//! ended, the statement changes nothing and returns false.
 
 use super::idempotency::Submission;
 use super::place::Place;
@@ -17,10 +17,10 @@ use std::time::Duration;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "tasks", sql: include_str!("schema.sql") };
 
-/// Most entries on a page.
+/// Most tasks on a page.
 const LARGEST_PAGE: u32 = 100;
 
-/// A claim that was made: the fencing token and what it fences.
+/// A claim on a task. `epoch` is the fencing token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lease {
     pub(super) epoch: i64,
@@ -54,7 +54,7 @@ pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Ve
     Ok(())
 }
 
-/// Stores a task, unless the same submission came in before; the id that it has then.
+/// Stores a task, unless the same submission was made before. In that case returns the id of its task.
 pub(super) fn insert_once(
     connection: &Connection,
     task: &Task,
@@ -64,7 +64,7 @@ pub(super) fn insert_once(
     remix_of: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<String>> {
-    // The same submission may have come in twice at once.
+    // The same submission may arrive twice at the same time.
     let known = submission.map_or(Ok(None), |submission| submission.find(connection, now))?;
     if known.is_none() {
         insert(connection, task, inputs)?;
@@ -93,7 +93,7 @@ pub(super) fn inputs(connection: &Connection, id: &str) -> Result<Vec<(String, V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes a task to run it. None when it has ended, is to be cancelled, or somebody else holds it.
+/// Claims a task in order to run it. Returns `None` if it has ended, was cancelled, or another run holds it.
 pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64, now: Timestamp) -> Result<Option<Lease>> {
     let mut statement = connection.prepare_cached(
         "UPDATE task SET status = 'processing', epoch = epoch + 1, started_at = :now, updated_at = :now, stage = 'starting', stage_detail = ''
@@ -105,7 +105,7 @@ pub(super) fn claim(connection: &Connection, id: &str, held_epoch: i64, now: Tim
     Ok(epoch.map(|epoch| Lease { epoch, started_at: now }))
 }
 
-/// Keeps a running task's progress; false when the lease is lost.
+/// Stores a running task's progress. Returns false if the lease is lost.
 pub(super) fn progress(
     connection: &Connection,
     id: &str,
@@ -125,7 +125,7 @@ pub(super) fn progress(
     Ok(changed == 1)
 }
 
-/// Ends a running task with its result; false when the lease is lost.
+/// Ends a running task with its result. Returns false if the lease is lost.
 pub(super) fn complete(
     connection: &Connection,
     id: &str,
@@ -145,7 +145,7 @@ pub(super) fn complete(
     forget_inputs(connection, id, changed == 1)
 }
 
-/// Ends a task with an error; false when it had ended or, with a lease, when the lease is lost.
+/// Ends a task with an error. Returns false if it had already ended or, with a lease, if the lease is lost.
 pub(super) fn fail(
     connection: &Connection,
     id: &str,
@@ -172,18 +172,18 @@ pub(super) fn forget_inputs(connection: &Connection, id: &str, ended: bool) -> R
     Ok(ended)
 }
 
-/// Whether somebody wants a task to end.
+/// Whether a task was cancelled.
 pub(super) fn cancel_requested(connection: &Connection, id: &str) -> Result<bool> {
     let mut statement = connection.prepare_cached("SELECT cancel_requested FROM task WHERE id = ?")?;
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// Asks a task to end; the task as it was. A pending one ends here and now; a running one is marked, so that a restart does not
-/// revive it.
+/// Cancels a task and returns it as it was before. A pending task ends at once. A running task is marked, so that a restart does
+/// not run it again.
 pub(super) fn cancel(connection: &Connection, id: &str, now: Timestamp) -> Result<Task> {
     let before = get(connection, id)?;
     match before.status {
-        // It may be running there by now: its worker ends it.
+        // Its worker may already run it, so the worker must end it.
         Status::Pending if before.place == Place::Sent => {
             connection.prepare_cached("UPDATE task SET cancel_requested = 1 WHERE id = ?")?.execute([id])?;
         }
@@ -198,9 +198,9 @@ pub(super) fn cancel(connection: &Connection, id: &str, now: Timestamp) -> Resul
     Ok(before)
 }
 
-/// Gives up tasks of one kind that have been processing for longer than `limit`; who they were and how long they ran.
+/// Fails tasks of one kind that have been processing for longer than `limit`. Returns their ids and how long they ran.
 ///
-/// A task on a worker is given up only if something was heard of it after `since`: it may have ended while nobody asked.
+/// A task on a worker is failed only if its worker has reported on it after `since`. Otherwise it may have ended in the meantime.
 pub(super) fn fail_stale(
     connection: &Connection,
     media_type: MediaType,
@@ -232,7 +232,7 @@ pub(super) fn fail_stale(
     Ok(stale)
 }
 
-/// Every task of this platform that has not ended, oldest first.
+/// Returns the tasks of this platform that have not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     let mut statement = connection.prepare_cached(
         "SELECT * FROM task WHERE status IN ('processing', 'pending') AND place = 'here' ORDER BY seq",
@@ -243,16 +243,16 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Which tasks a listing shows: those that match, but none that is on its way to a worker, whose id nobody is told. One text for
-/// each way to ask for owners, so that those of one owner are found by their index.
+/// The condition for tasks in a listing. It leaves out tasks on their way to a worker, whose ids no caller knows. There is one
+/// text for each way to select owners, so that the tasks of one owner are found by their index.
 macro_rules! listed {
     (all) => {
         concat!(listed!(any), " AND :owner IS NULL")
     };
-    (nobodys) => {
+    (without_owner) => {
         concat!(listed!(any), " AND owner IS NULL AND :owner = ''")
     };
-    (ones) => {
+    (of_owner) => {
         concat!(listed!(any), " AND owner = :owner")
     };
     (any) => {
@@ -261,7 +261,7 @@ macro_rules! listed {
     };
 }
 
-/// The statements of a listing: how many there are, and a page of them in either order.
+/// The statements of a listing: one counts the tasks, the others read a page in either order.
 struct Listing {
     count: &'static str,
     newest: &'static str,
@@ -286,18 +286,18 @@ macro_rules! listing {
     };
 }
 
-/// One page of the tasks that match; `model` must be an id by now.
+/// Returns one page of the matching tasks. `query.model` must be an id, not an alias.
 pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPage> {
     let (page, per_page) = (query.page.max(1), if query.per_page == 0 { 20 } else { query.per_page });
     if per_page > LARGEST_PAGE {
-        return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, and is {per_page}")));
+        return Err(Error::validation(format!("per_page must be at most {LARGEST_PAGE}, but is {per_page}")));
     }
     let (status, media_type) = (query.status.map(Status::as_str), query.media_type.map(MediaType::as_str));
     let after: Option<i64> = query.after.as_ref().map(|id| position_of(connection, id, query)).transpose()?;
     let listing = match query.owner.as_deref() {
         None => listing!(all),
-        Some("") => listing!(nobodys),
-        Some(_) => listing!(ones),
+        Some("") => listing!(without_owner),
+        Some(_) => listing!(of_owner),
     };
     let total: i64 = connection.prepare_cached(listing.count)?.query_row(
         named_params! {":status": status, ":model": query.model, ":type": media_type, ":owner": query.owner},
@@ -317,27 +317,27 @@ pub(super) fn page(connection: &Connection, query: &TaskQuery) -> Result<TaskPag
         read,
     )?;
     let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    // One more than fits tells whether another page follows.
+    // One task more than fits was read, which shows whether another page follows.
     let has_more = items.len() > per_page as usize;
     items.truncate(per_page as usize);
     Ok(TaskPage { items, total: u64::try_from(total).unwrap_or(0), page, per_page, has_more })
 }
 
-/// Where a task stands in the order of listings; one of another owner than the listing's is not there.
+/// Returns the position of a task in the order of listings. Fails with `task_not_found` for a task of another owner than the query's.
 fn position_of(connection: &Connection, id: &str, query: &TaskQuery) -> Result<i64> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM task WHERE id = ?1 AND (?2 IS NULL OR coalesce(owner, '') = ?2)")?;
     statement.query_row(params![id, query.owner], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))
 }
 
-/// How many tasks there are of each status and model.
+/// Returns the number of tasks of each status and model.
 pub(super) fn counts(connection: &Connection) -> Result<Vec<(String, String, i64)>> {
     let mut statement = connection.prepare_cached("SELECT status, model, count(*) FROM task GROUP BY status, model")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes an ended task and returns it as it was.
+/// Deletes an ended task and returns it as it was.
 pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
     let task = get(connection, id)?;
     if !task.status.is_terminal() {
@@ -350,7 +350,7 @@ pub(super) fn delete(connection: &Connection, id: &str) -> Result<Task> {
     Ok(task)
 }
 
-/// Ids of the tasks whose files belong to them, with the result each points to.
+/// Returns the path of a task's result, which is `None` without a result. The outer `None` means that there is no such task.
 pub(super) fn result_of(connection: &Connection, id: &str) -> Result<Option<Option<String>>> {
     Ok(connection
         .prepare_cached("SELECT result_path FROM task WHERE id = ?")?

@@ -1,4 +1,4 @@
-//! The housekeeper: gives up tasks that have been processing for too long, and removes files that belong to no task.
+//! Housekeeping: fails tasks that have been processing for too long, and removes files that belong to no task.
 
 use super::state::Shared;
 use super::store;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often stale tasks are looked for, at most; a tenth of the shortest limit when that is less.
-const LOOK: Duration = Duration::from_secs(10);
+/// Longest time between two checks for stale tasks. It is a tenth of the shortest limit if that is less.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Sweeper {
     stop: Arc<(Mutex<bool>, Condvar)>,
@@ -24,8 +24,9 @@ impl Sweeper {
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (shared, stopped) = (Arc::clone(shared), Arc::clone(&stop));
-        let every =
-            LOOK.min(shared.settings.image_stale.min(shared.settings.video_stale) / 10).max(Duration::from_millis(10));
+        let every = CHECK_INTERVAL
+            .min(shared.settings.image_stale.min(shared.settings.video_stale) / 10)
+            .max(Duration::from_millis(10));
         let thread = log::spawn("must-sweeper", move || {
             remove_orphans(&shared);
             let since = shared.clock.now();
@@ -34,7 +35,7 @@ impl Sweeper {
             while !*flag {
                 wake.wait_for(&mut flag, every);
                 if !*flag && let Err(error) = fail_stale(&shared, since) {
-                    tracing::error!(code = error.code().as_str(), "stale tasks could not be looked for");
+                    tracing::error!(code = error.code().as_str(), "the check for stale tasks failed");
                 }
             }
         })?;
@@ -50,14 +51,15 @@ impl Sweeper {
     }
 }
 
-/// Fails what has been processing for longer than its kind may, and stops the run. Tasks on workers were heard of after `since`.
+/// Fails tasks that have been processing for longer than the limit of their kind, and stops their runs. A task on a worker is only
+/// failed if its worker has reported on it after `since`.
 pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
     let now = shared.clock.now();
     for (media_type, limit) in
         [(MediaType::Image, shared.settings.image_stale), (MediaType::Video, shared.settings.video_stale)]
     {
         let audit = shared.audit.in_transaction();
-        let given_up = shared.store.write(move |connection| {
+        let failed = shared.store.write(move |connection| {
             let stale = store::fail_stale(connection, media_type, limit, since, now)?;
             for (id, ran) in &stale {
                 let event = NewEvent::internal("task_stale", &format!("task:{id}"), Outcome::Failure);
@@ -66,13 +68,13 @@ pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
             }
             Ok(stale)
         })?;
-        for (id, ran) in given_up {
+        for (id, ran) in failed {
             tracing::warn!(
                 task = id,
                 kind = media_type.as_str(),
                 ran_s = ran.as_secs(),
                 limit_s = limit.as_secs(),
-                "a stale task was given up"
+                "a stale task was failed"
             );
             if let Some(live) = shared.live_tasks.get(&id) {
                 live.fence();
@@ -83,12 +85,12 @@ pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes result folders of tasks that are gone, of runs that lost their lease, and of runs that a crash cut short.
+/// Removes result folders of deleted tasks, of runs that lost their lease, and of runs that a crash interrupted.
 fn remove_orphans(shared: &Shared) {
     let Ok(entries) = std::fs::read_dir(shared.settings.data_dir.join("results")) else { return };
     for entry in entries.flatten() {
         let id = entry.file_name().to_string_lossy().into_owned();
-        // A task of this process, running or waiting, looks after its own files.
+        // A pending or running task of this process manages its own files.
         if shared.live_tasks.get(&id).is_some() {
             continue;
         }

@@ -63,11 +63,11 @@ fn claim(connection: &Connection, epoch: i64) -> Lease {
 }
 
 #[test]
-fn a_task_walks_from_pending_to_done_and_no_further() {
+fn a_task_goes_from_pending_to_done_and_then_never_changes() {
     with_row(|c| {
         let lease = claim(c, 0);
         let now = Timestamp::now();
-        assert_eq!(store::claim(c, "a", 0, now)?, None, "claimed already");
+        assert_eq!(store::claim(c, "a", 0, now)?, None, "already claimed");
         assert!(store::progress(c, "a", lease, 40, "denoising", "step 2 of 5", now)?);
         assert!(store::progress(c, "a", lease, 30, "decoding", "", now)?, "progress does not fall");
         assert_eq!(store::get(c, "a")?.progress, 40);
@@ -79,7 +79,7 @@ fn a_task_walks_from_pending_to_done_and_no_further() {
         );
         assert!(!store::fail(c, "a", Some(lease), &crate::Error::internal("late"), now)?);
         assert_eq!(store::cancel(c, "a", now)?.status, Status::Done);
-        assert!(store::inputs(c, "a")?.is_empty(), "inputs go with the end");
+        assert!(store::inputs(c, "a")?.is_empty(), "the end of a task deletes its inputs");
         for sql in [
             "UPDATE task SET status = 'pending'",
             "UPDATE task SET status = 'processing'",
@@ -107,7 +107,7 @@ fn a_lost_lease_changes_nothing() {
 }
 
 #[test]
-fn the_table_refuses_half_truths() {
+fn the_table_refuses_inconsistent_rows() {
     with_row(|c| {
         for sql in [
             "UPDATE task SET status = 'done', finished_at = 1",
@@ -152,7 +152,7 @@ fn picture(prompt: &str) -> GenerateRequest {
 }
 
 #[test]
-fn a_picture_is_made_followed_kept_and_deleted() {
+fn a_picture_is_made_followed_stored_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let platform = open(&folder);
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -225,7 +225,7 @@ fn cancel_ends_pending_and_running_tasks_and_nothing_else() {
 }
 
 #[test]
-fn limits_end_a_task_with_their_code() {
+fn a_task_that_exceeds_a_limit_fails_with_the_code_of_that_limit() {
     let folder = tempfile::tempdir().unwrap();
     let settings =
         r#"{"data_dir": "DIR", "image_limit_seconds": 0, "video_limit_seconds": 600, "video_stale_seconds": 0.05}"#
@@ -265,7 +265,7 @@ fn refused_submissions_leave_no_row() {
 }
 
 #[test]
-fn what_a_restart_finds_runs_or_ends_with_a_reason() {
+fn after_a_restart_unfinished_tasks_run_or_fail_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let paused = r#"{"data_dir": "DIR", "paused": true}"#.replace("DIR", &folder.path().display().to_string());
     let platform = Platform::open(Settings::from_json(&paused).unwrap()).unwrap();
@@ -288,15 +288,15 @@ fn what_a_restart_finds_runs_or_ends_with_a_reason() {
     std::fs::create_dir_all(&orphan).unwrap();
     let platform = open(&folder);
     let ends: Vec<_> = ids.iter().map(|id| platform.wait(id, Some(Duration::from_secs(120))).unwrap()).collect();
-    assert_eq!(ends[0].status, Status::Done, "pending runs");
-    assert_eq!(ends[1].status, Status::Done, "interrupted runs again");
+    assert_eq!(ends[0].status, Status::Done, "a pending task runs");
+    assert_eq!(ends[1].status, Status::Done, "an interrupted task runs again");
     assert_eq!(ends[2].error.as_ref().unwrap().code, "cancelled");
     assert_eq!(ends[3].error.as_ref().unwrap().code, "task_stale");
     platform.close(Duration::from_secs(5)).unwrap();
-    assert!(!orphan.exists(), "files of no task are removed");
+    assert!(!orphan.exists(), "files that belong to no task are removed");
 }
 
-/// A platform that logs from this level on, and what it logs.
+/// Opens a platform with this log level and returns it with the receiver of its log records.
 fn open_with_log(folder: &tempfile::TempDir, level: LogLevel) -> (Platform, mpsc::Receiver<LogRecord>) {
     let (sender, records) = mpsc::channel();
     let mut settings = Settings::new(folder.path());
@@ -306,7 +306,7 @@ fn open_with_log(folder: &tempfile::TempDir, level: LogLevel) -> (Platform, mpsc
 }
 
 #[test]
-fn what_a_platform_does_is_logged() {
+fn a_platform_logs_its_work_without_prompts() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, records) = open_with_log(&folder, LogLevel::Debug);
     let task = platform.submit(&picture(&"a red circle ".repeat(20)).set("guidance_scale", 2.0)).unwrap();
@@ -351,7 +351,7 @@ fn a_failed_task_is_a_warning_and_a_cancelled_one_is_not() {
 }
 
 #[test]
-fn a_platform_that_cannot_be_opened_lets_go_of_its_log_function() {
+fn a_platform_that_cannot_be_opened_drops_its_log_function() {
     let (sender, records) = mpsc::channel::<LogRecord>();
     let refused =
         Platform::open_with_log(Settings::new("/proc/must"), move |record| sender.send(record.clone()).unwrap());
@@ -360,7 +360,7 @@ fn a_platform_that_cannot_be_opened_lets_go_of_its_log_function() {
 }
 
 #[test]
-fn an_end_that_cannot_be_written_is_written_later() {
+fn the_end_of_a_task_that_cannot_be_written_is_retried() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, records) = open_with_log(&folder, LogLevel::Error);
     let other = Connection::open(engine::database_path(folder.path())).unwrap();
@@ -374,25 +374,29 @@ fn an_end_that_cannot_be_written_is_written_later() {
     let failure = records.recv_timeout(Duration::from_secs(120)).unwrap();
     assert_eq!(failure.message, "the end of a task could not be written");
     assert_eq!(failure.fields["task"], task.id);
-    assert_eq!(platform.status(&task.id).unwrap().status, Status::Processing, "nothing is shown that is not durable");
+    assert_eq!(
+        platform.status(&task.id).unwrap().status,
+        Status::Processing,
+        "an end that is not durable is not published"
+    );
     let waited = platform.wait(&task.id, Some(Duration::from_millis(1200))).unwrap();
-    assert_eq!(waited.status, Status::Processing, "the next tries fail as well");
-    // The lane does not stand still meanwhile.
+    assert_eq!(waited.status, Status::Processing, "the retries fail too");
+    // The lane runs other tasks in the meantime.
     let next = platform.submit(&picture("a square")).unwrap();
     assert_eq!(records.recv_timeout(Duration::from_secs(120)).unwrap().fields["task"], next.id);
     other.execute_batch("DROP TRIGGER refuse").unwrap();
     for id in [&task.id, &next.id] {
         let ended = platform.wait(id, Some(Duration::from_secs(60))).unwrap();
         assert_eq!(ended.status, Status::Failed);
-        assert!(ended.error.unwrap().detail.contains("not now"), "it says why");
+        assert!(ended.error.unwrap().detail.contains("not now"), "the detail gives the reason");
         let stored = platform.tasks(&TaskQuery { status: Some(Status::Failed), ..Default::default() }).unwrap();
-        assert!(stored.items.iter().any(|task| task.id == *id), "it is durable");
+        assert!(stored.items.iter().any(|task| task.id == *id), "the end is durable");
     }
     platform.close(Duration::from_secs(10)).unwrap();
 }
 
 #[test]
-fn public_types_cross_threads() {
+fn public_types_can_be_sent_and_shared_between_threads() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Platform>();
     check::<crate::Error>();
@@ -403,7 +407,7 @@ fn public_types_cross_threads() {
 }
 
 #[test]
-fn a_repeated_submission_gives_the_task_of_the_first() {
+fn a_repeated_submission_returns_the_first_task() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
@@ -412,8 +416,16 @@ fn a_repeated_submission_gives_the_task_of_the_first() {
     let request = picture("a circle").set("seed", 3).set("steps", 4);
     let first = platform.submit_with(&request, &options("a", "k1")).unwrap();
     let same = picture("a circle").set("steps", 4).set("seed", 3);
-    assert_eq!(platform.submit_with(&same, &options("a", "k1")).unwrap().id, first.id, "the order of names is nothing");
-    assert_ne!(platform.submit_with(&request, &options("b", "k1")).unwrap().id, first.id, "another owner's key");
+    assert_eq!(
+        platform.submit_with(&same, &options("a", "k1")).unwrap().id,
+        first.id,
+        "the order of parameters does not matter"
+    );
+    assert_ne!(
+        platform.submit_with(&request, &options("b", "k1")).unwrap().id,
+        first.id,
+        "an equal key of another owner"
+    );
     assert_ne!(platform.submit_with(&request, &options("a", "k2")).unwrap().id, first.id);
     for (request, key) in [(request.clone().set("seed", 4), "k1"), (request.clone(), ""), (request.clone(), "a b")] {
         let error = platform.submit_with(&request, &options("a", key)).unwrap_err();
@@ -422,7 +434,11 @@ fn a_repeated_submission_gives_the_task_of_the_first() {
     assert!(platform.cancel(&first.id).unwrap());
     assert_eq!(platform.submit_with(&request, &options("a", "k1")).unwrap().status, Status::Failed);
     platform.delete(&first.id).unwrap();
-    assert_ne!(platform.submit_with(&request, &options("a", "k1")).unwrap().id, first.id, "gone with its task");
+    assert_ne!(
+        platform.submit_with(&request, &options("a", "k1")).unwrap().id,
+        first.id,
+        "the key was deleted with its task"
+    );
 
     let before = platform.tasks(&TaskQuery::default()).unwrap().total;
     let ids: std::collections::HashSet<_> = std::thread::scope(|scope| {
@@ -434,7 +450,7 @@ fn a_repeated_submission_gives_the_task_of_the_first() {
 }
 
 #[test]
-fn a_task_keeps_its_owner_and_listings_are_of_one_owner() {
+fn a_task_keeps_its_owner_and_listings_can_select_one_owner() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
@@ -477,13 +493,13 @@ fn a_task_keeps_its_owner_and_listings_are_of_one_owner() {
         let error = platform.submit_with(&picture("a circle"), &SubmitOptions::default().owner(wrong)).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ValidationError, "{wrong:?}");
     }
-    assert_eq!(platform.tasks(&TaskQuery::default()).unwrap().total, 9, "what was refused left nothing");
+    assert_eq!(platform.tasks(&TaskQuery::default()).unwrap().total, 9, "a refused submission stores nothing");
     assert_eq!(SubmitOptions::from_json(r#"{"owner": "anna"}"#).unwrap(), SubmitOptions::default().owner("anna"));
     assert!(SubmitOptions::from_json(r#"{"owners": "anna"}"#).unwrap_err().detail().contains("owners"));
 }
 
 #[test]
-fn an_idempotency_key_is_its_owners() {
+fn equal_idempotency_keys_of_different_task_owners_are_independent() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     settings.paused = true;
@@ -500,7 +516,7 @@ fn an_idempotency_key_is_its_owners() {
 }
 
 #[test]
-fn who_removes_or_cancels_a_task_for_others_is_noted() {
+fn deleting_or_cancelling_a_task_for_its_owner_is_audited() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
     (settings.paused, settings.sign_in_required) = (true, true);
@@ -531,6 +547,6 @@ fn who_removes_or_cancels_a_task_for_others_is_noted() {
     assert_eq!(noted.iter().map(|event| event.actor.as_str()).collect::<Vec<_>>(), ["host", "admin:x"]);
     assert_eq!(noted[0].details["status"], "failed");
     assert!(noted.iter().all(|event| event.details.values().all(|value| !value.contains("circle"))));
-    assert_eq!(events("task_cancel").len(), 2, "what the host cancels for an owner is the owner's");
+    assert_eq!(events("task_cancel").len(), 2, "a cancellation by the host itself is not audited");
     assert!(platform.audit().unwrap().verify().unwrap().ok);
 }

@@ -1,5 +1,5 @@
-//! Where a task belongs in a trace that goes through several programs: W3C trace context, kept with the task, so that whoever runs
-//! it, now or after a restart, here or at a worker, tells of it under the same trace.
+//! The place of a task in a distributed trace (W3C trace context). It is stored with the task, so that every run of it belongs to
+//! the same trace: now or after a restart, here or at a worker.
 //!
 //! <https://www.w3.org/TR/trace-context/#traceparent-header>
 
@@ -9,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(crate) const MIGRATION: Migration = Migration { name: "trace", sql: "ALTER TABLE task ADD COLUMN trace TEXT;" };
 
-/// The header `traceparent`: a trace, and the span in it that a request came from.
+/// The header `traceparent`, which names a trace and the span in it that a request came from.
 ///
 /// ```
 /// use must::{SubmitOptions, TraceParent};
 ///
 /// let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-/// let trace = TraceParent::parse(header).expect("it is one");
+/// let trace = TraceParent::parse(header).expect("it is well-formed");
 /// assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
 /// let options = SubmitOptions::default().trace_parent(Some(trace));
 /// ```
@@ -27,7 +27,7 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Reads the header; none when it is none.
+    /// Parses the header. Returns `None` if it is malformed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split('-');
@@ -35,22 +35,26 @@ impl TraceParent {
         let hex = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let some = |text: &str| text.bytes().any(|byte| byte != b'0');
+        let not_zero = |text: &str| text.bytes().any(|byte| byte != b'0');
         // Later versions may have more fields after these.
-        let good = hex(version, 2) && version != "ff" && (version != "00" || fields.next().is_none());
-        let good =
-            good && hex(trace_id, 32) && some(trace_id) && hex(parent_id, 16) && some(parent_id) && hex(flags, 2);
+        let valid = hex(version, 2) && version != "ff" && (version != "00" || fields.next().is_none());
+        let valid = valid
+            && hex(trace_id, 32)
+            && not_zero(trace_id)
+            && hex(parent_id, 16)
+            && not_zero(parent_id)
+            && hex(flags, 2);
         let owned = || Self { trace_id: trace_id.to_owned(), parent_id: parent_id.to_owned(), flags: flags.to_owned() };
-        good.then(owned)
+        valid.then(owned)
     }
 
-    /// 32 hexadecimal digits.
+    /// Returns the id of the trace: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> &str {
         &self.trace_id
     }
 
-    /// The span that the request came from: 16 hexadecimal digits.
+    /// Returns the id of the span that the request came from: 16 hexadecimal digits.
     #[must_use]
     pub fn parent_id(&self) -> &str {
         &self.parent_id
@@ -63,13 +67,13 @@ impl std::fmt::Display for TraceParent {
     }
 }
 
-/// Keeps a task's trace.
+/// Stores a task's trace.
 pub(super) fn keep(connection: &Connection, task: &str, trace: &TraceParent) -> Result<()> {
     connection.prepare_cached("UPDATE task SET trace = ? WHERE id = ?")?.execute(params![trace.to_string(), task])?;
     Ok(())
 }
 
-/// A task's trace.
+/// Returns a task's trace.
 pub(super) fn get(connection: &Connection, task: &str) -> Result<Option<TraceParent>> {
     let mut statement = connection.prepare_cached("SELECT trace FROM task WHERE id = ?")?;
     let text: Option<Option<String>> = statement.query_row([task], |row| row.get(0)).optional()?;
@@ -81,7 +85,7 @@ mod tests {
     use super::TraceParent;
 
     #[test]
-    fn only_what_the_standard_allows_is_read() {
+    fn malformed_headers_are_refused() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let read = TraceParent::parse(good).unwrap();
         assert_eq!((read.trace_id(), read.parent_id()), ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"));

@@ -1,4 +1,4 @@
-//! What a task is: the record that every caller sees.
+//! The task record that callers see, and the types for listing tasks.
 
 use super::place::Place;
 use crate::fields::Fields;
@@ -7,11 +7,11 @@ use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands. `pending -> processing -> done | failed`, never backwards.
+/// The status of a task: `pending -> processing -> done | failed`, never backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Durable, waiting for a lane.
+    /// Durable and waiting for a lane.
     Pending,
     /// Running.
     Processing,
@@ -22,7 +22,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Status {
         }
     }
 
-    /// The status with this stable name.
+    /// Returns the status with this stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Pending, Self::Processing, Self::Done, Self::Failed].into_iter().find(|status| status.as_str() == name)
@@ -56,7 +56,7 @@ pub struct TaskError {
     pub detail: String,
 }
 
-/// One task, as it stood when it was asked for. Serialised, it is the object that every language and HTTP show.
+/// A task as it was at the time of the call. Its JSON form is the object that HTTP and every language binding return.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -76,12 +76,12 @@ pub struct TaskError {
 pub struct Task {
     /// Stable id.
     pub id: String,
-    /// Workspace that runs it; none when it runs here.
+    /// Workspace of the worker that runs it. `None` if it runs on this platform.
     pub workspace: Option<String>,
-    /// Where it is; the id and the workspace tell callers as much.
+    /// Its place. Not part of the JSON form, because callers can tell it from the id and the workspace.
     #[serde(skip)]
     pub(crate) place: Place,
-    /// Whose it is; none when it is nobody's in particular.
+    /// The owner. `None` if the task has no owner.
     pub owner: Option<String>,
     /// Catalog id of the model.
     pub model: String,
@@ -90,23 +90,23 @@ pub struct Task {
     pub media_type: MediaType,
     /// Mode of the model.
     pub mode: String,
-    /// What to show.
+    /// Description of the result.
     pub prompt: String,
-    /// What to avoid.
+    /// Description of what the result should not show.
     pub negative_prompt: String,
-    /// Every other parameter in the catalog's order, defaults filled in; images are named, not held.
+    /// All other parameters in the catalog's order, with defaults filled in. Images appear by name, without their content.
     pub parameters: Fields,
-    /// Seed in use; drawn when -1 was asked for.
+    /// The seed that is used. It is random if the request had -1.
     pub seed: i64,
-    /// Pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// 0 to 100, never falling.
+    /// Progress in percent, from 0 to 100. It never falls.
     pub progress: u8,
-    /// Name of the stage it is in.
+    /// Name of the current stage.
     pub stage: String,
     /// More about the stage, such as `step 3 of 20`.
     pub stage_detail: String,
@@ -118,7 +118,7 @@ pub struct Task {
     pub error: Option<TaskError>,
     /// When it was submitted.
     pub created_at: Timestamp,
-    /// When anything last changed.
+    /// When the task last changed.
     pub updated_at: Timestamp,
     /// When it began to run.
     pub started_at: Option<Timestamp>,
@@ -138,27 +138,27 @@ pub struct Task {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TaskQuery {
-    /// Only tasks that stand here.
+    /// Only tasks with this status.
     pub status: Option<Status>,
-    /// Only of this model (id or alias).
+    /// Only tasks of this model (id or alias).
     pub model: Option<String>,
     /// Only pictures or only clips.
     #[serde(rename = "type")]
     pub media_type: Option<MediaType>,
-    /// Only those of this owner; the empty text stands for those that have none.
+    /// Only tasks of this owner. The empty text selects tasks without an owner.
     pub owner: Option<String>,
-    /// Only those that come after this task in the order; pages count from there.
+    /// Only tasks that come after this task in the order. Pages are counted from there.
     pub after: Option<String>,
-    /// Newest first unless asked otherwise.
+    /// Order of the tasks. The default is newest first.
     pub sort: Sort,
-    /// From 1; 0 counts as 1.
+    /// Number of the page, from 1. 0 means 1.
     pub page: u32,
-    /// 1 to 100; 0 means 20.
+    /// Tasks on a page, 1 to 100. 0 means 20.
     pub per_page: u32,
 }
 
 impl TaskQuery {
-    /// Reads a JSON object with the fields of this struct, all of which may be left out.
+    /// Reads a JSON object with the fields of this struct. Every field is optional.
     ///
     /// # Errors
     /// `validation_error` that names the field at fault.
@@ -183,9 +183,9 @@ pub enum Sort {
 pub struct TaskPage {
     /// The tasks of this page.
     pub items: Vec<Task>,
-    /// How many there are on all pages.
+    /// Number of tasks on all pages together.
     pub total: u64,
-    /// Which page this is; the first is 1.
+    /// Number of this page. The first page is 1.
     pub page: u32,
     /// Most items on a page.
     pub per_page: u32,
@@ -193,7 +193,7 @@ pub struct TaskPage {
     pub has_more: bool,
 }
 
-/// Bytes of a result or a preview.
+/// The file of a result or a preview.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -214,7 +214,7 @@ pub struct Media {
     pub bytes: Vec<u8>,
     /// Content type, such as `video/mp4`.
     pub content_type: &'static str,
-    /// A file name with the right ending, by model, seed, the first words of the prompt and the end of the task's id, such as
-    /// `tiny-video-1234-a-red-circle-5e6f7081.mp4`. It has letters, digits, `-`, `_` and `.` alone, whatever the prompt holds.
+    /// A file name with the right extension. It consists of the model, the seed, the first words of the prompt and the end of the
+    /// task's id: `tiny-video-1234-a-red-circle-5e6f7081.mp4`. For every prompt it has only letters, digits, `-`, `_` and `.`.
     pub file_name: String,
 }

@@ -1,16 +1,17 @@
-//! Files of workers that were fetched not long ago: a player asks for one clip in many parts, and a result never changes.
+//! A cache of files that were fetched from workers. It is needed because a player requests one clip in many parts. A result never
+//! changes, so the cache is never out of date.
 
 use crate::task::Media;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// Bytes that are held at most.
-const MOST: usize = 64 << 20;
+/// Most bytes in the cache.
+const MOST_BYTES: usize = 64 << 20;
 
-/// Bytes of the largest file that is held: one must not push out all others.
-const LARGEST: usize = 16 << 20;
+/// Size in bytes of the largest file that is cached. One file must not replace all others.
+const LARGEST_FILE: usize = 16 << 20;
 
-/// The files, the one used last at the end.
+/// The cached files. The one used last is at the end.
 #[derive(Default)]
 pub(super) struct MediaCache(Mutex<VecDeque<(Key, Media)>>);
 
@@ -19,30 +20,30 @@ type Key = (String, bool);
 
 impl MediaCache {
     pub(super) fn get(&self, id: &str, preview: bool) -> Option<Media> {
-        let mut held = self.0.lock();
-        let at = held.iter().position(|((known, kind), _)| known == id && *kind == preview)?;
-        let found = held.remove(at)?;
+        let mut files = self.0.lock();
+        let at = files.iter().position(|((known, kind), _)| known == id && *kind == preview)?;
+        let found = files.remove(at)?;
         let media = found.1.clone();
-        held.push_back(found);
+        files.push_back(found);
         Some(media)
     }
 
     pub(super) fn put(&self, id: &str, preview: bool, media: &Media) {
-        if media.bytes.len() > LARGEST {
+        if media.bytes.len() > LARGEST_FILE {
             return;
         }
-        let mut held = self.0.lock();
-        held.retain(|((known, kind), _)| known != id || *kind != preview);
-        held.push_back(((id.to_owned(), preview), media.clone()));
-        let mut bytes: usize = held.iter().map(|(_, media)| media.bytes.len()).sum();
-        while bytes > MOST
-            && let Some((_, oldest)) = held.pop_front()
+        let mut files = self.0.lock();
+        files.retain(|((known, kind), _)| known != id || *kind != preview);
+        files.push_back(((id.to_owned(), preview), media.clone()));
+        let mut bytes: usize = files.iter().map(|(_, media)| media.bytes.len()).sum();
+        while bytes > MOST_BYTES
+            && let Some((_, oldest)) = files.pop_front()
         {
             bytes -= oldest.bytes.len();
         }
     }
 
-    /// Lets go of a task's files.
+    /// Removes a task's files.
     pub(super) fn forget(&self, id: &str) {
         self.0.lock().retain(|((known, _), _)| known != id);
     }
@@ -57,17 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_for_longest_goes_first() {
+    fn the_least_recently_used_file_is_removed_first() {
         let cache = MediaCache::default();
         for id in ["a", "b", "c", "d"] {
-            cache.put(id, false, &media(LARGEST));
+            cache.put(id, false, &media(LARGEST_FILE));
         }
         assert!(cache.get("a", false).is_some());
         cache.put("e", true, &media(1));
-        let held = |id: &str| cache.get(id, false).is_some();
-        assert_eq!(["a", "b", "c", "d"].map(held), [true, false, true, true]);
+        let files = |id: &str| cache.get(id, false).is_some();
+        assert_eq!(["a", "b", "c", "d"].map(files), [true, false, true, true]);
         assert!(cache.get("e", true).is_some() && cache.get("e", false).is_none());
-        cache.put("f", false, &media(LARGEST + 1));
+        cache.put("f", false, &media(LARGEST_FILE + 1));
         assert!(cache.get("f", false).is_none());
         cache.forget("e");
         assert!(cache.get("e", true).is_none());

@@ -1,6 +1,8 @@
-//! The way to a worker and back: bounded in time and size, and sure about one thing: whether a request may have arrived.
+//! The HTTP client for workers. Time and size of every exchange are bounded. If there is no answer, the error tells whether the
+//! request may have arrived.
 //!
-//! A request may take long, as long as it moves at the pace that bodies have to come in at; once it is out, the answer has its time.
+//! Sending a request may take long if it keeps the pace that is required of incoming bodies too. After it was sent, the time limit
+//! for the answer begins.
 
 use super::address::{Addresses, CheckedResolver};
 use super::upload::{Progress, Upload};
@@ -20,16 +22,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
-/// Most bytes of an answer that is no media.
+/// Most bytes of an answer that is not a media file.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// Media of one worker that are fetched at once: one that hangs or drips holds up no more than these.
-const TRANSFERS: usize = 16;
+/// Most files that are fetched from one worker at once. A slow worker can delay no more than these.
+const MOST_TRANSFERS: usize = 16;
 
-/// How long a file waits for its place: whoever waits here keeps others from theirs.
+/// How long a call waits until it may fetch a file. It is short, because a waiting call occupies a thread.
 const TRANSFER_WAIT: Duration = Duration::from_secs(1);
 
-/// Where a request goes, and what opens the door there.
+/// The worker that a request goes to, and its API key.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) workspace: String,
@@ -37,14 +39,14 @@ pub(super) struct Target {
     pub(super) api_key: Option<SecretText>,
 }
 
-/// Why there is no answer.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
     /// The request did not arrive.
     NotSent(Error),
-    /// The connection broke after it was sent: it may have arrived.
+    /// The connection broke after sending began. The request may have arrived.
     Broken(Error),
-    /// It may have arrived, and what came back is no use.
+    /// The request may have arrived, but no answer came in time or the answer is not usable.
     Unknown(Error),
 }
 
@@ -56,7 +58,7 @@ impl From<NoAnswer> for Error {
     }
 }
 
-/// A worker's answer, read to its end.
+/// A worker's complete answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -65,7 +67,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The body as a JSON object; an empty one when it is none.
+    /// Returns the body as a JSON object, which is empty if the body is not one.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .ok()
@@ -73,13 +75,13 @@ impl Answer {
             .unwrap_or_else(|| Value::Object(Default::default()))
     }
 
-    /// The code of a failure in the one shape of failures.
+    /// Returns the error code if the body is a failure in the API's format.
     pub(super) fn code(&self) -> Option<ErrorCode> {
         ErrorCode::from_name(self.json().get("code")?.as_str()?)
     }
 }
 
-/// What is asked of a worker.
+/// A request to a worker.
 pub(super) struct Ask<'a> {
     pub(super) method: Method,
     pub(super) path: String,
@@ -99,7 +101,7 @@ pub(super) struct WorkerClient {
     answer_timeout: Duration,
     transfer_timeout: Duration,
     max_result_bytes: usize,
-    /// Places for transfers, by workspace.
+    /// Limits the number of transfers, by workspace.
     transfers: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
@@ -126,20 +128,20 @@ impl WorkerClient {
         })
     }
 
-    /// A place for a transfer from a worker, held until it is dropped.
+    /// Waits until a file may be fetched from a worker. The permit must be kept during the transfer.
     ///
     /// # Errors
-    /// `remote_failed` when none was free for a moment.
+    /// `remote_failed` if too many transfers from this worker run.
     pub(super) async fn transfer(&self, workspace: &str) -> Result<OwnedSemaphorePermit> {
         let places = {
             let mut all = self.transfers.lock();
-            let places = all.entry(workspace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(TRANSFERS)));
+            let places = all.entry(workspace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_TRANSFERS)));
             Arc::clone(places)
         };
         match tokio::time::timeout(TRANSFER_WAIT, places.acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             _ => {
-                let detail = format!("{TRANSFERS} files of the worker {workspace} are on their way already");
+                let detail = format!("{MOST_TRANSFERS} files are already being fetched from the worker {workspace}");
                 Err(Error::new(ErrorCode::RemoteFailed, detail).with_action("Try again in a while."))
             }
         }
@@ -165,12 +167,12 @@ impl WorkerClient {
         Ask { limit: self.max_result_bytes, time: self.transfer_timeout, ..self.get(path) }
     }
 
-    /// Sends a request and reads the answer, whatever its status; one that leads elsewhere is no answer.
+    /// Sends a request and reads the answer, whatever its status. A redirect counts as no usable answer.
     pub(super) async fn send(&self, target: &Target, ask: Ask<'_>) -> Result<Answer, NoAnswer> {
         let url = Url::parse(&format!("{}{}", target.address, ask.path))
-            .map_err(|_| NoAnswer::NotSent(Error::internal("the address of an account is no URL")))?;
+            .map_err(|_| NoAnswer::NotSent(Error::internal("the address of an account is not a URL")))?;
         let secure = url.scheme() == "https";
-        // Clients resolve names and not addresses, so these are judged here.
+        // The client's resolver checks names only, so an address in the URL is checked here.
         let literal = match url.host() {
             Some(Host::Ipv4(v4)) => Some(v4.into()),
             Some(Host::Ipv6(v6)) => Some(v6.into()),
@@ -204,7 +206,7 @@ impl WorkerClient {
         read(target, response, ask.limit, until, self.answer_timeout).await
     }
 
-    /// Sends the request at its pace, and waits for the head of the answer.
+    /// Sends the request, which must keep the pace, and waits for the head of the answer.
     async fn answer(
         &self,
         target: &Target,
@@ -218,7 +220,7 @@ impl WorkerClient {
             let wait = if taken < progress.whole() {
                 self.pace.wait(taken, began.elapsed(), last.elapsed()).map_err(|slow| {
                     let detail = slow.going_out(&format!("the worker {}", target.workspace));
-                    // Without its end it is no request.
+                    // A request that was not sent completely does not count as sent.
                     NoAnswer::NotSent(Error::new(ErrorCode::RemoteFailed, detail))
                 })?
             } else {
@@ -236,7 +238,7 @@ impl WorkerClient {
     }
 }
 
-/// Reads an answer until a moment, of which a piece comes within `pause`.
+/// Reads an answer until the time `until`. No pause between two pieces may be longer than `pause`.
 async fn read(
     target: &Target,
     mut response: Response,
@@ -270,13 +272,13 @@ async fn read(
     Ok(Answer { status, content_type, body })
 }
 
-/// The worker has the request, and does not answer.
+/// The error for a worker that may have the request but does not answer in time.
 fn late(target: &Target) -> NoAnswer {
     let detail = format!("the worker {} did not answer in time", target.workspace);
     NoAnswer::Unknown(Error::new(ErrorCode::RemoteFailed, detail))
 }
 
-/// What went wrong on the way, in words that hold nothing of the request.
+/// Converts an error of the HTTP client. The text contains no part of the request.
 fn no_answer(target: &Target, error: &reqwest::Error) -> NoAnswer {
     let workspace = &target.workspace;
     let mut cause: &dyn std::error::Error = error;

@@ -1,4 +1,4 @@
-//! Deploying a workspace: a command of the operator's with nothing but what it needs, then health.
+//! Deploying a workspace: runs the operator's command with a minimal environment, then checks the worker's health.
 
 use super::account::Account;
 use super::accounts::event;
@@ -19,34 +19,35 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Bytes of output that are kept while a command runs, and of those that are shown in the end.
-const OUTPUT_HELD: usize = 256 << 10;
-const OUTPUT_SHOWN: usize = 16 << 10;
+/// Bytes of output that are kept while a command runs.
+const OUTPUT_KEPT: usize = 256 << 10;
 
-/// What stands where a token was.
+/// Bytes of output that are stored with the account.
+const OUTPUT_STORED: usize = 16 << 10;
+
+/// Replaces tokens in the output.
 const MASK: &str = "********";
 
-/// How often a command is looked after.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a running command is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long the rest of its output is waited for when it has ended.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long to wait for the rest of the output after the command has ended.
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
 impl Workers {
-    /// Deploys a workspace in the background; the account is `checking` until its health has been asked for.
+    /// Deploys a workspace in the background. The account is `checking` until the health check after the deployment has ended.
     ///
     /// # Errors
-    /// `not_found`; `validation_error` without a command in the settings; `invalid_state` for an account that is disabled or being
-    /// checked.
+    /// `not_found`; `validation_error` if the settings have no command; `invalid_state` if the account is disabled or being checked.
     pub fn deploy(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
         self.begin(&account, caller)
     }
 
-    /// Deploys every account that is neither disabled nor being checked, and that has tokens which are good.
+    /// Deploys every account that has valid tokens and is neither disabled nor being checked.
     ///
     /// # Errors
-    /// `validation_error` without a command in the settings; what kept the first one from it when none could be deployed.
+    /// `validation_error` if the settings have no command. If no account could be deployed, the error of the first one.
     pub fn deploy_all(&self, caller: &Caller) -> Result<Vec<Account>> {
         if self.shared.settings.deploy_command.is_empty() {
             return Err(no_command());
@@ -55,7 +56,7 @@ impl Workers {
         for account in self.list()? {
             match self.begin(&account, caller) {
                 Ok(account) => begun.push(account),
-                // Disabled, or somebody else was faster.
+                // The account is disabled, or another check began first.
                 Err(error) if error.code() == ErrorCode::InvalidState => {}
                 Err(error) => {
                     tracing::warn!(
@@ -82,7 +83,7 @@ impl Workers {
         let (id, limit) = (account.id.clone(), shared.settings.deploy_limit);
         let (done, deployed) = tokio::sync::oneshot::channel();
         let running = Arc::clone(&shared);
-        // The listener first: whatever becomes of the command, the account does not stay as it is.
+        // This task is started first. Whatever happens to the command, it ends the check.
         self.spawn(async move {
             let cut = || Deployed {
                 error: Some(Error::internal("the deploy command could not be run")),
@@ -93,13 +94,13 @@ impl Workers {
         self.spawn_deployment(move || {
             let folder = running.settings.deploy_folder.as_deref();
             let outcome = run(&command, folder, &tokens, limit, &|| running.closing.load(Ordering::SeqCst));
-            // Nobody listens any more when the platform has closed.
+            // If the platform has closed, the receiver is gone, which is fine.
             let _ = done.send(outcome);
         })?;
         self.get(&account.id)
     }
 
-    /// The command with the account's names filled in.
+    /// Returns the command with the account's names filled in.
     fn command(&self, account: &Account) -> Result<Vec<String>> {
         let command = &self.shared.settings.deploy_command;
         if command.is_empty() {
@@ -126,18 +127,18 @@ async fn finish(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Deployed) {
 }
 
 fn no_command() -> Error {
-    Error::validation("there is no command to deploy with").with_action("Set workers.deploy_command.")
+    Error::validation("the settings have no deploy command").with_action("Set workers.deploy_command.")
 }
 
-/// How a deployment went.
+/// The outcome of a deployment.
 #[derive(Debug)]
 pub(super) struct Deployed {
     pub(super) error: Option<Error>,
-    /// The end of what the command wrote, without the tokens.
+    /// The end of the command's output, without the tokens.
     pub(super) output: String,
 }
 
-/// Runs a command in a folder, to its end or to the end of its time.
+/// Runs a command in a folder until it ends, its time limit is over, or the platform closes.
 pub(super) fn run(
     command: &[String],
     folder: Option<&Path>,
@@ -157,19 +158,19 @@ pub(super) fn run(
     let ended: Result<ExitStatus, &str> = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Ok(status),
-            Ok(None) if closing() => break Err("was ended with the platform"),
+            Ok(None) if closing() => break Err("was stopped because the platform closed"),
             Ok(None) if Instant::now() >= deadline => break Err("ran longer than its limit"),
-            Ok(None) => std::thread::sleep(LOOK),
-            Err(_) => break Err("could not be waited for"),
+            Ok(None) => std::thread::sleep(POLL_INTERVAL),
+            Err(_) => break Err("could not be observed"),
         }
     };
-    // What it started itself must not outlive it, nor hold its output open; what left its group is not waited for.
+    // Processes that the command started must not outlive it or keep its output open. Those that left its group are not waited for.
     end_group(&mut child);
-    let grace = Instant::now() + GRACE;
+    let grace = Instant::now() + OUTPUT_GRACE;
     while !reader.thread.is_finished() && Instant::now() < grace {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
-    let output = mask(&reader.held.lock(), tokens);
+    let output = mask(&reader.output.lock(), tokens);
     match ended {
         Ok(status) if status.success() => Deployed { error: None, output },
         Ok(status) => match status.code() {
@@ -180,9 +181,9 @@ pub(super) fn run(
     }
 }
 
-/// What reads a command's output.
+/// The thread that reads a command's output, and the output so far.
 struct Reader {
-    held: Arc<Mutex<Vec<u8>>>,
+    output: Arc<Mutex<Vec<u8>>>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -208,59 +209,59 @@ fn start(command: &[String], folder: Option<&Path>, tokens: &Tokens) -> std::io:
         command.process_group(0);
     }
     let child = command.spawn()?;
-    // Our own ends of the pipe go with the command.
+    // Closes our copies of the pipe's writing end.
     drop(command);
-    let held = Arc::new(Mutex::new(Vec::new()));
-    let into = Arc::clone(&held);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&kept);
     let read = move || {
         let mut chunk = [0; 8192];
         while let Ok(count @ 1..) = output.read(&mut chunk) {
-            let mut held = into.lock();
-            held.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            if held.len() > 2 * OUTPUT_HELD {
-                let beyond = held.len() - OUTPUT_HELD;
-                held.drain(..beyond);
+            let mut kept = into.lock();
+            kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+            if kept.len() > 2 * OUTPUT_KEPT {
+                let excess = kept.len() - OUTPUT_KEPT;
+                kept.drain(..excess);
             }
         }
     };
     let thread = std::thread::Builder::new().name("must-deploy-out".to_owned()).spawn(read)?;
-    Ok((child, Reader { held, thread }))
+    Ok((child, Reader { output: kept, thread }))
 }
 
 fn end_group(child: &mut Child) {
     #[cfg(unix)]
     if let Ok(id) = i32::try_from(child.id()) {
         use nix::sys::signal::{Signal, killpg};
-        // No such group: everything has ended.
+        // Fails if there is no such group, because all its processes have ended.
         let _ = killpg(nix::unistd::Pid::from_raw(id), Signal::SIGKILL);
     }
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// The end of an output as text, with every token masked, also where it is encoded.
+/// Returns the end of an output as text, with every token masked, plain or encoded.
 fn mask(output: &[u8], tokens: &Tokens) -> String {
-    // First what hides a token from the eye of a search and not from that of a reader.
+    // Control characters are removed first. A token with invisible characters in it would not be found by the search below.
     let lossy = String::from_utf8_lossy(output);
     let mut text: String = lossy.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     let mut forms = forms(tokens);
-    // The longest first: what is a part of another must not break it.
+    // The longest forms are replaced first, because a shorter one may be a part of a longer one.
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     let longest = forms.first().map_or(0, |form| form.len());
-    if output.len() >= OUTPUT_HELD {
-        // A token that was cut in two stands at the very beginning of what was held.
+    if output.len() >= OUTPUT_KEPT {
+        // The beginning of the kept output may be the rest of a token that was cut.
         let from = (longest.min(text.len())..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         text.drain(..from);
     }
     for form in &forms {
         text = text.replace(form.as_str(), MASK);
     }
-    let from = text.len().saturating_sub(OUTPUT_SHOWN);
+    let from = text.len().saturating_sub(OUTPUT_STORED);
     let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.split_off(from)
 }
 
-/// The tokens as they are and as tools write them: in base64 (of both alphabets, alone and as basic credentials), in percent
+/// Returns the tokens in all forms that tools write: plain, in base64 (both alphabets, alone and as basic credentials), in percent
 /// encoding and in hexadecimal.
 fn forms(tokens: &Tokens) -> Vec<Zeroizing<String>> {
     use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! Following a task at its worker until it has ended: what the worker says is shown here, and a cancellation is carried there.
+//! Follows a task at its worker until it has ended: publishes the worker's reports here and sends a cancellation to the worker.
 
 use super::address::split_id;
 use super::client::Target;
@@ -11,17 +11,17 @@ use crate::task::{Followed, RemoteState, Status};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How soon a worker is asked for the first time; the pauses double up to the one of the settings.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// The first pause before a worker is asked. The pauses double until they reach the setting `poll_interval`.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Unanswered questions in a row after which an account has failed.
-const MOST_SILENCES: u32 = 3;
+/// Number of unanswered requests in a row after which the account is marked as failed.
+const MOST_UNANSWERED: u32 = 3;
 
 pub(super) async fn follow(shared: Arc<Shared>, id: String) {
     let Ok(Some((workspace, remote_id))) = split_id(&id) else { return };
     let Some(mut followed) = shared.tasks.follow(&id) else { return };
-    let mut pause = FIRST_LOOK.min(shared.settings.poll_interval);
-    let (mut heard, mut silences, mut told) = (Instant::now(), 0, false);
+    let mut pause = FIRST_PAUSE.min(shared.settings.poll_interval);
+    let (mut last_answer, mut unanswered, mut told) = (Instant::now(), 0, false);
     let limit = shared.tasks.silence_limit(&id);
     loop {
         tokio::time::sleep(pause).await;
@@ -36,8 +36,9 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
             told = cancel_there(&shared, target, remote_id).await.is_ok();
         }
         if ended {
-            // Given up here: once the worker knows there is nothing left to do. One that has been away for long is told when it is back.
-            if told || is_gone(&target) || heard.elapsed() >= limit {
+            // The task has ended here. Nothing is left to do once the worker was told. A worker that is away for too long is told when
+            // it answers again.
+            if told || is_gone(&target) || last_answer.elapsed() >= limit {
                 return;
             }
             continue;
@@ -48,30 +49,30 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
         };
         match answer {
             Ok(state) => {
-                (heard, silences) = (Instant::now(), 0);
+                (last_answer, unanswered) = (Instant::now(), 0);
                 let failed = state.status == Status::Failed;
-                match says(&shared, &id, followed, state).await {
+                match apply_report(&shared, &id, followed, state).await {
                     Some(still) => followed = still,
-                    None if failed => return worker_knows(&shared, id).await,
+                    None if failed => return forget_given_up(&shared, id).await,
                     None => return,
                 }
             }
             Err(error) if error.code() == ErrorCode::TaskNotFound || is_gone(&target) => {
                 if end(&shared, &id, followed.lost(error.detail())).await {
-                    return worker_knows(&shared, id).await;
+                    return forget_given_up(&shared, id).await;
                 }
             }
             Err(error) => {
-                silences += 1;
+                unanswered += 1;
                 followed.show_silence();
-                if silences == MOST_SILENCES {
-                    tracing::warn!(task = id, detail = error.detail(), "nothing is heard of a task on its worker");
+                if unanswered == MOST_UNANSWERED {
+                    tracing::warn!(task = id, detail = error.detail(), "the worker of a task does not answer");
                     blame(&shared, workspace, &error).await;
                 }
-                // A caller who wants it to end need not wait for the worker; it is told when it is back.
-                let unwanted = silences >= MOST_SILENCES && followed.cancel_requested();
-                if unwanted || heard.elapsed() >= limit {
-                    let silent = format!("{}; nothing was heard of it for {} s", error.detail(), limit.as_secs());
+                // A caller who cancelled the task need not wait for the worker, which is told when it answers again.
+                let unwanted = unanswered >= MOST_UNANSWERED && followed.cancel_requested();
+                if unwanted || last_answer.elapsed() >= limit {
+                    let silent = format!("{}; it has not answered for {} s", error.detail(), limit.as_secs());
                     if end(&shared, &id, followed.lost(&silent)).await && !unwanted {
                         return;
                     }
@@ -81,31 +82,31 @@ pub(super) async fn follow(shared: Arc<Shared>, id: String) {
     }
 }
 
-/// Whether there is no such account any more.
+/// Whether the account no longer exists.
 fn is_gone(target: &Result<Target>) -> bool {
     matches!(target, Err(error) if error.code() == ErrorCode::ProxyTargetInvalid)
 }
 
-/// Takes over what a worker says; none when the task has ended.
-async fn says(shared: &Arc<Shared>, id: &str, mut followed: Followed, state: RemoteState) -> Option<Followed> {
+/// Stores and publishes a worker's report. Returns `None` if the task has ended.
+async fn apply_report(shared: &Arc<Shared>, id: &str, mut followed: Followed, state: RemoteState) -> Option<Followed> {
     let wanted = id.to_owned();
     let outcome = shared.blocking(move |shared| {
-        let goes_on = shared.tasks.remote_says(&wanted, &mut followed, state);
+        let goes_on = shared.tasks.update_remote(&wanted, &mut followed, state);
         Ok((goes_on, followed))
     });
     match outcome.await {
         Ok((Ok(true), followed)) => Some(followed),
         Ok((Ok(false), _)) => None,
-        // Not written: the worker will say the same when it is asked again.
+        // The report was not written. The worker will repeat it when it is asked again.
         Ok((Err(error), followed)) => {
-            tracing::error!(task = id, code = error.code().as_str(), "what a worker says could not be written");
+            tracing::error!(task = id, code = error.code().as_str(), "the report of a worker could not be written");
             (error.code() != ErrorCode::InvalidState).then_some(followed)
         }
         Err(_) => None,
     }
 }
 
-/// Ends a task here; false when that could not be written.
+/// Fails a task here. Returns false if that could not be written.
 async fn end(shared: &Arc<Shared>, id: &str, error: Error) -> bool {
     let wanted = id.to_owned();
     let ended = shared.blocking(move |shared| shared.tasks.remote_failed(&wanted, &error)).await;
@@ -115,12 +116,13 @@ async fn end(shared: &Arc<Shared>, id: &str, error: Error) -> bool {
     ended.is_ok()
 }
 
-/// Nobody has to be told of the end of a task: its worker said it, or does not have the task.
-async fn worker_knows(shared: &Arc<Shared>, id: String) {
-    let noted = shared.blocking(move |shared| shared.store.write(move |connection| leftovers::heard(connection, &id)));
+/// Deletes the record that a worker must be told of a task's end. The worker reported the end itself, or does not have the task.
+async fn forget_given_up(shared: &Arc<Shared>, id: String) {
+    let noted = shared
+        .blocking(move |shared| shared.store.write(move |connection| leftovers::forget_given_up(connection, &id)));
     if let Err(error) = noted.await {
-        // It is told for nothing.
-        tracing::warn!(code = error.code().as_str(), "that a worker knows of the end of a task could not be noted");
+        // The worker will then be told although it knows, which does no harm.
+        tracing::warn!(code = error.code().as_str(), "the record of an ended task at a worker could not be deleted");
     }
 }
 

@@ -1,4 +1,4 @@
--- Tasks at workers that ended here, whoever ended them, and of which the worker may not know that they have: to be ended there.
+-- Tasks at workers that were failed here. The worker may not know this, so they must be cancelled there.
 CREATE TABLE worker_given_up (
     -- Of the task as it was here: workspace::id.
     id         TEXT PRIMARY KEY,

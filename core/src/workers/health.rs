@@ -1,4 +1,4 @@
-//! Health checks: the only way to `ready`; and how an account fails.
+//! Health checks, without which no account becomes `ready`, and marking accounts as failed.
 
 use super::account::{Account, AccountStatus};
 use super::client::Target;
@@ -14,41 +14,41 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest pause between two looks for accounts that are due.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// The longest pause between two searches for accounts that are due for a check.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why a check begins, which decides in which states it may.
+/// The reason for a check. It decides in which states of the account the check may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// An administrator asks.
+    /// An administrator asked for it.
     Asked,
-    /// An administrator takes a disabled account back in.
+    /// An administrator enables a disabled account.
     Enabled,
-    /// It is deployed first.
+    /// The account is being deployed.
     Deployed,
-    /// It failed, and seems to be well again.
-    Seen,
+    /// The account had failed, and its worker answers again.
+    Recovered,
 }
 
 impl Why {
     /// # Errors
-    /// `invalid_state` when the account is in none of the states that this begins in.
+    /// `invalid_state` if the check may not begin in the account's state.
     fn check(self, account: &Account) -> Result<()> {
         use AccountStatus::{Disabled, Failed, Pending, Ready};
         let (from, what): (&[AccountStatus], _) = match self {
             Self::Asked => (&[Pending, Ready, Failed], "be checked"),
             Self::Deployed => (&[Pending, Ready, Failed], "be deployed"),
             Self::Enabled => (&[Disabled], "be enabled"),
-            Self::Seen => (&[Failed], "be checked"),
+            Self::Recovered => (&[Failed], "be checked"),
         };
         if from.contains(&account.status) { Ok(()) } else { Err(store::wrong_state(account, what)) }
     }
 }
 
-/// Begins a check, with the event of whoever asked for it; the epoch that its outcome names.
+/// Begins a check and writes its event, if there is one. Returns the check's epoch, which its outcome must name.
 ///
 /// # Errors
-/// `invalid_state` in a state that it does not begin in.
+/// `invalid_state` if the check may not begin in the account's state.
 pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why) -> Result<i64> {
     let (id, now) = (id.to_owned(), shared.clock.now());
     let work = move |connection: &rusqlite::Connection| {
@@ -66,9 +66,9 @@ pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why
     }
 }
 
-/// Asks up to `tries` times, and ends the check.
+/// Asks the worker for its health up to `tries` times, and ends the check.
 pub(super) async fn finish(shared: &Arc<Shared>, id: &str, epoch: i64, tries: u32) {
-    let mut outcome = Err(Error::internal("health was not asked for"));
+    let mut outcome = Err(Error::internal("the worker was not asked for its health"));
     for attempt in 0..tries.max(1) {
         if attempt > 0 {
             tokio::time::sleep(shared.settings.health_pause).await;
@@ -81,7 +81,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, id: &str, epoch: i64, tries: u3
     end(shared, id, epoch, outcome).await;
 }
 
-/// Ends a check with its outcome; a worker that is back is told what it need no longer do.
+/// Ends a check with its outcome. If the worker is ready, work that nobody needs any more is cancelled there.
 pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Result<Option<Vec<String>>>) {
     let wanted = id.to_owned();
     let ended = shared.blocking(move |shared| {
@@ -92,9 +92,9 @@ pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Res
     match ended.await {
         Ok((true, account)) if account.status == AccountStatus::Ready => {
             tracing::info!(workspace = account.workspace, "a worker is ready");
-            // Beside the check: a worker that hangs at this keeps nobody waiting.
+            // In the background, so that nobody waits for a slow worker.
             let (background, workspace) = (Arc::clone(shared), account.workspace);
-            tokio::spawn(shared.logged(async move { abandoned::end_all(&background, &workspace).await }));
+            tokio::spawn(shared.logged(async move { abandoned::cancel_all(&background, &workspace).await }));
         }
         Ok((true, account)) => {
             let detail = account.error.as_ref().map_or("", |error| error.detail.as_str());
@@ -105,7 +105,7 @@ pub(super) async fn end(shared: &Arc<Shared>, id: &str, epoch: i64, outcome: Res
     }
 }
 
-/// Ends a check in a transaction, with its event; whether it did, and the account.
+/// Ends a check within a transaction and writes its event. Returns whether the check was still current, and the account.
 pub(super) fn end_in(
     connection: &rusqlite::Connection,
     audit: &InTransaction,
@@ -131,13 +131,13 @@ pub(super) fn end_in(
     Ok((ended, account))
 }
 
-/// Asks once whether the worker is well and lets us in; which models it offers, when it says so.
+/// Asks the worker once for its health and checks that it accepts the API key. Returns the models that it offers, if it lists them.
 async fn ask(shared: &Arc<Shared>, id: &str) -> Result<Option<Vec<String>>> {
     let wanted = id.to_owned();
     let target = shared.blocking(move |shared| shared.target(&shared.store.read(|db| found(db, &wanted))?)).await?;
     let answer = shared.client.send(&target, shared.client.get("/health")).await.map_err(Error::from)?;
     if answer.status != StatusCode::OK || answer.json().get("ok") != Some(&Value::Bool(true)) {
-        return Err(unexpected(&target, &format!("is not well: status {}", answer.status.as_u16())));
+        return Err(unexpected(&target, &format!("is not healthy: status {}", answer.status.as_u16())));
     }
     let answer = shared.client.send(&target, shared.client.get("/models")).await.map_err(Error::from)?;
     models(&target, answer.status, &answer.json())
@@ -161,12 +161,12 @@ fn models(target: &Target, status: StatusCode, body: &Value) -> Result<Option<Ve
     Ok(Some(ids.take(1000).map(|id| id.chars().take(64).collect()).collect()))
 }
 
-/// Goes on with a check that an end of the platform cut short.
+/// Repeats a check that was interrupted when the platform was closed.
 pub(super) async fn check_again(shared: Arc<Shared>, account: Account, epoch: i64) {
     finish(&shared, &account.id, epoch, 1).await;
 }
 
-/// A ready account failed: its worker did not take a task, or is silent.
+/// Marks a ready account as failed, because its worker refused a task or does not answer.
 pub(super) async fn fail(shared: &Arc<Shared>, account: &Account, error: &Error) {
     let (id, workspace, error) = (account.id.clone(), account.workspace.clone(), error.clone());
     let failed = shared.blocking(move |shared| {
@@ -186,14 +186,14 @@ pub(super) async fn fail(shared: &Arc<Shared>, account: &Account, error: &Error)
     }
 }
 
-/// Looks after accounts from time to time, for as long as the platform is open: ends what was left at those that are ready, and
-/// checks those again that failed.
+/// Runs in the background while the platform is open. From time to time it cancels work that nobody needs at ready workers, and
+/// checks failed accounts again.
 pub(super) async fn recheck(shared: Arc<Shared>) {
     let every = shared.settings.recheck_interval;
-    let look = if every.is_zero() { LONGEST_LOOK } else { every.min(LONGEST_LOOK) };
+    let pause = if every.is_zero() { LONGEST_PAUSE } else { every.min(LONGEST_PAUSE) };
     loop {
-        tokio::time::sleep(look).await;
-        end_what_was_left(&shared).await;
+        tokio::time::sleep(pause).await;
+        cancel_leftovers(&shared).await;
         if every.is_zero() {
             continue;
         }
@@ -207,27 +207,27 @@ pub(super) async fn recheck(shared: Arc<Shared>) {
             Ok(all.into_iter().filter(failed).collect::<Vec<_>>())
         });
         let Ok(due) = due.await else { continue };
-        // Together: one that hangs keeps no other waiting.
-        futures::future::join_all(due.into_iter().map(|account| look_again(&shared, account.id))).await;
+        // All at once, so that no check waits for a slow worker.
+        futures::future::join_all(due.into_iter().map(|account| recheck_one(&shared, account.id))).await;
     }
 }
 
-/// Ends, at workers that are ready, what was noted there only after they were.
-async fn end_what_was_left(shared: &Arc<Shared>) {
-    let left = shared.blocking(|shared| shared.store.read(leftovers::left_at)).await.unwrap_or_default();
-    let ending = left.iter().map(|workspace| abandoned::end_all(shared, workspace));
+/// Cancels work that nobody needs at workers that are ready. Records may have been added after their checks.
+async fn cancel_leftovers(shared: &Arc<Shared>) {
+    let left = shared.blocking(|shared| shared.store.read(leftovers::with_leftovers)).await.unwrap_or_default();
+    let ending = left.iter().map(|workspace| abandoned::cancel_all(shared, workspace));
     futures::future::join_all(ending).await;
 }
 
-/// Checks an account that failed, if it seems to be well: one that is still away changes nothing and fills no log.
-async fn look_again(shared: &Arc<Shared>, id: String) {
+/// Begins a check of a failed account if its worker answers. If it does not, nothing changes and nothing is logged.
+async fn recheck_one(shared: &Arc<Shared>, id: String) {
     if ask(shared, &id).await.is_err() {
         let now = shared.clock.now();
         let _ = shared.blocking(move |shared| shared.store.write(move |db| store::still_failed(db, &id, now))).await;
         return;
     }
     let wanted = id.clone();
-    if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &wanted, None, Why::Seen)).await {
+    if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &wanted, None, Why::Recovered)).await {
         finish(shared, &id, epoch, 1).await;
     }
 }

@@ -1,5 +1,6 @@
-//! What a worker may be doing for nothing: submissions that it may have taken and that another place took over since, and tasks that
-//! ended here without its knowing. Both are noted in the transaction that makes them so.
+//! Records of work at workers that nobody needs any more: submissions that a worker may have received and that now run elsewhere,
+//! and tasks that were failed here without the worker's knowledge. A record is written in the same transaction as the change that
+//! causes it.
 //!
 //! Owns the tables `worker_abandoned` and `worker_given_up`.
 
@@ -8,13 +9,14 @@ use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
-/// How long a submission that may have been taken is worth ending: workers remember keys for a day.
+/// How long the record of a submission is kept. Workers remember keys for a day.
 const LIFE_MS: i64 = 24 * 3600 * 1000;
 
-/// Most submissions that are kept for one worker; the oldest go first. One that is never ended there only wastes its time.
-const MOST: u32 = 64;
+/// Most submissions that are recorded for one worker. The oldest are deleted first. One that is never cancelled there only wastes
+/// the worker's time.
+const MOST_PER_WORKER: u32 = 64;
 
-/// A submission that a worker may have taken.
+/// A submission that a worker may have received.
 #[derive(Debug, Clone)]
 pub(super) struct Abandoned {
     pub(super) workspace: String,
@@ -23,7 +25,7 @@ pub(super) struct Abandoned {
     pub(super) request: Arc<[u8]>,
 }
 
-/// Keeps a submission for as long as its worker is an account.
+/// Records a submission. Does nothing if its workspace is no longer registered.
 pub(super) fn keep(connection: &Connection, abandoned: &Abandoned, now: Timestamp) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_abandoned WHERE created_at < ?")?.execute([now.0 - LIFE_MS])?;
     connection
@@ -37,11 +39,11 @@ pub(super) fn keep(connection: &Connection, abandoned: &Abandoned, now: Timestam
             "DELETE FROM worker_abandoned WHERE workspace = ?1 AND key IN (
                  SELECT key FROM worker_abandoned WHERE workspace = ?1 ORDER BY created_at DESC, key LIMIT -1 OFFSET ?2)",
         )?
-        .execute(params![abandoned.workspace, MOST])?;
+        .execute(params![abandoned.workspace, MOST_PER_WORKER])?;
     Ok(())
 }
 
-/// Lets a submission go.
+/// Deletes the record of a submission.
 pub(super) fn forget(connection: &Connection, workspace: &str, key: &str) -> Result<()> {
     connection
         .prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ? AND key = ?")?
@@ -49,21 +51,21 @@ pub(super) fn forget(connection: &Connection, workspace: &str, key: &str) -> Res
     Ok(())
 }
 
-/// Lets all of a workspace go, with its account.
+/// Deletes all records of a workspace, together with its account.
 pub(super) fn forget_all(connection: &Connection, workspace: &str) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_abandoned WHERE workspace = ?")?.execute([workspace])?;
     connection.prepare_cached("DELETE FROM worker_given_up WHERE workspace = ?")?.execute([workspace])?;
     Ok(())
 }
 
-/// Lets a task go: its worker knows how it ended.
-pub(super) fn heard(connection: &Connection, id: &str) -> Result<()> {
+/// Deletes the record of a task whose worker knows that it has ended.
+pub(super) fn forget_given_up(connection: &Connection, id: &str) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_given_up WHERE id = ?")?.execute([id])?;
     Ok(())
 }
 
-/// The first submission after `key` that is still worth ending.
-pub(super) fn next(
+/// Returns the first recorded submission after `key`.
+pub(super) fn next_abandoned(
     connection: &Connection,
     workspace: &str,
     key: &str,
@@ -76,15 +78,15 @@ pub(super) fn next(
     Ok(row.optional()?)
 }
 
-/// The first task after `id` that was given up.
+/// Returns the first recorded task after `id`.
 pub(super) fn next_given_up(connection: &Connection, workspace: &str, id: &str) -> Result<Option<String>> {
     let mut statement = connection
         .prepare_cached("SELECT id FROM worker_given_up WHERE workspace = ? AND id > ? ORDER BY id LIMIT 1")?;
     Ok(statement.query_row([workspace, id], |row| row.get(0)).optional()?)
 }
 
-/// Workspaces that are ready and have something to end: what an end of the platform cut short, or what was noted since.
-pub(super) fn left_at(connection: &Connection) -> Result<Vec<String>> {
+/// Returns the workspaces that are ready and have records.
+pub(super) fn with_leftovers(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT workspace FROM worker_account
          WHERE status = 'ready' AND workspace IN (SELECT workspace FROM worker_abandoned UNION SELECT workspace FROM worker_given_up)",

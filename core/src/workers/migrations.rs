@@ -1,4 +1,4 @@
-//! The tables of workers. They are there without the feature `workers` too, so that a data folder fits every build.
+//! The tables of workers. They exist without the feature `workers` too, so that a data folder can be used with every build.
 
 use crate::store::Migration;
 

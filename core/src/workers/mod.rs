@@ -1,10 +1,10 @@
-//! Workers: other platforms in remote workspaces that tasks are sent to.
+//! Workers: other platforms, in remote workspaces, that tasks are sent to.
 //!
-//! Owns the accounts (tables `worker_*`; their tokens are stored secrets), the way to a worker and back, and what goes on in the
-//! background: followers of tasks that run elsewhere, health checks, deployments. What always holds: a task is durable here
-//! before a worker hears of it; it is handed over under a key of its own, so that no worker runs it twice; a request goes to the
-//! registered address of an account and nowhere else; what a worker says is bounded and checked before it is believed.
-//! Any thread may call; the background has threads of its own, which start with the first account.
+//! Owns the accounts (tables `worker_*`; their tokens are stored secrets), the requests to workers, and the background work:
+//! following tasks that run elsewhere, health checks and deployments. Invariants: a task is durable here before it is sent to a
+//! worker; it is sent with its own idempotency key, so that no worker runs it twice; a request goes only to the registered address
+//! of an account; a worker's answer is limited in size and checked before it is used.
+//! Any thread may call. The background work has its own threads, which start when it is first needed.
 
 mod abandoned;
 mod account;

@@ -1,4 +1,4 @@
--- The trigger of `worker_given_up`, by the task's place instead of by the form of its id.
+-- The trigger of `worker_given_up` now uses the task's place instead of the form of its id.
 DROP TRIGGER task_given_up;
 CREATE TRIGGER task_given_up AFTER UPDATE OF status ON task
 WHEN NEW.status = 'failed' AND OLD.status <> 'failed' AND NEW.place = 'sent'

@@ -1,4 +1,4 @@
-//! What a gateway and a worker say to each other: the HTTP face's own words, read with suspicion.
+//! The messages between this platform and a worker. They are those of the HTTP API. A worker's answers are checked strictly.
 
 use super::address::is_remote_id;
 use super::client::{Answer, Target};
@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-/// Most characters of a worker's own text that are kept.
+/// Most characters that are kept of a worker's text.
 const LONGEST_TEXT: usize = 300;
 
-/// The body of a submission: every value of the task as it is stored, so that any worker makes the same of it.
+/// Makes the body of a submission. It contains every value of the task as stored, so that every worker gives the same result.
 pub(super) fn submission(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
     let mut body: Map<String, Value> = task.parameters.clone().into_iter().collect();
     for (name, png) in inputs {
@@ -35,7 +35,7 @@ pub(super) fn submission(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Ve
     serde_json::to_vec(&body).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// Puts a picture where its name says: `reference_image`, `arbitrary_frames[0].image`.
+/// Inserts a picture at the place that its name gives: `reference_image`, `arbitrary_frames[0].image`.
 fn place_picture(body: &mut Map<String, Value>, name: &str, uri: Value) -> Result<()> {
     let Some((list, rest)) = name.split_once('[') else {
         body.insert(name.to_owned(), uri);
@@ -49,20 +49,20 @@ fn place_picture(body: &mut Map<String, Value>, name: &str, uri: Value) -> Resul
     Ok(())
 }
 
-/// What a worker said to a submission.
+/// A worker's reaction to a submission.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It has the task, under this id of its own.
+    /// The worker has the task, under this id.
     Accepted(String),
-    /// It does not take the task.
+    /// The worker does not take the task.
     Refused {
         error: Error,
-        /// Whether that speaks against the account.
+        /// Whether the account is marked as failed because of this.
         blamed: bool,
-        /// Whether it says so after it looked for the key: it does not have the task from before either.
+        /// Whether the worker looked up the idempotency key first, so that it certainly does not have the task.
         sure: bool,
     },
-    /// It may have the task.
+    /// The worker may have the task.
     Unclear(Error),
 }
 
@@ -73,7 +73,7 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
     if answer.status == StatusCode::ACCEPTED {
         return match body.get("task_id").and_then(Value::as_str).filter(|id| is_remote_id(id)) {
             Some(id) => Verdict::Accepted(id.to_owned()),
-            None => Verdict::Unclear(unexpected(target, "accepted a task without an id that can be used")),
+            None => Verdict::Unclear(unexpected(target, "accepted a task without a usable id")),
         };
     }
     let refusal = |detail: String, blamed, sure| {
@@ -82,7 +82,7 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
     };
     let refused = |detail: String, blamed| refusal(detail, blamed, false);
     match answer.code() {
-        // It works; it just has no place or not this model, or knows another catalog.
+        // The worker is healthy. Its queue is full, it lacks the model, or its catalog is different.
         Some(code @ (ErrorCode::QueueOverloaded | ErrorCode::ModelUnavailable)) => {
             refusal(format!("the worker {workspace} does not take the task: {code}"), false, true)
         }
@@ -99,7 +99,7 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
             | ErrorCode::StorageCorrupt
             | ErrorCode::DependencyUnavailable),
         ) => refused(format!("the worker {workspace} refused the task: {code}"), true),
-        // Proxies in front of a worker say these, of requests that may have arrived.
+        // Proxies in front of a worker answer with these statuses, and the request may have arrived.
         _ if matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY) => {
             Verdict::Unclear(unexpected(target, &format!("answered with status {}", answer.status.as_u16())))
         }
@@ -110,10 +110,10 @@ pub(super) fn verdict(target: &Target, answer: &Answer) -> Verdict {
     }
 }
 
-/// Reads how a task stands on a worker.
+/// Reads the state of a task from a worker's answer.
 ///
 /// # Errors
-/// `task_not_found` when the worker does not know it; `remote_failed`.
+/// `task_not_found` if the worker does not have the task; `remote_failed`.
 pub(super) fn state(target: &Target, answer: &Answer) -> Result<RemoteState> {
     if answer.status == StatusCode::NOT_FOUND && answer.code() == Some(ErrorCode::TaskNotFound) {
         return Err(Error::new(
@@ -126,8 +126,8 @@ pub(super) fn state(target: &Target, answer: &Answer) -> Result<RemoteState> {
     }
     let body = answer.json();
     let text = |name: &str| clean(body.get(name).and_then(Value::as_str).unwrap_or_default());
-    let status =
-        Status::from_name(&text("status")).ok_or_else(|| unexpected(target, "does not say how the task stands"))?;
+    let status = Status::from_name(&text("status"))
+        .ok_or_else(|| unexpected(target, "did not report the status of the task"))?;
     let progress = body.get("progress").and_then(Value::as_u64).and_then(|percent| u8::try_from(percent).ok());
     let error = (status == Status::Failed).then(|| {
         let code = ErrorCode::from_name(&text("error_code")).unwrap_or(ErrorCode::RemoteFailed);
@@ -143,7 +143,7 @@ pub(super) fn state(target: &Target, answer: &Answer) -> Result<RemoteState> {
     })
 }
 
-/// Reads a result or a preview, and looks whether it is what it says.
+/// Reads a result or a preview, and checks that its content matches its content type.
 ///
 /// # Errors
 /// `result_gone`, `result_not_ready`, `remote_failed`.
@@ -151,7 +151,7 @@ pub(super) fn media(target: &Target, answer: Answer, task: &Task, preview: bool)
     if answer.status != StatusCode::OK {
         return Err(match answer.code() {
             Some(code @ (ErrorCode::ResultGone | ErrorCode::ResultNotReady)) => {
-                Error::new(code, format!("the worker {} says {code}", target.workspace))
+                Error::new(code, format!("the worker {} answered {code}", target.workspace))
             }
             Some(ErrorCode::TaskNotFound) => {
                 Error::new(ErrorCode::ResultGone, format!("the worker {} no longer has the task", target.workspace))
@@ -159,10 +159,10 @@ pub(super) fn media(target: &Target, answer: Answer, task: &Task, preview: bool)
             _ => unexpected(target, &format!("answered with status {}", answer.status.as_u16())),
         });
     }
-    let format = OutputFormat::ALL.iter().copied().find(|format| begins_as(*format, &answer.body));
+    let format = OutputFormat::ALL.iter().copied().find(|format| has_signature(*format, &answer.body));
     let format = format
         .filter(|format| format.mime() == answer.content_type && (!preview || *format == OutputFormat::Jpeg))
-        .ok_or_else(|| unexpected(target, "sent a result that is not what it is said to be"))?;
+        .ok_or_else(|| unexpected(target, "sent a result whose content does not match its content type"))?;
     Ok(Media {
         bytes: answer.body,
         content_type: format.mime(),
@@ -170,7 +170,7 @@ pub(super) fn media(target: &Target, answer: Answer, task: &Task, preview: bool)
     })
 }
 
-fn begins_as(format: OutputFormat, bytes: &[u8]) -> bool {
+fn has_signature(format: OutputFormat, bytes: &[u8]) -> bool {
     match format {
         OutputFormat::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
         OutputFormat::Jpeg => bytes.starts_with(b"\xff\xd8\xff"),
@@ -180,12 +180,12 @@ fn begins_as(format: OutputFormat, bytes: &[u8]) -> bool {
     }
 }
 
-/// A worker that does not answer as it should.
+/// The error for a worker whose answer is not as expected.
 pub(super) fn unexpected(target: &Target, what: &str) -> Error {
     Error::new(ErrorCode::RemoteFailed, format!("the worker {} {what}", target.workspace))
 }
 
-/// A worker's own words, short and on one line.
+/// Returns a worker's text, shortened and on one line.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect()
 }

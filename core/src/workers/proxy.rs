@@ -15,7 +15,7 @@ impl Workers {
     /// Whether a task is at a worker.
     ///
     /// # Errors
-    /// `proxy_target_invalid` for an id that names a workspace which is none of ours. Nothing is sent anywhere.
+    /// `proxy_target_invalid` for an id whose workspace is not registered. Nothing is sent to a worker.
     pub(crate) fn is_elsewhere(&self, id: &str) -> Result<bool> {
         let Some((workspace, _)) = split_id(id)? else { return Ok(false) };
         match self.shared.store.read(|connection| store::is_registered(connection, workspace))? {
@@ -24,23 +24,23 @@ impl Workers {
         }
     }
 
-    /// How a task at a worker stands, by what was last heard of it.
+    /// Calls `look` with the last known state of a task at a worker.
     pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Task) -> T) -> Result<T> {
         self.shared.tasks.look(id, look)
     }
 
-    /// Follows a task at a worker.
+    /// Returns the stream of a task's changes.
     pub(crate) fn events(&self, id: &str) -> Result<TaskEvents> {
         self.shared.tasks.events(id)
     }
 
-    /// Asks a task at a worker to end; true when it had not ended. It is durable here, and carried there until it arrives.
+    /// Cancels a task at a worker. Returns whether it had not ended. The request is durable here and is sent until it arrives.
     pub(crate) fn cancel(&self, id: &str, by: Option<&Caller>) -> Result<bool> {
         let accepted = self.shared.tasks.cancel(id, by)?;
         if accepted {
             let (target, remote_id) = self.target(id)?;
             let shared = Arc::clone(&self.shared);
-            // Whoever follows the task tries again if this does not arrive.
+            // If this does not arrive, the code that follows the task tries again.
             self.spawn(async move {
                 let _ = cancel_there(&shared, &target, &remote_id).await;
             })?;
@@ -48,7 +48,7 @@ impl Workers {
         Ok(accepted)
     }
 
-    /// The result or the preview of a task at a worker.
+    /// Returns the result or the preview of a task at a worker.
     pub(crate) fn media(&self, id: &str, preview: bool) -> Result<Media> {
         let task = self.shared.tasks.finished(id)?;
         let (target, remote_id) = self.target(id)?;
@@ -66,10 +66,10 @@ impl Workers {
         })?
     }
 
-    /// Removes an ended task of a workspace that is no longer registered: nothing is sent anywhere.
+    /// Deletes an ended task of a workspace that is no longer registered. Nothing is sent to a worker.
     ///
     /// # Errors
-    /// `proxy_target_invalid` where there is no such task.
+    /// `proxy_target_invalid` if there is no such task.
     pub(crate) fn delete_orphan(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         split_id(id)?;
         self.shared.tasks.delete(id, by).map_err(|error| match error.code() {
@@ -78,7 +78,7 @@ impl Workers {
         })
     }
 
-    /// Removes an ended task, there and here. One that never had a result is removed here whatever the worker says.
+    /// Deletes an ended task at its worker and here. A task without a result is deleted here even if the worker refuses.
     pub(crate) fn delete(&self, id: &str, by: Option<&Caller>) -> Result<()> {
         let task = self.shared.tasks.status(id)?;
         if task.status.is_terminal() {

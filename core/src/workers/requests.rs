@@ -1,4 +1,4 @@
-//! Requests to a worker that change something there.
+//! Requests that change something at a worker.
 
 use super::client::{NoAnswer, Target};
 use super::protocol::{self, Verdict, unexpected};
@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::task::TraceParent;
 use http::{Method, StatusCode};
 
-/// Submits a task to a worker under its key.
+/// Submits a task to a worker with an idempotency key.
 pub(super) async fn submit_to(
     shared: &Shared,
     target: &Target,
@@ -23,23 +23,23 @@ pub(super) async fn submit_to(
     Ok(protocol::verdict(target, &answer))
 }
 
-/// Asks a worker to end a task; one that it does not have, or that has ended, is what was wanted.
+/// Cancels a task at a worker. Succeeds too if the task has ended or the worker does not have it.
 pub(super) async fn cancel_there(shared: &Shared, target: &Target, remote_id: &str) -> Result<()> {
     let ask = shared.client.ask(Method::POST, format!("/tasks/{remote_id}/cancel"));
     let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
     match answer.status {
         StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(()),
-        status => Err(unexpected(target, &format!("does not end a task: status {}", status.as_u16()))),
+        status => Err(unexpected(target, &format!("did not cancel a task: status {}", status.as_u16()))),
     }
 }
 
-/// Asks a worker to remove an ended task; one that it does not have is what was wanted.
+/// Deletes an ended task at a worker. Succeeds too if the worker does not have it.
 pub(super) async fn delete_there(shared: &Shared, target: &Target, remote_id: &str) -> Result<()> {
     let ask = shared.client.ask(Method::DELETE, format!("/gallery/{remote_id}"));
     let answer = shared.client.send(target, ask).await.map_err(Error::from)?;
     match answer.status {
         StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
         StatusCode::NOT_FOUND if answer.code() == Some(ErrorCode::TaskNotFound) => Ok(()),
-        status => Err(unexpected(target, &format!("does not delete a task: status {}", status.as_u16()))),
+        status => Err(unexpected(target, &format!("did not delete a task: status {}", status.as_u16()))),
     }
 }

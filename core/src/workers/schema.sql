@@ -33,7 +33,7 @@ BEGIN
     SELECT RAISE(ABORT, 'an account does not go from this state to that');
 END;
 
--- Submissions that a worker may or may not have taken before it fell silent: to be ended there when it is back.
+-- Submissions that a worker may have received before it stopped answering. They are cancelled there when it answers again.
 CREATE TABLE worker_abandoned (
     workspace  TEXT NOT NULL,
     -- The idempotency key of the submission.

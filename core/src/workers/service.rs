@@ -1,4 +1,4 @@
-//! The workers of one platform: what they stand on, and the background that goes on while it is open.
+//! The workers of one platform, and their background work while the platform is open.
 
 use super::account::{Account, AccountStatus};
 use super::address::Addresses;
@@ -26,13 +26,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Threads that wait for workers.
+/// Number of threads that wait for workers.
 const THREADS: usize = 2;
 
-/// Threads for what the background writes.
+/// Most threads for writes of the background work.
 const BLOCKING_THREADS: usize = 16;
 
-/// Worker accounts: who they are, how they stand, and what may be done with them.
+/// The worker accounts and the calls on them.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -44,7 +44,7 @@ const BLOCKING_THREADS: usize = 16;
 /// let (workers, caller) = (platform.workers()?, Caller::new("operator", "cli"));
 /// let (id, token) = (SecretText::new("ak-1"), SecretText::new("as-1"));
 /// let account = workers.add(NewAccount::new("team-a", id, token).address("https://team-a.example.com"), &caller)?;
-/// assert_eq!(account.status, AccountStatus::Pending, "it gets tasks when a check has found it ready");
+/// assert_eq!(account.status, AccountStatus::Pending, "it gets tasks after a check has found it ready");
 ///
 /// let change = AccountChange { label: Some("Team A".to_owned()), ..AccountChange::default() };
 /// assert_eq!(workers.update("team-a", change, &caller)?.label, "Team A");
@@ -58,7 +58,7 @@ pub struct Workers {
     deployments: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The parts of the platform that workers stand on.
+/// The parts of the platform that workers need.
 pub(crate) struct Parts {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) store: Arc<Store>,
@@ -66,15 +66,15 @@ pub(crate) struct Parts {
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
-    /// How fast a request to a worker has to go out.
+    /// How fast a request to a worker must be sent.
     pub(crate) pace: Pace,
 }
 
 impl Workers {
-    /// Takes up what an end of the platform cut short.
+    /// Starts, and resumes the work that was interrupted when the platform was closed.
     ///
     /// # Errors
-    /// `validation_error` for settings that make no sense.
+    /// `validation_error` for invalid settings.
     pub(crate) fn start(settings: WorkerSettings, parts: Parts, paused: bool) -> Result<Self> {
         let addresses = Addresses::new(&settings.networks)?;
         let client = WorkerClient::new(&settings, parts.pace, addresses.clone())?;
@@ -96,7 +96,7 @@ impl Workers {
         });
         let workers = Self { shared, runtime: Mutex::new(None), deployments: Mutex::new(Vec::new()) };
         workers.shared.count()?;
-        let follow = workers.shared.tasks.bring_back_remote()?;
+        let follow = workers.shared.tasks.restore_remote()?;
         let now = workers.shared.clock.now();
         let checks = workers.shared.store.write(move |connection| {
             store::end_deployments(connection, now)?;
@@ -105,30 +105,30 @@ impl Workers {
         if paused {
             workers.shared.end_checks(checks)?;
         } else if workers.shared.known() > 0 || !follow.is_empty() || workers.shared.tasks.any_on_their_way()? {
-            workers.go_on(follow, checks)?;
+            workers.resume(follow, checks)?;
         }
         Ok(workers)
     }
 
-    /// Takes up what an end of the platform cut short: tasks at workers, tasks on their way, checks, what is to be ended.
-    fn go_on(&self, follow: Vec<String>, checks: Vec<(Account, i64)>) -> Result<()> {
+    /// Resumes interrupted work: tasks at workers, tasks on their way to workers, checks, and cancellations at workers.
+    fn resume(&self, follow: Vec<String>, checks: Vec<(Account, i64)>) -> Result<()> {
         for id in follow {
             self.spawn(follow::follow(Arc::clone(&self.shared), id))?;
         }
         for (account, epoch) in checks {
             self.spawn(health::check_again(Arc::clone(&self.shared), account, epoch))?;
         }
-        for workspace in self.shared.store.read(leftovers::left_at)? {
+        for workspace in self.shared.store.read(leftovers::with_leftovers)? {
             let shared = Arc::clone(&self.shared);
-            self.spawn(async move { abandoned::end_all(&shared, &workspace).await })?;
+            self.spawn(async move { abandoned::cancel_all(&shared, &workspace).await })?;
         }
-        self.spawn(dispatch::take_up(Arc::clone(&self.shared)))
+        self.spawn(dispatch::resume(Arc::clone(&self.shared)))
     }
 
-    /// Runs `work` in the background; the first one starts its threads.
+    /// Runs `work` in the background. The first call starts the background threads.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         let mut runtime = self.runtime.lock();
-        // Under the lock: closing takes the runtime away under it, and no other comes after.
+        // Checked under the lock. Closing removes the runtime under the same lock, so none can be started after that.
         self.shared.open()?;
         let running = match &mut *runtime {
             Some(running) => running,
@@ -146,14 +146,14 @@ impl Workers {
     pub(super) fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let (done, outcome) = tokio::sync::oneshot::channel();
         self.spawn(async move {
-            // A caller that is gone needs no answer.
+            // If the caller is gone, sending fails, which is fine.
             let _ = done.send(work.await);
         })?;
         let outcome = thread::block_on(outcome, None);
         outcome.and_then(std::result::Result::ok).ok_or_else(|| self.shared.ended())
     }
 
-    /// Runs a deployment on a thread of its own.
+    /// Runs a deployment on its own thread.
     pub(super) fn spawn_deployment(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
         self.shared.open()?;
         let mut deployments = self.deployments.lock();
@@ -162,7 +162,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Ends the background. Deployments are ended with their commands.
+    /// Stops the background work. Running deploy commands are stopped too.
     pub(crate) fn close(&self, deadline: Duration) {
         self.shared.closing.store(true, Ordering::SeqCst);
         *self.runtime.lock() = None;
@@ -177,10 +177,10 @@ impl Workers {
         }
     }
 
-    /// How many accounts there are of each state.
+    /// Returns the number of accounts in each state.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the database cannot be read.
+    /// `dependency_unavailable` if the database cannot be read.
     pub fn counts(&self) -> Result<BTreeMap<&'static str, usize>> {
         let mut counts: BTreeMap<_, _> = AccountStatus::ALL.iter().map(|status| (status.as_str(), 0)).collect();
         for (status, count) in self.shared.store.read(store::counts)? {
@@ -197,14 +197,14 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Shared {
-    /// Checks that were cut short have failed, where nothing goes on in the background.
+    /// Marks interrupted checks as failed. Used if the platform is paused and nothing runs in the background.
     fn end_checks(&self, checks: Vec<(Account, i64)>) -> Result<()> {
         let (now, audit) = (self.clock.now(), self.audit.in_transaction());
         self.store.write(move |connection| {
             for (account, epoch) in checks {
                 let cut = Error::invalid_state(
-                    "the check was cut short by the end of the platform",
-                    "Ask for the account's health once more.",
+                    "the check was interrupted because the platform was closed",
+                    "Check the account's health again.",
                 );
                 health::end_in(connection, &audit, &account.id, epoch, &Err(cut), now)?;
             }

@@ -1,4 +1,4 @@
-//! What workers stand on, in calls and in the background: where an account's worker is, and what opens its door.
+//! The state that calls and background work share, and the lookup of an account's worker and tokens.
 
 use super::account::Account;
 use super::address::{Addresses, invalid_target};
@@ -9,7 +9,7 @@ use crate::audit::Audit;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::metrics::Metrics;
-use crate::secrets::{OF_ACCOUNTS, Vault};
+use crate::secrets::{ACCOUNT_PREFIX, Vault};
 use crate::settings::WorkerSettings;
 use crate::store::Store;
 use crate::task::Tasks;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
-/// What the background works on.
+/// The shared state.
 pub(super) struct Shared {
     pub(super) settings: WorkerSettings,
     pub(super) addresses: Addresses,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) media: MediaCache,
     pub(super) closing: AtomicBool,
-    /// How many accounts there are: a platform without any pays nothing for them.
+    /// Number of accounts. A platform without accounts does no work for them.
     pub(super) known: AtomicUsize,
     pub(super) log: Option<Dispatch>,
 }
@@ -46,20 +46,20 @@ impl Shared {
         }
     }
 
-    /// Why what went on in the background gave no answer.
+    /// Returns the error for background work that ended without an answer.
     pub(super) fn ended(&self) -> Error {
         match self.open() {
-            Err(_) => Error::closed("the platform was closed meanwhile"),
-            Ok(()) => Error::internal("a worker's background panicked"),
+            Err(_) => Error::closed("the platform was closed in the meantime"),
+            Ok(()) => Error::internal("the background work of workers panicked"),
         }
     }
 
-    /// `work`, logging to where the platform does.
+    /// Returns `work` with the platform's log attached.
     pub(super) fn logged<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         work.with_subscriber(self.log.clone().unwrap_or_else(|| tracing::dispatcher::get_default(Clone::clone)))
     }
 
-    /// Does what blocks on a thread for that.
+    /// Runs blocking `work` on a thread for blocking calls.
     pub(super) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
@@ -71,41 +71,41 @@ impl Shared {
             None => work(&shared),
         })
         .await
-        .unwrap_or_else(|_| Err(Error::internal("a worker's background panicked")))
+        .unwrap_or_else(|_| Err(Error::internal("the background work of workers panicked")))
     }
 
     pub(super) fn known(&self) -> usize {
         self.known.load(Ordering::SeqCst)
     }
 
-    /// Counts the accounts anew.
+    /// Counts the accounts again.
     pub(super) fn count(&self) -> Result<()> {
         let all: usize = self.store.read(store::counts)?.iter().map(|(_, count)| count).sum();
         self.known.store(all, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Where an account's worker is, and what opens its door.
+    /// Returns the address and the API key of an account's worker.
     pub(super) fn target(&self, account: &Account) -> Result<Target> {
         let own = self.tokens(account)?.api_key;
         let api_key = own.or_else(|| self.settings.api_key.clone());
         Ok(Target { workspace: account.workspace.clone(), address: account.address.clone(), api_key })
     }
 
-    /// The target of a registered workspace.
+    /// Returns the target of a registered workspace.
     ///
     /// # Errors
-    /// `proxy_target_invalid` for one that is not registered.
+    /// `proxy_target_invalid` if the workspace is not registered.
     pub(super) fn target_of(&self, workspace: &str) -> Result<Target> {
         let account = self.store.read(|connection| store::find(connection, workspace))?;
         let account = account.filter(|account| account.workspace == workspace);
         self.target(&account.ok_or_else(invalid_target)?)
     }
 
-    /// An account's tokens.
+    /// Returns an account's tokens.
     ///
     /// # Errors
-    /// `dependency_unavailable` also when they are past their rotation limit.
+    /// `dependency_unavailable`, also if the tokens are past their rotation limit.
     pub(super) fn tokens(&self, account: &Account) -> Result<Tokens> {
         let text = self.vault.get(&secret_name(&account.id)).map_err(|error| {
             let detail = format!("the tokens of the account {} cannot be used: {}", account.workspace, error.detail());
@@ -114,7 +114,8 @@ impl Shared {
         read_tokens(account, &text)
     }
 
-    /// An account's tokens, even past their rotation limit, for others to take their place; none when they were revoked.
+    /// Returns an account's tokens, even past their rotation limit, in order to replace some of them. Returns `None` if they were
+    /// revoked.
     pub(super) fn last_tokens(&self, account: &Account) -> Result<Option<Tokens>> {
         let text = self.vault.recall(&secret_name(&account.id))?;
         text.map(|text| read_tokens(account, &text)).transpose()
@@ -129,12 +130,12 @@ fn read_tokens(account: &Account, text: &SecretText) -> Result<Tokens> {
     Ok(Tokens { token_id: stored.token_id, token_secret: stored.token_secret, api_key: stored.api_key })
 }
 
-/// Name of the stored secret that holds an account's tokens.
+/// Returns the name of the stored secret that holds an account's tokens.
 pub(super) fn secret_name(id: &str) -> String {
-    format!("{OF_ACCOUNTS}{id}")
+    format!("{ACCOUNT_PREFIX}{id}")
 }
 
-/// What opens a workspace.
+/// The credentials of a workspace.
 #[derive(Debug, Clone)]
 pub(super) struct Tokens {
     pub(super) token_id: SecretText,
@@ -150,7 +151,7 @@ struct StoredTokens {
 }
 
 impl Tokens {
-    /// As they are sealed.
+    /// Returns the JSON text that is stored in the secret.
     pub(super) fn to_text(&self) -> SecretText {
         let shown = |text: &SecretText| serde_json::Value::String(text.expose().to_owned());
         SecretText::new(

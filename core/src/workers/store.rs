@@ -1,4 +1,4 @@
-//! Every statement that touches the tables of workers.
+//! All SQL statements on the table of accounts.
 
 use super::account::{Account, AccountError, AccountStatus, Deployment};
 use super::address::invalid_target;
@@ -8,7 +8,7 @@ use crate::task::{self};
 use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Most characters of a detail that is kept.
+/// Most characters of an error detail that are stored.
 const LONGEST_DETAIL: usize = 512;
 
 pub(super) fn insert(connection: &Connection, account: &Account) -> Result<()> {
@@ -22,7 +22,7 @@ pub(super) fn insert(connection: &Connection, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// Every account, in the order in which they were registered.
+/// Returns all accounts in the order of their registration.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Account>> {
     let mut statement = connection.prepare_cached("SELECT * FROM worker_account ORDER BY created_at, id")?;
     let mut accounts = statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -32,14 +32,14 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Account>> {
     Ok(accounts)
 }
 
-/// The account with this id, or of this workspace.
+/// Returns the account with this id or workspace.
 pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<Account>> {
     let Some(mut account) = find(connection, id)? else { return Ok(None) };
     account.active = task::remote_count(connection, &account.workspace)?;
     Ok(Some(account))
 }
 
-/// The same.
+/// Like [`get`], but fails if there is no such account.
 ///
 /// # Errors
 /// `not_found`.
@@ -47,22 +47,22 @@ pub(super) fn found(connection: &Connection, id: &str) -> Result<Account> {
     get(connection, id)?.ok_or_else(|| {
         let shown: String = id.chars().take(64).collect();
         Error::new(ErrorCode::NotFound, format!("there is no account {shown:?}"))
-            .with_action("Take an id from the list of accounts.")
+            .with_action("Use an id from the list of accounts.")
     })
 }
 
-/// The account with this id, or of this workspace, without counting its tasks.
+/// Returns the account with this id or workspace, without counting its tasks.
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Account>> {
     let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE id = ?1 OR workspace = ?1")?;
     Ok(statement.query_row([id], read).optional()?)
 }
 
-/// Whether a workspace is one of an account.
+/// Whether an account has this workspace.
 pub(super) fn is_registered(connection: &Connection, workspace: &str) -> Result<bool> {
     Ok(connection.prepare_cached("SELECT 1 FROM worker_account WHERE workspace = ?")?.exists([workspace])?)
 }
 
-/// How many accounts there are of each state.
+/// Returns the number of accounts in each state.
 pub(super) fn counts(connection: &Connection) -> Result<Vec<(AccountStatus, usize)>> {
     let mut statement = connection.prepare_cached("SELECT status, count(*) FROM worker_account GROUP BY status")?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?)))?;
@@ -70,8 +70,8 @@ pub(super) fn counts(connection: &Connection) -> Result<Vec<(AccountStatus, usiz
     Ok(rows.into_iter().filter_map(|(name, count)| Some((AccountStatus::from_name(&name)?, count as usize))).collect())
 }
 
-/// The ready account that offers a model and is used least, and of those the one whose last use is longest ago. None that was
-/// tried, nor one that may have the task with this key from before.
+/// Returns the ready account that offers a model and has the fewest active tasks. Among equals, it is the one whose last use is
+/// longest ago. Accounts that were tried, and those that may already have the task with this key, are left out.
 pub(super) fn choose(connection: &Connection, key: &str, model: &str, tried: &[String]) -> Result<Option<Account>> {
     let tried = serde_json::to_string(tried).map_err(|error| Error::internal(error.to_string()))?;
     let mut statement = connection.prepare_cached(
@@ -86,16 +86,16 @@ pub(super) fn choose(connection: &Connection, key: &str, model: &str, tried: &[S
     Ok(statement.query_row(params![model, tried, key], read).optional()?)
 }
 
-/// Notes that a task is about to be sent.
+/// Records that a task will be sent to the account.
 pub(super) fn used(connection: &Connection, id: &str, now: Timestamp) -> Result<()> {
     connection.prepare_cached("UPDATE worker_account SET used_at = ? WHERE id = ?")?.execute(params![now.0, id])?;
     Ok(())
 }
 
-/// Notes that a task was accepted.
+/// Records that the account's worker accepted a task.
 ///
 /// # Errors
-/// `proxy_target_invalid` when the account was removed meanwhile.
+/// `proxy_target_invalid` if the account was removed in the meantime.
 pub(super) fn accepted(connection: &Connection, id: &str) -> Result<()> {
     let mut statement =
         connection.prepare_cached("UPDATE worker_account SET dispatched = dispatched + 1 WHERE id = ?")?;
@@ -117,14 +117,13 @@ pub(super) fn change(
     Ok(())
 }
 
-/// Lets an account go; its abandoned submissions go with it.
+/// Deletes an account, with the records of work to cancel at its worker.
 pub(super) fn remove(connection: &Connection, account: &Account) -> Result<()> {
     connection.prepare_cached("DELETE FROM worker_account WHERE id = ?")?.execute([&account.id])?;
     leftovers::forget_all(connection, &account.workspace)
 }
 
-/// Begins a check of an account as it is in this transaction; the epoch that its outcome has to name, so that an older check can no
-/// longer tell how the account stands.
+/// Begins a check of an account. Returns the epoch, which the outcome must name. The outcome of an older check is then ignored.
 pub(super) fn begin_check(connection: &Connection, account: &Account, now: Timestamp) -> Result<i64> {
     let mut statement = connection.prepare_cached(
         "UPDATE worker_account SET status = 'checking', error_code = NULL, error_detail = NULL, epoch = epoch + 1, updated_at = ?2
@@ -133,7 +132,7 @@ pub(super) fn begin_check(connection: &Connection, account: &Account, now: Times
     Ok(statement.query_row(params![account.id, now.0], |row| row.get(0))?)
 }
 
-/// Ends a check, unless the account was disabled, removed or checked anew meanwhile; whether it did.
+/// Ends a check. Returns false and changes nothing if the account was disabled, removed or checked again in the meantime.
 pub(super) fn end_check(
     connection: &Connection,
     id: &str,
@@ -158,7 +157,7 @@ pub(super) fn end_check(
     Ok(changed == 1)
 }
 
-/// A ready account failed; false when it was not ready.
+/// Marks a ready account as failed. Returns false if it was not ready.
 pub(super) fn fail(connection: &Connection, id: &str, error: &Error, now: Timestamp) -> Result<bool> {
     let changed = connection
         .prepare_cached(
@@ -169,7 +168,7 @@ pub(super) fn fail(connection: &Connection, id: &str, error: &Error, now: Timest
     Ok(changed == 1)
 }
 
-/// Notes that a failed account was asked for its health again, and is as it was.
+/// Records that a failed account was checked again and still fails.
 pub(super) fn still_failed(connection: &Connection, id: &str, now: Timestamp) -> Result<()> {
     connection
         .prepare_cached("UPDATE worker_account SET checked_at = ?2 WHERE id = ?1 AND status = 'failed'")?
@@ -177,8 +176,10 @@ pub(super) fn still_failed(connection: &Connection, id: &str, now: Timestamp) ->
     Ok(())
 }
 
+/// Disables an account.
+///
 /// # Errors
-/// `invalid_state` for an account that is disabled.
+/// `invalid_state` if the account is already disabled.
 pub(super) fn disable(connection: &Connection, account: &Account, now: Timestamp) -> Result<()> {
     if !account.status.may_become(AccountStatus::Disabled) {
         return Err(wrong_state(account, "be disabled"));
@@ -192,7 +193,7 @@ pub(super) fn disable(connection: &Connection, account: &Account, now: Timestamp
     Ok(())
 }
 
-/// Checks that an end of the platform cut short, with the epoch of each.
+/// Returns the accounts whose checks were interrupted when the platform was closed, with the epoch of each check.
 pub(super) fn interrupted(connection: &Connection) -> Result<Vec<(Account, i64)>> {
     let mut statement = connection.prepare_cached("SELECT * FROM worker_account WHERE status = 'checking'")?;
     let rows = statement.query_map([], |row| Ok((read(row)?, row.get("epoch")?)))?;
@@ -217,7 +218,7 @@ pub(super) fn deploy_ended(connection: &Connection, id: &str, ok: bool, output: 
     Ok(())
 }
 
-/// Deployments that an end of the platform cut short have failed.
+/// Marks deployments that were interrupted when the platform was closed as failed.
 pub(super) fn end_deployments(connection: &Connection, now: Timestamp) -> Result<()> {
     connection.execute(
         "UPDATE worker_account SET deploy_finished_at = ?1, deploy_ok = 0
@@ -230,9 +231,9 @@ pub(super) fn end_deployments(connection: &Connection, now: Timestamp) -> Result
 pub(super) fn wrong_state(account: &Account, what: &str) -> Error {
     let (workspace, status) = (&account.workspace, account.status.as_str());
     let advice = match account.status {
-        AccountStatus::Disabled => "Enable the account: that checks it too.",
-        AccountStatus::Checking => "Wait until the check that runs has ended.",
-        _ => "Ask for its health instead.",
+        AccountStatus::Disabled => "Enable the account, which also checks it.",
+        AccountStatus::Checking => "Wait until the current check has ended.",
+        _ => "Check its health instead.",
     };
     Error::invalid_state(format!("the account {workspace} is {status} and cannot {what}"), advice)
 }

@@ -1,6 +1,6 @@
-//! A draft becomes a task: at a worker that is ready for it, else here.
+//! Turns a draft into a task, at a worker that is ready for it or else here.
 
-use super::dispatch::{HandedOut, hand_out};
+use super::dispatch::{self, Dispatched};
 use super::service::Workers;
 use crate::error::{Error, ErrorCode, Result};
 use crate::task::{Draft, Task};
@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
 impl Workers {
-    /// Hands a draft to a worker that is ready for it; without one, to a lane here. `made` is true while its task may be durable.
+    /// Sends a draft to a worker that is ready for it. Without one, a local lane gets it. `made` is true while its task may be
+    /// durable.
     ///
     /// # Errors
-    /// As [`Platform::submit`](crate::Platform::submit); no task exists then.
+    /// As [`Platform::submit`](crate::Platform::submit). After an error no task exists.
     pub(crate) async fn submit(&self, mut draft: Draft, made: &AtomicBool) -> Result<Task> {
         let shared = &self.shared;
         if draft.is_local_only() || shared.known() == 0 {
@@ -30,20 +31,20 @@ impl Workers {
         }
         loop {
             made.store(true, Ordering::SeqCst);
-            let handed_out = self.hand_out(draft).await?;
-            made.store(matches!(handed_out, HandedOut::To(_)), Ordering::SeqCst);
-            draft = match handed_out {
-                HandedOut::To(task) => return Ok(task),
-                HandedOut::Before(draft, earlier) => match shared.tasks.made_before(&earlier).await? {
+            let dispatched = self.dispatch(draft).await?;
+            made.store(matches!(dispatched, Dispatched::Task(_)), Ordering::SeqCst);
+            draft = match dispatched {
+                Dispatched::Task(task) => return Ok(task),
+                Dispatched::AlreadySubmitted(draft, earlier) => match shared.tasks.made_before(&earlier).await? {
                     Some(task) => return Ok(task),
-                    // That one was taken back: this one takes its place.
+                    // The earlier submission was undone, so this one is tried again.
                     None => draft,
                 },
-                HandedOut::Nowhere(draft) if draft.can_run_here() => {
+                Dispatched::NoWorker(draft) if draft.can_run_here() => {
                     shared.metrics.dispatched("local");
                     return shared.tasks.submit(draft, made).await;
                 }
-                HandedOut::Nowhere(_) => {
+                Dispatched::NoWorker(_) => {
                     shared.metrics.dispatched("no_workers");
                     let detail = "no worker is ready for the model, and it cannot run here";
                     return Err(Error::new(ErrorCode::NoWorkers, detail));
@@ -52,12 +53,12 @@ impl Workers {
         }
     }
 
-    /// In the background: once the row is there, the task goes its way whether its caller waits or not.
-    async fn hand_out(&self, draft: Draft) -> Result<HandedOut> {
+    /// Dispatches in the background, so that the task continues even if the caller stops waiting.
+    async fn dispatch(&self, draft: Draft) -> Result<Dispatched> {
         let (background, (done, outcome)) = (Arc::clone(&self.shared), oneshot::channel());
         self.spawn(async move {
-            // A caller that is gone needs no answer.
-            let _ = done.send(hand_out(&background, draft).await);
+            // If the caller is gone, sending fails, which is fine.
+            let _ = done.send(dispatch::dispatch(&background, draft).await);
         })?;
         outcome.await.unwrap_or_else(|_| Err(self.shared.ended()))
     }

@@ -1,4 +1,4 @@
-//! The body of a request to a worker, and how much of it has gone out.
+//! The body of a request to a worker, and how much of it was sent.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Bytes that are handed over at once. The connection takes a few of these ahead of what it has sent.
+/// Size in bytes of the pieces that the connection gets. It takes a few pieces ahead of those it has sent.
 const PIECE: usize = 4 << 10;
 
 /// How much of a body the connection has taken.
 pub(super) struct Progress {
     whole: u64,
-    /// Bytes, and when the last of them were taken.
+    /// Number of bytes taken, and the time when the last of them were taken.
     taken: Mutex<(u64, Instant)>,
 }
 
 impl Progress {
-    /// That of a body of so many bytes, none of which has gone out.
+    /// The progress of a body of this size before any of it was sent.
     pub(super) fn of(whole: usize) -> Self {
         Self { whole: whole as u64, taken: Mutex::new((0, Instant::now())) }
     }
@@ -33,7 +33,7 @@ impl Progress {
         self.taken.lock().0
     }
 
-    /// When the last piece was taken, or the request was begun.
+    /// Returns when the last piece was taken, or when the request began if none was.
     pub(super) fn last(&self) -> Instant {
         self.taken.lock().1
     }
@@ -44,7 +44,7 @@ impl Progress {
     }
 }
 
-/// A body whose length is known, in pieces.
+/// A body of known length that is sent in pieces.
 pub(super) struct Upload {
     left: Bytes,
     progress: Arc<Progress>,

@@ -37,13 +37,13 @@ struct IssuedSession {
   }
 };
 
-/// How a generation session stands.
+/// The state of a generation session.
 struct SessionState {
   /// Stable id.
   std::string id;
-  /// Always true: a session that has ended is an error.
+  /// Always true: asking for a session that has ended is an error.
   bool active = false;
-  /// When it ends by itself.
+  /// When the session expires.
   Time expires_at;
 
   /// Reads one out of an answer.
@@ -72,10 +72,10 @@ struct EndedSessions {
 /// Whether a key can be used.
 enum class KeyStatus {
   unknown,  ///< One that only a later version knows.
-  active,  ///< It can be used.
-  rotated,  ///< It was replaced, and can still be used until it ends.
-  expired,  ///< Its time is over.
-  revoked,  ///< It was revoked.
+  active,  ///< The key is valid.
+  rotated,  ///< The key was replaced, and is valid until it expires.
+  expired,  ///< The key has expired.
+  revoked,  ///< The key was revoked.
 };
 template <>
 struct detail::Names<KeyStatus> {
@@ -89,22 +89,22 @@ struct detail::Names<KeyStatus> {
 
 /// An API key without its secret.
 struct ApiKey {
-  /// The public part of the key: what stands between its second-last and its last underscore.
+  /// The public part of the key: the text between its second-last and its last underscore.
   std::string id;
-  /// What it was called when it was issued.
+  /// The name that the key was issued with.
   std::string name;
   /// Whether it can be used.
   KeyStatus status{};
-  /// When it was issued.
+  /// When the key was issued.
   Time created_at;
-  /// From when on it cannot be used.
+  /// When the key expires.
   Time expires_at;
-  /// When it was revoked.
+  /// When the key was revoked.
   std::optional<Time> revoked_at;
-  /// Id of the key that replaced it.
+  /// Id of the key that replaced this one.
   std::optional<std::string> replaced_by;
-  /// Whose tasks are made with it while the setting `sign_in_required` is on: `key:` and the id of the first key of those
-  /// that replaced each other. A key that is replaced hands this on.
+  /// The owner of the tasks that are made with this key while the setting `sign_in_required` is on: `key:` and the id of the
+  /// first key in its chain of replacements. A key that replaces another keeps its owner.
   std::string owner;
 
   /// Reads one out of an answer.
@@ -134,15 +134,15 @@ struct IssuedKey {
   }
 };
 
-/// How an admin session stands.
+/// The state of an admin session.
 struct AdminSessionState {
   /// Stable id.
   std::string id;
-  /// Always true: a session that has ended is an error.
+  /// Always true: asking for a session that has ended is an error.
   bool active = false;
-  /// How long it may be idle.
+  /// How long the session may be idle.
   std::chrono::seconds idle_timeout{};
-  /// When it was last used.
+  /// When the session was last used.
   Time last_activity_at;
 
   /// Reads one out of an answer.

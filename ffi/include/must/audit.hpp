@@ -17,12 +17,12 @@
 
 namespace must {
 
-/// How what an event tells of went.
+/// The outcome of the action that an event records.
 enum class Outcome {
   unknown,  ///< One that only a later version knows.
-  success,  ///< It was done.
-  failure,  ///< It was tried and failed.
-  denied,  ///< It was refused.
+  success,  ///< The action was done.
+  failure,  ///< The action was tried and failed.
+  denied,  ///< The action was refused.
 };
 template <>
 struct detail::Names<Outcome> {
@@ -34,7 +34,7 @@ struct detail::Names<Outcome> {
 };
 
 /// One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were
-/// written in version 1 are shown in this form too, and hashed in their own.
+/// written in version 1 are shown in this form, too, but their hash is over their own form.
 struct AuditEvent {
   /// Version of the form that is hashed.
   std::uint32_t v = 0;
@@ -42,24 +42,24 @@ struct AuditEvent {
   std::uint64_t seq = 0;
   /// When, in UTC.
   std::string timestamp;
-  /// Who.
+  /// Who did it.
   std::string actor;
   /// From where.
   std::string source;
   /// What was done.
   std::string action;
-  /// To what.
+  /// What it was done to.
   std::string target;
-  /// How it went.
+  /// The outcome.
   Outcome outcome{};
-  /// What ties it to a request.
+  /// Ties the event to a request.
   std::string correlation_id;
-  /// More about it.
+  /// More details by name.
   std::map<std::string, std::string> details;
   /// Leaf hash of the event before, in hexadecimal; zeros for the first.
   std::string prev;
-  /// How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it.
-  /// None in version 1.
+  /// How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is detected.
+  /// `None` in version 1.
   std::optional<std::uint64_t> signed_size;
 
   /// When.
@@ -82,11 +82,11 @@ struct AuditEvent {
   }
 };
 
-/// Some events, newest first.
+/// A page of events, newest first.
 struct AuditPage {
   /// The events.
   std::vector<AuditEvent> logs;
-  /// What to give as `before` for the next page; none on the last.
+  /// The value of `before` for the next page; `None` on the last page.
   std::optional<std::uint64_t> next;
 
   /// The events, newest first.
@@ -103,18 +103,18 @@ struct AuditPage {
   }
 };
 
-/// How the log was found to be damaged.
+/// A kind of damage to the log.
 enum class Damage {
   unknown,  ///< One that only a later version knows.
-  missing,  ///< An event is not there.
-  altered,  ///< An event is not what its hash says.
+  missing,  ///< An event is missing.
+  altered,  ///< An event does not match its hash.
   broken_chain,  ///< An event does not follow the one before it.
   time_reversed,  ///< An event is older than the one before it.
-  tree,  ///< The stored tree is not that of the events.
-  checkpoint,  ///< A checkpoint is gone, was changed, is not one of these events, or was not signed with a key of this log.
-  truncated,  ///< Events at the end are gone.
+  tree,  ///< The stored tree does not match the events.
+  checkpoint,  ///< A checkpoint is missing or was changed, does not match these events, or was not signed with a key of this log.
+  truncated,  ///< Events at the end are missing.
   rewritten,  ///< The log is not the one that was anchored.
-  storage,  ///< The database's own check fails: lists of events may lack some.
+  storage,  ///< The database's own check fails, so lists of events may be incomplete.
 };
 template <>
 struct detail::Names<Damage> {
@@ -131,14 +131,14 @@ struct detail::Names<Damage> {
   };
 };
 
-/// The first thing that is wrong with a log.
+/// The first fault in a log.
 struct Fault {
-  /// Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last
-  /// event that it is over.
+  /// Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it
+  /// covers.
   std::uint64_t seq = 0;
-  /// What kind of damage it is.
+  /// The kind of damage.
   Damage damage{};
-  /// What was found.
+  /// A description of the fault.
   std::string detail;
 
   /// Reads one out of an answer.
@@ -149,9 +149,9 @@ struct Fault {
   }
 };
 
-/// What verifying the whole log found.
+/// The result of verifying the whole log.
 struct Verdict {
-  /// Whether all of it is as it was written.
+  /// Whether the whole log is as it was written.
   bool ok = false;
   /// Name of the log.
   std::string origin;
@@ -159,13 +159,13 @@ struct Verdict {
   std::uint64_t min_index = 0;
   /// How many events were ever written.
   std::uint64_t size = 0;
-  /// Root hash of the tree over them, in hexadecimal.
+  /// Root hash of the tree over all events, in hexadecimal.
   std::string root;
-  /// How many stored checkpoints were checked: every one.
+  /// How many stored checkpoints were checked: all of them, unless a fault was found first.
   std::uint64_t checkpoints = 0;
   /// How many checkpoints of the anchor file were compared.
   std::uint64_t anchors = 0;
-  /// What is wrong; null where nothing is.
+  /// The first fault; null when there is none.
   std::optional<Fault> fault;
 
   /// Reads one out of an answer.
@@ -204,15 +204,15 @@ struct InclusionProof {
   }
 };
 
-/// That the log only grew (RFC 6962, 2.1.2).
+/// Proves that the log only grew (RFC 6962, 2.1.2).
 struct ConsistencyProof {
-  /// How many events it had.
+  /// How many events the old log had.
   std::uint64_t old_size = 0;
-  /// Root hash that it had, in hexadecimal.
+  /// Root hash of the old log, in hexadecimal.
   std::string old_root;
   /// Hashes from the old root to the new one, in base64.
   std::vector<std::string> proof;
-  /// Signed checkpoint that the proof ends in.
+  /// The signed checkpoint whose root the proof gives.
   std::string checkpoint;
 
   /// Reads one out of an answer.
@@ -226,7 +226,7 @@ struct ConsistencyProof {
 
 /// A copy of the log that can be verified without the platform.
 struct Exported {
-  /// Where it is.
+  /// The folder of the copy.
   std::string folder;
   /// How many events were ever written.
   std::uint64_t size = 0;
@@ -247,9 +247,9 @@ struct Exported {
   }
 };
 
-/// What pruning did.
+/// The result of pruning.
 struct Pruned {
-  /// How many events are gone.
+  /// How many events were removed.
   std::uint64_t removed = 0;
   /// Number of the first event that is still kept.
   std::uint64_t min_index = 0;

@@ -15,25 +15,25 @@
 
 namespace must {
 
-/// What a backup holds.
+/// A finished backup: where it is and what it contains.
 struct Backup {
-  /// Where it is: a folder that opens as a data folder.
+  /// The folder of the backup. It opens as a data folder.
   std::string folder;
-  /// Bytes of the database.
+  /// Size of the database in bytes.
   std::uint64_t database_bytes = 0;
-  /// Tasks of every status.
+  /// Number of tasks, of every status.
   std::uint64_t tasks = 0;
-  /// Files of results and previews.
+  /// Number of result and preview files.
   std::uint64_t files = 0;
-  /// Bytes of these.
+  /// Total size of these files in bytes.
   std::uint64_t file_bytes = 0;
-  /// Files that finished tasks name and that the platform itself no longer has.
+  /// Number of files that finished tasks refer to but that the platform no longer has.
   std::uint64_t missing_files = 0;
-  /// Events of the audit log.
+  /// Number of events in the audit log.
   std::uint64_t audit_events = 0;
-  /// Whether the audit log in it is whole.
+  /// Whether the audit log in the backup is complete and unchanged.
   bool audit_ok = false;
-  /// Key files that are needed to use it and are not in it; empty when the keys are kept elsewhere than in files.
+  /// Key files that the backup needs but does not contain. Empty if no key is kept in a file.
   std::vector<std::string> key_files;
 
   /// Reads one out of an answer.

@@ -14,13 +14,13 @@
 
 namespace must {
 
-/// What kind of call is asked for.
+/// The kind of call.
 enum class Route {
   unknown,  ///< One that only a later version knows.
-  generation,  ///< Anything that generates, lists or shows: an API key or a session will do.
+  generation,  ///< Anything that generates, lists or shows. It needs an API key or a session.
   auth,  ///< A call for a new generation session.
-  admin_login,  ///< A call for a new admin session: the admin key.
-  admin,  ///< Every other administrative call: an admin session.
+  admin_login,  ///< A call for a new admin session. It needs the admin key.
+  admin,  ///< Every other administrative call. It needs an admin session.
 };
 template <>
 struct detail::Names<Route> {
@@ -32,10 +32,10 @@ struct detail::Names<Route> {
   };
 };
 
-/// Everything about a request that access is judged by. In JSON every field but `route` may be left out. A list holds every
-/// value, in order, as it came: two different keys are refused.
+/// Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every
+/// value in its order, unchanged: two different keys are refused.
 struct RequestFacts {
-  /// What kind of call it is.
+  /// The kind of call.
   Route route = Route::generation;
   /// The value of every `X-API-Key` header line; an empty one counts as present.
   std::vector<SecretText> header_keys{};
@@ -53,7 +53,7 @@ struct RequestFacts {
   std::optional<std::string> peer{};
   /// Every `X-Forwarded-For` header line, in order.
   std::vector<std::string> forwarded_for{};
-  /// What ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
+  /// Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
   std::optional<std::string> correlation_id{};
 
   /// The facts of a request for a route, to be filled in.
@@ -99,7 +99,7 @@ enum class PrincipalKind {
   unknown,  ///< One that only a later version knows.
   api_key,  ///< With an API key.
   session,  ///< With a generation session.
-  anonymous,  ///< With nothing: only a call for a new session may be anonymous.
+  anonymous,  ///< With nothing. Only a call for a new session may be anonymous.
   admin_key,  ///< With the admin key.
   admin_session,  ///< With an admin session.
 };

@@ -1,5 +1,5 @@
 /// @file
-/// The HTTP face: must::Server on a socket of its own, must::Response for a request that came some other way.
+/// The HTTP API: must::Server on a socket of its own, must::Response for a request that came some other way.
 #ifndef MUST_HTTP_HPP
 #define MUST_HTTP_HPP
 

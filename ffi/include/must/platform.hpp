@@ -120,7 +120,7 @@ class Platform {
     return std::string(detail::text_of(buffer));
   }
 
-  /// Serves the HTTP face at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one. Throws
+  /// Serves the HTTP API at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one. Throws
   /// `validation_error` for an address that is none, `dependency_unavailable` when it is taken.
   [[nodiscard]] Server serve(std::string_view address) const {
     Server server;

@@ -14,12 +14,12 @@
 
 namespace must {
 
-/// How a secret stands.
+/// The state of a secret.
 enum class SecretState {
   unknown,  ///< One that only a later version knows.
   valid,  ///< In use.
-  overlapping,  ///< Replaced, and still good for a while.
-  expired,  ///< Past its rotation limit, or its overlap is over.
+  overlapping,  ///< Replaced, but still accepted until its overlap ends.
+  expired,  ///< Past its rotation limit, or replaced and past its overlap.
   revoked,  ///< Revoked.
 };
 template <>
@@ -32,21 +32,21 @@ struct detail::Names<SecretState> {
   };
 };
 
-/// What is to be known about a secret without seeing it.
+/// Facts about a secret, without its value.
 struct SecretStatus {
   /// Name to rotate or revoke it by.
   std::string name;
   /// `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`.
   std::string kind;
-  /// Which one of its name.
+  /// Tells secrets of the same name apart.
   std::string id;
-  /// How it stands.
+  /// The state of the secret.
   SecretState state{};
-  /// When it was made, or first seen.
+  /// When it was made. For a key that is kept elsewhere, when it was first seen.
   Time issued_at;
-  /// When it is to be replaced.
+  /// When it must be replaced at the latest.
   Time rotate_by;
-  /// Until when it is good although it was replaced.
+  /// Until when it is accepted after it was replaced.
   std::optional<Time> overlap_until;
   /// When it was revoked.
   std::optional<Time> revoked_at;

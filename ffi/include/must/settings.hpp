@@ -14,7 +14,7 @@
 
 namespace must {
 
-/// How the HTTP face is set up. Whatever is not set has the default of the library.
+/// Settings of the HTTP service. Whatever is not set has the default of the library.
 class HttpSettings {
  public:
   /// Whether session cookies are for HTTPS only, which they are when not set.
@@ -25,7 +25,7 @@ class HttpSettings {
   HttpSettings &session_cookie_path(std::string_view path) { return set("session_cookie_path", path); }
   /// Added to the names of session cookies after an underscore; nothing when not set.
   HttpSettings &session_cookie_suffix(std::string_view suffix) { return set("session_cookie_suffix", suffix); }
-  /// Where clients reach the face, such as `https://example.com/must`: what absolute addresses in answers begin with.
+  /// Where clients reach the HTTP service, such as `https://example.com/must`: what absolute addresses in answers begin with.
   HttpSettings &public_url(std::string_view url) { return set("public_url", url); }
   /// Opens `GET /metrics` to whoever sends it as a bearer token.
   HttpSettings &scrape_token(const SecretText &token) { return set("scrape_token", token); }
@@ -45,7 +45,7 @@ class HttpSettings {
   HttpSettings &body_time_limit(Seconds time) { return set("body_time_limit_seconds", time.count()); }
   /// How often an idle event stream says that it lives.
   HttpSettings &event_keep_alive(Seconds time) { return set("event_keep_alive_seconds", time.count()); }
-  /// Any setting of the HTTP face by its name in JSON; a duration is a number of seconds, and its name ends in `_seconds`.
+  /// Any setting of the HTTP service by its name in JSON; a duration is a number of seconds, and its name ends in `_seconds`.
   HttpSettings &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;
@@ -162,7 +162,7 @@ class Settings {
   Settings &sign_in_required(bool required = true) { return set("sign_in_required", required); }
   /// An API key of the operator's own, at least 16 characters.
   Settings &api_key(const SecretText &key) { return set("api_key", key); }
-  /// The HTTP face.
+  /// Settings of the HTTP service.
   Settings &http(const HttpSettings &settings) { return set("http", settings.to_json()); }
   /// Workers that tasks may be sent to.
   Settings &workers(const WorkerSettings &settings) { return set("workers", settings.to_json()); }

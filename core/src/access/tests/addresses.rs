@@ -9,7 +9,7 @@ fn client(peer: &str, lines: &[&str]) -> String {
 }
 
 #[test]
-fn only_what_trusted_proxies_wrote_is_believed() {
+fn only_hops_written_by_trusted_proxies_are_believed() {
     for (peer, lines, expected) in [
         ("192.0.2.1", &["203.0.113.9"] as &[&str], "192.0.2.1"),
         ("10.0.0.1", &[], "10.0.0.1"),
@@ -111,7 +111,7 @@ fn pages_of_programs_have_origins_with_schemes_of_their_own() {
 }
 
 #[test]
-fn lists_are_read_as_variables_have_them() {
+fn blank_entries_and_spaces_in_lists_are_ignored() {
     let list = ["", " https://a.example ", "https://b.example:443", "http://c.example:80\r"].map(str::to_owned);
     let origins = Origins::new(&list).unwrap();
     for origin in ["https://a.example", "https://b.example", "http://c.example"] {

@@ -12,7 +12,7 @@ fn a_table_that_cannot_be_read_lets_nobody_through() {
     for (table, hit) in [
         ("DROP TABLE access_session", [false, true, true, false]),
         ("DROP TABLE access_session; DROP TABLE access_key", [true, true, true, false]),
-        // Calls within a session are counted in memory alone.
+        // Calls within a session are counted only in memory.
         ("DROP TABLE access_hit", [false, false, false, true]),
     ] {
         let rig = Rig::new();
@@ -48,7 +48,7 @@ fn a_full_disk_counts_nothing_and_lets_nothing_through() {
     let rig = Rig::new();
     rig.sql("CREATE TABLE filler (b BLOB); PRAGMA max_page_count = 1");
     while rig.store.write(|c| Ok(c.execute("INSERT INTO filler VALUES (zeroblob(2000))", [])?)).is_ok() {}
-    // The last page of the table may have room for some more rows.
+    // The last page of the table may have room for a few more rows.
     let full = (1..5000).find(|n| rig.access.authorize(&auth(*n)).is_err()).unwrap();
     let refused = rig.access.authorize(&auth(full)).unwrap_err();
     assert_eq!((refused.code(), refused.retry_after()), (ErrorCode::DependencyUnavailable, None));
@@ -86,7 +86,7 @@ fn every_kind_of_refusal_is_an_event() {
 }
 
 #[test]
-fn secrets_are_nowhere() {
+fn secrets_are_in_no_file_log_or_message() {
     let rig = Rig::new();
     let mut secrets = vec![ADMIN_KEY.to_owned()];
     let mut shown = String::new();
@@ -134,7 +134,7 @@ fn secrets_are_nowhere() {
     places.push(std::fs::read(rig.folder.path().join("anchors")).unwrap());
     for secret in secrets {
         let bytes = secret.as_bytes();
-        // The part that is secret, too: what stands before it is public.
+        // Looks for the secret part alone, too; the text in front of it is public.
         let part = secret.rsplit('_').next().unwrap().to_owned();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);

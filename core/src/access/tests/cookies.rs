@@ -1,9 +1,9 @@
-//! Two platforms and one browser: cookies are kept by host and path, so both write into the same ones.
+//! Two platforms and one browser. Browsers keep cookies by host and path, so both platforms write the same ones.
 
 use super::*;
 use std::collections::BTreeMap;
 
-/// Keeps cookies as a browser does: by name, for there is one host and one path.
+/// Keeps cookies as a browser does. There is one host and one path, so they are kept by name.
 #[derive(Default)]
 struct Browser(BTreeMap<String, String>);
 
@@ -65,7 +65,7 @@ fn two_platforms_on_one_host_leave_each_other_signed_in() {
     assert_eq!(browser.signs_in(&one), "gg_session");
     let name = browser.signs_in(&two);
     assert!(name.starts_with("gg_session_") && name.len() == "gg_session_".len() + 8, "{name}");
-    assert_eq!(browser.signs_in_as_admin(&two), "gg_admin_session", "whoever comes first");
+    assert_eq!(browser.signs_in_as_admin(&two), "gg_admin_session", "the first platform keeps the plain name");
     assert!(browser.signs_in_as_admin(&one).starts_with("gg_admin_session_"));
     let all = |browser: &Browser| [&one, &two].map(|rig| (browser.is_known(rig), browser.is_admin(rig)));
     assert_eq!(all(&browser), [(true, true), (true, true)]);
@@ -82,7 +82,7 @@ fn two_platforms_on_one_host_leave_each_other_signed_in() {
     assert!(browser.is_known(&two), "its name stays the same");
 }
 
-/// Two pages that start at the same moment both write the plain name; the one that lost it gets a name of its own.
+/// Two pages that start at the same moment both write the plain name; the one whose session was overwritten gets its own name.
 #[test]
 fn a_session_that_was_overwritten_is_made_anew_beside_the_other() {
     let (one, two, mut browser) = (Rig::new(), Rig::new(), Browser::default());
@@ -94,9 +94,9 @@ fn a_session_that_was_overwritten_is_made_anew_beside_the_other() {
     assert!(browser.is_known(&one) && browser.is_known(&two));
 }
 
-/// At other paths a browser keeps cookies of one name side by side, and sends them all.
+/// A browser keeps cookies of one name at different paths side by side, and sends them all.
 #[test]
-fn of_several_sessions_the_one_that_is_ours_and_goes_on_is_taken() {
+fn of_several_sessions_the_valid_one_of_this_platform_is_used() {
     let (one, two) = (Rig::new(), Rig::new());
     let open = |rig: &Rig| rig.access.open_session(&from(RouteClass::Auth, "192.0.2.9")).unwrap();
     let (ended, ours, other) = (open(&one), open(&one), open(&two));
@@ -123,12 +123,12 @@ fn of_several_sessions_the_one_that_is_ours_and_goes_on_is_taken() {
 }
 
 #[test]
-fn a_suffix_of_the_settings_is_used_always() {
+fn a_suffix_from_the_settings_is_always_used() {
     let with = |suffix: &str| AccessSettings { cookie_suffix: Some(suffix.to_owned()), ..settings(ADMIN_KEY) };
     let (rig, mut browser) = (Rig::new(), Browser::default());
     assert_eq!(browser.signs_in(&rig), "gg_session");
     let rig = rig.reopen(&with("studio"));
-    assert!(browser.is_known(&rig), "what was there before goes on");
+    assert!(browser.is_known(&rig), "the session under the old name stays valid");
     assert_eq!(browser.signs_in(&rig), "gg_session_studio");
     assert_eq!(browser.signs_in_as_admin(&rig), "gg_admin_session_studio");
     assert!(browser.is_known(&rig) && browser.is_admin(&rig));

@@ -17,7 +17,7 @@ fn a_key_ends_at_exactly_90_days() {
 }
 
 #[test]
-fn a_rotated_key_goes_on_for_the_overlap_and_not_beyond_its_own_end() {
+fn a_rotated_key_stays_valid_for_the_overlap_but_not_beyond_its_own_end() {
     let rig = Rig::new();
     let old = rig.key("site");
     let new = rig.access.rotate_key(&old.key.id, None, &host()).unwrap();
@@ -47,7 +47,7 @@ fn a_rotated_key_goes_on_for_the_overlap_and_not_beyond_its_own_end() {
 }
 
 #[test]
-fn keys_of_one_moment_are_listed_newest_first() {
+fn keys_made_in_the_same_moment_are_listed_newest_first() {
     let rig = Rig::new();
     let mut ids: Vec<String> = (0..8).map(|number| rig.key(&format!("key {number}")).key.id).collect();
     ids.push(rig.access.rotate_key(&ids[3], None, &host()).unwrap().key.id);
@@ -57,7 +57,7 @@ fn keys_of_one_moment_are_listed_newest_first() {
 }
 
 #[test]
-fn revoking_a_key_ends_it_and_its_sessions_and_nothing_else() {
+fn revoking_a_key_ends_only_it_and_its_sessions() {
     let rig = Rig::new();
     let (key, other) = (rig.key("one"), rig.key("two"));
     let open = |key: &IssuedKey| {
@@ -85,7 +85,7 @@ fn revoking_a_key_ends_it_and_its_sessions_and_nothing_else() {
 }
 
 #[test]
-fn names_and_lives_are_checked_and_unknown_ids_refused() {
+fn names_and_lifetimes_are_checked_and_unknown_ids_are_refused() {
     let rig = Rig::new();
     let long = "ы".repeat(65);
     for name in ["", "  ", "a\nb", "\u{7f}", &long] {

@@ -1,8 +1,8 @@
-//! Addresses that open one file for an hour.
+//! Links that open one file for an hour.
 
 use super::*;
 
-/// The query of an address, taken apart.
+/// Returns the names and values in the query of a link.
 fn parts(query: &str) -> Vec<(String, String)> {
     query
         .split('&')
@@ -11,7 +11,7 @@ fn parts(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn judge(rig: &Rig, path: &str, query: &str) -> Result<Principal> {
+fn authenticate(rig: &Rig, path: &str, query: &str) -> Result<Principal> {
     let parts = parts(query);
     let part = |wanted: &str| parts.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).unwrap();
     let link = Link { path, expires: part("expires"), by: part("by"), signature: part("signature") };
@@ -19,7 +19,7 @@ fn judge(rig: &Rig, path: &str, query: &str) -> Result<Principal> {
 }
 
 fn code(rig: &Rig, path: &str, query: &str) -> ErrorCode {
-    judge(rig, path, query).unwrap_err().code()
+    authenticate(rig, path, query).unwrap_err().code()
 }
 
 fn principal(rig: &Rig, key: &IssuedKey) -> Principal {
@@ -27,16 +27,16 @@ fn principal(rig: &Rig, key: &IssuedKey) -> Principal {
 }
 
 #[test]
-fn an_address_opens_its_file_for_an_hour_and_nothing_else() {
+fn a_link_opens_only_its_file_and_for_an_hour() {
     let rig = Rig::new();
     let key = rig.key("a client");
     let maker = principal(&rig, &key);
     let query = rig.access.sign_link(&maker, "/results/a").unwrap();
-    assert_eq!(judge(&rig, "/results/a", &query).unwrap(), maker);
+    assert_eq!(authenticate(&rig, "/results/a", &query).unwrap(), maker);
     for path in ["/results/b", "/preview/a", "/results/a/", "", "/results/team-a::a"] {
         assert_eq!(code(&rig, path, &query), ErrorCode::InvalidApiKey, "{path}");
     }
-    // Any other letter in any place.
+    // Changes each letter in turn.
     for at in 0..query.len() {
         let mut changed = query.clone().into_bytes();
         changed[at] = match changed[at] {
@@ -46,7 +46,7 @@ fn an_address_opens_its_file_for_an_hour_and_nothing_else() {
         };
         let changed = String::from_utf8(changed).unwrap();
         if changed.starts_with("expires=") && changed.contains("&by=") && changed.contains("&signature=") {
-            assert!(judge(&rig, "/results/a", &changed).is_err(), "{changed}");
+            assert!(authenticate(&rig, "/results/a", &changed).is_err(), "{changed}");
         }
     }
     for bad in
@@ -55,32 +55,32 @@ fn an_address_opens_its_file_for_an_hour_and_nothing_else() {
         assert_eq!(code(&rig, "/results/a", bad), ErrorCode::InvalidApiKey, "{bad}");
     }
     rig.clock.advance(Duration::from_secs(3599));
-    assert!(judge(&rig, "/results/a", &query).is_ok());
+    assert!(authenticate(&rig, "/results/a", &query).is_ok());
     rig.clock.advance(Duration::from_secs(1));
     assert_eq!(code(&rig, "/results/a", &query), ErrorCode::SessionExpired);
     assert!(!rig.events("denied_session_expired").is_empty(), "a refusal is noted");
 }
 
 #[test]
-fn an_address_survives_a_restart_and_ends_with_its_key() {
+fn a_link_survives_a_restart_and_ends_with_its_key() {
     let rig = Rig::new();
     let key = rig.key("a client");
     let query = rig.access.sign_link(&principal(&rig, &key), "/results/a").unwrap();
     let rig = rig.reopen(&settings(ADMIN_KEY));
-    assert!(judge(&rig, "/results/a", &query).is_ok());
+    assert!(authenticate(&rig, "/results/a", &query).is_ok());
     rig.access.revoke_key(&key.key.id, &host()).unwrap();
     assert_eq!(code(&rig, "/results/a", &query), ErrorCode::InvalidApiKey);
 }
 
 #[test]
-fn an_address_of_the_settings_key_ends_when_that_is_another_one() {
+fn a_link_made_with_the_settings_key_ends_when_that_key_is_replaced() {
     let rig = Rig::new();
     let with = |key: &str| AccessSettings { api_key: Some(SecretText::new(key)), ..settings(ADMIN_KEY) };
     let rig = rig.reopen(&with("sixteen letters, and more"));
     let maker = rig.access.authorize(&with_key(&SecretText::new("sixteen letters, and more"))).unwrap();
     let query = rig.access.sign_link(&maker, "/results/a").unwrap();
     let rig = rig.reopen(&with("sixteen letters, and more"));
-    assert!(judge(&rig, "/results/a", &query).is_ok());
+    assert!(authenticate(&rig, "/results/a", &query).is_ok());
     let rig = rig.reopen(&with("another key of the settings"));
     assert_eq!(code(&rig, "/results/a", &query), ErrorCode::InvalidApiKey);
     let rig = rig.reopen(&settings(ADMIN_KEY));

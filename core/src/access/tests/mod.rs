@@ -1,4 +1,4 @@
-//! Access on a store, an audit log and a clock of its own.
+//! Tests of access, each with its own store, audit log and clock.
 
 mod addresses;
 mod closed;
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const ADMIN_KEY: &str = "sixteen letters!";
-/// Master key and audit key alike.
+/// The master key and the audit key.
 const KEYS: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const START: Timestamp = Timestamp(1_800_000_000_000);
 

@@ -1,4 +1,4 @@
-//! The sign-in: who may start a session, and whose results a caller makes.
+//! Signing in: who may start a session, and who owns the results that a caller makes.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn owner(rig: &Rig, facts: &RequestFacts) -> Option<String> {
 }
 
 #[test]
-fn a_session_takes_a_key_where_sign_in_is_required() {
+fn a_session_needs_a_key_where_sign_in_is_required() {
     let rig = Rig::new().reopen(&signing_in());
     let refused = rig.access.open_session(&from(RouteClass::Auth, "192.0.2.9")).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::SessionRequired);
@@ -31,7 +31,7 @@ fn a_session_takes_a_key_where_sign_in_is_required() {
 }
 
 #[test]
-fn sessions_of_one_key_have_one_owner_and_a_key_that_is_replaced_hands_it_on() {
+fn sessions_of_one_key_have_one_owner_and_its_replacement_keeps_it() {
     let rig = Rig::new().reopen(&signing_in());
     let (anna, other) = (rig.key("anna"), rig.key("other"));
     let expected = Some(anna.key.owner.clone());
@@ -53,7 +53,7 @@ fn sessions_of_one_key_have_one_owner_and_a_key_that_is_replaced_hands_it_on() {
 }
 
 #[test]
-fn the_key_of_the_settings_owns_and_a_session_without_a_key_owns_by_itself() {
+fn the_key_of_the_settings_is_an_owner_and_so_is_a_session_without_a_key() {
     let rig = Rig::new();
     let before = rig.access.open_session(&from(RouteClass::Auth, "192.0.2.9")).unwrap();
     let own = SecretText::new("a key of the operator's own");
@@ -80,7 +80,7 @@ fn nobody_owns_anything_while_the_setting_is_off() {
 }
 
 #[test]
-fn keys_from_before_get_the_owner_of_the_first_of_their_line() {
+fn keys_from_older_schemas_get_the_owner_of_the_first_in_their_chain() {
     let folder = tempfile::tempdir().unwrap();
     let before = [MIGRATION, KEY_NUMBER_MIGRATION];
     let store = Store::open(folder.path(), &before, None).unwrap();
@@ -109,21 +109,21 @@ fn keys_from_before_get_the_owner_of_the_first_of_their_line() {
 }
 
 #[test]
-fn a_page_learns_of_its_session_and_nothing_is_noted() {
+fn a_page_reads_its_session_and_nothing_is_noted() {
     let rig = Rig::new().reopen(&signing_in());
     let key = rig.key("anna");
     let session = rig.access.open_session(&start_with(&key.secret)).unwrap();
-    let (state, principal) = rig.access.present_session(&with_session(&session.token)).unwrap();
+    let (state, principal) = rig.access.current_session(&with_session(&session.token)).unwrap();
     assert_eq!((state.id, Some(state.expires_at)), (session.id.clone(), session.expires_at));
     assert_eq!((principal.name.as_str(), principal.owner), ("anna", Some(key.key.owner.clone())));
     rig.access.revoke_session(SessionKind::Generation, &session.id, &host()).unwrap();
-    assert!(rig.access.present_session(&with_session(&session.token)).is_none());
-    assert!(rig.access.present_session(&RequestFacts::new(RouteClass::Generation)).is_none());
+    assert!(rig.access.current_session(&with_session(&session.token)).is_none());
+    assert!(rig.access.current_session(&RequestFacts::new(RouteClass::Generation)).is_none());
     assert!(rig.events("denied_session_expired").is_empty() && rig.events("denied_session_required").is_empty());
 }
 
 #[test]
-fn the_number_of_sessions_is_the_operators() {
+fn the_operator_sets_the_number_of_sessions_per_minute() {
     let rig = Rig::new();
     let limited = |sessions| AccessSettings { sessions_per_minute: sessions, ..settings(ADMIN_KEY) };
     let rig = rig.reopen(&limited(25));
@@ -136,7 +136,7 @@ fn the_number_of_sessions_is_the_operators() {
     assert_eq!(
         rig.access.open_session(&from(RouteClass::Auth, "192.0.2.9")).unwrap_err().code(),
         ErrorCode::RateLimited,
-        "what was counted counts for a lower number"
+        "calls that were counted before also count for a lower limit"
     );
     rig.clock.advance(Duration::from_secs(60));
     assert!(rig.access.open_session(&from(RouteClass::Auth, "192.0.2.9")).is_ok());

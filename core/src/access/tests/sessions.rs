@@ -48,11 +48,11 @@ fn an_admin_session_ends_after_12_hours_without_use_also_across_a_restart() {
 }
 
 #[test]
-fn activity_is_written_once_a_minute_at_most() {
+fn activity_is_written_at_most_once_a_minute() {
     let rig = Rig::new();
     let session = rig.access.open_admin_session(&admin_login()).unwrap();
     let written = || {
-        // Waits for what was handed to the writer before it.
+        // Waits for the writes that were queued before.
         rig.sql("SELECT 1");
         rig.store.read(|c| Ok(store::session(c, &session.id, true)?.unwrap().last_used_at - START.0)).unwrap()
     };
@@ -64,7 +64,7 @@ fn activity_is_written_once_a_minute_at_most() {
 }
 
 #[test]
-fn another_admin_key_ends_the_sessions_of_the_one_before() {
+fn a_new_admin_key_ends_the_sessions_of_the_old_one() {
     let rig = Rig::new();
     let session = rig.access.open_admin_session(&admin_login()).unwrap();
     let rig = rig.reopen(&settings("another admin key"));

@@ -1,4 +1,4 @@
-//! Runs the table that every language runs.
+//! Runs the table of cases that every language runs.
 
 use super::*;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ struct Case {
 }
 
 #[test]
-fn every_case_of_the_table_has_its_one_answer() {
+fn every_case_of_the_table_gets_its_expected_answer() {
     let mut table: Table = serde_json::from_str(include_str!("../../../../tests/conformance/access.json")).unwrap();
     let rig = Rig::new();
     let values = &mut table.values;

@@ -15,7 +15,7 @@ fn ms(clock: &ManualClock, millis: u64) {
 }
 
 #[test]
-fn ten_pass_and_the_eleventh_does_not_until_exactly_a_minute_is_over() {
+fn ten_calls_pass_and_the_eleventh_waits_for_exactly_a_minute() {
     let rig = Rig::new();
     for _ in 0..10 {
         assert_eq!(rig.access.authorize(&auth("192.0.2.1")).unwrap().kind, PrincipalKind::Anonymous);
@@ -44,13 +44,13 @@ fn a_staggered_window_slides() {
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(50)));
     ms(&rig.clock, 50_000);
     assert!(rig.access.authorize(&auth("192.0.2.1")).is_ok());
-    assert_eq!(rig.code(&auth("192.0.2.1")), ErrorCode::RateLimited, "one place a second");
+    assert_eq!(rig.code(&auth("192.0.2.1")), ErrorCode::RateLimited, "one call a second passes");
     ms(&rig.clock, 1000);
     assert!(rig.access.authorize(&auth("192.0.2.1")).is_ok());
 }
 
 #[test]
-fn thirty_logins_count_good_and_bad_alike() {
+fn thirty_logins_pass_whether_good_or_bad() {
     let rig = Rig::new();
     for n in 0..30 {
         let facts = if n % 2 == 0 { admin_login() } else { login("192.0.2.1") };
@@ -93,7 +93,7 @@ fn an_ipv6_network_has_one_window_and_a_proxy_one_for_each_client() {
     assert_eq!(passed, 10);
     let behind = |line: String| RequestFacts { forwarded_for: vec![line], ..auth("10.0.0.1") };
     let spoofed = (0..20).filter(|n| rig.access.authorize(&behind(format!("1.1.1.{n}, 203.0.113.9"))).is_ok()).count();
-    assert_eq!(spoofed, 10, "what stands left of the client is not believed");
+    assert_eq!(spoofed, 10, "hops to the left of the client are ignored");
     assert!(rig.access.authorize(&behind("203.0.113.10".to_owned())).is_ok());
 }
 
@@ -114,13 +114,13 @@ fn racing_calls_get_exactly_as_many_as_are_allowed() {
 }
 
 #[test]
-fn neither_a_restart_nor_a_crash_opens_a_window() {
+fn neither_a_restart_nor_a_crash_empties_a_window() {
     let rig = Rig::new();
     for _ in 0..10 {
         rig.access.authorize(&auth("192.0.2.1")).unwrap();
     }
     ms(&rig.clock, 30_000);
-    // What a killed process leaves: the files as they are, without a close.
+    // The files that a killed process leaves, without a close.
     let crashed = tempfile::tempdir().unwrap();
     for file in ["must.db", "must.db-wal", "anchors"] {
         std::fs::copy(rig.folder.path().join(file), crashed.path().join(file)).unwrap();
@@ -170,7 +170,7 @@ fn a_clock_that_was_set_back_closes_a_window_for_a_minute_only() {
 }
 
 #[test]
-fn beyond_the_last_window_callers_share_one() {
+fn beyond_the_maximum_of_windows_callers_share_one() {
     let rig = Rig::new();
     let clock: Arc<dyn Clock> = rig.clock.clone();
     let throttle = Throttle::new(rig.store.clone(), clock).with_most(3);

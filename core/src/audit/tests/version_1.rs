@@ -1,8 +1,8 @@
-//! A log that was written before events had `timestamp`: shown in the new form, verified in its own, and gone on with.
+//! A log that was written before events had `timestamp`: it is shown in the new form, verified in its own, and continued.
 
 use super::*;
 
-/// The log as that version left it, with its key and its anchors.
+/// Makes the folder of a log as that version wrote it, with its key and its anchors.
 fn written_before() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &[MIGRATION, OVERLAP_MIGRATION], None).unwrap();
@@ -22,7 +22,7 @@ fn written_before() -> tempfile::TempDir {
 const WRITTEN: u64 = 12;
 
 #[test]
-fn a_log_of_version_1_is_verified_shown_and_gone_on_with() {
+fn a_log_of_version_1_is_verified_shown_and_continued() {
     let folder = written_before();
     let opened = open(folder.path());
     let verdict = opened.audit.verify().unwrap();
@@ -40,7 +40,7 @@ fn a_log_of_version_1_is_verified_shown_and_gone_on_with() {
         assert!(shown(event).get("ts").is_none());
     }
     let proof = opened.audit.prove_inclusion(0).unwrap();
-    assert!(proof.leaf.contains(r#""ts":1795944882056,"#), "what was hashed is as it was: {}", proof.leaf);
+    assert!(proof.leaf.contains(r#""ts":1795944882056,"#), "the hashed form is unchanged: {}", proof.leaf);
     let out = folder.path().join("export");
     opened.audit.export(&out, &caller()).unwrap();
     let entries = std::fs::read(out.join("tile/entries/000.p/15")).unwrap();
@@ -72,13 +72,13 @@ fn damage_with(folder: &Path, sql: &str) {
     damage(folder, |connection| connection.execute_batch(sql).unwrap());
 }
 
-/// Neither version's form may be mixed with the other's.
+/// The forms of the two versions may not be mixed.
 #[test]
-fn a_leaf_is_of_one_version() {
+fn a_leaf_has_the_form_of_one_version() {
     let event = AuditEvent::new(event(1), 3, Timestamp(1_700_000_000_123), &[0; 32], 3);
     let leaf = String::from_utf8(event.to_leaf().unwrap()).unwrap();
     assert!(leaf.starts_with(r#"{"v":2,"seq":3,"timestamp":"2023-11-14T22:13:20.123Z","actor":"tester","#), "{leaf}");
-    assert_eq!(serde_json::to_string(&event).unwrap(), leaf, "what is shown is what is hashed");
+    assert_eq!(serde_json::to_string(&event).unwrap(), leaf, "the shown form is the hashed form");
     assert_eq!(AuditEvent::from_leaf(leaf.as_bytes()).unwrap(), event);
     let first = leaf
         .replace(r#""v":2"#, r#""v":1"#)

@@ -1,15 +1,15 @@
-//! `POST /v1/images/edits`: pictures made from pictures, as the mode `img2img` of a model makes them.
+//! `POST /v1/images/edits`: makes pictures from pictures, with the mode `img2img` of a model.
 //!
-//! A model starts from one picture. Several are laid beside each other into one of the size that is made, in their order.
+//! A model starts from one picture. Several are placed side by side, in their order, in one picture of the result's size.
 
-use super::form::{self, Given};
+use super::form::{self, ParsedBody};
 use super::images::{Batch, answer, on_thread};
 use super::request::Request;
 use super::{model_or_first, stream, whole_default};
 use crate::error::{Error, Result};
 use crate::http::call::Call;
 use crate::http::generation::options;
-use crate::http::route::Making;
+use crate::http::route::ReplyFuture;
 use crate::media::{Frames, ImageLimits, ImageSource, OutputFormat, decode_image, encode, side_by_side};
 use crate::platform::Platform;
 use crate::request::{GenerateRequest, MediaType};
@@ -23,13 +23,13 @@ const MOST: usize = 16;
 const MODE: &str = "img2img";
 const PICTURE: &str = "reference_image";
 
-/// Fields that hold pictures: what the clients' forms and their JSON call them.
+/// The fields that hold pictures in the clients' forms and JSON.
 const IMAGES: [&str; 2] = ["image", "images"];
 
-/// Fields that say where a picture is to be changed, which no model here can be told.
+/// The fields for the part of a picture to change; no model here supports that.
 const MASKS: [&str; 2] = ["mask", "markup"];
 
-/// Not OpenAI's: how far the result may move away from the picture.
+/// A field that OpenAI does not have: how far the result may differ from the picture.
 const STRENGTH: &str = "denoising_strength";
 
 /// One picture of a request.
@@ -47,7 +47,7 @@ impl Picture {
     }
 }
 
-pub(in crate::http) fn edit(call: Call) -> Making {
+pub(in crate::http) fn edit(call: Call) -> ReplyFuture {
     Box::pin(async move {
         call.only(&[])?;
         let given = form::read(&call, &[IMAGES[0], IMAGES[1], MASKS[0], MASKS[1]]).await?;
@@ -56,16 +56,16 @@ pub(in crate::http) fn edit(call: Call) -> Making {
     })
 }
 
-fn batch(call: &Call, mut given: Given) -> Result<Batch> {
+fn batch(call: &Call, mut given: ParsedBody) -> Result<Batch> {
     for name in MASKS {
         let is_field = given.fields.remove(name).is_some_and(|value| !value.is_null());
         if is_field || given.files.iter().any(|(file, _)| file == name) {
-            return Err(Error::validation(format!("{name}: no model here changes only a part of a picture"))
-                .with_action("Leave it out: the whole picture is made anew.")
+            return Err(Error::validation(format!("{name}: no model here can change only a part of a picture"))
+                .with_action("Leave it out: the whole picture is made again.")
                 .with_parameter(name));
         }
     }
-    // A form's text is a number by now.
+    // The form reader has already turned the text into a number.
     let strength = given.fields.remove(STRENGTH).filter(|value| !value.is_null());
     let pictures = pictures(&mut given)?;
     let request: Request = crate::json::read_secret("the body", &Value::Object(given.fields).to_string())?;
@@ -80,8 +80,8 @@ fn batch(call: &Call, mut given: Given) -> Result<Batch> {
     Ok(Batch { request, wanted, options: options(call)?, names: stream::EDIT })
 }
 
-/// Takes the pictures out of a body, in the order in which they came.
-fn pictures(given: &mut Given) -> Result<Vec<Picture>> {
+/// Takes the pictures out of a body, in their order.
+fn pictures(given: &mut ParsedBody) -> Result<Vec<Picture>> {
     let mut found = Vec::new();
     for name in IMAGES {
         match given.fields.remove(name) {
@@ -99,14 +99,14 @@ fn pictures(given: &mut Given) -> Result<Vec<Picture>> {
     match found.len() {
         0 => Err(Error::validation("image is required").with_parameter(IMAGES[0])),
         count if count > MOST => {
-            Err(Error::validation(format!("at most {MOST} pictures are taken, and {count} were sent"))
+            Err(Error::validation(format!("at most {MOST} pictures are accepted, and {count} were sent"))
                 .with_parameter(IMAGES[0]))
         }
         _ => Ok(found),
     }
 }
 
-/// A picture of a field: a data URI, alone or as `image_url` of an object.
+/// Reads a picture from a field: a data URI, alone or as `image_url` of an object.
 fn picture(name: &str, value: Value) -> Result<Picture> {
     let wrong = |detail: &str, action: &str| {
         Err(Error::validation(format!("{name}: {detail}")).with_action(action).with_parameter(name))
@@ -118,10 +118,10 @@ fn picture(name: &str, value: Value) -> Result<Picture> {
     }
 }
 
-/// The data URI in `{"image_url": ...}`.
+/// Returns the data URI in `{"image_url": ...}`.
 ///
 /// # Errors
-/// `validation_error` for what else OpenAI's clients may point to.
+/// `validation_error` for the other references that OpenAI's clients may send.
 pub(super) fn referenced(name: &str, mut fields: Map<String, Value>) -> Result<String> {
     fields.retain(|_, value| !value.is_null());
     let refused = |field: &str, detail: &str| {
@@ -130,17 +130,17 @@ pub(super) fn referenced(name: &str, mut fields: Map<String, Value>) -> Result<S
             .with_parameter(format!("{name}.{field}")))
     };
     match fields.keys().find(|key| *key != "image_url").cloned() {
-        Some(field) if field == "file_id" => refused("file_id", "files are not kept here"),
+        Some(field) if field == "file_id" => refused("file_id", "this server stores no files"),
         Some(field) => refused(&super::short(&field), "there is no such field"),
         None => match fields.remove("image_url") {
             Some(Value::String(uri)) if uri.starts_with("data:") => Ok(uri),
-            Some(Value::String(_)) => refused("image_url", "pictures are not fetched from elsewhere"),
+            Some(Value::String(_)) => refused("image_url", "pictures are not downloaded"),
             _ => refused("image_url", "must be a data URI"),
         },
     }
 }
 
-/// Sets the picture that a generation starts from.
+/// Sets the picture that the generation starts from.
 fn start_from(platform: &Platform, wanted: GenerateRequest, mut pictures: Vec<Picture>) -> Result<GenerateRequest> {
     if pictures.len() == 1 {
         return Ok(match pictures.pop() {
@@ -154,7 +154,7 @@ fn start_from(platform: &Platform, wanted: GenerateRequest, mut pictures: Vec<Pi
         let asked = wanted.parameters.get(name).and_then(Value::as_u64).and_then(|side| side.try_into().ok());
         asked.or_else(|| whole_default(model, name)).filter(|side| (1..=8192).contains(side))
     };
-    // A size that is none is refused where the whole request is checked.
+    // An invalid size is refused later, when the whole request is checked.
     let (width, height) = (side("width").unwrap_or(64), side("height").unwrap_or(64));
     let decoded = pictures.iter().enumerate().map(|(index, picture)| {
         decode_image(picture.source(), &ImageLimits::default()).map_err(|error| {
@@ -167,7 +167,7 @@ fn start_from(platform: &Platform, wanted: GenerateRequest, mut pictures: Vec<Pi
     Ok(wanted.image(PICTURE, encode(&sheet, 1, OutputFormat::Png, &mut || Ok(()))?))
 }
 
-/// The body as JSON.
+/// The JSON body.
 pub(in crate::http) struct EditRequest;
 
 impl JsonSchema for EditRequest {
@@ -184,7 +184,7 @@ impl JsonSchema for EditRequest {
     }
 }
 
-/// The same as a form, with the pictures as files.
+/// The form body, with the pictures as files.
 pub(in crate::http) struct EditForm;
 
 impl JsonSchema for EditForm {
@@ -198,11 +198,11 @@ impl JsonSchema for EditForm {
     }
 }
 
-/// What a request for pictures of words alone says, and the pictures beside it.
+/// Adds the pictures to the schema of a request without pictures.
 fn schema(generator: &mut SchemaGenerator, pictures: Value, name: &str) -> Schema {
     let mut schema = Request::json_schema(generator);
     let strength = json!({"type": "number", "minimum": 0, "maximum": 1,
-        "description": "Not OpenAI's: how far the result may move away from the picture."});
+        "description": "Not OpenAI's: how far the result may differ from the picture."});
     if let Some(properties) = schema.ensure_object().get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert(name.to_owned(), pictures);
         properties.insert(STRENGTH.to_owned(), strength);

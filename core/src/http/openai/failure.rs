@@ -1,4 +1,4 @@
-//! Failures as OpenAI's clients read them: `error` beside the three fields that every failure has.
+//! Failures in the form that OpenAI's clients read: `error` beside the three fields that every failure has.
 
 use crate::error::{Error, ErrorCode};
 use crate::http::call::Reply;
@@ -7,10 +7,10 @@ use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Tells those clients whether to send the same request again.
+/// The header that tells those clients whether to send the same request again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Every failure of a call of OpenAI's.
+/// A failed call of OpenAI's clients.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "OpenAiFailure", deny_unknown_fields)]
 pub(in crate::http) struct Failure {
@@ -23,7 +23,7 @@ pub(in crate::http) struct Failure {
     error: ErrorObject,
 }
 
-/// What OpenAI's clients show and branch on.
+/// The error that OpenAI's clients show and branch on.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct ErrorObject {
@@ -32,9 +32,9 @@ pub(super) struct ErrorObject {
     #[serde(rename = "type")]
     #[schemars(extend("enum" = KINDS))]
     kind: &'static str,
-    /// The parameter at fault, where it is one.
+    /// The parameter with the fault, if there is one.
     param: Option<String>,
-    /// The same as beside it.
+    /// The same code as in the outer object.
     code: &'static str,
 }
 
@@ -59,7 +59,7 @@ impl From<&Error> for ErrorObject {
     }
 }
 
-/// Whether failures at this path are read by OpenAI's clients.
+/// Whether OpenAI's clients read the failures at this path.
 pub(in crate::http) fn is_read_at(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
@@ -75,7 +75,7 @@ impl From<&Error> for Failure {
     }
 }
 
-/// A failure as the last event of a stream.
+/// A failure in the form of a stream's last event.
 #[derive(Serialize)]
 pub(super) struct StreamFailure {
     #[serde(rename = "type")]
@@ -90,7 +90,7 @@ impl From<&Error> for StreamFailure {
     }
 }
 
-/// Gives a failure the body that those clients read, and tells them when sending it again is of no use.
+/// Replaces the body of a failure by the form that those clients read, and tells them when a retry is pointless.
 pub(in crate::http) fn rewrite(reply: &mut Reply, error: &Error) {
     if let Ok(body) = serde_json::to_vec(&Failure::from(error)) {
         reply.body = Body::from(body);
@@ -100,8 +100,8 @@ pub(in crate::http) fn rewrite(reply: &mut Reply, error: &Error) {
     }
 }
 
-/// Whether the same request would come to the same end. Those clients send again what ends with 409 or 5xx, whatever it was: a
-/// generation that was cancelled, or that takes longer than it may, would run again.
+/// Whether the same request would fail again. Those clients retry every 409 and 5xx: they would run a generation again that was
+/// cancelled or that takes longer than its limit.
 fn is_final(code: ErrorCode) -> bool {
     !code.is_retryable() || matches!(code, ErrorCode::TaskTimeout | ErrorCode::GpuMemoryExceeded)
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_its_kind_and_deliberate_ends_are_final() {
+    fn every_code_has_a_kind_and_deliberate_ends_are_final() {
         for &code in ErrorCode::ALL {
             let object = ErrorObject::from(&Error::new(code, "it failed.").with_parameter("size"));
             assert!(KINDS.contains(&object.kind));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_fields_stay() {
+    fn the_three_common_fields_are_kept() {
         let failure = Failure::from(&Error::validation("size is wrong").with_action("Correct it."));
         let text = serde_json::to_string(&failure).unwrap();
         assert_eq!(

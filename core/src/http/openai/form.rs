@@ -1,6 +1,6 @@
-//! What OpenAI's clients send, as JSON or as a form, as one object of fields and the files beside it.
+//! Reads a body of OpenAI's clients, JSON or a form, into one object of fields and the files beside it.
 //!
-//! Their forms name nested values with brackets: `image[]` twice is a list, `input_reference[image_url]` an object.
+//! In their forms, names with brackets mean nested values: `image[]` twice is a list, `input_reference[image_url]` an object.
 
 use super::{short, shown};
 use crate::error::{Error, Result};
@@ -24,12 +24,12 @@ const NUMBERS: [&str; 7] =
 /// Fields whose text in a form is true or false.
 const BOOLEANS: [&str; 1] = ["stream"];
 
-/// Fields in which any text means itself; in the others of a form, `null` and nothing mean that they were left out.
+/// Fields in which every text is taken literally. In other fields of a form, `null` and an empty text mean that the field is absent.
 const FREE_TEXT: [&str; 3] = ["prompt", "negative_prompt", "user"];
 
-/// A body.
+/// A parsed body.
 #[derive(Debug, Default)]
-pub(super) struct Given {
+pub(super) struct ParsedBody {
     pub(super) fields: Map<String, Value>,
     /// Files by the name of their field without brackets, in order.
     pub(super) files: Vec<(String, Vec<u8>)>,
@@ -38,15 +38,15 @@ pub(super) struct Given {
 /// Reads the body of a call. `pictures` are the fields that may hold files.
 ///
 /// # Errors
-/// `validation_error` for what is neither JSON nor a form, and for a form whose names contradict each other.
-pub(super) async fn read(call: &Call, pictures: &[&str]) -> Result<Given> {
+/// `validation_error` for a body that is neither JSON nor a form, and for a form whose names contradict each other.
+pub(super) async fn read(call: &Call, pictures: &[&str]) -> Result<ParsedBody> {
     match call.header(CONTENT_TYPE).and_then(|value| multer::parse_boundary(value).ok()) {
         Some(boundary) => read_form(call.body.clone(), boundary, pictures).await,
-        None => Ok(Given { fields: call.json::<Map<String, Value>>()?, files: Vec::new() }),
+        None => Ok(ParsedBody { fields: call.json::<Map<String, Value>>()?, files: Vec::new() }),
     }
 }
 
-async fn read_form(body: Bytes, boundary: String, pictures: &[&str]) -> Result<Given> {
+async fn read_form(body: Bytes, boundary: String, pictures: &[&str]) -> Result<ParsedBody> {
     let broken = |_| Error::validation("the form cannot be read");
     let mut form = multer::Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
     let mut fields = Value::Object(Map::new());
@@ -76,12 +76,12 @@ async fn read_form(body: Bytes, boundary: String, pictures: &[&str]) -> Result<G
         }
     }
     match fields {
-        Value::Object(fields) => Ok(Given { fields, files }),
+        Value::Object(fields) => Ok(ParsedBody { fields, files }),
         _ => Err(Error::internal("a form is an object")),
     }
 }
 
-/// What a text of a form says; none for a field that is left out.
+/// Converts a text of a form to its value. Returns `None` for a field that counts as absent.
 fn typed(name: &str, text: String) -> Option<Value> {
     if FREE_TEXT.contains(&name) {
         return Some(Value::String(text));
@@ -92,11 +92,11 @@ fn typed(name: &str, text: String) -> Option<Value> {
     let number = || NUMBERS.contains(&name).then(|| number(&text)).flatten().map(Value::Number);
     let boolean =
         || BOOLEANS.contains(&name).then(|| text.to_ascii_lowercase().parse().ok().map(Value::Bool)).flatten();
-    // What is neither is refused where the field is read.
+    // A text of the wrong type is refused later, when the field is read.
     Some(number().or_else(boolean).unwrap_or(Value::String(text)))
 }
 
-/// A number as people write it, which JSON may not: `007` is one.
+/// Parses a number in forms that JSON does not allow, such as `007`.
 fn number(text: &str) -> Option<Number> {
     let whole = text.parse::<i64>().ok().map(Number::from);
     whole.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64))
@@ -106,16 +106,16 @@ fn number(text: &str) -> Option<Number> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Part<'a> {
     Key(&'a str),
-    /// The place in a list; none for the next one.
+    /// An index in a list; `None` for the next one.
     Item(Option<usize>),
 }
 
-/// Whether a name has no more than the place in a list behind it.
+/// Whether a name has at most one index after it.
 fn is_list(path: &[Part<'_>]) -> bool {
     matches!(path, [] | [Part::Item(_)])
 }
 
-/// Takes `name[key][]` apart.
+/// Splits `name[key][]` into its parts.
 fn split(name: &str) -> Result<(&str, Vec<Part<'_>>)> {
     let wrong = || Error::validation(format!("the form has no field {}", shown(name)));
     let Some((first, mut rest)) = name.find('[').and_then(|at| name.split_at_checked(at)) else {
@@ -134,7 +134,7 @@ fn split(name: &str) -> Result<(&str, Vec<Part<'_>>)> {
     if first.is_empty() || path.len() > DEEPEST { Err(wrong()) } else { Ok((first, path)) }
 }
 
-/// Puts a value where a name says; none where something else is there.
+/// Puts a value at a path. Returns `None` if another value is already there.
 fn put(at: &mut Value, path: &[Part<'_>], value: Value) -> Option<()> {
     let Some((part, rest)) = path.split_first() else {
         return at.is_null().then(|| *at = value);
@@ -166,8 +166,8 @@ mod tests {
     use crate::thread::block_on;
     use serde_json::json;
 
-    /// A form of fields: name, file name, value.
-    fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Result<Given> {
+    /// Reads a form with these fields: name, file name, value.
+    fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Result<ParsedBody> {
         let mut body = Vec::new();
         for (name, file, value) in fields {
             let file = file.map_or_else(String::new, |file| format!("; filename=\"{file}\""));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_under_one_name_and_a_data_uri_is_text() {
+    fn files_are_collected_under_one_name_and_a_data_uri_is_text() {
         let given = form(&[
             ("image[]", Some("a.png"), b"1"),
             ("image[]", Some("b.png"), b"2"),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused_by_name() {
+    fn contradictory_fields_are_refused_by_name() {
         let text = |name: &'static str, value: &'static [u8]| (name, None, value);
         for (fields, said) in [
             (vec![text("n", b"1"), text("n", b"2")], "gives \"n\" twice"),

@@ -1,13 +1,13 @@
-//! `POST /v1/images/generations`: some pictures of one prompt, in one answer or in a stream; and what edits share with it.
+//! `POST /v1/images/generations`: pictures of one prompt, in one answer or as a stream; and the parts that edits share with it.
 
 use super::model_or_first;
-use super::picture::{Shown, format_of, picture, size_of, with_result};
+use super::picture::{PartialsByTask, format_of, picture, size_of, with_result};
 use super::request::{Request, ResponseFormat};
 use super::stream::{self, Names};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, Reply};
 use crate::http::generation::options;
-use crate::http::route::Making;
+use crate::http::route::ReplyFuture;
 use crate::http::state::Shared;
 use crate::http::state::blocking;
 use crate::http::waiting::Waiter;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
-/// The pictures.
+/// The pictures that were made.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::http) struct Images {
     /// Seconds since 1970.
@@ -36,21 +36,21 @@ pub(in crate::http) struct Images {
 struct Image {
     #[serde(skip_serializing_if = "Option::is_none")]
     b64_json: Option<String>,
-    /// Good for an hour, for whoever has it.
+    /// Valid for an hour, for everybody who has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
 
-/// Every picture of a request, to be submitted one by one.
+/// The pictures of one request, which are submitted one by one.
 pub(super) struct Batch {
     pub(super) request: Request,
-    /// What they have alike.
+    /// The generation request that they share.
     pub(super) wanted: GenerateRequest,
     pub(super) options: SubmitOptions,
     pub(super) names: Names,
 }
 
-pub(in crate::http) fn generate(call: Call) -> Making {
+pub(in crate::http) fn generate(call: Call) -> ReplyFuture {
     Box::pin(async move {
         let (call, batch) = on_thread(call, |call| {
             call.only(&[])?;
@@ -65,7 +65,7 @@ pub(in crate::http) fn generate(call: Call) -> Making {
     })
 }
 
-/// Does what reads a body on a thread that may block.
+/// Runs work that reads a body on a thread that may block.
 pub(super) async fn on_thread<T: Send + 'static>(
     call: Call,
     work: impl FnOnce(&Call) -> Result<T> + Send + 'static,
@@ -74,19 +74,19 @@ pub(super) async fn on_thread<T: Send + 'static>(
     blocking(&shared, move || work(&call).map(|done| (call, done))).await
 }
 
-/// Submits the pictures, and answers with them once they are there, or with the stream that they come in.
+/// Submits the pictures, and answers with them once they are made, or with a stream of them.
 pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     let shared = Arc::clone(&call.shared);
-    // Nothing of what was sent is held while the pictures are made.
+    // The body is freed before the pictures are made.
     call.body = Bytes::new();
     let (streams, names) = (batch.request.streams(), batch.names);
     let as_url = batch.request.response_format == Some(ResponseFormat::Url);
     let keyed = batch.options.idempotency.is_some();
     let submitting = submit(Arc::clone(&shared), batch);
     let (mut waiter, partials) = match keyed {
-        // A client that goes away meanwhile leaves no task behind.
+        // If the client goes away meanwhile, no task is left behind.
         false => submitting.await?,
-        // It may come again with its key, and finds its tasks: the submission goes on to its end.
+        // The client may send its key again and then finds its tasks, so the submission is completed in any case.
         true => tokio::spawn(submitting.in_current_span())
             .await
             .unwrap_or_else(|_| Err(Error::internal("a submission panicked")))?,
@@ -97,7 +97,7 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     let (mut data, mut last) = (Vec::with_capacity(waiter.tasks().len()), None);
     for id in waiter.tasks() {
         let outcome = ended(&shared.platform, &id).await;
-        waiter.has(&id);
+        waiter.done_with(&id);
         last = Some(outcome?);
         data.push(match as_url {
             true => Image { b64_json: None, url: Some(address(&call, &id)?) },
@@ -113,10 +113,10 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
     })
 }
 
-/// Submits one picture after another; whoever has the answer waits for all of them.
-async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
+/// Submits the pictures one after another. The waiter that it returns waits for all of them.
+async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, PartialsByTask)> {
     let Batch { request, wanted, options, .. } = batch;
-    let mut shown = Shown::new();
+    let mut shown = PartialsByTask::new();
     let mut waiter = Waiter::new(&shared.waiting, options.idempotency.is_some());
     for index in 0..request.count() {
         let wanted = request.apply_to(&wanted, index);
@@ -128,13 +128,13 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
             let (wanted, options) = (wanted.clone(), options.clone());
             let id = shared.platform.submit_async(wanted, options).or_cancel().await?.id;
             if waiter.join(&id) {
-                // At once: they are not to be found any more when the task has ended.
+                // Taken now, because the partial pictures are gone once the task has ended.
                 if let Some(partials) = shared.platform.partials(&id)?.filter(|_| request.partial_images() > 0) {
                     shown.insert(id, partials);
                 }
                 break;
             }
-            // The caller of the same call before had gone, and its task is being ended: this one gets a new one.
+            // The earlier caller of the same request has gone, and its task is being ended: this caller gets a new one.
             let platform = shared.platform.clone();
             blocking(&shared, move || platform.abandon(&id)).await?;
         }
@@ -142,7 +142,7 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, Shown)> {
     Ok((waiter, shown))
 }
 
-/// An address that opens a result for an hour, without a key.
+/// Makes an address that opens a result for an hour, without a key.
 fn address(call: &Call, id: &str) -> Result<String> {
     let path = format!("/results/{id}");
     let principal = call.principal.as_ref().ok_or_else(|| Error::internal("a call without a principal"))?;
@@ -150,10 +150,10 @@ fn address(call: &Call, id: &str) -> Result<String> {
     Ok(call.base.absolute(&format!("{path}?{signed}")))
 }
 
-/// The task once it has a result; takes no thread while it waits.
+/// Waits for a task without using a thread, and returns it once it has a result.
 ///
 /// # Errors
-/// Why it has none.
+/// The reason why it has no result.
 async fn ended(platform: &Platform, id: &str) -> Result<Task> {
     let mut events = platform.events(id)?;
     let mut last = None;

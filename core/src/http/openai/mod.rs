@@ -1,7 +1,7 @@
-//! Calls that OpenAI's own clients make, onto the same platform: <https://platform.openai.com/docs/api-reference>.
+//! Calls of OpenAI's own clients on the same platform: <https://platform.openai.com/docs/api-reference>.
 //!
-//! What a client sends is made to work, accepted where it changes nothing, or refused by its name: never left unsaid. Failures
-//! carry `error` as those clients read it, beside the fields that every failure has.
+//! Every field that a client sends either works, is accepted because it makes no difference, or is refused by its name. Failures
+//! have `error` in the form that those clients read, beside the fields that every failure has.
 
 pub(super) mod edits;
 pub(super) mod failure;
@@ -19,13 +19,13 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::platform::Platform;
 use crate::request::{GenerateRequest, MediaType};
 
-/// The model that is asked for, or the first of the kind that can run in this mode.
+/// Returns the requested model, or the first model of this type that can run in this mode.
 ///
 /// # Errors
-/// `validation_error` for a model that makes something else; `model_unavailable` when none is asked for and none can run.
+/// `validation_error` for a model of the other type; `model_unavailable` when none is requested and none can run.
 fn model_or_first(platform: &Platform, asked: Option<&str>, kind: MediaType, mode: Option<&str>) -> Result<String> {
     if let Some(asked) = asked {
-        // One that is not known is refused where the whole request is checked.
+        // An unknown model is refused later, when the whole request is checked.
         let other = platform.catalog()?.model(asked).filter(|model| model.media_type != kind);
         return other.map_or_else(|| Ok(asked.to_owned()), |model| Err(makes_something_else(model, kind)));
     }
@@ -57,17 +57,17 @@ fn set_size(request: GenerateRequest, size: Option<&str>) -> Result<GenerateRequ
     Ok(request.set("width", width).set("height", height))
 }
 
-/// The default of a model's parameter that is a whole number.
+/// Returns the default of a model's parameter that is a whole number.
 fn whole_default(model: &Model, name: &str) -> Option<u32> {
     model.parameter(name)?.default.as_ref()?.as_u64()?.try_into().ok()
 }
 
-/// The start of a caller's own word.
+/// Returns the start of a caller's text.
 fn short(name: &str) -> String {
     name.chars().take(40).collect()
 }
 
-/// The same, as messages quote it.
+/// Returns the start of a caller's text, quoted for a message.
 fn shown(name: &str) -> String {
     format!("{:?}", short(name))
 }

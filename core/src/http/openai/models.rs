@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(in crate::http) struct ModelObject {
     id: String,
     object: &'static str,
-    /// Seconds since 1970; the models come with the library, so that they have no date of their own.
+    /// Seconds since 1970. Always 0: the models come with the library and have no date of their own.
     created: i64,
     owned_by: &'static str,
 }

@@ -1,4 +1,4 @@
-//! A picture that was made, as answers and events say it.
+//! A finished picture, in the form that answers and events have.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::state::{Shared, blocking};
@@ -9,10 +9,10 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is shown of the way of each task.
-pub(super) type Shown = HashMap<String, Arc<Partials>>;
+/// The partial pictures of each task.
+pub(super) type PartialsByTask = HashMap<String, Arc<Partials>>;
 
-/// A result in base64.
+/// Returns a result in base64.
 pub(super) async fn picture(shared: &Arc<Shared>, id: &str) -> Result<String> {
     let (platform, id) = (shared.platform.clone(), id.to_owned());
     blocking(shared, move || Ok(BASE64.encode(platform.result(&id)?.bytes))).await
@@ -26,10 +26,10 @@ pub(super) fn size_of(task: &Task) -> String {
     format!("{}x{}", task.width, task.height)
 }
 
-/// The task in its last state.
+/// Returns the task if it has a result.
 ///
 /// # Errors
-/// Why it has no result.
+/// The reason why it has no result.
 pub(super) fn with_result(last: Option<Task>) -> Result<Task> {
     let task = last.ok_or_else(|| Error::internal("a task ended without a state"))?;
     match task.error {

@@ -1,4 +1,4 @@
-//! What a request for pictures says, whether they are made of words alone or of other pictures.
+//! The fields of a request for pictures, with or without pictures to start from.
 
 use crate::error::{Error, Result};
 use crate::http::call::whole;
@@ -13,7 +13,7 @@ const MOST: u32 = 10;
 /// Most partial pictures of one picture.
 const MOST_PARTIAL: u32 = 3;
 
-/// What OpenAI's clients send. What has no meaning for the models here is accepted and changes nothing.
+/// A request of OpenAI's clients. Fields without a meaning for the models here are accepted and change nothing.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "ImageRequest")]
 #[serde(deny_unknown_fields)]
@@ -36,12 +36,12 @@ pub(in crate::http) struct Request {
     /// Whether the pictures come as server-sent events: `image_generation.partial_image` and `image_generation.completed`.
     #[serde(default)]
     stream: Option<bool>,
-    /// With `stream`: as many partial pictures of each picture, spread over its steps. There are fewer where it has no more steps, or
-    /// where there is no room in memory to make them.
+    /// With `stream`: the number of partial pictures of each picture, spread over its steps. There are fewer if it has fewer steps, or
+    /// if there is not enough memory for them.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 3))]
     partial_images: Option<u32>,
-    /// Not OpenAI's: the first picture's seed; each further one has the next.
+    /// Not OpenAI's: the seed of the first picture; each further picture has the next seed.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = -1, max = 2_147_483_637))]
     seed: Option<i64>,
@@ -53,7 +53,7 @@ pub(in crate::http) struct Request {
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 1000))]
     steps: Option<u32>,
-    /// Pictures have no transparent background here.
+    /// Only opaque backgrounds can be made.
     #[serde(default)]
     background: Option<Background>,
     /// Changes nothing.
@@ -102,7 +102,7 @@ pub(super) enum ResponseFormat {
     Url,
 }
 
-/// A file format. OpenAI's other ones are read to be refused by name.
+/// A file format. OpenAI's other formats are parsed so that they can be refused by name.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
@@ -125,7 +125,7 @@ enum Background {
 }
 
 impl Request {
-    /// Refuses what cannot be done, by name.
+    /// Refuses unsupported fields and values by name.
     ///
     /// # Errors
     /// `validation_error`.
@@ -143,7 +143,7 @@ impl Request {
             return refused("partial_images", "only a stream has partial pictures", "Set stream to true.");
         }
         if self.streams() && self.response_format == Some(ResponseFormat::Url) {
-            return refused("response_format", "a stream carries the pictures themselves", "Leave it out.");
+            return refused("response_format", "a stream contains the pictures themselves", "Leave it out.");
         }
         if self.output_compression.is_some_and(|percent| percent > 100) {
             return refused(
@@ -163,7 +163,7 @@ impl Request {
             [("svg", &self.svg), ("frame_count", &self.frame_count), ("frame_duration_ms", &self.frame_duration_ms)]
         {
             if value.is_some() {
-                return refused(name, "only single pictures of pixels can be made", "Leave it out.");
+                return refused(name, "only single raster pictures can be made", "Leave it out.");
             }
         }
         Ok(())
@@ -181,7 +181,7 @@ impl Request {
         self.partial_images.and_then(|count| count.try_into().ok()).unwrap_or(0)
     }
 
-    /// Sets what every picture of the request has alike.
+    /// Sets the values that all pictures of the request share.
     pub(super) fn apply(&self, mut wanted: GenerateRequest) -> Result<GenerateRequest> {
         wanted = super::set_size(wanted, self.size.as_deref())?;
         if let Some(format) = self.output_format {
@@ -196,7 +196,7 @@ impl Request {
         Ok(wanted)
     }
 
-    /// Sets what one picture has of its own.
+    /// Sets the values of one picture of the request.
     pub(super) fn apply_to(&self, wanted: &GenerateRequest, index: u32) -> GenerateRequest {
         match self.seed {
             Some(seed) if seed >= 0 => wanted.clone().set("seed", seed.saturating_add(i64::from(index))),

@@ -1,11 +1,11 @@
-//! Pictures as server-sent events, as `stream: true` asks for them.
+//! Pictures as server-sent events, for requests with `stream: true`.
 //!
-//! Each picture ends in one event that carries it; before it come the partial ones that were asked for, as its run shows them. A
-//! failure after the stream has begun is an event too, the last one; OpenAI's clients raise it. A client that goes away cancels what
-//! has not ended.
+//! Each picture ends with one event that contains it; before that come its partial pictures, if any were requested. A failure after
+//! the stream has begun is an event, too, and the last one; OpenAI's clients raise it. When the client goes away, the tasks that have
+//! not ended are cancelled.
 
 use super::failure::StreamFailure;
-use super::picture::{Shown, format_of, picture, size_of, with_result};
+use super::picture::{PartialsByTask, format_of, picture, size_of, with_result};
 use crate::error::{Error, Result};
 use crate::http::call::Reply;
 use crate::http::state::Shared;
@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// What the events of a call are named.
+/// The names of the events of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names {
     partial: &'static str,
@@ -36,7 +36,7 @@ pub(super) const GENERATION: Names =
 /// The events of `POST /v1/images/edits`.
 pub(super) const EDIT: Names = Names { partial: "image_edit.partial_image", completed: "image_edit.completed" };
 
-/// A picture, whole or on its way.
+/// A picture, complete or partial.
 #[derive(Serialize)]
 struct Picture {
     #[serde(rename = "type")]
@@ -48,15 +48,15 @@ struct Picture {
     output_format: String,
     quality: &'static str,
     size: String,
-    /// From 0, of one on its way.
+    /// The number of a partial picture, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     partial_image_index: Option<usize>,
-    /// Of a whole one.
+    /// Present for a complete picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
 }
 
-/// What OpenAI counts, and its clients expect to find. Nothing is counted in tokens here.
+/// Token counts, which OpenAI's clients expect. All are 0, because nothing is counted in tokens here.
 #[derive(Default, Serialize)]
 struct Usage {
     input_tokens: u32,
@@ -74,15 +74,15 @@ struct InputTokens {
 struct Pictures {
     shared: Arc<Shared>,
     waiter: Waiter,
-    /// Tasks whose pictures are still to come, in order.
+    /// Tasks whose pictures have not been sent, in order.
     left: VecDeque<String>,
-    shown: Shown,
-    /// The one that is followed now.
+    shown: PartialsByTask,
+    /// The task that is followed now.
     following: Option<Following>,
     names: Names,
 }
 
-/// A task whose picture comes next.
+/// The task whose picture is sent next.
 struct Following {
     id: String,
     events: TaskEvents,
@@ -92,8 +92,8 @@ struct Following {
     last: Option<Task>,
 }
 
-/// The stream of the pictures that were submitted.
-pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, shown: Shown, names: Names) -> Reply {
+/// Makes the stream of the submitted pictures.
+pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, shown: PartialsByTask, names: Names) -> Reply {
     let keep_alive = KeepAlive::new().interval(shared.settings.event_keep_alive);
     let left = waiter.tasks().into();
     let pictures = Pictures { shared, waiter, left, shown, following: None, names };
@@ -110,7 +110,7 @@ pub(super) fn reply(shared: Arc<Shared>, waiter: Waiter, shown: Shown, names: Na
 }
 
 impl Pictures {
-    /// The next event; none after the last picture.
+    /// Returns the next event, or `None` after the last picture.
     async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             let following = match &mut self.following {
@@ -134,7 +134,7 @@ impl Pictures {
                 continue;
             }
             let Some(Following { id, last, .. }) = self.following.take() else { return Ok(None) };
-            self.waiter.has(&id);
+            self.waiter.done_with(&id);
             let task = with_result(last)?;
             let whole = picture(&self.shared, &id).await?;
             return event(self.names.completed, &task, whole, None, self.shared.platform.now()?).map(Some);
@@ -142,7 +142,7 @@ impl Pictures {
     }
 }
 
-/// The event of a picture; `partial` is the number of one on its way.
+/// Makes the event of a picture; `partial` is the number of a partial picture.
 fn event(name: &'static str, task: &Task, b64_json: String, partial: Option<usize>, now: Timestamp) -> Result<Event> {
     let picture = Picture {
         kind: name,

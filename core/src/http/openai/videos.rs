@@ -1,14 +1,14 @@
-//! `/v1/videos`: clips as OpenAI's clients make, follow, list, fetch and remove them.
+//! `/v1/videos`: making, following, listing, fetching and removing clips, as OpenAI's clients do.
 
 use super::edits::referenced;
-use super::form::{self, Given};
+use super::form::{self, ParsedBody};
 use super::{model_or_first, set_size};
 use crate::catalog::{Model, Parameter};
 use crate::error::{Error, ErrorCode, Result};
-use crate::http::call::{Call, Reply, whole, word};
+use crate::http::call::{Call, Reply, choice, whole};
 use crate::http::generation::options;
 use crate::http::media::serve;
-use crate::http::route::Making;
+use crate::http::route::ReplyFuture;
 use crate::platform::Platform;
 use crate::request::{GenerateRequest, MediaType};
 use crate::task::{Sort, Status, Task, TaskQuery};
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 /// The field that holds the first frame.
 const REFERENCE: &str = "input_reference";
 
-/// A clip to make.
+/// A request for a clip.
 #[derive(Default, Deserialize, JsonSchema)]
 #[schemars(rename = "VideoRequest")]
 #[serde(deny_unknown_fields)]
@@ -28,7 +28,7 @@ pub(in crate::http) struct Request {
     prompt: String,
     #[serde(default)]
     model: Option<String>,
-    /// Length; the nearest one that the model makes.
+    /// Length in seconds. The nearest length that the model can make is used.
     #[serde(default)]
     seconds: Option<Seconds>,
     /// `auto`, or `WIDTHxHEIGHT` in pixels.
@@ -57,7 +57,7 @@ pub(in crate::http) struct Request {
     _metadata: Option<Map<String, Value>>,
 }
 
-/// OpenAI's clients send a string.
+/// A length in seconds, which OpenAI's clients send as a string.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
@@ -100,7 +100,7 @@ impl JsonSchema for Reference {
     }
 }
 
-/// The same as a form, with the picture as a file.
+/// The form body, with the picture as a file.
 pub(in crate::http) struct Form;
 
 impl JsonSchema for Form {
@@ -155,7 +155,7 @@ struct VideoError {
 }
 
 impl Video {
-    /// The clip of a task; `source` is the clip that it is a remix of.
+    /// Makes the clip of a task; `source` is the clip that it is a remix of.
     pub(super) fn of(task: Task, source: Option<String>) -> Self {
         let number = |name: &str| task.parameters.get(name).and_then(Value::as_f64);
         let seconds = match (number("num_frames"), number("fps")) {
@@ -185,7 +185,7 @@ impl Video {
     }
 }
 
-/// Clips.
+/// A page of clips.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::http) struct Page {
     object: &'static str,
@@ -195,7 +195,7 @@ pub(in crate::http) struct Page {
     has_more: bool,
 }
 
-/// That a clip is gone.
+/// Confirms that a clip was removed.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::http) struct Removed {
     id: String,
@@ -203,12 +203,12 @@ pub(in crate::http) struct Removed {
     deleted: bool,
 }
 
-pub(in crate::http) fn create(call: Call) -> Making {
+pub(in crate::http) fn create(call: Call) -> ReplyFuture {
     Box::pin(async move {
         call.only(&[])?;
-        let Given { fields, mut files } = form::read(&call, &[REFERENCE]).await?;
+        let ParsedBody { fields, mut files } = form::read(&call, &[REFERENCE]).await?;
         if files.len() > 1 {
-            return Err(Error::validation(format!("{REFERENCE} is one picture")).with_parameter(REFERENCE));
+            return Err(Error::validation(format!("{REFERENCE} must be one picture")).with_parameter(REFERENCE));
         }
         let platform = call.platform().clone();
         let submission = platform.make_and_submit(move |platform| {
@@ -258,14 +258,14 @@ fn whole_seconds(seconds: &Seconds) -> Result<f64> {
         .ok_or_else(|| Error::validation("seconds must be a whole number from 1 to 9999").with_parameter("seconds"))
 }
 
-/// How many frames of a model last nearest to so many seconds, at its usual rate.
+/// Returns the number of frames whose length is nearest to `seconds`, at the model's default frame rate.
 fn nearest_frames(model: &Model, seconds: f64) -> i64 {
     let fps = model.parameter("fps").and_then(|fps| fps.default.as_ref()?.as_f64()).unwrap_or(16.0);
     let rules = model.parameter("num_frames");
     let rule = |of: fn(&Parameter) -> Option<f64>, otherwise: f64| rules.and_then(of).unwrap_or(otherwise);
     let (least, step) = (rule(|frames| frames.minimum, 1.0), rule(|frames| frames.step, 4.0));
     let most = rule(|frames| frames.maximum, f64::INFINITY);
-    // A clip of N seconds ends with the first frame of the next one.
+    // N seconds at F frames a second have N x F + 1 frames: the first one is at time 0.
     let wanted = (seconds * fps + 1.0).clamp(least, most.max(least));
     let steps = ((wanted - least) / step).round();
     #[expect(clippy::cast_possible_truncation, reason = "at most 9,999 seconds of some frames")]
@@ -273,13 +273,13 @@ fn nearest_frames(model: &Model, seconds: f64) -> i64 {
     frames
 }
 
-/// The clip with this id; a picture is none.
+/// Returns the clip with this id. The id of a picture is an error.
 pub(super) fn find(call: &Call) -> Result<Task> {
     let id = call.part("id");
     call.admit(id)?;
     let task = call.platform().status(id)?;
     if task.media_type != MediaType::Video {
-        return Err(Error::new(ErrorCode::TaskNotFound, "the task with this id is no clip"));
+        return Err(Error::new(ErrorCode::TaskNotFound, "the task with this id is not a clip"));
     }
     Ok(task)
 }
@@ -298,7 +298,7 @@ pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
         owner: call.owner().map(str::to_owned),
         after: call.query("after")?.map(str::to_owned),
         per_page: crate::http::call::at_least_one("limit", call.number("limit")?)?,
-        sort: word(call, "order", &[("desc", Sort::Newest), ("asc", Sort::Oldest)])?.unwrap_or_default(),
+        sort: choice(call, "order", &[("desc", Sort::Newest), ("asc", Sort::Oldest)])?.unwrap_or_default(),
         ..TaskQuery::default()
     };
     let page = call.platform().tasks(&query)?;
@@ -317,7 +317,7 @@ pub(in crate::http) fn list(call: &Call) -> Result<Reply> {
 pub(in crate::http) fn content(call: &Call) -> Result<Reply> {
     call.only(&["variant"])?;
     let task = find(call)?;
-    let thumbnail = word(call, "variant", &[("video", false), ("thumbnail", true)])?.unwrap_or(false);
+    let thumbnail = choice(call, "variant", &[("video", false), ("thumbnail", true)])?.unwrap_or(false);
     let platform = call.platform();
     serve(call, if thumbnail { platform.preview(&task.id)? } else { platform.result(&task.id)? })
 }
@@ -335,7 +335,7 @@ mod tests {
     use crate::catalog::Catalog;
 
     #[test]
-    fn a_length_becomes_the_nearest_one_that_the_model_makes() {
+    fn a_length_becomes_the_nearest_one_that_the_model_can_make() {
         let catalog = Catalog::built_in().unwrap();
         for (model, seconds, frames) in [
             ("tiny-video", 1.0, 9),

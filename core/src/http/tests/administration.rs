@@ -1,4 +1,4 @@
-//! Administrators get through, whatever everybody else waits for.
+//! Tests that calls of administrators never wait for other callers.
 
 use super::keys::sign_in;
 use super::*;
@@ -13,19 +13,19 @@ fn request(cookie: &str, target: &str, body: &Value) -> Request<Bytes> {
     request.body(Bytes::from(body.to_string())).unwrap()
 }
 
-/// Answers within seconds, or fails the test.
+/// Returns the answer, which must come within seconds.
 fn soon(rig: &Rig, request: Request<Bytes>) -> (u16, Value) {
-    let answering = rig.face.handle(request, None);
+    let answering = rig.service.handle(request, None);
     let mut answer = block_on(answering, Some(Instant::now() + Duration::from_secs(20))).expect("it hangs").unwrap();
     let body = answer.wait_body();
     (answer.status, serde_json::from_slice(&body).unwrap())
 }
 
 #[test]
-fn a_call_takes_no_place_of_those_that_wait_for_a_check() {
+fn a_call_is_made_while_all_permits_for_checks_are_taken() {
     let rig = rig();
     let admin = sign_in(&rig);
-    let checks = &rig.face.shared.checks;
+    let checks = &rig.service.shared.checks;
     let most = checks.available_permits();
     let all = checks.try_acquire_many(u32::try_from(most).unwrap()).unwrap();
     let issue = request(&admin, "/admin/calls/auth.issue_key", &json!({"name": "studio"}));
@@ -36,9 +36,9 @@ fn a_call_takes_no_place_of_those_that_wait_for_a_check() {
     let missing = soon(&rig, request(&admin, "/admin/calls/tasks.result", &json!({"id": "nothing"})));
     assert_eq!((missing.0, &missing.1["code"]), (404, &json!("task_not_found")));
     assert_eq!(soon(&rig, request(&admin, "/admin/calls/tasks.result", &json!([]))).0, 422);
-    // What asks a worker waits among those that do.
+    // A call that asks a worker does wait for a permit.
     let check = request(&admin, "/admin/calls/accounts.health", &json!({"id": "team-a"}));
-    let mut checking = Box::pin(rig.face.handle(check, None));
+    let mut checking = Box::pin(rig.service.handle(check, None));
     assert!(block_on(&mut checking, Some(Instant::now() + Duration::from_millis(300))).is_none());
     drop(all);
     assert_eq!(block_on(checking, Some(Instant::now() + Duration::from_secs(20))).unwrap().unwrap().status, 404);
@@ -46,7 +46,7 @@ fn a_call_takes_no_place_of_those_that_wait_for_a_check() {
 }
 
 #[test]
-fn submissions_by_name_wait_for_a_place_in_the_queue_without_holding_up_anybody() {
+fn submissions_by_name_wait_for_a_place_in_the_queue_without_delaying_others() {
     let rig = rig_with(|settings| {
         (settings.paused, settings.queue_depth, settings.queue_wait) = (false, 1, Duration::from_secs(120));
     });
@@ -56,10 +56,10 @@ fn submissions_by_name_wait_for_a_place_in_the_queue_without_holding_up_anybody(
     assert!(full.iter().all(|task| task["status"] == "pending"), "{full:?}");
     let wanted = json!({"model": "tiny-video", "parameters": {"prompt": "a circle", "steps": 4}});
     let submit = || request(&admin, "/admin/calls/tasks.submit", &wanted);
-    // Fewer than an administrator may make in a minute.
+    // Fewer calls than an administrator may make in a minute.
     let mut waiting: Vec<_> = (0..20)
         .map(|_| {
-            let mut answering = Box::pin(rig.face.handle(submit(), None));
+            let mut answering = Box::pin(rig.service.handle(submit(), None));
             assert!((&mut answering).now_or_never().is_none());
             answering
         })
@@ -68,7 +68,7 @@ fn submissions_by_name_wait_for_a_place_in_the_queue_without_holding_up_anybody(
     assert_eq!(soon(&rig, request(&admin, "/admin/calls/auth.keys", &json!({}))).0, 200);
     let wrong = json!({"prompt": "", "model": "tiny-image"});
     assert_eq!(soon(&rig, request(&admin, "/generate", &wrong)).0, 422);
-    // The first of them is answered with its task once there is a place.
+    // The first of them gets its task once there is a place.
     for task in &full {
         let _ = rig.platform.cancel(task["task_id"].as_str().unwrap());
     }

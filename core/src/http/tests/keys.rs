@@ -1,4 +1,4 @@
-//! Keys, cookies and origins over HTTP as people have them: with line breaks, left blank, beside another platform, revoked.
+//! Keys, cookies and origins over HTTP in the forms that occur in practice: with line breaks, blank, beside another platform, revoked.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn value(body: &[u8]) -> Value {
 }
 
 #[test]
-fn revoking_the_pepper_says_what_ends_and_leaves_the_administrator_a_way_in() {
+fn revoking_the_pepper_names_what_ends_and_the_admin_key_still_signs_in() {
     let rig = rig();
     let access = rig.platform.access().unwrap();
     let key = access.issue_key("studio", None, &crate::audit::Caller::new("operator", "cli")).unwrap();
@@ -59,7 +59,7 @@ fn revoking_the_pepper_says_what_ends_and_leaves_the_administrator_a_way_in() {
 }
 
 #[test]
-fn events_say_when_in_the_form_that_every_moment_has() {
+fn events_have_times_in_the_common_form() {
     let rig = rig();
     let admin = sign_in(&rig);
     let (_, body) = send(&rig, "GET", "/admin/logs", &[("cookie", &admin)], "");
@@ -88,7 +88,7 @@ fn events_say_when_in_the_form_that_every_moment_has() {
 }
 
 #[test]
-fn keys_lose_the_line_break_of_the_file_that_they_come_from() {
+fn a_line_break_at_the_end_of_a_key_is_removed() {
     let rig = rig_with(|settings| {
         settings.api_key = Some(SecretText::new(format!("{API_KEY}\n")));
         settings.admin_key = Some(SecretText::new(format!(" {ADMIN_KEY}\r\n")));
@@ -100,7 +100,7 @@ fn keys_lose_the_line_break_of_the_file_that_they_come_from() {
 }
 
 #[test]
-fn what_is_blank_is_not_set() {
+fn a_blank_key_counts_as_not_set() {
     let blank = || Some(SecretText::new(" \n"));
     let rig = rig_with(|settings| {
         (settings.api_key, settings.admin_key, settings.master_key) = (blank(), blank(), blank());
@@ -118,14 +118,14 @@ fn what_is_blank_is_not_set() {
     }
     for scheme in ["Bearer", "Bearer ", "Basic x"] {
         let (answer, body) = send(&rig, "GET", "/metrics", &[("authorization", scheme)], "");
-        assert_eq!(failure(&answer, &body), "admin_session_required", "no token opens the metrics to nobody");
+        assert_eq!(failure(&answer, &body), "admin_session_required", "a blank token does not open the metrics");
     }
     rig.platform.secrets().unwrap().check().unwrap();
     assert!(rig._folder.path().join("keys/master.key").exists());
 }
 
 #[test]
-fn a_key_that_no_header_can_carry_is_refused_by_name() {
+fn a_key_that_a_header_cannot_carry_is_refused_by_name() {
     type Set = fn(&mut Settings, SecretText);
     let settings: [(&str, Set); 4] = [
         ("api_key", |settings, key| settings.api_key = Some(key)),
@@ -143,7 +143,7 @@ fn a_key_that_no_header_can_carry_is_refused_by_name() {
             let error = Platform::open(settings).map(drop).unwrap_err();
             assert_eq!(error.code(), crate::ErrorCode::ValidationError, "{name}");
             assert!(error.detail().starts_with(name) && !error.detail().contains("sixteen"), "{error}");
-            assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is made before");
+            assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "the folder is still empty");
         }
     }
 }
@@ -178,7 +178,7 @@ fn two_platforms_on_one_host_do_not_sign_each_other_out() {
 }
 
 #[test]
-fn cookies_have_the_path_and_the_suffix_of_the_settings() {
+fn cookies_have_the_path_and_the_suffix_from_the_settings() {
     let rig = rig_with(|settings| {
         settings.http.session_cookie_path = "/studio/".to_owned();
         settings.http.session_cookie_suffix = Some("b".to_owned());
@@ -209,7 +209,7 @@ fn pages_of_programs_call_from_their_own_origins() {
     assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (204, Some("tauri://localhost")));
     let (answer, _) = send(&rig, "GET", "/models", &[origin, ("x-api-key", API_KEY)], "");
     assert_eq!(answer.status, 200);
-    // The same host under a scheme of its own is another page.
+    // The same host under another scheme is a foreign page.
     for other in ["app://localhost", "tauri://must.test", "app://must.test", "null"] {
         let (answer, body) = send(&rig, "GET", "/models", &[("origin", other), ("x-api-key", API_KEY)], "");
         assert_eq!(failure(&answer, &body), "cors_origin_blocked", "{other}");

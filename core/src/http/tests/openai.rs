@@ -1,4 +1,4 @@
-//! The calls of OpenAI's clients in process: signed addresses, fields, streams, and that nobody waits for those who wait.
+//! The calls of OpenAI's clients in process: signed addresses, fields, streams, and many callers that wait.
 
 use super::*;
 use crate::error::Result;
@@ -24,9 +24,9 @@ fn post(rig: &Rig, target: &str, body: &Value) -> (Answer, Value) {
     (answer, serde_json::from_slice(&body).unwrap())
 }
 
-/// Answers within seconds, or fails the test.
+/// Returns the answer, which must come within seconds.
 fn soon(rig: &Rig, request: Request<Bytes>) -> (u16, Value) {
-    let answering = rig.face.handle(request, None);
+    let answering = rig.service.handle(request, None);
     let mut answer = block_on(answering, Some(Instant::now() + Duration::from_secs(20))).expect("it hangs").unwrap();
     let body = answer.wait_body();
     (answer.status, serde_json::from_slice(&body).unwrap())
@@ -41,12 +41,12 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn those_who_wait_for_pictures_hold_up_nobody() {
+fn callers_that_wait_for_pictures_delay_no_other_call() {
     let rig = rig_with(|settings| (settings.paused, settings.queue_depth) = (true, 10_000));
     let picture = json!({"prompt": "a red circle", "model": "tiny-image"});
     let waiting: Vec<_> = (0..700)
         .map(|_| {
-            let mut answering = Box::pin(rig.face.handle(request("/v1/images/generations", &[], &picture), None));
+            let mut answering = Box::pin(rig.service.handle(request("/v1/images/generations", &[], &picture), None));
             assert!((&mut answering).now_or_never().is_none());
             answering
         })
@@ -58,7 +58,7 @@ fn those_who_wait_for_pictures_hold_up_nobody() {
     let generation = json!({"prompt": "a circle", "model": "tiny-image"});
     assert_eq!(soon(&rig, request("/generate", &keyed, &generation)).0, 202);
     let with_picture = json!({"prompt": "a circle", "model": "tiny-image", "images": [png()]});
-    let mut answering = Box::pin(rig.face.handle(request("/v1/images/edits", &[], &with_picture), None));
+    let mut answering = Box::pin(rig.service.handle(request("/v1/images/edits", &[], &with_picture), None));
     assert!((&mut answering).now_or_never().is_none());
     until("the edit is submitted", || rig.platform.load().unwrap().waiting == 703);
     drop((waiting, answering));
@@ -66,7 +66,7 @@ fn those_who_wait_for_pictures_hold_up_nobody() {
 }
 
 #[test]
-fn those_who_wait_for_a_place_hold_up_nobody() {
+fn callers_that_wait_for_a_place_delay_no_other_call() {
     let rig = rig_with(|settings| {
         (settings.paused, settings.queue_depth, settings.queue_wait) = (true, 1, Duration::from_secs(120));
     });
@@ -78,7 +78,7 @@ fn those_who_wait_for_a_place_hold_up_nobody() {
     let full: Vec<Value> = (0..2).map(|key| soon(&rig, keyed(format!("first-{key}"))).1).collect();
     let waiting: Vec<_> = (0..700)
         .map(|key| {
-            let mut answering = Box::pin(rig.face.handle(keyed(format!("next-{key}")), None));
+            let mut answering = Box::pin(rig.service.handle(keyed(format!("next-{key}")), None));
             assert!((&mut answering).now_or_never().is_none());
             answering
         })
@@ -86,10 +86,10 @@ fn those_who_wait_for_a_place_hold_up_nobody() {
     let wrong = json!({"prompt": "", "model": "tiny-image"});
     assert_eq!(soon(&rig, request("/v1/images/generations", &[], &wrong)).0, 422);
     assert_eq!(soon(&rig, request("/generate", &[("x-api-key", API_KEY)], &wrong)).0, 422);
-    // A place that becomes free goes to one of those who wait.
+    // A place that becomes free goes to one of the waiting calls.
     assert!(rig.platform.cancel(full[0]["task_id"].as_str().unwrap()).unwrap());
     until("another one is in", || rig.platform.tasks(&crate::TaskQuery::default()).unwrap().total == 3);
-    // Whoever goes away meanwhile leaves nothing.
+    // A call whose client goes away leaves no task behind.
     drop(waiting);
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(rig.platform.tasks(&crate::TaskQuery::default()).unwrap().total, 3);
@@ -103,7 +103,7 @@ fn png() -> String {
 }
 
 #[test]
-fn an_address_is_absolute_and_opens_its_picture_alone() {
+fn an_address_is_absolute_and_opens_only_its_picture() {
     let rig = rig_with(|settings| settings.paused = false);
     let asked = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 4, "response_format": "url", "output_format": "webp"});
     let (answer, made) = post(&rig, "/v1/images/generations", &asked);
@@ -114,7 +114,7 @@ fn an_address_is_absolute_and_opens_its_picture_alone() {
     let (answer, body) = send(&rig, "GET", target, &[], "");
     assert_eq!((answer.status, header(&answer, "content-type")), (200, Some("image/webp")));
     assert!(body.starts_with(b"RIFF") && &body[8..12] == b"WEBP");
-    // A cookie that a browser sends along does not matter; a key does.
+    // A cookie makes no difference; a key decides.
     assert_eq!(send(&rig, "GET", target, &[("cookie", "gg_session=x")], "").0.status, 200);
     let (answer, body) = send(&rig, "GET", target, &[("x-api-key", "wrong")], "");
     assert_eq!(failure(&answer, &body), "invalid_api_key");
@@ -133,7 +133,7 @@ fn an_address_is_absolute_and_opens_its_picture_alone() {
 }
 
 #[test]
-fn proxies_that_are_trusted_say_where_clients_are() {
+fn trusted_proxies_determine_the_address_in_answers() {
     let forwarded = [
         BEARER,
         JSON,
@@ -205,13 +205,13 @@ fn fields_that_change_nothing_are_accepted_and_the_others_refused_by_name() {
         assert_eq!(header(&answer, "x-should-retry"), Some("false"));
         assert!(refused["detail"].as_str().unwrap().contains(named), "{refused}");
     }
-    assert_eq!(rig.platform.tasks(&crate::TaskQuery::default()).unwrap().total, 4, "what is refused makes no task");
+    assert_eq!(rig.platform.tasks(&crate::TaskQuery::default()).unwrap().total, 4, "a refused request makes no task");
 }
 
 #[test]
-fn a_deliberate_end_is_not_to_be_sent_again() {
+fn a_cancelled_generation_must_not_be_retried() {
     let rig = rig();
-    let mut answering = Box::pin(rig.face.handle(
+    let mut answering = Box::pin(rig.service.handle(
         request("/v1/images/generations", &[], &json!({"prompt": "a red circle", "model": "tiny-image"})),
         None,
     ));
@@ -225,7 +225,7 @@ fn a_deliberate_end_is_not_to_be_sent_again() {
     assert_eq!(header(&answer, "x-should-retry"), Some("false"));
     let (answer, _) = post(&rig, "/v1/images/generations", &json!({"prompt": "x", "model": "flux"}));
     assert_eq!((answer.status, header(&answer, "x-should-retry")), (503, Some("false")));
-    // What may go better soon is left to the client.
+    // Where a later try may succeed, the decision is left to the client.
     let rig =
         rig_with(|settings| (settings.paused, settings.queue_depth, settings.queue_wait) = (true, 0, Duration::ZERO));
     rig.platform.submit(&crate::GenerateRequest::new("tiny-image", "x")).unwrap();
@@ -248,7 +248,7 @@ fn events(body: &[u8]) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn a_stream_has_one_event_a_picture_and_a_failure_is_one_too() {
+fn a_stream_has_one_event_for_each_picture_and_one_for_a_failure() {
     let rig = rig_with(|settings| settings.paused = false);
     let asked = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 4, "n": 2, "stream": true, "seed": 5});
     let (answer, body) = send(&rig, "POST", "/v1/images/generations", &[BEARER, JSON], &asked.to_string());
@@ -266,7 +266,7 @@ fn a_stream_has_one_event_a_picture_and_a_failure_is_one_too() {
     assert_ne!(seen[0].1["b64_json"], seen[1].1["b64_json"]);
 
     let rig = self::rig();
-    let mut answer = rig.face.wait_handle(request("/v1/images/generations", &[], &asked), None).unwrap();
+    let mut answer = rig.service.wait_handle(request("/v1/images/generations", &[], &asked), None).unwrap();
     assert_eq!(answer.status, 200);
     let tasks = rig.platform.tasks(&crate::TaskQuery::default()).unwrap().items;
     rig.platform.cancel(&tasks[1].id).unwrap();
@@ -277,7 +277,7 @@ fn a_stream_has_one_event_a_picture_and_a_failure_is_one_too() {
 }
 
 #[test]
-fn partial_pictures_come_nearer_to_the_result() {
+fn partial_pictures_approach_the_result() {
     use base64::Engine as _;
     let rig = rig_with(|settings| settings.paused = false);
     let asked = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 20, "seed": 3, "stream": true, "partial_images": 3});
@@ -302,10 +302,10 @@ fn partial_pictures_come_nearer_to_the_result() {
     };
     assert!(pictures.iter().all(|picture| (picture.width, picture.height) == (64, 64)));
     assert!(apart(0) > apart(1) && apart(1) > apart(2) && apart(2) > 0, "{} {} {}", apart(0), apart(1), apart(2));
-    // The result is the one that a run without them makes.
+    // The result is the same as without partial pictures.
     let plain = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 20, "seed": 3});
     assert_eq!(post(&rig, "/v1/images/generations", &plain).1["data"][0]["b64_json"], seen[3].1["b64_json"]);
-    // An edit that keeps much has few steps, and no more moments between them than that.
+    // An edit with a low strength has few steps, and so only few partial pictures.
     let short = json!({"prompt": "a red circle", "steps": 4, "denoising_strength": 0.5, "images": [{"image_url": png()}],
                        "stream": true, "partial_images": 3});
     let (_, body) = send(&rig, "POST", "/v1/images/edits", &[BEARER, JSON], &short.to_string());
@@ -314,7 +314,7 @@ fn partial_pictures_come_nearer_to_the_result() {
 }
 
 #[test]
-fn partial_pictures_of_several_and_of_edits() {
+fn several_pictures_and_edits_have_partial_pictures() {
     let rig = rig_with(|settings| settings.paused = false);
     let asked = json!({"prompt": "a red circle", "steps": 6, "n": 3, "stream": true, "partial_images": 2});
     let (_, body) = send(&rig, "POST", "/v1/images/generations", &[BEARER, JSON], &asked.to_string());
@@ -334,7 +334,7 @@ fn partial_pictures_of_several_and_of_edits() {
 }
 
 #[test]
-fn pictures_are_made_of_pictures() -> Result<()> {
+fn pictures_are_made_from_pictures() -> Result<()> {
     let rig = rig_with(|settings| settings.paused = false);
     let base = json!({"prompt": "a red circle", "model": "tiny-image", "steps": 4, "denoising_strength": 0.0});
     let with = |more: Value| {
@@ -376,7 +376,7 @@ fn pictures_are_made_of_pictures() -> Result<()> {
 }
 
 #[test]
-fn a_remix_is_the_clip_again_of_other_words() {
+fn a_remix_is_the_same_clip_with_another_prompt() {
     let rig = rig_with(|settings| settings.paused = false);
     let made = |target: &str, asked: &Value| {
         let (answer, video) = post(&rig, target, asked);

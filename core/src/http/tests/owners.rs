@@ -1,4 +1,4 @@
-//! Where people sign in: each caller's own tasks alone, and of others not even that they exist.
+//! With sign-in: each caller sees only their own tasks, and cannot find out that others exist.
 
 use super::*;
 use crate::audit::{AuditEvent, AuditQuery, Caller};
@@ -46,7 +46,7 @@ fn events(rig: &Rig, action: &str) -> Vec<AuditEvent> {
     rig.platform.audit().unwrap().list(&query, &Caller::new("test", "test")).unwrap().logs
 }
 
-/// Every call on one task of the generation face: method, path with ID, whether it takes a bearer token.
+/// Every call on one task of the generation API: method, path with ID, whether it takes a bearer token.
 const CALLS: [(&str, &str, bool); 9] = [
     ("GET", "/status/ID", false),
     ("GET", "/events/ID", false),
@@ -60,7 +60,7 @@ const CALLS: [(&str, &str, bool); 9] = [
 ];
 
 #[test]
-fn a_task_of_another_owner_is_no_other_than_one_that_does_not_exist() {
+fn a_task_of_another_owner_looks_like_one_that_does_not_exist() {
     let rig = signing_in();
     let (anna, boris) = (person(&rig, "anna"), person(&rig, "boris"));
     let (annas, bearer) = (("x-api-key", anna.key.as_str()), format!("Bearer {}", boris.key));
@@ -104,7 +104,7 @@ fn a_task_of_another_owner_is_no_other_than_one_that_does_not_exist() {
 }
 
 #[test]
-fn sessions_of_one_key_share_what_was_made_and_nobody_starts_one_without_a_key() {
+fn sessions_of_one_key_share_their_tasks_and_a_session_needs_a_key() {
     let rig = signing_in();
     let (answer, body) = send(&rig, "POST", "/auth/session", &[], "");
     assert_eq!(failure(&answer, &body), "session_required");
@@ -120,13 +120,13 @@ fn sessions_of_one_key_share_what_was_made_and_nobody_starts_one_without_a_key()
         value(&body)["task_id"].as_str().unwrap().to_owned()
     };
     let made = once(("cookie", &first));
-    assert_eq!(once(("cookie", &second)), made, "whoever signs in again repeats the same submission");
+    assert_eq!(once(("cookie", &second)), made, "the key finds the same submission after signing in again");
     let boris = person(&rig, "boris");
     assert_ne!(once(("x-api-key", &boris.key)), made);
 }
 
 #[test]
-fn administrators_see_all_and_what_they_do_is_noted() {
+fn administrators_see_all_tasks_and_their_changes_are_noted() {
     let rig = signing_in();
     let (anna, boris) = (person(&rig, "anna"), person(&rig, "boris"));
     let (first, second) = (submit(&rig, ("x-api-key", &anna.key)), submit(&rig, ("x-api-key", &boris.key)));
@@ -177,7 +177,7 @@ fn administrators_see_all_and_what_they_do_is_noted() {
 }
 
 #[test]
-fn while_the_setting_is_off_nothing_has_an_owner_and_no_deletion_is_noted() {
+fn without_sign_in_tasks_have_no_owner_and_deletions_are_not_noted() {
     let rig = rig();
     let (answer, _) = send(&rig, "POST", "/auth/session", &[], "");
     let cookie = header(&answer, "set-cookie").unwrap().split(';').next().unwrap().to_owned();
@@ -192,7 +192,7 @@ fn while_the_setting_is_off_nothing_has_an_owner_and_no_deletion_is_noted() {
 }
 
 #[test]
-fn a_page_learns_how_it_may_begin() {
+fn a_page_reads_the_data_that_it_begins_with() {
     let open = rig();
     let studio = |rig: &Rig, headers: &[(&str, &str)]| {
         let (answer, body) = send(rig, "GET", "/studio", headers, "");
@@ -208,7 +208,7 @@ fn a_page_learns_how_it_may_begin() {
     let session = studio(&open, &[("cookie", &cookie)])["session"].clone();
     assert_eq!(session, json!({"expires_at": expires, "name": "", "owner": null}));
     assert_eq!(studio(&open, &[("cookie", "gg_session=nonsense")])["session"], Value::Null);
-    assert_eq!(denials(&open), 0, "asking is no refusal");
+    assert_eq!(denials(&open), 0, "reading this data counts as no refusal");
 
     let rig = signing_in();
     assert_eq!(studio(&rig, &[]), json!({"sign_in_required": true, "session": null, "models": null}));

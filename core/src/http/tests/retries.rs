@@ -1,4 +1,4 @@
-//! A call whose caller has gone, and the same call again.
+//! Calls whose caller goes away, and the same calls again.
 
 use super::*;
 use crate::{Status, TaskQuery};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Asks for a picture and leaves after `patience`; what came of it until then.
+/// Asks for a picture and leaves after `patience`. Returns the status if the answer came until then.
 fn ask(rig: &Rig, key: Option<&str>, patience: Duration) -> Option<u16> {
     let body = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
     let bearer = format!("Bearer {API_KEY}");
@@ -17,7 +17,7 @@ fn ask(rig: &Rig, key: Option<&str>, patience: Duration) -> Option<u16> {
         request = request.header(name, value);
     }
     let request = request.body(Bytes::from(body)).unwrap();
-    let answering = rig.face.handle(request, None);
+    let answering = rig.service.handle(request, None);
     let until = std::time::Instant::now() + patience;
     crate::thread::block_on(answering, Some(until)).map(|answer| answer.unwrap().status)
 }
@@ -42,7 +42,7 @@ const SOON: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_picture_without_a_key_is_ended_when_its_caller_has_gone() {
+fn a_task_without_a_key_is_ended_when_its_caller_has_gone() {
     let rig = rig();
     assert_eq!(ask(&rig, None, SOON), None);
     wait_for(&rig, &[Status::Failed]);
@@ -50,7 +50,7 @@ fn a_picture_without_a_key_is_ended_when_its_caller_has_gone() {
 }
 
 #[test]
-fn the_same_call_again_gets_the_picture_that_goes_on() {
+fn a_repeated_call_gets_the_picture_of_the_first_one() {
     let rig = rig_with(|settings| settings.paused = false);
     assert_eq!(ask(&rig, Some("once"), Duration::from_millis(1)), None);
     assert_eq!(ask(&rig, Some("once"), LONG), Some(200));
@@ -59,10 +59,10 @@ fn the_same_call_again_gets_the_picture_that_goes_on() {
 }
 
 #[test]
-fn what_was_ended_because_the_caller_had_gone_is_not_the_answer_to_its_retry() {
+fn a_retry_after_its_task_was_ended_gets_a_new_task() {
     let rig = rig_with(|settings| settings.http.retry_window = Duration::from_millis(300));
     assert_eq!(ask(&rig, Some("once"), SOON), None);
-    assert_eq!(statuses(&rig), [Status::Pending], "it goes on for a while");
+    assert_eq!(statuses(&rig), [Status::Pending], "the task continues for a while");
     assert_eq!(ask(&rig, Some("once"), Duration::from_millis(900)), None);
     assert_eq!(statuses(&rig), [Status::Pending], "as long as somebody waits for it");
     wait_for(&rig, &[Status::Failed]);
@@ -70,12 +70,12 @@ fn what_was_ended_because_the_caller_had_gone_is_not_the_answer_to_its_retry() {
     assert_eq!(statuses(&rig), [Status::Failed, Status::Pending], "a new one");
     let id = tasks(&rig)[1].id.clone();
     rig.platform.cancel(&id).unwrap();
-    assert!(ask(&rig, Some("once"), LONG).unwrap() >= 400, "what its caller ended stays the answer");
+    assert!(ask(&rig, Some("once"), LONG).unwrap() >= 400, "a task that was cancelled deliberately stays the answer");
     assert_eq!(statuses(&rig).len(), 2);
 }
 
 #[test]
-fn one_of_two_callers_that_leaves_takes_nothing_from_the_other() {
+fn a_caller_that_leaves_does_not_affect_the_other_one() {
     let rig = rig();
     std::thread::scope(|scope| {
         let stays = scope.spawn(|| ask(&rig, Some("shared"), LONG));
@@ -90,7 +90,7 @@ fn one_of_two_callers_that_leaves_takes_nothing_from_the_other() {
     });
 }
 
-/// A server that is told to stop drops the calls that it has: their pictures are made after the next start, and found by the key.
+/// A server that stops drops its calls: their pictures are made after the next start, and the key finds them.
 #[test]
 fn a_stop_of_the_server_keeps_the_picture_for_the_retry() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,12 +99,12 @@ fn a_stop_of_the_server_keeps_the_picture_for_the_retry() {
         settings.paused = paused;
         settings.api_key = Some(SecretText::new(API_KEY));
         let platform = Platform::open(settings).unwrap();
-        Rig { face: platform.face().unwrap(), platform, _folder: tempfile::tempdir().unwrap() }
+        Rig { service: platform.http_service().unwrap(), platform, _folder: tempfile::tempdir().unwrap() }
     };
     let rig = open(true);
     assert_eq!(ask(&rig, Some("once"), SOON), None);
-    let Rig { face, platform, .. } = rig;
-    drop(face);
+    let Rig { service, platform, .. } = rig;
+    drop(service);
     platform.close(Duration::from_secs(10)).unwrap();
     drop(platform);
     let rig = open(false);

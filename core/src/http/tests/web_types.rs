@@ -9,7 +9,7 @@ use std::path::Path;
 const HEAD: &str = "// Made from the schemas of docs/openapi.json by `cargo xtask regen`. Do not edit.\n";
 
 #[test]
-fn the_types_of_the_web_ui_are_the_committed_ones() {
+fn the_types_of_the_web_ui_match_the_committed_ones() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/src/api/types.ts");
     let made = types(&crate::http::openapi::document(&crate::http::routes::all(), &Catalog::built_in().unwrap()));
     if std::env::var_os("MUST_REGEN").is_some() {
@@ -19,8 +19,8 @@ fn the_types_of_the_web_ui_are_the_committed_ones() {
     assert!(made == committed, "web/src/api/types.ts is out of date: run `cargo xtask regen`");
 }
 
-/// The schemas of every route but those for clients of OpenAI and the one for calls by name; a request to generate is made of the
-/// catalog at run time.
+/// Returns the schemas of all routes except those for OpenAI's clients and the one for calls by name. The schema of a generation
+/// request is built from the catalog at run time.
 fn types(document: &Value) -> String {
     let schemas = document["components"]["schemas"].as_object().unwrap();
     let mut names = BTreeSet::new();
@@ -54,7 +54,7 @@ fn required(schema: &Value) -> Vec<&str> {
     schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// Adds the names of the schemas that a value refers to, and of those that they do.
+/// Adds the names of the schemas that a value refers to, directly or through others.
 fn mention(value: &Value, schemas: &Map<String, Value>, names: &mut BTreeSet<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| mention(item, schemas, names)),
@@ -77,7 +77,7 @@ fn member(text: &mut String, name: &str, schema: &Value, needed: bool) {
     if needed {
         writeln!(text, "  {name}: {kind};").unwrap();
     } else {
-        // What may be left out is left out, and not null.
+        // An optional field is absent when it has no value, never null.
         writeln!(text, "  {name}?: {};", kind.strip_suffix(" | null").unwrap_or(&kind)).unwrap();
     }
 }

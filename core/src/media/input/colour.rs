@@ -1,7 +1,7 @@
-//! From the numbers of a picture to sRGB, which is what models know.
+//! Converts the pixel values of a picture to sRGB, which the models expect.
 //!
-//! A file may say what its numbers mean: by an ICC profile, by code points, by primaries and a curve. Where it says nothing, or
-//! what nobody can read, the numbers are sRGB, as every browser has it.
+//! A file may define the meaning of its values with an ICC profile, with code points, or with primaries and a curve. Without such a
+//! definition, or with one that cannot be read, the values are taken as sRGB, as browsers do.
 
 use image::{DynamicImage, RgbImage, RgbaImage};
 use moxcms::{
@@ -9,36 +9,36 @@ use moxcms::{
     MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics, TransformOptions, XyY,
 };
 
-/// What the numbers of a picture mean, where they are not sRGB.
+/// The colour space of a picture that is not sRGB.
 pub(super) struct Colour(ColorProfile);
 
-/// The exponent of sRGB as gAMA writes it. Within a twentieth of it a curve is sRGB's own, as libpng has it.
+/// The exponent of sRGB in units of gAMA. As in libpng, a curve within 5 percent of it counts as sRGB.
 const SRGB_GAMMA: f64 = 45_455.0;
 const NEAR: f64 = 0.05;
 
 impl Colour {
-    /// What an ICC profile says; none for one that cannot be read, and for sRGB.
-    pub(super) fn of_profile(bytes: &[u8]) -> Option<Self> {
+    /// Reads an ICC profile. Returns `None` if it cannot be read or is sRGB.
+    pub(super) fn from_profile(bytes: &[u8]) -> Option<Self> {
         let profile = ColorProfile::new_from_slice(bytes).ok()?;
         let known = [DataColorSpace::Gray, DataColorSpace::Rgb, DataColorSpace::Cmyk];
         known.contains(&profile.color_space).then_some(())?;
         Self::unless_srgb(profile)
     }
 
-    /// What code points of H.273 say; none for unknown ones, and for sRGB.
-    pub(super) fn of_code_points(primaries: u8, transfer: u8) -> Option<Self> {
+    /// Reads code points of H.273. Returns `None` if they are unknown or mean sRGB.
+    pub(super) fn from_code_points(primaries: u8, transfer: u8) -> Option<Self> {
         let profile = ColorProfile::new_from_cicp(CicpProfile {
             color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
             transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
             matrix_coefficients: MatrixCoefficients::Identity,
             full_range: true,
         });
-        // Code points without primaries or a curve leave the profile unfinished.
+        // Code points without primaries or a curve leave the profile incomplete.
         profile.red_trc.is_some().then(|| Self::unless_srgb(profile))?
     }
 
-    /// What the chunks gAMA and cHRM of a PNG say, in their own units; none when it is sRGB, or nonsense.
-    pub(super) fn of_chunks(gamma: Option<u32>, primaries: Option<[u32; 8]>) -> Option<Self> {
+    /// Reads the chunks gAMA and cHRM of a PNG, in their own units. Returns `None` if they mean sRGB or are nonsense.
+    pub(super) fn from_chunks(gamma: Option<u32>, primaries: Option<[u32; 8]>) -> Option<Self> {
         let mut profile = ColorProfile::new_srgb();
         if let Some(all) = primaries {
             if all.iter().any(|value| *value > 100_000) {
@@ -69,7 +69,7 @@ impl Colour {
         Self::unless_srgb(profile)
     }
 
-    /// None for a profile under which numbers stay as they are, but for what is rounded, and for one that leads nowhere.
+    /// Returns `None` for a profile that changes no value by more than rounding, and for one that cannot be used.
     fn unless_srgb(profile: ColorProfile) -> Option<Self> {
         let colour = Self(profile);
         let steps = (0..=255_u8).step_by(15);
@@ -93,9 +93,9 @@ impl Colour {
         }
     }
 
-    /// The picture in sRGB with 8 bits a channel. One that the profile is not made for stays as it is.
+    /// Converts the picture to sRGB with 8 bits a channel. Returns it unchanged if the profile is for another kind of picture.
     pub(super) fn to_srgb(&self, picture: DynamicImage) -> DynamicImage {
-        // Numbers of a grey picture are the same in all three channels.
+        // The values of a grey picture are the same in all three channels.
         let picture = match (self.0.color_space, picture) {
             (DataColorSpace::Rgb, DynamicImage::ImageLuma8(grey)) => DynamicImage::ImageLuma8(grey).into_rgb8().into(),
             (DataColorSpace::Rgb, DynamicImage::ImageLumaA8(grey)) => {
@@ -127,8 +127,8 @@ impl Colour {
         shown.unwrap_or(picture)
     }
 
-    /// Inks as sRGB; none when the profile is not one of inks.
-    pub(super) fn inks_to_srgb(&self, cmyk: &[u8]) -> Option<Vec<u8>> {
+    /// Converts CMYK to sRGB. Returns `None` if the profile is not for CMYK.
+    pub(super) fn cmyk_to_srgb(&self, cmyk: &[u8]) -> Option<Vec<u8>> {
         (self.0.color_space == DataColorSpace::Cmyk).then_some(())?;
         self.bytes(cmyk, Layout::Rgba, Layout::Rgb)
     }
@@ -140,7 +140,7 @@ impl Colour {
         Some(shown)
     }
 
-    /// As [`Colour::bytes`] for 16 bits, which become 8 piece by piece, so that no second picture of 16 bits is in memory.
+    /// Like [`Colour::bytes`], for 16 bits. Converts to 8 bits piece by piece, so that there is no second 16-bit picture in memory.
     fn words(&self, pixels: &[u16], from: Layout, to: Layout) -> Option<Vec<u8>> {
         const PIECE: usize = 4096;
         let executor = self.0.create_transform_16bit(from, &ColorProfile::new_srgb(), to, options()).ok()?;
@@ -155,7 +155,7 @@ impl Colour {
     }
 }
 
-/// The curves of a profile count, whatever code points stand beside them: those of HDR would make a picture dark.
+/// Uses the curves of a profile even if it also has code points: HDR code points would make the picture dark.
 fn options() -> TransformOptions {
     TransformOptions {
         rendering_intent: RenderingIntent::Perceptual,

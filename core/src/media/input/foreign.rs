@@ -1,8 +1,8 @@
-//! Files that are not read: what each is, told by its first bytes, and how to make one of it that is.
+//! Formats that are not accepted: recognises each by its first bytes and tells how to convert it.
 
 use crate::error::Error;
 
-/// A format that is not read.
+/// A format that is not accepted.
 #[derive(Debug, Clone, Copy)]
 struct Foreign {
     name: &'static str,
@@ -42,7 +42,7 @@ const SVG: Foreign =
     Foreign { name: "an SVG or another XML text", action: "Export the drawing as a PNG, and send that." };
 const PAGE: Foreign = Foreign {
     name: "a web page",
-    action: "Send the picture's own file; the address that it was fetched from is that of a page.",
+    action: "Send the file of the picture; the address that it was fetched from belongs to a web page.",
 };
 const CLIP: Foreign = Foreign {
     name: "a video",
@@ -53,7 +53,7 @@ const ENCODED: Foreign = Foreign {
     action: "Send the bytes that the text stands for, or the text itself as a data URI.",
 };
 
-/// First bytes of files.
+/// The first bytes of files.
 const BEGINNINGS: &[(&[u8], Foreign)] = &[
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
@@ -81,9 +81,9 @@ const BEGINNINGS: &[(&[u8], Foreign)] = &[
     (b"UklGR", ENCODED),
 ];
 
-/// Brands of files that are made of ISO's boxes, which stand behind `ftyp`.
+/// Brands of ISO media files, which come after `ftyp`.
 const BRANDS: &[(&[u8; 4], Foreign)] = &[
-    // First: `mif1` is the brand of both kinds.
+    // AVIF first: both kinds have the brand `mif1`.
     (b"avif", AVIF),
     (b"avis", AVIF),
     (b"heic", HEIC),
@@ -96,7 +96,7 @@ const BRANDS: &[(&[u8; 4], Foreign)] = &[
     (b"msf1", HEIC),
 ];
 
-/// Types that data URIs name.
+/// Media types in data URIs.
 const TYPES: &[(&str, Foreign)] = &[
     ("image/gif", GIF),
     ("image/heic", HEIC),
@@ -109,7 +109,7 @@ const TYPES: &[(&str, Foreign)] = &[
     ("video/", CLIP),
 ];
 
-/// The refusal of bytes that are no PNG, JPEG or WebP.
+/// Returns the error for bytes that are not a PNG, JPEG or WebP file.
 pub(super) fn of_bytes(bytes: &[u8]) -> Error {
     match of_boxes(bytes).or_else(|| of_beginning(bytes)) {
         Some(foreign) => foreign.refusal(),
@@ -117,20 +117,20 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Error {
     }
 }
 
-/// The refusal of a data URI whose type is known and not accepted.
+/// Returns the error for a data URI with a known type that is not accepted.
 pub(super) fn of_data_uri(uri: &str) -> Option<Error> {
     let kind = uri.strip_prefix("data:")?;
     TYPES.iter().find(|(name, _)| kind.starts_with(name)).map(|(_, foreign)| foreign.refusal())
 }
 
 fn of_beginning(bytes: &[u8]) -> Option<Foreign> {
-    // Texts may begin with a mark of their encoding and blank space.
+    // Texts may begin with a byte order mark and white space.
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     let begins = |with: &[u8]| bytes.starts_with(with) || text.starts_with(with);
     BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).map(|(_, foreign)| *foreign)
 }
 
-/// What the brands say: the file's own, and those that it is compatible with. Other brands are clips.
+/// Recognises a format by its own brand and its compatible brands. All other brands are videos.
 fn of_boxes(bytes: &[u8]) -> Option<Foreign> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     (bytes.get(4..8)? == b"ftyp").then_some(())?;

@@ -1,4 +1,4 @@
-//! Decoding against `tests/golden/pictures`, which `tools/golden/pictures.py` writes: what other libraries read in each file.
+//! Compares decoding with `tests/golden/pictures`, which `tools/golden/pictures.py` writes: the pixels that other libraries read.
 
 use super::{ImageLimits, ImageSource, decode_image};
 use crate::error::ErrorCode;
@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn every_picture_of_the_table_is_read_as_others_read_it_or_refused_by_name() {
+fn every_picture_of_the_table_matches_other_libraries_or_is_refused_by_name() {
     let folder = folder();
     let table = std::fs::read_to_string(folder.join("table.tsv")).unwrap();
     let decode = |name: &str| {
@@ -51,7 +51,7 @@ fn every_picture_of_the_table_is_read_as_others_read_it_or_refused_by_name() {
 }
 
 #[test]
-fn a_data_uri_is_read_as_its_bytes_are() {
+fn a_data_uri_gives_the_same_picture_as_its_bytes() {
     for (name, mime) in [("adobe-rgb.png", "png"), ("ycck.jpg", "jpeg"), ("adobe-rgb.webp", "webp")] {
         let bytes = std::fs::read(folder().join(name)).unwrap();
         let uri = format!("data:image/{mime};base64,{}", STANDARD.encode(&bytes));

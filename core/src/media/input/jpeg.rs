@@ -1,8 +1,8 @@
-//! JPEG: where the picture ends, what its numbers are, and the pixels.
+//! JPEG: finds the end of the picture and the meaning of its values, and decodes its pixels.
 //!
-//! A file is walked from marker to marker first. That tells where the picture ends (phones put a clip or further pictures behind
-//! it), names the kinds that are not read, and finds what is said of its colours and of the way it was held. The decoder gets the
-//! picture alone, without what was said about it, so that there is one place that judges that.
+//! First the file is read from marker to marker. That finds the end of the picture (phones append a clip or more pictures),
+//! recognises kinds of JPEG that are not accepted, and finds the colour and orientation data. The decoder then gets only the picture,
+//! without this data, so that the data is interpreted in one place.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -15,14 +15,14 @@ use super::colour::Colour;
 use super::{Decoded, ImageFormat, ImageLimits, Pixels, check_size, damaged};
 use crate::error::{Error, Result};
 
-/// How channels become colours, as libjpeg tells it.
+/// The colour model of the channels, determined as libjpeg does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Model {
     Grey,
     Rgb,
     YCbCr,
     Cmyk,
-    /// Three channels like those of [`Model::YCbCr`], and black.
+    /// YCbCr and black.
     Ycck,
 }
 
@@ -36,35 +36,35 @@ impl Model {
     }
 }
 
-/// What a file says before and between its pixels.
+/// The parts of a file.
 #[derive(Default)]
-struct Walk<'a> {
-    /// The picture without what is said about it.
+struct Parsed<'a> {
+    /// The picture without colour and orientation data.
     picture: Vec<u8>,
-    /// Where the picture's height stands in `picture`.
+    /// The position of the picture's height in `picture`.
     height_at: usize,
     width: u16,
     height: u16,
     channel_ids: Vec<u8>,
     jfif: bool,
-    /// The colour transform that Adobe's segment names.
+    /// The colour transform in Adobe's segment.
     adobe: Option<u8>,
     exif: Option<&'a [u8]>,
-    /// Pieces of the colour profile: number, how many there are, bytes.
+    /// Pieces of the colour profile: number, count of pieces, bytes.
     profile: Vec<(u8, u8, &'a [u8])>,
 }
 
 /// Decodes the first picture of a file.
 ///
 /// # Errors
-/// `validation_error` for a damaged file, a picture over the limits, and by name for kinds of JPEG that are not read.
+/// `validation_error` for a damaged file and a picture over the limits, and with their names for kinds of JPEG that are not accepted.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
-    let walk = Walk::through(bytes)?;
-    let model = walk.model()?;
-    let (width, height) = (u32::from(walk.width), u32::from(walk.height));
+    let parsed = Parsed::read(bytes)?;
+    let model = parsed.model()?;
+    let (width, height) = (u32::from(parsed.width), u32::from(parsed.height));
     check_size(width, height, u64::from(width) * u64::from(height) * model.channels(), limits)?;
-    // The decoder sees neither JFIF's nor Adobe's word: it takes three channels for YCbCr unless they are named R, G and B.
-    let named_rgb = walk.channel_ids == *b"RGB";
+    // The decoder gets neither JFIF's nor Adobe's segment: it takes three channels for YCbCr unless they are named R, G and B.
+    let named_rgb = parsed.channel_ids == *b"RGB";
     let (output, own) = match model {
         Model::Grey => (ColorSpace::Luma, false),
         Model::YCbCr if named_rgb => (ColorSpace::RGB, true),
@@ -75,10 +75,10 @@ pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     };
     let options = DecoderOptions::default()
         .set_strict_mode(false)
-        .set_max_width(usize::from(walk.width))
-        .set_max_height(usize::from(walk.height))
+        .set_max_width(usize::from(parsed.width))
+        .set_max_height(usize::from(parsed.height))
         .jpeg_set_out_colorspace(output);
-    let mut pixels = JpegDecoder::new_with_options(ZCursor::new(walk.picture.as_slice()), options)
+    let mut pixels = JpegDecoder::new_with_options(ZCursor::new(parsed.picture.as_slice()), options)
         .decode()
         .map_err(|_| damaged(ImageFormat::Jpeg))?;
     if own {
@@ -91,28 +91,28 @@ pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
             RgbImage::from_raw(width, height, pixels).map(DynamicImage::from).ok_or_else(whole)?.into()
         }
         Model::Cmyk | Model::Ycck => {
-            // Files hold how much paper shows, not how much ink there is: Adobe began it, and everybody followed.
+            // Files store inverted ink values. Adobe introduced this, and others do the same.
             for pixel in pixels.as_chunks_mut::<4>().0 {
                 let [c, m, y, k] = *pixel;
                 let [c, m, y] = if model == Model::Ycck { rgb_of([c, m, y]) } else { [255 - c, 255 - m, 255 - y] };
                 *pixel = [c, m, y, 255 - k];
             }
-            Pixels::Inks { width, height, cmyk: pixels }
+            Pixels::Cmyk { width, height, cmyk: pixels }
         }
     };
-    let orientation = walk.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
-    Ok(Decoded { picture, orientation, colour: walk.icc().and_then(|profile| Colour::of_profile(&profile)) })
+    let orientation = parsed.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
+    Ok(Decoded { picture, orientation, colour: parsed.icc().and_then(|profile| Colour::from_profile(&profile)) })
 }
 
-impl<'a> Walk<'a> {
-    fn through(bytes: &'a [u8]) -> Result<Self> {
+impl<'a> Parsed<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self> {
         let cut = || damaged(ImageFormat::Jpeg);
-        let mut walk = Self { picture: Vec::with_capacity(bytes.len()), ..Self::default() };
-        walk.picture.extend_from_slice(&[0xFF, 0xD8]);
+        let mut parsed = Self { picture: Vec::with_capacity(bytes.len()), ..Self::default() };
+        parsed.picture.extend_from_slice(&[0xFF, 0xD8]);
         let mut at = 2;
         let mut has_scan = false;
         loop {
-            // Bytes between segments mean nothing; 0xFF may be repeated before a marker.
+            // Bytes between segments are ignored; 0xFF may be repeated before a marker.
             let (marker, after) = next_marker(bytes, at).ok_or_else(cut)?;
             match marker {
                 0xD8 | 0x01 | 0xD0..=0xD7 => {
@@ -120,8 +120,8 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 0xD9 if has_scan => {
-                    walk.picture.extend_from_slice(&[0xFF, 0xD9]);
-                    return Ok(walk);
+                    parsed.picture.extend_from_slice(&[0xFF, 0xD9]);
+                    return Ok(parsed);
                 }
                 0xD9 => return Err(cut()),
                 _ => {}
@@ -134,16 +134,16 @@ impl<'a> Walk<'a> {
                 0xDA => {
                     has_scan = true;
                     at = end_of_scan(bytes, end).ok_or_else(cut)?;
-                    walk.keep(marker, bytes.get(after..at).ok_or_else(cut)?);
+                    parsed.keep(marker, bytes.get(after..at).ok_or_else(cut)?);
                 }
-                0xC4 | 0xDB | 0xDD => walk.keep(marker, bytes.get(after..end).ok_or_else(cut)?),
-                0xDC => walk.number_of_lines(segment),
+                0xC4 | 0xDB | 0xDD => parsed.keep(marker, bytes.get(after..end).ok_or_else(cut)?),
+                0xDC => parsed.number_of_lines(segment),
                 0xC0..=0xCF | 0xF7 => {
-                    walk.frame(marker, segment)?;
-                    walk.keep(marker, bytes.get(after..end).ok_or_else(cut)?);
-                    walk.height_at = walk.picture.len() - segment.len() + 1;
+                    parsed.frame(marker, segment)?;
+                    parsed.keep(marker, bytes.get(after..end).ok_or_else(cut)?);
+                    parsed.height_at = parsed.picture.len() - segment.len() + 1;
                 }
-                _ => walk.said(marker, segment),
+                _ => parsed.metadata(marker, segment),
             }
         }
     }
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
         self.picture.extend_from_slice(segment);
     }
 
-    /// The header of a frame.
+    /// Reads the header of a frame.
     fn frame(&mut self, marker: u8, segment: &[u8]) -> Result<()> {
         if let Some(kind) = kind_not_read(marker) {
             return Err(not_read(kind));
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A picture may say how many lines it has after its first scan.
+    /// Reads the number of lines, which may come after the first scan.
     fn number_of_lines(&mut self, segment: &[u8]) {
         let (&[high, low], 0) = (segment, self.height) else { return };
         self.height = u16::from_be_bytes([high, low]);
@@ -182,8 +182,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What is said about the picture.
-    fn said(&mut self, marker: u8, segment: &'a [u8]) {
+    /// Reads a segment with data about the picture.
+    fn metadata(&mut self, marker: u8, segment: &'a [u8]) {
         match marker {
             0xE0 if segment.starts_with(b"JFIF\0") => self.jfif = true,
             0xE1 if self.exif.is_none() => self.exif = segment.strip_prefix(b"Exif\0\0"),
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The colour profile put together; none where a piece is missing.
+    /// Joins the pieces of the colour profile. Returns `None` if a piece is missing.
     fn icc(&self) -> Option<Vec<u8>> {
         let mut pieces = self.profile.clone();
         pieces.sort_by_key(|(number, _, _)| *number);
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The first marker at or behind a place, and where it ends.
+/// Returns the first marker at or after a position, and the position after it.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|byte| *byte == 0xFF)? + 1;
@@ -233,7 +233,7 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Where the coded pixels behind the header of a scan end: at the first marker that does not belong to them.
+/// Returns the end of the coded pixels after the header of a scan: the first marker that is not part of them.
 fn end_of_scan(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
@@ -241,14 +241,14 @@ fn end_of_scan(bytes: &[u8], start: usize) -> Option<usize> {
         match bytes.get(at + 1)? {
             0x00 | 0xD0..=0xD7 => at += 2,
             0xFF => at += 1,
-            // No marker that a decoder would stop at: it makes of it what it can.
+            // A decoder does not stop at such a marker and decodes what it can.
             0x01..=0xBF => at += 2,
             _ => return Some(at),
         }
     }
 }
 
-/// The kinds of JPEG that are not read, by the marker of their frame.
+/// Returns the name of a kind of JPEG that is not accepted, by the marker of its frame.
 const fn kind_not_read(marker: u8) -> Option<&'static str> {
     match marker {
         0xC0..=0xC2 => None,
@@ -268,7 +268,7 @@ fn not_read(what: &str) -> Error {
     )
 }
 
-/// ITU-T T.871, section 7.
+/// Converts YCbCr to RGB (ITU-T T.871, section 7).
 fn rgb_of([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from float to u8 saturates")]

@@ -1,10 +1,10 @@
-//! Reference images that callers send: raw bytes or a data URI into one RGB frame.
+//! Reference images that callers send: decodes raw bytes or a data URI to one RGB frame.
 //!
 //! Owns the limits and the order of the checks: byte count, then the declared type against the real one, then dimensions
-//! and memory, and only then pixels. Every refusal is `validation_error` (or `payload_too_large` over the byte limit) with a
-//! sentence a person can act on; what the caller sent is never repeated in it.
+//! and memory, and only then pixels. Every refusal is `validation_error` (or `payload_too_large` over the byte limit) and tells
+//! the caller what to do; it never repeats what the caller sent.
 //!
-//! A picture comes out as a viewer shows it: in sRGB, the right way up, on white.
+//! The decoded picture is what a viewer shows: in sRGB, the right way up, on white.
 
 mod colour;
 mod foreign;
@@ -26,7 +26,7 @@ use must_diffusion::Frames;
 
 const ACCEPTED: &str = "Send one PNG, JPEG or WebP picture.";
 
-/// Where a picture comes from.
+/// The source of a picture.
 #[derive(Clone, Copy)]
 pub enum ImageSource<'a> {
     /// The bytes of a PNG, JPEG or WebP file.
@@ -35,7 +35,7 @@ pub enum ImageSource<'a> {
     DataUri(&'a str),
 }
 
-/// A picture can be megabytes and private, so debug output tells its size only.
+/// A picture can be large and private, so debug output shows only its size.
 impl std::fmt::Debug for ImageSource<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -45,16 +45,16 @@ impl std::fmt::Debug for ImageSource<'_> {
     }
 }
 
-/// What a picture may cost before it is refused.
+/// The limits of a picture; one that exceeds them is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageLimits {
-    /// Bytes of the file.
+    /// Most bytes of the file.
     pub max_bytes: usize,
-    /// Pixels of the longer side.
+    /// Most pixels of the longer side.
     pub max_side: u32,
-    /// Pixels of the whole picture.
+    /// Most pixels of the whole picture.
     pub max_pixels: u64,
-    /// Bytes that decoding may allocate for pixels.
+    /// Most bytes that decoding may allocate for pixels.
     pub max_alloc: u64,
 }
 
@@ -76,7 +76,7 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// The format's name as people write it.
+    /// Returns the format's name as people write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl ImageFormat {
         }
     }
 
-    /// The media type.
+    /// Returns the media type.
     #[must_use]
     pub const fn mime(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl ImageFormat {
     }
 }
 
-/// The real type of a file, told by its first bytes; `None` for anything that is not accepted.
+/// Returns the real type of a file by its first bytes; `None` for a type that is not accepted.
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
@@ -113,9 +113,9 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 
 /// Decodes one still picture into one RGB frame of its own size.
 ///
-/// Colours are converted to sRGB by the picture's own profile, or by what its chunks say of them. The EXIF orientation is
-/// applied. Transparency is composited on white, which is what a page or a viewer shows behind it. Of a JPEG with more behind
-/// it (the clip of a motion photo, a depth map) the picture is taken; pictures with several frames are refused.
+/// Colours are converted to sRGB with the picture's profile or the colour data in its chunks. The EXIF orientation is
+/// applied. Transparency is composited on white, the usual background of a page or a viewer. If more follows the picture in a JPEG
+/// (the clip of a motion photo, a depth map), only the picture is used; pictures with several frames are refused.
 ///
 /// ```
 /// use must::media::{Frames, ImageLimits, ImageSource, OutputFormat, decode_image, encode};
@@ -129,8 +129,8 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 /// ```
 ///
 /// # Errors
-/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else: what other formats are is named, with a
-/// way to convert them.
+/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else. For other known formats it names the format
+/// and a way to convert it.
 pub fn decode_image(source: ImageSource<'_>, limits: &ImageLimits) -> Result<Frames> {
     match source {
         ImageSource::Bytes(bytes) => decode_bytes(bytes, None, limits),
@@ -177,24 +177,24 @@ fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimit
         return Err(Error::validation(format!("the image says it is {} but is {}", declared.name(), format.name()))
             .with_action("Name the type that the file really has, or convert the file."));
     }
-    // Decoders are known to panic on some malicious files; nothing of theirs outlives the call.
+    // Decoders may panic on malicious files; none of their state is used after the call.
     catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format, limits))).unwrap_or_else(|_| Err(damaged(format)))
 }
 
-/// What a decoder makes of a file.
+/// A decoded file.
 struct Decoded {
     picture: Pixels,
     orientation: Orientation,
-    /// What the numbers mean, where they are not sRGB.
+    /// The colour space, if it is not sRGB.
     colour: Option<Colour>,
 }
 
-/// Pixels as a file has them.
+/// Pixels as they are in the file.
 enum Pixels {
-    /// Light: grey or red, green and blue; perhaps with alpha.
+    /// Grey or RGB, perhaps with alpha.
     Light(DynamicImage),
-    /// Ink: cyan, magenta, yellow and black, 0 for none.
-    Inks { width: u32, height: u32, cmyk: Vec<u8> },
+    /// CMYK, with 0 for no ink.
+    Cmyk { width: u32, height: u32, cmyk: Vec<u8> },
 }
 
 impl From<DynamicImage> for Pixels {
@@ -212,8 +212,8 @@ fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Re
     let mut picture = match (picture, colour) {
         (Pixels::Light(picture), Some(colour)) => colour.to_srgb(picture),
         (Pixels::Light(picture), None) => picture,
-        (Pixels::Inks { width, height, cmyk }, colour) => {
-            let rgb = colour.and_then(|colour| colour.inks_to_srgb(&cmyk)).unwrap_or_else(|| plain_inks(&cmyk));
+        (Pixels::Cmyk { width, height, cmyk }, colour) => {
+            let rgb = colour.and_then(|colour| colour.cmyk_to_srgb(&cmyk)).unwrap_or_else(|| cmyk_to_rgb(&cmyk));
             RgbImage::from_raw(width, height, rgb).map(DynamicImage::from).ok_or_else(|| damaged(format))?
         }
     };
@@ -224,8 +224,8 @@ fn decode_checked(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Re
     Ok(Frames { width, height, rgb })
 }
 
-/// Inks without a profile: each takes its part of the light away, and black of all of it.
-fn plain_inks(cmyk: &[u8]) -> Vec<u8> {
+/// Converts CMYK without a profile: each ink removes its part of the light, and black removes part of all of it.
+fn cmyk_to_rgb(cmyk: &[u8]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(cmyk.len() / 4 * 3);
     for [c, m, y, k] in cmyk.as_chunks().0 {
         // At most 255 * 255 + 127; the quotient is at most 255.
@@ -249,7 +249,7 @@ pub(super) fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLim
     } else if pixels > limits.max_pixels {
         format!("the image is {width}x{height} pixels; at most {} are accepted altogether", limits.max_pixels)
     } else if memory > limits.max_alloc {
-        format!("the image needs {} MiB to decode; at most {} are given to it", memory >> 20, limits.max_alloc >> 20)
+        format!("the image needs {} MiB to decode; at most {} are allowed", memory >> 20, limits.max_alloc >> 20)
     } else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! PNG: what its chunks say about colour and frames, and the pixels.
+//! PNG: the chunks about colour and frames, and the pixels.
 
 use std::io::Cursor;
 
@@ -9,13 +9,13 @@ use super::colour::Colour;
 use super::{Decoded, ImageFormat, ImageLimits, animated, check_size, damaged, decoder_limits};
 use crate::error::{Error, Result};
 
-/// What stands before the pixels.
+/// The chunks before the pixels.
 #[derive(Default)]
 struct Chunks {
     frames: u32,
     has_profile: bool,
     is_srgb: bool,
-    /// The exponent with which numbers were made of light, times 100,000.
+    /// The exponent that converts light to pixel values, times 100,000.
     gamma: Option<u32>,
     /// White, red, green, blue: x and y of each, times 100,000.
     primaries: Option<[u32; 8]>,
@@ -28,7 +28,7 @@ struct Chunks {
 /// # Errors
 /// `validation_error` for a damaged file, one over the limits, one with several frames, and HDR.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
-    // Its decoder makes room for rows as soon as it is opened, so the size comes first.
+    // The decoder allocates rows as soon as it is opened, so the size is checked first.
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     if let (Some(width), Some(height)) = (number(16), number(20)) {
         check_size(width, height, 0, limits)?;
@@ -84,7 +84,8 @@ impl Chunks {
         }
     }
 
-    /// The first that is there counts, in the order of the standard (PNG, third edition, 4.3): cICP, iCCP, sRGB, then gAMA and cHRM.
+    /// Returns the colour space. The first source that is present decides, in the order of the standard (PNG, third edition, 4.3): cICP,
+    /// iCCP, sRGB, gAMA and cHRM.
     fn colour(&self, profile: Option<&[u8]>) -> Result<Option<Colour>> {
         if let Some([primaries, transfer, 0, full_range]) = self.code_points {
             if matches!(transfer, 16 | 18) {
@@ -95,12 +96,12 @@ impl Chunks {
                 return Err(Error::validation("the PNG image has the narrow range of video, which is not read here")
                     .with_action("Save it with the full range from 0 to 255, and send that."));
             }
-            return Ok(Colour::of_code_points(primaries, transfer));
+            return Ok(Colour::from_code_points(primaries, transfer));
         }
         Ok(match profile {
-            Some(profile) => Colour::of_profile(profile),
+            Some(profile) => Colour::from_profile(profile),
             None if self.is_srgb => None,
-            None => Colour::of_chunks(self.gamma, self.primaries),
+            None => Colour::from_chunks(self.gamma, self.primaries),
         })
     }
 }

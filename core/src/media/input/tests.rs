@@ -30,7 +30,7 @@ fn refused(result: Result<Frames>, part: &str) {
     assert!(!error.user_action().is_empty());
 }
 
-/// A PNG chunk with its checksum.
+/// Returns a PNG chunk with its checksum.
 fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let body = [kind, content].concat();
     let crc = !body.iter().fold(!0_u32, |crc, &byte| {
@@ -86,7 +86,7 @@ fn transparency_is_composited_on_white() {
 fn exif_orientation_is_applied() {
     let jpeg = file(sample(40, 24), Format::Jpeg);
     let upright = decode(&jpeg).unwrap();
-    // One entry: tag 0x0112, short, 6 = turn clockwise to stand upright.
+    // One entry: tag 0x0112, short, value 6, which means to rotate clockwise.
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let length = (exif.len() as u16 + 2).to_be_bytes();
     let turned = [&jpeg[..2], &[0xFF, 0xE1], &length, exif, &jpeg[2..]].concat();
@@ -96,7 +96,7 @@ fn exif_orientation_is_applied() {
 }
 
 #[test]
-fn empty_foreign_and_lying_files_are_refused() {
+fn empty_and_foreign_files_and_wrong_types_are_refused() {
     refused(decode(b""), "empty");
     refused(decode(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not a PNG");
     refused(decode(b"GIF89a\x01\0\x01\0"), "not a PNG");
@@ -104,7 +104,7 @@ fn empty_foreign_and_lying_files_are_refused() {
     let png = file(sample(4, 4), Format::Png);
     let uri = format!("data:image/jpeg;base64,{}", STANDARD.encode(png));
     refused(decode_uri(&uri), "says it is JPEG but is PNG");
-    // The right first bytes, and nothing behind them.
+    // The right first bytes, with nothing after them.
     for start in [b"\x89PNG\r\n\x1a\n".as_slice(), &[0xFF, 0xD8, 0xFF], b"RIFF\0\0\0\0WEBP"] {
         refused(decode(start), "damaged");
     }
@@ -164,7 +164,7 @@ fn byte_limits_are_checked_before_decoding() {
     for source in [ImageSource::Bytes(&bytes), ImageSource::DataUri(&uri)] {
         assert_eq!(decode_image(source, &limits).unwrap_err().code(), ErrorCode::PayloadTooLarge);
     }
-    // Far over the limit, the alphabet is not even looked at.
+    // Far over the limit, the base64 alphabet is not checked.
     let long = format!("data:image/png;base64,{}", "*".repeat(28 << 20));
     assert_eq!(decode_uri(&long).unwrap_err().code(), ErrorCode::PayloadTooLarge);
 }
@@ -243,7 +243,7 @@ fn animated_pictures_are_refused() {
 
 #[test]
 fn damage_anywhere_never_panics() {
-    // A fixed linear congruential generator, so that a failure can be run again.
+    // A fixed linear congruential generator, so that a failure can be reproduced.
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

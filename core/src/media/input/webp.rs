@@ -1,4 +1,4 @@
-//! WebP: how many frames it has, and the pixels.
+//! WebP: the number of frames, and the pixels.
 
 use std::io::Cursor;
 
@@ -21,9 +21,9 @@ pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     }
     let (width, height) = decoder.dimensions();
     check_size(width, height, decoder.total_bytes(), limits)?;
-    let colour = decoder.icc_profile().map_err(damage)?.and_then(|profile| Colour::of_profile(&profile));
+    let colour = decoder.icc_profile().map_err(damage)?.and_then(|profile| Colour::from_profile(&profile));
     let orientation = decoder.orientation().map_err(damage)?;
-    // The decoder lays a frame on a background, which changes its colours a little.
+    // The decoder composites a frame on a background, which changes its colours a little.
     let picture = match only_frame(bytes, width, height).filter(|_| decoder.has_animation()) {
         Some(still) => WebPDecoder::new(Cursor::new(&still)).and_then(DynamicImage::from_decoder),
         None => DynamicImage::from_decoder(decoder),
@@ -37,10 +37,10 @@ fn frames(bytes: &[u8]) -> usize {
     chunks(bytes).filter(|(kind, _)| *kind == b"ANMF").count()
 }
 
-/// The first frame as a file of its own, where it is as large as the whole and has no channel of transparency beside it.
+/// Returns the first frame as a file of its own, if it covers the whole picture and has no alpha channel.
 fn only_frame(bytes: &[u8], width: u32, height: u32) -> Option<Vec<u8>> {
     let (_, frame) = chunks(bytes).find(|(kind, _)| *kind == b"ANMF")?;
-    // The place in units of two pixels, the size less one, the duration, and how it is laid on what was there.
+    // The position in units of two pixels, the size minus one, the duration, and how the frame is blended.
     let (head, pixels) = frame.split_first_chunk::<16>()?;
     let number = |at: usize| {
         head.get(at..at + 3).map(|three| three.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
@@ -54,7 +54,7 @@ fn only_frame(bytes: &[u8], width: u32, height: u32) -> Option<Vec<u8>> {
     Some([b"RIFF", length.as_slice(), b"WEBP", pixels].concat())
 }
 
-/// The chunks, which follow the twelve bytes that every WebP begins with.
+/// Returns the chunks, which follow the twelve bytes at the start of every WebP.
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     let mut rest = bytes.get(12..).unwrap_or_default();
     std::iter::from_fn(move || {

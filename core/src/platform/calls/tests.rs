@@ -111,7 +111,7 @@ fn a_backup_is_made_by_name() {
     let inside = call(&platform, "backup", json!({"folder": folder.path().join("inside")})).unwrap_err();
     assert!(inside.detail().contains("inside the data folder"), "{inside}");
     let back = call(&platform, "backup", json!({"folder": beside.path().join("missing/../backup-2")})).unwrap_err();
-    assert!(back.detail().contains("goes back") && !beside.path().join("missing").exists(), "{back}");
+    assert!(back.detail().contains("has `..` after") && !beside.path().join("missing").exists(), "{back}");
     let restored =
         Platform::open(Settings::from_json(&json!({"data_dir": target, "paused": true}).to_string()).unwrap());
     assert_eq!(restored.unwrap().status(&task.id).unwrap().prompt, "a red circle");

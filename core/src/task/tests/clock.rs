@@ -1,4 +1,4 @@
-//! The host's clock rules what tasks record and when they, their leases and their idempotency keys end.
+//! The host's clock decides the times that tasks record, and when tasks become stale and idempotency keys expire.
 
 use super::picture;
 use crate::platform::MIGRATIONS;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const STALE: Duration = Duration::from_millis(100);
 
-/// A platform in which nothing runs, whose clock stands still.
+/// Opens a platform that runs no tasks and uses this clock.
 fn open(folder: &tempfile::TempDir, clock: &Arc<ManualClock>) -> Platform {
     let mut settings = Settings::new(folder.path());
     (settings.paused, settings.image_stale) = (true, STALE);
@@ -29,7 +29,7 @@ fn rig() -> (tempfile::TempDir, Arc<ManualClock>, Platform) {
 }
 
 #[test]
-fn a_key_is_good_for_a_day_of_the_clock_and_no_longer() {
+fn a_key_is_valid_for_one_day_of_the_clock() {
     let (_folder, clock, platform) = rig();
     let submit = |key: &str| {
         platform.submit_with(&picture("a circle"), &SubmitOptions::default().idempotency("a", key)).unwrap()
@@ -37,18 +37,18 @@ fn a_key_is_good_for_a_day_of_the_clock_and_no_longer() {
     let first = submit("one");
     assert_eq!(first.created_at, Timestamp(1_000_000));
     clock.advance(DAY);
-    assert_eq!(submit("one").id, first.id, "24 hours are not over yet");
+    assert_eq!(submit("one").id, first.id, "exactly 24 hours have passed");
     clock.advance(Duration::from_millis(1));
     let second = submit("one");
-    assert_ne!(second.id, first.id, "over, though no other key was written since");
+    assert_ne!(second.id, first.id, "the key has expired, although no other key was written since");
     assert_eq!(second.created_at, clock.now());
-    assert_eq!(submit("one").id, second.id, "and the key is that of the second task now");
+    assert_eq!(submit("one").id, second.id, "the key now belongs to the second task");
     clock.advance(DAY);
-    assert_eq!(submit("one").id, second.id, "for a day of its own");
+    assert_eq!(submit("one").id, second.id, "the second task's key is valid for a day too");
 }
 
 #[test]
-fn a_task_is_stale_when_the_clock_says_so_and_its_lease_is_lost() {
+fn a_task_becomes_stale_by_the_clock_and_loses_its_lease() {
     let (folder, clock, platform) = rig();
     let id = platform.submit(&picture("a circle")).unwrap().id;
     platform.close(Duration::from_secs(10)).unwrap();
@@ -61,7 +61,7 @@ fn a_task_is_stale_when_the_clock_says_so_and_its_lease_is_lost() {
     let platform = open(&folder, &clock);
     clock.advance(STALE);
     let waited = platform.wait(&id, Some(Duration::from_millis(300))).unwrap();
-    assert_eq!(waited.status, Status::Processing, "the limit is not over for the clock, however long one waits");
+    assert_eq!(waited.status, Status::Processing, "by the clock the limit has not passed, whatever the real time");
     clock.advance(Duration::from_millis(1));
     let ended = platform.wait(&id, Some(Duration::from_secs(60))).unwrap();
     assert_eq!(ended.error.unwrap().code, "task_stale");
@@ -70,11 +70,11 @@ fn a_task_is_stale_when_the_clock_says_so_and_its_lease_is_lost() {
 
     let store = Store::open(folder.path(), MIGRATIONS, None).unwrap();
     let late = move |connection: &_| store::complete(connection, &id, lease, "result.png", "preview.jpg", now);
-    assert!(!store.write(late).unwrap(), "what the lost run made is not taken");
+    assert!(!store.write(late).unwrap(), "the result of a run without a lease is refused");
 }
 
 #[test]
-fn what_a_caller_ends_ends_at_the_time_of_the_clock() {
+fn a_cancelled_task_ends_at_the_time_of_the_clock() {
     let (_folder, clock, platform) = rig();
     let task = platform.submit(&picture("a circle")).unwrap();
     clock.advance(Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! The column that says where a task is: what a database of before gets, and what it allows.
+//! The column `place`: its values after a migration of an older database, and the values that it allows.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::MIGRATIONS;
@@ -8,8 +8,8 @@ use crate::task::{TaskQuery, store};
 use crate::time::Timestamp;
 use rusqlite::{Connection, params};
 
-/// Tasks as they lay in a database before: id, workspace, status, and where each is.
-const BEFORE: [(&str, Option<&str>, &str, Place); 9] = [
+/// Tasks of a database without the column: id, workspace, status, and the place that each must get.
+const OLD_TASKS: [(&str, Option<&str>, &str, Place); 9] = [
     ("here-pending", None, "pending", Place::Here),
     ("here-processing", None, "processing", Place::Here),
     ("here-done", None, "done", Place::Here),
@@ -21,7 +21,7 @@ const BEFORE: [(&str, Option<&str>, &str, Place); 9] = [
     ("team-a::failed", Some("team-a"), "failed", Place::Sent),
 ];
 
-fn insert_before(connection: &Connection, id: &str, workspace: Option<&str>, status: &str) -> Result<()> {
+fn insert_old(connection: &Connection, id: &str, workspace: Option<&str>, status: &str) -> Result<()> {
     let ended = matches!(status, "done" | "failed");
     connection.execute(
         "INSERT INTO task (id, workspace, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage,
@@ -34,14 +34,14 @@ fn insert_before(connection: &Connection, id: &str, workspace: Option<&str>, sta
     Ok(())
 }
 
-/// A database of before with these tasks, brought up to date.
+/// Returns a migrated database that had these tasks before the migration.
 fn migrated() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let places = MIGRATIONS.iter().position(|step| step.name == crate::task::PLACE_MIGRATION.name).unwrap();
     let before = Store::open(folder.path(), &MIGRATIONS[..places], None).unwrap();
     before
         .write(|connection| {
-            BEFORE.iter().try_for_each(|(id, workspace, status, _)| insert_before(connection, id, *workspace, status))
+            OLD_TASKS.iter().try_for_each(|(id, workspace, status, _)| insert_old(connection, id, *workspace, status))
         })
         .unwrap();
     before.close();
@@ -55,46 +55,46 @@ fn given_up(connection: &Connection) -> Vec<String> {
 }
 
 #[test]
-fn tasks_of_a_database_of_before_are_where_they_were() {
+fn a_migration_gives_old_tasks_their_place() {
     let (_folder, store) = migrated();
     store
         .read(|connection| {
-            for (id, workspace, status, place) in BEFORE {
+            for (id, workspace, status, place) in OLD_TASKS {
                 let task = store::get(connection, id)?;
                 assert_eq!((task.place, task.workspace.as_deref(), task.status.as_str()), (place, workspace, status));
             }
             let listed = store::page(connection, &TaskQuery::default())?;
-            assert!(listed.items.iter().all(|task| task.id != "on-its-way"), "nobody is told of its id");
+            assert!(listed.items.iter().all(|task| task.id != "on-its-way"), "no caller is told its id");
             assert_eq!((listed.total, listed.items.len()), (8, 8));
             let here = store::unfinished(connection)?;
             let here: Vec<_> = here.iter().map(|unfinished| unfinished.task.id.as_str()).collect();
-            assert_eq!(here, ["here-pending", "here-processing"], "what a lane takes up again");
+            assert_eq!(here, ["here-pending", "here-processing"], "the tasks that a lane runs after a restart");
             Ok(())
         })
         .unwrap();
 }
 
 #[test]
-fn a_task_that_fails_is_given_up_only_at_a_worker_and_is_on_its_way_no_more() {
+fn a_failed_task_must_be_cancelled_at_its_worker_and_is_no_longer_on_its_way() {
     let (_folder, store) = migrated();
     store
         .write(|connection| {
             let error = Error::new(ErrorCode::Cancelled, "unwanted");
-            for (id, _, status, _) in BEFORE {
+            for (id, _, status, _) in OLD_TASKS {
                 let active = matches!(status, "pending" | "processing");
                 assert_eq!(store::fail(connection, id, None, &error, Timestamp(5))?, active, "{id}");
             }
             assert_eq!(given_up(connection), ["team-a::pending", "team-a::processing"]);
             let ended = store::get(connection, "on-its-way")?;
             assert_eq!((ended.place, ended.workspace.as_deref()), (Place::Here, Some("team-a")));
-            assert_eq!(store::page(connection, &TaskQuery::default())?.total, 9, "its end is shown");
+            assert_eq!(store::page(connection, &TaskQuery::default())?.total, 9, "the ended task is listed");
             Ok(())
         })
         .unwrap();
 }
 
 #[test]
-fn the_table_refuses_places_that_make_no_sense() {
+fn the_table_refuses_inconsistent_places() {
     let (_folder, store) = migrated();
     store
         .write(|connection| {

@@ -1,4 +1,4 @@
-//! The life of accounts.
+//! The states of accounts and the calls on them.
 
 use super::super::account::AccountStatus;
 use super::fake::{Fake, Say};
@@ -17,7 +17,7 @@ fn status(platform: &Platform, id: &str) -> AccountStatus {
 }
 
 #[test]
-fn ready_is_reached_by_a_passed_check_alone() {
+fn an_account_becomes_ready_only_by_a_passed_check() {
     let well = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&well);
     let fake = Fake::start(move |request| match (switch.load(Ordering::SeqCst), request.path.as_str()) {
@@ -35,7 +35,11 @@ fn ready_is_reached_by_a_passed_check_alone() {
     assert_eq!((checked.status, checked.models), (AccountStatus::Ready, Some(vec!["one".to_owned()])));
     assert!(checked.checked_at.is_some());
     well.store(false, Ordering::SeqCst);
-    assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Ready, "it stays ready until something happens");
+    assert_eq!(
+        status(&gateway.platform, "team-a"),
+        AccountStatus::Ready,
+        "it stays ready until a check or a task fails"
+    );
     let failed = workers.health("team-a", &caller()).unwrap();
     assert_eq!(failed.status, AccountStatus::Failed);
     assert_eq!(failed.error.unwrap().code, "remote_failed");
@@ -57,8 +61,8 @@ fn ready_is_reached_by_a_passed_check_alone() {
 }
 
 #[test]
-fn every_walk_through_the_states_keeps_to_the_table() {
-    // Every sequence of four out of these, against the table itself and the database's trigger.
+fn every_sequence_of_states_follows_the_table() {
+    // Every sequence of four states is tried against `may_become` and the database's trigger.
     let gateway = gateway();
     let store = &gateway.platform.workers().unwrap().shared.store;
     let all = AccountStatus::ALL;
@@ -113,7 +117,7 @@ fn account_row(id: &str) -> crate::workers::Account {
 }
 
 #[test]
-fn what_makes_no_account_is_refused_and_leaves_nothing() {
+fn a_refused_account_stores_nothing() {
     let gateway = gateway();
     let workers = gateway.platform.workers().unwrap();
     let secret = |text: &str| SecretText::new(text);
@@ -151,7 +155,7 @@ fn what_makes_no_account_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn tokens_are_sealed_and_change() {
+fn tokens_are_sealed_and_can_be_changed() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::well(|_| Say::Close);
     {
@@ -170,7 +174,7 @@ fn tokens_are_sealed_and_change() {
             ..AccountChange::default()
         };
         workers.update(&account.id, change, &caller()).unwrap();
-        assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "the key stays");
+        assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "the key is unchanged");
         let shown = serde_json::to_string(&workers.list().unwrap()).unwrap() + &format!("{:?}", workers.list());
         assert!(!shown.contains("canary"), "{shown}");
         let status = platform.secret_status().unwrap();
@@ -184,7 +188,7 @@ fn tokens_are_sealed_and_change() {
 }
 
 #[test]
-fn a_failed_account_comes_back_by_itself_when_it_is_told_to() {
+fn a_failed_account_is_rechecked_if_the_settings_say_so() {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);
     let fake = Fake::start(move |_| match switch.load(Ordering::SeqCst) {
@@ -205,7 +209,7 @@ fn a_failed_account_comes_back_by_itself_when_it_is_told_to() {
 }
 
 #[test]
-fn a_removed_account_takes_its_unfinished_tasks_along() {
+fn removing_an_account_fails_its_unfinished_tasks() {
     let worker = worker(|settings| settings.paused = true);
     let gateway = gateway();
     add_ready(&gateway.platform, "team-a", &worker.address());
@@ -222,14 +226,14 @@ fn a_removed_account_takes_its_unfinished_tasks_along() {
     };
     assert_eq!((last.status, last.error.unwrap().code.as_str()), (Status::Failed, "remote_failed"));
     assert_eq!(gateway.platform.status(&task.id).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
-    // What is left of it here can be let go.
+    // The failed task can be deleted here.
     gateway.platform.delete(&task.id).unwrap();
     assert_eq!(super::rows(&gateway.platform), 0);
     assert_eq!(gateway.platform.delete(&task.id).unwrap_err().code(), ErrorCode::ProxyTargetInvalid);
 }
 
 #[test]
-fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() {
+fn an_account_with_expired_tokens_fails_and_new_tokens_keep_its_key() {
     let fake = Fake::well(|_| Say::Close);
     let clock = Arc::new(crate::time::ManualClock::new(crate::time::Timestamp(1_700_000_000_000)));
     let folder = tempfile::tempdir().unwrap();
@@ -248,14 +252,14 @@ fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() 
     let token = Some((SecretText::new("new-id"), SecretText::new("new-secret")));
     workers.update(&id, AccountChange { token, ..AccountChange::default() }, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
-    assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "its own key stays");
+    assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "its own key is unchanged");
     let (secret, text) = (format!("account-{id}"), SecretText::new("no tokens"));
     let error = platform.rotate_secret(&secret, Some(&text), std::time::Duration::ZERO, &caller()).unwrap_err();
     assert_eq!(
         (error.code(), error.user_action()),
         (ErrorCode::ValidationError, "Give the account itself new tokens.")
     );
-    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready, "its tokens are as they were");
+    assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready, "its tokens are unchanged");
     platform.revoke_secret(&secret, None, &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Failed);
     let change = || AccountChange { api_key: Some(SecretText::new("another-key")), ..AccountChange::default() };
@@ -266,7 +270,7 @@ fn tokens_past_their_limit_close_the_account_and_are_replaced_without_its_key() 
 }
 
 #[test]
-fn an_account_that_is_disabled_while_it_seems_to_be_well_again_stays_disabled() {
+fn an_account_that_is_disabled_during_a_recheck_stays_disabled() {
     let slow = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&slow);
     let fake = Fake::start(move |_| {
@@ -286,7 +290,7 @@ fn an_account_that_is_disabled_while_it_seems_to_be_well_again_stays_disabled() 
     slow.store(true, Ordering::SeqCst);
     let before = fake.count("GET", "/health");
     until("it is asked again", || fake.count("GET", "/health") > before);
-    // The question is under way.
+    // The worker has received the request and not yet answered.
     workers.disable("team-a", &caller()).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(900));
     assert_eq!(status(&gateway.platform, "team-a"), AccountStatus::Disabled);
@@ -296,7 +300,7 @@ fn an_account_that_is_disabled_while_it_seems_to_be_well_again_stays_disabled() 
 }
 
 #[test]
-fn a_check_of_the_old_address_says_nothing_of_the_new_one() {
+fn a_check_of_the_old_address_does_not_count_for_the_new_one() {
     let old = Fake::start(|_| {
         std::thread::sleep(std::time::Duration::from_millis(300));
         Say::Json(200, json!({"ok": true}))
@@ -333,7 +337,7 @@ fn an_own_key_is_not_sent_to_another_host() {
 }
 
 #[test]
-fn every_address_that_a_name_stands_for_is_judged() {
+fn every_address_of_a_name_is_checked() {
     let fake = Fake::well(|_| Say::Close);
     let named = format!("http://localhost:{}", fake.address.port());
     for (network, expected) in [("127.0.0.0/8", AccountStatus::Ready), ("10.0.0.0/8", AccountStatus::Failed)] {

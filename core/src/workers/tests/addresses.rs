@@ -1,11 +1,11 @@
-//! Which addresses, names and ids are let through.
+//! Tests which addresses, names and ids are accepted.
 
 use super::super::address::{Addresses, check_resolved, is_workspace, split_id};
 use crate::ErrorCode;
 use std::net::SocketAddr;
 
 #[test]
-fn only_plain_base_urls_in_places_for_workers_pass() {
+fn only_plain_base_urls_of_allowed_hosts_are_accepted() {
     let own = Addresses::new(&["127.0.0.0/8".to_owned(), "10.1.0.0/16".to_owned(), "fd00::/8".to_owned()]).unwrap();
     let public = Addresses::new(&[]).unwrap();
     for (url, expected) in [
@@ -21,7 +21,8 @@ fn only_plain_base_urls_in_places_for_workers_pass() {
     {
         assert!(own.check_url(url).is_ok(), "{url}");
     }
-    // Plain HTTP to the public, the host itself, its networks, cloud metadata; and everything that only some parsers repair.
+    // HTTP to a public address, addresses of this machine and of local networks, cloud metadata, and URLs that only some parsers
+    // repair.
     for url in [
         "http://team.modal.run",
         "http://8.8.8.8",
@@ -78,12 +79,12 @@ fn only_plain_base_urls_in_places_for_workers_pass() {
         assert_eq!(error.code(), ErrorCode::ValidationError, "{url}");
     }
     let long = format!("https://{}--must.modal.run", "a".repeat(60));
-    assert!(public.check_url(&long).is_err(), "a label of more than 63 letters is no name in DNS");
+    assert!(public.check_url(&long).is_err(), "a DNS label has at most 63 letters");
     assert!(Addresses::new(&["not a network".to_owned()]).is_err());
 }
 
 #[test]
-fn one_wrong_address_spoils_a_name() {
+fn a_name_with_one_forbidden_address_is_refused() {
     let addresses = Addresses::new(&["10.1.0.0/16".to_owned()]).unwrap();
     let at = |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
     let check = |secure, found: &[&str]| check_resolved(&addresses, secure, "team.example", &at(found));
@@ -94,11 +95,11 @@ fn one_wrong_address_spoils_a_name() {
         let error = check(true, found).unwrap_err();
         assert_eq!(error.code(), ErrorCode::RemoteFailed, "{found:?}");
     }
-    assert!(check(false, &["8.8.8.8:0"]).is_err(), "the public internet is reached over TLS alone");
+    assert!(check(false, &["8.8.8.8:0"]).is_err(), "the public internet is allowed only over TLS");
 }
 
 #[test]
-fn ids_name_a_workspace_or_nothing() {
+fn an_id_has_a_valid_workspace_or_none() {
     for (text, good) in
         [("abc", true), ("team-a", true), ("-a-", true), ("ab", false), ("Team", false), ("a_b", false), ("a.b", false)]
     {

@@ -1,4 +1,4 @@
-//! Deployments.
+//! Tests of deployments.
 
 use super::fake::{Fake, Say};
 use super::{TOKEN_ID, TOKEN_SECRET, add, caller, gateway_settings, host, until};
@@ -38,10 +38,10 @@ fn a_command_gets_only_what_it_needs_and_its_output_is_masked() {
     let output = deployment.output;
     assert!(output.contains("workspace team-a"), "{output}");
     let names: Vec<&str> = output.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    // What is left of base64 that was masked.
+    // Masked base64 may leave lines with an equals sign, which are no variables.
     let names: Vec<&str> = names.into_iter().filter(|name| !name.starts_with('*')).collect();
     for name in &names {
-        // A shell adds PWD, SHLVL and _ of its own.
+        // The shell itself adds PWD, SHLVL and _.
         let expected = ["HOME", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "PATH", "PWD", "SHLVL", "_", "OLDPWD"];
         assert!(expected.contains(name), "{name} in {names:?}");
     }
@@ -53,7 +53,7 @@ fn a_command_gets_only_what_it_needs_and_its_output_is_masked() {
 }
 
 #[test]
-fn health_is_asked_until_it_comes_or_the_tries_are_over() {
+fn health_is_requested_until_it_is_good_or_no_tries_are_left() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     let late = Fake::start(move |request| match request.path.as_str() {
         "/health" if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2 => Say::Close,
@@ -64,7 +64,7 @@ fn health_is_asked_until_it_comes_or_the_tries_are_over() {
     let never = Fake::start(|_| Say::Json(503, serde_json::json!({})));
     let account = deploy(script("true"), Duration::from_secs(20), &never.url());
     assert_eq!((account.status, never.count("GET", "/health")), (AccountStatus::Failed, 3));
-    assert!(account.deployment.unwrap().ok, "the command did what it should");
+    assert!(account.deployment.unwrap().ok, "the command itself succeeded");
 }
 
 #[test]
@@ -75,10 +75,10 @@ fn a_command_that_fails_or_does_not_end_fails_the_account() {
         (script("kill -9 $$"), 20_000, "signal"),
         (vec!["/no/such/program".to_owned()], 20_000, "cannot be started"),
         (script("sleep 60 & sleep 60"), 300, "longer than its limit"),
-        // Its child holds the output open.
+        // A child of the command keeps the output open.
         (script("(trap '' TERM; sleep 60) & exit 4"), 20_000, "code 4"),
         (script("yes | head -c 30000000; exit 5"), 20_000, "code 5"),
-        // Its child has left the group and holds the output open.
+        // A child of the command has left its process group and keeps the output open.
         (script("setsid sleep 40 & exit 6"), 20_000, "code 6"),
     ] {
         let began = Instant::now();
@@ -90,11 +90,11 @@ fn a_command_that_fails_or_does_not_end_fails_the_account() {
         assert!(!deployment.ok && deployment.output.len() <= 16 << 10);
         assert!(began.elapsed() < Duration::from_secs(15), "{why}");
     }
-    assert_eq!(fake.count("GET", "/health"), 0, "health is not asked for after that");
+    assert_eq!(fake.count("GET", "/health"), 0, "health is not checked after a failed command");
 }
 
 #[test]
-fn closing_ends_a_deployment_and_the_next_start_checks_the_account() {
+fn closing_stops_a_deployment_and_the_next_start_checks_the_account() {
     let fake = Fake::well(|_| Say::Close);
     let folder = tempfile::tempdir().unwrap();
     let settings = |settings: &mut crate::Settings| {

@@ -1,9 +1,9 @@
-//! A gateway and real workers over loopback.
+//! Tests of a gateway with real workers over loopback.
 
 use super::fake::{Fake, Say};
 use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
 use crate::catalog::Catalog;
-use crate::task::{Draft, Prepared, SentOff, SubmitOptions};
+use crate::task::{Draft, Prepared, SendOutcome, SubmitOptions};
 use crate::workers::leftovers::{self, Abandoned};
 use crate::workers::protocol::submission;
 use crate::workers::{AccountStatus, Workers, store};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
-fn a_task_runs_at_a_worker_and_is_seen_from_here() {
+fn a_task_at_a_worker_has_the_same_calls_as_a_local_one() {
     let worker = worker(|_| {});
     let gateway = gateway();
     let platform = &gateway.platform;
@@ -29,7 +29,7 @@ fn a_task_runs_at_a_worker_and_is_seen_from_here() {
     assert_eq!((there.seed, &there.prompt, &there.parameters), (7, &ended.prompt, &ended.parameters));
     assert_eq!(rows(&worker.host.platform), 1);
 
-    // The same bytes as here.
+    // The result has the same bytes as that of a local task.
     let result = platform.result(&task.id).unwrap();
     let here = super::host(|_| {});
     let local = here.platform.submit(&picture(7)).unwrap();
@@ -41,7 +41,7 @@ fn a_task_runs_at_a_worker_and_is_seen_from_here() {
     let preview = platform.preview(&task.id).unwrap();
     assert!(preview.content_type == "image/jpeg" && preview.file_name.ends_with("-preview.jpg"));
     assert_eq!(platform.gallery(&Default::default()).unwrap().items[0].id, task.id);
-    assert!(!platform.cancel(&task.id).unwrap(), "it has ended");
+    assert!(!platform.cancel(&task.id).unwrap(), "an ended task cannot be cancelled");
 
     let account = platform.workers().unwrap().get("team-a").unwrap();
     assert_eq!((account.active, account.dispatched), (0, 1));
@@ -53,23 +53,23 @@ fn a_task_runs_at_a_worker_and_is_seen_from_here() {
 }
 
 #[test]
-fn what_is_shown_on_its_way_runs_here_or_is_refused() {
+fn a_task_with_partial_images_runs_here_or_is_refused() {
     let worker = worker(|_| {});
     let gateway = gateway();
     add_ready(&gateway.platform, "team-a", &worker.address());
-    let shown = SubmitOptions::default().partial_images(2);
-    let task = gateway.platform.submit_with(&picture(7), &shown).unwrap();
+    let with_partials = SubmitOptions::default().partial_images(2);
+    let task = gateway.platform.submit_with(&picture(7), &with_partials).unwrap();
     let partials = gateway.platform.partials(&task.id).unwrap().unwrap();
     assert_eq!((task.workspace.as_deref(), rows(&worker.host.platform)), (None, 0));
     done(&until_ended(&gateway.platform, &task.id));
     assert!(partials.get(1).is_some() && partials.get(2).is_none());
-    let error = gateway.platform.submit_with(&GenerateRequest::new("pony", "a horse"), &shown).unwrap_err();
+    let error = gateway.platform.submit_with(&GenerateRequest::new("pony", "a horse"), &with_partials).unwrap_err();
     assert_eq!((error.code(), error.parameter()), (ErrorCode::ValidationError, Some("partial_images")));
     assert_eq!((rows(&gateway.platform), rows(&worker.host.platform)), (1, 0));
 }
 
 #[test]
-fn a_clip_with_a_picture_goes_over_whole_and_its_progress_comes_back() {
+fn a_clip_with_an_input_picture_runs_at_a_worker_and_reports_progress() {
     let worker = worker(|_| {});
     let gateway = gateway();
     add_ready(&gateway.platform, "team-a", &worker.address());
@@ -107,7 +107,7 @@ fn tasks_are_spread_over_the_least_used_workers() {
     for worker in &workers {
         assert_eq!(rows(&worker.host.platform), 3);
     }
-    // One that is disabled gets nothing more.
+    // A disabled account gets no more tasks.
     gateway.platform.workers().unwrap().disable("team-1", &super::caller()).unwrap();
     for seed in 0..4 {
         gateway.platform.submit(&picture(seed)).unwrap();
@@ -134,7 +134,7 @@ fn cancelling_reaches_the_worker() {
 }
 
 #[test]
-fn a_model_goes_where_it_is_offered_and_else_nowhere() {
+fn a_task_is_sent_only_to_workers_that_offer_its_model() {
     let pony = |request: &super::fake::Received| match request.path.as_str() {
         "/health" => Say::Json(200, json!({"ok": true})),
         "/models" => Say::Json(200, json!({"models": [{"id": "pony", "available": true}]})),
@@ -155,7 +155,7 @@ fn a_model_goes_where_it_is_offered_and_else_nowhere() {
 }
 
 #[test]
-fn one_key_makes_one_task_also_while_it_is_on_its_way() {
+fn concurrent_submissions_with_one_key_make_one_task() {
     let slow = Fake::well(|request| {
         if request.path == "/generate_direct" {
             std::thread::sleep(Duration::from_millis(300));
@@ -176,11 +176,11 @@ fn one_key_makes_one_task_also_while_it_is_on_its_way() {
     assert_eq!(gateway.platform.submit_with(&picture(1), &options).unwrap().id, "team-a::abc");
 }
 
-/// A task that its gateway sent to team-a and then died.
+/// Stores a task as on its way to team-a without sending it, as if the gateway had died then. Returns its id.
 fn strand(workers: &Workers, draft: Draft) -> String {
     let sending = workers.shared.tasks.send_off(draft, |_| Ok(Some(("team-a".to_owned(), ()))));
     let sent = crate::thread::block_on(sending, None).unwrap().unwrap();
-    let SentOff::To(sending, ()) = sent else { panic!("it is on its way") };
+    let SendOutcome::Sending(sending, ()) = sent else { panic!("it is on its way") };
     sending.task.id
 }
 
@@ -191,8 +191,8 @@ fn draft(platform: &Platform, seed: i64, options: &SubmitOptions) -> Draft {
     }
 }
 
-/// A worker that has every task under the id `taken-before`, and says how its tasks stand by `status`.
-fn has_it(status: &'static str) -> impl Fn(&super::fake::Received) -> Say {
+/// A worker that accepts every task with the id `taken-before` and reports `status` for it.
+fn accepts_with_status(status: &'static str) -> impl Fn(&super::fake::Received) -> Say {
     move |request| match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/generate_direct") => Say::Json(202, json!({"task_id": "taken-before", "status": "pending"})),
         ("POST", _) => Say::Json(202, json!({})),
@@ -201,9 +201,9 @@ fn has_it(status: &'static str) -> impl Fn(&super::fake::Received) -> Say {
 }
 
 #[test]
-fn a_task_that_a_worker_may_have_taken_before_a_crash_is_ended_there_when_both_are_back() {
+fn a_task_that_a_worker_may_have_from_before_a_crash_is_cancelled_there_later() {
     let folder = tempfile::tempdir().unwrap();
-    let fake = Fake::well(has_it("processing"));
+    let fake = Fake::well(accepts_with_status("processing"));
     let address = fake.address;
     let stranded = {
         let platform = open(&folder, gateway_settings);
@@ -212,21 +212,21 @@ fn a_task_that_a_worker_may_have_taken_before_a_crash_is_ended_there_when_both_a
         platform.close(Duration::from_secs(5)).unwrap();
         stranded
     };
-    // The gateway is back before its worker: nobody listens there.
+    // The gateway starts again before its worker does.
     drop(fake);
-    until("nobody listens", || std::net::TcpStream::connect(address).is_err());
+    until("the worker has stopped", || std::net::TcpStream::connect(address).is_err());
     let platform = open(&folder, gateway_settings);
     until("it ran here", || platform.status(&stranded).unwrap().status == Status::Done);
     assert_eq!(platform.status(&stranded).unwrap().workspace, None);
-    let fake = Fake::well_at(address, has_it("processing"));
+    let fake = Fake::well_at(address, accepts_with_status("processing"));
     platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
-    until("it is ended there", || fake.count("POST", "/tasks/taken-before/cancel") == 1);
+    until("it is cancelled there", || fake.count("POST", "/tasks/taken-before/cancel") == 1);
 }
 
 #[test]
-fn what_is_accepted_after_all_is_not_ended_by_the_cleaning_up() {
+fn a_task_that_the_worker_accepts_after_a_crash_is_not_cancelled_there() {
     let folder = tempfile::tempdir().unwrap();
-    let fake = Fake::well(has_it("processing"));
+    let fake = Fake::well(accepts_with_status("processing"));
     {
         let platform = open(&folder, gateway_settings);
         add_ready(&platform, "team-a", &fake.url());
@@ -236,14 +236,14 @@ fn what_is_accepted_after_all_is_not_ended_by_the_cleaning_up() {
     let platform = open(&folder, gateway_settings);
     until("it is there", || platform.status("team-a::taken-before").is_ok());
     platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
-    // Another check, after which the first one's cleaning up has long ended.
+    // After a second check, the cancellations that followed the first one have ended.
     platform.workers().unwrap().health("team-a", &super::caller()).unwrap();
     assert_eq!(fake.count("POST", "/tasks/taken-before/cancel"), 0);
     assert_eq!(fake.count("POST", "/generate_direct"), 1);
 }
 
 #[test]
-fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
+fn a_worker_with_an_abandoned_submission_is_not_chosen_again_for_that_task() {
     let gateway = gateway();
     let account = add_ready(&gateway.platform, "team-a", &Fake::well(|_| Say::Close).url());
     let shared = &gateway.platform.workers().unwrap().shared;
@@ -254,7 +254,7 @@ fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
     assert_eq!((chosen("key-1"), chosen("key-2").map(|account| account.id)), (None, Some(account.id.clone())));
     shared.store.write(|db| leftovers::forget(db, "team-a", "key-1")).unwrap();
     assert_eq!(chosen("key-1").map(|account| account.id), Some(account.id));
-    // For a workspace that is let go nothing is kept.
+    // Nothing is recorded for a workspace that was removed.
     gateway.platform.workers().unwrap().remove("team-a", &super::caller()).unwrap();
     shared.store.write(move |db| leftovers::keep(db, &left, crate::time::Timestamp::now())).unwrap();
     let count = |db: &rusqlite::Connection| {
@@ -264,13 +264,13 @@ fn a_worker_that_was_abandoned_is_not_chosen_again_for_the_same_task() {
 }
 
 #[test]
-fn a_gateway_that_was_away_for_longer_than_a_task_may_take_asks_before_it_gives_up() {
+fn a_gateway_that_was_closed_past_the_limit_asks_the_worker_before_failing_a_task() {
     let folder = tempfile::tempdir().unwrap();
     let ended = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&ended);
     let fake = Fake::well(move |request| match switch.load(Ordering::SeqCst) {
-        false => has_it("processing")(request),
-        true => has_it("done")(request),
+        false => accepts_with_status("processing")(request),
+        true => accepts_with_status("done")(request),
     });
     let settings = |settings: &mut crate::Settings| {
         gateway_settings(settings);
@@ -290,8 +290,8 @@ fn a_gateway_that_was_away_for_longer_than_a_task_may_take_asks_before_it_gives_
 }
 
 #[test]
-fn of_two_that_are_equally_busy_the_one_that_rested_longer_is_used() {
-    let fakes: Vec<_> = (0..2).map(|_| Fake::well(numbered())).collect();
+fn of_equally_busy_workers_the_least_recently_used_one_is_chosen() {
+    let fakes: Vec<_> = (0..2).map(|_| Fake::well(done_at_once())).collect();
     let gateway = gateway();
     for (index, fake) in fakes.iter().enumerate() {
         add_ready(&gateway.platform, &format!("team-{index}"), &fake.url());
@@ -308,11 +308,11 @@ fn of_two_that_are_equally_busy_the_one_that_rested_longer_is_used() {
     workers.disable("team-0", &super::caller()).unwrap();
     assert_eq!([next(), next(), next()], ["team-1"; 3]);
     workers.enable("team-0", &super::caller()).unwrap();
-    assert_eq!([next(), next()], ["team-0", "team-1"], "by rest, not by how many it ever had");
+    assert_eq!([next(), next()], ["team-0", "team-1"], "the last use decides, not the number of tasks");
 }
 
-/// A worker that gives each task an id of its own and has done it at once.
-fn numbered() -> impl Fn(&super::fake::Received) -> Say {
+/// A worker that gives each task a new id and reports it as done at once.
+fn done_at_once() -> impl Fn(&super::fake::Received) -> Say {
     let count = AtomicUsize::new(0);
     move |request| match request.path.as_str() {
         "/generate_direct" => {
@@ -324,14 +324,14 @@ fn numbered() -> impl Fn(&super::fake::Received) -> Say {
 }
 
 #[test]
-fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_way() {
+fn a_reopened_gateway_follows_its_tasks_and_resumes_those_on_their_way() {
     let worker = worker(|_| {});
     let folder = tempfile::tempdir().unwrap();
     let (followed, stranded) = {
         let platform = open(&folder, gateway_settings);
         add_ready(&platform, "team-a", &worker.address());
         let followed = platform.submit(&GenerateRequest::new("tiny-video", "a red circle")).unwrap().id;
-        // As if the gateway had died between the commit and the request.
+        // This is the state after the gateway died between the commit and the request.
         let workers = platform.workers().unwrap();
         let options = SubmitOptions::default().idempotency("someone", "key-1");
         let draft = draft(&platform, 4, &options);
@@ -350,7 +350,7 @@ fn a_gateway_that_is_opened_again_follows_its_tasks_and_takes_up_those_on_their_
 }
 
 #[test]
-fn an_id_of_a_strange_workspace_is_refused_and_nothing_is_sent() {
+fn an_id_of_an_unknown_workspace_is_refused_and_nothing_is_sent() {
     let fake = Fake::well(|_| Say::Close);
     let gateway = gateway();
     let platform = &gateway.platform;
@@ -385,7 +385,7 @@ fn an_id_of_a_strange_workspace_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
-fn what_is_sent_means_there_what_it_meant_here() {
+fn a_sent_task_has_the_same_parameters_at_the_worker() {
     let catalog = Catalog::built_in().unwrap();
     let gateway = host(|settings| settings.paused = true);
     let tasks = &gateway.platform.workers().unwrap().shared.tasks;
@@ -443,7 +443,7 @@ fn what_is_sent_means_there_what_it_meant_here() {
 }
 
 #[test]
-fn a_task_at_a_worker_keeps_its_owner_at_the_gateway_and_an_orphan_is_nobody_elses() {
+fn a_task_at_a_worker_keeps_its_owner_even_after_its_account_is_removed() {
     let worker = worker(|settings| settings.paused = true);
     let gateway = gateway();
     add_ready(&gateway.platform, "team-a", &worker.address());
@@ -453,7 +453,7 @@ fn a_task_at_a_worker_keeps_its_owner_at_the_gateway_and_an_orphan_is_nobody_els
     assert_eq!(task.owner.as_deref(), Some("key:anna"));
     assert_eq!(gateway.platform.submit_with(&picture(1), &options).unwrap().id, task.id);
     let there = worker.host.platform.status(task.id.strip_prefix("team-a::").unwrap()).unwrap();
-    assert_eq!(there.owner, None, "the worker is told nothing of it");
+    assert_eq!(there.owner, None, "the owner is not sent to the worker");
     let owned = |owner: &str| {
         let query = crate::TaskQuery { owner: Some(owner.to_owned()), ..Default::default() };
         gateway.platform.tasks(&query).unwrap().total

@@ -1,4 +1,4 @@
-//! Workers that fail in every way they can.
+//! Tests of workers that fail in many ways.
 
 use super::fake::{Fake, Received, Say, Script};
 use super::{
@@ -19,7 +19,7 @@ fn accepts(id: &'static str) -> Say {
     Say::Json(202, json!({"task_id": id, "status": "pending"}))
 }
 
-/// Whether a worker that fails in this way is blamed for it, and what of it.
+/// Ways in which a worker fails: a name, whether its account is marked as failed, and the server's behaviour.
 fn ways() -> Vec<(&'static str, bool, Box<Script>)> {
     let failure = |status: u16, code: &'static str| {
         move |_: &Received| Say::Json(status, json!({"code": code, "detail": "no", "user_action": "none"}))
@@ -43,14 +43,14 @@ fn ways() -> Vec<(&'static str, bool, Box<Script>)> {
 }
 
 #[test]
-fn a_worker_that_fails_is_passed_over() {
+fn a_task_goes_to_the_next_worker_if_one_fails() {
     for (way, blamed, script) in ways() {
         let bad = Fake::well(script);
         let good = worker(|settings| settings.paused = true);
         let gateway = hasty_gateway();
         add_ready(&gateway.platform, "bad-one", &bad.url());
         add_ready(&gateway.platform, "good-one", &good.address());
-        // The bad one is asked first: it was registered first, and neither was used.
+        // The bad worker is asked first, because neither was used and it was registered first.
         let task = gateway.platform.submit(&picture(1)).unwrap();
         assert!(task.id.starts_with("good-one::"), "{way}: {}", task.id);
         let account = gateway.platform.workers().unwrap().get("bad-one").unwrap();
@@ -70,12 +70,12 @@ fn a_redirect_is_not_followed() {
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let task = gateway.platform.submit(&picture(1)).unwrap();
     assert_eq!((task.workspace, bad.count("POST", "/generate_direct")), (None, 1));
-    assert_eq!(elsewhere.seen().len(), 0, "nothing went there");
+    assert_eq!(elsewhere.seen().len(), 0, "nothing was sent to the redirect's target");
 }
 
 #[test]
-fn a_refusal_is_no_proof_once_a_first_try_may_have_arrived() {
-    // It takes the task, breaks the connection, and is then too busy with itself to look for the key.
+fn a_refusal_does_not_count_if_an_earlier_request_may_have_arrived() {
+    // The worker takes the task, breaks the connection, and then fails before it looks up the key.
     let step = AtomicUsize::new(0);
     let bad = Fake::well(move |request| match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/generate_direct") => match step.fetch_add(1, Ordering::SeqCst) {
@@ -92,15 +92,15 @@ fn a_refusal_is_no_proof_once_a_first_try_may_have_arrived() {
     let workers = gateway.platform.workers().unwrap();
     workers.health("bad-one", &super::caller()).unwrap();
     until("it is asked again", || bad.count("POST", "/generate_direct") == 3);
-    assert_eq!(bad.count("POST", "/tasks/taken-before/cancel"), 0, "it did not say that it has the task");
-    until("it is ended there", || {
+    assert_eq!(bad.count("POST", "/tasks/taken-before/cancel"), 0, "the worker has not reported that it has the task");
+    until("it is cancelled there", || {
         workers.health("bad-one", &super::caller()).unwrap();
         bad.count("POST", "/tasks/taken-before/cancel") > 0
     });
 }
 
 #[test]
-fn a_task_whose_worker_is_away_is_cancelled_all_the_same_and_the_worker_is_told_later() {
+fn a_task_whose_worker_is_away_is_cancelled_here_at_once_and_there_later() {
     let away = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&away);
     let fake = Fake::well(move |request| match (switch.load(Ordering::SeqCst), request.path.as_str()) {
@@ -117,14 +117,14 @@ fn a_task_whose_worker_is_away_is_cancelled_all_the_same_and_the_worker_is_told_
     let before = fake.count("POST", "/tasks/abc/cancel");
     assert!(gateway.platform.cancel(&task.id).unwrap());
     assert_eq!(until_ended(&gateway.platform, &task.id).error.unwrap().code, "cancelled");
-    let unheard = fake.count("POST", "/tasks/abc/cancel");
-    assert!(unheard > before);
+    let while_away = fake.count("POST", "/tasks/abc/cancel");
+    assert!(while_away > before);
     away.store(false, Ordering::SeqCst);
-    until("the worker is told", || fake.count("POST", "/tasks/abc/cancel") > unheard);
+    until("the worker is told", || fake.count("POST", "/tasks/abc/cancel") > while_away);
 }
 
 #[test]
-fn tasks_of_an_account_that_is_gone_end() {
+fn tasks_of_a_deleted_account_fail() {
     let fake = Fake::well(|request| match request.path.as_str() {
         "/generate_direct" => accepts("abc"),
         _ => Say::Json(200, json!({"status": "processing", "progress": 20})),
@@ -146,7 +146,7 @@ fn tasks_of_an_account_that_is_gone_end() {
 }
 
 #[test]
-fn a_worker_whose_files_hang_holds_up_nobody_elses() {
+fn a_worker_whose_files_hang_does_not_delay_other_workers() {
     let files = |hangs: bool| {
         move |request: &Received| match request.path.as_str() {
             "/generate_direct" => accepts("abc"),
@@ -178,15 +178,15 @@ fn a_worker_whose_files_hang_holds_up_nobody_elses() {
             .collect();
         until("they wait", || bad.count("GET", "/results/") >= 8);
         assert_eq!(gateway.platform.result(&well).unwrap(), gateway.platform.result(&well).unwrap());
-        assert_eq!(good.count("GET", "/results/"), 1, "it is held for a while");
+        assert_eq!(good.count("GET", "/results/"), 1, "the file is cached");
         assert!(answered.load(Ordering::SeqCst) < 60, "the others still wait");
         assert!(waits.into_iter().all(|wait| wait.join().unwrap() == ErrorCode::RemoteFailed));
     });
-    assert!(bad.count("GET", "/results/") < 60, "most were not even asked for");
+    assert!(bad.count("GET", "/results/") < 60, "most files were not requested");
 }
 
 #[test]
-fn after_four_failures_it_runs_here_or_not_at_all() {
+fn after_four_failures_a_task_runs_here_or_is_refused() {
     let bad: Vec<Fake> = (0..6).map(|_| Fake::well(|_| Say::Close)).collect();
     let gateway = gateway();
     for (index, fake) in bad.iter().enumerate() {
@@ -197,7 +197,7 @@ fn after_four_failures_it_runs_here_or_not_at_all() {
     done(&until_ended(&gateway.platform, &task.id));
     let tried = bad.iter().filter(|fake| fake.count("POST", "/generate_direct") > 0).count();
     assert_eq!(tried, 4, "one worker and up to three others");
-    // Two are left; then nobody, and this platform has not the model.
+    // Two workers are left, and then none. This platform does not have the model.
     let error = gateway.platform.submit(&crate::GenerateRequest::new("pony", "a red circle")).unwrap_err();
     assert_eq!(error.code(), ErrorCode::NoWorkers);
     assert_eq!(rows(&gateway.platform), 1, "no task is left behind");
@@ -206,7 +206,7 @@ fn after_four_failures_it_runs_here_or_not_at_all() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_passed_over() {
+fn a_worker_whose_port_is_closed_is_skipped() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", silent.local_addr().unwrap());
     let fake = Fake::well(|_| accepts("abc"));
@@ -221,8 +221,8 @@ fn a_port_where_nobody_listens_is_passed_over() {
 }
 
 #[test]
-fn what_a_silent_worker_took_is_ended_when_it_is_back() {
-    // It takes tasks and never says so.
+fn a_task_that_a_silent_worker_took_is_cancelled_there_when_it_answers_again() {
+    // The worker takes tasks but never answers.
     let answers = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&answers);
     let bad = Fake::well(move |request| match (request.method.as_str(), request.path.as_str()) {
@@ -238,7 +238,7 @@ fn what_a_silent_worker_took_is_ended_when_it_is_back() {
     answers.store(true, Ordering::SeqCst);
     let account = gateway.platform.workers().unwrap().health("bad-one", &super::caller()).unwrap();
     assert_eq!(account.status, AccountStatus::Ready);
-    until("it is ended there", || bad.count("POST", "/tasks/taken-before/cancel") == 1);
+    until("it is cancelled there", || bad.count("POST", "/tasks/taken-before/cancel") == 1);
     let keys: Vec<String> = bad
         .seen()
         .iter()
@@ -247,11 +247,11 @@ fn what_a_silent_worker_took_is_ended_when_it_is_back() {
         .collect();
     assert!(keys.len() >= 2 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     gateway.platform.workers().unwrap().health("bad-one", &super::caller()).unwrap();
-    assert_eq!(bad.count("POST", "/tasks/taken-before/cancel"), 1, "once is enough");
+    assert_eq!(bad.count("POST", "/tasks/taken-before/cancel"), 1, "it is cancelled only once");
 }
 
 #[test]
-fn a_connection_that_breaks_is_tried_once_more_under_the_same_key() {
+fn after_a_broken_connection_the_request_is_repeated_with_the_same_key() {
     let tries = AtomicUsize::new(0);
     let fake = Fake::well(move |request| match request.path.as_str() {
         "/generate_direct" if tries.fetch_add(1, Ordering::SeqCst) == 0 => Say::Close,
@@ -265,7 +265,7 @@ fn a_connection_that_breaks_is_tried_once_more_under_the_same_key() {
 }
 
 #[test]
-fn what_a_worker_says_moves_a_task_forward_only() {
+fn a_report_of_a_worker_moves_a_task_only_forward() {
     let step = AtomicUsize::new(0);
     let fake = Fake::well(move |request| match request.path.as_str() {
         "/generate_direct" => accepts("abc"),
@@ -294,12 +294,12 @@ fn what_a_worker_says_moves_a_task_forward_only() {
     let processing = seen.iter().position(|(status, _)| *status == Status::Processing).unwrap();
     assert!(seen[processing..].iter().all(|(status, _)| *status != Status::Pending), "{seen:?}");
     assert_eq!(seen.last().unwrap(), &(Status::Done, 100));
-    // What it gives out as a result is looked at.
+    // The content of a result is checked.
     for outcome in [gateway.platform.result(&task.id), gateway.platform.preview(&task.id)] {
         assert_eq!(outcome.unwrap_err().code(), ErrorCode::RemoteFailed);
     }
     assert_eq!(gateway.platform.delete(&task.id).unwrap_err().code(), ErrorCode::RemoteFailed);
-    assert_eq!(rows(&gateway.platform), 1, "what could not be deleted there stays here");
+    assert_eq!(rows(&gateway.platform), 1, "a task that could not be deleted there is not deleted here");
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_result_without_end_is_cut_off() {
 }
 
 #[test]
-fn a_worker_that_falls_silent_loses_its_tasks_in_the_end_and_is_blamed_before() {
+fn if_a_worker_stops_answering_its_account_fails_and_later_its_tasks() {
     let away = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&away);
     let fake = Fake::well(move |request| match (switch.load(Ordering::SeqCst), request.path.as_str()) {
@@ -341,21 +341,21 @@ fn a_worker_that_falls_silent_loses_its_tasks_in_the_end_and_is_blamed_before() 
     away.store(true, Ordering::SeqCst);
     let ended = until_ended(&gateway.platform, &task.id);
     assert_eq!(ended.status, Status::Failed);
-    // Whichever comes first: the worker's silence or the age of the task.
+    // The code depends on which limit passes first: that of the worker's silence or that of the task's age.
     let code = ended.error.unwrap().code;
     assert!(code == "remote_failed" || code == "task_stale", "{code}");
     assert_eq!(gateway.platform.workers().unwrap().get("team-a").unwrap().status, AccountStatus::Failed);
 }
 
 #[test]
-fn what_was_given_up_at_a_silent_worker_is_ended_when_it_is_back() {
+fn a_task_that_failed_here_is_cancelled_at_its_silent_worker_when_it_answers_again() {
     let away = Arc::new(AtomicBool::new(false));
     let (switch, stopping) = (Arc::clone(&away), AtomicBool::new(true));
     let fake = Fake::well(move |request| match (request.method.as_str(), request.path.as_str()) {
         (_, "/generate_direct") => accepts("abc"),
         _ if switch.load(Ordering::SeqCst) => Say::Close,
         ("POST", "/tasks/abc/cancel") => Say::Json(202, json!({})),
-        // It is only being stopped at first.
+        // At first the worker is still stopping the task.
         ("DELETE", "/gallery/abc") if stopping.swap(false, Ordering::SeqCst) => {
             Say::Json(409, json!({"code": "invalid_state", "detail": "no", "user_action": "none"}))
         }
@@ -372,9 +372,9 @@ fn what_was_given_up_at_a_silent_worker_is_ended_when_it_is_back() {
     until("it runs", || gateway.platform.status(&task.id).unwrap().progress == 20);
     away.store(true, Ordering::SeqCst);
     assert_eq!(until_ended(&gateway.platform, &task.id).status, Status::Failed);
-    // Even when it is no longer here.
+    // The worker is told even if the task was deleted here.
     gateway.platform.delete(&task.id).unwrap();
-    // Whoever followed it has given that up too.
+    // By now the code that followed the task has stopped too.
     std::thread::sleep(Duration::from_secs(3));
     let before = fake.count("DELETE", "/gallery/abc");
     away.store(false, Ordering::SeqCst);
@@ -382,11 +382,11 @@ fn what_was_given_up_at_a_silent_worker_is_ended_when_it_is_back() {
     let count = "SELECT count(*) FROM worker_given_up";
     let workers = gateway.platform.workers().unwrap();
     let left = || workers.shared.store.read(|db| Ok(db.query_row(count, [], |row| row.get::<_, i64>(0))?)).unwrap();
-    until("nothing is left to end", || left() == 0);
+    until("no record is left", || left() == 0);
 }
 
 #[test]
-fn a_task_that_its_worker_forgot_fails() {
+fn a_task_that_its_worker_does_not_have_fails() {
     let fake = Fake::well(|request| match request.path.as_str() {
         "/generate_direct" => accepts("abc"),
         _ => Say::Json(404, json!({"code": "task_not_found", "detail": "no", "user_action": "none"})),
@@ -400,7 +400,7 @@ fn a_task_that_its_worker_forgot_fails() {
 }
 
 #[test]
-fn two_tasks_with_one_id_are_not_believed() {
+fn a_worker_that_gives_two_tasks_the_same_id_fails() {
     let fake = Fake::well(|request| match request.path.as_str() {
         "/generate_direct" => accepts("abc"),
         _ => Say::Json(200, json!({"status": "processing"})),
@@ -414,8 +414,8 @@ fn two_tasks_with_one_id_are_not_believed() {
 }
 
 #[test]
-fn a_stranger_sees_no_credential() {
-    // A caller's own key opens the gateway; the worker gets its own key and nothing else of ours.
+fn no_credential_is_sent_to_the_wrong_host() {
+    // The caller's key is for the gateway. The worker gets only its own key.
     let thief = Fake::well(|_| Say::Close);
     let to = format!("{}/steal", thief.url());
     let fake = Fake::well(move |request| match request.path.as_str() {
@@ -429,7 +429,7 @@ fn a_stranger_sees_no_credential() {
         settings.api_key = Some(SecretText::new("canary-key-of-a-caller"));
     });
     add_ready(&gateway.platform, "team-a", &fake.url());
-    let face = gateway.platform.face().unwrap();
+    let service = gateway.platform.http_service().unwrap();
     let ask = |method: &str, target: &str, body: &str| {
         let headers: [(&[u8], &[u8]); 6] = [
             (b"host", b"gateway.test"),
@@ -439,8 +439,8 @@ fn a_stranger_sees_no_credential() {
             (b"x-forwarded-for", b"203.0.113.7"),
             (b"content-type", b"application/json"),
         ];
-        let request = crate::http::Face::request(method, target, headers, body.as_bytes().to_vec()).unwrap();
-        let mut answer = face.wait_handle(request, None).unwrap();
+        let request = crate::http::HttpService::request(method, target, headers, body.as_bytes().to_vec()).unwrap();
+        let mut answer = service.wait_handle(request, None).unwrap();
         (answer.status, String::from_utf8(answer.wait_body()).unwrap())
     };
     let body = json!({"model": "tiny-image", "prompt": "a red circle"}).to_string();
@@ -458,11 +458,11 @@ fn a_stranger_sees_no_credential() {
             assert!(!all.contains(strange), "{strange} in {all}");
         }
     }
-    assert_eq!(thief.seen().len(), 0, "where a redirect leads, nothing is sent");
+    assert_eq!(thief.seen().len(), 0, "nothing is sent to the target of a redirect");
 }
 
 #[test]
-fn a_cancelled_task_on_its_way_is_ended_where_it_arrives() {
+fn a_task_that_is_cancelled_on_its_way_is_cancelled_at_its_worker() {
     let fake = Fake::well(|request| match request.path.as_str() {
         "/generate_direct" => {
             std::thread::sleep(Duration::from_millis(400));
@@ -475,7 +475,7 @@ fn a_cancelled_task_on_its_way_is_ended_where_it_arrives() {
     let platform = gateway.platform.clone();
     let submitting = std::thread::spawn(move || platform.submit_with(&picture(1), &SubmitOptions::default()));
     until("it is on its way", || fake.count("POST", "/generate_direct") == 1);
-    assert_eq!(rows(&gateway.platform), 0, "nobody is shown its id");
+    assert_eq!(rows(&gateway.platform), 0, "a task on its way is not listed");
     let id = fake
         .seen()
         .last()
@@ -488,5 +488,5 @@ fn a_cancelled_task_on_its_way_is_ended_where_it_arrives() {
     assert!(gateway.platform.cancel(&id).unwrap());
     let task = submitting.join().unwrap().unwrap();
     assert_eq!(task.error.unwrap().code, "cancelled");
-    until("it is ended there", || fake.count("POST", "/tasks/abc/cancel") == 1);
+    until("it is cancelled there", || fake.count("POST", "/tasks/abc/cancel") == 1);
 }

@@ -1,4 +1,4 @@
-//! A server that answers as it is told, and remembers what it was sent.
+//! A fake worker: a server that answers by a script and records the requests.
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
     pub(super) method: String,
@@ -17,15 +17,15 @@ pub(super) struct Received {
     pub(super) body: String,
 }
 
-/// What is answered.
+/// The answer to a request.
 pub(super) enum Say {
     Json(u16, Value),
     Bytes(u16, &'static str, Vec<u8>),
-    /// To this address.
+    /// A redirect to this address.
     Redirect(String),
-    /// Nothing, for a while.
+    /// No answer for four seconds.
     Hang,
-    /// Nothing, and the connection is closed.
+    /// No answer; the connection is closed.
     Close,
     /// A body that never ends, with or without a length.
     Endless(Option<u64>),
@@ -62,12 +62,12 @@ impl Fake {
         Self { address, seen, stop }
     }
 
-    /// One that passes checks, and otherwise does as it is told.
+    /// Starts a worker that passes checks and answers all other requests by the script.
     pub(super) fn well(script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
         Self::well_at("127.0.0.1:0".parse().unwrap(), script)
     }
 
-    /// The same at an address where one was before.
+    /// Like [`Fake::well`], at a given address.
     pub(super) fn well_at(address: SocketAddr, script: impl Fn(&Received) -> Say + Send + Sync + 'static) -> Self {
         Self::start_at(address, move |request| match request.path.as_str() {
             "/health" => Say::Json(200, json!({"ok": true, "status": "ok", "version": "0.1.0", "app": "must"})),
@@ -84,7 +84,7 @@ impl Fake {
         self.seen.lock().clone()
     }
 
-    /// How many requests of this method had a path that begins so.
+    /// Returns how many requests with this method had a path that begins with `path`.
     pub(super) fn count(&self, method: &str, path: &str) -> usize {
         self.seen.lock().iter().filter(|one| one.method == method && one.path.starts_with(path)).count()
     }
@@ -93,7 +93,7 @@ impl Fake {
 impl Drop for Fake {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Wakes the listener.
+        // Makes the listener's thread notice the flag.
         let _ = TcpStream::connect(self.address);
     }
 }

@@ -1,4 +1,4 @@
-//! Workers, real and false: two platforms over loopback, and servers that hang, lie, redirect and never end.
+//! Tests with real workers, which are platforms over loopback, and with fake ones, which misbehave.
 
 mod accounts;
 mod addresses;
@@ -15,7 +15,7 @@ use crate::keyring::SecretText;
 use crate::{GenerateRequest, Platform, Settings, Status, Task};
 use std::time::{Duration, Instant};
 
-const WORKER_KEY: &str = "a key that workers ask for";
+const WORKER_KEY: &str = "a key that workers require";
 const TOKEN_ID: &str = "ak-canary-token-id";
 const TOKEN_SECRET: &str = "as-canary-token-secret";
 
@@ -38,7 +38,7 @@ fn open(folder: &tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Platf
     Platform::open(settings).unwrap()
 }
 
-/// What a gateway in these tests is set up with.
+/// The settings of a gateway in these tests.
 fn gateway_settings(settings: &mut Settings) {
     settings.workers.networks = vec!["127.0.0.0/8".to_owned()];
     settings.workers.api_key = Some(SecretText::new(WORKER_KEY));
@@ -54,7 +54,7 @@ fn gateway() -> Host {
     host(gateway_settings)
 }
 
-/// One that does not wait long for workers that hang.
+/// A gateway with a short time limit for answers.
 fn hasty_gateway() -> Host {
     host(|settings| {
         gateway_settings(settings);

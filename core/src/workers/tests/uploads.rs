@@ -1,4 +1,4 @@
-//! Requests to workers that take what they are sent slowly, or not at all.
+//! Tests of requests to workers that read slowly or not at all.
 
 use crate::pace::Pace;
 use crate::settings::HttpSettings;
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 const LARGE: usize = 32 << 20;
 
-/// Takes a request at so many bytes a second and no more than `most`; says how many bytes of the body came, and answers if all did.
+/// Starts a worker that reads one request at `bytes_per_second` and at most `most` bytes of its body. Its thread returns the number
+/// of bytes read. If `answers` is true, it answers after a complete body.
 fn slow_worker(bytes_per_second: usize, most: usize, answers: bool) -> (String, std::thread::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -38,14 +39,14 @@ fn slow_worker(bytes_per_second: usize, most: usize, answers: bool) -> (String, 
         if received == length && answers {
             stream.write_all(b"HTTP/1.1 202 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").unwrap();
         }
-        // Held open until the other side has gone: closing what has not been read would reset it.
+        // The connection stays open until the client has gone. Closing it with unread data would reset it.
         std::thread::sleep(Duration::from_secs(if received < length { 8 } else { 3 }));
         received
     });
     (address, serving)
 }
 
-/// Sends a body of so many bytes, and says how long that took.
+/// Sends a body of this size. Returns the outcome and how long it took.
 fn send(address: String, bytes: usize) -> (Result<Answer, NoAnswer>, Duration) {
     let settings = WorkerSettings {
         answer_timeout: Duration::from_secs(1),
@@ -63,17 +64,17 @@ fn send(address: String, bytes: usize) -> (Result<Answer, NoAnswer>, Duration) {
 }
 
 #[test]
-fn a_request_that_flows_may_take_longer_than_an_answer() {
+fn a_request_that_keeps_moving_may_take_longer_than_the_answer_timeout() {
     let (address, serving) = slow_worker(10 << 20, LARGE, true);
     let (answer, took) = send(address, LARGE);
     let answer = answer.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (202, &b"{}"[..]));
-    assert!(took > Duration::from_secs(2), "{took:?}: nothing was slow");
+    assert!(took > Duration::from_secs(2), "{took:?}: the worker was not slow");
     assert_eq!(serving.join().unwrap(), LARGE);
 }
 
 #[test]
-fn one_that_stands_still_is_given_up_and_did_not_arrive() {
+fn a_request_that_stops_moving_fails_as_not_sent() {
     let (address, serving) = slow_worker(100 << 20, 1 << 20, true);
     let (answer, took) = send(address, LARGE);
     let Err(NoAnswer::NotSent(error)) = answer else { panic!("{answer:?}") };
@@ -83,7 +84,7 @@ fn one_that_stands_still_is_given_up_and_did_not_arrive() {
 }
 
 #[test]
-fn one_that_was_taken_and_is_not_answered_may_have_arrived() {
+fn a_request_without_an_answer_may_have_arrived() {
     let (address, serving) = slow_worker(100 << 20, LARGE, false);
     let (answer, took) = send(address, 100);
     let Err(NoAnswer::Unknown(error)) = answer else { panic!("{answer:?}") };

@@ -25,7 +25,7 @@ fn app(platform: &Platform) -> must::Result<Router> {
         .route("/generate", post(generate))
         .route("/status/{id}", get(status))
         .with_state(platform.clone())
-        .nest_service("/must", platform.face()?.router()))
+        .nest_service("/must", platform.http_service()?.router()))
 }
 
 async fn generate(

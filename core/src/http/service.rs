@@ -1,4 +1,4 @@
-//! The face of one platform: its router, and the runtime that calls wait on.
+//! The HTTP service of one platform: its router, and the runtime that calls wait on.
 
 use super::dispatch;
 use super::state::{Peer, Shared};
@@ -20,42 +20,42 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-/// Threads for blocking calls.
+/// Number of threads for blocking calls.
 const MOST_THREADS: usize = 512;
 
-/// Chunks of an answer that are ready before they are taken.
+/// Most chunks of an answer that wait to be taken.
 const CHUNKS_AHEAD: usize = 4;
 
-/// The HTTP face of a platform without a socket: a request goes in, an answer comes out.
+/// The HTTP API of a platform without a socket: a request goes in, an answer comes out.
 ///
 /// Cheap to clone. It keeps the platform open; when the last clone is dropped, what still runs is cut short.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
 /// # let platform = must::Platform::open(must::Settings::new(folder.path()))?;
-/// use must::http::Face;
+/// use must::http::HttpService;
 ///
-/// let face = platform.face()?;
-/// let request = Face::request("GET", "/health", [], Vec::new())?;
-/// let mut answer = face.wait_handle(request, None)?;
+/// let service = platform.http_service()?;
+/// let request = HttpService::request("GET", "/health", [], Vec::new())?;
+/// let mut answer = service.wait_handle(request, None)?;
 /// assert_eq!(answer.status, 200);
 /// println!("{}", String::from_utf8_lossy(&answer.wait_body()));
 /// # Ok::<(), must::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Face {
+pub struct HttpService {
     pub(super) shared: Arc<Shared>,
     router: Router,
     pub(super) runtime: Arc<OwnRuntime>,
 }
 
-/// Threads for the sockets of a face.
+/// Threads for the sockets of a service.
 fn runtime() -> Result<OwnRuntime> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     OwnRuntime::start("must-http", cores.clamp(1, 4), MOST_THREADS)
 }
 
-/// An answer, whose body comes piece by piece: event streams go on until their task has ended.
+/// An answer whose body arrives in pieces. An event stream continues until its task has ended.
 pub struct Answer {
     /// Status code, such as 200.
     pub status: u16,
@@ -65,18 +65,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The next piece of the body without blocking a thread, on any executor; `None` at its end. Dropping the answer ends it.
+    /// Returns the next piece of the body without blocking a thread, on any executor; `None` at its end. Dropping the answer ends it.
     pub async fn chunk(&mut self) -> Option<Bytes> {
         self.chunks.recv().await
     }
 
-    /// The next piece, waited for on this thread; `None` at the end or when the time is over.
+    /// Returns the next piece, blocking this thread; `None` at the end or after the timeout.
     pub fn wait_chunk(&mut self, timeout: Option<Duration>) -> Option<Bytes> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         thread::block_on(self.chunks.recv(), deadline).flatten()
     }
 
-    /// The whole body, waited for on this thread.
+    /// Returns the whole body, blocking this thread.
     pub fn wait_body(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         while let Some(chunk) = self.wait_chunk(None) {
@@ -93,19 +93,19 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Platform {
-    /// The HTTP face, set up by [`Settings::http`](crate::Settings::http), to be mounted in a server of the host's.
+    /// The HTTP API as a service, set up by [`Settings::http`](crate::Settings::http), to be mounted in a server of the host's.
     ///
     /// # Errors
-    /// `invalid_state`; `dependency_unavailable` when the system has no threads to give.
-    pub fn face(&self) -> Result<Face> {
+    /// `invalid_state`; `dependency_unavailable` when no thread can be started.
+    pub fn http_service(&self) -> Result<HttpService> {
         let shared = Arc::new(Shared::new(self)?);
         let router = dispatch::router(&shared);
-        Ok(Face { router, shared, runtime: Arc::new(runtime()?) })
+        Ok(HttpService { router, shared, runtime: Arc::new(runtime()?) })
     }
 }
 
-impl Face {
-    /// A tower service that any server in Rust can mount. A server that knows the address at the other end may put it into
+impl HttpService {
+    /// Returns a tower service that any server in Rust can mount. A server that knows the peer's address may put it into
     /// the request as an extension `axum::extract::ConnectInfo<SocketAddr>`: throttling counts by it.
     ///
     /// ```
@@ -117,14 +117,14 @@ impl Face {
     /// // Everything of MUST below /must, beside a page of the host's own.
     /// let app: Router = Router::new()
     ///     .route("/", get(|| async { "my studio" }))
-    ///     .nest_service("/must", platform.face()?.router());
+    ///     .nest_service("/must", platform.http_service()?.router());
     /// # Ok::<(), must::Error>(())
     /// ```
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
-    /// A request for [`Face::handle`]; `target` is the path with the query, as it was sent.
+    /// A request for [`HttpService::handle`]; `target` is the path with the query, as it was sent.
     ///
     /// # Errors
     /// `validation_error` for a method, a target or a header that HTTP does not allow.
@@ -138,25 +138,28 @@ impl Face {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request.body(Bytes::from(body)).map_err(|error| Error::validation(format!("this is no HTTP request: {error}")))
+        request
+            .body(Bytes::from(body))
+            .map_err(|error| Error::validation(format!("this is not an HTTP request: {error}")))
     }
 
-    /// Bytes that a body may have; more is refused whole.
+    /// Returns the most bytes that a body may have; a longer one is refused.
     #[must_use]
     pub fn max_body_bytes(&self) -> usize {
         self.shared.settings.max_body_bytes
     }
 
-    /// How long a server that reads bodies itself waits for the next piece of one of which `received` bytes came in `elapsed`, the
-    /// last of them `idle` ago; [`HttpSettings`](super::HttpSettings) has the bounds. [`Server`](super::Server) keeps to them itself.
+    /// Returns how long a server that reads bodies itself should wait for the next piece of a body. So far `received` bytes came in
+    /// the time `elapsed`, the last of them `idle` ago. [`HttpSettings`](super::HttpSettings) has the limits.
+    /// [`Server`](super::Server) applies them itself.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
     /// # fn receive(_: Duration) -> Option<Vec<u8>> { Some(Vec::new()) }
-    /// fn read(face: &must::http::Face) -> must::Result<Vec<u8>> {
+    /// fn read(service: &must::http::HttpService) -> must::Result<Vec<u8>> {
     ///     let (mut body, began, mut last) = (Vec::new(), Instant::now(), Instant::now());
     ///     loop {
-    ///         let wait = face.body_wait(body.len() as u64, began.elapsed(), last.elapsed())?;
+    ///         let wait = service.body_wait(body.len() as u64, began.elapsed(), last.elapsed())?;
     ///         let Some(piece) = receive(wait) else { continue };
     ///         if piece.is_empty() {
     ///             return Ok(body);
@@ -168,13 +171,13 @@ impl Face {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` when the body comes too slowly: the answer to give.
+    /// `validation_error` when the body arrives too slowly: the error to answer with.
     pub fn body_wait(&self, received: u64, elapsed: Duration, idle: Duration) -> Result<Duration> {
         Pace::of(&self.shared.settings).wait(received, elapsed, idle).map_err(super::body::too_slow)
     }
 
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one. A host that has mounted the
-    /// face below a path, or that ends TLS, puts a [`Mount`](super::Mount) into the request's extensions.
+    /// service below a path, or that ends TLS, puts a [`Mount`](super::Mount) into the request's extensions.
     ///
     /// Dropping the future before it is ready ends the call.
     ///
@@ -189,7 +192,7 @@ impl Face {
         let (ready, answer) = tokio::sync::oneshot::channel();
         let (pieces, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let work = async move {
-            // A router cannot fail.
+            // The router is infallible.
             let Ok(response) = router.oneshot(request).await;
             let (parts, mut body) = response.into_parts();
             if ready.send(parts).is_err() {
@@ -207,29 +210,29 @@ impl Face {
         };
         let ending = Abort(Some(runtime.spawn(work)));
         let parts = answer.await.map_err(|_| Error::internal("the call was cut short"))?;
-        // From here on the answer itself ends the work when it is dropped.
+        // From here on, dropping the answer ends the work.
         ending.disarm();
         let headers =
             parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
         Ok(Answer { status: parts.status.as_u16(), headers, chunks })
     }
 
-    /// [`Face::handle`] on this thread.
+    /// [`HttpService::handle`] on this thread.
     ///
     /// # Errors
-    /// As [`Face::handle`].
+    /// As [`HttpService::handle`].
     pub fn wait_handle(&self, request: Request<Bytes>, peer: Option<IpAddr>) -> Result<Answer> {
         thread::block_on(self.handle(request, peer), None).unwrap_or_else(|| Err(Error::internal("no time is set")))
     }
 }
 
-impl std::fmt::Debug for Face {
+impl std::fmt::Debug for HttpService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Face").finish_non_exhaustive()
+        f.debug_struct("HttpService").finish_non_exhaustive()
     }
 }
 
-/// Ends a task that nobody waits for any more.
+/// Ends a task when nobody waits for it any more.
 struct Abort(Option<tokio::task::JoinHandle<()>>);
 
 impl Abort {

@@ -1,4 +1,4 @@
-//! Keys that come from the host's settings: the admin key, which opens admin sessions, and an API key of the operator's own.
+//! Keys from the host's settings: the admin key, which opens admin sessions, and the operator's own API key.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
@@ -10,28 +10,28 @@ use zeroize::Zeroizing;
 /// Fewest characters of a key.
 const SHORTEST: usize = 16;
 
-/// What the API key of the settings has in the place of an id.
+/// The id of the API key from the settings.
 pub(super) const ID: &str = "settings";
 
-/// Keep the hashes of keys apart from those of other credentials under the same pepper.
+/// Separate the hashes of these keys from those of other credentials under the same pepper.
 const ADMIN_DOMAIN: &[u8] = b"must admin key\0";
 const API_DOMAIN: &[u8] = b"must api key of the settings\0";
 
-/// A key that is long enough.
-pub(super) struct SetKey {
-    /// Random, of this process: comparing two tags under it says nothing about how much of the key was right.
+/// A key from the settings that is long enough.
+pub(super) struct SettingsKey {
+    /// Random and new in each process: the time of comparing two tags under it does not tell how much of the key was right.
     compare: hmac::Key,
     tag: hmac::Tag,
     bound: Zeroizing<Vec<u8>>,
 }
 
-impl SetKey {
-    /// An admin key. None when it is too short to be used.
+impl SettingsKey {
+    /// Takes an admin key. Returns `None` when it is too short.
     pub(super) fn admin(key: &SecretText) -> Result<Option<Self>> {
         Self::new(key, ADMIN_DOMAIN)
     }
 
-    /// An API key. None when it is too short to be used.
+    /// Takes an API key. Returns `None` when it is too short.
     pub(super) fn api(key: &SecretText) -> Result<Option<Self>> {
         Self::new(key, API_DOMAIN)
     }
@@ -46,23 +46,23 @@ impl SetKey {
         Ok(Some(Self { compare, tag, bound: Zeroizing::new([domain, key.expose().as_bytes()].concat()) }))
     }
 
-    /// Whether this is the key, in constant time.
-    pub(super) fn is(&self, presented: &str) -> bool {
+    /// Whether `presented` is this key, compared in constant time.
+    pub(super) fn matches(&self, presented: &str) -> bool {
         hmac::verify(&self.compare, presented.as_bytes(), self.tag.as_ref()).is_ok()
     }
 
-    /// What tells this key from another one.
+    /// Returns a fingerprint that tells this key from others.
     pub(super) fn fingerprint(&self, vault: &Vault) -> Result<Option<[u8; 32]>> {
         vault.lasting_mac(&self.bound)
     }
 
-    /// What a session that is made with this key keeps of it.
+    /// Returns the keyed hash that a session stores of the key it was started with.
     pub(super) fn mac(&self, vault: &Vault) -> Result<(u32, [u8; 32])> {
         vault.mac(&self.bound)
     }
 
-    /// Whether a session was made with this key.
-    pub(super) fn made(&self, vault: &Vault, pepper: u32, mac: &[u8]) -> Result<bool> {
+    /// Whether a session with this keyed hash was started with this key.
+    pub(super) fn matches_mac(&self, vault: &Vault, pepper: u32, mac: &[u8]) -> Result<bool> {
         vault.verify_mac(pepper, &self.bound, mac)
     }
 }
