@@ -1,4 +1,4 @@
-// The Node caller of `must-benches overhead`; see `benches/src/calls.rs` for what it does. One call at a time is awaited.
+// The Node caller of `must-benches overhead`; see `benches/src/calls.rs` for what it does. It awaits one call at a time.
 //
 // MUST_NODE_DIST=bindings-node/dist node calls.mjs DATA_DIR BATCHES STATUSES SUBMITS
 

@@ -15,7 +15,7 @@ PROMPT = "a red circle on a white background"
 
 
 def timed(batches: int, calls: int, call: Callable[[int], object]) -> list[float]:
-    """Nanoseconds a call, one figure a batch; the first batch is not counted."""
+    """Returns the nanoseconds for each call, one number for each batch. The first batch is not counted."""
     times = []
     for batch in range(batches + 1):
         began = perf_counter_ns()
@@ -27,7 +27,7 @@ def timed(batches: int, calls: int, call: Callable[[int], object]) -> list[float
 
 
 def main(data_dir: str, batches: int, statuses: int, submits: int) -> None:
-    """Open a paused platform and time calls."""
+    """Opens a paused platform and times calls."""
     with must.Platform(data_dir, paused=True, queue_depth=10_000_000) as platform:
         submit = timed(batches, submits, lambda n: platform.submit("tiny-image", PROMPT, seed=n))
         pending = platform.submit("tiny-image", PROMPT, seed=0)

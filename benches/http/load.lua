@@ -1,4 +1,4 @@
--- Sends what the environment says, and writes the latencies as one line of JSON.
+-- Sends the request that environment variables describe, and prints the latencies as one line of JSON.
 wrk.headers["X-API-Key"] = os.getenv("BENCH_KEY")
 local body = os.getenv("BENCH_BODY")
 if body and body ~= "" then

@@ -1,7 +1,8 @@
-"""The peer: the same two calls as a careful engineer writes them with FastAPI and SQLite.
+"""The peer: the same two calls, written carefully with FastAPI and SQLite.
 
-`POST /generate` checks the key and the request, and answers once a row is durable (WAL, synchronous=FULL); `GET /status/{id}`
-reads it. Nothing runs the tasks. Connections are kept, one a thread; SQLite's own lock orders the writers.
+`POST /generate` checks the key and the request, and answers once a row is durable (WAL, synchronous=FULL).
+`GET /status/{id}` reads the row. Nothing runs the tasks. Each thread keeps one connection, and SQLite's own lock orders
+the writers.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS task (
 
 
 class Request(BaseModel):
-    """What a picture is asked for with."""
+    """The body of a request for a picture."""
 
     model_config = ConfigDict(extra="forbid")
     model: Literal["tiny-image"]
@@ -45,7 +46,7 @@ _local = threading.local()
 
 
 def connection() -> sqlite3.Connection:
-    """This thread's connection."""
+    """Returns this thread's connection."""
     if not hasattr(_local, "connection"):
         opened = sqlite3.connect(DATABASE, timeout=30, isolation_level=None)
         opened.execute("PRAGMA journal_mode=WAL")
@@ -56,7 +57,7 @@ def connection() -> sqlite3.Connection:
 
 
 def authorized(x_api_key: Annotated[str, Header()]) -> None:
-    """Lets the one key in."""
+    """Accepts only the one key."""
     if not hmac.compare_digest(hashlib.sha256(x_api_key.encode()).digest(), KEY):
         raise PermissionError
 
@@ -66,13 +67,13 @@ app = FastAPI(dependencies=[Depends(authorized)])
 
 @app.exception_handler(PermissionError)
 def refused(_: object, __: PermissionError) -> JSONResponse:
-    """A wrong key."""
+    """Answers a request with a wrong key."""
     return JSONResponse({"code": "invalid_api_key"}, 403)
 
 
 @app.post("/generate", status_code=202)
 def generate(request: Request) -> dict[str, str]:
-    """Keep a task."""
+    """Stores a task."""
     task, now = str(uuid.uuid4()), time.time()
     values = request.model_dump(exclude={"model", "prompt", "seed"})
     row = (task, request.model, request.prompt, json.dumps(values), request.seed, "pending", 0, now, now)
@@ -82,7 +83,7 @@ def generate(request: Request) -> dict[str, str]:
 
 @app.get("/status/{task}", response_model=None)
 def status(task: str) -> dict[str, object] | JSONResponse:
-    """How a task stands."""
+    """Returns the state of a task."""
     columns = "id, status, progress, seed, created_at, updated_at"
     row = connection().execute(f"SELECT {columns} FROM task WHERE id = ?", (task,)).fetchone()
     if row is None:

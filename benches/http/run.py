@@ -2,8 +2,8 @@
 
     python run.py MUST_PROGRAM PYTHON_OF_THE_PEER [--seconds 5] [--out ../results/http.json]
 
-wrk drives both, with one thread, on the machine that serves: the servers share its processors with it. Each server is
-driven alone, on data of its own, in the same folder.
+wrk calls both with one thread on the same machine, so it shares the processors with the servers. Each server is measured
+alone, with data of its own, in the same folder.
 """
 
 import argparse
@@ -37,7 +37,7 @@ GOALS = {
 
 
 def call(url: str, body: str | None = None) -> dict[str, Any]:
-    """One request with the key."""
+    """Sends one request with the key and returns the answer."""
     headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
     request = urllib.request.Request(url, body.encode() if body else None, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -45,7 +45,7 @@ def call(url: str, body: str | None = None) -> dict[str, Any]:
 
 
 def resident_mb(process: subprocess.Popen[Any]) -> float:
-    """Memory of a process and of the processes that it started."""
+    """Returns the memory of a process and of the processes that it started."""
     listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True)
     rows = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
     family = {process.pid}
@@ -56,7 +56,7 @@ def resident_mb(process: subprocess.Popen[Any]) -> float:
 
 @contextlib.contextmanager
 def must(program: str, folder: Path, *, paused: bool) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
-    """A MUST server."""
+    """Runs a MUST server."""
     config = folder / "settings.json"
     config.write_text(json.dumps({"paused": paused, "queue_depth": 100_000_000}))
     command = [program, "--json", "--data", str(folder / "must"), "serve", "--addr", "127.0.0.1:0", "--config", str(config)]
@@ -71,7 +71,7 @@ def must(program: str, folder: Path, *, paused: bool) -> Iterator[tuple[str, sub
 
 @contextlib.contextmanager
 def peer(python: str, folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
-    """A server of the peer."""
+    """Runs a server of the peer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -92,7 +92,7 @@ def peer(python: str, folder: Path, workers: int) -> Iterator[tuple[str, subproc
 
 
 def load(url: str, connections: int, seconds: float, body: str = "") -> dict[str, float]:
-    """What wrk measures."""
+    """Runs wrk and returns its figures."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua"), url]
     environment = {**os.environ, "BENCH_KEY": KEY, "BENCH_BODY": body}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
@@ -106,7 +106,7 @@ def load(url: str, connections: int, seconds: float, body: str = "") -> dict[str
 
 
 def phases(url: str, process: subprocess.Popen[Any], seconds: float) -> dict[str, Any]:
-    """Submissions and status reads with every number of connections, and memory after them."""
+    """Measures submissions and status reads with each number of connections, and the memory after them."""
     task = call(f"{url}/generate", PICTURE)["task_id"]
     load(f"{url}/status/{task}", 10, 1)
     status = {str(count): load(f"{url}/status/{task}", count, seconds) for count in CONNECTIONS}
@@ -116,7 +116,7 @@ def phases(url: str, process: subprocess.Popen[Any], seconds: float) -> dict[str
 
 
 def while_generating(url: str, seconds: float) -> dict[str, float]:
-    """Status reads while clips are generated without a gap."""
+    """Measures status reads while clips are generated without pauses."""
     clip = json.dumps({"model": "tiny-video", "prompt": "a red circle moving left", "steps": 50})
     tasks = [call(f"{url}/generate", clip)["task_id"] for _ in range(40)]
     while call(f"{url}/status/{tasks[0]}")["status"] == "pending":
@@ -128,7 +128,7 @@ def while_generating(url: str, seconds: float) -> dict[str, float]:
 
 
 def streams(url: str, process: subprocess.Popen[Any]) -> dict[str, float]:
-    """Memory of event streams of a task that stays pending."""
+    """Measures the memory of event streams of a task that stays pending."""
     host, port = url.removeprefix("http://").split(":")
     task = call(f"{url}/generate", PICTURE)["task_id"]
     before = resident_mb(process)
@@ -143,7 +143,7 @@ def streams(url: str, process: subprocess.Popen[Any]) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    """Where this ran."""
+    """Describes the machine."""
     cpu = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False)
     return {

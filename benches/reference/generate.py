@@ -2,8 +2,8 @@
 
     PYTHON generate.py MODEL_FOLDER THREADS
 
-Says a line of JSON when it is ready and one for each request on standard input, as `must-benches worker` does: the seconds
-from prompt to 8-bit frames, and the most memory held so far.
+Prints a line of JSON when it is ready and one for each request on standard input, as `must-benches worker` does: the
+seconds from prompt to 8-bit frames, and the peak memory so far.
 """
 
 import json
@@ -21,7 +21,7 @@ import reference  # noqa: E402
 
 
 def peak_kib() -> int | None:
-    """The most memory that this process has held."""
+    """Returns the peak memory of this process."""
     try:
         lines = pathlib.Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -29,13 +29,13 @@ def peak_kib() -> int | None:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-def say(**fields: object) -> None:
-    """One line of JSON."""
+def print_json(**fields: object) -> None:
+    """Prints one line of JSON."""
     print(json.dumps(fields), flush=True)
 
 
 def main(folder: str, threads: int) -> None:
-    """Answer requests until there are no more."""
+    """Answers requests until standard input ends."""
     torch.set_num_threads(threads)
     began = time.perf_counter()
     pipe = reference.load(pathlib.Path(folder))
@@ -46,7 +46,7 @@ def main(folder: str, threads: int) -> None:
         "threads": torch.get_num_threads(),
         "python": sys.version.split()[0],
     }
-    say(load_seconds=time.perf_counter() - began, version=version, peak_kib=peak_kib())
+    print_json(load_seconds=time.perf_counter() - began, version=version, peak_kib=peak_kib())
     for line in sys.stdin:
         asked = json.loads(line)
         began = time.perf_counter()
@@ -54,7 +54,7 @@ def main(folder: str, threads: int) -> None:
         rgb = (clip * 255).round().to(torch.uint8).contiguous().numpy()
         seconds = time.perf_counter() - began
         np.asarray(rgb).tofile(asked["frames_to"])
-        say(seconds=seconds, peak_kib=peak_kib())
+        print_json(seconds=seconds, peak_kib=peak_kib())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     PYTHON gpu.py sdxl|flux|wan WIDTH HEIGHT FRAMES FEW MANY GUIDANCE
 
-Makes the networks of diffusers in their true sizes on the GPU, in bfloat16, the autoencoder as its pipeline has it, and prints a
-line of JSON: the seconds of a step (the difference of runs with FEW and MANY steps), and of decoding. Prompts are random
-states: the encoders of text are left out here, and are part of `rest_seconds` on the other side.
+Makes the networks of diffusers in their true sizes on the GPU, in bfloat16, with the autoencoder in the type that its pipeline
+uses. Prints a line of JSON: the seconds of a step (from the difference of runs with FEW and MANY steps), and of decoding.
+Prompts are random states. The text encoders are left out here, but are part of `rest_seconds` on MUST's side.
 """
 
 import json
@@ -31,7 +31,7 @@ BF16 = torch.bfloat16
 
 
 def made(kind, config, dtype):
-    """A network with random weights on the GPU."""
+    """Makes a network with random weights on the GPU."""
     torch.set_default_dtype(dtype)
     with torch.device("cuda"):
         network = kind(**config)
@@ -40,12 +40,12 @@ def made(kind, config, dtype):
 
 
 def randn(*shape, dtype=BF16):
-    """Random numbers on the GPU."""
+    """Returns random numbers on the GPU."""
     return torch.randn(*shape, device="cuda", dtype=dtype)
 
 
 def sdxl(width, height, _frames, guidance):
-    """Both branches in one batch, as the pipeline has them; the autoencoder in float32, which its file asks for."""
+    """SDXL with both branches in one batch, like its pipeline. Its autoencoder computes in float32, as its file demands."""
     unet, vae = made(UNet2DConditionModel, SDXL, BF16), made(AutoencoderKL, KL, torch.float32)
     states, pooled = randn(2, 77, 2048), randn(2, 1280)
     sizes = torch.tensor([[height, width, 0, 0, height, width]] * 2, device="cuda", dtype=BF16)
@@ -63,7 +63,7 @@ def sdxl(width, height, _frames, guidance):
 
 
 def flux(width, height, _frames, guidance):
-    """One branch, the guidance as an input."""
+    """FLUX.1 with one branch and guidance as an input."""
     transformer = made(FluxTransformer2DModel, {"guidance_embeds": True}, BF16)
     vae = made(AutoencoderKL, KL | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}, BF16)
     down, across = height // 16, width // 16
@@ -86,7 +86,7 @@ def flux(width, height, _frames, guidance):
 
 
 def wan(width, height, frames, guidance):
-    """The branches one after the other, as the pipeline has them; the autoencoder in float32, as its documents say."""
+    """Wan with one branch after the other, like its pipeline. Its autoencoder computes in float32, as its docs say."""
     transformer, vae = made(WanTransformer3DModel, WAN, BF16), made(AutoencoderKLWan, {}, torch.float32)
     towards, away = randn(1, 512, 4096), randn(1, 512, 4096)
 
@@ -104,7 +104,7 @@ def wan(width, height, frames, guidance):
 
 @torch.no_grad()
 def main(name, width, height, frames, few, many, guidance):
-    """Measure and print."""
+    """Measures and prints."""
     latents, step, decode = {"sdxl": sdxl, "flux": flux, "wan": wan}[name](width, height, frames, guidance)
 
     def walk(steps):

@@ -1,4 +1,4 @@
-//! What access control and the audit log cost: judging a request, appending events, verifying a log.
+//! Measures access control and the audit log: authorizing a request, appending events, verifying a log.
 
 use crate::Outcome;
 use crate::machine::{peak_kib, reset_peak_kib};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const CALLERS: usize = 64;
-/// Calls that one sample is the mean of: a clock read costs about as much as a call.
+/// Each sample is the mean of this many calls, because reading the clock costs about as much as one call.
 const BATCH: u32 = 20;
 
 pub(crate) fn run(options: &Options) -> Outcome<Report> {
@@ -57,7 +57,7 @@ fn measure(options: &Options) -> Result<Report, Error> {
     let verdict = platform.audit()?.verify()?;
     let seconds = began.elapsed().as_secs_f64();
     if !verdict.ok {
-        return Err(Error::internal(format!("the log is not whole: {:?}", verdict.fault)));
+        return Err(Error::internal(format!("the log is not intact: {:?}", verdict.fault)));
     }
     let speed = verdict.size as f64 / seconds;
     let grown = peak_kib().zip(before).map(|(after, before)| after - before);
@@ -76,7 +76,7 @@ fn measure(options: &Options) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Judging one request again and again.
+/// Authorizes one request repeatedly.
 fn authorize(platform: &Platform, facts: &RequestFacts, samples: usize) -> Result<Samples, Error> {
     let access = platform.access()?;
     let mut times = Vec::with_capacity(samples);
@@ -90,7 +90,7 @@ fn authorize(platform: &Platform, facts: &RequestFacts, samples: usize) -> Resul
     Ok(Samples::new(times))
 }
 
-/// Appending events from many threads, each as soon as its last one is durable, signed and anchored.
+/// Appends events from many threads. Each thread appends again as soon as its last event is durable, signed and anchored.
 fn append(platform: &Platform, length: Duration) -> Result<(usize, Samples), Error> {
     let audit = platform.audit()?;
     let end = Instant::now() + length;

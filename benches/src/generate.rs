@@ -1,11 +1,11 @@
-//! A clip and a picture, beside the reference library on the same weights, threads and machine.
+//! Measures a clip and a picture, and compares with the reference library on the same weights, threads and machine.
 //!
-//! Every side is a process of its own that serves one kind of request; the sides take turns, so that what else the machine
-//! does falls on all of them. A round starts the processes anew, which gives first calls; warm calls follow in each.
+//! Each side is a process of its own that serves one kind of request. The sides take turns, so that other work on the
+//! machine affects all of them. Each round starts new processes, whose first calls are measured; warm calls follow in each.
 
 use crate::Outcome;
 use crate::options::Options;
-use crate::process::Servant;
+use crate::process::LineProcess;
 use crate::report::Report;
 use crate::stats::Samples;
 use serde_json::{Map, Value, json};
@@ -13,21 +13,21 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// The pipeline alone; with the platform around it; the reference.
+/// The pipeline alone, the pipeline inside the platform, and the reference.
 const SIDES: [&str; 3] = ["pipeline", "platform", "reference"];
 
-/// Name, frames.
+/// Name and number of frames.
 const CASES: [(&str, u32); 2] = [("clip", 17), ("picture", 1)];
 
-/// What one side did in one round.
+/// The results of one side in one round.
 struct Round {
-    /// From the start of the process until it could take a request.
+    /// Seconds from the start of the process until it could take a request.
     ready: f64,
-    /// Of that, reading the weights.
+    /// The part of these seconds that reading the weights took.
     load: f64,
-    /// The first generation.
+    /// Seconds of the first generation.
     first: f64,
-    /// From the start of the process to its first result.
+    /// Seconds from the start of the process to its first result.
     cold: f64,
     warm: Vec<f64>,
     peak_mib: f64,
@@ -61,19 +61,19 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
     Ok(report)
 }
 
-/// One round: every side starts and makes its first, one after another; then they take turns.
+/// Runs one round. Every side starts and makes its first result, one after another. Then they take turns.
 fn take_turns(options: &Options, sides: &[&str], question: &Value, warm: usize, folder: &Path) -> Outcome<Vec<Round>> {
-    let mut servants = Vec::new();
+    let mut processes = Vec::new();
     for side in sides {
         let mut asked = question.clone();
         if let Value::Object(fields) = &mut asked {
             fields.insert("frames_to".to_owned(), json!(folder.join(format!("{side}.rgb"))));
         }
         let began = Instant::now();
-        let mut servant = Servant::start(&mut command(options, side, folder)?)?;
-        let hello = servant.hear()?;
+        let mut process = LineProcess::start(&mut command(options, side, folder)?)?;
+        let hello = process.read_line()?;
         let ready = began.elapsed().as_secs_f64();
-        let answer = servant.ask(&asked)?;
+        let answer = process.ask(&asked)?;
         let round = Round {
             ready,
             load: float(&hello, "load_seconds"),
@@ -83,16 +83,16 @@ fn take_turns(options: &Options, sides: &[&str], question: &Value, warm: usize, 
             peak_mib: 0.0,
             version: hello.get("version").cloned().unwrap_or_default(),
         };
-        servants.push((servant, asked, round));
+        processes.push((process, asked, round));
     }
     for _ in 0..warm {
-        for (servant, asked, round) in &mut servants {
-            let answer = servant.ask(asked)?;
+        for (process, asked, round) in &mut processes {
+            let answer = process.ask(asked)?;
             round.warm.push(float(&answer, "seconds"));
             round.peak_mib = float(&answer, "peak_kib") / 1024.0;
         }
     }
-    Ok(servants.into_iter().map(|(_, _, round)| round).collect())
+    Ok(processes.into_iter().map(|(_, _, round)| round).collect())
 }
 
 fn command(options: &Options, side: &str, folder: &Path) -> Outcome<Command> {
@@ -158,7 +158,8 @@ fn figures(
     json!({"request": question, "sides": sides, "pipeline_to_reference": ratios, "largest_byte_difference": difference})
 }
 
-/// How far the frames of the pipeline and of the reference are apart: that both did the same work.
+/// Returns the largest difference between the frames of the pipeline and of the reference. It shows that both did the same
+/// work.
 fn largest_difference(folder: &Path) -> Option<u8> {
     let ours = std::fs::read(folder.join("pipeline.rgb")).ok()?;
     let theirs = std::fs::read(folder.join("reference.rgb")).ok()?;

@@ -1,8 +1,8 @@
-//! Models in their true sizes with random weights on an NVIDIA GPU, beside diffusers on the same one: seconds a step, seconds of
-//! the rest, and the most memory of the GPU.
+//! Measures models in their true sizes with random weights on an NVIDIA GPU, and compares with diffusers on the same GPU:
+//! the seconds of a step, the seconds of the rest, and the peak memory of the GPU.
 //!
-//! A step's time is the difference of two generations with different numbers of steps over the difference of the numbers, so it
-//! holds what the GPU still had to do when the call that started it came back.
+//! The time of a step is the difference of two generations with different numbers of steps, divided by the difference of
+//! these numbers. It includes GPU work that was still running when the call that started it returned.
 
 use crate::Outcome;
 use crate::options::Options;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// One model: its name here and in the peer's script, its files and what is made with it.
+/// One model: its name here and in the peer's script, its files, and the size of its result.
 struct Case {
     name: &'static str,
     peer: &'static str,
@@ -110,7 +110,7 @@ fn number(figures: &Value, name: &str) -> f64 {
     figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
-/// Name, driver and memory of the GPU.
+/// Returns name, driver and memory of the GPU.
 fn gpu() -> Option<String> {
     let asked = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"];
     let output = Command::new("nvidia-smi").args(asked).output().ok()?;
@@ -128,7 +128,7 @@ impl Memory {
         Self { reader: Command::new("nvidia-smi").args(asked).stdout(Stdio::piped()).spawn().ok() }
     }
 
-    /// The most that was in use, in MiB.
+    /// Returns the peak, in MiB.
     fn most(mut self) -> Option<f64> {
         let mut reader = self.reader.take()?;
         reader.kill().ok()?;
@@ -138,7 +138,7 @@ impl Memory {
     }
 }
 
-/// Runs a program that prints one line of JSON, and adds the most memory of the GPU.
+/// Runs a program that prints one line of JSON, and adds the peak memory of the GPU.
 fn watched(command: &mut Command) -> Outcome<Value> {
     let memory = Memory::watch();
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
@@ -176,15 +176,17 @@ fn theirs(case: &Case, python: &str, options: &Options) -> Outcome<Value> {
     watched(Command::new(python).arg(script).arg(case.peer).args(arguments(case)))
 }
 
-/// The process of one model. Arguments: FOLDER, WIDTH, HEIGHT, FRAMES, FEW steps, MANY steps, GUIDANCE. Prints one line of JSON.
+/// The process that runs one model. Arguments: FOLDER, WIDTH, HEIGHT, FRAMES, FEW steps, MANY steps, GUIDANCE. Prints one
+/// line of JSON.
 pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     let &[folder, width, height, frames, few, many, guidance] = arguments else {
         return Err("gpu-model FOLDER WIDTH HEIGHT FRAMES FEW MANY GUIDANCE".to_owned());
     };
     let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text}: {error}"));
-    let say = |error: must_diffusion::Error| error.to_string();
+    let to_text = |error: must_diffusion::Error| error.to_string();
     let began = Instant::now();
-    let mut model = Standalone::open(Path::new(folder), Device::gpu().map_err(say)?, &mut |_, _, _| {}).map_err(say)?;
+    let mut model =
+        Standalone::open(Path::new(folder), Device::gpu().map_err(to_text)?, &mut |_, _, _| {}).map_err(to_text)?;
     let mut request = StandaloneRequest {
         prompt: "a lighthouse on a cliff above a stormy sea, seagulls, evening light".to_owned(),
         width: number(width)?,
@@ -197,11 +199,11 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     let mut generate = |steps: u32| -> Outcome<f64> {
         request.steps = steps;
         let began = Instant::now();
-        model.generate(&request, &mut |_, _, _| {}).map_err(say)?;
+        model.generate(&request, &mut |_, _, _| {}).map_err(to_text)?;
         Ok(began.elapsed().as_secs_f64())
     };
     let (few, many) = (number(few)?, number(many)?);
-    // The first one loads what the model needs, and has the driver compile its kernels.
+    // The first generation loads what the model needs, and makes the driver compile its kernels.
     generate(few)?;
     let first = began.elapsed().as_secs_f64();
     let (short, long) = (generate(few)?, generate(many)?);

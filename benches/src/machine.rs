@@ -1,11 +1,11 @@
-//! What the figures were measured on. Where the system does not say, the field is null.
+//! Describes the machine of a measurement. A field is null if the system does not provide it.
 
 use must::time::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
-/// The machine as it is now, with the load that others put on it.
+/// Describes the machine as it is now, including its load.
 pub(crate) fn describe(folder: &Path) -> Value {
     json!({
         "date": Timestamp::now(),
@@ -19,47 +19,47 @@ pub(crate) fn describe(folder: &Path) -> Value {
         "data_filesystem": filesystem(folder),
         "load_average_at_start": load_average(),
         "must": env!("CARGO_PKG_VERSION"),
-        "commit": said(Command::new("git").args(["describe", "--always", "--dirty"])),
-        "rustc": said(Command::new("rustc").arg("--version")),
+        "commit": output_of(Command::new("git").args(["describe", "--always", "--dirty"])),
+        "rustc": output_of(Command::new("rustc").arg("--version")),
         "profile": if cfg!(debug_assertions) { "dev" } else { "release" },
     })
 }
 
-/// Load averages over 1, 5 and 15 minutes.
+/// Returns the load averages over 1, 5 and 15 minutes.
 pub(crate) fn load_average() -> Option<Vec<f64>> {
     let text = text("/proc/loadavg");
     let values: Vec<f64> = text.split_whitespace().take(3).filter_map(|word| word.parse().ok()).collect();
     (values.len() == 3).then_some(values)
 }
 
-/// The most memory that this process has held, in KiB.
+/// Returns the peak memory of this process, in KiB.
 pub(crate) fn peak_kib() -> Option<u64> {
     field("/proc/self/status", "VmHWM")?.split_whitespace().next()?.parse().ok()
 }
 
-/// Makes the peak what is held now; what that is. None where the system cannot.
+/// Resets the peak to the present memory, and returns it. `None` if the system cannot do that.
 pub(crate) fn reset_peak_kib() -> Option<u64> {
     std::fs::write("/proc/self/clear_refs", "5").ok()?;
     peak_kib()
 }
 
-/// Processor time of all threads of this process so far, in seconds.
+/// Returns the processor time of all threads of this process so far, in seconds.
 pub(crate) fn cpu_seconds() -> Option<f64> {
     let text = text("/proc/self/stat");
-    // The name before it may hold blanks; it ends with the last parenthesis.
+    // The process name in the second field may contain blanks. It ends with the last parenthesis.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    // Clock ticks are 1/100 s on every Linux.
+    // A clock tick is 1/100 s on every Linux.
     Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
-/// What a program says on standard output, trimmed.
-fn said(command: &mut Command) -> Option<String> {
+/// Returns the standard output of a program, trimmed.
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Type of the file system that holds a folder: that of the longest mount point above it.
+/// Returns the type of the file system that holds a folder: that of the longest mount point above it.
 fn filesystem(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let mounts = text("/proc/self/mounts");

@@ -1,8 +1,8 @@
 //! The benchmarks of MUST: each measures one thing, prints a table, and writes its figures as JSON.
 //!
-//! `cargo xtask bench` builds what they need and runs them; `benches/README.md` says what each measures. Nothing here
-//! asserts a time: the goals stand beside the figures. The subcommands `calls`, `worker`, `model` and
-//! `gpu-model` are the processes that `overhead`, `generate`, `models` and `gpu` start.
+//! `cargo xtask bench` builds what they need and runs them. `benches/README.md` says what each measures. No benchmark fails
+//! because of a slow time; the goals are printed beside the figures. `overhead`, `generate`, `models` and `gpu` start the
+//! subcommands `calls`, `worker`, `model` and `gpu-model` as processes of their own.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod access;
@@ -65,7 +65,7 @@ fn bench(name: &str, arguments: &[&str]) -> Outcome<()> {
     let report = run(&options)?;
     report.print(name);
     let path = report.write(name, &options, machine)?;
-    println!("\nkept in {}", path.display());
+    println!("\nwritten to {}", path.display());
     Ok(())
 }
 

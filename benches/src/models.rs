@@ -1,6 +1,7 @@
-//! Models in their true sizes with random weights: peak memory against what `needs` says, and seconds a step.
+//! Measures models in their true sizes with random weights: peak memory compared with the estimate of `needs`, and the
+//! seconds of a step.
 //!
-//! Weights come from `tools/random-weights`; each model runs in a process of its own, so that its peak is its own.
+//! `tools/random-weights` writes the weights. Each model runs in a process of its own, so that its peak memory is its own.
 
 use crate::Outcome;
 use crate::machine::{self, peak_kib, reset_peak_kib};
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// One model: its name, its files, the size of the clip or picture, the steps, and the peak that is aimed at.
+/// One model: its name, its files, the size of the clip or picture, the number of steps, and the goal for its peak memory.
 struct Case {
     name: &'static str,
     files: &'static [&'static str],
@@ -81,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         report.measured = json!([]);
         return Ok(report);
     };
-    let mut measured = kept(options);
+    let mut measured = earlier_results(options);
     let machine = machine::describe(&options.folder);
     for case in CASES {
         if let Some(missing) = case.files.iter().find(|file| !weights.join(file).exists()) {
@@ -90,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         }
         measured.insert(case.name.to_owned(), measure(case, weights, options)?);
         report.measured = in_order(&measured);
-        // The largest cases take many minutes: what one found is kept whatever becomes of the next.
+        // The largest cases take many minutes, so results are written after each case and survive a failure of the next one.
         report.write(NAME, options, machine.clone())?;
     }
     report.measured = in_order(&measured);
@@ -100,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         report.row(
             case.name,
             format!(
-                "{:.1} GB, {:.1} said; {:.0} s a step",
+                "{:.1} GB, {:.1} estimated; {:.0} s a step",
                 gb("peak_bytes"),
                 gb("said_bytes"),
                 gb("seconds_a_step") * 1e9
@@ -114,8 +115,8 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
 /// The name of this benchmark.
 const NAME: &str = "models";
 
-/// What earlier runs found, by case: a case whose files are not here keeps its figures, which say when they were taken.
-fn kept(options: &Options) -> BTreeMap<String, Value> {
+/// Returns the results of earlier runs, by case. A case whose files are missing keeps its figures, which include their date.
+fn earlier_results(options: &Options) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(options.results.join(format!("{NAME}.json"))).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let measured = document.get("measured").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -123,7 +124,7 @@ fn kept(options: &Options) -> BTreeMap<String, Value> {
     measured.into_iter().filter_map(named).collect()
 }
 
-/// The figures with the seconds of a step: from the first until decoding begins, with what has to be loaded meanwhile.
+/// Adds the seconds of a step: from the start of the first step until decoding begins, including the loading in between.
 fn with_step(mut figures: Value) -> Value {
     let stages = figures.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
     let is = |name: &'static str| move |stage: &&Value| stage.get("stage").and_then(Value::as_str) == Some(name);
@@ -137,12 +138,12 @@ fn with_step(mut figures: Value) -> Value {
     figures
 }
 
-/// In the order of the cases; figures of a case that is no more are left out.
+/// Returns the figures in the order of the cases. Figures of removed cases are left out.
 fn in_order(measured: &BTreeMap<String, Value>) -> Value {
     CASES.iter().filter_map(|case| measured.get(case.name).cloned()).collect()
 }
 
-/// The figures of one case, from a process of its own.
+/// Measures one case in a process of its own.
 fn measure(case: &Case, weights: &Path, options: &Options) -> Outcome<Value> {
     let scratch = options.scratch()?;
     for file in case.files {
@@ -150,7 +151,7 @@ fn measure(case: &Case, weights: &Path, options: &Options) -> Outcome<Value> {
         std::os::unix::fs::symlink(&from, to).map_err(|error| format!("{}: {error}", from.display()))?;
     }
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    // The smallest size that every family takes.
+    // The smallest size that every family accepts.
     let (size, frames) = if options.quick { (128, 1) } else { (case.size, case.frames) };
     let machine = machine::describe(&options.folder);
     let output = Command::new(program)
@@ -173,13 +174,13 @@ fn measure(case: &Case, weights: &Path, options: &Options) -> Outcome<Value> {
     Ok(with_step(figures))
 }
 
-/// What one stage took and held at most.
+/// The stage that is running.
 struct Stage {
     name: &'static str,
     began: Instant,
 }
 
-/// The process of one model. Arguments: FOLDER, SIZE, FRAMES, STEPS, THREADS. Prints one line of JSON.
+/// The process that runs one model. Arguments: FOLDER, SIZE, FRAMES, STEPS, THREADS. Prints one line of JSON.
 pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     let &[folder, size, frames, steps, threads] = arguments else {
         return Err("model FOLDER SIZE FRAMES STEPS THREADS".to_owned());
@@ -188,7 +189,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
     let (size, frames, steps, threads) = (number(size)?, number(frames)?, number(steps)?, number(threads)?);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build().map_err(|error| error.to_string())?;
-    let say = |error: must_diffusion::Error| error.to_string();
+    let to_text = |error: must_diffusion::Error| error.to_string();
     let mut stages: Vec<Value> = vec![];
     let mut now: Option<Stage> = None;
     let mut most = 0;
@@ -207,7 +208,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
             now = Some(Stage { name: stage, began: Instant::now() });
         }
     };
-    let mut model = pool.install(|| Standalone::open(Path::new(folder), Device::cpu(), &mut watch)).map_err(say)?;
+    let mut model = pool.install(|| Standalone::open(Path::new(folder), Device::cpu(), &mut watch)).map_err(to_text)?;
     let request = StandaloneRequest {
         prompt: "a lighthouse on a cliff above a stormy sea, seagulls, evening light".to_owned(),
         width: size,
@@ -218,7 +219,7 @@ pub(crate) fn worker(arguments: &[&str]) -> Outcome<()> {
         seed: 1,
     };
     let (needs, said) = (model.needs(&request), model.peak(&request));
-    pool.install(|| model.generate(&request, &mut watch)).map_err(say)?;
+    pool.install(|| model.generate(&request, &mut watch)).map_err(to_text)?;
     watch("end", 0, 0);
     let needs: Vec<Value> = needs
         .iter()

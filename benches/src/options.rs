@@ -3,24 +3,24 @@
 use crate::Outcome;
 use std::path::PathBuf;
 
-/// What every benchmark understands.
+/// The options that every benchmark accepts.
 pub(crate) const USAGE: &str = "[--quick] [--threads N] [--folder DIR] [--results DIR] [--c PROGRAM] [--python PYTHON] \
 [--node DIST] [--reference PYTHON] [--weights DIR] [--root DIR] [--missing TEXT]...";
 
-/// How a benchmark is run.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// Few repetitions: to see that it works, not to measure.
+    /// Few repetitions, to check that the benchmark works. The figures are not meaningful.
     pub(crate) quick: bool,
     /// Threads of inference, here and in the reference.
     pub(crate) threads: usize,
-    /// Where data folders are made; its disk is what the durable figures are about.
+    /// The folder for data folders. The durable figures measure its disk.
     pub(crate) folder: PathBuf,
-    /// Where the JSON goes.
+    /// The folder for the JSON files.
     pub(crate) results: PathBuf,
-    /// The project's root, where the scripts are.
+    /// The project's root, which holds the scripts.
     pub(crate) root: PathBuf,
-    /// The C caller, built.
+    /// The built C caller.
     pub(crate) c: Option<String>,
     /// A Python with the module `must`.
     pub(crate) python: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     pub(crate) reference: Option<String>,
     /// The folder that `tools/random-weights` filled.
     pub(crate) weights: Option<PathBuf>,
-    /// What the caller could not provide, and why.
+    /// The programs and files that the caller could not provide, with the reasons.
     pub(crate) missing: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl Options {
         Ok(options)
     }
 
-    /// A new folder for data, removed when dropped.
+    /// Creates a folder for data, which is removed when dropped.
     pub(crate) fn scratch(&self) -> Outcome<tempfile::TempDir> {
         std::fs::create_dir_all(&self.folder)
             .and_then(|()| tempfile::Builder::new().prefix("must-bench-").tempdir_in(&self.folder))

@@ -1,7 +1,7 @@
-//! What a call costs from C, Python and Node, beside the same call from Rust.
+//! Measures the cost of a call from C, Python and Node, compared with the same call from Rust.
 //!
-//! One program a language makes the same calls on a paused platform of its own; the languages take turns, several rounds, so
-//! that what else the machine does falls on all of them. `status` reads a task that waits, which is in memory;
+//! One program for each language makes the same calls on a paused platform of its own. The languages take turns for several
+//! rounds, so that other work on the machine affects all of them. `status` reads a waiting task, which is in memory;
 //! `status_ended` reads one from the database; `submit` makes a task durable.
 
 use crate::Outcome;

@@ -1,11 +1,11 @@
-//! Programs that a benchmark starts and that answer with lines of JSON.
+//! Runs programs that answer with lines of JSON.
 
 use crate::Outcome;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Runs a program to its end; the JSON in the last line that it says.
+/// Runs a program to its end, and returns the JSON in its last line.
 pub(crate) fn answer(command: &mut Command) -> Outcome<Value> {
     let shown = format!("{command:?}");
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run {shown}: {error}"))?;
@@ -13,19 +13,19 @@ pub(crate) fn answer(command: &mut Command) -> Outcome<Value> {
         return Err(format!("failed ({}): {shown}", output.status));
     }
     let said = String::from_utf8_lossy(&output.stdout);
-    let line = said.lines().last().ok_or_else(|| format!("said nothing: {shown}"))?;
-    serde_json::from_str(line).map_err(|error| format!("said no JSON ({error}): {shown}"))
+    let line = said.lines().last().ok_or_else(|| format!("printed nothing: {shown}"))?;
+    serde_json::from_str(line).map_err(|error| format!("did not print JSON ({error}): {shown}"))
 }
 
-/// A program that answers each line with a line, until its input ends.
-pub(crate) struct Servant {
+/// A program that answers each line of input with a line of output, until its input ends.
+pub(crate) struct LineProcess {
     shown: String,
     child: Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
 }
 
-impl Servant {
+impl LineProcess {
     pub(crate) fn start(command: &mut Command) -> Outcome<Self> {
         let shown = format!("{command:?}");
         let mut child = command
@@ -41,21 +41,21 @@ impl Servant {
     }
 
     pub(crate) fn ask(&mut self, question: &Value) -> Outcome<Value> {
-        let input = self.input.as_mut().ok_or("the program has been told to end")?;
+        let input = self.input.as_mut().ok_or("the program's input is closed")?;
         writeln!(input, "{question}")
             .and_then(|()| input.flush())
             .map_err(|error| format!("{}: {error}", self.shown))?;
-        self.hear()
+        self.read_line()
     }
 
-    /// The next line that it says.
-    pub(crate) fn hear(&mut self) -> Outcome<Value> {
+    /// Reads its next line of output.
+    pub(crate) fn read_line(&mut self) -> Outcome<Value> {
         let line = self.output.next().and_then(Result::ok).ok_or_else(|| format!("ended by itself: {}", self.shown))?;
-        serde_json::from_str(&line).map_err(|error| format!("said no JSON ({error}): {}", self.shown))
+        serde_json::from_str(&line).map_err(|error| format!("did not print JSON ({error}): {}", self.shown))
     }
 }
 
-impl Drop for Servant {
+impl Drop for LineProcess {
     fn drop(&mut self) {
         drop(self.input.take());
         let _ = self.child.wait();

@@ -1,18 +1,18 @@
-//! What a benchmark found: a table for people, JSON for keeping.
+//! The results of a benchmark: a table for people, and JSON to store.
 
 use crate::options::Options;
 use crate::{Outcome, machine};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// The figures of one benchmark.
+/// The results of one benchmark.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// What was aimed at, by name.
+    /// The goals, by name.
     pub(crate) goals: Value,
-    /// Everything that was measured.
+    /// The measured figures.
     pub(crate) measured: Value,
-    /// What was not measured, and why.
+    /// The figures that were not measured, with the reasons.
     pub(crate) missing: Vec<String>,
     rows: Vec<Row>,
 }
@@ -25,17 +25,17 @@ struct Row {
 }
 
 impl Report {
-    /// A report of what is about to be measured.
+    /// Creates a report before anything is measured.
     pub(crate) fn new(goals: Value, options: &Options) -> Self {
         Self { goals, measured: Value::Null, missing: options.missing.clone(), rows: Vec::new() }
     }
 
-    /// Adds a line to the table; an empty goal means there is none.
+    /// Adds a line to the table. An empty `goal` means that there is none.
     pub(crate) fn row(&mut self, what: impl Into<String>, figure: impl Into<String>, goal: impl Into<String>) {
         self.rows.push(Row { what: what.into(), figure: figure.into(), goal: goal.into() });
     }
 
-    /// Shows the table.
+    /// Prints the table.
     pub(crate) fn print(&self, name: &str) {
         let width = |column: fn(&Row) -> &str, title: &str| {
             self.rows.iter().map(|row| column(row).chars().count()).chain([title.len()]).max().unwrap_or(0)

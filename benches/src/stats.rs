@@ -1,4 +1,4 @@
-//! Figures out of samples.
+//! Statistics of samples.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,7 +13,7 @@ impl Samples {
         Self(values)
     }
 
-    /// Durations, kept as milliseconds.
+    /// Creates samples from durations, in milliseconds.
     pub(crate) fn milliseconds(durations: impl IntoIterator<Item = Duration>) -> Self {
         Self::new(durations.into_iter().map(|duration| duration.as_secs_f64() * 1e3).collect())
     }
@@ -22,7 +22,7 @@ impl Samples {
         self.0.len()
     }
 
-    /// The smallest sample that at least `percent` of all samples do not exceed; NaN without samples.
+    /// Returns the smallest sample that is not exceeded by at least `percent` of all samples. NaN without samples.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank between 1 and the count")]
         let rank = (percent / 100.0 * self.0.len() as f64).ceil().max(1.0) as usize;
@@ -33,7 +33,7 @@ impl Samples {
         self.percentile(50.0)
     }
 
-    /// Everything, with the unit in the names.
+    /// Returns all statistics as JSON, with the unit in the names.
     pub(crate) fn json(&self, unit: &str) -> Value {
         let named = |name: &str| format!("{name}_{unit}");
         json!({

@@ -1,7 +1,7 @@
-//! Status reads while clips are generated on every thread.
+//! Measures status reads while clips are generated on every thread.
 //!
-//! Two kinds of task are read: the one that runs, which is in memory, and one that has ended, which is in the database. Two
-//! kinds of caller read: one that asks every millisecond, as a host that polls does, and four that ask again at once.
+//! Two kinds of task are read: the running one, which is in memory, and an ended one, which is in the database. Two kinds of
+//! caller read: one that reads every millisecond, like a polling program, and four that read again at once.
 
 use crate::Outcome;
 use crate::machine::cpu_seconds;
@@ -14,10 +14,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Callers that ask without a pause.
+/// Number of callers that read without a pause.
 const EAGER: usize = 4;
 
-/// Clips that wait for their turn, so that the lane never runs dry.
+/// Number of waiting clips, so that the lane always has work.
 const AHEAD: usize = 3;
 
 pub(crate) fn run(options: &Options) -> Outcome<Report> {
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
     let mut settings = Settings::new(folder.path());
     settings.threads = options.threads;
     settings.device = must::DeviceChoice::Cpu;
-    let platform = Platform::open(settings).map_err(say)?;
+    let platform = Platform::open(settings).map_err(to_text)?;
     let load =
         Load { platform: &platform, running: Mutex::default(), ended: AtomicU64::new(0), over: AtomicBool::new(false) };
 
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         let generated = generating.join().map_err(|_| "the generating thread panicked".to_owned())?;
         outcome.and_then(|measured| generated.map(|()| measured))
     });
-    platform.close(Duration::from_secs(30)).map_err(say)?;
+    platform.close(Duration::from_secs(30)).map_err(to_text)?;
     let mut measured = measured?;
     measured.insert("threads_of_inference".to_owned(), json!(options.threads));
     report.measured = Value::Object(measured);
@@ -94,7 +94,7 @@ fn reads(
         while began.elapsed() < length {
             let id = id();
             let asked = Instant::now();
-            load.platform.status(&id).map_err(say)?;
+            load.platform.status(&id).map_err(to_text)?;
             times.push(asked.elapsed());
             if let Some(pause) = pause {
                 std::thread::sleep(pause);
@@ -119,7 +119,7 @@ fn reads(
     })
 }
 
-/// The generations that go on meanwhile.
+/// The generations that run during the measurement.
 struct Load<'a> {
     platform: &'a Platform,
     running: Mutex<String>,
@@ -128,7 +128,7 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Generates clips, always with some waiting, until it is over.
+    /// Generates clips until the measurement ends, and always keeps some waiting.
     fn generate(&self) -> Outcome<()> {
         let submit = |seed: u64| {
             self.platform.submit(
@@ -139,7 +139,7 @@ impl Load<'_> {
         let mut seed = 0;
         while !self.over.load(Ordering::Relaxed) {
             while waiting.len() < AHEAD {
-                waiting.push_back(submit(seed).map_err(say)?.id);
+                waiting.push_back(submit(seed).map_err(to_text)?.id);
                 seed += 1;
             }
             let Some(id) = waiting.pop_front() else { continue };
@@ -147,7 +147,7 @@ impl Load<'_> {
                 running.clone_from(&id);
             }
             while !self.over.load(Ordering::Relaxed) {
-                let task = self.platform.wait(&id, Some(Duration::from_millis(200))).map_err(say)?;
+                let task = self.platform.wait(&id, Some(Duration::from_millis(200))).map_err(to_text)?;
                 if let Some(error) = task.error {
                     return Err(format!("a clip failed: {}: {}", error.code, error.detail));
                 }
@@ -160,7 +160,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Waits for the first clip, so that the weights are loaded and a task has ended; that task.
+    /// Waits for the first clip, so that the weights are loaded and a task has ended. Returns that task.
     fn first_ended(&self) -> Outcome<String> {
         let patience = Instant::now() + Duration::from_secs(300);
         let first = loop {
@@ -174,11 +174,11 @@ impl Load<'_> {
             std::thread::sleep(Duration::from_millis(5));
         };
         let left = patience.saturating_duration_since(Instant::now());
-        let task = self.platform.wait(&first, Some(left)).map_err(say)?;
+        let task = self.platform.wait(&first, Some(left)).map_err(to_text)?;
         if task.status.is_terminal() { Ok(first) } else { Err("no clip ended within 300 s".to_owned()) }
     }
 }
 
-fn say(error: must::Error) -> String {
+fn to_text(error: must::Error) -> String {
     error.to_string()
 }

@@ -1,7 +1,8 @@
-//! Durable submissions: how long one takes and how many go through a second.
+//! Measures durable submissions: the time of one, and the number in a second.
 //!
 //! The platform is paused, so that nothing generates and only submission is measured. Every caller is a thread that submits
-//! again as soon as it has its answer. Beside it stands what the disk itself takes to make a small append durable.
+//! again as soon as it has its answer. For comparison, the time that the disk needs for a small durable append is also
+//! measured.
 
 use crate::Outcome;
 use crate::options::Options;
@@ -40,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
         report.row(format!("{callers} callers, durable submits"), format!("{rate:.0} /s"), goal(64, ">= 5000 /s"));
         if phase.acknowledged != phase.found {
             return Err(format!(
-                "{} submissions were acknowledged, {} are there after reopening",
+                "{} submissions were acknowledged, but {} exist after reopening",
                 phase.acknowledged, phase.found
             ));
         }
@@ -56,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
     Ok(report)
 }
 
-/// A platform on which nothing runs and any number of tasks may wait.
+/// Returns the settings of a platform that runs nothing and accepts any number of waiting tasks.
 pub(crate) fn paused(folder: &Path) -> Settings {
     let mut settings = Settings::new(folder);
     settings.paused = true;
@@ -64,7 +65,7 @@ pub(crate) fn paused(folder: &Path) -> Settings {
     settings
 }
 
-/// The request that every caller makes.
+/// Returns the request that every caller submits.
 pub(crate) fn request(seed: usize) -> GenerateRequest {
     GenerateRequest::new("tiny-image", "a red circle on a white background").set("seed", seed)
 }
@@ -77,8 +78,8 @@ struct Phase {
 }
 
 fn submits(folder: &Path, callers: usize, warm: Duration, length: Duration) -> Outcome<Phase> {
-    let say = |error: must::Error| error.to_string();
-    let platform = Platform::open(paused(folder)).map_err(say)?;
+    let to_text = |error: must::Error| error.to_string();
+    let platform = Platform::open(paused(folder)).map_err(to_text)?;
     let ready = Barrier::new(callers);
     let outcomes = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..callers).map(|_| scope.spawn(|| caller(&platform, &ready, warm, length))).collect();
@@ -87,16 +88,17 @@ fn submits(folder: &Path, callers: usize, warm: Duration, length: Duration) -> O
             .map(|thread| thread.join().map_err(|_| "a caller panicked".to_owned())?)
             .collect::<Outcome<Vec<_>>>()
     })?;
-    platform.close(Duration::from_secs(10)).map_err(say)?;
+    platform.close(Duration::from_secs(10)).map_err(to_text)?;
     drop(platform);
-    let reopened = Platform::open(paused(folder)).map_err(say)?;
-    let found = reopened.tasks(&TaskQuery::default()).map_err(say)?.total;
+    let reopened = Platform::open(paused(folder)).map_err(to_text)?;
+    let found = reopened.tasks(&TaskQuery::default()).map_err(to_text)?.total;
     let acknowledged = outcomes.iter().map(|(all, _)| all).sum();
     let latency = Samples::milliseconds(outcomes.into_iter().flat_map(|(_, times)| times));
     Ok(Phase { latency, seconds: length.as_secs_f64(), acknowledged, found })
 }
 
-/// Submits until the time is over; how many were acknowledged in all, and how long each took that ended within the time.
+/// Submits until the time is over. Returns the number of acknowledged submissions, and the duration of each one that ended
+/// within the time.
 fn caller(platform: &Platform, ready: &Barrier, warm: Duration, length: Duration) -> Outcome<(u64, Vec<Duration>)> {
     let mut times = Vec::new();
     let mut acknowledged = 0;
@@ -118,7 +120,7 @@ fn caller(platform: &Platform, ready: &Barrier, warm: Duration, length: Duration
     }
 }
 
-/// How long the disk takes to make a small append durable.
+/// Measures how long the disk needs to make a small append durable.
 fn sync_times(folder: &Path, count: usize) -> Outcome<Samples> {
     let mut times = Vec::with_capacity(count);
     let mut append = || -> std::io::Result<()> {

@@ -1,8 +1,8 @@
-//! The process that generates for `generate`, and nothing else, so that its memory is that of generating.
+//! The process that generates for `generate`. It does nothing else, so that its memory is that of generating.
 //!
-//! Arguments: `pipeline` or `platform`, THREADS, DATA_DIR. It says a line when it is ready, and one for each request on
-//! standard input: the seconds that it took and the most memory held so far. `pipeline` runs the model alone, prompt to
-//! frames; `platform` submits a durable task, waits for its end, and so counts encoding and writing the file too.
+//! Arguments: `pipeline` or `platform`, THREADS, DATA_DIR. It prints a line when it is ready, and one for each request on
+//! standard input: the seconds of the request and the peak memory so far. `pipeline` runs the model alone, from prompt to
+//! frames. `platform` submits a durable task and waits for its end, so it also counts encoding and writing the file.
 
 use crate::Outcome;
 use crate::machine::peak_kib;
@@ -20,14 +20,14 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome<()> {
     match side {
         "pipeline" => pipeline(threads),
         "platform" => platform(threads, folder),
-        other => Err(format!("there is no side {other}")),
+        other => Err(format!("unknown side {other}: pipeline or platform")),
     }
 }
 
 fn pipeline(threads: usize) -> Outcome<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| error.to_string())?;
     let began = Instant::now();
-    let mut model = pool.install(Standalone::shipped).map_err(say)?;
+    let mut model = pool.install(Standalone::shipped).map_err(to_text)?;
     ready(began);
     serve(|question| {
         let request = StandaloneRequest {
@@ -40,7 +40,7 @@ fn pipeline(threads: usize) -> Outcome<()> {
             seed: number(question, "seed").into(),
         };
         let began = Instant::now();
-        let frames = pool.install(|| model.generate(&request, &mut |_, _, _| {})).map_err(say)?;
+        let frames = pool.install(|| model.generate(&request, &mut |_, _, _| {})).map_err(to_text)?;
         let seconds = began.elapsed().as_secs_f64();
         let path = text(question, "frames_to");
         std::fs::write(&path, &frames.rgb).map_err(|error| format!("cannot write {path}: {error}"))?;
@@ -53,7 +53,7 @@ fn platform(threads: usize, folder: &str) -> Outcome<()> {
     settings.threads = threads;
     settings.device = DeviceChoice::Cpu;
     let began = Instant::now();
-    let platform = Platform::open(settings).map_err(say)?;
+    let platform = Platform::open(settings).map_err(to_text)?;
     ready(began);
     serve(|question| {
         let clip = number(question, "frames") > 1;
@@ -69,12 +69,12 @@ fn platform(threads: usize, folder: &str) -> Outcome<()> {
             request = request.set("num_frames", number(question, "frames"));
         }
         let began = Instant::now();
-        let id = platform.submit(&request).map_err(say)?.id;
-        let task = platform.wait(&id, None).map_err(say)?;
+        let id = platform.submit(&request).map_err(to_text)?.id;
+        let task = platform.wait(&id, None).map_err(to_text)?;
         let seconds = began.elapsed().as_secs_f64();
         task.error.map_or(Ok(seconds), |error| Err(format!("{}: {}", error.code, error.detail)))
     })?;
-    platform.close(Duration::from_secs(10)).map_err(say)
+    platform.close(Duration::from_secs(10)).map_err(to_text)
 }
 
 fn ready(began: Instant) {
@@ -103,6 +103,6 @@ fn text(question: &Value, name: &str) -> String {
     question.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn say(error: impl std::fmt::Display) -> String {
+fn to_text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

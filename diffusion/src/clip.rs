@@ -1,4 +1,4 @@
-//! The layer that CLIP's two encoders, of text and of pictures, are made of.
+//! The transformer layer that CLIP's text encoder and image encoder share.
 //!
 //! Paper: "Learning Transferable Visual Models From Natural Language Supervision", <https://arxiv.org/abs/2103.00020>.
 //! Reference: `CLIPEncoderLayer` in
@@ -11,11 +11,11 @@ use crate::error::Result;
 use crate::nn::{Activation, Linear, attention, layer_norm};
 use crate::weights::Scope;
 
-/// The activation between the two halves of the feed-forward part, as `config.json` calls it.
+/// The activation of the feed-forward network, by its name in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HiddenAct {
-    /// By the error function.
+    /// Exact GELU, computed with the error function.
     Gelu,
     /// `x * sigmoid(1.702 x)`.
     QuickGelu,
@@ -39,7 +39,7 @@ pub(crate) struct ClipSizes {
     pub(crate) heads: usize,
     /// Hidden width of the feed-forward part.
     pub(crate) ffn: usize,
-    /// Its activation.
+    /// Activation of the feed-forward part.
     pub(crate) activation: HiddenAct,
     /// Epsilon of the norms.
     pub(crate) epsilon: f64,
@@ -59,7 +59,7 @@ impl ClipNorm {
     }
 }
 
-/// One layer.
+/// One transformer layer: attention and feed-forward part, each with a layer norm before it.
 #[derive(Debug)]
 pub(crate) struct ClipLayer {
     sizes: ClipSizes,
@@ -90,8 +90,8 @@ impl ClipLayer {
         })
     }
 
-    /// States `[tokens, width]`, float32, to the same. With a mask `[tokens, tokens]`, minus infinity is where a token (a row)
-    /// does not see another.
+    /// Maps states `[tokens, width]` in float32 to states of the same shape. `mask` is `[tokens, tokens]`, added to the attention
+    /// scores: minus infinity where the row's token must not attend to the column's.
     pub(crate) fn forward(&self, state: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let ClipSizes { heads, epsilon, activation, .. } = self.sizes;
         let normal = self.attention_norm.forward(state, epsilon)?;
@@ -108,7 +108,7 @@ impl ClipLayer {
         Ok((&state + self.down.forward(&hidden, Activation::None)?.to_dtype(DType::F32)?)?)
     }
 
-    /// Bytes of the weights that it holds.
+    /// Returns the bytes of the layer's weights.
     pub(crate) fn bytes(&self) -> u64 {
         let linears = [&self.query, &self.key, &self.value, &self.output, &self.up, &self.down];
         let norms = 4 * self.sizes.width * DType::F32.size_in_bytes();
@@ -116,7 +116,7 @@ impl ClipLayer {
     }
 }
 
-/// Attention whose scores are added to a mask. For short texts: all scores are held at once.
+/// Computes attention with `mask` added to the scores. Holds all scores at once, which is affordable for short texts.
 fn masked(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: &Tensor) -> Result<Tensor> {
     let (rows, width) = query.dims2()?;
     let split = |tensor: &Tensor| -> Result<Tensor> {
@@ -129,7 +129,7 @@ fn masked(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: &Ten
     Ok(shares.matmul(&split(value)?)?.transpose(0, 1)?.reshape((rows, width))?)
 }
 
-/// The mask `[count, count]` by which every token sees itself and those before it.
+/// Builds the mask `[count, count]` that lets each token attend to itself and to the tokens before it.
 pub(crate) fn causal_mask(count: usize, device: &Device) -> Result<Tensor> {
     let sees = |row: usize, column: usize| if column <= row { 0.0 } else { f32::NEG_INFINITY };
     let values = (0..count).flat_map(|row| (0..count).map(move |column| sees(row, column))).collect::<Vec<f32>>();

@@ -1,23 +1,23 @@
-//! How a caller watches a generation and ends it.
+//! How a caller follows the progress of a generation and ends it early.
 
 use crate::error::Result;
 use crate::request::Frames;
 
-/// Where a generation stands.
+/// The stage that a generation is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Reading weights; counted in bytes.
+    /// Reading weights; progress is counted in bytes.
     Load,
-    /// Text and pictures into states and latents.
+    /// Encoding prompts and pictures.
     Encode,
-    /// The steps of the sampler.
+    /// Running the steps of the sampler.
     Denoise,
-    /// Latents into frames.
+    /// Decoding latents to frames.
     Decode,
 }
 
 impl Stage {
-    /// The stable name, as tasks report it.
+    /// Returns the stable name that tasks report.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "loading",
@@ -28,31 +28,31 @@ impl Stage {
     }
 }
 
-/// What a pipeline asks and tells while it runs. Implemented by whoever runs the task.
+/// Receives the progress of a pipeline and can end it. The caller of a generation implements this.
 pub trait Control: Send {
-    /// `done` of `total` units of `stage` are finished. Returns the error that ends the generation (cancelled, timed out,
-    /// lease lost), which the pipeline passes up unchanged and at once.
+    /// Reports that `done` of `total` units of `stage` are finished. To end the generation (cancelled, timed out, lease lost),
+    /// return an error: the pipeline stops at once and returns it unchanged.
     fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()>;
 
-    /// The prompt in `parameter` has `tokens` tokens, of which the model reads the first `kept`.
+    /// Reports that the prompt in `parameter` has `tokens` tokens, of which the model reads only the first `kept`.
     fn prompt_cut(&mut self, parameter: &str, tokens: usize, kept: usize) {
         let _ = (parameter, tokens, kept);
     }
 
-    /// Whether a picture of what the latents show after `done` of `total` steps is wanted. It costs a decoding of one frame, and is
-    /// asked only where that needs no more memory.
+    /// Returns whether the caller wants a preview of the latents after `done` of `total` steps. A preview costs decoding one
+    /// frame; this is called only when the memory budget has room for that.
     fn wants_preview(&mut self, done: usize, total: usize) -> bool {
         let _ = (done, total);
         false
     }
 
-    /// Takes that picture: one frame.
+    /// Receives the preview that [`Self::wants_preview`] asked for: one frame.
     fn preview(&mut self, picture: Frames) {
         let _ = picture;
     }
 }
 
-/// A caller that watches nothing.
+/// A [`Control`] that ignores progress and never ends a generation.
 pub(crate) struct Unwatched;
 
 impl Control for Unwatched {

@@ -1,22 +1,22 @@
-//! Where a model computes.
+//! The device that a model computes on.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The processor that computes: the CPU or an NVIDIA GPU.
+/// The device that computes: the CPU or an NVIDIA GPU.
 #[derive(Debug, Clone)]
 pub struct Device(pub(crate) candle_core::Device);
 
 impl Device {
-    /// The CPU.
+    /// Returns the CPU.
     #[must_use]
     pub const fn cpu() -> Self {
         Self(candle_core::Device::Cpu)
     }
 
-    /// The first NVIDIA GPU.
+    /// Opens the first NVIDIA GPU.
     ///
     /// # Errors
-    /// `Io` when there is none, its driver does not work, or the feature `cuda` is off: only opening it tells.
+    /// `Io` when there is no GPU, its driver does not work, or the feature `cuda` is off.
     pub fn gpu() -> Result<Self> {
         let unusable = |error| Error::new(ErrorKind::Io, format!("no NVIDIA GPU can be used: {error}"));
         candle_core::Device::new_cuda(0).map(Self).map_err(unusable)
@@ -33,7 +33,7 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// Whether the device had no memory left, by the number that its driver or one of NVIDIA's libraries gave.
+/// Returns whether the error code of the CUDA driver or of an NVIDIA library means that the device ran out of memory.
 fn is_out_of_memory(error: &candle_core::Error) -> bool {
     use candle_core::Error as Found;
     match error {

@@ -1,4 +1,4 @@
-//! Why a model could not be read or run.
+//! The error type of this crate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure it is.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -16,18 +16,18 @@ pub enum ErrorKind {
     InvalidRequest,
     /// There is not enough memory.
     OutOfMemory,
-    /// The [`Control`](crate::Control) of the caller ended it.
+    /// The caller's [`Control`](crate::Control) ended the generation.
     Stopped,
     /// A file could not be read.
     Io,
-    /// A fault of this crate.
+    /// A bug in this crate.
     Internal,
 }
 
-/// What the caller of a generation gives as the reason to end it.
+/// An error that is kept inside an [`Error`]: the caller's reason to end a generation, or the cause of a failure.
 type Reason = Arc<dyn std::error::Error + Send + Sync>;
 
-/// A failure: what kind, what happened, and what a person can do about it where there is more to say than the kind says.
+/// A failure: its kind, what happened, and what a person can do about it when there is more to say than the kind says.
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
@@ -38,27 +38,27 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error without advice.
+    /// Creates an error without advice.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), user_action: None, reason: None, source: None }
     }
 
-    /// The same error with advice for the place where it happened.
+    /// Adds advice on what a person can do.
     #[must_use]
     pub fn with_action(mut self, user_action: impl Into<String>) -> Self {
         self.user_action = Some(user_action.into());
         self
     }
 
-    /// The same error with the one that it comes from.
+    /// Adds the error that caused this one.
     pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// The end that a [`Control`](crate::Control) asks for. The reason comes back from [`Error::reason`] as it is.
+    /// Creates the error with which a [`Control`](crate::Control) ends a generation. [`Error::reason`] returns `reason` unchanged.
     pub fn stopped(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { reason: Some(Arc::new(reason)), ..Self::new(ErrorKind::Stopped, "the caller ended it") }
+        Self { reason: Some(Arc::new(reason)), ..Self::new(ErrorKind::Stopped, "the caller ended the generation") }
     }
 
     pub(crate) fn invalid_request(detail: impl Into<String>) -> Self {
@@ -69,25 +69,25 @@ impl Error {
         Self::new(ErrorKind::Internal, detail)
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What happened.
+    /// Returns what happened.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// What a person can do about it, where there is more to say than the kind says.
+    /// Returns what a person can do about the failure, when there is more to say than the kind says.
     #[must_use]
     pub fn user_action(&self) -> Option<&str> {
         self.user_action.as_deref()
     }
 
-    /// What the caller's [`Control`](crate::Control) gave as the reason, when it ended the work.
+    /// Returns the reason that the caller's [`Control`](crate::Control) gave for ending the generation, if it did.
     #[must_use]
     pub fn reason(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.reason.as_deref()

@@ -1,22 +1,22 @@
-//! The only list of families, and of the models that the library carries.
+//! The list of all model families, and the models that are embedded in the library.
 
 use super::family::Family;
 use super::weights::ModelFiles;
 
-/// Every family that the library can run.
+/// All model families that the library can run.
 static FAMILIES: &[&dyn Family] = &[&super::wan::Wan, &super::sdxl::Sdxl, &super::flux::Flux];
 
-/// All of them.
+/// Returns all families.
 pub(super) fn all() -> &'static [&'static dyn Family] {
     FAMILIES
 }
 
-/// The family of this name.
+/// Returns the family with the name `id`.
 pub fn family(id: &str) -> Option<&'static dyn Family> {
     FAMILIES.iter().copied().find(|family| family.id() == id)
 }
 
-/// The files of a model that the library carries.
+/// Returns the files of an embedded model.
 pub fn embedded(name: &str) -> Option<&'static ModelFiles> {
     #[cfg(any(feature = "tiny", test))]
     if name == "tiny" {

@@ -1,4 +1,4 @@
-//! What every family of models is to the rest of the library.
+//! The traits that each family of models implements.
 
 use super::control::Control;
 use super::place::{Budget, Needs};
@@ -7,7 +7,7 @@ use super::weights::ModelFiles;
 use crate::device::Device;
 use crate::error::Result;
 
-/// What code obeys: the modes, parameters and samplers that a catalog may offer for a model.
+/// The modes, parameters and samplers that a family's code obeys, so that a catalog may offer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Honours {
     /// Names of modes.
@@ -16,13 +16,13 @@ pub struct Honours {
     pub parameters: &'static [&'static str],
     /// Names of samplers.
     pub samplers: &'static [&'static str],
-    /// Names of the ways in which noise levels are spaced.
+    /// Names of the spacings of noise levels.
     pub spacings: &'static [&'static str],
-    /// Names of the files that `lighting_variant` chooses between.
+    /// Names of the values of `lighting_variant`.
     pub lightings: &'static [&'static str],
 }
 
-/// How a catalog wants a model sampled where its files do not say, and what its files cannot tell.
+/// The sampling settings of a catalog's model, used where the model's files do not specify them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sampling {
     /// Name of a sampler.
@@ -31,48 +31,48 @@ pub struct Sampling {
     pub spacing: Option<String>,
     /// Shift of the noise levels.
     pub shift: Option<f64>,
-    /// The noise level from which the expert for high noise works, where there are two.
+    /// The noise level above which the high-noise expert works, in models with two experts.
     pub boundary: Option<f64>,
 }
 
-/// One architecture with its variants.
+/// One model architecture with its variants.
 pub trait Family: Sync {
-    /// The stable name, as catalogs write it.
+    /// Returns the stable name that catalogs use.
     fn id(&self) -> &'static str;
 
-    /// What some variant of the family obeys.
+    /// Returns everything that at least one variant of the family obeys.
     fn honours(&self) -> &'static Honours;
 
-    /// Looks at a model's files, without reading a tensor, and says what they are. `lighting` chooses between two files where
-    /// the catalog has such a parameter. Fails with `model_unavailable`: what was recognised, what is missing, what would
-    /// fill it.
+    /// Recognises a model's files without reading a tensor. `lighting` chooses between two files when the catalog's model has the
+    /// parameter `lighting_variant`. Fails with `ModelUnavailable`; the error says what was recognised, what is missing and which
+    /// published files would fill the gap.
     fn inspect(&self, files: &ModelFiles, sampling: &Sampling, lighting: Option<&str>) -> Result<Box<dyn Checkpoint>>;
 }
 
-/// The files of one model, recognised.
+/// The recognised files of one model.
 pub trait Checkpoint: Send + Sync {
-    /// A sentence for people: variant, layouts, encodings.
+    /// Describes the files in one sentence: variant, layouts, encodings.
     fn describe(&self) -> String;
 
-    /// The modes that this variant obeys, some of the family's.
+    /// Returns the modes that this variant obeys: a subset of the family's.
     fn modes(&self) -> Vec<&'static str>;
 
-    /// Refuses a request that this variant cannot make, with a sentence.
+    /// Fails with `InvalidRequest` when this variant cannot fulfil the request.
     fn check(&self, request: &Request) -> Result<()>;
 
-    /// Bytes that a request needs, before anything is loaded.
+    /// Computes the bytes of memory that a request needs, before anything is loaded.
     fn needs(&self, request: &Request) -> Needs;
 
-    /// Loads onto a device, as much at a time as `budget` has room for. Reports bytes and can be ended through `control`;
-    /// frees everything when it fails.
+    /// Loads the model onto a device, keeping no more in memory at a time than `budget` allows. Reports bytes read to `control`,
+    /// which can end the loading. A failed load frees everything.
     fn load(&self, device: &Device, budget: Budget, control: &mut dyn Control) -> Result<Box<dyn Pipeline>>;
 }
 
-/// A loaded model that can generate. One generation at a time.
+/// A loaded model. It runs one generation at a time.
 pub trait Pipeline: Send {
-    /// Makes frames. Ends early with the error that `control` returns.
+    /// Generates frames. Ends early with the error that `control` returns.
     fn generate(&mut self, request: &Request, control: &mut dyn Control) -> Result<Frames>;
 
-    /// Bytes of memory that the loaded weights hold.
+    /// Returns the bytes of memory that the loaded weights occupy.
     fn memory_bytes(&self) -> u64;
 }

@@ -1,12 +1,12 @@
-//! Inference for the crate `must`: text, images and parameters in, frames out. Knows nothing of tasks, stores or HTTP.
+//! Inference for the crate `must`: turns text, images and parameters into frames. It knows nothing of tasks, stores or HTTP.
 //!
-//! A part of `must`, in a crate of its own so that the two compile apart: use `must`. What is public here serves `must` alone and
-//! changes without notice.
+//! This is an internal part of `must`, in a separate crate so that the two compile independently. Programs use `must`: the public
+//! items here serve `must` alone and change without notice.
 //!
 //! A family of models is a folder and a line in `families.rs`; a checkpoint layout is a table; the precision of a file is a
-//! kind of matrix; everything else exists once. Always holds: a request is checked before a tensor is made, a pipeline asks
-//! its [`Control`] at every step whether to go on, and all randomness is drawn on the CPU, so that one seed gives one result
-//! on every device.
+//! kind of matrix; everything else is shared. Always holds: a request is checked before a tensor is made, a pipeline asks
+//! its [`Control`] at every step whether to go on, and all random numbers are drawn on the CPU, so that one seed gives one
+//! result on every device.
 
 mod clip;
 mod control;

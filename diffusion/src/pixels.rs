@@ -1,25 +1,25 @@
-//! Frames of bytes into numbers and back.
+//! Conversion between 8-bit frames and tensors.
 
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::request::Frames;
 
-/// One frame as `[3, 1, height, width]` from -1 to 1.
+/// Converts one frame to a tensor `[3, 1, height, width]` with values from -1 to 1.
 pub(crate) fn pixels(image: &Frames, device: &Device) -> Result<Tensor> {
     let shape = (image.height as usize, image.width as usize, 3);
     let pixels = Tensor::from_slice(&image.rgb, shape, device)?.to_dtype(DType::F32)?;
     Ok(pixels.permute((2, 0, 1))?.contiguous()?.unsqueeze(1)?.affine(2.0 / 255.0, -1.0)?)
 }
 
-/// Appends `[3, frames, height, width]` from 0 to 1 as bytes, rounded half to even as the reference does.
+/// Appends a clip `[3, frames, height, width]` with values from 0 to 1 as bytes, rounded half to even as the reference does.
 pub(crate) fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
     let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
     rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
     Ok(())
 }
 
-/// The one frame that `[3, 1, height, width]` from 0 to 1 is.
+/// Converts a tensor `[3, 1, height, width]` with values from 0 to 1 to one frame.
 pub(crate) fn frame(picture: &Tensor) -> Result<Frames> {
     let (_, _, height, width) = picture.dims4()?;
     let mut rgb = vec![];

@@ -1,8 +1,8 @@
-//! What a pipeline is asked for, and what it gives.
+//! The request that a pipeline takes and the frames that it returns.
 
 use crate::error::{Error, Result};
 
-/// Frames that a pipeline made or that a caller gave: 8-bit RGB, row-major, frame after frame.
+/// Frames in 8-bit RGB, row-major, one frame after another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frames {
     /// Width of every frame in pixels.
@@ -14,7 +14,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// How many frames there are.
+    /// Returns the number of frames.
     #[must_use]
     pub fn count(&self) -> usize {
         let frame = self.width as usize * self.height as usize * 3;
@@ -22,37 +22,38 @@ impl Frames {
     }
 }
 
-/// A frame of the clip that is given.
+/// A frame that the caller gives for a position in the clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GivenFrame {
-    /// Its place in the clip, 0 for the first.
+    /// Position in the clip, 0 for the first frame.
     pub index: u32,
-    /// One frame of the size asked for.
+    /// One frame of the requested size.
     pub image: Frames,
     /// How firmly it is held: 1 as the model was trained, 0 not at all.
     pub strength: f64,
 }
 
-/// What the first latents are made of.
+/// What the sampler starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
-    /// Noise alone.
+    /// Pure noise.
     Noise,
-    /// A picture that is noised to `strength` (0 keeps it, 1 ignores it): `img2img`.
+    /// `img2img`: a picture with noise added to `strength` (0 keeps the picture, 1 ignores it).
     Picture {
-        /// One frame of the size asked for.
+        /// One frame of the requested size.
         image: Frames,
         /// 0 to 1.
         strength: f64,
     },
-    /// A still clip of the nearest given frames, noised to `strength` (0 keeps it, 1 ignores it).
+    /// A still clip in which every frame repeats the nearest given frame, with noise added to `strength` (0 keeps the clip, 1
+    /// ignores it).
     Given {
         /// 0 to 1.
         strength: f64,
     },
 }
 
-/// One generation, already validated by the catalog.
+/// The parameters of one generation, already validated by the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// What to show.
@@ -67,27 +68,27 @@ pub struct Request {
     pub num_frames: u32,
     /// Steps of the sampler.
     pub steps: u32,
-    /// Classifier-free guidance; 1 switches it off.
+    /// Scale of classifier-free guidance; 1 switches guidance off.
     pub guidance_scale: f64,
-    /// The guidance of the expert for low noise; that of the other one when it is `None`.
+    /// Guidance scale of the low-noise expert; `None` uses `guidance_scale` for both experts.
     pub guidance_scale_2: Option<f64>,
     /// Seed of the task's random stream, 0 to 2147483647.
     pub seed: u64,
-    /// What the first latents are made of.
+    /// What the sampler starts from.
     pub start: Start,
-    /// Frames of the clip that are given.
+    /// Frames that the caller gives for positions in the clip.
     pub given: Vec<GivenFrame>,
-    /// The sampler by its name; the model's own when it is `None`.
+    /// Name of the sampler; `None` uses the model's own.
     pub sampler: Option<String>,
-    /// How much moves, 0 to 5, for models that were trained with such a score in their prompts.
+    /// Amount of motion, 0 to 5, for models that were trained with a motion score in their prompts.
     pub motion_score: Option<f64>,
-    /// The layer of a CLIP text encoder whose states are read, counted from the end: 1 for the last. The model's own when it
-    /// is `None`.
+    /// The layer of the CLIP text encoder whose states are used, counted from the end: 1 is the last. `None` uses the model's
+    /// own.
     pub clip_skip: Option<u32>,
 }
 
 impl Request {
-    /// Refuses, for any family, numbers that mean nothing and pictures that are not of the size asked for.
+    /// Fails with `InvalidRequest` for values that no family can use, and for images that do not have the requested size.
     pub(crate) fn check(&self) -> Result<()> {
         if self.steps == 0 || self.steps > 1000 {
             return Err(Error::invalid_request("steps must be from 1 to 1000"));
@@ -106,7 +107,7 @@ impl Request {
                 || image.count() != 1
                 || image.rgb.len() != bytes
             {
-                return Err(Error::invalid_request("a given image must be one frame of the size asked for"));
+                return Err(Error::invalid_request("a given image must be one frame of the requested size"));
             }
         }
         if self

@@ -1,4 +1,4 @@
-/** The frame around all pages: navigation, language, what the page waits for, and the page that the address names. */
+/** The frame around all pages: navigation, language, notices about waiting, and the page for the current address. */
 
 import { Component, useEffect } from "react";
 import type { ReactNode } from "react";
@@ -24,7 +24,7 @@ import { NoticeProvider, useNotices } from "./ui/notices";
 export function App() {
   return (
     <LanguageProvider>
-      <Guard>
+      <ErrorBoundary>
         <ServiceProvider>
           <NoticeProvider>
             <StudioProvider>
@@ -32,7 +32,7 @@ export function App() {
             </StudioProvider>
           </NoticeProvider>
         </ServiceProvider>
-      </Guard>
+      </ErrorBoundary>
     </LanguageProvider>
   );
 }
@@ -40,7 +40,7 @@ export function App() {
 export function Frame() {
   const t = useText();
   const { path } = useRoute();
-  const signedOut = isSignedOut(useServices().standing);
+  const signedOut = isSignedOut(useServices().sessionState);
   useEndings();
   useEffect(() => {
     scrollTo(0, 0);
@@ -70,7 +70,7 @@ export function Frame() {
   );
 }
 
-/** The fragment is the page's address, so that the link may not be followed to its target. */
+/** The fragment is the page's address, so the link must not change it. */
 function skip(event: React.MouseEvent) {
   event.preventDefault();
   document.getElementById("main")?.focus();
@@ -147,15 +147,15 @@ function LanguageSwitch() {
   );
 }
 
-/** That a new session has to wait for the platform's limit. */
+/** Shows that a new session waits for the platform's limit. */
 function Waiting() {
-  const until = useServices().standing.waitingUntil;
+  const until = useServices().sessionState.waitingUntil;
   return until === null ? null : <Countdown until={until} />;
 }
 
 function Countdown({ until }: { until: number }) {
   const t = useText();
-  const { signInRequired } = useServices().standing;
+  const { signInRequired } = useServices().sessionState;
   const now = useNow(1000);
   return (
     <p className="waiting" role="status">
@@ -165,7 +165,7 @@ function Countdown({ until }: { until: number }) {
   );
 }
 
-/** Reads out how tasks ended, on whatever page one is. */
+/** Reads out the end of each task, on every page. */
 function useEndings() {
   const t = useText();
   const { tasks } = useServices();
@@ -180,8 +180,8 @@ function useEndings() {
   );
 }
 
-/** What is shown when a page fails unforeseen, rather than nothing. */
-class Guard extends Component<{ children: ReactNode }, { failed: boolean }> {
+/** Shown instead of an empty page when a page throws an error. */
+class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 
   static getDerivedStateFromError() {

@@ -1,4 +1,4 @@
-/** The page's beginning. */
+/** Starts the page. */
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -1,4 +1,4 @@
-/** Pages by the fragment of the address, so that a host serves one document wherever it mounts it: `#/gallery?page=2`. */
+/** Chooses pages by the fragment of the address, so that a host serves one document at any path: `#/gallery?page=2`. */
 
 import { useSyncExternalStore } from "react";
 

@@ -1,9 +1,9 @@
-/** What every page works with: the client, how the page stands, the tasks of this browser, and the models. */
+/** The services that every page uses: the client, the session, the tasks of this browser, and the models. */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
 import { Client } from "./api/client";
-import type { Standing } from "./api/session";
+import type { SessionState } from "./api/session";
 import type { Model } from "./api/types";
 import type { Entry } from "./tasks/entry";
 import { forgetDraft } from "./studio/draft";
@@ -11,12 +11,12 @@ import { TaskStore } from "./tasks/store";
 
 interface Services {
   client: Client;
-  standing: Standing;
+  sessionState: SessionState;
   tasks: TaskStore;
   models: Model[] | null;
   modelsError: unknown;
   loadModels: () => void;
-  /** Ends the session, and takes what this browser remembers of its owner away. */
+  /** Ends the session, and removes everything that this browser stored for its owner. */
   signOut: () => Promise<void>;
 }
 
@@ -30,32 +30,32 @@ export function useServices(): Services {
   return services;
 }
 
-/** The tasks that this browser remembers of whose page it is; none while that is not known. */
+/** The tasks that this browser has stored for the owner of the page. Empty while the owner is unknown. */
 export function useTasks(): readonly Entry[] {
-  const { tasks, standing, modelsError } = useServices();
+  const { tasks, sessionState, modelsError } = useServices();
   const entries = useSyncExternalStore(tasks.subscribe, tasks.snapshot);
-  return standing.signInRequired === null && modelsError === null ? NONE : entries;
+  return sessionState.signInRequired === null && modelsError === null ? NONE : entries;
 }
 
 export function ServiceProvider({ children, client: given }: { children: ReactNode; client?: Client }) {
   const client = useMemo(() => given ?? new Client(), [given]);
   const tasks = useMemo(() => new TaskStore(client), [client]);
-  const standing = useSyncExternalStore(client.session.subscribe, client.session.standing);
+  const sessionState = useSyncExternalStore(client.session.subscribe, client.session.snapshot);
   const [modelsError, setError] = useState<unknown>(null);
   const loadModels = useCallback(() => {
     setError(null);
     client.session
       .begin()
       .then(({ session, sign_in_required: signIn }) => {
-        // Begun at once, so that a wait for the limit is over by the time that something is to be handed in.
+        // This starts at once, so that a wait for the rate limit has passed when the user submits something.
         if (!session && !signIn) client.session.need().catch(() => undefined);
       })
       .catch(setError);
   }, [client]);
   useEffect(loadModels, [loadModels]);
-  useEffect(() => client.session.heed(), [client]);
-  const { owner, models } = standing;
-  const known = standing.signInRequired !== null;
+  useEffect(() => client.session.watchOtherTabs(), [client]);
+  const { owner, models } = sessionState;
+  const known = sessionState.signInRequired !== null;
   useEffect(() => (known ? tasks.start(owner) : undefined), [tasks, known, owner]);
   const signOut = useCallback(async () => {
     await client.session.signOut();
@@ -63,8 +63,8 @@ export function ServiceProvider({ children, client: given }: { children: ReactNo
     forgetDraft();
   }, [client, tasks, owner]);
   const value = useMemo(
-    () => ({ client, standing, tasks, models, modelsError, loadModels, signOut }),
-    [client, standing, tasks, models, modelsError, loadModels, signOut],
+    () => ({ client, sessionState, tasks, models, modelsError, loadModels, signOut }),
+    [client, sessionState, tasks, models, modelsError, loadModels, signOut],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

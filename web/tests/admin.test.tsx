@@ -42,7 +42,7 @@ const listed = (...accounts: Account[]) => json({ accounts });
 
 beforeEach(() => localStorage.setItem("must.admin", "open"));
 
-test("the key is sent once, in its header, and kept nowhere", async () => {
+test("the key is sent once, in its header, and stored nowhere", async () => {
   localStorage.clear();
   const { asked, calls } = show(<AdminPage />, {
     "POST /admin/session": nothing,
@@ -58,7 +58,7 @@ test("the key is sent once, in its header, and kept nowhere", async () => {
   expect(document.body.innerHTML).not.toContain(KEY);
 });
 
-test("a wrong key is said, and a limit is waited for", async () => {
+test("a wrong key shows an error, and the form waits out a rate limit", async () => {
   localStorage.clear();
   show(<AdminPage />, {
     "POST /admin/session": [failure(403, "admin_key_invalid"), failure(429, "rate_limited", { "Retry-After": "30" })],
@@ -76,7 +76,7 @@ test("a session that has ended leads back to the sign-in", async () => {
   expect(await screen.findByText("The session has ended. Sign in again.")).toBeTruthy();
 });
 
-test("the overview tells what works and what does not", async () => {
+test("the overview shows what works and what does not", async () => {
   show(<AdminPage />, { "GET /admin/session": session, "GET /admin/health": health });
   expect(await screen.findByText("the anchors cannot be read")).toBeTruthy();
   expect(screen.getAllByText("works")).toHaveLength(2);
@@ -115,7 +115,7 @@ test("an account is added, and its tokens are never shown", async () => {
   expect(document.body.innerHTML).not.toContain("as-1");
 });
 
-test("half a token is not sent, and what is left empty is not changed", async () => {
+test("half a token is not sent, and empty fields change nothing", async () => {
   location.hash = "#/admin/accounts";
   const { asked, calls } = show(<AdminPage />, {
     "GET /admin/session": session,
@@ -136,7 +136,7 @@ test("half a token is not sent, and what is left empty is not changed", async ()
   expect(asked.find(({ method }) => method === "PATCH")?.body).toEqual({ label: "Team B" });
 });
 
-test("what came of an action is said, and what a state forbids is not offered", async () => {
+test("the result of an action is read out, and forbidden actions are not offered", async () => {
   location.hash = "#/admin/accounts";
   show(<AdminPage />, {
     "GET /admin/session": session,
@@ -157,7 +157,7 @@ test("what came of an action is said, and what a state forbids is not offered", 
   expect(await screen.findByText(/Team A: That is not possible in this state/)).toBeTruthy();
 });
 
-test("an account is removed only when that is confirmed", async () => {
+test("an account is removed only after a confirmation", async () => {
   location.hash = "#/admin/accounts";
   const { calls } = show(<AdminPage />, {
     "GET /admin/session": session,
@@ -172,7 +172,7 @@ test("an account is removed only when that is confirmed", async () => {
   expect(await screen.findByText("No accounts")).toBeTruthy();
 });
 
-test("secrets are rotated and revoked, but for settings and what belongs to accounts", async () => {
+test("secrets are rotated and revoked, except settings and those of accounts", async () => {
   location.hash = "#/admin/secrets";
   const secret = (name: string, kind: string) => ({
     name,
@@ -213,7 +213,7 @@ test("secrets are rotated and revoked, but for settings and what belongs to acco
   expect(await screen.findByText("key:1 was revoked.")).toBeTruthy();
 });
 
-test("the pepper is revoked by typing its name, and the dialog says what ends with it", async () => {
+test("the pepper is revoked by typing its name, and the dialog names the consequences", async () => {
   location.hash = "#/admin/secrets";
   const pepper = {
     name: "pepper",
@@ -243,7 +243,7 @@ test("the pepper is revoked by typing its name, and the dialog says what ends wi
   expect(asked.find(({ path }) => path.endsWith("/revoke"))?.body).toEqual({ confirm: "pepper" });
 });
 
-test("the audit log is filtered, gone on in, and verified", async () => {
+test("the audit log is filtered, paged and verified", async () => {
   location.hash = "#/admin/audit";
   const event = (seq: number) => ({
     seq,
@@ -281,11 +281,11 @@ test("the audit log is filtered, gone on in, and verified", async () => {
   fireEvent.change(screen.getByLabelText("Action"), { target: { value: "x" } });
   fireEvent.change(screen.getByLabelText("Outcome"), { target: { value: "denied" } });
   fireEvent.click(screen.getByRole("button", { name: "Filter" }));
-  expect(await screen.findByText("No event fits.")).toBeTruthy();
+  expect(await screen.findByText("No event matches.")).toBeTruthy();
   expect(calls().at(-1)).toBe("GET /admin/logs?limit=50&action=x&outcome=denied");
 });
 
-test("results of everybody are found by owner, looked at, cancelled and deleted", async () => {
+test("tasks of all owners are filtered by owner, viewed, cancelled and deleted", async () => {
   location.hash = "#/admin/results";
   const task = (id: string, change: object = {}) => ({
     id,
@@ -323,7 +323,7 @@ test("results of everybody are found by owner, looked at, cancelled and deleted"
   });
   const table = await screen.findByRole("table");
   expect([...table.querySelectorAll("tbody tr")].map((row) => row.children[1]?.textContent)).toEqual(["anna", "nobody's", "Борис"]);
-  fireEvent.click(screen.getByRole("button", { name: "Look at: prompt of t1" }));
+  fireEvent.click(screen.getByRole("button", { name: "View: prompt of t1" }));
   const dialog = screen.getByRole("dialog");
   expect(within(dialog).getByRole("img").getAttribute("src")).toBe("http://must.test/studio/admin/tasks/t1/result");
   fireEvent.click(within(dialog).getByRole("button", { name: "Close" }));
@@ -347,7 +347,7 @@ test("results of everybody are found by owner, looked at, cancelled and deleted"
   await waitFor(() => expect(calls().at(-1)).toBe("GET /admin/tasks?page=1&per_page=20&owner=&status=failed"));
 });
 
-test("a log that is not whole names its first bad event", () => {
+test("a damaged log names its first bad event", () => {
   const verdict: Verdict = {
     ok: false,
     origin: "must",

@@ -4,12 +4,12 @@ import { failure, json, platform } from "./platform";
 
 const opened = json({ active: true, session_status: "active", expires_at: "2999-01-01T00:00:00Z" }, 201);
 
-test("addresses are those of the folder of the page", () => {
+test("API addresses are relative to the folder of the page", () => {
   const { client } = platform({});
   expect(client.url("/results/a")).toBe("http://must.test/studio/results/a");
 });
 
-test("a call that is refused for want of a session is repeated once with a new one", async () => {
+test("a call that is refused without a session is repeated once with a new one", async () => {
   for (const code of ["session_required", "session_expired"]) {
     const { client, calls } = platform({ "GET /models": [failure(401, code), json({ models: [] })], "POST /auth/session": opened });
     expect(await client.json("/models")).toEqual({ models: [] });
@@ -23,7 +23,7 @@ test("a call that is refused again is a failure", async () => {
   expect(calls()).toHaveLength(3);
 });
 
-test("calls at the same time share one renewal", async () => {
+test("concurrent calls share one renewal", async () => {
   let good = false;
   const models = () => (good ? json({ models: [] }) : failure(401, "session_required"));
   const open = async () => {
@@ -42,7 +42,7 @@ test("calls of another session renew nothing", async () => {
   expect(calls()).toEqual(["GET /admin/health"]);
 });
 
-test("failures keep what the platform says, and say so when nothing or something else answered", async () => {
+test("failures have the platform's text, and show when nothing or another server answered", async () => {
   const { client } = platform({
     "GET /a": failure(422, "validation_error"),
     "GET /b": new TypeError("fetch failed"),
@@ -65,7 +65,7 @@ test("failures keep what the platform says, and say so when nothing or something
   });
 });
 
-test("no call carries a key, and cookies go to the own origin alone", async () => {
+test("no call has a key, and cookies are sent only to the page's own origin", async () => {
   const { client, asked } = platform({ "GET /models": json({ models: [] }) });
   const seen = vi.spyOn(globalThis, "fetch");
   await client.json("/models");

@@ -14,7 +14,7 @@ function following(answers: Parameters<typeof platform>[0], slots = new Slots(1)
   return { ...made, seen, abort, end };
 }
 
-test("events are parsed however the bytes are cut", () => {
+test("events are parsed however the bytes are split", () => {
   const text = 'retry: 2000\nid: 1\nevent: status\ndata: {"a":\ndata: "ü"}\n\n: alive\n\nevent: status\r\ndata: 2\r\n\r\ndata: 3\r\r';
   const whole = new EventParser().push(bytes(`${text}\n`));
   expect(whole).toEqual([
@@ -35,14 +35,14 @@ test("a stream is read to the end of its task", async () => {
   expect(calls()).toEqual(["GET /events/a%3A%3At1"]);
 });
 
-test("a stream that ends before its task is connected again", async () => {
+test("a stream that ends before its task is opened again", async () => {
   const { end, calls, pauses } = following({ "GET /events/a%3A%3At1": [events(state()), events(done())] });
   expect((await end).status).toBe("done");
   expect(calls()).toHaveLength(2);
   expect(pauses).toEqual([2000]);
 });
 
-test("streams that cannot be had are followed by polling, less and less often while nothing moves", async () => {
+test("without streams a task is polled, less and less often while its state does not change", async () => {
   const same = json(state());
   const { end, calls, pauses } = following({
     "GET /events/a%3A%3At1": new TypeError("away"),
@@ -53,7 +53,7 @@ test("streams that cannot be had are followed by polling, less and less often wh
   expect(pauses.slice(2)).toEqual([1000, 1500, 2250, 1000]);
 });
 
-test("a proxy that answers a stream with something else is no stream", async () => {
+test("an answer of a proxy that is not an event stream is ignored", async () => {
   const { end, calls } = following({
     "GET /events/a%3A%3At1": new Response("<html>", { headers: { "Content-Type": "text/html" } }),
     "GET /status/a%3A%3At1": json(done()),
@@ -62,7 +62,7 @@ test("a proxy that answers a stream with something else is no stream", async () 
   expect(calls().at(-1)).toBe("GET /status/a%3A%3At1");
 });
 
-test("without a free stream a task is polled, and a stream that is done is given back", async () => {
+test("without a free stream a task is polled, and a finished stream is freed", async () => {
   const slots = new Slots(1);
   slots.take();
   const { end, calls } = following({ "GET /status/a%3A%3At1": json(done()) }, slots);
@@ -73,7 +73,7 @@ test("without a free stream a task is polled, and a stream that is done is given
   expect(slots.take()).toBe(true);
 });
 
-test("a stream that says nothing is taken for dead", async () => {
+test("a silent stream is treated as broken", async () => {
   const hung = () =>
     new Response(new ReadableStream({ start: (to) => to.enqueue(bytes(`event: status\ndata: ${JSON.stringify(state())}\n\n`)) }), {
       headers: { "Content-Type": "text/event-stream" },
@@ -83,7 +83,7 @@ test("a stream that says nothing is taken for dead", async () => {
   expect(made.seen.map(({ status }) => status)).toEqual(["processing", "done"]);
 });
 
-test("a task that does not exist ends the following, an interrupted platform does not", async () => {
+test("following ends for a missing task, but not for an unavailable platform", async () => {
   await expect(following({ "GET /events/a%3A%3At1": failure(404, "task_not_found") }).end).rejects.toMatchObject({
     code: "task_not_found",
   });
@@ -91,7 +91,7 @@ test("a task that does not exist ends the following, an interrupted platform doe
   expect((await back.end).status).toBe("done");
 });
 
-test("following ends when it is not wanted any more", async () => {
+test("following can be aborted", async () => {
   const { end, abort } = following({ "GET /events/a%3A%3At1": events(state()), "GET /status/a%3A%3At1": json(state()) });
   abort.abort();
   await expect(end).rejects.toMatchObject({ name: "AbortError" });

@@ -17,7 +17,7 @@ import { model, models, parameter } from "./models";
 
 const picture = { name: "a.png", uri: "data:image/png;base64,AA==" };
 
-test("the defaults of every model and mode make a request that its own rules allow, but for words and pictures", () => {
+test("the defaults of every model and mode are valid, except for missing texts and pictures", () => {
   for (const one of models) {
     for (const mode of one.modes) {
       const issues = validate(setValue(setMode(initialForm(one), mode), "prompt", "a boat"), one);
@@ -27,7 +27,7 @@ test("the defaults of every model and mode make a request that its own rules all
   }
 });
 
-test("a request holds what applies, without what is fixed", () => {
+test("a request has the parameters that apply, without fixed ones", () => {
   const tiny = model("tiny-video");
   const request = requestOf(setValue(initialForm(tiny), "prompt", "a red circle"), tiny);
   expect(request).toMatchObject({
@@ -43,7 +43,7 @@ test("a request holds what applies, without what is fixed", () => {
   expect(settingsOf(request, tiny)).toMatchObject({ width: 64, height: 64, num_frames: 17 });
 });
 
-test("pictures go as data URIs, and stay behind in other modes", () => {
+test("pictures are sent as data URIs, and only in their modes", () => {
   const tiny = model("tiny-video");
   const form = setValue(setMode(initialForm(tiny), "i2v"), "reference_image", picture);
   expect(requestOf(form, tiny)["reference_image"]).toBe(picture.uri);
@@ -51,7 +51,7 @@ test("pictures go as data URIs, and stay behind in other modes", () => {
   expect(settingsOf(requestOf(form, tiny), tiny)).not.toHaveProperty("reference_image");
 });
 
-test("another model takes over words, pictures and what it allows", () => {
+test("another model keeps texts, pictures and values that it allows", () => {
   const [pony, flux, tiny] = [model("pony"), model("flux"), model("tiny-image")];
   let form = setMode(initialForm(pony), "img2img");
   for (const [name, value] of [
@@ -68,13 +68,13 @@ test("another model takes over words, pictures and what it allows", () => {
   expect(setModel(form, pony, tiny).values["width"]).toBe(64);
 });
 
-test("what stood at the default becomes the other model's default", () => {
+test("a value at the default becomes the other model's default", () => {
   const there = setModel(initialForm(model("pony")), model("pony"), model("flux"));
   expect(there.values["steps"]).toBe(25);
   expect(setModel(initialForm(model("tiny-video")), model("tiny-video"), model("anisora")).values["num_frames"]).toBe(81);
 });
 
-test("settings of a finished task are taken over with its seed", () => {
+test("the settings of a finished task are reused with its seed", () => {
   const tiny = model("tiny-image");
   const made = {
     mode: "img2img",
@@ -97,7 +97,7 @@ test("a picture becomes the reference in a mode that takes one", () => {
   expect(second?.values["last_frame_image"]).toMatchObject({ name: "b.png" });
 });
 
-test("given frames begin with the catalog's defaults, each behind the last", () => {
+test("new frames have the catalog's defaults and come after the last one", () => {
   const frames = parameter("anisora", "arbitrary_frames");
   const values = { num_frames: 81 };
   const one = nextFrame(frames, [], values);
@@ -109,7 +109,7 @@ test("given frames begin with the catalog's defaults, each behind the last", () 
   expect(last.values["frame_index"]).toBe(80);
 });
 
-test("given frames go as a list of entries", () => {
+test("given frames are sent as a list of entries", () => {
   const anisora = model("anisora");
   const frame = frameOf(parameter("anisora", "arbitrary_frames"), { frame_index: 3, image: picture });
   const form = setValue(setMode(initialForm(anisora), "arbitrary_frame"), "arbitrary_frames", [frame]);

@@ -26,7 +26,7 @@ test("every dictionary has every key, and none is empty", () => {
   for (const [path, value] of [...english, ...russian]) expect(spoken(value).trim(), path).not.toBe("");
 });
 
-test("what is Russian is written in Russian", () => {
+test("Russian texts are written in Russian", () => {
   const same = new Set([
     ".locale",
     ".studio.shortcut",
@@ -44,7 +44,7 @@ test("what is Russian is written in Russian", () => {
   }
 });
 
-test("every name of the catalog has Russian words", () => {
+test("every name of the catalog has a Russian text", () => {
   for (const model of models) {
     expect(ru.catalog.descriptions[model.id], model.id).toBeTruthy();
     expect(ru.catalog.categories[model.category], model.category).toBeTruthy();
@@ -56,7 +56,7 @@ test("every name of the catalog has Russian words", () => {
   }
 });
 
-test("every code of the platform has words", () => {
+test("every code of the platform has a text", () => {
   const codes = [...page.matchAll(/^\| \d+ \| `([a-z_]+)` \|/gm)].map(([, code]) => code ?? "");
   expect(codes.length).toBeGreaterThan(25);
   for (const code of codes) {
@@ -90,7 +90,7 @@ test("the language is the chosen one, else the browser's, else English", () => {
   expect(remembered()).toBeNull();
 });
 
-test("moments, lengths and sizes are told in words", () => {
+test("times, durations and sizes are formatted", () => {
   const now = Date.parse("2026-01-31T12:00:00Z");
   expect(relative(en, now - 90_000, now)).toBe("1 minute ago");
   expect(relative(ru, now + 12 * 3_600_000, now)).toBe("через 12 часов");
@@ -100,7 +100,7 @@ test("moments, lengths and sizes are told in words", () => {
   expect(bytes(en, 0)).toBe("0 byte");
 });
 
-test("stages are translated, and what is unknown is shown as it came", () => {
+test("stages are translated, and unknown ones are shown unchanged", () => {
   expect(stageName(ru, "denoising")).toBe("Очистка от шума");
   expect(stageName(ru, "polishing_twice")).toBe("Polishing twice");
   expect(stageDetail(ru, "step 8 of 20")).toBe("шаг 8 из 20");

@@ -9,7 +9,7 @@ const there = () => new Response(null, { status: 200 });
 const picture = () => screen.getByRole<HTMLImageElement>("img");
 const HEAD = "HEAD /results/t1";
 
-test("a picture that met a restart is shown once the platform is back", async () => {
+test("a picture that failed during a restart is shown once the platform is back", async () => {
   const failed = vi.fn();
   const { asked, pauses } = show(<Picture path="/results/t1" alt="a boat" onFailed={failed} />, {
     [HEAD]: [away, new Error("refused"), there],
@@ -26,7 +26,7 @@ test("a picture that met a restart is shown once the platform is back", async ()
   expect(failed).toHaveBeenCalledOnce();
 });
 
-test("a picture that is gone is not waited for", async () => {
+test("a deleted picture is not waited for", async () => {
   const failed = vi.fn();
   const { pauses } = show(<Picture path="/results/t1" alt="a boat" onFailed={failed} />, { [HEAD]: failure(410, "result_gone") });
   fireEvent.error(picture());
@@ -34,7 +34,7 @@ test("a picture that is gone is not waited for", async () => {
   expect(pauses).toEqual([]);
 });
 
-test("a platform that stays away is given up after a minute, and a picture that nobody shows any more at once", async () => {
+test("waiting ends after a minute, or at once when the picture is no longer shown", async () => {
   const failed = vi.fn();
   const { pauses } = show(<Picture path="/results/t1" alt="a boat" onFailed={failed} />, { [HEAD]: away });
   fireEvent.error(picture());

@@ -37,13 +37,13 @@ test("addresses are read as a path and a query", () => {
   expect(parse("#/admin/audit/").path).toBe("/admin/audit");
 });
 
-test("few pages are all named, many by the ends and the middle", () => {
+test("few pages are all listed, of many the ends and the middle", () => {
   expect(pageNumbers(1, 3)).toEqual([1, 2, 3]);
   expect(pageNumbers(5, 9)).toEqual([1, null, 4, 5, 6, null, 9]);
   expect(pageNumbers(3, 9)).toEqual([1, 2, 3, 4, null, 9]);
 });
 
-test("filters are in the address and in the call, and pages begin anew", async () => {
+test("filters are in the address and in the call, and reset the page", async () => {
   location.hash = "#/gallery?page=2";
   const { calls } = show(<GalleryPage />, { "GET /gallery": page([item("a")], 60, 2) });
   expect(await screen.findByRole("button", { name: "Open: prompt of a" })).toBeTruthy();
@@ -54,7 +54,7 @@ test("filters are in the address and in the call, and pages begin anew", async (
   await waitFor(() => expect(calls().at(-1)).toBe("GET /gallery?page=1&per_page=24&sort=oldest&type=video"));
 });
 
-test("a result is opened, gone on from, and deleted only when that is confirmed", async () => {
+test("a result is opened, the next one is shown, and it is deleted only after a confirmation", async () => {
   const { calls } = show(<GalleryPage />, {
     "GET /gallery": [page([item("a"), item("b")]), page([item("a")])],
     "DELETE /gallery/b": json({ deleted: true, id: "b" }),
@@ -73,7 +73,7 @@ test("a result is opened, gone on from, and deleted only when that is confirmed"
   expect(screen.queryByText("prompt of b")).toBeNull();
 });
 
-test("a deletion that is refused says why and changes nothing", async () => {
+test("a refused deletion shows the reason and changes nothing", async () => {
   show(<GalleryPage />, { "GET /gallery": page([item("a")]), "DELETE /gallery/a": failure(409, "invalid_state") });
   fireEvent.click(await screen.findByRole("button", { name: "Open: prompt of a" }));
   fireEvent.click(screen.getByRole("button", { name: "Delete" }));
@@ -81,7 +81,7 @@ test("a deletion that is refused says why and changes nothing", async () => {
   expect((await screen.findByRole("alert")).textContent).toContain("detail of invalid_state");
 });
 
-test("an empty gallery, an empty filter and a failure are told apart", async () => {
+test("an empty gallery, an empty filter and a failure look different", async () => {
   const empty = show(<GalleryPage />, { "GET /gallery": page([]) });
   expect(await screen.findByText("Nothing here yet")).toBeTruthy();
   empty.unmount();
@@ -108,7 +108,7 @@ const entry = (id: string, change: object) => ({
   ...change,
 });
 
-test("the history shows every state, and goes on following what runs", async () => {
+test("the history shows every state, and keeps following running tasks", async () => {
   localStorage.setItem(
     "must.tasks",
     JSON.stringify([
@@ -127,12 +127,12 @@ test("the history shows every state, and goes on following what runs", async () 
   expect(list.textContent).toContain("The task reached its time limit it ran for 300 s");
   fireEvent.click(screen.getByRole("radio", { name: "Not finished" }));
   expect(within(list).getAllByRole("listitem")).toHaveLength(3);
-  fireEvent.click(screen.getByRole("button", { name: "Clear the ended ones" }));
-  fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Clear the ended ones" }));
+  fireEvent.click(screen.getByRole("button", { name: "Clear ended tasks" }));
+  fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Clear ended tasks" }));
   expect(await screen.findByText("No tasks yet")).toBeTruthy();
 });
 
-test("the language is switched, remembered and told to the browser", async () => {
+test("the language is switched, stored and set on the document", async () => {
   location.hash = "#/nowhere";
   render(<App />);
   expect(screen.getByRole("heading", { level: 1, name: "There is no such page" })).toBeTruthy();

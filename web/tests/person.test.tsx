@@ -12,7 +12,7 @@ const opened = json({ active: true, session_status: "active", expires_at: EXPIRE
 const nobody = json({ sign_in_required: false, session: null, models });
 const empty = json({ items: [], total: 0, page: 1, per_page: 24, has_more: false });
 
-/** The whole page, before it has asked anything. */
+/** The whole page before its first call. */
 function page(answers: Parameters<typeof platform>[0]) {
   const made = platform({ "GET /gallery": empty, ...answers }, { session: false });
   const view = render(
@@ -36,7 +36,7 @@ const enter = async (key: string) => {
   fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
 };
 
-test("the studio is readable and keeps what is typed while a session waits, and what is handed in goes once it is there", async () => {
+test("the studio works while a session waits, and a submission is sent once there is one", async () => {
   let free: (answer: Response) => void = () => undefined;
   const { calls, client } = page({
     "GET /studio": nobody,
@@ -56,10 +56,10 @@ test("the studio is readable and keeps what is typed while a session waits, and 
   free(opened.clone());
   await waitFor(() => expect(calls()).toContain("POST /generate"));
   expect((await prompt()).value).toBe("a boat at dusk");
-  expect(client.session.standing().session).not.toBeNull();
+  expect(client.session.snapshot().session).not.toBeNull();
 });
 
-test("what is going on is told while a session waits", async () => {
+test("the page shows that a session is waiting", async () => {
   let woken: () => void = () => undefined;
   const made = platform(
     { "GET /studio": nobody, "POST /auth/session": [failure(429, "rate_limited", { "Retry-After": "30" }), opened] },
@@ -82,7 +82,7 @@ test("what is going on is told while a session waits", async () => {
   expect((await prompt()).value).toBe("still here");
 });
 
-test("a key is asked for once, then the page is its owner's; signing out takes what the browser remembers away", async () => {
+test("a person signs in once, and signing out removes what the browser stored", async () => {
   const { asked, container } = page({
     "GET /studio": [json(signedOut), json(signedIn("anna", models))],
     "POST /auth/session": [failure(403, "invalid_api_key"), opened],
@@ -107,7 +107,7 @@ test("a key is asked for once, then the page is its owner's; signing out takes w
   expect(container.innerHTML).not.toContain("a secret boat");
 });
 
-test("a session that ends leads to the sign-in, and the same person finds what was typed; another does not", async () => {
+test("after a session ends, only the same person gets the draft back", async () => {
   for (const [back, text] of [
     ["anna", "half a thought"],
     ["boris", ""],
@@ -128,14 +128,14 @@ test("a session that ends leads to the sign-in, and the same person finds what w
   }
 });
 
-test("administration has its own sign-in, also before anybody has signed in", async () => {
+test("administration has its own sign-in, even before anybody has signed in", async () => {
   location.hash = "#/admin";
   page({ "GET /studio": json(signedOut) });
   expect(await screen.findByLabelText("Admin key")).toBeTruthy();
   expect(screen.queryByLabelText("Access key")).toBeNull();
 });
 
-test("nobody signs in or out where the setting is off", async () => {
+test("there is no sign-in when the setting is off", async () => {
   const { container } = page({ "GET /studio": nobody, "POST /auth/session": opened });
   await prompt();
   expect(container.querySelector(".person")).toBeNull();

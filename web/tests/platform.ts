@@ -1,4 +1,4 @@
-/** A platform of answers that a test writes down, and a clock that does not wait. */
+/** A platform with answers that the test defines, and a clock that does not wait. */
 
 import { vi } from "vitest";
 import { Client } from "../src/api/client";
@@ -46,14 +46,14 @@ export const events = (...states: StatusView[]): Response =>
 
 export const EXPIRES = "2999-01-01T00:00:00Z";
 
-/** How a page may begin where nobody signs in, with a session that the browser has. */
+/** The answer on how a page may start if nobody signs in, with a session of the browser. */
 export const begun = (models: Model[] | null = null): Studio => ({
   sign_in_required: false,
   session: { expires_at: EXPIRES, name: "", owner: null },
   models,
 });
 
-/** The same where people sign in: with the session of a key, or before there is one. */
+/** The same if people sign in: with the session of a key, or without a session. */
 export const signedIn = (name: string, models: Model[] | null = null): Studio => ({
   sign_in_required: true,
   session: { expires_at: EXPIRES, name, owner: `key:${name}` },
@@ -61,7 +61,7 @@ export const signedIn = (name: string, models: Model[] | null = null): Studio =>
 });
 export const signedOut: Studio = { sign_in_required: true, session: null, models: null };
 
-/** Answers calls by `METHOD /path`; a list is answered in its order, and its last answer again and again. */
+/** Answers calls by `METHOD /path`; a list gives its answers in order, and repeats the last one. */
 export function platform(answers: Record<string, Answer | Answer[]>, { session = true } = {}) {
   const asked: Asked[] = [];
   const counts = new Map<string, number>();
@@ -90,7 +90,7 @@ export function platform(answers: Record<string, Answer | Answer[]>, { session =
   const sleep = async (milliseconds: number, signal?: AbortSignal) => {
     signal?.throwIfAborted();
     pauses.push(milliseconds);
-    // Others get their turn, as they would while time passes.
+    // Other tasks run in the meantime, as they would while time passes.
     await new Promise((resolve) => setTimeout(resolve, 0));
     signal?.throwIfAborted();
   };

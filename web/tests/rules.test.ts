@@ -4,7 +4,7 @@ import type { Parameter } from "../src/catalog/schema";
 import { drawSeed, read, stepped } from "../src/studio/number_input";
 import { model, models, parameter } from "./models";
 
-test("a parameter is shown in the modes of its rule alone", () => {
+test("a parameter is shown only in the modes of its rule", () => {
   const picture = parameter("anisora", "reference_image");
   expect(isVisible(picture, "i2v", {})).toBe(true);
   expect(isVisible(picture, "t2v", {})).toBe(false);
@@ -25,7 +25,7 @@ test("rules may name other parameters, and all of a rule must hold", () => {
   expect(isRequired(rule, "t2v", { sampler: "Euler" })).toBe(true);
 });
 
-test("what is required by a mode is required in it alone", () => {
+test("a parameter that a mode requires is required only there", () => {
   const frames = parameter("anisora", "arbitrary_frames");
   expect(isRequired(frames, "arbitrary_frame", {})).toBe(true);
   expect(isRequired(frames, "t2v", {})).toBe(false);
@@ -40,7 +40,7 @@ test("locked values and ranges of one value are fixed", () => {
   expect(fixedValue({ type: "choice", label: "", choices: ["one"] })).toBe("one");
 });
 
-test("every number of the catalog has a slider, but for the seed", () => {
+test("every number of the catalog except the seed has a slider", () => {
   for (const one of models) {
     for (const [name, rules] of Object.entries(one.parameters_schema)) {
       if (rules.type === "integer" || rules.type === "number") expect(hasSlider(rules), `${one.id}.${name}`).toBe(name !== "seed");
@@ -48,7 +48,7 @@ test("every number of the catalog has a slider, but for the seed", () => {
   }
 });
 
-test("the nearest value is one that the catalog allows", () => {
+test("the nearest value is allowed by the catalog", () => {
   expect(nearest(parameter("pony", "width"), 700)).toBe(704);
   expect(nearest(parameter("pony", "width"), 9999)).toBe(1280);
   expect(nearest(parameter("anisora", "num_frames"), 82)).toBe(81);
@@ -56,7 +56,7 @@ test("the nearest value is one that the catalog allows", () => {
   expect(nearest(parameter("flux", "guidance_scale"), 0)).toBe(1);
 });
 
-test("steps go on from between two steps", () => {
+test("stepping from between two steps goes to the next one", () => {
   const width = parameter("anisora", "width");
   expect(width.default).toBe(720);
   expect(stepped(width, 720, 1)).toBe(768);
@@ -80,7 +80,7 @@ test("controls begin with the defaults", () => {
   expect(initialValue(parameter("pony", "reference_image"))).toBeNull();
 });
 
-test("a drawn seed is a seed that says itself", () => {
+test("a drawn seed is an explicit seed", () => {
   const seed = parameter("pony", "seed");
   for (let count = 0; count < 100; count += 1) {
     const drawn = drawSeed(seed);
@@ -89,6 +89,6 @@ test("a drawn seed is a seed that says itself", () => {
   }
 });
 
-test("what is typed is read as a number where it is one", () => {
+test("typed text is read as a number if it is one", () => {
   expect([read("12"), read(" 3,5 "), read(""), read("-"), read("1e3")]).toEqual([12, 3.5, null, "-", 1000]);
 });

@@ -9,27 +9,27 @@ const limited = (seconds: string) => failure(429, "rate_limited", { "Retry-After
 const starting = (answers: Parameters<typeof platform>[0]) =>
   platform({ "GET /gallery": json({ items: [] }), ...answers }, { session: false });
 
-test("a page asks how it may begin, and starts a session before its first call", async () => {
+test("a page asks how it may start, and starts a session before its first call", async () => {
   const { client, calls } = starting({ "GET /studio": nobody, "POST /auth/session": opened });
   await client.json("/gallery");
   await client.json("/gallery");
   expect(calls()).toEqual(["GET /studio", "POST /auth/session", "GET /gallery", "GET /gallery"]);
-  expect(client.session.standing()).toMatchObject({ signInRequired: false, session: { expires_at: EXPIRES, owner: null } });
+  expect(client.session.snapshot()).toMatchObject({ signInRequired: false, session: { expires_at: EXPIRES, owner: null } });
 });
 
-test("a good session that the browser has is used, and no other started", async () => {
+test("a valid session of the browser is reused", async () => {
   const { client, calls } = starting({ "GET /studio": json(begun()) });
   await Promise.all([client.json("/gallery"), client.json("/gallery")]);
   expect(calls()).toEqual(["GET /studio", "GET /gallery", "GET /gallery"]);
 });
 
-test("a start that is limited goes on by itself, as long and as often as the platform says, and tells it", async () => {
+test("a rate-limited start waits as long and as often as the platform says, and shows that", async () => {
   const { client, pauses, calls } = starting({
     "GET /studio": nobody,
     "POST /auth/session": [limited("7"), limited("600"), limited("1"), opened],
   });
   const told: (number | null)[] = [];
-  client.session.subscribe(() => told.push(client.session.standing().waitingUntil));
+  client.session.subscribe(() => told.push(client.session.snapshot().waitingUntil));
   await Promise.all([client.json("/gallery"), client.json("/gallery")]);
   expect(pauses).toEqual([7000, 600_000, 1000]);
   expect(told.filter((until) => until !== null)).toHaveLength(3);
@@ -37,7 +37,7 @@ test("a start that is limited goes on by itself, as long and as often as the pla
   expect(calls().filter((call) => call === "POST /auth/session")).toHaveLength(4);
 });
 
-test("a call that is not wanted any more does not wait for a session", async () => {
+test("an aborted call does not wait for a session", async () => {
   const { client } = starting({ "GET /studio": nobody, "POST /auth/session": () => new Promise<Response>(() => undefined) });
   const abort = new AbortController();
   const call = client.json("/gallery", { signal: abort.signal });
@@ -45,7 +45,7 @@ test("a call that is not wanted any more does not wait for a session", async () 
   await expect(call).rejects.toMatchObject({ name: "AbortError" });
 });
 
-test("a failure of the start is the call's, and the next call tries again", async () => {
+test("a failed start fails the call, and the next call tries again", async () => {
   const { client } = starting({
     "GET /studio": [failure(503, "dependency_unavailable"), nobody],
     "POST /auth/session": [failure(503, "storage_full"), opened],
@@ -55,21 +55,21 @@ test("a failure of the start is the call's, and the next call tries again", asyn
   expect(await client.json("/gallery")).toEqual({ items: [] });
 });
 
-test("where people sign in nothing is called before that, and the key is in one header of one call", async () => {
+test("nothing is called before people sign in, and the key is in one header of one call", async () => {
   const { client, asked, calls } = starting({ "GET /studio": [json(signedOut), json(signedIn("anna"))], "POST /auth/session": opened });
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "session_required" });
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "session_required" });
   expect(calls()).toEqual(["GET /studio"]);
-  expect(isSignedOut(client.session.standing())).toBe(true);
+  expect(isSignedOut(client.session.snapshot())).toBe(true);
   await client.session.signIn("must_api_x");
   await client.json("/gallery");
   expect(calls()).toEqual(["GET /studio", "POST /auth/session", "GET /studio", "GET /gallery"]);
   expect(asked.map(({ headers }) => headers["X-API-Key"])).toEqual([undefined, "must_api_x", undefined, undefined]);
-  expect(client.session.standing()).toMatchObject({ owner: "key:anna", session: { name: "anna" }, expired: false });
+  expect(client.session.snapshot()).toMatchObject({ owner: "key:anna", session: { name: "anna" }, expired: false });
   expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain("must_api_x");
 });
 
-test("a wrong key is a failure, a limited sign-in goes on with the same key, and a cookie that is not kept is said", async () => {
+test("a wrong key fails, a rate-limited sign-in continues with the same key, and a refused cookie is reported", async () => {
   const { client, asked } = starting({
     "GET /studio": json(signedOut),
     "POST /auth/session": [failure(403, "invalid_api_key"), limited("3"), opened],
@@ -79,44 +79,44 @@ test("a wrong key is a failure, a limited sign-in goes on with the same key, and
   expect(asked.filter(({ method }) => method === "POST").map(({ headers }) => headers["X-API-Key"])).toEqual(["wrong", "right", "right"]);
 });
 
-test("a session of a person that ends is not made anew, and the page remembers whose it is", async () => {
+test("an ended session of a person is not renewed, and the page remembers its owner", async () => {
   const { client, calls } = starting({
     "GET /studio": json(signedIn("anna")),
     "GET /gallery": [json({ items: [] }), failure(401, "session_expired")],
   });
   await client.json("/gallery");
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "session_required" });
-  expect(client.session.standing()).toMatchObject({ session: null, expired: true, owner: "key:anna" });
+  expect(client.session.snapshot()).toMatchObject({ session: null, expired: true, owner: "key:anna" });
   expect(calls()).not.toContain("POST /auth/session");
 });
 
-test("signing out ends the session, also one that has ended already, and nothing else", async () => {
+test("signing out works for a session that has ended already", async () => {
   for (const answer of [new Response(null, { status: 204 }), failure(401, "session_expired")]) {
     const { client } = starting({ "GET /studio": json(signedIn("anna", [])), "DELETE /auth/session": answer });
     await client.session.begin();
     await client.session.signOut();
-    expect(client.session.standing()).toMatchObject({ session: null, owner: null, expired: false, models: null });
+    expect(client.session.snapshot()).toMatchObject({ session: null, owner: null, expired: false, models: null });
   }
   const { client } = starting({ "GET /studio": json(signedIn("anna")), "DELETE /auth/session": failure(503, "dependency_unavailable") });
   await client.session.begin();
   await expect(client.session.signOut()).rejects.toMatchObject({ code: "dependency_unavailable" });
-  expect(client.session.standing().owner).toBe("key:anna");
+  expect(client.session.snapshot().owner).toBe("key:anna");
 });
 
-test("another tab that signs somebody out or in is heeded", async () => {
+test("signing out or in in another tab is noticed", async () => {
   const { client } = starting({ "GET /studio": [json(signedIn("anna")), json(signedOut), json(signedIn("boris"))] });
   await client.session.begin();
-  const stop = client.session.heed();
+  const stop = client.session.watchOtherTabs();
   const changed = (key: string) => dispatchEvent(new StorageEvent("storage", { key, newValue: "1" }));
   changed("must.session");
-  await expect.poll(() => client.session.standing().owner).toBeNull();
+  await expect.poll(() => client.session.snapshot().owner).toBeNull();
   changed("must.session");
-  await expect.poll(() => client.session.standing().owner).toBe("key:boris");
+  await expect.poll(() => client.session.snapshot().owner).toBe("key:boris");
   stop();
 });
 
-test("a platform where people sign in since it was started anew leads to the sign-in", async () => {
+test("a platform that requires sign-in after a restart leads to the sign-in", async () => {
   const { client } = starting({ "GET /studio": [nobody, json(signedOut)], "POST /auth/session": failure(401, "session_required") });
   await expect(client.json("/gallery")).rejects.toMatchObject({ code: "session_required" });
-  expect(isSignedOut(client.session.standing())).toBe(true);
+  expect(isSignedOut(client.session.snapshot())).toBe(true);
 });

@@ -1,4 +1,4 @@
-/** What jsdom lacks of a browser, and a clean page after each test. */
+/** Adds browser features that jsdom lacks, and cleans the page after each test. */
 
 import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";

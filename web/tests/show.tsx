@@ -1,4 +1,4 @@
-/** A page with everything that it works with, on a platform of written answers. */
+/** Renders a page with all of its services, on a platform with predefined answers. */
 
 import { render } from "@testing-library/react";
 import type { ReactNode } from "react";

@@ -1,17 +1,17 @@
-/** Platforms under paths of one host have one storage between them, and names of their own in it. */
+/** Platforms at different paths of one host share the storage, and use different names in it. */
 
 import { expect, test } from "vitest";
-import { keptName, storage } from "../src/api/storage";
+import { storageName, storage } from "../src/api/storage";
 
-test("a platform keeps its things under the path that it is served at", () => {
-  expect(keptName("must.tasks", "/")).toBe("must.tasks");
-  expect(keptName("must.tasks", "/index.html")).toBe("must.tasks");
-  expect(keptName("must.tasks", "/one/")).toBe("/one/must.tasks");
-  expect(keptName("must.tasks", "/one/index.html")).toBe("/one/must.tasks");
-  expect(keptName("must.tasks", "/two/")).not.toBe(keptName("must.tasks", "/one/"));
+test("a platform stores its values under the path that it is served at", () => {
+  expect(storageName("must.tasks", "/")).toBe("must.tasks");
+  expect(storageName("must.tasks", "/index.html")).toBe("must.tasks");
+  expect(storageName("must.tasks", "/one/")).toBe("/one/must.tasks");
+  expect(storageName("must.tasks", "/one/index.html")).toBe("/one/must.tasks");
+  expect(storageName("must.tasks", "/two/")).not.toBe(storageName("must.tasks", "/one/"));
 });
 
-test("what one page keeps is not there for the page of another path", () => {
+test("pages at different paths do not share stored values", () => {
   history.replaceState(null, "", "/one/");
   storage("localStorage")?.setItem("must.admin", "open");
   expect(storage("localStorage")?.getItem("must.admin")).toBe("open");

@@ -24,7 +24,7 @@ test("a task is submitted, followed to its end, and remembered without pictures"
   expect(readEntries(localStorage.getItem("must.tasks"))).toEqual(store.snapshot());
 });
 
-test("what had not ended goes on being followed after a reload", async () => {
+test("unfinished tasks are followed again after a reload", async () => {
   const first = platform({ "POST /generate": accepted, "GET /events/t1": () => new Promise<Response>(() => undefined) });
   await new TaskStore(first.client, localStorage).submit(form, tiny);
   const second = platform({ "GET /events/t1": events(done()) });
@@ -36,7 +36,7 @@ test("what had not ended goes on being followed after a reload", async () => {
   stop();
 });
 
-test("a state that comes late changes nothing", async () => {
+test("a late state changes nothing", async () => {
   const { client } = platform({
     "POST /generate": accepted,
     "GET /events/t1": events(state({ progress: 60 }), state({ progress: 20 }), state({ status: "pending", progress: 0 }), done()),
@@ -49,7 +49,7 @@ test("a state that comes late changes nothing", async () => {
   expect(seen).toEqual([0, 60, 100]);
 });
 
-test("cancelled, failed and gone tasks are told apart", async () => {
+test("cancelled, failed and missing tasks are distinguished", async () => {
   const cancelled = state({ status: "failed", error_code: "cancelled", error: "cancelled" });
   for (const [answer, phase] of [
     [events(cancelled), "cancelled"],
@@ -64,7 +64,7 @@ test("cancelled, failed and gone tasks are told apart", async () => {
   }
 });
 
-test("cancelling what has ended is no failure, and other refusals are", async () => {
+test("cancelling an ended task is not a failure, but other refusals are", async () => {
   const path = "POST /tasks/a%3A%3At1/cancel";
   const store = (answer: Response) => new TaskStore(platform({ [path]: answer }).client, localStorage);
   await store(json({ task_id: "a::t1", status: "cancelling" }, 202)).cancel("a::t1");
@@ -72,7 +72,7 @@ test("cancelling what has ended is no failure, and other refusals are", async ()
   await expect(store(failure(503, "dependency_unavailable")).cancel("a::t1")).rejects.toMatchObject({ code: "dependency_unavailable" });
 });
 
-test("ended tasks are forgotten, running ones stay", async () => {
+test("ended tasks are removed from the list, running ones stay", async () => {
   const { client } = platform({
     "POST /generate": [accepted, json({ task_id: "t2", status: "pending" }, 202)],
     "GET /events/t1": events(done()),
@@ -90,13 +90,13 @@ test("ended tasks are forgotten, running ones stay", async () => {
   expect(readEntries(localStorage.getItem("must.tasks"))).toEqual([]);
 });
 
-test("what is stored and is no list of tasks is left out", () => {
+test("stored data that is not a list of tasks is ignored", () => {
   expect(readEntries("nonsense")).toEqual([]);
   expect(readEntries('{"a":1}')).toEqual([]);
   expect(readEntries('[null, 1, {"id":"t1"}]')).toEqual([]);
 });
 
-test("each owner has a list of their own, which can be taken off the browser", async () => {
+test("each owner has a separate list, which can be removed from the browser", async () => {
   const { client } = platform({ "POST /generate": accepted, "GET /events/t1": () => new Promise<Response>(() => undefined) });
   const store = new TaskStore(client, localStorage);
   let stop = store.start("key:anna");

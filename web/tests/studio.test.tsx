@@ -15,7 +15,7 @@ async function choose(name: string) {
 const generate = () => screen.getByRole<HTMLButtonElement>("button", { name: "Generate" });
 const write = (text: string) => fireEvent.change(screen.getByRole("textbox", { name: "Prompt" }), { target: { value: text } });
 
-test("the panel shows what the catalog shows, and locks what it locks", async () => {
+test("the panel shows the catalog's parameters, and locks fixed ones", async () => {
   show(<StudioPage />);
   await choose("Wan 2.2 Rapid all-in-one");
   const { parameters_schema: schema, modes } = model("phr00t");
@@ -37,7 +37,7 @@ test("the panel shows what the catalog shows, and locks what it locks", async ()
   expect(screen.getByRole("slider", { name: "Last frame strength" })).toBeTruthy();
 });
 
-test("a model that is not installed says what to put where, and cannot be submitted", async () => {
+test("a model that is not installed says which files to put where, and cannot be submitted", async () => {
   const { calls } = show(<StudioPage />);
   await choose("Pony Diffusion XL");
   expect(screen.getByRole("note").textContent).toContain("Put them into models/pony.");
@@ -47,7 +47,7 @@ test("a model that is not installed says what to put where, and cannot be submit
   expect(calls()).toEqual(["GET /studio"]);
 });
 
-test("tabs move by arrows", async () => {
+test("arrow keys move between tabs", async () => {
   show(<StudioPage />);
   await choose("Tiny video");
   const tabs = screen.getAllByRole("tab");
@@ -56,7 +56,7 @@ test("tabs move by arrows", async () => {
   expect(document.activeElement).toBe(tabs.at(-1));
 });
 
-test("what is wrong is said beside its field, and nothing is sent", async () => {
+test("errors are shown beside their fields, and nothing is sent", async () => {
   const { calls } = show(<StudioPage />);
   await screen.findByRole("tablist");
   fireEvent.change(screen.getByRole("textbox", { name: "Steps" }), { target: { value: "3" } });
@@ -87,7 +87,7 @@ test("a task is followed to its result", async () => {
   expect(container.querySelector(".badge.good")?.textContent).toBe("Done");
 });
 
-test("a refusal that speaks of a field stands beside it, with the platform's advice", async () => {
+test("a refusal of one field is shown beside it, with the platform's advice", async () => {
   const refused = json({ code: "validation_error", detail: "steps must be even", user_action: "Take an even number." }, 422);
   show(<StudioPage />, { "POST /generate": refused });
   await screen.findByRole("tablist");
@@ -110,7 +110,7 @@ test("any other refusal is shown with code, detail and advice", async () => {
   }
 });
 
-test("a failed task says why, a cancelled one that it was cancelled", async () => {
+test("a failed task shows the reason, a cancelled one that it was cancelled", async () => {
   const failed = state({ status: "failed", error_code: "task_timeout", error: "it ran for 300 s" });
   const cancelled = state({ task_id: "t2", status: "failed", error_code: "cancelled", error: "cancelled" });
   const { calls } = show(<StudioPage />, {
@@ -127,11 +127,11 @@ test("a failed task says why, a cancelled one that it was cancelled", async () =
   await waitFor(() => expect(generate().disabled).toBe(false));
   fireEvent.click(generate());
   fireEvent.click(await screen.findByRole("button", { name: "Cancel" }));
-  expect(await screen.findByText("The task was ended before it had a result.")).toBeTruthy();
+  expect(await screen.findByText("The task was cancelled before it had a result.")).toBeTruthy();
   expect(calls()).toContain("POST /tasks/t2/cancel");
 });
 
-test("a picture is chosen, shown and taken away; other files are refused", async () => {
+test("a picture is chosen, shown and removed; other files are refused", async () => {
   show(<StudioPage />);
   fireEvent.click(await screen.findByRole("tab", { name: "From a picture" }));
   const input = screen.getByLabelText("Reference image");
@@ -154,7 +154,7 @@ test("a picture is pasted and dropped", async () => {
   expect(await screen.findByRole("img", { name: "dropped.webp" })).toBeTruthy();
 });
 
-test("given frames are added and taken away", async () => {
+test("given frames are added and removed", async () => {
   show(<StudioPage />);
   await choose("Index-AniSora V3.2");
   fireEvent.click(screen.getByRole("tab", { name: "Given frames" }));
@@ -168,7 +168,7 @@ test("given frames are added and taken away", async () => {
   expect(screen.getAllByRole("listitem", { name: /Frame entry/ })).toHaveLength(1);
 });
 
-test("the draft outlives a reload", async () => {
+test("the draft survives a reload", async () => {
   const first = show(<StudioPage />);
   await screen.findByRole("tablist");
   write("a boat at dusk");
@@ -179,7 +179,7 @@ test("the draft outlives a reload", async () => {
   expect(screen.getByRole<HTMLInputElement>("textbox", { name: "Steps" }).value).toBe("9");
 });
 
-test("models that cannot be loaded are a failure that can be tried again", async () => {
+test("a failed load of the models can be tried again", async () => {
   show(<StudioPage />, { "GET /studio": [failure(503, "dependency_unavailable"), json(begun([model("tiny-image")]))] });
   fireEvent.click(within(await screen.findByRole("alert")).getByRole("button", { name: "Try again" }));
   expect(await screen.findByRole("tablist")).toBeTruthy();

@@ -26,7 +26,7 @@ test("a submission is repeated under the same key when no answer came", async ()
   expect(pauses).toEqual([500, 1000]);
 });
 
-test("given up, the same request by hand is still the same submission", async () => {
+test("the same request sent by hand is still the same submission", async () => {
   const { submitter: one, keys } = submitter({ "POST /generate": [away, away, away, away, accepted, accepted] });
   await expect(one.submit(request)).rejects.toMatchObject({ name: "NetworkError" });
   await one.submit({ ...request });

@@ -10,7 +10,7 @@ const filled = (name: string, value: Value, mode = "t2v"): Form =>
   setValue(setValue(setMode(initialForm(anisora), mode), "prompt", "a boat"), name, value);
 const issue = (name: string, value: Value) => validate(filled(name, value), anisora)[name];
 
-test("words are counted as the platform counts them", () => {
+test("characters are counted as the platform counts them", () => {
   expect(validate(initialForm(anisora), anisora)["prompt"]).toEqual({ kind: "required" });
   expect(issue("prompt", "   ")).toEqual({ kind: "blank" });
   expect(issue("prompt", "x".repeat(2001))).toEqual({ kind: "too_long", most: 2000, length: 2001 });
@@ -56,7 +56,7 @@ test("given frames are checked entry by entry", () => {
   });
 });
 
-test("a refusal of the platform is put beside the field that it speaks of", () => {
+test("a refusal of the platform is assigned to its field", () => {
   const path = (detail: string) => pathOf(detail, anisora.parameters_schema);
   expect(path("width must be from 512 to 1280 in steps of 64, and is 700")).toBe("width");
   expect(path("arbitrary_frames[1].image is required")).toBe("arbitrary_frames[1].image");

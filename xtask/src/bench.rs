@@ -1,19 +1,21 @@
-//! `cargo xtask bench`: builds what the benchmarks need, runs them, and keeps their results.
+//! `cargo xtask bench`: builds what the benchmarks need, runs them, and stores their results.
 //!
-//! What cannot be built or found does not stop the rest: the figures say that it is missing, and so does the end of the run.
+//! If something cannot be built or found, the other benchmarks still run. The results name what is missing, and so does the
+//! final error.
 
 use crate::run::{Outcome, command, root, run as execute, target, words};
 use crate::tools;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `http` is a program of its own; the others are parts of `must-benches`.
+/// The names of the benchmarks. `http` is a separate program; the others are parts of `must-benches`.
 const NAMES: [&str; 8] = ["submit", "status", "access", "overhead", "generate", "models", GPU, HTTP];
 const HTTP: &str = "http";
-/// Runs only where it is asked for by name: it needs an NVIDIA GPU and the CUDA compiler.
+/// Runs only when it is named, because it needs an NVIDIA GPU and the CUDA compiler.
 const GPU: &str = "gpu";
 
-/// A release build by default; `--quick` builds with the dev profile, repeats little, and keeps nothing in the project.
+/// How the benchmarks are built and run. The default is a release build. `--quick` builds with the dev profile, repeats
+/// little, and stores nothing in the project.
 #[derive(Clone, Copy)]
 struct Scale {
     quick: bool,
@@ -29,7 +31,7 @@ impl Scale {
     }
 }
 
-/// Runs the benchmarks with these names, or all; `--quick` among them only tries whether they work.
+/// Runs the benchmarks with these names, or all. The name `--quick` only tries whether they work.
 pub fn run(names: &[&str]) -> Outcome {
     let scale = Scale { quick: names.contains(&"--quick") };
     let chosen: Vec<&str> = names.iter().copied().filter(|name| *name != "--quick").collect();
@@ -84,7 +86,7 @@ pub fn run(names: &[&str]) -> Outcome {
     if missing.is_empty() { Ok(()) } else { Err(format!("not everything was measured:\n  {}", missing.join("\n  "))) }
 }
 
-/// The HTTP server under load, beside its peer.
+/// The HTTP server under load, compared with its peer.
 fn http(scale: Scale) -> Outcome {
     if !tools::exists("wrk") {
         return Err("there is no program wrk on the path (Debian: apt-get install wrk)".to_owned());
@@ -101,21 +103,22 @@ fn http(scale: Scale) -> Outcome {
     execute(&mut bench)
 }
 
-/// Weights of models in their true sizes, which take tens of gigabytes and are made by a script.
+/// Returns the folder with random weights of models in their true sizes. They take tens of gigabytes and are made by a
+/// script.
 fn weights() -> Result<PathBuf, String> {
     let folder = std::env::var_os("MUST_RANDOM_WEIGHTS").map(PathBuf::from);
     folder
         .filter(|folder| folder.is_dir())
-        .ok_or_else(|| "MUST_RANDOM_WEIGHTS names no folder; tools/random-weights/make.py fills one".to_owned())
+        .ok_or_else(|| "MUST_RANDOM_WEIGHTS is not set to a folder; tools/random-weights/make.py writes one".to_owned())
 }
 
-/// The C caller, linked with the shared library.
+/// Builds the C caller, linked with the shared library.
 fn c(scale: Scale) -> Result<PathBuf, String> {
     let work = target().join("bench-c");
     let library = work.join("libmust.so.0");
     std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
     execute(command("cargo").args(["build", "-p", "must-ffi", "--profile", scale.profile()]))?;
-    // Under the name that it gives itself, so that the program finds it.
+    // Copies the library under its own name, so that the caller finds it at run time.
     let built = scale.folder().join("libmust_ffi.so");
     std::fs::copy(&built, &library).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     let program = work.join("calls");
@@ -125,24 +128,24 @@ fn c(scale: Scale) -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// A Python with the module built into it.
+/// Returns a Python with the module built and installed.
 fn python(scale: Scale) -> Result<PathBuf, String> {
     let python = tools::python_environment("bench-python", &["maturin>=1.16,<2"])?;
     let mut install = command(&python);
     install.args(["-m", "pip", "install", "--quiet", "--no-build-isolation", "--force-reinstall", "--no-deps"]);
     install.arg("./bindings-python").arg("--config-settings").arg(format!("build-args=--profile {}", scale.profile()));
-    execute(beside(&mut install, &python))?;
+    execute(with_environment(&mut install, &python))?;
     Ok(python)
 }
 
-/// Puts the programs of a Python's environment first on the path.
-fn beside<'a>(command: &'a mut Command, python: &Path) -> &'a mut Command {
+/// Puts the programs of a Python environment first on the path.
+fn with_environment<'a>(command: &'a mut Command, python: &Path) -> &'a mut Command {
     let scripts = python.parent().map(Path::to_path_buf).unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", scripts.display()))
 }
 
-/// The built Node package.
+/// Builds the Node package.
 fn node(scale: Scale) -> Result<PathBuf, String> {
     if !tools::exists("node") {
         return Err("there is no program node on the path".to_owned());
@@ -153,7 +156,7 @@ fn node(scale: Scale) -> Result<PathBuf, String> {
     Ok(folder.join("dist"))
 }
 
-/// The Python that has the reference library: `MUST_REFERENCE_PYTHON`, or what `cargo xtask golden` made.
+/// Returns the Python with the reference library: `MUST_REFERENCE_PYTHON`, or the one that `cargo xtask golden` made.
 fn reference() -> Result<PathBuf, String> {
     let made = target().join("reference/bin/python");
     let python = match std::env::var_os("MUST_REFERENCE_PYTHON") {

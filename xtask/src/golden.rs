@@ -1,9 +1,9 @@
-//! `cargo xtask golden`: the golden data, made by the reference library and compared with.
+//! `cargo xtask golden`: makes the golden data with the reference library, and compares MUST with it.
 
 use crate::run::{Outcome, command, root, run, target, words};
 use std::path::PathBuf;
 
-/// The Python that has the reference library: `MUST_REFERENCE_PYTHON`, or an environment made for it.
+/// Returns the Python with the reference library: `MUST_REFERENCE_PYTHON`, or an environment made for it.
 pub fn reference_python() -> Result<PathBuf, String> {
     if let Some(python) = std::env::var_os("MUST_REFERENCE_PYTHON") {
         return Ok(PathBuf::from(python));

@@ -1,4 +1,4 @@
-//! Running programs from the project's root, and saying what is run.
+//! Runs programs in the project's root, and prints what it runs.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -6,27 +6,27 @@ use std::process::Command;
 
 pub type Outcome = Result<(), String>;
 
-/// The project's root.
+/// Returns the project's root.
 pub fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or_else(|| here.clone(), PathBuf::from)
 }
 
-/// The folder that cargo builds into.
+/// Returns the folder that cargo builds into.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// What the dev profile builds.
+/// Returns a program that the dev profile built.
 pub fn built(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
 
-/// A command that runs in the project's root and builds into the one target folder.
+/// Creates a command that runs in the project's root and builds into the shared target folder.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).env("CARGO_TARGET_DIR", target());
-    // What cargo tells this program of itself would make some build scripts run again in every cargo that it starts.
+    // cargo sets variables for this program. They would make some build scripts run again in every cargo that it starts.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -36,7 +36,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a command, showing it and all that it prints.
+/// Runs a command, and shows the command and its output.
 pub fn run(command: &mut Command) -> Outcome {
     let shown = show(command);
     eprintln!("+ {shown}");
@@ -47,7 +47,7 @@ pub fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs a command and returns what it printed on standard output.
+/// Runs a command and returns its standard output.
 pub fn read(command: &mut Command) -> Result<String, String> {
     let shown = show(command);
     eprintln!("+ {shown}");
@@ -61,7 +61,7 @@ pub fn read(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| format!("did not print text: {shown}"))
 }
 
-/// `program` followed by the words of `line`.
+/// Creates a command from `program` and the words of `line`.
 pub fn words(program: &str, line: &str) -> Command {
     let mut command = command(program);
     command.args(line.split_whitespace());

@@ -1,15 +1,15 @@
-//! `cargo xtask setup`: installs what the gate needs. The tests themselves install nothing of this; they ask whether it is there.
+//! `cargo xtask setup`: installs what the tests need. The tests themselves install none of this; they only check for it.
 
 use crate::run::{Outcome, command, root, run, target, words};
 use crate::{test, tools};
 use std::path::PathBuf;
 
-/// Whether the packages with the CUDA compiler are for this machine.
+/// Whether this machine can use the packages with the CUDA compiler.
 pub const HAS_CUDA: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
-/// Installs what these parts need, or all of them.
+/// Installs what these parts need, or what all parts need.
 pub fn install(names: &[&str]) -> Outcome {
     let parts = test::part_names(names)?;
     tools::install(&parts)?;
@@ -23,7 +23,7 @@ pub fn install(names: &[&str]) -> Outcome {
     check(&parts)
 }
 
-/// Fails where something is missing for these parts, and says how to get it.
+/// Fails if something is missing for these parts, and says how to get it.
 pub fn check(parts: &[&str]) -> Outcome {
     let mut missing = tools::missing(parts);
     if parts.contains(&"style") && !prettier().exists() {
@@ -38,7 +38,7 @@ pub fn check(parts: &[&str]) -> Outcome {
     Err(format!("missing:\n  {}\n`cargo xtask setup` installs them", missing.join("\n  ")))
 }
 
-/// The packages of the web UI, exactly as its lock file names them. Nothing is done where that was done already.
+/// Installs the packages of the web UI in the versions of its lock file. Does nothing if they are installed already.
 pub fn web_packages() -> Outcome {
     let folder = root().join("web");
     let wanted = std::fs::read(folder.join("package-lock.json"))
@@ -51,12 +51,12 @@ pub fn web_packages() -> Outcome {
     std::fs::write(&record, wanted).map_err(|error| format!("cannot write {}: {error}", record.display()))
 }
 
-/// The formatter of TypeScript and CSS, which is one of those packages.
+/// Returns the formatter of TypeScript and CSS, which is one of these packages.
 pub fn prettier() -> PathBuf {
     root().join("web/node_modules/prettier/bin/prettier.cjs")
 }
 
-/// What a shell reads to find the CUDA compiler.
+/// Returns the shell script that sets the variables for the CUDA compiler.
 pub fn cuda_environment() -> PathBuf {
     cuda_folder().join("env")
 }

@@ -1,20 +1,20 @@
-//! How files are laid out and spelled, and what may be depended on: the part `style`, `cargo xtask format`, `cargo xtask advisories`.
+//! The part `style`, `cargo xtask format` and `cargo xtask advisories`: formatting, spelling and allowed dependencies.
 
 use crate::run::{Outcome, command, read, run, words};
 use crate::setup;
 use crate::tools::STYLE;
 use std::process::Command;
 
-/// Whether a formatter compares or rewrites.
+/// Whether a formatter compares files or rewrites them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Mode {
     Check,
     Write,
 }
 
-/// Formatters other than rustfmt, spelling, licences and duplicates of dependencies.
+/// Checks formatting other than rustfmt's, spelling, licences and duplicate dependencies.
 pub fn check() -> Outcome {
-    formatters(Way::Check)?;
+    formatters(Mode::Check)?;
     run(&mut command(STYLE.program("typos")?))?;
     deny("licenses bans sources")
 }
@@ -23,10 +23,10 @@ pub fn check() -> Outcome {
 pub fn format() -> Outcome {
     setup::check(&["style"])?;
     run(&mut words("cargo", "fmt --all"))?;
-    formatters(Way::Write)
+    formatters(Mode::Write)
 }
 
-/// Compares the dependencies with the database of known faults, which is fetched.
+/// Compares the dependencies with the database of known vulnerabilities, which is downloaded.
 pub fn advisories() -> Outcome {
     setup::check(&["style"])?;
     deny("advisories")
@@ -37,26 +37,26 @@ fn deny(checks: &str) -> Outcome {
     run(deny.args(["--locked", "check"]).args(checks.split_whitespace()))
 }
 
-fn formatters(way: Way) -> Outcome {
+fn formatters(mode: Mode) -> Outcome {
     let mut clang = command(STYLE.program("clang-format")?);
-    clang.args(if way == Way::Check { ["--dry-run", "--Werror"].as_slice() } else { &["-i"] });
+    clang.args(if mode == Mode::Check { ["--dry-run", "--Werror"].as_slice() } else { &["-i"] });
     run_over(clang, &["*.c", "*.h", "*.cpp", "*.hpp"])?;
     let mut prettier = command("node");
     prettier.arg(setup::prettier()).args(["--log-level", "warn"]);
-    prettier.arg(if way == Way::Check { "--check" } else { "--write" });
+    prettier.arg(if mode == Mode::Check { "--check" } else { "--write" });
     run_over(prettier, &["*.ts", "*.tsx", "*.mts", "*.mjs", "*.css", "web/*.html", "*.yml"])?;
     let mut taplo = command(STYLE.program("taplo")?);
     taplo.arg("format").env("RUST_LOG", "warn");
-    if way == Way::Check {
+    if mode == Mode::Check {
         taplo.arg("--check");
     }
     run_over(taplo, &["*.toml"])
 }
 
-/// Inputs of fuzz targets, whose names end as they like.
+/// The inputs of fuzz targets, whose names can have any ending.
 const SEEDS: &str = ":!diffusion/fuzz/seeds";
 
-/// Runs a program over the project's files whose names match, also those that are not committed yet.
+/// Runs a program on the project's files whose names match, including files that are not committed yet.
 fn run_over(mut program: Command, patterns: &[&str]) -> Outcome {
     let mut list = words("git", "ls-files --cached --others --exclude-standard --deduplicate --");
     let files = read(list.args(patterns).arg(SEEDS))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every part of the gate, in an order that fails early.
+//! `cargo xtask test`: runs all parts of the tests. The order makes failures show early.
 
 use crate::run::{Outcome, built, command, read, root, run, target, words};
 use crate::{setup, style, tools};
@@ -14,7 +14,7 @@ struct Part {
 const FORMAT: Part = Part { name: "format", about: "rustfmt", run: format };
 const STYLE: Part = Part {
     name: "style",
-    about: "the formatters of C, C++, TypeScript, CSS and TOML, spelling, licences and duplicates of dependencies",
+    about: "the formatters of C, C++, TypeScript, CSS and TOML, spelling, licences and duplicate dependencies",
     run: style::check,
 };
 const LINT: Part = Part { name: "lint", about: "clippy; the docs of the crates, with warnings denied", run: lint };
@@ -27,7 +27,7 @@ const PARTS: &[Part] = &[
         about: "unit, golden, kill and media tests of the core, the examples in its docs, the C ABI's own tests, the bridge of cxx",
         run: rust,
     },
-    Part { name: "c", about: "C and C++ hosts, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
+    Part { name: "c", about: "C and C++ programs, valgrind, AddressSanitizer, pkg-config, CMake", run: c },
     Part {
         name: "python",
         about: "the Python module: pytest, mypy, ruff; the HTTP API by handle and ASGI, with workers, OpenAI's client, a fuzzer",
@@ -40,7 +40,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "examples",
-        about: "the same program in every language, and in two at once, makes the same bytes; what docs/start quotes",
+        about: "the same program in every language, and in two at once, makes the same bytes; the programs that docs/start quotes",
         run: examples,
     },
     Part {
@@ -50,7 +50,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "web",
-        about: "the web UI: types, unit tests, the built files, and all of it in headless Chromium",
+        about: "the web UI: types, unit tests, the built files, and the whole UI in headless Chromium",
         run: web,
     },
     Part { name: "audit", about: "Go's transparency log packages verify an exported audit log", run: audit },
@@ -64,7 +64,7 @@ const PARTS: &[Part] = &[
     },
 ];
 
-/// The option for what is worth running between two changes: under three minutes on two cores once everything is built.
+/// The option for a quick run between two changes. It takes under three minutes on two cores once everything is built.
 const FAST_OPTION: &str = "--fast";
 
 const FAST: &[Part] = &[
@@ -74,7 +74,7 @@ const FAST: &[Part] = &[
     Part { name: "unit", about: "the unit tests of the Rust crates, without those that take long", run: unit },
 ];
 
-/// Tests that a part runs with its generated files rewritten instead of compared.
+/// The variable that makes tests rewrite generated files instead of comparing them.
 const REGENERATE: (&str, &str) = ("MUST_REGEN", "1");
 
 pub fn list() -> Outcome {
@@ -84,7 +84,7 @@ pub fn list() -> Outcome {
     Ok(())
 }
 
-/// The parts with these names; all without names.
+/// Returns the parts with these names, or all parts without names.
 fn chosen(names: &[&str]) -> Result<Vec<&'static Part>, String> {
     if names == [FAST_OPTION] {
         return Ok(FAST.iter().collect());
@@ -95,7 +95,7 @@ fn chosen(names: &[&str]) -> Result<Vec<&'static Part>, String> {
     Ok(PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)).collect())
 }
 
-/// The names of the parts that these arguments mean.
+/// Returns the names of the parts that these arguments select.
 pub fn part_names(names: &[&str]) -> Result<Vec<&'static str>, String> {
     Ok(chosen(names)?.into_iter().map(|part| part.name).collect())
 }
@@ -117,7 +117,7 @@ pub fn run_parts(names: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Rewrites what is generated from the code and committed.
+/// Rewrites the committed files that are generated from the code.
 pub fn regen() -> Outcome {
     let (name, value) = REGENERATE;
     run_tests(&["-p", "must", "--test", "generated"], |command| {
@@ -151,7 +151,7 @@ fn rust() -> Outcome {
     run_tests(&["--workspace", "--exclude", "must-python"], |_| {})
 }
 
-/// Unit tests that take seconds each, by parts of their names: whole models, and damage of every kind.
+/// Unit tests that take several seconds each, by parts of their names: whole models, and damaged files of every kind.
 const SLOW: &[&str] = &[
     "flux::tests",
     "sdxl::tests",
@@ -159,7 +159,7 @@ const SLOW: &[&str] = &[
     "wan::variant",
     "vae::kl",
     "vae::tests",
-    "folders_without_end",
+    "folders_with_too_many_files",
     "ten_thousand_prompts",
     "weights::mutation_tests",
     "audit::tests::checkpoints",
@@ -185,26 +185,27 @@ fn c() -> Outcome {
     run(words("bash", "tests/c/run.sh").env(SMALL_MODELS, small_models()?))
 }
 
-/// Where the tests of every language look for small models of the families that have no model inside the library.
+/// The variable with the folder of small models. Tests of all languages use them for families without an embedded model.
 const SMALL_MODELS: &str = "MUST_SMALL_MODELS";
 
-/// A folder with those models, which the tests of the crate of inference write.
+/// Returns a folder with these models, which the tests of the inference crate write.
 fn small_models() -> Result<std::path::PathBuf, String> {
     let folder = target().join("small-models");
-    // As the part `rust` builds it: alone, the crate has other features of its dependencies and is compiled once more.
+    // Uses the same features as the part `rust`. Built alone, the crate would be compiled again with other features of its
+    // dependencies.
     let mut write = words("cargo", "test --quiet --workspace --exclude must-python --lib -- --ignored small_models");
     run(write.env(SMALL_MODELS, &folder))?;
     Ok(folder)
 }
 
-/// The platform under load, as a small company would have it.
+/// Runs the platform under load, like in a small company.
 pub fn soak(options: &[&str]) -> Outcome {
     let python = python_module()?;
     run(&mut words("cargo", "build -p must-cli"))?;
     run(command(python).arg("tools/soak/soak.py").arg("--program").arg(built("must")).args(options))
 }
 
-/// Builds the Python module with the dev profile into an environment of its own; that environment's Python.
+/// Builds the Python module with the dev profile into an environment of its own. Returns that environment's Python.
 fn python_module() -> Result<std::path::PathBuf, String> {
     let python = tools::PYTHON_TESTS.python()?;
     let mut install = command(&python);
@@ -236,7 +237,7 @@ fn http() -> Outcome {
         .env("MUST_REQUIRE_TOOLS", "1"))
 }
 
-/// The web UI: by itself, then as the program serves it.
+/// Tests the web UI alone, then as the program serves it.
 fn web() -> Outcome {
     let folder = root().join("web");
     setup::web_packages()?;
@@ -247,7 +248,7 @@ fn web() -> Outcome {
     run(words("node", "--test --test-timeout=600000 tests/web/ui.test.mjs").env("MUST_PROGRAM", built("must")))
 }
 
-/// An independent verifier: golang.org/x/mod/sumdb, as Debian packages it.
+/// Verifies an audit log with an independent program: golang.org/x/mod/sumdb in Debian's package.
 fn audit() -> Outcome {
     run(&mut words("cargo", "build -p must-cli"))?;
     run(command("bash").arg("tests/audit/run.sh").arg(built("must")))
@@ -284,7 +285,8 @@ fn node() -> Outcome {
     http_without_sockets(&tools::HTTP_TESTS.python()?, "node", &[])
 }
 
-/// Runs `examples/generate` in every language and `examples/shared`: one line of JSON each, alike, and the same bytes.
+/// Runs `examples/generate` in every language and `examples/shared`. Each must print the same line of JSON and make the same
+/// bytes.
 fn examples() -> Outcome {
     let work = target().join("examples");
     let _ = std::fs::remove_dir_all(&work);
@@ -339,7 +341,7 @@ fn examples() -> Outcome {
     start_pages(&work, &prefix, &python)
 }
 
-/// The pages of `docs/start` and the programs that they quote.
+/// Checks the pages of `docs/start` and the programs that they quote.
 fn start_pages(work: &Path, prefix: &Path, python: &Path) -> Outcome {
     run(&mut words("cargo", "build -p must-example-service"))?;
     let (c, cpp) = (work.join("service-c"), work.join("service-cpp"));
@@ -366,7 +368,7 @@ fn browser() -> Outcome {
     run(command("node").arg("tests/browser/play.mjs").args(["out.mp4", "out.webm"].map(|name| clips.join(name))))
 }
 
-/// Checks the code for NVIDIA GPUs, where a CUDA compiler can be had: from packages of PyPI, for Linux on x86-64.
+/// Checks the code for NVIDIA GPUs with a CUDA compiler from packages of PyPI, which exist for Linux on x86-64.
 fn cuda() -> Outcome {
     if !setup::HAS_CUDA {
         eprintln!("not checked: the packages with the compiler are for Linux on x86-64");
@@ -382,10 +384,10 @@ fn lint() -> Outcome {
     run(words("cargo", docs).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Features that bring others or need a compiler of their own, and are not looked at alone.
+/// Features that include others or need their own compiler. They are not checked alone.
 const NOT_ALONE: [&str; 5] = ["default", "full", "cuda", "cudnn", "flash-attn"];
 
-/// Whoever embeds a part of the library gets that part, without a warning.
+/// Checks that each feature compiles alone without a warning.
 fn features() -> Outcome {
     let manifest = std::fs::read_to_string(root().join("core/Cargo.toml")).map_err(|error| error.to_string())?;
     let table = manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap_or_default();

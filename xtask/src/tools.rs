@@ -1,7 +1,7 @@
-//! What the tests need beyond Rust, Python, Node and a C++ compiler: looking for it, and installing it when asked to.
+//! Checks for the programs that tests need beyond Rust, Python, Node and a C++ compiler, and installs them on request.
 //!
 //! `cargo xtask setup` installs; the tests only check. Programs come from Debian's packages, Python packages go into
-//! environments in Cargo's target folder, packages of npm beside the lock file that names them.
+//! environments in Cargo's target folder, and packages of npm go beside the lock file that names them.
 
 use crate::run::{Outcome, command, read, run, target, words};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// A program that tests call, or a file that they need.
 struct Program {
     name: &'static str,
-    /// The package of Debian that brings it.
+    /// The package of Debian that contains it.
     package: &'static str,
-    /// The parts of the gate that need it.
+    /// The parts of the tests that need it.
     parts: &'static [&'static str],
 }
 
@@ -47,7 +47,7 @@ const XDIST: &str = "pytest-xdist>=3.8";
 const OPENAI: &str = "openai>=3.57,<4";
 const SCHEMATHESIS: &str = "schemathesis>=4.32,<5";
 
-/// The Python module and what its tests call.
+/// The Python module and the programs that its tests call.
 pub const PYTHON_TESTS: Environment = Environment {
     name: "python-tests",
     requirements: &[
@@ -76,8 +76,8 @@ pub const HTTP_TESTS: Environment = Environment {
     parts: &["http", "node"],
 };
 
-/// Formatters and checks of files, programs that PyPI has ready for many systems. Bounded closely: what a formatter wants
-/// differs from version to version.
+/// Formatters and checkers of files. PyPI has these programs for many systems. Their versions are tightly bounded, because
+/// the results of formatters differ from version to version.
 pub const STYLE: Environment = Environment {
     name: "style",
     requirements: &[
@@ -91,10 +91,10 @@ pub const STYLE: Environment = Environment {
 
 const ENVIRONMENTS: &[Environment] = &[PYTHON_TESTS, HTTP_TESTS, STYLE];
 
-/// Where an environment has its programs.
+/// The folder of an environment's programs.
 const SCRIPTS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
 
-/// What is missing for these parts of the gate, a line each; empty when nothing is.
+/// Lists what is missing for these parts of the tests, one line each. Empty if nothing is missing.
 pub fn missing(parts: &[&str]) -> Vec<String> {
     let mut lines: Vec<String> = programs_missing(parts)
         .into_iter()
@@ -122,7 +122,7 @@ pub fn install(parts: &[&str]) -> Outcome {
     if !exists("apt-get") {
         let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
         return Err(format!(
-            "only Debian's packages can be installed from here; install these yourself: {} (there: {})",
+            "this command can only install Debian's packages; install these yourself: {} (in Debian: {})",
             names.join(", "),
             packages.join(", ")
         ));
@@ -132,7 +132,7 @@ pub fn install(parts: &[&str]) -> Outcome {
     installed.map_err(|why| format!("{why}\nInstall these yourself: {}", packages.join(", ")))
 }
 
-/// apt-get as root, which asks nothing.
+/// Returns an apt-get command that runs as root and asks no questions.
 fn apt(line: &str) -> Result<std::process::Command, String> {
     let line = format!("DEBIAN_FRONTEND=noninteractive apt-get {line}");
     let root = read(command("id").arg("-u"))?.trim() == "0";
@@ -152,18 +152,18 @@ impl Environment {
         target().join(self.name)
     }
 
-    /// Its Python.
+    /// Returns the Python of the environment.
     ///
     /// # Errors
-    /// When it was not made, or made for other packages.
+    /// Fails if the environment was not made, or was made for other packages.
     pub fn python(&self) -> Result<PathBuf, String> {
         self.program("python")
     }
 
-    /// A program in it.
+    /// Returns a program in the environment.
     ///
     /// # Errors
-    /// As [`Environment::python`].
+    /// Fails like [`Environment::python`].
     pub fn program(&self, name: &str) -> Result<PathBuf, String> {
         if self.is_complete() {
             return Ok(self.folder().join(SCRIPTS).join(name));
@@ -171,7 +171,7 @@ impl Environment {
         Err(format!("the Python packages in {} are missing: run `cargo xtask setup`", self.folder().display()))
     }
 
-    /// What was installed, as a file of its own says.
+    /// Returns whether the environment has the packages, by the record that was written after installing them.
     fn is_complete(&self) -> bool {
         std::fs::read_to_string(self.record()).is_ok_and(|installed| installed == self.requirements.join("\n"))
     }
@@ -190,7 +190,7 @@ impl Environment {
     }
 }
 
-/// Makes a Python environment in the target folder and installs `requirements` into it; its Python.
+/// Makes a Python environment in the target folder and installs `requirements` into it. Returns its Python.
 pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
     let folder = target().join(name);
     let python = folder.join(SCRIPTS).join("python");
@@ -204,7 +204,7 @@ pub fn python_environment(name: &str, requirements: &[&str]) -> Result<PathBuf, 
     Ok(python)
 }
 
-/// Whether a program is on the path, or a file is there.
+/// Returns whether a program is on the path, or a file exists.
 pub fn exists(program: &str) -> bool {
     if Path::new(program).has_root() {
         return Path::new(program).exists();

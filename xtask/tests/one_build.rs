@@ -1,14 +1,15 @@
-//! What `must` is compiled from is compiled once, whichever package of the workspace asks for it: each asks for the same features.
+//! Every crate that `must` is built from is compiled only once, whichever package of the workspace uses it, because all
+//! packages request the same features.
 //!
-//! Cargo unites features over the packages of one command. Where the addon of Node wanted more of a crate than the core, that crate
-//! and everything above it, the core too, was compiled again for `npm install`.
+//! Cargo unites the features of all packages of one command. When the Node addon requested more features of a crate than the
+//! core, that crate and everything that depends on it, including the core, was compiled again for `npm install`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Every crate below a package, with the features that it is compiled with. What macros are made of runs in the compiler and is built
-/// apart from the rest in any case; `cargo tree` shows what the two share with the features of either, so such a crate counts as of a
-/// macro.
+/// Returns every crate that a package depends on, with the features that it is compiled with. Crates that macros use are
+/// left out, because cargo builds those separately for the compiler. `cargo tree` lists a crate that both use with the
+/// features of either, so such a crate is counted as one that macros use.
 fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "depth", "--no-dedupe"])
@@ -38,7 +39,7 @@ fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_binding_is_built_on_what_the_core_is_built_from() {
+fn every_binding_shares_the_crates_of_the_core() {
     let core = features("must");
     assert!(core.len() > 100, "the tree of the core has {} crates", core.len());
     for package in ["must-ffi", "must-cxx", "must-node", "must-python"] {

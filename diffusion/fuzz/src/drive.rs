@@ -1,16 +1,17 @@
-//! Feeds bytes to the readers of weights and uses whatever comes out. Nothing may panic, whatever the bytes are. The fuzz
-//! targets run this, and so does a test of the library, which includes this file. Each returns whether the bytes were sound.
+//! Passes bytes to the readers of weights and uses the result. No input may cause a panic. The fuzz targets call these
+//! functions, and so does a test of the library, which includes this file. Each function returns whether the bytes were
+//! valid.
 
-#![allow(unreachable_pub, reason = "public for the fuzz targets, not for the library's test")]
+#![allow(unreachable_pub, reason = "only the fuzz targets need these to be public")]
 
 use std::path::Path;
 
-use super::{FileBytes, ModelFiles, Source, Stored};
+use super::{FileBytes, ModelFiles, Source, StoredTensor};
 
-/// A file that may be safetensors, GGUF or anything else.
+/// Reads a file that may be safetensors, GGUF or anything else.
 pub fn container(data: &[u8]) -> bool {
     let Some(source) = open(data.to_vec()) else { return false };
-    // The format's own library must see the same numbers, where it reads the file too.
+    // If the format's own library can read the file too, it must return the same numbers.
     let Ok(other) = ::safetensors::SafeTensors::deserialize(data) else { return true };
     for tensor in source.names() {
         let (ours, theirs) = (source.get(tensor).unwrap(), other.tensor(tensor).unwrap());
@@ -22,7 +23,7 @@ pub fn container(data: &[u8]) -> bool {
     true
 }
 
-/// An index of shards, in a folder that has two of them.
+/// Reads an index of shards, in a folder that has two of them.
 pub fn index(folder: &Path, data: &[u8]) -> bool {
     let (index, shards) =
         ("m.safetensors.index.json", ["m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"]);
@@ -35,8 +36,8 @@ pub fn index(folder: &Path, data: &[u8]) -> bool {
     Source::open(&ModelFiles::Folder(folder.to_owned()), index).is_ok_and(|source| use_all(&source))
 }
 
-/// Tensors with names that mean something to each other. The bytes say which, of what type and shape, and what is in them:
-/// name, type, number of axes, an axis each, how many bytes follow (two bytes), these.
+/// Reads tensors whose names make them companions of each other. The bytes choose names, types, shapes and contents, in this
+/// order: name, type, number of axes, length of each axis, number of content bytes (two bytes), content.
 pub fn companions(data: &[u8]) -> bool {
     const NAMES: [&str; 22] = [
         "l.weight",
@@ -82,7 +83,7 @@ pub fn companions(data: &[u8]) -> bool {
             metadata = format!("\"{name}\":{text}");
             continue;
         }
-        // Shape and bytes must agree, or the container is refused already.
+        // Shape and bytes must agree, otherwise the container itself is refused.
         if shape.is_empty() && bytes.len() != size || shape.iter().product::<usize>() * size > 1 << 16 {
             shape = vec![bytes.len() / size];
         }
@@ -94,7 +95,7 @@ pub fn companions(data: &[u8]) -> bool {
     open(file(&parts, &metadata)).is_some()
 }
 
-/// Reads a file and uses all that is in it.
+/// Reads a file and uses everything in it.
 fn open(data: Vec<u8>) -> Option<Source> {
     let name = "file".to_owned();
     let source = Source::of_files(name.clone(), &[(FileBytes::of_vec(data), name)], &[]).ok()?;
@@ -105,7 +106,7 @@ fn open(data: Vec<u8>) -> Option<Source> {
 /// Name, type, shape and bytes of a tensor.
 type Part = (&'static str, &'static str, Vec<usize>, Vec<u8>);
 
-/// A safetensors file.
+/// Builds a safetensors file.
 fn file(parts: &[Part], metadata: &str) -> Vec<u8> {
     let mut header = format!("{{\"__metadata__\":{{{metadata}}}");
     let mut data: Vec<u8> = vec![];
@@ -118,7 +119,7 @@ fn file(parts: &[Part], metadata: &str) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
 }
 
-/// Decodes, cuts and reshapes what was read.
+/// Decodes, slices and reshapes all tensors.
 fn use_all(source: &Source) -> bool {
     for key in ["general.architecture", "tokenizer.ggml.tokens", "tokenizer.ggml.scores", "general.alignment", "k"] {
         if let Some(value) = source.metadata(key) {
@@ -139,7 +140,7 @@ fn use_all(source: &Source) -> bool {
     true
 }
 
-fn use_tensor(tensor: &Stored) {
+fn use_tensor(tensor: &StoredTensor) {
     assert!(tensor.file_bytes() >= tensor.bytes().len() as u64);
     let elements = tensor.elements();
     let mut out = [0f32; 600];

@@ -1,6 +1,11 @@
-//! What the fuzz targets run: the modules of the library that read weights, without the rest of it.
+//! The modules of the library that read weights, without the rest of the library. The fuzz targets use them.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "parts of the library without the parts that use them")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the code that uses these modules is not part of this package"
+)]
 
 #[path = "../../src/error.rs"]
 mod error;
@@ -32,7 +37,7 @@ mod weights {
     use files::ModelFiles;
     use metadata::Metadata;
     use source::Source;
-    use stored::Stored;
+    use stored::StoredTensor;
 }
 
 pub use weights::drive::{companions, container, index};

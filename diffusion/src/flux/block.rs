@@ -1,34 +1,35 @@
-//! The two kinds of blocks: one that keeps text and picture apart but for attention, and one that works on both as one
-//! sequence.
+//! The two kinds of transformer blocks: double blocks have separate weights for text and picture, which meet in attention
+//! alone; single blocks process both as one sequence.
 
 use candle_core::{DType, Tensor};
 
 use super::shape::TransformerShape;
 use crate::error::Result;
-use crate::nn::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate_heads};
+use crate::nn::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate};
 use crate::weights::Scope;
 
-/// Tokens that go through a feed-forward part at a time: its hidden state is the widest of all.
+/// Tokens that a feed-forward part processes at a time. This limits its hidden state, the widest of all states.
 pub(super) const FEED_TOKENS: usize = 1024;
 
 /// Epsilon of every normalisation; `config.json` has no field for it.
 const EPSILON: f64 = 1e-6;
 
-/// Text and picture as a double block has them, `[tokens, width]` each.
+/// The states of a double block, `[tokens, width]` each.
 #[derive(Debug, Clone)]
 pub(super) struct States {
     pub(super) text: Tensor,
     pub(super) image: Tensor,
 }
 
-/// Rotary tables of a picture with its text in front, and of the picture alone. Text stands at the origin and does not turn.
+/// Rotary tables of the sequence of text and picture, and of the picture alone. The position of text is 0, so its rotation is
+/// the identity.
 #[derive(Debug)]
 pub(super) struct Rotations {
     pub(super) joint: Rotation,
     pub(super) image: Rotation,
 }
 
-/// Queries, keys and values with the norms of the first two.
+/// The projections to queries, keys and values, with the norms of queries and keys.
 #[derive(Debug)]
 struct Projections {
     query: Linear,
@@ -58,11 +59,11 @@ impl Projections {
     }
 
     fn query(&self, normal: &Tensor, rotation: Option<&Rotation>) -> Result<Tensor> {
-        norm_rotate_heads(&self.query.forward(normal, Activation::None)?, &self.query_norm, EPSILON, rotation)
+        norm_rotate(&self.query.forward(normal, Activation::None)?, &self.query_norm, EPSILON, rotation)
     }
 
     fn key(&self, normal: &Tensor, rotation: Option<&Rotation>) -> Result<Tensor> {
-        norm_rotate_heads(&self.key.forward(normal, Activation::None)?, &self.key_norm, EPSILON, rotation)
+        norm_rotate(&self.key.forward(normal, Activation::None)?, &self.key_norm, EPSILON, rotation)
     }
 
     fn value(&self, normal: &Tensor) -> Result<Tensor> {
@@ -70,7 +71,7 @@ impl Projections {
     }
 }
 
-/// What a double block does to one of the two, text or picture.
+/// The layers of a double block for one of the two streams, text or picture.
 #[derive(Debug)]
 struct Stream {
     modulation: Linear,
@@ -123,21 +124,21 @@ impl Stream {
         self.projections.bytes() + layers.into_iter().map(Linear::bytes).sum::<u64>()
     }
 
-    /// The state after attention gave `mixed` for it: its projection and the feed-forward part.
+    /// Computes the state after the block from the result `mixed` of attention: the output projection and the feed-forward part.
     fn finish(&self, state: &Tensor, mixed: &Tensor, modulation: &[Modulation; 2]) -> Result<Tensor> {
-        let [attended, fed] = modulation;
+        let [of_attention, of_feed_forward] = modulation;
         let output = self.output.forward(mixed, Activation::None)?;
-        let state = add_gated(state, &output, &attended.gate)?;
+        let state = add_gated(state, &output, &of_attention.gate)?;
         drop(output);
         in_chunks(state.dim(0)?, |from, count| {
             let state = state.narrow(0, from, count)?.contiguous()?;
-            let hidden = self.up.forward(&fed.normal(&state)?, Activation::Gelu)?;
-            add_gated(&state, &self.down.forward(&hidden, Activation::None)?, &fed.gate)
+            let hidden = self.up.forward(&of_feed_forward.normal(&state)?, Activation::Gelu)?;
+            add_gated(&state, &self.down.forward(&hidden, Activation::None)?, &of_feed_forward.gate)
         })
     }
 }
 
-/// A block that keeps text and picture apart but for attention.
+/// A block with separate weights for text and picture, which meet in attention alone.
 #[derive(Debug)]
 pub(super) struct DoubleBlock {
     image: Stream,
@@ -154,17 +155,17 @@ impl DoubleBlock {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.image.bytes() + self.text.bytes()
     }
 
-    /// The modulation of picture and text at every step, `[steps, 6 * width]` each, from the vectors `[steps, width]`.
+    /// Computes the modulations of picture and text at every step, `[steps, 6 * width]` each, from the vectors `[steps, width]`.
     pub(super) fn modulations(&self, vectors: &Tensor) -> Result<[Tensor; 2]> {
         Ok([modulations(&self.image.modulation, vectors)?, modulations(&self.text.modulation, vectors)?])
     }
 
-    /// The states after this block at one step.
+    /// Computes the states after this block at one step.
     pub(super) fn forward(
         &self,
         states: &States,
@@ -181,9 +182,9 @@ impl DoubleBlock {
             let normal = attended.normal(&states.image)?;
             let text_normal = text_attended.normal(&states.text)?;
             let (own, other) = (&self.image.projections, &self.text.projections);
-            let turned = Some(&rotations.image);
-            let query = Tensor::cat(&[other.query(&text_normal, None)?, own.query(&normal, turned)?], 0)?;
-            let key = Tensor::cat(&[other.key(&text_normal, None)?, own.key(&normal, turned)?], 0)?;
+            let rotation = Some(&rotations.image);
+            let query = Tensor::cat(&[other.query(&text_normal, None)?, own.query(&normal, rotation)?], 0)?;
+            let key = Tensor::cat(&[other.key(&text_normal, None)?, own.key(&normal, rotation)?], 0)?;
             let value = Tensor::cat(&[other.value(&text_normal)?, own.value(&normal)?], 0)?;
             drop((normal, text_normal));
             attention(&query, &key, &value, self.heads)? // [text + image, width]
@@ -196,7 +197,7 @@ impl DoubleBlock {
     }
 }
 
-/// A block that works on text and picture as one sequence, attention and feed-forward part beside each other.
+/// A block that processes text and picture as one sequence, with attention and feed-forward part in parallel.
 #[derive(Debug)]
 pub(super) struct SingleBlock {
     modulation: Linear,
@@ -218,18 +219,18 @@ impl SingleBlock {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         let layers = [&self.modulation, &self.up, &self.output];
         self.projections.bytes() + layers.into_iter().map(Linear::bytes).sum::<u64>()
     }
 
-    /// The modulation at every step, `[steps, 3 * width]`, from the vectors `[steps, width]`.
+    /// Computes the modulation at every step, `[steps, 3 * width]`, from the vectors `[steps, width]`.
     pub(super) fn modulations(&self, vectors: &Tensor) -> Result<Tensor> {
         modulations(&self.modulation, vectors)
     }
 
-    /// The state `[text + image, width]` after this block at one step.
+    /// Computes the state `[text + image, width]` after this block at one step.
     pub(super) fn forward(
         &self,
         state: &Tensor,
@@ -240,16 +241,16 @@ impl SingleBlock {
         let modulation = Modulation::single(modulations, step)?;
         let mixed = {
             let normal = modulation.normal(state)?;
-            let turned = Some(&rotations.joint);
-            let query = self.projections.query(&normal, turned)?;
-            let key = self.projections.key(&normal, turned)?;
+            let rotation = Some(&rotations.joint);
+            let query = self.projections.query(&normal, rotation)?;
+            let key = self.projections.key(&normal, rotation)?;
             let value = self.projections.value(&normal)?;
             drop(normal);
             attention(&query, &key, &value, self.heads)?
         };
         in_chunks(state.dim(0)?, |from, count| {
             let state = state.narrow(0, from, count)?.contiguous()?;
-            // Normalised again: the same bits, and no second copy of the whole state beside attention.
+            // Normalising a second time gives the same bits, and saves keeping the normalised state during attention.
             let hidden = self.up.forward(&modulation.normal(&state)?, Activation::Gelu)?;
             let both = Tensor::cat(&[&mixed.narrow(0, from, count)?, &hidden], 1)?;
             drop(hidden);
@@ -258,7 +259,7 @@ impl SingleBlock {
     }
 }
 
-/// Shift, scale and gate of a part of a block at one step: `[width]` each, the scale with its 1 added.
+/// Shift, scale and gate of a part of a block at one step, `[width]` each. The scale includes the added 1.
 #[derive(Debug)]
 struct Modulation {
     shift: Tensor,
@@ -267,7 +268,7 @@ struct Modulation {
 }
 
 impl Modulation {
-    /// Those of attention and of the feed-forward part.
+    /// Returns the modulations of attention and of the feed-forward part.
     fn double(modulations: &Tensor, step: usize) -> Result<[Self; 2]> {
         let width = modulations.dim(1)? / 6;
         let row = modulations.get(step)?;
@@ -283,7 +284,7 @@ impl Modulation {
         Ok(Self { shift: part(0)?, scale: (part(1)? + 1.0)?, gate: part(2)? })
     }
 
-    /// The state after the norm, scaled and shifted.
+    /// Normalises the state, then scales and shifts it.
     fn normal(&self, state: &Tensor) -> Result<Tensor> {
         layer_norm(state, &self.scale, &self.shift, EPSILON)
     }
@@ -293,7 +294,7 @@ fn modulations(layer: &Linear, vectors: &Tensor) -> Result<Tensor> {
     Ok(layer.forward(vectors, Activation::None)?.to_dtype(DType::F32)?)
 }
 
-/// Does `work` for some rows at a time, and puts the results one below the other.
+/// Calls `work` with the first row and the count of each chunk of rows, and concatenates the results.
 fn in_chunks(rows: usize, work: impl Fn(usize, usize) -> Result<Tensor>) -> Result<Tensor> {
     if rows <= FEED_TOKENS {
         return work(0, rows);

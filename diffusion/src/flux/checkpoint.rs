@@ -1,11 +1,11 @@
-//! The files of a FLUX.1 model, recognised: what they can do, what they need, and how they are loaded.
+//! The recognised files of a FLUX.1 model: what the model can do, how much memory it needs, and how it is loaded.
 
 use std::sync::Arc;
 
 use super::layouts::LAYOUTS;
 use super::memory;
 use super::model::Model;
-use super::sampling::{NEGATIVE_SCALE, Recipe, is_guided_away};
+use super::sampling::{NEGATIVE_SCALE, Recipe, has_negative_prompt};
 use super::shape::PATCH;
 use super::variant::Recognised;
 use crate::control::Control;
@@ -18,14 +18,14 @@ use crate::sample::{Guidance, Schedule};
 use crate::text::{ClipTokenizer, Padding, PromptTokenizer, clip_tokenizer, t5_tokenizer};
 use crate::weights::{Inventory, ModelFiles, Place};
 
-/// A recognised model, shared by whoever asks about it and the pipelines that were loaded from it.
+/// A recognised model, shared by its checkpoint and the pipelines that were loaded from it.
 pub(super) struct Files {
     inventory: Inventory,
     pub(super) recognised: Recognised,
     recipe: Recipe,
 }
 
-/// The checkpoint as the rest of the library sees it.
+/// The [`Checkpoint`] of a FLUX.1 model.
 pub(super) struct FluxCheckpoint(pub(super) Arc<Files>);
 
 impl FluxCheckpoint {
@@ -42,20 +42,20 @@ impl FluxCheckpoint {
 }
 
 impl Files {
-    /// How a request is sampled.
+    /// Returns the schedule of a request.
     pub(super) fn schedule(&self, request: &Request) -> Result<Schedule> {
         let side = (self.recognised.vae.config.factor() * PATCH) as u32;
         let tokens = request.width.checked_div(side).unwrap_or(0) * request.height.checked_div(side).unwrap_or(0);
         self.recipe.schedule(request.sampler.as_deref(), tokens as usize)
     }
 
-    /// A negative prompt is obeyed by a second prediction. Without one there is nothing to go away from.
+    /// Returns the guidance of a request. A negative prompt takes a second prediction per step; without one there is no guidance.
     pub(super) fn guidance(request: &Request) -> Guidance {
-        let scale = if is_guided_away(request) { NEGATIVE_SCALE } else { 1.0 };
+        let scale = if has_negative_prompt(request) { NEGATIVE_SCALE } else { 1.0 };
         Guidance::Classifier { scale }
     }
 
-    /// The tokenizers of T5 and CLIP: those of the model's files, or those of the library.
+    /// Returns the tokenizers of T5 and CLIP, from the model's files or else from the vocabularies in the library.
     pub(super) fn tokenizers(&self) -> Result<(PromptTokenizer, ClipTokenizer)> {
         Ok((
             t5_tokenizer(&self.inventory, "tokenizer_2", &self.recognised.t5.found)?,
@@ -63,7 +63,7 @@ impl Files {
         ))
     }
 
-    /// Numbers of all parts.
+    /// Returns the number of weights in all parts.
     fn elements(&self) -> u64 {
         self.recognised.parts().iter().map(|(_, tensors)| tensors.elements()).sum()
     }
@@ -92,7 +92,7 @@ impl Checkpoint for FluxCheckpoint {
     }
 }
 
-/// Refuses a request that the model cannot make.
+/// Fails with `InvalidRequest` for a request that the model cannot fulfil.
 pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
     let side = (files.recognised.vae.config.factor() * PATCH) as u32;
     let divides = |pixels: u32| pixels > 0 && pixels.is_multiple_of(side);

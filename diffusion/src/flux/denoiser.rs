@@ -1,8 +1,8 @@
-//! The diffusion transformer of FLUX.1: noisy latents, a noise level and a prompt into a velocity.
+//! The diffusion transformer of FLUX.1: predicts the velocity from noisy latents, a noise level and a prompt.
 //!
-//! Always holds: what does not depend on the noise is computed once per generation (text states, rotary tables, modulations of
-//! every step, which are a fourth of the weights); where two prompts guide, both go through a block before the next one is
-//! touched, so that streamed blocks are read once a step.
+//! Always holds: everything that does not depend on the latents is computed once per generation (text states, rotary tables,
+//! and the modulations of all steps, whose layers are a fourth of the weights); with two prompts, both go through a block
+//! before the next block, so that streamed blocks are read once per step.
 //!
 //! Reference: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/transformers/transformer_flux.py>,
 //! after <https://github.com/black-forest-labs/flux/blob/main/src/flux/model.py>.
@@ -22,18 +22,18 @@ use crate::weights::Scope;
 /// Epsilon of the last normalisation.
 const EPSILON: f64 = 1e-6;
 
-/// A prompt and a schedule as the denoiser takes them.
+/// What the denoiser computes once for a prompt and a schedule.
 #[derive(Debug)]
 pub(crate) struct Context {
     text: Tensor,    // [text, width]
     vectors: Tensor, // [steps, width]
     double: Vec<OnceLock<[Tensor; 2]>>,
     single: Vec<OnceLock<Tensor>>,
-    /// Scale, with its 1 added, and shift of the output, `[steps, width]` each.
+    /// Scale (including the added 1) and shift of the output, `[steps, width]` each.
     output: [Tensor; 2],
 }
 
-/// What a size fixes.
+/// What the denoiser computes once for a size of picture.
 #[derive(Debug)]
 pub(crate) struct Plan {
     rotations: Rotations,
@@ -59,7 +59,7 @@ pub(crate) struct Transformer {
 }
 
 impl Transformer {
-    /// Reads the transformer, with the blocks that its caller has made ready.
+    /// Loads the transformer around the blocks that the caller loaded or prepared for streaming.
     pub(crate) fn load(
         config: &TransformerShape,
         scope: &Scope<'_>,
@@ -81,8 +81,8 @@ impl Transformer {
         })
     }
 
-    /// A prompt at these noise levels: states of T5 `[text, joint_attention_dim]` and the pooled state of CLIP
-    /// `[pooled_projection_dim]`. `guidance` is read by models that were distilled with one.
+    /// Prepares a prompt for these noise levels. `states` are those of T5, `[text, joint_attention_dim]`; `pooled` is the pooled
+    /// state of CLIP, `[pooled_projection_dim]`. Only models that were distilled with guidance use `guidance`.
     pub(crate) fn context(&self, states: &Tensor, pooled: &Tensor, levels: &[f32], guidance: f64) -> Result<Context> {
         let vectors = self.conditioning.vectors(levels, guidance, pooled)?;
         let of_output =
@@ -96,7 +96,7 @@ impl Transformer {
         })
     }
 
-    /// What latents of `[.., height, width]` and prompts of `text` tokens need.
+    /// Prepares for latents `[.., height, width]` and prompts of `text` tokens.
     pub(crate) fn plan(&self, (height, width): (usize, usize), text: usize) -> Result<Plan> {
         if !height.is_multiple_of(PATCH) || !width.is_multiple_of(PATCH) || height * width == 0 {
             return Err(Error::invalid_request(format!(
@@ -113,7 +113,8 @@ impl Transformer {
         Ok(Plan { rotations: Rotations { joint, image }, text, grid })
     }
 
-    /// The velocity at step `step` for each prompt: `[in_channels / 4, 1, h, w]` to `[out_channels / 4, 1, h, w]`.
+    /// Predicts the velocity at step `step` for each prompt, from latents `[in_channels / 4, 1, h, w]` to
+    /// `[out_channels / 4, 1, h, w]`.
     pub(crate) fn forward(
         &self,
         latents: &Tensor,
@@ -135,7 +136,7 @@ impl Transformer {
         for index in 0..self.double.len() {
             self.double.with(index, |block| {
                 for (state, context) in states.iter_mut().zip(contexts) {
-                    let modulations = kept(&context.double, index, || block.modulations(&context.vectors))?;
+                    let modulations = cached(&context.double, index, || block.modulations(&context.vectors))?;
                     *state = block.forward(state, modulations, step, &plan.rotations)?;
                 }
                 Ok(())
@@ -148,7 +149,7 @@ impl Transformer {
         for index in 0..self.single.len() {
             self.single.with(index, |block| {
                 for (state, context) in states.iter_mut().zip(contexts) {
-                    let modulations = kept(&context.single, index, || block.modulations(&context.vectors))?;
+                    let modulations = cached(&context.single, index, || block.modulations(&context.vectors))?;
                     *state = block.forward(state, modulations, step, &plan.rotations)?;
                 }
                 Ok(())
@@ -157,7 +158,7 @@ impl Transformer {
         states.iter().zip(contexts).map(|(state, context)| self.unpatched(state, context, step, plan)).collect()
     }
 
-    /// The output layer: `[text + tokens, width]` to `[out_channels / 4, 1, h, w]` in float32.
+    /// Applies the output layer and reassembles the patches: `[text + tokens, width]` to `[out_channels / 4, 1, h, w]` in float32.
     fn unpatched(&self, state: &Tensor, context: &Context, step: usize, plan: &Plan) -> Result<Tensor> {
         let (rows, columns) = plan.grid;
         let channels = self.config.latent_channels();
@@ -174,7 +175,7 @@ impl Transformer {
     }
 }
 
-/// `[channels, 1, h, w]` to `[tokens, channels * 4]`, the channel slowest.
+/// Cuts latents `[channels, 1, h, w]` into patches `[tokens, channels * 4]`, in which the channel varies slowest.
 fn patches(latents: &Tensor, (rows, columns): (usize, usize)) -> Result<Tensor> {
     let channels = latents.dim(0)?;
     Ok(latents
@@ -183,9 +184,9 @@ fn patches(latents: &Tensor, (rows, columns): (usize, usize)) -> Result<Tensor> 
         .reshape((rows * columns, channels * PATCH * PATCH))?)
 }
 
-/// What a block made of a prompt at its first step.
-fn kept<T>(all: &[OnceLock<T>], index: usize, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    let slot = all.get(index).ok_or_else(|| Error::internal("the context is of another model"))?;
+/// Returns entry `index` of a cache, which `make` computes at the first use.
+fn cached<T>(all: &[OnceLock<T>], index: usize, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    let slot = all.get(index).ok_or_else(|| Error::internal("the context belongs to another model"))?;
     match slot.get() {
         Some(made) => Ok(made),
         None => {

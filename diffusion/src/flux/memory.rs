@@ -1,28 +1,28 @@
-//! Bytes that a generation needs, from sizes alone.
+//! The memory that a generation needs, computed from sizes alone.
 //!
-//! Always holds: what is counted is what the code holds at its widest moment, tensor by tensor. `tools/random-weights` measures
-//! the same on models of the true sizes; the results are kept in `benches/results/models.json`.
+//! Always holds: the estimate counts every tensor that the code holds at the moment of its highest use. `tools/random-weights`
+//! measures the real use with models of the true sizes; `benches/results/models.json` has the results.
 
 use super::block::FEED_TOKENS;
 use super::checkpoint::Files;
-use super::sampling::is_guided_away;
+use super::sampling::has_negative_prompt;
 use super::shape::PATCH;
 use crate::place::{Needs, Stretch};
 use crate::request::{Request, Start};
 use crate::weights::Tensors;
 
-/// Bytes of a number that is computed with.
+/// Bytes of a float32.
 const NUMBER: u64 = 4;
-/// Bytes of the program itself, of its threads and of what is decoded of a matrix at a time.
+/// Bytes of the program itself, of its threads and of the part of a matrix that is decoded at a time.
 const BASE: u64 = 160 << 20;
 
-/// What the weights of a model take, whatever is asked of it.
+/// Returns the memory of the weights, which no request changes.
 pub(super) fn weights(files: &Files) -> Needs {
     let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
     Needs { stretches: files.recognised.parts().iter().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
 }
 
-/// The stretches of one request.
+/// Returns the memory that a request needs.
 pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     let mut stretches = vec![text(files)];
     if matches!(request.start, Start::Picture { .. }) {
@@ -33,7 +33,7 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     Needs { stretches }
 }
 
-/// What is in memory while a picture is decoded between two steps: the stretch of the transformer and that of decoding.
+/// Returns the two stretches whose memory is in use while a preview is decoded: that of the transformer and that of decoding.
 pub(super) fn preview(files: &Files, request: &Request) -> [Stretch; 2] {
     let size = (request.height as usize, request.width as usize);
     let picture = (size.0 * size.1 * 3) as u64;
@@ -46,7 +46,7 @@ fn autoencoder(files: &Files, work: u64) -> Stretch {
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
-/// Both text encoders, of which T5 is the wider one.
+/// Returns the stretch of both text encoders; T5 needs more memory than CLIP.
 fn text(files: &Files) -> Stretch {
     let config = &files.recognised.t5.config;
     let tokens = files.recognised.variant.text_tokens() as u64;
@@ -56,24 +56,25 @@ fn text(files: &Files) -> Stretch {
     Stretch { name: "the text encoders", weights, least: weights, work: (scores * 4 + states) * NUMBER + BASE }
 }
 
-/// The transformer at its widest: attention inside a block, or its feed-forward part.
+/// Returns the stretch of the transformer. It needs most in the attention or in the feed-forward part of a block.
 fn transformer(files: &Files, request: &Request) -> Stretch {
     let piece = &files.recognised.transformer;
     let config = &piece.config;
     let side = |pixels: u32| pixels as usize / (files.recognised.vae.config.factor() * PATCH).max(1);
     let text = files.recognised.variant.text_tokens() as u64;
     let tokens = text + (side(request.height) * side(request.width)) as u64;
-    let branches = if is_guided_away(request) { 2 } else { 1 };
+    let branches = if has_negative_prompt(request) { 2 } else { 1 };
     let (width, feed) = (config.inner_dim() as u64, config.mlp as u64);
 
     let state = tokens * width;
     // The state of each branch before and after a block.
     let kept = state * (branches + 1);
-    // Query, key and value, one of them in two parts, keys and values packed again by heads, the result, cosines and sines.
+    // Query, key and value (one of them while it is concatenated), keys and values packed by heads, the result, cosines and sines.
     let attention = state * 7 + tokens * config.attention_head_dim as u64 * 3;
-    // What attention gave, the chunks that are done, and one chunk: its state, its hidden state and that beside attention's.
+    // The result of attention, the finished chunks, and one chunk: its state, its hidden state, and that concatenated with
+    // attention's result.
     let fed = state * 2 + tokens.min(FEED_TOKENS as u64) * (width * 4 + feed * 2);
-    // The modulations of every step, and the text of each branch.
+    // The modulations of every step, and the text states of each branch.
     let blocks = (config.num_layers * 12 + config.num_single_layers * 3) as u64;
     let context = branches * (u64::from(request.steps) * (blocks + 3) + text) * width;
     let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
@@ -81,7 +82,7 @@ fn transformer(files: &Files, request: &Request) -> Stretch {
     Stretch { name: "the transformer", weights, least: least(&piece.tensors), work }
 }
 
-/// Bytes of a transformer's weights outside its blocks and of its largest block.
+/// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block.
 fn least(tensors: &Tensors) -> u64 {
     let below =
         |list: &'static str| (0..tensors.count(list)).map(move |index| tensors.bytes_below(&format!("{list}.{index}")));

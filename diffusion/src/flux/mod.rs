@@ -1,8 +1,7 @@
 //! The FLUX.1 family: T5 and CLIP text encoders, a diffusion transformer of double and single blocks, a 2-D autoencoder, flow
 //! matching.
 //!
-//! Owns the recognition of its files and the walk from request to picture, for dev (distilled with a guidance scale) and
-//! schnell (distilled to few steps).
+//! Recognises the files and generates pictures, for dev (distilled with a guidance scale) and schnell (distilled to few steps).
 
 mod block;
 mod checkpoint;
@@ -21,12 +20,12 @@ mod variant;
 mod tests;
 
 use self::checkpoint::FluxCheckpoint;
-use self::sampling::Way;
+use self::sampling::FluxSampler;
 use super::family::{Checkpoint, Family, Honours, Sampling};
 use super::weights::ModelFiles;
 use crate::error::Result;
 
-/// The family.
+/// The FLUX.1 family.
 pub(super) struct Flux;
 
 static HONOURS: Honours = Honours {
@@ -44,7 +43,7 @@ static HONOURS: Honours = Honours {
         "denoising_strength",
         "output_format",
     ],
-    samplers: &Way::NAMES,
+    samplers: &FluxSampler::NAMES,
     spacings: &["linear", "simple", "beta"],
     lightings: &[],
 };

@@ -1,7 +1,7 @@
-//! A loaded FLUX.1 model: its parts, which of them are in memory, and when they leave.
+//! A loaded FLUX.1 model: loads its parts when they are needed and unloads them to make room.
 //!
-//! Always holds: parts that do not fit beside each other leave before the next one comes; blocks that do not fit beside each
-//! other are read when it is their turn; none of this changes a bit of the result.
+//! Always holds: parts that do not fit into memory together are unloaded before the next one is loaded; blocks that do not
+//! fit are streamed from the file; none of this changes a bit of the result.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use super::checkpoint::Files;
 use super::denoiser::Transformer;
 use super::memory;
 use super::shape::TransformerShape;
-use crate::control::{Control, Stage, Unwatched};
+use crate::control::{Control, Stage};
 use crate::error::Result;
-use crate::place::{Blocks, Policy, Reader, Residency, Slot, Whole};
+use crate::place::{Blocks, CombinedLoading, Policy, Residency, Slot};
 use crate::request::Request;
 use crate::text::{ClipEncoder, ClipTokenizer, PromptTokenizer, TextEncoder};
 use crate::vae::kl::KlVae;
-use crate::weights::{Loading, Place, Scope, Tensors};
+use crate::weights::{Place, Scope, Tensors};
 
-/// A model that can generate.
+/// A loaded model.
 pub(crate) struct Model {
     pub(super) files: Arc<Files>,
     pub(super) place: Place,
@@ -35,7 +35,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// A model of these files, with all parts loaded if they may stay together.
+    /// Creates the model, and loads all parts if they may stay in memory together.
     pub(super) fn load(files: Arc<Files>, place: Place, policy: Policy, control: &mut dyn Control) -> Result<Self> {
         control.progress(Stage::Load, 0, 1)?;
         let residency = policy.residency(|| memory::weights(&files));
@@ -54,7 +54,7 @@ impl Model {
         };
         if residency == Residency::Together {
             let total = model.files.recognised.parts().iter().map(|(_, tensors)| tensors.file_bytes()).sum();
-            let control = &mut Whole::new(control, total);
+            let control = &mut CombinedLoading::new(control, total);
             model.t5(control)?;
             model.clip(control)?;
             model.vae(control)?;
@@ -63,28 +63,28 @@ impl Model {
         Ok(model)
     }
 
-    /// Decides what may stay while a request is made.
+    /// Chooses the residency for a request, and unloads all parts if it changes.
     pub(super) fn make_room(&mut self, request: &Request) {
         let residency = self.policy.residency(|| memory::needs(&self.files, request));
         if residency != self.residency {
             self.residency = Residency::OneByOne;
-            self.leave();
+            self.unload();
             self.residency = residency;
         }
     }
 
-    /// Bytes of all weights that are in memory.
+    /// Returns the bytes of all weights in memory.
     pub(super) fn loaded_bytes(&self) -> u64 {
         self.t5.bytes() + self.clip.bytes() + self.vae.bytes() + self.transformer.bytes()
     }
 
-    /// T5, loaded.
+    /// Returns T5, loading it first if necessary.
     pub(super) fn t5(&mut self, control: &mut dyn Control) -> Result<&TextEncoder> {
         let config = &self.files.recognised.t5.config;
         self.t5.get(&self.place, control, |_, scope| TextEncoder::load(config, scope))
     }
 
-    /// CLIP, loaded.
+    /// Returns CLIP, loading it first if necessary.
     pub(super) fn clip(&mut self, control: &mut dyn Control) -> Result<&ClipEncoder> {
         let config = &self.files.recognised.clip.config;
         self.clip.get(&self.place, control, |_, scope| ClipEncoder::load(config, scope))
@@ -95,13 +95,13 @@ impl Model {
         self.vae.get(&self.place, control, |_, scope| KlVae::load(config, scope))
     }
 
-    /// A picture `[3, 1, height, width]` from -1 to 1 as latents.
+    /// Encodes a picture `[3, 1, height, width]` with values from -1 to 1 to latents.
     pub(super) fn encode(&mut self, picture: &Tensor, control: &mut dyn Control) -> Result<Tensor> {
         let vae = self.vae(control)?;
         vae.encode(picture, &mut |done, total| control.progress(Stage::Encode, done, total))
     }
 
-    /// Latents as a picture `[3, 1, height, width]` from 0 to 1.
+    /// Decodes latents to a picture `[3, 1, height, width]` with values from 0 to 1.
     pub(super) fn decode(&mut self, latents: &Tensor, control: &mut dyn Control) -> Result<Tensor> {
         let vae = self.vae(control)?;
         let picture = vae.decode(latents, &mut |done, total| control.progress(Stage::Decode, done, total))?;
@@ -109,98 +109,45 @@ impl Model {
         Ok(picture.affine(0.5, 0.5)?.clamp(0f32, 1f32)?)
     }
 
-    /// The transformer, loaded.
+    /// Returns the transformer, loading it first if necessary.
     pub(super) fn transformer(&mut self, control: &mut dyn Control) -> Result<&Transformer> {
         let streamed = self.residency == Residency::Streamed;
         let config = &self.files.recognised.transformer.config;
         self.transformer.get(&self.place, control, |tensors, scope| transformer(config, tensors, scope, streamed))
     }
 
-    /// Whether a picture can be decoded between two steps.
-    pub(super) fn affords_preview(&self, request: &Request) -> bool {
-        self.policy.affords_preview(self.residency, || Some(memory::preview(&self.files, request)))
+    /// Returns whether there is memory to decode a preview between two steps.
+    pub(super) fn has_room_for_preview(&self, request: &Request) -> bool {
+        self.policy.has_room_for_preview(self.residency, || Some(memory::preview(&self.files, request)))
     }
 
-    /// The transformer, which is loaded.
+    /// Returns the transformer. Fails with `Internal` if it is not loaded.
     pub(super) fn loaded_transformer(&self) -> Result<&Transformer> {
         self.transformer.loaded()
     }
 
-    /// Sends away every part, where parts cannot stay together.
-    pub(super) fn leave(&mut self) {
+    /// Unloads all parts, unless they may stay in memory together.
+    pub(super) fn unload(&mut self) {
         if self.residency == Residency::Together {
             return;
         }
-        self.t5.leave();
-        self.clip.leave();
-        self.vae.leave();
-        self.transformer.leave();
+        self.t5.unload();
+        self.clip.unload();
+        self.vae.unload();
+        self.transformer.unload();
     }
 }
 
-/// The transformer with its blocks loaded, or read when it is their turn.
+/// Loads the transformer, with its blocks either resident or streamed.
 fn transformer(config: &TransformerShape, tensors: &Tensors, scope: &Scope<'_>, streamed: bool) -> Result<Transformer> {
-    let (double, single) = if streamed {
-        let stream = Stream { config: config.clone(), tensors: tensors.clone(), place: scope.place().clone() };
-        let double: Box<dyn Reader<DoubleBlock>> = Box::new(stream.clone());
-        (Blocks::Streamed(double), Blocks::Streamed(Box::new(stream) as Box<dyn Reader<SingleBlock>>))
-    } else {
-        let double = (0..config.num_layers).map(|index| DoubleBlock::load(config, &scope.pp(double_name(index))));
-        let single =
-            (0..config.num_single_layers).map(|index| SingleBlock::load(config, &scope.pp(single_name(index))));
-        (Blocks::Resident(double.collect::<Result<_>>()?), Blocks::Resident(single.collect::<Result<_>>()?))
-    };
+    let streamed = streamed.then_some(tensors);
+    let (of_double, of_single) = (config.clone(), config.clone());
+    let double = Blocks::load_list("transformer_blocks", config.num_layers, scope, streamed, move |scope, _| {
+        DoubleBlock::load(&of_double, scope)
+    })?;
+    let single =
+        Blocks::load_list("single_transformer_blocks", config.num_single_layers, scope, streamed, move |scope, _| {
+            SingleBlock::load(&of_single, scope)
+        })?;
     Transformer::load(config, scope, double, single)
-}
-
-fn double_name(index: usize) -> String {
-    format!("transformer_blocks.{index}")
-}
-
-fn single_name(index: usize) -> String {
-    format!("single_transformer_blocks.{index}")
-}
-
-/// Reads blocks from the mapped file.
-#[derive(Clone)]
-struct Stream {
-    config: TransformerShape,
-    tensors: Tensors,
-    place: Place,
-}
-
-impl Stream {
-    fn load<B>(&self, name: &str, load: impl FnOnce(&Scope<'_>) -> Result<B>) -> Result<B> {
-        let mut unwatched = Unwatched;
-        let loading = Loading::new(&mut unwatched, 0);
-        load(&Scope::root(&self.tensors, &self.place, &loading).pp(name))
-    }
-}
-
-impl Reader<DoubleBlock> for Stream {
-    fn count(&self) -> usize {
-        self.config.num_layers
-    }
-
-    fn read(&self, index: usize) -> Result<DoubleBlock> {
-        self.load(&double_name(index), |scope| DoubleBlock::load(&self.config, scope))
-    }
-
-    fn release(&self, index: usize) {
-        self.tensors.release_below(&double_name(index));
-    }
-}
-
-impl Reader<SingleBlock> for Stream {
-    fn count(&self) -> usize {
-        self.config.num_single_layers
-    }
-
-    fn read(&self, index: usize) -> Result<SingleBlock> {
-        self.load(&single_name(index), |scope| SingleBlock::load(&self.config, scope))
-    }
-
-    fn release(&self, index: usize) {
-        self.tensors.release_below(&single_name(index));
-    }
 }

@@ -1,8 +1,8 @@
-//! From a request to a picture.
+//! Generation of a picture from a request.
 //!
-//! Always holds: `Control` is asked before every prompt, layer of the autoencoder and step; noise comes from the seed alone; a
-//! part that leaves is loaded again when it is needed, and gives the same numbers. Prompts are taken as they are written:
-//! brackets are text, as in the reference. A picture that is changed enters by the mean of what the autoencoder gives.
+//! Always holds: `Control` is asked before every prompt, step and layer of the autoencoder; noise depends on the seed alone; an
+//! unloaded part is loaded again when it is needed, and gives the same numbers. Prompts have no weighting syntax: brackets are
+//! text, as in the reference. The latents of a picture are the mean of the autoencoder's distribution.
 //!
 //! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/flux/pipeline_flux.py> and
 //! `pipeline_flux_img2img.py` beside it.
@@ -18,9 +18,9 @@ use crate::error::Result;
 use crate::family::Pipeline;
 use crate::pixels::{frame, pixels};
 use crate::request::{Frames, Request, Start};
-use crate::sample::{Noise, Sampler, walk};
+use crate::sample::{Noise, Sampler, run_steps};
 
-/// A prompt as the encoders give it.
+/// An encoded prompt.
 struct Prompt {
     states: Tensor, // [tokens, width of T5]
     pooled: Tensor, // [width of CLIP]
@@ -37,14 +37,14 @@ impl Pipeline for Model {
 }
 
 impl Model {
-    /// Generates a picture `[3, 1, height, width]` in float32 from 0 to 1, before it is rounded to bytes.
+    /// Generates a picture `[3, 1, height, width]` in float32 with values from 0 to 1.
     pub(super) fn sample(&mut self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
         let latents = self.latents(request, control)?;
-        self.leave();
+        self.unload();
         self.decode(&latents, control)
     }
 
-    /// The latents `[channels, 1, height / 8, width / 8]` at the end of the walk.
+    /// Generates the latents `[channels, 1, height / 8, width / 8]` of a picture.
     pub(super) fn latents(&mut self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
         check(&self.files, request)?;
         self.make_room(request);
@@ -53,7 +53,7 @@ impl Model {
         let prompts = self.encode_prompts(request, guidance.needs_negative(sampler.times()), control)?;
         let mut noise = Noise::new(request.seed);
         let latents = self.start(request, sampler.as_ref(), &mut noise, control)?;
-        self.leave();
+        self.unload();
         if sampler.times().is_empty() {
             return Ok(latents);
         }
@@ -67,8 +67,9 @@ impl Model {
         let text = prompts.first().map_or(Ok(0), |prompt| prompt.states.dim(0))?;
         let (_, _, height, width) = latents.dims4()?;
         let plan = transformer.plan((height, width), text)?;
-        let mut steps = FluxSteps { previews: self.affords_preview(request), model: self, contexts, plan, guidance };
-        walk(latents, sampler.as_mut(), &mut noise, control, &mut steps)
+        let mut steps =
+            FluxSteps { previews: self.has_room_for_preview(request), model: self, contexts, plan, guidance };
+        run_steps(latents, sampler.as_mut(), &mut noise, control, &mut steps)
     }
 
     fn sampler(&self, request: &Request) -> Result<Box<dyn Sampler>> {
@@ -77,10 +78,10 @@ impl Model {
             Start::Picture { strength, .. } => first_step(steps, strength),
             Start::Noise | Start::Given { .. } => 0,
         };
-        self.files.schedule(request)?.walk(steps, first)
+        self.files.schedule(request)?.make_sampler(steps, first)
     }
 
-    /// The prompt, and the negative one where it is needed. T5 reads the padding behind a prompt like any other token.
+    /// Encodes the prompt, and the negative prompt if `both`. T5 reads the padding after a prompt like any other token.
     fn encode_prompts(&mut self, request: &Request, both: bool, control: &mut dyn Control) -> Result<Vec<Prompt>> {
         let mut prompts = vec![("prompt", request.prompt.as_str())];
         if both {
@@ -92,7 +93,7 @@ impl Model {
         for (index, (parameter, prompt)) in prompts.iter().enumerate() {
             control.progress(Stage::Encode, index, prompts.len())?;
             let (ids, tokens) = self.t5_tokenizer.encode_padded(prompt, length)?;
-            // What CLIP leaves out of its shorter prompt is no loss: T5 reads it.
+            // A prompt that is too long for CLIP alone is not reported: T5 reads all of it.
             if tokens > length {
                 control.prompt_cut(parameter, tokens, length);
             }
@@ -102,11 +103,11 @@ impl Model {
             encoded.push(Prompt { states, pooled });
         }
         control.progress(Stage::Encode, prompts.len(), prompts.len())?;
-        self.leave();
+        self.unload();
         Ok(encoded)
     }
 
-    /// The latents to begin with.
+    /// Returns the latents that the sampler starts from.
     fn start(
         &mut self,
         request: &Request,

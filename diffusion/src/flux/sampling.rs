@@ -1,9 +1,9 @@
-//! How FLUX.1 is sampled: the two samplers that people choose between, strength, and guidance.
+//! The sampling of FLUX.1: its two samplers, strength, and guidance.
 //!
-//! Both take Euler steps along the flow; they differ in the noise levels that the steps visit. `flow-matching` is what Black
-//! Forest Labs' own code and diffusers do: even levels, shifted the more the larger the picture is. `Euler` is what ComfyUI's
-//! sampler `euler` with its scheduler `simple` does, where nothing but the model is chosen: entries of a table that has the
-//! shift of a picture of 1024x1024, whatever the size. At that size they visit the same levels. schnell has no shift in either.
+//! Both samplers take Euler steps along the flow; they differ in the noise levels. `flow-matching` is the sampler of Black
+//! Forest Labs' code and of diffusers: evenly spaced levels, shifted more for larger pictures. `Euler` is ComfyUI's sampler
+//! `euler` with its scheduler `simple`: levels from a table that has the shift of a 1024x1024 picture for every size. At that
+//! size both have the same levels. schnell has no shift in either.
 //!
 //! References: `get_schedule` in <https://github.com/black-forest-labs/flux/blob/main/src/flux/sampling.py>, `ModelSamplingFlux`
 //! and `simple_scheduler` in <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/model_sampling.py> and `samplers.py`.
@@ -15,65 +15,65 @@ use crate::request::Request;
 use crate::sample::{DynamicShift, SamplerName, Schedule, SchedulerConfig, Spacing};
 use crate::weights::{ModelFiles, unusable};
 
-/// How far a prediction is carried past the one of the negative prompt, where a request has a negative prompt.
+/// Guidance scale of requests that have a negative prompt.
 ///
-/// The published models were distilled so that one prediction is enough, and nobody publishes a scale for this: 1 would have no
-/// effect, and scales that models without distillation use burn colours here.
+/// The published models were distilled to need one prediction, and no scale for a second one was published: 1 would have no
+/// effect, and the scales of models without distillation oversaturate colours here.
 pub(super) const NEGATIVE_SCALE: f64 = 2.0;
 
-/// Whether a request has a negative prompt, so that each step takes two predictions.
-pub(super) fn is_guided_away(request: &Request) -> bool {
+/// Returns whether a request has a negative prompt, so that each step takes two predictions.
+pub(super) fn has_negative_prompt(request: &Request) -> bool {
     !request.negative_prompt.trim().is_empty()
 }
 
-/// A sampler as catalogs and requests name it.
+/// A sampler that catalogs and requests can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// Levels of a table with one shift.
+pub(crate) enum FluxSampler {
+    /// Levels from a table with a fixed shift.
     Euler,
-    /// Even levels with a shift by the picture's size.
+    /// Evenly spaced levels with a shift that depends on the picture's size.
     FlowMatching,
 }
 
-impl Way {
-    /// The stable names of all, in the order of [`Way::from_name`].
+impl FluxSampler {
+    /// The stable names of all samplers, in the order of [`FluxSampler::from_name`].
     pub(super) const NAMES: [&'static str; 2] = ["Euler", "flow-matching"];
 
-    /// The sampler of this name.
+    /// Returns the sampler with this name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let index = Self::NAMES.iter().position(|known| *known == name)?;
         [Self::Euler, Self::FlowMatching].get(index).copied()
     }
 }
 
-/// How one model is sampled.
+/// The sampling settings of one model.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recipe {
-    /// What the model's own files say, or the published files of its variant.
+    /// The schedule of the model's own files, or of the published files of its variant.
     own: Schedule,
     guided: bool,
-    /// What the catalog says.
-    default: Option<Way>,
+    /// The sampler that the catalog sets.
+    default: Option<FluxSampler>,
     spacing: Option<Spacing>,
     shift: Option<f64>,
-    /// Whether `own` comes from a file, which says whether the shift depends on the size.
-    described: bool,
+    /// Whether `own` comes from a file, which then determines whether the shift depends on the size.
+    is_from_file: bool,
 }
 
 impl Recipe {
-    /// The recipe of a model in `files` with what the catalog says.
+    /// Combines the schedule in the model's files with the catalog's settings.
     pub(crate) fn of(variant: Variant, files: &ModelFiles, sampling: &Sampling) -> Result<Self> {
         let fault =
             |what: &str, name: &str| Error::invalid_request(format!("the catalog's {what} {name} is not known"));
-        let named = |name: &String| Way::from_name(name).ok_or_else(|| fault("sampler", name));
+        let named = |name: &String| FluxSampler::from_name(name).ok_or_else(|| fault("sampler", name));
         let spaced = |name: &String| Spacing::from_name(name).ok_or_else(|| fault("spacing", name));
-        let described = SchedulerConfig::of(files)?.map(|config| config.schedule()).transpose()?;
-        if described.as_ref().is_some_and(|schedule| schedule.model().is_some()) {
+        let from_file = SchedulerConfig::of(files)?.map(|config| config.schedule()).transpose()?;
+        if from_file.as_ref().is_some_and(|schedule| schedule.model().is_some()) {
             let detail = "scheduler/scheduler_config.json is of a model that predicts no flow";
             return Err(unusable(detail).with_action("Put the scheduler of FLUX.1 there, or remove the file."));
         }
-        let own = described.clone().unwrap_or_else(|| Schedule::flow(SamplerName::Euler, Spacing::Linear, 1.0));
-        // The pipeline of diffusers gives its levels to the scheduler, which alone would make others.
+        let own = from_file.clone().unwrap_or_else(|| Schedule::flow(SamplerName::Euler, Spacing::Linear, 1.0));
+        // diffusers' pipeline passes evenly spaced levels to the scheduler, which by itself would compute different ones.
         let own = if own.sampler() == SamplerName::Euler { own.with_spacing(Spacing::Linear) } else { own };
         Ok(Self {
             own,
@@ -81,27 +81,27 @@ impl Recipe {
             default: sampling.sampler.as_ref().map(named).transpose()?,
             spacing: sampling.spacing.as_ref().map(spaced).transpose()?,
             shift: sampling.shift,
-            described: described.is_some(),
+            is_from_file: from_file.is_some(),
         })
     }
 
-    /// How a picture of this many tokens is sampled, by the sampler of this name if a request has one.
+    /// Returns the schedule of a picture of `tokens` tokens. `name` is the sampler that the request names, if any.
     pub(crate) fn schedule(&self, name: Option<&str>, tokens: usize) -> Result<Schedule> {
-        let asked = name.map(|name| {
-            Way::from_name(name)
+        let requested = name.map(|name| {
+            FluxSampler::from_name(name)
                 .ok_or_else(|| Error::invalid_request(format!("there is no sampler {name:?} for this model")))
         });
-        let way = asked.transpose()?.or(self.default).unwrap_or(Way::FlowMatching);
-        let mut schedule = match way {
-            Way::FlowMatching if self.guided && !self.described => {
+        let sampler = requested.transpose()?.or(self.default).unwrap_or(FluxSampler::FlowMatching);
+        let mut schedule = match sampler {
+            FluxSampler::FlowMatching if self.guided && !self.is_from_file => {
                 self.own.clone().with_shift(DynamicShift::default().shift(tokens))
             }
-            Way::FlowMatching => self.own.clone().with_tokens(tokens),
-            Way::Euler if self.guided => {
+            FluxSampler::FlowMatching => self.own.clone().with_tokens(tokens),
+            FluxSampler::Euler if self.guided => {
                 let shift = libm::exp(DynamicShift::default().max_shift);
                 Schedule::flow(SamplerName::Euler, Spacing::Simple, shift).with_train_steps(10_000)
             }
-            Way::Euler => Schedule::flow(SamplerName::Euler, Spacing::Simple, 1.0),
+            FluxSampler::Euler => Schedule::flow(SamplerName::Euler, Spacing::Simple, 1.0),
         };
         if let Some(spacing) = self.spacing {
             schedule = schedule.with_spacing(spacing);
@@ -113,8 +113,8 @@ impl Recipe {
     }
 }
 
-/// The first step that is taken of `steps` when a picture is changed with this strength: `get_timesteps` of diffusers'
-/// `FluxImg2ImgPipeline`. It rounds so that a step begins at the strength or above it.
+/// Returns the first of `steps` steps that img2img takes with this strength: `get_timesteps` of diffusers'
+/// `FluxImg2ImgPipeline`. It rounds so that the first step starts at the strength or above it.
 pub(super) fn first_step(steps: usize, strength: f64) -> usize {
     let all = steps as f64;
     ((all - (all * strength).min(all)).max(0.0) as usize).min(steps)
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn levels(recipe: &Recipe, name: Option<&str>, tokens: usize, steps: usize) -> Vec<f32> {
-        let sampler = recipe.schedule(name, tokens).unwrap().walk(steps, 0).unwrap();
+        let sampler = recipe.schedule(name, tokens).unwrap().make_sampler(steps, 0).unwrap();
         sampler.times().iter().map(|time| time.sigma).collect()
     }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samplers_differ_but_at_the_size_that_the_table_is_for() {
+    fn the_samplers_differ_except_at_the_size_of_the_table() {
         let dev = recipe(true, &Sampling::default()).unwrap();
         let both = |tokens, steps| {
             (levels(&dev, Some("Euler"), tokens, steps), levels(&dev, Some("flow-matching"), tokens, steps))
@@ -160,7 +160,7 @@ mod tests {
     fn schnell_has_even_levels_at_every_size() {
         let schnell = recipe(false, &Sampling::default()).unwrap();
         for tokens in [1024, 4096] {
-            for name in Way::NAMES {
+            for name in FluxSampler::NAMES {
                 assert_eq!(levels(&schnell, Some(name), tokens, 4), [1.0, 0.75, 0.5, 0.25], "{name}");
                 assert_eq!(levels(&schnell, Some(name), tokens, 1), [1.0]);
             }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalog_decides_where_a_request_does_not() {
+    fn the_catalog_sets_what_a_request_leaves_open() {
         let sampling = |sampler: Option<&str>, spacing: Option<&str>, shift| Sampling {
             sampler: sampler.map(str::to_owned),
             spacing: spacing.map(str::to_owned),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn strengths_take_the_steps_that_the_reference_takes() {
+    fn strengths_take_the_same_steps_as_the_reference() {
         for (steps, strength, first) in
             [(4, 0.3, 2), (4, 0.6, 1), (5, 0.85, 0), (25, 0.7, 7), (4, 1.0, 0), (4, 0.0, 4), (4, 0.2, 3)]
         {

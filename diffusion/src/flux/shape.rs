@@ -1,27 +1,27 @@
-//! The sizes of the transformer, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of the transformer, from the shapes of its tensors and, where shapes do not determine them, from `config.json`.
 //!
-//! Always holds: no tensor is read; a `config.json` is not needed, and where there is one it has to agree with the tensors;
-//! the number of blocks is counted, so that models with fewer of them run.
+//! Always holds: no tensor is read; `config.json` is optional, and must agree with the tensors when it exists;
+//! blocks are counted, so that models with fewer blocks run too.
 
 use serde::Deserialize;
 
 use crate::error::Result;
-use crate::parts::{Described, axis, text_of};
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::parts::{ConfigJson, axis, text_of};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// Latent pixels of a token: two by two.
+/// Side of a token's patch in latent pixels.
 pub(crate) const PATCH: usize = 2;
 
-/// The sizes of the transformer of one checkpoint, by the names that diffusers gives them.
+/// The sizes of a checkpoint's transformer, with diffusers' names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TransformerShape {
-    /// Channels of a token that goes in: 64 for text to image.
+    /// Channels of an input token: 64 for text-to-image.
     pub(crate) in_channels: usize,
-    /// Channels of a token that comes out.
+    /// Channels of an output token.
     pub(crate) out_channels: usize,
-    /// Blocks that keep text and picture apart.
+    /// Number of double blocks.
     pub(crate) num_layers: usize,
-    /// Blocks that work on both as one sequence.
+    /// Number of single blocks.
     pub(crate) num_single_layers: usize,
     /// Heads of every attention.
     pub(crate) num_attention_heads: usize,
@@ -31,9 +31,9 @@ pub(crate) struct TransformerShape {
     pub(crate) joint_attention_dim: usize,
     /// Width of the pooled state of CLIP.
     pub(crate) pooled_projection_dim: usize,
-    /// Whether it takes a guidance scale: dev does, schnell does not.
+    /// Whether the transformer takes a guidance scale: dev does, schnell does not.
     pub(crate) guidance_embeds: bool,
-    /// Channels of a head that turn with the first coordinate, the row and the column.
+    /// Channels of a head that are rotated by the first coordinate, by the row and by the column.
     pub(crate) axes_dims_rope: [usize; 3],
     /// Hidden width of the feed-forward parts.
     pub(crate) mlp: usize,
@@ -42,27 +42,27 @@ pub(crate) struct TransformerShape {
 }
 
 impl TransformerShape {
-    /// Width of the state.
+    /// Returns the width of the state.
     pub(crate) const fn inner_dim(&self) -> usize {
         self.num_attention_heads * self.attention_head_dim
     }
 
-    /// Channels of the latents.
+    /// Returns the channels of the latents.
     pub(crate) const fn latent_channels(&self) -> usize {
         self.out_channels / (PATCH * PATCH)
     }
 
-    /// The sizes of the transformer that `found` is, whose canonical tensors are `tensors`.
-    pub(crate) fn read(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<Self> {
-        let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
-        let shape = Self::of_tensors(tensors, described.as_ref().map(|described| &described.fields))?;
-        if let Some(described) = &described {
-            shape.check_against(described)?;
+    /// Determines the sizes of the transformer `found`, whose canonical tensors are `tensors`.
+    pub(crate) fn read(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<Self> {
+        let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
+        let shape = Self::of_tensors(tensors, json.as_ref().map(|json| &json.fields))?;
+        if let Some(json) = &json {
+            shape.check_against(json)?;
         }
         Ok(shape)
     }
 
-    fn of_tensors(tensors: &Tensors, fields: Option<&ConfigFile>) -> Result<Self> {
+    fn of_tensors(tensors: &Tensors, fields: Option<&ConfigFields>) -> Result<Self> {
         let width = axis(tensors, "x_embedder.weight", 2, 0)?;
         let size = axis(tensors, "transformer_blocks.0.attn.norm_q.weight", 1, 0)?;
         let out_channels = axis(tensors, "proj_out.weight", 2, 0)?;
@@ -73,7 +73,7 @@ impl TransformerShape {
             Some(Err(axes)) => {
                 return Err(unusable(format!("{}: axes_dims_rope is {axes:?}, not three numbers", tensors.origin())));
             }
-            // Sixteen parts as in the published models, whose heads have 128 channels: 2, 7 and 7.
+            // Sixteenths of the head in the proportions of the published models: 2, 7 and 7 (of 128 channels).
             None => [size / 8, size / 16 * 7, size / 16 * 7],
         };
         let shape = Self {
@@ -93,14 +93,14 @@ impl TransformerShape {
         let pairs = axes.iter().all(|axis| axis.is_multiple_of(2)) && axes.iter().sum::<usize>() == size;
         if !width.is_multiple_of(size) || !pairs {
             return Err(unusable(format!(
-                "{}: a transformer of width {width} does not divide into heads of {size} channels, of which {axes:?} turn \
+                "{}: a transformer of width {width} does not divide into heads of {size} channels, of which {axes:?} are rotated \
                  with the place of a token",
                 tensors.origin()
             )));
         }
         if !out_channels.is_multiple_of(PATCH * PATCH) || !shape.frequencies.is_multiple_of(2) {
             return Err(unusable(format!(
-                "{}: a transformer with {out_channels} outputs and time embeddings of {} cannot be",
+                "{}: a transformer with {out_channels} outputs and time embeddings of {} is not possible",
                 tensors.origin(),
                 shape.frequencies
             )));
@@ -108,12 +108,12 @@ impl TransformerShape {
         Ok(shape)
     }
 
-    /// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-    fn check_against(&self, described: &Described<ConfigFile>) -> Result<()> {
-        let fields = &described.fields;
+    /// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+    fn check_against(&self, json: &ConfigJson<ConfigFields>) -> Result<()> {
+        let fields = &json.fields;
         for (field, says, tensors) in [
             ("in_channels", fields.in_channels, self.in_channels),
-            // It stands for that of the input where it is null.
+            // A null means the same as the number of input channels.
             ("out_channels", fields.out_channels, self.out_channels),
             ("num_layers", fields.num_layers, self.num_layers),
             ("num_single_layers", fields.num_single_layers, self.num_single_layers),
@@ -122,10 +122,10 @@ impl TransformerShape {
             ("joint_attention_dim", fields.joint_attention_dim, self.joint_attention_dim),
             ("pooled_projection_dim", fields.pooled_projection_dim, self.pooled_projection_dim),
         ] {
-            described.agree(field, says, tensors)?;
+            json.agree(field, says, tensors)?;
         }
         let class = fields.class_name.as_str();
-        described.refuse(&[
+        json.refuse(&[
             (!matches!(class, "" | CLASS), "_class_name is not FluxTransformer2DModel"),
             (fields.patch_size.is_some_and(|size| size != 1), "patch_size is not 1"),
             (
@@ -136,13 +136,13 @@ impl TransformerShape {
     }
 }
 
-/// The class of diffusers.
+/// Name of diffusers' class.
 const CLASS: &str = "FluxTransformer2DModel";
 
-/// `config.json` of diffusers.
+/// The fields of diffusers' `config.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ConfigFile {
+struct ConfigFields {
     #[serde(rename = "_class_name")]
     class_name: String,
     patch_size: Option<usize>,
@@ -158,8 +158,8 @@ struct ConfigFile {
     axes_dims_rope: Option<Vec<usize>>,
 }
 
-impl ConfigFile {
-    /// Whether a file is about a transformer: where everything lies in one folder it may be about another network.
+impl ConfigFields {
+    /// Returns whether the file describes a transformer: in a folder that holds all parts it may describe another network.
     fn concerns(value: &serde_json::Value) -> bool {
         text_of(value, "_class_name").contains("Transformer")
     }

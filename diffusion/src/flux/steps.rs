@@ -1,4 +1,4 @@
-//! The steps of one generation: the prediction of each, and what can be shown of the way.
+//! The steps of one generation: their predictions and previews.
 
 use candle_core::Tensor;
 
@@ -10,15 +10,15 @@ use crate::pixels::frame;
 use crate::request::Frames;
 use crate::sample::{Guidance, Steps, Time};
 
-/// The steps of one walk.
+/// The steps of one generation.
 pub(super) struct FluxSteps<'a> {
-    /// With its transformer loaded.
+    /// The model, with its transformer loaded.
     pub(super) model: &'a mut Model,
-    /// Of the prompt, and of the negative one where there is one.
+    /// The context of the prompt, then that of the negative prompt if there is one.
     pub(super) contexts: Vec<Context>,
     pub(super) plan: Plan,
     pub(super) guidance: Guidance,
-    /// Whether a picture can be decoded between two steps.
+    /// Whether there is memory to decode a preview between two steps.
     pub(super) previews: bool,
 }
 
@@ -28,7 +28,7 @@ impl Steps for FluxSteps<'_> {
         match self.model.loaded_transformer()?.forward(latents, &self.plan, step, &contexts)?.as_slice() {
             [with] => self.guidance.combine(time, with, None),
             [with, without] => self.guidance.combine(time, with, Some(without)),
-            _ => Err(Error::internal("the denoiser gave nothing")),
+            _ => Err(Error::internal("the denoiser returned nothing")),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a schedule, a prompt and a size fix before the first step: the vector that rules all modulations, and rotary tables.
+//! Inputs of the denoiser that are known before the first step: the vectors from which all modulations are computed, and the
+//! rotary tables.
 //!
 //! Reference: `CombinedTimestepGuidanceTextProjEmbeddings` and `FluxPosEmbed` in
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/embeddings.py> and `transformer_flux.py`.
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, sinusoids};
 use crate::weights::Scope;
 
-/// Time, guidance and pooled text in one vector. In float32 whatever the compute type is.
+/// Embeds time, guidance and pooled text in one vector. Computes in float32 for every compute type.
 #[derive(Debug)]
 pub(super) struct Conditioning {
     time: [Linear; 2],
@@ -44,16 +45,16 @@ impl Conditioning {
         })
     }
 
-    /// Bytes of weights.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.time.iter().chain(&self.text).chain(self.guidance.iter().flatten()).map(Linear::bytes).sum()
     }
 
-    /// The vector of each noise level, `[levels, width]`, as the modulations take it: after SiLU. `pooled` is `[width of
-    /// CLIP]`; `guidance` is read by models that were distilled with one.
+    /// Computes the vector of each noise level, `[levels, width]`, after SiLU. `pooled` is `[width of CLIP]`; only models that were
+    /// distilled with guidance use `guidance`.
     pub(super) fn vectors(&self, levels: &[f32], guidance: f64, pooled: &Tensor) -> Result<Tensor> {
         if levels.is_empty() {
-            return Err(Error::internal("a walk without steps needs no denoiser"));
+            return Err(Error::internal("a generation without steps needs no denoiser"));
         }
         // The reference multiplies by 1000, divides and multiplies again, in single precision.
         let times: Vec<f64> = levels.iter().map(|level| f64::from(level * 1000.0 / 1000.0 * 1000.0)).collect();
@@ -70,8 +71,8 @@ fn embedded([first, second]: &[Linear; 2], input: &Tensor) -> Result<Tensor> {
     second.forward(&first.forward(input, Activation::Silu)?, Activation::None)
 }
 
-/// Rotary tables of text, which stands at the origin, and below it of a picture of `rows` by `columns` tokens: `[text + rows *
-/// columns, size / 2]`. A head turns by a coordinate that is 0 everywhere, by the row and by the column.
+/// Computes the rotary tables `[text + rows * columns, size / 2]` of `text` text tokens, whose position is 0, followed by a
+/// picture of `rows` by `columns` tokens. A head is rotated by three coordinates: one that is always 0, the row, the column.
 pub(super) fn rotation(
     axes: [usize; 3],
     text: usize,

@@ -1,15 +1,16 @@
-//! Scaled dot-product attention without a mask, in blocks on every device, so that memory grows with one side only.
+//! Scaled dot-product attention without a mask. It works in blocks on every device, so memory grows with only one of the two
+//! lengths.
 
 use candle_core::{D, Tensor};
 
 use super::cpu;
 use crate::error::Result;
 
-/// Bytes of scores that are held at once off the CPU.
+/// The most bytes of scores that are held at once on devices other than the CPU.
 const SCORES: usize = 256 << 20;
 
-/// Attention of `query` `[n, heads * size]` over `key` and `value` `[m, heads * size]`; gives `[n, heads * size]`. The scale
-/// is `size^-1/2`. Scores and their softmax are taken in float32 where the compute type is bfloat16.
+/// Computes attention of `query` `[n, heads * size]` over `key` and `value` `[m, heads * size]`, with the scale `size^-1/2`.
+/// Returns `[n, heads * size]`. Scores and softmax are float32 even when the compute type is bfloat16.
 pub(crate) fn attention(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize) -> Result<Tensor> {
     if cpu::takes(query) {
         return Ok(query.apply_op3_no_bwd(key, value, &cpu::Attention { heads })?);
@@ -21,14 +22,14 @@ pub(crate) fn attention(query: &Tensor, key: &Tensor, value: &Tensor, heads: usi
     plain(query, key, value, heads, SCORES)
 }
 
-/// Whether there is a kernel of FlashAttention for heads of this size.
+/// Returns whether FlashAttention has a kernel for heads of this size.
 #[cfg(feature = "flash-attn")]
 fn takes_flash(query: &Tensor, heads: usize) -> bool {
     let size = query.dims().last().map_or(0, |width| width / heads.max(1));
     query.device().is_cuda() && query.dtype() == candle_core::DType::BF16 && size.is_multiple_of(8) && size <= 128
 }
 
-/// The same in one kernel that keeps the scores on the chip: FlashAttention 2, <https://arxiv.org/abs/2307.08691>.
+/// Computes attention in one kernel that keeps the scores on the chip: FlashAttention 2, <https://arxiv.org/abs/2307.08691>.
 #[cfg(feature = "flash-attn")]
 fn flash(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize) -> Result<Tensor> {
     let (rows, width) = query.dims2()?;
@@ -39,7 +40,7 @@ fn flash(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize) -> Result<T
     Ok(output.reshape((rows, width))?)
 }
 
-/// The same with candle's operations, in blocks of query rows whose scores take at most `limit` bytes.
+/// Computes attention with candle's operations, in blocks of query rows whose scores take at most `limit` bytes.
 fn plain(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, limit: usize) -> Result<Tensor> {
     let (rows, width) = query.dims2()?;
     let keys = key.dim(0)?;

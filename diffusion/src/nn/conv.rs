@@ -1,4 +1,4 @@
-//! Convolutions over clips, with what happens to the grid just before one.
+//! Convolutions over clips, including the change of height and width just before them.
 
 use candle_core::{DType, Tensor};
 
@@ -6,21 +6,22 @@ use super::cpu;
 use crate::error::{Error, Result};
 use crate::weights::Scope;
 
-/// What a convolution does to height and width.
+/// The effect of a convolution on height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resize {
-    /// Keeps them; the input is padded evenly with zeros.
+    /// Keeps them. The input is padded with zeros on all sides.
     Same,
-    /// Doubles them: each pixel of the input stands for four (nearest).
+    /// Doubles them: each pixel of the input becomes four (nearest neighbour).
     Double,
-    /// Halves them: stride 2, one zero column and row at right and bottom.
+    /// Halves them: stride 2, with one zero column at the right and one zero row at the bottom.
     Half,
-    /// Halves them, odd sides rounded up: stride 2, one zero column and row on every side.
+    /// Halves them and rounds up: stride 2, with one zero column or row on every side.
     HalfCentred,
 }
 
 impl Resize {
-    /// Height and width that come out of `height` and `width`; `to` is the size to double to, where that is odd.
+    /// Returns the output height and width for `height` and `width`. `to` is the size to double to when one of its sides is
+    /// odd.
     pub(super) fn size(self, (height, width): (usize, usize), to: Option<(usize, usize)>) -> (usize, usize) {
         match self {
             Self::Same => (height, width),
@@ -31,36 +32,36 @@ impl Resize {
     }
 }
 
-/// What a convolution is besides its numbers.
+/// The shape of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConvShape {
-    /// Channels in.
+    /// Input channels.
     pub(crate) inputs: usize,
-    /// Channels out.
+    /// Output channels.
     pub(crate) outputs: usize,
-    /// Taps in time.
+    /// Length of the kernel in frames.
     pub(crate) time: usize,
-    /// Taps in height and in width.
+    /// Height and width of the kernel.
     pub(crate) kernel: usize,
-    /// What happens to height and width.
+    /// The change of height and width.
     pub(crate) resize: Resize,
-    /// Frames that one output frame moves on.
+    /// Stride in frames.
     pub(crate) time_stride: usize,
 }
 
-/// A convolution of kernel `[kt, k, k]`. Time is not padded: the caller puts `kt - 1` frames in front.
+/// A convolution with a kernel `[kt, k, k]`. Time is not padded: the caller puts `kt - 1` frames in front.
 #[derive(Debug)]
 pub(crate) struct Conv {
     shape: ConvShape,
     numbers: Numbers,
-    /// The type of what comes out.
+    /// The type of the output.
     compute: DType,
     /// Whether a GPU may round float32 to TF32.
     tf32: bool,
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one of a layer, which is not moved about")]
+#[expect(clippy::large_enum_variant, reason = "each layer has one, and it is not moved")]
 enum Numbers {
     Packed(cpu::PackedConv),
     Plain {
@@ -70,7 +71,7 @@ enum Numbers {
 }
 
 impl Conv {
-    /// Reads `name.weight` and `name.bias`. `flat` says that the checkpoint keeps the weight without a time axis.
+    /// Loads `name.weight` and `name.bias`. With `flat`, the checkpoint's weight has no time axis.
     pub(crate) fn load(
         scope: &Scope<'_>,
         name: &str,
@@ -88,10 +89,10 @@ impl Conv {
         Ok(Self { tf32: scope.place().tf32, ..Self::new(&weight, bias, resize, time_stride)? })
     }
 
-    /// The same for pictures, with weights `[out, in, k, k]` that stay as the file keeps them: on the CPU they are decoded while
-    /// they are used, elsewhere they are held in the compute type. Takes float32 or the compute type and gives the compute
-    /// type.
-    pub(crate) fn load_kept(
+    /// Loads a convolution over pictures, with weights `[out, in, k, k]`. On the CPU they stay in the encoding of the file
+    /// and are decoded on each use; on other devices they are held in the compute type. The input is float32 or the compute
+    /// type, and the output is the compute type.
+    pub(crate) fn load_encoded(
         scope: &Scope<'_>,
         name: &str,
         (inputs, outputs): (usize, usize),
@@ -103,7 +104,7 @@ impl Conv {
         let bias = scope.tensor(&format!("{name}.bias"), outputs)?;
         let place = scope.place();
         let numbers = if place.device.is_cpu() {
-            Numbers::Packed(cpu::PackedConv::kept(shape, stored, bias.to_vec1::<f32>()?))
+            Numbers::Packed(cpu::PackedConv::encoded(shape, stored, bias.to_vec1::<f32>()?))
         } else {
             let weight = stored.tensor(&place.device)?.to_dtype(place.compute)?.unsqueeze(2)?;
             Self::taps(&weight, bias.to_dtype(place.compute)?)?
@@ -111,7 +112,7 @@ impl Conv {
         Ok(Self { shape, numbers, compute: place.compute, tf32: place.tf32 })
     }
 
-    /// A convolution from weight `[out, in, kt, k, k]` and bias `[out]`.
+    /// Creates a convolution from weight `[out, in, kt, k, k]` and bias `[out]`.
     fn new(weight: &Tensor, bias: Tensor, resize: Resize, time_stride: usize) -> Result<Self> {
         let (outputs, inputs, time, kernel, _) = weight.dims5()?;
         let shape = ConvShape { inputs, outputs, time, kernel, resize, time_stride };
@@ -134,12 +135,12 @@ impl Conv {
         Ok(Numbers::Plain { taps, bias })
     }
 
-    /// `[in, t, h, w]` to `[out, (t - kt) / stride + 1, h', w']`. [`Resize::Half`] needs even sides.
+    /// Maps `[in, t, h, w]` to `[out, (t - kt) / stride + 1, h', w']`. [`Resize::Half`] needs even sides.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         self.forward_to(input, None)
     }
 
-    /// The same, where doubling gives the height and width of `to`: twice the input's, or one less.
+    /// Does the same, but doubling gives the height and width of `to`: twice the input's, or one less.
     pub(crate) fn forward_to(&self, input: &Tensor, to: Option<(usize, usize)>) -> Result<Tensor> {
         let (_, _, height, width) = input.dims4()?;
         let fits = |side: usize, to: usize| to == side * 2 || to + 1 == side * 2;
@@ -159,8 +160,8 @@ impl Conv {
         }
     }
 
-    /// The same with as many frames out as in: `past` `[in, p, h, w]`, at most `kt - 1` frames, stands in front of `input`, and
-    /// zeros in front of that.
+    /// Does the same with as many output frames as input frames. `past` `[in, p, h, w]` has at most `kt - 1` frames and
+    /// precedes `input`; zeros precede `past`.
     pub(crate) fn causal(&self, past: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
         match (&self.numbers, past) {
             (Numbers::Packed(packed), None) => Ok(input.contiguous()?.apply_op1_no_bwd(&cpu::Causal(packed))?),
@@ -178,7 +179,7 @@ impl Conv {
         }
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.numbers {
             Numbers::Packed(packed) => packed.bytes(),
@@ -225,8 +226,8 @@ impl Conv {
     }
 }
 
-/// A convolution of `[n, in, h, w]` with `[out, in, k, k]`, for tensors off the CPU.
-#[cfg_attr(not(feature = "cudnn"), expect(unused_variables, reason = "what is rounded to TF32 is cuDNN's alone"))]
+/// Convolves `[n, in, h, w]` with `[out, in, k, k]` on a device other than the CPU.
+#[cfg_attr(not(feature = "cudnn"), expect(unused_variables, reason = "only cuDNN rounds to TF32"))]
 fn conv2d(input: &Tensor, weight: &Tensor, padding: usize, stride: usize, tf32: bool) -> Result<Tensor> {
     #[cfg(feature = "cudnn")]
     if input.device().is_cuda() {
@@ -241,7 +242,7 @@ mod tests {
 
     use super::*;
     use crate::control::Unwatched;
-    use crate::weights::{Dense, Encoding, FileBytes, Loading, Place, Stored, Tensors};
+    use crate::weights::{Dense, Encoding, FileBytes, Loading, Place, StoredTensor, Tensors};
 
     fn random(shape: &[usize]) -> Tensor {
         Tensor::randn(0f32, 0.3, shape, &Device::Cpu).unwrap()
@@ -291,12 +292,12 @@ mod tests {
         }
     }
 
-    /// A convolution over pictures with a weight `[out, in, k, k]` in float16, and the same with its numbers packed.
-    fn kept(weight: &Tensor, bias: &Tensor, resize: Resize) -> [Conv; 2] {
+    /// Returns a convolution over pictures with a weight `[out, in, k, k]` in float16, and one with the same numbers packed.
+    fn encoded_and_packed(weight: &Tensor, bias: &Tensor, resize: Resize) -> [Conv; 2] {
         let weight = weight.to_dtype(DType::F16).unwrap();
         let values: Vec<half::f16> = weight.flatten_all().unwrap().to_vec1().unwrap();
         let bytes = FileBytes::of_vec(values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        let stored = Stored::new(weight.dims().to_vec(), Encoding::Dense(Dense::F16), bytes).unwrap();
+        let stored = StoredTensor::new(weight.dims().to_vec(), Encoding::Dense(Dense::F16), bytes).unwrap();
         let (mut control, tensors) = (
             Unwatched,
             Tensors::new(
@@ -305,7 +306,7 @@ mod tests {
                     ("conv.weight".to_owned(), stored),
                     (
                         "conv.bias".to_owned(),
-                        Stored::dense_f32(vec![bias.elem_count()], bias.to_vec1().unwrap()).unwrap(),
+                        StoredTensor::dense_f32(vec![bias.elem_count()], bias.to_vec1().unwrap()).unwrap(),
                     ),
                 ],
             ),
@@ -315,13 +316,13 @@ mod tests {
         let scope = Scope::root(&tensors, &place, &loading);
         let (outputs, inputs, kernel, _) = weight.dims4().unwrap();
         [
-            Conv::load_kept(&scope, "conv", (inputs, outputs), kernel, resize).unwrap(),
+            Conv::load_encoded(&scope, "conv", (inputs, outputs), kernel, resize).unwrap(),
             Conv::load(&scope, "conv", (inputs, outputs), (1, kernel), (resize, 1), true).unwrap(),
         ]
     }
 
     #[test]
-    fn weights_decoded_while_used_change_no_bit() {
+    fn weights_decoded_on_use_change_no_bit() {
         for (inputs, outputs, kernel, resize, size) in [
             (5, 9, 3, Resize::Same, [7, 11]),
             // More outputs than are decoded at a time, and not a multiple of four.
@@ -331,10 +332,10 @@ mod tests {
             (70, 33, 1, Resize::Same, [8, 8]),
         ] {
             let (weight, bias) = (random(&[outputs, inputs, kernel, kernel]), random(&[outputs]));
-            let [kept, packed] = kept(&weight, &bias, resize);
+            let [encoded, packed] = encoded_and_packed(&weight, &bias, resize);
             let input = random(&[inputs, 1, size[0], size[1]]);
-            assert_eq!(worst(&kept.forward(&input).unwrap(), &packed.forward(&input).unwrap()), 0.0);
-            assert_eq!(kept.bytes(), (weight.elem_count() * 2 + outputs * 4) as u64);
+            assert_eq!(worst(&encoded.forward(&input).unwrap(), &packed.forward(&input).unwrap()), 0.0);
+            assert_eq!(encoded.bytes(), (weight.elem_count() * 2 + outputs * 4) as u64);
         }
     }
 
@@ -358,8 +359,8 @@ mod tests {
     }
 
     #[test]
-    fn halving_around_the_centre_counts_odd_sides_up() {
-        // Every tap is 1, so that each output is the sum of the three by three pixels around every other one.
+    fn centred_halving_rounds_odd_sides_up() {
+        // Every tap is 1, so each output is the sum of a 3x3 square, whose centre is every second pixel.
         let ones = Tensor::ones((1, 1, 1, 3, 3), DType::F32, &Device::Cpu).unwrap();
         let bias = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
         let conv = Conv::new(&ones, bias, Resize::HalfCentred, 1).unwrap();

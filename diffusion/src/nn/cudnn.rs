@@ -1,7 +1,7 @@
-//! Convolutions by NVIDIA's cuDNN, in the precision that the caller asks for.
+//! Convolutions with NVIDIA's cuDNN, in the precision that the caller requests.
 //!
-//! candle calls cuDNN too, but always in its default mode: float32 is rounded to TF32 there, and bfloat16 does not run on tensor
-//! cores. So the call is made here.
+//! candle also calls cuDNN, but always in its default mode, which rounds float32 to TF32 and does not run bfloat16 on tensor
+//! cores. This module therefore calls cuDNN itself.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,18 +19,18 @@ use candle_core::cuda_backend::{CudaDType, DeviceId};
 use candle_core::{CpuStorage, CudaDevice, CudaStorage, CustomOp2, DType, Error, Layout, Result, Shape, WithDType};
 use half::bf16;
 
-/// A convolution of `[n, in, h, w]` with `[out, in, k, k]`, both contiguous.
+/// A convolution of `[n, in, h, w]` with `[out, in, k, k]`. Both are contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Conv2d {
-    /// Zeros on every side.
+    /// Number of zeros on every side.
     pub(super) padding: usize,
-    /// Pixels that one output pixel moves on.
+    /// Stride in pixels.
     pub(super) stride: usize,
-    /// Whether float32 may be rounded to TF32, which has 10 bits after the point, before it is multiplied.
+    /// Whether float32 may be rounded to TF32, which has 10 fraction bits, before multiplication.
     pub(super) tf32: bool,
 }
 
-/// What cuDNN's choice of an algorithm depends on.
+/// The properties that determine which algorithm cuDNN chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Case {
     conv: Conv2d,
@@ -39,14 +39,14 @@ struct Case {
     weight: [usize; 4],
 }
 
-/// cuDNN on one device, and the algorithms that it chose.
+/// cuDNN on one device, with the algorithms that it chose.
 struct Library {
     handle: Arc<Cudnn>,
     chosen: HashMap<Case, (Algorithm, usize)>,
 }
 
 thread_local! {
-    /// cuDNN's handles stay on the thread that made them.
+    /// The handles of cuDNN, which must stay on the thread that created them.
     static LIBRARIES: RefCell<HashMap<DeviceId, Library>> = RefCell::new(HashMap::new());
 }
 
@@ -79,7 +79,7 @@ impl Conv2d {
             let library = library(libraries, device)?;
             let handle = &library.handle;
             let sides = |side: usize| [side as i32, side as i32];
-            // Products of bfloat16 are summed in float32 too.
+            // Products of bfloat16 are also summed in float32.
             let mut conv = handle
                 .create_conv2d::<f32>(sides(self.padding), sides(self.stride), sides(1), CUDNN_CROSS_CORRELATION)
                 .map_err(Error::wrap)?;
@@ -89,7 +89,7 @@ impl Conv2d {
             let w = handle.create_4d_filter::<T>(CUDNN_TENSOR_NCHW, lengths(case.weight)).map_err(Error::wrap)?;
             let y = handle.create_4d_tensor::<T>(CUDNN_TENSOR_NCHW, lengths(size)).map_err(Error::wrap)?;
             let forward = ConvForward { conv: &conv, x: &x, w: &w, y: &y };
-            let (algorithm, room) = match library.chosen.get(&case) {
+            let (algorithm, workspace) = match library.chosen.get(&case) {
                 Some(&chosen) => chosen,
                 None => {
                     let chosen = choose(&forward).map_err(Error::wrap)?;
@@ -97,9 +97,12 @@ impl Conv2d {
                     chosen
                 }
             };
-            #[expect(unsafe_code, reason = "cuDNN writes all of the output and reads nothing of its room for work")]
+            #[expect(
+                unsafe_code,
+                reason = "cuDNN writes all of the output, and writes its workspace before it reads it"
+            )]
             let (mut output, mut work) =
-                unsafe { (device.alloc::<T>(size.iter().product())?, device.alloc::<u8>(room.max(1))?) };
+                unsafe { (device.alloc::<T>(size.iter().product())?, device.alloc::<u8>(workspace.max(1))?) };
             let once = (T::one(), T::zero());
             #[expect(unsafe_code, reason = "the slices have the types and at least the lengths of their descriptions")]
             unsafe { forward.launch(algorithm, Some(&mut work), once, &input, &weight, &mut output) }
@@ -119,7 +122,7 @@ fn library<'a>(libraries: &'a mut HashMap<DeviceId, Library>, device: &CudaDevic
     }
 }
 
-/// The algorithm that cuDNN holds for the fastest, and the bytes that it works in.
+/// Returns the algorithm that cuDNN expects to be the fastest, and the bytes of its workspace.
 fn choose<T: CudnnDataType>(
     forward: &ConvForward<'_, T, f32, T>,
 ) -> std::result::Result<(Algorithm, usize), CudnnError> {
@@ -133,7 +136,7 @@ impl CustomOp2 for Conv2d {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        Err(Error::Msg("cuDNN computes on an NVIDIA GPU alone".to_owned()))
+        Err(Error::Msg("cuDNN computes only on an NVIDIA GPU".to_owned()))
     }
 
     fn cuda_fwd(

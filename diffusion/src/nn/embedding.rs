@@ -1,32 +1,32 @@
-//! A table of one row for each token, kept as the file keeps it.
+//! A table with one row for each token, in the encoding of the file.
 
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
-use crate::weights::{Scope, Stored};
+use crate::weights::{Scope, StoredTensor};
 
-/// A table `[count, width]` of which a few rows are looked up on the CPU, whatever device computes.
+/// A table `[count, width]`. Its rows are looked up on the CPU, whatever device computes.
 #[derive(Debug)]
 pub(crate) struct Embedding {
-    table: Stored,
+    table: StoredTensor,
     count: usize,
     width: usize,
     device: Device,
 }
 
 impl Embedding {
-    /// Reads `name`, `[count, width]`.
+    /// Loads the table `name`, `[count, width]`.
     pub(crate) fn load(scope: &Scope<'_>, name: &str, count: usize, width: usize) -> Result<Self> {
         let table = scope.stored(name, &[count, width])?;
         Ok(Self { table, count, width, device: scope.place().device.clone() })
     }
 
-    /// Bytes of the table in its file.
+    /// Returns the bytes of the table in its file.
     pub(crate) fn bytes(&self) -> u64 {
         self.table.file_bytes()
     }
 
-    /// The rows of `ids` as float32, `[ids, width]`.
+    /// Returns the rows of `ids` as float32, `[ids, width]`.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let mut values = vec![0f32; ids.len() * self.width];
         for (&id, row) in ids.iter().zip(values.chunks_exact_mut(self.width.max(1))) {

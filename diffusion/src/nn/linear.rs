@@ -9,14 +9,14 @@ use super::matrix::{Matrix, matrix};
 use crate::error::Result;
 use crate::weights::Scope;
 
-/// What happens to the output of a layer.
+/// The function that is applied to a layer's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activation {
-    /// Nothing.
+    /// No function.
     None,
     /// GELU in its tanh form.
     Gelu,
-    /// GELU by the error function.
+    /// Exact GELU, computed with the error function.
     GeluErf,
     /// `x * sigmoid(1.702 x)`.
     QuickGelu,
@@ -25,7 +25,7 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// The activation as an operation of its own.
+    /// Applies the activation as a separate operation.
     pub(super) fn apply(self, x: Tensor) -> Result<Tensor> {
         Ok(match self {
             Self::None => x,
@@ -37,7 +37,7 @@ impl Activation {
     }
 }
 
-/// `[rows, 2 * width]` to `[rows, width]`: the first half of each row times GELU, by the error function, of the second.
+/// Maps `[rows, 2 * width]` to `[rows, width]`: the first half of each row times the exact GELU of the second half.
 pub(crate) fn geglu(input: &Tensor) -> Result<Tensor> {
     if cpu::takes(input) {
         return Ok(input.contiguous()?.apply_op1_no_bwd(&cpu::Geglu)?);
@@ -58,12 +58,12 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// Reads `name.weight` `[outputs, inputs]` and, if `bias`, `name.bias`.
+    /// Loads `name.weight` `[outputs, inputs]` and, if `bias`, `name.bias`.
     pub(crate) fn load(scope: &Scope<'_>, name: &str, inputs: usize, outputs: usize, bias: bool) -> Result<Self> {
         Self::load_shaped(scope, name, &[outputs, inputs], bias)
     }
 
-    /// Reads a layer that the checkpoint keeps as a convolution whose kernel is as large as its stride, `[outputs, ...]`.
+    /// Loads a layer that the checkpoint stores as a convolution whose kernel is as large as its stride, `[outputs, ...]`.
     pub(crate) fn load_shaped(scope: &Scope<'_>, name: &str, shape: &[usize], bias: bool) -> Result<Self> {
         let (&outputs, rest) = shape.split_first().unwrap_or((&0, &[]));
         let stored = scope.stored(&format!("{name}.weight"), shape)?;
@@ -75,12 +75,12 @@ impl Linear {
         Ok(Self { matrix: matrix(&stored, scope.place())?, bias })
     }
 
-    /// `[rows, in]` to `[rows, out]`, in the compute type.
+    /// Maps `[rows, in]` to `[rows, out]`, in the compute type.
     pub(crate) fn forward(&self, input: &Tensor, activation: Activation) -> Result<Tensor> {
         self.matrix.forward(input, self.bias.as_ref(), activation)
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(crate) fn bytes(&self) -> u64 {
         self.matrix.bytes()
             + self.bias.as_ref().map_or(0, |bias| (bias.elem_count() * bias.dtype().size_in_bytes()) as u64)
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn gated_units_take_the_first_half_times_the_activated_second() {
         let rows = Tensor::new(&[[2f32, -3.0, 1.0, -0.5], [0.5, 8.0, 0.0, 30.0]], &Device::Cpu).unwrap();
-        // 1 and -0.5 times the normal distribution up to there.
+        // 1 and -0.5 times the cumulative normal distribution at these points.
         let expected = Tensor::new(&[[1.682_689_5f32, 0.462_806_3], [0.0, 240.0]], &Device::Cpu).unwrap();
         assert!(worst(&geglu(&rows).unwrap(), &expected) < 1e-6);
         let rows = Tensor::randn(0f32, 2.0, (37, 46), &Device::Cpu).unwrap();

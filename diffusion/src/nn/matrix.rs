@@ -1,7 +1,7 @@
-//! Weights of linear layers in every form in which they are kept.
+//! The weights of linear layers in all encodings.
 //!
-//! Always holds: a quantised matrix stays in the precision of the file; what is computed with is the decoded number, never a
-//! rounded product of codes, so an encoding costs the precision that it was written with and no more.
+//! Always holds: a quantised matrix stays in the precision of the file. The computation uses the decoded numbers and never
+//! rounded products of codes, so an encoding costs only the precision that the file itself lost.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -13,22 +13,22 @@ use candle_core::{DType, Device, Tensor};
 use super::cpu::{CpuMatrix, Product};
 use super::linear::Activation;
 use crate::error::{Error, Result};
-use crate::weights::{Encoding, FileBytes, Ggml, Place, Scale, Stored};
+use crate::weights::{Encoding, FileBytes, Ggml, Place, Scale, StoredTensor};
 
 /// A weight `[outputs, inputs]` on one device.
 pub(crate) trait Matrix: Debug + Send + Sync {
-    /// `[rows, inputs]` to `[rows, outputs]`: `x W^T`, plus bias `[outputs]`, then the activation.
+    /// Maps `[rows, inputs]` to `[rows, outputs]`: computes `x W^T`, adds the bias `[outputs]`, and applies the activation.
     fn forward(&self, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor>;
 
-    /// The decoded weight, `[outputs, inputs]`, in the compute type.
+    /// Returns the decoded weight, `[outputs, inputs]`, in the compute type.
     fn dequantised(&self) -> Result<Tensor>;
 
-    /// Bytes that it holds.
+    /// Returns the bytes that the matrix holds.
     fn bytes(&self) -> u64;
 }
 
-/// The matrix of a stored weight of two axes, as its place keeps it.
-pub(super) fn matrix(stored: &Stored, place: &Place) -> Result<Arc<dyn Matrix>> {
+/// Builds the matrix of a stored weight with two axes, in the form for its place.
+pub(super) fn matrix(stored: &StoredTensor, place: &Place) -> Result<Arc<dyn Matrix>> {
     if place.device.is_cpu() && place.compute == DType::F32 {
         return Ok(Arc::new(CpuMatrix::new(stored.clone())));
     }
@@ -59,7 +59,7 @@ pub(super) fn matrix(stored: &Stored, place: &Place) -> Result<Arc<dyn Matrix>> 
     })
 }
 
-/// The product with a decoded weight, then bias and activation.
+/// Computes the product with a decoded weight, then adds the bias and applies the activation.
 fn apply(weight: &Tensor, input: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
     let product = input.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
     let sum = match bias {
@@ -108,7 +108,7 @@ impl Matrix for DenseMatrix {
     }
 }
 
-/// GGML blocks on the device, decoded there each time they are used.
+/// GGML blocks in the device's memory. Each use decodes them there.
 #[derive(Debug)]
 struct BlockMatrix {
     weight: QTensor,
@@ -131,14 +131,14 @@ impl Matrix for BlockMatrix {
     }
 }
 
-/// The number, without a scale, of each of the 256 bytes of fp8 or int8.
+/// Returns the number of each of the 256 bytes of fp8 or int8, without a scale.
 fn codes(encoding: &Encoding) -> Result<Vec<f32>> {
     let unscaled = match encoding {
         Encoding::F8 { kind, .. } => Encoding::F8 { kind: *kind, scale: Scale::None },
         _ => Encoding::Int8 { scale: Scale::None },
     };
     let mut values = vec![0f32; 256];
-    Stored::new(vec![256], unscaled, FileBytes::of_vec((0..=255).collect()))?.decode(0, &mut values)?;
+    StoredTensor::new(vec![256], unscaled, FileBytes::of_vec((0..=255).collect()))?.decode(0, &mut values)?;
     Ok(values)
 }
 
@@ -157,7 +157,8 @@ const fn ggml(kind: Ggml) -> GgmlDType {
     }
 }
 
-/// Bytes on the device, each of which stands for one or two numbers of a table, times scales: fp8, int8, NF4 and FP4.
+/// Bytes in the device's memory: fp8, int8, NF4 and FP4. Each byte stands for one or two numbers of a table, which are
+/// multiplied by scales.
 #[derive(Debug)]
 struct CodedMatrix {
     codes: Tensor,          // bytes, flat
@@ -169,7 +170,7 @@ struct CodedMatrix {
 }
 
 impl CodedMatrix {
-    fn new(stored: &Stored, table: Vec<f32>, scales: &[f32], place: &Place) -> Result<Self> {
+    fn new(stored: &StoredTensor, table: Vec<f32>, scales: &[f32], place: &Place) -> Result<Self> {
         let (outputs, inputs) = match *stored.shape() {
             [outputs, inputs] => (outputs, inputs),
             _ => return Err(Error::internal("a linear layer's weight has two axes")),
@@ -198,7 +199,7 @@ impl Matrix for CodedMatrix {
     }
 
     fn dequantised(&self) -> Result<Tensor> {
-        // To candle, the largest number of an index's type says that there is no row: a byte of 255 would give zeros.
+        // candle treats the largest number of an index type as "no row", so an index of 255 in bytes would give zeros.
         let numbers = self.table.index_select(&self.codes.to_dtype(DType::U32)?, 0)?.flatten_all()?;
         let numbers = match &self.scales {
             Some(scales) => numbers.reshape((scales.dim(0)?, ()))?.broadcast_mul(scales)?,
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
     use crate::weights::F8;
 
-    /// Every byte that a file can hold, decoded for devices as it is for the CPU.
+    /// Checks that every byte of a file is decoded to the same number on the device as on the CPU.
     #[test]
     fn every_byte_of_a_coded_matrix_is_decoded() {
         let bytes = || FileBytes::of_vec((0..=255).collect());
@@ -230,7 +231,7 @@ mod tests {
             (Encoding::F8 { kind: F8::E4M3, scale: Scale::Tensor(0.5) }, [4, 64]),
             (Encoding::F8 { kind: F8::E5M2, scale: Scale::None }, [4, 64]),
         ] {
-            let stored = Stored::new(shape.to_vec(), encoding.clone(), bytes()).unwrap();
+            let stored = StoredTensor::new(shape.to_vec(), encoding.clone(), bytes()).unwrap();
             let place = Place::new(&Device::Cpu, DType::BF16);
             let ours = matrix(&stored, &place).unwrap().dequantised().unwrap();
             let ours = ours.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -1,7 +1,7 @@
-//! What models are made of: layers, each with a plain form of candle's operations and a faster one for the CPU.
+//! The layers of models. Each has a plain version in candle's operations and a faster one for the CPU.
 //!
-//! Always holds: which form runs depends on the device and the type of the numbers alone, and only here is that asked.
-//! Layers take and give float32 or the compute type; norms, tables and biases are float32 always.
+//! Always holds: the device and the number type alone decide which version runs, and only this module checks them. Layers
+//! accept and return float32 or the compute type. Norms, tables and biases are always float32.
 
 mod attention;
 mod conv;
@@ -19,8 +19,6 @@ pub(crate) use attention::attention;
 pub(crate) use conv::{Conv, Resize};
 pub(crate) use embedding::Embedding;
 pub(crate) use linear::{Activation, Linear, geglu};
-pub(crate) use norm::{
-    Rotation, add_gated, channel_norm, group_moments, group_norm, group_norm_by, layer_norm, norm_rotate,
-};
-pub(crate) use rotate::norm_rotate_heads;
+pub(crate) use norm::{add_gated, channel_norm, group_moments, group_norm, group_norm_by, layer_norm};
+pub(crate) use rotate::{Rotation, norm_rotate};
 pub(crate) use sinusoids::sinusoids;

@@ -1,12 +1,12 @@
-//! Normalisations with what follows them. All of them compute in float32, whatever type they are given.
+//! Norms, combined with the operation that follows them. All of them compute in float32, whatever the type of their input.
 
 use candle_core::{DType, Tensor};
 
 use super::cpu;
 use crate::error::Result;
 
-/// Root-mean-square norm over the channels of `[channels, t, h, w]`, times `gain` `[channels]` (the square root of the
-/// channel count included), then SiLU if `activate`.
+/// Applies root-mean-square norm over the channels of `[channels, t, h, w]`, multiplies by `gain` `[channels]` (which
+/// includes the square root of the channel count), then applies SiLU if `activate`.
 pub(crate) fn channel_norm(input: &Tensor, gain: &Tensor, activate: bool) -> Result<Tensor> {
     if cpu::takes(input) {
         return Ok(input.contiguous()?.apply_op2_no_bwd(gain, &cpu::ChannelNorm { activate })?);
@@ -20,8 +20,8 @@ fn channel_norm_plain(input: &Tensor, gain: &Tensor, activate: bool) -> Result<T
     Ok(if activate { normal.silu()? } else { normal })
 }
 
-/// Group norm over `[channels, ...]`, times `gain` plus `shift`, `[channels]` each, then SiLU if `activate`. Each group is as many
-/// channels beside each other with all of their pixels. Gives the type that it takes.
+/// Applies group norm to `[channels, ...]`, multiplies by `gain` and adds `shift`, `[channels]` each, then applies SiLU if
+/// `activate`. A group has adjacent channels with all of their pixels. The result has the type of the input.
 pub(crate) fn group_norm(
     input: &Tensor,
     groups: usize,
@@ -37,7 +37,7 @@ pub(crate) fn group_norm(
     group_norm_plain(input, &group_moments_plain(input, groups, epsilon)?, gain, shift, activate)
 }
 
-/// The mean of each group and the reciprocal of its deviation, `[groups, 2]`: what [`group_norm`] takes from its input.
+/// Returns the mean and the reciprocal deviation of each group, `[groups, 2]`, which [`group_norm`] computes from its input.
 pub(crate) fn group_moments(input: &Tensor, groups: usize, epsilon: f64) -> Result<Tensor> {
     if cpu::takes(input) {
         return Ok(input.contiguous()?.apply_op1_no_bwd(&cpu::GroupMoments { groups, epsilon: epsilon as f32 })?);
@@ -45,7 +45,7 @@ pub(crate) fn group_moments(input: &Tensor, groups: usize, epsilon: f64) -> Resu
     group_moments_plain(input, groups, epsilon)
 }
 
-/// Group norm with the moments `[groups, 2]` of something else: of all of a picture, where `input` is a part of it.
+/// Applies group norm with given moments `[groups, 2]`, for example those of a whole picture when `input` is a part of it.
 pub(crate) fn group_norm_by(
     input: &Tensor,
     moments: &Tensor,
@@ -77,7 +77,8 @@ fn group_norm_plain(input: &Tensor, moments: &Tensor, gain: &Tensor, shift: &Ten
     Ok(if activate { normal.silu()? } else { normal }.to_dtype(input.dtype())?)
 }
 
-/// Layer norm over the last axis of `[rows, width]`, times `scale` plus `shift`, `[width]` each; gives float32.
+/// Applies layer norm over the last axis of `[rows, width]`, multiplies by `scale` and adds `shift`, `[width]` each. Returns
+/// float32.
 pub(crate) fn layer_norm(input: &Tensor, scale: &Tensor, shift: &Tensor, epsilon: f64) -> Result<Tensor> {
     let input = input.contiguous()?;
     if cpu::takes(&input) {
@@ -86,43 +87,7 @@ pub(crate) fn layer_norm(input: &Tensor, scale: &Tensor, shift: &Tensor, epsilon
     Ok(candle_nn::ops::layer_norm(&input.to_dtype(DType::F32)?, scale, shift, epsilon as f32)?)
 }
 
-/// Cosines and sines of every token's position.
-#[derive(Debug, Clone)]
-pub(crate) struct Rotation {
-    /// `[tokens, size / 2]`.
-    pub(crate) cos: Tensor,
-    /// `[tokens, size / 2]`.
-    pub(crate) sin: Tensor,
-}
-
-/// Root-mean-square norm over all heads of `[tokens, heads * size]`, then, if asked, rotation of neighbouring channel
-/// pairs by the token's angle.
-pub(crate) fn norm_rotate(input: &Tensor, gain: &Tensor, epsilon: f64, rotation: Option<&Rotation>) -> Result<Tensor> {
-    if !cpu::takes(input) {
-        let turned = norm_rotate_plain(&input.to_dtype(DType::F32)?, gain, epsilon, rotation)?;
-        return Ok(turned.to_dtype(input.dtype())?);
-    }
-    let epsilon = epsilon as f32;
-    Ok(match rotation {
-        Some(rotation) => {
-            let turns = Tensor::cat(&[&rotation.cos, &rotation.sin], 1)?;
-            input.apply_op3_no_bwd(gain, &turns, &cpu::NormRotate { epsilon })?
-        }
-        None => input.apply_op2_no_bwd(gain, &cpu::NormRotate { epsilon })?,
-    })
-}
-
-fn norm_rotate_plain(input: &Tensor, gain: &Tensor, epsilon: f64, rotation: Option<&Rotation>) -> Result<Tensor> {
-    let normal = candle_nn::ops::rms_norm(&input.contiguous()?, gain, epsilon as f32)?;
-    let Some(rotation) = rotation else { return Ok(normal) };
-    let (tokens, width) = normal.dims2()?;
-    let size = rotation.cos.dim(1)? * 2;
-    let heads = normal.reshape((1, tokens, width / size, size))?.transpose(1, 2)?.contiguous()?;
-    let turned = candle_nn::rotary_emb::rope_i(&heads, &rotation.cos, &rotation.sin)?;
-    Ok(turned.transpose(1, 2)?.reshape((tokens, width))?)
-}
-
-/// `state + output * gate`: `[rows, width]` each, `gate` `[width]`.
+/// Computes `state + output * gate`. The first two are `[rows, width]`, and `gate` is `[width]`.
 pub(crate) fn add_gated(state: &Tensor, output: &Tensor, gate: &Tensor) -> Result<Tensor> {
     if cpu::takes(state) && output.dtype() == DType::F32 {
         return Ok(state.apply_op3_no_bwd(output, gate, &cpu::AddGated)?);
@@ -147,7 +112,7 @@ mod tests {
 
     #[test]
     fn groups_have_mean_0_and_deviation_1_before_gain_and_shift() {
-        // Two groups of two channels with two pixels: deviations of sqrt(5) and 2 from means of 4 and 1.
+        // Two groups of two channels with two pixels: means 4 and 1, deviations sqrt(5) and 2.
         let input = [1f32, 3.0, 5.0, 7.0, 3.0, -1.0, -1.0, 3.0];
         let input = Tensor::from_slice(&input, (4, 1, 1, 2), &Device::Cpu).unwrap();
         let gain = Tensor::new(&[1f32, 2.0, 3.0, 1.0], &Device::Cpu).unwrap();
@@ -190,13 +155,7 @@ mod tests {
         let plain = candle_nn::ops::layer_norm_slow(&rows, &scale, &shift, 1e-6).unwrap();
         assert!(worst(&layer_norm(&rows, &scale, &shift, 1e-6).unwrap(), &plain) < 1e-5);
 
-        let (rows, gain) = (random(&[70, 60]), random(&[60]));
-        let rotation = Rotation { cos: random(&[70, 10]), sin: random(&[70, 10]) };
-        for rotation in [None, Some(&rotation)] {
-            let (a, b) = (norm_rotate(&rows, &gain, 1e-6, rotation), norm_rotate_plain(&rows, &gain, 1e-6, rotation));
-            assert!(worst(&a.unwrap(), &b.unwrap()) < 1e-5);
-        }
-        let (other, gate) = (random(&[70, 60]), random(&[60]));
+        let (rows, other, gate) = (random(&[70, 60]), random(&[70, 60]), random(&[60]));
         let plain = (&rows + other.broadcast_mul(&gate).unwrap()).unwrap();
         assert!(worst(&add_gated(&rows, &other, &gate).unwrap(), &plain) < 1e-6);
     }

@@ -4,8 +4,8 @@ use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 
-/// Sinusoids of `values`, cosines first, `[values, width]`: frequencies fall from 1 to one over 10,000.
-/// Reference: `get_timestep_embedding` in diffusers with `flip_sin_to_cos`, in single precision as there.
+/// Returns the sinusoids of `values`, cosines first, `[values, width]`. Frequencies fall from 1 to 1/10,000. Reference:
+/// `get_timestep_embedding` in diffusers with `flip_sin_to_cos`, in single precision as there.
 pub(crate) fn sinusoids(values: &[f64], width: usize, device: &Device) -> Result<Tensor> {
     let half = width / 2;
     let mut numbers = Vec::with_capacity(values.len() * half * 2);

@@ -1,83 +1,85 @@
-//! The parts of a recognised model, for every family: which copy of a network is the one, and what to say when one is missing.
+//! The parts of a recognised model, for every family: choosing between copies of a network, and the error for a missing one.
 //!
-//! Always holds: nothing is read but headers; a copy that does not fit is refused with both numbers.
+//! Always holds: only headers of files are read; a copy that does not fit is refused with the number that it has and the one
+//! that is needed.
 
-mod described;
+mod config_json;
 mod incomplete;
 
-pub(crate) use self::described::{Described, LARGEST, axis, text_of};
-pub(crate) use self::incomplete::{Missing, holds, incomplete};
+pub(crate) use self::config_json::{ConfigJson, LARGEST, axis, text_of};
+pub(crate) use self::incomplete::{Missing, describe_network, incomplete};
 use crate::error::Result;
-use crate::weights::{Found, Inventory, Network, Tensors, unusable};
+use crate::weights::{FoundNetwork, Inventory, Network, Tensors, unusable};
 
-/// A part of a model: where it is, its tensors and its sizes.
+/// A part of a model that was found in its files, with its tensors and sizes.
 #[derive(Debug, Clone)]
-pub(crate) struct Piece<C> {
+pub(crate) struct FoundPart<C> {
     /// Files, layout and encodings.
-    pub(crate) found: Found,
+    pub(crate) found: FoundNetwork,
     /// Tensors under their canonical names.
     pub(crate) tensors: Tensors,
     /// Sizes.
     pub(crate) config: C,
 }
 
-/// What a part has to be to fit the denoiser.
+/// The condition under which a part fits the denoiser: one of its numbers must have the required value.
 pub(crate) struct Fit {
-    /// The number that it must have.
-    pub(crate) want: usize,
-    /// What wants it, in words: "the transformer".
-    pub(crate) by: &'static str,
-    /// What a number is, in words: "a width of 4096".
-    pub(crate) words: fn(usize) -> String,
+    /// The required value.
+    pub(crate) required: usize,
+    /// What requires it: "the transformer".
+    pub(crate) required_by: &'static str,
+    /// Describes a value: "a width of 4096".
+    pub(crate) describe: fn(usize) -> String,
     /// A published file that fits.
-    pub(crate) advice: &'static str,
+    pub(crate) example: &'static str,
 }
 
 impl Fit {
-    /// The copy of a network that fits. `None` if there is no copy; fails if there are copies and none of them fits, or
-    /// several that nothing tells apart. `read` gives a copy's number and sizes.
-    pub(crate) fn piece<C>(
+    /// Returns the copy of a network that fits, or `None` if there is no copy. Fails if no copy fits, or if several fit and
+    /// nothing distinguishes them. `read` returns a copy's number and its sizes.
+    pub(crate) fn find<C>(
         &self,
         inventory: &Inventory,
         network: &Network,
-        read: impl Fn(&Found, &Tensors) -> Result<(usize, C)>,
-    ) -> Result<Option<Piece<C>>> {
+        read: impl Fn(&FoundNetwork, &Tensors) -> Result<(usize, C)>,
+    ) -> Result<Option<FoundPart<C>>> {
         let copies = inventory.copies(network);
         let mut fitting = vec![];
         let mut refusal = None;
         for &found in &copies {
             let tensors = found.tensors()?;
             match read(found, &tensors) {
-                Ok((number, config)) if number == self.want => {
-                    fitting.push((found, Piece { found: found.clone(), tensors, config }));
+                Ok((number, config)) if number == self.required => {
+                    fitting.push((found, FoundPart { found: found.clone(), tensors, config }));
                 }
                 Ok((number, _)) => {
                     let detail = format!(
                         "the {} in {} has {}, and {} wants {}",
                         network.part.as_str(),
                         found.origin(),
-                        (self.words)(number),
-                        self.by,
-                        self.want
+                        (self.describe)(number),
+                        self.required_by,
+                        self.required
                     );
-                    let advice = format!("Put one with {} there, such as {}.", (self.words)(self.want), self.advice);
+                    let advice =
+                        format!("Put one with {} there, such as {}.", (self.describe)(self.required), self.example);
                     refusal = refusal.or(Some(unusable(detail).with_action(advice)));
                 }
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
-        let chosen = Found::choose(&fitting.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
-        let piece = fitting.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-        match (piece, refusal) {
-            (Some((_, piece)), _) => Ok(Some(piece)),
+        let chosen = FoundNetwork::choose(&fitting.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
+        let part = fitting.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
+        match (part, refusal) {
+            (Some((_, part)), _) => Ok(Some(part)),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(None),
         }
     }
 }
 
-/// Logs what was decided for a model, and how many names of its files no rule knows, with the first few of them.
-pub(crate) fn log<'a>(model: &str, notes: &[String], parts: impl Iterator<Item = &'a Found>) {
+/// Logs the decisions made for a model, and how many tensor names in its files are unknown, with the first few of them.
+pub(crate) fn log<'a>(model: &str, notes: &[String], parts: impl Iterator<Item = &'a FoundNetwork>) {
     const SHOWN: usize = 5;
     for note in notes {
         tracing::info!(model, note, "a model was recognised");
@@ -86,12 +88,7 @@ pub(crate) fn log<'a>(model: &str, notes: &[String], parts: impl Iterator<Item =
         let unknown = found.unknown();
         if !unknown.is_empty() {
             let first = unknown.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-            tracing::warn!(
-                file = found.origin(),
-                count = unknown.len(),
-                first,
-                "names of tensors are not known and not used"
-            );
+            tracing::warn!(file = found.origin(), count = unknown.len(), first, "unknown tensor names are ignored");
         }
     }
 }

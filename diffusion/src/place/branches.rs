@@ -1,17 +1,17 @@
-//! The branches of guidance, which go through the same block.
+//! Running both branches of classifier-free guidance through the same block.
 
 use rayon::prelude::*;
 
 use crate::error::Result;
 
-/// Does `work` for each branch with its context: beside each other on several threads, or one after the other.
-pub(crate) fn each<T: Send, C: Sync, R: Send>(
-    beside: bool,
+/// Calls `work` for each branch with its context: on several threads if `parallel`, otherwise one after the other.
+pub(crate) fn for_each_branch<T: Send, C: Sync, R: Send>(
+    parallel: bool,
     branches: Vec<T>,
     contexts: &[&C],
     work: impl Fn(T, &C) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    if beside {
+    if parallel {
         branches.into_par_iter().zip(contexts.par_iter()).map(|(branch, context)| work(branch, context)).collect()
     } else {
         branches.into_iter().zip(contexts).map(|(branch, context)| work(branch, context)).collect()

@@ -1,26 +1,26 @@
-//! How much memory the device that computes has.
+//! The memory of a device.
 
 use crate::device::Device;
 
-/// Share of a machine's memory that a generation may take: the rest is for the host's program and the system.
+/// Share of the device's memory that a generation may use; the rest is for the host program and the system.
 const SHARE: f64 = 0.9;
 
-/// The memory that a generation may use.
+/// The amount of memory that a generation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Bytes; `None` where the system does not say.
+    /// Bytes; `None` if the system does not report its memory.
     pub bytes: Option<u64>,
 }
 
 impl Budget {
-    /// That of a device, as a whole: what others hold now is not taken off, since it may be given back.
+    /// Returns the budget of a device, computed from its total memory: memory that is in use now may be freed before it is needed.
     pub fn of(device: &Device) -> Self {
         let total = if device.0.is_cpu() { machine() } else { gpu(device) };
         Self { bytes: total.map(|bytes| (bytes as f64 * SHARE) as u64) }
     }
 }
 
-/// The machine's memory, or less where a container limits it.
+/// Returns the bytes of the machine's memory, or the limit of its container if that is lower.
 fn machine() -> Option<u64> {
     let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo(&text));
     let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]

@@ -1,4 +1,4 @@
-//! Memory: what a generation needs, what there is, and which blocks are loaded.
+//! Memory: how much a generation needs, how much the device has, and which parts and blocks of a model are loaded.
 
 mod blocks;
 mod branches;
@@ -7,9 +7,9 @@ mod needs;
 mod residency;
 mod slot;
 
-pub(crate) use blocks::{Blocks, Reader};
-pub(crate) use branches::each;
+pub(crate) use blocks::Blocks;
+pub(crate) use branches::for_each_branch;
 pub use budget::Budget;
 pub use needs::{Needs, Stretch};
-pub(crate) use residency::{Policy, Residency, Whole};
+pub(crate) use residency::{CombinedLoading, Policy, Residency};
 pub(crate) use slot::{HoldsWeights, Slot};

@@ -1,40 +1,40 @@
-//! Bytes that a generation needs, known before anything is loaded.
+//! The bytes of memory that a generation needs, computed before anything is loaded.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// One stretch of a generation during which the same parts are in use.
+/// A stretch of a generation during which the same parts of the model are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
-    /// Its part: "the text encoder".
+    /// The part in use: "the text encoder".
     pub name: &'static str,
-    /// Bytes of all weights that it uses.
+    /// Bytes of all weights of that part.
     pub weights: u64,
-    /// Bytes of the weights that it uses at a time: of one block where blocks can be streamed.
+    /// The least bytes of weights that must be loaded at a time: those of one block where blocks can be streamed.
     pub least: u64,
-    /// Bytes that it works in.
+    /// Bytes of activations and temporary buffers.
     pub work: u64,
 }
 
-/// Bytes of a generation, stretch by stretch in the order in which they run.
+/// The memory that a generation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// In the order in which they run.
+    /// The stretches of the generation, in the order in which they run.
     pub stretches: Vec<Stretch>,
 }
 
 impl Needs {
-    /// The peak when all weights stay loaded from beginning to end.
+    /// Returns the peak bytes when all weights stay loaded from beginning to end.
     pub fn together(&self) -> u64 {
         let weights = self.stretches.iter().fold(0u64, |sum, stretch| sum.saturating_add(stretch.weights));
         weights.saturating_add(self.stretches.iter().map(|stretch| stretch.work).max().unwrap_or(0))
     }
 
-    /// The peak when each part leaves before the next one comes.
+    /// Returns the peak bytes when each part is freed before the next one is loaded.
     pub fn one_by_one(&self) -> u64 {
         self.peak(|stretch| stretch.weights)
     }
 
-    /// The peak when blocks are streamed as well.
+    /// Returns the peak bytes when blocks are streamed as well.
     pub fn least(&self) -> u64 {
         self.peak(|stretch| stretch.least)
     }
@@ -43,7 +43,7 @@ impl Needs {
         self.stretches.iter().map(|stretch| weights(stretch).saturating_add(stretch.work)).max().unwrap_or(0)
     }
 
-    /// Refuses what cannot fit into `memory` bytes, with the numbers and what would help.
+    /// Fails with `OutOfMemory` if the generation cannot fit into `memory` bytes.
     pub fn check(&self, memory: u64) -> Result<()> {
         let Some(widest) = self.stretches.iter().max_by_key(|stretch| stretch.least.saturating_add(stretch.work))
         else {

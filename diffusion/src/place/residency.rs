@@ -1,24 +1,24 @@
-//! Which parts of a model may be in memory at one time, and loading several of them as one whole.
+//! Which parts of a model may be in memory at the same time, and the progress of loading several parts.
 
 use super::budget::Budget;
 use super::needs::{Needs, Stretch};
 use crate::control::{Control, Stage};
 use crate::error::Result;
 
-/// The parts of a model that can be in memory at one time. None of the three changes a bit of the result.
+/// Which parts of a model may be in memory at the same time. The choice does not change a bit of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Residency {
-    /// All of them.
+    /// All parts.
     Together,
-    /// One.
+    /// One part.
     OneByOne,
-    /// One, and of the denoiser one block.
+    /// One part, and only one block of the denoiser.
     Streamed,
 }
 
 impl Residency {
-    /// What may stay while a request is made: everything where it takes at most half of what there is, so that the host keeps
-    /// the rest; else one part at a time, or less.
+    /// Chooses the residency for a request: all parts if they need at most half of the budget, so that the host keeps the other
+    /// half; otherwise one part at a time, with streamed blocks if even that does not fit.
     pub(crate) fn of(needs: &Needs, budget: Budget) -> Self {
         match budget.bytes {
             Some(memory) if needs.one_by_one() > memory => Self::Streamed,
@@ -27,7 +27,7 @@ impl Residency {
         }
     }
 
-    /// The most bytes that are held in a generation with these needs.
+    /// Returns the peak bytes of a generation with these needs.
     pub(crate) fn peak(self, needs: &Needs) -> u64 {
         match self {
             Self::Together => needs.together(),
@@ -37,18 +37,18 @@ impl Residency {
     }
 }
 
-/// How it is decided what stays.
+/// How the residency of a request is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// By what each request needs and what there is.
+    /// By the needs of each request and this budget.
     ByNeed(Budget),
-    /// Always the same.
+    /// The same for every request.
     #[cfg(test)]
     Always(Residency),
 }
 
 impl Policy {
-    /// What may stay.
+    /// Returns the residency for a request.
     pub(crate) fn residency(self, needs: impl FnOnce() -> Needs) -> Residency {
         match self {
             Self::ByNeed(budget) => Residency::of(&needs(), budget),
@@ -57,14 +57,19 @@ impl Policy {
         }
     }
 
-    /// Whether the autoencoder may stay beside the denoiser while it works, so that a frame can be decoded between two steps: `beside`
-    /// are the stretches of the two. Where parts leave for each other it is loaded for the first such frame, and stays for the result.
-    pub(crate) fn affords_preview(self, residency: Residency, beside: impl FnOnce() -> Option<[Stretch; 2]>) -> bool {
+    /// Returns whether the autoencoder fits into memory beside the denoiser, so that a preview can be decoded between two steps.
+    /// `both` returns the stretches of the denoiser and of the preview. When parts are loaded one by one, the autoencoder is
+    /// loaded for the first preview and stays until the result is decoded.
+    pub(crate) fn has_room_for_preview(
+        self,
+        residency: Residency,
+        both: impl FnOnce() -> Option<[Stretch; 2]>,
+    ) -> bool {
         if residency == Residency::Together {
             return true;
         }
         match self {
-            Self::ByNeed(budget) => beside().zip(budget.bytes).is_some_and(|([denoiser, decoding], memory)| {
+            Self::ByNeed(budget) => both().zip(budget.bytes).is_some_and(|([denoiser, decoding], memory)| {
                 let held = if residency == Residency::Streamed { denoiser.least } else { denoiser.weights };
                 held + denoiser.work + decoding.weights + decoding.work <= memory
             }),
@@ -74,23 +79,25 @@ impl Policy {
     }
 }
 
-/// Shows the loading of several parts as that of one whole.
-pub(crate) struct Whole<'a> {
+/// Reports the loading of several parts as one progress.
+pub(crate) struct CombinedLoading<'a> {
     control: &'a mut dyn Control,
-    /// Bytes of the parts before this one, of what is read of this one, and of all.
+    /// Bytes of the parts that were loaded before the current one.
     before: u64,
+    /// Bytes read of the current part.
     part: u64,
+    /// Bytes of all parts.
     total: u64,
 }
 
-impl<'a> Whole<'a> {
-    /// Loading of parts that have `total` bytes together.
+impl<'a> CombinedLoading<'a> {
+    /// Starts the progress of loading parts that have `total` bytes together.
     pub(crate) fn new(control: &'a mut dyn Control, total: u64) -> Self {
         Self { control, before: 0, part: 0, total }
     }
 }
 
-impl Control for Whole<'_> {
+impl Control for CombinedLoading<'_> {
     fn progress(&mut self, stage: Stage, done: usize, _: usize) -> Result<()> {
         let done = done as u64;
         if done < self.part {

@@ -1,33 +1,33 @@
-//! A part of a model that is loaded when it is needed and can leave again.
+//! A part of a model that is loaded when it is needed and can be unloaded again.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::weights::{Loading, Place, Scope, Tensors};
 
-/// A network that says how much it holds.
+/// A network that reports the memory of its weights.
 pub(crate) trait HoldsWeights {
-    /// Bytes of weights in memory, mapped ones included.
+    /// Returns the bytes of weights in memory, including those that are mapped from a file.
     fn bytes(&self) -> u64;
 }
 
-/// One network: its tensors in the files, and the network while it is loaded.
+/// One network: its tensors in the files and, while it is loaded, the network itself.
 pub(crate) struct Slot<T> {
     tensors: Tensors,
     loaded: Option<T>,
 }
 
 impl<T: HoldsWeights> Slot<T> {
-    /// A part that is not loaded yet.
+    /// Creates a slot whose network is not loaded.
     pub(crate) fn new(tensors: Tensors) -> Self {
         Self { tensors, loaded: None }
     }
 
-    /// Whether it is loaded.
+    /// Returns whether the network is loaded.
     pub(crate) fn is_loaded(&self) -> bool {
         self.loaded.is_some()
     }
 
-    /// The loaded network, read first if it is not there.
+    /// Returns the network, loading it first if necessary.
     pub(crate) fn get(
         &mut self,
         place: &Place,
@@ -41,18 +41,18 @@ impl<T: HoldsWeights> Slot<T> {
         self.loaded.as_ref().ok_or_else(|| Error::internal("a part was not loaded"))
     }
 
-    /// The network, which the caller knows to be loaded.
+    /// Returns the network. Fails with `Internal` if it is not loaded.
     pub(crate) fn loaded(&self) -> Result<&T> {
         self.loaded.as_ref().ok_or_else(|| Error::internal("a part was not loaded"))
     }
 
-    /// Frees the network, and tells the system that the pages of its files are not needed for now.
-    pub(crate) fn leave(&mut self) {
+    /// Frees the network and tells the system that its file pages are not needed for now.
+    pub(crate) fn unload(&mut self) {
         self.loaded = None;
         self.tensors.release();
     }
 
-    /// Bytes that the network holds: none while it is not loaded.
+    /// Returns the bytes of the network's weights, 0 while it is not loaded.
     pub(crate) fn bytes(&self) -> u64 {
         self.loaded.as_ref().map_or(0, HoldsWeights::bytes)
     }

@@ -1,14 +1,14 @@
-//! Euler ancestral: a step below the next level, then fresh noise back up to it.
+//! Euler ancestral: steps to below the next level, then adds fresh noise back up to it.
 //!
-//! Flow models: `sample_euler_ancestral` of ComfyUI in its form for them, with `eta` and `s_noise` 1
-//! (<https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/k_diffusion/sampling.py>). The form of k-diffusion
-//! assumes samples whose signal does not shrink with noise and is wrong here. With `eta` 1 a step goes down to `below =
-//! to^2 / from`; then the sample is scaled to the signal share of the next level, `1 - to`, and noise fills what is
-//! missing to its noise share, `to`. The last step ends at the clean prediction and draws nothing.
+//! Flow models follow `sample_euler_ancestral` of ComfyUI in its version for them, with `eta` and `s_noise` 1
+//! (<https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/k_diffusion/sampling.py>). The version of k-diffusion
+//! assumes that the signal of a sample does not shrink with noise, which is wrong here. With `eta` 1 a step goes down to
+//! `below = to^2 / from`. Then the sample is scaled to the signal share of the next level, `1 - to`, and noise is added up
+//! to its noise share, `to`. The last step ends at the clean prediction and draws no noise.
 //!
-//! Models of discrete levels: `EulerAncestralDiscreteScheduler` of diffusers, which is the form of k-diffusion
+//! Models of discrete levels follow `EulerAncestralDiscreteScheduler` of diffusers, which is the version of k-diffusion
 //! (<https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_euler_ancestral_discrete.py>).
-//! It draws in the last step too, and adds none of it.
+//! It also draws noise in the last step, but adds none of it.
 
 use candle_core::Tensor;
 
@@ -17,7 +17,7 @@ use super::prediction::Prediction;
 use super::sampler::{Draw, Sampler, combine, draw_like};
 use crate::error::Result;
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct EulerAncestral {
     levels: Levels,
@@ -50,7 +50,7 @@ impl EulerAncestral {
     }
 }
 
-/// The level that a step from `from` to `to` goes down to, and how much noise leads back up to `to`.
+/// Returns the level that a step from `from` to `to` goes down to, and the amount of noise that leads back up to `to`.
 pub(super) fn below(from: f32, to: f32) -> (f32, f32) {
     let fresh = (to * to * (from * from - to * to) / (from * from)).sqrt().min(to);
     ((to * to - fresh * fresh).sqrt(), fresh)

@@ -1,12 +1,11 @@
-//! A Brownian motion that is a function of its seed: what it does between two moments does not depend on which moments
-//! were asked for before.
+//! A Brownian motion that is a function of its seed: its change between two moments does not depend on earlier calls.
 //!
-//! The interval is halved again and again, at moments rounded to six decimals, until both moments asked for are ends of
-//! pieces. How the motion changes over a whole is drawn first; how it changes over the left half is that in proportion
-//! plus a draw of the whole's own seed (a Brownian bridge), over the right half the rest.
+//! The interval is halved repeatedly, at moments rounded to six decimals, until both requested moments are ends of pieces.
+//! The change over a piece is drawn first. The change over its left half is a proportional part of that plus a draw with the
+//! piece's own seed (a Brownian bridge), and the right half gets the rest.
 //!
-//! Always holds: the same numbers as `torchsde.BrownianInterval` with `halfway_tree`, tolerance 1e-6 and a pool of 24
-//! words, but for the last bits of the normal numbers ([`Noise`]).
+//! Always holds: the numbers equal those of `torchsde.BrownianInterval` with `halfway_tree`, tolerance 1e-6 and a pool of 24
+//! words, except for the last bits of the normal numbers ([`Noise`]).
 //! <https://github.com/google-research/torchsde/blob/master/torchsde/_brownian/brownian_interval.py>
 
 use std::collections::HashMap;
@@ -16,7 +15,7 @@ use rayon::prelude::*;
 use super::noise::Noise;
 use super::seeds::state;
 
-/// A piece of the interval. The whole has key and depth 0.
+/// A piece of the interval. The whole interval has key and depth 0.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     start: f64,
@@ -38,44 +37,44 @@ impl Piece {
         Self { start: self.middle(), key: 2 * self.key + 1, depth: self.depth + 1, ..self }
     }
 
-    /// The draw that splits the piece.
+    /// Returns the key of the draw that splits the piece.
     fn name(self) -> (u64, u64) {
         (self.key, self.depth)
     }
 
-    /// Whether the piece is asked for as a whole. One that no rounded moment divides is taken as a whole too.
+    /// Returns whether the piece equals the requested range. This is also true for a piece that no rounded moment divides.
     fn is(self, from: f64, to: f64) -> bool {
         let middle = self.middle();
         (from <= self.start && to >= self.end) || middle <= self.start || middle >= self.end
     }
 }
 
-/// The motion between the lowest and the highest noise level of a walk.
+/// The Brownian motion between the lowest and the highest noise level of a generation.
 #[derive(Debug, Clone)]
 pub(super) struct BrownianTree {
     seed: u64,
     whole: Piece,
     /// The length of the interval before its ends were rounded.
     length: f64,
-    /// Draws of the last question, because the next one needs many of them again.
+    /// The draws of the last call. The next call needs many of them again.
     draws: HashMap<(u64, u64), Vec<f32>>,
 }
 
 impl BrownianTree {
-    /// A motion from `start` to `end`, which is not less.
+    /// Creates a motion from `start` to `end`, which must not be less than `start`.
     pub(super) fn new(seed: u64, start: f64, end: f64) -> Self {
         let whole = Piece { start: rounded(start), end: rounded(end), key: 0, depth: 0 };
         Self { seed, whole, length: end - start, draws: HashMap::new() }
     }
 
-    /// How the motion changes from level `from` down to level `to`, for `count` independent motions, scaled to standard
-    /// normal noise: `BrownianTreeNoiseSampler` of k-diffusion. A walk goes against the motion's time, hence the sign.
+    /// Returns the change from level `from` down to level `to` for `count` independent motions, scaled to standard normal
+    /// noise: `BrownianTreeNoiseSampler` of k-diffusion. Levels fall while the motion's time rises, which explains the sign.
     pub(super) fn noise(&mut self, from: f32, to: f32, count: usize) -> Vec<f32> {
         let scale = (to - from).abs().sqrt();
         self.change(f64::from(to), f64::from(from), count).into_iter().map(|value| -value / scale).collect()
     }
 
-    /// How the motion changes between two moments.
+    /// Returns the change between two moments.
     pub(super) fn change(&mut self, from: f64, to: f64, count: usize) -> Vec<f32> {
         let (low, high) = (self.whole.start, self.whole.end);
         let (from, to) = (rounded(from.clamp(low, high)), rounded(to.clamp(low, high)));
@@ -91,7 +90,7 @@ impl BrownianTree {
         sum
     }
 
-    /// Makes every draw that a question needs, on all threads.
+    /// Computes all draws that a call needs, on all threads.
     fn draw(&mut self, from: f64, to: f64, count: usize) {
         let mut pieces = vec![];
         split(self.whole, from, to, &mut pieces);
@@ -112,7 +111,7 @@ impl BrownianTree {
         self.draws = known;
     }
 
-    /// Adds up the changes over the pieces between two moments, from left to right. `change` is that over `piece`.
+    /// Adds the changes of the pieces between two moments, from left to right. `change` is the change over `piece`.
     fn gather(&self, piece: Piece, change: Vec<f32>, from: f64, to: f64, sum: &mut Vec<f32>) {
         if piece.is(from, to) {
             if sum.is_empty() {
@@ -142,7 +141,7 @@ impl BrownianTree {
     }
 }
 
-/// The pieces that must be halved so that both moments are ends of pieces.
+/// Collects the pieces that must be halved so that both moments are ends of pieces.
 fn split(piece: Piece, from: f64, to: f64, pieces: &mut Vec<Piece>) {
     if piece.is(from, to) {
         return;
@@ -157,7 +156,7 @@ fn split(piece: Piece, from: f64, to: f64, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// A moment with six decimals, the nearest number that is written so.
+/// Rounds a moment to the nearest number with six decimals.
 fn rounded(moment: f64) -> f64 {
     format!("{moment:.6}").parse().unwrap_or(moment)
 }

@@ -1,9 +1,10 @@
-//! DDIM without fresh noise: the clean sample and the noise that a prediction means, mixed again for the next level.
+//! DDIM without fresh noise: separates a sample into clean sample and noise by the prediction, and mixes them again for the
+//! next level.
 //!
 //! Paper: "Denoising Diffusion Implicit Models", <https://arxiv.org/abs/2010.02502>, equation 12 with sigma 0. Reference:
 //! `DDIMScheduler` of diffusers with `eta` 0,
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_ddim.py>. There a step ends
-//! one stride of the training steps below where it begins, which is not always where the next one begins.
+//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_ddim.py>. There a step ends one
+//! stride of training steps below its start, which is not always the start of the next step.
 
 use candle_core::Tensor;
 
@@ -11,11 +12,11 @@ use super::levels::{Levels, Mix};
 use super::sampler::{Draw, Sampler, combine};
 use crate::error::Result;
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct Ddim {
     levels: Levels,
-    /// The shares where each step ends, if that is not where the next one begins.
+    /// The shares at the end of each step, if they differ from those at the start of the next one.
     ends: Vec<Mix>,
 }
 

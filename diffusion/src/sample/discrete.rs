@@ -1,7 +1,7 @@
-//! Walks over the noise levels of a model that was trained on discrete ones, as Stable Diffusion XL.
+//! The noise levels of each step for a model that was trained on discrete levels, such as Stable Diffusion XL.
 //!
-//! Always holds: levels fall from step to step; entries that two steps in turn would share are taken once, so that a walk
-//! of very many steps may have fewer than were asked for.
+//! Always holds: levels fall from step to step. A level that two consecutive steps would share is used once, so a schedule
+//! with very many steps may have fewer steps than requested.
 
 use super::beta;
 use super::lcm::LcmSettings;
@@ -13,41 +13,43 @@ use super::spacing::Spacing;
 use super::table::{Betas, Table};
 use crate::error::{Error, Result};
 
-/// Which training steps a walk visits where its spacing does not say so itself: `timestep_spacing` of diffusers,
+/// The training steps that a schedule visits when its spacing does not choose them: `timestep_spacing` of diffusers,
 /// <https://arxiv.org/abs/2305.08891>, table 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timesteps {
-    /// Multiples of a whole stride from this offset on. The highest level is not visited.
+    /// Multiples of a whole stride, beginning at this offset. The highest level is not visited.
     Leading { offset: usize },
-    /// Even steps from the last to the first.
+    /// Evenly spaced steps from the last to the first.
     Linspace,
-    /// Even steps down from the last: what a model without signal at its last level needs. For some numbers of steps (61 is
-    /// the least) the reference has one step more, at a timestep below the first one; it is not taken here.
+    /// Evenly spaced steps downwards from the last, which a model without signal at its last level needs. For some numbers
+    /// of steps (the least is 61) the reference has one more step, at a timestep below the first one; this code does not
+    /// take it.
     Trailing,
 }
 
-/// How a model of discrete levels was trained, and which of them its walks visit.
+/// The training of a model with discrete levels, and the levels that its schedules visit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Discrete {
-    /// What the denoiser predicts.
+    /// The quantity that the denoiser predicts.
     pub(crate) prediction: Prediction,
     /// Whether the last level has no signal at all.
     pub(crate) zero_snr: bool,
-    /// Which training steps are visited.
+    /// The training steps that are visited.
     pub(crate) timesteps: Timesteps,
     pub(super) betas: Betas,
 }
 
 impl Discrete {
-    /// A model of the Stable Diffusion kind where no file says more: timesteps as in the configuration of Stable Diffusion
-    /// XL, or trailing ones if the last level has no signal, because the others would never visit it.
+    /// Returns the settings of a Stable Diffusion model whose files say no more: timesteps as in the configuration of Stable
+    /// Diffusion XL. If the last level has no signal, it uses trailing timesteps, because the others never visit that level.
     pub(crate) fn new(prediction: Prediction, zero_snr: bool) -> Self {
         let timesteps = if zero_snr { Timesteps::Trailing } else { Timesteps::Leading { offset: 1 } };
         Self { prediction, zero_snr, timesteps, betas: Betas::STABLE }
     }
 
-    /// How pure noise is scaled where samples are not: `init_noise_sigma` of the classes of diffusers, which asks for the
-    /// timesteps even where the spacing overrides them; ComfyUI, for the spacings that come from there.
+    /// Returns whether pure noise is scaled by `sqrt(sigma^2 + 1)` when samples are not scaled: `init_noise_sigma` of
+    /// diffusers' classes, which use `timestep_spacing` for this even when the spacing overrides it. Spacings from ComfyUI
+    /// follow ComfyUI.
     pub(super) fn starts_whole(&self, spacing: Spacing) -> bool {
         match spacing {
             Spacing::Simple | Spacing::Normal | Spacing::SgmUniform => true,
@@ -56,27 +58,27 @@ impl Discrete {
     }
 }
 
-/// What every grid of discrete levels follows from.
+/// The inputs of all grids of discrete levels.
 #[derive(Debug)]
 pub(super) struct DiscreteGrid {
     table: Table,
     timesteps: Timesteps,
-    /// How many steps the full walk has.
+    /// The number of steps of the full schedule.
     steps: usize,
 }
 
 impl DiscreteGrid {
-    /// `train` is above 1.
+    /// `train` must be above 1.
     pub(super) fn new(model: Discrete, train: usize, steps: usize) -> Result<Self> {
         if steps > train {
             return Err(Error::invalid_request(format!(
-                "this model has {train} noise levels, {steps} steps were asked for"
+                "this model has {train} noise levels, but {steps} steps were requested"
             )));
         }
         Ok(Self { table: Table::new(model.betas, train, model.zero_snr), timesteps: model.timesteps, steps })
     }
 
-    /// The time of every step of a sampler's full walk.
+    /// Returns the time of every step of a sampler's full schedule.
     pub(super) fn times(&self, sampler: SamplerName, spacing: Spacing, lcm: LcmSettings) -> Result<Vec<Time>> {
         let highest_step = self.table.len() - 1;
         let mut times: Vec<Time> = match spacing {
@@ -115,7 +117,7 @@ impl DiscreteGrid {
         Ok(times)
     }
 
-    /// From 0 to 1, one for each step; 0 if there is only one.
+    /// Returns numbers from 0 to 1, one for each step. Returns 0 if there is only one step.
     fn ramp(&self) -> impl Iterator<Item = f64> {
         let last = self.steps - 1;
         (0..self.steps).map(move |index| match index {
@@ -125,7 +127,7 @@ impl DiscreteGrid {
         })
     }
 
-    /// The highest and the lowest level of a spacing that runs from one to the other.
+    /// Returns the highest and the lowest level of a spacing between two ends.
     fn ends(&self, sampler: SamplerName) -> Result<(f64, f64)> {
         match sampler {
             SamplerName::Euler | SamplerName::DpmPlusPlusSde => {
@@ -137,7 +139,7 @@ impl DiscreteGrid {
         }
     }
 
-    /// The timesteps that a sampler visits of itself, the highest first.
+    /// Returns the timesteps of the sampler's own spacing, the highest first.
     fn visited(&self, sampler: SamplerName, lcm: LcmSettings) -> Result<Vec<f64>> {
         let (steps, train) = (self.steps, self.table.len());
         let top = (train - 1) as f64;
@@ -161,7 +163,7 @@ impl DiscreteGrid {
                 let stride = train / (steps + 1);
                 if stride == 0 {
                     return Err(Error::invalid_request(format!(
-                        "this sampler has at most {} steps with leading timesteps, {steps} were asked for",
+                        "this sampler has at most {} steps with leading timesteps, but {steps} were requested",
                         train - 1
                     )));
                 }
@@ -187,8 +189,8 @@ impl DiscreteGrid {
         Time { sigma: self.table.level_by_log(time) as f32, model: time }
     }
 
-    /// A level with its time as the reference of the sampler gives it: the classes for several steps make it whole, in two
-    /// ways.
+    /// Returns a level with its time as the reference of the sampler computes it. The classes with more than one order round
+    /// the time, in two ways.
     fn of_level(&self, sampler: SamplerName, spacing: Spacing, sigma: f64) -> Time {
         let time = self.table.time(sigma);
         let model = match (sampler, spacing) {
@@ -199,18 +201,18 @@ impl DiscreteGrid {
         Time { sigma: sigma as f32, model }
     }
 
-    /// The time of a level between those of the grid.
+    /// Returns the time of a level between those of the grid.
     pub(super) fn time(&self, sigma: f64) -> f64 {
         self.table.time(sigma)
     }
 
-    /// The shares at whole timesteps.
+    /// Returns the shares of signal and noise at whole timesteps.
     pub(super) fn mixes(&self, times: &[Time]) -> Vec<Mix> {
         times.iter().map(|time| self.table.mix(time.model as usize)).collect()
     }
 
-    /// The shares where DDIM's steps from whole timesteps end: one stride lower, and below the first training step at its
-    /// level, or without noise if `clean`.
+    /// Returns the shares at the ends of DDIM's steps from whole timesteps: one stride lower. Below the first training step
+    /// it uses that step's level, or no noise if `clean`.
     pub(super) fn ddim_ends(&self, times: &[Time], clean: bool) -> Vec<Mix> {
         let stride = self.table.len() / self.steps;
         let last = if clean { Mix { signal: 1.0, noise: 0.0 } } else { self.table.mix(0) };
@@ -219,12 +221,12 @@ impl DiscreteGrid {
     }
 }
 
-/// The timesteps of LCM: some of those that the model was distilled over.
+/// Returns the timesteps of LCM: some of those over which the model was distilled.
 fn distilled(steps: usize, train: usize, lcm: LcmSettings) -> Result<Vec<f64>> {
     let all = lcm.distilled;
     if steps > all || all > train {
         return Err(Error::invalid_request(format!(
-            "LCM takes at most {} steps here, {steps} were asked for",
+            "LCM takes at most {} steps here, but {steps} were requested",
             all.min(train)
         )));
     }

@@ -1,12 +1,12 @@
-//! DPM++ 2M: a second-order step in the logarithm of the signal-to-noise ratio, from this prediction
-//! and the one before. The first step has no earlier prediction and the last one ends without noise: both are of first
+//! DPM++ 2M: a second-order step in the logarithm of the signal-to-noise ratio, from the current and the previous
+//! prediction. The first step, which has no previous prediction, and the last one, which ends without noise, are of first
 //! order.
 //!
 //! Paper: "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models",
-//! <https://arxiv.org/abs/2211.01095>. Reference for every rounding: `DPMSolverMultistepScheduler` of
-//! diffusers, `dpmsolver++`, with `use_flow_sigmas` for flow models,
+//! <https://arxiv.org/abs/2211.01095>. Reference for every rounding: `DPMSolverMultistepScheduler` of diffusers,
+//! `dpmsolver++`, with `use_flow_sigmas` for flow models,
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_dpmsolver_multistep.py>.
-//! ComfyUI's `dpmpp_2m` is another step on flow models: it takes `-ln sigma` for the ratio.
+//! ComfyUI's `dpmpp_2m` takes another step for flow models: it uses `-ln sigma` as the logarithm of the ratio.
 
 use candle_core::Tensor;
 
@@ -18,18 +18,18 @@ use crate::error::Result;
 /// The settings of DPM++ that change what it computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct DpmSettings {
-    /// Only first-order steps.
+    /// Whether all steps are of first order.
     pub(super) first_order: bool,
-    /// Heun's weight of the second-order term rather than the midpoint's.
+    /// Whether the second-order term has Heun's weight instead of the midpoint's.
     pub(super) heun: bool,
 }
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct Dpm {
     settings: DpmSettings,
     levels: Levels,
-    /// Predicted clean samples.
+    /// The predicted clean samples.
     history: History,
 }
 
@@ -49,7 +49,7 @@ impl Sampler for Dpm {
         let index = self.levels.index();
         self.history.push(self.levels.clean(output, sample)?);
         let h = self.levels.lambda(index + 1) - self.levels.lambda(index);
-        // `e^(-h) - 1`, rounded before 1 is taken away, as the reference does.
+        // `e^(-h) - 1`, rounded before 1 is subtracted, as in the reference.
         let phi = libm::exp(f64::from(-h)) as f32 - 1.0;
         let (start, end) = (self.levels.mix(index), self.levels.mix(index + 1));
         let (alpha, ratio) = (end.signal, end.noise / start.noise);

@@ -1,33 +1,33 @@
-//! Which noise levels the steps of a flow model's walk begin at.
+//! The noise levels at which the steps of a flow model begin.
 //!
-//! Always holds: levels fall from at most 1 towards 0; the level where the last step ends is not among them. Each grid
-//! is computed in the precision of its reference, so that its levels agree to the last bit.
+//! Always holds: levels fall from at most 1 towards 0. The level at which the last step ends is not included. Each grid is
+//! computed in the precision of its reference, so its levels agree to the last bit.
 
 use super::beta;
 use super::sampler::Time;
 use super::shift::{below_one, shifted};
 use crate::error::{Error, Result};
 
-/// What every grid of a flow model follows from.
+/// The inputs of all grids of a flow model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FlowGrid {
-    /// How many steps the full walk has.
+    /// The number of steps of the full schedule.
     pub(super) steps: usize,
-    /// How far levels are moved towards 1; 1 moves none.
+    /// The shift of levels towards 1. With 1 they do not move.
     pub(super) shift: f64,
-    /// The number of training steps, and of entries in the model's table.
+    /// The number of training steps, which is also the number of entries in the model's table.
     pub(super) train: usize,
 }
 
 impl FlowGrid {
-    /// Levels from 1 down in even steps, shifted; times are whole numbers.
-    /// `UniPCMultistepScheduler.set_timesteps` of diffusers with `use_flow_sigmas`.
+    /// Returns evenly spaced levels from 1 down, shifted, with whole times: `UniPCMultistepScheduler.set_timesteps` of
+    /// diffusers with `use_flow_sigmas`.
     pub(super) fn unipc(self) -> Vec<Time> {
         let step = (1.0 / self.train as f64 - 1.0) / self.steps as f64;
         (0..self.steps).map(|index| self.whole(below_one(shifted(self.shift, 1.0 + index as f64 * step)))).collect()
     }
 
-    /// Levels from just below 1 down in even steps, shifted; times are whole numbers.
+    /// Returns evenly spaced levels from just below 1 down, shifted, with whole times:
     /// `DPMSolverMultistepScheduler.set_timesteps` of diffusers with `use_flow_sigmas`.
     pub(super) fn dpm(self) -> Vec<Time> {
         let end = 1.0 / self.train as f64;
@@ -36,8 +36,9 @@ impl FlowGrid {
         (1..=self.steps).rev().map(|index| self.whole(shifted(self.shift, 1.0 - signal(index)))).collect()
     }
 
-    /// Levels from 1 down to the lowest of the shifted table in even steps, and shifted once more: the end stays higher
-    /// than that of the other grids. `FlowMatchEulerDiscreteScheduler.set_timesteps` of diffusers without given sigmas.
+    /// Returns evenly spaced levels from 1 down to the lowest one of the shifted table, shifted once more. Their end is
+    /// higher than that of the other grids. This is `FlowMatchEulerDiscreteScheduler.set_timesteps` of diffusers without
+    /// given sigmas.
     pub(super) fn euler(self) -> Vec<Time> {
         let train = self.train as f64;
         let start = f64::from(self.table(self.train - 1)) * train;
@@ -52,9 +53,9 @@ impl FlowGrid {
         (0..self.steps).map(|index| self.fractional(shifted(self.shift, time(index) / train) as f32)).collect()
     }
 
-    /// Levels from 1 down to `1 / steps` in even steps, shifted, all in single precision. The same scheduler of diffusers
-    /// with these levels given and `use_dynamic_shifting`, as the pipelines of FLUX use it; without a shift, as FLUX.1
-    /// schnell has them, both ways of shifting leave the levels as they are.
+    /// Returns evenly spaced levels from 1 down to `1 / steps`, shifted, all in single precision. This is the same scheduler
+    /// of diffusers with these levels given and `use_dynamic_shifting`, as the pipelines of FLUX use it. FLUX.1 schnell has
+    /// no shift, and then both ways of shifting leave the levels unchanged.
     pub(super) fn linear(self) -> Vec<Time> {
         let shift = self.shift as f32;
         let step = (1.0 / self.steps as f64 - 1.0) / (self.steps - 1) as f64;
@@ -67,7 +68,7 @@ impl FlowGrid {
         (0..self.steps).map(|index| self.fractional(moved(level(index)))).collect()
     }
 
-    /// `simple_scheduler` of ComfyUI.
+    /// Returns the levels of ComfyUI's `simple_scheduler`.
     pub(super) fn simple(self) -> Result<Vec<Time>> {
         self.check_table()?;
         let stride = self.train as f64 / self.steps as f64;
@@ -75,8 +76,8 @@ impl FlowGrid {
         Ok((0..self.steps).map(|index| self.fractional(self.table(self.train - 1 - from_end(index)))).collect())
     }
 
-    /// `beta_scheduler` of ComfyUI. Entries that two steps in turn would share are taken once, so that a walk of very
-    /// many steps has fewer than were asked for.
+    /// Returns the levels of ComfyUI's `beta_scheduler`. An entry that two consecutive steps would share is used once, so a
+    /// schedule with very many steps has fewer than requested.
     pub(super) fn beta(self) -> Result<Vec<Time>> {
         self.check_table()?;
         let mut entries = self.beta_entries();
@@ -84,7 +85,7 @@ impl FlowGrid {
         Ok(entries.into_iter().map(|entry| self.fractional(self.table(entry))).collect())
     }
 
-    /// Which entries of the table the beta spacing takes, repeated ones included.
+    /// Returns the table entries of the beta spacing, including repeated ones.
     pub(super) fn beta_entries(self) -> Vec<usize> {
         let (stride, top) = (1.0 / self.steps as f64, (self.train - 1) as f64);
         (0..self.steps)
@@ -92,7 +93,7 @@ impl FlowGrid {
             .collect()
     }
 
-    /// One entry of the model's table, the lowest level first: `ModelSamplingDiscreteFlow` of ComfyUI, in single
+    /// Returns one entry of the model's table, the lowest level first: `ModelSamplingDiscreteFlow` of ComfyUI, in single
     /// precision.
     fn table(self, entry: usize) -> f32 {
         let time = (entry + 1) as f32 / self.train as f32;
@@ -104,17 +105,17 @@ impl FlowGrid {
             return Ok(());
         }
         Err(Error::invalid_request(format!(
-            "this spacing has at most {} steps, {} were asked for",
+            "this spacing has at most {} steps, but {} were requested",
             self.train, self.steps
         )))
     }
 
-    /// A level with its time as a whole number: diffusers truncates.
+    /// Returns a level with its time as a whole number. diffusers truncates.
     fn whole(self, sigma: f64) -> Time {
         Time { sigma: sigma as f32, model: (sigma * self.train as f64).trunc() }
     }
 
-    /// A level with its time as a fraction, in single precision.
+    /// Returns a level with its time as a fraction, in single precision.
     pub(super) fn fractional(self, sigma: f32) -> Time {
         Time { sigma, model: f64::from(sigma * self.train as f32) }
     }

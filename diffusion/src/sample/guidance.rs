@@ -1,41 +1,41 @@
-//! Guidance: how predictions with and without the prompt become one, and which expert makes them.
+//! Guidance: combines the predictions with and without the prompt, and chooses the expert.
 
 use candle_core::Tensor;
 
 use super::sampler::Time;
 use crate::error::{Error, Result};
 
-/// One of two denoisers that share a walk.
+/// One of two denoisers that share the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expert {
-    /// Takes the first steps, where noise is high. diffusers calls it `transformer`.
+    /// The denoiser of the first steps, where noise is high. diffusers calls it `transformer`.
     High,
-    /// Takes the rest. diffusers calls it `transformer_2`.
+    /// The denoiser of the other steps. diffusers calls it `transformer_2`.
     Low,
 }
 
-/// How strongly a walk follows the prompt.
+/// How strongly a generation follows the prompt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Guidance {
-    /// Classifier-free guidance, <https://arxiv.org/abs/2207.12598>; a scale of 1 or less switches it off.
+    /// Classifier-free guidance, <https://arxiv.org/abs/2207.12598>. A scale of 1 or less switches it off.
     Classifier {
-        /// How far to go from the prediction without the prompt, past the one with it.
+        /// The factor of the difference between the predictions with and without the prompt.
         scale: f64,
     },
-    /// Two experts with a scale each, as Wan 2.2 has them.
+    /// Two experts with one scale each, as in Wan 2.2.
     Experts {
-        /// The lowest of the denoiser's times that belongs to the expert for high noise: the model's ratio times its
-        /// training steps.
+        /// The lowest of the denoiser's times at which the high-noise expert works: the model's ratio times its training
+        /// steps.
         boundary: f64,
-        /// Scale of the expert for high noise.
+        /// The scale of the high-noise expert.
         high: f64,
-        /// Scale of the expert for low noise.
+        /// The scale of the low-noise expert.
         low: f64,
     },
 }
 
 impl Guidance {
-    /// Which expert predicts at `time`; [`Expert::High`] if there is only one denoiser.
+    /// Returns the expert for `time`, or [`Expert::High`] if there is only one denoiser.
     pub(crate) fn expert(self, time: Time) -> Expert {
         match self {
             Self::Experts { boundary, .. } if time.model < boundary => Expert::Low,
@@ -43,7 +43,7 @@ impl Guidance {
         }
     }
 
-    /// The scale at `time`. `None` where the prediction without the prompt is not needed.
+    /// Returns the scale at `time`. `None` if the prediction without the prompt is not needed.
     pub(crate) fn scale(self, time: Time) -> Option<f64> {
         let scale = match self {
             Self::Classifier { scale } => scale,
@@ -55,12 +55,12 @@ impl Guidance {
         (scale > 1.0).then_some(scale)
     }
 
-    /// Whether any of these steps needs the prediction without the prompt.
+    /// Returns whether any of these steps needs the prediction without the prompt.
     pub(crate) fn needs_negative(self, times: &[Time]) -> bool {
         times.iter().any(|&time| self.scale(time).is_some())
     }
 
-    /// The guided prediction at `time`: `without + scale * (with - without)`. `without` is not read where
+    /// Returns the guided prediction at `time`: `without + scale * (with - without)`. Ignores `without` when
     /// [`Guidance::scale`] is `None`.
     pub(crate) fn combine(self, time: Time, with: &Tensor, without: Option<&Tensor>) -> Result<Tensor> {
         match (self.scale(time), without) {

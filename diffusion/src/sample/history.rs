@@ -1,4 +1,4 @@
-//! What a multistep sampler remembers of earlier steps.
+//! The earlier predictions of a multistep sampler.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 
-/// The predictions of the last steps, at most `limit` of them.
+/// The last predictions, at most `limit` of them.
 #[derive(Debug, Clone)]
 pub(super) struct History {
     kept: VecDeque<Tensor>,
@@ -18,18 +18,18 @@ impl History {
         Self { kept: VecDeque::new(), limit }
     }
 
-    /// How many are remembered.
+    /// Returns the number of stored predictions.
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Remembers one more, and forgets the oldest if there are too many.
+    /// Stores one more prediction, and drops the oldest if there are too many.
     pub(super) fn push(&mut self, prediction: Tensor) {
         self.kept.push_front(prediction);
         self.kept.truncate(self.limit);
     }
 
-    /// The prediction of `steps` steps ago; 0 is the one that was pushed last.
+    /// Returns the prediction of `steps` steps ago. 0 is the latest one.
     pub(super) fn back(&self, steps: usize) -> Result<&Tensor> {
         self.kept.get(steps).ok_or_else(|| Error::internal("the sampler has no earlier prediction"))
     }

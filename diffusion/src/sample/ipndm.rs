@@ -1,9 +1,9 @@
-//! iPNDM: Adams-Bashforth over the noise level, with the flows of up to three earlier steps. The last step ends at the
-//! clean prediction, which is a first-order step.
+//! iPNDM: an Adams-Bashforth method over the noise level, with the flows of up to three earlier steps. The last step ends at
+//! the clean prediction, which makes it a first-order step.
 //!
-//! Paper: "Fast Sampling of Diffusion Models with Exponential Integrator", <https://arxiv.org/abs/2204.13902>.
-//! Reference: `sample_ipndm` of ComfyUI with `max_order` 4, which comes from <https://github.com/zju-pi/diff-sampler>.
-//! Its weights are those of even steps, whatever the levels are.
+//! Paper: "Fast Sampling of Diffusion Models with Exponential Integrator", <https://arxiv.org/abs/2204.13902>. Reference:
+//! `sample_ipndm` of ComfyUI with `max_order` 4, which comes from <https://github.com/zju-pi/diff-sampler>. Its weights
+//! assume even steps, whatever the levels are.
 
 use candle_core::Tensor;
 
@@ -12,7 +12,7 @@ use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine};
 use crate::error::Result;
 
-/// Weights of the newest flow and of those before it, by how many there are.
+/// The weights of the newest flow and of earlier ones, by the number of flows.
 const WEIGHTS: [&[f64]; 4] = [
     &[1.0],
     &[3.0 / 2.0, -1.0 / 2.0],
@@ -20,11 +20,11 @@ const WEIGHTS: [&[f64]; 4] = [
     &[55.0 / 24.0, -59.0 / 24.0, 37.0 / 24.0, -9.0 / 24.0],
 ];
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct Ipndm {
     levels: Levels,
-    /// Predicted flows.
+    /// The predicted flows.
     history: History,
 }
 

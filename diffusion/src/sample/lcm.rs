@@ -1,9 +1,10 @@
-//! LCM, for models distilled to few steps: each step ends at the clean prediction, which is noised again for the next.
+//! LCM, for models distilled to few steps: each step ends at the clean prediction, to which noise is added for the next
+//! step.
 //!
 //! Paper: "Latent Consistency Models", <https://arxiv.org/abs/2310.04378>. Reference: `LCMScheduler` of diffusers,
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_lcm.py>. Over its own
-//! timesteps a little of the sample is mixed into the prediction (the boundary condition of the paper); over any other
-//! spacing, whose timesteps may end at 0, there is none, as in `sample_lcm` of ComfyUI. The last step draws nothing.
+//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_lcm.py>. With its own timesteps,
+//! a little of the sample is mixed into the prediction (the paper's boundary condition). Other spacings, whose timesteps may
+//! end at 0, have no boundary condition, as in `sample_lcm` of ComfyUI. The last step draws no noise.
 
 use candle_core::Tensor;
 
@@ -11,15 +12,15 @@ use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine, draw_like};
 use crate::error::Result;
 
-/// The deviation of the data that the boundary condition assumes.
+/// The standard deviation of the data that the boundary condition assumes.
 const DATA: f32 = 0.5;
 
 /// The settings of LCM that change what it computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LcmSettings {
-    /// How many timesteps the model was distilled over; the walk takes some of them.
+    /// The number of timesteps over which the model was distilled. A schedule visits some of them.
     pub(super) distilled: usize,
-    /// What timesteps are multiplied by in the boundary condition.
+    /// The factor of timesteps in the boundary condition.
     pub(super) scaling: f64,
 }
 
@@ -29,11 +30,11 @@ impl Default for LcmSettings {
     }
 }
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct Lcm {
     levels: Levels,
-    /// What timesteps are multiplied by in the boundary condition. `None` without one.
+    /// The factor of timesteps in the boundary condition. `None` without a boundary condition.
     scaling: Option<f64>,
 }
 

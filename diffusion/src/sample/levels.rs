@@ -1,4 +1,4 @@
-//! Where a walk stands among its noise levels, and how samples there are made of signal and noise.
+//! The noise levels of one generation, its position among them, and the mix of signal and noise in samples.
 
 use candle_core::Tensor;
 
@@ -6,14 +6,14 @@ use super::prediction::Prediction;
 use super::sampler::{Time, combine, divide};
 use crate::error::{Error, Result};
 
-/// How the samples of a walk are scaled. A model of discrete levels can be walked in either of the last two.
+/// The scaling of samples. A model of discrete levels can use either of the last two.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Space {
     /// `(1 - sigma) * data + sigma * noise`.
     Flow,
-    /// `data + sigma * noise`; the denoiser is given this divided by `sqrt(sigma^2 + 1)`.
+    /// `data + sigma * noise`. The denoiser receives this divided by `sqrt(sigma^2 + 1)`.
     Exploding {
-        /// Pure noise is multiplied by `sqrt(sigma^2 + 1)` to begin with, rather than by `sigma`.
+        /// Whether the first sample is pure noise times `sqrt(sigma^2 + 1)` instead of `sigma`.
         whole: bool,
     },
     /// `(data + sigma * noise) / sqrt(sigma^2 + 1)`.
@@ -21,7 +21,7 @@ pub(super) enum Space {
 }
 
 impl Space {
-    /// The shares at a level, in single precision.
+    /// Returns the shares of signal and noise at a level, in single precision.
     pub(super) fn mix(self, sigma: f32) -> Mix {
         match self {
             Self::Flow => Mix { signal: 1.0 - sigma, noise: sigma },
@@ -34,89 +34,90 @@ impl Space {
     }
 }
 
-/// A sample at a level is `signal * data + noise * standard normal noise`.
+/// The shares at a level, where a sample is `signal * data + noise * standard normal noise`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mix {
     pub(super) signal: f32,
     pub(super) noise: f32,
 }
 
-/// The levels of one walk. Levels of steps before the first one taken stay, because schedules count from the full walk.
+/// The levels of one generation. They include the levels of skipped first steps, because schedules count from the full
+/// schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Levels {
     times: Vec<Time>,
-    /// The level where the last step ends.
+    /// The level at which the last step ends.
     end: f32,
-    /// The step that is taken next, counted from the start of the full walk.
+    /// The next step, counted from the start of the full schedule.
     index: usize,
     prediction: Prediction,
     space: Space,
-    /// Shares where steps begin, where they are not those of the space.
+    /// The shares at the start of each step, if they differ from those of the space.
     mixes: Vec<Mix>,
 }
 
 impl Levels {
-    /// `begin` is the first step that is taken; it is at most the number of times.
+    /// `begin` is the first step. It is at most the number of times.
     pub(super) fn new(times: Vec<Time>, end: f32, begin: usize, prediction: Prediction, space: Space) -> Self {
         Self { times, end, index: begin, prediction, space, mixes: vec![] }
     }
 
-    /// The same levels with shares that are known better than their levels say.
+    /// Sets the shares of the levels, where they are known more precisely than the levels determine them.
     pub(super) fn with_mixes(mut self, mixes: Vec<Mix>) -> Self {
         self.mixes = mixes;
         self
     }
 
-    /// The times of the steps that are still to be taken.
+    /// Returns the times of the remaining steps.
     pub(super) fn left(&self) -> &[Time] {
         self.times.get(self.index..).unwrap_or_default()
     }
 
-    /// The step that is taken next.
+    /// Returns the next step.
     pub(super) fn index(&self) -> usize {
         self.index
     }
 
-    /// The noise level where a step begins, or where the walk ends.
+    /// Returns the noise level at the start of a step, or at the end of the last one.
     pub(super) fn sigma(&self, index: usize) -> f32 {
         self.times.get(index).map_or(self.end, |time| time.sigma)
     }
 
-    /// The shares of signal and noise where a step begins, or where the walk ends.
+    /// Returns the shares of signal and noise at the start of a step, or at the end of the last one.
     pub(super) fn mix(&self, index: usize) -> Mix {
         self.mixes.get(index).copied().unwrap_or_else(|| self.space.mix(self.sigma(index)))
     }
 
-    /// What the denoiser predicts.
+    /// Returns what the denoiser predicts.
     pub(super) fn prediction(&self) -> Prediction {
         self.prediction
     }
 
-    /// The noise levels where the next step begins and ends; an error if every step has been taken.
+    /// Returns the noise levels at the start and at the end of the next step. Fails if no step is left.
     pub(super) fn step(&self) -> Result<(f32, f32)> {
         match self.left() {
-            [] => Err(Error::internal("the sampler was asked for one step too many")),
+            [] => Err(Error::internal("the sampler has no more steps")),
             _ => Ok((self.sigma(self.index), self.sigma(self.index + 1))),
         }
     }
 
-    /// Goes on to the next step.
+    /// Moves on to the next step.
     pub(super) fn advance(&mut self) {
         self.index += 1;
     }
 
-    /// Half the logarithm of the signal-to-noise ratio, in single precision.
+    /// Returns half the logarithm of the signal-to-noise ratio, in single precision.
     pub(super) fn lambda(&self, index: usize) -> f32 {
         let Mix { signal, noise } = self.mix(index);
         log(signal) - log(noise)
     }
 
-    /// The clean sample that follows from the prediction of the next step.
+    /// Computes the clean sample from the prediction of the next step.
     pub(super) fn clean(&self, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         self.prediction.clean(output, sample, self.mix(self.index), self.space)
     }
 
-    /// How the sample changes with the noise level, by the prediction of the next step.
+    /// Computes the change of the sample with the noise level from the prediction of the next step.
     pub(super) fn slope(&self, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         match self.prediction {
             Prediction::Flow => Ok(output.clone()),
@@ -124,13 +125,13 @@ impl Levels {
         }
     }
 
-    /// `signal * sample + noise` at the level where the next step begins.
+    /// Mixes a clean sample with noise at the level where the next step begins.
     pub(super) fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
         let mix = self.mix(self.index);
         combine(&[(mix.signal, sample), (mix.noise, noise)])
     }
 
-    /// Pure noise where the next step begins.
+    /// Scales pure noise for the level where the next step begins.
     pub(super) fn start(&self, noise: &Tensor) -> Result<Tensor> {
         let sigma = self.sigma(self.index);
         match self.space {
@@ -140,7 +141,7 @@ impl Levels {
         }
     }
 
-    /// The sample as the denoiser wants it where the next step begins.
+    /// Scales a sample to the denoiser's input at the level where the next step begins.
     pub(super) fn scale_input(&self, sample: &Tensor) -> Result<Tensor> {
         match self.space {
             Space::Flow | Space::Preserving => Ok(sample.clone()),
@@ -152,7 +153,7 @@ impl Levels {
     }
 }
 
-/// The natural logarithm, rounded once, the same on every machine.
+/// Returns the natural logarithm, rounded once, with the same bits on every machine.
 pub(super) fn log(value: f32) -> f32 {
     libm::log(f64::from(value)) as f32
 }

@@ -1,12 +1,13 @@
-//! Sampling: which noise levels a generation visits, how one step goes from a level to the next, how predictions are
-//! guided, and the random stream of a task.
+//! Sampling: the noise levels of a generation, the step from one level to the next, guidance, and the random stream of a
+//! task.
 //!
-//! Always holds: a [`Schedule`] is data and computes nothing until it is walked; a [`Sampler`] belongs to one
-//! generation and takes its noise from the caller's stream, or, where its reference has a source of its own (DPM++
-//! SDE), from the schedule's seed; times fall from step to step and the walk ends without noise unless the model's own
+//! Always holds: a [`Schedule`] is data and computes nothing until a [`Sampler`] is created from it. A sampler belongs to
+//! one generation. It takes its noise from the caller's stream, or from the schedule's seed when its reference has a
+//! separate source (DPM++ SDE). Times fall from step to step, and the last step ends without noise unless the model's own
 //! configuration says otherwise. Scalars are rounded where the reference of each sampler rounds them.
 //!
-//! Where diffusers and ComfyUI differ, numbers are those of a scheduler of diffusers:
+//! The table names the reference of each sampler. If diffusers and ComfyUI differ, the numbers are those of the scheduler of
+//! diffusers that is named here:
 //!
 //! | sampler | flow models | models of discrete levels |
 //! |---|---|---|
@@ -19,7 +20,7 @@
 //! | LCM | none | `LCMScheduler` |
 //! | SA-Solver, iPNDM | ComfyUI | none |
 //!
-//! What each spacing is, and where it comes from, stands at [`Spacing`].
+//! [`Spacing`] describes each spacing and its origin.
 
 mod ancestral;
 mod beta;
@@ -65,4 +66,4 @@ pub(crate) use sampler::{Sampler, Time};
 pub(crate) use schedule::Schedule;
 pub(crate) use shift::DynamicShift;
 pub(crate) use spacing::Spacing;
-pub(crate) use walk::{Steps, walk};
+pub(crate) use walk::{Steps, run_steps};

@@ -1,11 +1,11 @@
-//! The names that people choose samplers by.
+//! The names of samplers in requests and catalogs.
 
 use super::spacing::Spacing;
 
-/// A sampler as people name it.
+/// A sampler, by the name that people use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SamplerName {
-    /// Predictor and corrector of order up to 3, one denoiser call a step.
+    /// Predictor and corrector of order up to 3, with one denoiser call for each step.
     UniPc,
     /// First order.
     Euler,
@@ -13,11 +13,11 @@ pub(crate) enum SamplerName {
     DpmPlusPlus2M,
     /// First order with fresh noise in every step.
     EulerAncestral,
-    /// Second order with fresh noise, two denoiser calls a step.
+    /// Second order with fresh noise, with two denoiser calls for each step.
     DpmPlusPlusSde,
     /// First order over whole timesteps.
     Ddim,
-    /// For models distilled to few steps: ends each step at the clean prediction, noised again.
+    /// For models distilled to few steps. Each step ends at the clean prediction, to which noise is added again.
     Lcm,
     /// Stochastic Adams predictor and corrector.
     SaSolver,
@@ -26,7 +26,7 @@ pub(crate) enum SamplerName {
 }
 
 impl SamplerName {
-    /// Every sampler.
+    /// All samplers.
     pub(crate) const ALL: [Self; 9] = [
         Self::UniPc,
         Self::Euler,
@@ -39,7 +39,7 @@ impl SamplerName {
         Self::Ipndm,
     ];
 
-    /// The stable name, as catalogs and requests write it.
+    /// Returns the stable name that catalogs and requests use.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::UniPc => "UniPC",
@@ -54,12 +54,12 @@ impl SamplerName {
         }
     }
 
-    /// The sampler with this stable name.
+    /// Returns the sampler with this stable name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sampler| sampler.as_str() == name)
     }
 
-    /// A sampler, and the spacing behind it if there is one: "DPM++ 2M Karras", "Euler a".
+    /// Parses a sampler's name, with an optional spacing after it: "DPM++ 2M Karras", "Euler a".
     pub(crate) fn parse(name: &str) -> Option<(Self, Option<Spacing>)> {
         Self::ALL.into_iter().find_map(|sampler| match name.strip_prefix(sampler.as_str())? {
             "" => Some((sampler, None)),
@@ -71,13 +71,13 @@ impl SamplerName {
         })
     }
 
-    /// Whether flow models are walked with it.
-    pub(crate) const fn walks_flow(self) -> bool {
+    /// Returns whether the sampler works with flow models.
+    pub(crate) const fn supports_flow(self) -> bool {
         !matches!(self, Self::DpmPlusPlusSde | Self::Ddim | Self::Lcm)
     }
 
-    /// Whether models of discrete levels are walked with it.
-    pub(crate) const fn walks_discrete(self) -> bool {
+    /// Returns whether the sampler works with models of discrete levels.
+    pub(crate) const fn supports_discrete(self) -> bool {
         !matches!(self, Self::SaSolver | Self::Ipndm)
     }
 }
@@ -96,6 +96,6 @@ macro_rules! with_spacings {
     };
 }
 
-/// Every name by which [`SamplerName::parse`] finds a walk over discrete levels.
+/// All names that [`SamplerName::parse`] accepts for models of discrete levels.
 pub(crate) static DISCRETE_NAMES: &[&str] =
     with_spacings!("Euler", "Euler a", "DPM++ 2M", "DPM++ SDE", "DDIM", "UniPC", "LCM");

@@ -1,16 +1,15 @@
-//! The random stream of a task: PyTorch's CPU generator, value for value, so that a seed means here what it means
-//! there.
+//! The random stream of a task. It reproduces PyTorch's CPU generator, so that a seed has the same meaning as there.
 //!
-//! Always holds: the stream depends on the seed alone, never on device, thread count or machine. Logarithm, sine and
-//! cosine come from a software library and are taken in double precision, so their last bits are the same everywhere;
-//! PyTorch's vectorised ones differ from these in the last bits of a float.
+//! Always holds: the stream depends on the seed alone, never on device, thread count or machine. Logarithm, sine and cosine
+//! come from a software library in double precision, so their last bits are the same everywhere. PyTorch's vectorised
+//! functions differ from these in the last bits of a float.
 
 use std::f64::consts::TAU;
 
 const STATE: usize = 624;
 const SHIFT: usize = 397;
 
-/// The Mersenne twister MT19937 (Matsumoto and Nishimura, 1998), as PyTorch seeds it.
+/// The Mersenne twister MT19937 (Matsumoto and Nishimura, 1998), seeded like PyTorch's.
 #[derive(Debug, Clone)]
 struct Twister {
     state: Box<[u32; STATE]>,
@@ -20,7 +19,7 @@ struct Twister {
 impl Twister {
     fn new(seed: u64) -> Self {
         let mut state = Box::new([0u32; STATE]);
-        // PyTorch keeps the low half of the seed only.
+        // PyTorch uses only the low half of the seed.
         let mut previous = (seed & 0xffff_ffff) as u32;
         for (index, word) in (0u32..).zip(state.iter_mut()) {
             if index > 0 {
@@ -64,21 +63,21 @@ impl Twister {
 #[derive(Debug, Clone)]
 pub(crate) struct Noise {
     twister: Twister,
-    /// The second half of a pair that the short path has drawn and not yet given out.
+    /// The second number of a pair that `single` has drawn but not returned yet.
     spare: Option<f64>,
 }
 
 impl Noise {
-    /// The stream of `seed`; only its low 32 bits count, as in PyTorch.
+    /// Creates the stream of `seed`. Only its low 32 bits matter, as in PyTorch.
     #[must_use]
     pub(crate) fn new(seed: u64) -> Self {
         Self { twister: Twister::new(seed), spare: None }
     }
 
-    /// The next `count` standard normal numbers, as one call of `torch.randn` of that many elements draws them.
+    /// Returns the next `count` standard normal numbers, as one call of `torch.randn` with that many elements draws them.
     ///
-    /// Sixteen or more come from blocks of sixteen uniforms, the tail block drawn anew; fewer come in pairs in double
-    /// precision. Reference:
+    /// Sixteen or more numbers come from blocks of sixteen uniform numbers, with new draws for the last block. Fewer numbers
+    /// come in pairs in double precision. Reference:
     /// <https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/DistributionTemplates.h>
     #[must_use]
     pub(crate) fn randn(&mut self, count: usize) -> Vec<f32> {
@@ -98,12 +97,12 @@ impl Noise {
         values
     }
 
-    /// 24 random bits in [0, 1).
+    /// Returns a number in [0, 1) with 24 random bits.
     fn uniform(&mut self) -> f32 {
         (self.twister.draw() & 0x00ff_ffff) as f32 / 16_777_216.0
     }
 
-    /// 53 random bits in [0, 1).
+    /// Returns a number in [0, 1) with 53 random bits.
     fn uniform_double(&mut self) -> f64 {
         let high = u64::from(self.twister.draw());
         let low = u64::from(self.twister.draw());
@@ -121,11 +120,11 @@ impl Noise {
     }
 }
 
-/// Turns sixteen uniforms into sixteen normals in place: the first eight give radii, the last eight angles.
+/// Turns sixteen uniform numbers into sixteen normal ones in place. The first eight give radii, the last eight angles.
 fn box_muller(block: &mut [f32]) {
     let (radii, angles) = block.split_at_mut(8);
     for (first, second) in radii.iter_mut().zip(angles) {
-        // Rounded to single precision where PyTorch rounds.
+        // The numbers are rounded to single precision where PyTorch rounds them.
         let logarithm = libm::log(f64::from(1.0 - *first)) as f32;
         let radius = (-2.0 * logarithm).sqrt();
         let angle = f64::from(std::f32::consts::TAU * *second);

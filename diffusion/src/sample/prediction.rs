@@ -1,4 +1,4 @@
-//! What a denoiser predicts, and what follows from it.
+//! The quantities that denoisers predict, and the clean sample and noise that follow from them.
 
 use candle_core::Tensor;
 
@@ -6,19 +6,19 @@ use super::levels::{Mix, Space};
 use super::sampler::{combine, divide};
 use crate::error::Result;
 
-/// What the denoiser predicts.
+/// The quantity that the denoiser predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prediction {
-    /// The flow `noise - data`, where a sample is `(1 - sigma) * data + sigma * noise`.
+    /// The flow `noise - data`. A sample is `(1 - sigma) * data + sigma * noise`.
     Flow,
-    /// The noise, where a sample is `signal * data + share * noise` with `signal^2 + share^2 = 1`.
+    /// The noise. A sample is `signal * data + share * noise` with `signal^2 + share^2 = 1`.
     Epsilon,
     /// The velocity `signal * noise - share * data` of such a sample, <https://arxiv.org/abs/2202.00512>.
     Velocity,
 }
 
 impl Prediction {
-    /// The clean sample that follows from a prediction `output` at `sample`.
+    /// Computes the clean sample from a prediction `output` at `sample`.
     pub(super) fn clean(self, output: &Tensor, sample: &Tensor, mix: Mix, space: Space) -> Result<Tensor> {
         match (self, space) {
             (Self::Flow, _) => combine(&[(1.0, sample), (-mix.noise, output)]),
@@ -32,7 +32,7 @@ impl Prediction {
         }
     }
 
-    /// The noise in `sample` that follows from a prediction, where signal and noise have squares that sum to 1.
+    /// Computes the noise in `sample` from a prediction, for shares of signal and noise whose squares sum to 1.
     pub(super) fn noise(self, output: &Tensor, sample: &Tensor, mix: Mix) -> Result<Tensor> {
         match self {
             Self::Flow => combine(&[(1.0, sample), (mix.signal, output)]),

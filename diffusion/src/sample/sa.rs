@@ -1,14 +1,14 @@
-//! SA-Solver for flow matching: stochastic Adams steps in the logarithm of the signal-to-noise ratio, a predictor of
-//! order 3 and a corrector of order 4, one denoiser call a step.
+//! SA-Solver for flow models: stochastic Adams steps in the logarithm of the signal-to-noise ratio. It has a predictor of
+//! order 3 and a corrector of order 4, with one denoiser call for each step.
 //!
-//! Paper: "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion Models",
-//! <https://arxiv.org/abs/2309.05019>, equations 15 and 18 (data prediction). Reference: `sample_sa_solver` of ComfyUI
-//! with its default settings (<https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/k_diffusion/sampling.py>),
-//! because that is what the merges that recommend this sampler mean. `SASolverScheduler` of diffusers is not followed:
-//! with flow sigmas its walk ends at the level of its last step, so that noise stays in the result.
+//! Paper: "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion Models", <https://arxiv.org/abs/2309.05019>,
+//! equations 15 and 18 (data prediction). Reference: `sample_sa_solver` of ComfyUI with its default settings
+//! (<https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/k_diffusion/sampling.py>), because the merged models that
+//! recommend this sampler mean that one. `SASolverScheduler` of diffusers is not the reference: with flow sigmas it ends at
+//! the level of its last step, so noise stays in the result.
 //!
-//! Noise is added in steps that end in the middle of the walk (from 20% to 80% of the unshifted way). Near the end
-//! orders fall to the number of steps left; the last step ends at the clean prediction.
+//! Noise is added in steps that end in the middle of the schedule (from 20% to 80% of the unshifted range). Near the end,
+//! orders fall to the number of steps left. The last step ends at the clean prediction.
 
 use candle_core::Tensor;
 
@@ -22,23 +22,23 @@ use crate::error::{Error, Result};
 const PREDICTOR_ORDER: usize = 3;
 const CORRECTOR_ORDER: usize = 4;
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct SaSolver {
     levels: Levels,
     /// Steps that end between these levels add noise.
     noisy: (f64, f64),
-    /// Predicted clean samples.
+    /// The predicted clean samples.
     history: History,
-    last: Option<Last>,
+    last: Option<PreviousStep>,
 }
 
-/// What the corrector needs of the step before.
+/// The corrector's input from the previous step.
 #[derive(Debug, Clone)]
-struct Last {
-    /// The corrected sample where that step began.
+struct PreviousStep {
+    /// The corrected sample at the start of that step.
     sample: Tensor,
-    /// What that step added, already scaled. `None` if it was deterministic.
+    /// The noise that the step added, already scaled. `None` if the step was deterministic.
     noise: Option<Tensor>,
 }
 
@@ -52,22 +52,24 @@ impl SaSolver {
         }
     }
 
-    /// How much noise a step that ends at `sigma` adds: 1 is the reverse diffusion process, 0 the flow itself.
+    /// Returns the share of noise that a step ending at `sigma` adds. 1 is the reverse diffusion process, and 0 is the
+    /// deterministic flow.
     fn tau(&self, sigma: f32) -> f64 {
         let (low, high) = self.noisy;
         if (low..=high).contains(&f64::from(sigma)) { 1.0 } else { 0.0 }
     }
 
-    /// The step from level `from` to the next one, by the last `order` predictions, of which the newest was made at
-    /// level `newest`: equation 15 of the paper if that is `from`, equation 18 if it is the next level.
-    fn adams(&self, last: &Last, from: usize, newest: usize, order: usize) -> Result<Tensor> {
+    /// Computes the step from level `from` to the next one, from the last `order` predictions. The newest one was made at
+    /// level `newest`. If that is `from`, this is equation 15 of the paper; if it is the next level, equation 18.
+    fn adams(&self, last: &PreviousStep, from: usize, newest: usize, order: usize) -> Result<Tensor> {
         let (start, end) = (self.levels.sigma(from), self.levels.sigma(from + 1));
         let tau = self.tau(end);
         let h = lambda(end) - lambda(start);
         let mut nodes = vec![];
         for back in 0..order {
-            let index =
-                newest.checked_sub(back).ok_or_else(|| Error::internal("the sampler reached before its first step"))?;
+            let index = newest
+                .checked_sub(back)
+                .ok_or_else(|| Error::internal("the sampler needs a level before its first step"))?;
             nodes.push(lambda(self.levels.sigma(index)) - lambda(end));
         }
         let alpha = 1.0 - f64::from(end);
@@ -110,7 +112,7 @@ impl Sampler for SaSolver {
         } else {
             None
         };
-        let last = Last { sample: corrected, noise };
+        let last = PreviousStep { sample: corrected, noise };
         let next = self.adams(&last, index, index, PREDICTOR_ORDER.min(self.history.len()).min(left - 1))?;
         self.last = Some(last);
         self.levels.advance();
@@ -118,16 +120,16 @@ impl Sampler for SaSolver {
     }
 }
 
-/// Half the logarithm of the signal-to-noise ratio.
+/// Returns half the logarithm of the signal-to-noise ratio.
 fn lambda(sigma: f32) -> f64 {
     let sigma = f64::from(sigma);
     libm::log((1.0 - sigma) / sigma)
 }
 
-/// The integrals of the Lagrange polynomials through `nodes`, each times `c * e^(c * u)`, for `u` from `-h` to 0: how
-/// much each prediction counts. Nodes are half logarithms of the ratio relative to where the step ends.
+/// Computes the weights of the predictions: the integrals of the Lagrange polynomials through `nodes`, each times `c * e^(c
+/// * u)`, for `u` from `-h` to 0. A node is half the logarithm of the ratio, relative to the end of the step.
 fn weights(nodes: &[f64], h: f64, c: f64) -> Result<Vec<f64>> {
-    // The integral of `c * e^(c * u) * u^power`, by parts from the power below.
+    // The integral of `c * e^(c * u) * u^power`, by parts from that of the lower power.
     let mut moments = vec![-libm::expm1(-c * h)];
     for power in 1..nodes.len() {
         let boundary = -(-h).powi(power as i32) * libm::exp(-c * h);

@@ -1,61 +1,62 @@
-//! What a sampler is.
+//! The trait of samplers.
 
 use candle_core::Tensor;
 
 use super::levels::Levels;
 use crate::error::{Error, Result};
 
-/// When one denoiser call happens.
+/// The time of one denoiser call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Time {
-    /// The noise level, 0 where a sample is clean. For a flow model, the share of noise: 1 is pure noise. For a model of
-    /// discrete levels, noise divided by signal.
+    /// The noise level. It is 0 for a clean sample. In a flow model it is the share of noise, and 1 is pure noise. In a
+    /// model of discrete levels it is noise divided by signal.
     pub(crate) sigma: f32,
-    /// The same moment in the denoiser's own unit, from 0 to the number of training steps; whole or not.
+    /// The same time in the denoiser's own unit, from 0 to the number of training steps. It need not be whole.
     pub(crate) model: f64,
 }
 
-/// The source of fresh noise during a walk: `noise(count)` gives that many standard normal numbers.
+/// The source of fresh noise during sampling: `noise(count)` returns that many standard normal numbers.
 ///
-/// It is the task's one stream, after the draw that the walk began with. A sampler asks it once a step at most, for as
-/// many numbers as the sample has, exactly when its reference draws; deterministic samplers never ask.
+/// It is the task's single stream, after the draw of the first sample. A sampler calls it at most once for each step, with
+/// the number of elements of the sample, exactly when its reference draws. Deterministic samplers never call it.
 pub(crate) type Draw<'a> = &'a mut dyn FnMut(usize) -> Vec<f32>;
 
-/// One generation's way through the noise levels. Samples and predictions are float32 and of one shape, whatever it is.
+/// Takes one generation through the noise levels. Samples and predictions are float32 and have the same shape, which can be
+/// any.
 pub(crate) trait Sampler: Send {
-    /// The noise levels, and where the walk stands among them.
+    /// Returns the noise levels, with the sampler's position among them.
     fn levels(&self) -> &Levels;
 
-    /// Takes one step: `output` is the denoiser's prediction at `sample`, scaled; returns the next sample.
+    /// Takes one step. `output` is the denoiser's prediction for the scaled `sample`. Returns the next sample.
     fn step(&mut self, output: &Tensor, sample: &Tensor, noise: Draw<'_>) -> Result<Tensor>;
 
-    /// The denoiser calls that are still to be made, in order; one [`Sampler::step`] belongs to each.
+    /// Returns the remaining denoiser calls, in order. Each belongs to one [`Sampler::step`].
     fn times(&self) -> &[Time] {
         self.levels().left()
     }
 
-    /// Standard normal numbers as the sample to begin with: pure noise at the level where the next step begins.
+    /// Turns standard normal numbers into the first sample: pure noise at the level where the next step begins.
     fn start(&self, noise: &Tensor) -> Result<Tensor> {
         self.levels().start(noise)
     }
 
-    /// A clean sample noised to the level where the next step begins.
+    /// Adds noise to a clean sample, up to the level where the next step begins.
     fn add_noise(&self, sample: &Tensor, noise: &Tensor) -> Result<Tensor> {
         self.levels().add_noise(sample, noise)
     }
 
-    /// The sample as the denoiser wants it at the first of [`Sampler::times`]; the same for flow models.
+    /// Scales a sample to the denoiser's input at the first of [`Sampler::times`]. In flow models this changes nothing.
     fn scale_input(&self, sample: &Tensor) -> Result<Tensor> {
         self.levels().scale_input(sample)
     }
 
-    /// The clean sample that a prediction `output` at `sample` means, where the next step begins.
+    /// Computes the clean sample from a prediction `output` at `sample`, where the next step begins.
     fn clean(&self, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         self.levels().clean(output, sample)
     }
 }
 
-/// The weighted sum of tensors of one shape, added from left to right.
+/// Returns the weighted sum of tensors of one shape, added from left to right.
 pub(super) fn combine(terms: &[(f32, &Tensor)]) -> Result<Tensor> {
     let mut sum: Option<Tensor> = None;
     for (weight, tensor) in terms {
@@ -68,8 +69,8 @@ pub(super) fn combine(terms: &[(f32, &Tensor)]) -> Result<Tensor> {
     sum.ok_or_else(|| Error::internal("an empty sum"))
 }
 
-/// Every number of a tensor divided by `divisor`, which is not the same as multiplied by its inverse: the difference of a
-/// bit counts where large numbers nearly cancel.
+/// Divides every number of a tensor by `divisor`. Multiplying by the inverse can differ in the last bit, which matters where
+/// large numbers nearly cancel.
 pub(super) fn divide(tensor: &Tensor, divisor: f32) -> Result<Tensor> {
     if divisor == 1.0 {
         return Ok(tensor.clone());
@@ -77,7 +78,7 @@ pub(super) fn divide(tensor: &Tensor, divisor: f32) -> Result<Tensor> {
     Ok(tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?)?)
 }
 
-/// Fresh noise of the shape and on the device of `sample`.
+/// Draws fresh noise with the shape and on the device of `sample`.
 pub(super) fn draw_like(sample: &Tensor, noise: Draw<'_>) -> Result<Tensor> {
     Ok(Tensor::from_vec(noise(sample.elem_count()), sample.shape(), sample.device())?)
 }

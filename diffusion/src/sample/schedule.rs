@@ -1,7 +1,7 @@
-//! Which sampler walks over which noise levels.
+//! Schedules: a sampler together with the noise levels that it visits.
 //!
-//! Always holds: a schedule is checked when it is walked, so that one made by hand and one read from a file are held to
-//! the same rules.
+//! Always holds: a schedule is checked when a sampler is created from it, so schedules from code and from files obey the
+//! same rules.
 
 use super::ancestral::EulerAncestral;
 use super::ddim::Ddim;
@@ -31,7 +31,7 @@ pub(super) enum Solver {
     EulerAncestral,
     DpmSde,
     Ddim {
-        /// The last step ends without noise, rather than at the lowest level.
+        /// Whether the last step ends without noise instead of at the lowest level.
         clean: bool,
     },
     Lcm(LcmSettings),
@@ -47,7 +47,7 @@ impl Solver {
             SamplerName::DpmPlusPlus2M => Self::Dpm(DpmSettings::default()),
             SamplerName::EulerAncestral => Self::EulerAncestral,
             SamplerName::DpmPlusPlusSde => Self::DpmSde,
-            // As the configuration of Stable Diffusion XL has it.
+            // The setting of Stable Diffusion XL's configuration.
             SamplerName::Ddim => Self::Ddim { clean: false },
             SamplerName::Lcm => Self::Lcm(LcmSettings::default()),
             SamplerName::SaSolver => Self::Sa,
@@ -70,42 +70,43 @@ impl Solver {
     }
 }
 
-/// How a model's noise levels come about.
+/// The source of a model's noise levels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Field {
+pub(super) enum LevelSource {
     Flow { shift: f64, dynamic: Option<DynamicShift> },
     Discrete(Discrete),
 }
 
-/// How a model is sampled: by its own configuration, by the defaults of its variant, or as a request asks.
+/// How a model is sampled. It comes from the model's own configuration, from the defaults of its variant, or from a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Schedule {
     pub(super) solver: Solver,
     pub(super) spacing: Spacing,
-    pub(super) field: Field,
+    pub(super) source: LevelSource,
     pub(super) train_steps: usize,
     seed: u64,
 }
 
 impl Schedule {
-    pub(super) fn new(solver: Solver, spacing: Spacing, field: Field, train_steps: usize) -> Self {
-        Self { solver, spacing, field, train_steps, seed: 0 }
+    pub(super) fn new(solver: Solver, spacing: Spacing, source: LevelSource, train_steps: usize) -> Self {
+        Self { solver, spacing, source, train_steps, seed: 0 }
     }
 
-    /// The schedule of a flow model that was trained over 1000 steps.
+    /// Creates the schedule of a flow model that was trained over 1000 steps.
     ///
-    /// `shift` is above 0. A shift that depends on the picture's size comes as `e^mu`, which is the same formula:
+    /// `shift` is above 0. Pass a shift that depends on the picture's size as `e^mu`, which gives the same formula:
     /// [`DynamicShift::shift`].
     pub(crate) fn flow(sampler: SamplerName, spacing: Spacing, shift: f64) -> Self {
-        Self::new(Solver::of(sampler), spacing, Field::Flow { shift, dynamic: None }, 1000)
+        Self::new(Solver::of(sampler), spacing, LevelSource::Flow { shift, dynamic: None }, 1000)
     }
 
-    /// The schedule of a model that was trained on 1000 discrete levels.
+    /// Creates the schedule of a model that was trained on 1000 discrete levels.
     pub(crate) fn discrete(sampler: SamplerName, spacing: Spacing, model: Discrete) -> Self {
-        Self::new(Solver::of(sampler), spacing, Field::Discrete(model), 1000)
+        Self::new(Solver::of(sampler), spacing, LevelSource::Discrete(model), 1000)
     }
 
-    /// The same schedule with another sampler at its default settings; nothing changes if it has this sampler already.
+    /// Replaces the sampler by another one with its default settings. Changes nothing if the schedule has this sampler
+    /// already.
     #[must_use]
     pub(crate) fn with_sampler(mut self, sampler: SamplerName) -> Self {
         if self.sampler() != sampler {
@@ -114,107 +115,107 @@ impl Schedule {
         self
     }
 
-    /// The same schedule with another spacing.
+    /// Replaces the spacing.
     #[must_use]
     pub(crate) fn with_spacing(mut self, spacing: Spacing) -> Self {
         self.spacing = spacing;
         self
     }
 
-    /// The same schedule with a sampler as people name it: "DPM++ 2M Karras". A name without a spacing means the sampler's
-    /// own in a model of discrete levels, and leaves the spacing of a flow model. `None` if there is no such sampler for
-    /// this model.
+    /// Replaces the sampler by the one with this name: "DPM++ 2M Karras". For a model of discrete levels, a name without a
+    /// spacing selects the sampler's own spacing; for a flow model it leaves the spacing unchanged. `None` if this model has
+    /// no such sampler.
     #[must_use]
     pub(crate) fn with_name(self, name: &str) -> Option<Self> {
         let (sampler, spacing) = SamplerName::parse(name)?;
-        let (fits, plain) = match self.field {
-            Field::Flow { .. } => (sampler.walks_flow(), self.spacing),
-            Field::Discrete(_) => (sampler.walks_discrete(), Spacing::Reference),
+        let (fits, plain) = match self.source {
+            LevelSource::Flow { .. } => (sampler.supports_flow(), self.spacing),
+            LevelSource::Discrete(_) => (sampler.supports_discrete(), Spacing::Reference),
         };
         fits.then(|| self.with_sampler(sampler).with_spacing(spacing.unwrap_or(plain)))
     }
 
-    /// The same schedule with another shift; nothing changes in a model of discrete levels.
+    /// Replaces the shift. Changes nothing in a model of discrete levels.
     #[must_use]
     pub(crate) fn with_shift(mut self, shift: f64) -> Self {
-        if let Field::Flow { .. } = self.field {
-            self.field = Field::Flow { shift, dynamic: None };
+        if let LevelSource::Flow { .. } = self.source {
+            self.source = LevelSource::Flow { shift, dynamic: None };
         }
         self
     }
 
-    /// The same schedule for a picture of this many image tokens, where the shift depends on that.
+    /// Adapts the shift to a picture of this many image tokens, if the shift depends on the size.
     #[must_use]
     pub(crate) fn with_tokens(mut self, tokens: usize) -> Self {
-        if let Field::Flow { shift, dynamic: Some(dynamic) } = &mut self.field {
+        if let LevelSource::Flow { shift, dynamic: Some(dynamic) } = &mut self.source {
             *shift = dynamic.shift(tokens);
         }
         self
     }
 
-    /// The same schedule with another number of training steps, which is that of the levels in a model's table.
+    /// Replaces the number of training steps, which is also the number of levels in a model's table.
     #[must_use]
     pub(crate) fn with_train_steps(mut self, steps: usize) -> Self {
         self.train_steps = steps;
         self
     }
 
-    /// The same schedule with the seed of a sampler that has a source of noise of its own: DPM++ SDE.
+    /// Sets the seed of a sampler that has its own source of noise: DPM++ SDE.
     #[must_use]
     pub(crate) fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The sampler.
+    /// Returns the sampler.
     pub(crate) fn sampler(&self) -> SamplerName {
         self.solver.name()
     }
 
-    /// The spacing.
+    /// Returns the spacing.
     #[cfg(test)]
     pub(crate) fn spacing(&self) -> Spacing {
         self.spacing
     }
 
-    /// The shift; 1, which shifts nothing, for a model of discrete levels.
+    /// Returns the shift. A model of discrete levels has the shift 1, which moves nothing.
     pub(crate) fn shift(&self) -> f64 {
-        match self.field {
-            Field::Flow { shift, .. } => shift,
-            Field::Discrete(_) => 1.0,
+        match self.source {
+            LevelSource::Flow { shift, .. } => shift,
+            LevelSource::Discrete(_) => 1.0,
         }
     }
 
-    /// How a model of discrete levels was trained; `None` for a flow model.
+    /// Returns how a model of discrete levels was trained. `None` for a flow model.
     pub(crate) fn model(&self) -> Option<Discrete> {
-        match self.field {
-            Field::Flow { .. } => None,
-            Field::Discrete(model) => Some(model),
+        match self.source {
+            LevelSource::Flow { .. } => None,
+            LevelSource::Discrete(model) => Some(model),
         }
     }
 
-    /// The number of training steps: the denoiser's time at noise level 1 of a flow model.
+    /// Returns the number of training steps. It is the denoiser's time at noise level 1 of a flow model.
     pub(crate) fn train_steps(&self) -> usize {
         self.train_steps
     }
 
-    /// The walk of `steps` steps without the first `begin`: 0 for pure noise, more for a picture that is changed.
+    /// Creates the sampler of `steps` steps without the first `begin`: 0 for pure noise, more to change a picture.
     ///
-    /// Where a spacing has fewer levels than were asked for, the steps that are left are counted from the end.
-    pub(crate) fn walk(&self, steps: usize, begin: usize) -> Result<Box<dyn Sampler>> {
+    /// If a spacing has fewer levels than requested, the remaining steps are counted from the end.
+    pub(crate) fn make_sampler(&self, steps: usize, begin: usize) -> Result<Box<dyn Sampler>> {
         if steps == 0 || begin > steps {
             return Err(Error::invalid_request(format!("cannot take {steps} steps from step {begin}")));
         }
         if self.train_steps < 2 {
             return Err(Error::invalid_request("a schedule needs at least two training steps"));
         }
-        match self.field {
-            Field::Flow { shift, .. } => self.walk_flow(shift, steps, steps - begin),
-            Field::Discrete(model) => self.walk_discrete(model, steps, steps - begin),
+        match self.source {
+            LevelSource::Flow { shift, .. } => self.flow_sampler(shift, steps, steps - begin),
+            LevelSource::Discrete(model) => self.discrete_sampler(model, steps, steps - begin),
         }
     }
 
-    fn walk_flow(&self, shift: f64, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
+    fn flow_sampler(&self, shift: f64, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
         if !(shift.is_finite() && shift > 0.0) {
             return Err(Error::invalid_request(format!("the shift of noise levels must be above 0, not {shift}")));
         }
@@ -233,16 +234,16 @@ impl Schedule {
             Solver::Sa => Box::new(SaSolver::new(shift, levels)),
             Solver::Ipndm => Box::new(Ipndm::new(levels)),
             Solver::DpmSde | Solver::Ddim { .. } | Solver::Lcm(_) => {
-                return Err(self.misfit("models of discrete levels"));
+                return Err(self.unsupported("models of discrete levels"));
             }
         })
     }
 
-    fn misfit(&self, others: &str) -> Error {
+    fn unsupported(&self, others: &str) -> Error {
         Error::invalid_request(format!("the sampler {} is for {others}, not for this model", self.sampler().as_str()))
     }
 
-    /// The time of every step of the full walk of a flow model.
+    /// Returns the time of every step of a flow model's full schedule.
     fn flow_times(&self, shift: f64, steps: usize) -> Result<Vec<Time>> {
         let grid = FlowGrid { steps, shift, train: self.train_steps };
         let mut times = match (self.spacing, &self.solver) {
@@ -272,7 +273,7 @@ impl Schedule {
         Ok(times)
     }
 
-    fn walk_discrete(&self, model: Discrete, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
+    fn discrete_sampler(&self, model: Discrete, steps: usize, taken: usize) -> Result<Box<dyn Sampler>> {
         let grid = DiscreteGrid::new(model, self.train_steps, steps)?;
         let lcm = if let Solver::Lcm(settings) = self.solver { settings } else { LcmSettings::default() };
         let times = grid.times(self.sampler(), self.spacing, lcm)?;
@@ -300,12 +301,12 @@ impl Schedule {
                 let levels = levels(times, begin, Space::Preserving).with_mixes(mixes);
                 Box::new(Lcm::new(whole.then_some(settings.scaling), checked(levels)?))
             }
-            Solver::Sa | Solver::Ipndm => return Err(self.misfit("flow models")),
+            Solver::Sa | Solver::Ipndm => return Err(self.unsupported("flow models")),
         })
     }
 }
 
-/// Refuses to divide by a signal that is not there.
+/// Fails when a step would divide by a signal of 0.
 fn checked(levels: Levels) -> Result<Levels> {
     if levels.prediction() == Prediction::Epsilon
         && !levels.left().is_empty()

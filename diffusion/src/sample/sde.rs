@@ -1,12 +1,13 @@
-//! DPM++ SDE: two denoiser calls a step, at the level where it begins and halfway in its logarithm, each followed by fresh
-//! noise. The last step is one of Euler's, with one call. In [`Sampler::times`] halves stand for themselves, so that a walk
-//! of `n` steps makes `2 n - 1` calls.
+//! DPM++ SDE: two denoiser calls for each step, at its start and at the middle in the logarithm of the level. Fresh noise
+//! follows each call. The last step is an Euler step with one call. [`Sampler::times`] lists the half steps separately, so a
+//! schedule of `n` steps makes `2 n - 1` calls.
 //!
 //! Paper: "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models",
 //! <https://arxiv.org/abs/2211.01095>. Reference: `DPMSolverSDEScheduler` of diffusers with `eta` and `s_noise` 1,
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_dpmsolver_sde.py>, which is
-//! `sample_dpmpp_sde` of k-diffusion. Noise is the change of one Brownian motion over the noise level, whatever the steps
-//! are, so that more steps refine the same picture; its seed is the schedule's, `noise_sampler_seed` there.
+//! `sample_dpmpp_sde` of k-diffusion. The noise is the change of one Brownian motion over the noise level. The motion does
+//! not depend on the steps, so more steps refine the same picture. Its seed is the schedule's, called `noise_sampler_seed`
+//! there.
 
 use candle_core::Tensor;
 
@@ -16,27 +17,28 @@ use super::levels::{Levels, log};
 use super::sampler::{Draw, Sampler, Time, combine};
 use crate::error::Result;
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug)]
 pub(super) struct DpmSde {
-    /// Steps at even places, their halves at odd ones.
+    /// The levels of steps at even positions, and of their halves at odd ones.
     levels: Levels,
     motion: BrownianTree,
-    /// The sample where the step began whose half was taken.
+    /// The sample at the start of the current step, once its first half was taken.
     begun: Option<Tensor>,
 }
 
 impl DpmSde {
-    /// `levels` are those of [`with_halves`].
+    /// `levels` must come from [`with_halves`].
     pub(super) fn new(seed: u64, levels: Levels) -> Self {
         let lowest = levels.left().last().map_or(0.0, |time| time.sigma);
         let motion = BrownianTree::new(seed, f64::from(lowest), f64::from(levels.sigma(0)));
         Self { levels, motion, begun: None }
     }
 
-    /// From `sample` at level `from` to level `to`, by a clean prediction.
+    /// Computes the sample at level `to` from `sample` at level `from` and a clean prediction.
     fn advance(&mut self, from: f32, to: f32, sample: &Tensor, clean: &Tensor) -> Result<Tensor> {
-        // Levels go through their logarithm and back, as in the reference: the motion is asked at the rounded ones.
+        // Levels are converted to logarithms and back, as in the reference, and the motion is evaluated at the rounded
+        // levels.
         let time = -log(from);
         let start = exp(-time);
         let (down, fresh) = below(start, to);
@@ -78,13 +80,13 @@ impl Sampler for DpmSde {
     }
 }
 
-/// The level halfway between two in the logarithm.
+/// Returns the middle of two levels in the logarithm.
 fn half(from: f32, to: f32) -> f32 {
     let (start, end) = (-log(from), -log(to));
     exp(-(start + (end - start) * 0.5))
 }
 
-/// Times with the halves between them; `model` gives the denoiser's time at a level.
+/// Inserts the half steps between times. `model` returns the denoiser's time at a level.
 pub(super) fn with_halves(times: &[Time], model: impl Fn(f64) -> f64) -> Vec<Time> {
     let mut all = vec![];
     for (index, &time) in times.iter().enumerate() {
@@ -97,7 +99,7 @@ pub(super) fn with_halves(times: &[Time], model: impl Fn(f64) -> f64) -> Vec<Tim
     all
 }
 
-/// The exponential, rounded once, the same on every machine.
+/// Returns the exponential, rounded once, with the same bits on every machine.
 fn exp(value: f32) -> f32 {
     libm::exp(f64::from(value)) as f32
 }

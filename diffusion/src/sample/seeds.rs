@@ -1,6 +1,6 @@
-//! Seeds made of seeds: numpy's `SeedSequence`, as far as a Brownian tree needs it.
+//! Derives seeds from seeds: the part of numpy's `SeedSequence` that a Brownian tree needs.
 //!
-//! Reference: <https://github.com/numpy/numpy/blob/main/numpy/random/bit_generator.pyx>, after M. E. O'Neill's
+//! Reference: <https://github.com/numpy/numpy/blob/main/numpy/random/bit_generator.pyx>, based on M. E. O'Neill's
 //! `seed_seq_fe`.
 
 /// Words of the pool, as torchsde sets it for its trees.
@@ -13,7 +13,7 @@ const MULT_B: u32 = 0x58f3_8ded;
 const MIX_LEFT: u32 = 0xca01_f9dd;
 const MIX_RIGHT: u32 = 0x4973_f715;
 
-/// The first `count` words of `SeedSequence(entropy, spawn_key, pool_size=24).generate_state`.
+/// Returns the first `count` words of `SeedSequence(entropy, spawn_key, pool_size=24).generate_state`.
 pub(super) fn state(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
     let mut words = vec![];
     push_words(entropy, &mut words);
@@ -28,7 +28,7 @@ pub(super) fn state(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
     pool.iter().cycle().take(count).map(|&word| hash(word, &mut constant, MULT_B)).collect()
 }
 
-/// The 32-bit words of a number, the low one first; at least one.
+/// Appends the 32-bit words of a number, at least one, with the low word first.
 fn push_words(number: u64, words: &mut Vec<u32>) {
     words.push((number & 0xffff_ffff) as u32);
     if number >> 32 != 0 {

@@ -1,17 +1,18 @@
-//! How the noise levels of flow models are moved towards noise, by a number or by the size of the picture.
+//! The shift of a flow model's noise levels towards noise, by a constant or by the size of the picture.
 
-/// A level moved towards 1: <https://arxiv.org/abs/2403.03206>, section 5.3.2.
+/// Moves a level towards 1: <https://arxiv.org/abs/2403.03206>, section 5.3.2.
 pub(super) fn shifted(shift: f64, sigma: f64) -> f64 {
     shift * sigma / (1.0 + (shift - 1.0) * sigma)
 }
 
-/// A level of exactly 1 has no signal, and the logarithm of that is not finite; diffusers' UniPC takes a little less.
+/// Limits a level to just below 1, as diffusers' UniPC does. A level of 1 has no signal, and the logarithm of 0 is not
+/// finite.
 pub(super) fn below_one(sigma: f64) -> f64 {
     if (sigma - 1.0).abs() < 1e-6 { sigma - 1e-6 } else { sigma }
 }
 
-/// A shift that grows with the picture: its logarithm `mu` is linear in the number of image tokens, below and above the
-/// two numbers that it is given at too.
+/// A shift that grows with the picture. Its logarithm `mu` is linear in the number of image tokens, also outside of the two
+/// given numbers.
 ///
 /// Reference: `calculate_shift` of
 /// <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/flux/pipeline_flux.py>, which is
@@ -29,20 +30,20 @@ pub(crate) struct DynamicShift {
 }
 
 impl Default for DynamicShift {
-    /// That of FLUX.1 dev.
+    /// The shift of FLUX.1 dev.
     fn default() -> Self {
         Self { base_tokens: 256.0, max_tokens: 4096.0, base_shift: 0.5, max_shift: 1.15 }
     }
 }
 
 impl DynamicShift {
-    /// The logarithm of the shift for a picture of this many tokens.
+    /// Returns the logarithm of the shift for a picture of this many tokens.
     pub(crate) fn mu(self, tokens: usize) -> f64 {
         let slope = (self.max_shift - self.base_shift) / (self.max_tokens - self.base_tokens);
         tokens as f64 * slope + (self.base_shift - slope * self.base_tokens)
     }
 
-    /// The shift for a picture of this many tokens, `e^mu`.
+    /// Returns the shift for a picture of this many tokens, `e^mu`.
     pub(crate) fn shift(self, tokens: usize) -> f64 {
         libm::exp(self.mu(tokens))
     }

@@ -1,8 +1,8 @@
-//! Small dense systems of equations, as multistep samplers solve them for their weights.
+//! Small dense systems of equations, which give the weights of multistep samplers.
 
 use crate::error::{Error, Result};
 
-/// Solves `matrix * x = right` by elimination with row exchange.
+/// Solves `matrix * x = right` by Gaussian elimination with row exchange.
 pub(super) fn solve(matrix: &[Vec<f64>], right: &[f64]) -> Result<Vec<f64>> {
     let singular = || Error::internal("the sampler's step system is singular");
     let mut rows: Vec<Vec<f64>> =

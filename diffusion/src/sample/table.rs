@@ -1,30 +1,30 @@
-//! The noise levels of a model that was trained on discrete ones, one for each training step.
+//! The noise levels of a model that was trained on discrete ones. There is one for each training step.
 //!
-//! Always holds: levels rise with the step. Every entry is rounded where diffusers rounds it, so that it agrees to the
-//! last bit: the share of noise at the lowest levels is a difference of nearly equal numbers in single precision.
+//! Always holds: levels rise with the step. Every entry is rounded where diffusers rounds it, and so agrees to the last bit.
+//! This matters because the share of noise at the lowest levels is a difference of nearly equal numbers in single precision.
 //!
-//! References: `EulerDiscreteScheduler.__init__` and `rescale_zero_terminal_snr` of
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_euler_discrete.py>; zero
-//! terminal SNR, <https://arxiv.org/abs/2305.08891>, section 3.1.
+//! References: `EulerDiscreteScheduler.__init__` and `rescale_zero_terminal_snr` in
+//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_euler_discrete.py>; for zero
+//! terminal SNR <https://arxiv.org/abs/2305.08891>, section 3.1.
 
 use super::levels::{Mix, log};
 
-/// How much noise each training step added.
+/// The amount of noise that each training step added.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Betas {
     /// The variance that the first step added.
     pub(super) start: f64,
     /// The variance that the last step added.
     pub(super) end: f64,
-    /// The steps between are even in the square root, rather than in the variance itself.
+    /// Whether steps are evenly spaced in the square root of the variance instead of in the variance.
     pub(super) scaled: bool,
 }
 
 impl Betas {
-    /// Those of Stable Diffusion in all its versions.
+    /// The values of all versions of Stable Diffusion.
     pub(super) const STABLE: Self = Self { start: 0.000_85, end: 0.012, scaled: true };
 
-    /// One for each training step: `torch.linspace` in single precision, with its fused product and sum.
+    /// Returns the variance of each training step: `torch.linspace` in single precision, with its fused multiply-add.
     fn steps(self, count: usize) -> Vec<f32> {
         let root = |beta: f64| if self.scaled { beta.sqrt() } else { beta };
         let (start, end) = (root(self.start) as f32, root(self.end) as f32);
@@ -42,18 +42,18 @@ impl Betas {
     }
 }
 
-/// The levels of every training step.
+/// The levels of all training steps.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    /// Noise divided by signal.
+    /// Noise divided by signal, for each step.
     sigmas: Vec<f32>,
     logs: Vec<f32>,
-    /// Squares of the signal's share.
+    /// The square of the signal's share, for each step.
     products: Vec<f32>,
 }
 
 impl Table {
-    /// `zero_snr`: the last step has no signal at all. `count` is above 1.
+    /// Builds the table. With `zero_snr` the last step has no signal at all. `count` must be above 1.
     pub(super) fn new(betas: Betas, count: usize, zero_snr: bool) -> Self {
         let mut products = products(betas.steps(count).iter().map(|beta| 1.0 - beta));
         let mut levels = products.clone();
@@ -61,7 +61,7 @@ impl Table {
             products = without_signal_at_the_end(&products);
             levels = products.clone();
             if let Some(last) = levels.last_mut() {
-                // A level must be finite; the reference takes the smallest number that half precision has.
+                // A level must be finite. The reference uses the smallest number of half precision.
                 *last = 1.0 / 16_777_216.0;
             }
         }
@@ -70,38 +70,38 @@ impl Table {
         Self { sigmas, logs, products }
     }
 
-    /// The number of levels.
+    /// Returns the number of levels.
     pub(super) fn len(&self) -> usize {
         self.sigmas.len()
     }
 
-    /// The lowest level.
+    /// Returns the lowest level.
     pub(super) fn lowest(&self) -> f64 {
         f64::from(self.sigma(0))
     }
 
-    /// The highest level.
+    /// Returns the highest level.
     pub(super) fn highest(&self) -> f64 {
         f64::from(self.sigma(self.len() - 1))
     }
 
-    /// The level of a training step; that of the last one beyond it.
+    /// Returns the level of a training step, or of the last one for larger numbers.
     pub(super) fn sigma(&self, step: usize) -> f32 {
         self.sigmas.get(step).or(self.sigmas.last()).copied().unwrap_or_default()
     }
 
-    /// The shares of signal and noise at a training step. Without a signal where there is none.
+    /// Returns the shares of signal and noise at a training step. The signal may be 0.
     pub(super) fn mix(&self, step: usize) -> Mix {
         let product = self.products.get(step).or(self.products.last()).copied().unwrap_or_default();
         Mix { signal: product.sqrt(), noise: (1.0 - product).sqrt() }
     }
 
-    /// The level at a time between training steps, by interpolation of levels.
+    /// Returns the level at a time between training steps, by interpolation of levels.
     pub(super) fn level(&self, time: f64) -> f64 {
         self.between(time, |step| f64::from(self.sigma(step)))
     }
 
-    /// The level at a time between training steps, by interpolation of logarithms.
+    /// Returns the level at a time between training steps, by interpolation of logarithms.
     pub(super) fn level_by_log(&self, time: f64) -> f64 {
         libm::exp(self.between(time, |step| libm::log(f64::from(self.sigma(step)))))
     }
@@ -112,7 +112,8 @@ impl Table {
         (above - below) * (time.max(0.0) - low) + below
     }
 
-    /// The time of a level, by interpolation of logarithms; the first or the last step beyond them.
+    /// Returns the time of a level, by interpolation of logarithms. Outside of the table it is that of the first or the last
+    /// step.
     pub(super) fn time(&self, sigma: f64) -> f64 {
         let wanted = libm::log(sigma.max(1e-10));
         let above = self.logs.partition_point(|&log| f64::from(log) <= wanted);
@@ -124,7 +125,7 @@ impl Table {
     }
 }
 
-/// Running products, kept in double precision and rounded one by one.
+/// Returns running products, computed in double precision and rounded one by one.
 fn products(alphas: impl Iterator<Item = f32>) -> Vec<f32> {
     let mut product = 1.0f64;
     alphas
@@ -135,7 +136,7 @@ fn products(alphas: impl Iterator<Item = f32>) -> Vec<f32> {
         .collect()
 }
 
-/// Moves the signal's shares down so that the last is 0, and stretches them so that the first stays what it is.
+/// Shifts the signal's shares so that the last is 0, and scales them so that the first does not change.
 fn without_signal_at_the_end(products_before: &[f32]) -> Vec<f32> {
     let shares: Vec<f32> = products_before.iter().map(|product| product.sqrt()).collect();
     let (first, last) = (shares.first().copied().unwrap_or_default(), shares.last().copied().unwrap_or_default());
@@ -149,7 +150,7 @@ fn without_signal_at_the_end(products_before: &[f32]) -> Vec<f32> {
         .collect();
     let mut before = 1.0f32;
     let alphas = squares.iter().map(|&square| {
-        // Through the variance that the step added and back, as the reference does.
+        // This computes the step's variance and converts it back, as the reference does.
         let beta = 1.0 - square / before;
         before = square;
         1.0 - beta

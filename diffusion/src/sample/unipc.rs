@@ -1,4 +1,4 @@
-//! UniPC: a multistep predictor with a corrector that reuses the next step's model call.
+//! UniPC: a multistep predictor, with a corrector that reuses the model call of the next step.
 //!
 //! Paper: "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models",
 //! <https://arxiv.org/abs/2302.04867>. Reference for every rounding:
@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 /// The settings of UniPC that change what it computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UniPcSettings {
-    /// 1 to 3.
+    /// The order, from 1 to 3.
     pub(super) order: usize,
-    /// `B(h)` of the paper is `h` rather than `e^h - 1`.
+    /// Whether `B(h)` of the paper is `h` instead of `e^h - 1`.
     pub(super) bh1: bool,
-    /// Steps after which nothing is corrected.
+    /// The steps after which the corrector does not run.
     pub(super) disable_corrector: Vec<usize>,
-    /// The walk ends at the level of its last step rather than at 0.
+    /// Whether the last step ends at its own level instead of at 0.
     pub(super) ends_noisy: bool,
 }
 
@@ -31,12 +31,12 @@ impl Default for UniPcSettings {
     }
 }
 
-/// One generation's walk.
+/// The sampler of one generation.
 #[derive(Debug, Clone)]
 pub(super) struct UniPc {
     settings: UniPcSettings,
     levels: Levels,
-    /// Predicted clean samples.
+    /// The predicted clean samples.
     history: History,
     last_sample: Option<Tensor>,
     last_order: usize,
@@ -48,7 +48,7 @@ impl UniPc {
         Self { settings, levels, history, last_sample: None, last_order: 0 }
     }
 
-    /// UniP, equation 8 of the paper.
+    /// Computes UniP, equation 8 of the paper.
     fn predict(&self, sample: &Tensor) -> Result<Tensor> {
         let index = self.levels.index();
         let grid = Grid::new(self, index, index + 1, self.last_order)?;
@@ -60,7 +60,7 @@ impl UniPc {
         self.update(&grid, sample, &rhos, None)
     }
 
-    /// UniC, equation 9 of the paper.
+    /// Computes UniC, equation 9 of the paper.
     fn correct(&self, clean: &Tensor, last: &Tensor) -> Result<Tensor> {
         let index = self.levels.index();
         let grid = Grid::new(self, index - 1, index, self.last_order)?;
@@ -72,7 +72,7 @@ impl UniPc {
         self.update(&grid, last, &rhos, Some((now, clean)))
     }
 
-    /// The shared last line of both: the first-order step, plus differences of outputs weighed by `rhos`.
+    /// Computes the last line of both equations: the first-order step, plus differences of outputs weighted by `rhos`.
     fn update(&self, grid: &Grid, sample: &Tensor, rhos: &[f32], now: Option<(f32, &Tensor)>) -> Result<Tensor> {
         let newest = self.history.back(0)?;
         let mut newest_share = -grid.alpha * grid.phi;
@@ -108,7 +108,7 @@ impl Sampler for UniPc {
             _ => sample.clone(),
         };
         self.history.push(clean);
-        // The last steps are of lower order, because the signal-to-noise ratio at the end is infinite.
+        // The last steps have a lower order, because the signal-to-noise ratio at the end is infinite.
         self.last_order = self.settings.order.min(self.levels.left().len()).min(self.history.len());
         let next = self.predict(&corrected)?;
         self.last_sample = Some(corrected);
@@ -121,35 +121,36 @@ impl Sampler for UniPc {
 struct Grid {
     /// `sigma_to / sigma_from`.
     ratio: f32,
-    /// Signal share where the step ends.
+    /// The share of signal at the end of the step.
     alpha: f32,
     /// `e^(-h) - 1`.
     phi: f32,
     /// `B(h)` of the paper.
     b: f32,
     negative_h: f32,
-    /// Relative distances of earlier levels, then 1.
+    /// The relative distances of earlier levels, then 1.
     spacings: Vec<f32>,
 }
 
 impl Grid {
-    fn new(walk: &UniPc, from: usize, to: usize, order: usize) -> Result<Self> {
-        let levels = &walk.levels;
+    fn new(sampler: &UniPc, from: usize, to: usize, order: usize) -> Result<Self> {
+        let levels = &sampler.levels;
         let h = levels.lambda(to) - levels.lambda(from);
         let mut spacings = vec![];
         for back in 1..order {
-            let earlier =
-                from.checked_sub(back).ok_or_else(|| Error::internal("the sampler reached before its first step"))?;
+            let earlier = from
+                .checked_sub(back)
+                .ok_or_else(|| Error::internal("the sampler needs a level before its first step"))?;
             spacings.push((levels.lambda(earlier) - levels.lambda(from)) / h);
         }
         spacings.push(1.0);
         let phi = libm::expm1(f64::from(-h)) as f32;
-        let b = if walk.settings.bh1 { -h } else { phi };
+        let b = if sampler.settings.bh1 { -h } else { phi };
         let (start, end) = (levels.mix(from), levels.mix(to));
         Ok(Self { ratio: end.noise / start.noise, alpha: end.signal, phi, b, negative_h: -h, spacings })
     }
 
-    /// The weights of the differences: the solution of the paper's system of `order` equations.
+    /// Computes the weights of the differences: the solution of the paper's system of `order` equations.
     fn weights(&self, order: usize) -> Result<Vec<f32>> {
         let row = |power: usize| {
             self.spacings.iter().take(order).map(|spacing| f64::from(spacing.powi(power as i32))).collect()

@@ -1,7 +1,6 @@
-//! The one loop from the first latents to the last, for every family.
+//! The loop over all steps of a generation, which all families share.
 //!
-//! Always holds: what a caller is shown of the way changes no bit of the result. It is computed beside the walk from what the walk has,
-//! and draws no noise.
+//! Always holds: previews change no bit of the result. They are computed from the state of the loop, and draw no noise.
 
 use candle_core::Tensor;
 
@@ -11,23 +10,24 @@ use crate::control::{Control, Stage};
 use crate::error::Result;
 use crate::request::Frames;
 
-/// What a family does in each step.
+/// The work of a family in each step.
 pub(crate) trait Steps {
-    /// The guided prediction of step number `step` at `time` for scaled latents.
+    /// Computes the guided prediction of step number `step` at `time` for scaled latents.
     fn predict(&mut self, step: usize, time: Time, latents: &Tensor, control: &mut dyn Control) -> Result<Tensor>;
 
-    /// Whether a preview can be made beside the walk without more memory than there is.
+    /// Returns whether there is enough memory for a preview during the loop.
     fn can_preview(&self) -> bool {
         false
     }
 
-    /// One frame of `clean`, which the last prediction means the result to be. Asked only where [`Steps::can_preview`] says so.
+    /// Decodes one frame of `clean`, the result according to the last prediction. Called only if [`Steps::can_preview`]
+    /// returns true.
     fn preview(&mut self, clean: &Tensor, control: &mut dyn Control) -> Result<Frames>;
 }
 
-/// Walks to the end of `sampler`'s times. The caller is asked before each step whether to go on, and after it, except after the last
-/// one, whether to be shown what has become of the latents.
-pub(crate) fn walk(
+/// Runs all steps of `sampler`. Before each step, `control` can end the generation. After each step except the last one, it
+/// can ask for a preview.
+pub(crate) fn run_steps(
     mut latents: Tensor,
     sampler: &mut dyn Sampler,
     noise: &mut Noise,
@@ -41,7 +41,7 @@ pub(crate) fn walk(
         let done = step + 1;
         if done < times.len() && steps.can_preview() && control.wants_preview(done, times.len()) {
             let clean = sampler.clean(&output, &latents)?;
-            let mut quiet = Quiet { control: &mut *control, done, total: times.len() };
+            let mut quiet = PreviewControl { control: &mut *control, done, total: times.len() };
             let frames = steps.preview(&clean, &mut quiet)?;
             control.preview(frames);
         }
@@ -51,14 +51,14 @@ pub(crate) fn walk(
     Ok(latents)
 }
 
-/// Asks the caller whether to go on while a preview is decoded, and shows no stage but that of the steps.
-struct Quiet<'a> {
+/// The control of a caller while a preview is decoded. It reports no other stage than that of the steps.
+struct PreviewControl<'a> {
     control: &'a mut dyn Control,
     done: usize,
     total: usize,
 }
 
-impl Control for Quiet<'_> {
+impl Control for PreviewControl<'_> {
     fn progress(&mut self, _: Stage, _: usize, _: usize) -> Result<()> {
         self.control.progress(Stage::Denoise, self.done, self.total)
     }

@@ -1,4 +1,4 @@
-//! Attention over the pixels of a level and over the prompt.
+//! The transformer blocks of the UNet: self-attention over latent pixels and cross-attention to the prompt.
 
 use std::sync::OnceLock;
 
@@ -9,12 +9,13 @@ use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, attention, geglu, group_norm, layer_norm};
 use crate::weights::Scope;
 
-/// Pixels that go through the feed-forward part at a time: its hidden state is the widest of all.
+/// Pixels that the feed-forward part processes at a time. This limits its hidden state, the widest of all states.
 pub(super) const FEED_TOKENS: usize = 2048;
-/// How many times wider than the state the hidden state of the feed-forward part is, gate included.
+/// Width of the feed-forward part's hidden state, gate included, in widths of the state.
 pub(super) const FEED_WIDTH: usize = 8;
-/// Epsilon of the normalisation before the first transformer block, and of those inside.
+/// Epsilon of the normalisation before the first transformer block.
 const ENTRY_EPSILON: f64 = 1e-6;
+/// Epsilon of the normalisations inside transformer blocks.
 const EPSILON: f64 = 1e-5;
 
 /// Keys and values of a prompt in one transformer block, `[tokens, width]` each.
@@ -64,7 +65,7 @@ impl Attention {
 #[derive(Debug)]
 struct TransformerBlock {
     norms: [(Tensor, Tensor); 3],
-    own: Attention,
+    self_attention: Attention,
     cross: Attention,
     up: Linear,
     down: Linear,
@@ -77,20 +78,20 @@ impl TransformerBlock {
         };
         Ok(Self {
             norms: [norm("norm1")?, norm("norm2")?, norm("norm3")?],
-            own: Attention::load(&scope.pp("attn1"), width, width)?,
+            self_attention: Attention::load(&scope.pp("attn1"), width, width)?,
             cross: Attention::load(&scope.pp("attn2"), width, context)?,
             up: Linear::load(scope, "ff.net.0.proj", width, width * FEED_WIDTH, true)?,
             down: Linear::load(scope, "ff.net.2", width * FEED_WIDTH / 2, width, true)?,
         })
     }
 
-    /// `[pixels, width]` in float32 to the same.
+    /// Maps a state `[pixels, width]` in float32 to one of the same shape.
     fn forward(&self, state: Tensor, states: &Tensor, keys: &OnceLock<Keys>, heads: usize) -> Result<Tensor> {
         let normal = |state: &Tensor, (gain, shift): &(Tensor, Tensor)| layer_norm(state, gain, shift, EPSILON);
         let [first, second, third] = &self.norms;
-        let own = normal(&state, first)?;
-        let state = (state + self.own.forward(&own, &self.own.keys(&own)?, heads)?)?;
-        drop(own);
+        let rows = normal(&state, first)?;
+        let state = (state + self.self_attention.forward(&rows, &self.self_attention.keys(&rows)?, heads)?)?;
+        drop(rows);
         let keys = match keys.get() {
             Some(keys) => keys,
             None => {
@@ -112,7 +113,7 @@ impl TransformerBlock {
     }
 
     fn bytes(&self) -> u64 {
-        self.own.bytes() + self.cross.bytes() + self.up.bytes() + self.down.bytes()
+        self.self_attention.bytes() + self.cross.bytes() + self.up.bytes() + self.down.bytes()
     }
 }
 
@@ -123,7 +124,7 @@ fn joined(mut parts: Vec<Tensor>) -> Result<Tensor> {
     }
 }
 
-/// The transformer blocks after one residual block, as a residual themselves.
+/// The transformer blocks after a residual block, with a residual connection around them.
 #[derive(Debug)]
 pub(super) struct PixelTransformer {
     norm: (Tensor, Tensor),
@@ -154,14 +155,14 @@ impl PixelTransformer {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         let blocks: u64 = self.blocks.iter().map(TransformerBlock::bytes).sum();
         blocks + self.input.bytes() + self.output.bytes()
     }
 
-    /// `[width, 1, h, w]` in float32 to the same. `states` is the prompt, `[tokens, context]`; `keys` has a place for each
-    /// transformer block, filled at the first step and used by the others.
+    /// Maps a state `[width, 1, h, w]` in float32 to one of the same shape. `states` is the prompt, `[tokens, context]`; `keys` has
+    /// one cell per transformer block, which the first step fills and later steps reuse.
     pub(super) fn forward(&self, input: Tensor, states: &Tensor, keys: &[OnceLock<Keys>]) -> Result<Tensor> {
         let (width, _, height, columns) = input.dims4()?;
         let (gain, shift) = &self.norm;
@@ -170,7 +171,7 @@ impl PixelTransformer {
         drop(normal);
         let mut state = self.input.forward(&{ rows }, Activation::None)?.to_dtype(DType::F32)?;
         if keys.len() != self.blocks.len() {
-            return Err(Error::internal("the context is of another model"));
+            return Err(Error::internal("the context belongs to another model"));
         }
         for (block, keys) in self.blocks.iter().zip(keys) {
             state = block.forward(state, states, keys, self.heads)?;

@@ -1,4 +1,4 @@
-//! The files of an SDXL model, recognised: what they can do, what they need, and how they are loaded.
+//! The recognised files of an SDXL model: what the model can do, how much memory it needs, and how it is loaded.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::sample::{Guidance, Schedule, Spacing};
 use crate::text::{ClipTokenizer, Padding, clip_tokenizer};
 use crate::weights::{Inventory, ModelFiles, Place};
 
-/// Layers of the text encoders that are left out where nobody says otherwise: SDXL was trained on the states before the last one.
-const LEFT_OUT: usize = 1;
+/// Last layers of the text encoders that are skipped by default: SDXL was trained on the states before the last layer.
+const DEFAULT_SKIPPED: usize = 1;
 
-/// A recognised model, shared by whoever asks about it and the pipelines that were loaded from it.
+/// A recognised model, shared by its checkpoint and the pipelines that were loaded from it.
 pub(super) struct Files {
     pub(super) recognised: Recognised,
     schedule: Schedule,
     inventory: Inventory,
 }
 
-/// The checkpoint as the rest of the library sees it.
+/// The [`Checkpoint`] of an SDXL model.
 pub(super) struct SdxlCheckpoint(pub(super) Arc<Files>);
 
 impl SdxlCheckpoint {
@@ -52,7 +52,7 @@ impl Files {
         Ok(Self { recognised, schedule, inventory })
     }
 
-    /// How a request is sampled.
+    /// Returns the schedule of a request.
     pub(super) fn schedule(&self, request: &Request) -> Result<Schedule> {
         let schedule = self.schedule.clone().with_seed(request.seed);
         match &request.sampler {
@@ -63,19 +63,19 @@ impl Files {
         }
     }
 
-    /// How strongly a request follows its prompt.
+    /// Returns the guidance of a request.
     pub(super) fn guidance(request: &Request) -> Guidance {
         Guidance::Classifier { scale: request.guidance_scale }
     }
 
-    /// Layers of both text encoders that a request leaves out. `clip_skip` counts as people do who write it beside pictures:
-    /// from the end, with 1 for the last layer and 2 for the one before, which is what SDXL was trained on and what it means to
-    /// say nothing. See `docs/decisions.md`.
-    pub(super) fn left_out(request: &Request) -> usize {
-        request.clip_skip.map_or(LEFT_OUT, |skip| skip.saturating_sub(1) as usize)
+    /// Returns how many last layers of both text encoders a request skips. `clip_skip` counts from the end, as in the metadata of
+    /// published pictures: 1 is the last layer, 2 the one before it, which is the default because SDXL was trained on it. See
+    /// `docs/decisions.md`.
+    pub(super) fn skipped_layers(request: &Request) -> usize {
+        request.clip_skip.map_or(DEFAULT_SKIPPED, |skip| skip.saturating_sub(1) as usize)
     }
 
-    /// The tokenizers of both text encoders: those of the model's files, or that of the library.
+    /// Returns the tokenizers of both text encoders, from the model's files or else from the vocabulary in the library.
     pub(super) fn tokenizers(&self) -> Result<[ClipTokenizer; 2]> {
         Ok([
             clip_tokenizer(&self.inventory, "tokenizer", Padding::End)?,
@@ -111,7 +111,7 @@ impl Checkpoint for SdxlCheckpoint {
     }
 }
 
-/// Refuses a request that the model cannot make.
+/// Fails with `InvalidRequest` for a request that the model cannot fulfil.
 pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
     request.check()?;
     let factor = files.recognised.vae.config.factor();

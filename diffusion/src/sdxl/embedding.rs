@@ -1,6 +1,6 @@
-//! The embedding of times, of the pooled prompt and of the sizes that SDXL is told.
+//! The embedding of times, of the pooled prompt and of the size conditions.
 //!
-//! Always holds: float32 whatever the compute type is.
+//! Always holds: the embedding is computed in float32 for every compute type.
 
 use candle_core::{Device, Tensor};
 
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::nn::{Activation, Linear, sinusoids};
 use crate::weights::Scope;
 
-/// Sizes and places in pixels: height and width of the original, top and left of the crop, height and width of the target.
-pub(crate) type Told = [f64; 6];
+/// SDXL's size conditions in pixels: height and width of the original, top and left of the crop, height and width of the target.
+pub(crate) type SizeConditions = [f64; 6];
 
 #[derive(Debug)]
 pub(super) struct Embedding {
@@ -25,7 +25,7 @@ impl Embedding {
     pub(super) fn load(shape: &UnetShape, scope: &Scope<'_>) -> Result<Self> {
         let scope = scope.precise();
         let (base, width) = (shape.base(), shape.embedding);
-        let added = shape.pooled + shape.sinusoids * super::shape::TOLD;
+        let added = shape.pooled + shape.sinusoids * super::shape::SIZE_CONDITIONS;
         let two = |name: &str, inputs: usize| -> Result<[Linear; 2]> {
             Ok([
                 Linear::load(&scope, &format!("{name}.linear_1"), inputs, width, true)?,
@@ -41,20 +41,20 @@ impl Embedding {
         })
     }
 
-    /// Bytes of weights.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.time.iter().chain(&self.added).map(Linear::bytes).sum()
     }
 
-    /// The times of a walk, `[times, width]`.
+    /// Embeds times, `[times, width]`.
     pub(super) fn times(&self, times: &[f64]) -> Result<Tensor> {
         forward(&self.time, &sinusoids(times, self.base, &self.device)?)
     }
 
-    /// What is added to every time for one prompt, `[1, width]`: its pooled state `[pooled]` and the sizes.
-    pub(super) fn added(&self, pooled: &Tensor, told: &Told) -> Result<Tensor> {
-        let told = sinusoids(told, self.sinusoids, &self.device)?.flatten_all()?;
-        let joined = Tensor::cat(&[&pooled.flatten_all()?.to_dtype(told.dtype())?, &told], 0)?;
+    /// Embeds a prompt's pooled state `[pooled]` and the size conditions, `[1, width]`. The result is added to every embedded time.
+    pub(super) fn added(&self, pooled: &Tensor, sizes: &SizeConditions) -> Result<Tensor> {
+        let embedded = sinusoids(sizes, self.sinusoids, &self.device)?.flatten_all()?;
+        let joined = Tensor::cat(&[&pooled.flatten_all()?.to_dtype(embedded.dtype())?, &embedded], 0)?;
         forward(&self.added, &joined.unsqueeze(0)?)
     }
 }

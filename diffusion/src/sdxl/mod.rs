@@ -1,6 +1,6 @@
 //! The SDXL family: two CLIP text encoders, a UNet with added conditions, an autoencoder of four channels.
 //!
-//! Owns the recognition of SDXL's files and the walk from request to picture, for models that predict noise or velocity.
+//! Recognises the files and generates pictures, for models that predict noise or velocity.
 
 mod attention;
 mod checkpoint;
@@ -25,7 +25,7 @@ use super::sample::DISCRETE_NAMES;
 use super::weights::ModelFiles;
 use crate::error::Result;
 
-/// The family.
+/// The SDXL family.
 pub(super) struct Sdxl;
 
 static HONOURS: Honours = Honours {

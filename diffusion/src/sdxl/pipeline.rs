@@ -1,8 +1,8 @@
-//! From a request to a picture.
+//! Generation of a picture from a request.
 //!
-//! Always holds: `Control` is asked before every prompt and step; noise comes from the seed alone; a part that leaves is loaded
-//! again when it is needed, and gives the same numbers. The picture is told to be a whole one of the size asked for: original and
-//! target size are that size, and nothing is cropped. A given picture is encoded to the mean of its posterior.
+//! Always holds: `Control` is asked before every prompt and step; noise depends on the seed alone; an unloaded part is loaded
+//! again when it is needed, and gives the same numbers. The size conditions describe an uncropped picture: original and target
+//! size are the requested size. The latents of a picture are the mean of the autoencoder's distribution.
 //!
 //! References:
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/stable_diffusion_xl/pipeline_stable_diffusion_xl.py>
@@ -11,8 +11,8 @@
 use candle_core::Tensor;
 
 use super::checkpoint::{self, Files};
-use super::embedding::Told;
-use super::model::{Model, Which};
+use super::embedding::SizeConditions;
+use super::model::{EncoderName, Model};
 use super::steps::SdxlSteps;
 use super::unet::{Context, Unet};
 use crate::control::{Control, Stage};
@@ -20,9 +20,9 @@ use crate::error::Result;
 use crate::family::Pipeline;
 use crate::pixels::{frame, pixels};
 use crate::request::{Frames, Request, Start};
-use crate::sample::{Noise, Sampler, walk};
+use crate::sample::{Noise, Sampler, run_steps};
 
-/// A prompt as the UNet takes it.
+/// An encoded prompt.
 pub(super) struct Prompt {
     /// `[tokens, context]`.
     pub(super) states: Tensor,
@@ -41,14 +41,14 @@ impl Pipeline for Model {
 }
 
 impl Model {
-    /// The picture `[3, 1, height, width]` in float32 from 0 to 1, before it is rounded to bytes.
+    /// Generates a picture `[3, 1, height, width]` in float32 with values from 0 to 1.
     pub(super) fn sample(&mut self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
         let latents = self.latents(request, control)?;
-        self.leave();
+        self.unload();
         self.decode(&latents, control)
     }
 
-    /// The latents that are decoded, `[channels, 1, height, width]`.
+    /// Generates the latents `[channels, 1, height, width]` of a picture.
     pub(super) fn latents(&mut self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
         checkpoint::check(&self.files, request)?;
         self.make_room(request);
@@ -58,13 +58,13 @@ impl Model {
             Start::Picture { strength, .. } => ((steps as f64 * strength) as usize).min(steps),
             Start::Noise | Start::Given { .. } => steps,
         };
-        let mut sampler = self.files.schedule(request)?.walk(steps, steps - kept)?;
+        let mut sampler = self.files.schedule(request)?.make_sampler(steps, steps - kept)?;
         let guided = guidance.needs_negative(sampler.times());
 
         let prompts = self.encode_prompts(request, guided, control)?;
         let mut noise = Noise::new(request.seed);
         let latents = self.start(request, sampler.as_ref(), &mut noise, control)?;
-        self.leave();
+        self.unload();
         if sampler.times().is_empty() {
             return Ok(latents);
         }
@@ -74,11 +74,12 @@ impl Model {
         let times: Vec<f64> = sampler.times().iter().map(|time| time.model).collect();
         let plan = unet.plan(&times)?;
         drop(prompts);
-        let mut steps = SdxlSteps { previews: self.affords_preview(request), model: self, contexts, plan, guidance };
-        walk(latents, sampler.as_mut(), &mut noise, control, &mut steps)
+        let mut steps =
+            SdxlSteps { previews: self.has_room_for_preview(request), model: self, contexts, plan, guidance };
+        run_steps(latents, sampler.as_mut(), &mut noise, control, &mut steps)
     }
 
-    /// The prompt, and the negative one where it is needed.
+    /// Encodes the prompt, and the negative prompt if it is needed.
     pub(super) fn encode_prompts(
         &mut self,
         request: &Request,
@@ -90,25 +91,25 @@ impl Model {
         if guided && !nothing {
             texts.push(request.negative_prompt.as_str());
         }
-        let skip = Files::left_out(request);
+        let skip = Files::skipped_layers(request);
         let total = texts.len() * 2;
         let mut first = vec![];
         for (index, text) in texts.iter().enumerate() {
             control.progress(Stage::Encode, index, total)?;
-            first.push(self.encode_text(Which::First, text, skip, control)?);
+            first.push(self.encode_text(EncoderName::ClipL, text, skip, control)?);
         }
-        self.leave();
+        self.unload();
         let mut prompts = vec![];
         for (index, (text, (states, _))) in texts.iter().zip(first).enumerate() {
             control.progress(Stage::Encode, texts.len() + index, total)?;
-            let (others, pooled) = self.encode_text(Which::Second, text, skip, control)?;
-            // Tokenizers of a model's own may cut a prompt into other tokens.
+            let (others, pooled) = self.encode_text(EncoderName::BigG, text, skip, control)?;
+            // The two tokenizers of a model may give different numbers of tokens.
             let rows = states.dim(0)?.min(others.dim(0)?);
             let states = Tensor::cat(&[states.narrow(0, 0, rows)?, others.narrow(0, 0, rows)?], 1)?;
             prompts.push(Prompt { states, pooled });
         }
         control.progress(Stage::Encode, total, total)?;
-        self.leave();
+        self.unload();
         if let (true, true, Some(prompt)) = (guided, nothing, prompts.first()) {
             prompts.push(Prompt { states: prompt.states.zeros_like()?, pooled: prompt.pooled.zeros_like()? });
         }
@@ -117,18 +118,18 @@ impl Model {
 
     fn encode_text(
         &mut self,
-        which: Which,
+        name: EncoderName,
         text: &str,
         skip: usize,
         control: &mut dyn Control,
     ) -> Result<(Tensor, Tensor)> {
-        let positions = self.encoder(which, control)?.config().positions;
-        let chunks = self.tokenizer(which).chunks(text, positions)?;
-        let encoded = self.encoder(which, control)?.encode(&chunks, skip)?;
+        let positions = self.encoder(name, control)?.config().positions;
+        let chunks = self.tokenizer(name).chunks(text, positions)?;
+        let encoded = self.encoder(name, control)?.encode(&chunks, skip)?;
         Ok((encoded.states, encoded.pooled))
     }
 
-    /// The latents to begin with.
+    /// Returns the latents that the sampler starts from.
     fn start(
         &mut self,
         request: &Request,
@@ -144,7 +145,7 @@ impl Model {
         match &request.start {
             Start::Picture { image, .. } => {
                 let latents = self.encode(&pixels(image, &device)?, control)?;
-                // Without a step to take, the picture stays as it is.
+                // Without a step the picture must stay unchanged.
                 if sampler.times().is_empty() { Ok(latents) } else { sampler.add_noise(&latents, &draw()?) }
             }
             Start::Noise | Start::Given { .. } => sampler.start(&draw()?),
@@ -152,9 +153,9 @@ impl Model {
     }
 }
 
-/// The prompts with the sizes that are told.
+/// Prepares the prompts with the size conditions.
 fn contexts(unet: &Unet, prompts: &[Prompt], request: &Request) -> Result<Vec<Context>> {
     let (height, width) = (f64::from(request.height), f64::from(request.width));
-    let told: Told = [height, width, 0.0, 0.0, height, width];
-    prompts.iter().map(|prompt| unet.context(&prompt.states, &prompt.pooled, &told)).collect()
+    let sizes: SizeConditions = [height, width, 0.0, 0.0, height, width];
+    prompts.iter().map(|prompt| unet.context(&prompt.states, &prompt.pooled, &sizes)).collect()
 }

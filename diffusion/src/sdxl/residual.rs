@@ -1,4 +1,4 @@
-//! The residual block: two convolutions with the time between them.
+//! The residual block: two convolutions, with the time embedding added between them.
 
 use candle_core::{DType, Tensor};
 
@@ -25,13 +25,13 @@ impl Residual {
         let shortcut = if inputs == outputs {
             None
         } else {
-            Some(Conv::load_kept(scope, "conv_shortcut", (inputs, outputs), 1, Resize::Same)?)
+            Some(Conv::load_encoded(scope, "conv_shortcut", (inputs, outputs), 1, Resize::Same)?)
         };
         Ok(Self {
             norms: [norm("norm1", inputs)?, norm("norm2", outputs)?],
             convolutions: [
-                Conv::load_kept(scope, "conv1", (inputs, outputs), 3, Resize::Same)?,
-                Conv::load_kept(scope, "conv2", (outputs, outputs), 3, Resize::Same)?,
+                Conv::load_encoded(scope, "conv1", (inputs, outputs), 3, Resize::Same)?,
+                Conv::load_encoded(scope, "conv2", (outputs, outputs), 3, Resize::Same)?,
             ],
             time: Linear::load(&scope.precise(), "time_emb_proj", shape.embedding, outputs, true)?,
             shortcut,
@@ -40,12 +40,12 @@ impl Residual {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.convolutions.iter().chain(&self.shortcut).map(Conv::bytes).sum::<u64>() + self.time.bytes()
     }
 
-    /// `[inputs, 1, h, w]` to `[outputs, 1, h, w]` in float32. `time` is the activated embedding, `[1, width]`.
+    /// Maps `[inputs, 1, h, w]` to `[outputs, 1, h, w]` in float32. `time` is the activated embedding, `[1, width]`.
     pub(super) fn forward(&self, input: Tensor, time: &Tensor) -> Result<Tensor> {
         let [first, second] = &self.convolutions;
         let normal = |input: &Tensor, (gain, shift): &(Tensor, Tensor)| {

@@ -1,4 +1,4 @@
-//! The steps of one generation: the guided prediction of each, and what can be shown of the way.
+//! The steps of one generation: their guided predictions and previews.
 
 use candle_core::Tensor;
 
@@ -10,15 +10,15 @@ use crate::pixels::frame;
 use crate::request::Frames;
 use crate::sample::{Guidance, Steps, Time};
 
-/// The steps of one walk.
+/// The steps of one generation.
 pub(super) struct SdxlSteps<'a> {
-    /// With its UNet loaded.
+    /// The model, with its UNet loaded.
     pub(super) model: &'a mut Model,
-    /// Of the prompt, and of the negative one where it is needed.
+    /// The context of the prompt, then that of the negative prompt if it is needed.
     pub(super) contexts: Vec<Context>,
     pub(super) plan: Plan,
     pub(super) guidance: Guidance,
-    /// Whether a picture can be decoded between two steps.
+    /// Whether there is memory to decode a preview between two steps.
     pub(super) previews: bool,
 }
 
@@ -29,7 +29,7 @@ impl Steps for SdxlSteps<'_> {
         match self.model.unet()?.forward(latents, &self.plan, step, &contexts)?.as_slice() {
             [with] => self.guidance.combine(time, with, None),
             [with, without] => self.guidance.combine(time, with, Some(without)),
-            _ => Err(Error::internal("the UNet gave nothing")),
+            _ => Err(Error::internal("the UNet returned nothing")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Encodings that people have, written for tests.
+//! Writes models in the encodings that people use.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use safetensors::tensor::Dtype;
 use serde_json::Value;
 
 use super::files::{Part, Raw, to_e4m3, write, write_gguf};
-use crate::weights::{Stored, Tensors};
+use crate::weights::{StoredTensor, Tensors};
 
-/// How a denoiser is written to a folder.
+/// Writes a denoiser to a folder.
 pub(crate) type Writer = Box<dyn Fn(&Part, &Path)>;
 
-/// Which tensors writers of small files encode.
+/// Returns whether a tensor is one that writers of small files encode.
 type Encodes = fn(&str, &Raw) -> bool;
 
 fn safetensors(encodes: Encodes, change: impl Fn(&str, &Raw) -> Vec<(String, Raw)> + 'static) -> Writer {
@@ -39,7 +39,7 @@ fn dense(encodes: Encodes, dtype: Dtype) -> Writer {
     })
 }
 
-/// fp8 with one scale a tensor under `suffix`, or a scale of 1 that is not written.
+/// Writes fp8 with one scale for each tensor under `suffix`. Without a suffix the scale is 1 and is not written.
 fn fp8(encodes: Encodes, suffix: Option<&'static str>) -> Writer {
     safetensors(encodes, move |name, raw| {
         let values = raw.values();
@@ -55,7 +55,7 @@ fn fp8(encodes: Encodes, suffix: Option<&'static str>) -> Writer {
     })
 }
 
-/// bitsandbytes, blocks of 64, with and without double quantisation.
+/// Writes bitsandbytes' format in blocks of 64, with or without double quantisation.
 fn four_bit(encodes: Encodes, kind: &'static str, nested: bool) -> Writer {
     let code: Vec<f32> = match kind {
         "nf4" => vec![
@@ -128,8 +128,9 @@ fn four_bit(encodes: Encodes, kind: &'static str, nested: bool) -> Writer {
     })
 }
 
-/// Name for people, writer, and the largest change of the picture against dense weights that it may make, of 1. `encodes` says
-/// which tensors are encoded in safetensors; in GGUF all matrices whose rows divide into blocks are.
+/// Returns all encodings: name for people, writer, and the largest change of the picture (of 1) that it may make compared
+/// with dense weights. `encodes` selects the tensors that are encoded in safetensors. In GGUF all matrices whose rows divide
+/// into blocks are encoded.
 pub(crate) fn encodings(encodes: Encodes, architecture: &'static str) -> Vec<(&'static str, Writer, f32)> {
     vec![
         ("F32", dense(encodes, Dtype::F32), 0.0),
@@ -157,9 +158,9 @@ pub(crate) fn encodings(encodes: Encodes, architecture: &'static str) -> Vec<(&'
     ]
 }
 
-/// The decoded numbers of a denoiser, as float32.
+/// Returns the decoded numbers of a denoiser as float32.
 pub(crate) fn decoded(tensors: &Tensors) -> Part {
-    let decode = |(name, stored): (&str, &Stored)| {
+    let decode = |(name, stored): (&str, &StoredTensor)| {
         let mut values = vec![0f32; stored.elements()];
         stored.decode(0, &mut values).unwrap();
         (name.to_owned(), Raw::f32(stored.shape().to_vec(), &values))

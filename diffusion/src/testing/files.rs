@@ -1,4 +1,4 @@
-//! Writing small models in every layout and encoding that people have.
+//! Writes small models in the layouts and encodings that people use.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde_json::Value;
 
-/// A tensor as a file holds it.
+/// A tensor as stored in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Raw {
     pub(crate) dtype: Dtype,
@@ -25,7 +25,7 @@ impl Raw {
         Self { dtype: Dtype::U8, shape, data }
     }
 
-    /// The numbers, whatever type they have.
+    /// Returns the numbers as float32, whatever type they have.
     pub(crate) fn values(&self) -> Vec<f32> {
         let pairs = || self.data.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
         match self.dtype {
@@ -46,7 +46,7 @@ pub(crate) fn e4m3(byte: u8) -> f32 {
     if byte & 0x80 == 0 { size } else { -size }
 }
 
-/// The byte whose number is nearest; of two that are equally near, the one of the smaller size.
+/// Returns the byte whose number is nearest. Of two equally near ones it returns the one with the smaller magnitude.
 pub(crate) fn to_e4m3(value: f32) -> u8 {
     const LARGEST: u8 = 0x7e;
     let (mut low, mut high) = (0u8, LARGEST);
@@ -60,7 +60,7 @@ pub(crate) fn to_e4m3(value: f32) -> u8 {
 
 pub(crate) type Part = BTreeMap<String, Raw>;
 
-/// All tensors of the safetensors files in a folder.
+/// Reads all tensors of the safetensors files in a folder.
 pub(crate) fn read(folder: &Path) -> Part {
     let mut part = Part::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -83,7 +83,7 @@ pub(crate) fn write(path: &Path, part: &Part) {
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
 }
 
-/// The part under the names of another layout, by the table that `tools/golden/wan_names.py` wrote.
+/// Renames a part to another layout, by the table that `tools/golden/wan_names.py` wrote.
 pub(crate) fn renamed(part: &Part, table: &Value) -> Part {
     let mut out = Part::new();
     for entry in table.as_array().unwrap() {
@@ -103,7 +103,7 @@ pub(crate) fn renamed(part: &Part, table: &Value) -> Part {
             Some(first) => {
                 Raw { dtype: first.dtype, shape, data: parts.iter().flat_map(|raw| raw.data.clone()).collect() }
             }
-            // A tensor of the original file that nothing reads.
+            // A tensor of the original file that no network reads.
             None => Raw::f32(shape.clone(), &vec![0.0; shape.iter().product()]),
         };
         out.insert(entry["original"].as_str().unwrap().to_owned(), raw);
@@ -115,13 +115,14 @@ pub(crate) fn prefixed(part: &Part, prefix: &str) -> Part {
     part.iter().map(|(name, raw)| (format!("{prefix}{name}"), raw.clone())).collect()
 }
 
-/// A GGUF file of version 3. Tensors of two axes whose rows divide into blocks are written in `encoding`, all others as
-/// float32.
+/// Writes a GGUF file of version 3. Tensors with two axes whose rows divide into blocks are written in `encoding`, all
+/// others as float32.
 pub(crate) fn write_gguf(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
     gguf(path, part, architecture, encoding, false);
 }
 
-/// The same with tensors of more axes in rows of 256, where they divide into such, and their shapes in the metadata.
+/// Does the same, but reshapes tensors with more axes to rows of 256 when they divide, and writes their shapes to the
+/// metadata.
 pub(crate) fn write_gguf_relaid(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
     gguf(path, part, architecture, encoding, true);
 }
@@ -173,7 +174,7 @@ fn quantised(values: &[f32], shape: &[usize], encoding: GgmlDType) -> Vec<u8> {
     QTensor::quantize(&tensor, encoding).unwrap().data().unwrap().to_vec()
 }
 
-/// GGML's number of a type.
+/// Returns GGML's number of a type.
 fn number(kind: GgmlDType) -> u32 {
     match kind {
         GgmlDType::F32 => 0,
@@ -193,12 +194,12 @@ fn number(kind: GgmlDType) -> u32 {
     }
 }
 
-/// The folder that `MUST_SMALL_MODELS` names: where models are written for the tests of other languages.
+/// Returns the folder in `MUST_SMALL_MODELS`, to which models for the tests of other languages are written.
 pub(crate) fn small_models() -> std::path::PathBuf {
     std::env::var_os("MUST_SMALL_MODELS").expect("MUST_SMALL_MODELS names the folder to write").into()
 }
 
-/// An empty folder below that one.
+/// Returns an empty folder inside it.
 pub(crate) fn small_model(name: &str) -> std::path::PathBuf {
     let place = small_models().join(name);
     let _ = std::fs::remove_dir_all(&place);

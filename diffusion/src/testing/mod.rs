@@ -1,4 +1,5 @@
-//! What the tests of every family share: golden data, comparing with it, and writing small models in every container.
+//! Code that the tests of all families share: reads golden data, compares with it, and writes small models in every
+//! container.
 
 pub(crate) mod encodings;
 pub(crate) mod files;
@@ -22,9 +23,9 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
 }
 
-/// The device that the tests compute on: the CPU, or the first NVIDIA GPU with `MUST_TEST_DEVICE=cuda`.
+/// Returns the device that the tests compute on: the CPU, or the first NVIDIA GPU with `MUST_TEST_DEVICE=cuda`.
 pub(crate) fn device() -> &'static Device {
-    // Tensors of two handles of one GPU cannot be used together: all tests share this one.
+    // Tensors of two handles of the same GPU cannot be used together, so all tests share one handle.
     static DEVICE: OnceLock<Device> = OnceLock::new();
     DEVICE.get_or_init(|| match std::env::var("MUST_TEST_DEVICE").as_deref() {
         Ok("cuda") => Device::new_cuda(0).unwrap(),
@@ -33,12 +34,12 @@ pub(crate) fn device() -> &'static Device {
     })
 }
 
-/// The device of the tests, computing in float32.
+/// Returns the place of models under test: the tests' device, computing in float32.
 pub(crate) fn place() -> Place {
     place_in(DType::F32)
 }
 
-/// The device of the tests.
+/// Returns the place of models that compute in this type on the tests' device.
 pub(crate) fn place_in(compute: DType) -> Place {
     Place::new(device(), compute)
 }
@@ -55,7 +56,7 @@ pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Largest difference over the largest value of the reference.
+/// Returns the largest difference, relative to the largest value of the reference.
 pub(crate) fn difference(ours: &Tensor, reference: &Tensor) -> f32 {
     assert_eq!(ours.dims(), reference.dims());
     let (ours, reference) = (values(ours), values(reference));
@@ -70,13 +71,13 @@ pub(crate) fn check(name: &str, ours: &Tensor, reference: &Tensor, limit: f32) {
     assert!(difference <= limit, "{name}: {difference:e} is more than {limit:e}");
 }
 
-/// The frame that a golden tensor `[height, width, 3]` of bytes is.
+/// Returns the frame in a golden tensor `[height, width, 3]` of bytes.
 pub(crate) fn frame(tensor: &Tensor) -> Frames {
     let (height, width, _) = tensor.dims3().unwrap();
     Frames { width: width as u32, height: height as u32, rgb: tensor.flatten_all().unwrap().to_vec1().unwrap() }
 }
 
-/// Puts the files of a golden variant of a family together as the folder that the reference library wrote.
+/// Copies the files of a golden variant of a family into the folder that the reference library wrote.
 pub(crate) fn assemble(family: &str, variant: &str, place: &Path) {
     #[derive(serde::Deserialize)]
     struct Parts {
@@ -90,7 +91,7 @@ pub(crate) fn assemble(family: &str, variant: &str, place: &Path) {
     }
 }
 
-/// A caller that wants to see what each step makes of the latents.
+/// A [`Control`](crate::Control) that asks for a preview after each step and stores it.
 #[derive(Default)]
 pub(crate) struct Viewer(pub(crate) Vec<Frames>);
 
@@ -108,8 +109,8 @@ impl crate::Control for Viewer {
     }
 }
 
-/// Asserts that a model of pictures shows what every step but the last makes of the latents, ever nearer to a result that this
-/// changes no bit of.
+/// Checks that a picture model makes a preview after every step except the last, that the previews approach the result, and
+/// that they change no bit of it.
 pub(crate) fn check_previews(model: &mut dyn crate::Pipeline, request: &crate::Request) {
     let plain = model.generate(request, &mut Silent).unwrap();
     let mut viewer = Viewer::default();

@@ -1,18 +1,18 @@
-//! Files of true sizes that take no memory, of the names and shapes that tests write out by hand after the code of those who
-//! publish such files.
+//! Files of true sizes that take no memory. Tests write their names and shapes by hand from the code of those who publish
+//! such files.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::weights::{Dense, Encoding, FileBytes, Inventory, Layout, ModelFiles, Source, Stored};
+use crate::weights::{Dense, Encoding, FileBytes, Inventory, Layout, ModelFiles, Source, StoredTensor};
 
-/// Tensors of a file: name and shape.
+/// The tensors of a file, each with its name and shape.
 pub(crate) type Sample = Vec<(String, Vec<usize>)>;
 
-/// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL in two bytes.
+/// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL with two bytes an element.
 const LARGEST: u64 = 256_384 * 4096 * 2;
 
-/// A tensor of zeros in bfloat16 that takes no memory, however large.
-pub(crate) fn zeros(shape: &[usize]) -> Stored {
+/// Returns a tensor of zeros in bfloat16 that takes no memory, however large it is.
+pub(crate) fn zeros(shape: &[usize]) -> StoredTensor {
     static ZEROS: OnceLock<FileBytes> = OnceLock::new();
     let all = ZEROS.get_or_init(|| {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -20,16 +20,16 @@ pub(crate) fn zeros(shape: &[usize]) -> Stored {
         FileBytes::open(file.path()).unwrap()
     });
     let size = shape.iter().product::<usize>() as u64 * 2;
-    Stored::new(shape.to_vec(), Encoding::Dense(Dense::BF16), all.slice(0, size).unwrap()).unwrap()
+    StoredTensor::new(shape.to_vec(), Encoding::Dense(Dense::BF16), all.slice(0, size).unwrap()).unwrap()
 }
 
-/// A file with these tensors, all of zeros.
+/// Returns a file with these tensors. All of their numbers are zero.
 pub(crate) fn source(file: &str, samples: &[Sample]) -> Source {
     let tensors = samples.iter().flatten().map(|(name, shape)| (name.clone(), zeros(shape)));
     Source::from_tensors(file, tensors.collect())
 }
 
-/// The same tensors with something before their names.
+/// Adds a prefix to the names of the tensors.
 pub(crate) fn below(prefix: &str, sample: &Sample) -> Sample {
     sample.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.clone())).collect()
 }
@@ -43,14 +43,14 @@ impl Writer {
         self.0.push((name.into(), shape.to_vec()));
     }
 
-    /// A linear layer or a convolution with its bias.
+    /// Adds a linear layer or a convolution with its bias.
     pub(crate) fn layer(&mut self, name: impl AsRef<str>, shape: &[usize]) {
         self.put(format!("{}.weight", name.as_ref()), shape);
         self.put(format!("{}.bias", name.as_ref()), &shape[..1]);
     }
 }
 
-/// A model's folder: small files on disk, and weights of true size that are not.
+/// A model's folder: small files on disk, and weights of true size that are not on disk.
 pub(crate) struct Folder {
     folder: tempfile::TempDir,
     weights: Vec<(String, Vec<Sample>)>,
@@ -79,7 +79,7 @@ impl Folder {
         ModelFiles::Folder(self.folder.path().to_owned())
     }
 
-    /// What the folder holds in these layouts.
+    /// Reads the inventory of the folder for these layouts.
     pub(crate) fn inventory_of(&self, layouts: &[&'static Layout]) -> Inventory {
         let open = |(file, samples): &(String, Vec<Sample>)| (vec![file.clone()], Arc::new(source(file, samples)));
         Inventory::with_sources(&self.files(), self.weights.iter().map(open).collect(), layouts).unwrap()

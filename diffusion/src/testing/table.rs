@@ -1,8 +1,8 @@
-//! The tables in `docs/models.md` that tests make.
+//! The tables in `docs/models.md` that tests generate.
 
 use std::path::Path;
 
-/// Compares a table with the one between its marks in the page, or rewrites it where `MUST_REGEN` is set.
+/// Compares a table with the one between its marks in the page, or rewrites it if `MUST_REGEN` is set.
 pub(crate) fn compare(name: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/models.md");
     let page = std::fs::read_to_string(&path).unwrap();
@@ -14,7 +14,7 @@ pub(crate) fn compare(name: &str, table: &str) {
     }
     assert!(
         std::env::var_os("MUST_REGEN").is_some(),
-        "the table of {name} in docs/models.md is not the test's:\n{table}"
+        "the table of {name} in docs/models.md differs from the test's:\n{table}"
     );
     std::fs::write(&path, format!("{before}{start}{table}{end}{after}")).unwrap();
 }

@@ -1,4 +1,4 @@
-//! CLIP's tokenizer: byte pairs, from the list of merges or from the files of transformers.
+//! CLIP's tokenizer for byte pairs, built from its list of merges or from the files of transformers.
 //!
 //! Reference: `CLIPTokenizer` in
 //! <https://github.com/huggingface/transformers/blob/main/src/transformers/models/clip/tokenization_clip.py>
@@ -17,13 +17,13 @@ use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 use crate::error::{Error, Result};
 use crate::weights::unusable;
 
-/// Where the text is cut before pairs are looked for. Digits stand alone; the text is in small letters by then.
+/// The pattern of words, inside which pairs are merged. Each digit is a word. The text is in lower case by then.
 const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
-/// Tokens that files of settings name; without one, CLIP's own.
+/// Tokens that the settings files name. Tokens that they do not name are CLIP's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Special<'s> {
     pub(super) start: Option<&'s str>,
@@ -31,7 +31,7 @@ pub(super) struct Special<'s> {
     pub(super) unknown: Option<&'s str>,
 }
 
-/// The tokenizer that OpenAI published, from its merges, one a line.
+/// Builds the tokenizer that OpenAI published from its merges, one on each line.
 pub(super) fn of_merges(merges: &str) -> Result<Tokenizer> {
     let merges = pairs(merges);
     let letters = byte_letters();
@@ -44,7 +44,7 @@ pub(super) fn of_merges(merges: &str) -> Result<Tokenizer> {
         .map_err(|error| Error::internal(format!("CLIP's tokenizer: {error}")))
 }
 
-/// The tokenizer of a `vocab.json` and a `merges.txt`, which errors call by `names`.
+/// Builds the tokenizer of a `vocab.json` and a `merges.txt`. Errors call them by `names`.
 pub(super) fn of_files(names: [&str; 2], vocabulary: &[u8], merges: &[u8], special: Special<'_>) -> Result<Tokenizer> {
     let [of_vocabulary, of_merges] = names;
     let vocabulary: HashMap<String, u32> =
@@ -55,7 +55,7 @@ pub(super) fn of_files(names: [&str; 2], vocabulary: &[u8], merges: &[u8], speci
         .map_err(|error| unusable(format!("{of_vocabulary} and {of_merges}: {error}")))
 }
 
-/// The merges, one a line, the two parts with a space between. A line that says the version is none.
+/// Parses the merges: one on each line, its two parts separated by a space. Skips a line with the version.
 fn pairs(merges: &str) -> Vec<(String, String)> {
     let lines = merges.lines().filter(|line| !line.starts_with("#version"));
     lines.filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
@@ -69,7 +69,7 @@ fn assembled(
     let (start, end) = (special.start.unwrap_or(START), special.end.unwrap_or(END));
     let id = |token: &str| vocabulary.get(token).copied().ok_or_else(|| format!("the token {token} is missing"));
     let (start_id, end_id) = (id(start)?, id(end)?);
-    // The crate's cache would outlive the tokenizer: it belongs to each thread that ever encoded.
+    // No cache: the crate keeps one for each thread that ever encoded, and it would outlive the tokenizer.
     let model = BPE::builder()
         .vocab_and_merges(vocabulary, merges)
         .continuing_subword_prefix(String::new())
@@ -86,13 +86,13 @@ fn assembled(
     tokenizer.with_post_processor(Some(
         RobertaProcessing::new((end.to_owned(), end_id), (start.to_owned(), start_id)).trim_offsets(false),
     ));
-    // As in the files that CLIP is published with: the start is looked for in the text in small letters.
+    // As in the published files of CLIP, the start token is matched after the text was converted to lower case.
     let added = [AddedToken::from(start, true).normalized(true), AddedToken::from(end, true).normalized(false)];
     tokenizer.add_special_tokens(added)?;
     Ok(tokenizer)
 }
 
-/// The 256 letters that stand for bytes, in the order of the ids: those that can be printed first.
+/// Returns the 256 characters that stand for bytes, in the order of the ids: printable ones first.
 fn byte_letters() -> Vec<char> {
     let printed = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let others = (0..=u8::MAX).filter(|byte| !printed(byte)).zip(0x100..).filter_map(|(_, code)| char::from_u32(code));

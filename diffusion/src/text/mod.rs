@@ -1,4 +1,4 @@
-//! Prompts into states: cleaning, tokens, encoders.
+//! Text encoding: cleans prompts, turns them into tokens and computes text states.
 
 mod bpe;
 mod clip;

@@ -1,4 +1,4 @@
-//! The vocabulary of a text encoder, wherever a model's folder has it, or the library's own.
+//! Finds the vocabulary of a text encoder in a model's folder, or uses the one embedded in the library.
 
 #[cfg(test)]
 mod tests;
@@ -8,9 +8,9 @@ use super::tokenizer::{PromptTokenizer, TokenizerSettings};
 use super::unigram::SentencePiece;
 use super::vocabulary::Vocabulary as Embedded;
 use crate::error::Result;
-use crate::weights::{Found, Inventory, Metadata, ModelFiles, Source, Vocabulary, unusable};
+use crate::weights::{FoundNetwork, Inventory, Metadata, ModelFiles, Source, Vocabulary, unusable};
 
-/// A tokenizer of a vocabulary that came with the model, or of one of the library's.
+/// Loads a tokenizer from the model's vocabulary or, if it has none, from one embedded in the library.
 pub(crate) fn tokenizer(
     files: &ModelFiles,
     vocabulary: Option<&Vocabulary>,
@@ -34,7 +34,7 @@ pub(crate) fn tokenizer(
     }
 }
 
-/// A tokenizer of CLIP: that of the files in a folder called `folder`, or the library's.
+/// Loads a tokenizer of CLIP from the files in a folder called `folder` or, if there are none, from the library.
 pub(crate) fn clip_tokenizer(inventory: &Inventory, folder: &str, padding: Padding) -> Result<ClipTokenizer> {
     let rank = |vocabulary: &Vocabulary| match vocabulary {
         Vocabulary::Json(_) => Some(0),
@@ -45,10 +45,11 @@ pub(crate) fn clip_tokenizer(inventory: &Inventory, folder: &str, padding: Paddi
     ClipTokenizer::new(tokenizer(inventory.files(), vocabulary, Embedded::Clip)?, padding)
 }
 
-/// A tokenizer of T5: that of the files in a folder called `folder`, then one inside the encoder's own file, then the library's.
-pub(crate) fn t5_tokenizer(inventory: &Inventory, folder: &str, encoder: &Found) -> Result<PromptTokenizer> {
+/// Loads a tokenizer of T5 from the files in a folder called `folder`, else from the encoder's own file, else from the
+/// library.
+pub(crate) fn t5_tokenizer(inventory: &Inventory, folder: &str, encoder: &FoundNetwork) -> Result<PromptTokenizer> {
     let rank = |vocabulary: &Vocabulary| match vocabulary {
-        // In one folder, tokenizer.json is what the reference reads.
+        // Of several files in one folder, the reference reads tokenizer.json.
         Vocabulary::Json(_) if is_in(vocabulary, folder) => Some(0),
         Vocabulary::SentencePiece(_) if is_in(vocabulary, folder) => Some(1),
         Vocabulary::Tensor(file, _) | Vocabulary::Gguf(file, _) if file == encoder.origin() => Some(2),
@@ -57,19 +58,19 @@ pub(crate) fn t5_tokenizer(inventory: &Inventory, folder: &str, encoder: &Found)
     tokenizer(inventory.files(), first(inventory, rank), Embedded::T5)
 }
 
-/// The vocabulary of the lowest rank.
+/// Returns the vocabulary with the lowest rank.
 fn first(inventory: &Inventory, rank: impl Fn(&Vocabulary) -> Option<usize>) -> Option<&Vocabulary> {
     let ranked = inventory.vocabularies().iter().filter_map(|one| Some((rank(one)?, one)));
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, one)| one)
 }
 
-/// Whether the folder that a vocabulary's file is in is called so.
+/// Returns whether the folder of a vocabulary's file has this name.
 fn is_in(vocabulary: &Vocabulary, folder: &str) -> bool {
     let place = vocabulary.file().rsplit_once('/').map_or("", |(place, _)| place);
     place.rsplit('/').next() == Some(folder)
 }
 
-/// What the other files of a tokenizer's folder say.
+/// Reads the settings in the other files of a tokenizer's folder.
 fn settings(files: &ModelFiles, folder: &str) -> Result<TokenizerSettings> {
     let read = |name: &str| -> Result<Option<(String, Vec<u8>)>> {
         let name = format!("{folder}{name}");
@@ -82,7 +83,7 @@ fn settings(files: &ModelFiles, folder: &str) -> Result<TokenizerSettings> {
     )
 }
 
-/// The tokenizer of a GGUF file, from its metadata as llama.cpp writes it.
+/// Builds the tokenizer of a GGUF file from its metadata, in the form that llama.cpp writes.
 fn from_gguf(source: &Source) -> Result<PromptTokenizer> {
     let entry = |name: &str| source.metadata(&format!("tokenizer.ggml.{name}"));
     let missing =

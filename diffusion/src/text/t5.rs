@@ -1,4 +1,4 @@
-//! T5 and UMT5 encoders: token ids into text states.
+//! T5 and UMT5 encoders: compute text states from token ids.
 //!
 //! UMT5 differs from T5 in that every layer has a relative position bias of its own. Papers: "Exploring the Limits of
 //! Transfer Learning with a Unified Text-to-Text Transformer", <https://arxiv.org/abs/1910.10683>; "UniMax",
@@ -32,11 +32,11 @@ pub(crate) struct T5Config {
     pub(crate) vocab_size: usize,
     /// Buckets of the relative position bias.
     pub(crate) buckets: usize,
-    /// Distance from which all positions share the last bucket.
+    /// The distance from which all positions share the last bucket.
     pub(crate) max_distance: usize,
     /// Epsilon of the normalisations.
     pub(crate) epsilon: f64,
-    /// Whether every layer has a position bias of its own (UMT5) or all use that of the first (T5).
+    /// Whether every layer has its own position bias (UMT5), or all use that of the first layer (T5).
     pub(crate) own_bias: bool,
 }
 
@@ -89,7 +89,7 @@ impl HoldsWeights for TextEncoder {
     }
 }
 
-/// The encoder of one checkpoint.
+/// The text encoder of one checkpoint.
 #[derive(Debug)]
 pub(crate) struct TextEncoder {
     config: T5Config,
@@ -100,7 +100,7 @@ pub(crate) struct TextEncoder {
 }
 
 impl TextEncoder {
-    /// Reads the encoder; decoder tensors that a checkpoint may hold are left alone.
+    /// Loads the encoder. Ignores the decoder tensors that some checkpoints hold.
     pub(crate) fn load(config: &T5Config, scope: &Scope<'_>) -> Result<Self> {
         let blocks = (0..config.num_layers)
             .map(|index| Block::load(config, &scope.pp(format!("encoder.block.{index}")), index))
@@ -114,8 +114,8 @@ impl TextEncoder {
         })
     }
 
-    /// States `[ids, d_model]` of one prompt in float32. Every id sees every other: Wan gives no padding, and FLUX's T5 reads its
-    /// padding.
+    /// Computes the states `[ids, d_model]` of one prompt in float32. All ids attend to each other: Wan passes no padding,
+    /// and FLUX's T5 attends to its padding.
     pub(crate) fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         if ids.is_empty() {
             return Err(Error::internal("a prompt without tokens"));
@@ -153,8 +153,8 @@ impl TextEncoder {
         Ok(candle_nn::ops::rms_norm(&state, &self.final_norm, epsilon)?)
     }
 
-    /// The bucket of every (query, key) pair, query-major: half for each sign, near distances one each, far ones
-    /// logarithmically.
+    /// Returns the bucket of every (query, key) pair, query-major. Each sign has half of the buckets: near distances have
+    /// one bucket each, and far ones share logarithmically sized buckets.
     fn buckets(&self, count: usize) -> Vec<u32> {
         let half = self.config.buckets / 2;
         let exact = half / 2;

@@ -1,4 +1,5 @@
-//! The sizes of a T5 or UMT5 encoder, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of a T5 or UMT5 encoder, read from the shapes of its tensors and, where shapes do not determine them, from
+//! `config.json`.
 //!
 //! Always holds: a field of a `config.json` that changes the computation is either honoured or refused by name.
 
@@ -7,13 +8,13 @@ use serde::Deserialize;
 use super::layouts::umt5;
 use super::t5::T5Config;
 use crate::error::Result;
-use crate::parts::{Described, axis, text_of};
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::parts::{ConfigJson, axis, text_of};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// The sizes of the T5 or UMT5 encoder that `found` is, whose canonical tensors are `tensors`.
-pub(crate) fn t5_config(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<T5Config> {
-    let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
-    let fields = described.as_ref().map(|described| &described.fields);
+/// Reads the sizes of the T5 or UMT5 encoder `found`. `tensors` are its canonical tensors.
+pub(crate) fn t5_config(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<T5Config> {
+    let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
+    let fields = json.as_ref().map(|json| &json.fields);
     let (attention, feed) = ("encoder.block.0.layer.0.SelfAttention", "encoder.block.0.layer.1.DenseReluDense");
     let bias = format!("{attention}.relative_attention_bias.weight");
     let num_heads = axis(tensors, &bias, 2, 1)?;
@@ -39,15 +40,15 @@ pub(crate) fn t5_config(files: &ModelFiles, found: &Found, tensors: &Tensors) ->
             config.buckets
         )));
     }
-    if let Some(described) = &described {
-        check(&config, described)?;
+    if let Some(json) = &json {
+        check(&config, json)?;
     }
     Ok(config)
 }
 
-/// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-fn check(config: &T5Config, described: &Described<ConfigFile>) -> Result<()> {
-    let fields = &described.fields;
+/// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+fn check(config: &T5Config, json: &ConfigJson<ConfigFields>) -> Result<()> {
+    let fields = &json.fields;
     for (field, says, tensors) in [
         ("d_model", fields.d_model, config.d_model),
         ("d_kv", fields.d_kv, config.d_kv),
@@ -57,9 +58,9 @@ fn check(config: &T5Config, described: &Described<ConfigFile>) -> Result<()> {
         ("vocab_size", fields.vocab_size, config.vocab_size),
         ("relative_attention_num_buckets", fields.relative_attention_num_buckets, config.buckets),
     ] {
-        described.agree(field, says, tensors)?;
+        json.agree(field, says, tensors)?;
     }
-    described.refuse(&[
+    json.refuse(&[
         (config.own_bias && fields.model_type != "umt5", "model_type is not umt5"),
         (!config.own_bias && fields.model_type != "t5", "model_type is not t5"),
         (fields.feed_forward_proj != "gated-gelu", "feed_forward_proj is not gated-gelu"),
@@ -67,9 +68,9 @@ fn check(config: &T5Config, described: &Described<ConfigFile>) -> Result<()> {
     ])
 }
 
-/// `config.json` of transformers.
+/// The fields of transformers' `config.json`.
 #[derive(Debug, Deserialize)]
-struct ConfigFile {
+struct ConfigFields {
     model_type: String,
     #[serde(default = "gated_gelu")]
     feed_forward_proj: String,
@@ -88,7 +89,7 @@ fn gated_gelu() -> String {
     "gated-gelu".to_owned()
 }
 
-impl ConfigFile {
+impl ConfigFields {
     fn concerns(value: &serde_json::Value) -> bool {
         text_of(value, "model_type").contains("t5")
     }

@@ -1,4 +1,4 @@
-//! Tokenizers and cleaning against the reference: 10,000 prompts that `tools/golden/tokens.py` draws and hashes.
+//! Compares tokenizers and cleaning with the reference: `tools/golden/tokens.py` draws and hashes 10,000 prompts.
 
 use base64::Engine;
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl Fragments {
         random.of(group).clone()
     }
 
-    /// The prompt of a number, as in `tokens.py`.
+    /// Returns the prompt with this number, as `tokens.py` draws it.
     fn prompt(&self, number: usize) -> String {
         let mut random = Random(number as u64);
         let random = &mut random;
@@ -135,7 +135,7 @@ fn uncut(vocabulary: Vocabulary) -> PromptTokenizer {
     PromptTokenizer::embedded(vocabulary).unwrap().with_length(usize::MAX)
 }
 
-/// Hashes of the reference, of one kind.
+/// Returns the reference's hashes of one kind.
 fn expected(kind: usize) -> impl Iterator<Item = u32> {
     let hashes = include_bytes!("../../../tests/golden/tokens/hashes.bin").as_chunks::<4>().0;
     assert_eq!(hashes.len(), 5 * PROMPTS);
@@ -179,7 +179,7 @@ fn ten_thousand_prompts_have_the_ids_of_umt5() {
 }
 
 #[test]
-fn samples_have_their_ids_and_are_cut_to_the_length() {
+fn samples_have_their_ids_and_are_truncated() {
     let fragments = fragments();
     let (clip, t5, umt5) = (
         PromptTokenizer::embedded(Vocabulary::Clip).unwrap(),
@@ -225,7 +225,7 @@ fn sentencepiece_models_are_read_as_transformers_converts_them() {
         let tokenizer = PromptTokenizer::from_sentencepiece(&bytes).unwrap().with_length(usize::MAX);
         for (sample, ids) in samples().iter().zip(small.ids) {
             let text = if small.name == "mapped" { &sample.prompt } else { &sample.clean };
-            // Where the model keeps spaces, the converter drops those before a special token all the same.
+            // When the model keeps spaces, the converter still drops those before a special token.
             if small.name == "plain" && text.contains('<') {
                 continue;
             }
@@ -234,7 +234,7 @@ fn sentencepiece_models_are_read_as_transformers_converts_them() {
     }
 }
 
-/// A field of a message in protocol buffers.
+/// Encodes a field of a protocol buffers message.
 fn field(number: u8, wire: u8, value: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | wire];
     if wire == 2 {
@@ -250,7 +250,7 @@ fn field(number: u8, wire: u8, value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_vocabulary_in_a_file_gives_the_ids_of_the_one_in_the_program() {
+fn a_vocabulary_file_gives_the_ids_of_the_embedded_one() {
     for vocabulary in [Vocabulary::T5, Vocabulary::Umt5] {
         let (pieces, charsmap) = vocabulary.pieces();
         let count = pieces.len() as u32;
@@ -350,7 +350,7 @@ fn damaged_models_are_refused_or_read_without_harm() {
         for _ in 0..300 {
             let mut damaged = bytes.clone();
             for _ in 0..1 + random.below(20) {
-                // The settings and the start of the character map are at the end, after the pieces.
+                // The settings and the start of the character map come at the end, after the pieces.
                 let place = if random.below(2) == 0 {
                     random.below(20_000.min(damaged.len()))
                 } else {

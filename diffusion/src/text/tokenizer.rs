@@ -1,8 +1,8 @@
-//! Prompts into token ids.
+//! Tokenizers: turn prompts into token ids.
 //!
-//! Always holds: ids are those of the reference's tokenizer for the same vocabulary, are cut to the prompt length with the
-//! end token kept, and carry no padding: what fills the rest is the text encoder's business. The text is taken as it is:
-//! Wan's pipelines clean it first ([`super::prompt::clean`]), those of FLUX and SDXL do not.
+//! Always holds: ids equal those of the reference's tokenizer for the same vocabulary. They are truncated to the prompt
+//! length with the end token kept, and have no padding unless a function says so. The text is not cleaned here: Wan's
+//! pipelines clean it first ([`super::prompt::clean`]), those of FLUX and SDXL do not.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,13 +14,13 @@ use super::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// The length that Wan and FLUX were trained with, where the tokenizer does not say a smaller one.
+/// The length that Wan and FLUX were trained with. It applies unless the tokenizer sets a smaller one.
 const LONGEST: usize = 512;
 
 /// The length that CLIP was trained with.
 const LONGEST_CLIP: usize = 77;
 
-/// What the files beside a vocabulary say about it: `tokenizer_config.json` and `special_tokens_map.json`.
+/// The settings in the files beside a vocabulary: `tokenizer_config.json` and `special_tokens_map.json`.
 #[derive(Debug, Default)]
 pub(crate) struct TokenizerSettings {
     config: SettingsFile,
@@ -29,7 +29,7 @@ pub(crate) struct TokenizerSettings {
 
 #[derive(Debug, Default, Deserialize)]
 struct SettingsFile {
-    /// Some tokenizers say 1e30 for "no limit".
+    /// Some tokenizers write 1e30 for "no limit".
     model_max_length: Option<f64>,
     #[serde(default)]
     bos_token: Value,
@@ -42,7 +42,7 @@ struct SettingsFile {
 }
 
 impl TokenizerSettings {
-    /// From the content of the two files, called so in errors; either may be missing.
+    /// Reads the content of the two files. Each comes with its name for errors, and either may be missing.
     pub(crate) fn read(config: Option<(&str, &[u8])>, special: Option<(&str, &[u8])>) -> Result<Self> {
         let read = |file: Option<(&str, &[u8])>| match file {
             Some((name, bytes)) => serde_json::from_slice(bytes).map_err(|error| unusable(format!("{name}: {error}"))),
@@ -51,7 +51,7 @@ impl TokenizerSettings {
         Ok(Self { config: read(config)?, special: read(special)? })
     }
 
-    /// A token that one of them names, as text or as an object with its content.
+    /// Returns a token that one of the files names, as text or as an object with its content.
     fn token(&self, field: fn(&SettingsFile) -> &Value) -> Option<&str> {
         let text = |value: &'_ Value| value.as_str().is_some() || value.get("content").is_some_and(Value::is_string);
         let value = [&self.config, &self.special].into_iter().map(field).find(|value| text(value))?;
@@ -71,20 +71,20 @@ impl TokenizerSettings {
 pub(crate) struct PromptTokenizer {
     inner: Inner,
     length: usize,
-    /// The id that fills what a prompt leaves, where the files say one.
+    /// The padding id, if the files set one.
     pad: Option<u32>,
 }
 
 #[derive(Debug)]
 enum Inner {
-    /// The tokenizers crate.
+    /// A tokenizer of the crate `tokenizers`.
     Library(Box<Tokenizer>),
-    /// T5's and UMT5's, in far less memory.
+    /// A tokenizer of T5 or UMT5, which needs far less memory than that of the crate.
     Unigram(UnigramTokenizer),
 }
 
 impl PromptTokenizer {
-    /// From the content of a `tokenizer.json`, called `name` in errors.
+    /// Reads the content of a `tokenizer.json`. Errors call it `name`.
     pub(crate) fn from_json(name: &str, json: &[u8], settings: &TokenizerSettings) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| unusable(format!("{name}: {error}"));
         let length = settings.length(LONGEST);
@@ -93,7 +93,7 @@ impl PromptTokenizer {
         }
         let mut inner = Tokenizer::from_bytes(json).map_err(|error| failed(&error))?;
         let padding = inner.get_padding().map(|padding| padding.pad_id);
-        // Cut below, where what is lost can be counted: a tokenizer that truncates stops reading early.
+        // This type truncates itself so that it can count the lost ids. A tokenizer that truncates stops reading early.
         inner.with_padding(None).with_truncation(None).map_err(|error| failed(&error))?;
         if matches!(inner.get_model(), ModelWrapper::BPE(_)) {
             let mut model = inner.get_model().clone();
@@ -103,7 +103,8 @@ impl PromptTokenizer {
         Ok(Self::library(inner, length, settings, padding))
     }
 
-    /// CLIP's, from the content of a `vocab.json` and of the `merges.txt` beside it. `names` are theirs in errors.
+    /// Reads CLIP's tokenizer from the content of a `vocab.json` and of the `merges.txt` beside it. Errors call them by
+    /// `names`.
     pub(crate) fn from_pairs(
         names: [&str; 2],
         vocabulary: &[u8],
@@ -124,17 +125,17 @@ impl PromptTokenizer {
         Self { inner: Inner::Library(Box::new(inner)), length, pad }
     }
 
-    /// From the content of a `spiece.model`, which text encoders of ComfyUI carry as the tensor `spiece_model`.
+    /// Reads the content of a `spiece.model`. Text encoders of ComfyUI contain it as the tensor `spiece_model`.
     pub(crate) fn from_sentencepiece(bytes: &[u8]) -> Result<Self> {
         Self::from_model(&SentencePiece::parse(bytes)?)
     }
 
-    /// From a SentencePiece model that was read from a file or from GGUF metadata.
+    /// Builds the tokenizer of a SentencePiece model that was read from a file or from GGUF metadata.
     pub(crate) fn from_model(model: &SentencePiece<'_>) -> Result<Self> {
         Ok(Self { inner: Inner::Unigram(model.tokenizer()?), length: LONGEST, pad: None })
     }
 
-    /// From a vocabulary inside the program.
+    /// Builds the tokenizer of an embedded vocabulary.
     pub(crate) fn embedded(vocabulary: Vocabulary) -> Result<Self> {
         Ok(match vocabulary {
             Vocabulary::Clip => {
@@ -147,32 +148,32 @@ impl PromptTokenizer {
         })
     }
 
-    /// How many ids the text encoder was trained with at most.
+    /// Returns the largest number of ids that the text encoder was trained with.
     #[must_use]
     pub(crate) fn length(&self) -> usize {
         self.length
     }
 
-    /// The id that fills what a prompt leaves, where the files of the tokenizer say one.
+    /// Returns the padding id, if the files of the tokenizer set one.
     #[must_use]
     pub(crate) fn pad(&self) -> Option<u32> {
         self.pad
     }
 
-    /// The same tokenizer with another length.
+    /// Returns the same tokenizer with another length.
     #[cfg(test)]
     pub(super) fn with_length(mut self, length: usize) -> Self {
         self.length = length;
         self
     }
 
-    /// Ids of the prompt, end token last, at most [`Self::length`] of them.
+    /// Returns the ids of the prompt with the end token last, at most [`Self::length`] of them.
     #[cfg(test)]
     pub(crate) fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
         Ok(self.encode_counted(prompt)?.0)
     }
 
-    /// Ids of a text alone, without those that a tokenizer puts before and behind it.
+    /// Returns the ids of a text without the tokens that a tokenizer adds before and after it.
     pub(crate) fn words(&self, text: &str) -> Result<Vec<u32>> {
         match &self.inner {
             Inner::Library(library) => {
@@ -183,15 +184,16 @@ impl PromptTokenizer {
         }
     }
 
-    /// Ids of the prompt, end token last, filled up with T5's padding, which is 0, to `length` ids, and how many there would
-    /// be had none been cut. FLUX reads the padding like any other token.
+    /// Returns the ids of the prompt with the end token, padded to `length` ids with T5's padding, which is 0. Also returns
+    /// the number of ids before truncation. FLUX attends to the padding like to any other token.
     pub(crate) fn encode_padded(&self, prompt: &str, length: usize) -> Result<(Vec<u32>, usize)> {
         let (mut ids, whole) = self.encode_within(prompt, length)?;
         ids.resize(length, 0);
         Ok((ids, whole))
     }
 
-    /// Ids of the prompt, end token last, at most [`Self::length`] of them, and how many there would be had none been cut.
+    /// Returns the ids of the prompt with the end token last, at most [`Self::length`] of them, and their number before
+    /// truncation.
     pub(crate) fn encode_counted(&self, prompt: &str) -> Result<(Vec<u32>, usize)> {
         self.encode_within(prompt, self.length)
     }

@@ -1,8 +1,7 @@
-//! The vocabularies that travel with the library, for files of weights that bring none.
+//! The vocabularies that are embedded in the library, for models whose files contain none.
 //!
-//! Always holds: they lie packed in the program and are unpacked when a tokenizer is made; nothing is kept beside the
-//! tokenizer. `tools/vocabularies/pack.py` writes them and says how they are laid out; `diffusion/vocabularies/NOTICE` says
-//! where they come from.
+//! Always holds: they are packed in the program and unpacked when a tokenizer is built, and the unpacked bytes are not kept.
+//! `tools/vocabularies/pack.py` writes them and describes their format. `diffusion/vocabularies/NOTICE` names their origins.
 
 use std::io::Read;
 
@@ -11,7 +10,7 @@ use flate2::read::ZlibDecoder;
 use super::unigram::{Charsmap, Published, Rules, UnigramTokenizer, assembled, printed_score};
 use crate::error::{Error, Result};
 
-/// A vocabulary inside the program.
+/// An embedded vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
     /// CLIP's byte pairs: 49408 ids.
@@ -34,12 +33,12 @@ impl Vocabulary {
         Ok(bytes)
     }
 
-    /// CLIP's merges, one a line, the two parts with a space between.
+    /// Returns CLIP's merges: one on each line, its two parts separated by a space.
     pub(super) fn merges(self) -> Result<String> {
         String::from_utf8(self.unpacked()?).map_err(|_| damaged())
     }
 
-    /// The tokenizer of T5 or UMT5.
+    /// Builds the tokenizer of T5 or UMT5.
     pub(super) fn unigram(self) -> Result<UnigramTokenizer> {
         let bytes = self.unpacked()?;
         let table = Table::read(&bytes)?;
@@ -58,17 +57,17 @@ impl Vocabulary {
     }
 }
 
-/// A vocabulary of pieces, unpacked.
+/// An unpacked vocabulary of pieces.
 struct Table<'a> {
-    /// The pieces one after another, in ascending order.
+    /// All pieces, one after another, in ascending order.
     text: Vec<u8>,
-    /// Where each piece ends in `text`.
+    /// The end of each piece in `text`.
     ends: Vec<usize>,
-    /// The three bytes of each piece's id, lowest plane first.
+    /// The three bytes of each piece's id, in three planes, the lowest byte first.
     ids: [&'a [u8]; 3],
-    /// Scores in order of the ids.
+    /// Scores in the order of the ids.
     scores: Vec<f32>,
-    /// Empty for none.
+    /// The character map. Empty if there is none.
     charsmap: &'a [u8],
 }
 
@@ -104,7 +103,7 @@ impl<'a> Table<'a> {
         Ok(Self { text, ends, ids, scores, charsmap: planes.0 })
     }
 
-    /// Each piece with its id, in ascending order of the pieces.
+    /// Returns each piece with its id, in ascending order of the pieces.
     fn pieces(&self) -> impl Iterator<Item = (&[u8], u32)> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts
@@ -116,7 +115,7 @@ impl<'a> Table<'a> {
 
 #[cfg(test)]
 impl Vocabulary {
-    /// Pieces with their scores in order of their ids, and the character map.
+    /// Returns the pieces with their scores in the order of their ids, and the character map.
     pub(super) fn pieces(self) -> (Vec<(String, f32)>, Vec<u8>) {
         let bytes = self.unpacked().unwrap();
         let table = Table::read(&bytes).unwrap();
@@ -128,12 +127,12 @@ impl Vocabulary {
     }
 }
 
-/// The number whose bytes, lowest first, lie at one place of each plane.
+/// Returns the number whose bytes, lowest first, are at one position of each plane.
 fn joined(planes: &[&[u8]], place: usize) -> u32 {
     planes.iter().rev().fold(0, |number, plane| number << 8 | u32::from(plane.get(place).copied().unwrap_or_default()))
 }
 
-/// What is left of an unpacked vocabulary.
+/// The rest of an unpacked vocabulary.
 struct Planes<'a>(&'a [u8]);
 
 impl<'a> Planes<'a> {

@@ -1,4 +1,4 @@
-//! The parts of the autoencoder, and what they remember between chunks.
+//! The layers of Wan's autoencoders, and the frames that they keep between chunks.
 
 use candle_core::Tensor;
 
@@ -7,22 +7,22 @@ use crate::error::Result;
 use crate::nn::{Activation, Conv, Linear, Resize, attention, channel_norm};
 use crate::weights::Scope;
 
-/// Frames before the present one that a convolution reads.
+/// The number of earlier frames that a convolution reads.
 const PAST: usize = 2;
 
-/// What the layers of one tower remember between the chunks of one clip.
+/// The frames that the layers of one tower keep between the chunks of a clip.
 #[derive(Debug)]
 pub(super) struct State {
     tails: Vec<Option<Tensor>>,
     chunk: Chunk,
 }
 
-/// Where a chunk stands in its clip.
+/// The position of a chunk in its clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
     /// Whether it is the first one.
     pub(super) first: bool,
-    /// Whether none follows, so that nothing need be remembered.
+    /// Whether it is the last one. Layers then keep nothing.
     pub(super) last: bool,
 }
 
@@ -31,22 +31,22 @@ impl State {
         Self { tails: vec![None; slots], chunk: Chunk { first: true, last: false } }
     }
 
-    /// Called before each chunk.
+    /// Starts a chunk. The caller must call this before each one.
     pub(super) fn begin(&mut self, chunk: Chunk) {
         self.chunk = chunk;
     }
 
-    /// Whether this is the first chunk of a clip.
+    /// Returns whether this is the first chunk of a clip.
     pub(super) fn first(&self) -> bool {
         self.chunk.first
     }
 
-    /// What a layer remembered; it is gone from here.
+    /// Removes and returns the frames that a layer kept.
     pub(super) fn take(&mut self, slot: usize) -> Option<Tensor> {
         self.tails.get_mut(slot).and_then(Option::take)
     }
 
-    /// Remembers the last `count` frames of `x`, with those of `past` in front where there are too few.
+    /// Keeps the last `count` frames of `x`. When `x` has fewer, frames of `past` come before them.
     pub(super) fn keep(&mut self, slot: usize, past: Option<&Tensor>, x: &Tensor, count: usize) -> Result<()> {
         if self.chunk.last {
             return Ok(());
@@ -66,7 +66,7 @@ impl State {
         Ok(())
     }
 
-    /// `conv` over `x` with the frames before it, as many out as in.
+    /// Applies `conv` to `x` and the frames before it. The result has as many frames as `x`.
     pub(super) fn causal(&mut self, slot: usize, conv: &Conv, x: &Tensor) -> Result<Tensor> {
         let past = self.take(slot);
         let output = conv.causal(past.as_ref(), x)?;
@@ -75,13 +75,13 @@ impl State {
     }
 }
 
-/// The next slot of a tower's state.
+/// Returns the next free slot of a tower's state.
 pub(super) fn slot(slots: &mut usize) -> usize {
     *slots += 1;
     *slots - 1
 }
 
-/// A 3x3x3 convolution that looks at the present and two past frames.
+/// A 3x3x3 convolution over the current frame and two earlier ones.
 #[derive(Debug)]
 pub(super) struct CausalConv {
     conv: Conv,
@@ -94,7 +94,7 @@ impl CausalConv {
         Ok(Self { conv, slot: slot(slots) })
     }
 
-    /// `[in, t, h, w]` to `[out, t, h, w]`.
+    /// Maps `[in, t, h, w]` to `[out, t, h, w]`.
     pub(super) fn forward(&self, x: &Tensor, state: &mut State) -> Result<Tensor> {
         state.causal(self.slot, &self.conv, x)
     }
@@ -121,18 +121,18 @@ impl Norm {
         Ok(Self { gain: (gain * (channels as f64).sqrt())? })
     }
 
-    /// `[channels, t, h, w]`, same shape out.
+    /// Normalises `[channels, t, h, w]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         channel_norm(x, &self.gain, false)
     }
 
-    /// The norm, then SiLU.
+    /// Applies the norm, then SiLU.
     pub(super) fn silu(&self, x: &Tensor) -> Result<Tensor> {
         channel_norm(x, &self.gain, true)
     }
 }
 
-/// Two normalised convolutions beside a shortcut.
+/// Two normalised convolutions with a shortcut around them.
 #[derive(Debug)]
 pub(super) struct Residual {
     norms: [Norm; 2],
@@ -157,7 +157,7 @@ impl Residual {
         })
     }
 
-    /// `[in, t, h, w]` to `[out, t, h, w]`.
+    /// Maps `[in, t, h, w]` to `[out, t, h, w]`.
     pub(super) fn forward(&self, x: Tensor, state: &mut State) -> Result<Tensor> {
         let [first, second] = &self.norms;
         let [widen, refine] = &self.convs;
@@ -221,7 +221,7 @@ impl FrameAttention {
     }
 }
 
-/// The middle of either direction: block, attention, block.
+/// The middle of a tower: block, attention, block.
 #[derive(Debug)]
 pub(super) struct Middle {
     blocks: [Residual; 2],
@@ -239,7 +239,7 @@ impl Middle {
         })
     }
 
-    /// Shape kept.
+    /// Applies the three parts. The shape does not change.
     pub(super) fn forward(&self, x: Tensor, state: &mut State) -> Result<Tensor> {
         let [first, second] = &self.blocks;
         let x = self.attention.forward(&first.forward(x, state)?)?;

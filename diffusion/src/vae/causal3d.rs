@@ -1,9 +1,9 @@
-//! The Wan autoencoders: clips into latents and back, causal in time.
+//! The Wan autoencoders: clips to latents and back, causal in time.
 //!
-//! Always holds: a clip is taken in chunks (the first frame alone, then four at a time; one latent frame at a time in the
-//! other direction), and each convolution keeps the last frames of its input between chunks, so that the result is that of
-//! the whole clip while memory is that of one chunk. The first frame is never mixed with later ones by the layers that
-//! change the frame rate.
+//! Always holds: a clip is processed in chunks. Encoding takes the first frame alone and then four frames at a time;
+//! decoding takes one latent frame at a time. Each convolution keeps the last frames of its input between chunks, so the
+//! result equals that of the whole clip while memory is that of one chunk. Layers that change the frame rate never mix the
+//! first frame with later ones.
 //!
 //! Reference: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/autoencoders/autoencoder_kl_wan.py>
 
@@ -14,12 +14,12 @@ use super::blocks::{CausalConv, Chunk, Middle, Norm, Residual, State};
 use super::config::VaeConfig;
 use super::plan::{LevelPlan, TowerPlan, decoder, encoder};
 use super::resample::{Resample, Shortcut, patchify, unpatchify};
-use super::tiling::{Depth, Direction, Pass, Passes};
+use super::tiling::{ChunkedAutoencoder, Depth, Direction, Pass};
 use crate::error::Result;
 use crate::nn::{Conv, Resize};
 use crate::weights::Scope;
 
-/// Residual blocks and a change of size.
+/// Residual blocks, followed by a change of size.
 #[derive(Debug)]
 struct Level {
     blocks: Vec<Residual>,
@@ -62,7 +62,8 @@ impl Level {
     }
 }
 
-/// One direction: a convolution in, levels with the middle before or after them, a convolution out.
+/// The encoder or the decoder: an input convolution, the middle and the levels, an output convolution. The middle comes
+/// after the encoder's levels and before the decoder's.
 #[derive(Debug)]
 struct Tower {
     input: CausalConv,
@@ -91,7 +92,7 @@ impl Tower {
         })
     }
 
-    /// The layers at the size of latents.
+    /// Applies the layers that work at the size of latents.
     fn deep(&self, x: &Tensor, state: &mut State) -> Result<Tensor> {
         match self.up {
             true => self.middle.forward(self.input.forward(x, state)?, state),
@@ -99,7 +100,7 @@ impl Tower {
         }
     }
 
-    /// The layers between that size and that of frames.
+    /// Applies the layers between the size of latents and that of frames.
     fn wide(&self, x: &Tensor, state: &mut State) -> Result<Tensor> {
         match self.up {
             true => self.last(self.levels(x.clone(), state)?, state),
@@ -140,7 +141,7 @@ pub(crate) struct Vae {
 }
 
 impl Vae {
-    /// Reads what `config` describes. It computes in float32, as the reference does.
+    /// Loads the autoencoder that `config` describes. It computes in float32, as the reference does.
     pub(crate) fn load(config: &VaeConfig, scope: &Scope<'_>) -> Result<Self> {
         config.check()?;
         let scope = &scope.precise();
@@ -160,14 +161,14 @@ impl Vae {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(crate) fn bytes(&self) -> u64 {
         let direction = |(tower, point): &(Tower, Conv)| tower.bytes() + point.bytes();
         direction(&self.encoder) + direction(&self.decoder)
     }
 }
 
-impl Passes for Vae {
+impl ChunkedAutoencoder for Vae {
     fn factors(&self) -> Factors {
         self.factors
     }
@@ -177,12 +178,12 @@ impl Passes for Vae {
             Direction::Encode => &self.encoder,
             Direction::Decode => &self.decoder,
         };
-        Box::new(Running { vae: self, direction, depth, state: State::new(tower.slots), first: true })
+        Box::new(TowerRun { vae: self, direction, depth, state: State::new(tower.slots), first: true })
     }
 }
 
-/// Half of the layers of one direction, on their way through a clip or a tile of it.
-struct Running<'a> {
+/// One half of a tower's layers, applied to a clip or to a tile of it, chunk by chunk.
+struct TowerRun<'a> {
     vae: &'a Vae,
     direction: Direction,
     depth: Depth,
@@ -190,7 +191,7 @@ struct Running<'a> {
     first: bool,
 }
 
-impl Pass for Running<'_> {
+impl Pass for TowerRun<'_> {
     fn next(&mut self, chunk: &Tensor, last: bool) -> Result<Tensor> {
         let vae = self.vae;
         let ((encoder, quant), (decoder, post_quant)) = (&vae.encoder, &vae.decoder);
@@ -198,7 +199,7 @@ impl Pass for Running<'_> {
         match (self.direction, self.depth) {
             (Direction::Encode, Depth::Wide) => encoder.wide(&patchify(chunk, vae.patch)?, &mut self.state),
             (Direction::Encode, Depth::Deep) => {
-                // The mode of the posterior, less the mean, over the standard deviation.
+                // The mean of the posterior, normalised by the mean and the standard deviation of latents.
                 let moments = quant.forward(&encoder.deep(chunk, &mut self.state)?)?;
                 let mode = moments.narrow(0, 0, vae.factors.channels)?;
                 Ok(mode.broadcast_sub(&vae.mean)?.broadcast_div(&vae.deviation)?)

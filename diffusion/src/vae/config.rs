@@ -1,65 +1,66 @@
-//! What an autoencoder of the Wan kind is made of.
+//! The configuration of a Wan autoencoder.
 //!
-//! Always holds: a configuration that passes `check` cannot make a later module divide by zero or ask for absurd sizes.
+//! Always holds: a configuration that passes `check` cannot make a later module divide by zero or allocate absurd amounts of
+//! memory.
 
 use super::Factors;
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// Colours of a pixel.
+/// Colour channels of a pixel.
 const COLOURS: usize = 3;
-/// Largest width of a layer that is not absurd.
+/// The largest plausible width of a layer.
 const WIDTH_LIMIT: usize = 1 << 14;
 const LEVEL_LIMIT: usize = 8;
 const BLOCK_LIMIT: usize = 16;
 
-/// The sizes of the autoencoder of one checkpoint, by the names that diffusers gives them.
+/// The sizes of the autoencoder of one checkpoint, with the field names of diffusers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct VaeConfig {
     /// Channels at full resolution in the encoder.
     pub(crate) base_dim: usize,
-    /// The same in the decoder.
+    /// Channels at full resolution in the decoder.
     pub(crate) decoder_base_dim: usize,
     /// Channels of a latent.
     pub(crate) z_dim: usize,
-    /// Channels of each level over `base_dim`.
+    /// Channels of each level as multiples of `base_dim`.
     pub(crate) dim_mult: Vec<usize>,
     /// Residual blocks of a level; the decoder has one more.
     pub(crate) num_res_blocks: usize,
-    /// Which of the downsamplings also halve time.
+    /// For each downsampling, whether it also halves the number of frames.
     pub(crate) temperal_downsample: Vec<bool>,
-    /// Whether levels have shortcuts without parameters around them: the autoencoder of 2.2.
+    /// Whether levels have shortcuts without parameters around them, as in the autoencoder of 2.2.
     pub(crate) is_residual: bool,
-    /// Side of the squares of pixels that are folded into channels before the encoder; 1 for none.
+    /// Side of the squares of pixels that are folded into channels before the encoder. 1 means no folding.
     pub(crate) patch_size: usize,
     /// Mean of each latent channel over the training set.
     pub(crate) latents_mean: Vec<f64>,
-    /// Standard deviation of each.
+    /// Standard deviation of each latent channel over the training set.
     pub(crate) latents_std: Vec<f64>,
 }
 
 impl VaeConfig {
-    /// Pixels a side of one latent pixel.
+    /// Returns the side of one latent pixel, in pixels.
     pub(crate) fn spatial_factor(&self) -> usize {
         self.patch_size << self.temperal_downsample.len()
     }
 
-    /// Frames of one latent frame, the first apart.
+    /// Returns the number of frames for each latent frame after the first.
     pub(crate) fn temporal_factor(&self) -> usize {
         1 << self.temperal_downsample.iter().filter(|&&halved| halved).count()
     }
 
-    /// Sizes of a clip over those of its latents.
+    /// Returns the sizes of a clip relative to those of its latents.
     pub(crate) fn factors(&self) -> Factors {
         Factors { spatial: self.spatial_factor(), temporal: self.temporal_factor(), channels: self.z_dim }
     }
 
-    /// Channels of a folded square of pixels.
+    /// Returns the channels of a folded square of pixels.
     pub(super) fn colours(&self) -> usize {
         COLOURS * self.patch_size * self.patch_size
     }
 
-    /// Refuses, by name, what cannot be.
+    /// Fails with the name of a field that has an impossible value.
     pub(crate) fn check(&self) -> Result<()> {
         let levels = self.dim_mult.len();
         let base = self.base_dim.max(self.decoder_base_dim);
@@ -91,7 +92,7 @@ impl VaeConfig {
         ])
     }
 
-    /// Whether the channels of every level with a shortcut divide as its grouping needs.
+    /// Returns whether the channels of every level with a shortcut divide into the groups that the shortcut needs.
     fn shortcuts_divide(&self) -> bool {
         let block = |time: Option<&bool>| match time {
             Some(&time) => 4 * (1 + usize::from(time)),

@@ -1,4 +1,4 @@
-//! The autoencoders against the reference library. `tests/golden` holds what goes in and out there.
+//! Compares the autoencoders with the reference library, whose inputs and outputs are in `tests/golden`.
 
 use candle_core::{DType, Tensor};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use super::{Autoencoder, Tiling, Vae, VaeConfig};
 use crate::control::Unwatched;
 use crate::weights::{FileBytes, Loading, Scope, Source, Tensors};
 
-/// `config.json` and weights of an autoencoder, below the root of the repository.
+/// Embeds `config.json` and the weights of an autoencoder. The path is relative to the root of the repository.
 macro_rules! folder {
     ($name:literal) => {
         (
@@ -25,7 +25,7 @@ const WAN_2_1: Folder = folder!("tests/golden/wan/shared/vae_2.1");
 pub(super) const WAN_2_2: Folder = folder!("tests/golden/wan/shared/vae_2.2");
 
 #[derive(Deserialize)]
-struct ConfigFile {
+struct ConfigFields {
     base_dim: usize,
     decoder_base_dim: Option<usize>,
     z_dim: usize,
@@ -39,7 +39,7 @@ struct ConfigFile {
 }
 
 pub(super) fn config(json: &str) -> VaeConfig {
-    let file: ConfigFile = serde_json::from_str(json).unwrap();
+    let file: ConfigFields = serde_json::from_str(json).unwrap();
     VaeConfig {
         base_dim: file.base_dim,
         decoder_base_dim: file.decoder_base_dim.unwrap_or(file.base_dim),
@@ -67,7 +67,7 @@ pub(super) fn load((json, bytes): Folder) -> Vae {
     Vae::load(&config(json), &Scope::root(&tensors, &crate::testing::place(), &loading)).unwrap()
 }
 
-/// Bytes `[frames, h, w, 3]` as a clip from -1 to 1.
+/// Converts bytes `[frames, h, w, 3]` to a clip from -1 to 1.
 fn clip(bytes: &Tensor) -> Tensor {
     let values = bytes.to_dtype(DType::F32).unwrap().permute((3, 0, 1, 2)).unwrap().contiguous().unwrap();
     ((values / 255.0).unwrap() * 2.0).unwrap().affine(1.0, -1.0).unwrap()
@@ -91,7 +91,7 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Largest difference over the largest value of the reference.
+/// Returns the largest difference, relative to the largest value of the reference.
 fn difference(ours: &Tensor, reference: &Tensor) -> f32 {
     assert_eq!(ours.dims(), reference.dims());
     let (ours, reference) = (values(ours), values(reference));
@@ -106,7 +106,7 @@ fn check(name: &str, ours: &Tensor, reference: &Tensor) {
 }
 
 #[test]
-fn shipped_autoencoder_gives_the_numbers_of_the_reference() {
+fn embedded_autoencoder_agrees_with_the_reference() {
     let data = include_bytes!("../../../tests/golden/parts.safetensors");
     let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     let vae = load(TINY);
@@ -115,7 +115,7 @@ fn shipped_autoencoder_gives_the_numbers_of_the_reference() {
 }
 
 #[test]
-fn other_sizes_give_the_numbers_of_the_reference() {
+fn other_sizes_agree_with_the_reference() {
     let data = include_bytes!("../../../tests/golden/synthetic/parts.safetensors");
     let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     let vae = load(SYNTHETIC);
@@ -124,7 +124,7 @@ fn other_sizes_give_the_numbers_of_the_reference() {
 }
 
 #[test]
-fn both_generations_give_the_numbers_of_the_reference() {
+fn both_generations_agree_with_the_reference() {
     let data = include_bytes!("../../../tests/golden/wan/shared/golden.safetensors");
     let golden = candle_core::safetensors::load_buffer(data, crate::testing::device()).unwrap();
     for (name, folder) in [("vae_2.1", WAN_2_1), ("vae_2.2", WAN_2_2)] {

@@ -1,9 +1,9 @@
-//! Autoencoders: pictures and clips into latents and back.
+//! Autoencoders: pictures and clips to latents and back.
 //!
-//! Wan's takes clips, that of SDXL and FLUX.1 pictures ([`kl`]).
+//! Wan's autoencoders process clips. That of SDXL and FLUX.1 processes pictures ([`kl`]).
 //!
-//! Always holds: an autoencoder is walked in chunks of time and, if asked, in tiles of space, so that its memory depends on the
-//! size of a tile and not on the length of a clip; frames are handed out as they are finished.
+//! Always holds: an autoencoder runs over chunks of frames and optionally over tiles, so its memory depends on the size of a
+//! tile and not on the length of a clip. Frames are delivered as soon as they are finished.
 
 mod blocks;
 mod causal3d;
@@ -27,19 +27,20 @@ pub(crate) use self::config::VaeConfig;
 pub(crate) use self::tiling::Tiling;
 use crate::error::{Error, Result};
 
-/// Sizes of a clip over those of its latents.
+/// The sizes of a clip relative to those of its latents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Factors {
-    /// Pixels a side of one latent pixel.
+    /// The side of one latent pixel, in pixels.
     pub(crate) spatial: usize,
-    /// Frames of one latent frame, the first apart.
+    /// The number of frames for each latent frame after the first.
     pub(crate) temporal: usize,
     /// Channels of a latent.
     pub(crate) channels: usize,
 }
 
 impl Factors {
-    /// Latent frames, height and width of a clip; height and width must divide, and frames be one more than a multiple.
+    /// Returns latent frames, height and width of a clip. Fails unless height and width are multiples of the spatial factor
+    /// and the frames are one more than a multiple of the temporal factor.
     pub(crate) fn latent_size(&self, frames: usize, height: usize, width: usize) -> Result<(usize, usize, usize)> {
         if frames == 0 || !(frames - 1).is_multiple_of(self.temporal) {
             return Err(Error::invalid_request(format!(
@@ -54,23 +55,23 @@ impl Factors {
     }
 }
 
-/// Called with chunks done and all chunks before each one; its error ends the work.
+/// Called before each chunk with the number of finished chunks and of all chunks. Its error ends the work.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
 
-/// Takes finished frames `[3, n, h, w]` from -1 to 1, in order.
+/// Receives finished frames `[3, n, h, w]` from -1 to 1, in order.
 pub(crate) type FrameSink<'a> = &'a mut dyn FnMut(Tensor) -> Result<()>;
 
-/// A clip of values from -1 to 1 that is read a few frames at a time, so that it need not be there as a whole. Tiling reads
-/// it once for each tile.
+/// A clip of values from -1 to 1 that is read a few frames at a time, so that it need not be in memory as a whole. Tiling
+/// reads it once for each tile.
 pub(crate) trait Clip {
-    /// Frames, height, width.
+    /// Returns frames, height, width.
     fn size(&self) -> Result<(usize, usize, usize)>;
 
-    /// `[3, count, height, width]` from frame `from` on.
+    /// Returns `[3, count, height, width]`, beginning with frame `from`.
     fn frames(&self, from: usize, count: usize) -> Result<Tensor>;
 }
 
-/// `[3, frames, height, width]`.
+/// A clip in memory, `[3, frames, height, width]`.
 impl Clip for Tensor {
     fn size(&self) -> Result<(usize, usize, usize)> {
         let (_, frames, height, width) = self.dims4()?;
@@ -84,10 +85,10 @@ impl Clip for Tensor {
 
 /// An autoencoder of any family.
 pub(crate) trait Autoencoder: Debug + Send + Sync {
-    /// A clip into normalised latents `[z, t, h, w]`.
+    /// Encodes a clip to normalised latents `[z, t, h, w]`.
     fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor>;
 
-    /// Normalised latents `[z, t, h, w]` into frames.
+    /// Decodes normalised latents `[z, t, h, w]` to frames.
     fn decode(
         &self,
         latents: &Tensor,

@@ -1,37 +1,38 @@
-//! The layers of either direction as a list of names and widths, from which they are loaded and their memory is counted.
+//! The layers of the encoder and of the decoder, as lists of names and widths. Loading and the memory estimate use the same
+//! list.
 //!
-//! Names are diffusers'. Reference:
+//! The names are those of diffusers. Reference:
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/autoencoders/autoencoder_kl_wan.py>
 
 use super::config::VaeConfig;
 
-/// Channels of a layer: in, out.
+/// Input and output channels of a layer.
 pub(super) type Widths = (usize, usize);
 
 /// A change of size at the end of a level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResamplePlan {
-    /// Below which name its tensors are.
+    /// The prefix of its tensors' names.
     pub(super) name: String,
-    /// Channels.
+    /// Input and output channels.
     pub(super) widths: Widths,
-    /// Whether frames are halved or doubled too.
+    /// Whether it also halves or doubles the number of frames.
     pub(super) time: bool,
 }
 
-/// One level: residual blocks, then a change of size, with or without a shortcut around all of it.
+/// One level: residual blocks, then a change of size, with an optional shortcut around both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LevelPlan {
-    /// Below which name each block's tensors are, and its channels.
+    /// The prefix of each block's tensor names, with its channels.
     pub(super) blocks: Vec<(String, Widths)>,
-    /// The last level has none.
+    /// The change of size. The last level has none.
     pub(super) resample: Option<ResamplePlan>,
-    /// Whether a shortcut leads around the level.
+    /// Whether the level has a shortcut.
     pub(super) shortcut: bool,
 }
 
 impl LevelPlan {
-    /// Channels of the whole level.
+    /// Returns the input and output channels of the whole level.
     pub(super) fn widths(&self) -> Widths {
         let inputs = self.blocks.first().map_or(0, |(_, widths)| widths.0);
         let outputs = self.blocks.last().map_or(0, |(_, widths)| widths.1);
@@ -39,29 +40,29 @@ impl LevelPlan {
     }
 }
 
-/// One direction.
+/// The encoder or the decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TowerPlan {
-    /// Whether sizes grow: the decoder, whose middle comes before its levels.
+    /// Whether sizes grow, as in the decoder, whose middle comes before its levels.
     pub(super) up: bool,
-    /// Below which name its tensors are.
+    /// The prefix of its tensors' names.
     pub(super) name: &'static str,
     /// Channels of the first convolution.
     pub(super) input: Widths,
     /// Channels in the middle.
     pub(super) middle: usize,
-    /// In the order in which they run.
+    /// The levels in the order in which they run.
     pub(super) levels: Vec<LevelPlan>,
     /// Channels of the last convolution.
     pub(super) output: Widths,
 }
 
-/// Clips into moments of latents.
+/// Returns the layers that encode clips to the moments of latents.
 pub(super) fn encoder(config: &VaeConfig) -> TowerPlan {
     let base = config.base_dim;
     let mut levels = vec![];
     let mut width = base;
-    // Without shortcuts, blocks and changes of size are one list in the checkpoint.
+    // Without shortcuts, the checkpoint has blocks and changes of size in one list.
     let mut layer = 0;
     for (index, multiple) in config.dim_mult.iter().enumerate() {
         let outputs = base * multiple;
@@ -95,7 +96,7 @@ pub(super) fn encoder(config: &VaeConfig) -> TowerPlan {
     }
 }
 
-/// Latents into clips.
+/// Returns the layers that decode latents to clips.
 pub(super) fn decoder(config: &VaeConfig) -> TowerPlan {
     let base = config.decoder_base_dim;
     let middle = base * config.dim_mult.last().copied().unwrap_or(1);

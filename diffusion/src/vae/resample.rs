@@ -1,5 +1,5 @@
-//! Changes of size: of height and width by convolutions, of time by convolutions beside each other, and of all three by
-//! averaging and repeating, which is what the shortcuts of Wan 2.2 do.
+//! Changes of size: height and width by convolutions, the number of frames by convolutions whose output is interleaved, and
+//! all three by averaging and repeating in the shortcuts of Wan 2.2.
 
 use candle_core::Tensor;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::nn::{Conv, Resize};
 use crate::weights::Scope;
 
-/// A change of size: in space always, in time if there is a convolution for it.
+/// A change of height and width, and of the number of frames if it has a convolution for that.
 #[derive(Debug)]
 pub(super) struct Resample {
     space: Conv,
@@ -18,8 +18,8 @@ pub(super) struct Resample {
 }
 
 impl Resample {
-    /// Doubles height and width, or halves them. With `time` in the plan frames are doubled or halved too, except for the
-    /// first of a clip.
+    /// Loads a layer that doubles (`up`) or halves height and width. If the plan sets `time`, it also doubles or halves the
+    /// frames of a clip, except for the first one.
     pub(super) fn load(scope: &Scope<'_>, plan: &ResamplePlan, up: bool, slots: &mut usize) -> Result<Self> {
         let (inputs, outputs) = plan.widths;
         let resize = if up { Resize::Double } else { Resize::Half };
@@ -36,7 +36,7 @@ impl Resample {
         Ok(Self { space, time: time.map(|conv| (conv, slot(slots))), up })
     }
 
-    /// `[in, t, h, w]` to `[out, t', h', w']`.
+    /// Maps `[in, t, h, w]` to `[out, t', h', w']`.
     pub(super) fn forward(&self, x: Tensor, state: &mut State) -> Result<Tensor> {
         match &self.time {
             Some((conv, slot)) if self.up => {
@@ -72,32 +72,32 @@ impl Resample {
     }
 }
 
-/// The way around a level, without weights.
+/// The shortcut around a level. It has no weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shortcut {
     widths: Widths,
-    /// How often frames are repeated, or how many are averaged.
+    /// How often frames are repeated, or how many frames are averaged.
     time: usize,
-    /// The same of height and of width.
+    /// The same for height and width.
     space: usize,
     up: bool,
 }
 
 impl Shortcut {
-    /// Around a level of these channels that ends with this change of size.
+    /// Creates the shortcut around a level with these channels that ends with this change of size.
     pub(super) fn new(widths: Widths, resample: Option<&ResamplePlan>, up: bool) -> Self {
         let (time, space) = resample.map_or((1, 1), |resample| (1 + usize::from(resample.time), 2));
         Self { widths, time, space, up }
     }
 
-    /// Adds the input `[in, t, h, w]` of a level to its output `[out, t', h', w']`, which nobody else may hold. Frame by
-    /// frame where sizes grow, so that no second tensor of the output's size is made.
+    /// Adds the input `[in, t, h, w]` of a level to its output `[out, t', h', w']`, which must not be shared. When sizes
+    /// grow it works frame by frame, so that it needs no second tensor of the output's size.
     pub(super) fn add(&self, output: Tensor, input: &Tensor, first: bool) -> Result<Tensor> {
         if !self.up {
             return Ok((output + self.averaged(input)?)?);
         }
         let output = output.contiguous()?;
-        // In the first chunk of a clip only the last of the repeated frames is there.
+        // The first chunk of a clip contains only the last one of the repeated frames.
         let skipped = if first { self.time - 1 } else { 0 };
         let mut at = 0;
         for frame in 0..input.dim(1)? {
@@ -111,8 +111,9 @@ impl Shortcut {
         Ok(output)
     }
 
-    /// `[in, t, h, w]` to `[out, t / time, h / space, w / space]`, zeros in front where time does not divide: pixels of a block
-    /// become channels, then as many neighbouring channels as it takes are averaged. `AvgDown3D` of the reference.
+    /// Maps `[in, t, h, w]` to `[out, t / time, h / space, w / space]`, with zero frames in front if the number of frames
+    /// does not divide. The pixels of a block become channels, and groups of adjacent channels are averaged. This is
+    /// `AvgDown3D` of the reference.
     fn averaged(&self, x: &Tensor) -> Result<Tensor> {
         let (inputs, outputs) = self.widths;
         let (time, space) = (self.time, self.space);
@@ -130,8 +131,8 @@ impl Shortcut {
             .mean(1)?)
     }
 
-    /// `[in, t, h, w]` to `[out, t * time, h * space, w * space]`: each channel is repeated, then groups of channels become
-    /// the pixels of a block. `DupUp3D` of the reference.
+    /// Maps `[in, t, h, w]` to `[out, t * time, h * space, w * space]`. Each channel is repeated, and groups of channels
+    /// become the pixels of a block. This is `DupUp3D` of the reference.
     fn repeated(&self, x: &Tensor) -> Result<Tensor> {
         let (inputs, outputs) = self.widths;
         let (time, space) = (self.time, self.space);
@@ -145,7 +146,7 @@ impl Shortcut {
     }
 }
 
-/// `[c, t, h, w]` to `[c * patch^2, t, h / patch, w / patch]`: channels in the order colour, column, row.
+/// Maps `[c, t, h, w]` to `[c * patch^2, t, h / patch, w / patch]`. The channels are in the order colour, column, row.
 pub(super) fn patchify(x: &Tensor, patch: usize) -> Result<Tensor> {
     if patch == 1 {
         return Ok(x.clone());
@@ -160,7 +161,7 @@ pub(super) fn patchify(x: &Tensor, patch: usize) -> Result<Tensor> {
     ))?)
 }
 
-/// The other way.
+/// Reverses [`patchify`].
 pub(super) fn unpatchify(x: &Tensor, patch: usize) -> Result<Tensor> {
     if patch == 1 {
         return Ok(x.clone());

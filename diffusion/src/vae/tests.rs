@@ -1,4 +1,4 @@
-//! What holds for any autoencoder of the Wan kind, shown on the shipped one and on one of each generation.
+//! Tests of properties that every Wan autoencoder has, with the embedded one and one of each generation.
 
 use candle_core::Tensor;
 
@@ -6,7 +6,7 @@ use super::golden::{TINY, WAN_2_2, config, decode, encode, load, values};
 use super::{Autoencoder, Clip, Tiling, VaeConfig};
 use crate::error::{Error, Result};
 
-/// A red disc that moves over a shaded ground beside a blue square, `[3, frames, height, width]`.
+/// Returns a red disc that moves over a shaded background beside a blue square, `[3, frames, height, width]`.
 fn scene(frames: usize, height: usize, width: usize) -> Tensor {
     let mut numbers = vec![0f32; 3 * frames * height * width];
     for (index, number) in numbers.iter_mut().enumerate() {
@@ -31,7 +31,7 @@ fn noise(shape: &[usize]) -> Tensor {
     Tensor::from_vec(numbers, shape, crate::testing::device()).unwrap()
 }
 
-/// Decibels of the range of the reference over the difference.
+/// Peak signal-to-noise ratio in decibels, by the range of the reference.
 fn psnr(ours: &Tensor, reference: &Tensor) -> f64 {
     assert_eq!(ours.dims(), reference.dims());
     let (ours, reference) = (values(ours), values(reference));
@@ -60,7 +60,7 @@ fn tiles_show_no_seams() {
 fn a_frame_does_not_depend_on_later_ones() {
     for folder in [TINY, WAN_2_2] {
         let vae = load(folder);
-        let factors = super::tiling::Passes::factors(&vae);
+        let factors = super::tiling::ChunkedAutoencoder::factors(&vae);
         let latents = noise(&[factors.channels, 3, 2, 3]);
         let clip = decode(&vae, &latents, None);
         let picture = decode(&vae, &latents.narrow(1, 0, 1).unwrap(), None);
@@ -71,10 +71,10 @@ fn a_frame_does_not_depend_on_later_ones() {
     }
 }
 
-/// A clip that makes its frames when they are asked for.
-struct Late<'a>(&'a Tensor);
+/// A clip whose frames are computed when they are read.
+struct LazyClip<'a>(&'a Tensor);
 
-impl Clip for Late<'_> {
+impl Clip for LazyClip<'_> {
     fn size(&self) -> Result<(usize, usize, usize)> {
         self.0.size()
     }
@@ -86,7 +86,7 @@ impl Clip for Late<'_> {
 }
 
 #[test]
-fn chunks_come_in_order_and_can_be_the_last() {
+fn chunks_come_in_order_and_each_can_end_the_work() {
     let vae = load(TINY);
     let latents = noise(&[16, 3, 8, 11]);
     let clip = scene(9, 64, 88);
@@ -112,7 +112,7 @@ fn chunks_come_in_order_and_can_be_the_last() {
             told.push((done, total));
             Ok(())
         };
-        let late = vae.encode(&Late(&clip), tiling, &mut tell).unwrap();
+        let late = vae.encode(&LazyClip(&clip), tiling, &mut tell).unwrap();
         assert_eq!(values(&late), values(&encode(&vae, &clip, tiling)));
         assert_eq!(told, (0..chunks).map(|done| (done, chunks)).collect::<Vec<_>>());
 
@@ -160,7 +160,7 @@ fn work_does_not_grow_with_time() {
 }
 
 #[test]
-fn configurations_that_cannot_be_are_refused() {
+fn impossible_configurations_are_refused() {
     let sound = config(WAN_2_2.0);
     sound.check().unwrap();
     config(TINY.0).check().unwrap();

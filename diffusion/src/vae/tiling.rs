@@ -1,62 +1,62 @@
-//! Walking an autoencoder over a clip: chunk after chunk of time and, for large frames, tile after tile of space.
+//! Runs an autoencoder over a clip: chunk by chunk in time and, for large frames, tile by tile in space.
 //!
-//! Always holds: memory does not grow with time, except for the finished frames themselves (6 bytes a pixel) and, with tiles,
-//! about as much again for the features between the layers that take whole frames and those that take tiles. Layers at the
-//! size of latents, among them attention over a frame, always see the whole frame; the others are convolutions, which see
-//! only their surroundings, so that blended tiles are close to the whole. Each tile goes through all of its time before the
-//! next one begins, because what one tile remembers between chunks is far larger (some 10,000 bytes a pixel).
+//! Always holds: memory does not grow with the number of frames, except for the finished frames themselves (6 bytes a pixel)
+//! and, with tiles, about as much again for the features between the layers that process whole frames and those that process
+//! tiles. Layers at the size of latents, which include attention over a frame, always process the whole frame. The others
+//! are convolutions, which read only nearby pixels, so blended tiles are close to the whole. Each tile goes through all
+//! frames before the next tile begins, because the layers' state of one tile is far larger (some 10,000 bytes a pixel).
 
 use candle_core::{Device, Tensor};
 
 use super::{Clip, Factors, FrameSink, Progress};
 use crate::error::{Error, Result};
 
-/// From frames to latents or back.
+/// Encoding (frames to latents) or decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Encode,
     Decode,
 }
 
-/// Which layers of one direction.
+/// The layers of one direction that work at a certain size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Those at the size of latents: between latents and features.
+    /// The layers at the size of latents, between latents and features.
     Deep,
-    /// Those between that size and that of frames: between features and frames.
+    /// The layers between the size of latents and that of frames, between features and frames.
     Wide,
 }
 
-/// Layers on their way through one clip, or one tile of it.
+/// The run of some layers over one clip, or over one tile of it.
 pub(super) trait Pass {
-    /// The next chunk: the frames of one latent frame, or that latent frame, or its features. Nothing need be remembered
-    /// after the `last` one.
+    /// Processes the next chunk: the frames of one latent frame, or that latent frame, or its features. After the `last`
+    /// chunk no state is kept.
     fn next(&mut self, chunk: &Tensor, last: bool) -> Result<Tensor>;
 }
 
-/// An autoencoder that takes clips in chunks: the first frame alone, then as many as one latent frame stands for. Features
-/// have the frames, height and width of latents.
-pub(super) trait Passes {
-    /// Sizes of a clip over those of its latents.
+/// An autoencoder that processes clips in chunks: the first frame alone, then the frames of one latent frame at a time.
+/// Features have the frames, height and width of latents.
+pub(super) trait ChunkedAutoencoder {
+    /// Returns the sizes of a clip relative to those of its latents.
     fn factors(&self) -> Factors;
 
     /// Begins a clip or a tile of it.
     fn pass(&self, direction: Direction, depth: Depth) -> Box<dyn Pass + '_>;
 }
 
-/// Share of an overlap, at either end of it, over which the tile that ends there is not used.
+/// The share of an overlap, at both of its ends, in which the tile that ends there is not used.
 const BORDER: f32 = 0.3;
 
-/// How frames are cut.
+/// The division of frames into tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tiling {
     /// Longest side of a tile in pixels.
     pub(crate) tile: usize,
-    /// Pixels that neighbouring tiles share at least; at most half a tile.
+    /// The least number of pixels that neighbouring tiles share. At most half a tile.
     pub(crate) overlap: usize,
 }
 
-/// Tiles along one side, in latent pixels: all of one size.
+/// The tiles along one axis, in latent pixels. All have the same size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Axis {
     starts: Vec<usize>,
@@ -64,7 +64,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Covers `length` latent pixels, each of `factor` pixels.
+    /// Covers `length` latent pixels. One latent pixel has `factor` pixels.
     pub(super) fn new(length: usize, factor: usize, tiling: Option<Tiling>) -> Self {
         let whole = Self { starts: vec![0], size: length };
         let Some(tiling) = tiling else { return whole };
@@ -82,8 +82,8 @@ impl Axis {
         self.starts.len()
     }
 
-    /// The share of each pixel of tile `index` in the result, at `factor` pixels a latent pixel. It falls linearly in the
-    /// middle of what neighbours share; the shares of all tiles add up to 1 everywhere.
+    /// Returns the share of each pixel of tile `index` in the result, with `factor` pixels for each latent pixel. Shares
+    /// fall linearly in the middle of an overlap, and those of all tiles add up to 1 everywhere.
     fn shares(&self, index: usize, factor: usize) -> Vec<f32> {
         let start = self.starts.get(index).copied().unwrap_or(0) * factor;
         let all = 0..self.count();
@@ -92,15 +92,15 @@ impl Axis {
             .collect()
     }
 
-    /// What tile `index` counts for at pixel `x`; 0 outside of it.
+    /// Returns the share of tile `index` at pixel `x`. It is 0 outside the tile.
     fn weight(&self, index: usize, x: usize, factor: usize) -> f32 {
         let start = |index: usize| self.starts.get(index).map(|start| start * factor);
         let (size, Some(from)) = (self.size * factor, start(index)) else { return 0.0 };
         if !(from..from + size).contains(&x) {
             return 0.0;
         }
-        // From 0 to 1 in the middle of the `length` pixels that two tiles share: what is near the border of a tile counts for
-        // nothing, since the convolutions there have read zeros.
+        // Rises from 0 to 1 in the middle of the `length` pixels that two tiles share. Pixels near the border of a tile have
+        // no share, because the convolutions there read zeros from outside the tile.
         let rise = |x: usize, length: usize| {
             (((x as f32 + 0.5) / length.max(1) as f32 - BORDER) / (1.0 - 2.0 * BORDER)).clamp(0.0, 1.0)
         };
@@ -112,23 +112,23 @@ impl Axis {
 
 /// One tile of a grid.
 struct Tile {
-    /// First latent row and column.
+    /// The first latent row and column.
     origin: (usize, usize),
     /// Height and width in latent pixels.
     size: (usize, usize),
-    /// Shares of rows and of columns of what comes out.
+    /// The shares of its output rows and columns in the result.
     shares: (Vec<f32>, Vec<f32>),
 }
 
 impl Tile {
-    /// The tile of `whole` `[c, t, h, w]`, of which one latent pixel is `factor` pixels.
+    /// Returns this tile of `whole` `[c, t, h, w]`, in which one latent pixel has `factor` pixels.
     fn of(&self, whole: &Tensor, factor: usize) -> Result<Tensor> {
         let ((top, left), (height, width)) = (self.origin, self.size);
         Ok(whole.narrow(2, top * factor, height * factor)?.narrow(3, left * factor, width * factor)?.contiguous()?)
     }
 }
 
-/// The tiles of latents of `height` and `width`; `factor` is how many pixels of the output one latent pixel becomes.
+/// Returns the tiles of latents of `height` and `width`. One latent pixel becomes `factor` pixels of the output.
 fn tiles((height, width): (usize, usize), spatial: usize, tiling: Option<Tiling>, factor: usize) -> Vec<Tile> {
     let (rows, columns) = (Axis::new(height, spatial, tiling), Axis::new(width, spatial, tiling));
     let mut list = vec![];
@@ -145,13 +145,13 @@ fn tiles((height, width): (usize, usize), spatial: usize, tiling: Option<Tiling>
 }
 
 /// A number of a canvas.
-trait Kept: Copy + Default {
+trait CanvasNumber: Copy + Default {
     /// Adds a share.
     fn add(&mut self, value: f32);
     fn value(self) -> f32;
 }
 
-impl Kept for f32 {
+impl CanvasNumber for f32 {
     fn add(&mut self, value: f32) {
         *self += value;
     }
@@ -161,8 +161,9 @@ impl Kept for f32 {
     }
 }
 
-/// A colour from -1 to 1 in steps of 1 / 32767: half the memory, and finer than what a byte can show by a factor of 128.
-impl Kept for i16 {
+/// A colour from -1 to 1 in steps of 1 / 32767. It takes half the memory of a float32, and its steps are 128 times finer
+/// than those of a byte.
+impl CanvasNumber for i16 {
     fn add(&mut self, value: f32) {
         *self = self.saturating_add((value * f32::from(Self::MAX)).round_ties_even() as Self);
     }
@@ -172,20 +173,20 @@ impl Kept for i16 {
     }
 }
 
-/// The result, as tiles are added to it: `[channels, frames, height, width]`.
+/// The result to which tiles are added: `[channels, frames, height, width]`.
 struct Canvas<T> {
     numbers: Vec<T>,
     size: [usize; 4],
 }
 
-impl<T: Kept> Canvas<T> {
+impl<T: CanvasNumber> Canvas<T> {
     fn new(size: [usize; 4]) -> Result<Self> {
         let count = size.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
         let count = count.ok_or_else(|| Error::internal("a clip of absurd size"))?;
         Ok(Self { numbers: vec![T::default(); count], size })
     }
 
-    /// Adds what came out of `tile`, `[channels, n, h, w]`, from frame `frame` on.
+    /// Adds the output of `tile`, `[channels, n, h, w]`, beginning with frame `frame`.
     fn add(&mut self, piece: &Tensor, frame: usize, tile: &Tile, factor: usize) -> Result<()> {
         let (origin, shares) = ((tile.origin.0 * factor, tile.origin.1 * factor), &tile.shares);
         let [channels, frames, height, width] = self.size;
@@ -212,7 +213,7 @@ impl<T: Kept> Canvas<T> {
         Ok(())
     }
 
-    /// Frames `[channels, count, height, width]` from `frame` on.
+    /// Returns the frames `[channels, count, height, width]`, beginning with `frame`.
     fn frames(&self, frame: usize, count: usize) -> Result<Tensor> {
         let [channels, frames, height, width] = self.size;
         let plane = height * width;
@@ -224,7 +225,7 @@ impl<T: Kept> Canvas<T> {
     }
 }
 
-/// First frame and number of frames of each chunk.
+/// Returns the first frame and the number of frames of each chunk.
 fn chunks(latents: usize, temporal: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..latents).map(move |index| match index {
         0 => (0, 1),
@@ -232,9 +233,9 @@ fn chunks(latents: usize, temporal: usize) -> impl Iterator<Item = (usize, usize
     })
 }
 
-/// Encodes a clip into latents `[z, t, h, w]`.
+/// Encodes a clip to latents `[z, t, h, w]`.
 pub(super) fn encode(
-    vae: &dyn Passes,
+    vae: &dyn ChunkedAutoencoder,
     clip: &dyn Clip,
     tiling: Option<Tiling>,
     progress: Progress<'_>,
@@ -280,9 +281,9 @@ pub(super) fn encode(
     Ok(Tensor::cat(&parts, 1)?)
 }
 
-/// Decodes latents `[z, t, h, w]` and hands out frames `[3, n, H, W]` in order, as soon as they are finished.
+/// Decodes latents `[z, t, h, w]`. Passes frames `[3, n, H, W]` on in order, as soon as they are finished.
 pub(super) fn decode(
-    vae: &dyn Passes,
+    vae: &dyn ChunkedAutoencoder,
     latents: &Tensor,
     tiling: Option<Tiling>,
     progress: Progress<'_>,

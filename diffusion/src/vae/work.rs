@@ -1,8 +1,7 @@
-//! How much memory either direction takes at its widest moment, counted from the widths of its layers, before any of them
-//! is loaded.
+//! The peak memory of encoding and decoding, computed from the widths of the layers before any of them is loaded.
 //!
-//! Always holds: what is counted is what the layers hold while they run on the CPU, tensor by tensor; weights, the clip or
-//! the latents that the caller gave, and what the caller keeps of the result are not in it.
+//! Always holds: the estimate counts the tensors that the layers hold while they run on the CPU. It excludes weights, the
+//! clip or latents of the caller, and the part of the result that the caller keeps.
 
 use super::config::VaeConfig;
 use super::plan::{LevelPlan, ResamplePlan, TowerPlan, Widths, decoder, encoder};
@@ -10,32 +9,32 @@ use super::tiling::{Axis, Depth, Tiling};
 
 /// Bytes of a float32.
 const NUMBER: u64 = 4;
-/// Bytes of a finished colour, while tiles are added up.
-const KEPT: u64 = 2;
-/// Colours of a pixel.
+/// Bytes of a finished colour while tiles are added.
+const CANVAS_NUMBER: u64 = 2;
+/// Colour channels of a pixel.
 const COLOURS: u64 = 3;
 
 impl VaeConfig {
-    /// Bytes of work while a clip of these frames, height and width is decoded.
+    /// Returns the bytes that decoding a clip of these frames, height and width takes.
     pub(crate) fn decode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
         let plan = decoder(self);
         let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
         if !clip.is_cut(&tile) {
             return clip.work(&plan, 1, &[Depth::Deep, Depth::Wide]);
         }
-        // The frames on the canvas, and those of one chunk that are handed out.
-        let frames = clip.pixels() * COLOURS * (clip.frames() * KEPT + clip.chunk() * NUMBER);
+        // The frames on the canvas, and the frames of the chunk that is passed on.
+        let frames = clip.pixels() * COLOURS * (clip.frames() * CANVAS_NUMBER + clip.chunk() * NUMBER);
         let deep = clip.work(&plan, 1, &[Depth::Deep]);
         let wide = tile.work(&plan, 1, &[Depth::Wide]) + frames;
         deep.max(wide) + clip.features(plan.middle)
     }
 
-    /// Bytes of work while a clip of these frames, height and width is encoded.
+    /// Returns the bytes that encoding a clip of these frames, height and width takes.
     pub(crate) fn encode_bytes(&self, size: (usize, usize, usize), tiling: Option<Tiling>) -> u64 {
         let plan = encoder(self);
         let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
         let latents = clip.features(self.z_dim);
-        // Those of a chunk as the clip hands them out, and as a tile or in its first layer's order.
+        // The frames of a chunk as the clip returns them, and as a tile or in the order of its first layer.
         let frames = clip.chunk() * COLOURS * NUMBER * (clip.pixels() + tile.pixels());
         if !clip.is_cut(&tile) {
             return clip.work(&plan, clip.chunk(), &[Depth::Wide, Depth::Deep]) + frames + latents;
@@ -53,7 +52,7 @@ struct Grid {
     columns: u64,
     spatial: u64,
     temporal: u64,
-    /// Rows and columns of the widest layer for each latent row and column.
+    /// Number of rows and columns in the widest layer for each latent row and column.
     scale: u64,
 }
 
@@ -79,7 +78,7 @@ impl Grid {
         1 + self.temporal * (self.latents - 1)
     }
 
-    /// Frames of the longest chunk.
+    /// Returns the frames of the longest chunk.
     fn chunk(&self) -> u64 {
         self.temporal.min(self.frames())
     }
@@ -88,27 +87,27 @@ impl Grid {
         self.rows * self.columns * self.spatial * self.spatial
     }
 
-    /// Bytes of so many channels at the size of latents.
+    /// Returns the bytes of `channels` channels at the size of latents.
     fn features(&self, channels: usize) -> u64 {
         self.latents * self.rows * self.columns * channels as u64 * NUMBER
     }
 
-    /// Bytes of some layers of one direction, whose chunks begin with `frames` frames.
+    /// Returns the bytes of some layers of one direction, whose chunks begin with `frames` frames.
     fn work(&self, plan: &TowerPlan, frames: u64, depths: &[Depth]) -> u64 {
         let scale = if plan.up || !depths.contains(&Depth::Wide) { 1 } else { self.scale };
         let size = Size { frames, rows: self.rows * scale, columns: self.columns * scale };
-        let mut walk = Walk { size, alone: self.latents == 1, held: 0, moments: vec![] };
+        let mut simulation = Simulation { size, alone: self.latents == 1, held: 0, moments: vec![] };
         for depth in depths {
             match depth {
-                Depth::Deep => walk.deep(plan),
-                Depth::Wide => walk.wide(plan),
+                Depth::Deep => simulation.deep(plan),
+                Depth::Wide => simulation.wide(plan),
             }
         }
-        walk.peak(self.latents)
+        simulation.peak(self.latents)
     }
 }
 
-/// Frames, rows and columns that a layer works on.
+/// The frames, rows and columns that a layer processes.
 #[derive(Clone, Copy)]
 struct Size {
     frames: u64,
@@ -126,30 +125,30 @@ impl Size {
     }
 }
 
-/// What is held while one layer runs.
+/// The memory while one layer runs.
 struct Moment {
-    /// Tensors of the layer itself.
+    /// Bytes of the layer's own tensors.
     work: u64,
-    /// Bytes of one frame of what it remembers, and how many frames that is after the first chunk and after later ones.
+    /// Bytes of one kept frame, and the number of kept frames after the first chunk and after later chunks.
     tail: (u64, u64, u64),
 }
 
-/// A walk over layers in the order in which they run, at the size of a chunk that is not the first of several.
-struct Walk {
+/// Simulates the layers in the order in which they run, at the size of a chunk that is not the first of several.
+struct Simulation {
     size: Size,
-    /// Whether the chunk is the only one, whose frames are neither halved nor doubled.
+    /// Whether the chunk is the only one. Its frames are neither halved nor doubled then.
     alone: bool,
-    /// The input of a level, kept for its shortcut.
+    /// Bytes of a level's input, which is kept for its shortcut.
     held: u64,
     moments: Vec<Moment>,
 }
 
-impl Walk {
+impl Simulation {
     fn moment(&mut self, work: u64) {
         self.moments.push(Moment { work: self.held + work, tail: (0, 0, 0) });
     }
 
-    /// A causal convolution that reads `channels`, beside `work`.
+    /// Records a causal convolution that reads `channels` channels, while `work` bytes are held otherwise.
     fn causal(&mut self, work: u64, channels: usize) {
         self.moments.push(Moment { work: self.held + work, tail: (self.size.frame(channels), 1, 2) });
     }
@@ -192,7 +191,7 @@ impl Walk {
         let (inputs, outputs) = plan.widths();
         let input = self.size.bytes(inputs);
         for (index, (_, widths)) in plan.blocks.iter().enumerate() {
-            // The input of the first block is that of the level.
+            // The input of the first block is the input of the level.
             self.held = if plan.shortcut && index > 0 { input } else { 0 };
             self.residual(*widths, plan.shortcut && index == 0);
         }
@@ -212,7 +211,7 @@ impl Walk {
         self.held = 0;
     }
 
-    /// A block whose input stays after it if it is `kept`.
+    /// Records a block. If `kept`, its input stays in memory after it.
     fn residual(&mut self, (inputs, outputs): Widths, kept: bool) {
         let (input, output) = (self.size.bytes(inputs), self.size.bytes(outputs));
         self.causal(2 * input + output, inputs);
@@ -230,7 +229,7 @@ impl Walk {
             self.moment(before + after);
             if plan.time && !self.alone {
                 let frame = self.size.frame(outputs);
-                // The result of the space, with the frame before it, and half of it.
+                // The result of the change of height and width, with the frame before it, and half of that result.
                 let work = self.held + 2 * after + frame + after / 2;
                 self.moments.push(Moment { work, tail: (frame, 1, 1) });
                 self.size.frames = (self.size.frames / 2).max(1);
@@ -250,24 +249,25 @@ impl Walk {
 
     fn middle(&mut self, width: usize) {
         self.residual((width, width), false);
-        // Input, rows, query with key and value, those of one frame apart and packed, and the result.
+        // Input, rows, query with key and value, those of one frame separately and packed, and the result.
         let state = self.size.bytes(width);
         self.moment(6 * state + 5 * self.size.frame(width));
         self.residual((width, width), false);
     }
 
-    /// The widest moment of a clip of so many chunks, with all that is remembered between them.
+    /// Returns the peak of a clip with this number of chunks, including all kept frames.
     fn peak(&self, chunks: u64) -> u64 {
         let after_first = |moment: &Moment| moment.tail.0 * moment.tail.1;
         let after_later = |moment: &Moment| moment.tail.0 * moment.tail.2;
         let all: u64 = self.moments.iter().map(after_later).sum();
-        // What the layers from this one on remember of the first chunk, and what those before it remember of later ones.
+        // Bytes that this and later layers keep of the first chunk, and bytes that earlier layers keep of later chunks.
         let mut first: u64 = self.moments.iter().map(after_first).sum();
         let mut later = 0;
         let mut most = 0;
         for moment in &self.moments {
             let own = after_later(moment);
-            // In the last chunk each layer gives back what it remembered; before that, it has the old and the new at once.
+            // In the last chunk each layer releases the frames that it kept. Before that it holds the old and the new ones
+            // at once.
             let remembered = match chunks {
                 1 => 0,
                 2 => first,

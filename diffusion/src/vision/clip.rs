@@ -1,6 +1,6 @@
-//! The CLIP image encoder: a prepared picture into the states that Wan 2.1 attends to.
+//! The CLIP image encoder: turns a prepared picture into the states that Wan 2.1 attends to.
 //!
-//! Always holds: the states are those before the last block, without the norm at the end, so neither of them is read.
+//! Always holds: the result is the input of the last block, so the last block and the final norm are never read.
 //!
 //! Paper: "Learning Transferable Visual Models From Natural Language Supervision", <https://arxiv.org/abs/2103.00020>.
 //! Reference: <https://github.com/huggingface/transformers/blob/main/src/transformers/models/clip/modeling_clip.py>
@@ -34,7 +34,7 @@ pub(crate) struct ClipVisionConfig {
     layer_norm_eps: f64,
 }
 
-/// What a field means that the file leaves out.
+/// The values of fields that the file leaves out.
 impl Default for ClipVisionConfig {
     fn default() -> Self {
         Self {
@@ -52,11 +52,11 @@ impl Default for ClipVisionConfig {
 }
 
 impl ClipVisionConfig {
-    /// The configuration of a file that comes without one, from the shapes of its tensors.
+    /// Derives the configuration from the shapes of the tensors, for a file without a `config.json`.
     ///
-    /// Shapes do not tell heads and activation. Heads are 80 channels wide where the width allows it, with exact GELU,
-    /// as in the ViT-H that Wan uses (16 heads of 80); otherwise 64 channels wide with quick GELU, as in OpenAI's
-    /// encoders.
+    /// Shapes determine neither the heads nor the activation. A width that divides by 80 gives heads of 80 channels and
+    /// exact GELU, as in the ViT-H that Wan uses (16 heads of 80); any other gives heads of 64 channels and quick GELU, as
+    /// in OpenAI's encoders.
     pub(crate) fn from_tensors(tensors: &Tensors) -> Result<Self> {
         let patch = tensors.shape("vision_model.embeddings.patch_embedding.weight")?;
         let positions = tensors.shape("vision_model.embeddings.position_embedding.weight")?;
@@ -69,7 +69,7 @@ impl ClipVisionConfig {
             _ if width.is_multiple_of(64) => (64, HiddenAct::QuickGelu),
             _ => {
                 return Err(unusable(format!(
-                    "{}: the heads of an image encoder of width {width} cannot be told without its config.json",
+                    "{}: the heads of an image encoder of width {width} cannot be determined without its config.json",
                     tensors.origin()
                 )));
             }
@@ -89,7 +89,7 @@ impl ClipVisionConfig {
         Ok(config)
     }
 
-    /// Refuses, by name, what cannot be computed.
+    /// Fails for a configuration that cannot be computed, naming the field.
     pub(crate) fn check(&self) -> Result<()> {
         let sizes = [
             self.hidden_size,
@@ -115,7 +115,7 @@ impl ClipVisionConfig {
         }
     }
 
-    /// States of one picture: one for each patch and one for the whole.
+    /// Returns the number of states of one picture: one for each patch and one for the whole picture.
     pub(crate) fn tokens(&self) -> usize {
         let grid = self.image_size / self.patch_size.max(1);
         grid * grid + 1
@@ -144,7 +144,7 @@ pub(crate) struct ClipVision {
 }
 
 impl ClipVision {
-    /// Reads the encoder below `vision_model`, all blocks but the last.
+    /// Loads the encoder below `vision_model`, except for its last block.
     pub(crate) fn load(config: &ClipVisionConfig, scope: &Scope<'_>) -> Result<Self> {
         config.check()?;
         let (width, patch) = (config.hidden_size, config.patch_size);
@@ -157,20 +157,20 @@ impl ClipVision {
             class: embeddings.tensor("class_embedding", width)?.reshape((1, width))?,
             patch: Linear::load_shaped(&embeddings, "patch_embedding", &[width, 3, patch, patch], false)?,
             positions: embeddings.tensor("position_embedding.weight", (config.tokens(), width))?,
-            // Spelt so in every checkpoint.
+            // Every checkpoint spells it this way.
             first_norm: ClipNorm::load(&scope.pp("pre_layrnorm"), width)?,
             blocks,
             config: config.clone(),
         })
     }
 
-    /// The configuration that it was read with.
+    /// Returns the configuration of the encoder.
     pub(crate) fn config(&self) -> &ClipVisionConfig {
         &self.config
     }
 
-    /// A prepared picture `[3, size, size]` to states `[1 + patches, width]` in float32: the whole picture first, then
-    /// its patches row by row.
+    /// Encodes a prepared picture `[3, size, size]` to states `[1 + patches, width]` in float32: first the state of the whole
+    /// picture, then those of its patches row by row.
     pub(crate) fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
         let (size, patch) = (self.config.image_size, self.config.patch_size);
         if pixels.dims() != [3, size, size] {
@@ -190,7 +190,7 @@ impl ClipVision {
         self.blocks.iter().try_fold(state, |state, block| block.forward(&state, None))
     }
 
-    /// Bytes of the weights that it holds.
+    /// Returns the bytes of the encoder's weights.
     pub(crate) fn bytes(&self) -> u64 {
         let tables = [&self.class, &self.positions].map(|table| table.elem_count() * DType::F32.size_in_bytes());
         let norm = 2 * self.config.hidden_size * DType::F32.size_in_bytes();
@@ -202,7 +202,7 @@ impl ClipVision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Stored;
+    use crate::weights::StoredTensor;
 
     fn shapes(width: usize) -> Tensors {
         let shapes = [
@@ -214,13 +214,13 @@ mod tests {
         ];
         let tensor = |(name, shape): (&str, Vec<usize>)| {
             let values = vec![0.0; shape.iter().product()];
-            (format!("vision_model.{name}"), Stored::dense_f32(shape, values).unwrap())
+            (format!("vision_model.{name}"), StoredTensor::dense_f32(shape, values).unwrap())
         };
         Tensors::new("clip_vision.safetensors", shapes.map(tensor))
     }
 
     #[test]
-    fn shapes_stand_in_for_a_missing_configuration() {
+    fn a_missing_configuration_is_derived_from_the_shapes() {
         let config = ClipVisionConfig::from_tensors(&shapes(160)).unwrap();
         let expected = ClipVisionConfig {
             hidden_size: 160,

@@ -1,7 +1,7 @@
-//! Pictures into states: the image encoder of Wan 2.1 image to video, and how a picture is prepared for it.
+//! The image encoder of Wan 2.1 image-to-video, and the preparation of pictures for it.
 //!
-//! Always holds: a picture leaves [`ImageProcessor`] as a square of the encoder's size, whatever its own size is; a
-//! setting that would change the numbers is either obeyed or refused by name.
+//! Always holds: [`ImageProcessor`] returns a square of the encoder's size for a picture of any size; a setting that would
+//! change the numbers is either obeyed or refused by name.
 
 mod clip;
 mod resize;
@@ -13,17 +13,16 @@ pub(crate) use self::clip::{ClipVision, ClipVisionConfig};
 use super::weights::unusable;
 use crate::error::Result;
 
-/// The largest side that a configuration may ask for.
+/// The largest side that a configuration may set.
 const LIMIT: usize = 4096;
-/// Pillow's number for bicubic.
+/// Pillow's number for bicubic resampling.
 const BICUBIC: u32 = 3;
 
-/// `preprocessor_config.json` of `CLIPImageProcessor`: scaling, the part of the picture that is kept, and the range of
-/// values.
+/// `preprocessor_config.json` of `CLIPImageProcessor`: how a picture is scaled, cropped and normalised.
 ///
-/// Without a file, the shorter side is scaled to the encoder's size and the centre is kept: what ComfyUI does and what
-/// the folder of `Wan2.2-Animate-14B-Diffusers` asks for. The original Wan code stretches the whole picture to the
-/// square; a folder asks for that with a `size` of both sides and `do_center_crop` false, and the 478 bytes of the file
+/// Without that file, the shorter side is scaled to the encoder's size and the centre is cropped, as ComfyUI does and as
+/// the file in `Wan2.2-Animate-14B-Diffusers` requests. The original Wan code stretches the whole picture to the
+/// square; a folder requests that with a `size` of both sides and `do_center_crop` false, and the 478 bytes of the file
 /// in the published `Wan2.1-I2V-14B-720P-Diffusers` are exactly those of such a configuration.
 ///
 /// Reference:
@@ -43,13 +42,13 @@ pub(crate) struct ImageProcessor {
     image_std: [f32; 3],
 }
 
-/// A size, in any of the forms that were written over the years.
+/// A size, in any of the forms that versions of transformers wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(untagged)]
 enum Size {
-    /// The shorter side to scale to, or both sides to keep.
+    /// The shorter side in `size`; both sides in `crop_size`.
     Number(usize),
-    /// The shorter side; the other follows.
+    /// The shorter side; the longer one is scaled in proportion.
     Shortest { shortest_edge: usize },
     /// Both sides.
     Both { height: usize, width: usize },
@@ -62,7 +61,7 @@ impl Default for ImageProcessor {
 }
 
 impl ImageProcessor {
-    /// What is done without a configuration file, for an encoder that takes squares of `side` pixels.
+    /// Returns the settings that are used without a configuration file, for an encoder that takes squares of `side` pixels.
     pub(crate) fn of_side(side: usize) -> Self {
         Self {
             do_resize: true,
@@ -78,7 +77,7 @@ impl ImageProcessor {
         }
     }
 
-    /// Refuses, by name, settings that cannot give squares of `side` pixels in the range that the encoder knows.
+    /// Fails for settings that cannot give squares of `side` pixels in the encoder's range of values, naming the setting.
     pub(crate) fn check(&self, side: usize) -> Result<()> {
         let scaled = match self.size {
             Size::Number(edge) | Size::Shortest { shortest_edge: edge } => (edge, edge, self.do_center_crop),
@@ -92,13 +91,13 @@ impl ImageProcessor {
         let rules = [
             (!self.do_resize, "do_resize is false"),
             (self.resample != BICUBIC, "resample is not 3 (bicubic)"),
-            (!self.do_rescale || !self.rescale_factor.is_finite(), "do_rescale is false or its factor is no number"),
-            (!scaled.2 || square != (side, side), "the pictures that come out are not squares of the encoder's size"),
+            (!self.do_rescale || !self.rescale_factor.is_finite(), "do_rescale is false or its factor is not a number"),
+            (!scaled.2 || square != (side, side), "the prepared pictures are not squares of the encoder's size"),
             (scaled.0.max(scaled.1) > LIMIT, "size is absurd"),
             (self.do_center_crop && (kept.0 > scaled.0 || kept.1 > scaled.1), "crop_size is larger than size"),
             (
                 self.do_normalize && !self.image_std.iter().all(|deviation| deviation.is_normal()),
-                "image_std holds a value that cannot be divided by",
+                "image_std holds a value that cannot be a divisor",
             ),
         ];
         match rules.iter().find(|(wrong, _)| *wrong) {
@@ -107,8 +106,8 @@ impl ImageProcessor {
         }
     }
 
-    /// A picture as the encoder takes it, `[3, side, side]`. `rgb` holds `width * height * 3` bytes, row after row, and
-    /// `side` is the one that was checked.
+    /// Prepares a picture for the encoder as a tensor `[3, side, side]`. `rgb` holds `width * height * 3` bytes, row after row.
+    /// `side` must be the one that [`Self::check`] accepted.
     pub(crate) fn prepare(
         &self,
         rgb: &[u8],

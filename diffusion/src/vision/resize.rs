@@ -1,44 +1,45 @@
-//! Bicubic scaling of 8-bit RGB pictures, with the same bytes as Pillow, which prepares pictures for the reference
+//! Bicubic scaling of 8-bit RGB pictures. It gives the same bytes as Pillow, which prepares pictures for the reference
 //! encoder.
 //!
-//! Always holds: columns are scaled first, then rows, and each of the two passes rounds to 8 bits; scaling down takes
-//! the mean over everything that a pixel covers; all sums are of integers, so every machine gives the same bytes.
+//! Always holds: the width is scaled first, then the height, and each of the two passes rounds to 8 bits; when a picture is
+//! scaled down, the filter widens to all source pixels that a target pixel covers; all sums are of integers, so every machine
+//! gives the same bytes.
 //!
 //! The `image` crate has a bicubic filter of the same shape, but keeps fractions between its two passes: on noise and
-//! beside hard edges its pixels differ from Pillow's by up to 24 of 255 levels. (Pillow 13 scales rows first in some
+//! beside hard edges its pixels differ from Pillow's by up to 24 of 255 levels. (Pillow 13 scales the height first in some
 //! cases that shrink one side more than the other; versions before it never do.)
 //!
 //! Reference: <https://github.com/python-pillow/Pillow/blob/12.0.0/src/libImaging/Resample.c>
 
 use crate::error::{Error, Result};
 
-/// Binary digits behind the point of a weight: a pixel of 8 bits, a weight of up to 2 and a sign fill 32 bits.
+/// Fractional bits of a weight: with an 8-bit pixel, a weight of up to 2 and the sign they fill 32 bits.
 const FRACTION: u32 = 32 - 8 - 2;
-/// Source pixels on each side of the centre that the filter reaches when nothing is scaled down.
+/// Radius of the filter in source pixels when the picture is not scaled down.
 const REACH: f64 = 2.0;
 /// Bytes of a pixel.
 const CHANNELS: usize = 3;
 
-/// Scales a picture of `from` (width, height) to `to` and gives the middle of it, `keep`. `rgb` holds `width * height *
-/// 3` bytes, row after row.
+/// Scales a picture from the size `from` (width, height) to the size `to` and returns its centre of the size `keep`. `rgb`
+/// holds `width * height * 3` bytes, row after row.
 pub(super) fn bicubic(rgb: &[u8], from: (usize, usize), to: (usize, usize), keep: (usize, usize)) -> Result<Vec<u8>> {
     let bytes = from.0.checked_mul(from.1).and_then(|pixels| pixels.checked_mul(CHANNELS));
     if bytes != Some(rgb.len()) || rgb.is_empty() || keep.0 == 0 || keep.1 == 0 || keep.0 > to.0 || keep.1 > to.1 {
-        return Err(Error::internal("a picture does not fit its size, or is scaled to no pixels"));
+        return Err(Error::internal("the sizes of a picture to scale are inconsistent"));
     }
     let narrow = columns(rgb, from.0, &taps(from.0, to.0, keep.0));
     Ok(rows(&narrow, keep.0, &taps(from.1, to.1, keep.1)))
 }
 
-/// The source pixels that one target pixel is made of.
+/// The source pixels that contribute to one target pixel.
 struct Taps {
-    /// The first of them.
+    /// Index of the first source pixel.
     start: usize,
-    /// One weight for each, in units of 2^-`FRACTION`.
+    /// One weight per source pixel, in units of 2^-`FRACTION`.
     weights: Vec<i32>,
 }
 
-/// What the middle `keep` of `to` pixels take from a side of `from` pixels.
+/// Computes the taps of the middle `keep` of `to` target pixels, from a side of `from` source pixels.
 fn taps(from: usize, to: usize, keep: usize) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -48,7 +49,7 @@ fn taps(from: usize, to: usize, keep: usize) -> Vec<Taps> {
     (first..first + keep)
         .map(|index| {
             let centre = (index as f64 + 0.5) * scale;
-            // A cast of a negative number gives 0, which is where the picture starts.
+            // Casting a negative number gives 0, the first pixel of the picture.
             let start = (centre - reach + 0.5) as usize;
             let end = ((centre + reach + 0.5) as usize).min(from);
             let shares: Vec<f64> = (start..end).map(|pixel| filter((pixel as f64 - centre + 0.5) / stretch)).collect();
@@ -59,8 +60,8 @@ fn taps(from: usize, to: usize, keep: usize) -> Vec<Taps> {
         .collect()
 }
 
-/// Cubic convolution with a = -1/2. Paper: R. Keys, "Cubic convolution interpolation for digital image processing",
-/// 1981.
+/// Cubic convolution kernel with a = -1/2. Paper: R. Keys, "Cubic convolution interpolation for digital image
+/// processing", 1981.
 fn filter(distance: f64) -> f64 {
     let (a, x) = (-0.5, distance.abs());
     if x < 1.0 {
@@ -72,10 +73,10 @@ fn filter(distance: f64) -> f64 {
     }
 }
 
-/// Half a level, to which weighted pixels are added.
+/// Half a level: sums of weighted pixels start from it, so that they round to the nearest level.
 const HALF: i32 = 1 << (FRACTION - 1);
 
-/// A sum as a level.
+/// Converts a sum to a level from 0 to 255.
 fn level(sum: i32) -> u8 {
     u8::try_from((sum >> FRACTION).clamp(0, 255)).unwrap_or(u8::MAX)
 }
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_pillow_s() {
+    fn the_bytes_are_the_same_as_pillow_s() {
         let expected = [83, 164, 123, 161, 141, 129, 128, 140, 164, 135, 144, 152, 118, 140, 153, 153, 147, 114];
         assert_eq!(bicubic(&picture(), (7, 5), (3, 2), (3, 2)).unwrap(), expected);
         for (to, checksum) in [((9, 7), 1_438_185_230), ((4, 6), 3_239_754_232)] {
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_what_the_whole_has_there() {
+    fn the_centre_equals_that_of_the_whole_picture() {
         let whole = bicubic(&picture(), (7, 5), (12, 9), (12, 9)).unwrap();
         let middle = bicubic(&picture(), (7, 5), (12, 9), (5, 4)).unwrap();
         for (row, kept) in middle.chunks_exact(5 * 3).enumerate() {

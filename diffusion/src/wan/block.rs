@@ -1,4 +1,4 @@
-//! One block of the transformer, and the control blocks of VACE that stand beside it.
+//! The transformer block, and the control blocks of VACE that run beside the main ones.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate};
 use crate::weights::Scope;
 
-/// Tokens that go through the feed-forward part at a time: its hidden state is the widest of all.
+/// Tokens that a feed-forward part processes at a time. This limits its hidden state, the widest of all states.
 pub(super) const FEED_TOKENS: usize = 4096;
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Attention {
     }
 }
 
-/// Keys and values of the image tokens, beside those of the text.
+/// The projections of image tokens to keys and values, used beside those of the text.
 #[derive(Debug)]
 struct ImageAttention {
     key: Linear,
@@ -44,7 +44,7 @@ struct ImageAttention {
     key_norm: Tensor, // [width]
 }
 
-/// Self-attention, cross-attention and feed-forward.
+/// A block: self-attention, cross-attention and a feed-forward part.
 #[derive(Debug)]
 pub(super) struct Block {
     own: Attention,
@@ -88,7 +88,7 @@ impl Block {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         let attention = |part: &Attention| {
             [&part.query, &part.key, &part.value, &part.output].iter().map(|layer| layer.bytes()).sum::<u64>()
@@ -97,12 +97,14 @@ impl Block {
         attention(&self.own) + attention(&self.cross) + image + self.up.bytes() + self.down.bytes()
     }
 
-    /// The block's modulation at the times of one step, `[6, width]` each with the rows of the state that it rules.
+    /// Computes the block's modulation at the times of one step. Each modulation comes with the number of rows that it
+    /// applies to.
     pub(super) fn modulation(&self, times: &[(usize, Tensor)]) -> Result<Vec<(usize, Modulation)>> {
         times.iter().map(|(rows, time)| Ok((*rows, Modulation::new(&self.table, time)?))).collect()
     }
 
-    /// Text states, and image tokens if the model takes any, as this block's cross-attention sees them.
+    /// Computes this block's cross-attention keys and values from the text states, and from the image tokens of models that
+    /// have them.
     fn keys(&self, states: &Tensor, image: Option<&Tensor>) -> Result<Keys> {
         let key = self.cross.key.forward(states, Activation::None)?;
         let text = (
@@ -123,7 +125,7 @@ impl Block {
         Ok(Keys { text, image })
     }
 
-    /// The whole block.
+    /// Computes the state after the whole block.
     pub(super) fn forward(
         &self,
         state: Tensor,
@@ -135,7 +137,7 @@ impl Block {
         self.attend_text(state, modulation, context)
     }
 
-    /// Self-attention of `[tokens, width]`.
+    /// Adds self-attention to a state `[tokens, width]`.
     pub(super) fn attend_self(
         &self,
         state: Tensor,
@@ -157,7 +159,7 @@ impl Block {
         in_parts(modulation, &[&state, &output], |part, of| add_gated(&part.rows(0)?, &part.rows(1)?, &of.gate))
     }
 
-    /// Cross-attention and the feed-forward part.
+    /// Adds cross-attention and the feed-forward part.
     pub(super) fn attend_text(
         &self,
         state: Tensor,
@@ -201,13 +203,13 @@ impl Block {
     }
 }
 
-/// A prompt as one block sees it.
+/// The context of one prompt for one block.
 pub(super) struct BlockContext<'a> {
     /// Text states, `[text, width]`.
     pub(super) states: &'a Tensor,
     /// Image tokens, `[tokens, width]`.
     pub(super) image: Option<&'a Tensor>,
-    /// Filled at the first step, used by the others.
+    /// Computed at the first step and reused by the later ones.
     pub(super) keys: &'a OnceLock<Keys>,
 }
 
@@ -218,7 +220,7 @@ pub(super) struct Keys {
     image: Option<(Tensor, Tensor)>,
 }
 
-/// Rows of several tensors that share one modulation.
+/// A range of rows of several tensors. All of its rows have the same modulation.
 struct Part<'a> {
     tensors: &'a [&'a Tensor],
     from: usize,
@@ -235,7 +237,7 @@ impl Part<'_> {
     }
 }
 
-/// Does `work` for the rows of each modulation, and puts the results one below the other.
+/// Calls `work` for the rows of each modulation, and concatenates the results.
 fn in_parts(
     modulation: &[(usize, Modulation)],
     tensors: &[&Tensor],
@@ -257,10 +259,10 @@ fn joined(mut parts: Vec<Tensor>) -> Result<Tensor> {
     }
 }
 
-/// A block that works on the control states and hands a hint to the main ones.
+/// A block that processes the control states and produces a hint for the main blocks.
 #[derive(Debug)]
 pub(super) struct ControlBlock {
-    /// Of the first block only.
+    /// Only the first control block has one.
     input: Option<Linear>,
     block: Block,
     output: Linear,
@@ -277,18 +279,18 @@ impl ControlBlock {
         })
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.block.bytes() + self.output.bytes() + self.input.as_ref().map_or(0, Linear::bytes)
     }
 
-    /// The modulation of the block inside.
+    /// Computes the modulation of the inner block.
     pub(super) fn modulation(&self, times: &[(usize, Tensor)]) -> Result<Vec<(usize, Modulation)>> {
         self.block.modulation(times)
     }
 
-    /// The control states after this block, and the hint for the main ones. `first` is the main state before its first
-    /// block.
+    /// Computes the control states after this block, and the hint for the main blocks. `first` is the main state before its
+    /// first block.
     pub(super) fn forward(
         &self,
         control: Tensor,
@@ -307,7 +309,7 @@ impl ControlBlock {
     }
 }
 
-/// One block's modulation at one time: `[width]` each, scales with their 1 added.
+/// One block's modulation at one time, `[width]` each. The scales include the added 1.
 #[derive(Debug)]
 pub(super) struct Modulation {
     shift: Tensor,

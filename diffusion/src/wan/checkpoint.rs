@@ -1,4 +1,4 @@
-//! The files of a Wan model, recognised: what they can do, what they need, and how they are loaded.
+//! The recognised files of a Wan model: their abilities, their memory needs, and how they are loaded.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::variant::{Kind, Recognised};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::family::{Checkpoint, Pipeline, Sampling};
-use crate::parts::{self, Piece};
+use crate::parts::{self, FoundPart};
 use crate::place::{Budget, Needs, Policy};
 use crate::request::{Request, Start};
 use crate::sample::{Guidance, SamplerName, Schedule, Spacing};
@@ -18,18 +18,18 @@ use crate::vae::VaeConfig;
 use crate::vision::{ClipVisionConfig, ImageProcessor};
 use crate::weights::{Inventory, ModelFiles, Place};
 
-/// A recognised model, shared by whoever asks about it and the pipelines that were loaded from it.
+/// A recognised model, shared by its checkpoint and the pipelines that were loaded from it.
 pub(super) struct Files {
     pub(super) model: ModelFiles,
     pub(super) recognised: Recognised,
     schedule: Schedule,
-    /// Whether the catalog says the shift, so that the variant's own rule for small frames does not count.
+    /// Whether the catalog sets the shift. The variant's own rule for small frames does not apply then.
     shift_is_set: bool,
     boundary: Option<f64>,
     processor: ImageProcessor,
 }
 
-/// The checkpoint as the rest of the library sees it.
+/// The [`Checkpoint`] of a Wan model.
 pub(super) struct WanCheckpoint(pub(super) Arc<Files>);
 
 impl WanCheckpoint {
@@ -73,17 +73,17 @@ impl Files {
         })
     }
 
-    /// The sizes of the transformer, or of both.
+    /// Returns the sizes of the transformer. Two experts have the same sizes.
     pub(super) fn transformer(&self) -> Result<&TransformerShape> {
         self.recognised.shape()
     }
 
-    /// The sizes of the autoencoder.
+    /// Returns the sizes of the autoencoder.
     pub(super) fn vae(&self) -> &VaeConfig {
         &self.recognised.vae.config
     }
 
-    /// The sizes of the text encoder.
+    /// Returns the sizes of the text encoder.
     pub(super) fn text(&self) -> &T5Config {
         &self.recognised.text.config
     }
@@ -92,7 +92,7 @@ impl Files {
         self.recognised.variant.kind
     }
 
-    /// How many pictures the image encoder sees: none, the first or the first and the last given one.
+    /// Returns the number of pictures that the image encoder reads: none, the first given one, or the first and the last.
     pub(super) fn pictures_seen(&self) -> usize {
         match self.kind() {
             Kind::ImageToVideo { clip: true, last } => 1 + usize::from(last),
@@ -100,15 +100,15 @@ impl Files {
         }
     }
 
-    /// How pictures are prepared for the image encoder.
+    /// Returns the preprocessing of pictures for the image encoder.
     pub(super) fn processor(&self) -> &ImageProcessor {
         &self.processor
     }
 
-    /// The prompt as the model was trained to read it.
+    /// Returns the prompt in the form that the model was trained with.
     ///
-    /// A motion score is text at the end of the prompt: AniSora's own form, from its README. The aesthetic score is that of
-    /// its samples.
+    /// AniSora reads its motion score at the end of the prompt, in the form that its README shows. The aesthetic score is
+    /// the one of the README's samples.
     pub(super) fn prompt(&self, request: &Request) -> String {
         match request.motion_score {
             Some(score) => format!(
@@ -119,7 +119,7 @@ impl Files {
         }
     }
 
-    /// How a request is sampled.
+    /// Returns the schedule of a request.
     pub(super) fn schedule(&self, request: &Request) -> Result<Schedule> {
         let mut schedule = self.schedule.clone();
         if !self.shift_is_set {
@@ -135,7 +135,7 @@ impl Files {
         }
     }
 
-    /// How strongly a request follows its prompt, and which expert works when.
+    /// Returns the guidance scales of a request, and which expert works at which steps.
     pub(super) fn guidance(&self, request: &Request) -> Guidance {
         let scale = request.guidance_scale;
         match self.boundary {
@@ -148,19 +148,19 @@ impl Files {
         }
     }
 
-    /// The tokenizer: that of the model's files, or that of the library.
+    /// Loads the tokenizer from the model's files, or the one embedded in the library.
     pub(super) fn tokenizer(&self) -> Result<PromptTokenizer> {
         text::tokenizer(&self.model, self.recognised.vocabulary.as_ref(), Vocabulary::Umt5)
     }
 
-    /// Numbers of all parts.
+    /// Returns the number of elements of all parts.
     fn elements(&self) -> u64 {
         self.recognised.parts().map(|(_, tensors)| tensors.elements()).sum()
     }
 }
 
-/// How the folder says that pictures are prepared for its image encoder.
-fn processor(model: &ModelFiles, image: &Piece<ClipVisionConfig>) -> Result<ImageProcessor> {
+/// Reads the preprocessing settings of the image encoder from the folder.
+fn processor(model: &ModelFiles, image: &FoundPart<ClipVisionConfig>) -> Result<ImageProcessor> {
     let side = image.config.image_size;
     let files = ["image_processor/preprocessor_config.json", "image_encoder/preprocessor_config.json"];
     let processor = match files.iter().find(|file| model.has(file)) {
@@ -202,7 +202,7 @@ impl Checkpoint for WanCheckpoint {
     }
 }
 
-/// Refuses a request that the model cannot make.
+/// Fails with `InvalidRequest` for a request that the model cannot fulfil.
 pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
     let [_, ph, pw] = files.transformer()?.patch_size;
     let (frames, height, width) = (request.num_frames as usize, request.height as usize, request.width as usize);
@@ -217,18 +217,18 @@ pub(super) fn check(files: &Files, request: &Request) -> Result<()> {
     }
     request.check()?;
     if matches!(request.start, Start::Picture { .. }) && frames != 1 {
-        return Err(Error::invalid_request("an image to change gives one frame, not a clip"));
+        return Err(Error::invalid_request("img2img makes one frame, not a clip"));
     }
     check_given(files, request)
 }
 
-/// Refuses given frames that the variant does not take.
+/// Fails with `InvalidRequest` for given frames that the variant does not accept.
 fn check_given(files: &Files, request: &Request) -> Result<()> {
     let placed = super::given::placed(&request.given, request.num_frames)?;
     if placed.len() > 1 && request.num_frames == 1 {
         return Err(Error::invalid_request("a clip between two frames needs more than one frame"));
     }
-    let ends = |placed: &[super::given::Placed<'_>]| {
+    let ends = |placed: &[super::given::PlacedFrame<'_>]| {
         placed.len() == 2
             && placed.first().is_some_and(|first| first.frame == 0)
             && placed.last().is_some_and(|last| last.frame + 1 == request.num_frames as usize)

@@ -1,8 +1,8 @@
-//! The Wan diffusion transformer: noisy latents, times and text states into a velocity.
+//! The Wan diffusion transformer: predicts a velocity from noisy latents, times and text states.
 //!
-//! Always holds: what does not depend on the noise is computed once per generation (text keys and values, rotary tables,
-//! modulation of every step); both guidance branches share what comes before their first look at the text, and go through
-//! a block before the next one is touched, so that streamed blocks are read once a step.
+//! Always holds: everything that does not depend on the noise is computed once per generation: text keys and values, rotary
+//! tables, and the modulation of every step. Both guidance branches share all computation before the first cross-attention.
+//! Both pass through a block before the next block starts, so streamed blocks are read once for each step.
 //!
 //! Paper: "Wan: Open and Advanced Large-Scale Video Generative Models", <https://arxiv.org/abs/2503.20314>; control blocks:
 //! "VACE: All-in-One Video Creation and Editing", <https://arxiv.org/abs/2503.07598>. Reference:
@@ -17,14 +17,14 @@ pub(crate) use super::times::Plan;
 use super::times::{TimeEmbedding, rotation};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, layer_norm};
-use crate::place::{Blocks, HoldsWeights, each};
+use crate::place::{Blocks, HoldsWeights, for_each_branch};
 use crate::weights::Scope;
 use std::sync::OnceLock;
 
-/// Multiply-adds of one layer below which the branches of guidance run beside each other instead of one after the other.
-const BESIDE: usize = 1 << 26;
+/// The multiply-adds of one layer below which the guidance branches run in parallel instead of one after the other.
+const PARALLEL_LIMIT: usize = 1 << 26;
 
-/// A prompt, and what the image encoder saw, as the denoiser takes them.
+/// The denoiser's input from a prompt and from the image encoder.
 #[derive(Debug)]
 pub(crate) struct Context {
     states: Tensor,        // [text, width]
@@ -33,16 +33,16 @@ pub(crate) struct Context {
     control_keys: Vec<OnceLock<Keys>>,
 }
 
-/// What VACE's control blocks start from, and how much their hints count.
+/// The input of VACE's control blocks, and the weight of their hints.
 #[derive(Debug)]
 pub(crate) struct Control {
     /// `[vace_in_channels, frames, height, width]`.
     pub(crate) latents: Tensor,
-    /// Factor on every hint; 1 as trained.
+    /// Factor of every hint. The models were trained with 1.
     pub(crate) scale: f64,
 }
 
-/// The image tokens' way into the width of the transformer.
+/// The layers that project image tokens to the width of the transformer.
 #[derive(Debug)]
 struct ImageEmbedding {
     norms: [(Tensor, Tensor); 2],
@@ -70,7 +70,7 @@ impl ImageEmbedding {
         })
     }
 
-    /// `[tokens, image_dim]` to `[tokens, width]`.
+    /// Maps `[tokens, image_dim]` to `[tokens, width]`.
     fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         const EPSILON: f64 = 1e-5;
         let tokens = match &self.positions {
@@ -102,7 +102,7 @@ pub(crate) struct Transformer {
 }
 
 impl Transformer {
-    /// Reads the transformer, with the blocks that its caller has made ready.
+    /// Loads the transformer around blocks that the caller has prepared.
     pub(crate) fn load(
         config: &TransformerShape,
         scope: &Scope<'_>,
@@ -145,8 +145,8 @@ impl Transformer {
         })
     }
 
-    /// Text states `[text, text_dim]` of one prompt, padded as the model expects, and image tokens `[tokens, image_dim]`
-    /// where it takes any.
+    /// Builds the context of one prompt from text states `[text, text_dim]`, padded as the model expects, and from image
+    /// tokens `[tokens, image_dim]` for models that have them.
     pub(crate) fn context(&self, states: &Tensor, image: Option<&Tensor>) -> Result<Context> {
         let [first, second] = &self.text;
         let states = second.forward(&first.forward(states, Activation::Gelu)?, Activation::None)?;
@@ -159,8 +159,8 @@ impl Transformer {
         Ok(Context { states, image, keys: empty(self.blocks.len()), control_keys: empty(self.control_blocks.len()) })
     }
 
-    /// What latents of `[.., frames, height, width]` and these times need. With `given` the first latent frame is given, and
-    /// is at that share of every time.
+    /// Computes what depends only on the shape of the latents, `[.., frames, height, width]`, and on the times. With
+    /// `given`, the first latent frame is a given one, whose time is this share of every time.
     pub(crate) fn plan(
         &self,
         (frames, height, width): (usize, usize, usize),
@@ -189,7 +189,7 @@ impl Transformer {
         })
     }
 
-    /// `[channels, t, h, w]` to `[tokens, channels * patch]`.
+    /// Rearranges `[channels, t, h, w]` to `[tokens, channels * patch]`.
     fn patches(&self, latents: &Tensor, (gt, gh, gw): (usize, usize, usize)) -> Result<Tensor> {
         let [pt, ph, pw] = self.config.patch_size;
         let channels = latents.dim(0)?;
@@ -199,7 +199,8 @@ impl Transformer {
             .reshape((gt * gh * gw, channels * pt * ph * pw))?)
     }
 
-    /// The velocity at step `step` of the plan, for each prompt: `[in_channels, t, h, w]` to `[out_channels, t, h, w]`.
+    /// Predicts the velocity at step `step` of the plan for each prompt: `[in_channels, t, h, w]` to `[out_channels, t, h,
+    /// w]`.
     pub(crate) fn forward(
         &self,
         latents: &Tensor,
@@ -215,19 +216,20 @@ impl Transformer {
             return Err(Error::internal("the latents do not fit the plan"));
         }
         let state = self.patch.forward(&self.patches(latents, plan.grid)?, Activation::None)?; // [tokens, width]
-        let beside = self.device.is_cpu()
-            && state.dim(0)? * self.config.inner_dim() * self.config.ffn_dim.max(self.config.inner_dim()) < BESIDE;
+        let parallel = self.device.is_cpu()
+            && state.dim(0)? * self.config.inner_dim() * self.config.ffn_dim.max(self.config.inner_dim())
+                < PARALLEL_LIMIT;
         let mut controls = self.controls(control, plan, contexts.len())?;
         let mut states = vec![state.clone(); contexts.len()];
         for index in 0..self.blocks.len() {
             states = self.blocks.with(index, |block| {
                 let modulation = block.modulation(&times.blocks)?;
                 let shared = match index {
-                    // Nothing has told the branches apart yet.
+                    // The branches are still equal here.
                     0 => Some(block.attend_self(state.clone(), &modulation, &plan.rotation)?),
                     _ => None,
                 };
-                each(beside, states, contexts, |state, context| {
+                for_each_branch(parallel, states, contexts, |state, context| {
                     let context = context.block(&context.keys, index)?;
                     match &shared {
                         Some(shared) => block.attend_text(shared.clone(), &modulation, &context),
@@ -240,18 +242,23 @@ impl Transformer {
             let before = std::mem::take(&mut controls);
             let hinted = self.control_blocks.with(hint, |block| {
                 let modulation = block.modulation(&times.blocks)?;
-                each(beside, before.into_iter().zip(states).collect(), contexts, |(before, main), context| {
-                    let context = context.block(&context.control_keys, hint)?;
-                    let (after, hint) = block.forward(before, &state, &modulation, &plan.rotation, &context)?;
-                    Ok((after, (main + (hint * control.scale)?)?))
-                })
+                for_each_branch(
+                    parallel,
+                    before.into_iter().zip(states).collect(),
+                    contexts,
+                    |(before, main), context| {
+                        let context = context.block(&context.control_keys, hint)?;
+                        let (after, hint) = block.forward(before, &state, &modulation, &plan.rotation, &context)?;
+                        Ok((after, (main + (hint * control.scale)?)?))
+                    },
+                )
             })?;
             (controls, states) = hinted.into_iter().unzip();
         }
-        each(beside, states, contexts, |state, _| self.unpatched(&state, &times.output, plan.grid))
+        for_each_branch(parallel, states, contexts, |state, _| self.unpatched(&state, &times.output, plan.grid))
     }
 
-    /// The control states of each branch before the first control block.
+    /// Computes the control states of each branch before the first control block.
     fn controls(&self, control: Option<&Control>, plan: &Plan, branches: usize) -> Result<Vec<Tensor>> {
         match (control, &self.control_patch) {
             (Some(control), Some(patch)) => {
@@ -263,7 +270,7 @@ impl Transformer {
         }
     }
 
-    /// The output layer: `[tokens, width]` to `[out_channels, t, h, w]` in float32.
+    /// Applies the output layer: `[tokens, width]` to `[out_channels, t, h, w]` in float32.
     fn unpatched(
         &self,
         state: &Tensor,

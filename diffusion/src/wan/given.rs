@@ -1,12 +1,12 @@
-//! Given frames as the variants of Wan take them.
+//! The conditions that Wan's variants derive from given frames.
 //!
-//! A model with a mask reads, beside the noisy latents, four channels of mask and the latents of a clip that holds the given
-//! frames and mid-grey elsewhere. A model with control blocks (VACE) reads the clip twice, what is kept and what is to be
-//! made, and a mask of 64 channels. Strength fades a frame to the grey that stands for "not given", in pixels, and its mask
-//! with it.
+//! A model with a mask reads two inputs beside the noisy latents: four mask channels, and the latents of a clip that holds
+//! the given frames and is mid-grey elsewhere. A model with control blocks (VACE) reads the clip twice (the part to keep and
+//! the part to generate) and a mask of 64 channels. A given frame's strength blends its pixels with the grey that stands for
+//! "not given", and its mask accordingly.
 //!
 //! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan_i2v.py> and
-//! `pipeline_wan_vace.py` beside it; places of frames:
+//! `pipeline_wan_vace.py` beside it. The positions of frames follow
 //! <https://github.com/bilibili/Index-anisora/blob/main/anisoraV3.2/wan/image2video.py>.
 
 use candle_core::{DType, Device, Tensor};
@@ -16,59 +16,66 @@ use crate::pixels::pixels;
 use crate::request::{Frames, GivenFrame};
 use crate::vae::Clip;
 
-/// Frames between the places in a clip where a frame may be given besides the first and the last: the models were trained
-/// with those.
-const PLACES: u32 = 8;
+/// The distance between the positions where a frame may be given, besides the first and the last frame. The models were
+/// trained with these positions.
+const POSITION_DISTANCE: u32 = 8;
 
-/// A frame at its place in the clip.
+/// A given frame at its position in the clip.
 #[derive(Debug)]
-pub(super) struct Placed<'a> {
+pub(super) struct PlacedFrame<'a> {
     pub(super) frame: usize,
     pub(super) image: &'a Frames,
     pub(super) strength: f64,
 }
 
-/// Given frames at the places that the model was trained with, in their order. Fails when two frames come to the same place.
-pub(super) fn placed(given: &[GivenFrame], frames: u32) -> Result<Vec<Placed<'_>>> {
-    let mut placed: Vec<(u32, Placed<'_>)> = vec![];
+/// Moves given frames to the positions that the model was trained with, sorted. Fails when two frames move to the same
+/// position.
+pub(super) fn placed(given: &[GivenFrame], frames: u32) -> Result<Vec<PlacedFrame<'_>>> {
+    let mut placed: Vec<(u32, PlacedFrame<'_>)> = vec![];
     for frame in given {
         if frame.index >= frames {
-            return Err(Error::invalid_request(format!("frame {} is given, and the clip has {frames}", frame.index)));
+            return Err(Error::invalid_request(format!(
+                "frame {} is given, but the clip has only {frames} frames",
+                frame.index
+            )));
         }
         let place = place(frame.index, frames);
         if let Some((other, _)) = placed.iter().find(|(_, other)| other.frame == place as usize) {
             return Err(Error::invalid_request(format!(
                 "the frames {other} and {} are given, and both belong at frame {place}: a frame can be given at the first, at \
-                 the last and at every {PLACES}th",
+                 the last and at every {POSITION_DISTANCE}th",
                 frame.index
             )));
         }
-        placed.push((frame.index, Placed { frame: place as usize, image: &frame.image, strength: frame.strength }));
+        placed
+            .push((frame.index, PlacedFrame { frame: place as usize, image: &frame.image, strength: frame.strength }));
     }
     placed.sort_by_key(|(_, placed)| placed.frame);
     Ok(placed.into_iter().map(|(_, placed)| placed).collect())
 }
 
-/// The place nearest to `index`: the first, the last, or a multiple of eight; of two that are equally near, the even multiple.
+/// Returns the allowed position nearest to `index`: the first frame, the last frame, or a multiple of eight. Of two equally
+/// near multiples, returns the even one.
 fn place(index: u32, frames: u32) -> u32 {
     let last = frames.saturating_sub(1);
     if index == 0 || index == last {
         return index;
     }
-    let below = index / PLACES;
-    let rest = index % PLACES;
-    let multiple = match rest.cmp(&(PLACES / 2)) {
+    let below = index / POSITION_DISTANCE;
+    let rest = index % POSITION_DISTANCE;
+    let multiple = match rest.cmp(&(POSITION_DISTANCE / 2)) {
         std::cmp::Ordering::Less => below,
         std::cmp::Ordering::Greater => below + 1,
         std::cmp::Ordering::Equal => below + below % 2,
     };
-    let place = multiple * PLACES;
-    if place > last { below * PLACES } else { place }
+    let place = multiple * POSITION_DISTANCE;
+    if place > last { below * POSITION_DISTANCE } else { place }
 }
 
-/// The clip that holds the given frames, faded by their strengths, and grey (0) elsewhere; made as it is read.
+/// A clip that holds the given frames, blended by their strengths, and grey (0) elsewhere. Its frames are computed when they
+/// are read.
 pub(super) struct GivenClip<'a> {
-    pub(super) placed: &'a [Placed<'a>],
+    pub(super) placed: &'a [PlacedFrame<'a>],
     /// Frames, height, width.
     pub(super) size: (usize, usize, usize),
     pub(super) device: &'a Device,
@@ -99,10 +106,10 @@ impl Clip for GivenClip<'_> {
     }
 }
 
-/// A clip in which every frame is the nearest given one; made as it is read.
+/// A clip in which every frame equals the nearest given one. Its frames are computed when they are read.
 pub(super) struct StillClip<'a> {
     /// At least one.
-    pub(super) placed: &'a [Placed<'a>],
+    pub(super) placed: &'a [PlacedFrame<'a>],
     /// Frames, height, width.
     pub(super) size: (usize, usize, usize),
     pub(super) device: &'a Device,
@@ -125,10 +132,10 @@ impl Clip for StillClip<'_> {
     }
 }
 
-/// Four channels of mask, `[4, latent frames, height, width]`: 1 where a frame is held. The first frame of a clip fills all
-/// four of its latent frame; every other frame has one of the four of the latent frame that it ends up in.
+/// Builds the four mask channels `[4, latent frames, height, width]`: 1 where a frame is given. The first frame of the clip
+/// fills all four channels of its latent frame. Every other frame fills one of the four channels of its latent frame.
 pub(super) fn mask(
-    placed: &[Placed<'_>],
+    placed: &[PlacedFrame<'_>],
     (frames, height, width): (usize, usize, usize),
     device: &Device,
 ) -> Result<Tensor> {
@@ -145,10 +152,10 @@ pub(super) fn mask(
     Ok(mask.broadcast_as((4, frames, height, width))?.contiguous()?)
 }
 
-/// The mask of VACE, `[spatial * spatial, latent frames, height, width]`: 1 where something is to be made. Each latent frame
-/// takes the mask of one frame of the clip, as the nearest one is picked in the reference.
+/// Builds VACE's mask `[spatial * spatial, latent frames, height, width]`: 1 where the model generates. Each latent frame
+/// takes the mask of the frame that the reference picks as the nearest.
 pub(super) fn control_mask(
-    placed: &[Placed<'_>],
+    placed: &[PlacedFrame<'_>],
     frames: usize,
     spatial: usize,
     (latent_frames, height, width): (usize, usize, usize),
@@ -175,17 +182,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_come_to_the_places_that_the_models_know() {
+    fn frames_move_to_the_positions_of_the_training() {
         let places = |frames| (0..frames).map(|index| place(index, frames)).collect::<Vec<_>>();
         assert_eq!(places(17), [0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16]);
-        // 16 is beyond the end, so frames near it stay at 8; the last is a place of its own.
+        // 16 is past the end, so the frames near it move to 8. The last frame is a position of its own.
         assert_eq!(places(13), [0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 12]);
     }
 
     #[test]
     fn masks_are_packed_four_frames_to_a_latent_frame() {
         let image = Frames { width: 1, height: 1, rgb: vec![255, 0, 127] };
-        let at = |frame| Placed { frame, image: &image, strength: 0.5 };
+        let at = |frame| PlacedFrame { frame, image: &image, strength: 0.5 };
         let mask = mask(&[at(0), at(8), at(16)], (5, 1, 1), &Device::Cpu).unwrap().flatten_all().unwrap();
         let values = mask.to_vec1::<f32>().unwrap();
         let rows: Vec<&[f32]> = values.chunks(5).collect();
@@ -194,11 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn a_still_clip_shows_the_nearest_given_frame() {
+    fn a_still_clip_repeats_the_nearest_given_frame() {
         let image = |value| Frames { width: 1, height: 1, rgb: vec![value; 3] };
         let (black, white) = (image(0), image(255));
-        let placed =
-            [Placed { frame: 0, image: &black, strength: 1.0 }, Placed { frame: 4, image: &white, strength: 1.0 }];
+        let placed = [
+            PlacedFrame { frame: 0, image: &black, strength: 1.0 },
+            PlacedFrame { frame: 4, image: &white, strength: 1.0 },
+        ];
         let still = StillClip { placed: &placed, size: (6, 1, 1), device: &Device::Cpu };
         let clip = still.frames(0, 6).unwrap();
         assert_eq!(clip.get(0).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), [-1., -1., -1., 1., 1., 1.]);
@@ -207,7 +216,7 @@ mod tests {
     #[test]
     fn a_given_clip_is_grey_between_its_frames() {
         let white = Frames { width: 1, height: 1, rgb: vec![255; 3] };
-        let at = |frame, strength| Placed { frame, image: &white, strength };
+        let at = |frame, strength| PlacedFrame { frame, image: &white, strength };
         let placed = [at(0, 1.0), at(3, 0.5)];
         let clip = GivenClip { placed: &placed, size: (5, 1, 1), device: &Device::Cpu };
         let read = |from, count| {
@@ -218,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn the_stronger_a_frame_the_nearer_the_condition_is_to_it_and_the_less_is_to_be_made_there() {
+    fn strength_moves_the_condition_and_the_mask_towards_the_frame() {
         let white = Frames { width: 1, height: 1, rgb: vec![255; 3] };
         let of = |strength| {
-            let placed = [Placed { frame: 0, image: &white, strength }];
+            let placed = [PlacedFrame { frame: 0, image: &white, strength }];
             let clip = GivenClip { placed: &placed, size: (5, 1, 1), device: &Device::Cpu };
             let first = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
             let held = first(mask(&placed, (2, 1, 1), &Device::Cpu).unwrap());
@@ -233,12 +242,12 @@ mod tests {
             let ((far, less, more_made), (near, more, less_made)) = (pair[0], pair[1]);
             assert!(near < far && more > less && less_made < more_made, "{rising:?}");
         }
-        assert_eq!(rising.first().unwrap().0, 1.0, "without strength it is grey");
-        assert_eq!(rising.last().unwrap().0, 0.0, "with all of it, the frame itself");
+        assert_eq!(rising.first().unwrap().0, 1.0, "with strength 0 it is grey");
+        assert_eq!(rising.last().unwrap().0, 0.0, "with strength 1 it is the frame itself");
     }
 
     #[test]
-    fn two_frames_for_one_place_are_refused() {
+    fn two_frames_for_one_position_are_refused() {
         let image = Frames { width: 1, height: 1, rgb: vec![0; 3] };
         let given = |index| GivenFrame { index, image: image.clone(), strength: 1.0 };
         let error = placed(&[given(7), given(9)], 17).unwrap_err();

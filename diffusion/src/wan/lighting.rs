@@ -1,11 +1,11 @@
-//! The choice between two files of a model: one of two transformers for all steps.
+//! The parameter `lighting_variant`: it chooses one of two transformers for all steps.
 
 use super::variant::Recognised;
 use crate::error::{Error, Result};
 use crate::weights::Expert;
 
-/// Keeps the transformer that `lighting` names, `high_noise` or `low_noise`. With one transformer only the name of what is
-/// there, or the default `low_noise`, is accepted.
+/// Keeps the transformer that `lighting` names, `high_noise` or `low_noise`. With a single transformer, only that
+/// transformer's name or the default `low_noise` is accepted.
 pub(super) fn choose(recognised: &mut Recognised, lighting: &str) -> Result<()> {
     let expert = match lighting {
         "high_noise" => Expert::High,
@@ -16,7 +16,7 @@ pub(super) fn choose(recognised: &mut Recognised, lighting: &str) -> Result<()> 
         (2, _) => recognised.keep_expert(expert),
         (_, Expert::Low) => Ok(()),
         (_, Expert::High) => Err(Error::invalid_request(
-            "lighting_variant chooses between two files, and this model has one, which is low_noise",
+            "lighting_variant chooses between two files, but this model has only one, which is low_noise",
         )
         .with_action(
             "Leave lighting_variant at low_noise, or put a second file of the model there, with high_noise in its name.",

@@ -1,7 +1,8 @@
-//! Bytes that a generation needs, from sizes alone.
+//! The memory that a generation needs, computed from sizes alone.
 //!
-//! Always holds: what is counted is what the code holds at its widest moment, tensor by tensor. `tools/random-weights` measures
-//! the same on models of the true sizes; the results are kept in `benches/results/models.json`.
+//! Always holds: the estimate counts every tensor that the code holds at the moment of its highest use.
+//! `tools/random-weights` measures the real use with models of the true sizes; `benches/results/models.json` has the
+//! results.
 
 use super::checkpoint::Files;
 use super::variant::Kind;
@@ -10,31 +11,32 @@ use crate::request::{Request, Start};
 use crate::vae::{Tiling, VaeConfig};
 use crate::weights::Tensors;
 
-/// Bytes of a number that is computed with.
+/// Bytes of a float32.
 const NUMBER: u64 = 4;
-/// Prompt states that the transformer reads.
+/// Number of prompt states that the transformer reads.
 const TEXT: u64 = 512;
-/// Bytes of the program itself, of its threads and of what is decoded of a matrix at a time.
+/// Bytes of the program itself, of its threads and of the part of a matrix that is decoded at a time.
 const BASE: u64 = 160 << 20;
 
-/// Pixels of a picture, and of a clip's frames, up to which the autoencoder works on whole frames.
+/// The largest picture and the largest frame of a clip, in pixels, that the autoencoder processes without tiles.
 const WHOLE_PICTURE: usize = 1024 * 1024;
 const WHOLE_FRAME: usize = 320 * 320;
 
-/// How the autoencoder cuts frames of this size. Tiles of the autoencoder of 2.2 are larger, since its levels reach farther.
+/// Returns how the autoencoder tiles frames of this size. The autoencoder of 2.2 needs larger tiles, because its receptive
+/// field is larger.
 pub(super) fn tiling(vae: &VaeConfig, frames: usize, height: usize, width: usize) -> Option<Tiling> {
     let whole = if frames == 1 { WHOLE_PICTURE } else { WHOLE_FRAME };
     let (tile, overlap) = if vae.is_residual { (384, 96) } else { (320, 64) };
     (height * width > whole).then_some(Tiling { tile, overlap })
 }
 
-/// What the weights of a model take, whatever is asked of it.
+/// Returns the memory of the weights, which no request changes.
 pub(super) fn weights(files: &Files) -> Needs {
     let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
     Needs { stretches: files.recognised.parts().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
 }
 
-/// The stretches of one request.
+/// Returns the memory that a request needs.
 pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     let mut stretches = vec![text(files)];
     let whole = |name, tensors: &Tensors, work| Stretch {
@@ -58,7 +60,7 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     Needs { stretches }
 }
 
-/// Decoding so many frames of this height and width.
+/// Returns the stretch of decoding this number of frames of this height and width.
 fn decoding(files: &Files, size: (usize, usize, usize)) -> Stretch {
     let vae = files.vae();
     let frames = (size.0 * size.1 * size.2 * 3) as u64;
@@ -66,13 +68,13 @@ fn decoding(files: &Files, size: (usize, usize, usize)) -> Stretch {
 }
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
-    // Computed in float32, whatever the file holds.
+    // The autoencoder computes in float32, whatever type the file has.
     let weights = files.recognised.vae.tensors.elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
-/// What is in memory while one frame is decoded between two steps. All of the transformer's work is counted, though it keeps only a
-/// part of it.
+/// Returns the two stretches whose memory is in use while a preview is decoded. All of the transformer's work is counted,
+/// although only a part of it is in memory then.
 pub(super) fn preview(files: &Files, request: &Request) -> Option<[Stretch; 2]> {
     let frame = (1, request.height as usize, request.width as usize);
     Some([transformer(files, request)?, decoding(files, frame)])
@@ -86,7 +88,7 @@ fn text(files: &Files) -> Stretch {
     Stretch { name: "the text encoder", weights, least: weights, work: (scores * 4 + states) * NUMBER + BASE }
 }
 
-/// One expert at its widest: attention inside a block, or its feed-forward part.
+/// Returns the stretch of one expert. It needs most in the attention or in the feed-forward part of a block.
 fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
     let expert = files.recognised.experts.first()?;
     let config = &expert.config;
@@ -101,13 +103,13 @@ fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
     let blocks = (config.num_layers + config.vace_layers.len()) as u64;
 
     let state = tokens * width;
-    // The state of each branch and that before the first block; VACE adds the control states and a hint.
+    // The state of each branch and the one before the first block. VACE adds the control states and a hint.
     let control = if files.kind() == Kind::Vace { branches + 1 } else { 0 };
     let kept = state * (branches + 1 + control);
-    // Query, key, value, both packed again by heads, the result, and cosines and sines.
+    // Query, key, value, queries and keys packed by heads, the result, cosines and sines.
     let attention = state * 6 + tokens * config.attention_head_dim as u64 * 3;
     let fed = state * 3 + tokens.min(super::block::FEED_TOKENS as u64) * feed;
-    // Keys and values of the prompt in every block.
+    // The prompt's keys and values in every block.
     let image = config.image_dim.map_or(0, |_| 514);
     let context = branches * blocks * 2 * (TEXT + image) * width;
     let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
@@ -115,7 +117,7 @@ fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
     Some(Stretch { name: "the transformer", weights, least: least(&expert.tensors), work })
 }
 
-/// Bytes of a transformer's weights outside its blocks and of its largest block.
+/// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block.
 fn least(tensors: &Tensors) -> u64 {
     let below =
         |list: &str| (0..tensors.count(list)).map(|index| tensors.bytes_below(&format!("{list}.{index}"))).collect();

@@ -1,6 +1,6 @@
 //! The Wan family: causal 3D autoencoders, a UMT5 text encoder, a CLIP image encoder, diffusion transformers, flow matching.
 //!
-//! Owns the recognition of Wan's files and the walk from request to frames, for every variant: text to video, image to video
+//! Owns the recognition of Wan's files, and the way from request to frames for every variant: text to video, image to video
 //! with and without image tokens, first and last frame, VACE, two experts, a time for each token.
 
 mod block;
@@ -25,7 +25,7 @@ use super::family::{Checkpoint, Family, Honours, Sampling};
 use super::weights::ModelFiles;
 use crate::error::Result;
 
-/// A file of the small model that the crate carries.
+/// Embeds a file of the small model.
 #[cfg(any(feature = "tiny", test))]
 macro_rules! tiny {
     ($($name:literal),+ $(,)?) => {
@@ -33,7 +33,7 @@ macro_rules! tiny {
     };
 }
 
-/// The small model that the crate carries, trained for this project.
+/// The small model that is embedded in the crate. It was trained for this project.
 #[cfg(any(feature = "tiny", test))]
 pub(super) static TINY: ModelFiles = ModelFiles::Embedded(tiny![
     "model_index.json",
@@ -48,7 +48,7 @@ pub(super) static TINY: ModelFiles = ModelFiles::Embedded(tiny![
     "vae/diffusion_pytorch_model.safetensors",
 ]);
 
-/// The family.
+/// The Wan family.
 pub(super) struct Wan;
 
 static HONOURS: Honours = Honours {

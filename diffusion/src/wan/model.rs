@@ -1,7 +1,7 @@
-//! A loaded Wan model: its parts, which of them are in memory, and when they leave.
+//! A loaded Wan model: loads its parts when they are needed and unloads them to make room.
 //!
-//! Always holds: parts that do not fit beside each other leave before the next one comes; blocks that do not fit beside each
-//! other are read when it is their turn; none of this changes a bit of the result.
+//! Always holds: parts that do not fit into memory together are unloaded before the next one is loaded; blocks that do not
+//! fit are streamed from the file; none of this changes a bit of the result.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use super::checkpoint::Files;
 use super::denoiser::Transformer;
 use super::memory;
 use super::shape::TransformerShape;
-use crate::control::{Control, Stage, Unwatched};
+use crate::control::{Control, Stage};
 use crate::error::{Error, Result};
-use crate::place::{Blocks, HoldsWeights, Policy, Reader, Residency, Slot, Whole};
+use crate::place::{Blocks, CombinedLoading, HoldsWeights, Policy, Residency, Slot};
 use crate::request::Request;
 use crate::sample::Expert;
 use crate::text::{PromptTokenizer, TextEncoder};
 use crate::vae::{Autoencoder, Clip, Vae};
 use crate::vision::ClipVision;
-use crate::weights::{Loading, Place, Scope, Tensors};
+use crate::weights::{Place, Scope, Tensors};
 
 impl HoldsWeights for Vae {
     fn bytes(&self) -> u64 {
@@ -34,14 +34,14 @@ impl HoldsWeights for ClipVision {
     }
 }
 
-/// A part, for saying which may stay.
+/// A part of the model, to say which parts stay in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     ImageEncoder,
     Vae,
 }
 
-/// A model that can generate.
+/// A loaded model.
 pub(crate) struct Model {
     pub(super) files: Arc<Files>,
     pub(super) place: Place,
@@ -55,7 +55,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// A model of these files, with all parts loaded if they may stay together.
+    /// Creates the model, and loads all parts if they may stay in memory together.
     pub(super) fn load(files: Arc<Files>, place: Place, policy: Policy, control: &mut dyn Control) -> Result<Self> {
         control.progress(Stage::Load, 0, 1)?;
         let residency = policy.residency(|| memory::weights(&files));
@@ -72,7 +72,7 @@ impl Model {
         };
         if residency == Residency::Together {
             let total = model.files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
-            let control = &mut Whole::new(control, total);
+            let control = &mut CombinedLoading::new(control, total);
             model.text(control)?;
             model.vae(control)?;
             if model.image.is_some() {
@@ -84,34 +84,34 @@ impl Model {
         Ok(model)
     }
 
-    /// Decides what may stay while a request is made.
+    /// Chooses the residency for a request, and unloads all parts if it changes.
     pub(super) fn make_room(&mut self, request: &Request) {
         let residency = self.policy.residency(|| memory::needs(&self.files, request));
         if residency != self.residency {
             self.residency = Residency::OneByOne;
-            self.leave_for(&[]);
+            self.unload_except(&[]);
             self.residency = residency;
         }
     }
 
-    /// Whether a frame can be decoded between two steps.
-    pub(super) fn affords_preview(&self, request: &Request) -> bool {
-        self.policy.affords_preview(self.residency, || memory::preview(&self.files, request))
+    /// Returns whether there is memory to decode a preview between two steps.
+    pub(super) fn has_room_for_preview(&self, request: &Request) -> bool {
+        self.policy.has_room_for_preview(self.residency, || memory::preview(&self.files, request))
     }
 
-    /// Bytes of all weights that are in memory.
+    /// Returns the bytes of all weights in memory.
     pub(super) fn loaded_bytes(&self) -> u64 {
         let experts: u64 = self.experts.iter().map(Slot::bytes).sum();
         self.text.bytes() + self.image.as_ref().map_or(0, Slot::bytes) + self.vae.bytes() + experts
     }
 
-    /// The text encoder, loaded.
+    /// Returns the text encoder, and loads it first if needed.
     pub(super) fn text(&mut self, control: &mut dyn Control) -> Result<&TextEncoder> {
         let config = self.files.text();
         self.text.get(&self.place, control, |_, scope| TextEncoder::load(config, scope))
     }
 
-    /// The image encoder, loaded.
+    /// Returns the image encoder, and loads it first if needed.
     pub(super) fn image(&mut self, control: &mut dyn Control) -> Result<&ClipVision> {
         match (&mut self.image, &self.files.recognised.image) {
             (Some(slot), Some(part)) => {
@@ -126,7 +126,7 @@ impl Model {
         self.vae.get(&self.place, control, |_, scope| Vae::load(config, scope))
     }
 
-    /// A clip `[3, frames, height, width]` from -1 to 1 as latents.
+    /// Encodes a clip `[3, frames, height, width]` from -1 to 1 to latents.
     pub(super) fn encode(&mut self, clip: &dyn Clip, control: &mut dyn Control) -> Result<Tensor> {
         let (frames, height, width) = clip.size()?;
         let tiling = memory::tiling(self.files.vae(), frames, height, width);
@@ -134,7 +134,7 @@ impl Model {
         vae.encode(clip, tiling, &mut |done, total| control.progress(Stage::Encode, done, total))
     }
 
-    /// Latents as a clip from 0 to 1, in chunks of frames.
+    /// Decodes latents to a clip from 0 to 1, in chunks of frames.
     pub(super) fn decode(
         &mut self,
         latents: &Tensor,
@@ -162,7 +162,7 @@ impl Model {
         }
     }
 
-    /// Loads an expert. Returns whether the other one left for it.
+    /// Loads an expert. Returns whether the other one was unloaded for it.
     pub(super) fn load_expert(&mut self, expert: Expert, control: &mut dyn Control) -> Result<bool> {
         let index = self.index(expert);
         let mut left = false;
@@ -170,7 +170,7 @@ impl Model {
             for (_, other) in
                 self.experts.iter_mut().enumerate().filter(|(other, slot)| *other != index && slot.is_loaded())
             {
-                other.leave();
+                other.unload();
                 left = true;
             }
         }
@@ -180,90 +180,36 @@ impl Model {
         Ok(left)
     }
 
-    /// An expert that is loaded.
+    /// Returns an expert that is loaded already.
     pub(super) fn expert(&self, expert: Expert) -> Result<&Transformer> {
         self.experts.get(self.index(expert)).ok_or_else(|| Error::internal("the model has no transformer"))?.loaded()
     }
 
-    /// Sends away every part that is not in `staying`, where parts cannot stay together.
-    pub(super) fn leave_for(&mut self, staying: &[Role]) {
+    /// Unloads every part that is not in `staying`, when parts cannot stay in memory together.
+    pub(super) fn unload_except(&mut self, staying: &[Role]) {
         if self.residency == Residency::Together {
             return;
         }
-        self.text.leave();
-        self.experts.iter_mut().for_each(Slot::leave);
+        self.text.unload();
+        self.experts.iter_mut().for_each(Slot::unload);
         if let Some(image) = self.image.as_mut().filter(|_| !staying.contains(&Role::ImageEncoder)) {
-            image.leave();
+            image.unload();
         }
         if !staying.contains(&Role::Vae) {
-            self.vae.leave();
+            self.vae.unload();
         }
     }
 }
 
-/// The transformer with its blocks loaded, or read when it is their turn.
+/// Loads the transformer, with its blocks either resident or streamed.
 fn transformer(config: &TransformerShape, tensors: &Tensors, scope: &Scope<'_>, streamed: bool) -> Result<Transformer> {
-    let (blocks, control_blocks) = if streamed {
-        let stream = Stream { config: config.clone(), tensors: tensors.clone(), place: scope.place().clone() };
-        let control: Box<dyn Reader<ControlBlock>> = Box::new(stream.clone());
-        (Blocks::Streamed(Box::new(stream) as Box<dyn Reader<Block>>), Blocks::Streamed(control))
-    } else {
-        let blocks = (0..config.num_layers).map(|index| Block::load(config, &scope.pp(block_name(index))));
-        let control = (0..config.vace_layers.len())
-            .map(|index| ControlBlock::load(config, &scope.pp(control_name(index)), index));
-        (Blocks::Resident(blocks.collect::<Result<_>>()?), Blocks::Resident(control.collect::<Result<_>>()?))
-    };
-    Transformer::load(config, scope, blocks, control_blocks)
-}
-
-fn block_name(index: usize) -> String {
-    format!("blocks.{index}")
-}
-
-fn control_name(index: usize) -> String {
-    format!("vace_blocks.{index}")
-}
-
-/// Reads blocks from the mapped file.
-#[derive(Clone)]
-struct Stream {
-    config: TransformerShape,
-    tensors: Tensors,
-    place: Place,
-}
-
-impl Stream {
-    fn load<B>(&self, name: &str, load: impl FnOnce(&Scope<'_>) -> Result<B>) -> Result<B> {
-        let mut unwatched = Unwatched;
-        let loading = Loading::new(&mut unwatched, 0);
-        load(&Scope::root(&self.tensors, &self.place, &loading).pp(name))
-    }
-}
-
-impl Reader<Block> for Stream {
-    fn count(&self) -> usize {
-        self.config.num_layers
-    }
-
-    fn read(&self, index: usize) -> Result<Block> {
-        self.load(&block_name(index), |scope| Block::load(&self.config, scope))
-    }
-
-    fn release(&self, index: usize) {
-        self.tensors.release_below(&block_name(index));
-    }
-}
-
-impl Reader<ControlBlock> for Stream {
-    fn count(&self) -> usize {
-        self.config.vace_layers.len()
-    }
-
-    fn read(&self, index: usize) -> Result<ControlBlock> {
-        self.load(&control_name(index), |scope| ControlBlock::load(&self.config, scope, index))
-    }
-
-    fn release(&self, index: usize) {
-        self.tensors.release_below(&control_name(index));
-    }
+    let streamed = streamed.then_some(tensors);
+    let (of_blocks, of_control) = (config.clone(), config.clone());
+    let blocks = Blocks::load_list("blocks", config.num_layers, scope, streamed, move |scope, _| {
+        Block::load(&of_blocks, scope)
+    })?;
+    let control = Blocks::load_list("vace_blocks", config.vace_layers.len(), scope, streamed, move |scope, index| {
+        ControlBlock::load(&of_control, scope, index)
+    })?;
+    Transformer::load(config, scope, blocks, control)
 }

@@ -1,46 +1,46 @@
-//! From a request to frames.
+//! The pipeline: makes frames from a request.
 //!
-//! Always holds: `Control` is asked before every prompt, chunk and step; noise comes from the seed alone; a part that leaves
-//! is loaded again when it is needed, and gives the same numbers. Without a given frame, a model that takes a mask and
-//! condition latents is given zeros for both.
+//! Always holds: `Control` is called before every prompt, chunk and step. Noise depends on the seed alone. An unloaded part
+//! is loaded again when it is needed, and computes the same numbers. When no frame is given, a model that takes a mask and
+//! condition latents gets zeros for both.
 //!
 //! References: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan.py>,
-//! `pipeline_wan_i2v.py` and `pipeline_wan_vace.py` beside it; starting from a picture as in SDEdit,
+//! `pipeline_wan_i2v.py` and `pipeline_wan_vace.py` beside it. Starting from a picture follows SDEdit,
 //! <https://arxiv.org/abs/2108.01073>.
 
 use candle_core::{DType, Tensor};
 
 use super::denoiser::Control as ControlLatents;
-use super::given::{self, GivenClip, Placed, StillClip};
+use super::given::{self, GivenClip, PlacedFrame, StillClip};
 use super::model::{Model, Role};
-use super::steps::{WalkInputs, WanSteps};
+use super::steps::{StepInputs, WanSteps};
 use super::variant::Kind;
 use crate::control::{Control, Stage};
 use crate::error::{Error, Result};
 use crate::family::Pipeline;
 use crate::pixels::{append, pixels};
 use crate::request::{Frames, Request, Start};
-use crate::sample::{Noise, Sampler, walk};
+use crate::sample::{Noise, Sampler, run_steps};
 use crate::text::clean;
 
-/// Sizes of one generation.
+/// The sizes of one generation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     frames: usize,
     height: usize,
     width: usize,
-    /// Latent frames, height, width.
+    /// Number of latent frames, height, width.
     pub(super) latent: (usize, usize, usize),
 }
 
-/// What the denoiser is given beside the noisy latents.
+/// The denoiser's input beside the noisy latents.
 pub(super) enum Condition {
     Nothing,
     /// Mask and latents, `[4 + z, t, h, w]`.
     Mask(Tensor),
-    /// VACE.
+    /// The input of VACE's control blocks.
     Control(ControlLatents),
-    /// The first latent frame `[z, 1, h, w]`, and how much of its noise it keeps: 0 for none.
+    /// The first latent frame `[z, 1, h, w]`, and the share of noise that it keeps: 0 for none.
     First {
         latents: Tensor,
         noise: f64,
@@ -63,8 +63,8 @@ impl Pipeline for Model {
 }
 
 impl Model {
-    /// Generates, and hands out the clip in chunks of `[3, frames, height, width]` in float32 from 0 to 1, before they are
-    /// rounded to bytes.
+    /// Generates the clip, and passes it to `frames` in chunks of `[3, frames, height, width]`: float32 from 0 to 1, before
+    /// rounding to bytes.
     pub(super) fn sample(
         &mut self,
         request: &Request,
@@ -84,19 +84,19 @@ impl Model {
         let condition = self.condition(&placed, sizes, control)?;
         let mut noise = Noise::new(request.seed);
         let latents = self.start(request, &placed, sizes, sampler.as_ref(), &mut noise, control)?;
-        self.leave_for(&[]);
+        self.unload_except(&[]);
 
         let times = sampler.times().to_vec();
-        let given = WalkInputs { times, sizes, guidance, states, image, condition };
+        let given = StepInputs { times, sizes, guidance, states, image, condition };
         let mut steps = WanSteps::new(self, given, request);
-        let latents = walk(latents, sampler.as_mut(), &mut noise, control, &mut steps)?;
+        let latents = run_steps(latents, sampler.as_mut(), &mut noise, control, &mut steps)?;
         let condition = steps.into_condition();
         let latents = match &condition {
             Condition::First { latents: first, noise } => with_first(&latents, first, *noise)?,
             _ => latents,
         };
         drop(condition);
-        self.leave_for(&[Role::Vae]);
+        self.unload_except(&[Role::Vae]);
         self.decode(&latents, control, frames)
     }
 
@@ -111,19 +111,19 @@ impl Model {
     fn sampler(&self, request: &Request) -> Result<Box<dyn Sampler>> {
         let steps = request.steps as usize;
         let strength = match request.start {
-            Start::Noise => return self.files.schedule(request)?.walk(steps, 0),
+            Start::Noise => return self.files.schedule(request)?.make_sampler(steps, 0),
             Start::Picture { strength, .. } => strength,
             Start::Given { strength } if strength >= 1.0 || request.given.is_empty() => {
-                return self.files.schedule(request)?.walk(steps, 0);
+                return self.files.schedule(request)?.make_sampler(steps, 0);
             }
             Start::Given { strength } => strength,
         };
         let kept = ((steps as f64 * strength) as usize).min(steps);
-        self.files.schedule(request)?.walk(steps, steps - kept)
+        self.files.schedule(request)?.make_sampler(steps, steps - kept)
     }
 
-    /// States `[length, text width]` of the prompt, and of the negative one where it is needed: filled with zeros to the
-    /// model's length.
+    /// Computes the states `[length, text width]` of the prompt, and with `guided` those of the negative prompt. Pads them
+    /// with zeros to the model's length.
     fn encode_prompts(&mut self, request: &Request, guided: bool, control: &mut dyn Control) -> Result<Vec<Tensor>> {
         let prompt = self.files.prompt(request);
         let mut prompts = vec![("prompt", prompt.as_str())];
@@ -143,13 +143,13 @@ impl Model {
             states.push(encoded.pad_with_zeros(0, 0, missing)?);
         }
         control.progress(Stage::Encode, prompts.len(), prompts.len())?;
-        self.leave_for(&[Role::ImageEncoder, Role::Vae]);
+        self.unload_except(&[Role::ImageEncoder, Role::Vae]);
         Ok(states)
     }
 
-    /// Image tokens of the first given frame, or of the first and the last where the model was trained with both. `None`
-    /// where it takes none.
-    fn encode_image(&mut self, placed: &[Placed<'_>], control: &mut dyn Control) -> Result<Option<Tensor>> {
+    /// Computes the image tokens of the first given frame, or of the first and the last for a model that was trained with
+    /// both. `None` if the model has no image tokens.
+    fn encode_image(&mut self, placed: &[PlacedFrame<'_>], control: &mut dyn Control) -> Result<Option<Tensor>> {
         let images: Vec<&Frames> = match (self.files.pictures_seen(), placed) {
             (0, _) => return Ok(None),
             (1, [first, ..]) => vec![first.image],
@@ -167,7 +167,7 @@ impl Model {
         Ok(Some(Tensor::cat(&tokens, 0)?))
     }
 
-    fn condition(&mut self, placed: &[Placed<'_>], sizes: Sizes, control: &mut dyn Control) -> Result<Condition> {
+    fn condition(&mut self, placed: &[PlacedFrame<'_>], sizes: Sizes, control: &mut dyn Control) -> Result<Condition> {
         let device = self.place.device.clone();
         let size = (sizes.frames, sizes.height, sizes.width);
         let (frames, height, width) = sizes.latent;
@@ -205,11 +205,11 @@ impl Model {
         }
     }
 
-    /// The latents to begin with.
+    /// Returns the latents of the first step.
     fn start(
         &mut self,
         request: &Request,
-        placed: &[Placed<'_>],
+        placed: &[PlacedFrame<'_>],
         sizes: Sizes,
         sampler: &dyn Sampler,
         noise: &mut Noise,
@@ -232,7 +232,7 @@ impl Model {
     }
 }
 
-/// `latents` whose first frame is the given one, with `noise` of what was there.
+/// Replaces the first frame of `latents` by the given one, keeping the share `noise` of the old frame.
 pub(super) fn with_first(latents: &Tensor, first: &Tensor, noise: f64) -> Result<Tensor> {
     let frames = latents.dim(1)?;
     let first =

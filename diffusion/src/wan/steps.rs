@@ -1,7 +1,7 @@
-//! The steps of one generation: which expert predicts with what, and what can be shown of the way.
+//! The steps of one generation: chooses the expert of each step, and makes previews.
 //!
-//! Always holds: what an expert needs for all its steps is computed once, and goes when it leaves. A preview is made only where there is
-//! room for the autoencoder beside the expert, which is decided before the first step.
+//! Always holds: the inputs that an expert needs for all its steps are computed once, and freed when the expert is unloaded.
+//! Previews are made only when the autoencoder fits into memory beside the expert, which is decided before the first step.
 
 use candle_core::Tensor;
 
@@ -14,44 +14,44 @@ use crate::pixels::frame;
 use crate::request::{Frames, Request};
 use crate::sample::{Expert, Guidance, Steps, Time};
 
-/// What is known before the first step.
-pub(super) struct WalkInputs {
+/// The inputs that are known before the first step.
+pub(super) struct StepInputs {
     pub(super) times: Vec<Time>,
     pub(super) sizes: Sizes,
     pub(super) guidance: Guidance,
-    /// Of the prompt, and of the negative one where it is needed.
+    /// The states of the prompt, and of the negative prompt if guidance needs it.
     pub(super) states: Vec<Tensor>,
     pub(super) image: Option<Tensor>,
     pub(super) condition: Condition,
 }
 
-/// What one expert works with during one walk.
+/// The inputs of one expert for all its steps.
 struct Run {
     plan: Plan,
     contexts: Vec<Context>,
 }
 
-/// The steps of one walk.
+/// The steps of one generation.
 pub(super) struct WanSteps<'a> {
     model: &'a mut Model,
-    inputs: WalkInputs,
-    /// Of the expert for high noise and of the other.
+    inputs: StepInputs,
+    /// The inputs of the high-noise expert and of the low-noise expert.
     runs: [Option<Run>; 2],
     previews: bool,
 }
 
 impl<'a> WanSteps<'a> {
-    pub(super) fn new(model: &'a mut Model, inputs: WalkInputs, request: &Request) -> Self {
-        let previews = model.affords_preview(request);
+    pub(super) fn new(model: &'a mut Model, inputs: StepInputs, request: &Request) -> Self {
+        let previews = model.has_room_for_preview(request);
         Self { model, inputs, runs: [None, None], previews }
     }
 
-    /// What the denoiser was given; everything else is freed.
+    /// Returns the denoiser's condition and frees everything else.
     pub(super) fn into_condition(self) -> Condition {
         self.inputs.condition
     }
 
-    /// What an expert needs for the whole walk.
+    /// Computes the inputs that an expert needs for all its steps.
     fn run(&self, expert: Expert) -> Result<Run> {
         let transformer = self.model.expert(expert)?;
         let times: Vec<f64> = self.inputs.times.iter().map(|time| time.model).collect();
@@ -65,7 +65,7 @@ impl<'a> WanSteps<'a> {
         Ok(Run { plan: transformer.plan(self.inputs.sizes.latent, &times, given)?, contexts })
     }
 
-    /// The guided velocity of one step.
+    /// Computes the guided velocity of one step.
     fn velocity(&self, expert: Expert, run: &Run, step: usize, time: Time, latents: &Tensor) -> Result<Tensor> {
         let (input, control) = match &self.inputs.condition {
             Condition::Nothing => (latents.clone(), None),
@@ -89,7 +89,7 @@ impl Steps for WanSteps<'_> {
     fn predict(&mut self, step: usize, time: Time, latents: &Tensor, control: &mut dyn Control) -> Result<Tensor> {
         let expert = self.inputs.guidance.expert(time);
         if self.model.load_expert(expert, control)? {
-            // Keys and values are of the expert that left, and take as much memory as a few of its blocks.
+            // The keys and values belong to the unloaded expert, and take as much memory as a few of its blocks.
             self.runs = [None, None];
         }
         let kept = match (&mut self.runs, expert) {

@@ -1,4 +1,4 @@
-//! What a schedule and a size fix before the first step: modulation of every step and rotary tables.
+//! Values that depend only on the schedule and the clip size: the modulation of every step, and rotary tables.
 
 use candle_core::{Device, Tensor};
 
@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, sinusoids};
 use crate::weights::Scope;
 
-/// What one step's times are to the blocks and to the output, with the rows of the state that each rules.
+/// The modulations of one step for the blocks and for the output layer. Each comes with the number of rows that it applies
+/// to.
 #[derive(Debug)]
 pub(super) struct StepTimes {
     /// `[6, width]` each.
@@ -16,7 +17,7 @@ pub(super) struct StepTimes {
     pub(super) output: Vec<(usize, Tensor)>,
 }
 
-/// What a clip size and a schedule fix: rotary tables and, per step, modulation.
+/// Values that depend only on clip size and schedule: rotary tables and, for each step, modulation.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(super) rotation: Rotation,
@@ -25,7 +26,7 @@ pub(crate) struct Plan {
     pub(super) grid: (usize, usize, usize),
 }
 
-/// The embedding of times. In float32 whatever the compute type is.
+/// The embedding of times. It always computes in float32.
 #[derive(Debug)]
 pub(super) struct TimeEmbedding {
     layers: [Linear; 2],
@@ -51,13 +52,13 @@ impl TimeEmbedding {
         })
     }
 
-    /// Bytes of weights.
+    /// Returns the bytes of the weights.
     pub(super) fn bytes(&self) -> u64 {
         self.layers.iter().chain([&self.projection]).map(Linear::bytes).sum()
     }
 
-    /// The times of a walk for a state of `tokens` rows. `given` are rows at the front that stand for a given frame, and
-    /// the share of every time that is theirs: 0 where the frame is held whole.
+    /// Computes the modulations of all steps for a state of `tokens` rows. `given` is the number of rows at the front that
+    /// belong to a given frame, and the share of every time that applies to them: 0 when the frame is kept unchanged.
     pub(super) fn steps(&self, times: &[f64], tokens: usize, given: Option<(usize, f64)>) -> Result<Vec<StepTimes>> {
         if times.is_empty() {
             return Ok(vec![]);
@@ -94,7 +95,7 @@ impl TimeEmbedding {
     }
 }
 
-/// Rotary tables over the patch grid: the head is split into a part for time and equal parts for height and width.
+/// Computes rotary tables of the patch grid. A head is split into a part for time and equal parts for height and width.
 pub(super) fn rotation(
     size: usize,
     (frames, height, width): (usize, usize, usize),

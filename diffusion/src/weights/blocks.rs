@@ -1,7 +1,8 @@
-//! Decoding of one block of GGML: <https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c>, `dequantize_row_*`.
+//! Decodes one block of each GGML format, as `dequantize_row_*` in
+//! <https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c> does.
 //!
-//! Always holds: each function gives the elements of its block in order, with the float32 operations of the reference in its
-//! order and none of them fused, so the numbers are the same bits.
+//! Always holds: each function writes the elements of its block in order. It uses the reference's float32 operations in the
+//! reference's order and fuses none of them, so the results are equal bit for bit.
 
 #![expect(clippy::indexing_slicing, reason = "blocks and their elements are arrays of known sizes")]
 
@@ -49,7 +50,7 @@ pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
     }
 }
 
-/// Bit `index` of 32.
+/// Returns bit `index` of a 32-bit number.
 const fn bit(bits: u32, index: usize) -> u8 {
     (bits >> index & 1) as u8
 }
@@ -66,7 +67,7 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
     for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let scale = block[group];
         let (dl, ml) = (d * f32::from(scale & 15), dmin * f32::from(scale >> 4));
-        // Four groups of two bits share 32 bytes, and a group is 16 of them.
+        // Each byte holds two bits of four elements: 32 bytes belong to eight groups, each of which uses 16 of the bytes.
         let (bytes, shift) = (16 + group / 8 * 32 + group % 2 * 16, group / 2 % 4 * 2);
         for i in 0..16 {
             out[i] = dl * f32::from(block[bytes + i] >> shift & 3) - ml;
@@ -77,14 +78,14 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
 pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; 256]) {
     let d = half(block[108], block[109]);
     for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        // Six bits a scale: four of them in the first eight bytes, two in the last four.
+        // A scale has six bits: four are in the first eight bytes, two in the last four.
         let low = block[96 + group % 8] >> (group / 8 * 4) & 15;
         let high = block[104 + group % 4] >> (group / 4 * 2) & 3;
         let dl = d * f32::from((low | high << 4) as i8 - 32);
         let (bytes, shift) = (32 + group / 8 * 32 + group % 2 * 16, group / 2 % 4 * 2);
         let (mask, third) = (group % 2 * 16, group / 2);
         for i in 0..16 {
-            // The third bit is kept upside down: 4 is taken away where it is missing.
+            // The third bit is stored inverted: 4 is subtracted where it is 0.
             let missing = (block[mask + i] >> third & 1 ^ 1) << 2;
             out[i] = dl * f32::from((block[bytes + i] >> shift & 3) as i8 - missing as i8);
         }
@@ -119,7 +120,7 @@ pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
     }
 }
 
-/// Scale and minimum of a group of 32: eight pairs of six bits in twelve bytes.
+/// Returns the scale and the minimum of a group of 32. Twelve bytes hold eight pairs of six bits.
 fn scale_and_min(d: f32, dmin: f32, bytes: &[u8], group: usize) -> (f32, f32) {
     let (scale, min) = if group < 4 {
         (bytes[group] & 63, bytes[group + 4] & 63)
@@ -134,7 +135,8 @@ pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
     let d = half(block[208], block[209]);
     for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let dl = d * f32::from(block[192 + group] as i8);
-        // 128 elements share 64 bytes of lower and 32 bytes of upper bits; a group is 16 of a quarter of them.
+        // 128 elements share 64 bytes of lower bits and 32 bytes of upper bits. A group is half of a quarter of these
+        // elements.
         let (part, quarter, side) = (group / 8, group / 2 % 4, group % 2 * 16);
         let low = part * 64 + quarter % 2 * 32 + side;
         let high = 128 + part * 32 + side;

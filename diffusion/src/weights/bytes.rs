@@ -1,7 +1,7 @@
-//! Ranges of bytes that are shared, never copied: of a mapped file, of the program itself, or of memory.
+//! Ranges of bytes that are shared and never copied. The bytes are in a mapped file, in the program's binary or in memory.
 //!
 //! Always holds: a range lies inside its owner, and the owner lives as long as any range of it. This is the only module of
-//! the library with `unsafe`: the mapping of a file into memory. Any thread may read.
+//! the library with `unsafe` code, which maps files into memory. Any thread may read.
 
 use std::fs::File;
 use std::path::Path;
@@ -19,7 +19,7 @@ enum Owner {
     Memory(Arc<Vec<u8>>),
 }
 
-/// A range of bytes, cheap to clone and to cut.
+/// A range of bytes. Cloning and slicing are cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct FileBytes {
     owner: Owner,
@@ -28,11 +28,11 @@ pub(crate) struct FileBytes {
 }
 
 impl FileBytes {
-    /// Maps a file. Nothing is read until the bytes are looked at. Fails with `model_unavailable` when `path` cannot be
+    /// Maps a file. A byte is read from disk when it is first accessed. Fails with `ModelUnavailable` when `path` cannot be
     /// opened or is not a file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let fault = |error: std::io::Error| unusable(format!("cannot open {}: {error}", path.display()));
-        // Asked before the file is opened, since opening a named pipe waits for a writer.
+        // This check comes first because opening a named pipe waits for a writer.
         if !path.metadata().map_err(fault)?.is_file() {
             return Err(unusable(format!("{} is not a file", path.display())));
         }
@@ -45,23 +45,23 @@ impl FileBytes {
         Ok(Self { owner: Owner::Mapped(Arc::new(map(&file).map_err(fault)?)), start: 0, length })
     }
 
-    /// Bytes that the program carries.
+    /// Wraps bytes that are part of the program's binary.
     pub(crate) fn of_static(bytes: &'static [u8]) -> Self {
         Self { owner: Owner::Static(bytes), start: 0, length: bytes.len() }
     }
 
-    /// Bytes in memory.
+    /// Wraps bytes in memory.
     pub(crate) fn of_vec(bytes: Vec<u8>) -> Self {
         let length = bytes.len();
         Self { owner: Owner::Memory(Arc::new(bytes)), start: 0, length }
     }
 
-    /// Length in bytes.
+    /// Returns the length in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.length as u64
     }
 
-    /// `length` bytes from `start` of this range. Fails with `model_unavailable` when they reach beyond its end.
+    /// Returns `length` bytes from `start` of this range. Fails with `ModelUnavailable` when they extend past the end.
     pub(crate) fn slice(&self, start: u64, length: u64) -> Result<Self> {
         if start.checked_add(length).is_none_or(|end| end > self.len()) {
             return Err(unusable("a weight file ends too early"));
@@ -70,15 +70,15 @@ impl FileBytes {
         Ok(Self { owner: self.owner.clone(), start: self.start + inside(start)?, length: inside(length)? })
     }
 
-    /// Gives the memory of a mapped range back to the system. The bytes stay as they are: they are read from the file again
-    /// when they are looked at.
+    /// Returns the memory of a mapped range to the system. The bytes do not change: the system reads them from the file
+    /// again on the next access.
     pub(crate) fn release(&self) {
         if let Owner::Mapped(map) = &self.owner {
             release(map, self.start, self.length);
         }
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     pub(crate) fn as_slice(&self) -> &[u8] {
         let all: &[u8] = match &self.owner {
             Owner::Mapped(map) => map,
@@ -89,29 +89,29 @@ impl FileBytes {
     }
 }
 
-/// Tells the system that a range of a mapping is not needed for now.
+/// Advises the system that a range of a mapping is not needed for now.
 #[cfg(unix)]
 #[expect(
     unsafe_code,
-    reason = "the advice has no safe form, since it would lose changes of a mapping that can be written"
+    reason = "memmap2 has no safe form of this advice, because it discards changes in a writable mapping"
 )]
 fn release(map: &Mmap, start: usize, length: usize) {
     use memmap2::UncheckedAdvice;
-    // SAFETY: the mapping is of a file and read-only, so its pages hold nothing that the file does not: one that is looked at
-    // again is read again, with the same bytes.
-    // A system that declines keeps the pages.
+    // SAFETY: the mapping is read-only and backed by a file, so its pages hold nothing that is not in the file. The next
+    // access reads the same bytes from the file again.
+    // An error is ignored: the system then keeps the pages in memory.
     let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, length) };
 }
 
 #[cfg(not(unix))]
 fn release(_: &Mmap, _: usize, _: usize) {}
 
-#[expect(unsafe_code, reason = "a mapping of a file has no safe form")]
+#[expect(unsafe_code, reason = "memmap2 has no safe way to map a file")]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the mapping is read-only and private to this process, and is read as plain bytes only, so every content is
-    // valid. It outlives `file` by the rules of mmap. What remains is that another program cuts the file short or writes
-    // into it while a model is loaded: then the process may end with a bus error or compute with the new bytes. The guide
-    // tells operators to replace the files of a model by renaming, which leaves the mapped file as it was.
+    // SAFETY: the mapping is read-only, private to this process and read as plain bytes, so any content is valid. By the
+    // rules of mmap it outlives `file`. One risk remains: when another program truncates or overwrites the file while a
+    // model is loaded, the process may end with a bus error or compute with the new bytes. The guide therefore tells
+    // operators to replace model files by renaming, which leaves the mapped file unchanged.
     unsafe { Mmap::map(file) }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_released_is_read_again() {
+    fn released_bytes_are_read_from_the_file_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let content: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_mapped_and_anything_else_is_refused() {
+    fn only_regular_files_are_mapped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, b"content").unwrap();

@@ -1,11 +1,11 @@
-//! Joining of companions: what is refused, and shapes of scales that no golden file has.
+//! Tests of joining companions: the inputs that are refused, and shapes of scales that no golden file has.
 
 use super::golden_tests::open;
 use super::*;
 
 type Part<'a> = (&'a str, &'a str, &'a [usize], &'a [u8]);
 
-/// A safetensors file of these tensors: name, type, shape, bytes.
+/// Builds a safetensors file of these tensors, each given as name, type, shape and bytes.
 fn file(parts: &[Part<'_>], metadata: &str) -> Vec<u8> {
     let mut header = format!("{{\"__metadata__\":{{{metadata}}}");
     let mut data = vec![];
@@ -22,12 +22,12 @@ fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// The state of a vector of so many elements.
-fn said_shape(elements: usize) -> String {
+/// Returns the `quant_state` of a vector of `elements` elements.
+fn state_of_vector(elements: usize) -> String {
     format!(r#"{{"quant_type": "nf4", "blocksize": 64, "shape": [{elements}]}}"#)
 }
 
-/// A tensor of bytes that are text.
+/// Returns a tensor of bytes that hold `text`.
 fn text(name: &'static str, text: &str) -> Part<'static> {
     (name, "U8", vec![text.len()].leak(), text.as_bytes().to_vec().leak())
 }
@@ -46,23 +46,23 @@ const ONE: &[u8] = &[0, 0, 128, 63];
 const TWO: &[u8] = &[0, 0, 0, 64];
 
 #[test]
-fn forms_that_are_not_read_are_refused_by_name() {
+fn unsupported_formats_are_refused_by_name() {
     let said = |said: &'static str| text("p.l.comfy_quant", said);
     let scale: Part<'_> = ("p.l.weight_scale", "F32", &[], ONE);
     for (parts, expected) in [
-        (vec![U, scale, said(r#"{"format": "nvfp4"}"#)], "tensor p.l.weight is kept as nvfp4"),
-        (vec![W, scale, said(r#"{"format": "mxfp8"}"#)], "is kept as mxfp8"),
-        (vec![I, scale, said(r#"{"format": "convrot_w4a4"}"#)], "is kept as convrot_w4a4"),
-        (vec![I, scale, said(r#"{"format": "asym_w4a8_int8"}"#)], "is kept as asym_w4a8_int8"),
+        (vec![U, scale, said(r#"{"format": "nvfp4"}"#)], "tensor p.l.weight is stored as nvfp4"),
+        (vec![W, scale, said(r#"{"format": "mxfp8"}"#)], "is stored as mxfp8"),
+        (vec![I, scale, said(r#"{"format": "convrot_w4a4"}"#)], "is stored as convrot_w4a4"),
+        (vec![I, scale, said(r#"{"format": "asym_w4a8_int8"}"#)], "is stored as asym_w4a8_int8"),
         (vec![I, scale, said(r#"{"format": "int8_tensorwise", "convrot": true}"#)], "int8_tensorwise with convrot"),
         (vec![I, said(r#"{"format": "int8_tensorwise"}"#)], "its scale is missing"),
-        (vec![U, scale, said(r#"{"format": "int8_tensorwise"}"#)], "is said to be int8_tensorwise, but is kept as U8"),
-        (vec![W, scale, said(r#"{"format": "float8_e5m2"}"#)], "is said to be float8_e5m2, but is kept as F8_E4M3"),
+        (vec![U, scale, said(r#"{"format": "int8_tensorwise"}"#)], "is marked as int8_tensorwise, but is stored as U8"),
+        (vec![W, scale, said(r#"{"format": "float8_e5m2"}"#)], "is marked as float8_e5m2, but is stored as F8_E4M3"),
         (vec![W, scale, said("{}")], "comfy_quant that cannot be read: missing field `format`"),
         (vec![W, scale, said("{\"format\": ")], "comfy_quant that cannot be read"),
-        (vec![U, scale], "nothing says how its bytes are kept"),
-        (vec![U, scale, ("p.l.weight_scale_2", "F32", &[], ONE)], "is kept with weight_scale_2"),
-        (vec![I, scale, ("p.l.pre_quant_scale", "F32", &[], ONE)], "is kept with pre_quant_scale"),
+        (vec![U, scale], "nothing states the format of its bytes"),
+        (vec![U, scale, ("p.l.weight_scale_2", "F32", &[], ONE)], "is stored with weight_scale_2"),
+        (vec![I, scale, ("p.l.pre_quant_scale", "F32", &[], ONE)], "is stored with pre_quant_scale"),
         (vec![W, scale, ("p.l.scale_weight", "F32", &[], ONE)], "has two scales"),
         (vec![W, ("p.l.weight_scale", "F32", &[3], &[0; 12])], "has the shape [2, 2], and its scale [3]"),
         (vec![W, ("p.l.weight_scale", "F32", &[0], &[])], "and its scale [0]"),
@@ -72,7 +72,7 @@ fn forms_that_are_not_read_are_refused_by_name() {
         (vec![W, ("p.l.weight_scale", "F8_E4M3", &[2], &[0; 2])], "and its scale [2]"),
         (
             vec![("p.l.weight", "BF16", &[2], &[0; 4]), ("p.l.weight_scale", "F32", &[], TWO)],
-            "is kept as BF16 and has a scale",
+            "is stored as BF16 and has a scale",
         ),
         (vec![I, ("p.l.SCB", "F32", &[3], &[0; 12])], "an SCB that does not fit"),
         (
@@ -84,12 +84,12 @@ fn forms_that_are_not_read_are_refused_by_name() {
         refused(&parts, "", expected);
     }
     let metadata = r#""_quantization_metadata": "{\"layers\": {\"l\": {\"format\": \"nvfp4\"}}}""#;
-    refused(&[U, scale], metadata, "is kept as nvfp4");
+    refused(&[U, scale], metadata, "is stored as nvfp4");
     refused(&[U, scale], r#""_quantization_metadata": "[""#, "_quantization_metadata cannot be read");
 }
 
 #[test]
-fn what_has_no_scale_is_left_as_it_is() {
+fn tensors_without_a_scale_are_unchanged() {
     let dense: Part<'_> = ("d.weight", "BF16", &[1], &[0x80, 0x3f]);
     let source = open(&file(
         &[
@@ -100,7 +100,7 @@ fn what_has_no_scale_is_left_as_it_is() {
             ("x.scaled_fp8", "F8_E4M3", &[0], &[]),
             ("u.weight", "U8", &[1], &[7]),
             ("i.weight", "I8", &[1], &[7]),
-            // Not a companion, since there is no such weight.
+            // Not a companion, since `other.weight` does not exist.
             ("other.weight_scale", "F32", &[], TWO),
         ],
         "",
@@ -145,7 +145,7 @@ fn blocks_of_128_are_cut_at_the_edges() {
 }
 
 #[test]
-fn rows_are_scaled_and_not_columns() {
+fn scales_apply_to_rows_and_not_to_columns() {
     for shape in [&[2][..], &[2, 1]] {
         let scale = floats(&[1.0, 3.0]);
         let bytes = file(&[I, ("p.l.weight_scale", "F32", shape, &scale)], "");
@@ -156,7 +156,7 @@ fn rows_are_scaled_and_not_columns() {
 }
 
 #[test]
-fn four_bits_that_do_not_fit_are_refused() {
+fn inconsistent_four_bit_tensors_are_refused() {
     let good = r#"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [2, 3]}"#;
     let map = floats(&fourbit::NF4);
     let (nested_map, absmax) = (floats(&[0.0; 256]), floats(&[2.0]));
@@ -173,7 +173,7 @@ fn four_bits_that_do_not_fit_are_refused() {
     assert_eq!(values, [2.0, 2.0, 0.0, 2.0, -2.0, 2.0]);
     assert!(open(&file(&[weight, nf4, max], "")).is_ok(), "the code is known");
     let brain: Part<'_> = ("w", "BF16", &[1, 1], &[0xff, 0x7f]);
-    let source = open(&file(&[brain, said(&said_shape(4)), max], "")).unwrap();
+    let source = open(&file(&[brain, said(&state_of_vector(4)), max], "")).unwrap();
     assert_eq!(source.get("w").unwrap().shape(), [4]);
 
     for (parts, expected) in [
@@ -185,13 +185,13 @@ fn four_bits_that_do_not_fit_are_refused() {
         (vec![weight, nf4, ("w.absmax", "I32", &[1], &[0; 4])], "does not fit its blocks"),
         (vec![weight, nf4, max, ("w.quant_map", "F32", &[15], &[0; 60])], "quant_map that is not 16"),
         (vec![weight, text("w.quant_state.other__x", good), max], "in a way that MUST does not read"),
-        (vec![weight, text("w.quant_state.bitsandbytes__int3", good), max], "kept as int3 of bitsandbytes"),
+        (vec![weight, text("w.quant_state.bitsandbytes__int3", good), max], "stored as int3 of bitsandbytes"),
         (vec![weight, text("w.quant_state.bitsandbytes__fp4", good), max], "nf4 under the name of fp4"),
         (vec![weight, said("{"), max], "quant_state that cannot be read"),
         (vec![weight, said(r#"{"quant_type": "nf4", "blocksize": 64, "shape": null}"#), max], "cannot be read"),
         (vec![weight, said(r#"{"quant_type": "nf4", "blocksize": 0, "shape": [6]}"#), max], "blocks of 0"),
         (vec![weight, said(r#"{"quant_type": "nf4", "blocksize": 63, "shape": [6]}"#), max], "blocks of 63"),
-        (vec![weight, said(&said_shape(7)), max], "do not agree"),
+        (vec![weight, said(&state_of_vector(7)), max], "do not agree"),
         (
             vec![weight, said(r#"{"quant_type": "nf4", "blocksize": 64, "shape": [9223372036854775807, 9]}"#), max],
             "do not agree",
@@ -224,7 +224,7 @@ fn shards_are_one_source() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     let files = ModelFiles::Folder(folder.path().to_owned());
-    // The scale lies in another shard than its weight.
+    // The scale is in another shard than its weight.
     put("m-00001-of-00002.safetensors", &file(&[W], ""));
     put("m-00002-of-00002.safetensors", &file(&[("p.l.scale_weight", "F32", &[], TWO)], r#""format": "pt""#));
     for name in ["m.safetensors", "m-00001-of-00002.safetensors"] {

@@ -1,18 +1,18 @@
-//! Reading the numbers of companions: scales and maxima.
+//! Reads the numbers of companion tensors: scales and maxima.
 //!
-//! Always holds: nothing is larger in memory than a small multiple of what it is in the file.
+//! Always holds: memory use stays within a small multiple of the companion's size in the file.
 
 use super::encoding::{Dense, Encoding};
 use super::fourbit::Absmax;
 use super::quant_state::FourBitState;
 use super::scale::Scale;
-use super::stored::Stored;
+use super::stored::StoredTensor;
 
-/// Sizes of the sides of blocks, in the order in which they are tried.
+/// Block sides to try, in this order.
 const SIDES: [usize; 6] = [128, 64, 32, 256, 16, 512];
 
-/// The numbers of a tensor that has exactly `count`.
-pub(super) fn numbers(tensor: &Stored, count: usize) -> Option<Vec<f32>> {
+/// Returns the numbers of a tensor that has exactly `count` elements, otherwise `None`.
+pub(super) fn numbers(tensor: &StoredTensor, count: usize) -> Option<Vec<f32>> {
     if tensor.elements() != count || !matches!(tensor.encoding(), Encoding::Dense(_)) {
         return None;
     }
@@ -20,9 +20,9 @@ pub(super) fn numbers(tensor: &Stored, count: usize) -> Option<Vec<f32>> {
     tensor.decode(0, &mut numbers).ok().map(|()| numbers)
 }
 
-/// The scale of `weight`: one number, one a row (`[out]` or `[out, 1]`), or one a rectangle of a matrix. `None` if `factor`
-/// is none of these.
-pub(super) fn scale(factor: &Stored, weight: &Stored) -> Option<Scale> {
+/// Returns the scale of `weight`: one number for all, one for each row (`[out]` or `[out, 1]`), or one for each rectangle of
+/// a matrix. `None` if the shape of `factor` is none of these.
+pub(super) fn scale(factor: &StoredTensor, weight: &StoredTensor) -> Option<Scale> {
     if !matches!(factor.encoding(), Encoding::Dense(Dense::F64 | Dense::F32 | Dense::F16 | Dense::BF16)) {
         return None;
     }
@@ -47,17 +47,18 @@ pub(super) fn scale(factor: &Stored, weight: &Stored) -> Option<Scale> {
     }
 }
 
-/// The side of blocks of which `count` cover `length`. Writers use powers of two, and the last block may be cut.
+/// Returns the side of blocks of which `count` cover `length`. Writers use powers of two, and the last block may be cut off
+/// at the edge.
 fn side(length: usize, count: usize) -> Option<usize> {
     let known = SIDES.into_iter().find(|side| length.div_ceil(*side) == count);
     known.or_else(|| length.checked_div(count).filter(|side| side * count == length && *side > 0))
 }
 
-/// The maxima of blocks: float32 as they are, or bytes with their own maxima and code. `None` if a part is missing or does
-/// not fit.
+/// Returns the maxima of blocks. They are stored as float32, or as bytes with maxima and a code of their own. `None` if a
+/// part is missing or does not fit.
 pub(super) fn absmax(
-    maxima: &Stored,
-    nested: Option<(&Stored, Option<&Stored>)>,
+    maxima: &StoredTensor,
+    nested: Option<(&StoredTensor, Option<&StoredTensor>)>,
     state: &FourBitState,
 ) -> Option<Absmax> {
     match (maxima.encoding(), nested) {

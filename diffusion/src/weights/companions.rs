@@ -1,8 +1,9 @@
-//! Joining quantised tensors with what belongs to them: scales, maxima, markers.
+//! Joins quantised tensors with their companions: scales, maxima and markers.
 //!
-//! Always holds: a companion is found by the name of its tensor, whatever that begins with; once joined it is not listed; a
-//! tensor whose numbers would be wrong without a companion that is missing, or that is kept in a way that is not known, is
-//! refused by name. What the names mean: ComfyUI's `QUANTIZATION.md` and `scaled_fp8`, bitsandbytes' `QuantState.as_dict`.
+//! Always holds: a companion is found by the name of its tensor, whatever prefix the name has. A joined companion is no
+//! longer listed. A tensor is refused by name when a companion that it needs is missing, or when its format is unknown. The
+//! companions' names are documented in ComfyUI's `QUANTIZATION.md` and `scaled_fp8`, and in bitsandbytes'
+//! `QuantState.as_dict`.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +14,23 @@ use super::fourbit::{FP4, NF4};
 use super::metadata::Metadata;
 use super::quant_state::{Format, FourBitState};
 use super::scale::Scale;
-use super::stored::{Stored, count};
+use super::stored::{StoredTensor, count};
 use crate::error::{Error, Result};
 
-type Tensors = BTreeMap<String, Stored>;
+type Tensors = BTreeMap<String, StoredTensor>;
 
-/// Scales of weights; the last is a factor too, whatever its name says.
+/// Scales of weights. The last one is also a factor, although its name suggests an inverse.
 const WEIGHT_SCALES: [&str; 3] = ["scale_weight", "weight_scale", "weight_scale_inv"];
 
-/// Scales of activations, which only multiplication in eight bits needs.
+/// Scales of activations. Only multiplication in eight bits needs them.
 const INPUT_SCALES: [&str; 2] = ["scale_input", "input_scale"];
 
-/// Parts of formats that are not read.
-const FOREIGN: [&str; 2] = ["weight_scale_2", "pre_quant_scale"];
+/// Companions of formats that MUST does not read.
+const UNSUPPORTED: [&str; 2] = ["weight_scale_2", "pre_quant_scale"];
 
 const QUANT_STATE: &str = ".quant_state.bitsandbytes__";
 
-/// Joins all tensors of a file, which messages call `origin`.
+/// Joins the companions of all tensors of a file. Error messages call the file `origin`.
 pub(super) fn join(tensors: Tensors, metadata: &BTreeMap<String, Metadata>, origin: &str) -> Result<Tensors> {
     let formats = match metadata.get("_quantization_metadata").and_then(Metadata::text) {
         Some(text) => Format::read_all(text)
@@ -54,7 +55,7 @@ impl Joiner<'_> {
         unusable(format!("{}: tensor {name} {what}", self.origin))
     }
 
-    /// NF4 and FP4 of bitsandbytes.
+    /// Joins the NF4 and FP4 tensors of bitsandbytes.
     fn four_bits(&mut self) -> Result<()> {
         let states: Vec<String> = self.tensors.keys().filter(|name| name.contains(".quant_state.")).cloned().collect();
         for state in states {
@@ -68,7 +69,7 @@ impl Joiner<'_> {
             }
             self.tensors.insert(weight.to_owned(), joined);
         }
-        // Bytes with maxima and without a state: neither the code nor the shape is known.
+        // A tensor has maxima but no state: neither its code nor its shape is known.
         let orphan =
             self.tensors.keys().filter_map(|name| name.strip_suffix(".absmax")).find(|name| self.is_bytes(name));
         match orphan {
@@ -81,18 +82,18 @@ impl Joiner<'_> {
         self.tensors.get(name).is_some_and(|tensor| matches!(tensor.encoding(), Encoding::Dense(Dense::U8 | Dense::I8)))
     }
 
-    fn four_bit(&self, name: &str, kind: &str, state: &str) -> Result<Stored> {
+    fn four_bit(&self, name: &str, kind: &str, state: &str) -> Result<StoredTensor> {
         let bad = |what: &str| self.bad(name, what);
         let part = |part: &str| self.tensors.get(&format!("{name}.{part}"));
         let standard = match kind {
             "nf4" => NF4,
             "fp4" => FP4,
-            _ => return Err(bad(&format!("is kept as {kind} of bitsandbytes, which MUST does not read"))),
+            _ => return Err(bad(&format!("is stored as {kind} of bitsandbytes, which MUST does not read"))),
         };
-        // Some training programs give the same bytes the type of other tensors.
+        // Some training programs store these bytes under the type of other tensors.
         let packed = self.tensors.get(name).filter(|packed| matches!(packed.encoding(), Encoding::Dense(_)));
         let packed = packed.ok_or_else(|| bad("has a quant_state, but its bytes are missing"))?;
-        let text = self.tensors.get(state).map(Stored::bytes).unwrap_or_default();
+        let text = self.tensors.get(state).map(StoredTensor::bytes).unwrap_or_default();
         let state = FourBitState::read(text)
             .map_err(|error| bad(&format!("has a quant_state that cannot be read: {error}")))?;
         if state.quant_type != kind {
@@ -116,10 +117,10 @@ impl Joiner<'_> {
         let nested = part("nested_absmax").map(|maxima| (maxima, part("nested_quant_map")));
         let absmax = absmax(maxima, nested, &state).filter(|absmax| absmax.len() == elements.div_ceil(block));
         let absmax = absmax.ok_or_else(|| bad("has an absmax that does not fit its blocks"))?;
-        Stored::new(state.shape, Encoding::FourBit { code, absmax, block }, packed.range().clone())
+        StoredTensor::new(state.shape, Encoding::FourBit { code, absmax, block }, packed.range().clone())
     }
 
-    /// Tensors of eight bits an element, with scales.
+    /// Joins the tensors of eight bits an element with their scales.
     fn bytes(&mut self) -> Result<()> {
         let names: Vec<String> = self.tensors.keys().filter(|name| name.ends_with(".weight")).cloned().collect();
         for name in names {
@@ -135,8 +136,8 @@ impl Joiner<'_> {
         Ok(())
     }
 
-    /// The tensor with its scale, or `None` where it is whole as it is.
-    fn eight_bit(&self, name: &str, layer: &str) -> Result<Option<Stored>> {
+    /// Returns the tensor with its scale, or `None` when it needs none.
+    fn eight_bit(&self, name: &str, layer: &str) -> Result<Option<StoredTensor>> {
         let bad = |what: &str| self.bad(name, what);
         let part = |part: &str| self.tensors.get(&format!("{layer}.{part}"));
         let Some(weight) = self.tensors.get(name) else { return Ok(None) };
@@ -146,7 +147,7 @@ impl Joiner<'_> {
             return Err(bad("has two scales"));
         }
         let format = self.format(name, layer)?;
-        let kept = self.kept(name, layer, weight, format.as_ref())?;
+        let form = self.stored_form(name, layer, weight, format.as_ref())?;
         let scale = match factor.map(|factor| (scale(factor, weight), factor.shape())) {
             None => None,
             Some((Some(scale), _)) => Some(scale),
@@ -154,56 +155,71 @@ impl Joiner<'_> {
                 return Err(bad(&format!("has the shape {:?}, and its scale {shape:?}", weight.shape())));
             }
         };
-        let encoding = match (kept, scale, part("SCB")) {
-            (Kept::F8(kind), scale, _) => Encoding::F8 { kind, scale: scale.unwrap_or(Scale::None) },
-            (Kept::Int8, Some(_), Some(_)) => return Err(bad("has two scales")),
-            (Kept::Int8, Some(scale), None) => Encoding::Int8 { scale },
-            (Kept::Int8, None, Some(maxima)) => self.rows_of_127(name, weight, maxima, part("weight_format"))?,
-            (Kept::Int8, None, None) if format.is_some() => {
+        let encoding = match (form, scale, part("SCB")) {
+            (StoredForm::F8(kind), scale, _) => Encoding::F8 { kind, scale: scale.unwrap_or(Scale::None) },
+            (StoredForm::Int8, Some(_), Some(_)) => return Err(bad("has two scales")),
+            (StoredForm::Int8, Some(scale), None) => Encoding::Int8 { scale },
+            (StoredForm::Int8, None, Some(maxima)) => self.llm_int8(name, weight, maxima, part("weight_format"))?,
+            (StoredForm::Int8, None, None) if format.is_some() => {
                 return Err(bad("is quantised, but its scale is missing"));
             }
-            (Kept::Bytes, Some(_), _) => return Err(bad("has a scale, but nothing says how its bytes are kept")),
+            (StoredForm::Bytes, Some(_), _) => {
+                return Err(bad("has a scale, but nothing states the format of its bytes"));
+            }
             (_, None | Some(Scale::None | Scale::Tensor(1.0)), _) => return Ok(None),
-            (Kept::Otherwise, Some(_), _) => {
-                return Err(bad(&format!("is kept as {} and has a scale", weight.encoding().name())));
+            (StoredForm::Otherwise, Some(_), _) => {
+                return Err(bad(&format!("is stored as {} and has a scale", weight.encoding().name())));
             }
         };
-        Stored::new(weight.shape().to_vec(), encoding, weight.range().clone()).map(Some)
+        StoredTensor::new(weight.shape().to_vec(), encoding, weight.range().clone()).map(Some)
     }
 
-    /// How a tensor is kept, by its type and by what the file says. A way that is not read is refused by its name.
-    fn kept(&self, name: &str, layer: &str, weight: &Stored, format: Option<&Format>) -> Result<Kept> {
+    /// Determines the format of a tensor from its type and from the file's markers. Fails with the name of a format that
+    /// MUST does not read.
+    fn stored_form(
+        &self,
+        name: &str,
+        layer: &str,
+        weight: &StoredTensor,
+        format: Option<&Format>,
+    ) -> Result<StoredForm> {
         let bad = |what: &str| self.bad(name, what);
-        let kept = match weight.encoding() {
-            Encoding::F8 { kind, .. } => Kept::F8(*kind),
-            Encoding::Dense(Dense::I8) => Kept::Int8,
-            Encoding::Dense(Dense::U8) => Kept::Bytes,
-            _ => return Ok(Kept::Otherwise),
+        let form = match weight.encoding() {
+            Encoding::F8 { kind, .. } => StoredForm::F8(*kind),
+            Encoding::Dense(Dense::I8) => StoredForm::Int8,
+            Encoding::Dense(Dense::U8) => StoredForm::Bytes,
+            _ => return Ok(StoredForm::Otherwise),
         };
-        let foreign = FOREIGN.iter().find(|part| self.tensors.contains_key(&format!("{layer}.{part}")));
+        let foreign = UNSUPPORTED.iter().find(|part| self.tensors.contains_key(&format!("{layer}.{part}")));
         match (format, foreign) {
-            (None, None) => Ok(kept),
-            (None, Some(part)) => Err(bad(&format!("is kept with {part}, which MUST does not read"))),
+            (None, None) => Ok(form),
+            (None, Some(part)) => Err(bad(&format!("is stored with {part}, which MUST does not read"))),
             (Some(Format { name, rotated: true }), _) => {
-                Err(bad(&format!("is kept as {name} with convrot, which MUST does not read")))
+                Err(bad(&format!("is stored as {name} with convrot, which MUST does not read")))
             }
-            (Some(Format { name, .. }), None) => match (name.as_str(), kept) {
-                ("float8_e4m3fn", Kept::Bytes | Kept::F8(F8::E4M3)) => Ok(Kept::F8(F8::E4M3)),
-                ("float8_e5m2", Kept::Bytes | Kept::F8(F8::E5M2)) => Ok(Kept::F8(F8::E5M2)),
-                ("int8_tensorwise", Kept::Int8) => Ok(kept),
+            (Some(Format { name, .. }), None) => match (name.as_str(), form) {
+                ("float8_e4m3fn", StoredForm::Bytes | StoredForm::F8(F8::E4M3)) => Ok(StoredForm::F8(F8::E4M3)),
+                ("float8_e5m2", StoredForm::Bytes | StoredForm::F8(F8::E5M2)) => Ok(StoredForm::F8(F8::E5M2)),
+                ("int8_tensorwise", StoredForm::Int8) => Ok(form),
                 ("float8_e4m3fn" | "float8_e5m2" | "int8_tensorwise", _) => {
-                    Err(bad(&format!("is said to be {name}, but is kept as {}", weight.encoding().name())))
+                    Err(bad(&format!("is marked as {name}, but is stored as {}", weight.encoding().name())))
                 }
-                _ => Err(bad(&format!("is kept as {name}, which MUST does not read"))),
+                _ => Err(bad(&format!("is stored as {name}, which MUST does not read"))),
             },
             (Some(Format { name, .. }), Some(part)) => {
-                Err(bad(&format!("is kept as {name} with {part}, which MUST does not read")))
+                Err(bad(&format!("is stored as {name} with {part}, which MUST does not read")))
             }
         }
     }
 
-    /// LLM.int8 of bitsandbytes: the largest number of each row stands for 127.
-    fn rows_of_127(&self, name: &str, weight: &Stored, maxima: &Stored, layout: Option<&Stored>) -> Result<Encoding> {
+    /// Reads LLM.int8 of bitsandbytes: 127 stands for the largest absolute value of the row.
+    fn llm_int8(
+        &self,
+        name: &str,
+        weight: &StoredTensor,
+        maxima: &StoredTensor,
+        layout: Option<&StoredTensor>,
+    ) -> Result<Encoding> {
         if layout.is_some_and(|layout| numbers(layout, 1) != Some(vec![0.0])) {
             return Err(self.bad(name, "is laid out for one kind of device, which MUST does not read"));
         }
@@ -212,7 +228,7 @@ impl Joiner<'_> {
         Ok(Encoding::Int8 { scale: Scale::Rows(maxima.iter().map(|maximum| maximum / 127.0).collect()) })
     }
 
-    /// How the file says that a layer is kept.
+    /// Returns the format that the file states for a layer.
     fn format(&self, name: &str, layer: &str) -> Result<Option<Format>> {
         if let Some(text) = self.tensors.get(&format!("{layer}.comfy_quant")) {
             let format = Format::read(text.bytes());
@@ -220,7 +236,7 @@ impl Joiner<'_> {
                 .map(Some)
                 .map_err(|error| self.bad(name, &format!("has a comfy_quant that cannot be read: {error}")));
         }
-        // Some writers leave out what the names of tensors begin with.
+        // Some writers omit the prefix of tensor names.
         let mut layer = layer;
         loop {
             if let Some(format) = self.formats.get(layer) {
@@ -235,7 +251,7 @@ impl Joiner<'_> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum StoredForm {
     F8(F8),
     Int8,
     /// Unsigned bytes.

@@ -1,4 +1,4 @@
-//! Files that are damaged or made to do harm: each is refused with the reason, whatever is wrong with it.
+//! Damaged and malicious files. Each one is refused with an error that says what is wrong.
 
 use super::golden_tests::{BITSANDBYTES, DENSE, EIGHT_BITS, TYPES, open};
 use super::*;
@@ -12,7 +12,7 @@ fn refused(bytes: &[u8], expected: &str) {
     assert!(error.user_action().is_some());
 }
 
-/// A safetensors file of this header and as many bytes of data.
+/// Builds a safetensors file from this header and `data` bytes of tensor data.
 fn safetensors(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
@@ -25,13 +25,13 @@ fn entry(dtype: &str, shape: &str, offsets: &str) -> String {
 }
 
 #[test]
-fn every_shorter_file_is_refused() {
+fn every_truncated_file_is_refused() {
     for file in [EIGHT_BITS, BITSANDBYTES, DENSE] {
         for length in 0..file.len() {
             assert_eq!(open(&file[..length]).unwrap_err().kind(), ErrorKind::ModelUnavailable, "{length}");
         }
     }
-    // The last tensor of a GGUF file is followed by zeros up to the alignment, which nobody needs.
+    // Zeros follow the last tensor of a GGUF file up to the alignment. No tensor needs them.
     let source = open(TYPES).unwrap();
     let whole: Vec<&[u8]> = source.names().map(|name| source.get(name).unwrap().bytes()).collect();
     for length in 0..TYPES.len() {
@@ -102,7 +102,7 @@ fn damaged_safetensors_are_refused() {
 }
 
 #[test]
-fn safetensors_that_are_only_unusual_are_read() {
+fn unusual_but_valid_safetensors_are_read() {
     let bytes = safetensors(
         r#"{"__metadata__":{"a":"b","c":7,"d":[1,{"e":null}],"f":{"g":1.5},"h":true},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]},"a":{"shape":[2,3],"dtype":"F16","data_offsets":[0,12],"more":1},"v_pred":{"dtype":"F32","shape":[0],"data_offsets":[12,12]},"wide":{"dtype":"I8","shape":[18446744073709551615,0],"data_offsets":[16,16]}}   "#,
         16,
@@ -117,7 +117,7 @@ fn safetensors_that_are_only_unusual_are_read() {
 }
 
 #[test]
-fn reasons_are_short_however_long_the_texts_of_a_file_are() {
+fn error_details_are_limited_in_length() {
     let long = "x".repeat(1 << 20);
     for header in [entry(&long, "1", "0,1"), entry("U8", &format!("\"{long}\""), "0,1"), format!(r#"{{"a":"{long}"}}"#)]
     {
@@ -128,7 +128,7 @@ fn reasons_are_short_however_long_the_texts_of_a_file_are() {
 }
 
 #[test]
-fn pickles_are_refused_with_advice() {
+fn pickles_are_refused_with_a_user_action() {
     for bytes in [
         b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl".as_slice(),
         b"\x80\x02}q\x00(X\x06\x00",
@@ -143,7 +143,7 @@ fn pickles_are_refused_with_advice() {
     }
 }
 
-/// Builds GGUF files piece by piece.
+/// Builds GGUF files field by field.
 struct Gguf(Vec<u8>);
 
 impl Gguf {
@@ -171,13 +171,13 @@ impl Gguf {
         self.u64(text.len() as u64).bytes(text.as_bytes())
     }
 
-    /// A description of a tensor; `axes` in the order of the file.
+    /// Appends the description of a tensor, with `axes` in the order of the file.
     fn tensor(self, name: &str, axes: &[u64], kind: u32, offset: u64) -> Self {
         let this = axes.iter().fold(self.text(name).u32(axes.len() as u32), |this, axis| this.u64(*axis));
         this.u32(kind).u64(offset)
     }
 
-    /// The start of the data, and as many bytes of it.
+    /// Returns the file with `length` bytes of tensor data appended.
     fn data(mut self, length: usize) -> Vec<u8> {
         self.0.resize(self.0.len().next_multiple_of(32) + length, 0);
         self.0
@@ -247,7 +247,7 @@ fn damaged_gguf_is_refused() {
 }
 
 #[test]
-fn gguf_that_is_only_unusual_is_read() {
+fn unusual_but_valid_gguf_is_read() {
     let gap = Gguf::new(3, 0).tensor("a", &[8], 0, 64).tensor("b", &[4, 3], 1, 0).tensor("c", &[0], 8, 0);
     let source = open(&gap.data(200)).unwrap();
     assert_eq!(source.get("b").unwrap().shape(), [3, 4]);

@@ -1,14 +1,15 @@
-//! Decoding of numbers that are kept one by one.
+//! Decodes numbers that are stored without quantisation.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::encoding::Dense;
 
-/// Elements that float16 takes at once.
+/// Number of float16 elements that are converted at once.
 const PIECE: usize = 256;
 
-/// Decodes `bytes`, which hold `out.len()` numbers in little-endian order. Numbers that float32 cannot hold are rounded.
+/// Decodes `bytes`, which hold `out.len()` numbers in little-endian order. Numbers that float32 cannot represent are
+/// rounded.
 pub(super) fn decode(kind: Dense, bytes: &[u8], out: &mut [f32]) {
     match kind {
         Dense::F64 => each(bytes, out, |bytes| f64::from_le_bytes(bytes) as f32),
@@ -27,7 +28,7 @@ pub(super) fn decode(kind: Dense, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// Decodes signed bytes times `scale`.
+/// Decodes signed bytes and multiplies them by `scale`.
 pub(super) fn decode_i8(bytes: &[u8], scale: f32, out: &mut [f32]) {
     each(bytes, out, |bytes| f32::from(i8::from_le_bytes(bytes)) * scale);
 }
@@ -40,7 +41,7 @@ fn each<const SIZE: usize>(bytes: &[u8], out: &mut [f32], decode: impl Fn([u8; S
 }
 
 fn decode_f16(bytes: &[u8], out: &mut [f32]) {
-    // A file may keep them at any address; the conversion, which uses the processor's own, wants them in order.
+    // A file may store them at an unaligned address, but the conversion needs a slice of `f16`.
     let mut aligned = [f16::ZERO; PIECE];
     for (bytes, out) in bytes.chunks(2 * PIECE).zip(out.chunks_mut(PIECE)) {
         for (bytes, aligned) in bytes.as_chunks::<2>().0.iter().zip(&mut aligned) {

@@ -1,15 +1,15 @@
-//! How the numbers of a tensor are kept in a file, and what they are as float32.
+//! The encodings of tensors in files, and their decoding to float32.
 //!
-//! Always holds: an encoding with its companions (scales, maxima) is complete: bytes and encoding give the numbers. Decoding
-//! is one multiplication and at most one addition in float32 for each element, in the order of the reference's dequantiser,
-//! so that every way to a number gives the same bits.
+//! Always holds: an encoding includes its companions (scales, maxima), so encoding and bytes are enough to compute the
+//! numbers. Decoding does one multiplication and at most one addition in float32 for each element, in the order of the
+//! reference's dequantiser. Every way to decode an element therefore gives the same bits.
 
 use super::fourbit::Absmax;
 use super::ggml::Ggml;
 use super::scale::Scale;
 use super::{dense, float8, fourbit, ggml};
 
-/// One number an element, with its own meaning.
+/// The number type of a tensor that is stored without quantisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Dense {
     F64,
@@ -28,7 +28,7 @@ pub(crate) enum Dense {
 }
 
 impl Dense {
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub(crate) const fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 | Self::U64 => 8,
@@ -66,24 +66,24 @@ pub(crate) enum F8 {
     E5M2,
 }
 
-/// How the numbers of a tensor are kept.
+/// The encoding of a tensor's numbers.
 #[derive(Debug, Clone)]
 pub(crate) enum Encoding {
-    /// Each number as it is.
+    /// Numbers without quantisation.
     Dense(Dense),
-    /// Eight-bit floats times a scale.
+    /// Eight-bit floats that are multiplied by a scale.
     F8 { kind: F8, scale: Scale },
-    /// Signed bytes times a scale.
+    /// Signed bytes that are multiplied by a scale.
     Int8 { scale: Scale },
-    /// Blocks of GGML.
+    /// Blocks in a format of GGML.
     Ggml(Ggml),
-    /// Half a byte an element, the first in the upper half: `code[half] * absmax[element / block]`. NF4 and FP4 of
-    /// bitsandbytes.
+    /// NF4 and FP4 of bitsandbytes: four bits an element, the first element in the upper half of the byte. An element is
+    /// `code[bits] * absmax[element / block]`.
     FourBit { code: [f32; 16], absmax: Absmax, block: usize },
 }
 
 impl Encoding {
-    /// The name by which people know it.
+    /// Returns the common name of the encoding.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Dense(dense) => dense.name(),
@@ -97,7 +97,7 @@ impl Encoding {
         }
     }
 
-    /// Elements that are kept as one piece; a tensor can be cut between pieces only.
+    /// Returns the elements of one block. A tensor can be cut between blocks only.
     pub(crate) const fn block(&self) -> usize {
         match self {
             Self::Dense(_) | Self::F8 { .. } | Self::Int8 { .. } => 1,
@@ -106,7 +106,7 @@ impl Encoding {
         }
     }
 
-    /// The exact size of `elements` elements in bytes, companions apart. `None` if there can be no such tensor.
+    /// Returns the exact size of `elements` elements in bytes, without companions. `None` if no tensor can have this size.
     pub(crate) fn size(&self, elements: usize) -> Option<usize> {
         match self {
             Self::Dense(dense) => elements.checked_mul(dense.size()),
@@ -119,7 +119,7 @@ impl Encoding {
         }
     }
 
-    /// Bytes of the scales or maxima that the encoding brings.
+    /// Returns the bytes of the scales or maxima.
     pub(crate) fn companion_bytes(&self) -> u64 {
         match self {
             Self::Dense(_) | Self::Ggml(_) => 0,
@@ -128,7 +128,7 @@ impl Encoding {
         }
     }
 
-    /// Whether the companions are enough for a tensor of `elements` elements.
+    /// Returns whether the companions cover a tensor of `elements` elements.
     pub(super) fn fits(&self, elements: usize) -> bool {
         match self {
             Self::Dense(_) | Self::Ggml(_) => true,
@@ -139,7 +139,8 @@ impl Encoding {
         }
     }
 
-    /// The encoding of the elements `from..to` of a tensor of `elements` elements. `None` if it cannot be cut there.
+    /// Returns the encoding of the elements `from..to` of a tensor of `elements` elements. `None` if the tensor cannot be
+    /// cut there.
     pub(super) fn cut(&self, elements: usize, from: usize, to: usize) -> Option<Self> {
         let whole = |at: usize| at == elements || at.is_multiple_of(self.block());
         if !whole(from) || !whole(to) {
@@ -157,8 +158,8 @@ impl Encoding {
         })
     }
 
-    /// Decodes elements `start..start + out.len()` of a tensor of `elements` elements kept in `bytes`. `false` if they are
-    /// not all there.
+    /// Decodes elements `start..start + out.len()` of a tensor of `elements` elements stored in `bytes`. Returns `false` if
+    /// some of them are missing.
     pub(super) fn decode(&self, bytes: &[u8], elements: usize, start: usize, out: &mut [f32]) -> bool {
         let Some(end) = start.checked_add(out.len()).filter(|end| *end <= elements) else { return false };
         match self {

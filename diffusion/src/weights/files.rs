@@ -1,7 +1,7 @@
-//! A model's folder, wherever it is: a directory on disk or files carried inside the program.
+//! The files of a model: a folder on disk, or files embedded in the program.
 //!
-//! Always holds: names are relative, with forward slashes, and never lead out of the folder; configuration files are small
-//! and are refused when they are not.
+//! Always holds: names are relative, use forward slashes and never point outside the folder. Oversized configuration files
+//! are refused.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -10,32 +10,33 @@ use serde::de::DeserializeOwned;
 use super::bytes::FileBytes;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A tokenizer of a large vocabulary is about 20 MB; nothing else that is read as text comes near.
+/// The limit of text files in bytes. A tokenizer with a large vocabulary has about 20 MB; all other text files are much
+/// smaller.
 const TEXT_LIMIT: u64 = 64 << 20;
 
-/// Letters of an error's detail.
+/// The limit of an error's detail in characters.
 const DETAIL_LIMIT: usize = 2000;
 
-/// Folders inside folders that [`ModelFiles::list`] looks into.
+/// The depth of nested folders that [`ModelFiles::list`] searches.
 const DEPTH: usize = 3;
 
-/// Files and folders that [`ModelFiles::list`] looks at.
+/// The number of files and folders after which [`ModelFiles::list`] fails.
 const LIST_LIMIT: usize = 10_000;
 
 const ADVICE: &str = "Put safetensors or GGUF files of the model there, in one of the layouts that docs/models.md lists, \
                       or choose another model.";
 
-/// Where the files of one model are.
+/// The place of one model's files.
 #[derive(Debug, Clone)]
 pub enum ModelFiles {
-    /// Files inside the program: relative name and content.
+    /// Files embedded in the program, each with its relative name and its content.
     Embedded(&'static [(&'static str, &'static [u8])]),
     /// A directory.
     Folder(PathBuf),
 }
 
 impl ModelFiles {
-    /// Whether the model has this file.
+    /// Returns whether the model has this file.
     pub(crate) fn has(&self, name: &str) -> bool {
         match self {
             Self::Embedded(files) => files.iter().any(|(known, _)| *known == name),
@@ -43,7 +44,8 @@ impl ModelFiles {
         }
     }
 
-    /// The content of a small file. A missing or oversized one is a `model_unavailable` error that names it.
+    /// Returns the content of a small file. Fails with `ModelUnavailable` and names the file when it is missing or too
+    /// large.
     pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         let file = self.open(name)?;
         if file.len() > TEXT_LIMIT {
@@ -52,12 +54,12 @@ impl ModelFiles {
         Ok(file.as_slice().to_vec())
     }
 
-    /// A JSON file, parsed.
+    /// Reads and parses a JSON file.
     pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         serde_json::from_slice(&self.bytes(name)?).map_err(|error| unusable(format!("{name}: {error}")))
     }
 
-    /// A file of any size, mapped.
+    /// Maps a file of any size.
     pub(crate) fn open(&self, name: &str) -> Result<FileBytes> {
         match self {
             Self::Embedded(files) => files
@@ -72,15 +74,15 @@ impl ModelFiles {
         }
     }
 
-    /// The names of all files, sorted: up to three folders deep, links followed, without those whose names begin with a
-    /// dot. A folder that cannot be read is a `model_unavailable` error, and so is one that holds more than 10,000 files and
-    /// folders; a folder inside it that cannot be read is passed over with a warning.
+    /// Returns the names of all files, sorted. Searches folders up to three levels deep, follows links, and skips names that
+    /// begin with a dot. Fails with `ModelUnavailable` when the folder cannot be read or holds more than 10,000 files and
+    /// folders. Logs a warning and continues when a nested folder cannot be read.
     pub fn list(&self) -> Result<Vec<String>> {
         let mut names = match self {
             Self::Embedded(files) => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
             Self::Folder(folder) => {
                 let mut names = vec![];
-                walk(folder, "", DEPTH, &mut LIST_LIMIT.clone(), &mut names)?;
+                list_folder(folder, "", DEPTH, &mut LIST_LIMIT.clone(), &mut names)?;
                 names
             }
         };
@@ -89,11 +91,11 @@ impl ModelFiles {
     }
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, left: &mut usize, names: &mut Vec<String>) -> Result<()> {
+fn list_folder(folder: &Path, prefix: &str, depth: usize, left: &mut usize, names: &mut Vec<String>) -> Result<()> {
     let fault = |error: std::io::Error| unusable(format!("cannot list {}: {error}", folder.display()));
     let entries = match std::fs::read_dir(folder) {
         Err(error) if !prefix.is_empty() => {
-            // The roots of disks have folders that only the system reads.
+            // The root folder of a disk has folders that only the system may read.
             tracing::warn!(folder = %folder.display(), %error, "a folder inside a model's folder cannot be listed");
             return Ok(());
         }
@@ -101,7 +103,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, left: &mut usize, names: &mut
     };
     for entry in entries {
         let entry = entry.map_err(fault)?;
-        // A name that is not Unicode cannot be a model's file; a dot begins the names of tools' own files.
+        // A file name that is not Unicode cannot belong to a model. Names that begin with a dot belong to other tools.
         let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(str::to_owned) else {
             continue;
         };
@@ -109,27 +111,27 @@ fn walk(folder: &Path, prefix: &str, depth: usize, left: &mut usize, names: &mut
             .checked_sub(1)
             .ok_or_else(|| unusable(format!("{} holds more than {LIST_LIMIT} files", folder.display())))?;
         let path = entry.path();
-        // A link that leads nowhere has no metadata.
+        // A broken link has no metadata.
         let Ok(kind) = path.metadata() else { continue };
         let name = format!("{prefix}{name}");
         if kind.is_file() {
             names.push(name);
         } else if kind.is_dir() && depth > 0 {
-            walk(&path, &format!("{name}/"), depth - 1, left, names)?;
+            list_folder(&path, &format!("{name}/"), depth - 1, left, names)?;
         }
     }
     Ok(())
 }
 
-/// Whether `name` can only mean a file below the folder that it is joined to.
+/// Returns whether `name` can only point to a file inside the folder that it is joined to.
 fn stays_inside(name: &str) -> bool {
     !name.contains(['\\', '\0']) && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// The error of a model whose files cannot be used.
+/// Creates the error of a model whose files cannot be used.
 pub(crate) fn unusable(detail: impl Into<String>) -> Error {
     let mut detail = detail.into();
-    // A text of a hostile file may be as long as the file.
+    // A text from a malicious file can be as long as the file.
     if let Some((cut, _)) = detail.char_indices().nth(DETAIL_LIMIT) {
         detail.truncate(cut);
         detail.push_str("...");
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_out_and_large_texts_are_refused() {
+    fn names_outside_the_folder_and_large_texts_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
         std::fs::write(folder.path().join("secret"), b"x").unwrap();
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_without_end_are_refused() {
+    fn folders_with_too_many_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..=LIST_LIMIT {
             std::fs::write(folder.path().join(format!("{number}")), b"").unwrap();

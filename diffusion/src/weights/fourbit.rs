@@ -1,7 +1,7 @@
-//! NF4 and FP4 of bitsandbytes: half a byte an element, a maximum for each block.
+//! NF4 and FP4 of bitsandbytes: four bits for each element and a maximum for each block.
 //!
-//! Always holds: maxima that are quantised themselves stay so until a block is decoded. Formulas: `dequantize_4bit` and
-//! `dequantize_blockwise` of <https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsandbytes/functional.py>.
+//! Always holds: quantised maxima are decoded only when their block is decoded. Formulas: `dequantize_4bit` and
+//! `dequantize_blockwise` in <https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsandbytes/functional.py>.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) const NF4: [f32; 16] = [
     1.0,
 ];
 
-/// FP4: a sign, two bits of exponent, one of mantissa, in the order of bitsandbytes.
+/// FP4: one sign bit, two exponent bits and one mantissa bit, in the order of bitsandbytes.
 pub(super) const FP4: [f32; 16] = [
     0.0,
     0.0625 / 12.0,
@@ -47,22 +47,22 @@ pub(super) const FP4: [f32; 16] = [
     -0.25,
 ];
 
-/// What people call a code.
+/// Returns the common name of a code.
 pub(super) const fn name(code: &[f32; 16]) -> &'static str {
     let [first, ..] = code;
     if *first == -1.0 { "NF4" } else { "FP4" }
 }
 
-/// The maxima of blocks, one float32 a block, from a file as they are kept there.
+/// The maxima of blocks, one float32 for each block, in the form in which the file stores them.
 #[derive(Debug, Clone)]
 pub(crate) struct Absmax {
-    kept: Kept,
+    form: AbsmaxForm,
     first: usize,
     count: usize,
 }
 
 #[derive(Debug, Clone)]
-enum Kept {
+enum AbsmaxForm {
     /// Little-endian float32.
     Plain(FileBytes),
     /// Double quantisation: `map[codes[i]] * maxima[i / block] + offset`.
@@ -72,18 +72,18 @@ enum Kept {
 impl From<Vec<f32>> for Absmax {
     fn from(values: Vec<f32>) -> Self {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self { kept: Kept::Plain(FileBytes::of_vec(bytes)), first: 0, count: values.len() }
+        Self { form: AbsmaxForm::Plain(FileBytes::of_vec(bytes)), first: 0, count: values.len() }
     }
 }
 
 impl Absmax {
-    /// Maxima in a file, as little-endian float32.
+    /// Wraps little-endian float32 maxima of a file.
     pub(super) fn plain(values: FileBytes) -> Self {
         let count = values.as_slice().len() / 4;
-        Self { kept: Kept::Plain(values), first: 0, count }
+        Self { form: AbsmaxForm::Plain(values), first: 0, count }
     }
 
-    /// Quantised maxima. `None` if there are too few `maxima` of blocks of `block` codes.
+    /// Wraps quantised maxima. `None` if `maxima` has too few entries for the blocks of `block` codes.
     pub(super) fn nested(
         codes: FileBytes,
         map: [f32; 256],
@@ -94,47 +94,47 @@ impl Absmax {
         let count = codes.as_slice().len();
         let enough = block > 0 && count.div_ceil(block) == maxima.len();
         enough.then(|| Self {
-            kept: Kept::Nested { codes, map: Arc::new(map), maxima, block, offset },
+            form: AbsmaxForm::Nested { codes, map: Arc::new(map), maxima, block, offset },
             first: 0,
             count,
         })
     }
 
-    /// How many there are.
+    /// Returns the number of maxima.
     pub(crate) fn len(&self) -> usize {
         self.count
     }
 
-    /// All of them as float32.
+    /// Decodes all maxima to float32.
     pub(crate) fn values(&self) -> Vec<f32> {
         (0..self.count).map(|index| self.get(index)).collect()
     }
 
-    /// Bytes that they take as they are kept.
+    /// Returns the bytes of the maxima in the file.
     pub(super) fn file_bytes(&self) -> u64 {
-        match &self.kept {
-            Kept::Plain(_) => self.count as u64 * 4,
-            Kept::Nested { block, .. } => self.count as u64 + 4 * self.count.div_ceil(*block) as u64,
+        match &self.form {
+            AbsmaxForm::Plain(_) => self.count as u64 * 4,
+            AbsmaxForm::Nested { block, .. } => self.count as u64 + 4 * self.count.div_ceil(*block) as u64,
         }
     }
 
-    /// The maxima `from..to`.
+    /// Returns the maxima `from..to`.
     pub(super) fn cut(&self, from: usize, to: usize) -> Option<Self> {
         (from <= to && to <= self.count).then(|| Self {
-            kept: self.kept.clone(),
+            form: self.form.clone(),
             first: self.first + from,
             count: to - from,
         })
     }
 
-    /// The maximum of a block; NaN beyond the end.
+    /// Returns the maximum of a block, or NaN past the end.
     fn get(&self, index: usize) -> f32 {
         let index = self.first + index;
-        let found = match &self.kept {
-            Kept::Plain(values) => {
+        let found = match &self.form {
+            AbsmaxForm::Plain(values) => {
                 values.as_slice().as_chunks::<4>().0.get(index).map(|bytes| f32::from_le_bytes(*bytes))
             }
-            Kept::Nested { codes, map, maxima, block, offset } => {
+            AbsmaxForm::Nested { codes, map, maxima, block, offset } => {
                 let code = codes.as_slice().get(index).and_then(|code| map.get(usize::from(*code)));
                 code.zip(maxima.get(index / block)).map(|(code, maximum)| code * maximum + offset)
             }
@@ -143,7 +143,7 @@ impl Absmax {
     }
 }
 
-/// Decodes elements `start..start + out.len()` of `bytes`. `false` if they are not all there.
+/// Decodes elements `start..start + out.len()` of `bytes`. Returns `false` if some of them are missing.
 pub(super) fn decode(
     code: &[f32; 16],
     absmax: &Absmax,
@@ -168,8 +168,8 @@ pub(super) fn decode(
     true
 }
 
-/// Decodes part of one block; `odd` when it begins with the lower half of the first byte.
-#[expect(clippy::indexing_slicing, reason = "half a byte cannot leave a table of 16")]
+/// Decodes part of one block. `odd` is set when the part begins with the lower half of the first byte.
+#[expect(clippy::indexing_slicing, reason = "four bits are always a valid index of a table of 16")]
 fn decode_block(code: &[f32; 16], maximum: f32, bytes: &[u8], odd: bool, out: &mut [f32]) {
     let scaled = code.map(|value| value * maximum);
     let (bytes, out) = match (bytes.split_first(), out) {

@@ -1,8 +1,8 @@
-//! Tensors kept in blocks of GGML: which kinds there are, and decoding from any element to any other.
+//! The GGML block formats, and decoding of any range of elements.
 
 use super::blocks::{q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0};
 
-/// How a block is kept.
+/// A GGML block format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ggml {
     Q4_0,
@@ -18,7 +18,7 @@ pub(crate) enum Ggml {
 }
 
 impl Ggml {
-    /// The name in files.
+    /// Returns the name that files use.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Q4_0 => "Q4_0",
@@ -34,7 +34,7 @@ impl Ggml {
         }
     }
 
-    /// Elements of a block.
+    /// Returns the elements of a block.
     pub(crate) const fn block(self) -> usize {
         match self {
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => 32,
@@ -42,7 +42,7 @@ impl Ggml {
         }
     }
 
-    /// Bytes of a block.
+    /// Returns the bytes of a block.
     pub(crate) const fn block_bytes(self) -> usize {
         match self {
             Self::Q4_0 => 18,
@@ -59,7 +59,7 @@ impl Ggml {
     }
 }
 
-/// Decodes elements `start..start + out.len()` of `bytes`. `false` if they are not all there.
+/// Decodes elements `start..start + out.len()` of `bytes`. Returns `false` if some of them are missing.
 pub(super) fn decode(kind: Ggml, bytes: &[u8], start: usize, out: &mut [f32]) -> bool {
     match kind {
         Ggml::Q4_0 => blocks(bytes, start, out, q4_0),
@@ -75,7 +75,7 @@ pub(super) fn decode(kind: Ggml, bytes: &[u8], start: usize, out: &mut [f32]) ->
     }
 }
 
-/// Takes blocks of `BYTES` bytes to `N` elements each.
+/// Decodes blocks of `BYTES` bytes to `N` elements each.
 fn blocks<const BYTES: usize, const N: usize>(
     bytes: &[u8],
     start: usize,

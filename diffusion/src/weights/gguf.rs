@@ -1,8 +1,8 @@
-//! GGUF 2 and 3: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! Reads GGUF versions 2 and 3: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 //!
-//! Always holds: every count and length is compared with what is left of the file before anything is made of it; tensors
-//! lie inside the file, apart from each other and where the file's alignment wants them. Shapes are turned round into the
-//! order of PyTorch.
+//! Always holds: every count and length is compared with the remaining bytes of the file before memory is allocated for it.
+//! Tensors lie inside the file, do not overlap and are aligned as the file demands. Shapes are reversed into the order of
+//! PyTorch.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use super::files::unusable;
 use super::ggml::Ggml;
 use super::metadata::{Metadata, Number};
 use super::source::{AXES_LIMIT, Contents, ENTRY_LIMIT, NAME_LIMIT, TENSOR_LIMIT};
-use super::stored::{Stored, count};
+use super::stored::{StoredTensor, count};
 use crate::error::Result;
 
-/// Lists inside lists.
+/// The limit of nested lists.
 const NESTING_LIMIT: u32 = 4;
 
-/// ComfyUI-GGUF keeps the shape of a tensor that it kept in rows of 256 below this name.
-const TRUE_SHAPE: &str = "comfy.gguf.orig_shape.";
+/// ComfyUI-GGUF reshapes some tensors to rows of 256 and stores the original shape under this name.
+const ORIGINAL_SHAPE: &str = "comfy.gguf.orig_shape.";
 
-/// Whether a file begins as GGUF does.
+/// Returns whether a file begins like GGUF.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     bytes.starts_with(b"GGUF")
 }
 
-/// Reads the tensors of `file`, which messages call `name`.
+/// Reads the tensors of `file`. Error messages call the file `name`.
 pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
     let mut reader = Reader { file, at: 4, name };
     let version = reader.u32()?;
@@ -36,7 +36,8 @@ pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
             _ => format!("is a GGUF file of version {version}; MUST reads versions 2 and 3"),
         }));
     }
-    // The least that a tensor takes: an empty name, no axes, type and offset. An entry: an empty key, type and a byte.
+    // Smallest sizes: a tensor has an empty name, no axes, a type and an offset; an entry has an empty key, a type and one
+    // byte.
     let tensor_count = reader.count("tensors", 24)?;
     let entry_count = reader.count("entries", 13)?;
     if tensor_count > TENSOR_LIMIT || entry_count > ENTRY_LIMIT {
@@ -68,13 +69,13 @@ pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
 struct Info {
     name: String,
     encoding: Encoding,
-    /// In the order of PyTorch.
+    /// The axes in the order of PyTorch.
     shape: Vec<usize>,
     bytes: u64,
     offset: u64,
 }
 
-/// Makes the tensors of their descriptions.
+/// Builds the tensors from their descriptions.
 fn place(
     reader: &Reader<'_>,
     infos: Vec<Info>,
@@ -97,11 +98,11 @@ fn place(
         if info.bytes > 0 {
             spans.push((start, start + info.bytes));
         }
-        let stored = Stored::new(info.shape, info.encoding, range)?;
-        let stored = match metadata.get(&format!("{TRUE_SHAPE}{}", info.name)) {
+        let stored = StoredTensor::new(info.shape, info.encoding, range)?;
+        let stored = match metadata.get(&format!("{ORIGINAL_SHAPE}{}", info.name)) {
             None => stored,
             Some(shape) => {
-                let shape = true_shape(shape).filter(|shape| count(shape) == Some(stored.elements()));
+                let shape = original_shape(shape).filter(|shape| count(shape) == Some(stored.elements()));
                 let shape = shape.ok_or_else(|| bad("has an orig_shape that is not its own"))?;
                 stored.reshaped(shape)?
             }
@@ -117,12 +118,12 @@ fn place(
     Ok(contents)
 }
 
-fn true_shape(shape: &Metadata) -> Option<Vec<usize>> {
+fn original_shape(shape: &Metadata) -> Option<Vec<usize>> {
     let shape = shape.integers().filter(|shape| shape.len() <= AXES_LIMIT)?;
     shape.into_iter().map(|side| usize::try_from(side).ok()).collect()
 }
 
-/// What a type number means, or the name of one that is not read.
+/// Returns the encoding of a type number, or the name of a type that MUST does not read.
 fn encoding(kind: u32) -> std::result::Result<Encoding, String> {
     Ok(match kind {
         0 => Encoding::Dense(Dense::F32),
@@ -172,7 +173,7 @@ fn encoding(kind: u32) -> std::result::Result<Encoding, String> {
     })
 }
 
-/// Reads from the front of a file to its back.
+/// Reads a file from front to back.
 struct Reader<'a> {
     file: &'a FileBytes,
     at: u64,
@@ -204,7 +205,7 @@ impl Reader<'_> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A number of things that take at least `least` bytes each.
+    /// Reads a count of `things` that take at least `least` bytes each.
     fn count(&mut self, things: &str, least: u64) -> Result<usize> {
         let count = self.u64()?;
         if count > (self.file.len() - self.at) / least {
@@ -278,7 +279,7 @@ impl Reader<'_> {
             let side = self.u64()?;
             shape.push(usize::try_from(side).map_err(|_| self.bad(&format!("tensor {name} has an axis of {side}")))?);
         }
-        // The first axis is the one along which numbers lie side by side.
+        // Numbers that are adjacent in the file belong to the first axis.
         let row = shape.first().copied().unwrap_or(1);
         shape.reverse();
         let kind = self.u32()?;

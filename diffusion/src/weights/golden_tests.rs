@@ -1,4 +1,4 @@
-//! Every encoding against the reference's own dequantiser: `tests/golden/encodings`, written by `tools/golden/encodings.py`
+//! Compares every encoding with the reference's own dequantiser. `tools/golden/encodings.py` wrote `tests/golden/encodings`
 //! with the packages gguf, bitsandbytes and PyTorch.
 
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -25,13 +25,13 @@ pub(super) fn open(bytes: &[u8]) -> crate::Result<Source> {
     Source::of_files("file".to_owned(), &[(FileBytes::of_vec(bytes.to_vec()), "file".to_owned())], &[])
 }
 
-fn decode(tensor: &Stored) -> Vec<f32> {
+fn decode(tensor: &StoredTensor) -> Vec<f32> {
     let mut values = vec![0.0; tensor.elements()];
     tensor.decode(0, &mut values).unwrap();
     values
 }
 
-/// Float32 numbers that lie between two; 0 for the same bits or two NaN.
+/// Returns how many float32 steps apart two numbers are: 0 for equal bits or two NaN.
 fn distance(ours: f32, theirs: f32) -> u32 {
     if ours.is_nan() && theirs.is_nan() { 0 } else { ours.to_bits().abs_diff(theirs.to_bits()) }
 }
@@ -44,7 +44,7 @@ fn expected(file: &str, tensor: &str) -> (Vec<usize>, Vec<f32>) {
 }
 
 #[test]
-fn every_encoding_gives_the_numbers_of_its_reference() {
+fn every_encoding_matches_its_reference() {
     let all = ::safetensors::SafeTensors::deserialize(EXPECTED).unwrap();
     let mut names: Vec<String> = all.names().iter().map(|name| (*name).to_owned()).collect();
     let mut found = vec![];
@@ -56,7 +56,8 @@ fn every_encoding_gives_the_numbers_of_its_reference() {
             let (shape, values) = expected(file, name);
             assert_eq!(tensor.shape(), shape, "{file}/{name}");
             let worst = decode(tensor).iter().zip(&values).map(|(ours, theirs)| distance(*ours, *theirs)).max();
-            // bitsandbytes multiplies by the maximum and then by 1/127, we by their quotient: each rounds twice.
+            // bitsandbytes multiplies by the maximum and then by 1/127. MUST multiplies by their product. Each way rounds
+            // twice.
             let bound = if name == "int8.weight" { 2 } else { 0 };
             assert!(worst.unwrap_or(0) <= bound, "{file}/{name} in {}: {worst:?}", tensor.encoding().name());
         }
@@ -67,7 +68,7 @@ fn every_encoding_gives_the_numbers_of_its_reference() {
 }
 
 #[test]
-fn any_part_decodes_as_the_whole_does() {
+fn any_range_decodes_like_the_whole_tensor() {
     for (file, bytes) in FILES {
         let source = open(bytes).unwrap();
         for name in source.names() {
@@ -90,7 +91,7 @@ fn any_part_decodes_as_the_whole_does() {
 }
 
 #[test]
-fn rows_and_other_shapes_keep_the_numbers() {
+fn slicing_rows_and_reshaping_keep_the_numbers() {
     for (file, bytes) in FILES {
         let source = open(bytes).unwrap();
         for name in source.names() {
@@ -115,7 +116,7 @@ fn rows_and_other_shapes_keep_the_numbers() {
                 assert_eq!(part.shape()[1..], tensor.shape()[1..]);
                 let same = decode(&part).iter().zip(&whole[from * row..to * row]).all(|(a, b)| distance(*a, *b) == 0);
                 assert!(same, "{file}/{name}: rows {from}..{to} in {}", tensor.encoding().name());
-                // A part of a part, with other names for its axes.
+                // A range of a range, reshaped.
                 if to - from > 1 && fits(from + 1) {
                     let (elements, again) = (part.elements(), part.rows(1, to - from).unwrap());
                     let flat = part.reshaped(vec![elements]).unwrap();
@@ -149,13 +150,13 @@ fn blocks_decode_as_candle_decodes_them() {
         let quantised = QTensor::quantize(&dense, theirs).unwrap();
         let theirs: Vec<f32> = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let bytes = FileBytes::of_vec(quantised.data().unwrap().to_vec());
-        let stored = Stored::new(vec![8, 512], Encoding::Ggml(ours), bytes).unwrap();
+        let stored = StoredTensor::new(vec![8, 512], Encoding::Ggml(ours), bytes).unwrap();
         assert!(decode(&stored).iter().zip(&theirs).all(|(a, b)| a.to_bits() == b.to_bits()), "{ours:?}");
     }
 }
 
 #[test]
-fn the_true_shapes_are_those_before_quantisation() {
+fn original_shapes_are_restored() {
     let source = open(BITSANDBYTES).unwrap();
     let tensor = source.get("x.nf4.nested.odd.weight").unwrap();
     assert_eq!(tensor.shape(), [65, 299]);
@@ -199,7 +200,7 @@ fn version_two_is_read_as_version_three() {
     assert_eq!(open(&bytes).unwrap().names().count(), open(TYPES).unwrap().names().count());
 }
 
-/// Run with `--ignored --nocapture`: nanoseconds an element, on one thread.
+/// Prints nanoseconds for each element on one thread. Run with `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
@@ -231,7 +232,7 @@ fn speed() {
     for (encoding, name) in kinds {
         let size = encoding.size(ROWS * 4096).unwrap();
         let bytes = FileBytes::of_vec((0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x3b).collect());
-        let stored = Stored::new(vec![ROWS, 4096], encoding, bytes).unwrap();
+        let stored = StoredTensor::new(vec![ROWS, 4096], encoding, bytes).unwrap();
         let mut out = vec![0.0; 4096];
         let mut best = f64::INFINITY;
         for _ in 0..5 {

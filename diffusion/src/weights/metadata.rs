@@ -1,6 +1,6 @@
-//! What a file says about itself beside its tensors.
+//! The metadata of a file of weights.
 //!
-//! Always holds: lists stay where they are in the file and are read when they are asked for.
+//! Always holds: lists stay in the file and are read on demand.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,12 @@ pub(crate) enum Metadata {
     Integer(i128),
     Float(f64),
     Flag(bool),
-    /// Strings, each after its length as a 64-bit number.
+    /// A list of strings, each stored after its length as a 64-bit number.
     Texts {
         count: usize,
         bytes: FileBytes,
     },
-    /// Numbers of one type.
+    /// A list of numbers of one type.
     Numbers {
         kind: Number,
         bytes: FileBytes,
@@ -27,7 +27,7 @@ pub(crate) enum Metadata {
     Other,
 }
 
-/// Types of numbers in metadata, little-endian.
+/// Number types in metadata, all little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Number {
     U8,
@@ -44,7 +44,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    /// Bytes of one.
+    /// Returns the bytes of one number.
     pub(super) const fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 | Self::Bool => 1,
@@ -54,7 +54,7 @@ impl Number {
         }
     }
 
-    /// One number of this type.
+    /// Reads one number of this type.
     pub(super) fn read(self, bytes: &[u8]) -> Option<Metadata> {
         Some(match self {
             Self::U8 => Metadata::Integer(u8::from_le_bytes(bytes.try_into().ok()?).into()),
@@ -73,7 +73,7 @@ impl Number {
 }
 
 impl Metadata {
-    /// The text, if it is one.
+    /// Returns the text, if the entry is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -81,7 +81,7 @@ impl Metadata {
         }
     }
 
-    /// The whole number, if it is one; a flag counts as 0 or 1.
+    /// Returns the whole number, if the entry is one. A flag counts as 0 or 1.
     pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => i64::try_from(*number).ok(),
@@ -90,7 +90,7 @@ impl Metadata {
         }
     }
 
-    /// The number, if it is one.
+    /// Returns the number, if the entry is one.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Float(number) => Some(*number),
@@ -98,12 +98,12 @@ impl Metadata {
         }
     }
 
-    /// Yes or no, if it is that; a number is yes unless it is 0.
+    /// Returns the flag, if the entry is a flag or a number. Any number except 0 is true.
     pub(crate) fn flag(&self) -> Option<bool> {
         self.integer().map(|number| number != 0)
     }
 
-    /// The strings of a list of strings. What is not Unicode is replaced.
+    /// Returns the strings of a list of strings. Replaces bytes that are not Unicode.
     pub(crate) fn texts(&self) -> Option<Vec<Cow<'_, str>>> {
         let Self::Texts { count, bytes } = self else { return None };
         let mut left = bytes.as_slice();
@@ -117,12 +117,12 @@ impl Metadata {
         Some(texts)
     }
 
-    /// The numbers of a list of numbers.
+    /// Returns the numbers of a list of numbers.
     pub(crate) fn numbers(&self) -> Option<Vec<f64>> {
         self.each(|entry| entry.number())
     }
 
-    /// The numbers of a list of whole numbers.
+    /// Returns the numbers of a list of whole numbers.
     pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         self.each(|entry| entry.integer())
     }

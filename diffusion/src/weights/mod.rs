@@ -1,7 +1,7 @@
-//! Weights: the files they come in, how their numbers are kept, and how they are handed out.
+//! Weights: the files that hold them, the encodings of their numbers, and their delivery to layers.
 //!
-//! Always holds: a file's whole structure is checked before any tensor of it is used, with memory in proportion to the
-//! file's size at most; numbers stay in the file, mapped, until they are decoded.
+//! Always holds: a file's whole structure is checked before any of its tensors is used. Memory use is at most proportional
+//! to the file's size. Numbers stay in the mapped file until they are decoded.
 
 mod blocks;
 mod bytes;
@@ -32,13 +32,13 @@ pub(crate) use encoding::{Dense, F8};
 pub use files::ModelFiles;
 pub(crate) use files::unusable;
 pub(crate) use ggml::Ggml;
-pub(crate) use inventory::{Expert, Experts, Found, Inventory, Vocabulary};
+pub(crate) use inventory::{Expert, Experts, FoundNetwork, Inventory, Vocabulary};
 pub(crate) use layout::{Dim, Layout, Network, Part, Rule, Tensors};
 pub(crate) use metadata::Metadata;
 pub(crate) use scale::Scale;
 pub(crate) use scope::{Loading, Place, Scope};
 pub(crate) use source::Source;
-pub(crate) use stored::Stored;
+pub(crate) use stored::StoredTensor;
 
 #[cfg(test)]
 mod companion_tests;

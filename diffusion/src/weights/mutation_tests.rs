@@ -1,5 +1,5 @@
-//! Sound files of every kind, changed at random: nothing may panic. The same numbers are drawn in every run. The fuzz targets
-//! in `diffusion/fuzz` do the same for as long as one wants.
+//! Changes valid files of every kind at random and checks that nothing panics. Every run draws the same random numbers. The
+//! fuzz targets in `diffusion/fuzz` do the same without a time limit.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::*;
 #[path = "../../fuzz/src/drive.rs"]
 mod drive;
 
-/// Changed files for each seed.
+/// The number of changed files for each seed.
 const ROUNDS: usize = 2000;
 
 /// SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
@@ -72,7 +72,7 @@ fn run(kind: &str, rounds: usize, drive: impl Fn(&[u8]) -> bool) {
     let seeds = seeds(kind);
     let mut random = Random(1);
     for seed in &seeds {
-        assert!(drive(seed), "a seed is sound");
+        assert!(drive(seed), "every seed is valid");
         for _ in 0..rounds {
             let mut bytes = seed.clone();
             change(&mut bytes, &seeds[random.below(seeds.len())], &mut random);

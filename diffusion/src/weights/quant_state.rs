@@ -1,7 +1,7 @@
-//! Small JSON texts that say how a tensor is quantised: bitsandbytes' `quant_state`, ComfyUI's `comfy_quant` and
-//! `_quantization_metadata`.
+//! Parses small JSON texts that describe the quantisation of a tensor: bitsandbytes' `quant_state`, ComfyUI's `comfy_quant`
+//! and `_quantization_metadata`.
 //!
-//! Always holds: only the fields that matter are kept, whatever else a text holds.
+//! Always holds: only the needed fields are kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 
-/// The largest text; real ones have some hundred bytes.
+/// The size limit of a text in bytes. Real texts have some hundred bytes.
 const LIMIT: usize = 1 << 16;
 
-/// The `quant_state` of a tensor of four bits.
+/// The `quant_state` of a four-bit tensor.
 #[derive(Debug, Deserialize)]
 pub(super) struct FourBitState {
     pub(super) quant_type: String,
@@ -25,13 +25,13 @@ pub(super) struct FourBitState {
 }
 
 impl FourBitState {
-    /// Reads the text of a tensor of bytes.
+    /// Reads the text in a tensor of bytes.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         read(bytes)
     }
 }
 
-/// The format of one layer as ComfyUI writes it: `{"format": "float8_e4m3fn"}`, or the name alone.
+/// The format of one layer as ComfyUI writes it: `{"format": "float8_e4m3fn"}`, or only the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) name: String,
@@ -40,9 +40,9 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Reads the text of a tensor of bytes.
+    /// Reads the text in a tensor of bytes.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        // Some writers leave the quotes away.
+        // Some writers omit the quotes.
         match std::str::from_utf8(bytes) {
             Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
                 Ok(Self { name: text.to_owned(), rotated: false })
@@ -51,7 +51,7 @@ impl Format {
         }
     }
 
-    /// Reads the formats of all layers from the metadata of a file: layer and format.
+    /// Reads the formats of all layers, by layer, from the metadata of a file.
     pub(super) fn read_all(text: &str) -> Result<BTreeMap<String, Self>, String> {
         #[derive(Deserialize)]
         struct All {

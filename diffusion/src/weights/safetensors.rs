@@ -1,8 +1,8 @@
-//! Safetensors: <https://github.com/huggingface/safetensors#format>.
+//! Reads safetensors files: <https://github.com/huggingface/safetensors#format>.
 //!
-//! Always holds: the whole header is checked before any tensor is used: its size, known types, no name twice, sizes that agree
-//! with shapes, ranges that fill the file without gap or overlap. The `safetensors` crate reads such headers too, but keeps the
-//! last of several tensors of one name and cannot say which tensor is at fault.
+//! Always holds: the whole header is checked before any tensor is used. Its size is limited, types are known, names are
+//! unique, sizes agree with shapes, and ranges fill the file without gaps or overlaps. The `safetensors` crate also reads
+//! such headers, but it keeps the last of several tensors with the same name and cannot say which tensor is wrong.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,19 +16,19 @@ use super::files::unusable;
 use super::metadata::Metadata;
 use super::scale::Scale;
 use super::source::{AXES_LIMIT, Contents, ENTRY_LIMIT, NAME_LIMIT, TENSOR_LIMIT};
-use super::stored::Stored;
+use super::stored::StoredTensor;
 use crate::error::Result;
 
-/// The cap that the format's own library sets.
+/// The limit that the format's own library sets.
 const HEADER_LIMIT: u64 = 100_000_000;
 
-/// Whether a file begins as safetensors do: the size of a header, then an object.
+/// Returns whether a file begins like safetensors: the size of a header, then an object.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     let header = bytes.split_first_chunk::<8>().map(|(size, rest)| (u64::from_le_bytes(*size), rest.first()));
     matches!(header, Some((size, Some(b'{'))) if size <= HEADER_LIMIT)
 }
 
-/// Reads the tensors of `file`, which messages call `name`.
+/// Reads the tensors of `file`. Error messages call the file `name`.
 pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
     let bad = |what: &str| unusable(format!("{name}: {what}"));
     let bytes = file.as_slice();
@@ -61,7 +61,7 @@ pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
             .slice(begin, length)
             .map_err(|_| bad(&format!("tensor {tensor} lies beyond the end of the file, which is cut short")))?;
         spans.push((begin, end));
-        contents.add(name, tensor, Stored::new(entry.shape.0, encoding, range)?)?;
+        contents.add(name, tensor, StoredTensor::new(entry.shape.0, encoding, range)?)?;
     }
     spans.sort_unstable();
     let mut reached = 0;
@@ -202,7 +202,7 @@ impl<'de> Deserialize<'de> for Texts {
     }
 }
 
-/// A value of `__metadata__`; the format allows text alone, and what is anything else is passed over.
+/// A value of `__metadata__`. The format allows only texts; other values are ignored.
 struct Value(Option<String>);
 
 impl<'de> Deserialize<'de> for Value {

@@ -1,35 +1,35 @@
-//! Scales of a tensor whose numbers are kept small: one, one a row, or one a rectangular block.
+//! Scales of quantised tensors: one for the tensor, one for each row, or one for each rectangular block.
 //!
-//! Always holds: which scale an element has follows from its place in the row-major order alone, so a tensor can be given
-//! another shape without touching its scales.
+//! Always holds: the scale of an element depends only on its position in row-major order, so a tensor can be reshaped
+//! without changing its scales.
 
 use std::sync::Arc;
 
-/// What each stored number is multiplied with.
+/// The factors that stored numbers are multiplied by.
 #[derive(Debug, Clone)]
 pub(crate) enum Scale {
-    /// 1.
+    /// No scale: all numbers are multiplied by 1.
     None,
-    /// The same for all.
+    /// One factor for all numbers.
     Tensor(f32),
-    /// One for each row. Rows are equally long.
+    /// One factor for each row. All rows have the same length.
     Rows(Arc<[f32]>),
-    /// One for each rectangle of a matrix, row-major.
+    /// One factor for each rectangle of a matrix, in row-major order.
     Blocks {
         values: Arc<[f32]>,
-        /// Elements of a row of the matrix.
+        /// Number of elements in a row of the matrix.
         width: usize,
-        /// Rows of a rectangle.
+        /// Number of rows of a rectangle.
         rows: usize,
-        /// Elements of a row of a rectangle; the last rectangle of a row may be narrower.
+        /// Number of elements in a row of a rectangle. The last rectangle of a row may be narrower.
         columns: usize,
-        /// The matrix's first row, counted from the start of the first rectangle.
+        /// Position of the matrix's first row inside the first rectangle.
         first_row: usize,
     },
 }
 
 impl Scale {
-    /// Bytes of the scales.
+    /// Returns the bytes of the scales.
     pub(crate) fn bytes(&self) -> u64 {
         4 * match self {
             Self::None => 0,
@@ -38,7 +38,7 @@ impl Scale {
         }
     }
 
-    /// Whether each of `elements` elements has a scale.
+    /// Returns whether each of `elements` elements has a scale.
     pub(super) fn fits(&self, elements: usize) -> bool {
         match self {
             Self::None | Self::Tensor(_) => true,
@@ -57,7 +57,7 @@ impl Scale {
         }
     }
 
-    /// The scales of the elements `from..to` of `elements`. `None` if that is not a number of whole rows.
+    /// Returns the scales of the elements `from..to` of `elements`. `None` if that range is not a whole number of rows.
     pub(super) fn cut(&self, elements: usize, from: usize, to: usize) -> Option<Self> {
         match self {
             Self::None | Self::Tensor(_) => Some(self.clone()),
@@ -87,7 +87,7 @@ impl Scale {
         }
     }
 
-    /// Calls `decode` for each stretch of `out` that has one scale, with the stretch's bytes. `bytes` and `out` are of one
+    /// Calls `decode` for each run of `out` that has one scale, with the bytes of the run. `bytes` and `out` have the same
     /// length and begin at element `start` of `elements`.
     pub(super) fn each_run(
         &self,
@@ -112,7 +112,7 @@ impl Scale {
         }
     }
 
-    /// The scale of element `at`, and for how many elements from there it holds.
+    /// Returns the scale of element `at`, and the number of elements from there that share it.
     fn run(&self, elements: usize, at: usize) -> (f32, usize) {
         match self {
             Self::None => (1.0, usize::MAX),

@@ -1,6 +1,6 @@
-//! Which files make one model file: itself, or shards with an index or without.
+//! Finds the files that form one model file: the file itself, or its shards with or without an index.
 //!
-//! Always holds: shards lie in the folder of the file that they make up. Index: `weight_map` of
+//! Always holds: shards lie in the folder of the file that they form. Index: `weight_map` of
 //! <https://huggingface.co/docs/safetensors/index#format>, as diffusers and transformers write it.
 
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use crate::error::Result;
 
 const ENDING: &str = ".safetensors";
 
-/// The files that make one.
+/// The files that form one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Set {
-    /// What messages call them.
+    /// The name for error messages.
     pub(super) origin: String,
-    /// Files to open.
+    /// The files to open.
     pub(super) files: Vec<String>,
-    /// Tensors that the index promises.
+    /// The tensors that the index lists.
     pub(super) tensors: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Finds what `name` stands for: a file, an index, one of several shards, or a file that exists only in shards.
+/// Finds the files of `name`, which is a file, an index, one of several shards, or a file that exists only in shards.
 pub(super) fn find(model: &ModelFiles, name: &str) -> Result<Set> {
     let whole = whole(name);
     if whole.is_none() && model.has(name) {
@@ -39,23 +39,23 @@ pub(super) fn find(model: &ModelFiles, name: &str) -> Result<Set> {
         return indexed(model, &index);
     }
     let shards = unindexed(model, &whole)?;
-    // Without shards, opening the file says what is wrong with it.
+    // When there are no shards, opening the file produces the right error.
     let files = if shards.is_empty() { vec![name.to_owned()] } else { shards };
     Ok(Set { origin: whole, files, tensors: vec![] })
 }
 
-/// The file that a shard or an index belongs to: `a/model.safetensors` for `a/model-00001-of-00002.safetensors`. `None` for
-/// any other file.
+/// Returns the file that a shard or an index belongs to: `a/model.safetensors` for `a/model-00001-of-00002.safetensors`.
+/// `None` for any other file.
 pub(crate) fn whole(name: &str) -> Option<String> {
     if let Some((stem, _)) = shard(name) {
         return Some(format!("{stem}{ENDING}"));
     }
-    // `model.safetensors.index.json`, or `model.safetensors.index.fp16.json` of `model.fp16.safetensors`.
+    // `model.safetensors.index.json`, or `model.safetensors.index.fp16.json` for `model.fp16.safetensors`.
     let (stem, rest) = name.strip_suffix(".json")?.rsplit_once(".safetensors.index")?;
     (rest.is_empty() || rest.starts_with('.')).then(|| format!("{stem}{rest}{ENDING}"))
 }
 
-/// Names that the index of a file may have.
+/// Returns the possible names of a file's index.
 fn indexes(whole: &str) -> Vec<String> {
     let Some(stem) = whole.strip_suffix(ENDING) else { return vec![] };
     let mut names = vec![format!("{stem}{ENDING}.index.json")];
@@ -66,7 +66,7 @@ fn indexes(whole: &str) -> Vec<String> {
     names
 }
 
-/// Stem, number and count of a shard: `stem-00001-of-00002.safetensors`.
+/// Returns stem, number and count of a shard: `stem-00001-of-00002.safetensors`.
 fn shard(name: &str) -> Option<(&str, (usize, usize))> {
     let (rest, count) = name.strip_suffix(ENDING)?.rsplit_once("-of-")?;
     let (stem, number) = rest.rsplit_once('-')?;
@@ -124,7 +124,7 @@ mod tests {
     const OUTSIDE: &[u8] = br#"{"weight_map": {"a": "../m"}}"#;
 
     #[test]
-    fn files_are_found_by_any_name_that_they_go_by() {
+    fn files_are_found_by_any_of_their_names() {
         let model = ModelFiles::Embedded(&[
             ("t/m.safetensors.index.json", INDEX),
             ("t/m-00001-of-00002.safetensors", b""),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_are_not_whole_are_refused() {
+    fn incomplete_sets_are_refused() {
         let refusals = [
             (&[("m.safetensors.index.json", OUTSIDE)][..], "outside its folder"),
             (&[("m.safetensors.index.json", br#"{"weight_map": {"a": ".m"}}"#)], "outside its folder"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn shard_names_are_told_from_others() {
+    fn shard_names_are_recognised() {
         assert_eq!(whole("a/m-00001-of-00002.safetensors").as_deref(), Some("a/m.safetensors"));
         assert_eq!(whole("m.safetensors.index.json").as_deref(), Some("m.safetensors"));
         for name in ["m.safetensors", "m-1-of-2.safetensors", "m-+0001-of-00002.safetensors", "index.json", "m.gguf"] {

@@ -1,8 +1,8 @@
-//! The tensors of one file, or of the shards that make one.
+//! The tensors of one file, or of the shards that form one.
 //!
-//! Always holds: a file's container follows from its content, never from its name; the companions of quantised tensors are
-//! joined to them and not listed; two tensors never have one name. Pickle and zip archives are refused, since reading them
-//! can run code.
+//! Always holds: the container is recognised by the file's content, never by its name. Quantised tensors include their
+//! companions, which are not listed on their own. No two tensors have the same name. Pickles and zip archives are refused,
+//! because reading them can run code.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,32 +10,32 @@ use std::collections::btree_map::Entry;
 use super::bytes::FileBytes;
 use super::files::{ModelFiles, unusable};
 use super::metadata::Metadata;
-use super::stored::Stored;
+use super::stored::StoredTensor;
 use super::{companions, gguf, safetensors, shards};
 use crate::error::Result;
 
-/// Axes of a tensor. Video convolutions have five.
+/// The limit of a tensor's axes. Video convolutions have five.
 pub(super) const AXES_LIMIT: usize = 8;
 
-/// Tensors of a file. The largest model of the families here has some thousand, quantised ten times that.
+/// The limit of a file's tensors. The largest model of these families has some thousand, and ten times that when quantised.
 pub(super) const TENSOR_LIMIT: usize = 200_000;
 
-/// Entries of a file's metadata. Real files have some hundred, and one a tensor at most.
+/// The limit of a file's metadata entries. Real files have some hundred, and at most one for each tensor.
 pub(super) const ENTRY_LIMIT: usize = 200_000;
 
-/// Bytes of a tensor's name. Real ones have about a hundred.
+/// The limit of a tensor's name in bytes. Real names have about a hundred.
 pub(super) const NAME_LIMIT: usize = 1000;
 
-/// What a container holds, before companions are joined.
+/// The content of a container before companions are joined.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    pub(super) tensors: BTreeMap<String, Stored>,
+    pub(super) tensors: BTreeMap<String, StoredTensor>,
     pub(super) metadata: BTreeMap<String, Metadata>,
 }
 
 impl Contents {
-    /// Adds a tensor of a file, which messages call `origin`.
-    pub(super) fn add(&mut self, origin: &str, name: String, stored: Stored) -> Result<()> {
+    /// Adds a tensor of a file. Error messages call the file `origin`.
+    pub(super) fn add(&mut self, origin: &str, name: String, stored: StoredTensor) -> Result<()> {
         let full = self.tensors.len() >= TENSOR_LIMIT;
         match self.tensors.entry(name) {
             Entry::Occupied(known) => Err(unusable(format!("{origin}: tensor {} is there twice", known.key()))),
@@ -48,17 +48,17 @@ impl Contents {
     }
 }
 
-/// The logical tensors of a file.
+/// The tensors of a file, each with its companions.
 #[derive(Debug)]
 pub(crate) struct Source {
     origin: String,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, StoredTensor>,
     metadata: BTreeMap<String, Metadata>,
 }
 
 impl Source {
-    /// Opens a file of the model: safetensors or GGUF. Where `name` is one of several shards, their index, or
-    /// `stem.safetensors` that exists only in shards, all of them are opened as one. Fails with `model_unavailable`, which
+    /// Opens a file of the model: safetensors or GGUF. When `name` is one of several shards, their index, or a
+    /// `stem.safetensors` that exists only in shards, all shards are opened as one. Fails with `ModelUnavailable`; the error
     /// names the file and what is wrong with it.
     pub(crate) fn open(model: &ModelFiles, name: &str) -> Result<Self> {
         let set = shards::find(model, name)?;
@@ -66,7 +66,8 @@ impl Source {
         Self::of_files(set.origin, &files, &set.tensors)
     }
 
-    /// Reads files, each with what messages call it, as one. They must have the tensors that an index `promised`.
+    /// Reads files as one. Each comes with its name for error messages. Together they must have the tensors that an index
+    /// `promised`.
     pub(crate) fn of_files(origin: String, files: &[(FileBytes, String)], promised: &[String]) -> Result<Self> {
         let mut all = Contents::default();
         for (file, name) in files {
@@ -85,39 +86,39 @@ impl Source {
         Ok(Self { origin, tensors, metadata: all.metadata })
     }
 
-    /// Tensors that are there already.
+    /// Creates a source of tensors that are in memory.
     #[cfg(test)]
-    pub(crate) fn from_tensors(origin: impl Into<String>, tensors: Vec<(String, Stored)>) -> Self {
+    pub(crate) fn from_tensors(origin: impl Into<String>, tensors: Vec<(String, StoredTensor)>) -> Self {
         Self { origin: origin.into(), tensors: tensors.into_iter().collect(), metadata: BTreeMap::new() }
     }
 
-    /// What messages call the file.
+    /// Returns the name of the file for error messages.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// A tensor, or `None` if there is none of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Stored> {
+    /// Returns a tensor, or `None` if none has this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&StoredTensor> {
         self.tensors.get(name)
     }
 
-    /// An entry of the file's metadata.
+    /// Returns an entry of the file's metadata.
     pub(crate) fn metadata(&self, key: &str) -> Option<&Metadata> {
         self.metadata.get(key)
     }
 }
 
-/// Whether a file begins like one that holds tensors, of a kind that is read or of one that is refused.
+/// Returns whether a file begins like a container of tensors, including the kinds that are refused.
 pub(crate) fn holds_tensors(bytes: &[u8]) -> bool {
     gguf::begins(bytes) || safetensors::begins(bytes) || is_pickle(bytes)
 }
 
-/// Reads a container, which messages call `name`.
+/// Reads a container. Error messages call it `name`.
 fn read(file: &FileBytes, name: &str) -> Result<Contents> {
     let bytes = file.as_slice();
     if gguf::begins(bytes) {
@@ -130,7 +131,7 @@ fn read(file: &FileBytes, name: &str) -> Result<Contents> {
     }
 }
 
-/// A zip archive (PyTorch since 1.6) or a bare pickle of protocol 2 to 5 (before that).
+/// Recognises a zip archive (PyTorch since 1.6) or a bare pickle of protocol 2 to 5 (before that).
 fn is_pickle(bytes: &[u8]) -> bool {
     // A safetensors file may begin with these bytes, but then the upper half of its header's size is zero.
     matches!(bytes, [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..]) && !matches!(bytes.get(4..8), Some([0, 0, 0, 0]))

@@ -1,24 +1,24 @@
-//! A tensor as it is kept: shape, encoding and bytes.
+//! A tensor in a file: shape, encoding and bytes.
 //!
-//! Always holds: the bytes are exactly as many as the shape and the encoding ask for, so decoding inside the shape cannot
-//! fail. Cloning, cutting and reshaping copy no numbers.
+//! Always holds: the number of bytes matches the shape and the encoding, so decoding inside the shape cannot fail. Cloning,
+//! slicing and reshaping copy no numbers.
 
 use super::bytes::FileBytes;
 use super::encoding::{Dense, Encoding};
 use super::files::unusable;
 use crate::error::{Error, Result};
 
-/// A tensor that is decoded as it is used.
+/// A tensor that is decoded when it is used.
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
+pub(crate) struct StoredTensor {
     shape: Vec<usize>,
     elements: usize,
     encoding: Encoding,
     bytes: FileBytes,
 }
 
-impl Stored {
-    /// A tensor of `shape` (row-major) kept in `bytes`. Fails with `model_unavailable` when they do not agree.
+impl StoredTensor {
+    /// Creates a tensor of `shape` (row-major) from `bytes`. Fails with `ModelUnavailable` when they do not agree.
     pub(crate) fn new(shape: Vec<usize>, encoding: Encoding, bytes: FileBytes) -> Result<Self> {
         let elements = count(&shape).ok_or_else(|| unusable(format!("the shape {shape:?} is too large")))?;
         if encoding.size(elements).map(|size| size as u64) != Some(bytes.len()) || !encoding.fits(elements) {
@@ -27,48 +27,48 @@ impl Stored {
         Ok(Self { shape, elements, encoding, bytes })
     }
 
-    /// A float32 tensor of `shape` in memory.
+    /// Creates a float32 tensor of `shape` in memory.
     pub(crate) fn dense_f32(shape: Vec<usize>, values: Vec<f32>) -> Result<Self> {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self::new(shape, Encoding::Dense(Dense::F32), FileBytes::of_vec(bytes))
     }
 
-    /// Sizes of the axes, the slowest first, as PyTorch writes them.
+    /// Returns the sizes of the axes, the slowest first, as PyTorch writes them.
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// How the numbers are kept.
+    /// Returns the encoding of the numbers.
     pub(crate) fn encoding(&self) -> &Encoding {
         &self.encoding
     }
 
-    /// The product of the shape.
+    /// Returns the product of the shape.
     pub(crate) fn elements(&self) -> usize {
         self.elements
     }
 
-    /// Bytes that the tensor takes, scales and maxima included.
+    /// Returns the bytes of the tensor, including scales and maxima.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.bytes.len() + self.encoding.companion_bytes()
     }
 
-    /// The numbers as they are kept, companions apart.
+    /// Returns the encoded numbers, without companions.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.as_slice()
     }
 
-    /// The same range of the file, to share.
+    /// Returns the same range of the file, to share.
     pub(super) fn range(&self) -> &FileBytes {
         &self.bytes
     }
 
-    /// Gives the memory of its pages back to the system, where it lies in a mapped file.
+    /// Returns the memory of its pages to the system, when the tensor is in a mapped file.
     pub(crate) fn release(&self) {
         self.bytes.release();
     }
 
-    /// Decodes the elements `start..start + out.len()` of the row-major order.
+    /// Decodes the elements `start..start + out.len()` in row-major order.
     pub(crate) fn decode(&self, start: usize, out: &mut [f32]) -> Result<()> {
         if self.encoding.decode(self.bytes(), self.elements, start, out) {
             return Ok(());
@@ -76,8 +76,8 @@ impl Stored {
         Err(Error::internal(format!("{} elements from {start} of a tensor of {:?}", out.len(), self.shape)))
     }
 
-    /// The part `from..to` of the first axis. Fails with `model_unavailable` when the parts are not kept apart, as where a
-    /// row ends inside a block.
+    /// Returns the part `from..to` of the first axis. Fails with `ModelUnavailable` when the tensor cannot be cut there, for
+    /// example when a row ends inside a block.
     pub(crate) fn rows(&self, from: usize, to: usize) -> Result<Self> {
         let fault = |what: &str| unusable(format!("rows {from} to {to} of a tensor of {:?} {what}", self.shape));
         let (&all, rest) = self.shape.split_first().ok_or_else(|| fault("do not exist"))?;
@@ -87,7 +87,7 @@ impl Stored {
         let row = self.elements.checked_div(all).unwrap_or(0);
         let (first, end) = (from * row, to * row);
         let parts = self.encoding.cut(self.elements, first, end).zip(
-            // Offsets of whole blocks, save for the end of the tensor.
+            // The offsets of whole blocks, except at the end of the tensor.
             self.encoding.size(first).zip(self.encoding.size(end)),
         );
         let (encoding, (begin, end)) =
@@ -96,7 +96,7 @@ impl Stored {
         Self::new([&[to - from], rest].concat(), encoding, bytes)
     }
 
-    /// The same elements in another shape. Fails with `model_unavailable` when that has not as many.
+    /// Returns the same elements in another shape. Fails with `ModelUnavailable` when the number of elements differs.
     pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self> {
         if count(&shape) != Some(self.elements) {
             return Err(unusable(format!("a tensor of {:?} cannot take the shape {shape:?}", self.shape)));
@@ -105,9 +105,9 @@ impl Stored {
     }
 }
 
-/// The product of a shape, if it can be one.
+/// Returns the product of a shape. `None` if it is too large.
 pub(super) fn count(shape: &[usize]) -> Option<usize> {
-    // An axis of 0 makes the tensor empty, however absurd the others are.
+    // An axis of 0 makes the tensor empty, even when the other axes are absurdly large.
     if shape.contains(&0) {
         return Some(0);
     }

@@ -1,4 +1,4 @@
-/** One account: where it stands and why, what it has done, and what its state allows. */
+/** One account: its state with the reason, what it has done, and the actions that its state allows. */
 
 import type { Account, AccountStatus } from "../api/types";
 import { errorTitle, exactMoment, relative } from "../i18n/format";

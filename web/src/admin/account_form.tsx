@@ -1,4 +1,4 @@
-/** Adding an account, or changing one. Tokens and keys are written and never read: a field that is left empty changes nothing. */
+/** Adds or changes an account. Tokens and keys can be set but never read: a field that is left empty changes nothing. */
 
 import { useId, useState } from "react";
 import type { FormEvent } from "react";
@@ -15,7 +15,7 @@ interface Props {
   onDone: (account: Account) => void;
 }
 
-/** What was filled in; nothing for what was left empty. */
+/** The fields that were filled in. */
 function filled(form: FormData): Partial<AccountRequest> {
   const entries = [...form.entries()].map(([name, value]) => [name, String(value).trim()] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== ""));
@@ -124,7 +124,7 @@ function Line({ name, label, hint, value, required = false, secret = false, bad 
         name={name}
         data-first={name === "label" ? "" : undefined}
         type={secret ? "password" : type}
-        // "new-password" keeps a browser from filling in, or keeping, what is not its user's.
+        // "new-password" keeps a browser from filling in or saving a value that is not its user's.
         autoComplete={secret ? "new-password" : "off"}
         spellCheck={false}
         defaultValue={value}

@@ -1,4 +1,4 @@
-/** Worker accounts: their states, and everything that can be done with them, each with what came of it said aloud. */
+/** Worker accounts: their states, and every action on them. The result of each action is shown and read out. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { problemOf } from "../api/errors";
@@ -38,7 +38,7 @@ export function AccountsSection() {
   const accounts = value?.accounts ?? [];
   const say = useCallback((text: string, tone: Feedback["tone"] = "good") => setFeedback({ text, tone }), []);
 
-  // What is being checked is watched closely, and how it ended is told.
+  // Accounts that are being checked are loaded more often, and the result of the check is reported.
   const checking = accounts.some(({ status }) => status === "checking");
   useEffect(() => setPace(checking ? CHECKING_MILLISECONDS : REFRESH_MILLISECONDS), [checking]);
   const before = useRef(new Map<string, Account>());

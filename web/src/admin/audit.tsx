@@ -1,4 +1,4 @@
-/** The audit log: filtered, page after page, and verified. */
+/** The audit log: filters, pages, and verification. */
 
 import { useCallback, useEffect, useState } from "react";
 import type { FormEvent } from "react";
@@ -16,7 +16,7 @@ import { Verify } from "./verify";
 const TONES: Record<Outcome, BadgeTone> = { success: "good", failure: "bad", denied: "wait" };
 const PAGE = "50";
 
-/** Times of day are the browser's; the platform counts in milliseconds. */
+/** Converts a local time of the browser to the platform's milliseconds. */
 const millisecondsOf = (local: string): string => (local === "" ? "" : String(new Date(local).getTime()));
 
 export function AuditSection() {
@@ -84,7 +84,7 @@ export function AuditSection() {
   );
 }
 
-/** What is shown: open where there is room for it, and behind one line on a telephone. */
+/** The filters. They are open on wide screens, and behind one line on phones. */
 function Filters({ onApply }: { onApply: (filter: Record<string, string>) => void }) {
   const t = useText();
   const wide = useMedia("(width >= 640px)");

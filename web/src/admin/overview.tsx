@@ -1,4 +1,4 @@
-/** How the parts of the platform stand: storage, secrets, audit, accounts, lanes. */
+/** The state of the platform's parts: storage, secrets, audit, accounts, lanes. */
 
 import type { AccountStatus, AdminHealth, Readiness } from "../api/types";
 import { bytes, clock, number } from "../i18n/format";

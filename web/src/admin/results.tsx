@@ -1,4 +1,4 @@
-/** Tasks of every owner: found by owner and state, looked at, cancelled and deleted. */
+/** Tasks of all owners: filtered by owner and state, viewed, cancelled and deleted. */
 
 import { useState } from "react";
 import type { FormEvent } from "react";
@@ -156,7 +156,7 @@ export function ResultsSection() {
           )}
         </>
       )}
-      {shown && <Look task={shown} owner={ownerOf(shown)} onClose={() => setShown(null)} />}
+      {shown && <ResultDialog task={shown} owner={ownerOf(shown)} onClose={() => setShown(null)} />}
       {ending && (
         <Confirm
           title={hasEnded(ending) ? t.results.deleteTitle : t.results.cancelTitle}
@@ -229,8 +229,8 @@ function Filters({ filter, onApply }: { filter: Filter; onApply: (filter: Filter
   );
 }
 
-/** One task: its result by the admin session's cookie, or why there is none. */
-function Look({ task, owner, onClose }: { task: OwnedTask; owner: string; onClose: () => void }) {
+/** One task: its result, loaded with the admin session's cookie, or the reason why there is none. */
+function ResultDialog({ task, owner, onClose }: { task: OwnedTask; owner: string; onClose: () => void }) {
   const t = useText();
   const { client } = useServices();
   const [failed, setFailed] = useState(false);

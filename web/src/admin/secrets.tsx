@@ -1,4 +1,4 @@
-/** How each secret stands, replacing it, and revoking it. Values go in and never come out. */
+/** The state of each secret, with replacing and revoking. Values can be set and are never shown. */
 
 import { useId, useState } from "react";
 import type { FormEvent } from "react";
@@ -17,7 +17,7 @@ import { useLoad } from "./use_load";
 
 const TONES: Record<SecretState, BadgeTone> = { valid: "good", overlapping: "wait", expired: "bad", revoked: "off" };
 
-/** Kinds whose new value the platform draws, and kinds that are settings and change with the platform's. */
+/** Kinds whose new value the platform generates. */
 const RANDOM = new Set(["master_key", "pepper", "audit_key"]);
 const isOfAccount = ({ name }: SecretStatus): boolean => name.startsWith("account-");
 const isSetting = ({ name }: SecretStatus): boolean => name === "admin_key" || name === "api_key";

@@ -1,6 +1,6 @@
 /**
- * The administrator's session: opened with a key that is sent once and kept nowhere, then held by a cookie that scripts cannot
- * read. A call that finds it ended leads back to the sign-in.
+ * The administrator's session. It is opened with a key that is sent once and stored nowhere, and then held by a cookie that scripts
+ * cannot read. A call that finds it ended leads back to the sign-in.
  */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
@@ -16,7 +16,7 @@ export type SignedIn = "unknown" | "out" | "expired" | "in";
 interface Admin {
   signedIn: SignedIn;
   session: AdminSessionView | null;
-  /** What kept the state from being known. */
+  /** The failure of the request that should have shown the state. */
   error: unknown;
   signIn: (key: string) => Promise<void>;
   signOut: () => Promise<void>;
@@ -24,7 +24,7 @@ interface Admin {
   call: <T>(path: string, options?: CallOptions) => Promise<T>;
 }
 
-/** That a session was opened here, so that a page without one need not ask for it. */
+/** Set when a session was opened here, so that a page without one need not ask the platform. */
 const KEY = "must.admin";
 
 const ENDED = new Set(["admin_session_required", "admin_session_expired"]);
@@ -47,7 +47,7 @@ export function AdminProvider({ children }: { children: ReactNode }) {
     async <T,>(path: string, options: CallOptions = {}): Promise<T> => {
       try {
         const answer = await client.json<T>(path, { ...options, session: false });
-        // Each call prolongs the session.
+        // Each call extends the session.
         setSession((before) => before && { ...before, last_activity_at: new Date().toISOString() });
         return answer;
       } catch (failure) {

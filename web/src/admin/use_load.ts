@@ -1,9 +1,9 @@
-/** Something that an administrator looks at: loaded, loaded again by hand or by and by, and why it could not be. */
+/** Loads data for an administrator, reloads it on request or at intervals, and reports failures. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useAdmin } from "./session";
 
-/** How long after the last sign of a person the page stops asking: it must not keep a session alive by itself. */
+/** The page stops reloading this long after the last user activity, so that it does not keep a session alive by itself. */
 const PRESENT_MILLISECONDS = 5 * 60_000;
 
 let lastSign = Date.now();
@@ -20,7 +20,7 @@ export function useLoad<T>(path: string, every: number | null = null) {
     const mine = (asked.current += 1);
     try {
       const answer = await call<T>(path);
-      // An answer that was overtaken is old news.
+      // Ignore an answer that a later request has replaced.
       if (mine !== asked.current) return;
       setValue(answer);
       setError(null);

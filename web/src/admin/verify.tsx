@@ -1,4 +1,4 @@
-/** Verifying the audit log: whether it is whole, and which event is the first bad one when it is not. */
+/** Verification of the audit log: whether it is intact and, if not, the first bad event. */
 
 import { useState } from "react";
 import type { Verdict } from "../api/types";

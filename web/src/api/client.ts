@@ -1,8 +1,8 @@
 /**
- * Calls of the platform from a page that holds no key.
+ * Calls to the platform from a page that holds no key.
  *
- * What always holds: a call of the generation session waits until there is one; one that is refused for want of a session is
- * repeated once with a new one.
+ * Always holds: a call of the generation session waits until there is one. A call that is refused because it has no session
+ * is repeated once with a new one.
  */
 
 import { ApiError, NetworkError, failureOf, isAbort } from "./errors";
@@ -14,7 +14,7 @@ export interface CallOptions {
   json?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
-  /** Whether the call is one of the generation session; admin calls have a session of their own. */
+  /** Whether the call belongs to the generation session. Admin calls have a session of their own. */
   session?: boolean;
 }
 
@@ -23,12 +23,12 @@ export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 interface ClientOptions {
   base?: string;
   fetch?: Fetch;
-  /** What the platform has said already of how the page may begin. */
+  /** The platform's answer on how the page may start, if it is known already. */
   begun?: Studio;
   sleep?: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
 
-/** Codes that a new session answers. */
+/** Codes of failures that a new session resolves. */
 const RENEWABLE = new Set(["session_required", "session_expired"]);
 
 export const pause = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
@@ -46,7 +46,7 @@ export const pause = (milliseconds: number, signal?: AbortSignal): Promise<void>
   });
 
 export class Client {
-  /** Where the API is: the folder of the page, so that a host may mount both under a path of its own. */
+  /** The API's address: the folder of the page, so that a host may mount both at any path. */
   readonly base: string;
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   readonly session: Session;
@@ -59,7 +59,7 @@ export class Client {
     this.session = new Session((path, options) => this.once(path, options), this.sleep, begun);
   }
 
-  /** The address of a path of the API, such as `/results/ID`, as answers give it. */
+  /** Returns the address of an API path, such as `/results/ID`, in the form that answers contain. */
   url(path: string): string {
     return this.base.replace(/\/$/, "") + path;
   }
@@ -69,11 +69,11 @@ export class Client {
     return (response.status === 204 ? null : await response.json()) as T;
   }
 
-  /** An answer that is a success; anything else is thrown. */
+  /** Returns a successful answer; throws any failure. */
   async call(path: string, options: CallOptions = {}): Promise<Response> {
-    // A call without a session would be refused first: the browser would note an error for nothing.
+    // Without a session the call would be refused, and the browser would log an error.
     if (options.session !== false) await this.session.need(options.signal);
-    const { session } = this.session.standing();
+    const { session } = this.session.snapshot();
     const response = await this.once(path, options);
     if (response.ok) return response;
     const error = await failureOf(response);

@@ -1,8 +1,8 @@
-/** Failures of calls: what the platform refused, and what never reached it. */
+/** Failures of calls: refusals of the platform, and calls that did not reach it. */
 
 import type { Failure } from "./types";
 
-/** The platform answered, and not with a success. */
+/** The platform answered with a failure. */
 export class ApiError extends Error {
   readonly code: string;
   readonly detail: string;
@@ -11,7 +11,7 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     failure: Failure,
-    /** Seconds to wait, of a 429. */
+    /** Seconds to wait, from a 429 answer. */
     readonly retryAfter: number | null = null,
   ) {
     super(`${failure.code}: ${failure.detail}`);
@@ -22,7 +22,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came: the network, the server or a proxy is away. */
+/** No answer arrived: the network, the server or a proxy is unavailable. */
 export class NetworkError extends Error {
   constructor(cause: unknown) {
     super("no answer", { cause });
@@ -30,7 +30,7 @@ export class NetworkError extends Error {
   }
 }
 
-/** What is shown of a failure, whatever it was. */
+/** The parts of a failure that are shown, for any kind of failure. */
 export interface Problem {
   code: string;
   detail: string;
@@ -51,7 +51,7 @@ function isFailure(value: unknown): value is Failure {
   return typeof failure === "object" && failure !== null && typeof failure.code === "string";
 }
 
-/** Reads the failure of an answer; a proxy's own page of HTML becomes one of the same shape. */
+/** Reads the failure in an answer. An HTML page from a proxy becomes a failure of the same shape. */
 export async function failureOf(response: Response): Promise<ApiError> {
   const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
   const retryAfter = Number.isFinite(seconds) ? Math.max(0, seconds) : null;
@@ -59,7 +59,7 @@ export async function failureOf(response: Response): Promise<ApiError> {
   try {
     body = await response.json();
   } catch {
-    // Not JSON: the status is all there is.
+    // The body is not JSON, so only the status is known.
   }
   const failure = isFailure(body)
     ? { code: body.code, detail: body.detail ?? "", user_action: body.user_action ?? "" }

@@ -1,9 +1,9 @@
 /**
- * Following a task to its end: by its event stream while one can be held, else by asking again and again, ever less often.
+ * Follows a task to its end: by its event stream if one is available, otherwise by polling at growing intervals.
  *
- * A browser opens six connections to one server at a time, for all of its tabs together, and streams that held them all would let
- * no other call through: one follower of a page holds a stream, the others ask. A stream that goes quiet for longer than the
- * server's keep-alive is taken for dead.
+ * A browser opens at most six connections to a server for all of its tabs together, and streams could use all of them and
+ * block other calls. Therefore one follower of a page has a stream, and the others poll. A stream that is silent for longer
+ * than the server's keep-alive interval is treated as broken.
  */
 
 import { isGone } from "./client";
@@ -14,15 +14,15 @@ import type { StatusView } from "./types";
 
 export interface FollowOptions {
   onState: (state: StatusView) => void;
-  /** Called when the platform cannot be reached; the next state says that it can be again. */
+  /** Called when the platform cannot be reached. The next state shows that it can be reached again. */
   onTrouble?: () => void;
   signal: AbortSignal;
-  /** Streams that may be open at once; shared by all followers of a page. */
+  /** The streams that may be open at once. All followers of a page share them. */
   slots: Slots;
   quiet?: number;
 }
 
-/** A number of things of which only so many may be had at a time. */
+/** A limited number of permits. */
 export class Slots {
   constructor(private free: number) {}
 
@@ -41,21 +41,22 @@ const QUIET_MILLISECONDS = 45_000;
 const RECONNECT_MILLISECONDS = 2_000;
 const POLL_FIRST = 1_000;
 const POLL_LONGEST = 10_000;
-/** Streams that may fail one after another before they are given up for a while. */
+/** Failed streams in a row after which streams are given up for a while. */
 const STREAM_TRIES = 2;
 /** Answers to polling after which a stream is tried again. */
 const POLLS_BEFORE_STREAM = 20;
 
 const ended = (state: StatusView): boolean => state.status === "done" || state.status === "failed";
 
-/** Failures that asking again does not mend. */
+/** Returns whether repeating the call cannot help. */
 const isFinal = (error: unknown): boolean =>
   error instanceof ApiError && error.status >= 400 && error.status < 500 && ![401, 408, 425, 429].includes(error.status);
 
 /**
  * Reports each state until the task has ended.
  *
- * Throws what makes following pointless: that the task does not exist, or that it may not be seen; and an AbortError.
+ * Throws when following makes no sense, because the task does not exist or may not be seen, and throws an AbortError when
+ * aborted.
  */
 export async function follow(client: Client, id: string, options: FollowOptions): Promise<StatusView> {
   const { slots } = options;
@@ -80,7 +81,7 @@ export async function follow(client: Client, id: string, options: FollowOptions)
   }
 }
 
-/** Reads one stream until it ends, however it does; the last state that it told. */
+/** Reads one stream until it ends for any reason. Returns the last state that it reported. */
 async function stream(client: Client, id: string, options: FollowOptions): Promise<{ last: StatusView | null; retry: number }> {
   const parser = new EventParser();
   const silence = new AbortController();
@@ -96,7 +97,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
     const path = `/events/${encodeURIComponent(id)}`;
     const response = await client.call(path, { headers: { Accept: "text/event-stream" }, signal });
     const reader = response.body?.getReader();
-    // Not every body ends with its request.
+    // Aborting a request does not end every body.
     signal.addEventListener("abort", () => void reader?.cancel().catch(() => undefined), { once: true });
     if (reader && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -110,7 +111,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
     }
   } catch (error) {
     if (options.signal.aborted || isGone(error) || isFinal(error)) throw error;
-    // A stream that broke is connected again; what it told still holds.
+    // A broken stream is opened again. The states that it reported remain valid.
     options.onTrouble?.();
   } finally {
     clearTimeout(watchdog);
@@ -119,7 +120,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
   return { last, retry: parser.retry ?? RECONNECT_MILLISECONDS };
 }
 
-/** Asks until the task has ended, or for long enough that a stream may be tried again. */
+/** Polls until the task has ended, or until it is time to try a stream again. */
 async function poll(client: Client, id: string, options: FollowOptions): Promise<StatusView | null> {
   let wait = POLL_FIRST;
   let before = "";
@@ -128,7 +129,7 @@ async function poll(client: Client, id: string, options: FollowOptions): Promise
       const state = await client.json<StatusView>(`/status/${encodeURIComponent(id)}`, { signal: options.signal });
       options.onState(state);
       if (ended(state)) return state;
-      // What moves is asked for often, what stands still ever less.
+      // Poll often while the state changes, and less and less often while it does not.
       wait = state.updated_at === before ? Math.min(wait * 1.5, POLL_LONGEST) : POLL_FIRST;
       before = state.updated_at;
     } catch (error) {

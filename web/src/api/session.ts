@@ -1,9 +1,9 @@
 /**
- * The generation session of a page that holds no key: it lives in a cookie that scripts cannot read.
+ * The generation session of a page that holds no key. It lives in a cookie that scripts cannot read.
  *
- * What always holds: the page asks how it may begin before it starts anything, so that a good session is used and not made anew;
- * any number of calls at the same time share one start; a start that is limited waits for as long as the platform says, as often
- * as it says, and the page is told; where people sign in, a session is started by them alone.
+ * Always holds: the page asks how it may start before it starts a session, so that a valid session is reused. Concurrent
+ * calls share one start. A start that is rate-limited waits as long and as often as the platform says, and the page shows
+ * that. If people sign in, only they start a session.
  */
 
 import type { CallOptions } from "./client";
@@ -11,37 +11,37 @@ import { ApiError, failureOf } from "./errors";
 import { storage } from "./storage";
 import type { Model, NewSession, Studio, StudioSession } from "./types";
 
-/** How the page stands with its platform. */
-export interface Standing {
-  /** Whether people sign in; null until the platform has said. */
+/** The state of the session, as far as the page knows it. */
+export interface SessionState {
+  /** Whether people must sign in. `null` until the platform has answered. */
   signInRequired: boolean | null;
-  /** The good session that the browser has. */
+  /** The valid session of the browser. */
   session: StudioSession | null;
-  /** Whose page this is. It outlives the session, so that what was written stays for whoever signs in again. */
+  /** The owner of this page. It remains after the session ends, so that drafts are kept for the same person's next sign-in. */
   owner: string | null;
-  /** The session ended by itself. */
+  /** Whether the session has expired. */
   expired: boolean;
   models: Model[] | null;
-  /** When a start that is limited goes on, in milliseconds since 1970; null while nothing waits. */
+  /** When a rate-limited start continues, in milliseconds since 1970. `null` if nothing is waiting. */
   waitingUntil: number | null;
 }
 
-const UNKNOWN: Standing = { signInRequired: null, session: null, owner: null, expired: false, models: null, waitingUntil: null };
+const UNKNOWN: SessionState = { signInRequired: null, session: null, owner: null, expired: false, models: null, waitingUntil: null };
 
-/** Whether nothing can be called before somebody signs in. */
-export const isSignedOut = ({ signInRequired, session }: Standing): boolean => signInRequired === true && session === null;
+/** Whether nothing can be called until somebody signs in. */
+export const isSignedOut = ({ signInRequired, session }: SessionState): boolean => signInRequired === true && session === null;
 
-/** Written when somebody signs in or out, so that other tabs of the browser, which share the cookie, look again. */
+/** Written when somebody signs in or out. Other tabs of the browser share the cookie and then check again. */
 const KEY = "must.session";
 
-/** The wait where the platform does not say how long. */
+/** The wait if the platform does not give one. */
 const WAIT_SECONDS = 5;
 
 type Send = (path: string, options?: CallOptions) => Promise<Response>;
 type Sleep = (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 
 export class Session {
-  private stands: Standing;
+  private state: SessionState;
   private beginning: Promise<Studio> | null = null;
   private starting: Promise<void> | null = null;
   private readonly listeners = new Set<() => void>();
@@ -50,19 +50,19 @@ export class Session {
     private readonly send: Send,
     private readonly sleep: Sleep,
     begun?: Studio,
-    private readonly kept: Pick<Storage, "setItem"> | null = storage("localStorage"),
+    private readonly pageStorage: Pick<Storage, "setItem"> | null = storage("localStorage"),
   ) {
-    this.stands = begun ? { ...UNKNOWN, ...standingOf(begun, UNKNOWN) } : UNKNOWN;
+    this.state = begun ? { ...UNKNOWN, ...sessionStateOf(begun, UNKNOWN) } : UNKNOWN;
   }
 
-  readonly standing = (): Standing => this.stands;
+  readonly snapshot = (): SessionState => this.state;
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   };
 
-  /** Asks how the page may begin, or joins the question that is under way. */
+  /** Asks how the page may start, or joins a request that is already running. */
   begin(): Promise<Studio> {
     this.beginning ??= this.look().finally(() => {
       this.beginning = null;
@@ -70,69 +70,69 @@ export class Session {
     return this.beginning;
   }
 
-  /** Waits until there is a session: the one that the browser has, or a new one. Throws `session_required` where people sign in. */
+  /** Waits until there is a session: the browser's own, or a new one. Throws `session_required` if people must sign in. */
   async need(signal?: AbortSignal): Promise<void> {
-    if (this.stands.session) return;
+    if (this.state.session) return;
     this.starting ??= this.start().finally(() => {
       this.starting = null;
     });
     await unlessAborted(this.starting, signal);
   }
 
-  /** Notes that the platform refused `session`, unless another has taken its place since. */
+  /** Records that the platform refused `session`, unless another one has replaced it since. */
   lost(session: StudioSession | null, code: string): void {
-    if (session === this.stands.session) this.change({ session: null, expired: code === "session_expired" });
+    if (session === this.state.session) this.change({ session: null, expired: code === "session_expired" });
   }
 
-  /** Starts a session with an access key, which is sent and kept nowhere. */
+  /** Starts a session with an access key, which is sent once and stored nowhere. */
   async signIn(key: string): Promise<void> {
     await this.open({ "X-API-Key": key });
     const { session } = await this.look();
     if (!session) throw new ApiError(401, { code: "cookie_refused", detail: "", user_action: "" });
-    this.tellOthers();
+    this.notifyOtherTabs();
   }
 
-  /** Ends the session; that it has ended already is no failure. */
+  /** Ends the session. A session that has ended already is not a failure. */
   async signOut(): Promise<void> {
     const response = await this.send("/auth/session", { method: "DELETE" });
     if (!response.ok && response.status !== 401) throw await failureOf(response);
     this.leave();
-    this.tellOthers();
+    this.notifyOtherTabs();
   }
 
-  /** Looks again when another tab has signed somebody in or out. */
-  heed(): () => void {
-    const heard = (event: StorageEvent) => {
+  /** Checks again when another tab has signed somebody in or out. */
+  watchOtherTabs(): () => void {
+    const onStorage = (event: StorageEvent) => {
       if (event.key !== KEY) return;
       this.begin().then(({ session }) => {
         if (!session) this.leave();
       }, ignore);
     };
-    addEventListener("storage", heard);
-    return () => removeEventListener("storage", heard);
+    addEventListener("storage", onStorage);
+    return () => removeEventListener("storage", onStorage);
   }
 
   private leave(): void {
-    this.change({ session: null, owner: null, expired: false, ...(this.stands.signInRequired ? { models: null } : {}) });
+    this.change({ session: null, owner: null, expired: false, ...(this.state.signInRequired ? { models: null } : {}) });
   }
 
   private async look(): Promise<Studio> {
     const response = await this.send("/studio");
     if (!response.ok) throw await failureOf(response);
     const studio = (await response.json()) as Studio;
-    this.change(standingOf(studio, this.stands));
+    this.change(sessionStateOf(studio, this.state));
     return studio;
   }
 
   private async start(): Promise<void> {
-    if (this.stands.signInRequired === null) await this.begin();
-    if (this.stands.session) return;
-    if (this.stands.signInRequired) throw new ApiError(401, { code: "session_required", detail: "", user_action: "" });
+    if (this.state.signInRequired === null) await this.begin();
+    if (this.state.session) return;
+    if (this.state.signInRequired) throw new ApiError(401, { code: "session_required", detail: "", user_action: "" });
     try {
       const { expires_at: expires } = await this.open();
       this.change({ session: { expires_at: expires ?? "", name: "", owner: null }, expired: false });
     } catch (error) {
-      // The platform was started anew, and people sign in now.
+      // The platform was restarted, and now people must sign in.
       if (error instanceof ApiError && error.code === "session_required") await this.begin();
       throw error;
     }
@@ -154,26 +154,26 @@ export class Session {
     }
   }
 
-  private tellOthers(): void {
+  private notifyOtherTabs(): void {
     try {
-      this.kept?.setItem(KEY, String(Date.now()));
+      this.pageStorage?.setItem(KEY, String(Date.now()));
     } catch {
-      // Other tabs find out with their next call.
+      // Other tabs notice with their next call.
     }
   }
 
-  private change(change: Partial<Standing>): void {
-    this.stands = { ...this.stands, ...change };
+  private change(change: Partial<SessionState>): void {
+    this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
 }
 
-function standingOf(studio: Studio, before: Standing): Partial<Standing> {
+function sessionStateOf(studio: Studio, before: SessionState): Partial<SessionState> {
   const { session } = studio;
   return {
     signInRequired: studio.sign_in_required,
     session,
-    // A page that is signed out goes on showing what it had, to whom it belongs.
+    // A page that is signed out still shows what it had loaded, because it belongs to the same person.
     models: studio.models ?? before.models,
     ...(session ? { owner: session.owner, expired: false } : {}),
   };

@@ -1,4 +1,4 @@
-/** Server-sent events out of bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream). */
+/** Parses server-sent events from bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream). */
 
 export interface ServerEvent {
   event: string;
@@ -6,18 +6,18 @@ export interface ServerEvent {
 }
 
 export class EventParser {
-  /** Milliseconds that the server wants between two connections; none while it has not said. */
+  /** Milliseconds that the server wants between two connections. `null` until it has sent them. */
   retry: number | null = null;
   private readonly decoder = new TextDecoder();
   private rest = "";
   private event = "";
   private data: string[] = [];
 
-  /** The events that these bytes complete. */
+  /** Returns the events that these bytes complete. */
   push(bytes: Uint8Array): ServerEvent[] {
     this.rest += this.decoder.decode(bytes, { stream: true });
     const events: ServerEvent[] = [];
-    // A carriage return at the end may be half of a line's end.
+    // A carriage return at the end may be the first half of a line ending.
     for (let end = this.rest.search(/\r\n|\n|\r(?!$)/); end >= 0; end = this.rest.search(/\r\n|\n|\r(?!$)/)) {
       const line = this.rest.slice(0, end);
       this.rest = this.rest.slice(end + (this.rest.startsWith("\r\n", end) ? 2 : 1));

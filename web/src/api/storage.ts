@@ -1,23 +1,23 @@
 /**
- * The browser's storage, which it may forbid to a page; what would be kept lasts as long as the page then. A browser keeps one storage
- * for all paths of a host, so a platform that is served under a path of its own keeps its things under names that begin with it.
+ * The browser's storage. If the browser forbids it, values last only as long as the page. A browser has one storage for all paths of a
+ * host, so a platform that is served at a path uses names that begin with this path.
  */
 
-export type Kept = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+export type PageStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** The name under which a page keeps something: the plain one at the root of its host. */
-export function keptName(name: string, path: string = location.pathname): string {
+/** The name of a stored value. At the root of its host it is the plain name. */
+export function storageName(name: string, path: string = location.pathname): string {
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   return folder === "/" || folder === "" ? name : `${folder}${name}`;
 }
 
-export function storage(kind: "localStorage" | "sessionStorage"): Kept | null {
+export function storage(kind: "localStorage" | "sessionStorage"): PageStorage | null {
   try {
-    const kept = window[kind];
+    const area = window[kind];
     return {
-      getItem: (name) => kept.getItem(keptName(name)),
-      setItem: (name, value) => kept.setItem(keptName(name), value),
-      removeItem: (name) => kept.removeItem(keptName(name)),
+      getItem: (name) => area.getItem(storageName(name)),
+      setItem: (name, value) => area.setItem(storageName(name), value),
+      removeItem: (name) => area.removeItem(storageName(name)),
     };
   } catch {
     return null;

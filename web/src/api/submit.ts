@@ -1,4 +1,4 @@
-/** Handing in a task once, however often the network fails on the way. */
+/** Submits a task exactly once, even if the network fails several times. */
 
 import type { Client } from "./client";
 import { ApiError, NetworkError } from "./errors";
@@ -7,19 +7,19 @@ import type { Submitted } from "./types";
 const TRIES = 4;
 const FIRST_PAUSE = 500;
 
-/** `crypto.randomUUID` is there only on HTTPS and localhost; the platform may be reached by a plain address in a network. */
+/** `crypto.randomUUID` exists only on HTTPS and localhost, but the platform may be reached at a plain address in a network. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Whether the request may have arrived although no good answer came: the same key then asks for the same task. */
+/** Whether the request may have arrived although no valid answer came. The same key then refers to the same task. */
 const isDoubtful = (error: unknown): boolean =>
   error instanceof NetworkError ||
   (error instanceof ApiError && (error.code === "unexpected" || error.status === 502 || error.status === 504));
 
 export class Submitter {
-  /** The last request whose outcome is not known, with its key: sent again by hand, it is still the same submission. */
+  /** The last request with an unknown outcome, with its key. When the user sends it again, it is still the same submission. */
   private doubtful: { key: string; body: string } | null = null;
 
   constructor(

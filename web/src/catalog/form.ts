@@ -1,4 +1,4 @@
-/** What the studio's form holds: a model, a mode and a value for each parameter of the model. All changes are pure functions. */
+/** The state of the studio's form: a model, a mode, and a value for each parameter of the model. All changes are pure functions. */
 
 import type { Model } from "../api/types";
 import { fixedValue, initialValue, isVisible, nearest, picturesOf } from "./rules";
@@ -24,8 +24,8 @@ export const setValue = (form: Form, name: string, value: Value): Form => ({
 export const setMode = (form: Form, mode: string): Form => ({ ...form, mode });
 
 /**
- * The same form for another model: words and pictures come along, and so does whatever was changed and is allowed there. What
- * stood at the old model's default becomes the new one's.
+ * Returns the form for another model. Texts, pictures and changed values are kept if the new model allows them. Values that were the old
+ * model's defaults become the new model's defaults.
  */
 export function setModel(form: Form, before: Model | undefined, model: Model): Form {
   const next = initialForm(model);
@@ -52,7 +52,7 @@ function isAllowed(parameter: Parameter, value: Value): boolean {
   }
 }
 
-/** The form that makes what a finished task made; pictures are not kept by the platform and stay as they are. */
+/** Returns the form that repeats a finished task. The platform does not keep input pictures, so those of the form stay. */
 export function reuse(form: Form, model: Model, task: { mode: string; parameters: Record<string, unknown>; seed?: number | null }): Form {
   const next: Form = { ...initialForm(model), mode: model.modes.includes(task.mode) ? task.mode : model.default_mode };
   const given: Record<string, unknown> = { ...task.parameters };
@@ -71,7 +71,10 @@ export function reuse(form: Form, model: Model, task: { mode: string; parameters
   return next;
 }
 
-/** The form with a picture as its reference: in the present mode where that takes one, else in the first that takes just one. */
+/**
+ * Returns the form with a picture as its reference: in the current mode if it takes one, otherwise in the first mode that takes exactly
+ * one.
+ */
 export function withReference(form: Form, model: Model, picture: Picture): Form | null {
   const taking = [form.mode, ...model.modes].filter((mode) => picturesOf(model.parameters_schema, mode).length > 0);
   const mode = taking.find((m) => m === form.mode) ?? taking.find((m) => picturesOf(model.parameters_schema, m).length === 1) ?? taking[0];
@@ -83,7 +86,7 @@ export function withReference(form: Form, model: Model, picture: Picture): Form 
 
 let frames = 0;
 
-/** An entry of a list of frames, with what is given and the catalog's defaults. */
+/** Returns an entry of a list of frames, with the given values and the catalog's defaults. */
 export function frameOf(parameter: Parameter, given: Record<string, unknown> = {}): Frame {
   frames += 1;
   const values: Record<string, Value> = {};
@@ -94,7 +97,7 @@ export function frameOf(parameter: Parameter, given: Record<string, unknown> = {
   return { key: `frame-${frames}`, values };
 }
 
-/** A new entry behind the last: its numbers without a default are halfway to what they must stay below. */
+/** Returns a new entry after the last one. Its numbers without a default are halfway to their limit. */
 export function nextFrame(parameter: Parameter, frames: Frame[], values: Values): Frame {
   const frame = frameOf(parameter);
   for (const [field, item] of Object.entries(parameter.item ?? {})) {
@@ -108,13 +111,13 @@ export function nextFrame(parameter: Parameter, frames: Frame[], values: Values)
   return frame;
 }
 
-/** Names that the form shows, in the order of the catalog. */
+/** The names that the form shows, in the order of the catalog. */
 export const visibleNames = (form: Form, model: Model): string[] =>
   Object.entries(model.parameters_schema)
     .filter(([, parameter]) => isVisible(parameter, form.mode, form.values))
     .map(([name]) => name);
 
-/** The body of a submission: what applies and has a value. Fixed values are left to the platform. */
+/** The body of a submission: all parameters that apply and have a value. The platform sets fixed values. */
 export function requestOf(form: Form, model: Model): Record<string, unknown> {
   const request: Record<string, unknown> = { model: model.id, mode: form.mode };
   for (const name of visibleNames(form, model)) {
@@ -137,7 +140,7 @@ const entryOf = (values: Record<string, Value>): Record<string, unknown> =>
       .map(([field, value]) => [field, isPicture(value) ? value.uri : value]),
   );
 
-/** What a request without its pictures comes to, as the history keeps it: what is fixed is part of it. */
+/** The settings of a request as the history stores them: without pictures, but with fixed values. */
 export function settingsOf(request: Record<string, unknown>, model: Model): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
   for (const [name, parameter] of Object.entries(model.parameters_schema)) {

@@ -1,4 +1,4 @@
-/** When a parameter is shown, when it is required, and when there is nothing to choose. The same judgement as the core's. */
+/** Decides when a parameter is shown, when it is required, and when there is nothing to choose. The core applies the same rules. */
 
 import type { Choice, Parameter, Rule, Schema, Value, Values } from "./schema";
 
@@ -17,7 +17,7 @@ export const isRequired = (parameter: Parameter, mode: string, values: Values): 
 
 export const isNumeric = (parameter: Parameter): boolean => parameter.type === "integer" || parameter.type === "number";
 
-/** The one value that a parameter can have; undefined where there is a choice. */
+/** The only value that a parameter can have. `undefined` if there is a choice. */
 export function fixedValue(parameter: Parameter): Choice | undefined {
   const value = parameter.default;
   const plain = typeof value === "number" || typeof value === "string" ? value : undefined;
@@ -27,13 +27,13 @@ export function fixedValue(parameter: Parameter): Choice | undefined {
   return undefined;
 }
 
-/** Whether every value of a numeric parameter can be reached by a slider; a range such as a seed's cannot. */
+/** Whether a slider can reach every value of a numeric parameter. A range as large as a seed's is too large for that. */
 export function hasSlider(parameter: Parameter): boolean {
   const { minimum, maximum } = parameter;
   return minimum !== undefined && maximum !== undefined && (maximum - minimum) / stepOf(parameter) <= 1000;
 }
 
-/** The step of a control. Where the catalog has none a whole number moves by one, and a fraction by a hundredth of its range. */
+/** The step of a control. If the catalog has none, a whole number moves by one, and a fraction by a hundredth of its range. */
 export function stepOf(parameter: Parameter): number {
   if (parameter.step !== undefined) return parameter.step;
   if (parameter.type === "integer") return 1;
@@ -41,7 +41,7 @@ export function stepOf(parameter: Parameter): number {
   return 10 ** Math.floor(Math.log10(range / 20 || 1));
 }
 
-/** Digits after the point that values of a parameter are shown with. */
+/** The number of digits after the point in shown values of a parameter. */
 export function digitsOf(parameter: Parameter): number {
   if (parameter.type === "integer") return 0;
   const [, fraction = ""] = String(stepOf(parameter)).split(".");
@@ -59,7 +59,7 @@ export function nearest(parameter: Parameter, value: number): number {
   return Number(Math.min(most, Math.max(least, stepped)).toFixed(10));
 }
 
-/** The first value of a control. */
+/** The initial value of a control. */
 export function initialValue(parameter: Parameter): Value {
   if (parameter.type === "frames") return [];
   if (parameter.type === "image") return null;
@@ -68,7 +68,7 @@ export function initialValue(parameter: Parameter): Value {
   return parameter.type === "string" ? "" : null;
 }
 
-/** Pictures that a mode shows, in the order of the catalog. */
+/** The pictures that a mode shows, in the order of the catalog. */
 export const picturesOf = (schema: Schema, mode: string): string[] =>
   Object.entries(schema)
     .filter(([, parameter]) => parameter.type === "image" && isVisible(parameter, mode, {}))

@@ -1,4 +1,4 @@
-/** The rules of a model's parameters as `/models` gives them, and the values that a form holds for them. */
+/** The rules of a model's parameters in the form of `/models`, and the values that a form holds for them. */
 
 import type { Parameter, ParameterItem, ParameterKind } from "../api/types";
 
@@ -8,24 +8,24 @@ export type Item = ParameterItem;
 
 export type Choice = string | number;
 
-/** All of the named parameters (or the mode) have one of the values. */
+/** Holds when all named parameters (or the mode) have one of the listed values. */
 export type Rule = Record<string, unknown[]>;
 
 export type Schema = Record<string, Parameter>;
 
-/** A picture that was chosen. */
+/** A picture that the user chose. */
 export interface Picture {
   name: string;
   uri: string;
 }
 
-/** One entry of a list of frames. `key` tells entries apart while they are moved and removed. */
+/** One entry of a list of frames. `key` identifies the entry while it is moved or removed. */
 export interface Frame {
   key: string;
   values: Record<string, Value>;
 }
 
-/** What a control holds. A number that cannot be read yet is the text that was typed. */
+/** The value of a control. A number that cannot be parsed yet is the typed text. */
 export type Value = string | number | Picture | Frame[] | null;
 
 export type Values = Record<string, Value>;

@@ -1,4 +1,6 @@
-/** Where parameters stand in the panel. A hint of layout alone: a name that is not here has its place by its kind. */
+/**
+ * The section of the panel for each parameter. This only affects layout: a name that is not listed here gets its section from its kind.
+ */
 
 import type { Parameter } from "./schema";
 
@@ -6,10 +8,10 @@ export type Section = "prompt" | "pictures" | "frame" | "sampling" | "fixed";
 
 export const SECTIONS: readonly Section[] = ["prompt", "pictures", "frame", "sampling", "fixed"];
 
-/** What the result is, as opposed to how it is made. */
+/** Parameters that describe the result, not how it is made. */
 const FRAME = new Set(["width", "height", "num_frames", "fps", "output_format"]);
 
-/** How firmly a picture is held stands with the pictures. */
+/** Strengths of pictures are shown beside the pictures. */
 const isOfPictures = (name: string, parameter: Parameter): boolean =>
   parameter.type === "image" || parameter.type === "frames" || (name.endsWith("_strength") && parameter.visible_if !== undefined);
 

@@ -1,4 +1,4 @@
-/** Checking a form against the catalog before it is sent, and finding the field that the platform's refusal speaks of. */
+/** Checks a form against the catalog before it is sent, and finds the field that a refusal of the platform refers to. */
 
 import type { Model } from "../api/types";
 import { visibleNames } from "./form";
@@ -7,7 +7,7 @@ import { fixedValue, isRequired } from "./rules";
 import { isPicture } from "./schema";
 import type { Frame, Item, Parameter, Schema, Value, Values } from "./schema";
 
-/** What is wrong with a value; the words are the dictionary's. */
+/** What is wrong with a value. The dictionary has the texts. */
 export type Issue =
   | { kind: "required" }
   | { kind: "blank" }
@@ -59,7 +59,7 @@ export function check(parameter: Parameter, value: Value, required: boolean): Is
 }
 
 function checkText(parameter: Parameter, text: string, required: boolean): Issue | null {
-  // As the platform counts: in characters, not in UTF-16 units.
+  // The platform counts characters, not UTF-16 units.
   const length = [...text].length;
   if (required && length === 0) return { kind: "required" };
   if ((parameter.min_length ?? 0) > 0 && text.trim() === "") return { kind: "blank" };
@@ -76,7 +76,7 @@ function checkNumber(parameter: Parameter, value: Value, required: boolean): Iss
   const { minimum, maximum, step } = parameter;
   if (minimum !== undefined && value < minimum) return { kind: "too_small", least: minimum };
   if (maximum !== undefined && value > maximum) return { kind: "too_large", most: maximum };
-  // The default is always allowed, also between two steps.
+  // The default is always allowed, even between two steps.
   if (step !== undefined && step > 0 && value !== parameter.default) {
     const from = minimum ?? 0;
     const steps = (value - from) / step;
@@ -107,7 +107,7 @@ function checkField(item: Item, value: Value, values: Values): Issue | null {
   return typeof most === "number" && value >= most ? { kind: "not_below", parameter: item.below, most } : null;
 }
 
-/** The path that a refusal's words begin with or name; none where it speaks of no field of the form. */
+/** The field of the form that a refusal's text names. `null` if it names none. */
 export function pathOf(detail: string, schema: Schema): string | null {
   const paths = detail.match(/[a-z][a-z0-9_]*(?:\[\d+\](?:\.[a-z_]+)?)?/g) ?? [];
   return paths.find((path) => Object.hasOwn(schema, path.replace(/\[.*/, ""))) ?? null;

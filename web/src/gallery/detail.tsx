@@ -1,4 +1,4 @@
-/** One result in full: picture or clip, what made it, and what can be done with it. */
+/** One result in full: the picture or clip, the settings that made it, and the actions on it. */
 
 import { useEffect, useRef, useState } from "react";
 import type { GalleryItem } from "../api/types";
@@ -35,7 +35,7 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
 
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      // A clip moves within itself by the same keys.
+      // A focused clip uses the same keys to move within itself.
       if (asking || event.target instanceof HTMLMediaElement) return;
       if (event.key === "ArrowLeft" && previous) onMove(previous);
       if (event.key === "ArrowRight" && next) onMove(next);
@@ -182,7 +182,7 @@ export function Detail({ item, previous, next, onMove, onDelete, onClose }: Prop
   );
 }
 
-/** A stored value in words; of a picture the platform keeps the size alone. */
+/** A stored value as text. Of a picture, the platform stores only the size. */
 export function valueText(t: Dictionary, value: unknown): string {
   if (typeof value === "number" || typeof value === "string") return choiceName(t, value) || "–";
   if (Array.isArray(value)) return t.studio.frames.count(value.length);

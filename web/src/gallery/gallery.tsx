@@ -1,4 +1,4 @@
-/** The gallery: what was made, page by page, by type and model. */
+/** The gallery: finished results, by page, type and model. */
 
 import { useEffect, useState } from "react";
 import type { GalleryItem } from "../api/types";
@@ -17,9 +17,9 @@ import type { GalleryQuery } from "./use_gallery";
 
 export function GalleryPage() {
   const t = useText();
-  const { models, standing } = useServices();
-  // Whose results these are, where each person sees their own.
-  const whose = standing.signInRequired && standing.session ? t.person.results(standing.session.name) : "";
+  const { models, sessionState } = useServices();
+  // The owner of these results, if each person sees their own.
+  const whose = sessionState.signInRequired && sessionState.session ? t.person.results(sessionState.session.name) : "";
   const query = readQuery(useRoute().query);
   const { answer, error, loading, load, remove } = useGallery(query);
   const [open, setOpen] = useState<string | null>(null);
@@ -36,7 +36,7 @@ export function GalleryPage() {
     scrollTo(0, 0);
   };
 
-  // The last page can vanish with what was on it.
+  // The last page can disappear when its results are deleted.
   const pages = Math.max(1, Math.ceil((answer?.total ?? 0) / PER_PAGE));
   const beyond = answer !== null && !loading && answer.items.length === 0 && query.page > 1;
   useEffect(() => {
@@ -152,7 +152,7 @@ function Card({ item, onOpen }: { item: GalleryItem; onOpen: () => void }) {
   );
 }
 
-/** The first, the last, and those around the present page. */
+/** The first page, the last page, and those around the current page. */
 export function pageNumbers(page: number, pages: number): (number | null)[] {
   const wanted = [1, page - 1, page, page + 1, pages].filter((n) => n >= 1 && n <= pages);
   const sorted = [...new Set(wanted)].sort((a, b) => a - b);

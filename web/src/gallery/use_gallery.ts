@@ -1,4 +1,4 @@
-/** A page of the gallery as the platform has it now: asked for again when something was made, deleted, or the page is come back to. */
+/** Loads a page of the gallery. Loads it again when a result was made or deleted, and when the user returns to the page. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { isAbort } from "../api/errors";

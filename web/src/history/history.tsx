@@ -1,4 +1,4 @@
-/** What was asked for in this browser, in every state; what still runs goes on being followed. */
+/** The tasks of this browser in all states. Running tasks are still followed. */
 
 import { useState } from "react";
 import { problemOf } from "../api/errors";

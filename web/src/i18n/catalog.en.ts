@@ -1,11 +1,14 @@
-/** Words for what the catalog names. Labels and help are the catalog's own in English; a name that is not here is shown as it is. */
+/**
+ * English texts for names in the catalog. The catalog itself has English labels and help. A name that is not listed here is shown
+ * unchanged.
+ */
 
 interface Words {
   label: string;
   help: string;
 }
 
-/** The seed's control has words of its own for drawing one. */
+/** The seed's control has its own texts for choosing a random seed. */
 const parameters: Record<string, Words> = { seed: { label: "Seed", help: "The same seed gives the same result." } };
 const descriptions: Record<string, string> = {};
 

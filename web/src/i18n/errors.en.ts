@@ -1,4 +1,4 @@
-/** What each code of a failure means, and what a person can do where the platform's own advice is not at hand. */
+/** The title of each failure code, and what a person can do when the platform gives no advice. */
 
 export const errors = {
   invalid_api_key: { title: "The access key is not valid", action: "Ask the operator of the platform." },
@@ -11,7 +11,7 @@ export const errors = {
   rate_limited: { title: "Too many attempts", action: "Wait a little, then try again." },
   cors_origin_blocked: { title: "This page may not call the platform", action: "Ask the operator to allow its origin." },
   validation_error: { title: "Something in the request is not right", action: "Correct it and send it again." },
-  task_not_found: { title: "The task is not there", action: "It may have been deleted." },
+  task_not_found: { title: "The task does not exist", action: "It may have been deleted." },
   result_not_ready: { title: "The result is not ready yet", action: "Wait until the task is done." },
   result_gone: { title: "The result is gone", action: "Generate it again." },
   proxy_target_invalid: { title: "The task belongs to an unknown workspace", action: "Check the worker accounts." },
@@ -27,8 +27,8 @@ export const errors = {
   not_found: { title: "Not found", action: "Check the address." },
   method_not_allowed: { title: "The platform does not know this call", action: "Load the page again: it may be of another version." },
   payload_too_large: { title: "That is too large to send", action: "Use smaller pictures." },
-  internal: { title: "Something unforeseen went wrong", action: "Report it with the details." },
-  invalid_state: { title: "That is not possible in this state", action: "Look again at how it stands now." },
+  internal: { title: "An unexpected error occurred", action: "Report it with the details." },
+  invalid_state: { title: "That is not possible in this state", action: "Check its current state." },
   data_dir_locked: { title: "Another process uses the data", action: "Close it, then try again." },
   storage_full: { title: "The disk of the platform is full", action: "Free some space, then try again." },
   storage_corrupt: { title: "The data of the platform is damaged", action: "Restore it from a backup." },
@@ -37,5 +37,5 @@ export const errors = {
     action: "Use HTTPS, or ask the operator to allow sessions over plain HTTP (MUST_SESSION_COOKIE_SECURE=false).",
   },
   network: { title: "The platform does not answer", action: "Check the connection, then try again." },
-  unexpected: { title: "An unexpected answer came", action: "Something between this page and the platform answered in its place." },
+  unexpected: { title: "An unexpected answer came", action: "A server between this page and the platform answered instead." },
 };

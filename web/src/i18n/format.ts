@@ -1,4 +1,4 @@
-/** Moments, lengths of time, sizes and the words of catalog and failures in the language of a dictionary. */
+/** Formats times, durations, sizes, catalog names and failures in the language of a dictionary. */
 
 import type { Problem } from "../api/errors";
 import type { Model } from "../api/types";
@@ -59,7 +59,7 @@ export const helpOf = (t: Dictionary, name: string, parameter?: Parameter): stri
 
 export const descriptionOf = (t: Dictionary, model: Model): string => t.catalog.descriptions[model.id] ?? model.description;
 
-/** A name in the catalog's way of writing, as words: for modes and categories that no dictionary knows. */
+/** A name from the catalog as words, for modes and categories that no dictionary has. */
 const words = (name: string): string => {
   const text = name.replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
@@ -74,7 +74,7 @@ export function stageName(t: Dictionary, stage: string): string {
   return t.output.stages[stage] ?? words(stage);
 }
 
-/** "step 8 of 20" of the platform in the page's language; anything else as it came. */
+/** Translates "step 8 of 20" from the platform. Other texts are returned unchanged. */
 export function stageDetail(t: Dictionary, detail: string): string {
   const step = /^step (\d+) of (\d+)$/.exec(detail);
   return step?.[1] && step[2] ? t.output.stepOf(step[1], step[2]) : detail;
@@ -85,7 +85,7 @@ const errorOf = (t: Dictionary, code: string): { title: string; action: string }
 
 export const errorTitle = (t: Dictionary, code: string): string => errorOf(t, code)?.title ?? code;
 
-/** The platform's own advice, which knows the case; the dictionary's where it gave none. */
+/** The platform's own advice, which is specific to the failure, or the dictionary's if it gave none. */
 export const errorAction = (t: Dictionary, problem: Problem): string => problem.userAction || (errorOf(t, problem.code)?.action ?? "");
 
 export function issueText(t: Dictionary, issue: Issue, model: Model): string {

@@ -1,4 +1,4 @@
-/** Which language the page speaks: the one that was chosen, else the first of the browser's that there is. */
+/** The language of the page: the one that the user chose, otherwise the first of the browser's languages that has a dictionary. */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
@@ -14,7 +14,7 @@ const KEY = "must.language";
 
 const isLanguage = (name: string | null | undefined): name is Language => languages.includes(name as Language);
 
-/** Storage may be forbidden to a page; then a choice lasts as long as the page. */
+/** The browser may forbid storage. Then a choice lasts as long as the page. */
 export function remembered(): Language | null {
   try {
     const name = localStorage.getItem(KEY);
@@ -28,13 +28,13 @@ export function preferred(wanted: readonly string[] = navigator.languages): Lang
   return wanted.map((tag) => tag.toLowerCase().split("-")[0]).find(isLanguage) ?? "en";
 }
 
-interface Spoken {
+interface LanguageValue {
   t: Dictionary;
   language: Language;
   setLanguage: (language: Language) => void;
 }
 
-const Context = createContext<Spoken>({ t: en, language: "en", setLanguage: () => undefined });
+const Context = createContext<LanguageValue>({ t: en, language: "en", setLanguage: () => undefined });
 
 export function LanguageProvider({ children, initial }: { children: ReactNode; initial?: Language }) {
   const [language, choose] = useState<Language>(() => initial ?? remembered() ?? preferred());
@@ -43,15 +43,15 @@ export function LanguageProvider({ children, initial }: { children: ReactNode; i
     try {
       localStorage.setItem(KEY, next);
     } catch {
-      // Not remembered then.
+      // Then the choice is not stored.
     }
   }, []);
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);
-  const spoken = useMemo(() => ({ t: dictionaries[language], language, setLanguage }), [language, setLanguage]);
-  return <Context.Provider value={spoken}>{children}</Context.Provider>;
+  const value = useMemo(() => ({ t: dictionaries[language], language, setLanguage }), [language, setLanguage]);
+  return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
-export const useLanguage = (): Spoken => useContext(Context);
+export const useLanguage = (): LanguageValue => useContext(Context);
 export const useText = (): Dictionary => useContext(Context).t;

@@ -1,4 +1,4 @@
-/** The form of a word that goes with a number. */
+/** Chooses the form of a word for a number. */
 
 type Forms = { other: string } & Partial<Record<Intl.LDMLPluralRule, string>>;
 

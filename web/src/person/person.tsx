@@ -1,4 +1,4 @@
-/** Who is signed in, and the way out; nothing where nobody signs in. */
+/** Shows who is signed in, and the sign-out. Shows nothing if nobody is signed in. */
 
 import { useState } from "react";
 import { problemOf } from "../api/errors";
@@ -11,11 +11,11 @@ import { useNotices } from "../ui/notices";
 
 export function Person() {
   const t = useText();
-  const { standing, signOut } = useServices();
+  const { sessionState, signOut } = useServices();
   const { notify } = useNotices();
   const [busy, setBusy] = useState(false);
-  const { session } = standing;
-  if (!standing.signInRequired || !session) return null;
+  const { session } = sessionState;
+  if (!sessionState.signInRequired || !session) return null;
   const leave = async () => {
     setBusy(true);
     try {

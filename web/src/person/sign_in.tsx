@@ -1,4 +1,4 @@
-/** What stands in the place of every page until somebody has signed in with an access key. */
+/** The page that replaces every other page until somebody has signed in with an access key. */
 
 import { useText } from "../i18n/language";
 import { useServices } from "../services";
@@ -8,11 +8,11 @@ import { useNotices } from "../ui/notices";
 
 export function SignInPage() {
   const t = useText();
-  const { client, standing } = useServices();
+  const { client, sessionState } = useServices();
   const { announce } = useNotices();
   const signIn = async (key: string) => {
     await client.session.signIn(key);
-    announce(t.person.signedIn(client.session.standing().session?.name ?? ""));
+    announce(t.person.signedIn(client.session.snapshot().session?.name ?? ""));
   };
   return (
     <div className="page">
@@ -21,7 +21,7 @@ export function SignInPage() {
         id="access-key"
         icon="key"
         title={t.person.title}
-        text={standing.expired ? t.person.expired : t.person.text}
+        text={sessionState.expired ? t.person.expired : t.person.text}
         label={t.person.key}
         onSubmit={signIn}
       />

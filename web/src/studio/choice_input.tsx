@@ -1,4 +1,4 @@
-/** One of a list: all seen at once where they are few and short, else behind a menu. */
+/** A choice from a list: all entries at once if they are few and short, otherwise in a menu. */
 
 import type { Choice } from "../catalog/schema";
 import { choiceName } from "../i18n/format";
@@ -19,7 +19,7 @@ export function ChoiceInput({ id, parameter, value, onChange, invalid, described
           <label key={String(choice)} className="segment">
             <input
               type="radio"
-              // The label of the field leads to the choice that is made.
+              // The field's label refers to the selected entry.
               id={choice === value ? id : undefined}
               name={id}
               checked={choice === value}

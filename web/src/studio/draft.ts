@@ -1,4 +1,4 @@
-/** What is written in the studio, kept over a reload in the tab that it is written in, for whoever wrote it. */
+/** The unsent form of the studio. It survives a reload in its tab, and only its own owner gets it back. */
 
 import type { Model } from "../api/types";
 import type { Form } from "../catalog/form";
@@ -11,7 +11,7 @@ interface Draft {
   model: string;
   mode: string;
   values: Values;
-  /** Whose it is, where people sign in. */
+  /** Its owner, if people sign in. */
   owner: string | null;
 }
 
@@ -19,14 +19,14 @@ export function remember(form: Form, model: Model, owner: string | null): void {
   const plain: Values = {};
   for (const [name, value] of Object.entries(form.values)) {
     const parameter = model.parameters_schema[name];
-    // Pictures are too large to be kept, and fixed values are the catalog's.
+    // Pictures are too large to store, and fixed values come from the catalog.
     if (parameter && fixedValue(parameter) === undefined && (typeof value === "string" || typeof value === "number")) plain[name] = value;
   }
   try {
     const draft: Draft = { model: form.model, mode: form.mode, values: plain, owner };
     sessionStorage.setItem(KEY, JSON.stringify(draft));
   } catch {
-    // The draft lasts as long as the page then.
+    // Then the draft lasts as long as the page.
   }
 }
 
@@ -40,11 +40,11 @@ export function recall(owner: string | null): Draft | null {
   }
 }
 
-/** Takes the draft off this browser. */
+/** Removes the draft from this browser. */
 export function forgetDraft(): void {
   try {
     sessionStorage.removeItem(KEY);
   } catch {
-    // There is none then.
+    // Then there is no draft.
   }
 }

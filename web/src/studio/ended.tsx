@@ -1,4 +1,4 @@
-/** A task that ended without a result: why, and what can be done. */
+/** A task that ended without a result: the reason, and what the user can do. */
 
 import { errorAction, errorTitle } from "../i18n/format";
 import { useText } from "../i18n/language";

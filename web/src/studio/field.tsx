@@ -1,4 +1,4 @@
-/** One parameter: its label, its control by the kind that the catalog gives, its help, and what is wrong with it. */
+/** One parameter: its label, a control for its kind, its help, and its error. */
 
 import { useId } from "react";
 import type { ReactNode } from "react";

@@ -1,4 +1,4 @@
-/** Parameters that the model has fixed: shown, and not to be changed. */
+/** Parameters that the model fixes. They are shown but cannot be changed. */
 
 import type { Model } from "../api/types";
 import { digitsOf, fixedValue, isNumeric } from "../catalog/rules";

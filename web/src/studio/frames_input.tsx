@@ -1,4 +1,4 @@
-/** A list of given frames: entries with the fields that the catalog gives them, added and taken away. */
+/** A list of given frames, with the fields that the catalog defines. Entries can be added and removed. */
 
 import { useRef } from "react";
 import type { Model } from "../api/types";
@@ -27,7 +27,7 @@ export function FramesInput({ id, name, parameter, value, onChange, invalid, des
   const frames: Frame[] = Array.isArray(value) ? value : [];
   const set = (key: string, field: string, next: Value) =>
     onChange(frames.map((frame) => (frame.key === key ? { ...frame, values: { ...frame.values, [field]: next } } : frame)));
-  // A picture first, then the numbers beside it.
+  // Pictures come first, then the numbers.
   const fields = Object.entries(parameter.item ?? {}).sort(([, a], [, b]) => Number(b.type === "image") - Number(a.type === "image"));
   return (
     <div className="frame-list" role="group" aria-labelledby={`${id}-label`} aria-describedby={describedBy}>
@@ -77,7 +77,7 @@ interface FieldProps {
   id: string;
   field: string;
   item: Item;
-  /** What the value must stay below. */
+  /** The value must stay below this one. */
   limit: Value | undefined;
   value: Value;
   issue: Issues[string] | undefined;

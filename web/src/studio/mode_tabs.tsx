@@ -1,4 +1,4 @@
-/** The modes of a model as tabs: arrows move between them. */
+/** The modes of a model as tabs. Arrow keys move between them. */
 
 import { useRef } from "react";
 import type { KeyboardEvent } from "react";

@@ -1,4 +1,4 @@
-/** The model that is used, and the list to choose another from: by what it makes, then by category. */
+/** The current model, and a dialog to choose another one by result type and category. */
 
 import { useState } from "react";
 import type { Model } from "../api/types";
@@ -91,7 +91,7 @@ function byCategory(models: Model[]): [string, Model[]][] {
   return [...groups];
 }
 
-/** Why a model cannot be used, and what to put where. */
+/** Why a model cannot be used, and which files to put where. */
 export function Unavailable({ model }: { model: Model }) {
   const t = useText();
   return (

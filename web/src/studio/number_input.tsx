@@ -1,4 +1,4 @@
-/** Numbers: a slider where all values can be reached by one, and a box to type in; and the seed, which is drawn unless it is said. */
+/** Number controls: a slider if it can reach all values, with a box to type in. The seed is random unless it is typed. */
 
 import { useEffect, useState } from "react";
 import { hasSlider, nearest, stepOf } from "../catalog/rules";
@@ -8,7 +8,7 @@ import { useText } from "../i18n/language";
 import { IconButton } from "../ui/button";
 import type { ControlProps } from "./field";
 
-/** What was typed, as a number where it is one; a comma is a point to many. */
+/** Reads typed text as a number if it is one. Many people type a comma as the decimal point. */
 export function read(text: string): Value {
   const trimmed = text.trim().replace(",", ".");
   if (trimmed === "") return null;
@@ -31,7 +31,7 @@ export function NumberInput(props: ControlProps) {
         type="range"
         min={minimum}
         max={maximum}
-        // Whole steps only would move a value that the catalog allows between two of them.
+        // A step would move a value that the catalog allows between two steps.
         step="any"
         value={at}
         aria-label={label}
@@ -50,7 +50,7 @@ export function NumberInput(props: ControlProps) {
   );
 }
 
-/** The value some steps on; from between two steps, the next one in that direction. */
+/** Moves the value by some steps. From between two steps it moves to the next one in that direction. */
 export function stepped(parameter: Parameter, value: number, by: number): number {
   const step = stepOf(parameter);
   const from = parameter.minimum ?? 0;
@@ -61,7 +61,7 @@ export function stepped(parameter: Parameter, value: number, by: number): number
 
 function NumberBox({ id, parameter, value, onChange, invalid, describedBy }: ControlProps) {
   const [text, setText] = useState(shown(value));
-  // A value that changed elsewhere is shown; one that is being typed stays as it is typed.
+  // A value that changed elsewhere is shown. Text that is being typed is left alone.
   useEffect(() => {
     setText((typed) => (read(typed) === value ? typed : shown(value)));
   }, [value]);
@@ -89,7 +89,7 @@ function NumberBox({ id, parameter, value, onChange, invalid, describedBy }: Con
   );
 }
 
-/** A whole number that the parameter allows, other than the default, which stands for "draw one". */
+/** Draws a whole number that the parameter allows, except the default, which means "random". */
 export function drawSeed(parameter: Parameter): number {
   const least = Math.max(0, parameter.minimum ?? 0);
   const most = parameter.maximum ?? Number.MAX_SAFE_INTEGER;

@@ -1,4 +1,4 @@
-/** The output panel: the task that is shown, as it stands, and the recent ones to change to. */
+/** The output panel: the selected task in its current state, and recent tasks to select. */
 
 import { useEffect } from "react";
 import { useText } from "../i18n/language";
@@ -79,7 +79,7 @@ function Strip({ entries, current }: { entries: readonly Entry[]; current: strin
   );
 }
 
-/** A task in small: its preview, how far it is, or how it ended. */
+/** A small view of a task: its preview, its progress, or how it ended. */
 export function Thumbnail({ entry }: { entry: Entry }) {
   const phase = phaseOf(entry);
   if (phase === "done" && entry.state?.preview_url) {

@@ -1,4 +1,4 @@
-/** The control panel: made of the catalog alone, in sections, with what is wrong beside what it is wrong with. */
+/** The control panel. It is built from the catalog alone, in sections, and shows each error beside its field. */
 
 import { useEffect, useId, useMemo, useRef, useState } from "react";
 import type { FormEvent } from "react";
@@ -47,7 +47,7 @@ export function Panel({ form, model, models }: Props) {
   const issues: Issues = { ...refused, ...(tried ? found : {}) };
   const count = Object.keys(issues).length;
 
-  // What was refused belongs to the request that was sent: another model or mode is another request.
+  // Refusals belong to the request that was sent. Another model or mode makes another request.
   useEffect(() => {
     setRefused({});
     setProblem(null);
@@ -116,7 +116,7 @@ export function Panel({ form, model, models }: Props) {
       const parameter = model.parameters_schema[name];
       if (parameter) parts[sectionOf(name, parameter, fixedValue(parameter) !== undefined)].push(name);
     }
-    // What a strength is of comes before it.
+    // A picture comes before its strength.
     const isNumber = (name: string) => Number(!["image", "frames"].includes(model.parameters_schema[name]?.type ?? ""));
     parts.pictures.sort((a, b) => isNumber(a) - isNumber(b));
     return parts;

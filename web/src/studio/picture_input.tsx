@@ -1,4 +1,4 @@
-/** A picture: dropped, pasted or chosen, then shown, and taken away again. */
+/** A picture that the user drops, pastes or chooses. It is then shown and can be removed. */
 
 import { useRef, useState } from "react";
 import type { ClipboardEvent, DragEvent } from "react";

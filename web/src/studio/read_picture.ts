@@ -1,13 +1,13 @@
-/** Pictures out of files, clipboards and what is on the page. */
+/** Reads pictures from files, from the clipboard and from the page. */
 
 import type { Picture } from "../catalog/schema";
 
-/** What the platform reads; animation and size it judges itself. */
+/** The types that the platform reads. It checks animation and size itself. */
 export const PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp"];
 
 export const isPictureFile = (file: File): boolean => PICTURE_TYPES.includes(file.type);
 
-/** The first picture of a drop or a paste; a file of another kind when there is no picture. */
+/** The first picture of a drop or a paste, or a file of another kind if there is no picture. */
 export function fileOf(data: DataTransfer | null): File | null {
   const files = [...(data?.files ?? [])];
   return files.find(isPictureFile) ?? files[0] ?? null;
@@ -26,7 +26,7 @@ export async function readPicture(file: File): Promise<Picture> {
   return { name: file.name, uri: await uriOf(file) };
 }
 
-/** The frame that a clip shows, as a PNG. */
+/** The frame that a clip currently shows, as a PNG. */
 export function captureFrame(video: HTMLVideoElement, name: string): Picture | null {
   if (video.videoWidth === 0) return null;
   const canvas = document.createElement("canvas");

@@ -1,4 +1,4 @@
-/** A task that is done: its picture or clip, and what can be done with it. */
+/** A finished task: its picture or clip, and the actions on it. */
 
 import { useRef, useState } from "react";
 import { duration, number } from "../i18n/format";

@@ -1,4 +1,4 @@
-/** Taking over what was made: its settings, or the picture itself as the reference of the next one. */
+/** Reuses a result: its settings, or its picture as the reference of the next task. */
 
 import { useCallback } from "react";
 import { withReference } from "../catalog/form";
@@ -19,7 +19,7 @@ interface Made {
 
 interface Source {
   path: string;
-  /** The clip whose shown frame is taken; the bytes at the path otherwise. */
+  /** The clip whose current frame is used. If it is null, the bytes at the path are used. */
   video: HTMLVideoElement | null;
   name: string;
 }

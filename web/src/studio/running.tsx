@@ -1,4 +1,4 @@
-/** A task that has not ended: how far it is, in which stage, and ending it. */
+/** A task that has not ended: its progress, its stage, and its cancel button. */
 
 import { useEffect, useRef, useState } from "react";
 import { problemOf } from "../api/errors";
@@ -12,7 +12,7 @@ import { Progress, useNow } from "../ui/common";
 import { Icon } from "../ui/icon";
 import { useNotices } from "../ui/notices";
 
-/** The stages that every task goes through here, in their order; others are shown while they last. */
+/** The stages of every local task, in order. Other stages are shown only while they last. */
 const STAGES = ["queued", "loading", "encoding", "denoising", "decoding"];
 
 export function Running({ entry }: { entry: Entry }) {
@@ -25,7 +25,7 @@ export function Running({ entry }: { entry: Entry }) {
   const stage = entry.state?.stage || "queued";
   const { width, height } = entry.request;
 
-  // Stages are read out, not every percent.
+  // Screen readers read out stages, not every percent.
   const percent = useRef(progress);
   percent.current = progress;
   useEffect(() => announce(t.output.announceStage(stageName(t, stage), percent.current)), [stage, t, announce]);

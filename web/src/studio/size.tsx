@@ -1,4 +1,4 @@
-/** The shape of the result, drawn small, and exchanging its sides. */
+/** A small drawing of the result's shape, with a button that swaps its sides. */
 
 import type { Model } from "../api/types";
 import type { Form } from "../catalog/form";

@@ -1,4 +1,4 @@
-/** The studio's form and the task that its output shows; they outlive a visit to another page, and a reload. */
+/** The studio's form and the task in its output. Both survive a visit to another page and a reload. */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
@@ -14,7 +14,7 @@ interface Studio {
   setForm: (change: (form: Form) => Form) => void;
   chooseModel: (model: Model) => void;
   resetForm: () => void;
-  /** Takes over what made a task; false where its model is not in the catalog. */
+  /** Applies the settings of a task. Returns false if its model is not in the catalog. */
   reuseSettings: (task: { model: string; mode: string; parameters: Record<string, unknown>; seed?: number | null }) => boolean;
   shown: string | null;
   show: (task: string | null) => void;
@@ -28,9 +28,9 @@ export function useStudio(): Studio {
   return studio;
 }
 
-/** Another person begins with a form of their own. */
+/** Each person starts with a form of their own. */
 export function StudioProvider({ children }: { children: ReactNode }) {
-  const { owner } = useServices().standing;
+  const { owner } = useServices().sessionState;
   return (
     <OwnStudio key={owner} owner={owner}>
       {children}
@@ -73,7 +73,7 @@ function OwnStudio({ children, owner }: { children: ReactNode; owner: string | n
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
-/** The draft of before a reload; else the first model that can be used. */
+/** The draft from before a reload, otherwise the first model that can be used. */
 function firstForm(models: Model[], owner: string | null): Form | null {
   const draft = recall(owner);
   const drafted = models.find(({ id }) => id === draft?.model);

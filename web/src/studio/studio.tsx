@@ -1,4 +1,4 @@
-/** The studio: what is asked for on the left, what comes of it on the right. */
+/** The studio: the request on the left, the result on the right. */
 
 import { useText } from "../i18n/language";
 import { useServices } from "../services";

@@ -1,4 +1,4 @@
-/** Words: a box that grows with them, and how many more fit when that matters. */
+/** A text box that grows with its text, and shows how many characters remain when few do. */
 
 import { useLayoutEffect, useRef } from "react";
 import { useText } from "../i18n/language";

@@ -1,4 +1,4 @@
-/** A task as this browser remembers it: what was asked for, and how it stood when it was last heard of. */
+/** A task in this browser's memory: its request, and its last known state. */
 
 import type { Problem } from "../api/errors";
 import type { MediaType, StatusView } from "../api/types";
@@ -9,19 +9,19 @@ export interface Entry {
   modelName: string;
   type: MediaType;
   mode: string;
-  /** What was sent, without pictures. */
+  /** The request, without pictures. */
   request: Record<string, unknown>;
   submittedAt: number;
   state: StatusView | null;
-  /** The platform does not know it any more. */
+  /** Whether the platform no longer has the task. */
   gone: boolean;
-  /** The platform could not be reached when it was last asked. */
+  /** Whether the last attempt to reach the platform failed. */
   trouble?: boolean;
 }
 
 export type Phase = "pending" | "processing" | "done" | "failed" | "cancelled" | "gone";
 
-/** A cancelled task is a failed one with that code; people tell the two apart. */
+/** A cancelled task is a failed one with the code for cancelling. The page shows the two separately. */
 export function phaseOf(entry: Entry): Phase {
   if (entry.gone) return "gone";
   return entry.state ? phaseOfState(entry.state) : "pending";
@@ -43,7 +43,7 @@ export const problemOfTask = (state: StatusView): Problem => ({
 /** Milliseconds from the submission to the end. */
 export const tookOf = (state: StatusView): number => new Date(state.updated_at).getTime() - new Date(state.created_at).getTime();
 
-/** Reads what was stored, whoever wrote it: an entry that is not one is left out. */
+/** Reads the stored entries. Anything in the storage that is not an entry is left out. */
 export function readEntries(text: string | null): Entry[] {
   try {
     const list: unknown = JSON.parse(text ?? "[]");

@@ -1,14 +1,14 @@
 /**
- * The tasks of this browser: submits, follows and cancels them, and remembers them over a reload.
+ * The tasks of this browser: submits, follows and cancels them, and stores them across reloads.
  *
- * What always holds: a task that has not ended is followed by exactly one follower; its state never goes backwards; where people
- * sign in, each has a list of their own.
+ * Always holds: each task that has not ended has exactly one follower, and its state never goes backwards. If people sign
+ * in, each person has a list of their own.
  */
 
 import { isGone } from "../api/client";
 import type { Client } from "../api/client";
 import { ApiError, isAbort } from "../api/errors";
-import { keptName, storage, type Kept } from "../api/storage";
+import { storageName, storage, type PageStorage } from "../api/storage";
 import { Slots, follow } from "../api/follow";
 import { Submitter } from "../api/submit";
 import type { Model, StatusView } from "../api/types";
@@ -20,7 +20,7 @@ import type { Entry } from "./entry";
 const KEY = "must.tasks";
 const keyOf = (owner: string | null): string => (owner === null ? KEY : `${KEY}.${owner}`);
 const MOST_ENTRIES = 100;
-/** How long a follower that gave up waits before it begins again. */
+/** How long a follower that gave up waits before it starts again. */
 const AGAIN_MILLISECONDS = 15_000;
 
 const RANK = { pending: 0, processing: 1, done: 2, failed: 2 } as const;
@@ -36,10 +36,10 @@ export class TaskStore {
 
   constructor(
     private readonly client: Client,
-    private readonly kept: Kept | null = storage("localStorage"),
+    private readonly pageStorage: PageStorage | null = storage("localStorage"),
   ) {
     this.submitter = new Submitter(client);
-    this.entries = readEntries(this.kept?.getItem(KEY) ?? null);
+    this.entries = readEntries(this.pageStorage?.getItem(KEY) ?? null);
   }
 
   readonly snapshot = (): readonly Entry[] => this.entries;
@@ -49,7 +49,7 @@ export class TaskStore {
     return () => this.listeners.delete(listener);
   };
 
-  /** Calls when a task that was followed has ended. */
+  /** Calls `listener` when a followed task has ended. */
   onEnd(listener: (entry: Entry) => void): () => void {
     this.endings.add(listener);
     return () => this.endings.delete(listener);
@@ -59,15 +59,15 @@ export class TaskStore {
     return this.entries.find((entry) => entry.id === id);
   }
 
-  /** Takes up the list of an owner: goes on following what had not ended, and takes over what other tabs write. */
+  /** Loads the list of an owner, follows the tasks that have not ended, and adopts changes from other tabs. */
   start(owner: string | null = null): () => void {
     this.key = keyOf(owner);
-    this.entries = readEntries(this.kept?.getItem(this.key) ?? null);
-    this.tell();
+    this.entries = readEntries(this.pageStorage?.getItem(this.key) ?? null);
+    this.notify();
     const adopt = (event: StorageEvent) => {
-      if (event.key !== keptName(this.key)) return;
+      if (event.key !== storageName(this.key)) return;
       this.entries = readEntries(event.newValue);
-      this.tell();
+      this.notify();
       this.followAll();
     };
     addEventListener("storage", adopt);
@@ -98,7 +98,7 @@ export class TaskStore {
     return entry;
   }
 
-  /** Asks the platform to end a task; that it has ended already is no failure. */
+  /** Asks the platform to cancel a task. A task that has ended already is not a failure. */
   async cancel(id: string): Promise<void> {
     try {
       await this.client.call(`/tasks/${encodeURIComponent(id)}/cancel`, { method: "POST" });
@@ -117,18 +117,18 @@ export class TaskStore {
     this.set(this.entries.filter(isRunning));
   }
 
-  /** Takes the list of an owner off this browser. */
+  /** Removes the list of an owner from this browser. */
   forgetOwner(owner: string | null): void {
-    this.kept?.removeItem(keyOf(owner));
+    this.pageStorage?.removeItem(keyOf(owner));
     if (this.key === keyOf(owner)) {
       for (const follower of this.followers.values()) follower.abort();
       this.followers.clear();
       this.entries = [];
-      this.tell();
+      this.notify();
     }
   }
 
-  /** Notes that a task's result was deleted. */
+  /** Records that a task's result was deleted. */
   deleted(id: string): void {
     this.change(id, { gone: true });
   }
@@ -150,7 +150,7 @@ export class TaskStore {
     while (!signal.aborted) {
       try {
         await follow(this.client, id, {
-          onState: (state) => this.heard(id, state),
+          onState: (state) => this.updateState(id, state),
           onTrouble: () => this.change(id, { trouble: true }),
           signal,
           slots: this.streams,
@@ -166,7 +166,7 @@ export class TaskStore {
     }
   }
 
-  private heard(id: string, state: StatusView): void {
+  private updateState(id: string, state: StatusView): void {
     const before = this.get(id)?.state;
     const backwards =
       before && (RANK[state.status] < RANK[before.status] || (state.status === before.status && state.progress < before.progress));
@@ -180,14 +180,14 @@ export class TaskStore {
   private set(entries: readonly Entry[]): void {
     this.entries = entries;
     try {
-      this.kept?.setItem(this.key, JSON.stringify(entries));
+      this.pageStorage?.setItem(this.key, JSON.stringify(entries));
     } catch {
-      // Storage is full: the list lasts as long as the page.
+      // The storage is full. The list then lasts as long as the page.
     }
-    this.tell();
+    this.notify();
   }
 
-  private tell(): void {
+  private notify(): void {
     for (const listener of this.listeners) listener();
   }
 }

@@ -1,4 +1,4 @@
-/** Buttons: with words, and with an icon alone. */
+/** Buttons with text, and buttons with only an icon. */
 
 import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
 import { Icon } from "./icon";

@@ -1,4 +1,4 @@
-/** Small pieces that several pages share. */
+/** Small components that several pages share. */
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
@@ -60,7 +60,7 @@ interface Option<T extends string> {
   label: string;
 }
 
-/** A choice of few, all seen at once. */
+/** A choice between few options, all of them visible. */
 export function Segments<T extends string>(props: {
   label: string;
   options: Option<T>[];
@@ -90,7 +90,7 @@ export function CopyButton({ text }: { text: string }) {
     const timer = setTimeout(() => setDone(false), 1500);
     return () => clearTimeout(timer);
   }, [done]);
-  // Only on HTTPS and localhost does a browser let a page copy.
+  // Browsers let a page copy only on HTTPS and localhost.
   if (!("clipboard" in navigator)) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
@@ -102,7 +102,7 @@ export function CopyButton({ text }: { text: string }) {
   );
 }
 
-/** The heading of a page; takes the focus when its page is gone to, so that screen readers begin there. */
+/** The heading of a page. It takes the focus when the user goes to its page, so that screen readers begin there. */
 export function PageTitle({ children, hidden = false }: { children: string; hidden?: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -119,7 +119,7 @@ export function PageTitle({ children, hidden = false }: { children: string; hidd
   );
 }
 
-/** The present moment, again and again: for times that are told from now. */
+/** The current time, updated at intervals, for relative times. */
 export function useNow(milliseconds: number): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
@@ -129,7 +129,7 @@ export function useNow(milliseconds: number): number {
   return now;
 }
 
-/** Whether the screen is as the query says, also after it changes. */
+/** Whether the media query matches. Updates when that changes. */
 export function useMedia(query: string): boolean {
   const subscribe = useCallback(
     (listener: () => void) => {

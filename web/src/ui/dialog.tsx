@@ -1,4 +1,4 @@
-/** Modal dialogs on the browser's own element, which keeps the focus inside and gives it back. */
+/** Modal dialogs with the browser's own element, which keeps the focus inside and returns it afterwards. */
 
 import { useEffect, useId, useRef, useState } from "react";
 import type { ReactNode } from "react";
@@ -22,11 +22,11 @@ export function Dialog({ title, onClose, children, className = "", footer }: Pro
     const element = dialog.current;
     const before = document.activeElement;
     element?.showModal();
-    // Where there is something to begin with, it is that, rather than the button that closes.
+    // The focus goes to the first input, if there is one, instead of the close button.
     element?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       element?.close();
-      // What was pressed may be gone with what was done.
+      // The element that opened the dialog may have been removed by the action.
       const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
       back?.focus();
     };
@@ -61,13 +61,13 @@ interface ConfirmProps {
   text: string;
   action: string;
   tone?: "danger" | "primary";
-  /** What has to be typed first, where one click would end too much, and the name of its field. */
+  /** Text that the user must type first, for actions that affect a lot, and the label of its field. */
   typed?: { value: string; label: string };
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }
 
-/** Asks before something that cannot be undone; stays open and says why when it fails. */
+/** Asks for confirmation of something that cannot be undone. Stays open and shows the reason when it fails. */
 export function Confirm({ title, text, action, tone = "danger", typed, onConfirm, onClose }: ConfirmProps) {
   const t = useText();
   const id = useId();

@@ -1,4 +1,4 @@
-/** The pictograms of the page, drawn with the colour of the text beside them. They mean nothing by themselves to a screen reader. */
+/** The page's icons, in the colour of the text beside them. Screen readers ignore them. */
 
 const paths = {
   image: "M4 5h16v14H4z M4 16l5-5 4 4 2.5-2.5L20 17 M15.5 9.5h.01",

@@ -1,4 +1,4 @@
-/** A form that takes a key. The key is in the field and in one request, and nowhere else. */
+/** A form for a key. The key is only in the field and in one request. */
 
 import { useEffect, useRef, useState } from "react";
 import type { FormEvent } from "react";
@@ -58,7 +58,7 @@ export function KeyForm({ id, icon, title, text, label, onSubmit }: Props) {
         {label}
       </label>
       <div className="secret-field">
-        {/* Uncontrolled, so that the key is in no state of the page. */}
+        {/* This input is uncontrolled, so that no state of the page holds the key. */}
         <input
           ref={field}
           id={id}

@@ -1,6 +1,6 @@
 /**
- * Pictures and clips of the platform. The browser fetches them with the session's cookie. When the session has ended in between it is
- * renewed, when the platform is away, as during a restart, it is waited for, and the element is made anew.
+ * Pictures and clips of the platform. The browser loads them with the session's cookie. If the session has ended, it is renewed. If the
+ * platform is unavailable, as during a restart, the page waits for it. Then the element is created again.
  */
 
 import { useEffect, useRef, useState } from "react";
@@ -9,14 +9,14 @@ import type { Client } from "../api/client";
 import { ApiError, NetworkError, isAbort } from "../api/errors";
 import { useServices } from "../services";
 
-/** How often an element is made anew. */
+/** How often an element is created again. */
 const TRIES = 2;
-/** How often an absent platform is asked, with pauses that double: for a minute in all. */
+/** How often an unavailable platform is called, with pauses that double: one minute in all. */
 const ASKS = 7;
 const FIRST_PAUSE = 1_000;
 
 interface Props {
-  /** Path of the API, as answers give it. */
+  /** The path in the API, in the form that answers contain. */
   path: string;
   alt: string;
   className?: string;
@@ -40,11 +40,11 @@ function useSource(path: string, onFailed?: () => void) {
       },
     );
   };
-  // The fragment makes it another address for the element, and the same one for the platform.
+  // The fragment changes the address for the element but not for the platform.
   return { source: client.url(path) + (tries > 0 ? `#${tries}` : ""), tries, retry };
 }
 
-/** Asks whether the media is there. Asking with a call renews the session where that is what was wrong. */
+/** Waits until the media is available. Its call also renews an ended session. */
 async function untilThere(client: Client, path: string, signal: AbortSignal): Promise<void> {
   for (let asks = 1; ; asks += 1) {
     try {
@@ -57,7 +57,7 @@ async function untilThere(client: Client, path: string, signal: AbortSignal): Pr
   }
 }
 
-/** Whether nobody answers, or a proxy does in the platform's place. */
+/** Whether nothing answers, or a proxy answers instead of the platform. */
 const isAway = (error: unknown): boolean =>
   error instanceof NetworkError || (error instanceof ApiError && [502, 503, 504].includes(error.status));
 
@@ -78,7 +78,7 @@ export function Picture({ path, alt, className = "", lazy = false, onFailed }: P
   );
 }
 
-/** Widths up to which pixels are shown as squares, rather than smeared. */
+/** The largest width at which pixels are shown as squares instead of being smoothed. */
 const SMALL = 256;
 
 export function Clip({ path, alt, className = "", onFailed, ref }: Props & { ref?: Ref<HTMLVideoElement> }) {

@@ -1,4 +1,4 @@
-/** What the page tells in passing: shown for a while, and read out by screen readers. */
+/** Notices of the page. They are shown for a while, and read out by screen readers. */
 
 import { createContext, useCallback, useContext, useMemo, useRef, useState } from "react";
 import type { ReactNode } from "react";
@@ -15,9 +15,9 @@ interface Notice {
 }
 
 interface Notices {
-  /** Shows and reads out. */
+  /** Shows a text and has it read out. */
   notify: (text: string, tone?: Tone) => void;
-  /** Reads out alone. */
+  /** Only has a text read out. */
   announce: (text: string) => void;
 }
 

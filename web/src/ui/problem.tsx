@@ -1,4 +1,4 @@
-/** A failure as people see it: what it means, what the platform said, and what can be done. */
+/** A failure for people: its meaning, the platform's text, and what they can do. */
 
 import { problemOf } from "../api/errors";
 import type { Problem } from "../api/errors";

@@ -1,8 +1,8 @@
-//! How FLUX.1's networks are named by those who publish them: diffusers and transformers, Black Forest Labs, ComfyUI and
-//! Forge (the same names below prefixes of their own) and GGUF.
+//! The tensor names of FLUX.1's networks in published files: diffusers and transformers, Black Forest Labs, ComfyUI and
+//! Forge (the same names below other prefixes) and GGUF.
 //!
-//! Always holds: tables only. Canonical names are those of diffusers and, for the encoders, of transformers; what deviates
-//! says so. Mapping of the transformer:
+//! Always holds: this folder contains tables only. Canonical names are those of diffusers and, for the encoders, of
+//! transformers; a comment marks each deviation. The mapping of the transformer follows
 //! <https://github.com/huggingface/diffusers/blob/main/scripts/convert_flux_to_diffusers.py>
 
 pub(crate) mod relatives;
@@ -19,7 +19,7 @@ use crate::text;
 use crate::vae::kl;
 use crate::weights::Layout;
 
-/// Every layout in which a part of FLUX.1 is published, and those of relatives that are refused by name.
+/// All layouts in which parts of FLUX.1 are published, and layouts of related models that are refused by name.
 pub(crate) static LAYOUTS: LazyLock<Vec<&'static Layout>> = LazyLock::new(|| {
     let transformers: [&'static Layout; 6] = [
         &transformer::DIFFUSERS,

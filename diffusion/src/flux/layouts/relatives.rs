@@ -1,5 +1,5 @@
-//! Relatives of FLUX.1 that share the names of its blocks and need more than it computes: known so that they can be refused
-//! by their names.
+//! Models related to FLUX.1 that share the names of its blocks but need code that MUST does not have. They are recognised so
+//! that the error can name them.
 
 use crate::weights::{Layout, Network, Part};
 
@@ -11,7 +11,7 @@ pub(crate) static FLUX_2: Network =
 pub(crate) static CHROMA: Network =
     Network { name: "Chroma transformer", part: Part::Transformer, names: &[], shapes: &[] };
 
-/// A layout that only says what a file is.
+/// Creates a layout that identifies a file and maps none of its tensors.
 const fn marked(name: &'static str, network: &'static Network, has: &'static [&'static str]) -> Layout {
     Layout { name, network, has, rules: &[] }
 }

@@ -1,5 +1,4 @@
-//! Names and shapes of published files, written out by hand after the code of those who publish them, and not from the
-//! tables under test.
+//! Names and shapes of published files, written by hand from the publishers' code and not from the tables under test.
 
 pub(crate) use crate::testing::samples::{Folder, Sample, Writer, below, source};
 
@@ -100,7 +99,7 @@ pub(crate) fn diffusers(sizes: Sizes) -> Sample {
     writer.0
 }
 
-/// The canonical tensors: those of diffusers, with the layer before the output in two.
+/// The canonical tensors: those of diffusers, with the modulation before the output split in two.
 pub(crate) fn canonical(sizes: Sizes) -> Sample {
     let mut writer = Writer(diffusers(sizes));
     writer.0.retain(|(name, _)| !name.starts_with("norm_out."));
@@ -109,7 +108,7 @@ pub(crate) fn canonical(sizes: Sizes) -> Sample {
     writer.0
 }
 
-/// Some names of FLUX.2, as its repository writes them or as diffusers does.
+/// Some tensor names of FLUX.2, in its original repository or in diffusers.
 pub(crate) fn flux_2(diffusers: bool) -> Sample {
     let mut writer = Writer::default();
     if diffusers {
@@ -131,7 +130,7 @@ pub(crate) fn flux_2(diffusers: bool) -> Sample {
     writer.0
 }
 
-/// Some names of Chroma, as its author writes them or as diffusers does.
+/// Some tensor names of Chroma, by its author or in diffusers.
 pub(crate) fn chroma(diffusers: bool) -> Sample {
     let dev = Sizes { guided: false, ..DEV };
     let mut sample = if diffusers { self::diffusers(dev) } else { original(dev) };
@@ -143,8 +142,8 @@ pub(crate) fn chroma(diffusers: bool) -> Sample {
     writer.0
 }
 
-/// The autoencoder as Black Forest Labs names it: `AutoEncoder` in `src/flux/modules/autoencoder.py`, of `channels` latent
-/// channels; with the convolutions of single pixels at its middle where it is that of Stable Diffusion.
+/// The autoencoder as Black Forest Labs names it: `AutoEncoder` in `src/flux/modules/autoencoder.py`, with `channels` latent
+/// channels. That of Stable Diffusion (4 channels) also has 1x1 convolutions before and after the latents.
 pub(crate) fn autoencoder(channels: usize) -> Sample {
     const WIDTHS: [usize; 4] = [128, 256, 512, 512];
     let mut writer = Writer::default();

@@ -1,12 +1,12 @@
-//! Every layout of the transformer gives the same names and shapes, whatever stands before its names.
+//! Every layout of the transformer gives the same names and shapes, below any prefix.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::*;
 use super::{LAYOUTS, relatives, transformer};
-use crate::weights::{Layout, Source, Stored};
+use crate::weights::{Layout, Source, StoredTensor};
 
-/// Prefixes of transformers in the wild.
+/// Prefixes of transformers in published files.
 const PREFIXES: [&str; 7] =
     ["", "model.diffusion_model.", "diffusion_model.", "model.", "model.model.", "net.", "transformer."];
 
@@ -15,7 +15,7 @@ fn recognised(source: &Source) -> Vec<(&'static Layout, &str)> {
     Layout::recognise(&LAYOUTS, &names)
 }
 
-/// `sample`, below each prefix, is `layout` alone and gives the tensors of `canonical`.
+/// Asserts that `sample`, below each prefix, matches `layout` alone and gives the tensors of `canonical`.
 #[track_caller]
 fn check(layout: &Layout, sample: &Sample, canonical: &Sample, prefixes: &[&str]) {
     for &prefix in prefixes {
@@ -39,16 +39,16 @@ fn transformers() {
         check(&transformer::ORIGINAL, &original(sizes), &canonical(sizes), &["", "model.diffusion_model."]);
     }
     check(&transformer::ORIGINAL, &original(DEV), &canonical(DEV), &PREFIXES);
-    // Norms as newer programs name them.
+    // The names of norms in newer programs.
     let newer = original(DEV).into_iter().map(|(name, shape)| (name.replace("_norm.scale", "_norm.weight"), shape));
     check(&transformer::ORIGINAL, &newer.collect(), &canonical(DEV), &["", "model.diffusion_model."]);
 }
 
 #[test]
-fn rows_of_fused_layers_come_apart_in_their_order() {
-    let rows = |count: usize| -> Stored {
+fn fused_layers_are_split_in_the_order_of_their_rows() {
+    let rows = |count: usize| -> StoredTensor {
         let values = (0..count * 2).map(|value| (value / 2) as f32).collect();
-        Stored::dense_f32(vec![count, 2], values).unwrap()
+        StoredTensor::dense_f32(vec![count, 2], values).unwrap()
     };
     let source = Source::from_tensors(
         "file",
@@ -74,7 +74,7 @@ fn rows_of_fused_layers_come_apart_in_their_order() {
         ("transformer_blocks.1.attn.add_q_proj.weight", (2, 0.0)),
         ("transformer_blocks.1.attn.add_k_proj.weight", (2, 2.0)),
         ("transformer_blocks.1.attn.add_v_proj.weight", (2, 4.0)),
-        // Shift and scale in the original, scale and shift in diffusers.
+        // The original stores shift before scale, diffusers scale before shift.
         ("norm_out.shift.weight", (2, 0.0)),
         ("norm_out.scale.weight", (2, 2.0)),
     ] {
@@ -85,7 +85,7 @@ fn rows_of_fused_layers_come_apart_in_their_order() {
 }
 
 #[test]
-fn relatives_are_known_by_their_names() {
+fn related_models_are_recognised_by_their_tensor_names() {
     for (sample, network) in [
         (flux_2(true), &relatives::FLUX_2),
         (flux_2(false), &relatives::FLUX_2),

@@ -1,12 +1,13 @@
-//! FLUX.1's transformer: dev with its guidance embedding, schnell without.
+//! Tensor names of FLUX.1's transformer. Dev has a guidance embedding, schnell has none.
 
 use crate::weights::Rule::{Rename, Split};
 use crate::weights::{Layout, Network, Part};
 
 /// The denoiser of both variants.
 ///
-/// One name is not diffusers': the layer before the output gives a scale and a shift, which diffusers keeps in this order
-/// and others the other way round. Here they are two layers, so that no layout has to put rows in another place.
+/// Names are those of diffusers with one exception. The modulation before the output is one layer in files: diffusers stores
+/// the rows of the scale before those of the shift, others the reverse. Here scale and shift are two layers, so that no layout
+/// has to reorder rows.
 pub(crate) static NETWORK: Network = Network {
     name: "FLUX.1 transformer",
     part: Part::Transformer,
@@ -52,7 +53,7 @@ pub(crate) static NETWORK: Network = Network {
     shapes: &[],
 };
 
-/// As diffusers writes it.
+/// The layout of diffusers.
 pub(super) static DIFFUSERS: Layout = Layout {
     name: "diffusers",
     network: &NETWORK,
@@ -67,7 +68,7 @@ pub(super) static DIFFUSERS: Layout = Layout {
     rules: &[&[Split("norm_out.linear.", &[("norm_out.scale.", 1), ("norm_out.shift.", 1)])]],
 };
 
-/// As Black Forest Labs, ComfyUI and writers of GGUF do.
+/// The layout of Black Forest Labs, which ComfyUI and GGUF files share.
 pub(super) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,
@@ -92,7 +93,7 @@ pub(super) static ORIGINAL: Layout = Layout {
             Rename("final_layer.linear.", "proj_out."),
             Split("final_layer.adaLN_modulation.1.", &[("norm_out.shift.", 1), ("norm_out.scale.", 1)]),
         ],
-        // The norms of queries and keys: `scale` in the original, `weight` in what newer programs write.
+        // The norms of queries and keys: `scale` in the original, `weight` in files of newer programs.
         &[
             Rename("double_blocks.*.img_attn.norm.query_norm.scale", "transformer_blocks.*.attn.norm_q.weight"),
             Rename("double_blocks.*.img_attn.norm.query_norm.weight", "transformer_blocks.*.attn.norm_q.weight"),

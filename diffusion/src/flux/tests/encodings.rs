@@ -1,24 +1,24 @@
-//! Encodings of the transformer: what is computed is what the decoded numbers give in dense arithmetic, bit for bit.
+//! Encodings of the transformer: the result equals dense arithmetic with the decoded numbers, bit for bit.
 
 use safetensors::tensor::Dtype;
 
-use super::layouts::{beside, bfl};
+use super::layouts::{bfl, copy_vocabularies};
 use super::*;
 use crate::testing::encodings::Writer;
 use crate::testing::files::{Part, Raw, read, to_e4m3, write};
 use crate::weights::Tensors;
 
-/// Width of the transformer: rows of 256 numbers, which every block format divides.
+/// Width of the transformer: the block size of every format divides rows of 256 numbers.
 const WIDE: usize = 256;
 
-/// A number near `value` that fp8 holds: four bits from the first one on, and none beyond the ninth place.
+/// Rounds `value` to a number that fp8 can hold: four significant bits, and no more than nine fractional bits.
 fn coarse(value: f32) -> f32 {
     let kept = f32::from_bits(value.to_bits() & 0xfff0_0000);
     if kept.abs() < 0.015_625 { (kept * 512.0).round() / 512.0 } else { kept }
 }
 
-/// A transformer of one double and one single block whose rows every encoding divides, under diffusers' names. Its numbers
-/// are drawn from a generator of its own, so that no file has to hold them.
+/// Makes a transformer of one double and one single block, with diffusers' names, whose rows fit every encoding. Its numbers
+/// come from a random generator, so that no file has to hold them.
 fn wide() -> Part {
     let mut part = Part::new();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -28,7 +28,7 @@ fn wide() -> Part {
             (state >> 40) as f32 / (1 << 24) as f32 - 0.5
         };
         let count = shape.iter().product();
-        // Four uniform numbers make something like a normal one.
+        // The sum of four uniform numbers is nearly normally distributed.
         let mut value = || mean + deviation * 1.7 * (draw() + draw() + draw() + draw());
         let two = shape.len() == 2;
         let values: Vec<f32> = (0..count).map(|_| if two { coarse(value()) } else { value() }).collect();
@@ -72,12 +72,12 @@ fn wide() -> Part {
     part
 }
 
-/// The matrices of the blocks, which writers of small files encode.
+/// Returns whether a tensor is a matrix of a block: writers of small files encode these.
 fn of_blocks(name: &str, raw: &Raw) -> bool {
     raw.shape.len() == 2 && name.contains("_blocks.")
 }
 
-/// fp8 with a scale for each row, which has to be cut with the rows of a fused matrix.
+/// Writes fp8 with a scale for each row. The scales have to be split together with the rows of a fused matrix.
 fn fp8_of_rows() -> Writer {
     Box::new(|part, folder| {
         let mut out = Part::new();
@@ -86,7 +86,7 @@ fn fp8_of_rows() -> Writer {
                 out.insert(name.clone(), raw.clone());
                 continue;
             }
-            // Powers of two up to 1 keep every number: only a scale at a wrong row changes one.
+            // Powers of two up to 1 keep every number exact, so only a scale at a wrong row changes the result.
             let columns = raw.shape[1];
             let scales: Vec<f32> = (0..raw.shape[0]).map(|row| [0.125, 0.25, 0.5, 1.0][row % 4]).collect();
             let values = raw.values();
@@ -100,8 +100,8 @@ fn fp8_of_rows() -> Writer {
     })
 }
 
-/// Those of every family, and what people do to FLUX.1: Forge's files have every matrix in NF4, plain casts to fp8 have norms
-/// and biases in it too, and some files have a scale for each row.
+/// Returns the encodings of every family and those of published FLUX.1 files: Forge stores every matrix in NF4, plain casts
+/// to fp8 include norms and biases, and some files have a scale for each row.
 fn encodings() -> Vec<(&'static str, Writer, f32)> {
     let of = |encodes: fn(&str, &Raw) -> bool, wanted: &str| {
         let (_, writer, limit) = crate::testing::encodings::encodings(encodes, "flux")
@@ -119,7 +119,7 @@ fn encodings() -> Vec<(&'static str, Writer, f32)> {
     all
 }
 
-/// The decoded numbers of a checkpoint's transformer, as float32 under diffusers' names.
+/// Returns the decoded numbers of a checkpoint's transformer as float32, with diffusers' names.
 fn decoded(tensors: &Tensors) -> Part {
     let mut part = crate::testing::encodings::decoded(tensors);
     for end in ["weight", "bias"] {
@@ -132,9 +132,9 @@ fn decoded(tensors: &Tensors) -> Part {
     part
 }
 
-/// The reference's folder without its transformer.
+/// Copies the reference's folder without its transformer.
 fn others(from: &Path, to: &Path) {
-    beside(from, to);
+    copy_vocabularies(from, to);
     for (folder, name) in [("text_encoder", "clip_l"), ("text_encoder_2", "t5xxl"), ("vae", "ae")] {
         let config = to.join(format!("{folder}/config.json"));
         write(&to.join(format!("{folder}/{name}.safetensors")), &read(&from.join(folder)));
@@ -142,7 +142,7 @@ fn others(from: &Path, to: &Path) {
     }
 }
 
-/// Also makes the table in `docs/models.md`.
+/// Also compares the table in `docs/models.md`.
 #[test]
 fn every_encoding_computes_with_its_decoded_numbers() {
     let whole = tempfile::tempdir().unwrap();
@@ -167,7 +167,11 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         others(whole.path(), plain.path());
         write(&plain.path().join("transformer.safetensors"), &decoded(tensors));
         let dense = run(&inspect(plain.path()).unwrap());
-        assert_eq!(values(&ours), values(&dense), "{name}: other bits than its decoded numbers give");
+        assert_eq!(
+            values(&ours),
+            values(&dense),
+            "{name}: the bits differ from dense arithmetic with the decoded numbers"
+        );
 
         let apart = difference(&ours, reference.get_or_insert(ours.clone()));
         println!("{name}: largest change {apart:.4}");
@@ -179,9 +183,9 @@ fn every_encoding_computes_with_its_decoded_numbers() {
     table::compare("encodings of FLUX.1", &table);
 }
 
-/// bfloat16 on the device decodes each encoding by its own way; on the CPU the same code runs through candle's operations.
+/// GPUs decode each encoding with separate code for bfloat16. The CPU runs the same code through candle's operations.
 #[test]
-fn every_encoding_decodes_alike_for_devices() {
+fn every_encoding_decodes_the_same_in_the_code_for_gpus() {
     let whole = tempfile::tempdir().unwrap();
     assemble("dev", whole.path());
     let part = bfl(&wide());

@@ -1,4 +1,4 @@
-//! Each part and whole runs against the pipelines of diffusers.
+//! Compares each part and whole generations with diffusers.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,8 @@ fn prompts_become_the_same_ids_and_states() {
     assert!(cases.prompts.iter().any(|text| text.clip_length > 77 && text.t5.len() < 256));
 }
 
-/// The prompts of a case as the model's own encoders give them; those of the reference where they are there.
+/// Returns the contexts of a case's prompts, from the reference's encoder states where the golden data has them and from the
+/// model's own encoders otherwise.
 fn contexts(model: &mut Model, case: &Case, cases: &Cases, golden: &Golden, levels: &[f32]) -> Vec<Context> {
     let length = model.files.recognised.variant.text_tokens();
     [Some(case.prompt), case.negative]
@@ -122,7 +123,7 @@ fn every_denoiser_call_agrees() {
             for &step in &case.calls {
                 let at = |part: &str| golden.get(&format!("{case_name}.call.{step}.{part}"));
                 let input = at("input").unwrap();
-                // As the reference gives it to the transformer: divided by 1000 once more.
+                // The reference divides the time by 1000 once more before the transformer.
                 let contexts = contexts(&mut model, case, &cases, &golden, &case.times[step..=step]);
                 let contexts: Vec<&Context> = contexts.iter().collect();
                 let transformer = model.transformer(&mut Silent).unwrap();
@@ -140,7 +141,7 @@ fn every_denoiser_call_agrees() {
 }
 
 #[test]
-fn times_are_those_of_the_reference() {
+fn times_equal_those_of_the_reference() {
     let cases = cases();
     for (name, listed) in &cases.variants {
         let model = variant(name);
@@ -150,7 +151,7 @@ fn times_are_those_of_the_reference() {
                 Start::Picture { strength, .. } => crate::flux::sampling::first_step(case.steps as usize, strength),
                 _ => 0,
             };
-            let sampler = model.files.schedule(&request).unwrap().walk(case.steps as usize, first).unwrap();
+            let sampler = model.files.schedule(&request).unwrap().make_sampler(case.steps as usize, first).unwrap();
             let ours: Vec<f32> = sampler.times().iter().map(|time: &Time| time.sigma).collect();
             assert_eq!(ours.len(), case.times.len(), "{name} {case_name}");
             for (ours, reference) in ours.iter().zip(&case.times) {
@@ -186,7 +187,7 @@ fn whole_runs_agree() {
 }
 
 #[test]
-fn bfloat16_stays_in_its_bound() {
+fn bfloat16_stays_within_its_bound() {
     let cases = cases();
     for (name, case_name) in [("dev", "square"), ("schnell", "four_steps")] {
         let case = &cases.variants[name][case_name];
@@ -211,7 +212,7 @@ fn distance(a: &Tensor, b: &Tensor) -> f32 {
 }
 
 #[test]
-fn parameters_do_what_they_say() {
+fn every_parameter_has_its_effect() {
     let mut dev = variant("dev");
     let base = request("a large red circle");
     let run = |model: &mut Model, request: &Request| model.latents(request, &mut Silent).unwrap();
@@ -250,7 +251,7 @@ fn a_lower_strength_stays_nearer_to_the_picture() {
 }
 
 #[test]
-fn what_cannot_be_made_is_refused() {
+fn impossible_requests_are_refused() {
     let place = tempfile::tempdir().unwrap();
     assemble("dev", place.path());
     let checkpoint = inspect(place.path()).unwrap();
@@ -294,7 +295,7 @@ impl Control for Watcher {
 }
 
 #[test]
-fn control_is_asked_and_obeyed() {
+fn control_is_asked_at_every_stage_and_obeyed() {
     let mut model = variant("schnell");
     let image = frame(&golden("flux/images.safetensors")["square"]);
     let start = Start::Picture { image, strength: 1.0 };
@@ -313,7 +314,7 @@ fn control_is_asked_and_obeyed() {
 }
 
 #[test]
-fn only_what_t5_does_not_read_is_reported() {
+fn only_tokens_that_t5_does_not_read_are_reported() {
     let mut model = variant("schnell");
     let cases = cases();
     let mut watcher = Watcher::default();
@@ -326,7 +327,7 @@ fn only_what_t5_does_not_read_is_reported() {
 }
 
 #[test]
-fn loading_counts_bytes_and_can_be_ended() {
+fn loading_reports_bytes_and_can_be_ended() {
     let place = tempfile::tempdir().unwrap();
     assemble("dev", place.path());
     let checkpoint = inspect(place.path()).unwrap();
@@ -356,6 +357,6 @@ fn same_bytes_for_any_number_of_threads() {
 }
 
 #[test]
-fn what_is_shown_of_the_way_changes_nothing() {
+fn previews_do_not_change_the_result() {
     check_previews(&mut variant("dev"), &Request { steps: 6, ..request("a large red circle") });
 }

@@ -1,4 +1,4 @@
-//! Both variants in every layout that people have: recognised, and the same bits as from the folder that the reference library
+//! Both variants are recognised in every published layout, and give the same bits as the folder that the reference library
 //! wrote.
 
 use candle_core::quantized::GgmlDType;
@@ -7,7 +7,7 @@ use super::*;
 use crate::family::Pipeline;
 use crate::testing::files::{Part, Raw, prefixed, read, write, write_gguf};
 
-/// The names of Black Forest Labs for those of diffusers, written out after `Flux` in
+/// Renames tensors from diffusers' names to those of Black Forest Labs, written from `Flux` in
 /// <https://github.com/black-forest-labs/flux/blob/main/src/flux/model.py> and not from the table under test.
 pub(super) fn bfl(part: &Part) -> Part {
     let joined = |names: &[String]| -> Raw {
@@ -54,7 +54,7 @@ pub(super) fn bfl(part: &Part) -> Part {
             put(format!("{to}.linear1"), &[&q, &k, &v, &mlp]);
             put(format!("{to}.linear2"), &[&at("proj_out")]);
         }
-        // Scale and shift change places.
+        // Scale and shift swap their places.
         let mut last = part[&format!("norm_out.linear.{end}")].clone();
         let middle = last.data.len() / 2;
         last.data.rotate_left(middle);
@@ -78,7 +78,7 @@ pub(super) fn bfl(part: &Part) -> Part {
     out
 }
 
-/// T5 as llama.cpp names it.
+/// Renames the tensors of T5 to llama.cpp's names.
 fn t5_gguf(part: &Part) -> Part {
     let names = [
         ("shared.weight", "token_embd.weight"),
@@ -96,7 +96,7 @@ fn t5_gguf(part: &Part) -> Part {
     part.iter().map(|(name, raw)| (renamed(name), raw.clone())).collect()
 }
 
-/// The autoencoder as Black Forest Labs names it.
+/// Renames the tensors of the autoencoder to Black Forest Labs' names.
 fn ae(part: &Part) -> Part {
     let names = [
         (".mid_block.resnets.0.", ".mid.block_1."),
@@ -120,7 +120,7 @@ fn ae(part: &Part) -> Part {
     let renamed = |(name, raw): (&String, &Raw)| {
         let name = names.iter().fold(name.clone(), |name, (from, to)| name.replace(from, to));
         let mut raw = raw.clone();
-        // Attention is a convolution of single pixels there.
+        // Attention consists of 1x1 convolutions there.
         if name.contains(".attn_1.") && raw.shape.len() == 2 {
             raw.shape.extend([1, 1]);
         }
@@ -129,15 +129,15 @@ fn ae(part: &Part) -> Part {
     part.iter().map(renamed).collect()
 }
 
-/// CLIP as transformers 4 and ComfyUI name it.
+/// Renames the tensors of CLIP to those of transformers 4 and ComfyUI.
 fn clip_l(part: &Part) -> Part {
     let name =
         |name: &str| if name.starts_with("text_model.") { name.to_owned() } else { format!("text_model.{name}") };
     part.iter().map(|(key, raw)| (name(key), raw.clone())).collect()
 }
 
-/// The small vocabularies, which every layout has beside it.
-pub(super) fn beside(from: &Path, to: &Path) {
+/// Copies the small vocabularies, which every layout needs.
+pub(super) fn copy_vocabularies(from: &Path, to: &Path) {
     for folder in ["tokenizer", "tokenizer_2"] {
         std::fs::create_dir_all(to.join(folder)).unwrap();
         for entry in std::fs::read_dir(from.join(folder)).unwrap() {
@@ -155,7 +155,7 @@ fn copy(from: &Path, to: &Path, without: &[&str]) {
     }
 }
 
-/// The networks of one variant in the names of single files.
+/// The networks of one variant with the tensor names of single files.
 struct Parts {
     transformer: Part,
     t5: Part,
@@ -173,7 +173,7 @@ impl Parts {
         }
     }
 
-    /// Each in a file of its own, in folders of these names.
+    /// Writes each network to a separate file, in folders with these names.
     fn split(&self, to: &Path, folders: [&str; 4]) {
         let [transformer, t5, clip, ae] = folders;
         write(&to.join(transformer).join("flux1.safetensors"), &self.transformer);
@@ -183,24 +183,24 @@ impl Parts {
     }
 }
 
-/// A way of laying a model out: its name for people, and how it is written.
-type Way = (&'static str, fn(&Path, &Parts, &Path));
+/// The name of a layout, and the function that writes a model in it.
+type LayoutWriter = (&'static str, fn(&Path, &Parts, &Path));
 
-const WAYS: &[Way] = &[
+const LAYOUT_WRITERS: &[LayoutWriter] = &[
     ("diffusers", |from, _, to| copy(from, to, &[])),
     ("diffusers, parts without model_index.json", |from, _, to| {
         copy(from, to, &["model_index.json", "scheduler/scheduler_config.json"]);
     }),
     ("original transformer and ae, encoders beside", |from, parts, to| {
-        beside(from, to);
+        copy_vocabularies(from, to);
         parts.split(to, [""; 4]);
     }),
     ("ComfyUI, split folders", |from, parts, to| {
-        beside(from, to);
+        copy_vocabularies(from, to);
         parts.split(to, ["diffusion_models", "text_encoders", "text_encoders", "vae"]);
     }),
     ("one file with everything", |from, parts, to| {
-        beside(from, to);
+        copy_vocabularies(from, to);
         let mut all = prefixed(&parts.transformer, "model.diffusion_model.");
         all.extend(prefixed(&parts.t5, "text_encoders.t5xxl.transformer."));
         all.extend(prefixed(&parts.clip, "text_encoders.clip_l.transformer."));
@@ -208,14 +208,14 @@ const WAYS: &[Way] = &[
         write(&to.join("flux1-all.safetensors"), &all);
     }),
     ("GGUF transformer and T5, safetensors beside", |from, parts, to| {
-        beside(from, to);
+        copy_vocabularies(from, to);
         write_gguf(&to.join("flux1.gguf"), &parts.transformer, "flux", GgmlDType::F32);
         write_gguf(&to.join("t5.gguf"), &t5_gguf(&parts.t5), "t5encoder", GgmlDType::F32);
         write(&to.join("clip_l.safetensors"), &parts.clip);
         write(&to.join("ae.safetensors"), &parts.ae);
     }),
     ("GGUF with diffusers' names", |from, parts, to| {
-        beside(from, to);
+        copy_vocabularies(from, to);
         write_gguf(&to.join("flux1.gguf"), &read(&from.join("transformer")), "flux", GgmlDType::F32);
         write(&to.join("t5xxl.safetensors"), &parts.t5);
         write(&to.join("clip_l.safetensors"), &parts.clip);
@@ -223,10 +223,10 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// Also makes the table in `docs/models.md`.
+/// Also compares the table in `docs/models.md`.
 #[test]
 fn every_layout_of_both_variants_gives_the_same_bits() {
-    let heads: Vec<&str> = WAYS.iter().map(|(name, _)| *name).collect();
+    let heads: Vec<&str> = LAYOUT_WRITERS.iter().map(|(name, _)| *name).collect();
     let mut table = format!("| variant (tiny widths, true names) | {} |\n", heads.join(" | "));
     table += &format!("|---|{}\n", "---|".repeat(heads.len()));
     for name in ["dev", "schnell"] {
@@ -238,14 +238,14 @@ fn every_layout_of_both_variants_gives_the_same_bits() {
         let request = Request { width: 80, steps: 3, start, ..request("a large red circle") };
         let mut first = None;
         let mut names = vec![];
-        for (way, lay) in WAYS {
+        for (layout, write) in LAYOUT_WRITERS {
             let place = tempfile::tempdir().unwrap();
-            lay(whole.path(), &parts, place.path());
-            let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
+            write(whole.path(), &parts, place.path());
+            let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{name}, {layout}: {error}"));
             let picture = load(&checkpoint).generate(&request, &mut Silent).unwrap();
             match &first {
                 None => first = Some(picture),
-                Some(first) => assert!(*first == picture, "{name}, {way}: other bits"),
+                Some(first) => assert!(*first == picture, "{name}, {layout}: the bits differ"),
             }
             names.push(checkpoint.0.recognised.variant.name());
         }
@@ -262,13 +262,13 @@ fn small_models() {
     let whole = tempfile::tempdir().unwrap();
     assemble("dev", whole.path());
     let place = crate::testing::files::small_model("flux");
-    beside(whole.path(), &place);
+    copy_vocabularies(whole.path(), &place);
     Parts::of(whole.path()).split(&place, ["diffusion_models", "text_encoders", "text_encoders", "vae"]);
 }
 
-/// Kontext has the names and the shapes of dev. Files of it may say what they are.
+/// Kontext has the names and the shapes of dev. Its files may identify themselves in their metadata.
 #[test]
-fn a_file_that_says_that_it_is_kontext_is_refused() {
+fn a_file_that_identifies_itself_as_kontext_is_refused() {
     let whole = tempfile::tempdir().unwrap();
     assemble("dev", whole.path());
     let part = bfl(&read(&whole.path().join("transformer")));

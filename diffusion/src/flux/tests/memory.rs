@@ -1,4 +1,4 @@
-//! What stays in memory, that none of it changes a bit, and what is said to be needed before anything is loaded.
+//! Residency does not change a bit of the result, and the memory estimate is plausible.
 
 use super::*;
 use crate::family::{Checkpoint, Pipeline};
@@ -28,7 +28,7 @@ fn resident_and_streamed_models_give_the_same_bits() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_numbers() {
+fn too_large_requests_are_refused_with_numbers() {
     let place = tempfile::tempdir().unwrap();
     assemble("dev", place.path());
     let checkpoint = inspect(place.path()).unwrap();
@@ -43,7 +43,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
 
 #[test]
 fn needs_of_the_published_sizes() {
-    // Two bytes a number.
+    // Two bytes per weight.
     let inventory = samples::published(DEV).inventory_of(&layouts::LAYOUTS);
     let checkpoint = checkpoint::FluxCheckpoint::of(inventory, &Sampling::default()).unwrap();
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
@@ -52,7 +52,7 @@ fn needs_of_the_published_sizes() {
         checkpoint.needs(&Request { width, height, steps: 25, negative_prompt: negative.to_owned(), ..base })
     };
     let needs = of(1024, 1024, "");
-    // 11.9 thousand million numbers.
+    // 11.9 billion weights.
     let whole = gigabytes(needs.one_by_one());
     assert!((23.8..26.0).contains(&whole), "{whole}");
     let streamed = gigabytes(needs.least());

@@ -1,4 +1,4 @@
-//! FLUX.1 against the reference library: `tests/golden/flux` holds what goes in and out of each part there, written by
+//! Compares FLUX.1 with the reference library: `tests/golden/flux` holds the inputs and outputs of each part there, written by
 //! `tools/golden/flux.py`. Run with `--nocapture` to see the largest differences.
 
 mod encodings;
@@ -19,7 +19,7 @@ use crate::request::{Request, Start};
 use crate::testing::*;
 use crate::weights::{ModelFiles, Place};
 
-/// Puts the files of a golden variant together as the folder that the reference library wrote.
+/// Assembles the folder of a golden variant as the reference library wrote it.
 fn assemble(variant: &str, place: &Path) {
     crate::testing::assemble("flux", variant, place);
 }
@@ -28,7 +28,7 @@ fn inspect(folder: &Path) -> Result<FluxCheckpoint> {
     FluxCheckpoint::inspect(&ModelFiles::Folder(folder.to_owned()), &Sampling::default())
 }
 
-/// A model of the checkpoint on the CPU, whole.
+/// Loads the checkpoint on the CPU with all parts resident.
 fn load(checkpoint: &FluxCheckpoint) -> Model {
     load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
@@ -37,14 +37,14 @@ fn load_as(checkpoint: &FluxCheckpoint, place: Place, residency: Residency) -> M
     Model::load(checkpoint.0.clone(), place, Policy::Always(residency), &mut Silent).unwrap()
 }
 
-/// The model that the reference library wrote.
+/// Loads the model that the reference library wrote.
 fn variant(name: &str) -> Model {
     let place = tempfile::tempdir().unwrap();
     assemble(name, place.path());
     load(&inspect(place.path()).unwrap())
 }
 
-/// A request for a picture of 48x48 in four steps.
+/// Returns a request for a picture of 48x48 in four steps.
 fn request(prompt: &str) -> Request {
     Request {
         prompt: prompt.to_owned(),

@@ -7,10 +7,10 @@ use crate::weights::{ModelFiles, unusable};
 
 const FILE: &str = "model_index.json";
 
-/// Pipelines of diffusers that make pictures of prompts and pictures with the same parts.
+/// Pipelines of diffusers for text-to-image and image-to-image with the same parts.
 const CLASSES: [&str; 2] = ["FluxPipeline", "FluxImg2ImgPipeline"];
 
-/// What a model consists of. Folders are saved without it too.
+/// The fields of `model_index.json`. A folder may lack the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelIndex {
@@ -19,7 +19,7 @@ pub(super) struct ModelIndex {
 }
 
 impl ModelIndex {
-    /// Refuses, by name, a folder of another pipeline.
+    /// Fails for a folder of another pipeline, naming its model.
     pub(super) fn check(files: &ModelFiles) -> Result<()> {
         if !files.has(FILE) {
             return Ok(());

@@ -1,21 +1,21 @@
-//! Which variant of FLUX.1 a transformer is.
+//! The variant of FLUX.1 that a transformer belongs to.
 //!
-//! Always holds: decided by names and shapes. Kontext alone has the names and shapes of dev: it is known by what its files say
-//! about themselves, and by its file's name, and a file that says nothing runs as dev.
+//! Always holds: tensor names and shapes determine the variant. Kontext has the names and shapes of dev: it is recognised by its
+//! file's metadata or file name, and a Kontext file with neither runs as dev.
 
 use super::super::layouts::relatives;
 use super::super::shape::TransformerShape;
 use crate::error::{Error, Result};
-use crate::weights::{Found, Inventory, Metadata, Network, Tensors, unusable};
+use crate::weights::{FoundNetwork, Inventory, Metadata, Network, Tensors, unusable};
 
 /// A variant of FLUX.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Variant {
-    /// Whether it was distilled with a guidance scale, which it takes: dev. Without it is schnell, which needs few steps.
+    /// Whether the model takes a guidance scale, with which it was distilled: true for dev, false for schnell.
     pub(crate) guided: bool,
     /// Width of the transformer.
     pub(crate) width: usize,
-    /// Numbers of its blocks: double ones, single ones.
+    /// Numbers of double and single blocks.
     pub(crate) blocks: (usize, usize),
 }
 
@@ -23,10 +23,10 @@ pub(crate) struct Variant {
 const WIDTH: usize = 3072;
 const BLOCKS: (usize, usize) = (19, 38);
 
-/// Networks of other families, and what people call these.
+/// Networks of other families, with the families' names.
 const RELATIVES: [(&Network, &str); 2] = [(&relatives::FLUX_2, "FLUX.2"), (&relatives::CHROMA, "Chroma")];
 
-/// Entries of a file's metadata that say what it is: those of safetensors files, after
+/// Metadata entries that identify a file: those of safetensors files, after
 /// <https://github.com/Stability-AI/ModelSpec>, and of GGUF.
 const TITLES: [&str; 6] = [
     "modelspec.architecture",
@@ -38,8 +38,8 @@ const TITLES: [&str; 6] = [
 ];
 
 impl Variant {
-    /// The variant that `found` is, which has these sizes and canonical tensors.
-    pub(super) fn of(found: &Found, shape: &TransformerShape, tensors: &Tensors) -> Result<Self> {
+    /// Determines the variant of the transformer `found` from its sizes and canonical tensors.
+    pub(super) fn of(found: &FoundNetwork, shape: &TransformerShape, tensors: &Tensors) -> Result<Self> {
         if says_kontext(found) {
             return Err(refused(tensors, "is FLUX.1 Kontext, which MUST does not run"));
         }
@@ -62,7 +62,7 @@ impl Variant {
         })
     }
 
-    /// What people call it, as far as its tensors tell.
+    /// Returns the variant's name for people, as far as its tensors reveal it.
     pub(crate) fn name(&self) -> String {
         let mut name = format!("FLUX.1 {}", if self.guided { "dev" } else { "schnell" });
         if self.width != WIDTH {
@@ -74,14 +74,14 @@ impl Variant {
         name
     }
 
-    /// Prompt tokens of T5 that it was trained with: `max_sequence_length` in the cards of both models, `T5` in
+    /// Returns the number of T5 tokens the model was trained with: `max_sequence_length` in the cards of both models, `T5` in
     /// <https://github.com/black-forest-labs/flux/blob/main/src/flux/util.py>.
     pub(crate) const fn text_tokens(&self) -> usize {
         if self.guided { 512 } else { 256 }
     }
 }
 
-/// The error of a folder whose transformer is that of another family, if it is one.
+/// Returns the error for a folder whose transformer belongs to another family, if it does.
 pub(super) fn relative(inventory: &Inventory) -> Option<Error> {
     RELATIVES.iter().find_map(|(network, name)| {
         let found = *inventory.copies(network).first()?;
@@ -97,8 +97,8 @@ fn refused(tensors: &Tensors, what: &str) -> Error {
     unusable(format!("{}: the transformer {what}", tensors.origin())).with_action(ADVICE)
 }
 
-/// Whether a file says of itself, or its name says, that it is Kontext.
-fn says_kontext(found: &Found) -> bool {
+/// Returns whether a file's metadata or name identifies it as Kontext.
+fn says_kontext(found: &FoundNetwork) -> bool {
     let is = |text: &str| text.to_ascii_lowercase().contains("kontext");
     TITLES.iter().any(|key| found.metadata(key).and_then(Metadata::text).is_some_and(is))
         || found.files().iter().any(|file| is(file))

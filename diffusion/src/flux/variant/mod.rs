@@ -1,7 +1,7 @@
-//! What a folder is as a model of FLUX.1: the variant, the parts that it needs, and whether they fit each other.
+//! Recognition of a FLUX.1 model in a folder: its variant, its parts, and whether the parts fit each other.
 //!
-//! Always holds: decided without reading a tensor; a part for another variant is refused with both numbers; a folder that is not
-//! whole is answered with what was recognised, what is missing and what would fill it.
+//! Always holds: no tensor is read; a part of another variant is refused with the number that it has and the one that is
+//! needed; the error for an incomplete folder says what was recognised, what is missing and which files would complete it.
 
 mod index;
 mod kind;
@@ -13,36 +13,37 @@ pub(crate) use self::kind::Variant;
 use super::layouts::transformer;
 use super::shape::TransformerShape;
 use crate::error::{Error, Result};
-use crate::parts::{self, Fit, Missing, Piece};
+use crate::parts::{self, Fit, FoundPart, Missing};
 use crate::text::{ClipConfig, T5Config, clip_config, layouts, t5_config};
 use crate::vae::kl::{self, KlConfig, Scaling};
-use crate::weights::{Found, Inventory, Network, Tensors};
+use crate::weights::{FoundNetwork, Inventory, Network, Tensors};
 
-/// A whole model.
+/// A complete model.
 #[derive(Debug)]
 pub(crate) struct Recognised {
-    /// What it is.
+    /// The variant.
     pub(crate) variant: Variant,
     /// The denoiser.
-    pub(crate) transformer: Piece<TransformerShape>,
-    /// T5, whose states the transformer reads.
-    pub(crate) t5: Piece<T5Config>,
-    /// CLIP, of which the transformer reads the pooled state.
-    pub(crate) clip: Piece<ClipConfig>,
+    pub(crate) transformer: FoundPart<TransformerShape>,
+    /// T5, whose states the transformer attends to.
+    pub(crate) t5: FoundPart<T5Config>,
+    /// CLIP, whose pooled state the transformer uses.
+    pub(crate) clip: FoundPart<ClipConfig>,
     /// The autoencoder.
-    pub(crate) vae: Piece<KlConfig>,
+    pub(crate) vae: FoundPart<KlConfig>,
 }
 
-/// What wants a part to have a number.
-const BY: &str = "the transformer";
+/// The network whose sizes the other parts must fit.
+const DENOISER: &str = "the transformer";
 
 impl Recognised {
-    /// The model that a folder holds. Fails with `model_unavailable`, with a sentence on what is wrong and one on what to do.
+    /// Recognises the model in a folder. Fails with `ModelUnavailable`; the error says what is wrong and what to do.
     pub(crate) fn of(inventory: &Inventory) -> Result<Self> {
         let files = inventory.files();
         ModelIndex::check(files)?;
         let copies = inventory.copies(&transformer::NETWORK);
-        let chosen = Found::choose(&copies).map_err(|error| error.with_action("Leave one of them in the folder."))?;
+        let chosen =
+            FoundNetwork::choose(&copies).map_err(|error| error.with_action("Leave one of them in the folder."))?;
         let Some(found) = chosen else {
             return Err(kind::relative(inventory).unwrap_or_else(|| without_transformer(inventory)));
         };
@@ -52,27 +53,39 @@ impl Recognised {
 
         let width = |number: usize| format!("a width of {number}");
         let channels = |number: usize| format!("{number} latent channels");
-        let t5 = Fit { want: shape.joint_attention_dim, by: BY, words: width, advice: "t5xxl_fp8_e4m3fn.safetensors" }
-            .piece(inventory, &layouts::t5::NETWORK, |found, tensors| {
-                t5_config(files, found, tensors).map(|config| (config.d_model, config))
-            })?;
-        let clip = Fit { want: shape.pooled_projection_dim, by: BY, words: width, advice: "clip_l.safetensors" }
-            .piece(inventory, &layouts::clip::NETWORK, |found, tensors| {
-                // The pooled state is read before any projection, which some files bring.
-                let config = ClipConfig { projection: None, ..clip_config(files, found, tensors)? };
-                Ok((config.width, config))
-            })?;
-        let vae = Fit { want: shape.latent_channels(), by: BY, words: channels, advice: "ae.safetensors" }.piece(
-            inventory,
-            &kl::layout::NETWORK,
-            |found, tensors| {
-                let config = KlConfig::read(files, found, tensors, Scaling::FLUX)?;
-                Ok((config.latent_channels, config))
-            },
-        )?;
+        let t5 = Fit {
+            required: shape.joint_attention_dim,
+            required_by: DENOISER,
+            describe: width,
+            example: "t5xxl_fp8_e4m3fn.safetensors",
+        }
+        .find(inventory, &layouts::t5::NETWORK, |found, tensors| {
+            t5_config(files, found, tensors).map(|config| (config.d_model, config))
+        })?;
+        let clip = Fit {
+            required: shape.pooled_projection_dim,
+            required_by: DENOISER,
+            describe: width,
+            example: "clip_l.safetensors",
+        }
+        .find(inventory, &layouts::clip::NETWORK, |found, tensors| {
+            // Some files contain a projection; FLUX.1 uses the pooled state before it.
+            let config = ClipConfig { projection: None, ..clip_config(files, found, tensors)? };
+            Ok((config.width, config))
+        })?;
+        let vae = Fit {
+            required: shape.latent_channels(),
+            required_by: DENOISER,
+            describe: channels,
+            example: "ae.safetensors",
+        }
+        .find(inventory, &kl::layout::NETWORK, |found, tensors| {
+            let config = KlConfig::read(files, found, tensors, Scaling::FLUX)?;
+            Ok((config.latent_channels, config))
+        })?;
         match (t5, clip, vae) {
             (Some(t5), Some(clip), Some(vae)) => {
-                let transformer = Piece { found: found.clone(), tensors, config: shape };
+                let transformer = FoundPart { found: found.clone(), tensors, config: shape };
                 Ok(Self { variant, transformer, t5, clip, vae })
             }
             (t5, clip, vae) => {
@@ -85,8 +98,8 @@ impl Recognised {
         }
     }
 
-    /// All parts that the model uses.
-    pub(crate) fn parts(&self) -> [(&Found, &Tensors); 4] {
+    /// Returns all parts that the model uses.
+    pub(crate) fn parts(&self) -> [(&FoundNetwork, &Tensors); 4] {
         [
             (&self.transformer.found, &self.transformer.tensors),
             (&self.t5.found, &self.t5.tensors),
@@ -95,14 +108,14 @@ impl Recognised {
         ]
     }
 
-    /// A sentence for people: the variant, and for each part its file, layout and encodings.
+    /// Describes the model in one sentence: the variant, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts = self.parts().map(|(found, _)| holds(found, None));
+        let parts = self.parts().map(|(found, _)| describe_network(found, None));
         format!("{}: {}", self.variant.name(), parts.join(", "))
     }
 }
 
-/// The error of a folder whose denoiser is missing.
+/// Returns the error for a folder without a transformer.
 fn without_transformer(inventory: &Inventory) -> Error {
     let lacks = |network: &Network| inventory.copies(network).is_empty();
     let mut missing = vec![Missing {
@@ -120,16 +133,16 @@ fn without_transformer(inventory: &Inventory) -> Error {
 
 fn incomplete(inventory: &Inventory, missing: &[Missing], variant: Option<Variant>) -> Error {
     let variant = variant.map(|variant| variant.name());
-    parts::incomplete(inventory, "FLUX.1", missing, |found| holds(found, variant.as_deref()))
+    parts::incomplete(inventory, "FLUX.1", missing, |found| describe_network(found, variant.as_deref()))
 }
 
-/// One network in words. FLUX.1 has two text encoders.
-fn holds(found: &Found, variant: Option<&str>) -> String {
-    let words = parts::holds(found, variant);
+/// Describes one network. FLUX.1 has two text encoders, so the description gives the encoder's name.
+fn describe_network(found: &FoundNetwork, variant: Option<&str>) -> String {
+    let description = parts::describe_network(found, variant);
     let name = found.network().name;
-    match words.strip_prefix("the text encoder") {
+    match description.strip_prefix("the text encoder") {
         Some(rest) => format!("the {name}{rest}"),
-        None => words,
+        None => description,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Published folders: what they are, and what is said of those that are not whole or not of FLUX.1.
+//! Recognition of published folders, and the errors for folders that are incomplete or of another model.
 
 use super::super::layouts::LAYOUTS;
 use super::super::layouts::samples::{
@@ -12,9 +12,9 @@ fn recognise(folder: &Folder) -> Result<Recognised, Error> {
     Recognised::of(&folder.inventory_of(&LAYOUTS))
 }
 
-/// What is wrong with a folder contains these words, and there is advice.
+/// Asserts that the error for a folder contains these words and has advice.
 #[track_caller]
-fn says(folder: &Folder, words: &[&str]) {
+fn refuses(folder: &Folder, words: &[&str]) {
     let error = recognise(folder).unwrap_err();
     let text = format!("{} {}", error.detail(), error.user_action().unwrap_or_default());
     for word in words {
@@ -31,7 +31,7 @@ fn others() -> Folder {
 }
 
 #[test]
-fn variants_are_told_by_their_tensors() {
+fn variants_are_recognised_by_their_tensors() {
     for (sizes, name) in [
         (DEV, "FLUX.1 dev"),
         (SCHNELL, "FLUX.1 schnell"),
@@ -66,7 +66,7 @@ fn variants_are_told_by_their_tensors() {
 }
 
 #[test]
-fn a_file_with_everything_and_parts_that_win_over_it() {
+fn separate_parts_take_precedence_over_a_file_with_all_parts() {
     let all = [
         below("model.diffusion_model.", &samples::original(SCHNELL)),
         below("text_encoders.t5xxl.transformer.", &text::t5_xxl()),
@@ -81,26 +81,29 @@ fn a_file_with_everything_and_parts_that_win_over_it() {
     );
     let folder = Folder::new().with("all.safetensors", all).with("ae.safetensors", autoencoder(16));
     assert_eq!(recognise(&folder).unwrap().vae.found.origin(), "ae.safetensors");
-    // The encoder of another model beside it.
+    // With the encoder of another model in the folder.
     let folder = published(DEV).with("clip_g.safetensors", text::clip_g());
     assert_eq!(recognise(&folder).unwrap().clip.found.origin(), "clip_l.safetensors");
 }
 
 #[test]
-fn relatives_are_refused_by_name() {
+fn related_models_are_refused_by_name() {
     for (sizes, name) in [(FILL, "is FLUX.1 Fill"), (DEPTH, "is FLUX.1 Depth or Canny")] {
-        says(&published(sizes), &["flux1.safetensors: the transformer", name, "Use FLUX.1 dev or schnell"]);
+        refuses(&published(sizes), &["flux1.safetensors: the transformer", name, "Use FLUX.1 dev or schnell"]);
     }
-    says(&published(Sizes { input: 196, ..DEV }), &["is Flex.2"]);
-    says(&published(Sizes { input: 80, ..DEV }), &["takes 80 channels a token and gives 64"]);
+    refuses(&published(Sizes { input: 196, ..DEV }), &["is Flex.2"]);
+    refuses(&published(Sizes { input: 80, ..DEV }), &["takes 80 channels a token and gives 64"]);
     for diffusers in [true, false] {
-        says(&others().with("f.safetensors", flux_2(diffusers)), &["f.safetensors: the transformer is FLUX.2", "Use"]);
-        says(&others().with("c.gguf", chroma(diffusers)), &["c.gguf: the transformer is Chroma", "Use"]);
+        refuses(
+            &others().with("f.safetensors", flux_2(diffusers)),
+            &["f.safetensors: the transformer is FLUX.2", "Use"],
+        );
+        refuses(&others().with("c.gguf", chroma(diffusers)), &["c.gguf: the transformer is Chroma", "Use"]);
     }
-    // Kontext has the shapes of dev, and is known by its name alone.
+    // Kontext has the shapes of dev, and is recognised by its name alone.
     let named = |file: &str| others().with(file, samples::original(DEV));
-    says(&named("flux1-dev-kontext_fp8_scaled.safetensors"), &["is FLUX.1 Kontext"]);
-    says(&named("FLUX.1-Kontext-dev/flux1.safetensors"), &["is FLUX.1 Kontext"]);
+    refuses(&named("flux1-dev-kontext_fp8_scaled.safetensors"), &["is FLUX.1 Kontext"]);
+    refuses(&named("FLUX.1-Kontext-dev/flux1.safetensors"), &["is FLUX.1 Kontext"]);
     assert_eq!(recognise(&named("flux1.safetensors")).unwrap().variant.name(), "FLUX.1 dev");
     for (class, words) in [
         ("FluxKontextPipeline", "FLUX.1 Kontext"),
@@ -111,7 +114,7 @@ fn relatives_are_refused_by_name() {
         ("WanPipeline", "WanPipeline is none of FluxPipeline"),
     ] {
         let index = format!("{{\"_class_name\": \"{class}\"}}");
-        says(&published(DEV).put("model_index.json", index), &["model_index.json", words]);
+        refuses(&published(DEV).put("model_index.json", index), &["model_index.json", words]);
     }
     let index = "{\"_class_name\": \"FluxImg2ImgPipeline\"}";
     assert!(recognise(&published(DEV).put("model_index.json", index)).is_ok());
@@ -126,28 +129,28 @@ fn parts_that_do_not_fit_are_refused_with_numbers() {
             .with("c.safetensors", clip)
             .with("v.safetensors", ae)
     };
-    says(
+    refuses(
         &with(text::t5_xxl(), text::clip_l(), autoencoder(4)),
         &["the autoencoder in v.safetensors has 4 latent channels, and the transformer wants 16", "ae.safetensors"],
     );
-    says(
+    refuses(
         &with(text::t5_xxl(), text::clip_g(), autoencoder(16)),
         &["the text encoder in c.safetensors has a width of 1280, and the transformer wants 768", "clip_l"],
     );
-    says(
+    refuses(
         &with(text::umt5_xxl(), text::clip_l(), autoencoder(16)),
         &["the text encoder T5-XXL is missing", "the UMT5 text encoder in t.safetensors", "t5xxl_fp8_e4m3fn"],
     );
     let two = published(DEV).with("other.safetensors", samples::original(SCHNELL));
-    says(&two, &["both hold the FLUX.1 transformer", "Leave one of them in the folder."]);
+    refuses(&two, &["both hold the FLUX.1 transformer", "Leave one of them in the folder."]);
 }
 
 #[test]
-fn what_is_missing_is_said() {
-    says(&Folder::new(), &["transformer, text encoder T5-XXL, text encoder CLIP-L and autoencoder are missing"]);
-    says(&others(), &["the transformer is missing", "the T5 text encoder in", "flux1-dev.safetensors or a GGUF"]);
+fn missing_parts_are_named() {
+    refuses(&Folder::new(), &["transformer, text encoder T5-XXL, text encoder CLIP-L and autoencoder are missing"]);
+    refuses(&others(), &["the transformer is missing", "the T5 text encoder in", "flux1-dev.safetensors or a GGUF"]);
     let folder = Folder::new().with("flux1-dev.safetensors", samples::original(DEV));
-    says(
+    refuses(
         &folder,
         &[
             "text encoder T5-XXL, text encoder CLIP-L and autoencoder are missing",
@@ -178,7 +181,7 @@ fn a_configuration_that_does_not_fit_is_refused() {
         ("\"axes_dims_rope\": [16, 56, 58]", "does not divide into heads"),
         ("\"axes_dims_rope\": [15, 57, 56]", "does not divide into heads"),
     ] {
-        says(&with(&format!("{{{class}, {field}}}")), &[words]);
+        refuses(&with(&format!("{{{class}, {field}}}")), &[words]);
     }
-    says(&with("{\"_class_name\": \"SD3Transformer2DModel\"}"), &["_class_name is not FluxTransformer2DModel"]);
+    refuses(&with("{\"_class_name\": \"SD3Transformer2DModel\"}"), &["_class_name is not FluxTransformer2DModel"]);
 }

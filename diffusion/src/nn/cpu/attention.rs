@@ -1,4 +1,4 @@
-//! Attention on the CPU: rows of scores stay in cache, and the keys and values of every head are packed once a call.
+//! Attention on the CPU. Rows of scores stay in cache, and each call packs the keys and values of every head once.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape};
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use super::panels::{Panels, Rows, multiply};
 use super::simd::{exp, vectorized};
 
-/// Query rows that one task takes; their scores stay in cache.
+/// Query rows of one task. Their scores stay in cache.
 const ROWS: usize = 48;
 
-/// `query` `[n, heads * size]`, `key` and `value` `[m, heads * size]` to `[n, heads * size]`, in float32.
+/// Maps `query` `[n, heads * size]`, `key` and `value` `[m, heads * size]` to `[n, heads * size]`, in float32.
 pub(in super::super) struct Attention {
     pub(in super::super) heads: usize,
 }
 
-/// The numbers of a matrix whose rows are each contiguous: data, row stride, rows.
+/// Returns the numbers of a matrix whose rows are contiguous: data, row stride, number of rows.
 fn rows_of<'a>(storage: &'a CpuStorage, layout: &Layout, width: usize) -> candle_core::Result<Rows<'a>> {
     let (count, columns) = layout.shape().dims2()?;
     let (stride, step) = match *layout.stride() {
@@ -102,7 +102,7 @@ impl CustomOp3 for Attention {
     }
 }
 
-/// Softmax in place, summed in eight interleaved parts whatever the vector width.
+/// Computes softmax in place. The sum has eight interleaved parts, whatever the vector width.
 #[inline(always)]
 fn softmax(scores: &mut [f32]) {
     let (blocks, rest) = scores.as_chunks::<8>();

@@ -1,10 +1,11 @@
 //! The convolution on the CPU.
 //!
-//! One job computes a band of rows in all frames. It lays out its part of the input, a strip of columns and some channels at a
-//! time, with the zero border, doubling or halving done, and channels beside each other in every row: small enough to stay in
-//! cache. Then each tile of four output channels by three vectors of eight pixels is summed in registers, straight from that
-//! layout. Each output is one sum in the order channel, time, row, column, wherever bands, strips and channels are cut.
-//! Frames of zeros before a clip are left out of the sums, which they would not change.
+//! One job computes a band of rows in all frames. It copies its part of the input, a strip of columns and some channels at a
+//! time, into a layout in which the zero border is added, doubling or halving is done, and each row has its channels next to
+//! each other. The layout is small enough to stay in cache. Each tile of four output channels by three vectors of eight
+//! pixels is then summed in registers, directly from the layout. Each output is one sum in the order channel, time, row,
+//! column, wherever bands, strips and channels are divided. Frames of zeros before a clip are left out of the sums, because
+//! they would not change them.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 mod sums;
@@ -17,9 +18,9 @@ use self::sums::{CHANNELS, LANES, REACH, Segment, Taps, sum};
 use self::weights::Weights;
 use super::simd::vectorized;
 use crate::nn::conv::{ConvShape, Resize};
-use crate::weights::Stored;
+use crate::weights::StoredTensor;
 
-/// What a job lays out at once stays in the second level of cache: so many columns, channels and, in all, numbers.
+/// The most columns, channels and numbers that a job lays out at once. They stay in the second-level cache.
 const COLUMNS: usize = 48;
 const DEPTH: usize = 64;
 const FIELD: usize = 128 << 10;
@@ -33,23 +34,23 @@ pub(in super::super) struct PackedConv {
 }
 
 impl PackedConv {
-    /// Packs weight `[out, in, kt, k, k]` and bias `[out]`, whose lengths the caller has checked.
+    /// Packs weight `[out, in, kt, k, k]` and bias `[out]`. The caller has checked their lengths.
     pub(in super::super) fn new(shape: ConvShape, values: &[f32], bias: Vec<f32>) -> Self {
         Self { shape, weights: Weights::packed(shape, values), bias }
     }
 
-    /// Weights that stay as the file keeps them; each call decodes them, some outputs at a time.
-    pub(in super::super) fn kept(shape: ConvShape, stored: Stored, bias: Vec<f32>) -> Self {
-        Self { shape, weights: Weights::Kept(stored), bias }
+    /// Wraps weights in the encoding of the file. Each call decodes them, some outputs at a time.
+    pub(in super::super) fn encoded(shape: ConvShape, stored: StoredTensor, bias: Vec<f32>) -> Self {
+        Self { shape, weights: Weights::Encoded(stored), bias }
     }
 
-    /// Bytes of weights that it holds.
+    /// Returns the bytes of the weights.
     pub(in super::super) fn bytes(&self) -> u64 {
         self.weights.bytes() + (self.bias.len() * size_of::<f32>()) as u64
     }
 }
 
-/// The convolution as it is: `kt - 1` fewer frames come out, over the stride.
+/// The convolution without padding in time: the output has `kt - 1` fewer frames, divided by the stride.
 impl CustomOp1 for PackedConv {
     fn name(&self) -> &'static str {
         "conv"
@@ -61,7 +62,7 @@ impl CustomOp1 for PackedConv {
     }
 }
 
-/// A doubling convolution whose output has a height and width that may be one less than twice the input's.
+/// A doubling convolution. Height and width of its output may be one less than twice the input's.
 pub(in super::super) struct Doubled<'a>(pub(in super::super) &'a PackedConv, pub(in super::super) (usize, usize));
 
 impl CustomOp1 for Doubled<'_> {
@@ -75,7 +76,7 @@ impl CustomOp1 for Doubled<'_> {
     }
 }
 
-/// The convolution with zeros in front, as many frames as its kernel is longer than one frame.
+/// The convolution with `kt - 1` frames of zeros in front.
 pub(in super::super) struct Causal<'a>(pub(in super::super) &'a PackedConv);
 
 impl Causal<'_> {
@@ -98,7 +99,7 @@ impl CustomOp1 for Causal<'_> {
     }
 }
 
-/// First the past frames, which take the place of zeros, then the present ones.
+/// The first input is the past frames, which replace the zeros. The second is the current frames.
 impl CustomOp2 for Causal<'_> {
     fn name(&self) -> &'static str {
         "causal conv"
@@ -121,10 +122,10 @@ impl CustomOp2 for Causal<'_> {
     }
 }
 
-/// Numbers and the number of their frames.
+/// The numbers of some frames, and the number of these frames.
 type Piece<'a> = (&'a [f32], usize);
 
-/// The numbers and frames of a contiguous clip, and its channels, height and width.
+/// Returns the numbers and frames of a contiguous clip, with its channels, height and width.
 fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<(Piece<'a>, [usize; 3])> {
     let (channels, frames, height, width) = layout.shape().dims4()?;
     match layout.contiguous_offsets() {
@@ -133,13 +134,13 @@ fn piece<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<(P
     }
 }
 
-/// An input in two pieces that follow each other in time, after `missing` frames of zeros.
+/// An input in two consecutive pieces, preceded by `missing` frames of zeros.
 struct Clip<'a> {
-    /// Numbers `[channels, frames, height, width]`, frames.
+    /// The numbers `[channels, frames, height, width]` and the number of frames of each piece.
     pieces: [Piece<'a>; 2],
     /// Channels, height, width.
     size: [usize; 3],
-    /// Height and width to double to, where they are not twice the input's.
+    /// Height and width to double to, if they are not twice the input's.
     to: Option<(usize, usize)>,
     missing: usize,
 }
@@ -159,7 +160,7 @@ impl Clip<'_> {
     }
 }
 
-/// Part of the output's rows and columns.
+/// A part of the output's rows and columns.
 #[derive(Clone, Copy)]
 struct Window {
     top: usize,
@@ -168,40 +169,40 @@ struct Window {
     width: usize,
 }
 
-/// How the input of a window is laid out: `[frames][phases][rows][in][columns]`. Halving keeps four phases, one for each parity
-/// of row and column (with the zeros before the first), so that its taps read neighbouring pixels too.
+/// The layout of a window's input: `[frames][phases][rows][in][columns]`. Halving needs four phases, one for each parity of
+/// row and column (counted with the zeros before the first), so that its taps read adjacent pixels too.
 #[derive(Clone, Copy)]
 struct Field {
     phases: usize,
     rows: usize,
     columns: usize,
-    /// Numbers of one row: all channels.
+    /// Numbers of one row, with all channels.
     row: usize,
     /// Numbers of one frame.
     frame: usize,
 }
 
-/// Some channels of the input, for a window of the outputs.
+/// Some input channels for one window of the outputs.
 #[derive(Clone, Copy)]
 struct Step {
     window: Window,
-    /// The first of the channels.
+    /// The first of these channels.
     first: usize,
     field: Field,
 }
 
-/// The weights of some outputs, and biases from the first of them on.
+/// The weights and biases of some outputs.
 #[derive(Clone, Copy)]
 struct Numbers<'a> {
     weights: &'a [f32],
     bias: &'a [f32],
 }
 
-/// Rows of a band of the outputs.
+/// A band of rows of some outputs.
 struct Output<'a, 'p> {
-    /// The rows of each channel and frame, frames beside each other.
+    /// The rows of each channel and frame, frame by frame.
     planes: &'a mut [&'p mut [f32]],
-    /// Which four channels are the first.
+    /// The number of the block of four channels at which the band begins.
     block: usize,
     frames: usize,
     /// Numbers of a row.
@@ -209,7 +210,7 @@ struct Output<'a, 'p> {
 }
 
 impl PackedConv {
-    /// The layout of `channels` for outputs of that height and width.
+    /// Returns the layout of `channels` input channels for outputs of this height and width.
     fn field(&self, channels: usize, height: usize, width: usize) -> Field {
         let border = self.shape.kernel / 2;
         let (phases, rows, columns) = match self.shape.resize {
@@ -220,7 +221,7 @@ impl PackedConv {
         Field { phases, rows, columns, row, frame: phases * rows * row }
     }
 
-    /// Lays out what the outputs of a step read.
+    /// Copies the input of a step into its layout.
     fn lay_out(&self, clip: &Clip<'_>, Step { window, first, field }: Step, data: &mut [f32]) {
         let border = self.shape.kernel / 2;
         let [_, height, width] = clip.size;
@@ -259,7 +260,7 @@ impl PackedConv {
                     Resize::Half | Resize::HalfCentred => {
                         let before = if self.shape.resize == Resize::Half { 0 } else { border };
                         let first = 2 * window.left + phase % 2;
-                        // Columns that lie before the picture, and the first one of the picture after them.
+                        // The columns before the picture, and the picture's first column after them.
                         let zeros = before.saturating_sub(first).div_ceil(2);
                         let line = line.get(first + 2 * zeros - before..).unwrap_or_default().iter().step_by(2);
                         place.fill(0.0);
@@ -270,8 +271,8 @@ impl PackedConv {
         }
     }
 
-    /// Taps that read neighbouring pixels are taken together: how many, and where each such run of them begins, from the
-    /// place of an output pixel's first tap.
+    /// Groups taps that read adjacent pixels into runs. Returns the taps of a run, and the position of each run's first
+    /// pixel relative to that of the output's first tap.
     fn runs(&self, field: Field) -> (usize, Vec<usize>) {
         let (time, kernel) = (self.shape.time, self.shape.kernel);
         let halved = matches!(self.shape.resize, Resize::Half | Resize::HalfCentred);
@@ -312,7 +313,7 @@ impl PackedConv {
         Ok((CpuStorage::F32(out), Shape::from((outputs, frames, height, width))))
     }
 
-    /// Computes the outputs `[n, frames, height, width]` that `numbers` weigh.
+    /// Computes the outputs `[n, frames, height, width]` of the weights in `numbers`.
     fn outputs(&self, clip: &Clip<'_>, numbers: Numbers<'_>, out: &mut [f32], [frames, height, width]: [usize; 3]) {
         let inputs = self.shape.inputs;
         let columns = width.div_ceil(width.div_ceil(COLUMNS)).next_multiple_of(LANES).min(width);
@@ -322,7 +323,7 @@ impl PackedConv {
         let rows = (FIELD / (clip.frames() * line.phases * line.row)).saturating_sub(line.rows - 1);
         let rows = rows.clamp(1, height.div_ceil(threads));
         let bands = height.div_ceil(rows);
-        // Where there are few bands, several jobs share one, each with some of the output channels.
+        // When there are few bands, several jobs share one, each with some of the output channels.
         let blocks = out.len().div_ceil(CHANNELS * frames * height * width);
         let share = blocks.div_ceil((2 * threads).div_ceil(bands)).max(1);
         let mut jobs: Vec<Vec<&mut [f32]>> = (0..blocks.div_ceil(share) * bands).map(|_| vec![]).collect();
@@ -348,14 +349,14 @@ impl PackedConv {
         });
     }
 
-    /// Adds what was laid out in `data` to the outputs.
+    /// Adds the input that was laid out in `data` to the outputs.
     fn add(&self, clip: &Clip<'_>, step: Step, data: &[f32], numbers: Numbers<'_>, output: &mut Output<'_, '_>) {
         let Step { window, first, field } = step;
         let Output { block, frames, width, .. } = *output;
         let ConvShape { inputs, time, kernel, time_stride, .. } = self.shape;
         let (together, runs) = self.runs(field);
         let each = inputs * time * kernel * kernel * CHANNELS;
-        // Frames that begin before the clip have fewer taps; each such frame is taken by itself.
+        // Frames that begin before the clip have fewer taps. Each of them is computed on its own.
         let early = clip.missing.div_ceil(time_stride).min(frames);
         for group in (0..early).map(|frame| frame..frame + 1).chain(std::iter::once(early..frames)) {
             let skipped = clip.missing.saturating_sub(group.start * time_stride);
@@ -387,7 +388,7 @@ impl PackedConv {
     }
 }
 
-/// The vectors of a window in some frames; the first of them begins to read at frame `base` of the field.
+/// Returns the vectors of a window in some frames. The first one begins to read at frame `base` of the field.
 fn segments(
     frames: std::ops::Range<usize>,
     window: Window,
@@ -401,7 +402,7 @@ fn segments(
         for y in 0..window.height {
             let from = (base + index * stride) * field.frame + y * field.row;
             for x in (0..window.width).step_by(LANES) {
-                // The last vector of a row may read past it; what comes of that is not stored.
+                // The last vector of a row may read past the row. The surplus results are not stored.
                 let count = LANES.min(window.width - x);
                 list.push(Segment { from: from + x, frame, to: y * width + window.left + x, count });
             }

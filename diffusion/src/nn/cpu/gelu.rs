@@ -1,4 +1,4 @@
-//! Gated units on the CPU.
+//! Gated linear units on the CPU.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape};
 use rayon::prelude::*;
@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use super::norm::contiguous;
 use super::simd::{gelu_erf, vectorized};
 
-/// Rows that one job takes.
+/// Rows of one job.
 const ROWS: usize = 16;
 
-/// `[rows, 2 * width]` to `[rows, width]`: the first half of each row times GELU, by the error function, of the second.
+/// Maps `[rows, 2 * width]` to `[rows, width]`: the first half of each row times the exact GELU of the second half.
 pub(in super::super) struct Geglu;
 
 impl CustomOp1 for Geglu {
@@ -21,7 +21,7 @@ impl CustomOp1 for Geglu {
         let (rows, both) = layout.shape().dims2()?;
         let width = both / 2;
         if width == 0 || !both.is_multiple_of(2) {
-            candle_core::bail!("geglu: {both} numbers a row have no halves");
+            candle_core::bail!("geglu: a row of {both} numbers cannot be halved");
         }
         let input = contiguous(input, layout)?;
         let mut out = vec![0f32; rows * width];

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 use super::norm::{contiguous, sum};
 use super::simd::{silu, vectorized};
 
-/// Numbers that are summed in float32 before they are added to the sum of all in float64.
+/// Numbers that are summed in float32. The sums of these pieces are added in float64.
 const PIECE: usize = 4096;
 
-/// Where means and reciprocal deviations come from.
+/// The source of means and reciprocal deviations.
 pub(in super::super) enum Moments {
-    /// The input itself; the number is what is added to the variance.
+    /// The input itself. The number is added to the variance.
     Own(f32),
-    /// Somewhere else: one pair a group.
+    /// Given pairs, one for each group.
     Given(Vec<Vec<f32>>),
 }
 
@@ -24,19 +24,19 @@ pub(in super::super) struct GroupNorm {
     pub(in super::super) activate: bool,
 }
 
-/// Mean and reciprocal deviation of each group, `[groups, 2]`.
+/// Computes mean and reciprocal deviation of each group, `[groups, 2]`.
 pub(in super::super) struct GroupMoments {
     pub(in super::super) groups: usize,
     pub(in super::super) epsilon: f32,
 }
 
-/// The sum of `term` over a group, whose numbers may be millions.
+/// Sums `term` over a group, which may have millions of numbers.
 #[inline(always)]
 fn total(numbers: &[f32], term: impl Fn(f32) -> f32 + Copy) -> f64 {
     numbers.chunks(PIECE).map(|piece| f64::from(sum(piece, term))).sum()
 }
 
-/// Mean and `1 / sqrt(variance + epsilon)`.
+/// Returns the mean and `1 / sqrt(variance + epsilon)`.
 #[inline(always)]
 fn moments(numbers: &[f32], epsilon: f32) -> (f32, f32) {
     let count = numbers.len() as f64;

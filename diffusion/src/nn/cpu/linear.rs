@@ -1,9 +1,9 @@
-//! Linear layers on the CPU, with bias and activation done while results are in registers.
+//! Linear layers on the CPU. Bias and activation are applied while the results are in registers.
 //!
-//! A matrix stays in the file's precision and is decoded and packed a few hundred rows at a time while it is used, which is no
-//! slower than weights that were unpacked once: what is decoded is still in cache when it is multiplied. A small one meets few
-//! rows, so that decoding it would take as long as the product; it stays packed after its first use. Each output is one sum in
-//! the order of the inputs.
+//! A matrix stays in the precision of the file. Each call decodes and packs a few hundred rows at a time. This is no slower
+//! than unpacked weights, because the decoded rows are still in cache when they are multiplied. A small matrix meets few
+//! input rows, so decoding it would take as long as the product; it stays packed after its first use. Each output is one sum
+//! in the order of the inputs.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
@@ -13,32 +13,33 @@ use std::sync::OnceLock;
 use super::panels::{Panels, Rows, WIDTH, multiply};
 use super::simd::{gelu, gelu_erf, quick_gelu, silu, vectorized};
 use crate::nn::linear::Activation;
-use crate::weights::Stored;
+use crate::weights::StoredTensor;
 
-/// Multiply-adds below which splitting the work costs more than it saves.
+/// The number of multiply-adds below which splitting the work costs more than it saves.
 const SPLIT: usize = 1 << 20;
 /// Outputs that are decoded at a time.
 const DECODED: usize = 16 * WIDTH;
-/// Rows of the input that stay in cache while they meet the decoded outputs.
+/// Input rows that stay in cache while they are multiplied by the decoded outputs.
 const ROWS: usize = 48;
 
-/// Numbers of a matrix that stays packed: a megabyte, where a matrix of a true model has ten and more.
+/// The size in numbers of the largest matrix that stays packed: a megabyte. Matrices of full-size models have ten times that
+/// and more.
 const SMALL: usize = 1 << 18;
 
-/// A weight `[outputs, inputs]`, kept as its file keeps it.
+/// A weight `[outputs, inputs]` in the encoding of its file.
 #[derive(Debug)]
 pub(in super::super) struct CpuMatrix {
-    stored: Stored,
-    /// The pieces of a small one, once it was used.
+    stored: StoredTensor,
+    /// The packed pieces of a small matrix, after its first use.
     packed: OnceLock<Vec<Panels>>,
 }
 
 impl CpuMatrix {
-    pub(in super::super) fn new(stored: Stored) -> Self {
+    pub(in super::super) fn new(stored: StoredTensor) -> Self {
         Self { stored, packed: OnceLock::new() }
     }
 
-    pub(in super::super) fn stored(&self) -> &Stored {
+    pub(in super::super) fn stored(&self) -> &StoredTensor {
         &self.stored
     }
 
@@ -49,14 +50,14 @@ impl CpuMatrix {
         }
     }
 
-    /// Packs the outputs from `from` on, as many as are decoded at a time.
+    /// Packs the outputs that begin at `from`, as many as are decoded at a time.
     fn pack(&self, from: usize, panels: &mut Panels) -> candle_core::Result<()> {
         let (width, depth) = self.size();
         let decode = |row: usize, place: &mut [f32]| self.stored.decode((from + row) * depth, place);
         panels.pack_fetched(DECODED.min(width - from), depth, decode).map_err(candle_core::Error::wrap)
     }
 
-    /// Hands every piece to `work`, with its first output.
+    /// Calls `work` with each piece and the number of its first output.
     fn each(&self, mut work: impl FnMut(usize, &Panels)) -> candle_core::Result<()> {
         let (width, depth) = self.size();
         let starts = (0..width).step_by(DECODED);
@@ -74,7 +75,7 @@ impl CpuMatrix {
                 self.pack(from, &mut panels).map(|()| panels)
             };
             let packed = starts.clone().map(pack).collect::<candle_core::Result<Vec<_>>>()?;
-            // Another thread may have come first, with the same numbers.
+            // Another thread may have stored them first. The numbers are the same.
             let _ = self.packed.set(packed);
         }
         starts.zip(self.packed.get().into_iter().flatten()).for_each(|(from, panels)| work(from, panels));
@@ -82,7 +83,7 @@ impl CpuMatrix {
     }
 }
 
-/// One call of a layer.
+/// One call of a linear layer.
 pub(in super::super) struct Product<'a> {
     pub(in super::super) matrix: &'a CpuMatrix,
     pub(in super::super) activation: Activation,
@@ -105,7 +106,7 @@ impl Product<'_> {
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 
-    /// Fills the columns of `out`, `[rows, width]`, that begin at `column` and that `panels` holds.
+    /// Computes the columns of `out`, `[rows, width]`, that begin at `column` and that `panels` holds.
     fn multiply(&self, data: &[f32], panels: &Panels, bias: &[f32], out: &mut [f32], (width, column): (usize, usize)) {
         let depth = panels.depth();
         let rows = data.len() / depth;

@@ -1,16 +1,16 @@
-//! Faster forms of operations for the CPU.
+//! Faster versions of operations for the CPU.
 //!
-//! Always holds: each gives the numbers of the plain form within rounding; every output element is computed by one thread in
-//! one fixed order, so results do not depend on how many threads there are.
+//! Always holds: each computes the numbers of the plain version up to rounding. One thread computes each output element in a
+//! fixed order, so results do not depend on the number of threads.
 
 mod attention;
 mod conv;
 mod gelu;
 mod group;
-mod heads;
 mod linear;
 mod norm;
 mod panels;
+mod rotate;
 mod simd;
 
 use candle_core::{DType, Tensor};
@@ -19,11 +19,11 @@ pub(super) use attention::Attention;
 pub(super) use conv::{Causal, Doubled, PackedConv};
 pub(super) use gelu::Geglu;
 pub(super) use group::{GroupMoments, GroupNorm, Moments};
-pub(super) use heads::NormRotateHeads;
 pub(super) use linear::{CpuMatrix, Product};
-pub(super) use norm::{AddGated, ChannelNorm, LayerNorm, NormRotate};
+pub(super) use norm::{AddGated, ChannelNorm, LayerNorm};
+pub(super) use rotate::NormRotate;
 
-/// Whether the forms of this folder take a tensor: float32 on the CPU.
+/// Returns whether this module's versions support a tensor: float32 on the CPU.
 pub(super) fn takes(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && tensor.dtype() == DType::F32
 }

@@ -1,4 +1,4 @@
-//! Normalisations with what follows them, on the CPU.
+//! Norms on the CPU, combined with the operation that follows them.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape};
@@ -6,14 +6,14 @@ use rayon::prelude::*;
 
 use super::simd::{silu, vectorized};
 
-/// Pixels that one job takes: a block of all channels stays in cache.
+/// Pixels of one job. A block with all channels stays in cache.
 const BLOCK: usize = 512;
-/// Rows that one job takes.
+/// Rows of one job.
 pub(super) const ROWS: usize = 32;
-/// Parts in which a row is summed.
+/// Number of parts in which a row is summed.
 const PARTS: usize = 8;
 
-/// The numbers of a contiguous tensor.
+/// Returns the numbers of a contiguous tensor.
 pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
@@ -88,7 +88,7 @@ pub(in super::super) struct LayerNorm {
     pub(in super::super) epsilon: f32,
 }
 
-/// The sum of `term` over a row, in eight interleaved parts whatever the vector width.
+/// Sums `term` over a row in eight interleaved parts, whatever the vector width.
 #[inline(always)]
 pub(super) fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let (blocks, rest) = row.as_chunks::<PARTS>();
@@ -149,103 +149,6 @@ impl CustomOp3 for LayerNorm {
             );
         });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-}
-
-pub(in super::super) struct NormRotate {
-    pub(in super::super) epsilon: f32,
-}
-
-impl NormRotate {
-    /// `turns` holds, per token, cosines then sines; it is empty for no rotation.
-    fn run(
-        &self,
-        input: &CpuStorage,
-        layout: &Layout,
-        gain: &[f32],
-        turns: &[f32],
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (tokens, width) = layout.shape().dims2()?;
-        let stride = match *layout.stride() {
-            [stride, 1] => stride,
-            _ => candle_core::bail!("norm: rows are not contiguous"),
-        };
-        let size = turns.len().checked_div(tokens).unwrap_or(0);
-        if gain.len() != width || (size != 0 && !width.is_multiple_of(size)) || turns.len() != size * tokens {
-            candle_core::bail!("norm: shapes do not fit");
-        }
-        let data = &input.as_slice::<f32>()?[layout.start_offset()..];
-        if tokens > 0 && (tokens - 1) * stride + width > data.len() {
-            candle_core::bail!("norm: shapes do not fit");
-        }
-        let mut out = vec![0f32; tokens * width];
-        out.par_chunks_mut((ROWS * width).max(1)).enumerate().for_each(|(block, out)| {
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                        let token = block * ROWS + row;
-                        let row = &data[token * stride..][..width];
-                        let inverse = 1.0
-                            / (sum(
-                                row,
-                                #[inline(always)]
-                                |value| value * value,
-                            ) / width as f32
-                                + self.epsilon)
-                                .sqrt();
-                        for ((out, &value), &gain) in out.iter_mut().zip(row).zip(gain) {
-                            *out = value * inverse * gain;
-                        }
-                        if size == 0 {
-                            continue;
-                        }
-                        let (cos, sin) = turns[token * size..][..size].split_at(size / 2);
-                        for head in out.chunks_exact_mut(size) {
-                            for ((pair, &cos), &sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
-                                let [first, second] = *pair;
-                                *pair = [first * cos - second * sin, first * sin + second * cos];
-                            }
-                        }
-                    }
-                },
-            );
-        });
-        Ok((CpuStorage::F32(out), Shape::from((tokens, width))))
-    }
-}
-
-impl CustomOp2 for NormRotate {
-    fn name(&self) -> &'static str {
-        "norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        self.run(s1, l1, contiguous(s2, l2)?, &[])
-    }
-}
-
-impl CustomOp3 for NormRotate {
-    fn name(&self) -> &'static str {
-        "norm and rotate"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        self.run(s1, l1, contiguous(s2, l2)?, contiguous(s3, l3)?)
     }
 }
 

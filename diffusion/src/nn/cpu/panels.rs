@@ -1,18 +1,18 @@
-//! Matrix products with the right-hand matrix laid out in panels of sixteen columns.
+//! Matrix products. The right-hand matrix is laid out in panels of sixteen columns.
 //!
-//! A panel is read from front to back while six rows of the left-hand matrix wait in registers' reach, which keeps the
-//! fused multiply-adds of two vector units busy without packing anything per call. Each element of the product is one sum
-//! in the order of the inner dimension.
+//! A panel is read from front to back while six rows of the left-hand matrix stay in the nearest cache. This keeps the fused
+//! multiply-adds of two vector units busy without packing anything on each call. Each element of the product is one sum in
+//! the order of the inner dimension.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked once at the entry of `multiply`")]
 
 use rayon::prelude::*;
 
 /// Columns of a panel: two vectors of eight.
 pub(super) const WIDTH: usize = 16;
-/// Rows that are worked on together.
+/// Rows that are processed together.
 const ROWS: usize = 6;
 
-/// A matrix `[depth, width]` in panels; missing columns of the last one are zero.
+/// A matrix `[depth, width]` in panels. The missing columns of the last panel are zero.
 #[derive(Debug, Default)]
 pub(in super::super) struct Panels {
     data: Vec<f32>, // [panels][depth][WIDTH]
@@ -21,7 +21,8 @@ pub(in super::super) struct Panels {
 }
 
 impl Panels {
-    /// Packs a matrix whose columns lie `stride` apart, each `depth` numbers in a row: a weight `[width, depth]`.
+    /// Packs a weight `[width, depth]`. Its columns are contiguous, with `depth` numbers each, and begin `stride` numbers
+    /// apart.
     pub(super) fn pack_columns(&mut self, columns: &[f32], stride: usize, width: usize, depth: usize) {
         self.reset(width, depth);
         for (index, panel) in self.data.chunks_exact_mut(depth * WIDTH).enumerate() {
@@ -30,8 +31,8 @@ impl Panels {
         }
     }
 
-    /// Packs a weight `[width, depth]` that is fetched sixteen rows at a time, on all threads: `fetch` fills its second
-    /// argument with the rows from its first on. The first error that it returns ends the work.
+    /// Packs a weight `[width, depth]` on all threads, sixteen rows at a time. `fetch` receives the number of the first row
+    /// and fills the slice. Its first error ends the work.
     pub(super) fn pack_fetched<E: Send>(
         &mut self,
         width: usize,
@@ -51,7 +52,7 @@ impl Panels {
         )
     }
 
-    /// Packs a matrix whose rows lie `stride` apart, each `width` numbers in a row.
+    /// Packs a matrix whose rows begin `stride` numbers apart, with `width` contiguous numbers each.
     pub(super) fn pack_rows(&mut self, rows: &[f32], stride: usize, width: usize, depth: usize) {
         self.reset(width, depth);
         for (index, panel) in self.data.chunks_exact_mut(depth * WIDTH).enumerate() {
@@ -62,7 +63,7 @@ impl Panels {
         }
     }
 
-    /// Makes room for `[width, depth]`. What is there is overwritten by whoever packs, but for the missing columns.
+    /// Sets the size to `[width, depth]`. The caller must overwrite all numbers except those of the missing columns.
     fn reset(&mut self, width: usize, depth: usize) {
         if self.depth != depth || !width.is_multiple_of(WIDTH) {
             self.data.clear();
@@ -71,18 +72,18 @@ impl Panels {
         (self.width, self.depth) = (width, depth);
     }
 
-    /// Columns of the matrix.
+    /// Returns the columns of the matrix.
     pub(super) fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of the matrix.
+    /// Returns the rows of the matrix.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 }
 
-/// Packs `lanes` columns of `depth` numbers that lie `stride` apart.
+/// Packs `lanes` columns of `depth` numbers. They begin `stride` numbers apart.
 fn pack_panel(panel: &mut [f32], columns: &[f32], stride: usize, lanes: usize, depth: usize) {
     for lane in 0..lanes {
         let column = &columns[lane * stride..][..depth];
@@ -92,7 +93,7 @@ fn pack_panel(panel: &mut [f32], columns: &[f32], stride: usize, lanes: usize, d
     }
 }
 
-/// Rows of numbers that lie `stride` apart.
+/// Rows of numbers that begin `stride` numbers apart.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) data: &'a [f32],
@@ -100,8 +101,9 @@ pub(super) struct Rows<'a> {
     pub(super) count: usize,
 }
 
-/// `out = finish(rows x panels + start)`: `start` holds one number a column, or is empty for zeros. Rows of `out` lie
-/// `out_stride` apart. `finish` sees each number with its row and column. Call inside `vectorized`.
+/// Computes `out = finish(rows x panels + start)`. `start` holds one number for each column, or is empty for zeros. Rows of
+/// `out` begin `out_stride` numbers apart. `finish` receives each number with its row and column. Call this inside
+/// `vectorized`.
 #[inline(always)]
 pub(super) fn multiply(
     rows: Rows<'_>,
@@ -221,7 +223,7 @@ fn tile<const R: usize>(
     }
     for (row, sums) in sums.into_iter().enumerate() {
         let place = &mut out[row * out_stride..][..lanes];
-        // Every index into the sums is a constant once this is unrolled, which is what keeps them in registers.
+        // The indices into the sums are constants after unrolling, so the sums stay in registers.
         if lanes == WIDTH {
             for lane in 0..WIDTH {
                 place[lane] = finish(sums[lane], row, lane);

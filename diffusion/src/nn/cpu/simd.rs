@@ -1,7 +1,7 @@
-//! Running loops with the widest vector instructions of the machine.
+//! Runs loops with the widest vector instructions of the machine.
 //!
-//! Always holds: every arithmetic step is a separate correctly rounded operation (fused multiply-add included), and no sum
-//! is split by vector width, so results are the same bits on every machine.
+//! Always holds: every arithmetic step is a separate, correctly rounded operation (including fused multiply-add), and no sum
+//! is divided by the vector width. Results are therefore the same bits on every machine.
 
 use std::sync::LazyLock;
 
@@ -9,14 +9,14 @@ use pulp::Arch;
 
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
-/// Runs `work` compiled for the machine's vector instructions; it and everything hot in it must be `#[inline(always)]`, or it is
-/// compiled for the oldest machine instead.
+/// Runs `work` compiled for the machine's vector instructions. `work` and every hot function in it must be
+/// `#[inline(always)]`, otherwise they are compiled for the oldest supported machine.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     ARCH.dispatch(work)
 }
 
-/// The exponential, within 2 units in the last place; below -87 it stays at the smallest normal numbers.
+/// Computes the exponential, within 2 units in the last place. Below -87 it returns the smallest normal numbers.
 ///
 /// Range reduction and the polynomial are those of Cephes, <https://www.netlib.org/cephes/>.
 #[inline(always)]
@@ -36,24 +36,24 @@ pub(super) fn exp(x: f32) -> f32 {
     fraction * f32::from_bits(exponent)
 }
 
-/// `x * sigmoid(x)`.
+/// Returns `x * sigmoid(x)`.
 #[inline(always)]
 pub(super) fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 
-/// GELU in its tanh form, written with the sigmoid: `tanh(y) = 2 sigmoid(2 y) - 1`.
+/// Returns GELU in its tanh form, computed with the sigmoid: `tanh(y) = 2 sigmoid(2 y) - 1`.
 #[inline(always)]
 pub(super) fn gelu(x: f32) -> f32 {
     let inner = 1.595_769 * (0.044_715 * x * x).mul_add(x, x);
     x / (1.0 + exp(-inner))
 }
 
-/// GELU by the error function, whose complement is taken within 1.2e-7 of itself.
+/// Returns the exact GELU. The complementary error function has a relative error below 1.2e-7.
 ///
-/// The approximation is the last of <https://en.wikipedia.org/wiki/Error_function#Numerical_approximations>.
+/// The approximation is the last one in <https://en.wikipedia.org/wiki/Error_function#Numerical_approximations>.
 #[inline(always)]
-#[expect(clippy::excessive_precision, reason = "as the source of the formula prints them")]
+#[expect(clippy::excessive_precision, reason = "these are the digits of the formula's source")]
 pub(super) fn gelu_erf(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / z.mul_add(0.5, 1.0);
@@ -75,7 +75,7 @@ pub(super) fn gelu_erf(x: f32) -> f32 {
     x * if x < 0.0 { half } else { 1.0 - half }
 }
 
-/// `x * sigmoid(1.702 x)`.
+/// Returns `x * sigmoid(1.702 x)`.
 #[inline(always)]
 pub(super) fn quick_gelu(x: f32) -> f32 {
     x / (1.0 + exp(-1.702 * x))

@@ -1,14 +1,14 @@
-//! The schedules of models that were trained on discrete noise levels.
+//! Reads the schedules of models that were trained on discrete noise levels.
 //!
-//! `rescale_betas_zero_snr` is obeyed for `DPMSolverSDEScheduler` too, which has no such option: the setting says how the
-//! model was trained.
+//! `rescale_betas_zero_snr` is also obeyed for `DPMSolverSDEScheduler`, which has no such option, because the setting
+//! describes how the model was trained.
 
 use super::SchedulerConfig;
 use crate::error::Result;
 use crate::sample::discrete::{Discrete, Timesteps};
 use crate::sample::lcm::LcmSettings;
 use crate::sample::prediction::Prediction;
-use crate::sample::schedule::{Field, Schedule, Solver};
+use crate::sample::schedule::{LevelSource, Schedule, Solver};
 use crate::sample::spacing::Spacing;
 use crate::sample::table::Betas;
 
@@ -22,7 +22,7 @@ impl SchedulerConfig {
             betas: self.betas()?,
         };
         let spacing = self.spacing()?;
-        Ok(Schedule::new(solver, spacing, Field::Discrete(model), self.num_train_timesteps))
+        Ok(Schedule::new(solver, spacing, LevelSource::Discrete(model), self.num_train_timesteps))
     }
 
     fn solver(&self) -> Result<Solver> {
@@ -78,7 +78,7 @@ impl SchedulerConfig {
         }
     }
 
-    /// Ends of spacings that are not those of the levels. They have no effect without a spacing.
+    /// Refuses spacing ends that differ from those of the levels. They have no effect without a spacing.
     fn refuse_ends(&self) -> Result<()> {
         let spaced = self.spacing()? != Spacing::Reference;
         self.refuse(&[
@@ -129,7 +129,7 @@ impl SchedulerConfig {
         Ok(betas)
     }
 
-    /// The spacing; an option that the class does not have has no effect.
+    /// Returns the spacing. Options that the class does not have are ignored.
     fn spacing(&self) -> Result<Spacing> {
         let has_options = matches!(
             self.class_name.as_str(),
@@ -147,7 +147,7 @@ impl SchedulerConfig {
         match (chosen.next(), chosen.next()) {
             (None, _) => Ok(Spacing::Reference),
             (Some((_, spacing)), None) => Ok(*spacing),
-            // The classes refuse two at once.
+            // The classes refuse two spacings at once.
             (Some(_), Some((_, Spacing::Beta))) => self.refused("use_beta_sigmas"),
             (Some(_), Some(_)) => self.refused("use_exponential_sigmas"),
         }

@@ -1,9 +1,9 @@
-//! The schedules of flow models.
+//! Reads the schedules of flow models.
 
 use super::SchedulerConfig;
 use crate::error::Result;
 use crate::sample::dpm::DpmSettings;
-use crate::sample::schedule::{Field, Schedule, Solver};
+use crate::sample::schedule::{LevelSource, Schedule, Solver};
 use crate::sample::shift::DynamicShift;
 use crate::sample::spacing::Spacing;
 use crate::sample::unipc::UniPcSettings;
@@ -25,11 +25,11 @@ impl SchedulerConfig {
         let mut spacing = Spacing::Reference;
         let mut dynamic = None;
         if euler && self.use_dynamic_shifting {
-            // Until the picture's size is known, the shift is that of the largest one.
+            // Until the picture's size is known, the shift is that of the largest size.
             let of_size = self.dynamic()?;
             (spacing, dynamic, shift) = (Spacing::Linear, Some(of_size), of_size.max_shift.exp());
         }
-        Ok(Schedule::new(solver, spacing, Field::Flow { shift, dynamic }, self.num_train_timesteps))
+        Ok(Schedule::new(solver, spacing, LevelSource::Flow { shift, dynamic }, self.num_train_timesteps))
     }
 
     fn flow_unipc(&self) -> Result<Solver> {
@@ -56,7 +56,7 @@ impl SchedulerConfig {
         Ok(Solver::Euler)
     }
 
-    /// The multistep schedulers serve other models too.
+    /// The multistep schedulers also serve other models.
     fn refuse_other_than_flow(&self) -> Result<()> {
         self.refuse(&[
             ("prediction_type", self.prediction_type.as_deref() != Some("flow_prediction")),
@@ -82,14 +82,14 @@ impl SchedulerConfig {
         Ok(shift)
     }
 
-    /// The settings of UniPC that mean the same in every model.
+    /// Reads the settings of UniPC that have the same meaning in all models.
     pub(super) fn unipc(&self) -> Result<UniPcSettings> {
         let solver_type = self.solver_type.as_deref().unwrap_or("bh2");
         self.refuse(&[
-            // The reference reads the names that other schedulers have as bh2.
+            // The reference treats solver types of other schedulers as bh2.
             ("solver_type", !matches!(solver_type, "bh1" | "bh2" | "midpoint" | "heun" | "logrho")),
             ("solver_order", !(1..=3).contains(&self.solver_order)),
-            // The reference divides by zero in the last step.
+            // The reference would divide by zero in the last step.
             ("lower_order_final", !self.lower_order_final && self.solver_order > 1),
             ("predict_x0", !self.predict_x0),
             ("solver_p", self.solver_p.is_some()),
@@ -102,12 +102,12 @@ impl SchedulerConfig {
         })
     }
 
-    /// The settings of DPM++ that mean the same in every model.
+    /// Reads the settings of DPM++ that have the same meaning in all models.
     pub(super) fn dpm(&self) -> Result<DpmSettings> {
         let solver_type = self.solver_type.as_deref().unwrap_or("midpoint");
         let algorithm = self.algorithm_type.as_deref().unwrap_or("dpmsolver++");
         self.refuse(&[
-            // The reference reads "deis", and the solver types that other schedulers have, as its own defaults.
+            // The reference treats "deis", and solver types of other schedulers, as its own defaults.
             ("algorithm_type", !matches!(algorithm, "dpmsolver++" | "deis")),
             ("solver_type", !matches!(solver_type, "midpoint" | "heun" | "logrho" | "bh1" | "bh2")),
             ("solver_order", !(1..=2).contains(&self.solver_order)),

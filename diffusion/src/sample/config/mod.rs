@@ -1,7 +1,7 @@
-//! Schedules as diffusers keeps them: `scheduler_config.json`.
+//! Reads the schedules of diffusers: `scheduler_config.json`.
 //!
-//! Always holds: a setting that changes what the reference computes for a model is either obeyed or refused by name;
-//! settings that have no effect there are ignored.
+//! Always holds: a setting that changes what the reference computes for a model is either obeyed or refused by name.
+//! Settings without an effect there are ignored.
 
 mod discrete;
 mod flow;
@@ -12,15 +12,15 @@ use super::schedule::Schedule;
 use crate::error::Result;
 use crate::weights::{ModelFiles, unusable};
 
-/// Where a folder of diffusers keeps it.
+/// The file's path in a folder of diffusers.
 const FILE: &str = "scheduler/scheduler_config.json";
 
-/// The classes that are known.
+/// The supported classes.
 const CLASSES: &str = "EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, DPMSolverMultistepScheduler, \
                        DPMSolverSDEScheduler, DDIMScheduler, UniPCMultistepScheduler, LCMScheduler and \
                        FlowMatchEulerDiscreteScheduler";
 
-/// `scheduler_config.json`, of whichever class. A setting that the file leaves out has the default of its class.
+/// The content of `scheduler_config.json` for any class. A missing setting has the default of the file's class.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct SchedulerConfig {
@@ -40,9 +40,9 @@ pub(crate) struct SchedulerConfig {
     lambda_min_clipped: Option<f64>,
     variance_type: Option<String>,
     // Flow models.
-    /// The shift by the name that multistep schedulers give it.
+    /// The shift, by its name in multistep schedulers.
     flow_shift: f64,
-    /// The shift by the name that the Euler scheduler gives it.
+    /// The shift, by its name in the Euler scheduler.
     shift: Option<f64>,
     shift_terminal: Option<f64>,
     use_dynamic_shifting: bool,
@@ -53,7 +53,7 @@ pub(crate) struct SchedulerConfig {
     max_image_seq_len: Option<usize>,
     stochastic_sampling: bool,
     invert_sigmas: bool,
-    // Models of discrete levels.
+    // Models with discrete levels.
     beta_start: Option<f64>,
     beta_end: Option<f64>,
     beta_schedule: Option<String>,
@@ -131,7 +131,7 @@ impl Default for SchedulerConfig {
 }
 
 impl SchedulerConfig {
-    /// The configuration of a folder; `None` if it has none.
+    /// Reads the configuration of a folder. `None` if it has none.
     pub(crate) fn of(files: &ModelFiles) -> Result<Option<Self>> {
         if !files.has(FILE) {
             return Ok(None);
@@ -140,8 +140,8 @@ impl SchedulerConfig {
         Self::parse(&text).map(Some)
     }
 
-    /// The configuration that a file's text says. Python writes infinite numbers, which JSON does not have; they are read
-    /// as settings that are not made, which is what an infinite threshold means.
+    /// Parses a configuration. Python writes infinite numbers, which JSON does not allow. They are read as missing settings,
+    /// because an infinite threshold has no effect.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut plain = text.to_owned();
         for (name, value) in [(": -Infinity", ": null"), (": Infinity", ": null"), (": NaN", ": null")] {
@@ -150,7 +150,8 @@ impl SchedulerConfig {
         serde_json::from_str(&plain).map_err(|error| unusable(format!("{FILE}: {error}")))
     }
 
-    /// The schedule that the file describes; `model_unavailable` with the name of the setting if it cannot be obeyed.
+    /// Returns the schedule that the file describes. Fails with `ModelUnavailable` and names the setting if it cannot be
+    /// obeyed.
     pub(crate) fn schedule(&self) -> Result<Schedule> {
         self.refuse(&[("num_train_timesteps", self.num_train_timesteps < 2)])?;
         let flow = self.use_flow_sigmas || self.prediction_type.as_deref() == Some("flow_prediction");
@@ -165,12 +166,12 @@ impl SchedulerConfig {
             | "UniPCMultistepScheduler"
             | "LCMScheduler" => self.discrete(),
             other => Err(unusable(format!(
-                "scheduler_config.json: {other:?} is not a scheduler that this library has; it has {CLASSES}"
+                "scheduler_config.json: {other:?} is not a scheduler of this library; it has {CLASSES}"
             ))),
         }
     }
 
-    /// An error that names the first setting that is marked.
+    /// Fails with the first setting that is marked.
     fn refuse(&self, settings: &[(&str, bool)]) -> Result<()> {
         let Some((name, _)) = settings.iter().find(|(_, wrong)| *wrong) else { return Ok(()) };
         let value = serde_json::to_value(self).ok().and_then(|fields| fields.get(name).cloned()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Brownian motions compared with torchsde's.
+//! Compares Brownian motions with those of torchsde.
 
 use super::super::brownian::BrownianTree;
 use super::super::seeds::state;
@@ -6,13 +6,13 @@ use super::{difference, discrete_tensors};
 use candle_core::{Device, Tensor};
 
 #[test]
-fn seeds_are_those_of_numpy() {
+fn seeds_equal_those_of_numpy() {
     assert_eq!(state(42, &[], 3), [387_750_627, 2_536_650_517, 4_078_839_648]);
     assert_eq!(state(42, &[0, 0], 4), [2_102_017_995, 2_891_809_698, 2_144_110_403, 379_559_146]);
 }
 
 #[test]
-fn motions_are_those_of_the_reference() {
+fn motions_equal_those_of_the_reference() {
     let tensors = discrete_tensors();
     let mut worst = 0f32;
     for number in 0..4 {
@@ -27,7 +27,7 @@ fn motions_are_those_of_the_reference() {
             let ours = Tensor::from_vec(motion.change(moments[0], moments[1], count), count, &Device::Cpu).unwrap();
             worst = worst.max(difference(&ours, &reference));
         }
-        // The order of questions does not count, nor what was asked before.
+        // The result depends neither on the order of calls nor on earlier ones.
         let again = motion.change(asked[3][0], asked[3][1], 16);
         let fresh = BrownianTree::new(u64::try_from(seed[0]).unwrap(), interval[0], interval[1]).change(
             asked[3][0],

@@ -1,4 +1,4 @@
-//! Schedules of files: settings are obeyed or refused by name.
+//! Tests of schedules from files: each setting is obeyed or refused by name.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::super::*;
 use crate::error::ErrorKind;
 
 #[test]
-fn a_setting_of_a_flow_model_that_is_not_obeyed_is_refused_by_name() {
+fn unsupported_settings_of_flow_models_are_refused_by_name() {
     let unipc = json!({"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction",
         "use_flow_sigmas": true, "flow_shift": 3.0});
     let dpm = json!({"_class_name": "DPMSolverMultistepScheduler", "prediction_type": "flow_prediction",
@@ -56,7 +56,7 @@ fn a_setting_of_a_flow_model_that_is_not_obeyed_is_refused_by_name() {
     assert_eq!(other, Schedule::flow(SamplerName::EulerAncestral, Spacing::Beta, 8.0));
 }
 
-/// A configuration of `class` as Stable Diffusion XL's, with one setting more.
+/// Reads a configuration of `class` like that of Stable Diffusion XL, with one more setting.
 fn stable(class: &str, name: &str, value: Value) -> crate::error::Result<Schedule> {
     let mut config = json!({"_class_name": class, "beta_start": 0.00085, "beta_end": 0.012,
         "beta_schedule": "scaled_linear", "timestep_spacing": "leading", "steps_offset": 1, "clip_sample": false,
@@ -66,7 +66,7 @@ fn stable(class: &str, name: &str, value: Value) -> crate::error::Result<Schedul
 }
 
 #[test]
-fn a_setting_of_discrete_levels_that_is_not_obeyed_is_refused_by_name() {
+fn unsupported_settings_of_discrete_levels_are_refused_by_name() {
     for (class, name, value) in [
         ("EulerDiscreteScheduler", "beta_schedule", json!("squaredcos_cap_v2")),
         ("EulerDiscreteScheduler", "trained_betas", json!([0.1, 0.2])),
@@ -120,9 +120,9 @@ fn files_are_read_as_the_classes_read_them() {
     assert_eq!(schedule, Schedule::discrete(SamplerName::Ddim, Spacing::Reference, velocity));
     assert_eq!(schedule.model(), Some(velocity));
     assert_eq!((schedule.shift(), schedule.spacing()), (1.0, Spacing::Reference));
-    // Ends of a spacing have no effect where there is none.
+    // The ends of a spacing have no effect without a spacing.
     stable("EulerDiscreteScheduler", "sigma_min", json!(0.002)).unwrap();
-    // Python's way of writing an infinite number.
+    // Python's notation of an infinite number.
     let text = r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity}"#;
     let schedule = SchedulerConfig::parse(text).unwrap().schedule().unwrap();
     assert_eq!(schedule.model().map(|model| model.timesteps), Some(Timesteps::Linspace));
@@ -143,7 +143,7 @@ fn the_shift_of_flux_follows_the_size() {
         assert!((dynamic.mu(tokens) - mu).abs() < 1e-12);
         assert!((schedule.clone().with_tokens(tokens).shift() - f64::exp(mu)).abs() < 1e-12);
     }
-    // A shift that somebody chose stays.
+    // A shift that was set explicitly does not change.
     assert!((schedule.with_shift(2.0).with_tokens(256).shift() - 2.0).abs() < f64::EPSILON);
     for (name, value) in [("time_shift_type", json!("linear")), ("max_image_seq_len", json!(256))] {
         let mut config: Value = serde_json::from_str(text).unwrap();

@@ -1,5 +1,5 @@
-//! Walks over discrete levels, and FLUX's, compared with `tests/golden/samplers` (written by
-//! `tools/golden/discrete_samplers.py`), and properties that need no reference.
+//! Compares samplers over discrete levels, and FLUX's, with `tests/golden/samplers` (written by
+//! `tools/golden/discrete_samplers.py`), and tests properties that need no reference.
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::super::*;
 use super::{difference, discrete_tensors, values};
 use crate::error::ErrorKind;
 
-/// Largest difference of a step from the reference, relative to the largest value.
+/// The largest allowed difference of a step from the reference, relative to the largest value.
 const TOLERANCE: f32 = 3e-6;
 
 #[derive(Deserialize)]
@@ -62,13 +62,13 @@ fn golden() -> Golden {
     serde_json::from_str(include_str!("../../../../tests/golden/samplers/discrete.json")).unwrap()
 }
 
-/// The made-up denoiser of the script.
+/// The artificial denoiser of the script.
 fn denoise(outputs: &Tensor, call: usize, scaled: &Tensor, time: Time) -> Tensor {
     let own = scaled.affine(0.5, f64::from(time.model as f32 / 1000.0)).unwrap();
     (outputs.get(call).unwrap() + own).unwrap()
 }
 
-/// The largest relative difference of levels, and the largest difference of the denoiser's times.
+/// Returns the largest relative difference of levels, and the largest difference of the denoiser's times.
 fn compare_times(times: &[Time], reference: &Tensor, name: &str) -> (f32, f32) {
     let (model, sigmas) = (values(&reference.get(0).unwrap()), values(&reference.get(1).unwrap()));
     assert_eq!(times.len(), sigmas.len(), "{name}");
@@ -78,7 +78,7 @@ fn compare_times(times: &[Time], reference: &Tensor, name: &str) -> (f32, f32) {
 }
 
 #[test]
-fn walks_are_those_of_the_reference() {
+fn samples_equal_those_of_the_reference() {
     let (golden, tensors) = (golden(), discrete_tensors());
     let (mut failed, mut all) = (vec![], (0f32, 0f32, 0f32));
     for case in &golden.schedules {
@@ -86,7 +86,7 @@ fn walks_are_those_of_the_reference() {
         let (mut worst, mut off) = (0f32, (0f32, 0f32));
         for &(steps, begin) in &golden.walks {
             let name = format!("{}.{steps}.{begin}", case.name);
-            let mut walk = schedule.walk(steps, begin).unwrap();
+            let mut walk = schedule.make_sampler(steps, begin).unwrap();
             let times = walk.times().to_vec();
             let (sigma, time) = compare_times(&times, &tensors[&format!("{name}.times")], &name);
             off = (off.0.max(sigma), off.1.max(time));
@@ -120,7 +120,7 @@ fn walks_are_those_of_the_reference() {
 }
 
 #[test]
-fn the_stream_of_a_seed_is_that_of_the_reference() {
+fn the_stream_of_a_seed_equals_that_of_the_reference() {
     let mut random = Noise::new(golden().seed);
     let draws = &discrete_tensors()["draws"];
     for index in 0..draws.dim(0).unwrap() {
@@ -130,7 +130,7 @@ fn the_stream_of_a_seed_is_that_of_the_reference() {
 }
 
 #[test]
-fn long_walks_have_the_levels_of_the_reference() {
+fn long_schedules_have_the_levels_of_the_reference() {
     let tensors = discrete_tensors();
     let plain = Discrete::new(Prediction::Epsilon, false);
     let trailing = Discrete { timesteps: Timesteps::Trailing, ..plain };
@@ -145,7 +145,7 @@ fn long_walks_have_the_levels_of_the_reference() {
     ] {
         for steps in [30, 60, 400, 1000] {
             let Some(reference) = tensors.get(&format!("long.{name}.{steps}")) else { continue };
-            let walk = Schedule::discrete(sampler, spacing, model).walk(steps, 0).unwrap();
+            let walk = Schedule::discrete(sampler, spacing, model).make_sampler(steps, 0).unwrap();
             let (sigma, time) = compare_times(walk.times(), reference, name);
             assert!(sigma == 0.0 && time < 1e-3, "{name} {steps}: {sigma:e} {time:e}");
             compared += 1;
@@ -155,10 +155,10 @@ fn long_walks_have_the_levels_of_the_reference() {
 }
 
 #[test]
-fn every_walk_ends_at_the_data_and_starts_finite() {
+fn every_sampler_starts_finite_and_ends_at_the_data() {
     let tensors = discrete_tensors();
     let clean = &tensors["clean"];
-    for sampler in SamplerName::ALL.into_iter().filter(|sampler| sampler.walks_discrete()) {
+    for sampler in SamplerName::ALL.into_iter().filter(|sampler| sampler.supports_discrete()) {
         for spacing in Spacing::ALL.into_iter().filter(|&spacing| spacing != Spacing::Linear) {
             for (prediction, zero_snr) in
                 [(Prediction::Epsilon, false), (Prediction::Velocity, false), (Prediction::Velocity, true)]
@@ -169,9 +169,9 @@ fn every_walk_ends_at_the_data_and_starts_finite() {
                     if steps == 1000 && sampler == SamplerName::DpmPlusPlusSde && spacing != Spacing::Karras {
                         continue;
                     }
-                    let mut walk = match schedule.walk(steps, begin) {
+                    let mut walk = match schedule.make_sampler(steps, begin) {
                         Ok(walk) => walk,
-                        // LCM has 50 timesteps of its own, leading ones of the multistep samplers end at 999 steps.
+                        // LCM has 50 timesteps of its own. Leading timesteps of the multistep samplers end at 999 steps.
                         Err(error) if spacing == Spacing::Reference && steps >= 60 => {
                             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name}");
                             continue;
@@ -193,11 +193,12 @@ fn every_walk_ends_at_the_data_and_starts_finite() {
                         let output = exact(prediction, time.sigma, &walk.scale_input(&sample).unwrap(), clean);
                         let seen = walk.clean(&output, &sample).unwrap();
                         let off = difference(&seen, clean);
-                        // At 4096 parts of noise to one of signal, single precision leaves a few digits of the signal.
+                        // With 4096 parts of noise to one of signal, single precision keeps only a few digits of the signal.
                         assert!(off < if zero_snr { 2e-2 } else { 1e-3 }, "{name}: {off:e} at {}", time.sigma);
                         sample = walk.step(&output, &sample, &mut |count| random.randn(count)).unwrap();
                     }
-                    // DDIM ends at the lowest level rather than at none; one leading step takes pure noise for a low level.
+                    // DDIM ends at the lowest level instead of at 0. With one leading step it treats pure noise as a low
+                    // level.
                     let limit = if sampler == SamplerName::Ddim && steps == 1 {
                         2.0
                     } else if sampler == SamplerName::Ddim || begin == steps {
@@ -213,7 +214,7 @@ fn every_walk_ends_at_the_data_and_starts_finite() {
     }
 }
 
-/// The prediction of a model that knows the only data there is. `scaled` is what the denoiser is given.
+/// Returns the prediction of a model that knows the only data point. `scaled` is the denoiser's input.
 fn exact(prediction: Prediction, sigma: f32, scaled: &Tensor, clean: &Tensor) -> Tensor {
     let signal = 1.0 / f64::from(sigma).hypot(1.0);
     let share = f64::from(sigma) * signal;
@@ -225,7 +226,7 @@ fn exact(prediction: Prediction, sigma: f32, scaled: &Tensor, clean: &Tensor) ->
 }
 
 #[test]
-fn draws_are_made_when_the_reference_draws() {
+fn samplers_draw_when_the_reference_draws() {
     for (sampler, expected) in [
         (SamplerName::Euler, 0),
         (SamplerName::EulerAncestral, 6),
@@ -236,7 +237,7 @@ fn draws_are_made_when_the_reference_draws() {
         (SamplerName::Lcm, 5),
     ] {
         let model = Discrete::new(Prediction::Epsilon, false);
-        let mut walk = Schedule::discrete(sampler, Spacing::Reference, model).walk(6, 0).unwrap();
+        let mut walk = Schedule::discrete(sampler, Spacing::Reference, model).make_sampler(6, 0).unwrap();
         let sample = Tensor::ones(16, candle_core::DType::F32, &Device::Cpu).unwrap();
         let (mut draws, mut random) = (0, Noise::new(1));
         while !walk.times().is_empty() {
@@ -252,12 +253,12 @@ fn draws_are_made_when_the_reference_draws() {
 }
 
 #[test]
-fn the_seed_of_the_motion_is_the_schedules() {
+fn the_motion_has_the_seed_of_the_schedule() {
     let model = Discrete::new(Prediction::Epsilon, false);
     let schedule = Schedule::discrete(SamplerName::DpmPlusPlusSde, Spacing::Karras, model);
     let sample = Tensor::ones(16, candle_core::DType::F32, &Device::Cpu).unwrap();
     let first = |schedule: Schedule| {
-        let mut walk = schedule.walk(5, 0).unwrap();
+        let mut walk = schedule.make_sampler(5, 0).unwrap();
         values(&walk.step(&sample, &sample, &mut |_| vec![]).unwrap())
     };
     assert_eq!(first(schedule.clone().with_seed(3)), first(schedule.clone().with_seed(3)));
@@ -265,7 +266,7 @@ fn the_seed_of_the_motion_is_the_schedules() {
 }
 
 #[test]
-fn names_are_read_as_they_are_written() {
+fn names_can_be_written_and_read_back() {
     for sampler in SamplerName::ALL {
         assert_eq!(SamplerName::from_name(sampler.as_str()), Some(sampler));
         assert_eq!(SamplerName::parse(sampler.as_str()), Some((sampler, None)));
@@ -275,13 +276,13 @@ fn names_are_read_as_they_are_written() {
             assert_eq!(Spacing::from_name(label), Some(spacing));
             let name = format!("{} {label}", sampler.as_str());
             assert_eq!(SamplerName::parse(&name), Some((sampler, Some(spacing))));
-            assert_eq!(DISCRETE_NAMES.contains(&name.as_str()), sampler.walks_discrete(), "{name}");
+            assert_eq!(DISCRETE_NAMES.contains(&name.as_str()), sampler.supports_discrete(), "{name}");
         }
     }
     let discrete = Schedule::discrete(SamplerName::Euler, Spacing::Beta, Discrete::new(Prediction::Epsilon, false));
     for &name in DISCRETE_NAMES {
         let schedule = discrete.clone().with_name(name).unwrap();
-        schedule.walk(20, 3).unwrap();
+        schedule.make_sampler(20, 3).unwrap();
         let label = schedule.spacing().label().map(|label| format!(" {label}")).unwrap_or_default();
         assert_eq!(format!("{}{label}", schedule.sampler().as_str()), name);
     }
@@ -296,7 +297,7 @@ fn names_are_read_as_they_are_written() {
 }
 
 #[test]
-fn a_walk_that_cannot_be_taken_is_refused() {
+fn impossible_schedules_are_refused() {
     let epsilon = Discrete::new(Prediction::Epsilon, false);
     let zero = Discrete::new(Prediction::Epsilon, true);
     let discrete = |sampler, spacing, model| Schedule::discrete(sampler, spacing, model);
@@ -317,8 +318,11 @@ fn a_walk_that_cannot_be_taken_is_refused() {
         (Schedule::flow(SamplerName::DpmPlusPlusSde, Spacing::Simple, 3.0), 4, 0),
         (Schedule::flow(SamplerName::Lcm, Spacing::Simple, 3.0), 4, 0),
     ] {
-        assert_eq!(schedule.walk(steps, begin).err().map(|error| error.kind()), Some(ErrorKind::InvalidRequest));
+        assert_eq!(
+            schedule.make_sampler(steps, begin).err().map(|error| error.kind()),
+            Some(ErrorKind::InvalidRequest)
+        );
     }
     // Below its last level such a model has a signal.
-    discrete(SamplerName::Ddim, Spacing::Reference, zero).walk(4, 1).unwrap();
+    discrete(SamplerName::Ddim, Spacing::Reference, zero).make_sampler(4, 1).unwrap();
 }

@@ -1,5 +1,5 @@
-//! Walks of flow models compared with `tests/golden/samplers` (written by `tools/golden/samplers.py`), and properties that
-//! need no reference.
+//! Compares samplers of flow models with `tests/golden/samplers` (written by `tools/golden/samplers.py`), and tests
+//! properties that need no reference.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::super::*;
 use super::{difference, values};
 use crate::error::ErrorKind;
 
-/// Largest difference of a step from the reference, relative to the largest value.
+/// The largest allowed difference of a step from the reference, relative to the largest value.
 const TOLERANCE: f32 = 1e-6;
 
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ fn tensors() -> HashMap<String, Tensor> {
 }
 
 #[test]
-fn walks_are_those_of_the_reference() {
+fn samples_equal_those_of_the_reference() {
     let (golden, tensors) = (golden(), tensors());
     let (clean, noise) = (&tensors["clean"], &tensors["noise"]);
     let mut failed = vec![];
@@ -65,7 +65,7 @@ fn walks_are_those_of_the_reference() {
         let mut worst = 0f32;
         for &(steps, begin) in &golden.walks {
             let name = format!("{}.{steps}.{begin}", case.name);
-            let mut walk = schedule.walk(steps, begin).unwrap();
+            let mut walk = schedule.make_sampler(steps, begin).unwrap();
             let times = walk.times().to_vec();
             let sigmas = values(&tensors[&format!("{name}.sigmas")]);
             assert_eq!(times.iter().map(|time| time.sigma).collect::<Vec<_>>(), sigmas[..times.len()], "{name}");
@@ -96,13 +96,13 @@ fn walks_are_those_of_the_reference() {
 }
 
 #[test]
-fn a_true_prediction_means_the_clean_sample() {
+fn an_exact_prediction_gives_the_clean_sample() {
     let (golden, tensors) = (golden(), tensors());
     let (clean, noise) = (&tensors["clean"], &tensors["noise"]);
     let flow = (noise - clean).unwrap();
     for case in &golden.schedules {
         for &(steps, begin) in &golden.walks {
-            let mut walk = case.schedule().walk(steps, begin).unwrap();
+            let mut walk = case.schedule().make_sampler(steps, begin).unwrap();
             while !walk.times().is_empty() {
                 let noisy = walk.add_noise(clean, noise).unwrap();
                 let meant = walk.clean(&flow, &noisy).unwrap();
@@ -123,7 +123,7 @@ fn beta_takes_the_same_entries() {
         assert!(entries.iter().zip(&reference).all(|(&ours, &theirs)| ours == theirs as usize), "{steps} steps");
     }
     let sigmas = |shift| -> Vec<f32> {
-        let walk = Schedule::flow(SamplerName::Euler, Spacing::Beta, shift).walk(4, 0).unwrap();
+        let walk = Schedule::flow(SamplerName::Euler, Spacing::Beta, shift).make_sampler(4, 0).unwrap();
         walk.times().iter().map(|time| (time.sigma * 1e4).round() / 1e4).collect()
     };
     assert_eq!(sigmas(8.0), [1.0, 0.974, 0.8893, 0.6324]);
@@ -133,10 +133,10 @@ fn beta_takes_the_same_entries() {
 #[test]
 fn known_schedules_have_their_times() {
     let times = |sampler, spacing, shift, steps| -> Vec<f64> {
-        let walk = Schedule::flow(sampler, spacing, shift).walk(steps, 0).unwrap();
+        let walk = Schedule::flow(sampler, spacing, shift).make_sampler(steps, 0).unwrap();
         walk.times().iter().map(|time| (time.model * 10.0).round() / 10.0).collect()
     };
-    // Eight steps of AniSora; four of the step-distilled models.
+    // Eight steps of AniSora, and four of the step-distilled models.
     let unipc = times(SamplerName::UniPc, Spacing::Reference, 5.0, 8);
     assert_eq!(unipc, [999.0, 972.0, 937.0, 893.0, 833.0, 750.0, 625.0, 418.0]);
     assert_eq!(times(SamplerName::Euler, Spacing::Simple, 5.0, 4), [1000.0, 937.5, 833.3, 625.0]);
@@ -146,10 +146,10 @@ fn known_schedules_have_their_times() {
 fn levels_fall_and_the_exact_flow_ends_at_the_data() {
     let tensors = tensors();
     let (clean, noise) = (&tensors["clean"], &tensors["noise"]);
-    for sampler in SamplerName::ALL.into_iter().filter(|sampler| sampler.walks_flow()) {
+    for sampler in SamplerName::ALL.into_iter().filter(|sampler| sampler.supports_flow()) {
         for spacing in [Spacing::Reference, Spacing::Linear, Spacing::Simple, Spacing::Beta] {
             for (shift, steps, begin) in [(1.0, 1, 0), (5.0, 4, 0), (8.0, 30, 0), (3.0, 10, 4), (12.0, 500, 0)] {
-                let mut walk = Schedule::flow(sampler, spacing, shift).walk(steps, begin).unwrap();
+                let mut walk = Schedule::flow(sampler, spacing, shift).make_sampler(steps, begin).unwrap();
                 let times = walk.times().to_vec();
                 let name = format!("{sampler:?} {spacing:?} {shift} {steps} {begin}");
                 assert!(times.len() == steps - begin || (spacing == Spacing::Beta && steps == 500), "{name}");
@@ -159,7 +159,8 @@ fn levels_fall_and_the_exact_flow_ends_at_the_data() {
                 let mut sample = walk.add_noise(clean, noise).unwrap();
                 let mut random = Noise::new(7);
                 for time in times {
-                    // The flow through a sample to the only data there is; `noise - clean` where no noise was added.
+                    // The flow through a sample to the only data point. It equals `noise - clean` if no fresh noise was
+                    // added.
                     let output = ((&sample - clean).unwrap() / f64::from(time.sigma)).unwrap();
                     sample = walk.step(&output, &sample, &mut |count| random.randn(count)).unwrap();
                 }
@@ -177,10 +178,10 @@ fn fresh_noise_keeps_samples_at_their_level() {
         let mut random = Noise::new(3);
         let noise = Tensor::from_vec(random.randn(shape), shape, &Device::Cpu).unwrap();
         let mut draws = 0;
-        let mut walk = Schedule::flow(sampler, Spacing::Beta, 5.0).walk(12, 0).unwrap();
+        let mut walk = Schedule::flow(sampler, Spacing::Beta, 5.0).make_sampler(12, 0).unwrap();
         let mut sample = noise;
         while let Some(time) = walk.times().first().copied() {
-            // The only data is 0, so what is left at a level is noise of that deviation.
+            // The only data point is 0, so a sample at a level is noise with that deviation.
             let output = (&sample / f64::from(time.sigma)).unwrap();
             let mut draw = |count| {
                 draws += 1;
@@ -196,9 +197,9 @@ fn fresh_noise_keeps_samples_at_their_level() {
 }
 
 #[test]
-fn a_walk_that_cannot_be_taken_is_refused() {
+fn impossible_schedules_are_refused() {
     let flow = |spacing, shift| Schedule::flow(SamplerName::Euler, spacing, shift);
-    let code = |schedule: Schedule, steps, begin| schedule.walk(steps, begin).err().map(|error| error.kind());
+    let code = |schedule: Schedule, steps, begin| schedule.make_sampler(steps, begin).err().map(|error| error.kind());
     for (schedule, steps, begin) in [
         (flow(Spacing::Reference, 5.0), 0, 0),
         (flow(Spacing::Reference, 5.0), 4, 5),
@@ -210,8 +211,8 @@ fn a_walk_that_cannot_be_taken_is_refused() {
         assert_eq!(code(schedule, steps, begin), Some(ErrorKind::InvalidRequest));
     }
     assert_eq!(code(flow(Spacing::Simple, 5.0), 1000, 1000), None);
-    // Fewer levels than steps: the ones that are left count from the end.
-    let walk = |begin| flow(Spacing::Beta, 5.0).walk(1000, begin).unwrap();
+    // When there are fewer levels than steps, the remaining ones are counted from the end.
+    let walk = |begin| flow(Spacing::Beta, 5.0).make_sampler(1000, begin).unwrap();
     assert!(walk(0).times().len() < 1000);
     assert_eq!(walk(990).times().len(), 10);
 }

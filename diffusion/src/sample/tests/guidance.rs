@@ -1,4 +1,4 @@
-//! Guidance.
+//! Tests of guidance.
 
 use super::super::*;
 use super::{discrete_tensors, values};

@@ -1,4 +1,4 @@
-//! What the tests of samplers share.
+//! Functions that the tests of samplers share.
 
 mod brownian;
 mod config;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 
-/// The numbers that `tools/golden/discrete_samplers.py` writes.
+/// Reads the numbers that `tools/golden/discrete_samplers.py` writes.
 fn discrete_tensors() -> HashMap<String, Tensor> {
     let bytes = include_bytes!("../../../../tests/golden/samplers/discrete.safetensors");
     candle_core::safetensors::load_buffer(bytes, &Device::Cpu).unwrap()
@@ -20,7 +20,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// The largest difference, relative to the largest value of the reference.
+/// Returns the largest difference, relative to the largest value of the reference.
 fn difference(ours: &Tensor, reference: &Tensor) -> f32 {
     let (ours, reference) = (values(ours), values(reference));
     assert_eq!(ours.len(), reference.len());

@@ -1,5 +1,4 @@
-//! Names and shapes of published UNets, written out by hand after the code of those who publish them, and not from the tables
-//! under test.
+//! Names and shapes of published UNets, written by hand from the publishers' code and not from the tables under test.
 
 use crate::testing::samples::{Sample, Writer};
 
@@ -10,11 +9,11 @@ pub(crate) struct Sizes {
     pub(crate) factors: &'static [usize],
     /// Transformer blocks of each attention, by level.
     pub(crate) depths: &'static [usize],
-    /// Transformer blocks of the middle; `None` for one without attention.
+    /// Transformer blocks of the middle; `None` for a middle without attention.
     pub(crate) middle: Option<usize>,
     pub(crate) input: usize,
     pub(crate) context: usize,
-    /// Added conditions, where it takes any.
+    /// Width of the added conditions, if the UNet takes any.
     pub(crate) added: Option<usize>,
     /// Whether the projections around transformer blocks are convolutions.
     pub(crate) convolutions: bool,
@@ -86,7 +85,7 @@ impl Writer {
     }
 }
 
-/// As `openaimodel.py` of the original code numbers its blocks.
+/// The tensors with the block numbers of `openaimodel.py` in the original code.
 pub(crate) fn original(sizes: Sizes) -> Sample {
     let mut out = Writer::default();
     let embedding = sizes.base * 4;
@@ -97,7 +96,7 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
         out.layer("label_emb.0.2", &[embedding, embedding]);
     }
     out.layer("input_blocks.0.0", &[sizes.base, sizes.input, 3, 3]);
-    let mut left = vec![sizes.base];
+    let mut skips = vec![sizes.base];
     let (mut width, mut number) = (sizes.base, 1);
     for (level, factor) in sizes.factors.iter().enumerate() {
         for _ in 0..2 {
@@ -106,12 +105,12 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
             if sizes.depths[level] > 0 {
                 out.unet_attention(&format!("input_blocks.{number}.1"), width, sizes.depths[level], sizes);
             }
-            left.push(width);
+            skips.push(width);
             number += 1;
         }
         if level + 1 < sizes.factors.len() {
             out.layer(format!("input_blocks.{number}.0.op"), &[width, width, 3, 3]);
-            left.push(width);
+            skips.push(width);
             number += 1;
         }
     }
@@ -128,7 +127,7 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
         for block in 0..3 {
             out.unet_residual(
                 &format!("output_blocks.{number}.0"),
-                width + left.pop().unwrap(),
+                width + skips.pop().unwrap(),
                 sizes.base * factor,
                 embedding,
             );

@@ -1,4 +1,4 @@
-//! Every layout of the UNet gives the same names and shapes, whatever stands before its names.
+//! Every layout of the UNet gives the same names and shapes, below any prefix.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use super::samples::{REFINER, SD_1, SD_2, SDXL, original};
 use super::{all, unet};
 use crate::testing::json;
 use crate::testing::samples::{Sample, below, source};
-use crate::weights::{Layout, Source, Stored, Tensors};
+use crate::weights::{Layout, Source, StoredTensor, Tensors};
 
-/// Prefixes of UNets in the wild.
+/// Prefixes of UNets in published files.
 const PREFIXES: [&str; 8] =
     ["", "model.diffusion_model.", "diffusion_model.", "model.", "model.model.", "net.", "unet.", "module."];
 
@@ -31,7 +31,7 @@ fn applied(layout: &Layout, sample: &Sample, prefix: &str) -> Tensors {
     layout.apply(&source, prefix, &[]).unwrap()
 }
 
-/// The names that the converter of the reference library has agreed to.
+/// Compares with names that were checked with the reference library's converter.
 #[test]
 fn original_names_become_those_of_diffusers() {
     let names: BTreeMap<String, serde_json::Value> = json("sdxl/names.json");
@@ -51,7 +51,7 @@ fn original_names_become_those_of_diffusers() {
 }
 
 #[test]
-fn published_sizes_have_no_name_that_is_not_known() {
+fn published_sizes_have_no_unknown_name() {
     for (sizes, count, depth) in [(SDXL, 1680, 10), (REFINER, 1220, 4), (SD_1, 686, 1), (SD_2, 686, 1)] {
         let sample = original(sizes);
         let tensors = applied(&unet::ORIGINAL, &sample, "model.diffusion_model.");
@@ -59,14 +59,14 @@ fn published_sizes_have_no_name_that_is_not_known() {
         assert_eq!(tensors.iter().count(), sample.len());
         assert_eq!(sample.len(), count);
         assert_eq!(tensors.count("mid_block.attentions.0.transformer_blocks"), depth);
-        // Projections are matrices, whatever a writer made of them.
+        // Projections are matrices, even when a file stores them as convolutions.
         let shape = tensors.shape("mid_block.attentions.0.proj_in.weight").unwrap();
         assert_eq!(shape.len(), 2, "{shape:?}");
     }
 }
 
 #[test]
-fn shapes_that_writers_changed_come_back() {
+fn shapes_that_writers_changed_are_restored() {
     let mut sample = original(SDXL);
     for (name, shape) in &mut sample {
         if name.ends_with("proj_in.weight") {
@@ -82,7 +82,7 @@ fn shapes_that_writers_changed_come_back() {
 }
 
 #[test]
-fn the_oldest_names_of_diffusers_are_known() {
+fn the_oldest_names_of_diffusers_are_recognised() {
     let rows: BTreeMap<String, serde_json::Value> = json("sdxl/names.json");
     let rows: Vec<(String, Vec<usize>, String)> = serde_json::from_value(rows["unet"].clone()).unwrap();
     let old: Sample =
@@ -90,5 +90,5 @@ fn the_oldest_names_of_diffusers_are_known() {
     let tensors = applied(&unet::DIFFUSERS, &old, "");
     assert_eq!(tensors.unknown, Vec::<String>::new());
     let output = tensors.get("mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.weight");
-    assert_eq!(output.map(Stored::shape), Some(&[128, 128][..]));
+    assert_eq!(output.map(StoredTensor::shape), Some(&[128, 128][..]));
 }

@@ -1,10 +1,10 @@
-//! The UNet of SDXL and of its relatives, which are told apart by its tensors and refused by name.
+//! Tensor names of the UNets of SDXL and of related models, which `variant/relatives.rs` refuses by name.
 
 use crate::weights::Dim::{Bias, Is, Rest};
 use crate::weights::Rule::{self, Rename};
 use crate::weights::{Layout, Network, Part};
 
-/// What is inside the blocks of one list, numbered or not.
+/// Rules for the insides of all blocks in a list.
 macro_rules! in_each_block {
     ($list:literal) => {
         &[
@@ -54,7 +54,7 @@ pub(crate) static NETWORK: Network = Network {
         in_each_block!("mid_block"),
         in_each_block!("up_blocks.*"),
     ],
-    // Some writers keep the projections as convolutions of one tap, and matrices of one tap as matrices.
+    // Some writers store the projections as 1x1 convolutions, and 1x1 convolutions as matrices.
     shapes: &[
         ("**.proj_in.weight", &[Bias, Rest]),
         ("**.proj_out.weight", &[Bias, Rest]),
@@ -67,7 +67,7 @@ pub(crate) static NETWORK: Network = Network {
     ],
 };
 
-/// As diffusers writes it, the oldest versions included.
+/// The layout of diffusers, including its oldest versions.
 pub(super) static DIFFUSERS: Layout = Layout {
     name: "diffusers",
     network: &NETWORK,
@@ -75,8 +75,8 @@ pub(super) static DIFFUSERS: Layout = Layout {
     rules: &[&[OLD_OUTPUT]],
 };
 
-/// As the original code, ComfyUI and writers of GGUF do. Two lists of blocks are numbered through: of every level, the blocks
-/// with a residual part and then the change of size.
+/// The layout of the original code, which ComfyUI and GGUF files share. Blocks are numbered across levels in two lists: the
+/// residual blocks of a level, then its change of size.
 pub(super) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,
@@ -84,7 +84,7 @@ pub(super) static ORIGINAL: Layout = Layout {
     rules: &[ENDS, DOWN, UP, RESIDUAL],
 };
 
-/// `to_out` was one layer before it became a list.
+/// In old versions `to_out` is one layer, in newer ones a list.
 const OLD_OUTPUT: Rule = Rename("**.to_out.", "**.to_out.0.");
 
 const ENDS: &[Rule] = &[
@@ -117,7 +117,7 @@ const DOWN: &[Rule] = &[
     Rename("input_blocks.7.1.**", "down_blocks.2.attentions.0.**"),
     Rename("input_blocks.8.0.**", "down_blocks.2.resnets.1.**"),
     Rename("input_blocks.8.1.**", "down_blocks.2.attentions.1.**"),
-    // The fourth level of SDXL's relatives.
+    // The fourth level, which only related models have.
     Rename("input_blocks.10.0.**", "down_blocks.3.resnets.0.**"),
     Rename("input_blocks.10.1.**", "down_blocks.3.attentions.0.**"),
     Rename("input_blocks.11.0.**", "down_blocks.3.resnets.1.**"),
@@ -125,7 +125,7 @@ const DOWN: &[Rule] = &[
 ];
 
 const UP: &[Rule] = &[
-    // What doubles the size comes after the attention, or in its place.
+    // The upsampler comes after the attention, or in its place.
     Rename("output_blocks.2.1.conv.", "up_blocks.0.upsamplers.0.conv."),
     Rename("output_blocks.2.2.conv.", "up_blocks.0.upsamplers.0.conv."),
     Rename("output_blocks.5.1.conv.", "up_blocks.1.upsamplers.0.conv."),
@@ -157,7 +157,7 @@ const UP: &[Rule] = &[
     Rename("output_blocks.11.1.**", "up_blocks.3.attentions.2.**"),
 ];
 
-/// What is inside a residual block.
+/// Rules for the inside of a residual block.
 const RESIDUAL: &[Rule] = &[
     Rename("**.in_layers.0.", "**.norm1."),
     Rename("**.in_layers.2.", "**.conv1."),

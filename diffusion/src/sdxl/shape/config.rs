@@ -1,20 +1,20 @@
-//! The `config.json` of a UNet of diffusers.
+//! The fields of diffusers' `config.json` of a UNet.
 
 use serde::Deserialize;
 
 use super::unet::UnetShape;
 use crate::error::Result;
-use crate::parts::{Described, text_of};
+use crate::parts::{ConfigJson, text_of};
 
-/// One number for all levels, or one for each.
+/// One number for all levels, or one per level.
 #[derive(Debug, Clone, Deserialize, PartialEq)]
 #[serde(untagged)]
-pub(super) enum Each {
+pub(super) enum PerLevel {
     All(usize),
     Levels(Vec<usize>),
 }
 
-impl Each {
+impl PerLevel {
     fn at(&self, level: usize) -> Option<usize> {
         match self {
             Self::All(number) => Some(*number),
@@ -23,21 +23,21 @@ impl Each {
     }
 }
 
-/// What is read of it. A field that is left out has the class's default, which is SDXL's where that matters.
+/// The fields that are read. Absent fields have the class's default, which equals SDXL's value where it matters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ConfigFile {
+pub(super) struct ConfigFields {
     #[serde(rename = "_class_name")]
     class_name: String,
     in_channels: Option<usize>,
     out_channels: Option<usize>,
     block_out_channels: Option<Vec<usize>>,
-    layers_per_block: Option<Each>,
-    cross_attention_dim: Option<Each>,
-    transformer_layers_per_block: Option<Each>,
-    /// Heads of each level: the name is an old mistake of the reference library.
-    attention_head_dim: Option<Each>,
-    num_attention_heads: Option<Each>,
+    layers_per_block: Option<PerLevel>,
+    cross_attention_dim: Option<PerLevel>,
+    transformer_layers_per_block: Option<PerLevel>,
+    /// Number of heads per level; the misleading name is the reference library's.
+    attention_head_dim: Option<PerLevel>,
+    num_attention_heads: Option<PerLevel>,
     addition_embed_type: Option<String>,
     pub(super) addition_time_embed_dim: Option<usize>,
     projection_class_embeddings_input_dim: Option<usize>,
@@ -64,51 +64,51 @@ pub(super) struct ConfigFile {
     attention_type: Option<String>,
 }
 
-impl ConfigFile {
-    /// Whether a file is about a UNet: where everything lies in one folder it may be about another network.
+impl ConfigFields {
+    /// Returns whether the file describes a UNet: in a folder that holds all parts it may describe another network.
     pub(super) fn concerns(value: &serde_json::Value) -> bool {
         let class = text_of(value, "_class_name");
         class.contains("UNet") || (class.is_empty() && value.get("block_out_channels").is_some())
     }
 
-    /// Heads of a level.
+    /// Returns the number of heads of a level.
     pub(super) fn heads(&self, level: usize) -> Option<usize> {
         self.num_attention_heads.as_ref().or(self.attention_head_dim.as_ref())?.at(level)
     }
 }
 
-/// Refuses what the file says otherwise than the tensors, or says and nothing computes.
-pub(super) fn check(shape: &UnetShape, described: &Described<ConfigFile>) -> Result<()> {
-    let fields = &described.fields;
+/// Fails if the file contradicts the tensors or sets something that this code does not compute.
+pub(super) fn check(shape: &UnetShape, json: &ConfigJson<ConfigFields>) -> Result<()> {
+    let fields = &json.fields;
     for (field, says, tensors) in [
         ("in_channels", fields.in_channels, shape.channels),
         ("out_channels", fields.out_channels, shape.channels),
         (
             "projection_class_embeddings_input_dim",
             fields.projection_class_embeddings_input_dim,
-            shape.pooled + shape.sinusoids * super::unet::TOLD,
+            shape.pooled + shape.sinusoids * super::unet::SIZE_CONDITIONS,
         ),
     ] {
-        described.agree(field, says, tensors)?;
+        json.agree(field, says, tensors)?;
     }
     let widths: Vec<usize> = shape.levels.iter().map(|level| level.width).collect();
-    described.refuse(&[(
+    json.refuse(&[(
         fields.block_out_channels.as_ref().is_some_and(|says| *says != widths),
         "block_out_channels does not fit the tensors",
     )])?;
     for (index, level) in shape.levels.iter().enumerate() {
-        let says = |field: &Option<Each>| field.as_ref().and_then(|each| each.at(index));
-        described.agree("layers_per_block", says(&fields.layers_per_block), level.down.len())?;
-        described.agree("cross_attention_dim", says(&fields.cross_attention_dim), shape.context)?;
+        let says = |field: &Option<PerLevel>| field.as_ref().and_then(|each| each.at(index));
+        json.agree("layers_per_block", says(&fields.layers_per_block), level.down.len())?;
+        json.agree("cross_attention_dim", says(&fields.cross_attention_dim), shape.context)?;
         let depth = level.down.first().copied().unwrap_or(0);
-        // A number is said for levels without attention too.
+        // The file has a number for levels without attention too.
         let depths = says(&fields.transformer_layers_per_block).filter(|_| depth > 0);
-        described.agree("transformer_layers_per_block", depths, depth)?;
+        json.agree("transformer_layers_per_block", depths, depth)?;
     }
     let other = |field: &Option<String>, only: &str| field.as_ref().is_some_and(|says| says != only);
     let factor = |field: Option<f64>, only: f64| field.is_some_and(|says| (says - only).abs() > f64::EPSILON);
     let crossed = fields.only_cross_attention.as_ref().is_some_and(|value| *value != serde_json::Value::Bool(false));
-    described.refuse(&[
+    json.refuse(&[
         (other(&fields.addition_embed_type, "text_time"), "addition_embed_type is not text_time"),
         (
             !fields.class_name.is_empty() && fields.class_name != "UNet2DConditionModel",

@@ -1,4 +1,4 @@
-//! Sizes of published UNets, and configurations that do and do not fit them.
+//! Sizes of published UNets, with configurations that fit and that contradict them.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn refused(result: Result<UnetShape>, expected: &str) {
     assert!(error.detail().contains(expected), "{:?} does not say {expected}", error.detail());
 }
 
-/// As the published base model is configured.
+/// The configuration of the published base model.
 fn config() -> serde_json::Value {
     let text = r#"{
         "_class_name": "UNet2DConditionModel", "act_fn": "silu", "addition_embed_type": "text_time",
@@ -96,7 +96,7 @@ fn fields_are_honoured_or_refused_by_name() {
     ] {
         refused(with(field, value), says);
     }
-    // That of another network, where all lie in one folder.
+    // The configuration of another network, in a folder that holds all parts.
     assert!(with("_class_name", json!("AutoencoderKL")).is_ok());
 }
 
@@ -116,5 +116,5 @@ fn damaged_unets_are_refused() {
             shape[0] = 8;
         }
     }
-    refused(shape_of(wide, None), "gives other channels than it takes");
+    refused(shape_of(wide, None), "different numbers of input and output channels");
 }

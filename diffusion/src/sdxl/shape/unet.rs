@@ -1,38 +1,38 @@
-//! What the tensors of a UNet say of its sizes.
+//! The sizes of a UNet, from the shapes of its tensors.
 
-use super::config::ConfigFile;
+use super::config::ConfigFields;
 use crate::error::Result;
-use crate::parts::{Described, axis};
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::parts::{ConfigJson, axis};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// Channels of a head of every published model. Shapes do not tell it.
+/// Channels of a head in every published model. Shapes do not determine it.
 const HEAD: usize = 64;
-/// Groups of every normalisation over pixels. Shapes do not tell it.
+/// Groups of every group norm. Shapes do not determine it.
 const GROUPS: usize = 32;
-/// Sinusoids of one size or place of the picture. Shapes do not tell it.
+/// Sinusoids that embed one size condition. Shapes do not determine it.
 const SINUSOIDS: usize = 256;
-/// Sizes and places that are told: original, crop and target, two numbers each.
-pub(crate) const TOLD: usize = 6;
+/// Number of size conditions: original size, crop position and target size, two numbers each.
+pub(crate) const SIZE_CONDITIONS: usize = 6;
 
-/// One level of the UNet: blocks that work on pictures of one size.
+/// One level of the UNet: the blocks that process one resolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Level {
     /// Channels.
     pub(crate) width: usize,
     /// Heads of every attention.
     pub(crate) heads: usize,
-    /// Transformer blocks after each residual block on the way down; 0 for none.
+    /// Transformer blocks after each residual block of the down path; 0 for none.
     pub(crate) down: Vec<usize>,
-    /// The same on the way up, where there is one block more.
+    /// Transformer blocks after each residual block of the up path, which has one residual block more.
     pub(crate) up: Vec<usize>,
 }
 
-/// The sizes of the UNet of one checkpoint.
+/// The sizes of a checkpoint's UNet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct UnetShape {
     /// Channels of the latents, and of the prediction.
     pub(crate) channels: usize,
-    /// From the largest picture to the smallest.
+    /// The levels, from the highest resolution to the lowest.
     pub(crate) levels: Vec<Level>,
     /// Transformer blocks in the middle.
     pub(crate) middle: usize,
@@ -40,7 +40,7 @@ pub(crate) struct UnetShape {
     pub(crate) context: usize,
     /// Width of the pooled text state.
     pub(crate) pooled: usize,
-    /// Sinusoids of each size that is told.
+    /// Sinusoids that embed one size condition.
     pub(crate) sinusoids: usize,
     /// Width of the embedding of times and sizes.
     pub(crate) embedding: usize,
@@ -51,32 +51,32 @@ pub(crate) struct UnetShape {
 }
 
 impl UnetShape {
-    /// The sizes of the UNet that `found` is, whose canonical tensors are `tensors`.
-    pub(crate) fn read(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<Self> {
-        let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
-        let shape = Self::of_tensors(tensors, described.as_ref().map(|described| &described.fields))?;
-        if let Some(described) = &described {
-            super::config::check(&shape, described)?;
+    /// Determines the sizes of the UNet `found`, whose canonical tensors are `tensors`.
+    pub(crate) fn read(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<Self> {
+        let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
+        let shape = Self::of_tensors(tensors, json.as_ref().map(|json| &json.fields))?;
+        if let Some(json) = &json {
+            super::config::check(&shape, json)?;
         }
         Ok(shape)
     }
 
-    /// How many times a picture is halved on the way down.
-    pub(crate) fn halvings(&self) -> usize {
+    /// Returns the number of downsamplers.
+    pub(crate) fn downsamples(&self) -> usize {
         self.levels.len().saturating_sub(1)
     }
 
-    /// Channels of the narrowest level, which is that of the whole picture.
+    /// Returns the channels of the level with the highest resolution.
     pub(crate) fn base(&self) -> usize {
         self.levels.first().map_or(0, |level| level.width)
     }
 
-    /// Channels and heads of the middle.
+    /// Returns the channels and heads of the middle.
     pub(crate) fn deepest(&self) -> (usize, usize) {
         self.levels.last().map_or((0, 0), |level| (level.width, level.heads))
     }
 
-    fn of_tensors(tensors: &Tensors, fields: Option<&ConfigFile>) -> Result<Self> {
+    fn of_tensors(tensors: &Tensors, fields: Option<&ConfigFields>) -> Result<Self> {
         let bad = |what: &str| unusable(format!("{}: {what}", tensors.origin()));
         let count = tensors.count("down_blocks");
         let levels = (0..count).map(|index| level(tensors, index, count, fields)).collect::<Result<Vec<_>>>()?;
@@ -101,10 +101,10 @@ impl UnetShape {
         let groups = fields.and_then(|fields| fields.norm_num_groups).unwrap_or(GROUPS);
         let sinusoids = fields.and_then(|fields| fields.addition_time_embed_dim).unwrap_or(SINUSOIDS);
         let added = axis(tensors, "add_embedding.linear_1.weight", 2, 1)?;
-        let told = sinusoids.checked_mul(TOLD).filter(|_| sinusoids > 0 && sinusoids.is_multiple_of(2));
-        let Some(pooled) = told.and_then(|told| added.checked_sub(told)).filter(|&pooled| pooled > 0) else {
+        let sizes = sinusoids.checked_mul(SIZE_CONDITIONS).filter(|_| sinusoids > 0 && sinusoids.is_multiple_of(2));
+        let Some(pooled) = sizes.and_then(|sizes| added.checked_sub(sizes)).filter(|&pooled| pooled > 0) else {
             return Err(bad(&format!(
-                "{added} added conditions are too few for {TOLD} sizes of {sinusoids} sinusoids"
+                "{added} added conditions are too few for {SIZE_CONDITIONS} sizes of {sinusoids} sinusoids"
             )));
         };
         let shape = Self {
@@ -124,18 +124,18 @@ impl UnetShape {
             return Err(bad(&format!("the widths of the UNet do not divide into {groups} groups")));
         }
         if axis(tensors, "conv_out.weight", 4, 0)? != shape.channels {
-            return Err(bad("the UNet gives other channels than it takes"));
+            return Err(bad("the UNet has different numbers of input and output channels"));
         }
         Ok(shape)
     }
 }
 
-/// What the level `index` of `count` is called on the way up, which begins with the deepest.
+/// Returns the name of a module in level `index` of `count` on the up path, which numbers levels from the deepest.
 pub(crate) fn up_name(count: usize, index: usize, part: &str) -> String {
     format!("up_blocks.{}.{part}", count.saturating_sub(index + 1))
 }
 
-fn level(tensors: &Tensors, index: usize, count: usize, fields: Option<&ConfigFile>) -> Result<Level> {
+fn level(tensors: &Tensors, index: usize, count: usize, fields: Option<&ConfigFields>) -> Result<Level> {
     let depths = |list: &str| -> Vec<usize> {
         (0..tensors.count(&format!("{list}.resnets")))
             .map(|block| tensors.count(&format!("{list}.attentions.{block}.transformer_blocks")))

@@ -1,4 +1,4 @@
-//! Every encoding of the UNet: what is computed is what the decoded numbers give in dense arithmetic, bit for bit.
+//! Encodings of the UNet: the result equals dense arithmetic with the decoded numbers, bit for bit.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::testing::encodings::{decoded, encodings};
 use crate::testing::files::{Part, Raw, prefixed, renamed, write};
 use crate::testing::{folder, json, values};
 
-/// The weights of linear layers and convolutions inside the blocks, which writers of small files encode.
+/// Returns whether a tensor is the weight of a linear layer or convolution in a block: writers of small files encode these.
 fn is_encoded(name: &str, raw: &Raw) -> bool {
     raw.shape.len() == 2 && name.contains("_block") && !name.contains("emb_layers")
 }
 
-/// The UNet with rows of 256 weights, under its original names.
+/// Makes the UNet with rows of 256 weights, with its original names.
 fn wide() -> Part {
     let names: BTreeMap<String, Value> = json("sdxl/names.json");
     renamed(&made::part("wide"), &names["wide"])
 }
 
-/// A folder with the other parts.
+/// Writes the other parts to a folder.
 fn others(place: &Path) {
     for (part, name) in &PARTS[1..] {
         write(&place.join(part).join(format!("{name}.safetensors")), &made::part(part));
@@ -37,8 +37,8 @@ fn picture(checkpoint: &SdxlCheckpoint, compute: DType) -> Tensor {
     load_as(checkpoint, place, Residency::Together).sample(&request, &mut Silent).unwrap()
 }
 
-/// Also makes the table in `docs/models.md`. bfloat16 on the device decodes each encoding by its own way; on the CPU the same
-/// code runs through candle's operations.
+/// Also compares the table in `docs/models.md`. GPUs decode each encoding with separate code for bfloat16; the CPU runs the same
+/// code through candle's operations.
 #[test]
 fn every_encoding_computes_with_its_decoded_numbers() {
     let unet = wide();
@@ -61,7 +61,11 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         others(plain.path());
         write(&plain.path().join("denoiser.safetensors"), &decoded(tensors));
         let dense = picture(&inspect(plain.path()).unwrap(), DType::F32);
-        assert_eq!(values(&ours), values(&dense), "{name}: other bits than its decoded numbers give");
+        assert_eq!(
+            values(&ours),
+            values(&dense),
+            "{name}: the bits differ from dense arithmetic with the decoded numbers"
+        );
 
         let worst = values(&ours).iter().zip(values(&reference)).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         println!("{name}: largest change of a pixel {worst:.3} of 1");
@@ -78,7 +82,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
     crate::testing::table::compare("SDXL's encodings", &table);
 }
 
-/// GGUF as ComfyUI-GGUF's tools write it: convolutions are laid out anew in rows of 256, and their shape is kept beside them.
+/// ComfyUI-GGUF's tools store convolutions in rows of 256 and keep their shapes in the metadata.
 #[test]
 fn convolutions_in_blocks_compute_with_their_decoded_numbers() {
     let unet = wide();
@@ -101,7 +105,7 @@ fn convolutions_in_blocks_compute_with_their_decoded_numbers() {
     }
 }
 
-/// One file with 4-bit weights, other parts inside, as bitsandbytes' users have it.
+/// One file with all parts and 4-bit weights, as users of bitsandbytes publish.
 #[test]
 fn one_file_in_nf4_is_read() {
     let (_, encode, _) = encodings(is_encoded, "sdxl").into_iter().find(|(name, ..)| *name == "NF4").unwrap();

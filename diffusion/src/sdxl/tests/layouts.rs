@@ -1,4 +1,4 @@
-//! The model in every layout that people have: recognised, and the same bits as from the folders of diffusers.
+//! The model is recognised in every published layout, and gives the same bits as the folder that diffusers wrote.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::family::Pipeline;
 use crate::testing::files::{Part, Raw, prefixed, renamed, write, write_gguf};
 use crate::testing::{folder, json};
 
-/// The networks under the names of the original code.
+/// The networks with the names of the original code.
 pub(super) struct Parts {
     pub(super) unet: Part,
     vae: Part,
     clip: Part,
-    /// OpenCLIP's names.
+    /// The second text encoder with OpenCLIP's names.
     big: Part,
 }
 
@@ -32,7 +32,7 @@ impl Parts {
         }
     }
 
-    /// One file as trainers and civitai have them.
+    /// Returns all networks in one file, as trainers and civitai publish them.
     fn single(&self, with_vae: bool) -> Part {
         let mut all = prefixed(&self.unet, "model.diffusion_model.");
         all.extend(prefixed(&self.clip, "conditioner.embedders.0.transformer."));
@@ -40,7 +40,7 @@ impl Parts {
         if with_vae {
             all.extend(prefixed(&self.vae, "first_stage_model."));
         }
-        // What nothing reads.
+        // A tensor that no code reads.
         all.insert("alphas_cumprod".to_owned(), Raw::f32(vec![1000], &[0.5; 1000]));
         all.insert("model_ema.decay".to_owned(), Raw::f32(vec![], &[0.5]));
         all
@@ -54,7 +54,7 @@ impl Parts {
     }
 }
 
-/// The second encoder under OpenCLIP's names, its projection the other way round.
+/// Renames the second encoder to OpenCLIP's names and transposes its projection.
 fn open_clip(part: &Part, table: &Value) -> Part {
     let rows: Vec<Value> = table.as_array().unwrap().clone();
     let (turned, plain): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(|row| row.get("transposed").is_some());
@@ -74,7 +74,7 @@ fn open_clip(part: &Part, table: &Value) -> Part {
     out
 }
 
-/// The same numbers in another type, as far as it holds them.
+/// Converts the numbers to another type, if it can represent them exactly.
 fn cast(part: &Part, dtype: Dtype) -> Part {
     let of = |raw: &Raw| {
         let values = raw.values();
@@ -91,7 +91,7 @@ fn cast(part: &Part, dtype: Dtype) -> Part {
     part.iter().map(|(name, raw)| (name.clone(), if raw.dtype == Dtype::F16 { of(raw) } else { raw.clone() })).collect()
 }
 
-/// The byte of a number that e4m3 has: its bits are those of float32 with fewer.
+/// Returns the e4m3 byte of a number, if e4m3 can represent it.
 fn exact_e4m3(value: f32) -> Option<u8> {
     let bits = value.to_bits();
     let exponent = (bits >> 23 & 255) as i32 - 127 + 7;
@@ -99,10 +99,10 @@ fn exact_e4m3(value: f32) -> Option<u8> {
     exact.then_some(((bits >> 31) << 7) as u8 | (exponent as u8) << 3 | (bits >> 20 & 7) as u8)
 }
 
-/// A way of laying a model out: its name for people, and how it is written.
-type Way = (&'static str, fn(&Parts, &Path));
+/// The name of a layout, and the function that writes a model in it.
+type LayoutWriter = (&'static str, fn(&Parts, &Path));
 
-const WAYS: &[Way] = &[
+const LAYOUT_WRITERS: &[LayoutWriter] = &[
     ("diffusers", |_, place| assemble(place)),
     ("diffusers, fp16 file names, shards", |_, place| {
         for (part, name) in PARTS {
@@ -152,26 +152,26 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// Also makes the table in `docs/models.md`.
+/// Also compares the table in `docs/models.md`.
 #[test]
 fn every_layout_gives_the_same_bits() {
     let (cases, parts) = (cases(), Parts::new());
     let request = Request { steps: 2, ..request_of(&cases.cases["negative"], &cases) };
     let mut first = None;
     let mut table = "| layout (tiny widths, true names) | against the folders of diffusers |\n|---|---|\n".to_owned();
-    for (way, lay) in WAYS {
+    for (layout, write_layout) in LAYOUT_WRITERS {
         let place = tempfile::tempdir().unwrap();
-        lay(&parts, place.path());
-        let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{way}: {error}"));
+        write_layout(&parts, place.path());
+        let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{layout}: {error}"));
         let unknown: Vec<&String> =
             checkpoint.0.recognised.parts().flat_map(|(found, _)| found.unknown().iter()).collect();
-        assert_eq!(unknown, Vec::<&String>::new(), "{way}");
+        assert_eq!(unknown, Vec::<&String>::new(), "{layout}");
         let frames = load(&checkpoint).generate(&request, &mut Silent).unwrap();
         match &first {
             None => first = Some(frames),
-            Some(first) => assert!(*first == frames, "{way}: other bits"),
+            Some(first) => assert!(*first == frames, "{layout}: the bits differ"),
         }
-        table += &format!("| {way} | same bits |\n");
+        table += &format!("| {layout} | same bits |\n");
     }
     crate::testing::table::compare("SDXL's layouts", &table);
 }

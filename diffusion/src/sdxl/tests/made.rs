@@ -1,4 +1,5 @@
-//! The small checkpoints of the golden data: their weights follow from the names of the tensors, as `tools/golden/sdxl_weights.py` says.
+//! Makes the small checkpoints of the golden data. `tools/golden/sdxl_weights.py` computes the same weights from the names of the
+//! tensors.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,14 @@ use safetensors::tensor::Dtype;
 use crate::testing::files::{Part, Raw};
 use crate::testing::json;
 
-/// Name, shape and power of two; without a power they are gains.
+/// Name, shape and exponent of two of a tensor's weights. Tensors without an exponent are gains of norms.
 type Listed = (String, Vec<usize>, Option<i32>);
 
 fn seed(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |value, byte| (value ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// SplitMix64.
+/// Generates random bytes with SplitMix64.
 fn stream(text: &str) -> impl Iterator<Item = u8> + use<> {
     let seed = seed(text);
     (1u64..).flat_map(move |word| {
@@ -31,7 +32,7 @@ fn number(byte: u8, exponent: Option<i32>) -> f32 {
     if byte >> 7 == 0 { size } else { -size }
 }
 
-/// The tensors of a part in float16, which is exact for all of them.
+/// Makes the tensors of a part in float16, which represents all of them exactly.
 pub(super) fn part(name: &str) -> Part {
     let mut all: BTreeMap<String, Vec<Listed>> = json("sdxl/weights.json");
     let listed = all.remove(name).unwrap();

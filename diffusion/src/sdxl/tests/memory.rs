@@ -1,4 +1,4 @@
-//! What stays in memory, that none of it changes a bit, and how a generation is watched and ended.
+//! Residency does not change a bit of the result; progress is reported and generations can be ended.
 
 use super::runs::{assemble, cases, request_of};
 use super::*;
@@ -54,7 +54,7 @@ impl Control for Stopper {
 }
 
 #[test]
-fn control_is_asked_and_obeyed() {
+fn control_is_asked_at_every_stage_and_obeyed() {
     let cases = cases();
     let place = tempfile::tempdir().unwrap();
     assemble(place.path());
@@ -95,7 +95,7 @@ fn same_bytes_for_any_number_of_threads() {
 }
 
 #[test]
-fn every_sampler_and_spacing_walks() {
+fn every_sampler_and_spacing_runs() {
     let place = tempfile::tempdir().unwrap();
     assemble(place.path());
     let mut model = load(&inspect(place.path()).unwrap());
@@ -109,7 +109,7 @@ fn every_sampler_and_spacing_walks() {
     let error =
         model.latents(&Request { sampler: Some("iPNDM".to_owned()), ..request("a cat") }, &mut Silent).unwrap_err();
     assert!(error.detail().contains("no sampler"), "{}", error.detail());
-    // Those that the catalog offers differ from each other.
+    // The samplers that the catalog offers give different latents.
     let of = |wanted: &str| &seen.iter().find(|(name, _)| **name == wanted).unwrap().1;
     let offered = ["Euler a", "DPM++ 2M Karras", "DPM++ SDE Karras"];
     for (index, name) in offered.iter().enumerate() {
@@ -118,7 +118,7 @@ fn every_sampler_and_spacing_walks() {
 }
 
 #[test]
-fn requests_that_it_cannot_make_are_refused() {
+fn impossible_requests_are_refused() {
     let place = tempfile::tempdir().unwrap();
     assemble(place.path());
     let checkpoint = inspect(place.path()).unwrap();
@@ -136,7 +136,7 @@ fn requests_that_it_cannot_make_are_refused() {
     assert_eq!(checkpoint.modes(), ["txt2img", "img2img"]);
 }
 
-/// Nothing is changed where nothing is asked to change.
+/// A strength of 0 must not change the picture.
 #[test]
 fn a_strength_of_0_keeps_the_picture() {
     let cases = cases();

@@ -1,4 +1,4 @@
-//! SDXL against the reference library: `tests/golden/sdxl` holds what goes in and out of each part there, written by
+//! Compares SDXL with the reference library: `tests/golden/sdxl` holds the inputs and outputs of each part there, written by
 //! `tools/golden/sdxl.py`. Run with `--nocapture` to see the largest differences.
 
 mod encodings;
@@ -19,12 +19,12 @@ use crate::request::{Request, Start};
 use crate::testing::Silent;
 use crate::weights::{ModelFiles, Place};
 
-/// The checkpoint in a folder.
+/// Recognises the checkpoint in a folder.
 fn inspect(folder: &Path) -> Result<SdxlCheckpoint> {
     SdxlCheckpoint::inspect(&ModelFiles::Folder(folder.to_owned()), &Sampling::default())
 }
 
-/// A model of the checkpoint on the CPU, whole.
+/// Loads the checkpoint on the CPU with all parts resident.
 fn load(checkpoint: &SdxlCheckpoint) -> Model {
     load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
@@ -33,7 +33,7 @@ fn load_as(checkpoint: &SdxlCheckpoint, place: Place, residency: Residency) -> M
     Model::load(checkpoint.0.clone(), place, Policy::Always(residency), &mut Silent).unwrap()
 }
 
-/// A request for a picture of 64x64 in four steps.
+/// Returns a request for a picture of 64x64 in four steps.
 fn request(prompt: &str) -> Request {
     Request {
         prompt: prompt.to_owned(),

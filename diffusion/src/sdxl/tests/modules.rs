@@ -1,4 +1,4 @@
-//! The UNet and its modules against the reference.
+//! Compares the UNet and its modules with the reference library.
 
 use candle_core::{DType, Tensor};
 
@@ -11,7 +11,7 @@ use crate::testing::files::write;
 use crate::testing::{Golden, Silent, check, golden};
 use crate::weights::{Inventory, Loading, ModelFiles, Scope, Tensors};
 
-/// The UNet's tensors and sizes, by way of a file in a folder.
+/// Writes a UNet to a folder and reads its tensors and sizes.
 fn opened(part: &str) -> (tempfile::TempDir, Tensors, UnetShape) {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("unet/diffusion_pytorch_model.safetensors"), &made::part(part));
@@ -23,7 +23,7 @@ fn opened(part: &str) -> (tempfile::TempDir, Tensors, UnetShape) {
     (folder, tensors, shape)
 }
 
-fn told(height: usize, width: usize) -> [f64; 6] {
+fn sizes(height: usize, width: usize) -> [f64; 6] {
     let (height, width) = (height as f64 * 8.0, width as f64 * 8.0);
     [height, width, 0.0, 0.0, height, width]
 }
@@ -53,7 +53,7 @@ fn predictions_agree_at_any_size() {
         for (name, time) in SIZES {
             let input = flat(&golden, &format!("unet.{name}.input"));
             let (_, _, height, width) = input.dims4().unwrap();
-            let context = unet.context(&golden["unet.states"], &golden["unet.pooled"], &told(height, width)).unwrap();
+            let context = unet.context(&golden["unet.states"], &golden["unet.pooled"], &sizes(height, width)).unwrap();
             let plan = unet.plan(&[7.0, time]).unwrap();
             let ours = unet.forward(&input, &plan, 1, &[&context, &context]).unwrap();
             for ours in ours {
@@ -64,13 +64,13 @@ fn predictions_agree_at_any_size() {
 }
 
 #[test]
-fn bfloat16_stays_in_its_bound() {
+fn bfloat16_stays_within_its_bound() {
     let golden = golden("sdxl/golden.safetensors");
     with_unet(DType::BF16, |unet, _, _| {
         for (name, time) in SIZES {
             let input = flat(&golden, &format!("unet.{name}.input"));
             let (_, _, height, width) = input.dims4().unwrap();
-            let context = unet.context(&golden["unet.states"], &golden["unet.pooled"], &told(height, width)).unwrap();
+            let context = unet.context(&golden["unet.states"], &golden["unet.pooled"], &sizes(height, width)).unwrap();
             let ours = unet.forward(&input, &unet.plan(&[time]).unwrap(), 0, &[&context]).unwrap().remove(0);
             check(&format!("{name} against bf16"), &ours, &flat(&golden, &format!("unet.{name}.bf16")), 5e-2);
             check(&format!("{name} against float32"), &ours, &flat(&golden, &format!("unet.{name}.output")), 5e-2);
@@ -86,11 +86,11 @@ fn every_module_agrees() {
         let embedding = crate::sdxl::embedding::Embedding::load(shape, scope).unwrap();
         let time = embedding.times(&[321.75]).unwrap();
         check("time_embedding", &time.squeeze(0).unwrap(), &golden["unet.odd.time_embedding"], 1e-5);
-        let added = embedding.added(&golden["unet.pooled"], &told(9, 13)).unwrap();
+        let added = embedding.added(&golden["unet.pooled"], &sizes(9, 13)).unwrap();
         check("add_embedding", &added.squeeze(0).unwrap(), &golden["unet.odd.add_embedding"], 1e-5);
         let time = (time + added).unwrap().silu().unwrap();
         let state = reference("conv_in");
-        let mut branch = Branch { left: vec![state.clone()], state, time };
+        let mut branch = Branch { skips: vec![state.clone()], state, time };
         let count = shape.levels.len();
         for unit in units(shape) {
             let block = Block::load(shape, unit, scope).unwrap();
@@ -98,15 +98,15 @@ fn every_module_agrees() {
             branch = block.forward(branch, &golden["unet.states"], &keys).unwrap();
             let name = match unit {
                 Unit::Down { level, block: 1 } if level + 1 == count => format!("down_blocks.{level}"),
-                Unit::Halve { level } => format!("down_blocks.{level}"),
+                Unit::Downsample { level } => format!("down_blocks.{level}"),
                 Unit::Middle => "mid_block".to_owned(),
-                Unit::Double { level } => format!("up_blocks.{}", count - 1 - level),
+                Unit::Upsample { level } => format!("up_blocks.{}", count - 1 - level),
                 Unit::Up { level: 0, block: 2 } => format!("up_blocks.{}", count - 1),
                 Unit::Down { level: 1, block: 0 } => "attention".to_owned(),
                 _ => continue,
             };
             check(&name, &branch.state, &reference(&name), 1e-5);
         }
-        assert!(branch.left.is_empty());
+        assert!(branch.skips.is_empty());
     });
 }

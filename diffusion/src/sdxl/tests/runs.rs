@@ -1,4 +1,4 @@
-//! Whole generations against the pipelines of the reference library.
+//! Compares whole generations with the pipelines of the reference library.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) fn cases() -> Cases {
     json("sdxl/cases.json")
 }
 
-/// Folders of diffusers and the parts of the golden data.
+/// Folders of a diffusers model, with the names of the golden data's parts.
 pub(super) const PARTS: [(&str, &str); 4] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
@@ -40,7 +40,7 @@ pub(super) const PARTS: [(&str, &str); 4] = [
     ("text_encoder_2", "model"),
 ];
 
-/// Writes the model as diffusers does.
+/// Writes the model in the layout of diffusers.
 pub(super) fn assemble(place: &Path) {
     for (part, name) in PARTS {
         write(&place.join(part).join(format!("{name}.safetensors")), &made::part(part));
@@ -49,7 +49,7 @@ pub(super) fn assemble(place: &Path) {
     }
 }
 
-/// What a case says beside the model: how it is sampled, and whether an empty prompt is zeros.
+/// Writes a case's scheduler configuration, and whether an empty negative prompt is encoded as zeros.
 pub(super) fn configure(place: &Path, case: &Case) {
     std::fs::create_dir_all(place.join("scheduler")).unwrap();
     std::fs::write(place.join("scheduler/scheduler_config.json"), case.scheduler_config.to_string()).unwrap();
@@ -93,7 +93,7 @@ fn whole_generations_agree() {
         let request = request_of(case, &cases);
         let kept = case.strength.map_or(case.steps, |strength| (f64::from(case.steps) * strength) as u32);
         let schedule = model.files.schedule(&request).unwrap();
-        let sampler = schedule.walk(case.steps as usize, (case.steps - kept) as usize).unwrap();
+        let sampler = schedule.make_sampler(case.steps as usize, (case.steps - kept) as usize).unwrap();
         let times: Vec<f64> = sampler.times().iter().map(|time| time.model).collect();
         assert_eq!(times.len(), case.times.len(), "{name}");
         for (ours, reference) in times.iter().zip(&case.times) {
@@ -128,7 +128,7 @@ fn prompts_become_the_same_states() {
             check(&format!("pooled {index}"), &ours.pooled, &golden[&format!("text.{index}.pooled")], 1e-5);
         }
     }
-    // To say nothing is to say 2.
+    // The default of clip_skip is 2.
     let of = |model: &mut Model, clip_skip| {
         let request = Request { clip_skip, ..request(&cases.prompts[0]) };
         crate::testing::values(&model.encode_prompts(&request, false, &mut Silent).unwrap().remove(0).states)
@@ -137,7 +137,7 @@ fn prompts_become_the_same_states() {
 }
 
 #[test]
-fn what_is_shown_of_the_way_changes_nothing() {
+fn previews_do_not_change_the_result() {
     let place = tempfile::tempdir().unwrap();
     assemble(place.path());
     let mut model = load(&inspect(place.path()).unwrap());

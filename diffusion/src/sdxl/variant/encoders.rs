@@ -1,27 +1,28 @@
-//! The two text encoders of a folder, told apart by what the UNet takes of each.
+//! The two text encoders of a folder, distinguished by the sizes that the UNet requires.
 //!
-//! Always holds: the second is the one whose projection is as wide as the pooled state that the UNet takes; the first is as wide
-//! as what is left of the UNet's text states.
+//! Always holds: the projection of the second encoder is as wide as the UNet's pooled state; the widths of both encoders add up
+//! to that of the UNet's text states.
 
 use super::super::shape::UnetShape;
 use crate::error::Result;
-use crate::parts::{Missing, Piece};
+use crate::parts::{FoundPart, Missing};
 use crate::text::layouts::clip::NETWORK;
 use crate::text::{ClipConfig, clip_config};
-use crate::weights::{Found, Inventory, Tensors, unusable};
+use crate::weights::{FoundNetwork, Inventory, Tensors, unusable};
 
-/// Widths of the published encoders, and of bigG's projection.
+/// Width of the published CLIP-L encoder.
 const CLIP_L: usize = 768;
+/// Width of the published OpenCLIP bigG encoder and of its projection.
 const BIG_G: usize = 1280;
 
-/// What was found of the two.
+/// The encoders that were found.
 pub(super) struct Encoders {
-    first: Option<Piece<ClipConfig>>,
-    second: Option<Piece<ClipConfig>>,
+    first: Option<FoundPart<ClipConfig>>,
+    second: Option<FoundPart<ClipConfig>>,
 }
 
 impl Encoders {
-    /// The encoders that a UNet wants, or, without a UNet, the published ones.
+    /// Finds the encoders that fit the UNet; without a UNet, those with the published sizes.
     pub(super) fn of(inventory: &Inventory, unet: Option<&UnetShape>) -> Result<Self> {
         let (context, pooled) = unet.map_or((CLIP_L + BIG_G, BIG_G), |unet| (unet.context, unet.pooled));
         let mut copies = vec![];
@@ -32,9 +33,9 @@ impl Encoders {
         }
         let second = choose(&copies, |config| config.projection == Some(pooled) && config.width < context)?;
         let width = context - second.as_ref().map_or(BIG_G.min(context), |second| second.config.width);
-        // Some files of the first have a projection that SDXL has no use for.
+        // Some files of the first encoder have a projection, which SDXL does not use.
         let first = choose(&copies, |config| config.width == width)?
-            .map(|first| Piece { config: ClipConfig { projection: None, ..first.config }, ..first });
+            .map(|first| FoundPart { config: ClipConfig { projection: None, ..first.config }, ..first });
         if let (Some((found, _, config)), true) = (copies.first(), first.is_none() && second.is_none()) {
             return Err(unusable(format!(
                 "the text encoder in {} has a width of {}, and the UNet wants one of {context} together with a projection to \
@@ -47,7 +48,7 @@ impl Encoders {
         Ok(Self { first, second })
     }
 
-    /// Those that are not there.
+    /// Returns the missing encoders.
     pub(super) fn missing(&self) -> Vec<Missing> {
         let missing = |name: &str, filled_by: &str| Missing { name: name.to_owned(), filled_by: filled_by.to_owned() };
         let mut all = vec![];
@@ -66,21 +67,22 @@ impl Encoders {
         all
     }
 
-    /// Both, if both are there.
-    pub(super) fn both(self) -> Option<[Piece<ClipConfig>; 2]> {
+    /// Returns both encoders, or `None` if one is missing.
+    pub(super) fn both(self) -> Option<[FoundPart<ClipConfig>; 2]> {
         Some([self.first?, self.second?])
     }
 }
 
-/// The one copy that fits.
+/// Returns the copy that fits.
 fn choose(
-    copies: &[(&Found, Tensors, ClipConfig)],
+    copies: &[(&FoundNetwork, Tensors, ClipConfig)],
     fits: impl Fn(&ClipConfig) -> bool,
-) -> Result<Option<Piece<ClipConfig>>> {
-    let fitting: Vec<&Found> = copies.iter().filter(|(_, _, config)| fits(config)).map(|(found, ..)| *found).collect();
-    let chosen = Found::choose(&fitting)?;
+) -> Result<Option<FoundPart<ClipConfig>>> {
+    let fitting: Vec<&FoundNetwork> =
+        copies.iter().filter(|(_, _, config)| fits(config)).map(|(found, ..)| *found).collect();
+    let chosen = FoundNetwork::choose(&fitting)?;
     let piece = copies.iter().find(|(found, ..)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-    Ok(piece.map(|(found, tensors, config)| Piece {
+    Ok(piece.map(|(found, tensors, config)| FoundPart {
         found: (*found).clone(),
         tensors: tensors.clone(),
         config: config.clone(),

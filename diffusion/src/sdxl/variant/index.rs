@@ -7,11 +7,11 @@ use crate::weights::{ModelFiles, unusable};
 
 const FILE: &str = "model_index.json";
 
-/// Pipelines of diffusers whose models are computed here. What they start from is no matter of the model.
+/// diffusers' pipelines of supported models. They differ only in what generation starts from.
 const CLASSES: [&str; 3] =
     ["StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"];
 
-/// What a model consists of and how its parts work together. All of it is optional: folders are saved without it.
+/// The fields of `model_index.json`. The file and all of its fields are optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelIndex {
@@ -21,7 +21,7 @@ pub(super) struct ModelIndex {
 }
 
 impl ModelIndex {
-    /// The index of a folder; an empty one if it has none. Refuses, by name, what is not computed.
+    /// Reads the index of a folder, or returns an empty one if there is none. Fails for another pipeline, naming it.
     pub(super) fn read(files: &ModelFiles) -> Result<Self> {
         if !files.has(FILE) {
             return Ok(Self::default());
@@ -33,8 +33,8 @@ impl ModelIndex {
         Ok(index)
     }
 
-    /// Whether an empty negative prompt is states of zeros. A model whose files do not say is taken to have been trained so, like
-    /// the base model: diffusers, A1111 and Forge do the same.
+    /// Returns whether an empty negative prompt is encoded as zeros. This is the default, as in the training of the base model
+    /// and in diffusers, A1111 and Forge.
     pub(super) fn zeros_for_empty(&self) -> bool {
         self.force_zeros_for_empty_prompt.unwrap_or(true)
     }

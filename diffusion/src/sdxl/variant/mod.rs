@@ -1,7 +1,7 @@
-//! What a folder is as a model of SDXL: how it was trained, the parts that it needs, and whether they fit each other.
+//! Recognition of an SDXL model in a folder: how it was trained, its parts, and whether the parts fit each other.
 //!
-//! Always holds: decided without reading a tensor; relatives of SDXL are refused by their names; a folder that is not whole is
-//! answered with what was recognised, what is missing and what would fill it.
+//! Always holds: no tensor is read; models related to SDXL are refused by name; the error for an incomplete folder says what was
+//! recognised, what is missing and which files would complete it.
 
 mod encoders;
 mod index;
@@ -16,33 +16,33 @@ pub(crate) use self::training::Training;
 use super::layouts::unet;
 use super::shape::UnetShape;
 use crate::error::Result;
-use crate::parts::{self, Fit, Missing, Piece};
+use crate::parts::{self, Fit, FoundPart, Missing};
 use crate::sample::Schedule;
 use crate::text::ClipConfig;
 use crate::vae::kl::{self, KlConfig, Scaling};
-use crate::weights::{Found, Inventory, Tensors};
+use crate::weights::{FoundNetwork, Inventory, Tensors};
 
-/// A whole model.
+/// A complete model.
 #[derive(Debug)]
 pub(crate) struct Recognised {
-    /// How it was trained.
+    /// How the model was trained.
     pub(crate) training: Training,
     /// The denoiser.
-    pub(crate) unet: Piece<UnetShape>,
+    pub(crate) unet: FoundPart<UnetShape>,
     /// The text encoders: CLIP-L, then OpenCLIP bigG, whose pooled state is used too.
-    pub(crate) encoders: [Piece<ClipConfig>; 2],
+    pub(crate) encoders: [FoundPart<ClipConfig>; 2],
     /// The autoencoder.
-    pub(crate) vae: Piece<KlConfig>,
-    /// How it is sampled where nobody says otherwise.
+    pub(crate) vae: FoundPart<KlConfig>,
+    /// The model's default schedule.
     pub(crate) schedule: Schedule,
-    /// Whether an empty negative prompt is states of zeros instead of the states of an empty prompt.
+    /// Whether an empty negative prompt is encoded as zeros instead of by the text encoders.
     pub(crate) zeros_for_empty: bool,
-    /// Sentences for whoever installed the model: what was left out or taken for granted.
+    /// Log messages for the person who installed the model: what was ignored or assumed.
     pub(crate) notes: Vec<String>,
 }
 
 impl Recognised {
-    /// The model that a folder holds. Fails with `model_unavailable`, with a sentence on what is wrong and one on what to do.
+    /// Recognises the model in a folder. Fails with `ModelUnavailable`; the error says what is wrong and what to do.
     pub(crate) fn of(inventory: &Inventory) -> Result<Self> {
         let files = inventory.files();
         let index = ModelIndex::read(files)?;
@@ -54,38 +54,40 @@ impl Recognised {
         missing.extend(encoders.missing());
         missing.extend(vae.is_none().then(no_vae));
         let (Some(unet), Some(encoders), Some(vae)) = (unet, encoders.both(), vae) else {
-            return Err(parts::incomplete(inventory, "SDXL", &missing, |found| parts::holds(found, Some("SDXL"))));
+            return Err(parts::incomplete(inventory, "SDXL", &missing, |found| {
+                parts::describe_network(found, Some("SDXL"))
+            }));
         };
         let mut notes = vec![];
         let (training, schedule) = training::read(files, &unet.found, &mut notes)?;
         Ok(Self { training, unet, encoders, vae, schedule, zeros_for_empty: index.zeros_for_empty(), notes })
     }
 
-    /// What people call it, as far as its tensors tell.
+    /// Returns the variant's name for people, as far as its tensors reveal it.
     pub(crate) fn name(&self) -> String {
         format!("SDXL ({})", self.training.as_str())
     }
 
-    /// All parts that the model uses.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&Found, &Tensors)> {
-        let encoders = self.encoders.iter().map(|piece| (&piece.found, &piece.tensors));
+    /// Returns all parts that the model uses.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&FoundNetwork, &Tensors)> {
+        let encoders = self.encoders.iter().map(|part| (&part.found, &part.tensors));
         [(&self.unet.found, &self.unet.tensors)]
             .into_iter()
             .chain(encoders)
             .chain([(&self.vae.found, &self.vae.tensors)])
     }
 
-    /// A sentence for people: how it was trained, and for each part its file, layout and encodings.
+    /// Describes the model in one sentence: how it was trained, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(found, _)| parts::holds(found, None)).collect();
+        let parts: Vec<String> = self.parts().map(|(found, _)| parts::describe_network(found, None)).collect();
         format!("{}: {}", self.name(), parts.join(", "))
     }
 }
 
-fn vae(inventory: &Inventory, channels: usize) -> Result<Option<Piece<KlConfig>>> {
-    let words = |number: usize| format!("{number} latent channels");
-    let fit = Fit { want: channels, by: "the UNet", words, advice: "sdxl_vae.safetensors" };
-    fit.piece(inventory, &kl::layout::NETWORK, |found, tensors| {
+fn vae(inventory: &Inventory, channels: usize) -> Result<Option<FoundPart<KlConfig>>> {
+    let describe = |number: usize| format!("{number} latent channels");
+    let fit = Fit { required: channels, required_by: "the UNet", describe, example: "sdxl_vae.safetensors" };
+    fit.find(inventory, &kl::layout::NETWORK, |found, tensors| {
         KlConfig::read(inventory.files(), found, tensors, Scaling::SDXL).map(|config| (config.latent_channels, config))
     })
 }

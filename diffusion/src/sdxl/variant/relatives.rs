@@ -1,14 +1,15 @@
-//! Telling SDXL's UNet from those of its relatives.
+//! Distinguishes SDXL's UNet from those of related models.
 //!
-//! Always holds: decided by names and shapes, and by the marks that trainers leave in a file; a relative is refused by its name.
+//! Always holds: names and shapes of tensors decide, and marker tensors that trainers add to a file; a related model is refused
+//! by name.
 
 use super::super::layouts::unet;
 use super::super::shape::UnetShape;
 use crate::error::{Error, Result};
-use crate::parts::Piece;
-use crate::weights::{Found, Inventory, Tensors, unusable};
+use crate::parts::FoundPart;
+use crate::weights::{FoundNetwork, Inventory, Tensors, unusable};
 
-/// Modules that only relatives have, and the relatives' names.
+/// Modules that only related models have, and the names of these models.
 const MODULES: &[(&str, &str)] = &[
     ("time_stack", "Stable Video Diffusion"),
     ("time_mixer", "Stable Video Diffusion"),
@@ -20,49 +21,50 @@ const MODULES: &[(&str, &str)] = &[
     ("class_embedding", "a UNet for classes of pictures"),
 ];
 
-/// Marks in a file, and what they say that the UNet in it is.
-const MARKS: &[(&str, &str)] = &[
+/// Tensors that identify a related model, and the names of these models.
+const MARKERS: &[(&str, &str)] = &[
     ("edm_mean", "Playground v2.5"),
     ("edm_vpred.sigma_max", "CosXL, which was trained on continuous noise levels (EDM)"),
 ];
 
-/// The UNet of a folder. `None` if there is none. One of a relative is passed over beside one of SDXL, and refused otherwise.
-pub(super) fn unet(inventory: &Inventory) -> Result<Option<Piece<UnetShape>>> {
-    let mut own = vec![];
+/// Finds the UNet of a folder; `None` if there is none. The UNet of a related model is ignored if the folder has one of SDXL,
+/// and refused otherwise.
+pub(super) fn unet(inventory: &Inventory) -> Result<Option<FoundPart<UnetShape>>> {
+    let mut fitting = vec![];
     let mut refusal = None;
     for found in inventory.copies(&unet::NETWORK) {
         let tensors = found.tensors()?;
         match relative(found, &tensors) {
             Some(name) => refusal = refusal.or(Some(refused(found, &name))),
-            None => own.push((found, tensors)),
+            None => fitting.push((found, tensors)),
         }
     }
-    let chosen = Found::choose(&own.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
-    let piece = own.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-    match (piece, refusal) {
+    let chosen = FoundNetwork::choose(&fitting.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
+    let unet = fitting.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
+    match (unet, refusal) {
         (Some((found, tensors)), _) => {
             let config = UnetShape::read(inventory.files(), found, &tensors)?;
-            Ok(Some(Piece { found: found.clone(), tensors, config }))
+            Ok(Some(FoundPart { found: found.clone(), tensors, config }))
         }
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
     }
 }
 
-fn refused(found: &Found, name: &str) -> Error {
+fn refused(found: &FoundNetwork, name: &str) -> Error {
     unusable(format!("{}: the UNet is that of {name}, which MUST does not run", found.origin())).with_action(
         "Use a checkpoint of SDXL 1.0 or of a model that was trained from it (Pony Diffusion V6 XL, Illustrious, NoobAI, \
          Animagine and the like), with noise or velocity prediction.",
     )
 }
 
-/// What the UNet is if it is not SDXL's.
-fn relative(found: &Found, tensors: &Tensors) -> Option<String> {
+/// Returns the name of the related model that the UNet belongs to, or `None` for SDXL.
+fn relative(found: &FoundNetwork, tensors: &Tensors) -> Option<String> {
     let module = |name: &str| tensors.unknown.iter().any(|unknown| unknown.split('.').any(|part| part == name));
     if let Some((_, name)) = MODULES.iter().find(|(part, _)| module(part)) {
         return Some((*name).to_owned());
     }
-    if let Some((_, name)) = MARKS.iter().find(|(mark, _)| found.file_has(mark)) {
+    if let Some((_, name)) = MARKERS.iter().find(|(mark, _)| found.file_has(mark)) {
         return Some((*name).to_owned());
     }
     let size = |name: &str, axis: usize| tensors.get(name).and_then(|stored| stored.shape().get(axis).copied());
@@ -72,7 +74,7 @@ fn relative(found: &Found, tensors: &Tensors) -> Option<String> {
         return Some(match context {
             Some(768) => "Stable Diffusion 1.x".to_owned(),
             Some(1024) => "Stable Diffusion 2.x".to_owned(),
-            _ => "a model without the sizes that SDXL is told".to_owned(),
+            _ => "a model without SDXL's size conditions".to_owned(),
         });
     };
     if context == Some(1280) || (added == 2560 && size("conv_in.weight", 0) == Some(384)) {
@@ -98,7 +100,7 @@ fn relative(found: &Found, tensors: &Tensors) -> Option<String> {
     None
 }
 
-/// Width of the text states.
+/// Returns the width of the text states.
 fn context(tensors: &Tensors) -> Option<usize> {
     let key = |module: String| format!("{module}.transformer_blocks.0.attn2.to_k.weight");
     let levels = (0..tensors.count("down_blocks")).map(|level| key(format!("down_blocks.{level}.attentions.0")));

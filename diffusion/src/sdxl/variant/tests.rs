@@ -1,4 +1,4 @@
-//! True sizes under true names: what is recognised, what is refused, folders that are not whole.
+//! Recognition with the names and sizes of published models, and the errors for other models and incomplete folders.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::sdxl::layouts::samples::{REFINER, SD_1, SD_2, SDXL, SSD_1B, Sizes, VE
 use crate::testing::samples::{Folder, Sample, below};
 use crate::text::layouts::samples::{clip_g, clip_l, clip_open};
 
-/// The autoencoder's names, those of diffusers or the original ones.
+/// The tensors of the autoencoder, with the names of diffusers or the original ones.
 fn vae(diffusers: bool) -> Sample {
     let mut names: BTreeMap<String, serde_json::Value> = crate::testing::json("sdxl/names.json");
     let rows: Vec<(String, Vec<usize>, String, Vec<usize>)> =
@@ -36,7 +36,7 @@ fn recognise(folder: &Folder) -> Result<Recognised> {
 }
 
 #[track_caller]
-fn says(folder: &Folder, expected: &[&str]) {
+fn refuses(folder: &Folder, expected: &[&str]) {
     let error = recognise(folder).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::ModelUnavailable);
     let whole = format!("{} {}", error.detail(), error.user_action().unwrap_or_default());
@@ -54,7 +54,7 @@ fn split(unet: Sample) -> Folder {
 }
 
 #[test]
-fn models_are_known_in_every_layout() {
+fn models_are_recognised_in_every_layout() {
     let folders = [
         Folder::new().with("ponyDiffusionV6XL.safetensors", single(SDXL)),
         split(original(SDXL)),
@@ -74,7 +74,7 @@ fn models_are_known_in_every_layout() {
 }
 
 #[test]
-fn a_file_of_its_own_wins_over_a_part_of_a_larger_one() {
+fn a_separate_file_takes_precedence_over_a_part_of_a_larger_one() {
     let folder = Folder::new()
         .with("all.safetensors", single(SDXL))
         .with("fixed_vae.safetensors", vae(true))
@@ -84,11 +84,11 @@ fn a_file_of_its_own_wins_over_a_part_of_a_larger_one() {
     assert_eq!(model.encoders[0].found.origin(), "clip_l.safetensors");
     assert_eq!(model.encoders[1].found.origin(), "all.safetensors");
     let folder = folder.with("other_vae.safetensors", vae(true));
-    says(&folder, &["fixed_vae.safetensors and other_vae.safetensors both hold the autoencoder"]);
+    refuses(&folder, &["fixed_vae.safetensors and other_vae.safetensors both hold the autoencoder"]);
 }
 
 #[test]
-fn training_is_told_by_marks_and_by_the_scheduler() {
+fn training_is_recognised_by_marker_tensors_and_by_the_scheduler() {
     let of = |marks: &[&str]| {
         let sample = [single(SDXL), marks.iter().flat_map(|name| mark(name)).collect()].concat();
         recognise(&Folder::new().with("all.safetensors", sample)).unwrap()
@@ -113,11 +113,11 @@ fn training_is_told_by_marks_and_by_the_scheduler() {
     assert_eq!(model.notes, Vec::<String>::new());
     let marked = [original(SDXL), mark("v_pred")].concat();
     let model = recognise(&split(marked).put("scheduler/scheduler_config.json", config)).unwrap();
-    assert!(model.notes[0].contains("the former is taken"), "{:?}", model.notes);
+    assert!(model.notes[0].contains("the former is used"), "{:?}", model.notes);
 }
 
 #[test]
-fn relatives_are_refused_by_name() {
+fn related_models_are_refused_by_name() {
     let nine = Sizes { input: 9, ..SDXL };
     let eight = Sizes { input: 8, ..SDXL };
     for (sizes, name) in [
@@ -129,7 +129,7 @@ fn relatives_are_refused_by_name() {
         (SSD_1B, "SSD-1B"),
         (VEGA, "Segmind Vega"),
     ] {
-        says(&Folder::new().with("model.safetensors", single(sizes)), &[name, "Use a checkpoint of SDXL 1.0"]);
+        refuses(&Folder::new().with("model.safetensors", single(sizes)), &[name, "Use a checkpoint of SDXL 1.0"]);
     }
     for (marks, name) in [
         (&["edm_mean", "edm_std"][..], "Playground v2.5"),
@@ -138,23 +138,23 @@ fn relatives_are_refused_by_name() {
         (&["model.diffusion_model.time_embed.cond_proj.weight"], "takes the guidance as an input"),
     ] {
         let sample = [single(SDXL), marks.iter().flat_map(|name| mark(name)).collect()].concat();
-        says(&Folder::new().with("model.safetensors", sample), &[name]);
+        refuses(&Folder::new().with("model.safetensors", sample), &[name]);
     }
     let headless: Sample = single(SDXL).into_iter().filter(|(name, _)| !name.contains("middle_block")).collect();
-    says(&Folder::new().with("model.safetensors", headless), &["KOALA"]);
+    refuses(&Folder::new().with("model.safetensors", headless), &["KOALA"]);
     let pipeline = r#"{"_class_name": "KolorsPipeline"}"#;
-    says(&split(original(SDXL)).put("model_index.json", pipeline), &["KolorsPipeline is none of"]);
+    refuses(&split(original(SDXL)).put("model_index.json", pipeline), &["KolorsPipeline is none of"]);
 }
 
 #[test]
-fn a_refiner_beside_the_base_model_is_passed_over() {
+fn a_refiner_beside_the_base_model_is_ignored() {
     let folder = split(original(SDXL)).with("refiner.safetensors", below("model.diffusion_model.", &original(REFINER)));
     assert_eq!(recognise(&folder).unwrap().unet.found.origin(), "unet/model.safetensors");
 }
 
 #[test]
-fn folders_that_are_not_whole_say_what_is_missing() {
-    says(
+fn errors_for_incomplete_folders_name_the_missing_parts() {
+    refuses(
         &Folder::new(),
         &[
             "the UNet, first text encoder (CLIP-L), second text encoder (OpenCLIP bigG) and autoencoder are missing",
@@ -162,7 +162,7 @@ fn folders_that_are_not_whole_say_what_is_missing() {
         ],
     );
     let unet = Folder::new().with("unet.gguf", original(SDXL));
-    says(
+    refuses(
         &unet,
         &[
             "first text encoder (CLIP-L)",
@@ -175,9 +175,9 @@ fn folders_that_are_not_whole_say_what_is_missing() {
         .with("unet.safetensors", original(SDXL))
         .with("clip_l.safetensors", clip_l())
         .with("vae.safetensors", vae(true));
-    says(&one, &["the second text encoder (OpenCLIP bigG) is missing", "Add clip_g.safetensors"]);
+    refuses(&one, &["the second text encoder (OpenCLIP bigG) is missing", "Add clip_g.safetensors"]);
     let without: Sample = single(SDXL).into_iter().filter(|(name, _)| !name.starts_with("first_stage")).collect();
-    says(&Folder::new().with("novae.safetensors", without), &["the autoencoder is missing"]);
+    refuses(&Folder::new().with("novae.safetensors", without), &["the autoencoder is missing"]);
     let other = split(original(SDXL)).with("none", vec![]);
     assert!(recognise(&other).is_ok());
 }
@@ -188,11 +188,11 @@ fn parts_that_do_not_fit_are_refused_with_both_numbers() {
         .with("unet.safetensors", original(SDXL))
         .with("clip.safetensors", clip_open(1024, 24, 1024))
         .with("vae.safetensors", vae(true));
-    says(&narrow, &["clip.safetensors has a width of 1024", "2048", "clip_g.safetensors"]);
+    refuses(&narrow, &["clip.safetensors has a width of 1024", "2048", "clip_g.safetensors"]);
 }
 
 #[test]
-fn an_empty_negative_prompt_is_encoded_where_the_model_says_so() {
+fn an_empty_negative_prompt_is_encoded_if_the_model_index_says_so() {
     let index = r#"{"_class_name": "StableDiffusionXLPipeline", "force_zeros_for_empty_prompt": false}"#;
     assert!(!recognise(&split(original(SDXL)).put("model_index.json", index)).unwrap().zeros_for_empty);
     let silent = r#"{"_class_name": "StableDiffusionXLPipeline"}"#;

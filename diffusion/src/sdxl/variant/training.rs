@@ -1,26 +1,26 @@
-//! How a checkpoint was trained, and so how it is sampled.
+//! How a checkpoint was trained, which determines how it is sampled.
 //!
-//! Always holds: the folder's `scheduler_config.json` counts before the marks in the UNet's file, and these before the default,
-//! which is noise prediction.
+//! Always holds: the folder's `scheduler_config.json` takes precedence over markers in the UNet's file, and these over the
+//! default, which is noise prediction.
 //!
-//! Marks: <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/supported_models.py>; metadata:
+//! Marker tensors: <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/supported_models.py>; metadata:
 //! <https://github.com/Stability-AI/ModelSpec>.
 
 use crate::error::Result;
 use crate::sample::{Discrete, Prediction, SamplerName, Schedule, SchedulerConfig, Spacing};
-use crate::weights::{Found, Metadata, ModelFiles};
+use crate::weights::{FoundNetwork, Metadata, ModelFiles};
 
-/// What the UNet predicts, and on which noise levels it was trained to.
+/// What the UNet predicts, and the noise levels that it was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Training {
-    /// Whether it predicts the velocity instead of the noise.
+    /// Whether the UNet predicts velocity instead of noise.
     pub(crate) velocity: bool,
-    /// Whether the last of its noise levels has no signal at all.
+    /// Whether the last noise level contains no signal (zero terminal SNR).
     pub(crate) zero_snr: bool,
 }
 
 impl Training {
-    /// What messages call it.
+    /// Returns the name of the training for messages.
     pub(crate) const fn as_str(self) -> &'static str {
         match (self.velocity, self.zero_snr) {
             (false, false) => "noise prediction",
@@ -30,9 +30,9 @@ impl Training {
         }
     }
 
-    /// What the file of a UNet says of it, by the marks that ComfyUI and sd-scripts read or by its metadata. `ztsnr` says nothing
-    /// alone.
-    fn marked(found: &Found) -> Option<Self> {
+    /// Reads the training from the marker tensors that ComfyUI and sd-scripts use, or from the file's metadata. The marker `ztsnr`
+    /// counts only together with another one.
+    fn of_markers(found: &FoundNetwork) -> Option<Self> {
         let says = found.file_says("modelspec.prediction_type").and_then(Metadata::text);
         if found.file_has("v_pred") {
             return Some(Self { velocity: true, zero_snr: found.file_has("ztsnr") });
@@ -45,16 +45,16 @@ impl Training {
     }
 }
 
-/// How a model was trained and is sampled.
-pub(super) fn read(files: &ModelFiles, unet: &Found, notes: &mut Vec<String>) -> Result<(Training, Schedule)> {
-    let marked = Training::marked(unet);
+/// Reads how a model was trained and its default schedule.
+pub(super) fn read(files: &ModelFiles, unet: &FoundNetwork, notes: &mut Vec<String>) -> Result<(Training, Schedule)> {
+    let marked = Training::of_markers(unet);
     if let Some(config) = SchedulerConfig::of(files)? {
         let schedule = config.schedule()?;
         if let Some(model) = schedule.model() {
             let training = Training { velocity: model.prediction == Prediction::Velocity, zero_snr: model.zero_snr };
             if let Some(marked) = marked.filter(|marked| *marked != training) {
                 notes.push(format!(
-                    "scheduler_config.json says {}, and {} says {}; the former is taken",
+                    "scheduler_config.json says {}, and {} says {}; the former is used",
                     training.as_str(),
                     unet.origin(),
                     marked.as_str()

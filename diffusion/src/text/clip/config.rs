@@ -1,4 +1,5 @@
-//! The sizes of a CLIP text encoder, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of a CLIP text encoder, read from the shapes of its tensors and, where shapes do not determine them, from
+//! `config.json`.
 //!
 //! Always holds: a field of a `config.json` that changes the computation is either honoured or refused by name.
 
@@ -7,13 +8,13 @@ use serde::Deserialize;
 use super::super::layouts::clip::OPEN_CLIP;
 use crate::clip::{ClipSizes, HiddenAct};
 use crate::error::Result;
-use crate::parts::{Described, LARGEST, axis, text_of};
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::parts::{ConfigJson, LARGEST, axis, text_of};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// Channels of a head of every published encoder. Shapes do not tell it.
+/// Channels of a head in every published encoder. Shapes do not determine it.
 const HEAD: usize = 64;
 
-/// `eos_token_id` of the configurations that CLIP was first published with. It is the id of no end token.
+/// The `eos_token_id` of the configurations that CLIP was first published with. It is not the id of the end token.
 const NO_END: u32 = 2;
 
 /// The sizes of an encoder.
@@ -27,36 +28,37 @@ pub(crate) struct ClipConfig {
     pub(crate) heads: usize,
     /// Hidden width of the feed-forward part.
     pub(crate) ffn: usize,
-    /// Width of the projected pooled state. With `None` it is not projected, whether or not there is a projection.
+    /// Width of the projected pooled state. `None` means that it is not projected, even if the file holds a projection.
     pub(crate) projection: Option<usize>,
     /// Activation of the feed-forward part.
     pub(crate) activation: HiddenAct,
     /// Size of the vocabulary.
     pub(crate) vocab_size: usize,
-    /// Ids that the encoder takes at most.
+    /// The largest number of ids that the encoder accepts.
     pub(crate) positions: usize,
     /// Epsilon of the norms.
     pub(crate) epsilon: f64,
-    /// The id whose first place is that of the pooled state. `None`: the largest id of a prompt, as OpenAI has it.
+    /// The pooled state is that of the first id equal to this one. `None` selects the largest id of the prompt, as in
+    /// OpenAI's code.
     pub(crate) end: Option<u32>,
 }
 
 impl ClipConfig {
-    /// The sizes of its layers.
+    /// Returns the sizes of its layers.
     pub(super) fn layer(&self) -> ClipSizes {
         let &Self { width, heads, ffn, activation, epsilon, .. } = self;
         ClipSizes { width, heads, ffn, activation, epsilon }
     }
 }
 
-/// The sizes of the CLIP text encoder that `found` is, whose canonical tensors are `tensors`.
+/// Reads the sizes of the CLIP text encoder `found`. `tensors` are its canonical tensors.
 ///
-/// Without a `config.json`, heads are 64 channels wide, and the activation is that of the published encoders: OpenAI's are 768
-/// wide and narrower and have quick GELU, OpenCLIP's are wider and have GELU. A narrower one that has OpenCLIP's names has GELU
-/// too, unless it is 768 wide: OpenAI's own file of L has those names.
-pub(crate) fn clip_config(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<ClipConfig> {
-    let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
-    let fields = described.as_ref().map(|described| &described.fields);
+/// Without a `config.json`, heads have 64 channels, and the activation is that of the published encoders: quick GELU for
+/// OpenAI's, which are at most 768 wide, and GELU for OpenCLIP's, which are wider. A narrower encoder with OpenCLIP's names
+/// has GELU too, except when it is 768 wide, because OpenAI's own file of L has those names.
+pub(crate) fn clip_config(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<ClipConfig> {
+    let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
+    let fields = json.as_ref().map(|json| &json.fields);
     let embeddings = "text_model.embeddings";
     let table = format!("{embeddings}.token_embedding.weight");
     let width = axis(tensors, &table, 2, 1)?;
@@ -69,7 +71,7 @@ pub(crate) fn clip_config(files: &ModelFiles, found: &Found, tensors: &Tensors) 
             None if width.is_multiple_of(HEAD) => width / HEAD,
             None => {
                 return Err(unusable(format!(
-                    "{}: the heads of a text encoder of width {width} cannot be told without its config.json",
+                    "{}: the heads of a text encoder of width {width} cannot be determined without its config.json",
                     tensors.origin()
                 )));
             }
@@ -86,15 +88,15 @@ pub(crate) fn clip_config(files: &ModelFiles, found: &Found, tensors: &Tensors) 
         epsilon: fields.map_or(1e-5, |fields| fields.layer_norm_eps),
         end: fields.map(|fields| fields.eos_token_id).filter(|&id| id != NO_END),
     };
-    if let Some(described) = &described {
-        check(&config, described)?;
+    if let Some(json) = &json {
+        check(&config, json)?;
     }
     Ok(config)
 }
 
-/// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-fn check(config: &ClipConfig, described: &Described<ConfigFile>) -> Result<()> {
-    let fields = &described.fields;
+/// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+fn check(config: &ClipConfig, json: &ConfigJson<ConfigFields>) -> Result<()> {
+    let fields = &json.fields;
     for (field, says, tensors) in [
         ("hidden_size", fields.hidden_size, config.width),
         ("intermediate_size", fields.intermediate_size, config.ffn),
@@ -102,12 +104,12 @@ fn check(config: &ClipConfig, described: &Described<ConfigFile>) -> Result<()> {
         ("vocab_size", fields.vocab_size, config.vocab_size),
         ("max_position_embeddings", fields.max_position_embeddings, config.positions),
     ] {
-        described.agree(field, says, tensors)?;
+        json.agree(field, says, tensors)?;
     }
     if let (Some(says), Some(tensors)) = (fields.projection_dim, config.projection) {
-        described.agree("projection_dim", Some(says), tensors)?;
+        json.agree("projection_dim", Some(says), tensors)?;
     }
-    described.refuse(&[
+    json.refuse(&[
         (
             !(1..=LARGEST).contains(&config.heads) || !config.width.is_multiple_of(config.heads),
             "hidden_size does not divide into num_attention_heads",
@@ -116,9 +118,9 @@ fn check(config: &ClipConfig, described: &Described<ConfigFile>) -> Result<()> {
     ])
 }
 
-/// `config.json` of transformers. What a field means that it leaves out is what transformers takes.
+/// The fields of transformers' `config.json`. Missing fields have transformers' defaults.
 #[derive(Debug, Deserialize)]
-struct ConfigFile {
+struct ConfigFields {
     hidden_size: Option<usize>,
     intermediate_size: Option<usize>,
     num_hidden_layers: Option<usize>,
@@ -151,7 +153,7 @@ fn end() -> u32 {
     49407
 }
 
-impl ConfigFile {
+impl ConfigFields {
     fn concerns(value: &serde_json::Value) -> bool {
         text_of(value, "model_type") == "clip_text_model"
     }

@@ -1,7 +1,7 @@
-//! CLIP's text encoders, L and bigG: token ids into states and the pooled state.
+//! CLIP's text encoders, L and bigG: compute states and the pooled state from token ids.
 //!
-//! Always holds: every token sees itself and those before it; padding is seen like any other token; the pooled state is that of
-//! the first end token behind all layers, whatever number of layers the states leave out.
+//! Always holds: every token attends to itself and to those before it, and padding is treated like any other token. The
+//! pooled state is taken at the first end token after all layers, even when the states skip the last layers.
 //!
 //! Paper: "Learning Transferable Visual Models From Natural Language Supervision", <https://arxiv.org/abs/2103.00020>.
 //! Reference: `CLIPTextModel` and `CLIPTextModelWithProjection` in
@@ -20,17 +20,17 @@ use crate::nn::{Activation, Embedding, Linear};
 use crate::place::HoldsWeights;
 use crate::weights::{Scope, unusable};
 
-/// What an encoder makes of a prompt.
+/// The states of a prompt.
 #[derive(Debug, Clone)]
 pub(crate) struct ClipStates {
-    /// States `[ids, width]` in float32, without the norm at the end.
+    /// States `[ids, width]` in float32, without the final norm.
     pub(crate) states: Tensor,
-    /// The state of the end token behind all layers and the norm, projected where the configuration has a projection:
-    /// `[projection or width]` in float32.
+    /// The state of the end token after all layers and the norm, in float32: `[width]`, or `[projection]` when the
+    /// configuration has a projection.
     pub(crate) pooled: Tensor,
 }
 
-/// The encoder of one checkpoint.
+/// The text encoder of one checkpoint.
 #[derive(Debug)]
 pub(crate) struct ClipEncoder {
     config: ClipConfig,
@@ -43,7 +43,7 @@ pub(crate) struct ClipEncoder {
 }
 
 impl ClipEncoder {
-    /// Reads the encoder below `text_model` and the projection beside it.
+    /// Loads the encoder below `text_model`, and the projection beside it.
     pub(crate) fn load(config: &ClipConfig, scope: &Scope<'_>) -> Result<Self> {
         let width = config.width;
         let project = |outputs| Linear::load(scope, "text_projection", width, outputs, false);
@@ -64,13 +64,13 @@ impl ClipEncoder {
         })
     }
 
-    /// The configuration that it was read with.
+    /// Returns the configuration of the encoder.
     pub(crate) fn config(&self) -> &ClipConfig {
         &self.config
     }
 
-    /// States of one prompt, as many ids as there are positions at most, `skip` layers before the last one: with 0 behind all
-    /// layers, with 1 behind all but the last. Fails if there are fewer layers than that.
+    /// Computes the states of one prompt, which has at most as many ids as there are positions. `skip` is the number of
+    /// final layers that the states leave out. Fails when the encoder has fewer layers than that.
     pub(crate) fn forward(&self, ids: &[u32], skip: usize) -> Result<ClipStates> {
         let count = ids.len();
         if count == 0 || count > self.config.positions {
@@ -106,7 +106,7 @@ impl ClipEncoder {
         Ok(ClipStates { states, pooled: pooled.squeeze(0)? })
     }
 
-    /// Where the pooled state is taken: at the first end token or, as in the reference, at the start if there is none.
+    /// Returns the position of the pooled state: the first end token or, as in the reference, 0 if there is none.
     fn end_of(&self, ids: &[u32]) -> usize {
         let end = self.config.end.or_else(|| ids.iter().copied().max());
         ids.iter().position(|&id| Some(id) == end).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! The encoders against transformers, from the data of `tools/golden/text.py`, and every layout against every other.
+//! Compares the encoders with transformers, by the data of `tools/golden/text.py`, and every layout with every other.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::weights::{Inventory, Loading, ModelFiles, Scope};
 
 const LIMIT: f32 = 1e-5;
 
-/// The encoders of a folder, in the order of their widths, with or without their projections.
+/// Returns the encoders of a folder, in the order of their widths, with or without their projections.
 pub(crate) fn encoders(folder: &Path, projected: bool) -> Vec<ClipEncoder> {
     let files = ModelFiles::Folder(folder.to_owned());
     let inventory = Inventory::read(&files, &layouts::CLIP).unwrap();
@@ -41,7 +41,7 @@ pub(crate) fn ids(golden: &Golden, name: &str) -> Vec<u32> {
 }
 
 #[test]
-fn states_behind_every_layer_and_pooled_states() {
+fn states_after_every_layer_and_pooled_states() {
     let golden = golden("text/golden.safetensors");
     for (name, layers) in [("clip_l", 4), ("clip_g", 3)] {
         let encoder = encoder(name);
@@ -50,7 +50,7 @@ fn states_behind_every_layer_and_pooled_states() {
             let ours = encoder.forward(&ids(&golden, &format!("{name}.short")), skip).unwrap();
             let of_layer = format!("{name}.short.{}", layers - skip);
             check(&of_layer, &ours.states, &golden[&of_layer], LIMIT);
-            // Whatever is left out.
+            // The pooled state does not depend on the skipped layers.
             check(&format!("{name}.short.pooled"), &ours.pooled, &golden[&format!("{name}.short.pooled")], LIMIT);
         }
         for case in ["empty", "full", "ends", "added"] {
@@ -71,7 +71,7 @@ fn states_behind_every_layer_and_pooled_states() {
 }
 
 #[test]
-fn without_a_projection_the_pooled_state_is_that_of_the_norm() {
+fn without_a_projection_the_pooled_state_is_the_normalised_state() {
     let path = folder().join("text/clip_g");
     let (projected, plain) = (encoder("clip_g"), encoders(&path, false).remove(0));
     let golden = golden("text/golden.safetensors");
@@ -84,7 +84,7 @@ fn without_a_projection_the_pooled_state_is_that_of_the_norm() {
     check("projected", &ours, &projected.pooled, LIMIT);
 }
 
-/// As OpenCLIP names an encoder's tensors, with the projection from the other side.
+/// Renames an encoder's tensors as OpenCLIP does, and transposes the projection.
 pub(crate) fn open_clip(part: &Part) -> Part {
     let names = [
         ("text_model.embeddings.token_embedding.weight", "token_embedding.weight"),
@@ -119,7 +119,7 @@ pub(crate) fn open_clip(part: &Part) -> Part {
     out
 }
 
-/// Both golden encoders under the names of transformers 4.
+/// Returns both golden encoders with the names of transformers 4.
 fn both() -> (Part, Part) {
     let of = |name: &str| read(&folder().join("text").join(name));
     (prefixed(&of("clip_l"), "text_model."), of("clip_g"))
@@ -135,7 +135,7 @@ fn every_layout_gives_the_same_bits() {
     let expected = [made(&encoder("clip_l"), "clip_l.short"), made(&encoder("clip_g"), "clip_g.short")];
     let (l, g) = both();
     let joined = |parts: &[Part]| parts.iter().flat_map(Part::clone).collect::<Part>();
-    // bigG by its width alone would have quick GELU here, where it is narrow: its names or its config.json tell.
+    // bigG's width alone would select quick GELU here, because it is narrow. Its names or its config.json select GELU.
     let config = std::fs::read(folder().join("text/clip_g/config.json")).unwrap();
     let ways: [(&str, Vec<(&str, Part)>); 4] = [
         (
@@ -169,7 +169,7 @@ fn every_layout_gives_the_same_bits() {
         let encoders = encoders(place.path(), true);
         assert_eq!(encoders.len(), 2, "{way}");
         for ((encoder, expected), of) in encoders.iter().zip(&expected).zip(["clip_l.short", "clip_g.short"]) {
-            // The end is told by the largest id where no config.json says it: in these cases it is the same one.
+            // Without a config.json the end token is the largest id, which is the same token in these cases.
             assert!(made(encoder, of) == *expected, "{way}: {of}");
         }
     }

@@ -1,31 +1,31 @@
-//! Tokens into chunks of the length that CLIP takes.
+//! Splits tokens into chunks of the length that CLIP accepts.
 //!
-//! Always holds: a chunk is the start token, as many tokens as fit, the end token, and padding; chunks of one prompt are of one
-//! length; where a chunk is full, what follows its last comma moves to the next one, if that comma is near.
+//! Always holds: a chunk is the start token, as many tokens as fit, the end token, and padding. All chunks of a prompt have
+//! the same length. When a chunk is full and has a comma near its end, the tokens after that comma move to the next chunk.
 
 use super::super::tokenizer::PromptTokenizer;
 use super::parse::{Piece, parse};
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// How many tokens before the end of a full chunk a comma is looked for: the web UI's default.
+/// The number of tokens at the end of a full chunk among which a comma is searched. It is the web UI's default.
 const NEAR: usize = 20;
 
-/// What stands behind the end token where a tokenizer's files do not say.
+/// The padding after the end token when a tokenizer's files do not set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Padding {
-    /// The end token: the encoder L.
+    /// The end token, for the encoder L.
     End,
-    /// The id 0: the encoder bigG.
+    /// The id 0, for the encoder bigG.
     Zero,
 }
 
-/// A part of a prompt that is encoded by itself.
+/// A part of a prompt that is encoded on its own.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chunk {
-    /// Ids, as many as the encoder has positions.
+    /// As many ids as the encoder has positions.
     pub(crate) ids: Vec<u32>,
-    /// A weight for each id: 1 for the start, the end and the padding.
+    /// A weight for each id. Start, end and padding have the weight 1.
     pub(crate) weights: Vec<f32>,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct ClipTokenizer {
     start: u32,
     end: u32,
     pad: u32,
-    /// A comma that ends a word.
+    /// The token of a comma at the end of a word.
     comma: Option<u32>,
 }
 
 impl ClipTokenizer {
-    /// Fails if the tokenizer does not put one token before and one behind a text, as CLIP's does.
+    /// Wraps a tokenizer. Fails unless it adds one token before a text and one after it, as CLIP's does.
     pub(crate) fn new(tokenizer: PromptTokenizer, padding: Padding) -> Result<Self> {
         let (ids, _) = tokenizer.encode_counted("")?;
         let &[start, end] = ids.as_slice() else {
@@ -61,26 +61,26 @@ impl ClipTokenizer {
         Ok(Self { tokenizer, start, end, pad, comma })
     }
 
-    /// The whole of a prompt in chunks of `positions` ids, at least one. Brackets are weights.
+    /// Splits the whole prompt into chunks of `positions` ids, at least one. Brackets set weights.
     pub(crate) fn chunks(&self, prompt: &str, positions: usize) -> Result<Vec<Chunk>> {
-        let mut filling = Filling { room: room(positions)?, open: vec![], full: vec![], comma: None };
+        let mut builder = ChunkBuilder { room: room(positions)?, open: vec![], full: vec![], comma: None };
         for piece in parse(prompt) {
             match piece {
-                Piece::Break => filling.close(),
+                Piece::Break => builder.close(),
                 Piece::Text(text, weight) => {
                     for id in self.tokenizer.words(&text)? {
-                        filling.push(id, weight as f32, self.comma == Some(id));
+                        builder.push(id, weight as f32, self.comma == Some(id));
                     }
                 }
             }
         }
-        if !filling.open.is_empty() || filling.full.is_empty() {
-            filling.close();
+        if !builder.open.is_empty() || builder.full.is_empty() {
+            builder.close();
         }
-        Ok(filling.full.iter().map(|tokens| self.chunk(tokens, positions)).collect())
+        Ok(builder.full.iter().map(|tokens| self.chunk(tokens, positions)).collect())
     }
 
-    /// The first `positions` ids of a prompt, as the reference cuts and pads it. Brackets are text.
+    /// Returns the first `positions` ids of a prompt, truncated and padded like in the reference. Brackets are text.
     pub(crate) fn first(&self, prompt: &str, positions: usize) -> Result<Vec<u32>> {
         let mut ids = self.tokenizer.words(prompt)?;
         ids.truncate(room(positions)?);
@@ -96,7 +96,7 @@ impl ClipTokenizer {
     }
 }
 
-/// Tokens that fit between the start and the end.
+/// Returns the number of tokens that fit between the start and the end.
 fn room(positions: usize) -> Result<usize> {
     match positions.checked_sub(2) {
         Some(room) if room > 0 => Ok(room),
@@ -104,16 +104,16 @@ fn room(positions: usize) -> Result<usize> {
     }
 }
 
-/// Chunks while they are filled.
-struct Filling {
+/// The chunks of a prompt while they are filled.
+struct ChunkBuilder {
     room: usize,
     open: Vec<(u32, f32)>,
     full: Vec<Vec<(u32, f32)>>,
-    /// Where the last comma of the open chunk is.
+    /// The position of the last comma in the open chunk.
     comma: Option<usize>,
 }
 
-impl Filling {
+impl ChunkBuilder {
     fn close(&mut self) {
         self.full.push(std::mem::take(&mut self.open));
         self.comma = None;

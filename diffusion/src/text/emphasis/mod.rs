@@ -1,8 +1,8 @@
-//! Prompts as people write them for CLIP: weights in brackets, `BREAK`, any length.
+//! Prompts in the form that people write for CLIP: weights in brackets, `BREAK`, any length.
 //!
-//! The rule is that of AUTOMATIC1111's web UI with its default emphasis, "Original"; `docs/decisions.md` says why and where this
-//! differs. Always holds: broken syntax is text; nothing of a prompt is cut; a prompt of one chunk without brackets has the ids
-//! and the states of the reference, bit for bit.
+//! The rules are those of AUTOMATIC1111's web UI with its default emphasis, "Original". `docs/decisions.md` gives the
+//! reasons and the differences. Always holds: broken syntax is treated as text, and no part of a prompt is cut off. A prompt
+//! of one chunk without brackets has the ids and the states of the reference, bit for bit.
 //!
 //! Reference: `parse_prompt_attention` in
 //! <https://github.com/AUTOMATIC1111/stable-diffusion-webui/blob/master/modules/prompt_parser.py>, `tokenize_line` in
@@ -21,8 +21,8 @@ use super::clip::{ClipEncoder, ClipStates};
 use crate::error::{Error, Result};
 
 impl ClipEncoder {
-    /// States `[sum of the chunks' ids, width]` of a prompt, each chunk encoded and weighted by itself, `skip` layers before the
-    /// last one; the pooled state is that of the first chunk, which weights do not change.
+    /// Computes the states `[sum of the chunks' ids, width]` of a prompt, with the last `skip` layers left out. Each chunk
+    /// is encoded and weighted on its own. The pooled state is that of the first chunk, without weights.
     pub(crate) fn encode(&self, chunks: &[Chunk], skip: usize) -> Result<ClipStates> {
         let mut states = vec![];
         let mut pooled = None;
@@ -36,8 +36,8 @@ impl ClipEncoder {
     }
 }
 
-/// States `[ids, width]` times the weights of their tokens, scaled so that the mean of all of them stays what it was. Where no
-/// factor does that, as with a mean of 0, they are not scaled.
+/// Multiplies states `[ids, width]` by the weights of their tokens, then scales all of them so that their mean does not
+/// change. Skips the scaling when no factor restores the mean, for example when it is 0.
 fn weighted(states: Tensor, weights: &[f32]) -> Result<Tensor> {
     if weights.iter().all(|&weight| weight == 1.0) {
         return Ok(states);

@@ -1,7 +1,7 @@
-//! Brackets and weights: a prompt into pieces of text with a weight each.
+//! Parses brackets and weights: splits a prompt into pieces of text, each with a weight.
 //!
-//! Always holds: any text can be parsed; weights are finite; neighbouring pieces of one weight are one piece, because where a
-//! piece ends a word ends.
+//! Always holds: any text can be parsed, and weights are finite. Neighbouring pieces with the same weight are joined,
+//! because the end of a piece ends a word.
 
 use super::super::prompt::is_space;
 
@@ -10,18 +10,18 @@ use super::super::prompt::is_space;
 pub(super) enum Piece {
     /// Text and its weight.
     Text(String, f64),
-    /// `BREAK`: the chunk ends here.
+    /// `BREAK`, which ends the chunk.
     Break,
 }
 
-/// What `(` and `)` around a text multiply its weight by.
+/// The factor of `(` and `)` around a text.
 const ROUND: f64 = 1.1;
-/// What `[` and `]` do.
+/// The factor of `[` and `]` around a text.
 const SQUARE: f64 = 1.0 / ROUND;
 /// The word that ends a chunk.
 const BREAK: &str = "BREAK";
 
-/// The pieces of a prompt, at least one.
+/// Parses a prompt into pieces, at least one.
 pub(super) fn parse(prompt: &str) -> Vec<Piece> {
     let mut parser = Parser::default();
     let mut rest = prompt;
@@ -66,7 +66,7 @@ pub(super) fn parse(prompt: &str) -> Vec<Piece> {
 #[derive(Default)]
 struct Parser {
     pieces: Vec<Piece>,
-    /// Where the brackets that are open began.
+    /// The numbers of the pieces at which the open brackets begin.
     round: Vec<usize>,
     square: Vec<usize>,
 }
@@ -76,7 +76,8 @@ impl Parser {
         self.pieces.push(Piece::Text(text.to_owned(), 1.0));
     }
 
-    /// What follows a backslash: a bracket or a backslash is text; before anything else the backslash goes.
+    /// Handles the text after a backslash. An escaped bracket or backslash is text; before anything else the backslash is
+    /// dropped.
     fn escape<'t>(&mut self, after: &'t str) -> &'t str {
         let end = usize::from(after.starts_with(['(', ')', '[', ']', '\\']));
         let (escaped, rest) = after.split_at_checked(end).unwrap_or((after, ""));
@@ -84,7 +85,7 @@ impl Parser {
         rest
     }
 
-    /// What follows a colon: a weight with the bracket that it closes, or text.
+    /// Handles the text after a colon: a weight and the closing bracket, or text.
     fn colon<'t>(&mut self, after: &'t str) -> &'t str {
         if let Some((weight, rest)) = weight(after)
             && let Some(start) = self.round.pop()
@@ -104,7 +105,7 @@ impl Parser {
         }
     }
 
-    /// Text in which the word `BREAK` may stand, with the white space around it.
+    /// Adds text that may contain the word `BREAK`, with the white space around it.
     fn breaks(&mut self, plain: &str) {
         let word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let mut start = 0;
@@ -122,7 +123,7 @@ impl Parser {
         self.text(plain.get(start..).unwrap_or_default());
     }
 
-    /// Brackets that were never closed reach to the end.
+    /// Closes the remaining brackets at the end of the prompt, and returns the pieces.
     fn finish(mut self) -> Vec<Piece> {
         for start in std::mem::take(&mut self.round) {
             self.multiply(start, ROUND);
@@ -153,7 +154,7 @@ impl Parser {
     }
 }
 
-/// A weight and what follows the bracket that it ends with: ` 1.2 )`.
+/// Parses a weight and its closing bracket, ` 1.2 )`, and returns the rest of the text.
 fn weight(text: &str) -> Option<(f64, &str)> {
     let text = text.trim_start_matches(is_space);
     let signed = text.strip_prefix(['+', '-']).unwrap_or(text);

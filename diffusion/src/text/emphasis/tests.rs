@@ -1,5 +1,5 @@
-//! Ids and weights of 2,000 prompts against a package that carries the rule's own code (`tools/golden/prompts.py`), states of
-//! several chunks against it (`tools/golden/text.py`), and what this rule reads otherwise.
+//! Compares ids and weights of 2,000 prompts with a package that contains the web UI's own code (`tools/golden/prompts.py`)
+//! and states of several chunks with it (`tools/golden/text.py`), and tests where this parser differs.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ fn tokenizer(padding: Padding) -> ClipTokenizer {
     ClipTokenizer::new(PromptTokenizer::embedded(Vocabulary::Clip).unwrap(), padding).unwrap()
 }
 
-/// FNV-1a of all ids and then all weights of a chunk, chunk after chunk.
+/// FNV-1a over all ids and then all weights of each chunk.
 fn hashed(chunks: &[Chunk]) -> u32 {
     let bytes = chunks.iter().flat_map(|chunk| {
         let ids = chunk.ids.iter().flat_map(|id| id.to_le_bytes());
@@ -28,7 +28,7 @@ fn hashed(chunks: &[Chunk]) -> u32 {
 }
 
 #[test]
-fn two_thousand_prompts_have_the_ids_and_weights_of_the_rule() {
+fn two_thousand_prompts_have_the_ids_and_weights_of_the_web_ui() {
     #[derive(Deserialize)]
     struct Sample {
         prompt: String,
@@ -94,7 +94,7 @@ fn states_of_long_and_weighted_prompts() {
 }
 
 #[test]
-fn a_mean_that_no_factor_brings_back_is_left() {
+fn a_mean_that_no_factor_restores_is_unchanged() {
     let states = |values: &[f32]| candle_core::Tensor::from_slice(values, (2, 2), crate::testing::device()).unwrap();
     let weighted = |of: &[f32], weights: &[f32]| values(&weighted(states(of), weights).unwrap());
     assert_eq!(weighted(&[1.0, 3.0, 2.0, 2.0], &[1.0, 3.0]), [0.5, 1.5, 3.0, 3.0]);
@@ -107,7 +107,7 @@ fn text(text: &str, weight: f64) -> Piece {
 }
 
 #[test]
-fn brackets_weigh_and_broken_syntax_is_text() {
+fn brackets_set_weights_and_broken_syntax_is_text() {
     let square = 1.0 / 1.1;
     for (prompt, pieces) in [
         ("", vec![text("", 1.0)]),
@@ -118,19 +118,19 @@ fn brackets_weigh_and_broken_syntax_is_text() {
         (r"a \(b\) \[c\] \\ \d", vec![text(r"a (b) [c] \ d", 1.0)]),
         (r"end\", vec![text("end", 1.0)]),
         ("( a : +1.5 )", vec![text(" a ", 1.5)]),
-        // The web UI stops with an error at this one.
+        // The web UI fails with an error on this one.
         ("(a:1.2.3)", vec![text("a:1.2.3", 1.1)]),
         ("(a:.)", vec![text("a:.", 1.1)]),
         ("[a:b:0.5]", vec![text("a:b:0.5", square)]),
         ("a BREAK b", vec![text("a", 1.0), Piece::Break, text("b", 1.0)]),
         ("aBREAK BREAKb BREAK_", vec![text("aBREAK BREAKb BREAK_", 1.0)]),
         ("BREAK\u{3000}BREAK", vec![text("", 1.0), Piece::Break, text("", 1.0), Piece::Break, text("", 1.0)]),
-        // Inside brackets too, where the web UI reads a word of a negative weight.
+        // `BREAK` also works inside brackets, where the web UI reads a word with a negative weight.
         ("(a BREAK b:1.2)", vec![text("a", 1.2), Piece::Break, text("b", 1.2)]),
     ] {
         assert_eq!(parse(prompt), pieces, "{prompt:?}");
     }
-    // No number is too large to be read, and none makes states that are none.
+    // Any number can be read, however large, and the states are always finite.
     let huge = format!("(a:{})", "9".repeat(50));
     assert_eq!(parse(&huge), [text("a", 1.0)]);
     let endless = format!("(a:{})", "9".repeat(400));
@@ -140,7 +140,7 @@ fn brackets_weigh_and_broken_syntax_is_text() {
 }
 
 #[test]
-fn chunks_end_where_they_should() {
+fn chunks_end_at_commas_and_breaks() {
     let tokenizer = tokenizer(Padding::Zero);
     let counts = |prompt: &str| -> Vec<usize> {
         let chunks = tokenizer.chunks(prompt, LENGTH).unwrap();
@@ -150,13 +150,13 @@ fn chunks_end_where_they_should() {
     assert_eq!(counts(""), [0]);
     assert_eq!(counts(&words(75)), [75]);
     assert_eq!(counts(&words(76)), [75, 1]);
-    // What follows a comma goes with what comes after it, if the comma is one of the last 20.
+    // When one of the last 20 tokens of a full chunk is a comma, the tokens after it move to the next chunk.
     assert_eq!(counts(&format!("{}, {}", words(60), words(20))), [61, 20]);
     assert_eq!(counts(&format!("{}, {}", words(53), words(22))), [75, 1]);
     assert_eq!(counts("BREAK cat BREAK BREAK dog BREAK"), [0, 1, 0, 1]);
     let chunk = &tokenizer.chunks("(cat:2)", LENGTH).unwrap()[0];
     assert_eq!((&chunk.ids[..4], &chunk.weights[..4]), (&[49_406, 2368, END, 0][..], &[1.0, 2.0, 1.0, 1.0][..]));
-    // As the reference cuts, brackets and all.
+    // The reference truncates, and treats brackets as text.
     let first = tokenizer.first(&format!("(cat:2) {}", words(90)), LENGTH).unwrap();
     assert_eq!((first.len(), &first[..4], first[76]), (LENGTH, &[49_406, 263, 2368, 281][..], END));
     assert!(tokenizer.chunks("cat", 2).is_err());

@@ -1,9 +1,9 @@
-//! CLIP, the text encoders of SDXL (L and bigG) and FLUX (L).
+//! The layouts of CLIP's text encoders in SDXL (L and bigG) and FLUX (L).
 
 use crate::weights::Rule::{Drop, Rename, Split, Transpose};
 use crate::weights::{Layout, Network, Part};
 
-/// The text encoder. A file may hold several of different widths.
+/// The text encoder. A file may hold several with different widths.
 pub(crate) static NETWORK: Network = Network {
     name: "CLIP text encoder",
     part: Part::TextEncoder,
@@ -24,7 +24,7 @@ pub(crate) static NETWORK: Network = Network {
     shapes: &[],
 };
 
-/// As transformers 4 and ComfyUI write it, and one file with all parts of a model for the encoder L.
+/// The names of transformers 4 and ComfyUI, and of the encoder L in a file with all parts of a model.
 pub(crate) static TRANSFORMERS: Layout = Layout {
     name: "transformers",
     network: &NETWORK,
@@ -33,11 +33,11 @@ pub(crate) static TRANSFORMERS: Layout = Layout {
         "text_model.encoder.layers.0.self_attn.q_proj.weight",
         "text_model.final_layer_norm.weight",
     ],
-    // A whole CLIP has the other half too.
+    // A file with the whole of CLIP also holds the image encoder.
     rules: &[&[Drop("vision_model.**"), Drop("visual_projection.weight")]],
 };
 
-/// As transformers 5 and very old files write it.
+/// The names of transformers 5 and of very old files.
 pub(crate) static TRANSFORMERS_5: Layout = Layout {
     name: "transformers 5",
     network: &NETWORK,
@@ -49,7 +49,7 @@ pub(crate) static TRANSFORMERS_5: Layout = Layout {
     ]],
 };
 
-/// As OpenAI and OpenCLIP do, and one file with all parts of a model for the encoder bigG.
+/// The names of OpenAI and OpenCLIP, and of the encoder bigG in a file with all parts of a model.
 pub(crate) static OPEN_CLIP: Layout = Layout {
     name: "OpenCLIP",
     network: &NETWORK,
@@ -63,7 +63,7 @@ pub(crate) static OPEN_CLIP: Layout = Layout {
         Rename("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
         Rename("positional_embedding", "text_model.embeddings.position_embedding.weight"),
         Rename("transformer.resblocks.*.ln_1.", "text_model.encoder.layers.*.layer_norm1."),
-        // The dot before `weight` is missing.
+        // These names have no dot before `weight`.
         Split(
             "transformer.resblocks.*.attn.in_proj_weight",
             &[
@@ -85,7 +85,7 @@ pub(crate) static OPEN_CLIP: Layout = Layout {
         Rename("transformer.resblocks.*.mlp.c_fc.", "text_model.encoder.layers.*.mlp.fc1."),
         Rename("transformer.resblocks.*.mlp.c_proj.", "text_model.encoder.layers.*.mlp.fc2."),
         Rename("ln_final.", "text_model.final_layer_norm."),
-        // The parameter multiplies from the other side. Where it is a layer, `text_projection.weight`, it does not.
+        // The parameter `text_projection` is transposed. The layer `text_projection.weight` is not.
         Transpose("text_projection", "text_projection.weight"),
         Drop("visual.**"),
         Drop("attn_mask"),

@@ -1,8 +1,8 @@
-//! How text encoders are named by those who publish them: transformers, OpenCLIP, the original repositories, ComfyUI (names of
-//! transformers below prefixes of its own) and GGUF.
+//! The tensor names of text encoders in published files: those of transformers, of OpenCLIP, of the original repositories,
+//! of ComfyUI (names of transformers below its own prefixes) and of GGUF.
 //!
-//! Always holds: tables only. Canonical names are those of transformers. Mapping of OpenCLIP's names:
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/loaders/single_file_utils.py>
+//! Always holds: this module contains tables only. Canonical names are those of transformers. The mapping of OpenCLIP's
+//! names follows <https://github.com/huggingface/diffusers/blob/main/src/diffusers/loaders/single_file_utils.py>.
 
 pub(crate) mod clip;
 #[cfg(test)]
@@ -14,9 +14,9 @@ pub(crate) mod umt5;
 
 use crate::weights::Layout;
 
-/// Every layout of CLIP's text encoders.
+/// All layouts of CLIP's text encoders.
 pub(crate) static CLIP: [&Layout; 3] = [&clip::TRANSFORMERS, &clip::TRANSFORMERS_5, &clip::OPEN_CLIP];
 
-/// Every layout of T5, behind those of UMT5, from which T5 differs by what it lacks.
+/// All layouts of T5 and UMT5. Those of UMT5 come first, because T5 has a subset of UMT5's names.
 pub(crate) static T5: [&Layout; 5] =
     [&umt5::TRANSFORMERS, &umt5::ORIGINAL, &umt5::LLAMA_CPP, &t5::TRANSFORMERS, &t5::LLAMA_CPP];

@@ -1,9 +1,9 @@
-//! Names and shapes of published text encoders, written out by hand after the code of those who publish them, and not from the
-//! tables under test.
+//! Names and shapes of published text encoders. They are written by hand from the publishers' code, and not from the tables
+//! under test.
 
 use crate::testing::samples::{Sample, Writer, below};
 
-/// UMT5 as transformers names it: `width`, feed-forward width, blocks, heads of 64 channels.
+/// Returns UMT5 with the names of transformers: `width`, feed-forward width, blocks, heads of 64 channels.
 pub(crate) fn umt5(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("shared.weight", &[vocabulary, width]);
@@ -24,12 +24,12 @@ pub(crate) fn umt5(width: usize, feed: usize, blocks: usize, vocabulary: usize) 
     writer.0
 }
 
-/// UMT5-XXL.
+/// Returns UMT5-XXL.
 pub(crate) fn umt5_xxl() -> Sample {
     umt5(4096, 10_240, 24, 256_384)
 }
 
-/// UMT5 as the original repositories name it.
+/// Returns UMT5 with the names of the original repositories.
 pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("token_embedding.weight", &[vocabulary, width]);
@@ -48,7 +48,7 @@ pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary
     writer.0
 }
 
-/// UMT5 as llama.cpp names it.
+/// Returns UMT5 with the names of llama.cpp.
 pub(crate) fn umt5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("token_embd.weight", &[vocabulary, width]);
@@ -67,24 +67,24 @@ pub(crate) fn umt5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: us
     writer.0
 }
 
-/// T5 as transformers names it: a bias in the first block alone.
+/// Returns T5 with the names of transformers. Only the first block has a bias.
 pub(crate) fn t5(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
     let own = |name: &str| name.contains("relative_attention_bias") && !name.starts_with("encoder.block.0.");
     umt5(width, feed, blocks, vocabulary).into_iter().filter(|(name, _)| !own(name)).collect()
 }
 
-/// T5 as llama.cpp names it.
+/// Returns T5 with the names of llama.cpp.
 pub(crate) fn t5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
     let own = |name: &str| name.contains("attn_rel_b") && !name.starts_with("enc.blk.0.");
     umt5_gguf(width, feed, blocks, vocabulary).into_iter().filter(|(name, _)| !own(name)).collect()
 }
 
-/// T5-XXL v1.1.
+/// Returns T5-XXL v1.1.
 pub(crate) fn t5_xxl() -> Sample {
     t5(4096, 10_240, 24, 32_128)
 }
 
-/// CLIP's text encoder as transformers 5 names it, without `text_model.`
+/// Returns CLIP's text encoder with the names of transformers 5, without `text_model.`
 pub(crate) fn clip_text(width: usize, layers: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("embeddings.token_embedding.weight", &[49_408, width]);
@@ -103,19 +103,19 @@ pub(crate) fn clip_text(width: usize, layers: usize) -> Sample {
     writer.0
 }
 
-/// L as transformers 4, ComfyUI and files with all parts of a model have it.
+/// Returns L with the names of transformers 4, of ComfyUI and of files with all parts of a model.
 pub(crate) fn clip_l() -> Sample {
     below("text_model.", &clip_text(768, 12))
 }
 
-/// bigG as transformers and ComfyUI have it.
+/// Returns bigG with the names of transformers and ComfyUI.
 pub(crate) fn clip_g() -> Sample {
     let mut sample = below("text_model.", &clip_text(1280, 32));
     sample.push(("text_projection.weight".to_owned(), vec![1280, 1280]));
     sample
 }
 
-/// CLIP's text encoder as OpenAI and OpenCLIP name it, with a projection to `projected` numbers.
+/// Returns CLIP's text encoder with the names of OpenAI and OpenCLIP, with a projection to `projected` numbers.
 pub(crate) fn clip_open(width: usize, layers: usize, projected: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("positional_embedding", &[77, width]);

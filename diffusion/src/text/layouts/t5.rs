@@ -1,4 +1,4 @@
-//! T5 v1.1, the text encoder of FLUX: gated, with a position bias in its first block alone.
+//! The layouts of T5 v1.1, FLUX's text encoder. It is gated, and only its first block has a position bias.
 
 use super::umt5;
 use crate::weights::{Layout, Network, Part};
@@ -11,7 +11,7 @@ pub(crate) static NETWORK: Network = Network {
     shapes: &[],
 };
 
-/// As transformers and ComfyUI write it. Every UMT5 has these names too: its layout has to stand first in a list.
+/// The names of transformers and ComfyUI. UMT5 has all of these names too, so its layout must come first in a list.
 pub(crate) static TRANSFORMERS: Layout = Layout {
     name: "transformers",
     network: &NETWORK,
@@ -23,7 +23,7 @@ pub(crate) static TRANSFORMERS: Layout = Layout {
     rules: &[umt5::OF_TRANSFORMERS],
 };
 
-/// As llama.cpp does in GGUF.
+/// The names of llama.cpp in GGUF files.
 pub(crate) static LLAMA_CPP: Layout = Layout {
     name: "llama.cpp",
     network: &NETWORK,

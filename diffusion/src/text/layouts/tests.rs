@@ -1,4 +1,4 @@
-//! Every layout of every text encoder gives the same names, shapes and sizes, whatever stands before its names.
+//! Every layout of a text encoder maps to the same names, shapes and sizes, whatever prefix its names have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use super::{clip, t5, umt5};
 use crate::clip::HiddenAct;
 use crate::error::Result;
 use crate::testing::samples::{Folder, Sample, below, source};
-use crate::weights::{Found, Layout, ModelFiles, Network, Source, Stored, Tensors};
+use crate::weights::{FoundNetwork, Layout, ModelFiles, Network, Source, StoredTensor, Tensors};
 
-/// The layouts of all text encoders.
+/// Returns the layouts of all text encoders.
 fn layouts() -> Vec<&'static Layout> {
     [&super::T5[..], &super::CLIP[..]].concat()
 }
 
-/// The layout and the prefix that a file is recognised by.
+/// Returns the layout and the prefix of each network in a file.
 fn recognised(source: &Source) -> Vec<(&'static Layout, &str)> {
     let names: BTreeSet<&str> = source.names().collect();
     Layout::recognise(&layouts(), &names)
@@ -27,7 +27,7 @@ fn shapes(tensors: &Tensors) -> BTreeMap<String, Vec<usize>> {
     tensors.iter().map(|(name, stored)| (name.to_owned(), stored.shape().to_vec())).collect()
 }
 
-/// `sample`, below each prefix, is `layout` alone and gives the tensors of `canonical`.
+/// Checks that `sample`, below each prefix, is recognised as `layout` alone and gives the tensors of `canonical`.
 #[track_caller]
 fn check(layout: &Layout, sample: &Sample, canonical: &Sample, prefixes: &[&str]) {
     for &prefix in prefixes {
@@ -78,7 +78,7 @@ fn t5_encoders() {
     twice.push(("logit_scale".to_owned(), vec![]));
     twice.push(("decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight".to_owned(), vec![32, 64]));
     check(&t5::TRANSFORMERS, &twice, &canonical, &prefixes);
-    // The first T5 is not gated.
+    // The first version of T5 is not gated.
     let first: Sample = canonical.iter().filter(|(name, _)| !name.contains("wi_0")).cloned().collect();
     assert!(recognised(&source("file", &[first])).is_empty());
 }
@@ -97,7 +97,7 @@ fn clip_encoders() {
         &["", "conditioner.embedders.1.model.", "cond_stage_model.1."],
     );
 
-    // The projection as a layer; the other half of CLIP; what nothing reads.
+    // The projection as a layer, the other half of CLIP, and tensors that no network reads.
     let mut open = clip_open(1280, 32, 1280);
     let projection = open.iter_mut().find(|(name, _)| name == "text_projection").unwrap();
     projection.0 = "text_projection.weight".to_owned();
@@ -114,7 +114,7 @@ fn clip_encoders() {
 }
 
 #[test]
-fn both_encoders_of_one_file_come_apart() {
+fn both_encoders_of_one_file_are_recognised() {
     for (first, second, of_second) in [
         ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model.", clip_open(1280, 32, 1280)),
         ("text_encoders.clip_l.transformer.", "text_encoders.clip_g.transformer.", clip_g()),
@@ -143,10 +143,10 @@ fn both_encoders_of_one_file_come_apart() {
 }
 
 #[test]
-fn fused_rows_and_the_projection_of_open_clip_come_right() {
+fn fused_rows_and_the_projection_of_open_clip_are_converted() {
     let tensor = |name: &str, shape: &[usize]| {
         let values = (0..shape.iter().product::<usize>()).map(|value| value as f32).collect();
-        (name.to_owned(), Stored::dense_f32(shape.to_vec(), values).unwrap())
+        (name.to_owned(), StoredTensor::dense_f32(shape.to_vec(), values).unwrap())
     };
     let attention = "transformer.resblocks.0.attn";
     let tensors = vec![
@@ -171,12 +171,12 @@ fn fused_rows_and_the_projection_of_open_clip_come_right() {
     assert_eq!(values("text_projection.weight"), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
 }
 
-/// What `read` makes of a file in a folder of its own, beside `config.json` if there is one.
+/// Returns the result of `read` for a file in a folder of its own, with `config.json` if one is given.
 fn read_one<T>(
     network: &Network,
     sample: Sample,
     config: Option<&str>,
-    read: impl Fn(&ModelFiles, &Found, &Tensors) -> Result<T>,
+    read: impl Fn(&ModelFiles, &FoundNetwork, &Tensors) -> Result<T>,
 ) -> Result<T> {
     let mut folder = Folder::new().with("part/model.safetensors", sample);
     if let Some(config) = config {
@@ -264,7 +264,7 @@ fn sizes_of_t5() {
     assert_eq!(t5_of(t5_xxl(), Some(&config("t5"))).unwrap(), published);
     refused(t5_of(t5_xxl(), Some(&config("umt5"))), "model_type is not t5");
     refused(t5_of(t5_xxl(), Some(&config("t5").replace("32128", "32100"))), "vocab_size is 32100");
-    // The configuration of another encoder in the same folder is not read.
+    // The configuration of another encoder in the same folder is ignored.
     assert_eq!(t5_of(t5_xxl(), Some(r#"{"model_type": "clip_text_model"}"#)).unwrap(), published);
 }
 
@@ -294,13 +294,13 @@ fn sizes_of_clip() {
     assert_eq!(clip_of(clip_l(), None).unwrap(), l);
     assert_eq!(clip_of(clip_g(), None).unwrap(), g);
     assert_eq!(clip_of(clip_open(1280, 32, 1280), None).unwrap(), g);
-    // OpenAI's own names, and a projection beside L.
+    // L with OpenAI's own names and a projection.
     let own = ClipConfig { projection: Some(768), ..l.clone() };
     assert_eq!(clip_of(clip_open(768, 12, 768), None).unwrap(), own);
     assert_eq!(clip_of(clip_open(128, 2, 64), None).unwrap().activation, HiddenAct::Gelu);
-    refused(clip_of(clip_text(100, 1), None), "the heads of a text encoder of width 100 cannot be told");
+    refused(clip_of(clip_text(100, 1), None), "the heads of a text encoder of width 100 cannot be determined");
 
-    // As SDXL is published.
+    // The configuration that SDXL is published with.
     let config = serde_json::json!({
         "architectures": ["CLIPTextModelWithProjection"], "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu",
         "hidden_size": 1280, "intermediate_size": 5120, "layer_norm_eps": 1e-05, "max_position_embeddings": 77,
@@ -331,7 +331,7 @@ fn sizes_of_clip() {
     ] {
         refused(read(&[(field, value)]), expected);
     }
-    // L has no projection, whatever its config.json says that one would be.
+    // L has no projection, even if its config.json gives a size for one.
     let of_l =
         r#"{"model_type": "clip_text_model", "num_attention_heads": 12, "projection_dim": 768, "eos_token_id": 2}"#;
     assert_eq!(clip_of(clip_l(), Some(of_l)).unwrap(), l);

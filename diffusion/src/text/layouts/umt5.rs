@@ -1,9 +1,9 @@
-//! UMT5, the text encoder: T5 with a position bias in every block.
+//! The layouts of UMT5, which is T5 with a position bias in every block.
 
 use crate::weights::Rule::{self, Alias, Drop, Rename};
 use crate::weights::{Layout, Network, Part};
 
-/// Canonical names that T5 has too.
+/// Canonical names that T5 and UMT5 share.
 pub(super) const COMMON: &[&str] = &[
     "shared.weight",
     "encoder.block.*.layer.0.layer_norm.weight",
@@ -26,11 +26,11 @@ pub(crate) static NETWORK: Network = Network {
     shapes: &[],
 };
 
-/// What transformers and ComfyUI call the tensors of T5 and UMT5, of a whole model too.
+/// The rules for the names of transformers and ComfyUI in T5 and UMT5, including those of files with the decoder.
 pub(super) const OF_TRANSFORMERS: &[Rule] =
     &[Alias("encoder.embed_tokens.weight", "shared.weight"), Drop("decoder.**"), Drop("lm_head.weight")];
 
-/// What llama.cpp calls them.
+/// The rules for the names of llama.cpp.
 pub(super) const OF_LLAMA_CPP: &[Rule] = &[
     Rename("token_embd.weight", "shared.weight"),
     Rename("enc.output_norm.weight", "encoder.final_layer_norm.weight"),
@@ -48,20 +48,20 @@ pub(super) const OF_LLAMA_CPP: &[Rule] = &[
     Drop("output.weight"),
 ];
 
-/// As transformers and ComfyUI write it.
+/// The names of transformers and ComfyUI.
 pub(crate) static TRANSFORMERS: Layout = Layout {
     name: "transformers",
     network: &NETWORK,
     has: &[
         "encoder.block.0.layer.0.SelfAttention.q.weight",
         "encoder.block.0.layer.1.DenseReluDense.wi_0.weight",
-        // A bias in every block is what tells UMT5 from T5.
+        // UMT5 has a bias in every block, unlike T5.
         "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight",
     ],
     rules: &[OF_TRANSFORMERS],
 };
 
-/// As the original repositories do.
+/// The names of the original repositories.
 pub(crate) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,
@@ -90,7 +90,7 @@ pub(crate) static ORIGINAL: Layout = Layout {
     ]],
 };
 
-/// As llama.cpp does in GGUF.
+/// The names of llama.cpp in GGUF files.
 pub(crate) static LLAMA_CPP: Layout = Layout {
     name: "llama.cpp",
     network: &NETWORK,

@@ -1,7 +1,7 @@
-//! What looks like text decoded with the wrong character set: sequences of characters that hardly anybody writes.
+//! Detects text that was decoded with the wrong character set, by sequences of characters that correct text hardly ever has.
 //!
-//! Reference: <https://github.com/rspeer/python-ftfy/blob/main/ftfy/badness.py>, whose one large regular expression is
-//! here a list of short sequences of sets.
+//! Reference: <https://github.com/rspeer/python-ftfy/blob/main/ftfy/badness.py>. Its large regular expression is written
+//! here as a list of short sequences of character sets.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::tables::{
     LOWER_ACCENTED, LOWER_COMMON, NUMERIC, OPENING, STRICT_CONTINUATION, UPPER_ACCENTED, UPPER_COMMON,
 };
 
-/// A set of characters: of some classes, of a list, or that pass a test.
+/// A set of characters: those of some classes, those of a list, and those that pass a test.
 struct Set {
     classes: u32,
     letters: &'static str,
@@ -60,7 +60,7 @@ fn is_no_line_break(letter: char) -> bool {
     letter != '\n'
 }
 
-/// A letter, a digit or an underscore.
+/// Returns whether a character is a letter, a digit or an underscore.
 fn is_word(letter: char) -> bool {
     letter == '_' || letter.is_alphanumeric()
 }
@@ -68,7 +68,7 @@ fn is_word(letter: char) -> bool {
 const ACCENTED: u32 = LOWER_ACCENTED | UPPER_ACCENTED;
 const SYMBOLS: u32 = BOX | OPENING | CLOSING | CURRENCY | NUMERIC | LAW;
 
-/// The sequences. A blank between the sets of the reference is layout there.
+/// The sequences. A blank between the reference's sets is only layout there.
 const SEQUENCES: &[&[Set]] = &[
     &[of(C1)],
     &[of(BAD | ACCENTED | SYMBOLS), of(BAD)],
@@ -94,7 +94,7 @@ const SEQUENCES: &[&[Set]] = &[
     // Two characters of Windows-1252.
     &[only("ÂÃÎÐ"), with(OPENING | CLOSING, "€œŠš¢£Ÿž\u{a0}\u{ad}®©°·»–—´")],
     &[only("×"), only("²³")],
-    // Arabic words in Windows-1252 need the common characters too, so four are asked for.
+    // Arabic words in Windows-1252 also contain common characters, so four in a row are needed.
     &[
         only("ØÙ"),
         with(COMMON | CURRENCY | BAD | NUMERIC | OPENING, "ŸŠ®°µ»"),
@@ -124,7 +124,7 @@ const SEQUENCES: &[&[Set]] = &[
     &[only("Ã"), only("\u{a0}¡")],
     &[like(is_small_latin), only("ÃÂ"), only(" ")],
     &[like(is_small_latin), like(is_space), only("ÃÂ"), only(" ")],
-    // Â before a character that it is the encoding of.
+    // Â before a character that would be its encoding.
     &[Set { classes: CLOSING, letters: ".,?!", test: is_small_latin }, only("Â"), with(OPENING | CLOSING, " ")],
     // Windows-1253: characters from U+2000 on, then Latin-1 and Greek.
     &[only("β"), only("€"), only("™\u{a0}\u{386}\u{ad}®°")],
@@ -133,16 +133,16 @@ const SEQUENCES: &[&[Set]] = &[
     &[only("ā"), only("€")],
 ];
 
-/// The classes of a character, as bits.
+/// Returns the classes of a character, as bits.
 fn classes(letter: char) -> u32 {
     let place = CLASSES.partition_point(|(_, last, _)| *last < letter);
     CLASSES.get(place).filter(|(first, ..)| *first <= letter).map_or(0, |(.., classes)| *classes)
 }
 
-/// Whether some of the text seems to be decoded wrongly.
+/// Returns whether a part of the text seems to be decoded wrongly.
 pub(super) fn is_bad(letters: &[char]) -> bool {
     let known: Vec<(char, u32)> = letters.iter().map(|&letter| (letter, classes(letter))).collect();
-    // At the start of a text, Ã or Â before a space needs no letter before it.
+    // At the start of a text, Ã or Â before a space counts without a letter before it.
     matches!(letters, ['Ã' | 'Â', ' ', ..])
         || (0..known.len()).any(|place| {
             let rest = known.get(place..).unwrap_or_default();
@@ -153,7 +153,7 @@ pub(super) fn is_bad(letters: &[char]) -> bool {
         })
 }
 
-/// Where the text has sequences that are UTF-8 in some single-byte encoding: neighbouring ones as one range.
+/// Returns the ranges of text that are UTF-8 decoded with some single-byte encoding. Adjacent sequences are one range.
 ///
 /// Reference: `UTF8_DETECTOR_RE` in <https://github.com/rspeer/python-ftfy/blob/main/ftfy/chardata.py>
 pub(super) fn mojibake_runs(letters: &[char]) -> Vec<Range<usize>> {
@@ -176,7 +176,7 @@ pub(super) fn mojibake_runs(letters: &[char]) -> Vec<Range<usize>> {
     runs
 }
 
-/// The length of one sequence at the start.
+/// Returns the length of one sequence at the start.
 fn sequence_length(known: &[u32]) -> Option<usize> {
     let (first, after) = known.split_first()?;
     [(FIRST_OF_2, 1), (FIRST_OF_3, 2), (FIRST_OF_4, 3)].into_iter().find_map(|(class, count)| {

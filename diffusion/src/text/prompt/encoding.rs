@@ -1,6 +1,6 @@
-//! Text that was decoded with the wrong character set, brought back: `ftfy.fix_encoding`.
+//! Repairs text that was decoded with the wrong character set: `ftfy.fix_encoding`.
 //!
-//! Always holds: a text is only touched where [`is_bad`] finds sequences that hardly anybody writes.
+//! Always holds: a text is changed only if [`is_bad`] finds sequences in it that correct text hardly ever has.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use super::tables::{
     CP437, ISO_8859_2, MAC_ROMAN, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1257,
 };
 
-/// A set of 256 characters that text is mis-decoded with.
+/// A single-byte encoding that text is often decoded with by mistake.
 struct Encoding {
-    /// Bytes 0x80 to 0xff. Empty for Latin-1, whose bytes are their own code points.
+    /// Bytes 0x80 to 0xff. Empty for Latin-1, whose bytes equal their code points.
     upper: &'static str,
-    /// Whether U+FFFD stands for a byte that was lost; byte 0x1a keeps its place.
+    /// Whether U+FFFD stands for a lost byte. Byte 0x1a takes its place.
     lossy: bool,
-    /// Whether a space may have been a no-break space. Not in Mac Roman, where it would follow a dash.
+    /// Whether a space may have been a no-break space. Mac Roman is excluded, because there the space would follow a dash.
     spaces: bool,
 }
 
-/// In the order in which they are tried; Latin-1 is the first.
+/// The encodings in the order in which they are tried. Latin-1 is the first.
 const ENCODINGS: [Encoding; 10] = [
     Encoding { upper: "", lossy: false, spaces: true },
     Encoding { upper: WINDOWS_1252, lossy: true, spaces: true },
@@ -34,7 +34,7 @@ const ENCODINGS: [Encoding; 10] = [
 ];
 
 impl Encoding {
-    /// `None` where the text has a character that the set lacks.
+    /// Encodes the text. `None` if the text has a character that the encoding lacks.
     fn encode(&self, letters: &[char]) -> Option<Vec<u8>> {
         letters.iter().map(|&letter| self.byte(letter)).collect()
     }
@@ -50,7 +50,7 @@ impl Encoding {
     }
 }
 
-/// The text as it was before it was decoded wrongly, once or several times.
+/// Returns the text before it was decoded wrongly, once or several times.
 ///
 /// Reference: `fix_encoding` in <https://github.com/rspeer/python-ftfy/blob/main/ftfy/__init__.py>
 pub(super) fn fix_encoding(mut text: String) -> String {
@@ -77,11 +77,11 @@ fn one_step(text: &str) -> Option<String> {
     if let Some(fixed) = without_runs(&letters).filter(|fixed| fixed != text) {
         return Some(fixed);
     }
-    // ftfy first asks whether the whole text is Latin-1 and can be Windows-1252; the result is the same.
+    // ftfy first checks whether the whole text is Latin-1 and can be Windows-1252. The result is the same.
     Some(fix_c1_controls(text).into_owned())
 }
 
-/// The text encoded in a set and decoded as UTF-8, if it can be.
+/// Encodes the text with `encoding` and decodes it as UTF-8. `None` if one of them fails.
 fn redecoded(letters: &[char], encoding: &Encoding) -> Option<String> {
     let mut bytes = encoding.encode(letters)?;
     if encoding.spaces {
@@ -93,7 +93,7 @@ fn redecoded(letters: &[char], encoding: &Encoding) -> Option<String> {
     decode(bytes)
 }
 
-/// UTF-8, where zero may be two bytes, and a character of two UTF-16 units six bytes.
+/// Decodes UTF-8 in which zero may take two bytes, and a character of two UTF-16 units six bytes.
 fn decode(bytes: Vec<u8>) -> Option<String> {
     let bytes = match String::from_utf8(bytes) {
         Ok(text) => return Some(text),
@@ -128,7 +128,7 @@ fn decode(bytes: Vec<u8>) -> Option<String> {
     Some(out)
 }
 
-/// Every match of `find` at the earliest place replaced by what `put` writes.
+/// Replaces every match of `find`, the earliest first, by the bytes that `put` writes.
 fn substituted(bytes: &[u8], find: fn(&[u8]) -> Option<usize>, put: impl Fn(&[u8], &mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -147,7 +147,7 @@ fn substituted(bytes: &[u8], find: fn(&[u8]) -> Option<usize>, put: impl Fn(&[u8
     out
 }
 
-/// Byte 0xa0 put back where a program made a plain space of it.
+/// Restores byte 0xa0 where a program replaced it by a plain space.
 fn with_restored_spaces(bytes: Vec<u8>) -> Vec<u8> {
     if !bytes.iter().enumerate().any(|(place, _)| bytes.get(place..).and_then(altered_sequence).is_some()) {
         return bytes;
@@ -158,14 +158,14 @@ fn with_restored_spaces(bytes: Vec<u8>) -> Vec<u8> {
     })
 }
 
-/// A word that is the letter à alone. Portuguese has words that begin with it, for which the space is no space.
+/// Matches the letter à as a word of its own. Portuguese words begin with it too; their space is part of the letter.
 fn a_grave_word(bytes: &[u8]) -> Option<usize> {
     let after = bytes.strip_prefix(b"\xc3 ")?;
     let word = [&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|start| after.starts_with(start));
     (!word).then_some(2)
 }
 
-/// The length of a UTF-8 sequence one of whose bytes 0xa0 is a space.
+/// Returns the length of a UTF-8 sequence in which a byte 0xa0 was replaced by a space.
 fn altered_sequence(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0xc2 | 0xc3 | 0xc5 | 0xce | 0xd0 | 0xd9, b' ', ..] => Some(2),
@@ -178,7 +178,7 @@ fn altered_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of a UTF-8 sequence some of whose bytes were lost: byte 0x1a, or once a question mark.
+/// Returns the length of a UTF-8 sequence with lost bytes: byte 0x1a, or once a question mark.
 fn lost_sequence(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0xc2..=0xdf, 0x1a, ..] | [0xc2..=0xc3, b'?', ..] => Some(2),
@@ -195,7 +195,7 @@ fn lost_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Runs that look like UTF-8 decoded wrongly, repaired each for itself. `None` where there are none.
+/// Repairs each range that looks like wrongly decoded UTF-8 on its own. `None` if there is no such range.
 fn without_runs(letters: &[char]) -> Option<String> {
     let runs = mojibake_runs(letters);
     let mut out = String::new();
@@ -204,7 +204,7 @@ fn without_runs(letters: &[char]) -> Option<String> {
         out.extend(letters.get(done..run.start)?);
         let found = letters.get(run.clone())?;
         let text: String = found.iter().collect();
-        // A run that is the whole text was tried above.
+        // A range that covers the whole text was tried above.
         out.push_str(&if found.len() < letters.len() && is_bad(found) { fix_encoding(text) } else { text });
         done = run.end;
     }
@@ -212,7 +212,7 @@ fn without_runs(letters: &[char]) -> Option<String> {
     (!runs.is_empty()).then_some(out)
 }
 
-/// Control characters U+0080 to U+009F as the characters of Windows-1252, as browsers take them.
+/// Replaces control characters U+0080 to U+009F by the characters of Windows-1252, as browsers do.
 pub(super) fn fix_c1_controls(text: &str) -> Cow<'_, str> {
     if !text.contains(|letter| ('\u{80}'..='\u{9f}').contains(&letter)) {
         return Cow::Borrowed(text);

@@ -1,13 +1,13 @@
-//! HTML entities: Python's `html.unescape`, and the stricter form of ftfy.
+//! HTML entities: Python's `html.unescape`, and ftfy's stricter form.
 
 use std::borrow::Cow;
 
 use super::tables::{SECOND_LETTERS, SHORT_ENTITIES, WINDOWS_1252};
 
-/// The longest name that is looked up, without its semicolon.
+/// The length of the longest name that is looked up, without its semicolon.
 const LONGEST_NAME: usize = 32;
 
-/// Every character reference resolved, by the rules of HTML 5: semicolons may be missing, numbers may be wrong.
+/// Resolves all character references by the rules of HTML 5: semicolons may be missing, and numbers may be wrong.
 ///
 /// Reference: <https://github.com/python/cpython/blob/main/Lib/html/__init__.py>
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
@@ -28,13 +28,13 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
         } else {
             out.push('&');
         }
-        // What follows a resolved name up to the end of the word is text, even where it starts with nothing special.
+        // The rest of the word after a resolved name is text, even if it begins with nothing special.
     }
     out.push_str(rest);
     Cow::Owned(out)
 }
 
-/// `#65;` or `#x41;`, the semicolon optional: bytes used, and the character if there is one.
+/// Reads `#65;` or `#x41;`, with an optional semicolon. Returns the bytes used, and the character if there is one.
 fn numeric(text: &str) -> Option<(usize, Option<char>)> {
     let digits = text.strip_prefix('#')?;
     let (digits, radix, sign) = match digits.strip_prefix(['x', 'X']) {
@@ -44,11 +44,11 @@ fn numeric(text: &str) -> Option<(usize, Option<char>)> {
     let count = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
     let (number, after) = digits.split_at_checked(count).filter(|(number, _)| !number.is_empty())?;
     let used = sign + count + usize::from(after.starts_with(';'));
-    // Too large for 32 bits is too large for Unicode.
+    // A number that is too large for 32 bits is too large for Unicode.
     Some((used, character(u32::from_str_radix(number, radix).unwrap_or(u32::MAX))))
 }
 
-/// The character of a number; `None` for those that HTML drops.
+/// Returns the character of a number. `None` for numbers that HTML drops.
 fn character(number: u32) -> Option<char> {
     match number {
         0 | 0xd800..=0xdfff | 0x11_0000.. => Some('\u{fffd}'),
@@ -59,7 +59,7 @@ fn character(number: u32) -> Option<char> {
     }
 }
 
-/// A name with its semicolon, or the longest of the old names that it starts with: bytes used, and the value.
+/// Reads a name with its semicolon, or the longest old name at the start. Returns the bytes used and the value.
 fn named(text: &str) -> Option<(usize, String)> {
     let end = text
         .char_indices()
@@ -81,7 +81,7 @@ fn named(text: &str) -> Option<(usize, String)> {
     })
 }
 
-/// The value of an entity's name, given without `&` and `;`.
+/// Returns the value of an entity's name, which is given without `&` and `;`.
 fn value(name: &str) -> Option<String> {
     let table = &html_escape::NAMED_ENTITIES;
     let place = table.binary_search_by(|(other, _)| (*other).cmp(name.as_bytes())).ok()?;
@@ -91,7 +91,7 @@ fn value(name: &str) -> Option<String> {
     Some(value)
 }
 
-/// Only the entities that end in a semicolon; of names written in capitals, those that mean nothing else.
+/// Resolves only entities that end in a semicolon. Also accepts a name in capitals if it has no other meaning.
 ///
 /// Reference: `unescape_html` in <https://github.com/rspeer/python-ftfy/blob/main/ftfy/fixes.py>
 pub(super) fn unescape_strict(text: &str) -> Cow<'_, str> {
@@ -112,7 +112,7 @@ pub(super) fn unescape_strict(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The length of `&name;` or `&#number;` at the start of the text.
+/// Returns the length of `&name;` or `&#number;` at the start of the text.
 fn entity_length(text: &str) -> Option<usize> {
     let sign = if text.starts_with("&#") { 2 } else { 1 };
     let name = text.get(sign..)?;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strict_form_wants_semicolons_and_knows_capitals() {
+    fn the_strict_form_needs_semicolons_and_accepts_capitals() {
         for (text, plain) in [
             ("this&not that &amp", "this&not that &amp"),
             ("P&EACUTE;REZ &NTILDE; &nTILDE; &SZLIG;", "P\u{c9}REZ \u{d1} &nTILDE; SS"),

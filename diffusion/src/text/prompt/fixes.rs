@@ -1,7 +1,7 @@
-//! The repair of a text as a whole: `ftfy.fix_text` with its default settings.
+//! Repairs a whole text: `ftfy.fix_text` with its default settings.
 //!
-//! Always holds: every line is repaired for itself, again and again until nothing changes; each round that changes
-//! something makes the line shorter or plainer, so that it ends.
+//! Always holds: each line is repaired on its own until nothing changes. Each round that changes something makes the line
+//! shorter or plainer, so the loop ends.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use super::encoding::{fix_c1_controls, fix_encoding};
 use super::entities::unescape_strict;
 
-/// Mis-decoded text, entities, ligatures, widths, quotes, line breaks, terminal escapes and control characters made
-/// plain, then composed.
+/// Repairs wrongly decoded text, resolves entities, replaces ligatures, wide characters, curly quotes and line breaks by
+/// plain ones, removes terminal escapes and control characters, and composes the characters (NFC).
 ///
 /// Reference: `fix_text` in <https://github.com/rspeer/python-ftfy/blob/main/ftfy/__init__.py>
 pub(super) fn fix_text(text: &str) -> String {
-    // A text with tags is HTML, whose entities stay from there on.
+    // A text with tags is HTML, so entities stay unresolved from there on.
     let mut entities = true;
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -44,7 +44,7 @@ fn fix_line(line: &str, entities: bool) -> String {
     }
 }
 
-/// Ligatures of Latin letters, half-width and full-width forms and curly quotes made plain.
+/// Replaces ligatures of Latin letters, half-width and full-width forms and curly quotes by plain characters.
 fn plain_letters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -69,7 +69,7 @@ fn push_plain(out: &mut String, letter: char) {
     }
 }
 
-/// The letters of a ligature that is no letter of its own in any language.
+/// Returns the letters of a ligature that no language uses as a letter of its own.
 fn ligature(letter: char) -> Option<&'static str> {
     Some(match letter {
         '\u{132}' => "IJ",
@@ -102,7 +102,7 @@ fn unix_line_breaks(text: &str) -> String {
     text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n")
 }
 
-/// Without sequences such as `ESC [ 36 ; 44 m` that colour a terminal. Digits of other scripts do not count.
+/// Removes sequences such as `ESC [ 36 ; 44 m`, which colour a terminal. Digits of other scripts do not count.
 fn without_terminal_escapes(text: &str) -> Cow<'_, str> {
     if !text.contains("\u{1b}[") {
         return Cow::Borrowed(text);
@@ -126,7 +126,7 @@ fn without_terminal_escapes(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Characters that show nothing and that nobody types. Marks of direction and joiners are none of them.
+/// Returns whether a character is invisible and never typed. Direction marks and joiners do not count.
 fn is_control(letter: char) -> bool {
     matches!(
         letter,
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_ftfy_come_out() {
+    fn the_examples_of_ftfy_are_repaired() {
         for (text, fixed) in [
             ("âœ” No problems", "✔ No problems"),
             ("&macr;\\_(ã\u{83}\u{84})_/&macr;", "¯\\_(ツ)_/¯"),

@@ -1,7 +1,7 @@
-//! Prompts as the reference's pipelines clean them before they become tokens.
+//! Cleans prompts as the reference's pipelines do before tokenization.
 //!
-//! Always holds: the same text comes out as from `ftfy.fix_text`, `html.unescape` twice and collapsed white space, in
-//! this order. Plain ASCII without an ampersand is only trimmed.
+//! Always holds: the result equals that of `ftfy.fix_text`, `html.unescape` twice, and collapsed white space, in this order.
+//! Plain ASCII without an ampersand only has its white space collapsed.
 
 mod badness;
 mod encoding;
@@ -9,8 +9,8 @@ mod entities;
 mod fixes;
 mod tables;
 
-/// The prompt with mis-decoded text repaired, HTML entities resolved, typographic quotes, ligatures and full-width
-/// letters made plain, control characters dropped, composed (NFC), and every run of white space made one space.
+/// Cleans a prompt: repairs wrongly decoded text, resolves HTML entities, replaces typographic quotes, ligatures and
+/// full-width letters by plain ones, drops control characters, composes (NFC), and makes each run of white space one space.
 ///
 /// Reference: `prompt_clean` in
 /// <https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/wan/pipeline_wan.py>
@@ -21,7 +21,7 @@ pub(crate) fn clean(prompt: &str) -> String {
     text.split(is_space).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// White space as Python sees it: Unicode's, and the four separators of ASCII.
+/// Returns whether Python counts a character as white space: Unicode's white space and the four ASCII separators.
 pub(super) fn is_space(letter: char) -> bool {
     letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
 }

@@ -1,4 +1,4 @@
-//! Tokenizers from folders as SDXL and FLUX have them.
+//! Tokenizers from folders that are laid out like those of SDXL and FLUX.
 
 use super::super::bpe;
 use super::*;
@@ -8,7 +8,7 @@ use crate::text::layouts::{self, samples};
 const TEXT: &str = "score_9, a photo of a (cat:1.2), don't 2024 \u{1f98a} ＡＢＣ";
 const LENGTH: usize = 77;
 
-/// CLIP's `vocab.json` and `merges.txt`, as transformers has them.
+/// Returns CLIP's `vocab.json` and `merges.txt` in the form of transformers.
 fn pairs() -> (String, String) {
     let merges = Embedded::Clip.merges().unwrap();
     let vocabulary = bpe::of_merges(&merges).unwrap().get_vocab(true);
@@ -26,7 +26,7 @@ fn padded(folder: Folder, name: &str, padding: Padding) -> Vec<u32> {
 }
 
 #[test]
-fn clip_from_its_files_is_clip_from_the_library() {
+fn clip_from_files_equals_clip_from_the_library() {
     let (vocabulary, merges) = pairs();
     let expected = |padding| padded(Folder::new(), "tokenizer", padding);
     let (end, zero) = (expected(Padding::End), expected(Padding::Zero));
@@ -34,7 +34,7 @@ fn clip_from_its_files_is_clip_from_the_library() {
     let folder = |name: &str| {
         Folder::new().put(&format!("{name}/vocab.json"), &vocabulary).put(&format!("{name}/merges.txt"), &merges)
     };
-    // What the files say, and the role where they say nothing.
+    // The padding comes from the files, or from the encoder's role if they do not set it.
     assert_eq!(padded(folder("tokenizer"), "tokenizer", Padding::End), end);
     assert_eq!(padded(folder("tokenizer_2"), "tokenizer_2", Padding::Zero), zero);
     let special = |pad: serde_json::Value| {
@@ -54,7 +54,7 @@ fn clip_from_its_files_is_clip_from_the_library() {
         .put("tokenizer_2/tokenizer_config.json", r#"{"pad_token": null, "model_max_length": 77}"#)
         .put("tokenizer_2/special_tokens_map.json", special("<|endoftext|>".into()));
     assert_eq!(padded(folder_2, "tokenizer_2", Padding::Zero), end);
-    // A tokenizer elsewhere is another's.
+    // A tokenizer in another folder belongs to another encoder.
     assert_eq!(
         padded(
             folder("tokenizer_2").put("tokenizer_2/special_tokens_map.json", special("!".into())),
@@ -64,7 +64,7 @@ fn clip_from_its_files_is_clip_from_the_library() {
         end
     );
 
-    // tokenizer.json, with the padding that it says itself.
+    // A tokenizer.json sets the padding itself.
     let json = bpe::of_merges(&Embedded::Clip.merges().unwrap()).unwrap().to_string(false).unwrap();
     let plain = Folder::new().put("sd/tokenizer/tokenizer.json", &json);
     assert_eq!(padded(plain, "tokenizer", Padding::Zero), zero);
@@ -78,7 +78,7 @@ fn clip_from_its_files_is_clip_from_the_library() {
 }
 
 #[test]
-fn files_that_are_no_tokenizer_of_clip_are_refused_by_name() {
+fn files_of_other_tokenizers_are_refused_by_name() {
     let (vocabulary, merges) = pairs();
     let refusal = |vocabulary: &str, merges: &[u8]| {
         let folder = Folder::new().put("tokenizer/vocab.json", vocabulary).put("tokenizer/merges.txt", merges);

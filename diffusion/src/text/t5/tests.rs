@@ -1,4 +1,4 @@
-//! T5 against transformers, from the data of `tools/golden/text.py`, and every layout against every other.
+//! Compares T5 with transformers, by the data of `tools/golden/text.py`, and every layout with every other.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn padded_ids_have_the_states_of_the_reference() {
     }
 }
 
-/// As llama.cpp names T5's tensors.
+/// Renames T5's tensors as llama.cpp does.
 fn llama_cpp(part: &Part) -> Part {
     let names = [
         ("shared.weight", "token_embd.weight"),
@@ -54,7 +54,7 @@ fn llama_cpp(part: &Part) -> Part {
     part.iter().map(|(name, raw)| (renamed(name), raw.clone())).collect()
 }
 
-/// Matrices as ComfyUI scales them into eight bits, and the same numbers in float32.
+/// Returns matrices that are scaled into eight bits like ComfyUI's, and the same numbers in float32.
 fn scaled(part: &Part) -> (Part, Part) {
     let (mut eight, mut whole) = (Part::new(), Part::new());
     for (name, raw) in part {
@@ -92,7 +92,7 @@ fn every_layout_gives_the_same_bits() {
     for (name, part) in [("t5xxl_fp16.safetensors", &part), ("twice.safetensors", &twice), ("all.safetensors", &all)] {
         let path = place.path().join(name.split_once('.').unwrap().0);
         write(&path.join(name), part);
-        // The names of another network in the same file are not T5's.
+        // Names of other networks in the same file are not reported as T5's unknown tensors.
         if name != "all.safetensors" {
             assert!(states(&path) == expected, "{name}");
             continue;
@@ -116,7 +116,7 @@ fn every_layout_gives_the_same_bits() {
     write(&place.path().join("eight/t5xxl_fp8_e4m3fn_scaled.safetensors"), &eight);
     write(&place.path().join("whole/t5.safetensors"), &whole);
     assert!(states(&place.path().join("eight")) == states(&place.path().join("whole")), "scaled");
-    // Three bits of a fraction are what is left of each weight.
+    // Three bits of each weight's fraction remain.
     let reference = golden["t5.full.states"].clone();
     let ours = encoder(&place.path().join("eight")).forward(&ids).unwrap();
     check("fp8 scaled", &ours, &reference, 0.2);

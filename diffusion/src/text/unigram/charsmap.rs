@@ -1,6 +1,6 @@
-//! The character map of a SentencePiece model: which characters a text's characters are replaced with first.
+//! The character map of a SentencePiece model: the replacements that are applied to a text first.
 //!
-//! Always holds: the map is a double array of a stranger; wherever it points outside itself, there is no replacement.
+//! Always holds: the map comes from an untrusted file. An index outside of it means that there is no replacement.
 //!
 //! References: <https://github.com/google/sentencepiece/blob/master/src/normalizer.cc>;
 //! <https://github.com/huggingface/spm_precompiled/blob/main/src/lib.rs>
@@ -10,12 +10,12 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// Longer groups of characters are replaced one by one.
+/// Longer groups of characters are replaced one character at a time.
 const LONGEST_GROUP: usize = 6;
 
 /// A map from groups of characters to text.
 pub(crate) struct Charsmap {
-    /// The double array, whose keys are UTF-8 and whose values are places in `text`.
+    /// The double array. Its keys are UTF-8, and its values are positions in `text`.
     units: Vec<u32>,
     /// The replacements, each ended by a zero.
     text: String,
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Charsmap {
 }
 
 impl Charsmap {
-    /// `bytes`: the array's length in bytes (32 bits, little-endian), the array, the replacements.
+    /// Parses `bytes`: the array's length in bytes (32 bits, little-endian), the array, and the replacements.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         let damaged = || unusable("the character map of a tokenizer is damaged");
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
@@ -39,8 +39,8 @@ impl Charsmap {
         Ok(Self { units, text })
     }
 
-    /// The text with its characters replaced. A group of characters that belong together is looked up as one, and
-    /// replaced whole even where only its start was found, as the reference does.
+    /// Replaces the characters of a text. A grapheme is looked up as a whole, and replaced as a whole even when only its
+    /// start was found, as in the reference.
     pub(crate) fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         for group in text.graphemes(true) {
@@ -60,7 +60,7 @@ impl Charsmap {
         out
     }
 
-    /// The replacement of the shortest key that `key` starts with.
+    /// Returns the replacement of the shortest key that `key` starts with.
     fn find(&self, key: &str) -> Option<&str> {
         let mut place = offset(*self.units.first()?);
         for &byte in key.as_bytes() {
@@ -80,7 +80,7 @@ impl Charsmap {
     }
 }
 
-/// How far a unit's children lie from it.
+/// Returns the distance from a unit to its children.
 fn offset(unit: u32) -> u32 {
     (unit >> 10) << ((unit & 1 << 9) >> 6)
 }

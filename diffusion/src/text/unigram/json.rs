@@ -1,7 +1,7 @@
-//! The `tokenizer.json` of a unigram model.
+//! Reads the `tokenizer.json` of a unigram model.
 //!
-//! Always holds: a file is only read here where every setting in it is one that [`Rules`] knows; the others are left to the
-//! tokenizers crate, which gives the same ids and needs thirty times the memory.
+//! Always holds: this module reads a file only when [`Rules`] supports all of its settings. The tokenizers crate reads other
+//! files; it computes the same ids but needs thirty times the memory.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,12 +40,12 @@ struct Model {
     vocab: Vec<(String, f64)>,
 }
 
-/// The tokenizer of the file. `None` where it is of another kind, or has a setting that is not known here.
+/// Reads the tokenizer of the file. `None` if it is of another kind or has a setting that is not supported.
 pub(crate) fn from_json(bytes: &[u8]) -> Option<UnigramTokenizer> {
     let file: File = serde_json::from_slice(bytes).ok()?;
     let model = &file.model;
     let plain = |token: &AddedToken| !(token.single_word || token.lstrip || token.rstrip || token.normalized);
-    // The library gives a token that is in the vocabulary the id that it has there.
+    // A token that is in the vocabulary has the id of the vocabulary, as in the library.
     let known = |token: &AddedToken| {
         let piece = model.vocab.get(token.id as usize);
         piece.map_or(token.id as usize >= model.vocab.len(), |(text, _)| *text == token.content)
@@ -93,7 +93,7 @@ fn rules(normalizer: &Value, pre_tokenizer: &Value) -> Option<Rules> {
     Some(Rules { charsmap, spaces, prefix: prefix(metaspace, spaces)? })
 }
 
-/// Where a `Metaspace` step adds marks.
+/// Returns where a `Metaspace` step adds marks.
 fn prefix(step: &Value, spaces: Spaces) -> Option<Prefix> {
     if step["type"] != "Metaspace" || step["replacement"] != "\u{2581}" || step["split"] == false {
         return None;
@@ -106,7 +106,7 @@ fn prefix(step: &Value, spaces: Spaces) -> Option<Prefix> {
     }
 }
 
-/// The id of the one token that a `TemplateProcessing` step puts after the text.
+/// Returns the id of the single token that a `TemplateProcessing` step adds after the text.
 fn end(step: &Value) -> Option<u32> {
     let [text, token] = step["single"].as_array()?.as_slice() else { return None };
     let name = token.pointer("/SpecialToken/id")?.as_str()?;
@@ -115,7 +115,7 @@ fn end(step: &Value) -> Option<u32> {
     u32::try_from(id.as_u64()?).ok().filter(|_| valid)
 }
 
-/// The steps of a sequence, or the one step that stands alone.
+/// Returns the steps of a sequence, or the single step.
 fn listed<'a>(step: &'a Value, name: &str) -> Option<&'a [Value]> {
     match step {
         Value::Null => Some(&[]),

@@ -1,8 +1,8 @@
-//! Tokenizers of the SentencePiece kind: T5's and UMT5's.
+//! SentencePiece tokenizers of T5 and UMT5.
 //!
-//! Always holds: ids are those of the published `tokenizer.json`, wherever the vocabulary was read from, so that one
-//! prompt gives one picture for all layouts of the same weights. So bytes are never spelled out for an unknown
-//! character, and a piece with a space inside never matches.
+//! Always holds: ids equal those of the published `tokenizer.json`, whatever file the vocabulary was read from, so that one
+//! prompt gives one picture for all layouts of the same weights. As in that file, unknown characters are not split into
+//! bytes, and a piece that contains a space never matches.
 
 mod charsmap;
 mod json;
@@ -17,38 +17,38 @@ pub(crate) use sentencepiece::{Published, SentencePiece, assembled};
 /// The mark that stands for a space in pieces.
 pub(crate) const SPACE: char = '\u{2581}';
 
-/// What becomes of spaces before the text is cut into words.
+/// The treatment of spaces before the text is split into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spaces {
-    /// They stay.
+    /// Spaces are kept.
     Kept,
-    /// A run becomes one.
+    /// A run of spaces becomes one.
     Single,
-    /// White space at the end goes, and a run becomes one mark.
+    /// White space at the end is removed, and a run of spaces becomes one mark.
     Trimmed,
-    /// The text is cut at white space, which goes.
+    /// The text is split at white space, which is removed.
     Cut,
 }
 
-/// Which words get a mark in front where they have none.
+/// The words that get a mark in front if they have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefix {
-    /// The first word after each special token too.
+    /// The first word, and the first word after each special token.
     Always,
-    /// The first word of the text.
+    /// Only the first word of the text.
     First,
-    /// None.
+    /// No word.
     Never,
 }
 
-/// How text becomes words.
+/// The rules for splitting text into words.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// Replacements of characters; they come first.
+    /// The replacements of characters. They are applied first.
     pub(crate) charsmap: Option<Charsmap>,
-    /// What becomes of spaces.
+    /// The treatment of spaces.
     pub(crate) spaces: Spaces,
-    /// Where marks are added.
+    /// The words that get a mark.
     pub(crate) prefix: Prefix,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Rules {
 pub(crate) struct UnigramTokenizer {
     model: Unigram,
     rules: Rules,
-    /// Tokens that are looked for in the text as it was given.
+    /// Tokens that are searched in the original text.
     special: Vec<(String, u32)>,
     /// The id that ends every prompt.
     end: Option<u32>,
@@ -74,20 +74,20 @@ impl std::fmt::Debug for UnigramTokenizer {
 }
 
 impl UnigramTokenizer {
-    /// `special`: tokens that a prompt may spell out, with their ids; empty ones are ignored.
+    /// Builds a tokenizer. `special` are tokens that a prompt may spell out, with their ids; empty ones are ignored.
     pub(crate) fn new(model: Unigram, rules: Rules, mut special: Vec<(String, u32)>, end: Option<u32>) -> Self {
-        // Of those that start at the same place, the longest counts.
+        // Of several special tokens at the same position, the longest one matches.
         special.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
         special.retain(|(token, _)| !token.is_empty());
         Self { model, rules, special, end }
     }
 
-    /// The id that ends every prompt.
+    /// Returns the id that ends every prompt.
     pub(crate) fn end(&self) -> Option<u32> {
         self.end
     }
 
-    /// Ids of the text, without the one that ends it.
+    /// Returns the ids of the text, without the id that ends it.
     pub(crate) fn encode(&self, text: &str) -> Vec<u32> {
         let mut out = Vec::new();
         let mut rest = text;
@@ -109,7 +109,7 @@ impl UnigramTokenizer {
         out
     }
 
-    /// Ids of a stretch without special tokens; `first` if it is the start of the text.
+    /// Appends the ids of a part without special tokens. `first` is set if it is the start of the text.
     fn encode_plain(&self, text: &str, first: bool, out: &mut Vec<u32>) {
         let mapped = match &self.rules.charsmap {
             Some(map) => map.apply(text),
@@ -123,7 +123,7 @@ impl UnigramTokenizer {
         }
     }
 
-    /// Ids of words, each of which starts with a mark.
+    /// Appends the ids of words, each of which starts with a mark.
     fn encode_words(&self, text: &str, first: bool, out: &mut Vec<u32>) {
         if text.is_empty() {
             return;
@@ -146,7 +146,7 @@ impl UnigramTokenizer {
     }
 }
 
-/// Every run of two or more spaces replaced.
+/// Replaces every run of two or more spaces.
 fn without_runs(text: &str, replacement: char) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -159,8 +159,8 @@ fn without_runs(text: &str, replacement: char) -> String {
     out
 }
 
-/// A score as the reference reads it from `tokenizer.json`: printed in decimal, then divided by a power of ten, which may
-/// change the last bit. It decides which of two cuts wins whose scores are the same in exact arithmetic ("a" + "aa").
+/// Returns a score as the reference reads it from `tokenizer.json`: printed in decimal and then divided by a power of ten,
+/// which may change the last bit. That bit decides between two splits whose exact scores are equal ("a" + "aa").
 ///
 /// Reference: `f64_from_parts` in <https://github.com/serde-rs/json/blob/master/src/de.rs>
 pub(crate) fn printed_score(score: f32) -> f64 {
@@ -172,7 +172,7 @@ pub(crate) fn printed_score(score: f32) -> f64 {
         digits.checked_mul(10)?.checked_add(u64::from(digit))
     });
     match (digits, i32::try_from(decimals)) {
-        // Powers of ten are exact up to there.
+        // Powers of ten up to this one are exact.
         (Some(digits), Ok(power @ 0..=22)) => (digits as f64 / 10_f64.powi(power)).copysign(exact),
         _ => exact,
     }

@@ -1,7 +1,8 @@
-//! The unigram model: the best cut of a text into pieces of a vocabulary, by the sum of their scores.
+//! The unigram model: splits a text into the pieces of a vocabulary whose scores have the largest sum.
 //!
-//! Always holds: pieces lie in one block of bytes, in ascending order, without empty ones and without doubles; a
-//! vocabulary of 256,000 pieces is about 7 MB. (The model of the tokenizers crate gives the same ids and takes 220 MB.)
+//! Always holds: the pieces are in one block of bytes, in ascending order, without empty pieces and without duplicates. A
+//! vocabulary of 256,000 pieces takes about 7 MB. (The model of the tokenizers crate computes the same ids and takes 220
+//! MB.)
 //!
 //! Paper: "Subword Regularization", <https://arxiv.org/abs/1804.10959>. Reference: `encode_optimized` in
 //! <https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/models/unigram/model.rs>
@@ -9,22 +10,22 @@
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// How much an unknown character scores below the worst piece.
+/// The difference between the score of an unknown character and the lowest score of a piece.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
 /// A vocabulary with scores.
 pub(crate) struct Unigram {
-    /// The pieces one after another.
+    /// All pieces, one after another.
     bytes: Vec<u8>,
-    /// Where each piece ends in `bytes`.
+    /// The end of each piece in `bytes`.
     ends: Vec<u32>,
-    /// Token id of each piece.
+    /// The token id of each piece.
     ids: Vec<u32>,
-    /// Score of each piece: the logarithm of its probability.
+    /// The score of each piece: the logarithm of its probability.
     scores: Vec<f64>,
-    /// Id of everything that no piece covers.
+    /// The id for text that no piece covers.
     unknown: u32,
-    /// What one unknown character scores.
+    /// The score of an unknown character.
     unknown_score: f64,
 }
 
@@ -34,20 +35,20 @@ impl std::fmt::Debug for Unigram {
     }
 }
 
-/// The best way to reach a place in the text.
+/// The best way to reach a position in the text.
 #[derive(Clone, Copy)]
 struct Step {
     score: f64,
-    /// Where the last piece starts; `None` for a place that no piece ends at.
+    /// The start of the last piece. `None` if no piece ends at this position.
     from: Option<usize>,
     id: u32,
 }
 
 impl Unigram {
-    /// From pieces with scores and ids in any order. Of pieces that are the same, the last one counts.
+    /// Builds a vocabulary from pieces with scores and ids, in any order. Of equal pieces, the last one is used.
     pub(crate) fn new<'a>(pieces: impl IntoIterator<Item = (&'a [u8], f64, u32)>, unknown: u32) -> Result<Self> {
         let mut sorted: Vec<_> = pieces.into_iter().enumerate().collect();
-        // The lowest score counts those that can never match.
+        // The lowest score includes pieces that can never match.
         let lowest = sorted.iter().map(|(_, (_, score, _))| *score).fold(f64::INFINITY, f64::min);
         if !lowest.is_finite() {
             return Err(unusable("a vocabulary is empty or has a score that is no number"));
@@ -72,7 +73,7 @@ impl Unigram {
         Ok(model)
     }
 
-    /// The next piece in ascending order.
+    /// Appends a piece. Pieces must come in ascending order.
     fn push(&mut self, piece: &[u8], score: f64, id: u32) -> Result<()> {
         self.bytes.extend_from_slice(piece);
         self.ends.push(u32::try_from(self.bytes.len()).map_err(|_| unusable("a vocabulary is too large"))?);
@@ -81,7 +82,7 @@ impl Unigram {
         Ok(())
     }
 
-    /// Appends the ids of the best cut of `text`. Neighbouring unknown characters become one id.
+    /// Appends the ids of the best split of `text`. Adjacent unknown characters become one id.
     pub(crate) fn encode(&self, text: &str, out: &mut Vec<u32>) {
         let bytes = text.as_bytes();
         let mut steps = vec![Step { score: 0.0, from: None, id: self.unknown }; bytes.len() + 1];
@@ -120,7 +121,7 @@ impl Unigram {
     fn prefixes(&self, text: &[u8], mut found: impl FnMut(usize, f64, u32)) {
         let (mut low, mut high) = (0, self.ids.len());
         for (depth, byte) in text.iter().enumerate() {
-            // Of the pieces that share what was read, the one that ends here comes first.
+            // Of the pieces that share the prefix read so far, the one that ends here comes first.
             low = partition(low, high, |place| self.piece(place).get(depth) < Some(byte));
             high = partition(low, high, |place| self.piece(place).get(depth) == Some(byte));
             if low == high {
@@ -141,7 +142,7 @@ impl Unigram {
     }
 }
 
-/// The first place from `low` to `high` where `test` fails; it holds up to there and nowhere after.
+/// Returns the first position from `low` to `high` where `test` fails. `test` must hold before it and fail after it.
 fn partition(mut low: usize, mut high: usize, test: impl Fn(usize) -> bool) -> usize {
     while low < high {
         let middle = low + (high - low) / 2;
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_cut_is_found() {
+    fn the_best_split_is_found() {
         let pieces = ["<unk>", "a", "b", "c", "d", "cd", "ab", "abc", "abcd", "", "a"];
         let scores = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 0.0, -1.0];
         let table = pieces.iter().zip(scores).zip(0..).map(|((piece, score), id)| (piece.as_bytes(), score, id));

@@ -1,7 +1,7 @@
-//! A SentencePiece model as it is written: in a `spiece.model` file, as a tensor of bytes beside the weights of a text
-//! encoder, or spread over the metadata of a GGUF file.
+//! Reads SentencePiece models: from a `spiece.model` file, from a tensor of bytes beside the weights of a text encoder, or
+//! from the metadata of a GGUF file.
 //!
-//! Always holds: only what is in bounds is read; nothing is allocated that the bytes do not fill.
+//! Always holds: nothing outside the bytes is read, and no memory is allocated beyond their size.
 //!
 //! References: <https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto>;
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
@@ -12,10 +12,10 @@ use super::{Charsmap, Prefix, Rules, Spaces, Unigram, UnigramTokenizer, printed_
 use crate::error::{Error, Result};
 use crate::weights::unusable;
 
-/// More pieces than any published vocabulary has.
+/// The limit of pieces. No published vocabulary has as many.
 const MOST_PIECES: usize = 1 << 20;
 
-/// Kinds of pieces, with the numbers of the file format.
+/// Kinds of pieces, by their numbers in the file format.
 const UNKNOWN: u64 = 2;
 const CONTROL: u64 = 3;
 const UNUSED: u64 = 5;
@@ -26,20 +26,20 @@ const FIXED_64: u64 = 1;
 const BYTES: u64 = 2;
 const FIXED_32: u64 = 5;
 
-/// The number of a model that is cut by scores.
+/// The number of the unigram model type.
 const UNIGRAM: u64 = 1;
 
-/// A model, parsed.
+/// A parsed model.
 #[derive(Debug)]
 pub(crate) struct SentencePiece<'a> {
     pieces: Vec<Piece<'a>>,
-    /// The id that the settings name as unknown; the kind of a piece says it too.
+    /// The id of the unknown piece in the settings. The kind of a piece marks it too.
     unknown: u64,
     kind: u64,
     charsmap: Cow<'a, [u8]>,
-    /// Whether a text starts with a space.
+    /// Whether a space is added before a text.
     prefix: bool,
-    /// Whether white space at the end and runs of it go.
+    /// Whether white space at the end is removed and runs of it are collapsed.
     trim: bool,
 }
 
@@ -88,8 +88,8 @@ impl<'a> SentencePiece<'a> {
         Ok(model)
     }
 
-    /// From the lists of a GGUF file's `tokenizer.ggml.*`: `tokens`, `scores`, `token_type`, `precompiled_charsmap`,
-    /// `add_space_prefix` and `remove_extra_whitespaces`. What a file lacks is as SentencePiece has it by default.
+    /// Reads a model from a GGUF file's `tokenizer.ggml.*`: `tokens`, `scores`, `token_type`, `precompiled_charsmap`,
+    /// `add_space_prefix` and `remove_extra_whitespaces`. Missing entries have SentencePiece's defaults.
     pub(crate) fn from_gguf(
         tokens: &'a [impl AsRef<str>],
         scores: &[f64],
@@ -112,7 +112,7 @@ impl<'a> SentencePiece<'a> {
             kind: u64::try_from(*kind).unwrap_or(UNUSED),
         });
         let mut pieces: Vec<_> = pieces.collect();
-        // Rows of the embedding that no piece uses are filled in at the end.
+        // Writers add pieces at the end for the rows of the embedding that no piece uses.
         while pieces.last().is_some_and(|piece| piece.kind == UNUSED) {
             pieces.pop();
         }
@@ -126,7 +126,8 @@ impl<'a> SentencePiece<'a> {
         })
     }
 
-    /// The tokenizer that the reference makes of such a model: with the tokens `<extra_id_0>` and on after the pieces.
+    /// Builds the tokenizer that the reference makes from such a model, with the tokens `<extra_id_0>` and following after
+    /// the pieces.
     ///
     /// Reference: `T5Converter` in
     /// <https://github.com/huggingface/transformers/blob/main/src/transformers/convert_slow_tokenizer.py>
@@ -156,18 +157,18 @@ impl<'a> SentencePiece<'a> {
     }
 }
 
-/// How the published `tokenizer.json` of a vocabulary differs from what the SentencePiece model says.
+/// The differences between the published `tokenizer.json` of a vocabulary and its SentencePiece model.
 pub(crate) struct Published {
-    /// Tokens `<extra_id_...>` after the pieces, the last of which is number 0.
+    /// The number of tokens `<extra_id_...>` after the pieces. The last of them is number 0.
     extra: u32,
-    /// Where marks are added.
+    /// The words that get a mark.
     pub(crate) prefix: Prefix,
-    /// What becomes of spaces.
+    /// The treatment of spaces.
     pub(crate) spaces: Spaces,
 }
 
 impl Published {
-    /// UMT5 is known by its 256,000 pieces; all others are as T5.
+    /// Recognises UMT5 by its 256,000 pieces. All other vocabularies are treated like T5's.
     pub(crate) fn of(pieces: usize) -> Self {
         if pieces == 256_000 {
             Self { extra: 300, prefix: Prefix::Always, spaces: Spaces::Single }
@@ -177,7 +178,7 @@ impl Published {
     }
 }
 
-/// A tokenizer of `count` pieces and the tokens that are added to them; `</s>` is the one that ends prompts.
+/// Builds a tokenizer of `count` pieces and the tokens that are added to them. `</s>` ends prompts.
 pub(crate) fn assembled<'a>(
     pieces: impl Iterator<Item = (&'a [u8], f64, u32)>,
     count: usize,
@@ -222,7 +223,7 @@ enum Value<'a> {
     Other,
 }
 
-/// The fields of a message in protocol buffers, one after another.
+/// The fields of a protocol buffers message, in order.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
@@ -266,7 +267,7 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    /// Seven bits a byte, lowest first; ten bytes at most.
+    /// Reads a number with seven bits in each byte, lowest bits first, in at most ten bytes.
     fn varint(&mut self) -> Result<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {

@@ -1,24 +1,26 @@
-//! The sizes of the autoencoder, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of the autoencoder, read from the shapes of its tensors and, where shapes do not determine them, from
+//! `config.json`.
 //!
-//! Always holds: no tensor is read; a configuration that passes `check` cannot make a later module divide by zero or ask for
-//! absurd sizes; a field of `config.json` that changes the computation is honoured or refused by name.
+//! Always holds: no tensor is read. A configuration that passes `check` cannot make a later module divide by zero or
+//! allocate absurd amounts of memory. A field of `config.json` that changes the computation is either honoured or refused by
+//! name.
 
 use candle_core::Tensor;
 use serde::Deserialize;
 
 use super::plan::COLOURS;
 use crate::error::Result;
-use crate::parts::{Described, axis, text_of};
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::parts::{ConfigJson, axis, text_of};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// Groups of every norm of the published ones.
+/// Groups of every norm in the published autoencoders.
 const GROUPS: usize = 32;
-/// Largest width of a layer that is not absurd.
+/// The largest plausible width of a layer.
 const WIDTH_LIMIT: usize = 1 << 14;
 const LEVEL_LIMIT: usize = 8;
 const BLOCK_LIMIT: usize = 16;
 
-/// How latents are scaled for the denoiser: less `shift`, times `factor`.
+/// The scaling of latents for the denoiser: subtracts `shift`, then multiplies by `factor`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scaling {
     pub(crate) factor: f64,
@@ -26,9 +28,9 @@ pub(crate) struct Scaling {
 }
 
 impl Scaling {
-    /// Of SDXL: <https://github.com/Stability-AI/generative-models/blob/main/configs/inference/sd_xl_base.yaml>.
+    /// The scaling of SDXL: <https://github.com/Stability-AI/generative-models/blob/main/configs/inference/sd_xl_base.yaml>.
     pub(crate) const SDXL: Self = Self { factor: 0.13025, shift: 0.0 };
-    /// Of FLUX.1: <https://github.com/black-forest-labs/flux/blob/main/src/flux/util.py>.
+    /// The scaling of FLUX.1: <https://github.com/black-forest-labs/flux/blob/main/src/flux/util.py>.
     pub(crate) const FLUX: Self = Self { factor: 0.3611, shift: 0.1159 };
 }
 
@@ -37,33 +39,33 @@ impl Scaling {
 pub(crate) struct KlConfig {
     /// Channels of a latent.
     pub(crate) latent_channels: usize,
-    /// Channels of each level, that of the pixels first.
+    /// Channels of each level, beginning with the level of the pixels.
     pub(crate) widths: Vec<usize>,
     /// Residual blocks of a level of the encoder; the decoder has one more.
     pub(crate) blocks: usize,
     /// Groups of every norm.
     pub(crate) groups: usize,
-    /// Whether a convolution of single pixels ends the encoder.
+    /// Whether the encoder ends with a 1x1 convolution.
     pub(crate) quant: bool,
-    /// Whether one begins the decoder.
+    /// Whether the decoder begins with a 1x1 convolution.
     pub(crate) post_quant: bool,
-    /// How latents are scaled.
+    /// The scaling of latents.
     pub(crate) scaling: Scaling,
 }
 
 impl KlConfig {
-    /// The sizes of the autoencoder that `found` is, whose canonical tensors are `tensors`. `scaling` is what the denoiser
-    /// wants where no `config.json` says it: tensors do not tell.
-    pub(crate) fn read(files: &ModelFiles, found: &Found, tensors: &Tensors, scaling: Scaling) -> Result<Self> {
-        let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
+    /// Reads the sizes of the autoencoder `found`. `tensors` are its canonical tensors. `scaling` is the denoiser's default,
+    /// which applies unless a `config.json` sets another one: tensors do not determine it.
+    pub(crate) fn read(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors, scaling: Scaling) -> Result<Self> {
+        let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
         let mut config = Self::of_tensors(tensors, scaling)?;
-        if let Some(described) = &described {
-            let fields = &described.fields;
+        if let Some(json) = &json {
+            let fields = &json.fields;
             config.groups = fields.norm_num_groups.unwrap_or(config.groups);
             if let Some(factor) = fields.scaling_factor {
                 config.scaling = Scaling { factor, shift: fields.shift_factor.unwrap_or(0.0) };
             }
-            config.check_against(described)?;
+            config.check_against(json)?;
         }
         config.check()?;
         Ok(config)
@@ -91,9 +93,9 @@ impl KlConfig {
         })
     }
 
-    /// Fails with what cannot be.
+    /// Fails when the configuration has an impossible value.
     pub(crate) fn check(&self) -> Result<()> {
-        let sound = |factor: f64| factor.is_finite() && factor.abs() > 1e-6 && factor.abs() < 1e6;
+        let plausible = |factor: f64| factor.is_finite() && factor.abs() > 1e-6 && factor.abs() < 1e6;
         let width = |width: &usize| *width == 0 || *width > WIDTH_LIMIT;
         let groups = |width: &usize| !width.is_multiple_of(self.groups.max(1));
         for (wrong, what) in [
@@ -104,7 +106,7 @@ impl KlConfig {
                 self.groups == 0 || self.widths.iter().any(groups),
                 "its widths do not divide into the groups of its norms",
             ),
-            (!sound(self.scaling.factor), "scaling_factor is absurd"),
+            (!plausible(self.scaling.factor), "scaling_factor is absurd"),
             (!self.scaling.shift.is_finite(), "shift_factor is absurd"),
         ] {
             if wrong {
@@ -114,37 +116,37 @@ impl KlConfig {
         Ok(())
     }
 
-    /// Pixels a side of one latent pixel.
+    /// Returns the side of one latent pixel, in pixels.
     pub(crate) fn factor(&self) -> usize {
         1 << self.widths.len().saturating_sub(1)
     }
 
-    /// Latents as the denoiser wants them.
+    /// Converts latents of the encoder to those of the denoiser.
     pub(crate) fn scaled(&self, latents: &Tensor) -> Result<Tensor> {
         let Scaling { factor, shift } = self.scaling;
         Ok(((latents - shift)? * factor)?)
     }
 
-    /// Latents as the decoder wants them.
+    /// Converts latents of the denoiser to those of the decoder.
     pub(super) fn unscaled(&self, latents: &Tensor) -> Result<Tensor> {
         let Scaling { factor, shift } = self.scaling;
         Ok(((latents / factor)? + shift)?)
     }
 
-    /// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-    fn check_against(&self, described: &Described<ConfigFile>) -> Result<()> {
-        let fields = &described.fields;
+    /// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+    fn check_against(&self, json: &ConfigJson<ConfigFields>) -> Result<()> {
+        let fields = &json.fields;
         for (field, says, tensors) in [
             ("latent_channels", fields.latent_channels, self.latent_channels),
             ("layers_per_block", fields.layers_per_block, self.blocks),
             ("in_channels", fields.in_channels, COLOURS),
             ("out_channels", fields.out_channels, COLOURS),
         ] {
-            described.agree(field, says, tensors)?;
+            json.agree(field, says, tensors)?;
         }
         let differs = |says: Option<bool>, tensors: bool| says.is_some_and(|says| says != tensors);
         let other = |types: &[String], known: &str| types.iter().any(|name| name != known);
-        described.refuse(&[
+        json.refuse(&[
             (!fields.class_name.is_empty() && fields.class_name != "AutoencoderKL", "_class_name is not AutoencoderKL"),
             (
                 fields.block_out_channels.as_ref().is_some_and(|says| *says != self.widths),
@@ -167,10 +169,10 @@ impl KlConfig {
     }
 }
 
-/// `config.json` of diffusers.
+/// The fields of diffusers' `config.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ConfigFile {
+struct ConfigFields {
     #[serde(rename = "_class_name")]
     class_name: String,
     act_fn: Option<String>,
@@ -191,7 +193,7 @@ struct ConfigFile {
     latents_std: Option<Vec<f64>>,
 }
 
-impl ConfigFile {
+impl ConfigFields {
     fn concerns(value: &serde_json::Value) -> bool {
         let class = text_of(value, "_class_name");
         class.starts_with("Autoencoder") || (class.is_empty() && value.get("latent_channels").is_some())

@@ -1,13 +1,13 @@
-//! The autoencoder against the reference library. `tests/golden/kl` holds what goes in and out there.
+//! Compares the autoencoder with the reference library, whose inputs and outputs are in `tests/golden/kl`.
 
 use candle_core::Tensor;
 
 use super::{KlConfig, KlVae, Scaling};
 use crate::testing::{Golden, Silent, check, golden};
-use crate::weights::{FileBytes, Loading, Scope, Source, Stored, Tensors};
+use crate::weights::{FileBytes, Loading, Scope, Source, StoredTensor, Tensors};
 
-/// The tensors of a small autoencoder under diffusers' names: `sdxl` or `flux`.
-pub(super) fn weights(name: &str) -> Vec<(String, Stored)> {
+/// Returns the tensors of a small autoencoder with the names of diffusers: `sdxl` or `flux`.
+pub(super) fn weights(name: &str) -> Vec<(String, StoredTensor)> {
     ["body", name]
         .into_iter()
         .flat_map(|file| {
@@ -36,13 +36,13 @@ pub(super) fn of(tensors: &Tensors, config: &KlConfig) -> KlVae {
     KlVae::load(config, &Scope::root(tensors, &crate::testing::place(), &loading)).unwrap()
 }
 
-/// `[c, h, w]` as a picture of one frame.
+/// Returns the golden tensor `[c, h, w]` as a picture of one frame.
 pub(super) fn frame(golden: &Golden, name: &str) -> Tensor {
     golden[name].unsqueeze(1).unwrap().to_device(crate::testing::device()).unwrap()
 }
 
 #[test]
-fn both_kinds_give_the_numbers_of_the_reference() {
+fn both_kinds_agree_with_the_reference() {
     let golden = golden("kl/golden.safetensors");
     let mut quiet = |_, _| Ok(());
     for name in ["sdxl", "flux"] {

@@ -1,13 +1,14 @@
-//! How the autoencoder is named by those who publish it: diffusers, and the original repositories with all that follow them.
+//! The tensor names of the autoencoder in published files: those of diffusers, and those of the original repositories, which
+//! most other programs use.
 //!
-//! Always holds: tables only. Mapping:
-//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/loaders/single_file_utils.py>
+//! Always holds: this module contains tables only. The mapping follows
+//! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/loaders/single_file_utils.py>.
 
 use crate::weights::Dim::{Bias, Rest};
 use crate::weights::Rule::{self, Rename};
 use crate::weights::{Layout, Network, Part};
 
-/// What the encoder and the decoder have in common.
+/// The names that the encoder and the decoder have in common.
 macro_rules! in_each_half {
     ($half:literal) => {
         &[
@@ -27,7 +28,7 @@ macro_rules! in_each_half {
     };
 }
 
-/// What the blocks of one level are made of.
+/// The names inside the blocks of one level.
 macro_rules! in_each_level {
     ($level:literal) => {
         &[
@@ -40,7 +41,7 @@ macro_rules! in_each_level {
     };
 }
 
-/// The autoencoder; 4 latent channels in SDXL, 16 in FLUX.1.
+/// The autoencoder, with 4 latent channels in SDXL and 16 in FLUX.1.
 pub(crate) static NETWORK: Network = Network {
     name: "autoencoder",
     part: Part::Vae,
@@ -57,7 +58,7 @@ pub(crate) static NETWORK: Network = Network {
         in_each_level!("decoder.up_blocks.*"),
     ],
     shapes: &[
-        // Convolutions of single pixels in the original.
+        // The original files store these as 1x1 convolutions.
         ("**.attentions.0.to_q.weight", &[Bias, Rest]),
         ("**.attentions.0.to_k.weight", &[Bias, Rest]),
         ("**.attentions.0.to_v.weight", &[Bias, Rest]),
@@ -65,7 +66,7 @@ pub(crate) static NETWORK: Network = Network {
     ],
 };
 
-/// As diffusers writes it, attention by its newer and its older names.
+/// The names of diffusers, including the older names of attention.
 pub(crate) static DIFFUSERS: Layout = Layout {
     name: "diffusers",
     network: &NETWORK,
@@ -78,8 +79,8 @@ pub(crate) static DIFFUSERS: Layout = Layout {
     ]],
 };
 
-/// As the original repositories, ComfyUI and nearly all single files write it: the levels of the decoder are counted from the
-/// one of the pixels.
+/// The names of the original repositories, of ComfyUI and of nearly all single files. They count the decoder's levels from
+/// the one of the pixels.
 pub(crate) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,
@@ -114,5 +115,5 @@ const INSIDE: &[Rule] = &[
     Rename("**.norm_out.", "**.conv_norm_out."),
 ];
 
-/// Every layout in which it is published.
+/// All layouts in which it is published.
 pub(crate) static LAYOUTS: &[&Layout] = &[&DIFFUSERS, &ORIGINAL];

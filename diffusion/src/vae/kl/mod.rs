@@ -1,8 +1,8 @@
-//! The autoencoder of Stable Diffusion, SDXL and FLUX.1: pictures into latents and back.
+//! The autoencoder of Stable Diffusion, SDXL and FLUX.1: pictures to latents and back.
 //!
-//! Always holds: it computes in float32 on every device, whatever the file and the rest of the model are in: the stock weights of
-//! SDXL overflow in float16. A picture up to 1024x1024 is taken as a whole, as the reference does; a larger one takes about
-//! as much memory as that, and shows no seams ([`tiles`]).
+//! Always holds: it computes in float32 on every device, whatever types the file and the rest of the model have, because the
+//! original weights of SDXL overflow in float16. A picture up to 1024x1024 is processed as a whole, as in the reference. A
+//! larger one takes about as much memory as that and shows no seams ([`tiles`]).
 //!
 //! Reference: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/autoencoders/autoencoder_kl.py>
 
@@ -27,16 +27,17 @@ use crate::error::{Error, Result};
 use crate::place::HoldsWeights;
 use crate::weights::Scope;
 
-/// Bounds of the logarithm of a variance, as the reference has them.
+/// Bounds of the logarithm of a variance in the reference.
 const LOG_VARIANCE: (f32, f32) = (-30.0, 20.0);
 
-/// What a picture is encoded to: a normal distribution for each number of the latents, `[z, 1, h, w]` both. Not scaled.
+/// The encoding of a picture: a normal distribution for each number of the latents. Both tensors are `[z, 1, h, w]` and not
+/// scaled.
 #[derive(Debug)]
 pub(crate) struct Posterior {
-    /// Its middle.
+    /// The mean.
     pub(crate) mean: Tensor,
-    /// Its standard deviation.
-    #[cfg_attr(not(test), expect(dead_code, reason = "pictures are encoded to the middle, as docs/decisions.md says"))]
+    /// The standard deviation.
+    #[cfg_attr(not(test), expect(dead_code, reason = "pictures are encoded to the mean, as docs/decisions.md says"))]
     pub(crate) deviation: Tensor,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct KlVae {
 }
 
 impl KlVae {
-    /// Reads what `config` describes. On the CPU the weights stay as the file keeps them.
+    /// Loads the autoencoder that `config` describes. On the CPU the weights stay in the encoding of the file.
     pub(crate) fn load(config: &KlConfig, scope: &Scope<'_>) -> Result<Self> {
         config.check()?;
         let scope = &scope.precise();
@@ -59,13 +60,13 @@ impl KlVae {
         Ok(Self { encoder: stages(Direction::Encode)?, decoder: stages(Direction::Decode)?, config: config.clone() })
     }
 
-    /// A picture `[3, 1, h, w]` from -1 to 1 as latents `[z, 1, h / 8, w / 8]`, scaled as the denoiser wants them: the means
-    /// of the posterior. Height and width must divide by 8 (by the factor of the configuration).
+    /// Encodes a picture `[3, 1, h, w]` from -1 to 1 to latents `[z, 1, h / 8, w / 8]`: the means of the posterior, scaled
+    /// for the denoiser. Height and width must be multiples of 8, or of the configuration's factor.
     pub(crate) fn encode(&self, picture: &Tensor, progress: Progress<'_>) -> Result<Tensor> {
         self.config.scaled(&self.posterior(picture, progress)?.mean)
     }
 
-    /// The same as the distribution that pipelines draw from, not scaled.
+    /// Encodes a picture to the unscaled distribution from which diffusers' pipelines draw.
     pub(crate) fn posterior(&self, picture: &Tensor, progress: Progress<'_>) -> Result<Posterior> {
         self.posterior_within(picture, self.config.room(), progress)
     }
@@ -86,7 +87,7 @@ impl KlVae {
         })
     }
 
-    /// Latents `[z, 1, h, w]`, scaled as the denoiser has them, as a picture `[3, 1, 8 * h, 8 * w]` from -1 to 1.
+    /// Decodes latents `[z, 1, h, w]`, scaled for the denoiser, to a picture `[3, 1, 8 * h, 8 * w]` from -1 to 1.
     pub(crate) fn decode(&self, latents: &Tensor, progress: Progress<'_>) -> Result<Tensor> {
         self.decode_within(latents, self.config.room(), progress)
     }

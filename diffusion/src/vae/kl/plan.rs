@@ -1,27 +1,28 @@
-//! The layers of either direction as a list of kinds, names and widths, from which they are loaded and their memory is counted.
+//! The layers of the encoder and of the decoder, as lists of kinds, names and widths. Loading and the memory estimate use
+//! the same list.
 //!
-//! Names are diffusers'. Reference:
+//! The names are those of diffusers. Reference:
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/autoencoders/vae.py>
 
 use super::config::KlConfig;
 
-/// Colours of a pixel.
+/// Colour channels of a pixel.
 pub(super) const COLOURS: usize = 3;
 
-/// What a layer does.
+/// The kind of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A convolution of single pixels.
+    /// A 1x1 convolution.
     Point,
-    /// A convolution of three by three pixels.
+    /// A 3x3 convolution.
     Conv,
-    /// Two normalised convolutions beside a shortcut.
+    /// Two normalised convolutions with a shortcut around them.
     Residual,
     /// Attention among all pixels.
     Attention,
     /// A convolution that halves height and width.
     Down,
-    /// One that doubles them.
+    /// A convolution that doubles height and width.
     Up,
     /// A norm, SiLU and a convolution.
     Last,
@@ -31,7 +32,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StagePlan {
     pub(super) kind: Kind,
-    /// Below which name its tensors are.
+    /// The prefix of its tensors' names.
     pub(super) name: String,
     /// Channels in.
     pub(super) inputs: usize,
@@ -51,7 +52,7 @@ fn middle(half: &str, width: usize) -> [StagePlan; 3] {
     ]
 }
 
-/// Pictures into mean and logarithm of the variance of latents.
+/// Lists the layers that encode pictures to the mean and the logarithm of the variance of latents.
 pub(super) fn encoder(config: &KlConfig) -> Vec<StagePlan> {
     let mut width = config.widths.first().copied().unwrap_or(0);
     let mut plan = vec![stage(Kind::Conv, "encoder.conv_in", COLOURS, width)];
@@ -74,7 +75,7 @@ pub(super) fn encoder(config: &KlConfig) -> Vec<StagePlan> {
     plan
 }
 
-/// Latents into pictures.
+/// Lists the layers that decode latents to pictures.
 pub(super) fn decoder(config: &KlConfig) -> Vec<StagePlan> {
     let latent = config.latent_channels;
     let mut width = config.widths.last().copied().unwrap_or(0);
@@ -98,14 +99,14 @@ pub(super) fn decoder(config: &KlConfig) -> Vec<StagePlan> {
     plan
 }
 
-/// How many pixels beyond a part of the output these layers look at, in pixels of their input. Attention, which looks at all
-/// of them, is not among the layers that this is asked of.
+/// Returns how many pixels outside a part of the output these layers read, in pixels of their input. The layers must not
+/// include attention, which reads all pixels.
 pub(super) fn reach(stages: &[StagePlan]) -> usize {
     stages.iter().rev().fold(0, |reach, stage| match stage.kind {
         Kind::Point | Kind::Attention => reach,
         Kind::Conv | Kind::Last => reach + 1,
         Kind::Residual => reach + 2,
-        // A pixel of the output reads the two at its right and below.
+        // A pixel of the output also reads the two pixels to its right and the two below it.
         Kind::Down => 2 * reach + 2,
         Kind::Up => (reach + 1).div_ceil(2),
     })

@@ -1,7 +1,7 @@
-//! The layers themselves.
+//! The layers of the encoder and the decoder.
 //!
-//! Always holds: layers compute in float32; a norm uses the mean and the deviation of what it is given, or of the whole picture
-//! that this is a part of, as [`Norms`] says.
+//! Always holds: layers compute in float32. A norm uses mean and deviation of its input or, when the input is a part of a
+//! picture, those of the whole picture. [`Norms`] chooses between the two.
 
 use candle_core::Tensor;
 
@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 use crate::nn::{Activation, Conv, Linear, Resize, attention, group_moments, group_norm, group_norm_by};
 use crate::weights::Scope;
 
-/// What is added to variances.
+/// The number that norms add to variances.
 const EPSILON: f64 = 1e-6;
 
-/// Where norms take their means and deviations from.
+/// The source of the norms' means and deviations.
 pub(super) enum Norms<'a> {
-    /// From what they are given.
+    /// The input of each norm.
     Own,
-    /// The same, and they are noted in order.
+    /// The input of each norm. They are also recorded in order.
     Noted(Vec<Tensor>),
-    /// From these, in order.
+    /// These, in order.
     Given(std::slice::Iter<'a, Tensor>),
 }
 
@@ -40,7 +40,7 @@ impl Norm {
         })
     }
 
-    /// `[channels, 1, h, w]`, same shape out; then SiLU if `activate`.
+    /// Normalises `[channels, 1, h, w]`, then applies SiLU if `activate`.
     fn forward(&self, x: &Tensor, activate: bool, norms: &mut Norms<'_>) -> Result<Tensor> {
         let moments = match norms {
             Norms::Own => return group_norm(x, self.groups, &self.gain, &self.shift, EPSILON, activate),
@@ -50,7 +50,7 @@ impl Norm {
                 moments
             }
             Norms::Given(given) => {
-                given.next().cloned().ok_or_else(|| Error::internal("a norm that was not looked at"))?
+                given.next().cloned().ok_or_else(|| Error::internal("a norm without recorded moments"))?
             }
         };
         group_norm_by(x, &moments, &self.gain, &self.shift, activate)
@@ -66,10 +66,10 @@ struct Residual {
 
 impl Residual {
     fn load(scope: &Scope<'_>, (inputs, outputs): (usize, usize), groups: usize) -> Result<Self> {
-        let conv = |name, inputs| Conv::load_kept(scope, name, (inputs, outputs), 3, Resize::Same);
+        let conv = |name, inputs| Conv::load_encoded(scope, name, (inputs, outputs), 3, Resize::Same);
         let shortcut = match inputs == outputs {
             true => None,
-            false => Some(Conv::load_kept(scope, "conv_shortcut", (inputs, outputs), 1, Resize::Same)?),
+            false => Some(Conv::load_encoded(scope, "conv_shortcut", (inputs, outputs), 1, Resize::Same)?),
         };
         Ok(Self {
             norms: [Norm::load(scope, "norm1", inputs, groups)?, Norm::load(scope, "norm2", outputs, groups)?],
@@ -131,7 +131,7 @@ impl PixelAttention {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one of a layer, which is not moved about")]
+#[expect(clippy::large_enum_variant, reason = "each layer has one, and it is not moved")]
 enum Layer {
     Conv(Conv),
     Residual(Residual),
@@ -139,14 +139,14 @@ enum Layer {
     Last(Norm, Conv),
 }
 
-/// One layer of either direction.
+/// One layer of the encoder or the decoder.
 #[derive(Debug)]
 pub(super) struct Stage(Layer);
 
 impl Stage {
     pub(super) fn load(scope: &Scope<'_>, plan: &StagePlan, groups: usize) -> Result<Self> {
         let (name, widths) = (plan.name.as_str(), (plan.inputs, plan.outputs));
-        let conv = |kernel, resize| Conv::load_kept(scope, name, widths, kernel, resize);
+        let conv = |kernel, resize| Conv::load_encoded(scope, name, widths, kernel, resize);
         Ok(Self(match plan.kind {
             Kind::Point => Layer::Conv(conv(1, Resize::Same)?),
             Kind::Conv => Layer::Conv(conv(3, Resize::Same)?),
@@ -158,13 +158,13 @@ impl Stage {
                 let scope = scope.pp(name);
                 Layer::Last(
                     Norm::load(&scope, "conv_norm_out", plan.inputs, groups)?,
-                    Conv::load_kept(&scope, "conv_out", widths, 3, Resize::Same)?,
+                    Conv::load_encoded(&scope, "conv_out", widths, 3, Resize::Same)?,
                 )
             }
         }))
     }
 
-    /// `[inputs, 1, h, w]` to `[outputs, 1, h', w']`.
+    /// Maps `[inputs, 1, h, w]` to `[outputs, 1, h', w']`.
     pub(super) fn forward(&self, x: Tensor, norms: &mut Norms<'_>) -> Result<Tensor> {
         match &self.0 {
             Layer::Conv(conv) => conv.forward(&x),
@@ -178,7 +178,7 @@ impl Stage {
         }
     }
 
-    /// Bytes of weights that it holds, norms apart.
+    /// Returns the bytes of the weights, without norms.
     pub(super) fn bytes(&self) -> u64 {
         match &self.0 {
             Layer::Conv(conv) | Layer::Last(_, conv) => conv.bytes(),

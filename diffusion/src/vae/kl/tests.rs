@@ -1,4 +1,4 @@
-//! What holds for any autoencoder of this kind, shown on the small ones, and how published files are named.
+//! Tests of properties that every autoencoder of this kind has, and of the names in published files.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use super::work::Direction;
 use super::{KlConfig, KlVae, Scaling};
 use crate::error::{Error, Result};
 use crate::testing::{golden, values};
-use crate::weights::{Inventory, Layout, ModelFiles, Source, Stored, Tensors};
+use crate::weights::{Inventory, Layout, ModelFiles, Source, StoredTensor, Tensors};
 
-/// The sizes of SDXL's and of FLUX.1's.
+/// Returns the sizes of SDXL's and of FLUX.1's autoencoder.
 fn published(latent_channels: usize) -> KlConfig {
     let flux = latent_channels == 16;
     KlConfig {
@@ -27,7 +27,7 @@ fn published(latent_channels: usize) -> KlConfig {
     }
 }
 
-/// A name of diffusers as the original repositories have it, written out after
+/// Converts a name of diffusers to that of the original repositories, written by hand from
 /// <https://github.com/CompVis/latent-diffusion/blob/main/ldm/modules/diffusionmodules/model.py>.
 fn original(name: &str) -> String {
     let segments: Vec<&str> = name.split('.').collect();
@@ -72,9 +72,9 @@ fn original(name: &str) -> String {
     list.join(".")
 }
 
-/// The same tensors in the original layout: attention's matrices are convolutions of single pixels there.
-fn originals(weights: Vec<(String, Stored)>) -> Vec<(String, Stored)> {
-    let turn = |(name, stored): (String, Stored)| {
+/// Returns the same tensors in the original layout, which stores the matrices of attention as 1x1 convolutions.
+fn originals(weights: Vec<(String, StoredTensor)>) -> Vec<(String, StoredTensor)> {
+    let turn = |(name, stored): (String, StoredTensor)| {
         let is_matrix = name.contains("attentions") && stored.shape().len() == 2;
         let stored = match is_matrix {
             true => stored.reshaped([stored.shape(), &[1, 1]].concat()).unwrap(),
@@ -85,15 +85,15 @@ fn originals(weights: Vec<(String, Stored)>) -> Vec<(String, Stored)> {
     weights.into_iter().map(turn).collect()
 }
 
-/// The older names of attention in diffusers' files.
-fn older(weights: Vec<(String, Stored)>) -> Vec<(String, Stored)> {
+/// Renames attention to the older names of diffusers.
+fn older(weights: Vec<(String, StoredTensor)>) -> Vec<(String, StoredTensor)> {
     let names = [("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn")];
     let turn = |name: String| names.iter().fold(name, |name, (now, once)| name.replace(now, once));
     weights.into_iter().map(|(name, stored)| (turn(name), stored)).collect()
 }
 
-/// The tensors of a file below `prefix`, by the only layout that it is recognised by.
-fn read(weights: Vec<(String, Stored)>, prefix: &str, layout: &Layout) -> Tensors {
+/// Returns the tensors of a file below `prefix`, and checks that it is recognised as one layout only.
+fn read(weights: Vec<(String, StoredTensor)>, prefix: &str, layout: &Layout) -> Tensors {
     let below = weights.into_iter().map(|(name, stored)| (format!("{prefix}{name}"), stored));
     let source = Source::from_tensors("file", below.collect());
     let layouts: Vec<&'static Layout> = [crate::wan::layouts::LAYOUTS, LAYOUTS].concat();
@@ -128,11 +128,11 @@ fn every_layout_gives_the_same_bits() {
 }
 
 #[test]
-fn sizes_come_from_tensors_and_scales_from_a_description() {
+fn sizes_come_from_tensors_and_scales_from_config_json() {
     for (name, channels) in [("sdxl", 4), ("flux", 16)] {
         let folder = tempfile::tempdir().unwrap();
         let source = Arc::new(Source::from_tensors("vae/model.safetensors", weights(name)));
-        let described = std::fs::read_to_string(crate::testing::folder().join(format!("kl/{name}.json"))).unwrap();
+        let json = std::fs::read_to_string(crate::testing::folder().join(format!("kl/{name}.json"))).unwrap();
         std::fs::create_dir(folder.path().join("vae")).unwrap();
         let read = |json: Option<&str>| -> Result<KlConfig> {
             let path = folder.path().join("vae/config.json");
@@ -146,7 +146,7 @@ fn sizes_come_from_tensors_and_scales_from_a_description() {
             let found = inventory.copies(&super::layout::NETWORK)[0];
             KlConfig::read(&files, found, &found.tensors().unwrap(), Scaling { factor: 0.5, shift: 0.25 })
         };
-        let config = read(Some(&described)).unwrap();
+        let config = read(Some(&json)).unwrap();
         let expected = KlConfig { widths: vec![32, 32, 64, 64], blocks: 1, ..published(channels) };
         assert_eq!(config, expected);
         let of_tensors = read(None).unwrap();
@@ -160,14 +160,14 @@ fn sizes_come_from_tensors_and_scales_from_a_description() {
             ("\"AutoencoderKL\"", "\"AutoencoderTiny\"", "_class_name is not AutoencoderKL"),
             ("\"scaling_factor\": 0", "\"scaling_factor\": 1e9,\"x\": 0", "scaling_factor is absurd"),
         ] {
-            assert!(described.contains(from), "{from}");
-            let error = read(Some(&described.replacen(from, to, 1))).unwrap_err();
+            assert!(json.contains(from), "{from}");
+            let error = read(Some(&json.replacen(from, to, 1))).unwrap_err();
             assert!(error.detail().contains(complaint), "{} does not say {complaint}", error.detail());
         }
     }
 }
 
-/// Decibels of the range of the reference over the difference.
+/// Peak signal-to-noise ratio in decibels, by the range of the reference.
 fn psnr(ours: &Tensor, reference: &Tensor) -> f64 {
     assert_eq!(ours.dims(), reference.dims());
     let (ours, reference) = (values(ours), values(reference));
@@ -177,7 +177,7 @@ fn psnr(ours: &Tensor, reference: &Tensor) -> f64 {
     10.0 * (f64::from(high - low).powi(2) * ours.len() as f64 / error).log10()
 }
 
-/// A shaded ground with stripes that grow finer to the right, `[3, 1, height, width]`.
+/// Returns a shaded background with stripes that get finer to the right, `[3, 1, height, width]`.
 fn scene(height: usize, width: usize) -> Tensor {
     let number = |index: usize| {
         let (x, y) = ((index % width) as f32 / width as f32, (index / width % height) as f32 / height as f32);
@@ -188,7 +188,7 @@ fn scene(height: usize, width: usize) -> Tensor {
     Tensor::from_vec(numbers, (3, 1, height, width), crate::testing::device()).unwrap()
 }
 
-/// How much more two columns beside each other differ at `at` than elsewhere, as the largest of the rows' means.
+/// Returns how much more the two adjacent columns at `at` differ than other adjacent columns. Takes the mean over rows.
 fn seam(difference: &Tensor, axis: usize, at: usize) -> f32 {
     let step = |at: usize| -> f32 {
         let (here, there) = (difference.narrow(axis, at, 1).unwrap(), difference.narrow(axis, at - 1, 1).unwrap());
@@ -208,7 +208,7 @@ fn large_pictures_show_no_seams() {
         let picture = scene(HEIGHT, WIDTH);
         let latents = vae.encode(&picture, &mut quiet).unwrap();
         let whole = vae.decode(&latents, &mut quiet).unwrap();
-        // The sample of a quarter is less like the whole, and the strips of these small pictures are narrow.
+        // A sample of a quarter represents the whole less well, and the strips of these small pictures are narrow.
         for (share, bound) in [(2, 28.0), (4, 22.0)] {
             let room = vae.config.decode_bytes((HEIGHT, WIDTH)) / share;
             let cut = vae.config.cut(Direction::Decode, (HEIGHT, WIDTH), room).unwrap();
@@ -237,7 +237,7 @@ fn large_pictures_show_no_seams() {
 fn memory_stays_that_of_the_largest_whole_picture() {
     for config in [published(4), published(16)] {
         let room = config.room();
-        // Three tensors at the widest: the input of the first block at full size, what is normalised of it, what comes of it.
+        // The three largest tensors: the input of the first block at full size, its normalised form, and the result.
         assert_eq!(room, ((256 + 256 + 128) * 4) << 20);
         for size in [(1024, 1024), (832, 1216), (512, 2048)] {
             assert_eq!(config.cut(Direction::Decode, size, room), None, "{size:?}");
@@ -248,7 +248,7 @@ fn memory_stays_that_of_the_largest_whole_picture() {
             assert!(config.decode_bytes(size) <= room, "{size:?} {cut:?}");
             assert!(config.encode_bytes(size) <= room, "{size:?}");
         }
-        // As many layers as fit see all of the picture.
+        // As many layers as fit into memory process the whole picture.
         let places = Direction::Decode.plan(&config).iter().filter(|stage| stage.name.contains("upsamplers")).count();
         assert_eq!(places, 3);
         assert_eq!(config.cut(Direction::Decode, (1280, 1280), room).unwrap().factor, 2);
@@ -257,30 +257,30 @@ fn memory_stays_that_of_the_largest_whole_picture() {
     }
 }
 
-/// Runs one direction and gives what was told, stopping before step `stop`.
-fn told(vae: &KlVae, room: u64, stop: usize) -> (Vec<(usize, usize)>, Result<Tensor>) {
-    let mut told = vec![];
+/// Runs one direction, stops before step `stop`, and returns the reported progress.
+fn reported(vae: &KlVae, room: u64, stop: usize) -> (Vec<(usize, usize)>, Result<Tensor>) {
+    let mut reported = vec![];
     let mut tell = |done, total| {
-        told.push((done, total));
+        reported.push((done, total));
         if done == stop { Err(Error::invalid_request("enough")) } else { Ok(()) }
     };
     let latents = Tensor::zeros((4, 1, 16, 16), candle_core::DType::F32, crate::testing::device()).unwrap();
     let result = vae.decode_within(&latents, room, &mut tell);
-    (told, result)
+    (reported, result)
 }
 
 #[test]
-fn every_layer_can_be_the_last() {
+fn a_run_can_be_ended_before_every_layer() {
     let vae = load("sdxl");
     let layers = Direction::Decode.plan(&vae.config).len();
     for room in [u64::MAX, vae.config.decode_bytes((128, 128)) / 3] {
         let cut = vae.config.cut(Direction::Decode, (128, 128), room);
-        let (all, result) = told(&vae, room, usize::MAX);
+        let (all, result) = reported(&vae, room, usize::MAX);
         result.unwrap();
         let total = cut.map_or(layers, |cut| cut.at + (layers - cut.at) * (1 + cut.tiles.0 * cut.tiles.1));
         assert_eq!(all, (0..total).map(|done| (done, total)).collect::<Vec<_>>());
         for stop in [0, 5, total - 1] {
-            let (some, result) = told(&vae, room, stop);
+            let (some, result) = reported(&vae, room, stop);
             assert_eq!(result.unwrap_err().detail(), "enough");
             assert_eq!(some.len(), stop + 1);
         }
@@ -293,7 +293,7 @@ fn every_layer_can_be_the_last() {
 }
 
 #[test]
-fn configurations_that_cannot_be_are_refused() {
+fn impossible_configurations_are_refused() {
     published(4).check().unwrap();
     published(16).check().unwrap();
     type Change = fn(&mut KlConfig);

@@ -1,10 +1,12 @@
-//! Walking the layers over a picture, all of it at once or, where that takes too much memory, the outermost ones tile by tile.
+//! Runs the layers over a picture: over all of it at once or, when that takes too much memory, over tiles in the outermost
+//! layers.
 //!
-//! Group norms need the mean and the deviation of the whole picture. Layers that see tiles get them from a sample that is taken
-//! first: strips from all over the picture beside each other, together as large as a tile. All tiles then use the same numbers, and look
-//! at as much around them as the layers reach. So no tile differs from its neighbours, and none needs to be blended.
+//! Group norms need the mean and the deviation of the whole picture. Layers that process tiles get them from a sample, which
+//! is processed first: strips from all over the picture, side by side, together as large as a tile. All tiles then use the
+//! same numbers, and read as many pixels around them as the layers need. Neighbouring tiles therefore match, and no blending
+//! is needed.
 //!
-//! Always holds: with the same means and deviations, tiles give the numbers of the whole.
+//! Always holds: with the same means and deviations, tiles give the same numbers as the whole picture.
 
 use candle_core::Tensor;
 
@@ -13,18 +15,18 @@ use super::work::{Cut, Direction, widest};
 use crate::error::Result;
 use crate::vae::Progress;
 
-/// Strips of a sample. Where two of them meet, layers see an edge that is not there, so that they should not be many.
+/// The number of strips in a sample. Layers see a false edge where two strips meet, so there are only a few.
 const STRIPS: usize = 3;
 
-/// Counts layers that are done.
-struct Counted<'a> {
+/// Counts the finished layers.
+struct LayerCounter<'a> {
     progress: Progress<'a>,
     done: usize,
     total: usize,
 }
 
-impl Counted<'_> {
-    /// Runs some layers, and asks before each one whether to go on.
+impl LayerCounter<'_> {
+    /// Runs some layers, and calls `progress` before each one.
     fn run(&mut self, stages: &[Stage], mut x: Tensor, norms: &mut Norms<'_>) -> Result<Tensor> {
         for stage in stages {
             (self.progress)(self.done, self.total)?;
@@ -44,29 +46,30 @@ pub(super) fn run(
     progress: Progress<'_>,
 ) -> Result<Tensor> {
     let Some(cut) = cut else {
-        return Counted { progress, done: 0, total: stages.len() }.run(stages, input, &mut Norms::Own);
+        return LayerCounter { progress, done: 0, total: stages.len() }.run(stages, input, &mut Norms::Own);
     };
     let (before, after) = stages.split_at(cut.at.min(stages.len()));
     // The sample, then the tiles.
     let times = 1 + cut.tiles.0 * cut.tiles.1;
     match direction {
         Direction::Encode => {
-            let mut counted = Counted { progress, done: 0, total: before.len() * times + after.len() };
-            let features = tiled(&mut counted, before, &input, cut, (cut.factor, 1))?;
+            let mut counter = LayerCounter { progress, done: 0, total: before.len() * times + after.len() };
+            let features = tiled(&mut counter, before, &input, cut, (cut.factor, 1))?;
             drop(input);
-            counted.run(after, features, &mut Norms::Own)
+            counter.run(after, features, &mut Norms::Own)
         }
         Direction::Decode => {
-            let mut counted = Counted { progress, done: 0, total: before.len() + after.len() * times };
-            let features = counted.run(before, input, &mut Norms::Own)?;
-            tiled(&mut counted, after, &features, cut, (1, cut.factor))
+            let mut counter = LayerCounter { progress, done: 0, total: before.len() + after.len() * times };
+            let features = counter.run(before, input, &mut Norms::Own)?;
+            tiled(&mut counter, after, &features, cut, (1, cut.factor))
         }
     }
 }
 
-/// Runs layers tile by tile over `whole` `[c, 1, h, w]`. `scales` are the pixels a side of a feature before and after them.
+/// Runs layers tile by tile over `whole` `[c, 1, h, w]`. `scales` are the sides of a feature before and after the layers, in
+/// pixels.
 fn tiled(
-    counted: &mut Counted<'_>,
+    counter: &mut LayerCounter<'_>,
     stages: &[Stage],
     whole: &Tensor,
     cut: Cut,
@@ -79,17 +82,17 @@ fn tiled(
         true => strips(whole, 2, height, tile / width.max(1), scales.0)?,
         false => strips(whole, 3, width, tile / height.max(1), scales.0)?,
     };
-    counted.run(stages, sample, &mut noted)?;
+    counter.run(stages, sample, &mut noted)?;
     let moments = match noted {
         Norms::Noted(moments) => moments,
         Norms::Own | Norms::Given(_) => vec![],
     };
-    by_tiles(counted, stages, whole, cut, scales, &moments)
+    by_tiles(counter, stages, whole, cut, scales, &moments)
 }
 
-/// The same with means and deviations that are known.
+/// Does the same with known means and deviations.
 fn by_tiles(
-    counted: &mut Counted<'_>,
+    counter: &mut LayerCounter<'_>,
     stages: &[Stage],
     whole: &Tensor,
     cut: Cut,
@@ -104,7 +107,7 @@ fn by_tiles(
             let (down, across) =
                 (Part::new(height, cut.tiles.0, row, cut.halo), Part::new(width, cut.tiles.1, column, cut.halo));
             let tile = across.of(&down.of(whole, 2, scales.0)?, 3, scales.0)?.contiguous()?;
-            let tile = counted.run(stages, tile, &mut Norms::Given(moments.iter()))?;
+            let tile = counter.run(stages, tile, &mut Norms::Given(moments.iter()))?;
             parts.push(across.inner(&down.inner(&tile, 2, scales.1)?, 3, scales.1)?.contiguous()?);
         }
         rows.push(Tensor::cat(&parts, 3)?);
@@ -112,13 +115,14 @@ fn by_tiles(
     Ok(Tensor::cat(&rows, 2)?)
 }
 
-/// Height and width in features.
+/// Returns height and width in features.
 fn features(whole: &Tensor, scales: (usize, usize)) -> Result<(usize, usize)> {
     let (_, _, height, width) = whole.dims4()?;
     Ok((height / scales.0, width / scales.0))
 }
 
-/// Strips of one axis, each in the middle of an equal part of it, `length` features in all; the whole axis if that is as long.
+/// Returns strips of one axis, each from the middle of an equal part of it, with `length` features in all. Returns the whole
+/// axis if it is not longer than that.
 fn strips(whole: &Tensor, axis: usize, all: usize, length: usize, scale: usize) -> Result<Tensor> {
     let each = length / STRIPS;
     if length >= all || each == 0 {
@@ -132,10 +136,10 @@ fn strips(whole: &Tensor, axis: usize, all: usize, length: usize, scale: usize) 
 /// A tile along one axis, in features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
-    /// What is looked at.
+    /// The range that the layers read.
     from: usize,
     to: usize,
-    /// What of it counts.
+    /// The range that the tile contributes to the result.
     first: usize,
     end: usize,
 }
@@ -162,36 +166,36 @@ mod tests {
     use super::*;
     use crate::testing::{difference, golden, values};
 
-    /// Cuts of the small autoencoder at every place, with two tiles down and three across.
+    /// Cuts the small autoencoder at every possible layer, with two tiles down and three across.
     #[test]
-    fn tiles_give_the_numbers_of_the_whole_with_its_moments() {
+    fn tiles_equal_the_whole_when_the_moments_are_the_same() {
         let golden = golden("kl/golden.safetensors");
         let vae = load("sdxl");
         for (direction, input, stages) in [
             (Direction::Decode, frame(&golden, "sdxl.square.input"), &vae.decoder),
             (Direction::Encode, frame(&golden, "sdxl.square.picture"), &vae.encoder),
         ] {
-            // More pixels than the layers reach over: the same eight times in one direction and four times in the other.
+            // More pixels than the layers read around a tile: the input repeated along both axes.
             let input = Tensor::cat(&[&input, &input, &input, &input], 2).unwrap();
             let input = Tensor::cat(&[&input, &input, &input, &input, &input, &input, &input, &input], 3).unwrap();
             let mut quiet = |_, _| Ok(());
-            let mut counted = Counted { progress: &mut quiet, done: 0, total: 1 };
+            let mut counter = LayerCounter { progress: &mut quiet, done: 0, total: 1 };
             for cut in vae.config.cuts(direction, (2, 3)) {
                 let (before, after) = stages.split_at(cut.at);
                 let mut noted = Norms::Noted(vec![]);
                 let (whole, tiled) = match direction {
                     Direction::Decode => {
-                        let features = counted.run(before, input.clone(), &mut Norms::Own).unwrap();
-                        let whole = counted.run(after, features.clone(), &mut noted).unwrap();
+                        let features = counter.run(before, input.clone(), &mut Norms::Own).unwrap();
+                        let whole = counter.run(after, features.clone(), &mut noted).unwrap();
                         let Norms::Noted(moments) = noted else { panic!("no moments") };
                         let scales = (1, cut.factor);
-                        (whole, by_tiles(&mut counted, after, &features, cut, scales, &moments).unwrap())
+                        (whole, by_tiles(&mut counter, after, &features, cut, scales, &moments).unwrap())
                     }
                     Direction::Encode => {
-                        let whole = counted.run(before, input.clone(), &mut noted).unwrap();
+                        let whole = counter.run(before, input.clone(), &mut noted).unwrap();
                         let Norms::Noted(moments) = noted else { panic!("no moments") };
                         let scales = (cut.factor, 1);
-                        (whole, by_tiles(&mut counted, before, &input, cut, scales, &moments).unwrap())
+                        (whole, by_tiles(&mut counter, before, &input, cut, scales, &moments).unwrap())
                     }
                 };
                 assert_eq!(tiled.dims(), whole.dims());
@@ -200,7 +204,8 @@ mod tests {
         }
     }
 
-    /// Equal bits on the CPU. A GPU's library chooses the algorithm of a convolution by its size, and so the order of the sum.
+    /// Checks for equal bits on the CPU. On a GPU, the library chooses a convolution's algorithm by its size, and with it
+    /// the order of the sum.
     fn assert_same(tiled: &Tensor, whole: &Tensor, context: &str) {
         if whole.device().is_cpu() {
             assert!(values(tiled) == values(whole), "{context}");
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn strips_are_from_all_over() {
+    fn strips_cover_all_parts_of_the_picture() {
         let line = Tensor::arange(0u32, 80, crate::testing::device()).unwrap().reshape((1, 1, 80, 1)).unwrap();
         let sample: Vec<u32> = strips(&line, 2, 40, 14, 2).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         // Four features of two pixels each around the features 6, 20 and 33.

@@ -1,40 +1,41 @@
-//! How much memory either direction takes at its widest moment, and how a picture is cut so that this stays bounded.
+//! The peak memory of encoding and decoding, and the choice of tiles that limits it.
 //!
-//! Always holds: what is counted is what the layers hold while they run on the CPU, tensor by tensor; weights, and the picture
-//! or the latents that the caller gave, are not in it. What a picture of 1024x1024 takes as a whole is the bound; as many
-//! layers as fit into it see a larger picture as a whole too, and the rest see tiles.
+//! Always holds: the estimate counts the tensors that the layers hold while they run on the CPU, without weights and without
+//! the picture or latents of the caller. The limit is what a picture of 1024x1024 takes as a whole. For a larger picture, as
+//! many layers as fit into the limit process the whole picture, and the others process tiles.
 
 use super::config::KlConfig;
 use super::plan::{COLOURS, Kind, StagePlan, decoder, encoder, reach};
 
 /// Bytes of a float32.
 const NUMBER: u64 = 4;
-/// Height and width of the largest picture that is always taken as a whole.
+/// Height and width of the largest picture that is always processed as a whole.
 const WHOLE: usize = 1024;
-/// Sides of a tile, without what it shares with others, below which it is not cut any further.
+/// The smallest side of a tile, without the parts that it shares with its neighbours.
 const LEAST: usize = 16;
 
-/// From pictures to latents or back.
+/// Encoding (pictures to latents) or decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Encode,
     Decode,
 }
 
-/// How a picture is cut. Lengths are in features: pixels of what lies between the layers that see all of it and the others.
+/// The division of a picture into tiles. Lengths are in features: the pixels between the layers that process the whole
+/// picture and those that process tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
-    /// The first layer after the features.
+    /// The number of the first layer after the features.
     pub(super) at: usize,
-    /// Pixels a side of a feature.
+    /// The side of a feature, in pixels.
     pub(super) factor: usize,
-    /// How far the layers that see tiles look beyond them.
+    /// The number of features around a tile that its layers read.
     pub(super) halo: usize,
-    /// Tiles from top to bottom and from left to right.
+    /// The number of tiles from top to bottom and from left to right.
     pub(super) tiles: (usize, usize),
 }
 
-/// Height and width of `length` in `count` parts that are as equal as can be, with what they share on both sides.
+/// Returns the longest of `count` nearly equal parts of `length`, including the parts that it shares on both sides.
 pub(super) fn widest(length: usize, count: usize, halo: usize) -> usize {
     match count {
         1 => length,
@@ -51,7 +52,8 @@ impl Direction {
         }
     }
 
-    /// Where the layers can be cut in two, the best place first: the layers that see tiles should be few.
+    /// Returns the layers before which the list can be divided, the best one first: as few layers as possible should process
+    /// tiles.
     fn places(self, plan: &[StagePlan]) -> Vec<usize> {
         let kind = if self == Self::Encode { Kind::Down } else { Kind::Up };
         let found = plan.iter().enumerate().filter(|(_, stage)| stage.kind == kind).map(|(at, _)| at);
@@ -61,7 +63,7 @@ impl Direction {
         }
     }
 
-    /// The layers cut in two at `at`, with one tile.
+    /// Divides the layers before layer `at`, with one tile.
     fn cut(self, plan: &[StagePlan], at: usize) -> Cut {
         let (before, after) = plan.split_at(at);
         let count = |stages: &[StagePlan], kind| stages.iter().filter(|stage| stage.kind == kind).count();
@@ -77,12 +79,12 @@ impl Direction {
 }
 
 impl KlConfig {
-    /// Bytes of work while a picture of this height and width is decoded.
+    /// Returns the bytes that decoding a picture of this height and width takes.
     pub(crate) fn decode_bytes(&self, size: (usize, usize)) -> u64 {
         self.bytes(Direction::Decode, size)
     }
 
-    /// Bytes of work while a picture of this height and width is encoded.
+    /// Returns the bytes that encoding a picture of this height and width takes.
     pub(crate) fn encode_bytes(&self, size: (usize, usize)) -> u64 {
         self.bytes(Direction::Encode, size)
     }
@@ -94,7 +96,7 @@ impl KlConfig {
         }
     }
 
-    /// Bytes that the work may take: those of the largest picture that is taken as a whole.
+    /// Returns the limit of these bytes: what the largest whole picture takes.
     pub(super) fn room(&self) -> u64 {
         self.whole_bytes(Direction::Decode, (WHOLE, WHOLE))
     }
@@ -108,7 +110,7 @@ impl KlConfig {
         peak(&direction.plan(self), first)
     }
 
-    /// The same where the picture is cut: the widest moment of the layers before the features and of those after them.
+    /// Computes the same for tiles: the peak of the layers before the features and of those after them.
     fn cut_bytes(&self, direction: Direction, (height, width): (usize, usize), cut: Cut) -> u64 {
         let plan = direction.plan(self);
         let (before, after) = plan.split_at(cut.at.min(plan.len()));
@@ -118,7 +120,7 @@ impl KlConfig {
         let side = |length: usize, count| widest(length / cut.factor, count, cut.halo) as u64;
         let tile = side(height, cut.tiles.0) * side(width, cut.tiles.1);
         let kept = features * channels * NUMBER;
-        // What comes out is put together from rows, which are put together from tiles.
+        // The result is assembled from rows, and the rows from tiles.
         match direction {
             Direction::Encode => (peak(before, tile * square) + 2 * kept).max(peak(after, features)),
             Direction::Decode => {
@@ -129,7 +131,7 @@ impl KlConfig {
         }
     }
 
-    /// How a picture of this size is cut so that the work takes no more than `room`. `None` if it need not be.
+    /// Divides a picture of this size so that it takes at most `room` bytes. `None` if the whole picture fits.
     pub(super) fn cut(&self, direction: Direction, size: (usize, usize), room: u64) -> Option<Cut> {
         if self.whole_bytes(direction, size) <= room {
             return None;
@@ -149,14 +151,14 @@ impl KlConfig {
         best.map(|(_, cut)| cut)
     }
 
-    /// Every place where the layers can be cut, with so many tiles.
+    /// Returns every possible division with this number of tiles.
     #[cfg(test)]
     pub(super) fn cuts(&self, direction: Direction, tiles: (usize, usize)) -> Vec<Cut> {
         let plan = direction.plan(self);
         direction.places(&plan).into_iter().map(|at| Cut { tiles, ..direction.cut(&plan, at) }).collect()
     }
 
-    /// The fewest tiles that fit into `room`, for layers that are cut in two at `at`.
+    /// Finds the fewest tiles that fit into `room` when the layers are divided before layer `at`.
     fn tiles(&self, direction: Direction, size: (usize, usize), room: u64, plan: &[StagePlan], at: usize) -> Cut {
         let mut cut = direction.cut(plan, at);
         let (rows, columns) = (size.0 / cut.factor, size.1 / cut.factor);
@@ -175,16 +177,16 @@ impl KlConfig {
     }
 }
 
-/// The widest moment of some layers, of which the first works on so many pixels.
+/// Returns the peak of some layers. The first of them has `pixels` pixels.
 fn peak(stages: &[StagePlan], mut pixels: u64) -> u64 {
     let mut most = 0;
     for stage in stages {
         let (inputs, outputs) = (stage.inputs as u64 * pixels * NUMBER, stage.outputs as u64 * pixels * NUMBER);
         let work = match stage.kind {
             Kind::Point | Kind::Conv => inputs + outputs,
-            // Input, what is normalised and what comes of it; later the sum of both ways.
+            // The input, its normalised form and the result; later the sum with the shortcut.
             Kind::Residual => (2 * inputs + outputs).max(inputs + 2 * outputs).max(3 * outputs),
-            // Input, query, key and value, the last two packed again, and the result.
+            // Input, query, key and value, packed keys and values, and the result.
             Kind::Attention => 7 * inputs,
             Kind::Down => inputs + outputs / 4,
             Kind::Up => inputs + outputs * 4,

@@ -29,7 +29,7 @@ pub(crate) static NETWORK: Network = Network {
     ],
 };
 
-/// As transformers 4 and ComfyUI write it.
+/// The names of transformers 4 and ComfyUI.
 pub(super) static TRANSFORMERS: Layout = Layout {
     name: "transformers",
     network: &NETWORK,
@@ -37,7 +37,7 @@ pub(super) static TRANSFORMERS: Layout = Layout {
     rules: &[&[Drop("text_model.**"), Drop("text_projection.weight"), Drop("visual_projection.weight")]],
 };
 
-/// As transformers 5 writes it.
+/// The names of transformers 5.
 pub(super) static TRANSFORMERS_5: Layout = Layout {
     name: "transformers 5",
     network: &NETWORK,
@@ -51,7 +51,7 @@ pub(super) static TRANSFORMERS_5: Layout = Layout {
     ]],
 };
 
-/// As the original repositories do.
+/// The names of the original repositories.
 pub(super) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,

@@ -1,9 +1,9 @@
-//! How Wan's networks are named by those who publish them: diffusers and transformers, the original repositories,
-//! ComfyUI (original names below prefixes of its own) and GGUF.
+//! The tensor names of Wan's networks in published files: those of diffusers and transformers, of the original repositories,
+//! of ComfyUI (original names below its own prefixes) and of GGUF.
 //!
-//! Always holds: tables only. Canonical names are those of diffusers and, for the encoders, of transformers. Mapping of
-//! the transformer and the autoencoders:
-//! <https://github.com/huggingface/diffusers/blob/main/scripts/convert_wan_to_diffusers.py>
+//! Always holds: this module contains tables only. Canonical names are those of diffusers and, for the encoders, of
+//! transformers. The mapping of the transformer and the autoencoders follows
+//! <https://github.com/huggingface/diffusers/blob/main/scripts/convert_wan_to_diffusers.py>.
 
 pub(crate) mod image;
 pub(crate) mod transformer;
@@ -17,7 +17,7 @@ mod tests;
 pub(crate) use crate::text::layouts::umt5 as text;
 use crate::weights::Layout;
 
-/// Every layout in which a part of Wan is published.
+/// All layouts in which parts of Wan are published.
 pub(crate) static LAYOUTS: &[&Layout] = &[
     &transformer::DIFFUSERS,
     &transformer::ORIGINAL,

@@ -1,5 +1,5 @@
-//! Names and shapes of published files, written out by hand after the code of those who publish them, and not from the
-//! tables under test.
+//! Names and shapes of published files. They are written by hand from the publishers' code, and not from the tables under
+//! test.
 
 use super::LAYOUTS;
 use crate::testing::samples::Writer;
@@ -22,9 +22,9 @@ pub(crate) struct Sizes {
     pub(crate) input: usize,
     pub(crate) output: usize,
     pub(crate) text: usize,
-    /// Image tokens, and how many of them have a position embedding.
+    /// The width of image tokens, and the number of tokens with a position embedding.
     pub(crate) image: Option<Option<usize>>,
-    /// VACE blocks and input channels.
+    /// The number of VACE blocks and of their input channels.
     pub(crate) vace: Option<(usize, usize)>,
 }
 
@@ -41,10 +41,10 @@ pub(crate) const VACE_14B: Sizes = Sizes { vace: Some((8, 96)), ..T2V_14B };
 pub(crate) const I2V_A14B: Sizes = sizes(5120, 13824, 40, 36);
 pub(crate) const TI2V_5B: Sizes = Sizes { output: 48, ..sizes(3072, 14336, 30, 48) };
 
-/// Every variant that is one transformer.
+/// All variants with one transformer.
 pub(crate) const ALL: [Sizes; 8] = [T2V_1_3B, T2V_14B, I2V_14B, FLF2V_14B, VACE_1_3B, VACE_14B, I2V_A14B, TI2V_5B];
 
-/// The transformer as the original repositories name it.
+/// Returns a transformer with the original repositories' names.
 pub(crate) fn original(sizes: Sizes) -> Sample {
     let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
     let mut writer = Writer::default();
@@ -99,7 +99,7 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
     writer.0
 }
 
-/// The transformer as diffusers names it.
+/// Returns a transformer with the names of diffusers.
 pub(crate) fn diffusers(sizes: Sizes) -> Sample {
     let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
     let mut writer = Writer::default();
@@ -184,8 +184,8 @@ impl Writer {
     }
 }
 
-/// The autoencoder of 2.1 at `base` channels with `blocks` residual blocks a level, as diffusers or as the original
-/// names it.
+/// Returns the autoencoder of 2.1 with `base` channels and `blocks` residual blocks a level, with the names of diffusers or
+/// the original ones.
 pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
     let mut writer = Writer::default();
     let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
@@ -226,7 +226,7 @@ pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
         }
     }
 
-    // Each upsampling halves the width, so the blocks after it widen again.
+    // Each upsampling halves the width, and the blocks after it double it again.
     let (mut index, mut width) = (0, top);
     for (level, &next) in widths.iter().rev().enumerate() {
         for block in 0..=blocks {
@@ -254,7 +254,7 @@ pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
     writer.0
 }
 
-/// The autoencoder of 2.2 in its published size, as diffusers or as the original names it.
+/// Returns the autoencoder of 2.2 in its published size, with the names of diffusers or the original ones.
 pub(crate) fn vae_2_2(diffusers: bool) -> Sample {
     let mut writer = Writer::default();
     let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
@@ -313,7 +313,7 @@ pub(crate) fn vae_2_2(diffusers: bool) -> Sample {
     writer.0
 }
 
-/// The CLIP image encoder as transformers names it, without `vision_model.`
+/// Returns the CLIP image encoder with the names of transformers, without `vision_model.`
 pub(crate) fn clip(width: usize, layers: usize) -> Sample {
     let mut writer = Writer::default();
     writer.put("embeddings.class_embedding", &[width]);
@@ -334,14 +334,14 @@ pub(crate) fn clip(width: usize, layers: usize) -> Sample {
     writer.0
 }
 
-/// ViT-H/14 as ComfyUI has it.
+/// Returns ViT-H/14 with the names of ComfyUI.
 pub(crate) fn clip_vision_h() -> Sample {
     let mut sample = below("vision_model.", &clip(1280, 32));
     sample.push(("visual_projection.weight".to_owned(), vec![1024, 1280]));
     sample
 }
 
-/// ViT-H/14 as the original repositories have it, with something of its text half.
+/// Returns ViT-H/14 with the names of the original repositories, and with some tensors of its text half.
 pub(crate) fn clip_original() -> Sample {
     let width = 1280;
     let mut writer = Writer::default();

@@ -1,12 +1,12 @@
-//! Every layout of every part gives the same names and shapes, whatever stands before its names.
+//! Every layout of a part maps to the same names and shapes, whatever prefix its names have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::*;
 use super::{LAYOUTS, image, transformer, vae};
-use crate::weights::{Layout, Source, Stored, Tensors};
+use crate::weights::{Layout, Source, StoredTensor, Tensors};
 
-/// Prefixes of transformers in the wild.
+/// Prefixes of transformers in published files.
 const TRANSFORMER_PREFIXES: [&str; 9] = [
     "",
     "model.diffusion_model.",
@@ -19,7 +19,7 @@ const TRANSFORMER_PREFIXES: [&str; 9] = [
     "module.",
 ];
 
-/// The layout and the prefix that a file is recognised by.
+/// Returns the layout and the prefix of each network in a file.
 fn recognised(source: &Source) -> Vec<(&'static Layout, &str)> {
     let names: BTreeSet<&str> = source.names().collect();
     Layout::recognise(LAYOUTS, &names)
@@ -29,7 +29,7 @@ fn shapes(tensors: &Tensors) -> BTreeMap<String, Vec<usize>> {
     tensors.iter().map(|(name, stored)| (name.to_owned(), stored.shape().to_vec())).collect()
 }
 
-/// `sample`, below each prefix, is `layout` alone and gives the tensors of `canonical`.
+/// Checks that `sample`, below each prefix, is recognised as `layout` alone and gives the tensors of `canonical`.
 #[track_caller]
 fn check(layout: &Layout, sample: &Sample, canonical: &Sample, prefixes: &[&str]) {
     for &prefix in prefixes {
@@ -75,8 +75,8 @@ fn image_encoders() {
     check(&image::ORIGINAL, &clip_original(), &canonical, &["", "model."]);
     check(&image::TRANSFORMERS_5, &bare, &canonical, &[""]);
 
-    // The whole of CLIP, and the names that ComfyUI writes: below `vision_model.` the bare names are there too, and the
-    // first layout of the list wins.
+    // The whole of CLIP, with the names of ComfyUI. Below `vision_model.` the bare names match too, and the first layout of
+    // the list is used.
     let mut whole = clip_vision_h();
     whole.extend(below("text_model.", &clip(64, 1)));
     whole.push(("logit_scale".to_owned(), vec![]));
@@ -88,10 +88,10 @@ fn image_encoders() {
 }
 
 #[test]
-fn fused_rows_of_the_image_encoder_come_apart() {
+fn fused_rows_of_the_image_encoder_are_split() {
     let fused = |name: &str, shape: &[usize]| {
         let values = (0..shape.iter().product::<usize>()).map(|value| value as f32).collect();
-        (format!("visual.transformer.0.attn.to_qkv.{name}"), Stored::dense_f32(shape.to_vec(), values).unwrap())
+        (format!("visual.transformer.0.attn.to_qkv.{name}"), StoredTensor::dense_f32(shape.to_vec(), values).unwrap())
     };
     let source = Source::from_tensors("file", vec![fused("weight", &[6, 2]), fused("bias", &[6])]);
     let tensors = image::ORIGINAL.apply(&source, "", &[]).unwrap();
@@ -107,10 +107,10 @@ fn fused_rows_of_the_image_encoder_come_apart() {
     }
 }
 
-/// What writers of GGUF make of shapes: axes of length 1 that end a ggml shape are left out, and more than four axes
-/// folded.
+/// GGUF writers change shapes: they drop axes of length 1 at the end of a ggml shape, and fold shapes of more than four
+/// axes.
 #[test]
-fn shapes_that_writers_change_come_back() {
+fn shapes_that_writers_change_are_restored() {
     let change = |sample: &mut Sample, end: &str, change: &dyn Fn(&[usize]) -> Vec<usize>| {
         let mut changed = 0;
         for (_, shape) in sample.iter_mut().filter(|(name, _)| name.ends_with(end)) {
@@ -125,7 +125,7 @@ fn shapes_that_writers_change_come_back() {
     change(&mut sample, "patch_embedding.weight", &|shape| vec![shape[0] * shape[1], 1, 2, 2]);
     change(&mut sample, "emb_pos", &|shape| shape[1..].to_vec());
     check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
-    // As a matrix, as a quantiser that knows only matrices has it.
+    // A quantiser that supports only matrices writes it as a matrix.
     change(&mut sample, "patch_embedding.weight", &|shape| vec![5120, shape.iter().product::<usize>() / 5120]);
     check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
 
@@ -143,7 +143,7 @@ fn shapes_that_writers_change_come_back() {
 }
 
 #[test]
-fn names_that_no_rule_knows_are_kept_and_useless_ones_dropped() {
+fn unknown_names_are_reported_and_ignored_ones_dropped() {
     let mut sample = original(T2V_1_3B);
     let unknown = [
         "audio_proj.weight",
@@ -161,7 +161,7 @@ fn names_that_no_rule_knows_are_kept_and_useless_ones_dropped() {
 }
 
 #[test]
-fn a_file_with_everything_comes_apart() {
+fn all_networks_of_one_file_are_recognised() {
     for prefix in ["model.diffusion_model.", ""] {
         let source = source(
             "file",

@@ -1,10 +1,10 @@
-//! Wan's transformer, all variants: with CLIP image tokens or VACE blocks or without.
+//! The layouts of Wan's transformer in all variants, including image tokens and VACE blocks.
 
 use crate::weights::Dim::{Bias, Is, Last, Rest};
 use crate::weights::Rule::Rename;
 use crate::weights::{Layout, Network, Part};
 
-/// The names of one block of the transformer.
+/// The names inside one block of the transformer.
 macro_rules! in_each_block {
     ($list:literal) => {
         &[
@@ -31,7 +31,7 @@ macro_rules! in_each_block {
     };
 }
 
-/// The denoiser of every variant.
+/// The transformer of all variants.
 pub(crate) static NETWORK: Network = Network {
     name: "Wan transformer",
     part: Part::Transformer,
@@ -66,7 +66,7 @@ pub(crate) static NETWORK: Network = Network {
     ],
 };
 
-/// As diffusers writes it.
+/// The names of diffusers.
 pub(super) static DIFFUSERS: Layout = Layout {
     name: "diffusers",
     network: &NETWORK,
@@ -74,7 +74,7 @@ pub(super) static DIFFUSERS: Layout = Layout {
     rules: &[],
 };
 
-/// As the original repositories, ComfyUI and writers of GGUF do.
+/// The names of the original repositories, of ComfyUI and of GGUF files.
 pub(super) static ORIGINAL: Layout = Layout {
     name: "original",
     network: &NETWORK,
@@ -108,7 +108,7 @@ pub(super) static ORIGINAL: Layout = Layout {
         Rename("**.cross_attn.k_img.", "**.attn2.add_k_proj."),
         Rename("**.cross_attn.v_img.", "**.attn2.add_v_proj."),
         Rename("**.cross_attn.norm_k_img.weight", "**.attn2.norm_added_k.weight"),
-        // The only norm of a block that has weights; diffusers numbers the norms in the order of their use.
+        // The only norm of a block that has weights. diffusers numbers the norms in the order of their use.
         Rename("**.norm3.", "**.norm2."),
         Rename("**.ffn.0.", "**.ffn.net.0.proj."),
         Rename("**.ffn.2.", "**.ffn.net.2."),

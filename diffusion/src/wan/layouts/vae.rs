@@ -1,10 +1,10 @@
-//! Wan's autoencoders: 2.1, and the residual one of 2.2 that the 5B model uses.
+//! The layouts of Wan's autoencoders: that of 2.1, and the residual one of 2.2 that the 5B model uses.
 
 use crate::weights::Dim::{Bias, Is, Rest};
 use crate::weights::Rule::{self, Group, Rename};
 use crate::weights::{Layout, Network, Part};
 
-/// What the encoder and the decoder of either autoencoder have in common.
+/// The names that the encoders and decoders of both autoencoders have in common.
 macro_rules! in_each_half {
     ($half:literal) => {
         &[
@@ -22,7 +22,7 @@ macro_rules! in_each_half {
     };
 }
 
-/// Both autoencoders: 2.1, whose encoder is a flat list, and 2.2, whose levels are modules of their own.
+/// Both autoencoders. The encoder of 2.1 is a flat list; in 2.2 each level is a module.
 pub(crate) static NETWORK: Network = Network {
     name: "Wan autoencoder",
     part: Part::Vae,
@@ -77,7 +77,7 @@ pub(crate) static NETWORK: Network = Network {
     ],
 };
 
-/// As diffusers writes either.
+/// The names of diffusers, for both.
 pub(super) static DIFFUSERS: Layout = Layout {
     name: "diffusers",
     network: &NETWORK,
@@ -85,7 +85,7 @@ pub(super) static DIFFUSERS: Layout = Layout {
     rules: &[],
 };
 
-/// As the original repositories and ComfyUI write that of 2.1: both halves are flat lists of blocks.
+/// The names of the original repositories and ComfyUI for 2.1. Both halves are flat lists of blocks.
 pub(super) static ORIGINAL_2_1: Layout = Layout {
     name: "original 2.1",
     network: &NETWORK,
@@ -105,7 +105,8 @@ pub(super) static ORIGINAL_2_1: Layout = Layout {
     ],
 };
 
-/// The same of 2.2: each level is a list, of which the last may change the size.
+/// The names of the original repositories and ComfyUI for 2.2. Each level is a list, and its last module may change the
+/// size.
 pub(super) static ORIGINAL_2_2: Layout = Layout {
     name: "original 2.2",
     network: &NETWORK,
@@ -124,7 +125,7 @@ pub(super) static ORIGINAL_2_2: Layout = Layout {
     ],
 };
 
-/// What is before and after the levels, named alike in both.
+/// The modules before and after the levels, which both autoencoders name alike.
 const ENDS: &[Rule] = &[
     Rename("conv1.", "quant_conv."),
     Rename("conv2.", "post_quant_conv."),
@@ -137,7 +138,7 @@ const ENDS: &[Rule] = &[
     Rename("**.middle.2.**", "**.mid_block.resnets.1.**"),
 ];
 
-/// What is inside a residual block.
+/// The modules inside a residual block.
 const BLOCKS: &[Rule] = &[
     Rename("**.residual.0.gamma", "**.norm1.gamma"),
     Rename("**.residual.2.", "**.conv1."),

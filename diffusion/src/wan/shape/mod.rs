@@ -1,8 +1,9 @@
-//! The sizes of Wan's networks, from the shapes of their tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of Wan's networks, read from the shapes of their tensors and, where shapes do not determine them, from
+//! `config.json`.
 //!
-//! Always holds: no tensor is read; a `config.json` is not needed, and where there is one it has to agree with the
-//! tensors; a field of it that changes the computation is either honoured or refused by name; sizes that are handed out
-//! cannot make a later module divide by zero or ask for absurd amounts.
+//! Always holds: no tensor is read. `config.json` is optional, and must agree with the tensors when it exists. A field that
+//! changes the computation is either honoured or refused by name. The returned sizes cannot make a later module divide by
+//! zero or allocate absurd amounts of memory.
 
 mod image;
 #[cfg(test)]
@@ -12,4 +13,4 @@ mod vae;
 
 pub(super) use self::image::image_config;
 pub(crate) use self::transformer::TransformerShape;
-use crate::parts::{Described, LARGEST, axis, text_of};
+use crate::parts::{ConfigJson, LARGEST, axis, text_of};

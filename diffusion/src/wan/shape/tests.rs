@@ -1,4 +1,4 @@
-//! Sizes of published files, and configurations that do and do not fit them.
+//! Sizes of published files, and configurations that fit them or contradict them.
 
 use super::super::layouts::samples::{self, Folder, Sample, Sizes};
 use super::super::layouts::{image, transformer, vae};
@@ -6,14 +6,14 @@ use super::*;
 use crate::error::Result;
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
-use crate::weights::{Found, ModelFiles, Network, Tensors};
+use crate::weights::{FoundNetwork, ModelFiles, Network, Tensors};
 
-/// What `read` makes of a file in a folder of its own, beside `config.json` if there is one.
+/// Returns the result of `read` for a file in a folder of its own, with `config.json` if one is given.
 fn read_one<T>(
     network: &Network,
     sample: Sample,
     config: Option<&str>,
-    read: impl Fn(&ModelFiles, &Found, &Tensors) -> Result<T>,
+    read: impl Fn(&ModelFiles, &FoundNetwork, &Tensors) -> Result<T>,
 ) -> Result<T> {
     let mut folder = Folder::new().with("part/model.safetensors", sample);
     if let Some(config) = config {
@@ -77,7 +77,7 @@ fn transformers_of_every_variant() {
     }
 }
 
-/// As `save_pretrained` of diffusers 0.42 writes it, with changes.
+/// Returns a configuration as `save_pretrained` of diffusers 0.42 writes it, with changes.
 fn wan_config(changes: &[(&str, serde_json::Value)]) -> String {
     let mut config = serde_json::json!({
         "_class_name": "WanTransformer3DModel",
@@ -143,7 +143,7 @@ fn configurations_of_transformers_are_honoured_or_refused() {
     ] {
         refused(read(&[(field, value)]), expected);
     }
-    // In a folder with everything in it, config.json may be that of another part.
+    // When a folder holds all parts, config.json may describe another part.
     let other = r#"{"model_type": "umt5", "d_model": 4096}"#;
     assert!(transformer_of(samples::original(samples::T2V_1_3B), Some(other)).is_ok());
 }
@@ -176,7 +176,7 @@ fn vace_blocks_follow_their_list() {
 }
 
 #[test]
-fn transformers_that_cannot_be() {
+fn impossible_transformers_are_refused() {
     let sizes = Sizes { layers: 2, ffn: 64, ..samples::T2V_1_3B };
     let changed = |name: &str, shape: Option<&[usize]>| {
         let mut sample = samples::diffusers(sizes);

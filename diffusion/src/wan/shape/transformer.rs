@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{Described, axis, text_of};
+use super::{ConfigJson, axis, text_of};
 use crate::error::Result;
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// Channels of a head of every published model. Shapes do not tell it.
+/// Channels of a head in every published model. Shapes do not determine it.
 const HEAD: usize = 128;
 
-/// The sizes of the transformer of one checkpoint, by the names that diffusers gives them.
+/// The sizes of the transformer of one checkpoint, with the field names of diffusers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TransformerShape {
     /// Time, height, width of one patch in latent pixels.
@@ -34,15 +34,15 @@ pub(crate) struct TransformerShape {
     pub(crate) cross_attn_norm: bool,
     /// Epsilon of the normalisations.
     pub(crate) eps: f64,
-    /// Width of the image tokens, if the model takes any.
+    /// Width of the image tokens, if the model has them.
     pub(crate) image_dim: Option<usize>,
-    /// Inputs of the added keys and values, if cross-attention has any.
+    /// Input width of the additional keys and values, if cross-attention has them.
     pub(crate) added_kv_proj_dim: Option<usize>,
     /// Longest side of the patch grid.
     pub(crate) rope_max_seq_len: usize,
-    /// Image tokens that have a position embedding, if any have: those of two pictures.
+    /// Number of image tokens with a position embedding (those of two pictures), if the model has one.
     pub(crate) pos_embed_seq_len: Option<usize>,
-    /// Main blocks that a VACE block adds to, in order. Empty without VACE.
+    /// The main blocks that receive the hints of VACE blocks, in order. Empty without VACE.
     pub(crate) vace_layers: Vec<usize>,
     /// Channels of VACE's input; 0 without VACE.
     pub(crate) vace_in_channels: usize,
@@ -54,18 +54,18 @@ impl TransformerShape {
         self.num_attention_heads * self.attention_head_dim
     }
 
-    /// The sizes of the transformer that `found` is, whose canonical tensors are `tensors`.
-    pub(crate) fn read(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<Self> {
-        let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
-        let shape = Self::of_tensors(tensors, described.as_ref())?;
-        if let Some(described) = &described {
-            shape.check_against(described)?;
+    /// Reads the sizes of the transformer `found`. `tensors` are its canonical tensors.
+    pub(crate) fn read(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<Self> {
+        let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
+        let shape = Self::of_tensors(tensors, json.as_ref())?;
+        if let Some(json) = &json {
+            shape.check_against(json)?;
         }
         Ok(shape)
     }
 
-    fn of_tensors(tensors: &Tensors, described: Option<&Described<ConfigFile>>) -> Result<Self> {
-        let fields = described.map(|described| &described.fields);
+    fn of_tensors(tensors: &Tensors, json: Option<&ConfigJson<ConfigFields>>) -> Result<Self> {
+        let fields = json.map(|json| &json.fields);
         let width = axis(tensors, "scale_shift_table", 3, 2)?;
         let patch = "patch_embedding.weight";
         let patch_size = [axis(tensors, patch, 5, 2)?, axis(tensors, patch, 5, 3)?, axis(tensors, patch, 5, 4)?];
@@ -78,7 +78,7 @@ impl TransformerShape {
         let (num_attention_heads, attention_head_dim) = heads(tensors, width, fields)?;
         if num_layers == 0 || !outputs.is_multiple_of(volume) {
             return Err(unusable(format!(
-                "{}: a transformer of {num_layers} blocks and {outputs} outputs in patches of {volume} cannot be",
+                "{}: a transformer of {num_layers} blocks and {outputs} outputs in patches of {volume} is not possible",
                 tensors.origin()
             )));
         }
@@ -104,13 +104,13 @@ impl TransformerShape {
         })
     }
 
-    /// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-    fn check_against(&self, described: &Described<ConfigFile>) -> Result<()> {
-        let fields = &described.fields;
+    /// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+    fn check_against(&self, json: &ConfigJson<ConfigFields>) -> Result<()> {
+        let fields = &json.fields;
         if !CLASSES.contains(&fields.class_name.as_str()) && !fields.class_name.is_empty() {
             return Err(unusable(format!(
                 "{}: {} is another kind of transformer than {}",
-                described.file,
+                json.file,
                 fields.class_name,
                 CLASSES.join(", ")
             )));
@@ -125,7 +125,7 @@ impl TransformerShape {
             ("freq_dim", fields.freq_dim, self.freq_dim),
             ("ffn_dim", fields.ffn_dim, self.ffn_dim),
             ("num_layers", fields.num_layers, self.num_layers),
-            // Published files of variants without image tokens say sizes of them all the same.
+            // Published files set these sizes even for variants without image tokens.
             ("image_dim", fields.image_dim.filter(|_| self.image_dim.is_some()), self.image_dim.unwrap_or(0)),
             (
                 "added_kv_proj_dim",
@@ -136,13 +136,13 @@ impl TransformerShape {
             ("vace_in_channels", fields.vace_in_channels, self.vace_in_channels),
             ("vace_in_dim", fields.vace_in_dim, self.vace_in_channels),
         ] {
-            described.agree(field, says, tensors)?;
+            json.agree(field, says, tensors)?;
         }
         let patch = fields.patch_size.as_ref();
         let norm = fields.qk_norm.as_ref().map(|norm| norm == &serde_json::Value::from("rms_norm_across_heads"));
-        described.refuse(&[
+        json.refuse(&[
             (patch.is_some_and(|patch| *patch != self.patch_size), "patch_size does not fit the tensors"),
-            // The original says true for the same norm, and null stands for the default.
+            // The original repositories write `true` for the same norm, and null stands for the default.
             (
                 norm == Some(false) && !matches!(fields.qk_norm, Some(serde_json::Value::Bool(true))),
                 "qk_norm is not rms_norm_across_heads",
@@ -158,8 +158,8 @@ impl TransformerShape {
     }
 }
 
-/// Number and size of the heads.
-fn heads(tensors: &Tensors, width: usize, fields: Option<&ConfigFile>) -> Result<(usize, usize)> {
+/// Returns the number and the size of the heads.
+fn heads(tensors: &Tensors, width: usize, fields: Option<&ConfigFields>) -> Result<(usize, usize)> {
     let count = fields.and_then(|fields| fields.num_attention_heads.or(fields.num_heads));
     let size = fields.and_then(|fields| fields.attention_head_dim);
     let (count, size) = match (count, size) {
@@ -179,8 +179,8 @@ fn heads(tensors: &Tensors, width: usize, fields: Option<&ConfigFile>) -> Result
     Ok((count, size))
 }
 
-/// Which main blocks the VACE blocks add to: evenly spread ones, unless `config.json` lists them.
-fn vace_layers(tensors: &Tensors, blocks: usize, layers: usize, fields: Option<&ConfigFile>) -> Result<Vec<usize>> {
+/// Returns the main blocks that receive the hints of VACE blocks: evenly spread ones, unless `config.json` lists them.
+fn vace_layers(tensors: &Tensors, blocks: usize, layers: usize, fields: Option<&ConfigFields>) -> Result<Vec<usize>> {
     let Some(step) = layers.checked_div(blocks) else { return Ok(vec![]) };
     let spread: Vec<usize> = (0..blocks).map(|block| block * step).collect();
     let chosen = fields.and_then(|fields| fields.vace_layers.clone()).unwrap_or(spread);
@@ -198,13 +198,13 @@ fn vace_layers(tensors: &Tensors, blocks: usize, layers: usize, fields: Option<&
     Ok(chosen)
 }
 
-/// Classes of transformers that are computed alike: those of diffusers, and of the original repositories.
+/// Classes of transformers that compute the same: those of diffusers and of the original repositories.
 const CLASSES: [&str; 4] = ["WanTransformer3DModel", "WanVACETransformer3DModel", "WanModel", "VaceWanModel"];
 
-/// `config.json` of diffusers, or of the original repositories.
+/// The fields of `config.json` in the form of diffusers or of the original repositories.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ConfigFile {
+struct ConfigFields {
     #[serde(rename = "_class_name")]
     class_name: String,
     patch_size: Option<Vec<usize>>,
@@ -233,8 +233,8 @@ struct ConfigFile {
     vace_in_dim: Option<usize>,
 }
 
-impl ConfigFile {
-    /// Whether a file is about a transformer: where everything lies in one folder it may be about another network.
+impl ConfigFields {
+    /// Returns whether the file describes a transformer: in a folder that holds all parts it may describe another network.
     fn concerns(value: &serde_json::Value) -> bool {
         let class = text_of(value, "_class_name");
         class.contains("Transformer")

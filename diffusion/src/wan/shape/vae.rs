@@ -2,26 +2,26 @@
 
 use serde::Deserialize;
 
-use super::{Described, axis, text_of};
+use super::{ConfigJson, axis, text_of};
 use crate::error::Result;
 use crate::vae::VaeConfig;
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
 impl VaeConfig {
-    /// The sizes of the autoencoder that `found` is, whose canonical tensors are `tensors`.
-    pub(crate) fn read(files: &ModelFiles, found: &Found, tensors: &Tensors) -> Result<Self> {
-        let described = Described::<ConfigFile>::read(files, found, ConfigFile::concerns)?;
+    /// Reads the sizes of the autoencoder `found`. `tensors` are its canonical tensors.
+    pub(crate) fn read(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<Self> {
+        let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
         let mut shape = Self::of_tensors(tensors)?;
-        if let Some(described) = &described {
-            let fields = &described.fields;
+        if let Some(json) = &json {
+            let fields = &json.fields;
             shape.latents_mean = fields.latents_mean.clone().unwrap_or(shape.latents_mean);
             shape.latents_std = fields.latents_std.clone().unwrap_or(shape.latents_std);
-            shape.check_against(described)?;
+            shape.check_against(json)?;
         }
         let numbers = [&shape.latents_mean, &shape.latents_std];
         if numbers.iter().any(|numbers| numbers.len() != shape.z_dim) {
             return Err(unusable(format!(
-                "{}: the mean and deviation of {} latent channels are not known, and no config.json says them",
+                "{}: the mean and deviation of {} latent channels are not known, and no config.json has them",
                 tensors.origin(),
                 shape.z_dim
             )));
@@ -37,7 +37,7 @@ impl VaeConfig {
         let pixels = axis(tensors, "encoder.conv_in.weight", 5, 1)?;
         let patch_size = (pixels / 3).isqrt();
         if patch_size * patch_size * 3 != pixels {
-            return Err(bad(format!("an autoencoder of pictures with {pixels} channels cannot be")));
+            return Err(bad(format!("an autoencoder with {pixels} picture channels is not possible")));
         }
         let levels = if is_residual { nested_levels(tensors)? } else { flat_levels(tensors)? };
         let Some(num_res_blocks) = levels.first().map(|level| level.blocks) else {
@@ -68,9 +68,9 @@ impl VaeConfig {
         })
     }
 
-    /// Refuses what `config.json` says otherwise than the tensors, or says and nothing computes.
-    fn check_against(&self, described: &Described<ConfigFile>) -> Result<()> {
-        let fields = &described.fields;
+    /// Fails if `config.json` contradicts the tensors or sets something that this code does not compute.
+    fn check_against(&self, json: &ConfigJson<ConfigFields>) -> Result<()> {
+        let fields = &json.fields;
         let channels = 3 * self.patch_size * self.patch_size;
         for (field, says, tensors) in [
             ("base_dim", fields.base_dim, self.base_dim),
@@ -83,11 +83,11 @@ impl VaeConfig {
             ("scale_factor_spatial", fields.scale_factor_spatial, self.spatial_factor()),
             ("scale_factor_temporal", fields.scale_factor_temporal, self.temporal_factor()),
         ] {
-            described.agree(field, says, tensors)?;
+            json.agree(field, says, tensors)?;
         }
         let differs = |says: &Option<Vec<usize>>| says.as_ref().is_some_and(|says| *says != self.dim_mult);
         let times = fields.temperal_downsample.as_ref();
-        described.refuse(&[
+        json.refuse(&[
             (
                 !fields.class_name.is_empty() && fields.class_name != "AutoencoderKLWan",
                 "_class_name is not AutoencoderKLWan",
@@ -107,11 +107,11 @@ impl VaeConfig {
 struct Level {
     channels: usize,
     blocks: usize,
-    /// Whether the downsampling at its end halves time; `None` if there is no downsampling.
+    /// Whether the downsampling at its end halves the number of frames. `None` without downsampling.
     halves_time: Option<bool>,
 }
 
-/// The levels of 2.1: blocks in one list, each level ended by a downsampling.
+/// Returns the levels of 2.1: one list of blocks, in which a downsampling ends each level.
 fn flat_levels(tensors: &Tensors) -> Result<Vec<Level>> {
     let mut levels = vec![];
     let mut level = Level { channels: 0, blocks: 0, halves_time: None };
@@ -129,7 +129,7 @@ fn flat_levels(tensors: &Tensors) -> Result<Vec<Level>> {
     Ok(levels)
 }
 
-/// The levels of 2.2, each a module of its own.
+/// Returns the levels of 2.2, where each level is a module.
 fn nested_levels(tensors: &Tensors) -> Result<Vec<Level>> {
     (0..tensors.count("encoder.down_blocks"))
         .map(|index| {
@@ -146,10 +146,10 @@ fn nested_levels(tensors: &Tensors) -> Result<Vec<Level>> {
         .collect()
 }
 
-/// `config.json` of diffusers.
+/// The fields of diffusers' `config.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ConfigFile {
+struct ConfigFields {
     #[serde(rename = "_class_name")]
     class_name: String,
     base_dim: Option<usize>,
@@ -169,15 +169,15 @@ struct ConfigFile {
     scale_factor_temporal: Option<usize>,
 }
 
-impl ConfigFile {
+impl ConfigFields {
     fn concerns(value: &serde_json::Value) -> bool {
         let class = text_of(value, "_class_name");
         class.starts_with("Autoencoder") || (class.is_empty() && value.get("z_dim").is_some())
     }
 }
 
-/// Mean and deviation of the latents of the published autoencoders, by their number of channels; empty for any other
-/// number. From `wan/modules/vae.py` of <https://github.com/Wan-Video/Wan2.1> and `vae2_2.py` of
+/// Returns mean and deviation of the latents of the published autoencoders, by their number of channels. Returns empty
+/// slices for any other number. From `wan/modules/vae.py` in <https://github.com/Wan-Video/Wan2.1> and `vae2_2.py` in
 /// <https://github.com/Wan-Video/Wan2.2>.
 fn published(z_dim: usize) -> (&'static [f64], &'static [f64]) {
     match z_dim {

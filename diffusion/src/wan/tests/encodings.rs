@@ -1,4 +1,4 @@
-//! Every encoding of one transformer: what is computed is what the decoded numbers give in dense arithmetic, bit for bit.
+//! Tests of every encoding: a transformer with encoded weights computes the same bits as one with the decoded numbers.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use super::*;
 use crate::testing::encodings::{decoded, encodings};
 use crate::testing::files::{Raw, read, renamed, write};
 
-/// The linear layers' weights, which writers of small files encode.
+/// Returns whether a tensor is the weight of a linear layer. Writers of small files encode only these.
 fn is_matrix(name: &str, raw: &Raw) -> bool {
     raw.shape.len() == 2 && name.starts_with("blocks.")
 }
 
-/// A folder with the other parts of the variant `wide`.
+/// Copies the other parts of the variant `wide` to a folder.
 fn others(folder: &Path, to: &Path) {
     for name in ModelFiles::Folder(folder.to_owned()).list().unwrap() {
         if !name.starts_with("transformer/") && name != "model_index.json" {
@@ -22,7 +22,7 @@ fn others(folder: &Path, to: &Path) {
     }
 }
 
-/// Also makes the table in `docs/models.md`.
+/// Also prints the table in `docs/models.md`.
 #[test]
 fn every_encoding_computes_with_its_decoded_numbers() {
     let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));
@@ -46,7 +46,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         others(whole.path(), plain.path());
         write(&plain.path().join("transformer.safetensors"), &decoded(tensors));
         let dense = clip(&inspect(plain.path()).unwrap());
-        assert_eq!(values(&ours), values(&dense), "{name}: other bits than its decoded numbers give");
+        assert_eq!(values(&ours), values(&dense), "{name}: the bits differ from those of the decoded numbers");
 
         let worst = values(&ours).iter().zip(values(&reference)).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         println!("{name}: largest change of a pixel {worst:.3} of 1");
@@ -58,7 +58,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
     crate::testing::table::compare("encodings", &table);
 }
 
-/// bfloat16 on the device decodes each encoding by its own way; on the CPU the same code runs through candle's operations.
+/// In bfloat16 on a GPU, each encoding has its own decoder. On the CPU the same code runs with candle's operations.
 #[test]
 fn every_encoding_decodes_alike_for_devices() {
     let names: Value = json("wan/names.json");

@@ -1,4 +1,4 @@
-//! Every variant in every layout: recognised, and the same bits as from the folder that the reference library wrote.
+//! Every variant in every layout is recognised, and computes the same bits as the folder that the reference library wrote.
 
 use candle_core::quantized::GgmlDType;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::*;
 use crate::family::Pipeline;
 use crate::testing::files::{Part, prefixed, read, renamed, write, write_gguf};
 
-/// The networks of one variant under the names of the original repositories.
+/// The networks of one variant with the names of the original repositories.
 struct Parts {
     transformers: Vec<Part>,
     text: Part,
@@ -37,7 +37,7 @@ impl Parts {
         }
     }
 
-    /// The names of the transformers' files.
+    /// Returns the transformers with their file names.
     fn named(&self, name: &str) -> Vec<(String, &Part)> {
         if let [one] = self.transformers.as_slice() {
             return vec![(name.to_owned(), one)];
@@ -46,7 +46,7 @@ impl Parts {
     }
 }
 
-/// The folder of `names.json` that a part of a variant is in.
+/// Returns the key in `names.json` of a part of a variant.
 fn part_table(variant: &str, part: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Listed {
@@ -56,8 +56,8 @@ fn part_table(variant: &str, part: &str) -> String {
     listed.parts[part].clone()
 }
 
-/// What every layout has beside it: the small vocabulary, and how pictures are prepared for the small image encoder.
-fn beside(from: &Path, to: &Path) {
+/// Copies what every layout has beside it: the small vocabulary, and the preprocessing settings of the small image encoder.
+fn copy_shared_files(from: &Path, to: &Path) {
     for name in
         ["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "image_processor/preprocessor_config.json"]
     {
@@ -68,16 +68,16 @@ fn beside(from: &Path, to: &Path) {
     }
 }
 
-/// A way of laying a model out: its name for people, and how it is written.
-type Way = (&'static str, fn(&Path, &Parts, &Path, &Value, &str));
+/// A layout of a model: its name for people, and the function that writes it.
+type LayoutWriter = (&'static str, fn(&Path, &Parts, &Path, &Value, &str));
 
-const WAYS: &[Way] = &[
+const LAYOUT_WRITERS: &[LayoutWriter] = &[
     ("diffusers", |from, _, to, _, _| copy(from, to, &[])),
     ("diffusers, parts without model_index.json", |from, _, to, _, _| {
         copy(from, to, &["model_index.json", "scheduler/scheduler_config.json"]);
     }),
     ("original repository, as safetensors", |from, parts, to, _, _| {
-        beside(from, to);
+        copy_shared_files(from, to);
         for (name, part) in parts.named("model") {
             let place = if parts.transformers.len() == 1 {
                 to.to_owned()
@@ -93,15 +93,15 @@ const WAYS: &[Way] = &[
         }
     }),
     ("ComfyUI, split folders", |from, parts, to, names, variant| {
-        beside(from, to);
+        copy_shared_files(from, to);
         split(from, parts, to, names, variant, ["diffusion_models/", "text_encoders/", "vae/", "clip_vision/"]);
     }),
     ("ComfyUI, all in one folder", |from, parts, to, names, variant| {
-        beside(from, to);
+        copy_shared_files(from, to);
         split(from, parts, to, names, variant, [""; 4]);
     }),
     ("one file with everything", |from, parts, to, names, variant| {
-        beside(from, to);
+        copy_shared_files(from, to);
         let text = read(&from.join("text_encoder"));
         for (name, part) in parts.named("model") {
             let mut all = prefixed(part, "model.diffusion_model.");
@@ -109,10 +109,10 @@ const WAYS: &[Way] = &[
             all.extend(prefixed(&parts.vae, "vae."));
             write(&to.join(format!("{name}.safetensors")), &all);
         }
-        image_beside(from, to, names, variant, "");
+        write_image_encoder(from, to, names, variant, "");
     }),
     ("GGUF transformer and UMT5, safetensors beside", |from, parts, to, names, variant| {
-        beside(from, to);
+        copy_shared_files(from, to);
         for (name, part) in parts.named("model") {
             write_gguf(&to.join(format!("{name}.gguf")), part, "wan", GgmlDType::F32);
         }
@@ -120,7 +120,7 @@ const WAYS: &[Way] = &[
             renamed(&read(&from.join("text_encoder")), &names[&part_table(variant, "text_encoder")]["llama.cpp"]);
         write_gguf(&to.join("umt5.gguf"), &text, "t5encoder", GgmlDType::F32);
         write(&to.join("vae.safetensors"), &parts.vae);
-        image_beside(from, to, names, variant, "");
+        write_image_encoder(from, to, names, variant, "");
     }),
 ];
 
@@ -138,10 +138,10 @@ fn split(from: &Path, parts: &Parts, to: &Path, names: &Value, variant: &str, fo
     }
     write(&to.join(format!("{}umt5.safetensors", folders[1])), &read(&from.join("text_encoder")));
     write(&to.join(format!("{}wan_vae.safetensors", folders[2])), &parts.vae);
-    image_beside(from, to, names, variant, folders[3]);
+    write_image_encoder(from, to, names, variant, folders[3]);
 }
 
-fn image_beside(from: &Path, to: &Path, names: &Value, variant: &str, folder: &str) {
+fn write_image_encoder(from: &Path, to: &Path, names: &Value, variant: &str, folder: &str) {
     if from.join("image_encoder").is_dir() {
         let table = &names[&part_table(variant, "image_encoder")]["comfyui"];
         write(
@@ -161,7 +161,7 @@ const VARIANTS: [(&str, &str); 7] = [
     ("ti2v_5b", "t2v"),
 ];
 
-/// Also makes the table in `docs/models.md`.
+/// Also prints the table in `docs/models.md`.
 #[test]
 fn every_layout_of_every_variant_gives_the_same_bits() {
     let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));
@@ -174,14 +174,14 @@ fn every_layout_of_every_variant_gives_the_same_bits() {
         let request = request_of(&cases.variants[variant].cases[case], &cases, &images);
         let mut first = None;
         let mut row = vec![];
-        for (way, lay) in WAYS {
+        for (layout, write_layout) in LAYOUT_WRITERS {
             let place = tempfile::tempdir().unwrap();
-            lay(whole.path(), &parts, place.path(), &names, variant);
-            let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{variant}, {way}: {error}"));
+            write_layout(whole.path(), &parts, place.path(), &names, variant);
+            let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{variant}, {layout}: {error}"));
             let frames = load(&checkpoint).generate(&request, &mut Silent).unwrap();
             match &first {
                 None => first = Some(frames),
-                Some(first) => assert!(*first == frames, "{variant}, {way}: other bits"),
+                Some(first) => assert!(*first == frames, "{variant}, {layout}: the bits differ"),
             }
             row.push(checkpoint.0.recognised.variant.name());
         }
@@ -192,7 +192,7 @@ fn every_layout_of_every_variant_gives_the_same_bits() {
 }
 
 fn table(rows: &[(String, usize)]) -> String {
-    let heads: Vec<&str> = WAYS.iter().map(|(name, _)| *name).collect();
+    let heads: Vec<&str> = LAYOUT_WRITERS.iter().map(|(name, _)| *name).collect();
     let mut text = format!("| variant (tiny widths, true names) | {} |\n", heads.join(" | "));
     text += &format!("|---|{}\n", "---|".repeat(heads.len()));
     for (name, count) in rows {

@@ -1,4 +1,4 @@
-//! What stays in memory, and that none of it changes a bit.
+//! Tests of what stays in memory. None of it changes a bit of the result.
 
 use super::variants::{cases, request_of};
 use super::*;
@@ -25,7 +25,7 @@ fn resident_and_streamed_models_give_the_same_bits() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_numbers() {
+fn too_large_requests_are_refused_with_numbers() {
     let place = tempfile::tempdir().unwrap();
     assemble("t2v", place.path());
     let checkpoint = inspect(place.path()).unwrap();
@@ -39,7 +39,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
     assert!(error.detail().contains("GB") && error.user_action().unwrap().contains("fewer frames"));
 }
 
-/// Resident bytes of this process.
+/// Returns the resident bytes of this process.
 #[cfg(target_os = "linux")]
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
@@ -60,7 +60,7 @@ fn two_hundred_cycles() {
         if index.is_multiple_of(10) {
             model.generate(&request, &mut Silent).unwrap();
         }
-        // Ended while it loads.
+        // The caller ends the loading.
         let mut asked = 0;
         struct Stop<'a>(&'a mut usize);
         impl Control for Stop<'_> {

@@ -1,4 +1,4 @@
-//! Wan against the reference library: `tests/golden` holds what goes in and out of each part there, written by
+//! Compares Wan with the reference library. `tests/golden` holds the inputs and outputs of each part, written by
 //! `tools/golden`. Run with `--nocapture` to see the largest differences.
 
 mod encodings;
@@ -23,17 +23,17 @@ use crate::request::{Frames, Request, Start};
 pub(super) use crate::testing::*;
 use crate::weights::{ModelFiles, Place};
 
-/// Puts the files of a golden variant together as the folder that the reference library wrote.
+/// Assembles the folder of a golden variant as the reference library wrote it.
 pub(super) fn assemble(variant: &str, place: &Path) {
     crate::testing::assemble("wan", variant, place);
 }
 
-/// The checkpoint in a folder.
+/// Recognises the files of a folder.
 pub(super) fn inspect(folder: &Path) -> Result<WanCheckpoint> {
     WanCheckpoint::inspect(&ModelFiles::Folder(folder.to_owned()), &Sampling::default(), None)
 }
 
-/// A model of the checkpoint on the CPU, whole.
+/// Loads a model of the checkpoint on the device under test, with all parts in memory.
 pub(super) fn load(checkpoint: &WanCheckpoint) -> Model {
     load_as(checkpoint, crate::testing::place(), Residency::Together)
 }
@@ -42,7 +42,7 @@ pub(super) fn load_as(checkpoint: &WanCheckpoint, place: Place, residency: Resid
     Model::load(checkpoint.0.clone(), place, Policy::Always(residency), &mut Silent).unwrap()
 }
 
-/// The clip `[frames, height, width, 3]` from 0 to 1, before it is rounded to bytes.
+/// Generates the clip `[frames, height, width, 3]` from 0 to 1, before rounding to bytes.
 pub(super) fn sample(model: &mut Model, request: &Request) -> Result<Tensor> {
     let mut chunks = vec![];
     model.sample(request, &mut Silent, &mut |chunk| {
@@ -52,7 +52,7 @@ pub(super) fn sample(model: &mut Model, request: &Request) -> Result<Tensor> {
     Ok(Tensor::cat(&chunks, 0)?)
 }
 
-/// A request for one frame of 32x32 in four steps.
+/// Returns a request for one frame of 32x32 in four steps.
 pub(super) fn request(prompt: &str) -> Request {
     Request {
         prompt: prompt.to_owned(),

@@ -1,4 +1,4 @@
-//! What is shown of the way: it comes nearer to the result, changes no bit of it, and is made only where there is room.
+//! Previews approach the result, change no bit of it, and are made only when there is memory for them.
 
 use super::variants::{cases, request_of};
 use super::*;
@@ -7,7 +7,7 @@ use crate::place::Budget;
 use crate::wan::TINY;
 use crate::{Error, ErrorKind};
 
-/// Wants to see every step that `wants` names; may end the generation at a call.
+/// A [`Control`] that asks for previews at the steps that `wants` accepts, and that can end the generation at a call.
 struct Viewer {
     wants: fn(usize) -> bool,
     asked: Vec<(usize, usize)>,
@@ -46,29 +46,29 @@ fn circle() -> Request {
     Request { width: 64, height: 64, steps: 8, guidance_scale: 3.0, ..request("a red circle") }
 }
 
-fn apart(one: &[u8], other: &[u8]) -> u64 {
+fn distance(one: &[u8], other: &[u8]) -> u64 {
     assert_eq!(one.len(), other.len());
     one.iter().zip(other).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
 }
 
 #[test]
-fn they_come_nearer_to_a_result_that_they_do_not_change() {
+fn previews_approach_the_result_without_changing_it() {
     for sampler in crate::wan::HONOURS.samplers {
         let request = Request { sampler: Some((*sampler).to_owned()), ..circle() };
         let plain = tiny(Residency::Together).generate(&request, &mut Silent).unwrap();
         let mut viewer = Viewer::new(|_| true);
         let result = tiny(Residency::Together).generate(&request, &mut viewer).unwrap();
-        assert!(result == plain, "{sampler:?} gave another picture");
+        assert!(result == plain, "{sampler:?}: previews changed the picture");
         assert_eq!(viewer.asked, (1..8).map(|done| (done, 8)).collect::<Vec<_>>(), "{sampler:?}");
         assert!(viewer.seen.iter().all(|seen| (seen.width, seen.height, seen.count()) == (64, 64, 1)));
-        let apart: Vec<u64> = viewer.seen.iter().map(|seen| apart(&seen.rgb, &result.rgb)).collect();
-        println!("{sampler:?}: {apart:?}");
-        assert!(apart[6] < apart[3] && apart[3] < apart[0], "{sampler:?}: {apart:?}");
+        let distance: Vec<u64> = viewer.seen.iter().map(|seen| distance(&seen.rgb, &result.rgb)).collect();
+        println!("{sampler:?}: {distance:?}");
+        assert!(distance[6] < distance[3] && distance[3] < distance[0], "{sampler:?}: {distance:?}");
     }
 }
 
 #[test]
-fn of_a_clip_the_first_frame_is_shown() {
+fn a_clip_is_previewed_by_its_first_frame() {
     let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));
     for (variant, case) in [("t2v_a14b", "clip"), ("i2v", "clip"), ("vace", "t2v"), ("ti2v_5b", "t2v")] {
         let place = tempfile::tempdir().unwrap();
@@ -87,15 +87,15 @@ fn of_a_clip_the_first_frame_is_shown() {
 }
 
 #[test]
-fn a_generation_ends_inside_one() {
+fn a_generation_can_be_ended_during_a_preview() {
     let request = Request { num_frames: 5, steps: 3, ..circle() };
     let mut model = tiny(Residency::Together);
     let mut plain = Viewer::new(|_| false);
     model.generate(&request, &mut plain).unwrap();
     let mut free = Viewer::new(|_| true);
     let whole = model.generate(&request, &mut free).unwrap();
-    assert!(free.calls.len() > plain.calls.len(), "nothing is asked while a preview is made");
-    // It shows as a step, never as the decoding of the result.
+    assert!(free.calls.len() > plain.calls.len(), "control is not called while a preview is made");
+    // A preview reports progress as a step, never as the decoding of the result.
     let shown = |calls: &[(Stage, usize, usize)]| {
         let mut calls = calls.to_vec();
         calls.dedup();
@@ -111,14 +111,14 @@ fn a_generation_ends_inside_one() {
 }
 
 #[test]
-fn they_need_room_beside_the_transformer() {
+fn previews_need_memory_beside_the_transformer() {
     let checkpoint = WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap();
     let request = circle();
     let needs = checkpoint.needs(&request);
-    // More than half of the memory, so that parts leave for each other.
+    // More than half of the memory, so that parts are unloaded for each other.
     let little = needs.together() * 2 - 1;
     assert!(needs.one_by_one() <= little);
-    // Not even one part at a time.
+    // Too little for even one part at a time.
     let less = needs.one_by_one() - 1;
     let seen = |bytes| {
         let mut model =

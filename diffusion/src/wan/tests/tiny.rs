@@ -1,4 +1,4 @@
-//! The shipped model and models of other shapes against the reference.
+//! Compares the embedded model, and models with other shapes, with the reference.
 
 use super::*;
 use crate::family::{Checkpoint, Family, Pipeline};
@@ -56,7 +56,7 @@ fn noise_is_the_reference_stream() {
 }
 
 #[test]
-fn text_becomes_the_same_tokens_and_states() {
+fn tokens_and_text_states_agree() {
     let (parts, cases) = (golden("parts.safetensors"), cases());
     let mut model = tiny();
     assert_eq!(model.tokenizer.length(), cases.length);
@@ -70,7 +70,7 @@ fn text_becomes_the_same_tokens_and_states() {
 }
 
 #[test]
-fn transformer_predicts_the_same() {
+fn transformer_predictions_agree() {
     let parts = golden("parts.safetensors");
     let model = tiny();
     let transformer = model.expert(Expert::High).unwrap();
@@ -143,7 +143,7 @@ impl Control for Stopper {
 }
 
 #[test]
-fn control_is_asked_and_obeyed() {
+fn control_is_called_and_obeyed() {
     let request = Request {
         num_frames: 5,
         width: 32,
@@ -160,7 +160,7 @@ fn control_is_asked_and_obeyed() {
         let mut control = Stopper(stop, vec![]);
         let error = model.generate(&request, &mut control).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Stopped);
-        assert_eq!(control.1.len(), stop + 1, "asked again after it said stop");
+        assert_eq!(control.1.len(), stop + 1, "called again after it returned an error");
     }
 }
 
@@ -173,7 +173,7 @@ fn loading_counts_bytes_and_can_be_ended_at_every_tensor() {
     assert!(whole.memory_bytes() > 10_000_000);
     let calls = free.1;
     assert!(calls.len() > 200 && calls.iter().all(|(stage, ..)| *stage == Stage::Load));
-    // Each part counts up to its own bytes, as its tensors are read.
+    // The progress of each part runs up to the part's own bytes as its tensors are read.
     let largest = calls.iter().map(|(_, _, total)| *total).max().unwrap();
     assert!(largest > 10_000_000 && calls.contains(&(Stage::Load, largest, largest)), "{largest}");
     for stop in (0..calls.len()).step_by(37) {
@@ -201,12 +201,12 @@ fn same_bytes_for_any_number_of_threads() {
     let here = generate();
     for threads in [1, 2, 5] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert!(pool.install(generate) == here, "{threads} threads gave other frames");
+        assert!(pool.install(generate) == here, "{threads} threads: the frames differ");
     }
 }
 
 #[test]
-fn the_shipped_model_is_recognised() {
+fn the_embedded_model_is_recognised() {
     let found = Wan.inspect(&TINY, &Sampling::default(), None).unwrap();
     assert!(found.describe().starts_with("Wan 2.2 I2V"), "{}", found.describe());
     assert!(found.modes().contains(&"first_last_frame"));

@@ -1,8 +1,8 @@
-//! Every variant against the pipelines of diffusers: each denoiser call that was recorded, and whole generations.
+//! Compares every variant with the pipelines of diffusers: each recorded denoiser call, and whole generations.
 
 use super::*;
 use crate::request::GivenFrame;
-use crate::sample::{Expert, Noise, Steps, Time, walk};
+use crate::sample::{Expert, Noise, Steps, Time, run_steps};
 use crate::wan::denoiser::{Context, Control as ControlLatents};
 
 #[derive(serde::Deserialize)]
@@ -49,7 +49,7 @@ pub(super) fn cases() -> Cases {
     json("wan/cases.json")
 }
 
-/// The request of a case, with pictures that have the clip's size.
+/// Returns the request of a case. Its pictures have the clip's size.
 pub(super) fn request_of(case: &Case, cases: &Cases, images: &Golden) -> Request {
     let mut given = vec![];
     for (name, index) in [(&case.image, 0), (&case.last, case.frames - 1)] {
@@ -71,8 +71,8 @@ pub(super) fn request_of(case: &Case, cases: &Cases, images: &Golden) -> Request
     }
 }
 
-/// Whether our pipeline is asked for the same by a request: pictures of the clip's size, no video, no reference pictures, and
-/// two pictures only for clips.
+/// Returns whether a request of MUST can express the case: pictures have the clip's size, there is no video and no reference
+/// picture, and two pictures are given only for clips.
 fn is_a_request(case: &Case, images: &Golden) -> bool {
     let fits = |name: &Option<String>| {
         name.as_ref().is_none_or(|name| {
@@ -152,7 +152,7 @@ fn every_denoiser_call_agrees() {
                 let input = at("input").unwrap();
                 let (_, frames, height, width) = input.dims4().unwrap();
                 let time = case.timesteps[call.step];
-                // The given frame's tokens are at time 0.
+                // The tokens of the given frame have time 0.
                 let given = golden.contains_key(&format!("{name}.condition")) && variant == "ti2v_5b";
                 let plan = transformer.plan((frames, height, width), &[time], given.then_some(0.0)).unwrap();
                 let contexts = contexts(&model, expert, case, name, &shared, &golden);
@@ -186,7 +186,7 @@ fn whole_generations_agree() {
     assert!(compared >= 16, "{compared}");
 }
 
-/// Steps that are one function.
+/// Steps whose prediction is a function.
 struct Predicting<F>(F);
 
 impl<F: FnMut(usize, Time, &Tensor) -> Result<Tensor>> Steps for Predicting<F> {
@@ -195,11 +195,11 @@ impl<F: FnMut(usize, Time, &Tensor) -> Result<Tensor>> Steps for Predicting<F> {
     }
 
     fn preview(&mut self, _: &Tensor, _: &mut dyn Control) -> Result<Frames> {
-        unreachable!("it said that it has none")
+        unreachable!("can_preview returned false")
     }
 }
 
-/// What VACE is given in the reference and by no request of ours: regions, reference pictures, grey of level 128.
+/// Control inputs that the reference accepts and no request of MUST makes: regions, reference pictures, grey of level 128.
 #[test]
 fn vace_agrees_on_any_control() {
     let (cases, shared) = (cases(), golden("wan/shared/golden.safetensors"));
@@ -215,7 +215,7 @@ fn vace_agrees_on_any_control() {
         let mut request = request("");
         (request.width, request.height) = (case.width, case.height);
         let guidance = crate::sample::Guidance::Classifier { scale: case.guidance };
-        let mut sampler = model.files.schedule(&request).unwrap().walk(case.steps as usize, 0).unwrap();
+        let mut sampler = model.files.schedule(&request).unwrap().make_sampler(case.steps as usize, 0).unwrap();
         let times: Vec<f64> = sampler.times().iter().map(|time| time.model).collect();
         assert_eq!(times, case.timesteps);
         let plan = transformer.plan((frames, height, width), &times, None).unwrap();
@@ -226,7 +226,7 @@ fn vace_agrees_on_any_control() {
             let both = transformer.forward(latents, &plan, step, &contexts, control.as_ref())?;
             guidance.combine(time, &both[0], both.get(1))
         });
-        let ours = walk(latents, sampler.as_mut(), &mut noise, &mut Silent, &mut steps).unwrap();
+        let ours = run_steps(latents, sampler.as_mut(), &mut noise, &mut Silent, &mut steps).unwrap();
         let reference = &golden[&format!("{name}.latents")];
         let skipped = ours.dim(1).unwrap() - reference.dim(1).unwrap();
         let ours = ours.narrow(1, skipped, reference.dim(1).unwrap()).unwrap();
@@ -244,7 +244,7 @@ fn experts_share_the_steps_as_in_the_reference() {
         let images = golden("wan/shared/images.safetensors");
         for case in cases.variants[variant].cases.values() {
             let request = request_of(case, &cases, &images);
-            let sampler = model.files.schedule(&request).unwrap().walk(case.steps as usize, 0).unwrap();
+            let sampler = model.files.schedule(&request).unwrap().make_sampler(case.steps as usize, 0).unwrap();
             let guidance = model.files.guidance(&request);
             let ours: Vec<Expert> = sampler.times().iter().map(|&time| guidance.expert(time)).collect();
             assert_eq!(ours, case.experts.iter().map(|name| expert(name)).collect::<Vec<_>>());
@@ -253,7 +253,7 @@ fn experts_share_the_steps_as_in_the_reference() {
 }
 
 #[test]
-fn bfloat16_stays_in_its_bound() {
+fn bfloat16_stays_within_its_bound() {
     let (cases, shared) = (cases(), golden("wan/shared/golden.safetensors"));
     for variant in VARIANTS {
         let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a model of Wan can lack, in words.
+//! Error texts for missing parts of a Wan model.
 
 use super::super::shape::TransformerShape;
 use super::kind::{Kind, Variant};
@@ -6,25 +6,25 @@ use crate::error::Error;
 use crate::parts;
 use crate::weights::{Expert, Inventory};
 
-/// A part that a model needs and that its folder does not hold.
+/// A part that a model needs and its folder does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Either the only transformer, or one of two.
+    /// The only transformer, or one of two experts.
     Transformer(Option<Expert>),
     TextEncoder,
     Vae,
     ImageEncoder,
 }
 
-/// What is known of the transformer when parts are missing.
+/// The facts about the transformer that are known when parts are missing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownTransformer<'a> {
     pub(super) variant: Variant,
     pub(super) shape: &'a TransformerShape,
 }
 
 impl Missing {
-    fn name(self, known: Option<Known<'_>>) -> String {
+    fn name(self, known: Option<KnownTransformer<'_>>) -> String {
         match self {
             Self::Transformer(None) => "transformer".to_owned(),
             Self::Transformer(Some(expert)) => format!("{} transformer", expert.as_str()),
@@ -35,8 +35,8 @@ impl Missing {
         }
     }
 
-    /// Published files that would fill the gap.
-    fn filled_by(self, known: Option<Known<'_>>) -> String {
+    /// Returns published files that would fill the gap.
+    fn filled_by(self, known: Option<KnownTransformer<'_>>) -> String {
         match (self, known) {
             (Self::Transformer(None), _) => {
                 "a Wan transformer such as wan2.1_t2v_1.3B_fp16.safetensors or a GGUF of one, or the transformer \
@@ -77,17 +77,17 @@ impl Missing {
     }
 }
 
-/// Whether the text encoder is the published one, of width 4096.
-fn is_published(known: Option<Known<'_>>) -> bool {
+/// Returns whether the text encoder is the published one, of width 4096.
+fn is_published(known: Option<KnownTransformer<'_>>) -> bool {
     known.is_none_or(|known| known.shape.text_dim == 4096)
 }
 
-/// The error of a folder without some parts.
-pub(super) fn incomplete(inventory: &Inventory, missing: &[Missing], known: Option<Known<'_>>) -> Error {
+/// Creates the error for a folder in which parts are missing.
+pub(super) fn incomplete(inventory: &Inventory, missing: &[Missing], known: Option<KnownTransformer<'_>>) -> Error {
     let missing: Vec<parts::Missing> = missing
         .iter()
         .map(|part| parts::Missing { name: part.name(known), filled_by: part.filled_by(known) })
         .collect();
     let variant = known.map(|known| known.variant.name());
-    parts::incomplete(inventory, "Wan", &missing, |found| parts::holds(found, variant.as_deref()))
+    parts::incomplete(inventory, "Wan", &missing, |found| parts::describe_network(found, variant.as_deref()))
 }

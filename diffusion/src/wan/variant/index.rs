@@ -7,16 +7,16 @@ use crate::weights::{ModelFiles, unusable};
 
 const FILE: &str = "model_index.json";
 
-/// Pipelines of diffusers that the variants here belong to.
+/// Pipelines of diffusers whose models this family runs.
 const CLASSES: [&str; 4] = ["WanPipeline", "WanImageToVideoPipeline", "WanVideoToVideoPipeline", "WanVACEPipeline"];
 
-/// What a model consists of and how its parts work together. All of it is optional: folders are saved without it.
+/// The parts of a model and how they work together. Every field is optional, since folders are also saved without this file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelIndex {
     #[serde(rename = "_class_name")]
     class_name: String,
-    /// The noise level from which down `transformer_2` works.
+    /// The noise level below which `transformer_2` works.
     pub(super) boundary_ratio: Option<f64>,
     /// Whether each token has a time of its own.
     pub(super) expand_timesteps: Option<bool>,
@@ -24,7 +24,7 @@ pub(super) struct ModelIndex {
 }
 
 impl ModelIndex {
-    /// The index of a folder; an empty one if it has none. Refuses, by name, what is not computed.
+    /// Reads the index of a folder, or returns an empty one if there is none. Fails for another pipeline, naming it.
     pub(super) fn read(files: &ModelFiles) -> Result<Self> {
         if !files.has(FILE) {
             return Ok(Self::default());
@@ -39,7 +39,7 @@ impl ModelIndex {
         Ok(index)
     }
 
-    /// Whether the model has a second expert.
+    /// Returns whether the model has a second expert.
     pub(super) fn lists_second_expert(&self) -> bool {
         self.transformer_2.as_ref().is_some_and(|class| class.iter().any(Option::is_some))
     }

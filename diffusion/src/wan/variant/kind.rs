@@ -1,42 +1,43 @@
-//! Which variant of Wan a transformer is.
+//! Recognises the variant of a Wan transformer.
 //!
-//! Always holds: decided by names and shapes. Relatives of Wan that share its blocks and need more than it computes are
-//! refused by their names.
+//! Always holds: names and shapes decide. Relatives of Wan that share its blocks but need more than this code computes are
+//! refused by name.
 
 use super::super::shape::TransformerShape;
 use crate::error::{Error, Result};
 use crate::weights::{Tensors, unusable};
 
-/// What a transformer was trained to start from.
+/// The inputs that a transformer was trained to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A prompt alone.
     TextToVideo,
-    /// Frames that are given as extra channels: a mask and their latents.
+    /// Given frames, as extra channels: a mask and their latents.
     ImageToVideo {
-        /// Whether it looks at the image encoder's states of the picture too: Wan 2.1.
+        /// Whether it also uses the image encoder's states of the picture, as Wan 2.1 does.
         clip: bool,
-        /// Whether it was trained on first and last frame, with position embeddings for the states of both.
+        /// Whether it was trained on first and last frames, with position embeddings for the states of both.
         last: bool,
     },
-    /// Frames and masks through blocks of their own.
+    /// Frames and masks, processed by control blocks.
     Vace,
-    /// A prompt, or a first frame in place of the first latent frame, with a time for each token: Wan 2.2 5B.
+    /// A prompt, or a first frame that replaces the first latent frame. Each token has a time of its own. This is Wan 2.2
+    /// 5B.
     TextImageToVideo,
 }
 
 /// A variant of Wan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Variant {
-    /// What it starts from.
+    /// The inputs that it starts from.
     pub(crate) kind: Kind,
-    /// Transformers that share the steps: 1, or 2 of which the first takes the high noise levels.
+    /// Number of transformers that share the steps: 1, or 2 of which the first handles the high noise levels.
     pub(crate) experts: usize,
     /// Width of the transformer.
     pub(crate) width: usize,
 }
 
-/// Modules that only relatives of Wan have, and the relatives' names.
+/// Modules that only relatives of Wan have, with descriptions of the relatives.
 const RELATIVES: &[(&str, &str)] = &[
     ("audio_proj.audio_proj_glob_1.", "HuMo"),
     ("casual_audio_encoder.", "Wan 2.2 S2V"),
@@ -49,8 +50,8 @@ const RELATIVES: &[(&str, &str)] = &[
 ];
 
 impl Kind {
-    /// The kind of the transformer of these sizes, whose canonical tensors are `tensors`. `expand_timesteps` is the
-    /// setting of that name in `model_index.json`.
+    /// Determines the kind of the transformer with these sizes. `tensors` are its canonical tensors, and `expand_timesteps`
+    /// is the setting of that name in `model_index.json`.
     pub(super) fn of(shape: &TransformerShape, tensors: &Tensors, expand_timesteps: bool) -> Result<Self> {
         let relative = RELATIVES
             .iter()
@@ -67,7 +68,7 @@ impl Kind {
         let kind = match shape.in_channels {
             channels if channels == shape.out_channels && !shape.vace_layers.is_empty() && !clip => Self::Vace,
             channels if channels == shape.out_channels && shape.vace_layers.is_empty() && !clip => {
-                // The 5B is the only one whose latents have 48 channels.
+                // Only the 5B model has latents of 48 channels.
                 if expand_timesteps || channels == 48 { Self::TextImageToVideo } else { Self::TextToVideo }
             }
             channels if channels == shape.out_channels * 2 + 4 && shape.vace_layers.is_empty() => {
@@ -75,7 +76,7 @@ impl Kind {
             }
             channels => {
                 let what = format!(
-                    "takes {channels} channels{} and gives {}, which is no variant of Wan that MUST runs",
+                    "takes {channels} channels{} and gives {}, which no variant of Wan that MUST runs does",
                     if clip { " and image tokens" } else { "" },
                     shape.out_channels
                 );
@@ -86,13 +87,13 @@ impl Kind {
             return Err(unusable("model_index.json: expand_timesteps is for a transformer without condition channels"));
         }
         if kind == Self::Vace && shape.vace_in_channels == 0 {
-            return Err(refused(tensors, "has VACE blocks and no vace_patch_embedding"));
+            return Err(refused(tensors, "has VACE blocks but no vace_patch_embedding"));
         }
         Ok(kind)
     }
 }
 
-/// Whether a name, below whatever prefix, is inside `module`.
+/// Returns whether a name is inside `module`, below any prefix.
 fn has_module(name: &str, module: &str) -> bool {
     name.match_indices(module).any(|(at, _)| at == 0 || name.as_bytes().get(at - 1) == Some(&b'.'))
 }
@@ -112,7 +113,7 @@ fn refused(tensors: &Tensors, what: &str) -> Error {
 }
 
 impl Variant {
-    /// What people call it, as far as its tensors tell.
+    /// Returns the variant's name for people, as far as its tensors reveal it.
     pub(crate) fn name(&self) -> String {
         let size = match self.width {
             1536 => "1.3B".to_owned(),

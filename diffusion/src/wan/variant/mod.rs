@@ -1,7 +1,7 @@
-//! What a folder is as a model of Wan: the variant, the parts that it needs, and whether they fit each other.
+//! Recognition of a Wan model in a folder: its variant, its parts, and whether the parts fit each other.
 //!
-//! Always holds: decided without reading a tensor; a part for another variant is refused with both numbers; a folder
-//! that is not whole is answered with what was recognised, what is missing and what would fill it.
+//! Always holds: no tensor is read. A part of another variant is refused with the number that it has and the one that is
+//! needed. The error for an incomplete folder says what was recognised, what is missing and which files would complete it.
 
 mod explain;
 mod index;
@@ -10,43 +10,42 @@ mod recommended;
 #[cfg(test)]
 mod tests;
 
-use self::explain::{Known, Missing};
+use self::explain::{KnownTransformer, Missing};
 use self::index::ModelIndex;
 pub(crate) use self::kind::{Kind, Variant};
 pub(crate) use self::recommended::Recommended;
 use super::layouts::{image, text, transformer, vae};
 use super::shape::{TransformerShape, image_config};
 use crate::error::{Error, Result};
-use crate::parts::{self, Fit, Piece};
+use crate::parts::{self, Fit, FoundPart};
 use crate::text::{T5Config, t5_config};
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
-use crate::weights::{Expert, Experts, Found, Inventory, Network, Tensors, Vocabulary, unusable};
+use crate::weights::{Expert, Experts, FoundNetwork, Inventory, Network, Tensors, Vocabulary, unusable};
 
-/// A whole model.
+/// A complete model.
 #[derive(Debug)]
 pub(crate) struct Recognised {
-    /// What it is.
+    /// The variant.
     pub(crate) variant: Variant,
-    /// One transformer, or two: high noise, then low noise. All of the same sizes.
-    pub(crate) experts: Vec<Piece<TransformerShape>>,
+    /// One transformer, or two: high noise, then low noise. Both have the same sizes.
+    pub(crate) experts: Vec<FoundPart<TransformerShape>>,
     /// The text encoder.
-    pub(crate) text: Piece<T5Config>,
+    pub(crate) text: FoundPart<T5Config>,
     /// The autoencoder.
-    pub(crate) vae: Piece<VaeConfig>,
-    /// The image encoder, if the variant looks through one.
-    pub(crate) image: Option<Piece<ClipVisionConfig>>,
-    /// The vocabulary that came with the model; without one, that of the library.
+    pub(crate) vae: FoundPart<VaeConfig>,
+    /// The image encoder, if the variant uses one.
+    pub(crate) image: Option<FoundPart<ClipVisionConfig>>,
+    /// The vocabulary in the model's files. `None` selects the one embedded in the library.
     pub(crate) vocabulary: Option<Vocabulary>,
-    /// How it is sampled where nobody says otherwise.
+    /// The sampling settings for requests that leave them open.
     pub(crate) recommended: Recommended,
-    /// Sentences for whoever installed the model: what was left out or taken for granted.
+    /// Log messages for the person who installed the model: what was ignored or assumed.
     pub(crate) notes: Vec<String>,
 }
 
 impl Recognised {
-    /// The model that a folder holds. Fails with `model_unavailable`, with a sentence on what is wrong and one on what
-    /// to do.
+    /// Recognises the model in a folder. Fails with `ModelUnavailable`; the error says what is wrong and what to do.
     pub(crate) fn of(inventory: &Inventory) -> Result<Self> {
         let index = ModelIndex::read(inventory.files())?;
         let mut notes = vec![];
@@ -64,27 +63,31 @@ impl Recognised {
             experts: experts.len(),
             width: shape.inner_dim(),
         };
-        let known = Known { variant, shape: &shape };
+        let known = KnownTransformer { variant, shape: &shape };
         let looks = matches!(variant.kind, Kind::ImageToVideo { clip: true, .. });
 
-        let (files, by) = (inventory.files(), "the transformer");
+        let (files, required_by) = (inventory.files(), "the transformer");
         let width = |number: usize| format!("a width of {number}");
         let channels = |number: usize| format!("{number} latent channels");
-        let text = Fit { want: shape.text_dim, by, words: width, advice: "umt5_xxl_fp8_e4m3fn_scaled.safetensors" };
-        let text = text.piece(inventory, &text::NETWORK, |found, tensors| {
+        let text = Fit {
+            required: shape.text_dim,
+            required_by,
+            describe: width,
+            example: "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+        };
+        let text = text.find(inventory, &text::NETWORK, |found, tensors| {
             t5_config(files, found, tensors).map(|config| (config.d_model, config))
         })?;
         let latents = if shape.out_channels == 48 { "wan2.2_vae.safetensors" } else { "wan_2.1_vae.safetensors" };
-        let vae = Fit { want: shape.out_channels, by, words: channels, advice: latents };
-        let vae = vae.piece(inventory, &vae::NETWORK, |found, tensors| {
+        let vae = Fit { required: shape.out_channels, required_by, describe: channels, example: latents };
+        let vae = vae.find(inventory, &vae::NETWORK, |found, tensors| {
             VaeConfig::read(files, found, tensors).map(|config| (config.z_dim, config))
         })?;
         let image = match shape.image_dim.filter(|_| looks) {
-            Some(want) => Fit { want, by, words: width, advice: "clip_vision_h.safetensors" }.piece(
-                inventory,
-                &image::NETWORK,
-                |found, tensors| image_config(files, found, tensors).map(|config| (config.hidden_size, config)),
-            )?,
+            Some(required) => Fit { required, required_by, describe: width, example: "clip_vision_h.safetensors" }
+                .find(inventory, &image::NETWORK, |found, tensors| {
+                    image_config(files, found, tensors).map(|config| (config.hidden_size, config))
+                })?,
             None => None,
         };
 
@@ -109,12 +112,12 @@ impl Recognised {
         })
     }
 
-    /// The sizes of the transformer, or of both.
+    /// Returns the sizes of the transformer. Two experts have the same sizes.
     pub(crate) fn shape(&self) -> Result<&TransformerShape> {
         self.experts.first().map(|expert| &expert.config).ok_or_else(|| Error::internal("a model without transformer"))
     }
 
-    /// Keeps one of two transformers, for all steps. Fails if there is one only.
+    /// Keeps one of two transformers for all steps. Fails if there is only one.
     pub(crate) fn keep_expert(&mut self, expert: Expert) -> Result<()> {
         if self.experts.len() != 2 {
             return Err(Error::invalid_request(
@@ -130,26 +133,30 @@ impl Recognised {
         Ok(())
     }
 
-    /// All parts that the model uses.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&Found, &Tensors)> {
+    /// Returns all parts that the model uses.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&FoundNetwork, &Tensors)> {
         let image = self.image.iter().map(|piece| (&piece.found, &piece.tensors));
         let experts = self.experts.iter().map(|piece| (&piece.found, &piece.tensors));
         experts.chain([(&self.text.found, &self.text.tensors), (&self.vae.found, &self.vae.tensors)]).chain(image)
     }
 
-    /// A sentence for people: the variant, and for each part its file, layout and encodings.
+    /// Describes the model in one sentence: the variant, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(found, _)| parts::holds(found, None)).collect();
+        let parts: Vec<String> = self.parts().map(|(found, _)| parts::describe_network(found, None)).collect();
         format!("{}: {}", self.variant.name(), parts.join(", "))
     }
 }
 
-/// The transformers, high noise first, all of the same sizes.
-fn experts(inventory: &Inventory, index: &ModelIndex, notes: &mut Vec<String>) -> Result<Vec<Piece<TransformerShape>>> {
-    let piece = |found: &Found| -> Result<Piece<TransformerShape>> {
+/// Returns the transformers, high noise first. All have the same sizes.
+fn experts(
+    inventory: &Inventory,
+    index: &ModelIndex,
+    notes: &mut Vec<String>,
+) -> Result<Vec<FoundPart<TransformerShape>>> {
+    let piece = |found: &FoundNetwork| -> Result<FoundPart<TransformerShape>> {
         let tensors = found.tensors()?;
         let config = TransformerShape::read(inventory.files(), found, &tensors)?;
-        Ok(Piece { found: found.clone(), tensors, config })
+        Ok(FoundPart { found: found.clone(), tensors, config })
     };
     let (high, low) = match Experts::of(&inventory.copies(&transformer::NETWORK))? {
         Experts::None => return Ok(vec![]),
@@ -165,19 +172,19 @@ fn experts(inventory: &Inventory, index: &ModelIndex, notes: &mut Vec<String>) -
         .with_action("Leave the two transformers that belong together, or only one, in the folder."));
     }
     if index.boundary_ratio.is_none() && inventory.files().has("model_index.json") {
-        notes.push("model_index.json says no boundary_ratio; the published one is taken".to_owned());
+        notes.push("model_index.json has no boundary_ratio; the published one is used".to_owned());
     }
     Ok(vec![high, low])
 }
 
-/// The expert that is missing beside a transformer that is only one of two.
+/// Returns the expert that is missing when the only transformer is one of two.
 fn lone_expert(inventory: &Inventory, index: &ModelIndex, notes: &mut Vec<String>) -> Result<Option<Expert>> {
     let Experts::One(found, expert) = Experts::of(&inventory.copies(&transformer::NETWORK))? else {
         return Ok(None);
     };
     let promised = index.lists_second_expert() || index.boundary_ratio.is_some();
     Ok(match expert {
-        // A transformer that was trained for the first steps leaves noise in the picture.
+        // A transformer that was trained for the first steps alone would leave noise in the picture.
         Some(Expert::High) => Some(Expert::Low),
         Some(Expert::Low) if promised => Some(Expert::High),
         None if promised => Some(Expert::Low),
@@ -190,7 +197,7 @@ fn lone_expert(inventory: &Inventory, index: &ModelIndex, notes: &mut Vec<String
     })
 }
 
-/// The first size in which two transformers differ.
+/// Returns the first size in which two transformers differ.
 fn difference(a: &TransformerShape, b: &TransformerShape) -> Option<(&'static str, usize, usize)> {
     [
         ("the width", a.inner_dim(), b.inner_dim()),
@@ -207,12 +214,12 @@ fn difference(a: &TransformerShape, b: &TransformerShape) -> Option<(&'static st
     .find(|(_, a, b)| a != b)
 }
 
-/// Refuses sizes of different parts that do not fit each other, with both numbers.
+/// Fails when the sizes of different parts do not fit each other. The error gives both numbers.
 fn check_together(
     shape: &TransformerShape,
     tensors: &Tensors,
     vae: &VaeConfig,
-    image: Option<&Piece<ClipVisionConfig>>,
+    image: Option<&FoundPart<ClipVisionConfig>>,
 ) -> Result<()> {
     let differ = |what: &str, of_transformer: usize, of_other: usize| {
         Err(unusable(format!("{}: {what}: {of_transformer} and {of_other}", tensors.origin())))
@@ -220,7 +227,7 @@ fn check_together(
     let control = vae.z_dim * 2 + vae.spatial_factor() * vae.spatial_factor();
     if !shape.vace_layers.is_empty() && shape.vace_in_channels != control {
         return differ(
-            "VACE takes other channels than two latents and a mask of the autoencoder's pixels have",
+            "the channels of VACE differ from those of two latents and a mask of the autoencoder's pixels",
             shape.vace_in_channels,
             control,
         );
@@ -229,7 +236,7 @@ fn check_together(
         && positions != image.config.tokens() * 2
     {
         return differ(
-            "there are other position embeddings than the image encoder gives states of two pictures",
+            "the number of position embeddings differs from the number of the image encoder's states of two pictures",
             positions,
             image.config.tokens() * 2,
         );
@@ -237,8 +244,9 @@ fn check_together(
     Ok(())
 }
 
-/// The vocabulary to use: one that is a file where the publishers put it, then one inside the text encoder's file.
-fn vocabulary(inventory: &Inventory, text: &Found) -> Option<Vocabulary> {
+/// Returns the vocabulary to use. A file in the publishers' usual place comes first, then a vocabulary inside the text
+/// encoder's file.
+fn vocabulary(inventory: &Inventory, text: &FoundNetwork) -> Option<Vocabulary> {
     let folder = text.files().first().and_then(|file| file.rsplit_once('/')).map_or("", |(folder, _)| folder);
     let rank = |vocabulary: &Vocabulary| -> Option<usize> {
         let file = vocabulary.file();
@@ -251,11 +259,11 @@ fn vocabulary(inventory: &Inventory, text: &Found) -> Option<Vocabulary> {
             _ if place.to_ascii_lowercase().contains("umt5") => Some(1),
             _ if place == folder => Some(2),
             "" => Some(3),
-            // Other encoders of a model have vocabularies too, as that of CLIP in the original repositories.
+            // Other encoders of the folder have vocabularies too, such as CLIP's in the original repositories.
             _ => None,
         }
     };
-    // In one folder, tokenizer.json is what the reference reads.
+    // Of several files in one folder, the reference reads tokenizer.json.
     let ranked = |one: &&Vocabulary| (rank(one), !matches!(one, Vocabulary::Json(_)));
     inventory.vocabularies().iter().filter(|one| rank(one).is_some()).min_by_key(ranked).cloned()
 }

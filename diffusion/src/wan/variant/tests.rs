@@ -1,5 +1,4 @@
-//! Every variant in every layout, at true sizes and under true names; folders that are not whole; parts that do not
-//! fit.
+//! Every variant in every layout, with true sizes and names; incomplete folders; parts that do not fit.
 
 use super::super::layouts::samples::{self, Folder, Sample, Sizes, below};
 use super::*;
@@ -9,7 +8,7 @@ const CLIP: Kind = Kind::ImageToVideo { clip: true, last: false };
 const BOTH_FRAMES: Kind = Kind::ImageToVideo { clip: true, last: true };
 const NO_CLIP: Kind = Kind::ImageToVideo { clip: false, last: false };
 
-/// Variants that are one transformer: sizes, kind, name, shift, steps.
+/// Variants with one transformer: sizes, kind, name, shift, steps.
 const SINGLE: [(Sizes, Kind, &str, f64, u32); 8] = [
     (samples::T2V_1_3B, Kind::TextToVideo, "Wan T2V 1.3B", 5.0, 50),
     (samples::T2V_14B, Kind::TextToVideo, "Wan T2V 14B", 5.0, 50),
@@ -45,14 +44,14 @@ fn refusal(folder: &Folder) -> Error {
 }
 
 #[track_caller]
-fn says(folder: &Folder, expected: &[&str]) {
+fn assert_refused(folder: &Folder, expected: &[&str]) {
     let error = refusal(folder);
     for expected in expected {
         assert!(error.detail().contains(expected), "{:?} does not say {expected}", error.detail());
     }
 }
 
-/// A folder with one transformer in each layout in which people have it.
+/// Returns folders with one transformer, one for each layout that people use.
 fn folders(sizes: Sizes) -> Vec<(&'static str, Folder)> {
     let clip = sizes.image.is_some();
     let image = |folder: Folder, file: &str, sample: Sample| if clip { folder.with(file, sample) } else { folder };
@@ -172,13 +171,13 @@ fn two_experts() {
     let two = |high: Sizes, low: Sizes| {
         parts().with("high_noise.gguf", samples::original(high)).with("low_noise.gguf", samples::original(low))
     };
-    says(
+    assert_refused(
         &two(samples::T2V_14B, samples::I2V_A14B),
         &["high_noise.gguf and low_noise.gguf cannot be two experts", "input channels is 16 and 36"],
     );
-    says(&two(samples::T2V_1_3B, samples::T2V_14B), &["the width is 1536 and 5120"]);
-    says(&two(samples::T2V_14B, samples::VACE_14B), &["the number of VACE blocks is 0 and 8"]);
-    says(
+    assert_refused(&two(samples::T2V_1_3B, samples::T2V_14B), &["the width is 1536 and 5120"]);
+    assert_refused(&two(samples::T2V_14B, samples::VACE_14B), &["the number of VACE blocks is 0 and 8"]);
+    assert_refused(
         &parts()
             .with("a.gguf", samples::original(samples::T2V_14B))
             .with("b.gguf", samples::original(samples::T2V_14B)),
@@ -187,7 +186,7 @@ fn two_experts() {
 }
 
 #[test]
-fn an_expert_without_the_other() {
+fn one_expert_alone() {
     let parts = |file: &str| {
         Folder::new()
             .with(file, samples::original(samples::I2V_A14B))
@@ -212,8 +211,11 @@ fn an_expert_without_the_other() {
     let index = r#"{"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9,
         "transformer": ["diffusers", "WanTransformer3DModel"],
         "transformer_2": ["diffusers", "WanTransformer3DModel"]}"#;
-    says(&parts("transformer/m.safetensors").put("model_index.json", index), &["the low-noise transformer is missing"]);
-    says(
+    assert_refused(
+        &parts("transformer/m.safetensors").put("model_index.json", index),
+        &["the low-noise transformer is missing"],
+    );
+    assert_refused(
         &parts("transformer_2/m.safetensors").put("model_index.json", index),
         &["the high-noise transformer is missing"],
     );
@@ -237,23 +239,23 @@ fn a_model_index_is_honoured_or_refused() {
         (r#", "boundary_ratio": 2.0"#, "boundary_ratio is not between 0 and 1"),
         (r#", "expand_timesteps": "yes""#, "model_index.json"),
     ] {
-        says(&parts(samples::T2V_14B).put("model_index.json", index(rest)), &[expected]);
+        assert_refused(&parts(samples::T2V_14B).put("model_index.json", index(rest)), &[expected]);
     }
-    says(
+    assert_refused(
         &parts(samples::T2V_14B).put("model_index.json", r#"{"_class_name": "WanAnimatePipeline"}"#),
         &["model_index.json: WanAnimatePipeline is none of WanPipeline"],
     );
     let expand = index(r#", "expand_timesteps": true"#);
     let model = recognise(&parts(samples::T2V_14B).put("model_index.json", &expand));
     assert_eq!(model.variant.kind, Kind::TextImageToVideo);
-    says(
+    assert_refused(
         &parts(samples::I2V_A14B).put("model_index.json", &expand),
         &["expand_timesteps is for a transformer without"],
     );
 }
 
 #[test]
-fn the_schedule_is_that_of_the_file_or_of_the_authors() {
+fn the_schedule_comes_from_the_file_or_from_the_authors() {
     let parts = || {
         Folder::new()
             .with("transformer/m.safetensors", samples::diffusers(samples::I2V_14B))
@@ -272,11 +274,11 @@ fn the_schedule_is_that_of_the_file_or_of_the_authors() {
     let file = recognise(&parts().put("scheduler/scheduler_config.json", euler)).recommended;
     assert_eq!((file.schedule.sampler(), file.schedule.shift()), (SamplerName::Euler, 8.0));
     let other = r#"{"_class_name": "DDIMScheduler"}"#;
-    says(&parts().put("scheduler/scheduler_config.json", other), &["DDIMScheduler"]);
+    assert_refused(&parts().put("scheduler/scheduler_config.json", other), &["DDIMScheduler"]);
 }
 
 #[test]
-fn what_is_missing_is_told_with_what_would_fill_it() {
+fn missing_parts_are_named_with_files_that_would_fill_the_gap() {
     let nothing = refusal(&Folder::new());
     assert_eq!(
         nothing.detail(),
@@ -315,7 +317,7 @@ fn what_is_missing_is_told_with_what_would_fill_it() {
     let small = refusal(&Folder::new().with("w.safetensors", samples::original(samples::TI2V_5B)));
     assert!(small.user_action().unwrap().contains("wan2.2_vae.safetensors"), "{}", small.user_action().unwrap());
 
-    // As a copy of an original repository is: the small encoders are pickles.
+    // A copy of an original repository, whose small encoders are pickles.
     let pickle = b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl";
     let original = refusal(
         &Folder::new()
@@ -342,34 +344,34 @@ fn parts_of_other_variants_are_refused_with_both_numbers() {
             .with("v.safetensors", vae)
     };
     let vae = || samples::vae_2_1(96, 2, false);
-    says(
+    assert_refused(
         &parts(samples::T2V_14B, samples::umt5_xxl(), samples::vae_2_2(false)),
         &["the autoencoder in v.safetensors has 48 latent channels, and the transformer wants 16"],
     );
-    says(
+    assert_refused(
         &parts(samples::TI2V_5B, samples::umt5_xxl(), vae()),
         &["the autoencoder in v.safetensors has 16 latent channels, and the transformer wants 48"],
     );
-    says(
+    assert_refused(
         &parts(samples::T2V_14B, samples::umt5(128, 256, 2, 64), vae()),
         &["the text encoder in t.safetensors has a width of 128, and the transformer wants 4096"],
     );
     let image = |sizes: Sizes, sample: Sample| parts(sizes, samples::umt5_xxl(), vae()).with("c.safetensors", sample);
-    says(
+    assert_refused(
         &image(samples::I2V_14B, below("vision_model.", &samples::clip(1024, 24))),
         &["the image encoder in c.safetensors has a width of 1024, and the transformer wants 1280"],
     );
     let positions = Sizes { image: Some(Some(300)), ..samples::I2V_14B };
-    says(
+    assert_refused(
         &image(positions, samples::clip_vision_h()),
-        &["w.safetensors: there are other position embeddings", "300 and 514"],
+        &["w.safetensors: the number of position embeddings differs", "300 and 514"],
     );
     let vace = Sizes { vace: Some((8, 64)), ..samples::T2V_14B };
-    says(&parts(vace, samples::umt5_xxl(), vae()), &["VACE takes other channels", "64 and 96"]);
+    assert_refused(&parts(vace, samples::umt5_xxl(), vae()), &["the channels of VACE differ", "64 and 96"]);
 }
 
 #[test]
-fn the_part_that_fits_is_taken_from_several() {
+fn the_fitting_part_is_chosen_among_several() {
     let both = |sizes: Sizes| {
         Folder::new()
             .with("w.safetensors", samples::original(sizes))
@@ -380,7 +382,7 @@ fn the_part_that_fits_is_taken_from_several() {
     };
     assert_eq!(recognise(&both(samples::T2V_14B)).vae.found.origin(), "vae/wan_2.1_vae.safetensors");
     assert_eq!(recognise(&both(samples::TI2V_5B)).vae.found.origin(), "vae/wan2.2_vae.safetensors");
-    says(
+    assert_refused(
         &both(samples::T2V_14B).with("another.safetensors", samples::vae_2_1(96, 2, true)),
         &["vae/wan_2.1_vae.safetensors and another.safetensors both hold the Wan autoencoder"],
     );
@@ -393,7 +395,7 @@ fn the_part_that_fits_is_taken_from_several() {
     let model = recognise(&Folder::new().with("aio.safetensors", aio.clone()).with("better.gguf", umt5_gguf()));
     assert_eq!(model.text.found.origin(), "better.gguf");
     assert_eq!(model.vae.found.origin(), "aio.safetensors");
-    // Two whole files, of which one is chosen later: their small parts are alike.
+    // Two complete files, one of which is chosen later. Their small parts are equal.
     let two = Folder::new().with("nsfw_high_noise.safetensors", aio.clone()).with("nsfw_low_noise.safetensors", aio);
     let model = recognise(&two);
     assert_eq!((model.experts.len(), model.experts[0].found.is_bundled()), (2, true));
@@ -417,7 +419,7 @@ fn relatives_of_wan_are_refused_by_name() {
         (samples::I2V_A14B, "control_adapter.conv.weight", "camera control"),
         (Sizes { input: 48, ..samples::I2V_14B }, "ref_conv.weight", "Fun Control with a reference"),
     ] {
-        says(&of(sizes, &[extra]), &["the transformer ", expected]);
+        assert_refused(&of(sizes, &[extra]), &["the transformer ", expected]);
     }
     for (sizes, expected) in [
         (Sizes { input: 48, ..samples::I2V_14B }, "is Wan 2.1 Fun Control"),
@@ -427,9 +429,9 @@ fn relatives_of_wan_are_refused_by_name() {
         (Sizes { input: 16, ..samples::I2V_14B }, "takes 16 channels and image tokens and gives 16"),
         (Sizes { vace: Some((8, 96)), ..samples::I2V_14B }, "takes 36 channels"),
     ] {
-        says(&of(sizes, &[]), &[expected]);
+        assert_refused(&of(sizes, &[]), &[expected]);
     }
-    // A name that only contains such a word is not such a module.
+    // A module whose name only contains such a word is another module.
     assert!(!refusal(&of(samples::T2V_14B, &["my_audio_proj.weight"])).detail().contains("sound"));
 }
 

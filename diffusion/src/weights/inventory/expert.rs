@@ -1,19 +1,19 @@
-//! Telling the two experts of a model apart.
+//! Tells the two experts of a model apart.
 //!
-//! Nothing inside the files of Wan 2.2's experts says which is which: names, shapes and metadata are equal. This is the
-//! one place where the name of a file or a folder counts.
+//! The files of Wan 2.2's experts have the same names, shapes and metadata, so nothing inside them says which expert they
+//! hold. This is the only place where the name of a file or folder matters.
 
-/// The share of the denoising that a transformer was trained for.
+/// The part of the denoising steps that a transformer was trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expert {
-    /// The first steps, from pure noise down to the boundary.
+    /// The first steps: from pure noise to the boundary.
     High,
     /// The steps from the boundary on.
     Low,
 }
 
 impl Expert {
-    /// What messages call it.
+    /// Returns the name for error messages.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::High => "high-noise",
@@ -22,8 +22,8 @@ impl Expert {
     }
 }
 
-/// What the name of a file says, and whether it says so in full (`high_noise`) or in a word that could mean something
-/// else (`high`). The file's own name counts before that of its folder.
+/// Returns the expert that a file name states, and whether it states it in full (`high_noise`) or by a word that could mean
+/// something else (`high`). The file's own name takes precedence over its folder's.
 pub(super) fn of_name(name: &str) -> Option<(Expert, bool)> {
     name.rsplit('/').find_map(of_component)
 }
@@ -40,8 +40,8 @@ fn of_component(component: &str) -> Option<(Expert, bool)> {
     (high != low).then_some((if high { Expert::High } else { Expert::Low }, false))
 }
 
-/// What the folders of diffusers say: `transformer_2` holds the low-noise expert, `transformer` the high-noise one
-/// where there is a `transformer_2` beside it. `others` are the names of all files that may belong together.
+/// Returns the expert by the folders of diffusers: `transformer_2` holds the low-noise expert, and `transformer` beside it
+/// holds the high-noise one. `others` are the names of all files that may belong to the model.
 pub(super) fn of_diffusers_folder<'n>(name: &str, mut others: impl Iterator<Item = &'n str>) -> Option<Expert> {
     let (folder, _) = name.rsplit_once('/')?;
     let parent = |folder: &str, leaf: &str| folder.strip_suffix(leaf).map(str::to_owned);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_the_wild() {
+    fn published_file_names() {
         for (name, expected) in [
             ("high_noise_model/diffusion_pytorch_model-00001-of-00006.safetensors", Some((Expert::High, true))),
             ("low_noise_model/diffusion_pytorch_model-00001-of-00006.safetensors", Some((Expert::Low, true))),

@@ -1,37 +1,37 @@
 //! One network in a folder, and the choice among several copies of it.
 //!
-//! Always holds: a file of its own wins over a part of a file that holds more; two copies that nothing tells apart are
-//! refused, never chosen between.
+//! Always holds: a copy in a file of its own is preferred to one inside a larger file. When nothing distinguishes two
+//! copies, the model is refused.
 
 use std::sync::Arc;
 
 use super::expert::{self, Expert};
 use crate::error::{Error, Result};
 use crate::weights::files::{ModelFiles, unusable};
-use crate::weights::layout::{Layout, Network, Part, Tensors, is_useless};
+use crate::weights::layout::{Layout, Network, Part, Tensors, is_ignored};
 use crate::weights::metadata::Metadata;
 use crate::weights::source::Source;
 
-/// A network that a folder holds.
+/// A network that was found in a folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundNetwork {
     layout: &'static Layout,
     prefix: String,
     foreign: Vec<String>,
     files: Vec<String>,
     source: Arc<Source>,
-    /// Whether its file holds other networks too.
+    /// Whether its file also holds other networks.
     pub(super) bundled: bool,
-    /// Which expert the names of files and folders say that it is, and whether they say so in full.
+    /// The expert that the names of files and folders state, and whether they state it in full.
     expert: Option<(Expert, bool)>,
     config: Option<String>,
     encodings: String,
     unknown: Vec<String>,
 }
 
-impl Found {
-    /// The network in `layout` below `prefix` of `source`. `foreign` are the prefixes of other networks there, `all`
-    /// the names of all files with weights.
+impl FoundNetwork {
+    /// Finds the network in `layout` below `prefix` of `source`. `foreign` are the prefixes of other networks in the same
+    /// source, and `all` are the names of all files with weights.
     pub(super) fn new(
         layout: &'static Layout,
         prefix: &str,
@@ -67,88 +67,88 @@ impl Found {
         Ok(found)
     }
 
-    /// Adds names of the file that nothing knows.
+    /// Adds names of the file that no layout knows.
     pub(super) fn add_unknown(&mut self, names: impl IntoIterator<Item = String>) {
-        self.unknown.extend(names.into_iter().filter(|name| !is_useless(name)));
+        self.unknown.extend(names.into_iter().filter(|name| !is_ignored(name)));
     }
 
-    /// What it is.
+    /// Returns the network.
     pub(crate) fn network(&self) -> &'static Network {
         self.layout.network
     }
 
-    /// The layout that its tensors are named in.
+    /// Returns the name of the layout of its tensors.
     pub(crate) fn layout(&self) -> &'static str {
         self.layout.name
     }
 
-    /// What stands before the names of its tensors.
+    /// Returns the prefix of its tensors' names.
     #[cfg(test)]
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Its files, in order.
+    /// Returns its files, in order.
     pub(crate) fn files(&self) -> &[String] {
         &self.files
     }
 
-    /// The file, or the index of the files, for messages.
+    /// Returns the file, or the index of the files, for error messages.
     pub(crate) fn origin(&self) -> &str {
         self.source.origin()
     }
 
-    /// What its file says about itself under `key`.
+    /// Returns the metadata of its file under `key`.
     pub(crate) fn metadata(&self, key: &str) -> Option<&Metadata> {
         self.source.metadata(key)
     }
 
-    /// The `config.json` in the folder of its files, whatever that is about.
+    /// Returns the `config.json` in the folder of its files. It may describe something else.
     pub(crate) fn config(&self) -> Option<&str> {
         self.config.as_deref()
     }
 
-    /// Whether its file holds other networks too.
+    /// Returns whether its file also holds other networks.
     #[cfg(test)]
     pub(crate) const fn is_bundled(&self) -> bool {
         self.bundled
     }
 
-    /// Its encodings, the most frequent first: `Q4_K (240 tensors), F32 (61)`.
+    /// Returns its encodings, the most frequent first: `Q4_K (240 tensors), F32 (61)`.
     pub(crate) fn encodings(&self) -> &str {
         &self.encodings
     }
 
-    /// Whether its file has a tensor of this name, outside of the network.
+    /// Returns whether its file has a tensor of this name outside the network.
     pub(crate) fn file_has(&self, name: &str) -> bool {
         self.source.get(name).is_some()
     }
 
-    /// What the metadata of its file says under this key.
+    /// Returns the metadata of its file under `key`.
     pub(crate) fn file_says(&self, key: &str) -> Option<&Metadata> {
         self.source.metadata(key)
     }
 
-    /// Names in the file that no rule knows.
+    /// Returns names in the file that no rule knows.
     pub(crate) fn unknown(&self) -> &[String] {
         &self.unknown
     }
 
-    /// Its tensors under their canonical names. Nothing is read.
+    /// Returns its tensors under their canonical names. Reads no tensor.
     pub(crate) fn tensors(&self) -> Result<Tensors> {
         let foreign: Vec<&str> = self.foreign.iter().map(String::as_str).collect();
         self.layout.apply(&self.source, &self.prefix, &foreign)
     }
 
-    /// One of `copies`: one that has a file of its own before one that has not. `None` if there are no copies. Fails if
-    /// nothing tells which one is meant.
+    /// Chooses one of `copies`, and prefers one that has a file of its own. `None` if there are no copies. Fails if nothing
+    /// distinguishes the candidates.
     pub(crate) fn choose<'f>(copies: &[&'f Self]) -> Result<Option<&'f Self>> {
         let separate: Vec<&Self> = copies.iter().copied().filter(|copy| !copy.bundled).collect();
         match (separate.as_slice(), copies) {
             ([], []) => Ok(None),
             ([one], _) | ([], [one]) => Ok(Some(one)),
             ([first, second, ..], _) => Err(ambiguous(first, second)),
-            // Files with everything in them, as two experts may be, usually hold the same autoencoder and text encoder.
+            // Two complete files, such as two experts, usually hold the same autoencoder and text encoder.
             ([], [first, others @ ..]) => match others.iter().find(|other| !first.resembles(other)) {
                 Some(other) => Err(ambiguous(first, other)),
                 None => Ok(Some(first)),
@@ -156,7 +156,7 @@ impl Found {
         }
     }
 
-    /// Whether the tensors of both have the same names, shapes and encodings.
+    /// Returns whether the tensors of both have the same names, shapes and encodings.
     fn resembles(&self, other: &Self) -> bool {
         let (Ok(own), Ok(others)) = (self.tensors(), other.tensors()) else { return false };
         let header = |tensors: &Tensors| -> Vec<(String, Vec<usize>, &'static str)> {
@@ -169,19 +169,19 @@ impl Found {
 /// The transformers of a model.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Experts<'f> {
-    /// None.
+    /// No transformer.
     None,
-    /// One for all steps; or the only one of two, if the names of its files say so in full.
-    One(&'f Found, Option<Expert>),
-    /// Two that share the steps.
-    Two { high: &'f Found, low: &'f Found },
+    /// One for all steps. The expert is set when its file names state in full that it is one of two.
+    One(&'f FoundNetwork, Option<Expert>),
+    /// Two experts that share the steps.
+    Two { high: &'f FoundNetwork, low: &'f FoundNetwork },
 }
 
 impl<'f> Experts<'f> {
-    /// Sorts the copies of one network. Fails if there are several and their names do not make two experts of them.
-    pub(crate) fn of(copies: &[&'f Found]) -> Result<Self> {
+    /// Sorts the copies of one network. Fails if there are several and their names do not identify two experts.
+    pub(crate) fn of(copies: &[&'f FoundNetwork]) -> Result<Self> {
         let of = |wanted: Expert| {
-            let is = move |copy: &&&Found| copy.expert.is_some_and(|(expert, _)| expert == wanted);
+            let is = move |copy: &&&FoundNetwork| copy.expert.is_some_and(|(expert, _)| expert == wanted);
             copies.iter().filter(is).copied().collect::<Vec<_>>()
         };
         match (copies, of(Expert::High).as_slice(), of(Expert::Low).as_slice()) {
@@ -195,8 +195,8 @@ impl<'f> Experts<'f> {
     }
 }
 
-/// The error of two copies that nothing tells apart.
-fn ambiguous(first: &Found, second: &Found) -> Error {
+/// Creates the error for two copies that nothing distinguishes.
+fn ambiguous(first: &FoundNetwork, second: &FoundNetwork) -> Error {
     let part = first.network().part;
     let detail = format!("{} and {} both hold the {}", first.origin(), second.origin(), first.network().name);
     let advice = match part {
@@ -209,7 +209,7 @@ fn ambiguous(first: &Found, second: &Found) -> Error {
     unusable(format!("{detail}, and nothing tells which one is meant")).with_action(advice)
 }
 
-/// How the tensors are kept, the most frequent encoding first.
+/// Lists the encodings of the tensors, the most frequent first.
 fn encodings(tensors: &Tensors) -> String {
     let mut counts: Vec<(&str, usize)> = vec![];
     for (_, stored) in tensors.iter() {

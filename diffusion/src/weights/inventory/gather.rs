@@ -1,7 +1,7 @@
-//! Which files of a folder hold weights, and which of them belong together.
+//! Finds the files of a folder that hold weights, and groups those that belong together.
 //!
-//! Always holds: a container is told by its content; a file's ending only says whether the file is worth a look. Shards
-//! are one candidate, whether an index lists them or only their names do.
+//! Always holds: a container is recognised by its content; the file's ending only decides whether the file is opened at all.
+//! Shards are one candidate, with or without an index.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,34 +10,34 @@ use crate::weights::files::ModelFiles;
 use crate::weights::source::holds_tensors;
 use crate::weights::{gguf, safetensors, shards};
 
-/// Weights that belong together: one file, or all shards of one.
+/// Weights that belong together: one file, or all its shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// What to open.
+    /// The name to open.
     pub(super) open: String,
     /// The files, in order.
     pub(super) files: Vec<String>,
 }
 
-/// What a folder holds.
+/// The sorted files of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// Weights that can be opened.
     pub(super) candidates: Vec<Candidate>,
-    /// Pickles, which are not opened.
+    /// Pickles. They are never opened.
     pub(super) pickles: Vec<String>,
     /// Files that cannot be opened, each with the reason.
     pub(super) damaged: Vec<(String, String)>,
-    /// Weights that are there in their plain form too, each with the name of that.
+    /// Weights whose plain form is also present, each with the name of the plain form.
     pub(super) variants: Vec<(String, String)>,
     /// All other files.
     pub(super) others: Vec<String>,
 }
 
-/// Endings of weights in containers that the library reads.
+/// File endings of containers that the library reads.
 const WEIGHTS: &[&str] = &["safetensors", "sft", "gguf"];
 
-/// Endings that people give to pickles. A zip archive of any other name is somebody's zip archive.
+/// File endings that are common for pickles. A zip archive with another ending is not taken for a model.
 const PICKLES: &[&str] = &["pth", "pt", "ckpt", "bin", "pkl", "pickle"];
 
 /// Sorts the files of a folder.
@@ -57,7 +57,7 @@ pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
         }
     }
     for name in names {
-        // The shards of a set that is not whole were told of already.
+        // The shards of an incomplete set were reported above.
         if taken.contains(&name) || shards::whole(&name).is_some() {
             continue;
         }
@@ -70,7 +70,7 @@ pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
             }
         };
         let start = file.as_slice();
-        // A text may begin with the letters of GGUF, but does not go on with a small number.
+        // A text may begin with the letters of GGUF, but no version number follows them.
         let is_gguf = gguf::begins(start) && start.get(5..8) == Some(&[0; 3]);
         let weights = is_gguf || safetensors::begins(start);
         if holds_tensors(start)
@@ -86,16 +86,16 @@ pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
         }
     }
     gathered.candidates.sort_by(|a, b| a.files.cmp(&b.files));
-    leave_variants(&mut gathered);
+    separate_variants(&mut gathered);
     Ok(gathered)
 }
 
-/// Names that diffusers and transformers give to weights, which they write in several forms beside each other:
-/// `model.safetensors`, `model.fp16.safetensors`.
+/// Names that diffusers and transformers give to weights. They write several forms side by side: `model.safetensors`,
+/// `model.fp16.safetensors`.
 const STEMS: &[&str] = &["model", "diffusion_pytorch_model"];
 
-/// Sets forms aside that are there in their plain one too.
-fn leave_variants(gathered: &mut Gathered) {
+/// Moves forms whose plain form is present from `candidates` to `variants`.
+fn separate_variants(gathered: &mut Gathered) {
     let whole = |candidate: &Candidate| shards::whole(&candidate.open).unwrap_or_else(|| candidate.open.clone());
     let all: BTreeSet<String> = gathered.candidates.iter().map(whole).collect();
     gathered.candidates.retain(|candidate| match plain(&whole(candidate)).filter(|plain| all.contains(plain)) {
@@ -107,7 +107,7 @@ fn leave_variants(gathered: &mut Gathered) {
     });
 }
 
-/// The plain form of a file that is another one: `a/model.safetensors` of `a/model.fp16.safetensors`.
+/// Returns the plain form of a file name: `a/model.safetensors` for `a/model.fp16.safetensors`.
 fn plain(name: &str) -> Option<String> {
     let (folder, file) = name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
     let mut parts = file.split('.');

@@ -1,36 +1,36 @@
-//! What a model's folder holds: which networks, in which files, layouts and encodings.
+//! The inventory of a model's folder: its networks with their files, layouts and encodings.
 //!
-//! Always holds: only headers are read; what a file is follows from the names in it, never from its own name, save for
-//! which of two equal transformers is which [`Expert`]; nothing that looks like weights is passed over in silence.
-//! Knows no family: the layouts to look for are given to it.
+//! Always holds: only headers are read. The names of the tensors decide what a file is, never the file's own name; the one
+//! exception is [`Expert`], which tells two equal transformers apart. Every file that looks like weights is either used or
+//! reported. This module knows no family: the caller gives it the layouts to look for.
 
 mod expert;
 mod found;
 mod gather;
-mod stranger;
 #[cfg(test)]
 mod tests;
+mod unrecognised;
 mod vocabulary;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) use self::expert::Expert;
-pub(crate) use self::found::{Experts, Found};
+pub(crate) use self::found::{Experts, FoundNetwork};
 pub(crate) use self::vocabulary::Vocabulary;
 use super::files::ModelFiles;
 use super::layout::{Layout, Network};
 use super::source::Source;
 use crate::error::Result;
 
-/// A file that looks like weights and is of no use, and why.
+/// A file that looks like weights but cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SetAside {
+pub(crate) struct UnusableFile {
     /// Its name in the folder.
     pub(crate) file: String,
-    /// What is wrong with it, as the end of a sentence that begins with its name.
+    /// The reason, as the end of a sentence that begins with the file's name.
     pub(crate) reason: String,
-    /// Whether the file is a pickle, which is not opened.
+    /// Whether the file is a pickle. Pickles are never opened.
     pub(crate) pickle: bool,
 }
 
@@ -38,37 +38,37 @@ pub(crate) struct SetAside {
 #[derive(Debug)]
 pub(crate) struct Inventory {
     files: ModelFiles,
-    found: Vec<Found>,
-    set_aside: Vec<SetAside>,
+    found: Vec<FoundNetwork>,
+    unusable_files: Vec<UnusableFile>,
     vocabularies: Vec<Vocabulary>,
 }
 
 impl Inventory {
-    /// Looks through a folder for networks in these layouts. Where two layouts claim the same tensors, the first wins.
+    /// Searches a folder for networks in these layouts. When two layouts claim the same tensors, the first one is used.
     pub(crate) fn read(files: &ModelFiles, layouts: &[&'static Layout]) -> Result<Self> {
         let gathered = gather::gather(files)?;
         let mut sources = vec![];
-        let mut inventory = Self { files: files.clone(), found: vec![], set_aside: vec![], vocabularies: vec![] };
+        let mut inventory = Self { files: files.clone(), found: vec![], unusable_files: vec![], vocabularies: vec![] };
         let others = &gathered.others;
         inventory.vocabularies.extend(others.iter().filter_map(|name| Vocabulary::of_file(name, others)));
         for (file, detail) in gathered.damaged {
             let reason = cannot_be_read(&detail, &file);
-            inventory.set_aside.push(SetAside { file, reason, pickle: false });
+            inventory.unusable_files.push(UnusableFile { file, reason, pickle: false });
         }
         for (file, plain) in gathered.variants {
             let reason = format!("is another form of {plain}, which is used");
-            inventory.set_aside.push(SetAside { file, reason, pickle: false });
+            inventory.unusable_files.push(UnusableFile { file, reason, pickle: false });
         }
         for file in gathered.pickles {
             let reason = "is a pickle, which can run code when it is read, and is not opened".to_owned();
-            inventory.set_aside.push(SetAside { file, reason, pickle: true });
+            inventory.unusable_files.push(UnusableFile { file, reason, pickle: true });
         }
         for candidate in gathered.candidates {
             match Source::open(files, &candidate.open) {
                 Ok(source) => sources.push((candidate.files, Arc::new(source))),
                 Err(error) => {
                     let reason = cannot_be_read(error.detail(), &candidate.open);
-                    inventory.set_aside.push(SetAside { file: candidate.open, reason, pickle: false });
+                    inventory.unusable_files.push(UnusableFile { file: candidate.open, reason, pickle: false });
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// The inventory of a folder, and of sources that are open already as if their files were in it.
+    /// Returns the inventory of a folder plus sources that are open already, as if their files were in the folder.
     #[cfg(test)]
     pub(crate) fn with_sources(
         files: &ModelFiles,
@@ -92,63 +92,65 @@ impl Inventory {
         let all: Vec<String> = sources.iter().flat_map(|(files, _)| files.iter().cloned()).collect();
         for (files, source) in sources {
             let name = source.origin().to_owned();
-            let aside = |reason: String| SetAside { file: name.clone(), reason, pickle: false };
+            let unusable_file = |reason: String| UnusableFile { file: name.clone(), reason, pickle: false };
             if source.metadata("split.count").and_then(super::Metadata::integer).is_some_and(|count| count > 1) {
                 let reason = "is one part of a GGUF file that was split; join the parts with llama-gguf-split --merge";
-                self.set_aside.push(aside(reason.to_owned()));
+                self.unusable_files.push(unusable_file(reason.to_owned()));
                 continue;
             }
             match recognise(&files, &source, layouts, &all, &self.files) {
-                Ok(found) if found.is_empty() => self.set_aside.push(aside(stranger::describe(&source))),
+                Ok(found) if found.is_empty() => {
+                    self.unusable_files.push(unusable_file(unrecognised::describe(&source)))
+                }
                 Ok(found) => {
                     self.found.extend(found);
                     self.vocabularies.extend(Vocabulary::of_source(&source));
                 }
-                Err(error) => self.set_aside.push(aside(cannot_be_read(error.detail(), &name))),
+                Err(error) => self.unusable_files.push(unusable_file(cannot_be_read(error.detail(), &name))),
             }
         }
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub(crate) fn files(&self) -> &ModelFiles {
         &self.files
     }
 
-    /// Every network, in the order of the files' names.
-    pub(crate) fn all(&self) -> &[Found] {
+    /// Returns all networks, in the order of their files' names.
+    pub(crate) fn all(&self) -> &[FoundNetwork] {
         &self.found
     }
 
-    /// The copies of one network.
-    pub(crate) fn copies(&self, network: &Network) -> Vec<&Found> {
+    /// Returns the copies of one network.
+    pub(crate) fn copies(&self, network: &Network) -> Vec<&FoundNetwork> {
         self.found.iter().filter(|found| std::ptr::eq(found.network(), network)).collect()
     }
 
-    /// Files that look like weights and are of no use.
-    pub(crate) fn set_aside(&self) -> &[SetAside] {
-        &self.set_aside
+    /// Returns the files that look like weights but cannot be used.
+    pub(crate) fn unusable_files(&self) -> &[UnusableFile] {
+        &self.unusable_files
     }
 
-    /// Vocabularies of tokenizers, those that are files of their own first.
+    /// Returns the vocabularies of tokenizers. Those in files of their own come first.
     pub(crate) fn vocabularies(&self) -> &[Vocabulary] {
         &self.vocabularies
     }
 }
 
-/// The networks in one file.
+/// Finds the networks in one file.
 fn recognise(
     files: &[String],
     source: &Arc<Source>,
     layouts: &[&'static Layout],
     all: &[String],
     folder: &ModelFiles,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<FoundNetwork>> {
     let names: BTreeSet<&str> = source.names().collect();
     let places = Layout::recognise(layouts, &names);
     let mut found = vec![];
     for &(layout, prefix) in &places {
         let foreign = places.iter().map(|(_, other)| *other).filter(|other| *other != prefix).collect::<Vec<_>>();
-        found.push(Found::new(layout, prefix, &foreign, files, source, all, folder)?);
+        found.push(FoundNetwork::new(layout, prefix, &foreign, files, source, all, folder)?);
     }
     if let Some(first) = found.first_mut() {
         let covered = |name: &str| places.iter().any(|(_, prefix)| name.starts_with(prefix));
@@ -160,7 +162,7 @@ fn recognise(
     Ok(found)
 }
 
-/// The end of a sentence that begins with the name of a file, from an error that may begin with it too.
+/// Formats an error as the end of a sentence that begins with the file's name. The error may begin with that name too.
 fn cannot_be_read(detail: &str, name: &str) -> String {
     let detail = detail.strip_prefix(name).map_or(detail, |rest| rest.trim_start_matches([':', ' ']));
     format!("cannot be read: {detail}")

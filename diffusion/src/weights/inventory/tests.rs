@@ -1,4 +1,4 @@
-//! Folders of small files in two invented families, so that nothing here is about one family.
+//! Folders of small files in two invented families, so that these tests depend on no real family.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ static LAYOUTS: &[&Layout] = &[
 const TRANSFORMER: &[&str] = &["out.weight", "out.bias", "blocks.0.weight", "blocks.1.weight"];
 const TEXT: &[&str] = &["embed.weight", "layers.0.weight"];
 
-/// A safetensors file of these tensors, 2x2 in `dtype` of `size` bytes.
+/// Builds a safetensors file of these tensors: 2x2 each, in `dtype` of `size` bytes.
 fn safetensors(names: &[String], dtype: &str, size: usize) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     for (at, name) in names.iter().enumerate() {
@@ -47,8 +47,8 @@ fn safetensors(names: &[String], dtype: &str, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// A GGUF file of these tensors, 32 numbers in Q8_0 each, and metadata that holds a vocabulary of two tokens if asked
-/// for.
+/// Builds a GGUF file of these tensors, 32 numbers in Q8_0 each. With `vocabulary`, its metadata holds a vocabulary of two
+/// tokens.
 fn gguf(names: &[&str], vocabulary: bool, parts: Option<u16>) -> Vec<u8> {
     let text = |bytes: &mut Vec<u8>, text: &str| {
         bytes.extend((text.len() as u64).to_le_bytes());
@@ -103,7 +103,7 @@ impl Folder {
         self
     }
 
-    /// A file in BF16 with these tensors below a prefix.
+    /// Writes a file in BF16 with these tensors below a prefix.
     fn weights(&self, name: &str, prefix: &str, names: &[&str]) -> &Self {
         let names: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
         self.put(name, safetensors(&names, "BF16", 2))
@@ -114,12 +114,12 @@ impl Folder {
     }
 }
 
-fn one<'i>(inventory: &'i Inventory, network: &Network) -> &'i Found {
-    Found::choose(&inventory.copies(network)).unwrap().unwrap()
+fn one<'i>(inventory: &'i Inventory, network: &Network) -> &'i FoundNetwork {
+    FoundNetwork::choose(&inventory.copies(network)).unwrap().unwrap()
 }
 
 #[test]
-fn files_are_told_by_their_content() {
+fn files_are_recognised_by_their_content() {
     let folder = Folder::new();
     folder
         .weights("vae.safetensors", "", TRANSFORMER)
@@ -138,7 +138,7 @@ fn files_are_told_by_their_content() {
     assert_eq!(text.tensors().unwrap().names().collect::<Vec<_>>(), ["embed.weight", "layers.0.weight"]);
     let vae = one(&inventory, &VAE);
     assert_eq!((vae.encodings(), vae.unknown()), ("Q8_0 (2 tensors)", &["decoder.extra".to_owned()][..]));
-    assert_eq!(inventory.set_aside(), []);
+    assert_eq!(inventory.unusable_files(), []);
 }
 
 #[test]
@@ -165,18 +165,18 @@ fn shards_are_one_network() {
     std::fs::remove_file(folder.0.path().join(format!("a/{second}"))).unwrap();
     let inventory = folder.read();
     assert!(inventory.all().is_empty());
-    let [aside] = inventory.set_aside() else { panic!("{:?}", inventory.set_aside()) };
+    let [aside] = inventory.unusable_files() else { panic!("{:?}", inventory.unusable_files()) };
     assert_eq!(aside.file, format!("a/{first}"));
     assert!(aside.reason.contains("cannot be read") && aside.reason.contains(second), "{}", aside.reason);
 
     folder.put("a/m.safetensors.index.json", index([first, first, second, second]));
     let inventory = folder.read();
     assert!(inventory.all().is_empty());
-    assert_eq!(inventory.set_aside().len(), 1);
+    assert_eq!(inventory.unusable_files().len(), 1);
 }
 
 #[test]
-fn one_file_with_everything_and_a_file_that_wins_over_its_part() {
+fn a_separate_file_is_preferred_to_a_part_of_a_whole_file() {
     let folder = Folder::new();
     let mut names: Vec<String> = TRANSFORMER.iter().map(|name| format!("model.diffusion_model.{name}")).collect();
     names.extend(TEXT.iter().map(|name| format!("text_encoders.x.{name}")));
@@ -186,10 +186,10 @@ fn one_file_with_everything_and_a_file_that_wins_over_its_part() {
     folder.put("all.safetensors", safetensors(&names, "F8_E4M3", 1));
     let inventory = folder.read();
     assert_eq!(inventory.all().len(), 3);
-    assert!(inventory.all().iter().all(Found::is_bundled));
+    assert!(inventory.all().iter().all(FoundNetwork::is_bundled));
     let transformer = one(&inventory, &DENOISER);
     assert_eq!((transformer.prefix(), transformer.encodings()), ("model.diffusion_model.", "F8_E4M3 (4 tensors)"));
-    assert_eq!(transformer.unknown(), ["stray.weight"], "what belongs to no network is told of once");
+    assert_eq!(transformer.unknown(), ["stray.weight"], "tensors that belong to no network are reported once");
     assert_eq!(one(&inventory, &ENCODER).prefix(), "text_encoders.x.");
     assert!(matches!(inventory.vocabularies(), [Vocabulary::Tensor(file, stored)]
         if file == "all.safetensors" && stored.bytes() == [0; 4]));
@@ -199,7 +199,7 @@ fn one_file_with_everything_and_a_file_that_wins_over_its_part() {
     assert_eq!(one(&folder.read(), &VAE).origin(), "better.safetensors");
     folder.weights("third.safetensors", "", &["decoder.weight"]);
     let inventory = folder.read();
-    let error = Found::choose(&inventory.copies(&VAE)).unwrap_err();
+    let error = FoundNetwork::choose(&inventory.copies(&VAE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
     assert_eq!(
         error.detail(),
@@ -208,7 +208,7 @@ fn one_file_with_everything_and_a_file_that_wins_over_its_part() {
 }
 
 #[test]
-fn a_network_without_prefix_leaves_the_others_theirs() {
+fn a_network_without_prefix_does_not_claim_other_networks() {
     let folder = Folder::new();
     let names = [TRANSFORMER, &["vae.decoder.weight", "other.weight"]].concat();
     folder.put("all.gguf", gguf(&names, false, None));
@@ -218,7 +218,7 @@ fn a_network_without_prefix_leaves_the_others_theirs() {
 }
 
 #[test]
-fn equal_parts_of_two_whole_files_are_one_choice() {
+fn equal_parts_of_two_whole_files_are_not_ambiguous() {
     let whole = [TRANSFORMER, &["vae.decoder.weight"]].concat();
     let folder = Folder::new();
     folder.weights("x_high_noise.safetensors", "", &whole).weights("x_low_noise.safetensors", "", &whole);
@@ -229,11 +229,11 @@ fn equal_parts_of_two_whole_files_are_one_choice() {
     let names: Vec<String> = whole.iter().map(|name| (*name).to_owned()).collect();
     folder.put("x_low_noise.safetensors", safetensors(&names, "F16", 2));
     let inventory = folder.read();
-    assert!(Found::choose(&inventory.copies(&VAE)).is_err(), "in another encoding it is another one");
+    assert!(FoundNetwork::choose(&inventory.copies(&VAE)).is_err(), "copies in different encodings differ");
 }
 
 #[test]
-fn experts_are_told_by_files_and_folders() {
+fn experts_are_recognised_by_names_of_files_and_folders() {
     let two = |first: &str, second: &str| {
         let folder = Folder::new();
         folder.weights(first, "", TRANSFORMER).weights(second, "", TRANSFORMER);
@@ -279,7 +279,7 @@ fn experts_are_told_by_files_and_folders() {
 }
 
 #[test]
-fn what_is_of_no_use_is_told_of() {
+fn unusable_files_are_reported() {
     let folder = Folder::new();
     folder
         .put("models_t5.pth", b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl")
@@ -297,7 +297,7 @@ fn what_is_of_no_use_is_told_of() {
         .put("notes.safetensors.txt", b"");
     let inventory = folder.read();
     let asides: Vec<(&str, bool)> =
-        inventory.set_aside().iter().map(|aside| (aside.file.as_str(), aside.pickle)).collect();
+        inventory.unusable_files().iter().map(|aside| (aside.file.as_str(), aside.pickle)).collect();
     let expected = [
         ("again.safetensors", false),
         ("cut.safetensors", false),
@@ -313,7 +313,7 @@ fn what_is_of_no_use_is_told_of() {
     let mut sorted = asides.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected);
-    let reason = |file: &str| &inventory.set_aside().iter().find(|aside| aside.file == file).unwrap().reason;
+    let reason = |file: &str| &inventory.unusable_files().iter().find(|aside| aside.file == file).unwrap().reason;
     assert!(reason("models_t5.pth").contains("pickle"));
     assert!(reason("cut.safetensors").contains("cut short"), "{}", reason("cut.safetensors"));
     assert_eq!(reason("lora.safetensors"), "holds a LoRA");
@@ -328,7 +328,7 @@ fn what_is_of_no_use_is_told_of() {
 }
 
 #[test]
-fn vocabularies_are_found_where_they_are_put() {
+fn vocabularies_are_found_in_every_usual_place() {
     let folder = Folder::new();
     folder
         .put("tokenizer/tokenizer.json", "{}")
@@ -365,10 +365,10 @@ fn vocabularies_are_found_where_they_are_put() {
 }
 
 #[test]
-fn an_empty_folder_and_no_folder() {
+fn empty_and_missing_folders() {
     let folder = Folder::new();
     let inventory = folder.read();
-    assert!(inventory.all().is_empty() && inventory.set_aside().is_empty());
+    assert!(inventory.all().is_empty() && inventory.unusable_files().is_empty());
     let missing = ModelFiles::Folder(folder.0.path().join("none"));
     assert_eq!(Inventory::read(&missing, LAYOUTS).unwrap_err().kind(), ErrorKind::ModelUnavailable);
     let embedded = ModelFiles::Embedded(&[("tokenizer.json", b"{}")]);
@@ -376,19 +376,19 @@ fn an_empty_folder_and_no_folder() {
 }
 
 #[test]
-fn of_two_forms_of_one_file_the_plain_one_is_used() {
+fn the_plain_one_of_two_forms_of_a_file_is_used() {
     let folder = Folder::new();
     let plain = "unet/diffusion_pytorch_model.safetensors";
     folder.weights(plain, "", TRANSFORMER).weights("unet/diffusion_pytorch_model.fp16.safetensors", "", TRANSFORMER);
     let inventory = folder.read();
     let [found] = inventory.all() else { panic!("{:?}", inventory.all()) };
     assert_eq!(found.origin(), plain);
-    assert_eq!(inventory.set_aside()[0].reason, format!("is another form of {plain}, which is used"));
+    assert_eq!(inventory.unusable_files()[0].reason, format!("is another form of {plain}, which is used"));
 
     let folder = Folder::new();
     folder.weights("unet/diffusion_pytorch_model.fp16.safetensors", "", TRANSFORMER);
     assert_eq!(folder.read().all()[0].origin(), "unet/diffusion_pytorch_model.fp16.safetensors");
-    // People's own names say nothing of the kind.
+    // Other names are never treated as forms of one file.
     let folder = Folder::new();
     folder.weights("pony.v6.safetensors", "", TRANSFORMER).weights("pony.safetensors", "", TRANSFORMER);
     assert_eq!(folder.read().all().len(), 2);

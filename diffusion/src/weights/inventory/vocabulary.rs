@@ -1,31 +1,31 @@
-//! Where a folder keeps vocabularies of tokenizers.
+//! Finds the vocabularies of tokenizers in a folder.
 //!
-//! Always holds: files only by their exact names, since nothing else is called so; of weights, what programs are known
-//! to put there.
+//! Always holds: vocabulary files are found by their exact names, which no other files use. Inside weight files,
+//! vocabularies are found where known programs write them.
 
 use std::sync::Arc;
 
 use crate::weights::source::Source;
-use crate::weights::stored::Stored;
+use crate::weights::stored::StoredTensor;
 
 /// One vocabulary.
 #[derive(Debug, Clone)]
 pub(crate) enum Vocabulary {
     /// A `tokenizer.json` of the tokenizers library.
     Json(String),
-    /// A `vocab.json` with a `merges.txt` beside it, of byte pairs. The name is that of the first.
+    /// A `vocab.json` of byte pairs, with a `merges.txt` beside it. The name is that of `vocab.json`.
     Pairs(String),
     /// A `spiece.model` of sentencepiece.
     SentencePiece(String),
-    /// A `spiece.model` as a tensor of bytes, which ComfyUI puts beside the text encoder. The name is that of the
-    /// weights' file.
-    Tensor(String, Box<Stored>),
-    /// `tokenizer.ggml.*` in the metadata of a GGUF file. The name is that file's.
+    /// A `spiece.model` in a tensor of bytes, which ComfyUI stores beside the text encoder. The name is that of the file
+    /// with the weights.
+    Tensor(String, Box<StoredTensor>),
+    /// `tokenizer.ggml.*` in the metadata of a GGUF file. The name is that of the GGUF file.
     Gguf(String, Arc<Source>),
 }
 
 impl Vocabulary {
-    /// The file that it is in.
+    /// Returns the name of the file that holds the vocabulary.
     pub(crate) fn file(&self) -> &str {
         match self {
             Self::Json(file)
@@ -36,7 +36,8 @@ impl Vocabulary {
         }
     }
 
-    /// The vocabulary that a file other than weights is, among all such files of the folder.
+    /// Returns the vocabulary in the file `name`, which holds no weights. `all` are the names of all such files of the
+    /// folder.
     pub(super) fn of_file(name: &str, all: &[String]) -> Option<Self> {
         match name.rsplit('/').next() {
             Some("vocab.json") => {
@@ -49,7 +50,7 @@ impl Vocabulary {
         }
     }
 
-    /// The vocabularies that a file of weights carries.
+    /// Returns the vocabularies inside a file of weights.
     pub(super) fn of_source(source: &Arc<Source>) -> Vec<Self> {
         let file = source.origin().to_owned();
         let mut found: Vec<Self> = source
@@ -64,7 +65,7 @@ impl Vocabulary {
     }
 }
 
-/// Whether a tensor is a vocabulary.
+/// Returns whether a tensor of this name is a vocabulary.
 fn is_spiece(name: &str) -> bool {
     name == "spiece_model" || name.ends_with(".spiece_model")
 }

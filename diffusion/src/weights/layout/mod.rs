@@ -1,8 +1,8 @@
-//! Layouts: the ways in which writers name the tensors of one network, as tables.
+//! Layouts: tables of how writers name the tensors of a network.
 //!
-//! Always holds: a layout is recognised by the names in a file, never by the file's own name; whatever the layout, a
-//! network's tensors come out under the names and in the shapes of diffusers and transformers; a name that no rule
-//! knows is kept in [`Tensors::unknown`], so that whoever loads can say so. No tensor is read.
+//! Always holds: a layout is recognised by the tensor names in a file, never by the file's own name. Every layout maps a
+//! network's tensors to the names and shapes of diffusers and transformers. Names that no rule knows are collected in
+//! [`Tensors::unknown`], so that the caller can report them. No tensor is read.
 
 mod pattern;
 mod rule;
@@ -18,26 +18,26 @@ pub(crate) use self::rule::Rule;
 pub(crate) use self::shape::Dim;
 use super::files::unusable;
 use super::source::Source;
-use super::stored::Stored;
+use super::stored::StoredTensor;
 use crate::error::Result;
 
-/// What a network does in a model.
+/// The role of a network in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Part {
     /// Predicts the clean latent, the noise or the velocity.
     Transformer,
-    /// The same, as a UNet.
+    /// Predicts the same, as a UNet.
     Unet,
-    /// Text into states.
+    /// Turns text into states.
     TextEncoder,
-    /// Pictures into latents and back.
+    /// Turns pictures into latents and back.
     Vae,
-    /// A picture into states.
+    /// Turns a picture into states.
     ImageEncoder,
 }
 
 impl Part {
-    /// What messages call it.
+    /// Returns the name for error messages.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Transformer => "transformer",
@@ -48,20 +48,20 @@ impl Part {
         }
     }
 
-    /// Whether it predicts what the steps of a sampler need.
+    /// Returns whether the network predicts what the steps of a sampler need.
     pub(crate) const fn is_denoiser(self) -> bool {
         matches!(self, Self::Transformer | Self::Unet)
     }
 }
 
-/// A network as the library knows it, whatever its writer calls its tensors.
+/// A network, independent of how writers name its tensors.
 #[derive(Debug)]
 pub(crate) struct Network {
-    /// What messages call it: "Wan transformer".
+    /// The name for error messages: "Wan transformer".
     pub(crate) name: &'static str,
-    /// What it does.
+    /// The role of the network.
     pub(crate) part: Part,
-    /// Patterns of the canonical names, in groups. A tensor of any other name is unknown.
+    /// Patterns of the canonical names, in groups. A tensor with any other name is unknown.
     pub(crate) names: &'static [&'static [&'static str]],
     /// Shapes that some writers change, by canonical name.
     pub(crate) shapes: &'static [(&'static str, &'static [Dim])],
@@ -70,19 +70,19 @@ pub(crate) struct Network {
 /// One way of naming a network's tensors.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// What messages call it: "diffusers", "original".
+    /// The name for error messages: "diffusers", "original".
     pub(crate) name: &'static str,
     /// The network whose tensors it names.
     pub(crate) network: &'static Network,
-    /// Names that a file of this layout has, all below the same prefix. What stands before the first one is the prefix.
+    /// Names that every file of this layout has, all below the same prefix. The text before the first one is the prefix.
     pub(crate) has: &'static [&'static str],
-    /// How its names become the canonical ones, in groups that run one after the other.
+    /// The rules that turn its names into the canonical ones, in groups that run one after the other.
     pub(crate) rules: &'static [&'static [Rule]],
 }
 
-/// Tensors that training or other programs left in a file and that no network reads; the vocabulary of a tokenizer is
-/// one of them, and so are the marks of how a network was trained.
-const USELESS: &[&str] = &[
+/// Tensors that no network reads and that training or other programs left in a file. They include the vocabulary of a
+/// tokenizer and markers of how a network was trained.
+const IGNORED: &[&str] = &[
     "betas",
     "alphas_cumprod",
     "alphas_cumprod_prev",
@@ -115,14 +115,14 @@ const USELESS: &[&str] = &[
     "edm_vpred.sigma_min",
 ];
 
-/// Whether a name is one of those that are known to be of no use.
-pub(crate) fn is_useless(name: &str) -> bool {
-    USELESS.iter().any(|pattern| matches(pattern, name))
+/// Returns whether the name is known to belong to a tensor that no network reads.
+pub(crate) fn is_ignored(name: &str) -> bool {
+    IGNORED.iter().any(|pattern| matches(pattern, name))
 }
 
 impl Layout {
-    /// The networks that a file with these names holds: layout and prefix of each. Where two layouts claim the same
-    /// tensors, the first wins.
+    /// Returns the networks that a file with these names holds, each as layout and prefix. When two layouts claim the same
+    /// tensors, the first one is used.
     pub(crate) fn recognise<'n>(
         layouts: &[&'static Self],
         names: &BTreeSet<&'n str>,
@@ -140,26 +140,26 @@ impl Layout {
         places
     }
 
-    /// The prefixes below which `names` are in this layout: one for each copy of the network.
+    /// Returns the prefixes below which `names` are in this layout. There is one for each copy of the network.
     fn prefixes<'n>(&self, names: &BTreeSet<&'n str>) -> Vec<&'n str> {
         let Some((marker, others)) = self.has.split_first() else { return vec![] };
         names
             .iter()
             .filter_map(|name| name.strip_suffix(marker))
             .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-            .filter(|prefix| !is_useless(&format!("{prefix}{marker}")))
+            .filter(|prefix| !is_ignored(&format!("{prefix}{marker}")))
             .filter(|prefix| others.iter().all(|other| names.contains(format!("{prefix}{other}").as_str())))
             .collect()
     }
 
-    /// The network's tensors among those of `source` whose names begin with `prefix`, except for those that begin with
-    /// one of `foreign`: the prefixes of other networks in the same file.
+    /// Selects the network's tensors: those of `source` whose names begin with `prefix` but not with one of `foreign`, the
+    /// prefixes of other networks in the same file.
     pub(crate) fn apply(&self, source: &Source, prefix: &str, foreign: &[&str]) -> Result<Tensors> {
         let belongs = |name: &str| !foreign.iter().any(|other| other.len() > prefix.len() && name.starts_with(other));
         let mut entries = vec![];
         for from in source.names().filter(|name| belongs(name)) {
             let Some(name) = from.strip_prefix(prefix) else { continue };
-            if is_useless(name) {
+            if is_ignored(name) {
                 continue;
             }
             let stored = source.get(from).ok_or_else(|| unusable(format!("{}: {from} is missing", source.origin())))?;
@@ -189,76 +189,76 @@ impl Layout {
 #[derive(Debug, Clone)]
 pub(crate) struct Tensors {
     origin: String,
-    map: BTreeMap<String, Stored>,
-    /// Names, as the file has them, that no rule knows.
+    map: BTreeMap<String, StoredTensor>,
+    /// Names in the file that no rule knows.
     pub(crate) unknown: Vec<String>,
 }
 
 impl Tensors {
     #[cfg(test)]
-    /// Tensors that are named canonically already; `origin` is what messages call their file.
-    pub(crate) fn new(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, Stored)>) -> Self {
+    /// Creates a set of tensors that have canonical names already. Error messages call their file `origin`.
+    pub(crate) fn new(origin: impl Into<String>, tensors: impl IntoIterator<Item = (String, StoredTensor)>) -> Self {
         Self { origin: origin.into(), map: tensors.into_iter().collect(), unknown: vec![] }
     }
 
-    /// The file or files that they are from, for messages.
+    /// Returns the file or files of the tensors, for error messages.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The tensor of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Stored> {
+    /// Returns the tensor of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&StoredTensor> {
         self.map.get(name)
     }
 
-    /// Whether there is a tensor of this name.
+    /// Returns whether there is a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
 
-    /// All names, in order.
+    /// Returns all names, in order.
     #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.map.keys().map(String::as_str)
     }
 
-    /// All tensors, in the order of their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Stored)> {
+    /// Returns all tensors, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &StoredTensor)> {
         self.map.iter().map(|(name, stored)| (name.as_str(), stored))
     }
 
-    /// Bytes of all tensors in their files.
+    /// Returns the bytes of all tensors in their files.
     pub(crate) fn file_bytes(&self) -> u64 {
-        self.map.values().map(Stored::file_bytes).sum()
+        self.map.values().map(StoredTensor::file_bytes).sum()
     }
 
-    /// Elements of all tensors.
+    /// Returns the elements of all tensors.
     pub(crate) fn elements(&self) -> u64 {
         self.map.values().map(|stored| stored.elements() as u64).sum()
     }
 
-    /// Bytes in their files of the tensors whose names begin with `module` and a dot.
+    /// Returns the bytes in their files of the tensors whose names begin with `module` and a dot.
     pub(crate) fn bytes_below(&self, module: &str) -> u64 {
-        self.below(module).map(Stored::file_bytes).sum()
+        self.below(module).map(StoredTensor::file_bytes).sum()
     }
 
-    /// Gives the memory of all tensors in mapped files back to the system; they are read again when they are used.
+    /// Returns the memory of all tensors in mapped files to the system. The next use reads them again.
     pub(crate) fn release(&self) {
-        self.map.values().for_each(Stored::release);
+        self.map.values().for_each(StoredTensor::release);
     }
 
-    /// The same for the tensors whose names begin with `module` and a dot.
+    /// Does the same for the tensors whose names begin with `module` and a dot.
     pub(crate) fn release_below(&self, module: &str) {
-        self.below(module).for_each(Stored::release);
+        self.below(module).for_each(StoredTensor::release);
     }
 
-    fn below(&self, module: &str) -> impl Iterator<Item = &Stored> {
+    fn below(&self, module: &str) -> impl Iterator<Item = &StoredTensor> {
         let head = format!("{module}.");
         let end = format!("{module}/");
         self.map.range(head..end).map(|(_, stored)| stored)
     }
 
-    /// How many modules `{list}.0`, `{list}.1` and so on there are, up to the first gap.
+    /// Counts the modules `{list}.0`, `{list}.1` and so on, up to the first gap.
     pub(crate) fn count(&self, list: &str) -> usize {
         let exists = |index: usize| {
             let head = format!("{list}.{index}.");
@@ -267,8 +267,10 @@ impl Tensors {
         (0..self.map.len()).take_while(|&index| exists(index)).count()
     }
 
-    /// The shape of a tensor. Fails with its name if there is none.
+    /// Returns the shape of a tensor. Fails with its name when there is no such tensor.
     pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
-        self.get(name).map(Stored::shape).ok_or_else(|| unusable(format!("{}: tensor {name} is missing", self.origin)))
+        self.get(name)
+            .map(StoredTensor::shape)
+            .ok_or_else(|| unusable(format!("{}: tensor {name} is missing", self.origin)))
     }
 }

@@ -1,34 +1,34 @@
-//! Patterns over tensor names.
+//! Patterns of tensor names.
 //!
-//! Always holds: a pattern is matched against a whole name, one dot-separated segment at a time. `*` is a number, `**`
-//! is one or more segments of any kind, and a pattern that ends with a dot stands for the `weight` and the `bias` below
+//! Always holds: a pattern is matched against a whole name, one dot-separated segment at a time. `*` matches a number, and
+//! `**` matches one or more segments of any kind. A pattern that ends with a dot matches the `weight` and the `bias` below
 //! it.
 
-/// What the wildcards of a pattern stood for in one name.
+/// The parts of one name that the wildcards of a pattern matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Captures<'n> {
-    /// What `*` and `**` stood for, from left to right.
+    /// The matches of `*` and `**`, from left to right.
     stars: Vec<&'n str>,
     /// `weight` or `bias`, if the pattern ends with a dot.
     leaf: Option<&'n str>,
 }
 
-/// The captures of `name`, or `None` if it does not match.
+/// Returns the captures of `name`, or `None` if it does not match.
 pub(super) fn capture<'n>(pattern: &str, name: &'n str) -> Option<Captures<'n>> {
-    if !ends_alike(pattern, name) {
+    if !end_matches(pattern, name) {
         return None;
     }
     let mut captures = Captures::default();
-    walk(pattern, name, &mut captures).then_some(captures)
+    match_from(pattern, name, &mut captures).then_some(captures)
 }
 
-/// Whether `name` matches.
+/// Returns whether `name` matches.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     capture(pattern, name).is_some()
 }
 
-/// The name that `template` gives for these captures. Its stars take the captured ones from left to right; captures
-/// that it has no star for are left out.
+/// Returns the name that `template` gives for these captures. Its stars take the captures from left to right. Captures
+/// without a star are left out.
 pub(super) fn fill(template: &str, captures: &Captures) -> String {
     let mut stars = captures.stars.iter().copied();
     let segments = template.split('.').map(|segment| match segment {
@@ -39,9 +39,9 @@ pub(super) fn fill(template: &str, captures: &Captures) -> String {
     segments.collect::<Vec<_>>().join(".")
 }
 
-/// Whether a name could match as far as the segments after the last `**` of a pattern say. Nearly all names that do not
-/// match end otherwise, and this is quicker than to look for the place of `**`.
-fn ends_alike(pattern: &str, name: &str) -> bool {
+/// Returns whether the segments after the last `**` of the pattern match the end of the name. Most names fail this check,
+/// and it is faster than searching for the place of `**`.
+fn end_matches(pattern: &str, name: &str) -> bool {
     for (expected, segment) in pattern.rsplit('.').zip(name.rsplit('.')) {
         match expected {
             "**" => return true,
@@ -54,10 +54,10 @@ fn ends_alike(pattern: &str, name: &str) -> bool {
     true
 }
 
-fn walk<'n>(pattern: &str, name: &'n str, captures: &mut Captures<'n>) -> bool {
+fn match_from<'n>(pattern: &str, name: &'n str, captures: &mut Captures<'n>) -> bool {
     let (expected, pattern_rest) = first(pattern);
     if expected == "**" {
-        return walk_any(pattern_rest, name, captures);
+        return match_any(pattern_rest, name, captures);
     }
     let (segment, name_rest) = first(name);
     match expected {
@@ -67,14 +67,14 @@ fn walk<'n>(pattern: &str, name: &'n str, captures: &mut Captures<'n>) -> bool {
         _ => return false,
     }
     match (pattern_rest, name_rest) {
-        (Some(pattern), Some(name)) => walk(pattern, name, captures),
+        (Some(pattern), Some(name)) => match_from(pattern, name, captures),
         (None, None) => true,
         _ => false,
     }
 }
 
-/// Lets `**` take one segment, then two, and so on, until what follows it matches.
-fn walk_any<'n>(pattern_rest: Option<&str>, name: &'n str, captures: &mut Captures<'n>) -> bool {
+/// Lets `**` take one segment, then two, and so on, until the rest of the pattern matches.
+fn match_any<'n>(pattern_rest: Option<&str>, name: &'n str, captures: &mut Captures<'n>) -> bool {
     let Some(pattern) = pattern_rest else {
         captures.stars.push(name);
         return !name.is_empty();
@@ -83,7 +83,7 @@ fn walk_any<'n>(pattern_rest: Option<&str>, name: &'n str, captures: &mut Captur
         let (Some(taken), Some(rest)) = (name.get(..dot), name.get(dot + 1..)) else { return false };
         let before = captures.stars.len();
         captures.stars.push(taken);
-        if walk(pattern, rest, captures) {
+        if match_from(pattern, rest, captures) {
             return true;
         }
         captures.stars.truncate(before);

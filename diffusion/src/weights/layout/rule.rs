@@ -1,7 +1,7 @@
-//! The rules that turn one way of naming tensors into the canonical one.
+//! The rules that turn a layout's tensor names into the canonical ones.
 //!
-//! Always holds: rules run one after the other over all tensors, so that a later rule sees what an earlier one made; a
-//! rule that does not know a name leaves it alone. Names are written as [`pattern`](super::pattern) describes.
+//! Always holds: rules run one after the other over all tensors, so a later rule sees the results of an earlier one. A rule
+//! leaves names alone that it does not match. [`pattern`](super::pattern) describes how names are written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,42 +10,43 @@ use crate::error::Result;
 use crate::weights::FileBytes;
 use crate::weights::encoding::Encoding;
 use crate::weights::files::unusable;
-use crate::weights::stored::Stored;
+use crate::weights::stored::StoredTensor;
 
 /// One step of a layout's table.
 #[derive(Debug)]
 pub(crate) enum Rule {
-    /// A name becomes another.
+    /// Renames a tensor.
     Rename(&'static str, &'static str),
-    /// A second name of a tensor: becomes the first name where the file does not hold that too, and is left out
-    /// otherwise.
+    /// Treats a name as a second name of a tensor. The tensor gets the first name, or is dropped when the file also has a
+    /// tensor of the first name.
     Alias(&'static str, &'static str),
-    /// A flat list of modules becomes a list of groups. The modules below `list` are numbered; one that holds the
-    /// tensor `end` is the last of its group. A module becomes `member` (number of the group, number in the group), the
-    /// last one of a group `last` (number of the group), and what follows its number stays.
+    /// Turns a flat list of modules into a list of groups. The modules below `list` are numbered, and a module that has the
+    /// tensor `end` is the last one of its group. The last module of a group is renamed to `last` (number of the group), any
+    /// other to `member` (number of the group, number in the group). The rest of the name after the module's number is
+    /// unchanged.
     Group { list: &'static str, end: &'static str, member: &'static str, last: &'static str },
-    /// Rows become several tensors, of sizes that are to each other as the numbers say.
+    /// Splits the rows into several tensors. The numbers are their relative sizes.
     Split(&'static str, &'static [(&'static str, usize)]),
-    /// Tensors become one, row after row, in this order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no table of today's families needs it"))]
+    /// Joins tensors into one, row after row, in this order.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no layout uses it yet"))]
     Join(&'static [&'static str], &'static str),
-    /// The lower half of the rows comes first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no table of today's families needs it"))]
+    /// Swaps the two halves of the rows.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no layout uses it yet"))]
     SwapHalves(&'static str),
-    /// Rows become columns. The result is kept as float32: only for small matrices.
+    /// Transposes a matrix. The result is stored as float32, so this suits small matrices only.
     Transpose(&'static str, &'static str),
-    /// A tensor that nothing needs.
+    /// Drops a tensor that no network needs.
     Drop(&'static str),
 }
 
-/// A tensor on its way through the rules.
+/// A tensor that the rules are being applied to.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// What the file calls it.
+    /// Its name in the file.
     pub(super) from: String,
-    /// What the rules made of that so far.
+    /// Its name after the rules that have run so far.
     pub(super) name: String,
-    pub(super) stored: Stored,
+    pub(super) stored: StoredTensor,
 }
 
 impl Entry {
@@ -55,7 +56,7 @@ impl Entry {
 }
 
 impl Rule {
-    /// Runs the rule over all tensors.
+    /// Applies the rule to all tensors.
     pub(super) fn run(&self, mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
         match self {
             Self::Rename(from, to) => {
@@ -158,39 +159,39 @@ fn join(from: &[&str], into: &str, entries: Vec<Entry>) -> Result<Vec<Entry>> {
         for other in others {
             let wanted = fill(other, &captures);
             let part = parts.remove(&wanted).ok_or_else(|| {
-                unusable(format!("tensor {} is there and {wanted}, which belongs to it, is not", head.from))
+                unusable(format!("tensor {} is present, but {wanted}, which belongs to it, is missing", head.from))
             })?;
             stored.push(part.stored);
         }
         head.stored = stack(&stored, &head.from)?;
         head.name = fill(into, &captures);
     }
-    // Parts without a first one stay as they are: no network knows their names.
+    // Parts whose first tensor is missing are unchanged, and are reported as unknown.
     let mut left: Vec<Entry> = parts.into_values().collect();
     left.sort_by(|a, b| a.from.cmp(&b.from));
     after.append(&mut left);
     Ok(after)
 }
 
-fn rows_of(stored: &Stored, name: &str) -> Result<usize> {
+fn rows_of(stored: &StoredTensor, name: &str) -> Result<usize> {
     stored.shape().first().copied().ok_or_else(|| unusable(format!("tensor {name} is a single number, not rows")))
 }
 
-/// Tensors that agree in all axes but the first, one below the other. Kept as the file keeps them where all of them are
-/// kept alike and without scales, else as float32.
-fn stack(parts: &[Stored], name: &str) -> Result<Stored> {
+/// Stacks the rows of tensors whose other axes agree. Keeps the encoding when all of them have the same one and no scales,
+/// otherwise decodes to float32.
+fn stack(parts: &[StoredTensor], name: &str) -> Result<StoredTensor> {
     let mut rows = 0usize;
     let mut rest = None;
     for part in parts {
         let (&own, others) =
             part.shape().split_first().ok_or_else(|| unusable(format!("{name} is a single number")))?;
         if *rest.get_or_insert(others) != others {
-            return Err(unusable(format!("what belongs to tensor {name} differs from it in shape")));
+            return Err(unusable(format!("the parts of tensor {name} differ in shape")));
         }
         rows = rows.saturating_add(own);
     }
     let shape = [&[rows], rest.unwrap_or_default()].concat();
-    let alike = |part: &Stored| match (parts.first().map(Stored::encoding), part.encoding()) {
+    let alike = |part: &StoredTensor| match (parts.first().map(StoredTensor::encoding), part.encoding()) {
         (Some(Encoding::Dense(a)), Encoding::Dense(b)) => a == b,
         (Some(Encoding::Ggml(a)), Encoding::Ggml(b)) => a == b,
         _ => false,
@@ -198,38 +199,38 @@ fn stack(parts: &[Stored], name: &str) -> Result<Stored> {
     match parts.first() {
         Some(first) if parts.iter().all(alike) => {
             let bytes = parts.iter().flat_map(|part| part.bytes().iter().copied()).collect();
-            Stored::new(shape, first.encoding().clone(), FileBytes::of_vec(bytes))
+            StoredTensor::new(shape, first.encoding().clone(), FileBytes::of_vec(bytes))
         }
         _ => {
             let mut values = vec![];
             for part in parts {
                 values.append(&mut decoded(part)?);
             }
-            Stored::dense_f32(shape, values)
+            StoredTensor::dense_f32(shape, values)
         }
     }
 }
 
-fn decoded(stored: &Stored) -> Result<Vec<f32>> {
+fn decoded(stored: &StoredTensor) -> Result<Vec<f32>> {
     let mut values = vec![0.0; stored.elements()];
     stored.decode(0, &mut values)?;
     Ok(values)
 }
 
-fn swap_halves(stored: &Stored, name: &str) -> Result<Stored> {
+fn swap_halves(stored: &StoredTensor, name: &str) -> Result<StoredTensor> {
     let rows = rows_of(stored, name)?;
     if !rows.is_multiple_of(2) {
-        return Err(unusable(format!("tensor {name} has {rows} rows, which are no two halves")));
+        return Err(unusable(format!("tensor {name} has {rows} rows, which cannot be split into two halves")));
     }
     stack(&[stored.rows(rows / 2, rows)?, stored.rows(0, rows / 2)?], name)
 }
 
-fn transpose(stored: &Stored, name: &str) -> Result<Stored> {
+fn transpose(stored: &StoredTensor, name: &str) -> Result<StoredTensor> {
     let &[rows, columns] = stored.shape() else {
-        return Err(unusable(format!("tensor {name} has shape {:?}, which is no matrix", stored.shape())));
+        return Err(unusable(format!("tensor {name} has shape {:?}, which is not a matrix", stored.shape())));
     };
     let values = decoded(stored)?;
     let column = |column: usize| values.iter().skip(column).step_by(columns.max(1)).copied();
     let turned = if rows == 0 { vec![] } else { (0..columns).flat_map(column).collect() };
-    Stored::dense_f32(vec![columns, rows], turned)
+    StoredTensor::dense_f32(vec![columns, rows], turned)
 }

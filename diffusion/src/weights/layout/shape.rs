@@ -1,7 +1,7 @@
-//! Shapes that writers change on the way: axes of length 1 that are left out, axes that are folded into one.
+//! Restores shapes that some writers change: axes of length 1 that are left out, and axes that are folded into one.
 //!
-//! Always holds: a shape is put right only where the number of axes differs and the number of elements fits; anything
-//! else is left as it is, for the layer that reads the tensor to refuse.
+//! Always holds: a shape is restored only when the number of axes differs and the number of elements fits. Anything else is
+//! unchanged, and the layer that reads the tensor refuses it.
 
 use super::Tensors;
 use super::pattern::matches;
@@ -10,17 +10,17 @@ use crate::error::Result;
 /// One axis of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dim {
-    /// This length.
+    /// Exactly this length.
     Is(usize),
-    /// As long as the `bias` beside the `weight`.
+    /// The length of the `bias` beside the `weight`.
     Bias,
-    /// As long as the last axis of the shape that the file has.
+    /// The length of the last axis in the file.
     Last,
-    /// Whatever the number of elements leaves. One axis of a shape at most.
+    /// The length that follows from the number of elements. At most one axis of a shape can have it.
     Rest,
 }
 
-/// Puts the shapes of `tensors` right.
+/// Restores the shapes of `tensors`.
 pub(super) fn restore(shapes: &[(&str, &[Dim])], tensors: &mut Tensors) -> Result<()> {
     let changes: Vec<(String, Vec<usize>)> = tensors
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn restore(shapes: &[(&str, &[Dim])], tensors: &mut Tensors) -> Resul
     Ok(())
 }
 
-/// The shape that `wanted` means for a tensor of this shape, or `None` if its elements do not fit.
+/// Returns the shape that `wanted` means for a tensor of this shape, or `None` if its elements do not fit.
 fn resolve(wanted: &[Dim], shape: &[usize], elements: usize, bias: Option<usize>) -> Option<Vec<usize>> {
     let known = |dim: &Dim| match dim {
         Dim::Is(length) => Some(*length),

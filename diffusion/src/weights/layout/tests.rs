@@ -1,4 +1,4 @@
-//! Rules on small tensors whose numbers can be followed, and what layouts refuse.
+//! Rules applied to small tensors whose numbers are easy to follow, and the inputs that layouts refuse.
 
 use super::Dim::{Bias, Is, Last, Rest};
 use super::Rule::{Alias, Drop, Group, Join, Rename, Split, SwapHalves, Transpose};
@@ -6,31 +6,31 @@ use super::*;
 use crate::weights::encoding::{Dense, Encoding, F8};
 use crate::weights::{FileBytes, Ggml, Scale};
 
-/// A tensor of this shape that counts up from `from`.
-fn counting(from: usize, shape: &[usize]) -> Stored {
+/// Returns a tensor of this shape whose numbers count up from `from`.
+fn counting(from: usize, shape: &[usize]) -> StoredTensor {
     let count = shape.iter().product::<usize>();
-    Stored::dense_f32(shape.to_vec(), (from..from + count).map(|value| value as f32).collect()).unwrap()
+    StoredTensor::dense_f32(shape.to_vec(), (from..from + count).map(|value| value as f32).collect()).unwrap()
 }
 
-fn numbers(stored: &Stored) -> Vec<f32> {
+fn numbers(stored: &StoredTensor) -> Vec<f32> {
     let mut values = vec![0.0; stored.elements()];
     stored.decode(0, &mut values).unwrap();
     values
 }
 
-/// A layout that takes every name, with these rules.
+/// Returns a layout with these rules that accepts every name.
 fn layout(rules: &'static [&'static [Rule]]) -> Layout {
     static ANY: Network = Network { name: "any", part: Part::Transformer, names: &[&["**"]], shapes: &[] };
     Layout { name: "test", network: &ANY, has: &[], rules }
 }
 
-fn apply(rules: &'static [&'static [Rule]], tensors: &[(&str, Stored)]) -> Result<Tensors> {
+fn apply(rules: &'static [&'static [Rule]], tensors: &[(&str, StoredTensor)]) -> Result<Tensors> {
     let tensors = tensors.iter().map(|(name, stored)| ((*name).to_owned(), stored.clone())).collect();
     layout(rules).apply(&Source::from_tensors("file", tensors), "", &[])
 }
 
 #[test]
-fn rules_see_what_earlier_ones_made() {
+fn rules_see_the_results_of_earlier_rules() {
     let tensors = apply(
         &[&[Rename("a.*.", "b.*."), Rename("b.1.weight", "c")], &[Drop("b.2.**"), Alias("second", "first")]],
         &[
@@ -49,8 +49,10 @@ fn rules_see_what_earlier_ones_made() {
 #[test]
 fn flat_lists_become_groups() {
     let names = ["0.conv", "1.conv", "2.down.x", "2.down.y", "3.conv", "4.down.x", "5.conv", "12.conv", "x.conv"];
-    let tensors: Vec<(String, Stored)> = names.iter().map(|name| (format!("l.{name}"), counting(0, &[1]))).collect();
-    let tensors: Vec<(&str, Stored)> = tensors.iter().map(|(name, stored)| (name.as_str(), stored.clone())).collect();
+    let tensors: Vec<(String, StoredTensor)> =
+        names.iter().map(|name| (format!("l.{name}"), counting(0, &[1]))).collect();
+    let tensors: Vec<(&str, StoredTensor)> =
+        tensors.iter().map(|(name, stored)| (name.as_str(), stored.clone())).collect();
     const RULES: &[&[Rule]] = &[&[Group { list: "l.", end: "down.x", member: "g.*.m.*.", last: "g.*.end." }]];
     let grouped = apply(RULES, &tensors).unwrap();
     let expected = [
@@ -97,9 +99,9 @@ fn rows_are_joined_in_the_order_of_the_rule() {
     assert_eq!((joined.shape(), numbers(joined)), (&[3, 2][..], vec![0.0, 1.0, 2.0, 3.0, 10.0, 11.0]));
 
     let alone = apply(RULES, &[("b.0.q.weight", counting(0, &[2, 2]))]).unwrap_err();
-    assert!(alone.detail().contains("b.0.k.weight, which belongs to it, is not"), "{}", alone.detail());
+    assert!(alone.detail().contains("b.0.k.weight, which belongs to it, is missing"), "{}", alone.detail());
     let uneven = apply(RULES, &[("b.0.q.weight", counting(0, &[2, 2])), ("b.0.k.weight", counting(0, &[2, 3]))]);
-    assert!(uneven.unwrap_err().detail().contains("differs from it in shape"));
+    assert!(uneven.unwrap_err().detail().contains("differ in shape"));
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn joining_keeps_an_encoding_that_all_parts_share() {
     const RULES: &[&[Rule]] = &[&[Join(&["a", "b"], "ab")]];
     let block = |byte: u8| {
         let bytes = FileBytes::of_vec(vec![byte; Ggml::Q8_0.block_bytes()]);
-        Stored::new(vec![1, 32], Encoding::Ggml(Ggml::Q8_0), bytes).unwrap()
+        StoredTensor::new(vec![1, 32], Encoding::Ggml(Ggml::Q8_0), bytes).unwrap()
     };
     let same = apply(RULES, &[("a", block(1)), ("b", block(2))]).unwrap();
     let joined = same.get("ab").unwrap();
@@ -116,7 +118,7 @@ fn joining_keeps_an_encoding_that_all_parts_share() {
 
     let scaled = |scale: f32| {
         let encoding = Encoding::F8 { kind: F8::E4M3, scale: Scale::Tensor(scale) };
-        Stored::new(vec![1, 1], encoding, FileBytes::of_vec(vec![0x38])).unwrap()
+        StoredTensor::new(vec![1, 1], encoding, FileBytes::of_vec(vec![0x38])).unwrap()
     };
     let mixed = apply(RULES, &[("a", scaled(2.0)), ("b", scaled(3.0))]).unwrap();
     assert_eq!(numbers(mixed.get("ab").unwrap()), [2.0, 3.0]);
@@ -124,7 +126,7 @@ fn joining_keeps_an_encoding_that_all_parts_share() {
 }
 
 #[test]
-fn halves_swap_and_matrices_turn() {
+fn halves_are_swapped_and_matrices_transposed() {
     const RULES: &[&[Rule]] = &[&[SwapHalves("shift_scale."), Transpose("projection", "projection.weight")]];
     let tensors = apply(
         RULES,
@@ -140,8 +142,13 @@ fn halves_swap_and_matrices_turn() {
     assert_eq!(numbers(tensors.get("shift_scale.bias").unwrap()), [2.0, 3.0, 0.0, 1.0]);
     let turned = tensors.get("projection.weight").unwrap();
     assert_eq!((turned.shape(), numbers(turned)), (&[3, 2][..], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
-    assert!(apply(RULES, &[("shift_scale.bias", counting(0, &[3]))]).unwrap_err().detail().contains("no two halves"));
-    assert!(apply(RULES, &[("projection", counting(0, &[3]))]).unwrap_err().detail().contains("no matrix"));
+    assert!(
+        apply(RULES, &[("shift_scale.bias", counting(0, &[3]))])
+            .unwrap_err()
+            .detail()
+            .contains("cannot be split into two halves")
+    );
+    assert!(apply(RULES, &[("projection", counting(0, &[3]))]).unwrap_err().detail().contains("not a matrix"));
     for empty in [[0, 3], [3, 0]] {
         let tensors = apply(RULES, &[("projection", counting(0, &empty))]).unwrap();
         assert_eq!(tensors.get("projection.weight").unwrap().shape(), [empty[1], empty[0]]);
@@ -157,7 +164,7 @@ fn two_names_for_one_tensor_are_refused() {
 }
 
 #[test]
-fn only_names_below_the_prefix_and_outside_others_belong() {
+fn only_names_below_the_own_prefix_are_selected() {
     let names = ["m.x", "m.v.x", "x", "mx", "m."].map(|name| (name.to_owned(), counting(0, &[1])));
     let source = Source::from_tensors("file", names.to_vec());
     let of = |prefix, foreign: &[&str]| {
@@ -169,7 +176,7 @@ fn only_names_below_the_prefix_and_outside_others_belong() {
 }
 
 #[test]
-fn shapes_come_back_only_where_the_elements_fit() {
+fn shapes_are_restored_only_when_the_elements_fit() {
     static SHAPED: Network = Network {
         name: "shaped",
         part: Part::Vae,
@@ -190,9 +197,13 @@ fn shapes_come_back_only_where_the_elements_fit() {
     assert_eq!(of(&[("table", &[6, 5])], "table"), [1, 6, 5]);
     assert_eq!(of(&[("table", &[30])], "table"), [1, 6, 5]);
     assert_eq!(of(&[("table", &[31])], "table"), [31]);
-    assert_eq!(of(&[("table", &[2, 3, 5])], "table"), [2, 3, 5], "a shape of as many axes is not touched");
+    assert_eq!(
+        of(&[("table", &[2, 3, 5])], "table"),
+        [2, 3, 5],
+        "a shape with the expected number of axes is unchanged"
+    );
     assert_eq!(of(&[("conv.weight", &[12, 4]), ("conv.bias", &[3])], "conv.weight"), [3, 4, 2, 2]);
-    assert_eq!(of(&[("conv.weight", &[12, 4])], "conv.weight"), [12, 4], "without its bias nothing is known");
+    assert_eq!(of(&[("conv.weight", &[12, 4])], "conv.weight"), [12, 4], "without a bias the length is unknown");
     assert_eq!(of(&[("conv.weight", &[12, 4]), ("conv.bias", &[0])], "conv.weight"), [12, 4]);
     assert_eq!(of(&[("positions", &[7, 3])], "positions"), [1, 7, 3]);
     assert_eq!(of(&[("positions", &[])], "positions"), Vec::<usize>::new());
@@ -235,7 +246,7 @@ fn a_layout_is_recognised_below_each_prefix_that_has_all_its_names() {
 
 #[test]
 fn float_types_of_the_file_are_kept() {
-    let half = Stored::new(vec![2, 2], Encoding::Dense(Dense::F16), FileBytes::of_vec(vec![0; 8])).unwrap();
+    let half = StoredTensor::new(vec![2, 2], Encoding::Dense(Dense::F16), FileBytes::of_vec(vec![0; 8])).unwrap();
     const RULES: &[&[Rule]] = &[&[SwapHalves("w"), Split("v", &[("a", 1), ("b", 1)])]];
     let tensors = apply(RULES, &[("w", half.clone()), ("v", half)]).unwrap();
     assert!(tensors.iter().all(|(_, stored)| stored.encoding().name() == "F16"));

@@ -7,12 +7,12 @@
 pub(super) const LANES: usize = 8;
 /// Vectors of a tile.
 const VECTORS: usize = 3;
-/// Pixels that a vector and a run of up to three taps read.
+/// Pixels that a vector reads with a run of up to three taps.
 pub(super) const REACH: usize = LANES + 2;
 /// Output channels of a tile.
 pub(super) const CHANNELS: usize = 4;
 
-/// One vector of output pixels: where it reads, where it stores, how many count.
+/// One vector of output pixels: where it reads, where it stores, and how many pixels are stored.
 #[derive(Clone, Copy)]
 pub(super) struct Segment {
     pub(super) from: usize,
@@ -21,29 +21,29 @@ pub(super) struct Segment {
     pub(super) count: usize,
 }
 
-/// What the taps of some channels read and weigh.
+/// The inputs and the weights of the taps of some channels.
 pub(super) struct Taps<'a> {
     pub(super) field: &'a [f32],
     pub(super) columns: usize,
-    /// Where each run of taps begins.
+    /// The position of the first pixel of each run of taps.
     pub(super) runs: &'a [usize],
-    /// Taps of every channel that come before those in `runs`.
+    /// The number of each channel's taps that come before those in `runs`.
     pub(super) skipped: usize,
-    /// How many taps a run has.
+    /// The number of taps in a run.
     pub(super) together: usize,
     pub(super) weights: &'a [f32],
     /// Channels of the field.
     pub(super) channels: usize,
     pub(super) bias: [f32; CHANNELS],
-    /// Whether sums begin with the bias, or go on from what is stored.
+    /// Whether sums begin with the bias, or continue with the stored numbers.
     pub(super) begins: bool,
 }
 
 /// Eight pixels of some vectors, for each channel of a tile.
 type Sums<const V: usize> = [[[f32; LANES]; V]; CHANNELS];
 
-/// Adds the taps to the outputs of some segments. `planes` are the rows of four channels, `frames` of each. Call inside
-/// `vectorized`.
+/// Adds the taps to the outputs of some segments. `planes` are the rows of four channels, with `frames` rows each. Call this
+/// inside `vectorized`.
 #[inline(always)]
 pub(super) fn sum(taps: &Taps<'_>, segments: &[Segment], planes: &mut [&mut [f32]], frames: usize) {
     let (groups, rest) = segments.as_chunks::<VECTORS>();
@@ -63,7 +63,7 @@ fn tile<const V: usize>(taps: &Taps<'_>, segments: &[Segment; V], planes: &mut [
     store(&accumulate(taps, segments.map(|segment| segment.from), begin), segments, planes, frames);
 }
 
-/// Sums are taken and given by value, which is what keeps them in registers between.
+/// Sums are passed and returned by value, so that they stay in registers.
 #[inline(always)]
 fn accumulate<const V: usize>(taps: &Taps<'_>, from: [usize; V], mut sums: Sums<V>) -> Sums<V> {
     for (channel, weights) in taps.weights.chunks_exact(taps.weights.len() / taps.channels).enumerate() {
@@ -72,7 +72,8 @@ fn accumulate<const V: usize>(taps: &Taps<'_>, from: [usize; V], mut sums: Sums<
         for (&offset, weights) in taps.runs.iter().zip(weights.chunks_exact(taps.together)) {
             let reach = LANES + taps.together - 1;
             let lines: [&[f32]; V] = std::array::from_fn(|vector| &field[from[vector] + offset..][..reach]);
-            // The length of a run is not a constant here, so that this loop is not unrolled: sums would leave the registers.
+            // The length of a run is not a constant here, so this loop is not unrolled. Unrolling would push sums out of the
+            // registers.
             for (x, weights) in weights.iter().enumerate() {
                 let values: [[f32; LANES]; V] = std::array::from_fn(|vector| lane(&lines[vector][x..]));
                 for (sums, &weight) in sums.iter_mut().zip(weights) {
@@ -115,7 +116,7 @@ fn store<const V: usize>(sums: &Sums<V>, segments: &[Segment; V], planes: &mut [
     for (sums, planes) in sums.iter().zip(planes.chunks_mut(frames)) {
         for (sums, segment) in sums.iter().zip(segments) {
             let place = &mut planes[segment.frame][segment.to..][..segment.count];
-            // Constant indices once unrolled, which is what keeps the sums in registers.
+            // These indices are constants after unrolling, so the sums stay in registers.
             for lane in 0..LANES {
                 if lane < place.len() {
                     place[lane] = sums[lane];

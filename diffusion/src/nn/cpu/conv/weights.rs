@@ -1,33 +1,33 @@
-//! The weights of a convolution in the order in which its sums take them: four outputs beside each other.
+//! The weights of a convolution in the order in which its sums use them: those of four outputs next to each other.
 //!
-//! Always holds: weights that are decoded while they are used are the same numbers in the same order as those that were packed
-//! once, and no more than a few megabytes of them are there at a time.
+//! Always holds: weights that are decoded on use are the same numbers in the same order as packed ones, and at most a few
+//! megabytes of them are decoded at a time.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked when the weights are made")]
 
 use rayon::prelude::*;
 
 use super::sums::CHANNELS;
 use crate::nn::conv::ConvShape;
-use crate::weights::Stored;
+use crate::weights::StoredTensor;
 
-/// Numbers that are decoded at a time: with what a job lays out of the input they stay in cache.
+/// Numbers that are decoded at a time. They stay in cache together with a job's layout of the input.
 const DECODED: usize = 1 << 20;
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one of a layer, which is not moved about")]
+#[expect(clippy::large_enum_variant, reason = "each layer has one, and it is not moved")]
 pub(super) enum Weights {
-    /// Packed at loading: `[out / 4][in][kt][k][k][4]`.
+    /// Packed when the layer was loaded: `[out / 4][in][kt][k][k][4]`.
     Packed(Vec<f32>),
-    /// `[out, in, kt, k, k]` as the file keeps it.
-    Kept(Stored),
+    /// `[out, in, kt, k, k]` in the encoding of the file.
+    Encoded(StoredTensor),
 }
 
-/// Weights of one output.
+/// Returns the number of weights of one output.
 fn each(shape: ConvShape) -> usize {
     shape.inputs * shape.time * shape.kernel * shape.kernel
 }
 
-/// Puts the weights of one output, which is number `output` of its block, into the block.
+/// Writes the weights of one output into its block. `output` is its number in the block.
 fn pack(block: &mut [f32], output: usize, values: &[f32]) {
     for (place, &value) in block.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(values) {
         place[output] = value;
@@ -48,21 +48,21 @@ impl Weights {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Packed(packed) => (packed.len() * size_of::<f32>()) as u64,
-            Self::Kept(stored) => stored.file_bytes(),
+            Self::Encoded(stored) => stored.file_bytes(),
         }
     }
 
-    /// How many blocks of four outputs are worked on at a time.
+    /// Returns the number of blocks of four outputs that are processed at a time.
     pub(super) fn blocks_at_once(&self, shape: ConvShape) -> usize {
         let all = shape.outputs.div_ceil(CHANNELS).max(1);
         match self {
             Self::Packed(_) => all,
-            Self::Kept(_) => (DECODED / (each(shape) * CHANNELS).max(1)).clamp(1, all),
+            Self::Encoded(_) => (DECODED / (each(shape) * CHANNELS).max(1)).clamp(1, all),
         }
     }
 
-    /// The packed weights of the blocks from `first` on, as many as are worked on at a time; `decoded` is where they are put if
-    /// they are not there yet.
+    /// Returns the packed weights of the blocks that begin at `first`, as many as are processed at a time. Decodes them to
+    /// `decoded` if they are not packed yet.
     pub(super) fn blocks<'a>(
         &'a self,
         shape: ConvShape,
@@ -71,7 +71,7 @@ impl Weights {
     ) -> candle_core::Result<&'a [f32]> {
         let stored = match self {
             Self::Packed(packed) => return Ok(packed),
-            Self::Kept(stored) => stored,
+            Self::Encoded(stored) => stored,
         };
         let each = each(shape);
         let count = self.blocks_at_once(shape).min(shape.outputs.div_ceil(CHANNELS) - first);
@@ -83,7 +83,8 @@ impl Weights {
                 || vec![0f32; each],
                 |values, (index, block)| {
                     let output = (first + index) * CHANNELS;
-                    // What is left of an earlier block where outputs are missing is summed up and not stored.
+                    // When the last block has missing outputs, weights of an earlier block remain there. Their sums are not
+                    // stored.
                     for lane in 0..CHANNELS.min(shape.outputs - output) {
                         stored.decode((output + lane) * each, values)?;
                         pack(block, lane, values);

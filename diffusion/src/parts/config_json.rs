@@ -1,30 +1,30 @@
-//! The sizes of a part, from the shapes of its tensors and, for what shapes do not tell, from `config.json`.
+//! The sizes of a network, from the shapes of its tensors and, where shapes do not determine them, from `config.json`.
 //!
-//! Always holds: no tensor is read; a `config.json` is not needed, and where there is one it has to agree with the
-//! tensors; sizes that are handed out cannot make a later module divide by zero or ask for absurd amounts.
+//! Always holds: no tensor is read; a `config.json` is optional, and must agree with the tensors when it exists; no returned
+//! size is zero or absurdly large, so later modules can divide by sizes and allocate for them.
 
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::weights::{Found, ModelFiles, Tensors, unusable};
+use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
-/// The largest size of any axis that any published model has is a vocabulary of 256,384.
+/// The largest accepted axis of a tensor. The largest in any published model is a vocabulary of 256,384.
 pub(crate) const LARGEST: usize = 1 << 20;
 
-/// A `config.json` and its name.
-pub(crate) struct Described<T> {
-    /// What messages call it.
+/// A parsed `config.json`.
+pub(crate) struct ConfigJson<T> {
+    /// Name of the file, for error messages.
     pub(crate) file: String,
-    /// What it says.
+    /// Its fields.
     pub(crate) fields: T,
 }
 
-impl<T: DeserializeOwned> Described<T> {
-    /// The `config.json` beside a network, if there is one and `concerns` says of its content that it is about that
-    /// network.
+impl<T: DeserializeOwned> ConfigJson<T> {
+    /// Reads the `config.json` beside a network. Returns `None` if there is none, or if `concerns` finds that its content
+    /// describes another network.
     pub(crate) fn read(
         files: &ModelFiles,
-        found: &Found,
+        found: &FoundNetwork,
         concerns: fn(&serde_json::Value) -> bool,
     ) -> Result<Option<Self>> {
         let Some(file) = found.config() else { return Ok(None) };
@@ -37,8 +37,8 @@ impl<T: DeserializeOwned> Described<T> {
     }
 }
 
-impl<T> Described<T> {
-    /// Refuses a field that says another size than the tensors.
+impl<T> ConfigJson<T> {
+    /// Fails if the field `field` gives a size that differs from the tensors'.
     pub(crate) fn agree(&self, field: &str, says: Option<usize>, tensors: usize) -> Result<()> {
         match says {
             Some(says) if says != tensors => {
@@ -48,7 +48,7 @@ impl<T> Described<T> {
         }
     }
 
-    /// Refuses the first rule that is broken, by its words.
+    /// Fails with the text of the first rule whose condition is true.
     pub(crate) fn refuse(&self, rules: &[(bool, &str)]) -> Result<()> {
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, what)) => Err(unusable(format!("{}: {what}", self.file))),
@@ -57,12 +57,12 @@ impl<T> Described<T> {
     }
 }
 
-/// The text of a field, or an empty one.
+/// Returns a string field, or "" when it is absent or no string.
 pub(crate) fn text_of<'v>(value: &'v serde_json::Value, field: &str) -> &'v str {
     value.get(field).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
-/// One axis of a tensor's shape, in which a tensor of `axes` axes is expected.
+/// Returns the size of axis `at` of a tensor. Fails unless the tensor has `axes` axes.
 pub(crate) fn axis(tensors: &Tensors, name: &str, axes: usize, at: usize) -> Result<usize> {
     let shape = tensors.shape(name)?;
     match shape.get(at) {
@@ -74,7 +74,7 @@ pub(crate) fn axis(tensors: &Tensors, name: &str, axes: usize, at: usize) -> Res
     }
 }
 
-/// Refuses a size that no model has.
+/// Fails for a size that no model has.
 fn sized(tensors: &Tensors, name: &str, size: usize) -> Result<usize> {
     if size == 0 || size > LARGEST {
         return Err(unusable(format!("{}: tensor {name} has an axis of {size}", tensors.origin())));

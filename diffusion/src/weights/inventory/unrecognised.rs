@@ -1,8 +1,8 @@
-//! What a file of weights is that no layout knows, as far as its names say.
+//! Describes a file of weights that no layout recognises, by the names of its tensors.
 
 use crate::weights::source::Source;
 
-/// The end of a name that only files of a kind have, and what messages call the kind.
+/// The end of a tensor name that only one kind of file has, and the description of that kind in messages.
 const KINDS: &[(&str, &str)] = &[
     (".lora_A.weight", "a LoRA"),
     (".lora_down.weight", "a LoRA"),
@@ -21,7 +21,7 @@ const KINDS: &[(&str, &str)] = &[
     ("time_projection.1.weight", "a part of a Wan transformer"),
 ];
 
-/// What a file is, in words, that belongs to no network that a layout names.
+/// Describes in words a file that holds no known network.
 pub(super) fn describe(source: &Source) -> String {
     let kind = KINDS.iter().find(|(end, _)| source.names().any(|name| name.ends_with(end)));
     match (kind, source.names().next()) {

@@ -1,4 +1,4 @@
-//! The norm and the rotation of each head, on the CPU.
+//! Root-mean-square norm followed by rotation, on the CPU.
 #![expect(clippy::indexing_slicing, reason = "shapes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape};
@@ -7,12 +7,13 @@ use rayon::prelude::*;
 use super::norm::{ROWS, contiguous, sum};
 use super::simd::vectorized;
 
-pub(in super::super) struct NormRotateHeads {
+/// Normalises each group of as many channels as the gain has, then rotates each head if a rotation is given.
+pub(in super::super) struct NormRotate {
     pub(in super::super) epsilon: f32,
 }
 
-impl NormRotateHeads {
-    /// `turns` holds, per token, cosines then sines; it is empty for no rotation.
+impl NormRotate {
+    /// `turns` holds cosines, then sines, for each token. It is empty if there is no rotation.
     fn run(
         &self,
         input: &CpuStorage,
@@ -23,16 +24,17 @@ impl NormRotateHeads {
         let (tokens, width) = layout.shape().dims2()?;
         let stride = match *layout.stride() {
             [stride, 1] => stride,
-            _ => candle_core::bail!("norm of heads: rows are not contiguous"),
+            _ => candle_core::bail!("norm and rotation: rows are not contiguous"),
         };
-        let size = gain.len();
-        let turned = !turns.is_empty();
-        if size == 0 || !width.is_multiple_of(size) || (turned && (turns.len() != size * tokens || size % 2 == 1)) {
-            candle_core::bail!("norm of heads: shapes do not fit");
+        let group = gain.len();
+        let size = turns.len().checked_div(tokens).unwrap_or(0);
+        let divides = |part: usize| part > 0 && width.is_multiple_of(part);
+        if !divides(group) || turns.len() != size * tokens || (size > 0 && (!divides(size) || size % 2 == 1)) {
+            candle_core::bail!("norm and rotation: shapes do not fit");
         }
         let data = &input.as_slice::<f32>()?[layout.start_offset()..];
         if tokens > 0 && (tokens - 1) * stride + width > data.len() {
-            candle_core::bail!("norm of heads: shapes do not fit");
+            candle_core::bail!("norm and rotation: shapes do not fit");
         }
         let mut out = vec![0f32; tokens * width];
         out.par_chunks_mut((ROWS * width).max(1)).enumerate().for_each(|(block, out)| {
@@ -41,20 +43,24 @@ impl NormRotateHeads {
                 || {
                     for (row, out) in out.chunks_exact_mut(width).enumerate() {
                         let token = block * ROWS + row;
-                        let heads = data[token * stride..][..width].chunks_exact(size);
-                        let turns = if turned { &turns[token * size..][..size] } else { &[] };
-                        let (cos, sin) = turns.split_at(turns.len() / 2);
-                        for (out, head) in out.chunks_exact_mut(size).zip(heads) {
+                        let values = data[token * stride..][..width].chunks_exact(group);
+                        for (out, values) in out.chunks_exact_mut(group).zip(values) {
                             let squares = sum(
-                                head,
+                                values,
                                 #[inline(always)]
                                 |value| value * value,
                             );
-                            let inverse = 1.0 / (squares / size as f32 + self.epsilon).sqrt();
-                            for ((out, &value), &gain) in out.iter_mut().zip(head).zip(gain) {
+                            let inverse = 1.0 / (squares / group as f32 + self.epsilon).sqrt();
+                            for ((out, &value), &gain) in out.iter_mut().zip(values).zip(gain) {
                                 *out = value * inverse * gain;
                             }
-                            for ((pair, &cos), &sin) in out.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
+                        }
+                        if size == 0 {
+                            continue;
+                        }
+                        let (cos, sin) = turns[token * size..][..size].split_at(size / 2);
+                        for head in out.chunks_exact_mut(size) {
+                            for ((pair, &cos), &sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
                                 let [first, second] = *pair;
                                 *pair = [first * cos - second * sin, first * sin + second * cos];
                             }
@@ -67,9 +73,9 @@ impl NormRotateHeads {
     }
 }
 
-impl CustomOp2 for NormRotateHeads {
+impl CustomOp2 for NormRotate {
     fn name(&self) -> &'static str {
-        "norm of heads"
+        "norm"
     }
 
     fn cpu_fwd(
@@ -83,9 +89,9 @@ impl CustomOp2 for NormRotateHeads {
     }
 }
 
-impl CustomOp3 for NormRotateHeads {
+impl CustomOp3 for NormRotate {
     fn name(&self) -> &'static str {
-        "norm and rotation of heads"
+        "norm and rotation"
     }
 
     fn cpu_fwd(
