@@ -1,11 +1,11 @@
-//! Compiles the bridge, and shows the headers of C++ to the build scripts of those that use this crate.
+//! Compiles the bridge, and tells the build scripts of dependent crates where the C++ headers are.
 
 use std::path::{Path, PathBuf};
 
 fn main() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = here.join("include");
-    // What the build script of must-ffi says.
+    // Set by the build script of must-ffi.
     let must = std::env::var_os("DEP_MUST_FFI_INCLUDE").map(PathBuf::from).unwrap_or_default();
     cxx_build::CFG.exported_header_dirs = vec![own.as_path(), must.as_path()];
     cxx_build::bridge("src/bridge.rs").std("c++17").compile("must-cxx");

@@ -1,5 +1,5 @@
-//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface. Tells the build scripts of those
-//! that use this crate where its headers are.
+//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface. Tells the build scripts of
+//! dependent crates where the headers are.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds libmust and installs it for C and C++ hosts:
 #
-#   ffi/install.sh PREFIX [--profile dev|release]      (release when not said)
+#   ffi/install.sh PREFIX [--profile dev|release]      (default: release)
 #
-# lays out PREFIX/include/{must.h,must.hpp,must/*.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
-# PREFIX/lib/cmake/must. Everything in PREFIX finds the rest by its own place, so the folder can be moved.
+# It installs PREFIX/include/{must.h,must.hpp,must/*.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
+# PREFIX/lib/cmake/must. The files find each other by relative paths, so the folder can be moved.
 set -eu
 
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -27,7 +27,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 mkdir -p "$prefix/include/must" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
 cp ffi/include/must.h ffi/include/must.hpp "$prefix/include/"
-rm -f "$prefix/include/must/"*.hpp  # A header that an earlier version had would stay otherwise.
+rm -f "$prefix/include/must/"*.hpp  # Remove headers of earlier versions.
 cp ffi/include/must/*.hpp "$prefix/include/must/"
 
 if [ -f "$built/libmust_ffi.dylib" ]; then
@@ -37,18 +37,18 @@ else
   soname=libmust.so.0 shared=libmust.so.$version plain=libmust.so file=libmust_ffi.so
   private="-lstdc++ -lgcc_s -lpthread -lm -ldl -lc"
 fi
-# Written beside and moved into place: a program that has the old file open keeps it.
+# Write a new file and rename it, so that a program that has the old file open keeps it.
 cp "$built/$file" "$prefix/lib/$shared.new" && mv -f "$prefix/lib/$shared.new" "$prefix/lib/$shared"
 ln -sf "$shared" "$prefix/lib/$soname"
 ln -sf "$soname" "$prefix/lib/$plain"
 
-# The static library is one object that shows only must_*: a host may link an SQLite or a Rust library of its own beside it.
+# The static library is one object that shows only must_*, so a host may also link its own SQLite or Rust library.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
   names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' ffi/include/must.h | sort -u)
   ld -r -o "$work/all.o" $(printf -- "-u %s " $names) "$built/libmust_ffi.a"
-  # The standard library's objects carry bitcode of their compiler, which joined together trips tools that try to read it.
+  # The standard library's objects contain bitcode of their compiler. Joined together, it breaks tools that try to read it.
   objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
   rm -f "$work/libmust.a" && ar rcs "$work/libmust.a" "$work/must.o"
   mv -f "$work/libmust.a" "$prefix/lib/libmust.a"

@@ -1,6 +1,6 @@
 /// @file
-/// MUST in a program that is part Rust, part C++, built by Cargo with cxx: all of must.hpp, and how platforms and errors go
-/// from one half to the other. It is what a bridge of the host includes, before its own headers.
+/// MUST in a program that is part Rust, part C++, built by Cargo with cxx: all of must.hpp, and conversions of platforms and
+/// errors between the two halves. A bridge of the host includes it before its own headers.
 ///
 /// In Rust these classes are the types of the crate must-cxx: `must_cxx::Platform`, `must_cxx::Task`.
 #ifndef MUST_CXX_HPP

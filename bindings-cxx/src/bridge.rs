@@ -1,25 +1,25 @@
-//! The bridge: the classes of `must.hpp` as types of cxx, and what the rest of the crate asks of them.
+//! The bridge: the classes of `must.hpp` as types of cxx, and the functions on them that the rest of the crate calls.
 //!
-//! Handles of `must.h` cross as pointers to a type that neither side has a definition of; nobody follows them.
+//! Handles of `must.h` are passed as pointers to an undefined type; neither side dereferences them.
 
 #[cxx::bridge(namespace = "must")]
 pub(crate) mod ffi {
     unsafe extern "C++" {
         include!("must_cxx.hpp");
 
-        /// C++'s `must::Platform`: an owner of a platform. In a bridge: `type Platform = must_cxx::Platform;`, in the namespace
+        /// C++'s `must::Platform`, which owns a platform. In a bridge: `type Platform = must_cxx::Platform;`, in the namespace
         /// `must`.
         type Platform;
 
-        /// C++'s `must::Task`: names a task of a [`Platform`], and keeps neither. Its calls throw `invalid_state` when that
-        /// object is gone. In a bridge: `type Task = must_cxx::Task;`, in the namespace `must`.
+        /// C++'s `must::Task`, which names a task of a [`Platform`] and owns neither. Its calls throw `invalid_state` when the
+        /// platform object was dropped. In a bridge: `type Task = must_cxx::Task;`, in the namespace `must`.
         type Task;
 
         #[namespace = ""]
         #[cxx_name = "must_platform_t"]
         type Handle;
 
-        /// Stable id, by which Rust finds the task on its own platform.
+        /// Stable id, with which Rust finds the task.
         fn id(self: &Task) -> &CxxString;
 
         #[namespace = "must::detail"]
@@ -30,7 +30,7 @@ pub(crate) mod ffi {
         fn task_of(platform: &Platform, id: &str) -> Result<UniquePtr<Task>>;
     }
 
-    // So that a bridge may pass these too.
+    // Lets bridges pass these smart pointers too.
     impl SharedPtr<Platform> {}
     impl SharedPtr<Task> {}
 }

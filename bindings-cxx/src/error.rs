@@ -1,20 +1,19 @@
-//! Errors over the border.
+//! Errors between Rust and C++.
 //!
-//! What cxx carries of a failure is one text. Where the failure is MUST's, this crate and its header make that text of a mark
-//! and a JSON object with `code`, `detail` and `user_action`, and read it again on the other side; any other text is the
-//! failure of something else, and `internal`. The time that an error may say to wait for stays behind, as in the C ABI.
+//! cxx passes only one text for each failure. For an error of MUST, this crate and its header write a prefix and a JSON object
+//! with `code`, `detail` and `user_action` into that text, and read it on the other side; any other text becomes an `internal`
+//! error. The time that an error may say to wait is not passed on, as in the C ABI.
 
 use must::{Error, ErrorCode};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// What the text begins with. `must_cxx/error.hpp` has the same.
+/// Prefix of the text. `must_cxx/error.hpp` has the same.
 const MARK: &str = "must::Error ";
 
-/// An error on its way to C++: what a Rust function of a bridge fails with, so that `must::from_rust` and `must::calling_rust`
-/// find all of it there.
+/// The error type of Rust functions in a bridge, from which `must::from_rust` and `must::calling_rust` read all fields in C++.
 ///
-/// It is made of an [`Error`] by `?`, and its text is the form that crosses the border, not one for people.
+/// `?` converts an [`Error`] to it. Its `Display` text is the encoded form, not a message for people.
 #[derive(Debug, Clone)]
 pub struct Thrown(Error);
 
@@ -51,18 +50,18 @@ impl std::error::Error for Thrown {
 /// The error that a C++ function of a bridge failed with: the `must::Error` that it threw, when the bridge includes
 /// `must_cxx.hpp`; `internal` with the text of any other exception.
 ///
-/// Made for `map_err(must_cxx::from_cpp)`.
+/// Use it as `map_err(must_cxx::from_cpp)`.
 #[must_use]
 pub fn from_cpp(exception: cxx::Exception) -> Error {
     let what = exception.what();
     read(what).unwrap_or_else(|| Error::internal(format!("C++ threw: {what}")))
 }
 
-/// Reads the form that crosses the border.
+/// Reads the encoded form.
 fn read(text: &str) -> Option<Error> {
     let carried: Value = serde_json::from_str(text.strip_prefix(MARK)?).ok()?;
     let part = |name| carried.get(name)?.as_str();
-    // A code that is none is a fault of whoever threw it; what it says is kept.
+    // An unknown code becomes `internal`; the detail and the advice are kept.
     let code = ErrorCode::from_name(part("code")?).unwrap_or(ErrorCode::Internal);
     Some(Error::new(code, part("detail")?).with_action(part("user_action")?))
 }
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_crosses_with_what_it_says() {
+    fn every_code_keeps_its_detail_and_advice() {
         for &code in ErrorCode::ALL {
             let error = Error::new(code, "a \"detail\" with \\, \u{1f} and é").with_action("Do {this}.");
             let read = read(&Thrown::from(error.clone()).to_string()).unwrap();
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_errors_of_ours() {
+    fn other_texts_are_not_errors_of_must() {
         for text in [
             "",
             "out of range",
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_none_is_internal() {
+    fn an_unknown_code_is_internal() {
         let error = read("must::Error {\"code\":\"unknown\",\"detail\":\"d\",\"user_action\":\"a\"}").unwrap();
         assert_eq!((error.code(), error.detail(), error.user_action()), (ErrorCode::Internal, "d", "a"));
     }

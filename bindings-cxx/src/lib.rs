@@ -1,17 +1,17 @@
 //! One platform in a program that is part Rust, part C++, built by Cargo with the crate [`cxx`].
 //!
 //! Only one platform may have a data folder open, so the two halves of such a program share one. This crate makes C++'s
-//! `must::Platform` and `must::Task` types of cxx, to be named in the host's own bridges; takes a platform from either half to
-//! the other; and carries the code, the detail and the advice of an error over the border, which by itself carries a text only.
+//! `must::Platform` and `must::Task` types of cxx, to be named in the host's own bridges; passes a platform from either half
+//! to the other; and passes the code, the detail and the advice of errors, where cxx alone passes only a text.
 //!
-//! - **Platforms.** [`Platform::share`] makes a C++ object of the platform that Rust has, [`Platform::to_rust`] gives Rust the
-//!   platform that C++ has. Both are owners: it is closed when either half calls close, or when the last owner has gone.
-//! - **C++ fails.** The header `must_cxx.hpp`, included in a bridge, makes a `must::Error` that leaves a C++ function of that
-//!   bridge arrive with all that it says; [`from_cpp`] reads it.
-//! - **Rust fails.** A function of a bridge returns `Result<T, Thrown>`; in C++ `must::calling_rust` and `must::from_rust` make
-//!   a `must::Error` of what it throws. See [`Thrown`].
+//! - **Platforms.** [`Platform::share`] makes a C++ object for the platform that Rust has, [`Platform::to_rust`] gives Rust the
+//!   platform that C++ has. Both own it: it is closed when either half calls close, or when the last owner is dropped.
+//! - **Errors of C++.** With the header `must_cxx.hpp` in a bridge, a `must::Error` that a C++ function of that bridge throws
+//!   arrives with all its fields; [`from_cpp`] reads it.
+//! - **Errors of Rust.** A Rust function of a bridge returns `Result<T, Thrown>`; in C++ `must::calling_rust` and
+//!   `must::from_rust` make a `must::Error` from it. See [`Thrown`].
 //!
-//! A build script with `cxx_build` finds `must.hpp` and `must_cxx.hpp` by these names. They need C++17.
+//! A build script that uses `cxx_build` finds the headers `must.hpp` and `must_cxx.hpp`. They need C++17.
 //!
 //! ```text
 //! #[cxx::bridge(namespace = "studio")]

@@ -1,4 +1,4 @@
-//! Errors go over the border with all that they say, both ways.
+//! Errors keep all their fields between Rust and C++, in both directions.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -36,7 +36,7 @@ fn an_error_of_rust_passes_through_cpp() {
 }
 
 #[test]
-fn errors_of_a_platform_are_those_that_rust_gets() {
+fn cpp_gets_the_same_platform_errors_as_rust() {
     let folder = tempfile::tempdir().unwrap();
     let platform = Platform::open(Settings::new(folder.path())).unwrap();
     let shared = must_cxx::Platform::share(&platform).unwrap();
@@ -59,7 +59,7 @@ fn errors_of_a_platform_are_those_that_rust_gets() {
 }
 
 #[test]
-fn what_is_not_utf8_arrives_mended() {
+fn text_that_is_not_utf8_is_repaired() {
     let error = bridge::throw_bytes().map_err(from_cpp).unwrap_err();
     assert_eq!(error.code(), ErrorCode::StorageFull);
     assert_eq!(error.detail(), "cannot write \u{fffd}\u{fffd}.png");
@@ -67,7 +67,7 @@ fn what_is_not_utf8_arrives_mended() {
 }
 
 #[test]
-fn failures_of_something_else_are_internal() {
+fn failures_other_than_errors_of_must_are_internal() {
     let error = bridge::throw_standard().map_err(from_cpp).unwrap_err();
     assert_eq!((error.code(), error.detail()), (ErrorCode::Internal, "C++ threw: the ninth of eight"));
     let error = bridge::throw_number().map_err(from_cpp).unwrap_err();

@@ -1,4 +1,4 @@
-//! One platform in both halves of a program: who owns it, who closes it, and that both mean the same one.
+//! One platform in both halves of a program: its owners, who closes it, and that both halves use the same one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::indexing_slicing, reason = "likewise")]
@@ -8,7 +8,7 @@ use must_cxx::from_cpp;
 use must_cxx_host::{Half, bridge};
 use std::time::Duration;
 
-/// A platform that Rust has open, in a folder that goes with the test.
+/// A platform that Rust has open, in a temporary folder.
 fn opened() -> (tempfile::TempDir, Platform) {
     let folder = tempfile::tempdir().unwrap();
     let platform = Platform::open(Settings::new(folder.path())).unwrap();
@@ -38,7 +38,7 @@ fn both_halves_generate_the_same_bytes_on_one_platform() {
 }
 
 #[test]
-fn a_task_goes_both_ways() {
+fn both_halves_see_the_same_task() {
     let (_folder, platform) = opened();
     let shared = must_cxx::Platform::share(&platform).unwrap();
 
@@ -52,7 +52,7 @@ fn a_task_goes_both_ways() {
     assert_eq!(bridge::wait(&of_cpp).map_err(from_cpp).unwrap(), "done");
     assert_eq!(platform.status(&task.id).unwrap().progress, 100);
 
-    // It keeps nothing: without the object that it was asked of, it is an error.
+    // The task owns nothing: without its platform object, calls on it fail.
     drop(shared);
     let error = bridge::wait(&of_cpp).map_err(from_cpp).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidState);
@@ -89,7 +89,7 @@ fn the_last_owner_closes_the_folder() {
 }
 
 #[test]
-fn a_platform_that_cpp_opened_goes_to_rust() {
+fn rust_can_use_a_platform_that_cpp_opened() {
     let folder = tempfile::tempdir().unwrap();
     let of_cpp = bridge::open(folder.path().to_str().unwrap()).map_err(from_cpp).unwrap();
     let platform = of_cpp.to_rust().unwrap();
@@ -124,7 +124,7 @@ fn closing_by_rust_is_seen_by_cpp() {
 fn an_object_that_was_moved_from_is_an_error() {
     let (_folder, platform) = opened();
     let mut shared = must_cxx::Platform::share(&platform).unwrap();
-    bridge::let_go(shared.pin_mut());
+    bridge::move_out(shared.pin_mut());
     assert_eq!(shared.to_rust().unwrap_err().code(), ErrorCode::ValidationError);
     let error = bridge::generate(&shared, "a red circle", 7).map_err(from_cpp).unwrap_err();
     assert_eq!(error.code(), ErrorCode::ValidationError);
@@ -132,7 +132,7 @@ fn an_object_that_was_moved_from_is_an_error() {
 }
 
 #[test]
-fn handles_that_are_none_are_not_taken_over() {
+fn invalid_handles_are_not_adopted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     let code = |outcome: Result<(), cxx::Exception>| outcome.map_err(from_cpp).unwrap_err();
@@ -166,10 +166,10 @@ fn both_halves_work_from_many_threads() {
 }
 
 #[test]
-fn a_forked_child_is_told_so() {
+fn calls_in_a_forked_child_are_errors() {
     let (_folder, platform) = opened();
     let shared = must_cxx::Platform::share(&platform).unwrap();
     let codes = bridge::ask_in_child(&shared, &Half(platform.clone())).map_err(from_cpp).unwrap();
     assert_eq!(codes, [ErrorCode::InvalidState as i32; 2]);
-    assert_eq!(must_cxx_host::again(&Half(platform)), 0);
+    assert_eq!(must_cxx_host::share_again(&Half(platform)), 0);
 }

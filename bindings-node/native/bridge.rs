@@ -1,4 +1,4 @@
-//! The way back into JavaScript: one function per platform that takes every answer, and one that takes its logs.
+//! Calls into JavaScript: each platform has one function that receives every answer, and one that receives its logs.
 //!
 //! Any thread may answer. The functions do not keep the event loop alive; the typed layer does that while calls are open.
 
@@ -28,14 +28,14 @@ impl From<Error> for NativeFailure {
     }
 }
 
-/// What a call gives: JSON text, or the bytes of a file.
+/// The answer of a call: JSON text, or the bytes of a file.
 pub(crate) enum Answer {
     Json(String),
     Bytes(Vec<u8>),
 }
 
 impl Answer {
-    /// JSON text of anything that can be written as JSON.
+    /// The JSON text of a value.
     pub(crate) fn json(value: &impl serde::Serialize) -> must::Result<Self> {
         serde_json::to_string(value)
             .map(Self::Json)
@@ -43,12 +43,12 @@ impl Answer {
     }
 }
 
-/// What JavaScript's function is called with: the call's number, why it failed, what it gave.
+/// The arguments of JavaScript's function: the call's number, its failure, its answer.
 pub(crate) type ReplyArgs = FnArgs<(u32, Option<NativeFailure>, Option<Either<String, Buffer>>)>;
 
 type Message = (u32, must::Result<Answer>);
 
-/// The function that takes the answers.
+/// The function that receives the answers.
 pub(crate) struct Bridge(ThreadsafeFunction<Message, (), ReplyArgs, napi::Status, false, true>);
 
 impl Bridge {
@@ -65,19 +65,19 @@ impl Bridge {
         Ok(Self(function))
     }
 
-    /// Hands over an answer. An environment that has ended meanwhile never sees it.
+    /// Passes an answer to JavaScript. It is lost if the environment has ended.
     pub(crate) fn reply(&self, call: u32, outcome: must::Result<Answer>) {
         let _ = self.0.call((call, outcome), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
-/// What JavaScript's log function is called with: a record as JSON.
+/// The argument of JavaScript's log function: a record as JSON.
 pub(crate) type LogArgs = FnArgs<(String,)>;
 
-/// Most records that wait for the event loop.
+/// Maximum number of records that wait for the event loop.
 const WAITING_RECORDS: usize = 1024;
 
-/// The function that takes what a platform logs. It does not keep the event loop alive either.
+/// The function that receives a platform's log records. It does not keep the event loop alive either.
 pub(crate) struct LogBridge(ThreadsafeFunction<String, (), LogArgs, napi::Status, false, true, WAITING_RECORDS>);
 
 impl LogBridge {
@@ -90,7 +90,7 @@ impl LogBridge {
         Ok(Self(function))
     }
 
-    /// Hands over a record. It is lost when the event loop is too far behind, or has ended.
+    /// Passes a record to JavaScript. It is lost when too many records wait, or when the event loop has ended.
     pub(crate) fn hand_over(&self, record: &LogRecord) {
         if let Ok(json) = serde_json::to_string(record) {
             let _ = self.0.call(json, ThreadsafeFunctionCallMode::NonBlocking);

@@ -1,8 +1,8 @@
 //! The threads of one platform handle: one that waits for task changes, and a pool for calls that touch files or the database.
 //!
-//! A thousand waits are a thousand futures on one thread, submissions and their wait for a place in a full queue among them: what
-//! they compute is done on threads of the platform. Calls that may block go to the pool.
-//! [`Driver::stop`] ends and joins all of it; after that no thread of this handle can reach JavaScript.
+//! All waits are futures on one thread, also submissions that wait for a place in a full queue; their computation runs on threads of the
+//! platform. Calls that may block go to the pool. [`Driver::stop`] ends and joins all threads; after that no thread of this handle can
+//! call JavaScript.
 
 use crate::bridge::{Answer, Bridge};
 use crate::host::HostFunctions;
@@ -47,23 +47,23 @@ pub(crate) struct RequestHead {
     mount: Option<MountHead>,
 }
 
-/// Where a server of Node's has mounted the HTTP service.
+/// The place at which a server of Node has mounted the HTTP service.
 #[derive(Deserialize)]
 struct MountHead {
     scheme: String,
     path: String,
 }
 
-/// What the threads share.
+/// State that the threads share.
 struct Shared {
     bridge: Bridge,
     state: Mutex<State>,
-    /// Waits that are under way, by call.
+    /// Running waits, by call.
     waits: Mutex<HashMap<u32, AbortHandle>>,
     /// Followed tasks; `None` while a `next` holds the events.
     streams: Mutex<HashMap<u32, Option<TaskEvents>>>,
     http_service: Mutex<Option<HttpService>>,
-    /// Servers that run, by the call that started them.
+    /// Running servers, by the call that started them.
     servers: Mutex<HashMap<u32, Arc<Server>>>,
     /// Answers whose bodies are being read, by the call of their request; `None` while a `chunk` holds one.
     answers: Mutex<HashMap<u32, Option<HttpAnswer>>>,
@@ -73,7 +73,7 @@ struct Shared {
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     handle: Handle,
-    /// What asks JavaScript for keys and hands it checkpoints.
+    /// The functions that ask JavaScript for keys and pass it checkpoints.
     functions: OnceLock<Arc<HostFunctions>>,
     stop: Mutex<Option<oneshot::Sender<Stop>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -92,7 +92,7 @@ impl Shared {
         }
     }
 
-    /// The HTTP service, made when it is first asked for.
+    /// The HTTP service, made at its first use.
     fn http_service(&self) -> Result<HttpService> {
         let platform = self.platform()?;
         let mut service = self.http_service.lock();
@@ -156,12 +156,12 @@ impl Driver {
         })
     }
 
-    /// Takes what the platform is going to be opened with.
+    /// Sets the host functions that the platform will be opened with.
     pub(crate) fn use_functions(&self, functions: Arc<HostFunctions>) {
         let _ = self.functions.set(functions);
     }
 
-    /// Hands an answer of JavaScript to whoever asked.
+    /// Passes JavaScript's answer to the thread that asked.
     pub(crate) fn answer(&self, question: u32, reply: std::result::Result<SecretText, String>) {
         if let Some(functions) = self.functions.get() {
             functions.take(question, reply);
@@ -239,12 +239,12 @@ impl Driver {
         });
     }
 
-    /// Ends what [`Driver::follow`] began.
+    /// Ends a stream of [`Driver::follow`].
     pub(crate) fn unfollow(&self, stream: u32) {
         self.shared.streams.lock().remove(&stream);
     }
 
-    /// Serves the HTTP API; the server has the number `call` from then on. Answers with where it listens.
+    /// Serves the HTTP API; the server has the number `call` from then on. Answers with its address.
     pub(crate) fn serve(&self, call: u32, address: String) {
         self.pool(call, move |shared| {
             let server = shared.http_service()?.serve(&address)?;
@@ -254,7 +254,7 @@ impl Driver {
         });
     }
 
-    /// Stops a server. Answers whether all calls had ended by then.
+    /// Stops a server. Answers whether all calls ended in time.
     pub(crate) fn stop_server(&self, call: u32, server: u32, deadline: Duration) {
         self.pool(call, move |shared| {
             let server = shared.servers.lock().remove(&server);
@@ -262,7 +262,7 @@ impl Driver {
         });
     }
 
-    /// Answers with the milliseconds to wait for the next piece of a body, or fails when it comes too slowly.
+    /// Answers with the milliseconds to wait for the next piece of a body, or fails when the body arrives too slowly.
     pub(crate) fn body_wait(&self, call: u32, received: u64, elapsed: Duration, idle: Duration) {
         self.pool(call, move |shared| {
             Answer::json(&(shared.http_service()?.body_wait(received, elapsed, idle)?.as_secs_f64() * 1000.0))
@@ -313,12 +313,12 @@ impl Driver {
         });
     }
 
-    /// Asks for no more of a body.
+    /// Stops reading a body.
     pub(crate) fn end_answer(&self, answer: u32) {
         self.shared.answers.lock().remove(&answer);
     }
 
-    /// Gives up a wait: nobody listens for its answer any more.
+    /// Abandons a wait. It is not answered.
     pub(crate) fn forget(&self, call: u32) {
         if let Some(wait) = self.shared.waits.lock().remove(&call) {
             wait.abort();
@@ -333,9 +333,9 @@ impl Driver {
         }
     }
 
-    /// Closes the platform where that has not been done, and blocks until every thread of this handle has ended.
+    /// Closes the platform if it is open, and blocks until every thread of this handle has ended.
     pub(crate) fn stop(&self, deadline: Duration) {
-        // This thread may be the one that would answer.
+        // This may be the thread of JavaScript, which answers the questions, so waiting for answers must end first.
         if let Some(functions) = self.functions.get() {
             functions.end();
         }

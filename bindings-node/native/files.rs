@@ -1,13 +1,14 @@
-//! Writing a result where the caller wants it.
+//! Writing a result to a path that the caller chooses.
 
 use must::Result;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes `bytes` to `path`: under another name first, so that a failure leaves no half file and an old file whole.
+/// Writes `bytes` to `path`. They are first written to a temporary file beside it, so that a failure leaves no partial file and does not
+/// change an old file.
 ///
-/// A path that exists and is not a plain file (a device, a pipe) is written to directly.
+/// An existing path that is not a regular file (a device, a pipe) is written to directly.
 ///
 /// # Errors
 /// `storage_full`, `dependency_unavailable`.

@@ -1,7 +1,7 @@
-//! What a host lends: functions of JavaScript that give keys and take checkpoints, and a clock that is set.
+//! Functions of a JavaScript host that give keys and store checkpoints, and a manual clock.
 //!
-//! A thread of the core that needs an answer asks with a number, waits, and JavaScript answers under it. Nobody waits for an
-//! environment that blocks: [`HostFunctions::end`] lets all go before its thread does.
+//! A thread of the core that needs an answer asks with a number and waits, and JavaScript answers with that number. No thread may wait for
+//! an environment whose thread blocks: [`HostFunctions::end`] releases all waiting threads before that.
 
 use must::Host;
 use must::secrets::SecretText;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// How long JavaScript may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What JavaScript's function is called with: the question's number, what is asked for, and the checkpoint where one is handed over.
+/// The arguments of JavaScript's function: the question's number, the name of the question, and the checkpoint if there is one.
 pub(crate) type AskArgs = FnArgs<(u32, String, Option<String>)>;
 
 type Question = (u32, &'static str, Option<String>);
@@ -83,7 +83,7 @@ impl HostFunctions {
         Ok(Arc::new(Self { ask, waiting: Mutex::default() }))
     }
 
-    /// What the core gets.
+    /// The host for the core.
     pub(crate) fn host(self: &Arc<Self>, lent: &NativeLent, clock: Option<&NativeClock>) -> Host {
         let mut host = Host::default();
         let keys = |what| {
@@ -102,14 +102,14 @@ impl HostFunctions {
         host
     }
 
-    /// Takes an answer of JavaScript.
+    /// Receives an answer of JavaScript.
     pub(crate) fn take(&self, number: u32, reply: Reply) {
         if let Some(waiting) = self.waiting.lock().questions.remove(&number) {
             let _ = waiting.send(reply);
         }
     }
 
-    /// Lets go of whoever waits, now and later: the thread of JavaScript is about to block.
+    /// Releases all threads that wait, now and later, because the thread of JavaScript is about to block.
     pub(crate) fn end(&self) {
         let mut waiting = self.waiting.lock();
         waiting.ended = true;

@@ -1,8 +1,8 @@
 //! The Node.js addon: converts, calls one method of [`must::Platform`], converts back.
 //!
-//! JavaScript numbers its calls; every method here starts the work elsewhere and returns at once, and the answer comes back
-//! under the call's number through one function. The typed layer in `src/` makes promises of that. Nothing is shared between
-//! two environments (the main thread and each worker thread): whatever exists belongs to one [`NativePlatform`].
+//! JavaScript numbers its calls. Every method here starts the work on another thread and returns at once; one function later receives the
+//! answer with the call's number. The typed layer in `src/` makes promises from this. Environments (the main thread and each worker thread)
+//! share nothing: all state belongs to one [`NativePlatform`].
 
 mod bridge;
 mod driver;

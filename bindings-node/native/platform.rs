@@ -40,8 +40,8 @@ impl NativePlatform {
         let bridge = Bridge::new(&reply)?;
         let driver = Driver::start(bridge).map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let driver = Arc::new(driver);
-        // Hooks run in reverse order of their making: this one joins the threads before Node takes the reply function away.
-        // Its data is never freed once the hook is removed, so that it holds the driver weakly.
+        // Hooks run in the reverse order of their registration. This one joins the threads before Node destroys the reply function.
+        // The data of a removed hook is never freed, so the hook holds only a weak reference to the driver.
         let hook = env.add_env_cleanup_hook(Arc::downgrade(&driver), |driver| {
             if let Some(driver) = driver.upgrade() {
                 driver.stop(EXIT_DEADLINE);
@@ -70,7 +70,7 @@ impl NativePlatform {
         let functions = HostFunctions::new(&ask)?;
         let host = functions.host(&lent, clock);
         self.driver.use_functions(functions);
-        // Here, and not on the thread that opens: the program may go to another folder meanwhile.
+        // Paths are fixed here and not on the thread that opens, because the program may change its folder meanwhile.
         let settings = Settings::from_json(&settings).and_then(Settings::with_fixed_paths);
         self.driver.open(call, move || {
             let settings = settings?;
@@ -302,7 +302,7 @@ fn bytes(media: Media) -> Answer {
     Answer::Bytes(media.bytes)
 }
 
-/// A duration of whole or broken milliseconds; nonsense counts as none, too much as a day.
+/// A duration from milliseconds, which may have a fraction. An invalid number counts as zero, and a very large one as a day.
 fn milliseconds(value: f64) -> Duration {
     let most = Duration::from_secs(86_400);
     Duration::try_from_secs_f64(value / 1000.0)

@@ -1,11 +1,11 @@
 // Builds the package inside its repository: the addon with cargo, the TypeScript layer with tsc, both into dist/.
 //
-// npm runs this for every install beside a linked package, so that it has to be quick when nothing has changed: cargo and tsc find that
-// out by themselves, and `cargo test -p xtask` keeps the addon on the crates that the rest of the workspace has compiled.
+// npm runs this at every install beside a linked package, so it has to be quick when nothing has changed. cargo and tsc detect that
+// themselves, and `cargo test -p xtask` checks that the addon uses the same compiled crates as the rest of the workspace.
 //
 // MUST_BUILD_PROFILE  cargo profile of the addon (default: release)
 // MUST_REGEN          also rewrite native.d.ts from the addon's own types
-// CARGO_TARGET_DIR    as cargo reads it
+// CARGO_TARGET_DIR    cargo's target folder, as for cargo
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ function buildAddon() {
   if (!library) fail("cargo built no library");
   const addon = join(packageFolder, "dist", "must.node");
   if (existsSync(addon) && readFileSync(addon).equals(readFileSync(library))) return;
-  // A running program may have the old addon loaded: the new one is put in its place whole, never written into it.
+  // A running program may have the old addon loaded, so the new file replaces it and is never written into it.
   mkdirSync(dirname(addon), { recursive: true });
   copyFileSync(library, `${addon}.${process.pid}`);
   renameSync(`${addon}.${process.pid}`, addon);
@@ -56,7 +56,7 @@ function buildTypeScript() {
       return undefined;
     }
   };
-  // npm does not install what a linked folder needs to be built.
+  // npm does not install the development dependencies of a linked folder.
   if (!compiler()) run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", packageFolder], { cwd: packageFolder });
   const tsc = compiler();
   if (!tsc) fail("typescript could not be installed");

@@ -1,6 +1,6 @@
-// Run when the published package is installed: whether there is an addon that loads, and what to do where there is none.
+// Run when the published package is installed. Checks that an addon for this system loads, and says what to do if there is none.
 //
-// MUST_SOURCE  a clone of the repository: where no addon fits the system, one is built there with cargo
+// MUST_SOURCE  a clone of the repository; if no addon fits the system, one is built there with cargo
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync } from "node:fs";

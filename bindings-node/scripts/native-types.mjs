@@ -1,4 +1,4 @@
-// Turns what the #[napi] macros wrote while the addon compiled (one JSON object a line) into TypeScript declarations.
+// Turns the output of the #[napi] macros (one JSON object on each line) into TypeScript declarations.
 
 import { readFileSync } from "node:fs";
 

@@ -1,5 +1,5 @@
-// Lays out what is published: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon for this platform. npm
-// installs the one that fits, since each says which systems it is for. Run after `npm install` here has built the addon in release.
+// Makes the packages to publish: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon for this platform. Each
+// of the latter names its systems, and npm installs the one that fits. Run this after `npm install` here has built the addon in release.
 //
 //   node scripts/package.mjs FOLDER
 
@@ -42,7 +42,7 @@ const addon = start(platform.name, {
 });
 copyFileSync(join(here, "dist", "must.node"), join(addon, "must.node"));
 
-/** An empty folder with a package.json and the licences. */
+/** Makes a folder with a package.json and the licences. */
 function start(name, description) {
   const place = join(folder, name);
   rmSync(place, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// The packages with compiled code, by system: `dist/native.js` loads the one of these names that npm has installed.
+// The packages with compiled code, by system. `dist/native.js` loads the one that npm has installed.
 
 export const addonPackages = [
   { name: "must-linux-x64-gnu", os: "linux", cpu: "x64", libc: "glibc" },
@@ -7,7 +7,7 @@ export const addonPackages = [
   { name: "must-win32-x64", os: "win32", cpu: "x64" },
 ];
 
-/** The one for the system that this runs on. */
+/** The package for the present system. */
 export function addonPackage() {
   const found = addonPackages.find(({ os, cpu }) => os === process.platform && cpu === process.arch);
   if (!found) throw new Error(`there is no package with an addon for ${process.platform} on ${process.arch}`);

@@ -1,4 +1,4 @@
-/** What the administrative calls share: arguments checked and written as JSON, answers read, secrets kept from view. */
+/** Shared by the administrative calls: checks arguments and writes them as JSON, reads answers, and hides secrets from output. */
 
 import type { Calls } from "./calls";
 import type { Caller } from "./generated/facts";
@@ -7,18 +7,18 @@ import { validation } from "./errors";
 
 /** How to make an administrative call. */
 export interface CallerOptions {
-  /** The host itself when absent. */
+  /** On whose behalf the call is made; the host itself when absent. */
   caller?: Caller | undefined;
 }
 
 /** Makes the call `name`; an argument that is undefined is left out. */
 export async function invoke<T>(calls: Calls, name: string, given: Record<string, unknown> = {}): Promise<T> {
-  const json = encodeQuery(present(given));
+  const json = encodeQuery(defined(given));
   return calls.json((call) => calls.native.invoke(call, name, json));
 }
 
-/** The same members without those that are undefined, one level deeper as well. */
-function present(given: Record<string, unknown>): Record<string, unknown> {
+/** The members that are not undefined, also one level deeper. */
+function defined(given: Record<string, unknown>): Record<string, unknown> {
   const kept = Object.entries(given).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept.map(([name, value]) => [name, isCaller(name) ? inner(value) : value]));
 }
@@ -32,30 +32,30 @@ function inner(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 }
 
-/** A length of time in seconds, which may be left out. */
+/** An optional duration in seconds. */
 export function seconds(name: string, value: number | undefined): number | undefined {
   return value === undefined ? undefined : timeArgument(name, value);
 }
 
-/** An argument that must be an object, so that nonsense is a `MustError` too. */
+/** An argument that must be an object; anything else is a `MustError`. */
 export function objectOf(what: string, value: object): object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw validation(`${what} must be an object`);
   return value;
 }
 
-/** A text that may be left out. */
+/** An optional text. */
 export function optionalText(name: string, value: string | undefined): string | undefined {
   return value === undefined ? undefined : textArgument(name, value);
 }
 
-/** Options as an object, so that nonsense is a `MustError` too. */
+/** Options as an object; anything else is a `MustError`. */
 export function optionsOf<T extends object>(options: T | undefined): Partial<T> {
   if (options === undefined) return {};
   if (typeof options !== "object" || options === null) throw validation("the options must be an object");
   return options;
 }
 
-/** The same object, with this member read by its name only: neither inspecting nor writing JSON shows it. */
+/** The same object with this member hidden: it can be read by its name, but inspecting the object or writing it as JSON does not show it. */
 export function veiled<T extends object>(value: T, name: keyof T): T {
   return Object.defineProperty(value, name, { enumerable: false, writable: false, configurable: false });
 }

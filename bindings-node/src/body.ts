@@ -1,41 +1,41 @@
-/** The body of a request, also when a parser of the framework has read it before. */
+/** Reads the body of a request, also when a parser of the framework has already read it. */
 
 import type { Readable } from "node:stream";
 import { MustError } from "./errors";
 import { bytesOf } from "./images";
 
-/** What parsers leave behind. */
+/** The members of a request in which parsers leave the body. */
 export interface Parsed {
-  /** What `express.json()`, body-parser or Fastify made of the body. */
+  /** The value that `express.json()`, body-parser or Fastify parsed from the body. */
   body?: unknown;
-  /** The body as it came, where the framework keeps it. */
+  /** The unchanged body, if the framework keeps it. */
   rawBody?: unknown;
-  /** Set by body-parser on what it has read. */
+  /** Set by body-parser when it has read the body. */
   _body?: unknown;
 }
 
-/** As much of a request as is read here. */
+/** The members of a request that are read here. */
 type Request = Readable & { headers: Record<string, string | string[] | undefined> };
 
 /** A body. */
 export interface Body {
   bytes: Uint8Array;
-  /** Whether a parser has read it: then it is neither compressed nor as long as it was sent. */
+  /** Whether a parser has read it. Then it is no longer compressed and may have another length. */
   parsed: boolean;
 }
 
 /**
- * The body; one that is larger than `limit` is cut just beyond it, and refused by the platform. What was read before is taken from
- * what the parser has left.
- * @throws MustError `validation_error` when nothing is left of it, or when it comes too slowly.
+ * The body. A body larger than `limit` is cut just beyond the limit, and the platform then refuses it. If a parser has read the body, it
+ * is taken from the members that the parser has set.
+ * @throws MustError `validation_error` when a parser has read the body and kept nothing, or when the body arrives too slowly.
  */
 export async function bodyOf(request: Request, parsed: Parsed, limit: number, pace: Pace): Promise<Body> {
   const untouched = !request.readableDidRead && !request.readableEnded && !parsed._body;
-  return untouched ? { bytes: await read(request, limit, pace), parsed: false } : { bytes: left(request, parsed), parsed: true };
+  return untouched ? { bytes: await read(request, limit, pace), parsed: false } : { bytes: parsedBody(request, parsed), parsed: true };
 }
 
-/** What a parser has left of the body. */
-function left(request: Request, parsed: Parsed): Uint8Array {
+/** The body from the members that a parser has set. */
+function parsedBody(request: Request, parsed: Parsed): Uint8Array {
   const raw = plainBytes(parsed.rawBody) ?? plainBytes(parsed.body);
   if (raw) return raw;
   const { "content-length": length, "transfer-encoding": chunked, "content-type": declared } = request.headers;
@@ -46,7 +46,7 @@ function left(request: Request, parsed: Parsed): Uint8Array {
       ?.trim()
       .toLowerCase() ?? "";
   const { body } = parsed;
-  // Parsers of Express 4 put an empty object where they have read nothing. Who was sent one was sent a few bytes.
+  // Parsers of Express 4 set an empty object when they have not read the body. A real empty object has only a few bytes.
   const unread = body === undefined || (!parsed._body && isNothing(body) && Number(length) > EMPTY_OBJECT);
   if (!unread && /^application\/(.*\+)?json$/.test(type)) return Buffer.from(JSON.stringify(body));
   if (!unread && type === "application/x-www-form-urlencoded") return Buffer.from(form(body).toString());
@@ -62,12 +62,12 @@ const EMPTY = new Uint8Array();
 /** Bytes that an empty object may be written in. */
 const EMPTY_OBJECT = 8;
 
-/** When a body that is still coming is first looked at. */
-const FIRST_LOOK_MS = 500;
+/** Time after which the speed of a body is first checked. */
+const FIRST_CHECK_MS = 500;
 
 /**
- * How many milliseconds a body may go on, of which `bytes` have come, the first `began` and the last `last` milliseconds ago; fails
- * when it comes too slowly.
+ * Returns how many milliseconds to wait for more of a body. `bytes` have arrived, the first of them `began` and the last of them `last`
+ * milliseconds ago. Fails when the body arrives too slowly.
  */
 export type Pace = (bytes: number, began: number, last: number) => Promise<number>;
 
@@ -84,7 +84,7 @@ async function read(request: Readable, limit: number, pace: Pace): Promise<Buffe
     }
     return Buffer.concat(chunks);
   })();
-  // Nobody hears of its failure once the other has decided.
+  // Its failure is ignored when the other promise has settled first.
   whole.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   let over = false;
@@ -95,7 +95,7 @@ async function read(request: Readable, limit: number, pace: Pace): Promise<Buffe
         if (!over) timer = setTimeout(look, milliseconds);
       }, reject);
     };
-    timer = setTimeout(look, FIRST_LOOK_MS);
+    timer = setTimeout(look, FIRST_CHECK_MS);
   });
   try {
     return await Promise.race([whole, slow]);
@@ -113,7 +113,7 @@ function isNothing(value: unknown): boolean {
   return value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
-/** A form as it is sent, with the brackets of lists and objects. */
+/** A form as a browser sends it, with brackets for lists and objects. */
 function form(value: unknown): URLSearchParams {
   const fields = new URLSearchParams();
   const add = (name: string, item: unknown, depth: number): void => {

@@ -13,9 +13,9 @@ interface Pending {
 }
 
 interface CallOptions {
-  /** Gives the call up, with the signal's reason. */
+  /** Abandons the call, with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Gives the call up after this time, with the answer null. */
+  /** Abandons the call after this time, with the answer null. */
   timeoutMs?: number | undefined;
   /** Whether the event loop may end while the call is open. */
   background?: boolean;
@@ -38,7 +38,7 @@ export class Calls {
     this.native = new NativePlatform((call, failure, value) => this.#settle(call, failure, value));
   }
 
-  /** Starts a call and gives what it answers: JSON text or bytes. */
+  /** Starts a call and returns its answer: JSON text or bytes. */
   async start(begin: Begin, { signal, timeoutMs, background = false }: CallOptions = {}): Promise<string | Buffer> {
     signal?.throwIfAborted();
     if (this.#closed) throw closed();
@@ -76,7 +76,7 @@ export class Calls {
     return (await this.start(begin)) as Buffer;
   }
 
-  /** Takes no more calls, closes the native part and ends the calls that are still open then. */
+  /** Accepts no more calls, closes the native part and ends the calls that are still open. */
   async close(deadlineMs: number): Promise<void> {
     const closing = this.start((call) => this.native.close(call, deadlineMs));
     this.#closed = true;

@@ -41,7 +41,7 @@ export class MustError extends Error {
   }
 }
 
-/** The error with this code's name; a name this version does not know is `internal`. */
+/** The error for the name of a code. A name that this version does not know becomes `internal`. */
 export function errorOf(code: string, detail: string, userAction?: string): MustError {
   return Object.hasOwn(errorCodes, code)
     ? new MustError(code as ErrorCode, detail, userAction)
@@ -53,7 +53,7 @@ export function fromNative(failure: NativeFailure): MustError {
   return errorOf(failure.code, failure.detail, failure.userAction);
 }
 
-/** A call that the catalog, or this layer, does not allow. */
+/** The error for a call that the catalog or this layer does not allow. */
 export function validation(detail: string): MustError {
   return new MustError("validation_error", detail);
 }

@@ -1,14 +1,14 @@
-/** What a request brought along, as the rules of access read it. */
+/** The parts of a request that access control reads. */
 
 import { validation } from "./errors";
 import type { RequestFacts, Route } from "./generated/facts";
 
-/** As much of Node's `http.IncomingMessage` as is read. */
+/** The members of Node's `http.IncomingMessage` that are read. */
 export interface IncomingRequest {
-  /** Names and values by turns. */
+  /** Names and values in turn. */
   rawHeaders: readonly string[];
   url?: string | undefined;
-  /** The whole URL where a framework has shortened `url`. */
+  /** The whole URL, when a framework has shortened `url`. */
   originalUrl?: string | undefined;
   socket?: { remoteAddress?: string | undefined } | null | undefined;
 }
@@ -45,7 +45,7 @@ export function requestFacts(route: Route, request: IncomingRequest): RequestFac
     cookies: header("cookie"),
     admin_header_keys: header("x-admin-key"),
     query_admin_key_present: query.some(([name]) => ADMIN_NAMES.includes(name.toLowerCase())),
-    // More than one is no origin that is allowed.
+    // Several origins together are never an allowed origin.
     origin: origins.length > 0 ? origins.join(", ") : undefined,
     peer: address(request.socket?.remoteAddress),
     forwarded_for: header("x-forwarded-for"),
@@ -53,7 +53,7 @@ export function requestFacts(route: Route, request: IncomingRequest): RequestFac
   };
 }
 
-/** An address without the zone of a link, and an IPv4 address as itself where the socket takes both kinds. */
+/** An address without its link zone. An IPv4 address that a dual-stack socket gives as IPv6 is given as IPv4. */
 export function address(peer: string | undefined): string | undefined {
   return peer?.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
 }

@@ -1,17 +1,17 @@
-/** What a host lends to a platform besides settings: keys of its own key store, a place for checkpoints, a clock. */
+/** Functions that a host provides besides settings: they give keys from its key store, store checkpoints, and provide a clock. */
 
 import { validation } from "./errors";
 import { NativeClock, type NativePlatform } from "./native";
 
-/** Gives keys as the text of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64. */
+/** Returns keys as the text of a key file: one key on each line, `VERSION BASE64` with 32 bytes in base64. */
 export type KeyFunction = () => string | Promise<string>;
 
-/** Keeps a checkpoint of the audit log, a signed note. */
+/** Stores a checkpoint of the audit log, which is a signed note. */
 export type AnchorFunction = (checkpoint: string) => void | Promise<void>;
 
 /**
- * What a host lends. The functions run on the event loop while a thread of the library waits, at most 30 s. What they throw becomes
- * a warning of the process; the platform says that the function failed, not why.
+ * Functions that a host provides. They run on the event loop while a thread of the library waits, at most 30 s. Their exceptions become
+ * warnings of the process; the platform's error only says that the function failed.
  * @example
  * ```js
  * const kept = [];
@@ -24,23 +24,23 @@ export type AnchorFunction = (checkpoint: string) => void | Promise<void>;
  */
 export interface Host {
   /**
-   * Gives the master keys, which seal stored secrets, instead of a file or a setting. Called when the platform is opened and when
+   * Returns the master keys, which encrypt stored secrets, instead of a file or a setting. Called when the platform is opened and when
    * the master key is rotated.
    */
   masterKeys?: KeyFunction | undefined;
-  /** Gives the keys that sign the audit log, likewise. */
+  /** Returns the keys that sign the audit log, in the same way. */
   auditKeys?: KeyFunction | undefined;
   /**
-   * Takes each checkpoint of the audit log, besides the anchor file, to keep it where nobody who can write the data folder can reach
-   * it. Every write waits for it, so it must not wait for the platform; while it fails, what needs an audit event fails.
+   * Stores each checkpoint of the audit log, in addition to the anchor file, in a place that people who can write the data folder cannot
+   * reach. Every write waits for it, so it must not wait for the platform. While it fails, every call that needs an audit event fails.
    */
   anchor?: AnchorFunction | undefined;
-  /** What time it is for everything that expires, is counted in a window, or is written to the audit log. */
+  /** The clock for expiry, for limits per minute and for the audit log. */
   clock?: ManualClock | undefined;
 }
 
 /**
- * A clock that stands still until it is told to go on: for tests of what expires or is counted in a window.
+ * A clock that only moves when `advance` is called, for tests of expiry and of limits per minute.
  * @example
  * ```js
  * const clock = new ManualClock();
@@ -56,7 +56,7 @@ export class ManualClock {
   /** @internal */
   readonly native: NativeClock;
 
-  /** Shows `now`, a `Date` or milliseconds since 1970; the present when left out. */
+  /** A clock that starts at `now`, a `Date` or milliseconds since 1970; the present time when left out. */
   constructor(now: Date | number = Date.now()) {
     const milliseconds = Number(now);
     if (!Number.isSafeInteger(milliseconds) || milliseconds < 0 || milliseconds > LATEST) {
@@ -65,12 +65,12 @@ export class ManualClock {
     this.native = new NativeClock(milliseconds);
   }
 
-  /** What it shows. */
+  /** Its time. */
   get now(): Date {
     return new Date(this.native.now());
   }
 
-  /** Goes on by so many milliseconds, 0 or more. */
+  /** Moves it forward by this many milliseconds, 0 or more. */
   advance(milliseconds: number): void {
     if (!Number.isFinite(milliseconds) || milliseconds < 0) throw validation("a clock goes on by 0 or more milliseconds");
     this.native.advance(milliseconds);
@@ -80,7 +80,7 @@ export class ManualClock {
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const FUNCTIONS = ["masterKeys", "auditKeys", "anchor"] as const;
 
-/** Checks what a host lends. */
+/** Checks the functions of a host. */
 export function checkHost(host: unknown): Host {
   if (host === undefined) return {};
   if (typeof host !== "object" || host === null) throw validation("host must be an object");
@@ -97,7 +97,7 @@ export function checkHost(host: unknown): Host {
   return host;
 }
 
-/** What the native part asks: calls the function and answers under the question's number. */
+/** The function that the native part calls to ask the host. It answers with the number of the question. */
 export function asker(native: NativePlatform, host: Host): (question: number, what: string, checkpoint: string | null) => void {
   const answers: Record<string, (checkpoint: string) => unknown> = {
     masterKeys: async () => textOf(await host.masterKeys?.()),

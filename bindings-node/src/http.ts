@@ -12,7 +12,7 @@ export interface HttpRequest {
   /** Names and values; a name may come more than once. */
   headers?: Iterable<readonly [string, string]> | undefined;
   body?: Uint8Array | ArrayBufferLike | undefined;
-  /** The address at the other end, which throttling counts by. */
+  /** The client's address, which throttling counts by. */
   peer?: string | undefined;
 }
 
@@ -23,7 +23,7 @@ const EMPTY = new Uint8Array();
 export class Server implements AsyncDisposable {
   readonly #calls: Calls;
   readonly #number: number;
-  /** Where it listens: `127.0.0.1:8000`. */
+  /** The address that it listens on: `127.0.0.1:8000`. */
   readonly address: string;
 
   /** Made by `Platform.serve`. */
@@ -33,12 +33,12 @@ export class Server implements AsyncDisposable {
     this.address = address;
   }
 
-  /** The same as a URL. */
+  /** Its address as a URL. */
   get url(): string {
     return `http://${this.address}`;
   }
 
-  /** Takes no more connections, ends event streams and waits for calls that run; whether all had ended in time. */
+  /** Stops accepting connections, ends event streams and waits for running calls. True when all of them ended in time. */
   stop({ deadlineSeconds = STOP_SECONDS }: CloseOptions = {}): Promise<boolean> {
     const deadlineMs = timeArgument("deadlineSeconds", deadlineSeconds) * 1000;
     return this.#calls.json((call) => this.#calls.native.stopServer(call, this.#number, deadlineMs));
@@ -49,12 +49,12 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** The answer to a request. Iterating gives the pieces of its body; leaving the loop ends it. */
+/** The answer to a request. Iterating gives the pieces of its body; leaving the loop closes it. */
 export class HttpResponse implements AsyncIterable<Buffer> {
   readonly #calls: Calls;
   readonly #number: number;
   readonly status: number;
-  /** Names, in lower case, and values in order. */
+  /** Names in lower case with their values, in order. */
   readonly headers: [string, string][];
 
   /** Made by `Platform.handle`. */
@@ -77,7 +77,7 @@ export class HttpResponse implements AsyncIterable<Buffer> {
     }
   }
 
-  /** The whole body, or what is left of it. */
+  /** The whole body, or the rest of it if some was read. */
   async bytes(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     for await (const chunk of this) chunks.push(chunk);
@@ -89,7 +89,7 @@ export class HttpResponse implements AsyncIterable<Buffer> {
     return JSON.parse((await this.bytes()).toString("utf8"));
   }
 
-  /** Asks for no more of it. */
+  /** Stops reading the body. */
   close(): void {
     this.#calls.native.endAnswer(this.#number);
   }
@@ -104,7 +104,7 @@ export async function serve(calls: Calls, address: string): Promise<Server> {
   return new Server(calls, number, listening);
 }
 
-/** Where a server has mounted the HTTP service: what absolute addresses in answers begin with. */
+/** The place at which a server has mounted the HTTP service. Absolute addresses in answers begin with it. */
 export interface Mount {
   scheme: string;
   path: string;

@@ -1,7 +1,7 @@
 /**
- * Pictures in the forms that people have them in: bytes at once, or something that has to be read first.
+ * Pictures in all supported forms: bytes, or objects that have to be read first.
  *
- * Nothing is told by `instanceof`: jest, `vm` and Electron bring classes of another realm, and packages bring their own.
+ * `instanceof` is not used, because jest, `vm` and Electron have classes of another realm, and packages bring their own classes.
  */
 
 import { createReadStream } from "node:fs";
@@ -14,7 +14,7 @@ import type { BlobLike, ReadableStreamLike } from "./types";
 /** Reads a picture, for the parameter `name`. */
 export type Reader = (name: string, signal: AbortSignal) => Promise<Uint8Array>;
 
-/** Chunks of a picture, and the end of them before their time. */
+/** Gives the chunks of a picture, and can be stopped early. */
 interface Source {
   next(): Promise<{ done?: boolean | undefined; value?: unknown }>;
   end(): unknown;
@@ -35,7 +35,7 @@ function unshared(bytes: Uint8Array): Uint8Array {
   return types.isSharedArrayBuffer(bytes.buffer) ? new Uint8Array(bytes) : bytes;
 }
 
-/** How to read what is no bytes yet: a `Blob` or `File`, a stream of Node or of the web, an async iterable, an open file, a `file:` URL. */
+/** A reader for an object that is not bytes: a `Blob` or `File`, a stream of Node or of the web, an async iterable, an open file, a `file:` URL. */
 export function readerOf(value: object): Reader | undefined {
   const has = (name: string | symbol): boolean => typeof (value as Record<string | symbol, unknown>)[name] === "function";
   const { href, protocol, size } = value as { href?: unknown; protocol?: unknown; size?: unknown };
@@ -50,7 +50,7 @@ export function readerOf(value: object): Reader | undefined {
   }
   if (has("getReader")) return (name, signal) => gathered(name, ofWebStream(value as ReadableStreamLike), signal);
   if (has(Symbol.asyncIterator)) return (name, signal) => gathered(name, ofIterable(value as AsyncIterable<unknown>), signal);
-  // An open file of node:fs/promises, which is read from its start and stays open.
+  // An open file of node:fs/promises. It is read from its start and stays open.
   if (has("createReadStream") && has("readFile")) {
     const open = value as { createReadStream(options: object): AsyncIterable<unknown> };
     return (name, signal) => gathered(name, ofIterable(open.createReadStream({ start: 0, autoClose: false })), signal);
@@ -58,7 +58,7 @@ export function readerOf(value: object): Reader | undefined {
   return undefined;
 }
 
-/** What a value is, for a sentence that refuses it. */
+/** A name for the type of a value, for error messages. */
 export function kind(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
@@ -88,12 +88,12 @@ function ofIterable(chunks: AsyncIterable<unknown>): Source {
   const { destroy } = chunks as { destroy?: unknown };
   return {
     next: () => iterator.next(),
-    // A stream that waits for its next chunk hears nothing of its iterator's end.
+    // Ending the iterator does not stop a stream that waits for its next chunk.
     end: () => (typeof destroy === "function" ? destroy.call(chunks) : iterator.return?.()),
   };
 }
 
-/** All chunks as one; no more of them are asked for than a picture may have. */
+/** All chunks together. Reading stops at the size limit of a picture. */
 async function gathered(name: string, source: Source, signal: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -107,11 +107,11 @@ async function gathered(name: string, source: Source, signal: AbortSignal): Prom
       if (!bytes) throw validation(`${name} is a stream of ${kind(next.value)} and not of bytes`);
       size += bytes.length;
       if (size > maxImageBytes) throw tooLarge(name);
-      // Copied: whoever gives the chunks may use their memory again.
+      // Copied, because the source may reuse the memory of its chunks.
       parts.push(Buffer.from(bytes));
     }
   } finally {
-    // Not waited for: a source that hangs may never end. What fails here adds nothing.
+    // Not awaited, because a source that hangs may never end. Errors here are ignored.
     if (!done) (async () => source.end())().catch(() => {});
   }
 }
@@ -130,7 +130,7 @@ function tooLarge(name: string): MustError {
   return new MustError("payload_too_large", `${name}: the image is larger than ${maxImageBytes} bytes`, "Send a smaller picture.");
 }
 
-/** Reads all of them at once. The first that fails ends the others. */
+/** Reads all pictures at the same time. The first failure stops the others. */
 export async function readAll(
   readers: readonly (readonly [name: string, read: Reader])[],
   signal: AbortSignal | undefined,
@@ -149,7 +149,7 @@ export async function readAll(
       }),
     );
   } finally {
-    // Whatever is still read is no longer wanted.
+    // Stop the readers that still run.
     stop.abort();
     signal?.removeEventListener("abort", abort);
   }

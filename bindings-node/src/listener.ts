@@ -1,4 +1,4 @@
-/** The HTTP service under other servers: node:http and what is built on it, node:http2, Fastify. */
+/** The HTTP service inside other servers: node:http and frameworks on it, node:http2, Fastify. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
@@ -23,10 +23,10 @@ interface FastifyReply {
   hijack(): unknown;
 }
 
-/** What a listener is called with: a request of node:http or Express, of node:http2, or of Fastify. */
+/** The request that a listener gets: from node:http or Express, from node:http2, or from Fastify. */
 export type ListenerRequest = Incoming | FastifyRequest;
 
-/** What a listener answers with. */
+/** The response that a listener writes to. */
 export type ListenerResponse = Outgoing | FastifyReply;
 
 /** Headers of a connection, which HTTP/2 does not have. */
@@ -66,13 +66,13 @@ export async function answer(calls: Calls, maxBodyBytes: number, given: Listener
     }
     response.end();
   } catch (error) {
-    // A request is destroyed as soon as its body was read; only the response tells whether somebody still listens.
+    // A request is destroyed as soon as its body was read. Only the response shows whether the client is still connected.
     if (response.headersSent || gone) {
       response.destroy();
       return;
     }
     const failure = error instanceof MustError ? error : new MustError("internal", "the request could not be answered");
-    // What is still coming of the request is not waited for.
+    // The rest of the request is not read.
     if (!request.complete && "shouldKeepAlive" in response) response.shouldKeepAlive = false;
     response.writeHead(failure.httpStatus, { "content-type": "application/json", "cache-control": "no-store" });
     response.end(JSON.stringify(failureBody(failure, target(request.url ?? "/", given))));
@@ -87,7 +87,7 @@ function failureBody({ code, detail, userAction, httpStatus }: MustError, below:
   return { ...body, error: { message: `${detail}. ${userAction}`, type, param: null, code } };
 }
 
-/** Where a framework has mounted the listener: what its address has before the path that is left for it. */
+/** The path at which a framework has mounted the listener. */
 function mountOf(request: Incoming, below: string): Mount {
   const { originalUrl, url = "/" } = request as { originalUrl?: unknown; url?: string | undefined };
   const socket = request.socket as { encrypted?: unknown };
@@ -100,7 +100,7 @@ function mountOf(request: Incoming, below: string): Mount {
 function target(url: string, given: ListenerRequest): string {
   const route = "raw" in given ? given.routeOptions?.url : undefined;
   if (!route?.endsWith("/*")) return url;
-  // By segments: one of them may be a parameter of the route.
+  // Segments are counted because one of them may be a parameter of the route.
   const mount = route.slice(0, -2).split("/").length - 1;
   const [path = "", ...query] = url.split("?");
   return [
@@ -112,12 +112,12 @@ function target(url: string, given: ListenerRequest): string {
   ].join("?");
 }
 
-/** Names and values as they came. The pseudo headers of HTTP/2 are said in the method and the target, and `host`. */
+/** Unchanged names and values. The pseudo headers of HTTP/2 are left out; method, target and `host` have their values. */
 function headersOf(request: Incoming, { bytes, parsed }: Body): [string, string][] {
   const headers: [string, string][] = [];
   for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
     const [name = "", value = ""] = request.rawHeaders.slice(index, index + 2);
-    // A body that was parsed before is neither compressed nor as long as it was sent.
+    // A body that was already parsed is no longer compressed and may have another length.
     const gone = parsed && ["content-encoding", "content-length", "transfer-encoding"].includes(name.toLowerCase());
     if (!name.startsWith(":") && !gone) headers.push([name, value]);
   }
@@ -132,7 +132,7 @@ function writeHead(response: Outgoing, version: number, status: number, headers:
     (response as ServerResponse).writeHead(status, headers.flat());
     return;
   }
-  // Given by turns, a name that comes twice would be sent once.
+  // Node sends a repeated name only once unless its values are grouped.
   const grouped: Record<string, string[]> = {};
   for (const [name, value] of headers) {
     if (!CONNECTION_HEADERS.has(name)) (grouped[name] ??= []).push(value);
@@ -142,8 +142,8 @@ function writeHead(response: Outgoing, version: number, status: number, headers:
 }
 
 /**
- * Where the web UI is, when Express mounts it below a path and that path was asked for without a slash at its end: the page's own
- * addresses are relative to it.
+ * The address of the web UI with a slash at its end, when Express mounts it at a path that was requested without the slash. The page's
+ * own addresses are relative, so they need the slash.
  */
 function slashed(request: Incoming): string | undefined {
   const { originalUrl } = request as { originalUrl?: unknown };

@@ -1,4 +1,4 @@
-/** The native part: the addon that a build put beside this file, or the one of the package for this system that npm has installed. */
+/** Loads the addon: the one that a build put beside this file, or the one from the npm package for this system. */
 
 import type * as Addon from "../native";
 

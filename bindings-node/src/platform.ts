@@ -19,20 +19,20 @@ export interface SubmitOptions {
   /** Cancels the task, now or at any later time. */
   signal?: AbortSignal | undefined;
   /**
-   * Whose task it is to be, 1 to 200 characters: the `owner` that `auth.authorize` answers with, or a name of your own where
-   * nobody asks over HTTP.
+   * The owner of the task, 1 to 200 characters: the `owner` from the answer of `auth.authorize`, or any name when the tasks are not
+   * read over HTTP.
    */
   owner?: string | undefined;
   /**
-   * Whether text for an image may be the path of a file; true when absent. Say false where the request came from somebody else, who
-   * could name any file of this machine.
+   * Whether text for an image may be the path of a file; true when absent. Use false for requests of other people, who could otherwise
+   * name any file of this machine.
    */
   imagePaths?: boolean | undefined;
 }
 
 /** How to close. */
 export interface CloseOptions {
-  /** How long running tasks get to stop; 10 s when absent. */
+  /** How long to wait for running tasks to stop; 10 s when absent. */
   deadlineSeconds?: number | undefined;
 }
 
@@ -48,8 +48,8 @@ process.on("exit", () => {
 });
 
 /**
- * A running platform in one data folder. It runs until it is closed or its environment (process or worker thread) ends;
- * an idle one does not keep the process alive. Every call gives a promise and leaves the event loop free.
+ * A running platform in one data folder. It runs until it is closed or its environment (process or worker thread) ends. An idle
+ * platform does not keep the process alive. Every call returns a promise and does not block the event loop.
  * @example
  * ```js
  * const platform = await Platform.open({ dataDir: "data" });
@@ -65,7 +65,7 @@ export class Platform implements AsyncDisposable {
   readonly #maxBodyBytes: number;
   #closing: Promise<void> | undefined;
   /**
-   * Who may call: API keys and sessions.
+   * API keys and sessions.
    * @example
    * ```js
    * const { key, secret } = await platform.auth.issueKey("studio");
@@ -134,8 +134,8 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Opens the data folder, brings back what a crash interrupted, and starts the lanes. Relative paths are seen from the working
-   * folder as it is now, and stay where they are when that changes.
+   * Opens the data folder, restores the tasks that a crash interrupted, and starts the lanes. Relative paths are relative to the present
+   * working folder and do not change when it changes.
    * @throws MustError `validation_error`, `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`,
    * `storage_corrupt`.
    * @example
@@ -177,7 +177,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * How the lanes and their pipelines stand.
+   * The state of the lanes and their pipelines.
    * @example
    * ```js
    * const { waiting } = await platform.load();
@@ -189,7 +189,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * What the platform counts and measures, in the text format of Prometheus.
+   * The platform's metrics, in the text format of Prometheus.
    * @example
    * ```js
    * console.log((await platform.metrics()).includes("# TYPE must_audit_events gauge")); // true
@@ -200,10 +200,10 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the folder as a
-   * data folder, with the key files, which are not in it. The folder appears under its name when all of it is there. Use this and not
-   * a second SQLite.
-   * @throws MustError `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
+   * Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore it, open the folder as a
+   * data folder together with the key files, which it does not contain. The folder appears under its name when it is complete. Do not copy
+   * the database with a second SQLite.
+   * @throws MustError `validation_error` for a folder that is not empty or is inside the data folder; `storage_full`;
    * `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
    * @example
    * ```js
@@ -216,8 +216,8 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Serves the HTTP API on threads of the library; port 0 takes a free one.
-   * @throws MustError `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+   * Serves the HTTP API on threads of the library; port 0 chooses a free port.
+   * @throws MustError `validation_error` for an invalid address; `dependency_unavailable` when it is in use.
    * @example
    * ```js
    * const server = await platform.serve("127.0.0.1:0");
@@ -262,15 +262,15 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Checks the request, makes a durable task and hands it to a lane; does not wait for the result. Pictures that are streams are
+   * Checks the request, makes a durable task and puts it into the queue; does not wait for the result. Pictures that are streams are
    * read first.
-   * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; no
-   * task exists then. The signal's reason when it is aborted before this resolves; a task that exists then is cancelled.
+   * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; then no task was
+   * made. The signal's reason when it is aborted before this resolves; if a task was made, it is cancelled.
    * @example
    * ```js
    * const first = await platform.submit({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
    * await first.wait();
-   * const sketch = await first.result(); // A Buffer; a path, a Blob or a stream will do as well.
+   * const sketch = await first.result(); // A Buffer; a path, a Blob or a stream works too.
    * const request = { model: "tiny-image", mode: "img2img", prompt: "a red circle", reference_image: sketch, steps: 4 };
    * const second = await platform.submit(request);
    * console.log((await second.wait()).status); // done
@@ -285,7 +285,7 @@ export class Platform implements AsyncDisposable {
     const whose = owner === undefined ? null : textArgument("owner", owner);
     const { json, images, unread } = encodeRequest(request);
     if (unread.length > 0) {
-      // The caller may use the bytes again as soon as this waits.
+      // The caller may change the bytes as soon as this function waits.
       for (const image of images) image.bytes = new Uint8Array(image.bytes);
       images.push(...(await readAll(unread, signal)));
     }
@@ -300,7 +300,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * A handle of the task with this id, which need not exist.
+   * A handle of the task with this id. The task does not have to exist.
    * @example
    * ```js
    * const error = await platform.task("no-such-task").status().catch((error) => error);
@@ -353,8 +353,8 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Stops taking work, asks what runs to stop, waits for it, and closes the data folder. Tasks that are not finished go on
-   * when the folder is opened again. Calls that are open end with `invalid_state`. Calling it again does nothing.
+   * Accepts no more tasks, asks running tasks to stop, waits for them, and closes the data folder. Unfinished tasks continue when the
+   * folder is opened again. Open calls end with `invalid_state`. Calling it again does nothing.
    * @example
    * ```js
    * await platform.close({ deadlineSeconds: 10 });
@@ -372,7 +372,7 @@ export class Platform implements AsyncDisposable {
     return this.close();
   }
 
-  /** Cancels `task` when `signal` is aborted; lets go of the signal when the task has ended. */
+  /** Cancels `task` when `signal` is aborted; stops listening to the signal when the task has ended. */
   #cancelOn(signal: AbortSignal, task: Task): void {
     const cancel = (): void => void task.cancel().catch(ignore);
     signal.addEventListener("abort", cancel, { once: true });
@@ -392,7 +392,7 @@ async function end(calls: Calls, deadlineMs: number): Promise<void> {
   }
 }
 
-/** What the native part calls with each record. What `log` throws becomes a warning of the process, and the next record comes. */
+/** The function that the native part calls with each record. An exception in `log` becomes a warning of the process. */
 function logger(log: (record: LogRecord) => void): (record: string) => void {
   return (record) => {
     try {

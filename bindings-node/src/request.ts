@@ -1,4 +1,4 @@
-/** Requests, queries and settings on their way into the native part: checked for what JSON cannot say, images taken out. */
+/** Writes requests, queries and settings as JSON for the native part. Refuses values that JSON cannot hold, and takes images out. */
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import type { HttpSettings, LogRecord, Settings, WorkerSettings } from "./types"
 
 const MAX_DEPTH = 16;
 
-/** What a request holds besides JSON. */
+/** The pictures of a request, which are not part of its JSON. */
 interface Pictures {
   images: NativeImage[];
   /** Pictures that have to be read first. */
@@ -58,13 +58,13 @@ function encode(value: unknown, path: string, depth: number, pictures: Pictures 
   if (!isPlainObject(value)) throw validation(`${path} must be ${wanted}, not ${kind(value)}`);
   const encoded = Object.create(null) as Record<string, unknown>;
   for (const [name, item] of Object.entries(value)) {
-    // What is undefined is not given, as in JSON and in every options object.
+    // An undefined value counts as left out, as in JSON and in options objects.
     if (item !== undefined) encoded[name] = encode(item, path ? `${path}.${name}` : name, depth + 1, pictures);
   }
   return encoded;
 }
 
-/** Whether a value is a picture, which is put aside then. */
+/** Whether a value is a picture. If so, it is added to `images` or `unread`. */
 function isPicture(value: object, path: string, { images, unread }: Pictures): boolean {
   const bytes = bytesOf(value);
   if (bytes) images.push({ name: path, bytes });
@@ -82,7 +82,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 type Kind = "flag" | "text" | "count" | "texts" | "seconds";
 type Fields<T> = { [name in keyof T]-?: readonly [string, Kind] };
 
-/** Each setting: its name in the core and what it holds. */
+/** Each setting: its name in the core and the kind of its value. */
 const SETTINGS: Fields<Omit<Settings, "log" | "host" | "http" | "workers">> = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
@@ -146,12 +146,12 @@ const WORKER_SETTINGS: Fields<WorkerSettings> = {
   recheckIntervalSeconds: ["recheck_interval_seconds", "seconds"],
 };
 
-/** Settings that are objects of their own. */
+/** Settings that are objects. */
 const GROUPS: Record<string, Record<string, readonly [string, Kind]>> = { http: HTTP_SETTINGS, workers: WORKER_SETTINGS };
 
 type Log = (record: LogRecord) => void;
 
-/** Settings as the core reads them, by its names, and what is no JSON beside them: the log function, what the host lends. */
+/** Settings as JSON with the core's names, and the values that are not JSON: the log function and the functions of the host. */
 export function encodeSettings(settings: unknown): { json: string; log: Log | null; host: Host } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
   const { log, host, http, workers, ...others } = settings;
@@ -188,11 +188,11 @@ function encodeSetting(name: string, value: unknown, expected: Kind): unknown {
     count: Number.isSafeInteger(value) && (value as number) >= 0,
     seconds: isSeconds(value),
   }[expected];
-  if (!fits) throw validation(`${name} must be ${SAYS[expected]}`);
+  if (!fits) throw validation(`${name} must be ${EXPECTED[expected]}`);
   return value;
 }
 
-const SAYS: Record<Kind, string> = {
+const EXPECTED: Record<Kind, string> = {
   flag: "true or false",
   text: "a string",
   texts: "an array of strings",
@@ -204,7 +204,7 @@ function isText(value: unknown): boolean {
   return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
 }
 
-/** Whether a value is a length of time in seconds. */
+/** Whether a value is a duration in seconds. */
 export function isSeconds(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
@@ -216,8 +216,8 @@ export function textArgument(name: string, value: unknown): string {
 }
 
 /**
- * The path of a file or folder given to a call, as text or as a `file:` URL, seen from the working folder as it is now and not when
- * a thread takes the call up.
+ * The absolute path of a file or folder argument, which is text or a `file:` URL. A relative path is relative to the present working
+ * folder, not to the one at the time when a thread starts the call.
  */
 export function pathArgument(name: string, value: unknown): string {
   const href: unknown = (value as { href?: unknown } | null | undefined)?.href;
@@ -226,12 +226,12 @@ export function pathArgument(name: string, value: unknown): string {
     return fileURLToPath(href);
   }
   const path = textArgument(name, value);
-  // Of an empty one the core says that it is empty.
+  // The core refuses an empty path.
   return path === "" ? path : resolve(path);
 }
 
-/** A length of time given to a call, in seconds. */
+/** A duration argument of a call, in seconds. */
 export function timeArgument(name: string, value: unknown): number {
-  if (!isSeconds(value)) throw validation(`${name} must be ${SAYS.seconds}`);
+  if (!isSeconds(value)) throw validation(`${name} must be ${EXPECTED.seconds}`);
   return value;
 }

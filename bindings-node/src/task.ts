@@ -5,14 +5,14 @@ import type { Frames, TaskState } from "./types";
 
 /** How to wait. */
 export interface WaitOptions {
-  /** Ends the waiting, with the signal's reason; the task goes on. */
+  /** Stops waiting, with the signal's reason; the task continues. */
   signal?: AbortSignal | undefined;
-  /** Ends the waiting with the task as it stands then. */
+  /** Stops waiting after this time and gives the present state of the task. */
   timeoutSeconds?: number | undefined;
 }
 
 /**
- * One generation. A handle that any number of callers may hold; the task itself lives in the data folder.
+ * A handle of one generation. Any number of callers may hold handles of a task; the task itself is in the data folder.
  * @example
  * ```js
  * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
@@ -33,7 +33,7 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * The task as it stands.
+   * The present state of the task.
    * @throws MustError `task_not_found`.
    */
   status(): Promise<TaskState> {
@@ -41,8 +41,8 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * Waits until the task has ended, and gives its last state. When `timeoutSeconds` runs out first, the state is that of the
-   * moment; a task that goes on is neither cancelled nor disturbed.
+   * Waits until the task has ended, and gives its last state. When `timeoutSeconds` runs out first, it gives the present state, and
+   * the task continues.
    * @throws MustError with the task's own code when it failed; `task_not_found`. The signal's reason when it is aborted.
    * @example
    * ```js
@@ -64,10 +64,10 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * The states of the task: first the present one, last the one it ends with. Changes that come quickly one after another
-   * are one. A failed task ends the iteration like any other; its last state has the error.
+   * The states of the task, from the present one to the last. Changes that follow each other quickly are combined. When a task fails,
+   * the iteration ends as usual, and the last state has the error.
    * @throws MustError `task_not_found`, `invalid_state` when the platform closes first. The signal's reason when it is
-   * aborted; the task goes on.
+   * aborted; the task continues.
    */
   async *events({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<TaskState, void, undefined> {
     const { native } = this.#calls;
@@ -90,7 +90,7 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * Asks the task to end. True when it was still pending or running; false when it had ended already, and nothing changes.
+   * Cancels the task. True when it was still pending or running; false when it had already ended, and then nothing changes.
    * @throws MustError `task_not_found`.
    */
   cancel(): Promise<boolean> {
@@ -114,9 +114,9 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * The frames of the result as pixels: one of a picture, all of an MP4 clip, decoded from its file.
-   * @throws MustError as {@link Task.result}; `validation_error` for a WebM clip, which nothing here decodes; `payload_too_large`
-   * where there is no memory for the frames.
+   * The frames of the result as pixels, decoded from its file: one frame for a picture, all frames for an MP4 clip.
+   * @throws MustError as {@link Task.result}; `validation_error` for a WebM clip, because there is no decoder for it;
+   * `payload_too_large` when there is not enough memory for the frames.
    * @example
    * ```js
    * const task = await platform.submit({ model: "tiny-image", prompt: "a red circle", steps: 4 });
@@ -132,8 +132,8 @@ export class Task implements AsyncIterable<TaskState> {
   }
 
   /**
-   * Writes the result to a file, or into a folder under a name of its own: model, seed, words of the prompt. A file that is there
-   * is replaced once the new one is whole. Gives the file's path.
+   * Writes the result to a file. For a folder, the file name is made of model, seed and words of the prompt. An existing file is
+   * replaced when the new one is complete. Gives the file's path.
    * @throws MustError as {@link Task.result}; `storage_full`, `dependency_unavailable` when it cannot be written.
    * @example
    * ```js

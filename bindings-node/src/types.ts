@@ -1,29 +1,29 @@
 /**
- * What goes in and what comes out. Requests, tasks, queries and models keep the names of the catalog and of the HTTP API
- * (snake_case); options of this module's own calls are camelCase.
+ * The types of arguments and answers. Requests, tasks, queries and models have the names of the catalog and of the HTTP API
+ * (snake_case). Settings and options of calls are camelCase.
  */
 
 import type { ErrorCode } from "./generated/codes";
 import type { Mode, ModelId, Parameters } from "./generated/parameters";
 import type { Host } from "./host";
 
-/** How a platform is set up; everything but `dataDir` may be left out. */
+/** Settings of a platform. Only `dataDir` is required. */
 export interface Settings {
-  /** Folder of the database and the results; made when absent. One process at a time. */
+  /** Folder of the database and the results; created when it does not exist. Only one process at a time can have it open. */
   dataDir: string;
-  /** Folder with one folder of weights a model; `models` in the data folder when absent. */
+  /** Folder that has one folder of weights for each model; `models` in the data folder when absent. */
   modelsDir?: string | undefined;
-  /** A catalog file that stands in for the built-in one. */
+  /** A catalog file that replaces the built-in catalog. */
   catalog?: string | undefined;
-  /** Where inference runs: the first GPU that works, else the CPU (`auto`). */
+  /** Device for inference. `auto`, the default, is the first GPU that works, else the CPU. */
   device?: "auto" | "cpu" | "cuda" | undefined;
-  /** Threads that inference on the CPU uses; 0 means one a core. */
+  /** Threads that inference on the CPU uses; 0 means one for each core. */
   threads?: number | undefined;
-  /** Models that get a lane of their own, where their pipeline stays warm. */
+  /** Models that get their own lane, in which their pipeline stays loaded. */
   lanes?: string[] | undefined;
-  /** Whether tasks are only taken and kept, and run when the folder is opened again without this. */
+  /** Whether tasks are only stored. They run when the folder is opened again without this setting. */
   paused?: boolean | undefined;
-  /** Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can open; by default it can. */
+  /** Whether the program `must` can use the platform over a socket in the data folder that only the owner can open; true when absent. */
   controlSocket?: boolean | undefined;
   /** Places in the shared queue. */
   queueDepth?: number | undefined;
@@ -33,42 +33,42 @@ export interface Settings {
   imageLimitSeconds?: number | undefined;
   /** How long a clip may run. */
   videoLimitSeconds?: number | undefined;
-  /** When a picture that is still processing is given up. */
+  /** Time after which a picture that is still processing fails as stale. */
   imageStaleSeconds?: number | undefined;
-  /** When a clip that is still processing is given up. */
+  /** Time after which a clip that is still processing fails as stale. */
   videoStaleSeconds?: number | undefined;
   /** How long an unused pipeline stays loaded. */
   idleEvictSeconds?: number | undefined;
   /**
-   * Hears what the platform logs, one record at a time, when the event loop is free. It does not keep the process alive, and
-   * what it throws becomes a warning of the process. Records that come while the event loop is blocked for long may be lost.
+   * Receives the platform's log records, one at a time, when the event loop is free. It does not keep the process alive. An
+   * exception in it becomes a warning of the process. Records may be lost while the event loop is blocked for long.
    */
   log?: ((record: LogRecord) => void) | undefined;
-  /** What the host lends: keys of its own key store, a place for checkpoints of the audit log, a clock. */
+  /** Functions of the host: they give keys from its key store, store checkpoints of the audit log, and provide a clock. */
   host?: Host | undefined;
-  /** Least important records that `log` hears; `info` when absent. */
+  /** The least important level that `log` receives; `info` when absent. */
   logLevel?: LogLevel | undefined;
-  /** Master keys as the text of a key file; stands in for `masterKeyFile`. */
+  /** Master keys as the text of a key file; used instead of `masterKeyFile`. */
   masterKey?: string | undefined;
-  /** File of the master keys, made at the first use; `keys/master.key` in the data folder when absent. */
+  /** File of the master keys, created at the first use; `keys/master.key` in the data folder when absent. */
   masterKeyFile?: string | undefined;
   /** File of the keys that sign the audit log; `keys/audit.key` in the data folder when absent. */
   auditKeyFile?: string | undefined;
-  /** File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when absent. */
+  /** File to which checkpoints of the audit log are appended; `audit.anchors` in the data folder when absent. */
   auditAnchorFile?: string | undefined;
-  /** The key that opens admin sessions, at least 16 characters. */
+  /** The key for admin sessions, at least 16 characters. */
   adminKey?: string | undefined;
   /** Browser origins that may call from another site, exactly as browsers send them. */
   frontendOrigins?: string[] | undefined;
-  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   trustedProxies?: string[] | undefined;
   /** Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when absent. */
   sessionsPerMinute?: number | undefined;
-  /** Whether people sign in: a generation session then takes an access key, and over HTTP each sees its own tasks alone. */
+  /** Whether people sign in: a generation session then needs an access key, and callers over HTTP see only their own tasks. */
   signInRequired?: boolean | undefined;
-  /** Where this platform runs; provider tokens for another environment are refused. */
+  /** Environment of this platform; provider tokens for another environment are refused. */
   environment?: "dev" | "stage" | "prod" | undefined;
-  /** An API key of the operator's own, at least 16 characters. */
+  /** The operator's own API key, at least 16 characters. */
   apiKey?: string | undefined;
   /** Settings of the HTTP service. */
   http?: HttpSettings | undefined;
@@ -76,13 +76,13 @@ export interface Settings {
   workers?: WorkerSettings | undefined;
 }
 
-/** How workers are reached and deployed. */
+/** Settings for reaching and deploying workers. */
 export interface WorkerSettings {
-  /** Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`. */
+  /** Template for the address of a workspace whose account has no address: `https://{workspace}--must.modal.run`. */
   addressTemplate?: string | undefined;
-  /** Addresses and networks besides the public ones that workers may be at; only there `http://` will do. */
+  /** Private addresses and networks in which workers may be; `http://` is allowed only there. */
   networks?: string[] | undefined;
-  /** The API key that workers ask for, where an account has none of its own. */
+  /** The API key of workers whose account has no key. */
   apiKey?: string | undefined;
   /** Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. */
   deployCommand?: string[] | undefined;
@@ -94,15 +94,15 @@ export interface WorkerSettings {
   answerTimeoutSeconds?: number | undefined;
   /** How long the transfer of a result may take. */
   transferTimeoutSeconds?: number | undefined;
-  /** Bytes of a result that is fetched from a worker. */
+  /** Maximum bytes of a result that is fetched from a worker. */
   maxResultBytes?: number | undefined;
-  /** How often health is asked for after a deployment. */
+  /** Number of health checks after a deployment. */
   healthTries?: number | undefined;
-  /** The time between two of these. */
+  /** Time between two health checks. */
   healthPauseSeconds?: number | undefined;
-  /** How often a worker is asked how a task stands. */
+  /** Time between two status requests for a task at a worker. */
   pollIntervalSeconds?: number | undefined;
-  /** How often a failed account is checked again by itself; 0 means never. */
+  /** Time after which a failed account is checked again automatically; 0 means never. */
   recheckIntervalSeconds?: number | undefined;
 }
 
@@ -116,32 +116,32 @@ export interface HttpSettings {
   sessionCookiePath?: string | undefined;
   /** Added to the names of session cookies after an underscore. */
   sessionCookieSuffix?: string | undefined;
-  /** Where clients reach the HTTP service, such as `https://example.com/must`; when absent, what each request says. */
+  /** Address at which clients reach the HTTP service, such as `https://example.com/must`; from each request's headers when absent. */
   publicUrl?: string | undefined;
-  /** Opens `GET /metrics` to whoever sends it as a bearer token. */
+  /** A bearer token that gives access to `GET /metrics`. */
   scrapeToken?: string | undefined;
-  /** Bytes of a request's body; 32 MiB when absent. */
+  /** Maximum bytes of a request's body; 32 MiB when absent. */
   maxBodyBytes?: number | undefined;
-  /** Connections that are open at once; more wait. */
+  /** Maximum number of open connections; more connections wait. */
   maxConnections?: number | undefined;
   /** How long a request's headers may take to arrive. */
   headerTimeoutSeconds?: number | undefined;
-  /** How long no piece of a request's body may come, and a client may take nothing of an answer. */
+  /** Longest pause while a request's body arrives, and while a client reads an answer. */
   bodyTimeoutSeconds?: number | undefined;
-  /** How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone. */
+  /** How long pictures with an `Idempotency-Key` continue when their caller has disconnected. */
   retryWindowSeconds?: number | undefined;
-  /** Bytes of a body that have to come each second on average, beyond one `bodyTimeoutSeconds` that is granted; 0 for any number. */
+  /** Bytes of a body that must arrive each second on average, after a first `bodyTimeoutSeconds`; 0 means no limit. */
   bodyBytesPerSecond?: number | undefined;
-  /** How long a request's body may take as a whole. */
+  /** Longest time for a whole request body. */
   bodyTimeLimitSeconds?: number | undefined;
-  /** How often an idle event stream says that it lives. */
+  /** Time between two keep-alive comments of an idle event stream. */
   eventKeepAliveSeconds?: number | undefined;
 }
 
-/** How much a log record matters, from something that was lost to everything. */
+/** Levels of log records, from the most to the least important. */
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 
-/** One thing that a platform logged. Holds no prompt and no secret. */
+/** One log record of a platform. It contains no prompt and no secret. */
 export interface LogRecord {
   /** When it was logged; RFC 3339 in UTC. */
   time: string;
@@ -150,29 +150,29 @@ export interface LogRecord {
   target: string;
   /** What happened, in one sentence. */
   message: string;
-  /** What it happened to: `task`, `code`, `model` and so on. */
+  /** Details: `task`, `code`, `model` and so on. */
   fields: Record<string, unknown>;
 }
 
-/** How one lane stands; what is counted is counted since the platform was opened. */
+/** The state of one lane. Counts begin when the platform is opened. */
 export interface LaneStatus {
   /** The model that the lane belongs to; null for the shared lane. */
   model: string | null;
   /** Ids of the models whose weights are loaded, in the order of their last use. */
   loaded: string[];
-  /** Bytes that they hold. */
+  /** Memory of their weights in bytes. */
   memory_bytes: number;
   /** Tasks that found their pipeline loaded. */
   hits: number;
-  /** Tasks that did not. */
+  /** Tasks that did not find their pipeline loaded. */
   misses: number;
-  /** Pipelines that were loaded. */
+  /** Number of times that a pipeline was loaded. */
   loads: number;
-  /** Pipelines that were let go, for room, for idleness or after an error. */
+  /** Number of times that a pipeline was unloaded, to free memory, because it was idle, or after an error. */
   evictions: number;
 }
 
-/** How the lanes stand. */
+/** The state of the lanes. */
 export interface Load {
   /** Every lane; the shared one is the last. */
   lanes: LaneStatus[];
@@ -183,7 +183,7 @@ export interface Load {
 /** A picture or a clip. */
 export type MediaType = "image" | "video";
 
-/** Where a task stands. */
+/** The status of a task. */
 export type Status = "pending" | "processing" | "done" | "failed";
 
 /**
@@ -202,12 +202,12 @@ export type ImageInput =
   | ReadableStreamLike
   | FileHandleLike;
 
-/** A `Blob` or a `File`, Node's or another's. */
+/** A `Blob` or a `File` of Node or of another library. */
 export interface BlobLike {
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-/** A `ReadableStream` of bytes, Node's or another's. */
+/** A `ReadableStream` of bytes, of Node or of another library. */
 export interface ReadableStreamLike {
   getReader(): { read(): Promise<{ done?: boolean | undefined; value?: unknown }>; cancel(reason?: unknown): Promise<unknown> };
 }
@@ -224,9 +224,9 @@ export interface Frames {
   width: number;
   /** Rows of a frame. */
   height: number;
-  /** How many frames there are. */
+  /** Number of frames. */
   count: number;
-  /** Frame by frame, row by row without gaps; a byte each for red, green and blue. */
+  /** The pixels of all frames, row by row without gaps, with one byte each for red, green and blue. */
   data: Buffer;
 }
 
@@ -245,12 +245,12 @@ export interface TaskFailure {
   detail: string;
 }
 
-/** One task, as it stood when it was asked for. Times are RFC 3339 in UTC. */
+/** The state of one task at the time of the call. Times are RFC 3339 in UTC. */
 export interface TaskState {
   id: string;
   /** Workspace that runs it; null when it runs here. */
   workspace: string | null;
-  /** Whose it is; null when it is nobody's in particular. */
+  /** The owner; null when it has none. */
   owner: string | null;
   /** Catalog id of the model. */
   model: string;
@@ -258,9 +258,9 @@ export interface TaskState {
   mode: string;
   prompt: string;
   negative_prompt: string;
-  /** Every other parameter, defaults filled in; images are named, not held. */
+  /** Every other parameter, with defaults filled in. For images it only has the names. */
   parameters: Record<string, unknown>;
-  /** Seed in use; drawn when -1 was asked for. */
+  /** The seed that is used; random when the request had -1. */
   seed: number;
   /** Pixels. */
   width: number;
@@ -269,7 +269,7 @@ export interface TaskState {
   status: Status;
   /** 0 to 100, never falling. */
   progress: number;
-  /** Name of the stage it is in. */
+  /** Name of the present stage. */
   stage: string;
   /** More about the stage, such as `step 3 of 20`. */
   stage_detail: string;
@@ -291,9 +291,9 @@ export interface TaskQuery {
   /** Id or alias. */
   model?: string | undefined;
   type?: MediaType | undefined;
-  /** Only of this owner; the empty text stands for those that have none. */
+  /** Only tasks of this owner; the empty text stands for tasks without an owner. */
   owner?: string | undefined;
-  /** `newest` first unless asked otherwise. */
+  /** The order; `newest` first when absent. */
   sort?: "newest" | "oldest" | undefined;
   /** From 1. */
   page?: number | undefined;
@@ -304,7 +304,7 @@ export interface TaskQuery {
 /** One page of tasks. */
 export interface TaskPage {
   items: TaskState[];
-  /** How many there are on all pages. */
+  /** Number of tasks on all pages. */
   total: number;
   /** From 1. */
   page: number;
@@ -322,13 +322,13 @@ export interface ParameterSchema {
   help?: string;
   /** Whether every request must give it. */
   required?: boolean;
-  /** What stands in when it is left out. */
+  /** The value when it is left out. */
   default?: string | number;
   minimum?: number;
   maximum?: number;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** Fewest characters, and then not blank. */
+  /** Minimum number of characters; when it is set, the text may not be blank. */
   min_length?: number;
   max_length?: number;
   min_items?: number;
@@ -338,9 +338,9 @@ export interface ParameterSchema {
   locked?: boolean;
   /** The value that works best. */
   recommended?: string | number;
-  /** For each named parameter (or `mode`) the values under which it may be given. */
+  /** For each named parameter (or `mode`), the values with which this parameter may be given. */
   visible_if?: Record<string, unknown[]>;
-  /** For each named parameter (or `mode`) the values under which it must be given. */
+  /** For each named parameter (or `mode`), the values with which this parameter must be given. */
   required_if?: Record<string, unknown[]>;
   /** The fields of an entry of a list. */
   item?: Record<string, ParameterSchema & { below?: string }>;
@@ -365,10 +365,10 @@ export interface Model {
   parameters_schema: Record<string, ParameterSchema>;
   /** Whether it can run on this machine. */
   available: boolean;
-  /** What its files on this machine are, where it has any. */
+  /** A description of its files on this machine; absent when it has none. */
   files?: string;
-  /** Why it cannot run here; absent when it can. */
+  /** The reason why it cannot run here; absent when it can. */
   unavailable_reason?: string;
-  /** What to do so that it can; absent when it can. */
+  /** How to make it available; absent when it is. */
   user_action?: string;
 }

@@ -16,7 +16,7 @@ const login = { route: "admin_login", admin_header_keys: [ADMIN_KEY], peer: "198
 const withKey = (key) => ({ route: "generation", header_keys: [key] });
 const withCookie = (token) => ({ route: "generation", cookies: [`gg_session=${token}`] });
 
-test("every case of the table has its one answer", async (t) => {
+test("every case of the table has its answer", async (t) => {
   const table = JSON.parse(await readFile(join(dirname(packageFolder), "tests/conformance/access.json"), "utf8"));
   const clock = new ManualClock();
   const { auth, admin } = await platform(t, { ...settings, host: { clock } });
@@ -50,7 +50,7 @@ test("every case of the table has its one answer", async (t) => {
   assert.ok(ran >= 273, `${ran} cases ran`);
 });
 
-test("keys live their lives, and end their sessions", async (t) => {
+test("a key from issue to revocation, which ends its sessions", async (t) => {
   const { auth, admin } = await platform(t, settings);
   const issued = await auth.issueKey("site", { validForSeconds: 3600 });
   const { id } = issued.key;
@@ -87,7 +87,7 @@ test("keys live their lives, and end their sessions", async (t) => {
   }
 });
 
-test("secrets are kept, given, rotated and revoked", async (t) => {
+test("secrets are stored, returned, rotated and revoked", async (t) => {
   const opened = await platform(t);
   const { secrets } = opened;
   await secrets.put("mail", CANARY);
@@ -101,7 +101,7 @@ test("secrets are kept, given, rotated and revoked", async (t) => {
   assert.ok(!inspect([status, opened, secrets], { depth: 9, showHidden: true }).includes(CANARY));
 });
 
-test("revoking the pepper says what ends, and locks nobody out", async (t) => {
+test("revoking the pepper needs confirmation, and a new sign-in is possible", async (t) => {
   const { auth, admin, secrets } = await platform(t, settings);
   const key = await auth.issueKey("ended");
   const refused = await secrets.revoke("pepper").then(
@@ -123,7 +123,7 @@ test("revoking the pepper says what ends, and locks nobody out", async (t) => {
   await auth.authorize(withKey((await auth.issueKey("new")).secret));
 });
 
-test("keys are trimmed, and refused where no header can carry them", async (t) => {
+test("keys are trimmed, and refused when a header cannot contain them", async (t) => {
   const { auth } = await platform(t, { ...settings, apiKey: "sixteen letters!\r\n" });
   assert.equal((await auth.authorize(withKey("sixteen letters!"))).kind, "api_key");
   await rejects(platform(t, { ...settings, apiKey: "ключ администратора" }), "validation_error");
@@ -158,7 +158,7 @@ test("the audit log is written, listed, verified, proved and exported", async (t
   await rejects(audit.recover("none"), "invalid_state");
 });
 
-test("what is wrong is named and never quoted", async (t) => {
+test("errors name the wrong argument and never quote it", async (t) => {
   const { auth, admin, secrets, audit } = await platform(t, settings);
   const wrong = [
     () => auth.authorize(CANARY),

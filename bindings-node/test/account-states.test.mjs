@@ -1,4 +1,4 @@
-// Accounts of workers: every state, at an address where nobody listens and at a worker that is well or not as told.
+// Accounts of workers: every state, with an address where nothing listens and with a fake worker.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,19 +14,19 @@ const tokens = { tokenId: "ak-canary-5f0e1d", tokenSecret: "as-canary-7b6a59" };
 const apiKey = "canary-key-of-the-settings";
 const answers = { "/health": { ok: true, status: "ok", version: "0.1.0", app: "must" }, "/models": { models: [] } };
 
-/** A platform that may have workers here. A failed account does not come back between two lines of a test. */
+/** A platform that may have workers on this machine. It does not check failed accounts again by itself. */
 function gateway(t, workers = {}) {
   const quick = { networks: ["127.0.0.0/8"], apiKey, healthTries: 3, healthPauseSeconds: 0.05, recheckIntervalSeconds: 0 };
   return platform(t, { paused: true, workers: { ...quick, ...workers } });
 }
 
-/** Answers as a worker does that is well, or as none while `well` is false. */
+/** A fake worker: it answers like a healthy worker, or not like a worker while `healthy` is false. */
 async function worker(t) {
-  const it = { well: true, seen: [], url: "" };
+  const it = { healthy: true, seen: [], url: "" };
   const server = createServer((request, response) => {
     it.seen.push([request.url, request.headers["x-api-key"]]);
-    response.writeHead(it.well ? 200 : 503, { "content-type": "application/json", connection: "close" });
-    response.end(JSON.stringify(it.well ? answers[request.url] : {}));
+    response.writeHead(it.healthy ? 200 : 503, { "content-type": "application/json", connection: "close" });
+    response.end(JSON.stringify(it.healthy ? answers[request.url] : {}));
   });
   t.after(() => server.close());
   it.url = await listening(server);
@@ -39,8 +39,8 @@ async function listening(server) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** An address where nobody listens any more. */
-async function nowhere() {
+/** An address where nothing listens any more. */
+async function deadAddress() {
   const server = createServer();
   const url = await listening(server);
   server.close();
@@ -48,7 +48,7 @@ async function nowhere() {
   return url;
 }
 
-/** The account when nothing goes on with it any more. */
+/** The account once no check of it is running. */
 async function checked(accounts, id) {
   for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20)) {
     const account = await accounts.get(id);
@@ -57,9 +57,9 @@ async function checked(accounts, id) {
   assert.fail(`${id} is still being checked`);
 }
 
-test("an account lives from registration to removal", async (t) => {
+test("an account from registration to removal", async (t) => {
   const { accounts, audit } = await gateway(t);
-  const address = await nowhere();
+  const address = await deadAddress();
   const caller = { actor: "ops", source: "cli", correlation_id: "ticket-7" };
   const account = await accounts.add("team-a", { address, ...tokens }, { caller });
   const { id, created_at, updated_at, ...rest } = account;
@@ -127,16 +127,16 @@ test("a passed check makes an account ready", async (t) => {
   assert.ok((await secrets.status()).some(({ name }) => name === `account-${account.id}`));
 });
 
-test("an account fails and comes back", async (t) => {
+test("an account fails and becomes ready again", async (t) => {
   const { accounts } = await gateway(t);
   const it = await worker(t);
   await accounts.add("team-a", { address: it.url, ...tokens });
   assert.equal((await accounts.health("team-a")).status, "ready");
-  it.well = false;
+  it.healthy = false;
   assert.equal((await accounts.get("team-a")).status, "ready");
   assert.equal((await accounts.health("team-a")).status, "failed");
   await accounts.disable("team-a");
-  it.well = true;
+  it.healthy = true;
   assert.equal((await accounts.enable("team-a")).status, "ready");
 });
 
@@ -172,7 +172,7 @@ test("a workspace is deployed in the background", async (t) => {
   assert.equal((await checked(accounts, "team-a")).status, "ready");
 });
 
-test("a deployment that fails fails the account", async (t) => {
+test("a failed deployment makes the account failed", async (t) => {
   const { accounts } = await gateway(t, { deployCommand: ["sh", "-c", "echo it went wrong; exit 3"] });
   const { url: address, seen } = await worker(t);
   await accounts.add("team-a", { address, ...tokens });
@@ -192,9 +192,9 @@ test("without a command nothing is deployed, and the settings make addresses", a
   assert.equal((await accounts.get("team-a")).status, "pending");
 });
 
-test("what makes no account is named and never quoted", async (t) => {
+test("errors name the wrong argument of an account and never quote it", async (t) => {
   const { accounts } = await gateway(t);
-  const address = await nowhere();
+  const address = await deadAddress();
   const good = { address, ...tokens };
   const canary = tokens.tokenSecret;
   await accounts.add("team-a", good);
@@ -242,14 +242,14 @@ test("what makes no account is named and never quoted", async (t) => {
 
 test("tokens are in no answer", async (t) => {
   const opened = await gateway(t);
-  const account = await opened.accounts.add("team-a", { address: await nowhere(), apiKey: "canary-key-of-its-own", ...tokens });
+  const account = await opened.accounts.add("team-a", { address: await deadAddress(), apiKey: "canary-key-of-its-own", ...tokens });
   await opened.accounts.health("team-a");
   const { accounts, secrets, audit } = opened;
   const shown = [account, opened, accounts, await accounts.list(), await secrets.status(), await audit.list({ limit: 100 })];
   assert.ok(!inspect(shown, { depth: 9, showHidden: true }).includes("canary"));
 });
 
-test("settings of workers that make no sense are named", async (t) => {
+test("invalid settings of workers are named", async (t) => {
   await rejects(platform(t, { workers: { nonsense: 1 } }), "validation_error", /workers\.nonsense/);
   await rejects(
     platform(t, { workers: { deployCommand: "modal deploy" } }),

@@ -7,7 +7,7 @@ import { folder, rejects } from "./support.mjs";
 const apiKey = "a key that workers ask for";
 const tokens = { tokenId: "canary-token", tokenSecret: "canary-token" };
 
-/** A platform that serves, and one that sends tasks to it. */
+/** A worker, and a gateway that sends tasks to it. */
 async function pair(t) {
   const home = await folder(t);
   const worker = await Platform.open({ dataDir: join(home, "worker"), device: "cpu", threads: 1, apiKey });
@@ -28,7 +28,7 @@ async function pair(t) {
   return { gateway, url: server.url };
 }
 
-test("an account lives its life, and a task runs at its worker", async (t) => {
+test("an account from registration to removal, with a task at its worker", async (t) => {
   const { gateway, url } = await pair(t);
   const { accounts } = gateway;
   const added = await accounts.add("Team A", { ...tokens, workspace: "team-a", address: url });
@@ -63,7 +63,7 @@ test("a deployment runs in the background, and its output is masked", async (t) 
   assert.deepEqual([account.status, account.deployment.ok, account.deployment.output], ["ready", true, "******** team-a\n"]);
 });
 
-test("what makes no account is refused, without what was given", async (t) => {
+test("invalid accounts are refused, and the error does not quote the arguments", async (t) => {
   const { gateway } = await pair(t);
   const good = { ...tokens, workspace: "team-a", address: "http://127.0.0.1:1" };
   for (const change of [{ workspace: "NO" }, { address: "http://192.0.2.1" }, { tokenId: "" }, { tokenSecret: 7 }, { apiKey: "a b" }]) {

@@ -1,4 +1,4 @@
-// Backups, and what else concerns the folders and files of a platform: relative paths, a second SQLite in the process.
+// Backups, relative paths, and a second SQLite in the process.
 
 import assert from "node:assert/strict";
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { folder, program, quick, rejects } from "./support.mjs";
 
 const caller = { actor: "ops", source: "cli" };
 
-/** A platform in a folder that is known, closed with the test. */
+/** A platform in a given folder, closed at the end of the test. */
 async function opened(t, dataDir) {
   const platform = await Platform.open({ dataDir, device: "cpu" });
   t.after(() => platform.close());
@@ -67,7 +67,7 @@ test("a backup overwrites nothing", async (t) => {
   await rejects(platform.backup(join(base, "backup")), "invalid_state");
 });
 
-test("relative paths stay where they are", async (t) => {
+test("relative paths do not change with the working folder", async (t) => {
   const { code, stderr } = await program("working-folder.mjs", [await folder(t)]);
   assert.equal(code, 0, stderr);
 });

@@ -1,4 +1,4 @@
-// Requests that must be refused: each with its code, a sentence to act on, and no row left behind.
+// Requests that must be refused: each with its code and an action for the reader, and without a stored task.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -103,7 +103,7 @@ test("an image of too many bytes is refused", async () => {
   assert.equal((await opened.tasks()).total, 0);
 });
 
-test("a model whose weights are not here is refused, and says what to put where", async () => {
+test("a model without weights is refused, and the error says which files to put where", async () => {
   const error = await rejects(opened.submit({ model: "pony", prompt: "a red circle" }), "model_unavailable", /pony/i);
   assert.match(error.userAction, /pony/);
   assert.equal((await opened.tasks()).total, 0);

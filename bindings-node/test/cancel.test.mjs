@@ -1,4 +1,4 @@
-// Cancelling, giving up, and running out of time.
+// Cancelling tasks, abandoning waits, and timeouts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -31,7 +31,7 @@ test("a signal given to generate cancels the task", async (t) => {
   await ended;
 });
 
-test("a signal that is aborted already makes no task", async (t) => {
+test("with an aborted signal no task is made", async (t) => {
   const opened = await platform(t);
   await assert.rejects(opened.submit(long, { signal: AbortSignal.abort() }), { name: "AbortError" });
   assert.equal((await opened.tasks()).total, 0);
@@ -49,7 +49,7 @@ test("a signal that is aborted while the task is made cancels it", async (t) => 
   await rejects(opened.task(items[0].id).wait(), "cancelled");
 });
 
-test("a signal is let go when its task has ended", async (t) => {
+test("the listener on a signal is removed when its task has ended", async (t) => {
   const opened = await platform(t);
   const { signal } = new AbortController();
   const tasks = [];
@@ -59,7 +59,7 @@ test("a signal is let go when its task has ended", async (t) => {
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("giving up a wait leaves the task alone", async (t) => {
+test("abandoning a wait does not change the task", async (t) => {
   const opened = await platform(t);
   const task = await opened.submit(long);
   const stop = new AbortController();
@@ -84,7 +84,7 @@ test("a full queue makes a submission wait, then refuses it, and blocks nothing 
   const refused = Array.from({ length: 400 }, () => rejects(opened.submit(long), "queue_overloaded"));
   assert.equal((await tasks[0].status()).id, tasks[0].id);
   assert.ok(performance.now() - began < 300, "a read stood behind the submissions");
-  // A submission that is wrong is told so meanwhile, and those that are not wait side by side, not one after another.
+  // Meanwhile an invalid submission is refused at once, and valid ones wait at the same time, not one after another.
   await rejects(opened.submit({ ...long, prompt: "" }), "validation_error");
   assert.ok(performance.now() - began < 390, "a refusal stood behind the submissions");
   await Promise.all(refused);

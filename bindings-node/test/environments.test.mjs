@@ -1,4 +1,4 @@
-// Worker threads, and the ends a process can come to.
+// Worker threads, and the ways in which a process can end.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

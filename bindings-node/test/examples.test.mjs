@@ -1,4 +1,5 @@
-// The examples in the comments of the types do what they say: what `console.log(...); // this` prints is compared with the comment.
+// The examples in the comments of the types give the results that they show: the output of `console.log(...); // this` is compared with
+// the comment.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -23,10 +24,10 @@ const examples = readdirSync(source)
     });
   });
 
-/** What an example says that it prints. */
+/** The output that an example shows. */
 const promised = (code) => [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text);
 
-test("what programs begin with has an example", () => {
+test("the entry points have examples", () => {
   const begun = ["class Platform", "readonly auth", "readonly audit", "readonly secrets", "async submit", "class Task", "class MustError"];
   for (const name of [...begun, "function requestFacts", "interface Host", "class ManualClock"]) {
     assert.ok(
@@ -49,7 +50,7 @@ for (const { file, code, declaration } of examples) {
     const said = [];
     const log = (...values) => void said.push(format(...values));
     const names = { ManualClock, MustError, Platform, requestFacts, platform: opened, console: { log } };
-    // In a block of its own, where an example may have a platform of its own.
+    // In a block, so that an example may declare its own platform.
     await new AsyncFunction(...Object.keys(names), `{\n${code}}`)(...Object.values(names));
     assert.deepEqual(said, promised(code));
   });

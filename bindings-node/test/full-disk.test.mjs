@@ -1,4 +1,4 @@
-// A disk that is full: a data folder on a file system of two megabytes, in a mount namespace of its own.
+// A full disk: a data folder on a file system of two megabytes, in a separate mount namespace.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { finished, folder, testFolder } from "./support.mjs";
 const namespaces = [["--mount"], ["--mount", "--user", "--map-root-user"]];
 const mount = 'mount -t tmpfs -o size=2m tmpfs "$1"';
 
-test("a full disk is told as such, leaves no row, and passes", async (t) => {
+test("a full disk is an error without a stored task, and the platform works again when there is space", async (t) => {
   const dataDir = await folder(t);
   const namespace = namespaces.find((options) => spawnSync("unshare", [...options, "bash", "-c", mount, "bash", dataDir]).status === 0);
   if (!namespace && !process.env.MUST_REQUIRE_TOOLS) return t.skip("no file system can be mounted here");

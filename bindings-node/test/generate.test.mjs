@@ -1,4 +1,4 @@
-// From a request to bytes, and everything that can be done with a task on the way.
+// From a request to bytes, and every call of a task.
 
 import assert from "node:assert/strict";
 import { readFile, readdir, writeFile } from "node:fs/promises";
@@ -90,7 +90,7 @@ test("a clip: its states come in order and end with the last", async (t) => {
   assert.deepEqual(again, ["done"]);
 });
 
-test("following can stop half way, and the task goes on", async (t) => {
+test("following can stop early, and the task continues", async (t) => {
   const opened = await platform(t);
   const task = await opened.submit({ ...long, steps: 8 });
   for await (const state of task) if (state.status === "processing") break;
@@ -118,7 +118,7 @@ test("the same seed gives the same bytes, another seed does not", async (t) => {
   assert.ok(!first.equals(other));
 });
 
-test("a seed that is left out is drawn and told", async (t) => {
+test("a seed that is left out is random, and the state has it", async (t) => {
   const opened = await platform(t);
   const { seed: _, ...request } = quick;
   const task = await opened.submit(request);
@@ -127,7 +127,7 @@ test("a seed that is left out is drawn and told", async (t) => {
   await task.wait();
 });
 
-test("an image may be a Buffer, any bytes, or a data URI", async (t) => {
+test("an image may be a Buffer, other bytes, or a data URI", async (t) => {
   const opened = await platform(t);
   const picture = png();
   const shared = new Uint8Array(new SharedArrayBuffer(picture.length));

@@ -1,4 +1,4 @@
-// What a host lends: keys of its own key store, a place for checkpoints, a clock.
+// Functions of a host: keys from its key store, a store for checkpoints, a clock.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ test("keys come from the host and nowhere else", async (t) => {
   assert.ok(!existsSync(join(dataDir, "keys")));
 });
 
-test("without keys nothing is let through", async (t) => {
+test("without keys every request is refused", async (t) => {
   const dataDir = join(await folder(t), "data");
   const first = await open(t, dataDir, { auditKeys: () => SECOND });
   const { secret } = await first.auth.issueKey("site");
@@ -64,7 +64,7 @@ test("without keys nothing is let through", async (t) => {
   );
 });
 
-test("checkpoints go to the host, and what it does not keep stops changes", async (t) => {
+test("the host gets checkpoints, and its failure stops changes", async (t) => {
   const notes = [];
   let keeps = true;
   const anchor = async (note) => {
@@ -85,7 +85,7 @@ test("checkpoints go to the host, and what it does not keep stops changes", asyn
   assert.equal((await audit.verify()).ok, true);
 });
 
-test("numbers are exact with a clock that is set", async (t) => {
+test("limits are exact with a manual clock", async (t) => {
   const start = Date.UTC(2026, 0, 31, 12);
   const clock = new ManualClock(start);
   const { auth } = await open(t, join(await folder(t), "data"), { clock });
@@ -103,7 +103,7 @@ test("numbers are exact with a clock that is set", async (t) => {
   }
 });
 
-test("what is no host is refused", async (t) => {
+test("invalid hosts are refused", async (t) => {
   const dataDir = join(await folder(t), "data");
   for (const host of ["keys", { masterKeys: "keys" }, { clock: 7 }, { keys: () => "" }]) {
     await rejects(Platform.open({ dataDir, host }), "validation_error");
@@ -111,7 +111,7 @@ test("what is no host is refused", async (t) => {
   assert.ok(!existsSync(dataDir));
 });
 
-test("a process ends at once, whatever its host still has to answer", async (t) => {
+test("a process ends at once, even if its host has not answered", async (t) => {
   for (const [end, expected] of Object.entries({ idle: 0, exit: 3, throw: 1, worker: 4 })) {
     const { code, signal, stderr } = await program("end.mjs", [join(await folder(t), "data"), end, "host"]);
     assert.deepEqual({ end, code, signal }, { end, code: expected, signal: null }, stderr);

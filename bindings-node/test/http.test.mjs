@@ -40,7 +40,7 @@ test("a server answers until it is stopped", async (t) => {
   await assert.rejects(Platform.open({ dataDir: "x", http: { nonsense: 1 } }), { code: "validation_error", detail: /http\.nonsense/ });
 });
 
-test("a request goes in and a response comes out", async (t) => {
+test("handle answers a request", async (t) => {
   const platform = await open(t);
   assert.equal((await platform.handle({ target: "/models" })).status, 401);
   const submitted = await platform.handle({ method: "POST", target: "/generate", headers: json, body: Buffer.from(circle) });
@@ -87,7 +87,7 @@ test("a listener of Node's own server", async (t) => {
   await drive(await listening(t, platform.handler()));
 });
 
-/** Sends a body piece by piece, and gives the answer. */
+/** Sends a body in pieces, and returns the answer. */
 async function post(base, pieces, pause) {
   const { hostname, port } = new URL(base);
   const socket = connect({ host: hostname, port });
@@ -110,7 +110,7 @@ async function post(base, pieces, pause) {
   return { status: Number(head.split(" ")[1]), ...JSON.parse(body.slice(body.indexOf("{"), body.lastIndexOf("}") + 1)) };
 }
 
-test("a body may take its time as long as it comes", async (t) => {
+test("a slow body is accepted while it arrives", async (t) => {
   const http = { bodyTimeoutSeconds: 0.6, bodyBytesPerSecond: 2000, bodyTimeLimitSeconds: 4 };
   const base = await listening(t, (await open(t, { http, paused: true })).handler());
   const flowing = await post(base, [circle, ...Array(6).fill(" ".repeat(1000))], 300);

@@ -1,4 +1,4 @@
-// Pictures in every form that people have them in, and what is wrong with one said in a MustError.
+// Pictures in every supported form; everything else is a MustError.
 
 import assert from "node:assert/strict";
 import { createReadStream, openAsBlob } from "node:fs";
@@ -44,7 +44,7 @@ function shared() {
   return bytes;
 }
 
-/** The picture as bytes of another realm, as jest and Electron have them. */
+/** The picture as bytes of another realm, as in jest and Electron. */
 function foreign(expression) {
   return runInNewContext(`const bytes = Uint8Array.from(values); ${expression}`, { values: [...picture] });
 }
@@ -53,7 +53,7 @@ async function* inPieces(size = 7) {
   for (let at = 0; at < picture.length; at += size) yield picture.subarray(at, at + size);
 }
 
-/** One memory for every chunk. */
+/** A stream that uses the same memory for every chunk. */
 async function* inTheSameMemory() {
   const memory = Buffer.alloc(7);
   for await (const piece of inPieces()) {
@@ -71,7 +71,7 @@ class OtherBlob {
   }
 }
 
-/** A stream of the web without an iterator, as browsers' polyfills are. */
+/** A web stream without an iterator, like browsers' polyfills. */
 class OtherStream {
   getReader() {
     const pieces = inPieces();
@@ -134,7 +134,7 @@ test("an open file is read from its start and stays open", async () => {
 
 test("frames of a list in every form", async () => {
   const arbitrary_frames = await Promise.all(Object.values(forms).map(async (make, frame_index) => ({ frame_index, image: await make() })));
-  // The weights are missing, which is looked at after the pictures.
+  // The weights are missing, which is checked after the pictures.
   await rejects(opened.submit({ model: "anisora", prompt: "a circle", mode: "arbitrary_frame", arbitrary_frames }), "model_unavailable");
 });
 
@@ -152,7 +152,7 @@ test("bytes beside a stream may be used again at once", async () => {
   assert.equal((await (await submitted).wait()).status, "done");
 });
 
-test("what is undefined is not given", async () => {
+test("an undefined value counts as left out", async () => {
   const options = { seed: undefined, mode: undefined, negative_prompt: undefined, reference_image: undefined };
   const task = await opened.submit({ ...quick, ...options, steps: 4 }, { signal: undefined, imagePaths: undefined });
   const state = await task.wait({ signal: undefined, timeoutSeconds: undefined });
@@ -163,7 +163,7 @@ test("what is undefined is not given", async () => {
   await rejects(opened.submit({ ...quick, model: undefined }), "validation_error", /model is required/);
   const frames = [{ frame_index: 0, image: picture, strength: undefined }];
   await rejects(opened.submit({ model: "anisora", prompt: "a", mode: "arbitrary_frame", arbitrary_frames: frames }), "model_unavailable");
-  // A place in a list cannot be left out.
+  // An item of a list cannot be left out.
   await rejects(
     opened.submit({ model: "anisora", prompt: "a", arbitrary_frames: [undefined] }),
     "validation_error",
@@ -171,7 +171,7 @@ test("what is undefined is not given", async () => {
   );
 });
 
-test("paths as text can be forbidden, for requests that came from somebody else", async () => {
+test("paths as text can be forbidden, for requests of other people", async () => {
   const path = await written("private.png");
   const forbidden = { imagePaths: false };
   await rejects(resultOf(path, forbidden), "validation_error", /reference_image.*data URI/);
@@ -234,7 +234,7 @@ test("the cause of a failed read is kept", async () => {
   assert.match(error.cause.message, /on fire/);
 });
 
-test("no more is read than a picture may have, and the source is told to stop", async () => {
+test("reading stops at the size limit, and the source is stopped", async () => {
   let given = 0;
   let ended = false;
   async function* endless() {
@@ -255,7 +255,7 @@ test("no more is read than a picture may have, and the source is told to stop", 
   await rejects(resultOf({ size: 1e12, arrayBuffer: () => assert.fail("read") }), "payload_too_large");
 });
 
-test("an aborted signal ends a read that never would", async () => {
+test("an aborted signal ends a read that would never end", async () => {
   const stop = new AbortController();
   const stream = new PassThrough();
   const { total } = await opened.tasks();
@@ -267,7 +267,7 @@ test("an aborted signal ends a read that never would", async () => {
   assert.equal((await opened.tasks()).total, total);
 });
 
-test("when one of two streams fails, the other is let go", async () => {
+test("when one of two streams fails, the other is stopped", async () => {
   const waiting = new PassThrough();
   const frames = { first_frame_image: waiting, last_frame_image: failing() };
   await rejects(opened.submit({ ...long, mode: "first_last_frame", ...frames }), "validation_error", /last_frame_image cannot be read/);

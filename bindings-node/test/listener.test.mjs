@@ -1,4 +1,4 @@
-// platform.handler() behind what people have: parsers of bodies, Express, Fastify, HTTP/2.
+// platform.handler() in other servers: with parsers of bodies, in Express, Fastify and HTTP/2.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -40,7 +40,7 @@ async function express_(t, ...before) {
   return `http://127.0.0.1:${await listening(t, createServer(app))}/must`;
 }
 
-/** Submits, follows, fetches and cancels too late; and sees that the request came through whole. */
+/** Submits, follows, fetches and cancels too late, and checks that the request arrived complete. */
 async function drive(base, body = JSON.stringify(circle), headers = json) {
   const submitted = await fetch(`${base}/generate`, { method: "POST", headers, body });
   const answer = await submitted.json();
@@ -48,23 +48,23 @@ async function drive(base, body = JSON.stringify(circle), headers = json) {
   assert.equal((await opened.task(answer.task_id).status()).prompt, circle.prompt);
   assert.match(await (await fetch(`${base}/events/${answer.task_id}`, { headers })).text(), /"status":"done"/);
   assert.equal((await fetch(`${base}/results/${answer.task_id}`, { headers })).headers.get("content-type"), "image/png");
-  // A call without a body, of a task that has ended.
+  // A call without a body, for a task that has ended.
   const late = await fetch(`${base}/tasks/${answer.task_id}/cancel`, { method: "POST", headers: { "x-api-key": apiKey } });
   assert.deepEqual([late.status, (await late.json()).code], [409, "invalid_state"]);
 }
 
-/** What a parser of Express 4 does with what it does not read. */
+/** Does what a parser of Express 4 does with a body that it does not read. */
 function placeholder(request, _, next) {
   request.body ??= {};
   next();
 }
 
-/** Reads the body and keeps nothing. */
+/** Reads the body and discards it. */
 function swallow(request, _, next) {
   request.on("end", next).resume();
 }
 
-/** Keeps the body as it came, as Firebase and `verify` of body-parser do. */
+/** Keeps the unchanged body, as Firebase and `verify` of body-parser do. */
 const keepRaw = express.json({ verify: (request, _, bytes) => (request.rawBody = bytes) });
 
 const parsers = {
@@ -82,12 +82,12 @@ for (const [name, before] of Object.entries(parsers)) {
   });
 }
 
-test("a compressed body that a parser has inflated", async (t) => {
+test("a compressed body that a parser has decompressed", async (t) => {
   const base = await express_(t, express.json());
   await drive(base, gzipSync(JSON.stringify(circle)), { ...json, "content-encoding": "gzip" });
 });
 
-test("a body that is too large stays so behind a parser", async (t) => {
+test("a body that is too large is refused behind a parser too", async (t) => {
   const base = await express_(t, express.json({ limit: "10mb" }));
   const answer = await fetch(`${base}/generate`, {
     method: "POST",
@@ -97,7 +97,7 @@ test("a body that is too large stays so behind a parser", async (t) => {
   assert.deepEqual([answer.status, (await answer.json()).code], [413, "payload_too_large"]);
 });
 
-test("an empty object and an empty body come through a parser", async (t) => {
+test("an empty object and an empty body arrive behind a parser", async (t) => {
   const base = await express_(t, express.json());
   const empty = await fetch(`${base}/generate`, { method: "POST", headers: json, body: "{}" });
   assert.deepEqual([empty.status, (await empty.json()).detail], [422, "model is required"]);
@@ -106,7 +106,7 @@ test("an empty object and an empty body come through a parser", async (t) => {
   assert.match((await nothing.json()).detail, /not JSON|not valid/);
 });
 
-test("a form is handed on as a form", async (t) => {
+test("a form is passed on as a form", async (t) => {
   const base = await express_(t, express.urlencoded({ extended: true }));
   const headers = { "x-api-key": apiKey, "content-type": "application/x-www-form-urlencoded" };
   const answer = await fetch(`${base}/generate`, { method: "POST", headers, body: "model=tiny-image&a[b]=1&a[c][]=2" });
@@ -123,7 +123,7 @@ test("a failure after the body was read is answered", async (t) => {
 });
 
 for (const [name, before] of Object.entries({ nothing: [swallow], "an empty object": [placeholder, swallow] })) {
-  test(`a body that was read and left as ${name} is told`, async (t) => {
+  test(`a body that was read and left as ${name} is an error`, async (t) => {
     const base = await express_(t, ...before);
     const answer = await fetch(`${base}/generate`, { method: "POST", headers: json, body: JSON.stringify(circle) });
     const { code, detail, user_action } = await answer.json();
@@ -134,7 +134,7 @@ for (const [name, before] of Object.entries({ nothing: [swallow], "an empty obje
   });
 }
 
-test("Fastify, by a route and its own parsers", async (t) => {
+test("Fastify, with a route and its own parsers", async (t) => {
   const app = Fastify();
   t.after(() => app.close());
   app.all("/must/*", opened.handler());
@@ -193,7 +193,7 @@ test("HTTP/2", async (t) => {
   assert.deepEqual([looked.status, looked.body.length], [200, 0]);
   const large = await ask("/generate", { method: "POST", body: Buffer.alloc(200_000), ...json });
   assert.deepEqual([large.status, JSON.parse(large.body).code], [413, "payload_too_large"]);
-  // The authority stands for the header Host, by which an origin is judged.
+  // The authority replaces the header Host, with which an origin is compared.
   const same = await ask("/health", { origin: `http://127.0.0.1:${server.address().port}` });
   assert.equal(same.status, 200);
   const session = await ask("/auth/session", { method: "POST", origin: `http://127.0.0.1:${server.address().port}` });

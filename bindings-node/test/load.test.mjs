@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Platform } from "must";
 import { folder, long, platform, program, quick } from "./support.mjs";
 
-test("1,000 waits need no thread each", { skip: process.platform !== "linux" }, async (t) => {
+test("1,000 waits do not need 1,000 threads", { skip: process.platform !== "linux" }, async (t) => {
   const opened = await platform(t);
   const task = await opened.submit(long);
   await task.status();
@@ -27,7 +27,7 @@ test("thousands of calls of each kind do not grow the process", { skip: process.
   assert.ok(grown < 1e6, `${grown} bytes in the last thousand of ${thousands} thousand`);
 });
 
-test("platforms that are opened and closed leave nothing behind", async (t) => {
+test("closed platforms leave no handles behind", async (t) => {
   const dataDir = await folder(t);
   const handles = () => process.getActiveResourcesInfo().length;
   const cycle = async () => (await Platform.open({ dataDir, device: "cpu" })).close();

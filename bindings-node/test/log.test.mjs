@@ -1,4 +1,4 @@
-// What a platform logs, and that hearing it harms nothing.
+// What a platform logs, and that log functions do no harm.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ async function until(found) {
   assert.fail("nothing came");
 }
 
-test("a prompt that is cut is warned of; lanes are heard at debug", async (t) => {
+test("a cut prompt is a warning; lanes log at debug", async (t) => {
   const records = [];
   const opened = await platform(t, { log: (record) => records.push(record), logLevel: "debug" });
   const task = await opened.submit({ ...quick, prompt: long });
@@ -32,7 +32,7 @@ test("a prompt that is cut is warned of; lanes are heard at debug", async (t) =>
   assert.ok(!JSON.stringify(records).includes("circle"), "no prompt is logged");
 });
 
-test("the level is info unless asked otherwise, and a failed task is a warning", async (t) => {
+test("the level is info by default, and a failed task is a warning", async (t) => {
   const records = [];
   const opened = await platform(t, { log: (record) => records.push(record), imageLimitSeconds: 0 });
   const task = await opened.submit(quick);
@@ -56,7 +56,7 @@ test("a log function that throws becomes a warning of the process", async (t) =>
   assert.match(warning.message, /on purpose/);
 });
 
-test("a log function keeps no process alive, whatever its end", async (t) => {
+test("a log function does not keep the process alive, however it ends", async (t) => {
   for (const [end, expected] of Object.entries({ idle: 0, exit: 3, throw: 1, worker: 4 })) {
     const { code, signal, stderr } = await program("end.mjs", [join(await folder(t), "data"), end, "log"]);
     assert.deepEqual({ end, code, signal }, { end, code: expected, signal: null }, stderr);

@@ -1,4 +1,4 @@
-// `pony` and `flux` from small files in true layouts, which the tests of the crate of inference write into MUST_SMALL_MODELS.
+// `pony` and `flux` from small files in real layouts, which the tests of the inference crate write into MUST_SMALL_MODELS.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ test("both models make pictures from text and from a picture, the same from the 
   }
 });
 
-test("what these models do not know is refused by name", { skip }, async (t) => {
+test("parameters that these models do not have are refused by name", { skip }, async (t) => {
   const opened = await open(t);
   await rejects(opened.submit({ model: "pony", prompt, clip_skip: 5 }), "validation_error", /clip_skip/);
   await rejects(opened.submit({ model: "flux", prompt, clip_skip: 2 }), "validation_error", /clip_skip/);

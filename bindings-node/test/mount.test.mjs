@@ -1,4 +1,4 @@
-// The Express app of the examples protects its own routes with nothing but the platform's access.
+// The Express app of the examples protects its own routes with the platform's access control.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { packageFolder, platform, testFolder } from "./support.mjs";
 
-test("only a good key gets through to an Express app", async (t) => {
-  // Copied here, where it finds Express and this package.
+test("an Express app accepts only a valid key", async (t) => {
+  // Copied to a place where it finds Express and this package.
   const copy = join(testFolder, `mounted-${process.pid}.mjs`);
   await copyFile(join(dirname(packageFolder), "examples/mount/express/app.mjs"), copy);
   t.after(() => rm(copy));

@@ -1,4 +1,4 @@
-// The sign-in and the owners of tasks: who may start a session, whose a task is, and what a host sees.
+// Signing in and the owners of tasks: who may start a session, who owns a task, and which tasks a host sees.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { folder, platform, quick, rejects } from "./support.mjs";
 
 const settings = { paused: true, signInRequired: true, sessionsPerMinute: 3 };
 
-test("a session takes a key, and says whose tasks it sees", async (t) => {
+test("a session needs a key, and its answer names the owner", async (t) => {
   const { auth } = await platform(t, settings);
   const issued = await auth.issueKey("anna");
   assert.equal(issued.key.owner, `key:${issued.key.id}`);
@@ -21,7 +21,7 @@ test("a session takes a key, and says whose tasks it sees", async (t) => {
   await rejects(start(issued.secret), "rate_limited", /more than 3/);
 });
 
-test("a host submits for others, and sees all", async (t) => {
+test("a host submits for others and sees all tasks", async (t) => {
   const host = await platform(t, settings);
   const submit = (owner) => host.submit(quick, owner === null ? {} : { owner });
   const tasks = [];
@@ -44,7 +44,7 @@ test("a host submits for others, and sees all", async (t) => {
   assert.deepEqual([event.actor, event.target, event.details.owner], ["host", `task:${tasks[0].id}`, "anna"]);
 });
 
-test("a number of sessions beyond its bounds opens nothing", async (t) => {
+test("a number of sessions outside its limits is refused", async (t) => {
   const dataDir = await folder(t);
   for (const sessionsPerMinute of [0, 10_001]) {
     await rejects(Platform.open({ dataDir, device: "cpu", sessionsPerMinute }), "validation_error", /sessions_per_minute/);

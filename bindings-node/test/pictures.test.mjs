@@ -1,4 +1,4 @@
-// The pictures of tests/golden/pictures: what the table says is read is taken, the rest is refused by name.
+// The pictures of tests/golden/pictures: those that the table calls readable are accepted, and the others are refused by name.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const table = (await readFile(join(pictures, "table.tsv"), "utf8"))
   .map((line) => line.split("\t"));
 const request = async (name) => ({ ...quick, mode: "img2img", reference_image: await readFile(join(pictures, name)) });
 
-test("a picture is taken, or refused by name", async (t) => {
+test("a picture is accepted, or refused by name", async (t) => {
   const paused = await platform(t, { paused: true, queueDepth: 1000 });
   assert.ok(table.length > 100);
   for (const [name, verdict, words] of table) {
@@ -26,7 +26,7 @@ test("a picture is taken, or refused by name", async (t) => {
   }
 });
 
-test("what looks alike makes the same", async (t) => {
+test("pictures that look the same give the same result", async (t) => {
   const opened = await platform(t);
   const made = [];
   for (const name of ["palette-alpha-4-bit.png", "palette-alpha.png"]) {

@@ -29,7 +29,7 @@ test("models are those of the catalog", async (t) => {
   assert.equal(byId.get("anisora").fixed_parameters.steps, 8);
 });
 
-test("every error code has what a caller needs", () => {
+test("every error code has a status, a user action and whether it is retryable", () => {
   assert.ok(Object.keys(errorCodes).length >= 31);
   for (const [name, { httpStatus, retryable, userAction }] of Object.entries(errorCodes)) {
     const error = new MustError(name, "something happened");
@@ -99,7 +99,7 @@ test("settings are checked before anything is opened", async (t) => {
   await (await Platform.open({ dataDir, device: "cpu", lanes: ["tiny-image"], queueDepth: 3, queueWaitSeconds: 0.05, threads: 1 })).close();
 });
 
-test("every setting of the core has its name here", async () => {
+test("every setting of the core has a name in this module", async () => {
   const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
   for (const [file, name] of [
     ["mod.rs", "Settings"],
@@ -118,7 +118,7 @@ test("every setting of the core has its name here", async () => {
   }
 });
 
-test("a refused setting is named, without a place in text that nobody wrote", async (t) => {
+test("a refused setting is named, without a position in the generated JSON", async (t) => {
   const dataDir = join(await folder(t), "data");
   const error = await rejects(Platform.open({ dataDir, device: "abacus" }), "validation_error", /device: unknown variant/);
   assert.doesNotMatch(error.detail, /line|column/);
@@ -126,7 +126,7 @@ test("a refused setting is named, without a place in text that nobody wrote", as
   await rejects(Platform.open({ dataDir, log: "loud" }), "validation_error", /log must be a function, not a string/);
 });
 
-test("the load tells how the lanes stand", async (t) => {
+test("load gives the state of the lanes", async (t) => {
   const opened = await platform(t, { lanes: ["tiny-video"] });
   await (await opened.submit(quick)).wait();
   const { lanes, waiting } = await opened.load();
@@ -143,14 +143,14 @@ test("the load tells how the lanes stand", async (t) => {
   assert.equal((await paused.load()).waiting, 1);
 });
 
-test("a paused platform takes tasks and runs none", async (t) => {
+test("a paused platform accepts tasks and runs none", async (t) => {
   const opened = await platform(t, { paused: true });
   const task = await opened.submit(quick);
   assert.equal((await task.wait({ timeoutSeconds: 0.3 })).status, "pending");
   await rejects(Platform.open({ dataDir: "x", paused: "yes" }), "validation_error", /paused must be true or false/);
 });
 
-test("closing is idempotent, and ends what is open", async (t) => {
+test("closing is idempotent and ends open calls", async (t) => {
   const dataDir = await folder(t);
   const opened = await Platform.open({ dataDir, device: "cpu" });
   const task = await opened.submit({ model: "tiny-video", prompt: "a red circle", steps: 50 });
@@ -173,7 +173,7 @@ test("closing is idempotent, and ends what is open", async (t) => {
   await again[Symbol.asyncDispose]();
 });
 
-test("one folder is open in one place", async (t) => {
+test("a folder can only be opened once at a time", async (t) => {
   const dataDir = await folder(t);
   const opened = await Platform.open({ dataDir, device: "cpu" });
   await rejects(Platform.open({ dataDir, device: "cpu" }), "data_dir_locked");
@@ -186,7 +186,7 @@ test("one folder is open in one place", async (t) => {
   assert.deepEqual(JSON.parse((await program("open.mjs", [dataDir])).stdout), { opened: true });
 });
 
-test("a folder that cannot be written is said to be so", async (t) => {
+test("a read-only folder is reported", async (t) => {
   const dataDir = join(await folder(t), "data");
   await mkdir(dataDir, { mode: 0o555 });
   await chmod(dirname(dataDir), 0o755);
@@ -199,7 +199,7 @@ test("a folder that cannot be written is said to be so", async (t) => {
   assert.deepEqual(await readdir(dataDir), []);
 });
 
-test("a folder that cannot be made is said to be so", async (t) => {
+test("a folder that cannot be created is reported", async (t) => {
   const file = join(await folder(t), "file");
   await writeFile(file, "not a folder");
   await rejects(Platform.open({ dataDir: file }), "dependency_unavailable");

@@ -1,4 +1,4 @@
-// What the tests share: folders, platforms, requests that run quickly, pictures, and what every error must be.
+// Shared by the tests: folders, platforms, quick requests, pictures, and the check of errors.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -12,19 +12,19 @@ import { MustError, Platform, errorCodes } from "must";
 export const testFolder = dirname(fileURLToPath(import.meta.url));
 export const packageFolder = dirname(testFolder);
 
-/** A request that ends within a moment. */
+/** A request that ends quickly. */
 export const quick = { model: "tiny-image", prompt: "a red circle", steps: 4, seed: 7 };
 /** A request that takes a while. */
 export const long = { model: "tiny-video", prompt: "a red circle moving left", steps: 50, seed: 7 };
 
-/** A new folder that goes away with the test. */
+/** A new folder that is removed at the end of the test. */
 export async function folder(t) {
   const path = await mkdtemp(join(tmpdir(), "must-node-"));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
 }
 
-/** A platform in a new folder, closed with the test. */
+/** A platform in a new folder, closed at the end of the test. */
 export async function platform(t, settings = {}) {
   const dataDir = await folder(t);
   const opened = await Platform.open({ dataDir, device: "cpu", ...settings });
@@ -54,7 +54,7 @@ export function program(name, args = [], { timeoutMs } = {}) {
   return finished(spawn(process.execPath, [join(testFolder, "programs", name), ...args]), timeoutMs);
 }
 
-/** A child process until its end. */
+/** Waits for a child process to end. */
 export function finished(child, timeoutMs = 120_000) {
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (text) => (output.stdout += text));
@@ -75,7 +75,7 @@ export function png({ width = 64, height = 64, colour = [200, 40, 40] } = {}) {
   return pngOf(width, height, deflateSync(Buffer.concat(Array(height).fill(row))));
 }
 
-/** A PNG of a few bytes that says it is huge. */
+/** A PNG of a few bytes whose header claims a huge size. */
 export function bomb() {
   return pngOf(50_000, 50_000, deflateSync(Buffer.alloc(1_000_000)));
 }

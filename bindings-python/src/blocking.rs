@@ -1,6 +1,6 @@
-//! Calls that block: detached from the interpreter, and given up when a signal handler raises (Ctrl-C).
+//! Calls that block: they run detached from the interpreter, and end early when a signal handler raises (Ctrl-C).
 //!
-//! Python runs signal handlers in its main thread only, so only there a wait is cut into slices or handed to a thread.
+//! Python runs signal handlers only in its main thread, so only there a wait is cut into slices or moved to another thread.
 
 use must::{Error, Result};
 use pyo3::prelude::*;
@@ -8,18 +8,18 @@ use pyo3::sync::PyOnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// How long the main thread waits before it looks for signals.
+/// How often the main thread checks for signals while it waits.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What one slice of a wait came to.
+/// Result of one slice of a wait.
 pub(crate) enum Waited<T> {
-    /// What was waited for.
+    /// The awaited value.
     Ready(T),
-    /// The slice ran out.
+    /// The slice ended first.
     NotYet,
 }
 
-/// Waits in slices until `wait` is ready or `timeout` is over, which gives `None`.
+/// Waits in slices until `wait` is ready. Returns `None` when `timeout` is over first.
 pub(crate) fn wait<T: Send>(
     py: Python<'_>,
     timeout: Option<Duration>,
@@ -44,8 +44,8 @@ pub(crate) fn wait<T: Send>(
     }
 }
 
-/// Runs `call`, which cannot be cut into slices, so that the main thread can leave it behind when a signal handler
-/// raises; what it gives then goes to `abandoned`.
+/// Runs `call`, which cannot be cut into slices, on another thread, so that the main thread can stop waiting for it when a
+/// signal handler raises. `abandoned` then receives the result.
 pub(crate) fn leave_on_signal<T: Send + 'static>(
     py: Python<'_>,
     call: impl FnOnce() -> Result<T> + Send + 'static,

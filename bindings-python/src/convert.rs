@@ -1,5 +1,5 @@
-//! Python values into JSON values and back. What cannot be a parameter is refused here with the name of the parameter;
-//! what a parameter may hold is for the catalog to say.
+//! Converts Python values to JSON values and back. A value of a type that no parameter can have is refused here, with the
+//! parameter's name; the catalog checks the values.
 
 use crate::errors::raise;
 use crate::from_json::from_json;
@@ -12,28 +12,28 @@ use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Deepest nesting of lists and mappings; the catalog's own is three.
+/// Maximum nesting of lists and mappings; parameters of the catalog need three levels.
 const MAX_DEPTH: usize = 16;
 
-/// Python's part of reading parameters: what is neither JSON nor bytes.
+/// The Python function that converts parameters that are neither JSON nor bytes.
 static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Parameters as the core takes them.
+/// Parameters in the form of the core.
 #[derive(Default)]
 pub(crate) struct Parameters {
-    /// Everything but images given as bytes.
+    /// All parameters except images given as bytes.
     pub(crate) values: Map<String, Value>,
     /// Images given as bytes, by the parameter's name, such as `arbitrary_frames[0].image`.
     pub(crate) images: BTreeMap<String, Vec<u8>>,
 }
 
 impl Parameters {
-    /// Takes a mapping apart. `None` counts as not given. Reads paths, files, arrays and pictures.
+    /// Reads a mapping, with the paths, files, arrays and pictures in it. `None` counts as not given.
     pub(crate) fn from_dict(dict: &Bound<'_, PyDict>) -> PyResult<Self> {
         Self::read(dict, true)
     }
 
-    /// The same for what has no pictures: bytes are refused, and a path is its text.
+    /// Reads a mapping without pictures: bytes are refused, and a path becomes a string.
     pub(crate) fn values_of(dict: &Bound<'_, PyDict>) -> PyResult<Map<String, Value>> {
         let Self { values, images } = Self::read(dict, false)?;
         match images.keys().next() {
@@ -56,7 +56,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// The JSON value; nothing when it was an image, which goes to `images`.
+    /// The JSON value; `None` for an image, which is added to `images`.
     fn value(&mut self, name: &str, value: &Bound<'_, PyAny>, pictures: bool, depth: usize) -> PyResult<Option<Value>> {
         let py = value.py();
         if depth > MAX_DEPTH {
@@ -75,7 +75,7 @@ impl Parameters {
         } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             let mut items = Vec::new();
             for (index, item) in value.try_iter()?.enumerate() {
-                // An image leaves its place behind, so that the items after it keep their index.
+                // A null takes the place of an image, so that the following items keep their index.
                 let item = self.value(&format!("{name}[{index}]"), &item?, pictures, depth + 1)?;
                 items.push(item.unwrap_or(Value::Null));
             }
@@ -128,7 +128,7 @@ fn float(py: Python<'_>, name: &str, value: f64) -> PyResult<Value> {
         .ok_or_else(|| invalid(py, format!("{name} must be a finite number, not {value}")))
 }
 
-/// Seconds as a duration; less than nothing is nothing.
+/// Seconds as a duration; negative numbers become 0.
 pub(crate) fn duration(py: Python<'_>, name: &str, seconds: f64) -> PyResult<Duration> {
     if seconds.is_nan() {
         return Err(invalid(py, format!("{name} must be a number of seconds, not NaN")));

@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 
 static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// The exception of the class that goes with the error's code.
+/// The exception for the error's code.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     match make(py, error) {
         Ok(exception) => PyErr::from_value(exception),
@@ -18,9 +18,9 @@ fn make<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     MAKE.import(py, "must._errors", "error_from")?.call1((error.code().as_str(), error.detail(), error.user_action()))
 }
 
-/// Turns results of the core into results of Python.
+/// Converts results of the core to results for Python.
 pub(crate) trait OrRaise<T> {
-    /// The value, or the exception that goes with the error.
+    /// The value, or the exception for the error.
     fn or_raise(self, py: Python<'_>) -> PyResult<T>;
 }
 

@@ -1,4 +1,4 @@
-//! The changes of one task, for a thread that waits and for an asyncio loop that must not.
+//! The changes of one task, for threads, which block, and for asyncio, which polls.
 
 use crate::blocking::{Waited, wait};
 use crate::convert;
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The changes of one task: `next` for threads, `poll` for asyncio; one of the two on one object.
+/// The changes of one task: `next` for threads, `poll` for asyncio. One object may be used in only one of the two ways.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Events {
     state: ThisProcess<Arc<Mutex<State>>>,
@@ -41,7 +41,7 @@ impl Events {
     fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let timeout = timeout.map(|seconds| convert::duration(py, "timeout", seconds)).transpose()?;
         let state = self.state.get().or_raise(py)?;
-        // The lock is taken without the interpreter: whoever holds it may be waiting for the interpreter.
+        // The lock is taken detached from the interpreter: the thread that holds it may be waiting for the interpreter.
         let waited = wait(py, timeout, |slice| match &mut *state.lock() {
             State::Idle(events) => Ok(match events.next(slice)? {
                 Event::Changed(task) => Waited::Ready(Some(task)),
@@ -57,8 +57,8 @@ impl Events {
         }
     }
 
-    /// Looks for the next change without blocking: `(True, change)`, `(True, None)` once the task has ended, or
-    /// `(False, None)` when there is none yet; `token` is then woken when it is time to look again.
+    /// Polls for the next change without blocking: `(True, change)`, `(True, None)` once the task has ended, or
+    /// `(False, None)` when there is none yet; `token` is then woken when it is time to poll again.
     #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, dict[str, object] | None]")]
     fn poll<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<(bool, Option<Bound<'py, PyAny>>)> {
         let state = Arc::clone(self.state.get().or_raise(py)?);

@@ -1,4 +1,4 @@
-//! JSON text into plain Python objects. Dicts have the order of the text: maps of `serde_json` sort their names.
+//! Converts JSON text to plain Python objects. Dicts keep the order of the text, which `serde_json`'s maps would sort.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyList, PyString};
@@ -6,7 +6,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt::{Display, Formatter, Result as Formatted};
 
-/// The text as Python objects; an error where it is not JSON, or memory is short.
+/// The text as Python objects. Fails when it is not JSON or memory is short.
 pub(crate) fn from_json<'py>(py: Python<'py>, text: &str) -> serde_json::Result<Bound<'py, PyAny>> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Object(py).deserialize(&mut reader)?;
@@ -14,7 +14,7 @@ pub(crate) fn from_json<'py>(py: Python<'py>, text: &str) -> serde_json::Result<
     Ok(value)
 }
 
-/// Any value, to become an object of this interpreter.
+/// Deserializes any value as a Python object.
 #[derive(Clone, Copy)]
 struct Object<'py>(Python<'py>);
 

@@ -1,7 +1,7 @@
-//! What a host lends: functions of Python that give keys and take checkpoints, and a clock that is set.
+//! What a host provides: Python functions that give keys and store checkpoints, and a clock for tests.
 //!
-//! These functions are the one way in which a thread of the core enters the interpreter. It does so only while the interpreter
-//! runs, and every call into the core is made detached, so that none waits for the other.
+//! Only for these functions does a thread of the core enter the interpreter. It does so only while the interpreter runs, and
+//! every call into the core is made detached from the interpreter, so that the two never wait for each other.
 
 use crate::convert;
 use crate::errors::OrRaise;
@@ -12,13 +12,13 @@ use must::time::{Clock as _, ManualClock as CoreClock};
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// A clock that stands still until it is told to go on.
+/// A clock whose time changes only by `advance`.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeClock(Arc<CoreClock>);
 
 #[pymethods]
 impl NativeClock {
-    /// Shows this many milliseconds since 1970, UTC.
+    /// Starts at this many milliseconds since 1970, UTC.
     #[new]
     #[pyo3(signature = (milliseconds: "int"))]
     fn new(py: Python<'_>, milliseconds: i64) -> PyResult<Self> {
@@ -30,7 +30,7 @@ impl NativeClock {
         self.0.now().0
     }
 
-    /// Goes on by this many seconds.
+    /// Advances the time by this many seconds.
     #[pyo3(signature = (seconds: "float"))]
     fn advance(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         self.0.advance(convert::duration(py, "seconds", seconds)?);
@@ -38,7 +38,7 @@ impl NativeClock {
     }
 }
 
-/// Puts together what a host lends.
+/// Builds the core's `Host`.
 pub(crate) fn host(
     master_keys: Option<Py<PyAny>>,
     audit_keys: Option<Py<PyAny>>,
@@ -63,8 +63,8 @@ fn checkpoints(function: Py<PyAny>) -> AnchorCallback {
     Arc::new(move |note| attached(&function, |function| function.call1((note,)).map(drop)))
 }
 
-/// Calls a function of Python from a thread of the core. What it raises goes to `sys.unraisablehook`; the core hears only its
-/// class, for the text could hold a secret.
+/// Calls a function of Python from a thread of the core. An exception goes to `sys.unraisablehook`; the core gets only
+/// its class, because the text could hold a secret.
 fn attached<T>(function: &Py<PyAny>, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T, String> {
     let outcome = Python::try_attach(|py| {
         let function = function.bind(py);

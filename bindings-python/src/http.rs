@@ -1,4 +1,4 @@
-//! The HTTP API: served, or one request at a time, for a thread that waits and for an asyncio loop that must not.
+//! The HTTP API: as a server, or one request at a time, for threads, which block, and for asyncio, which polls.
 
 use crate::blocking::{Waited, leave_on_signal, wait};
 use crate::convert;
@@ -30,13 +30,13 @@ impl NativeHttpService {
 
 #[pymethods]
 impl NativeHttpService {
-    /// Bytes that a body may have.
+    /// Maximum bytes of a body.
     #[getter]
     fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.service.get().or_raise(py)?.max_body_bytes())
     }
 
-    /// Seconds to wait for the next piece of a body; raises when it comes too slowly.
+    /// Seconds to wait for the next piece of a body; raises when the body arrives too slowly.
     #[pyo3(signature = (received: "int", elapsed: "float", idle: "float") -> "float")]
     fn body_wait(&self, py: Python<'_>, received: u64, elapsed: f64, idle: f64) -> PyResult<f64> {
         let (elapsed, idle) = (convert::duration(py, "elapsed", elapsed)?, convert::duration(py, "idle", idle)?);
@@ -77,7 +77,7 @@ impl NativeHttpService {
         if let Some((scheme, path)) = mount {
             request.extensions_mut().insert(Mount { scheme: Some(scheme), path });
         }
-        // A server may know its client by something else than an address, such as a Unix socket.
+        // Not every client has an IP address: it may be connected by a Unix socket.
         let peer: Option<IpAddr> = peer.and_then(|peer| peer.parse().ok());
         let answering = Box::pin(async move { service.handle(request, peer).await });
         Ok(NativeAnswer { state: ThisProcess::new(Arc::new(Mutex::new(State::Answering(answering)))) })
@@ -92,13 +92,13 @@ pub(crate) struct NativeServer {
 
 #[pymethods]
 impl NativeServer {
-    /// Where it listens.
+    /// The address that it listens at.
     #[getter]
     fn address(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.server.get().or_raise(py)?.address().to_string())
     }
 
-    /// Stops it; whether all calls had ended by then.
+    /// Stops the server. True when all calls ended in time.
     #[pyo3(signature = (timeout: "float"))]
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let deadline = convert::duration(py, "timeout", timeout)?;
@@ -110,8 +110,8 @@ impl NativeServer {
 type Answering = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 type Chunk = Pin<Box<dyn Future<Output = (Answer, Option<Vec<u8>>)> + Send>>;
 type Head = (u16, Vec<(String, Vec<u8>)>);
-/// A head as Python sees it.
-type Shown<'py> = (u16, Vec<(String, Bound<'py, PyBytes>)>);
+/// A head for Python.
+type PyHead<'py> = (u16, Vec<(String, Bound<'py, PyBytes>)>);
 
 enum State {
     Answering(Answering),
@@ -120,7 +120,7 @@ enum State {
     Ended,
 }
 
-/// An answer: first its head, then its body piece by piece. Closing it or letting it go ends the call.
+/// An answer: first its head, then its body piece by piece. Closing or dropping it ends the call.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeAnswer {
     state: ThisProcess<Arc<Mutex<State>>>,
@@ -128,17 +128,17 @@ pub(crate) struct NativeAnswer {
 
 #[pymethods]
 impl NativeAnswer {
-    /// Blocks until status and headers are there.
+    /// Blocks until the status and the headers are known.
     #[pyo3(signature = () -> "tuple[int, list[tuple[str, bytes]]]")]
-    fn head<'py>(&self, py: Python<'py>) -> PyResult<Shown<'py>> {
-        self.block(py, State::poll_head).map(|head| shown(py, head))
+    fn head<'py>(&self, py: Python<'py>) -> PyResult<PyHead<'py>> {
+        self.block(py, State::poll_head).map(|head| py_head(py, head))
     }
 
-    /// Looks for status and headers without blocking; `token` is woken when it is time to look again.
+    /// Polls for the status and the headers without blocking; `token` is woken when it is time to poll again.
     #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, tuple[int, list[tuple[str, bytes]]] | None]")]
-    fn poll_head<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<(bool, Option<Shown<'py>>)> {
+    fn poll_head<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<(bool, Option<PyHead<'py>>)> {
         let head = self.poll(py, wakeups, token, State::poll_head)?;
-        Ok((head.is_some(), head.map(|head| shown(py, head))))
+        Ok((head.is_some(), head.map(|head| py_head(py, head))))
     }
 
     /// Blocks until the next piece of the body; `None` at its end.
@@ -147,7 +147,7 @@ impl NativeAnswer {
         Ok(self.block(py, State::poll_chunk)?.map(|chunk| PyBytes::new(py, &chunk)))
     }
 
-    /// Looks for the next piece without blocking; `token` is woken when it is time to look again.
+    /// Polls for the next piece without blocking; `token` is woken when it is time to poll again.
     #[pyo3(signature = (wakeups, token: "int") -> "tuple[bool, bytes | None]")]
     fn poll_chunk<'py>(
         &self,
@@ -201,7 +201,7 @@ impl NativeAnswer {
     }
 }
 
-fn shown(py: Python<'_>, (status, headers): Head) -> Shown<'_> {
+fn py_head(py: Python<'_>, (status, headers): Head) -> PyHead<'_> {
     (status, headers.into_iter().map(|(name, value)| (name, PyBytes::new(py, &value))).collect())
 }
 

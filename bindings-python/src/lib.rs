@@ -1,8 +1,9 @@
-//! The native part of the Python module `must`: converts, calls one method of [`must::Platform`], converts back.
+//! The native part of the Python module `must`. Each function converts its arguments, calls one method of [`must::Platform`]
+//! and converts the result.
 //!
 //! The typed module that people import is written in Python, in `python/must/`; nothing else should import this one.
-//! Always holds: whatever may block runs detached from the interpreter and gives way to a signal; a child made by `fork`
-//! is refused before any lock is taken; no thread of the core enters the interpreter but to call a function that the host lent.
+//! Always holds: calls that may block run detached from the interpreter and can be interrupted by a signal; a child made by
+//! `fork` is refused before any lock is taken; a thread of the core enters the interpreter only to call a function of the host.
 
 mod blocking;
 mod convert;
@@ -43,14 +44,13 @@ mod _must {
     use pyo3::prelude::*;
     use std::sync::OnceLock;
 
-    /// Refuses every interpreter of the process but the first: what the module keeps for the process holds objects of
-    /// one interpreter.
+    /// Refuses every interpreter of the process except the first: the module's statics hold objects of one interpreter.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         static FIRST: OnceLock<usize> = OnceLock::new();
         // Each interpreter has a `sys` of its own.
         let sys = module.py().import("sys")?.as_ptr() as usize;
-        // Bytes that the file of a picture may have.
+        // Maximum bytes of a picture file.
         module.add("MAX_IMAGE_BYTES", super::pictures::max_image_bytes())?;
         if *FIRST.get_or_init(|| sys) == sys {
             Ok(())

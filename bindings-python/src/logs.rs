@@ -1,5 +1,5 @@
-//! What a platform logs, on its way to a function of Python: a thread of Python takes it from here, so that no thread of the
-//! core enters the interpreter.
+//! Log records for a Python function: a Python thread takes them from a channel, so that no thread of the core enters the
+//! interpreter.
 
 use crate::convert;
 use crate::errors::OrRaise;
@@ -10,10 +10,10 @@ use pyo3::prelude::*;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Records that wait for the thread of Python; the core keeps those that come after them.
+/// Records that the channel holds for the Python thread; further ones wait in the core.
 const WAITING: usize = 16;
 
-/// The records of one platform, to be taken one after another.
+/// The log records of one platform, read one after another.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Logs {
     channel: ThisProcess<Arc<Channel>>,
@@ -49,11 +49,11 @@ impl Logs {
 }
 
 impl Logs {
-    /// What the core calls with each record. The records end when it is dropped.
+    /// The function that the core calls with each record. The channel is closed when it is dropped.
     pub(crate) fn function(&self) -> must::Result<impl FnMut(&LogRecord) + Send + use<>> {
         let sender = self.channel.get()?.sender.lock().take();
         let sender = sender.ok_or_else(|| Error::internal("these records belong to another platform"))?;
-        // Nobody takes records any more once the interpreter has let go of them.
+        // Sending fails once the interpreter has dropped the receiver; the record is then not needed.
         Ok(move |record: &LogRecord| drop(sender.send(record.clone())))
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures on their way in and out: files and raw pixels as bytes of a picture's file, a result as pixels.
+//! Converts picture files and raw pixels to the bytes of a picture file, and results to pixels.
 
 use crate::errors::{OrRaise, raise};
 use must::Error;
@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::path::PathBuf;
 
-/// Bytes that the file of a picture may have.
+/// Maximum bytes of a picture file.
 pub(crate) fn max_image_bytes() -> usize {
     ImageLimits::default().max_bytes
 }
@@ -19,7 +19,7 @@ fn in_parameter<T>(py: Python<'_>, name: &str, outcome: must::Result<T>) -> PyRe
     })
 }
 
-/// The bytes of a picture's file, for the parameter `name`.
+/// The bytes of a picture file, for the parameter `name`.
 #[pyfunction]
 #[pyo3(signature = (name: "str", path: "str") -> "bytes")]
 pub(crate) fn read_image_file<'py>(py: Python<'py>, name: &str, path: PathBuf) -> PyResult<Bound<'py, PyBytes>> {

@@ -1,4 +1,4 @@
-//! The platform, method by method.
+//! The methods of the platform.
 
 use crate::blocking::leave_on_signal;
 use crate::convert::{self, Parameters};
@@ -36,7 +36,7 @@ impl NativePlatform {
         anchor: "object",
         clock: "NativeClock | None",
     ))]
-    #[expect(clippy::too_many_arguments, reason = "one for each thing that a host lends")]
+    #[expect(clippy::too_many_arguments, reason = "one for each function that a host provides")]
     fn new(
         py: Python<'_>,
         data_dir: PathBuf,
@@ -64,13 +64,13 @@ impl NativePlatform {
         convert::shown(py, self.call(py, Platform::models)?)
     }
 
-    /// How the lanes stand.
+    /// State of the lanes.
     #[pyo3(signature = () -> "dict[str, object]")]
     fn load<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::shown(py, self.call(py, Platform::load)?)
     }
 
-    /// Submits a generation. With `image_paths`, text for an image may be the path of a file.
+    /// Submits a generation. With `image_paths`, a string for an image may be the path of a file.
     #[pyo3(signature = (
         model: "object",
         mode: "object",
@@ -98,13 +98,13 @@ impl NativePlatform {
                 }
                 platform.submit_with(&request, &options)
             },
-            // Nobody has the id of this task, so nobody could stop it.
+            // The caller never got this task's id and could not cancel it.
             move |task| drop(task.and_then(|task| unwanted.cancel(&task.id))),
         )?;
         convert::task(py, &submitted.or_raise(py)?)
     }
 
-    /// A submission that is awaited: it is checked, and its pictures are decoded, on threads of the platform.
+    /// Starts a submission that can be awaited. Threads of the platform check it and decode its pictures.
     #[pyo3(signature = (
         model: "object",
         mode: "object",
@@ -132,7 +132,7 @@ impl NativePlatform {
         Ok(NativeSubmission::new(submission))
     }
 
-    /// The task as it stands.
+    /// The current state of the task.
     #[pyo3(signature = (id: "str") -> "dict[str, object]")]
     fn status<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
         convert::task(py, &self.call(py, |platform| platform.status(id))?)
@@ -206,13 +206,13 @@ impl NativePlatform {
         Ok(NativeHttpService::new(self.call(py, Platform::http_service)?))
     }
 
-    /// What the platform counts and measures, as Prometheus reads it.
+    /// The platform's metrics, in the text format of Prometheus.
     #[pyo3(signature = () -> "str")]
     fn metrics(&self, py: Python<'_>) -> PyResult<String> {
         self.call(py, Platform::metrics)
     }
 
-    /// Closes the platform; waits at most `timeout` seconds for what runs.
+    /// Closes the platform; waits at most `timeout` seconds for running tasks.
     #[pyo3(signature = (timeout: "float"))]
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let deadline = convert::duration(py, "timeout", timeout)?;
@@ -235,11 +235,11 @@ fn media(py: Python<'_>, media: Media) -> (Bound<'_, PyBytes>, &'static str, Str
 
 fn read_settings(py: Python<'_>, data_dir: PathBuf, settings: &Bound<'_, PyDict>) -> PyResult<Settings> {
     let mut values = Parameters::values_of(settings)?;
-    // Set below as the path it is: not every path can be written as JSON.
+    // The real path is set below, because not every path can be written as JSON.
     values.insert("data_dir".to_owned(), Value::from(""));
     let mut settings = Settings::from_json(&Value::Object(values).to_string()).or_raise(py)?;
     settings.data_dir = data_dir;
-    // Here, and not on the thread that opens: the host may go to another folder meanwhile.
+    // Relative paths are resolved here, because the working folder may change before the thread that opens runs.
     settings.with_fixed_paths().or_raise(py)
 }
 

@@ -1,4 +1,4 @@
-//! A submission that waits for its place, its commit or its worker, for an asyncio loop that must not.
+//! A submission for asyncio: the loop polls it while it waits for a place in the queue, its commit or its worker.
 
 use crate::convert;
 use crate::errors::{OrRaise, raise};
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A submission. Closing it or letting it go before its task is there leaves no task running.
+/// A submission. When it is closed or dropped before its task exists, the task is cancelled.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeSubmission {
     made: ThisProcess<Arc<Mutex<Option<Submission>>>>,
@@ -26,7 +26,7 @@ impl NativeSubmission {
 
 #[pymethods]
 impl NativeSubmission {
-    /// Looks for the task without blocking; `token` is woken when it is time to look again.
+    /// Polls for the task without blocking; `token` is woken when it is time to poll again.
     #[pyo3(signature = (wakeups, token: "int") -> "dict[str, object] | None")]
     fn poll<'py>(&self, py: Python<'py>, wakeups: &Wakeups, token: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
         let made = Arc::clone(self.made.get().or_raise(py)?);
@@ -34,7 +34,7 @@ impl NativeSubmission {
         let looked = py.detach(|| {
             let mut place = made.lock();
             let Some(waiting) = place.as_mut() else {
-                return Poll::Ready(Err(Error::internal("this submission has come to its end before")));
+                return Poll::Ready(Err(Error::internal("this submission has already ended")));
             };
             let looked = Pin::new(waiting).poll(&mut Context::from_waker(&waker));
             if looked.is_ready() {
@@ -49,7 +49,7 @@ impl NativeSubmission {
         }
     }
 
-    /// Gives it up.
+    /// Cancels the submission.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let made = Arc::clone(self.made.get().or_raise(py)?);
         py.detach(|| drop(made.lock().take()));

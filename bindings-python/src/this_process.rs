@@ -1,5 +1,5 @@
-//! Values that belong to one process. A child made by `fork` has the value but none of the threads behind it, and its
-//! locks may be held for ever, so there the value is neither used nor dropped.
+//! Values that belong to one process. A child made by `fork` has a copy of the value but none of its threads, and its locks
+//! may be held for ever, so the child neither uses nor drops it.
 
 use must::{Error, Result};
 use pyo3::Python;
@@ -42,7 +42,7 @@ impl<T: Send> Drop for ThisProcess<T> {
             std::mem::forget(value);
             return;
         }
-        // The last handle of a platform waits for its threads, so other Python threads must go on meanwhile.
+        // Dropping the last handle of a platform waits for its threads. Other Python threads must be able to run meanwhile.
         let mut value = Some(value);
         Python::try_attach(|py| py.detach(|| drop(value.take())));
     }

@@ -1,5 +1,5 @@
-//! How a thread of the core wakes an asyncio loop without entering the interpreter: it notes the waiter's token and
-//! writes a byte into a socket that the loop watches. An interpreter that is shutting down therefore never sees it.
+//! Lets a thread of the core wake an asyncio loop without entering the interpreter: it stores the waiter's token and writes a
+//! byte into a socket that the loop watches. So the thread cannot disturb an interpreter that is shutting down.
 
 use crate::errors::OrRaise;
 use crate::this_process::ThisProcess;
@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-/// Tokens of the waiters that have been woken, and a file descriptor that is readable while there are any.
+/// Tokens of woken waiters, and a file descriptor that is readable while there are any.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct Wakeups {
     shared: ThisProcess<Arc<Shared>>,
@@ -35,7 +35,7 @@ impl Wakeups {
         Ok(Self { shared: ThisProcess::new(Arc::new(shared)) })
     }
 
-    /// What the loop watches.
+    /// The file descriptor that the loop watches.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
         Ok(self.shared.get().or_raise(py)?.ours.as_raw_fd())
     }
@@ -45,7 +45,7 @@ impl Wakeups {
     fn drain(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
         let shared = self.shared.get().or_raise(py)?;
         let mut woken = shared.woken.lock();
-        // Under the lock: a byte written after this belongs to a token that is still to come.
+        // Under the lock, so that a byte written after this belongs to a later token.
         let mut buffer = [0; 64];
         while matches!((&shared.ours).read(&mut buffer), Ok(read) if read == buffer.len()) {}
         Ok(woken.drain().collect())
@@ -68,7 +68,7 @@ impl Wake for Token {
     fn wake(self: Arc<Self>) {
         let mut woken = self.shared.woken.lock();
         if woken.is_empty() {
-            // The socket is empty whenever the set is, so this cannot be short of room.
+            // The socket's buffer is empty whenever the set is, so this write cannot block.
             let _ = (&self.shared.theirs).write(&[1]);
         }
         woken.insert(self.token);

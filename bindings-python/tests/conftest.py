@@ -1,4 +1,4 @@
-"""Platforms for the tests: one that many share, and one for a test that closes, fills or counts."""
+"""Platforms for the tests: a shared one, and a new one for tests that close it, fill it or count its tasks."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What several test files need: pictures, scripts in a process of their own, the memory of this one."""
+"""Shared by several test files: pictures, scripts in a separate process, memory use of this process."""
 
 import base64
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 QUICK: dict[str, Any] = {"steps": 4}
-"""The fewest steps: tests are not about beauty."""
+"""The smallest number of steps, because the quality of the result does not matter."""
 
 LONG: dict[str, Any] = {"steps": 50}
-"""Enough steps that a task is still at work when it is looked at."""
+"""Enough steps that a task still runs when the test looks at it."""
 
 QUICK_CLIP: dict[str, Any] = {"steps": 4, "num_frames": 5}
 
@@ -27,7 +27,7 @@ def png(width: int = 64, height: int = 64, color: tuple[int, int, int] = (200, 4
 
 
 def bomb() -> bytes:
-    """A small PNG whose header promises more pixels than any memory holds."""
+    """A small PNG whose header claims more pixels than fit into any memory."""
     return _png(60_000, 60_000, zlib.compress(b"\0" * 1_000_000))
 
 
@@ -43,15 +43,15 @@ def _png(width: int, height: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def _hear_interrupts() -> None:
-    """Undo what shells do to what they run in the background: Python hears no Ctrl-C that is ignored at its start."""
+def _restore_interrupts() -> None:
+    """Restore SIGINT: shells ignore it for background programs, and Python then does not handle Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_script(
     code: str, *arguments: str | Path, timeout: float = 90.0, before: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code` in an interpreter of its own, and fail with what it said when it fails or hangs."""
+    """Run `code` in a separate interpreter. Fails with its output when it fails or hangs."""
     command = [*before, sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
@@ -62,7 +62,7 @@ def run_script(
             timeout=timeout,
             check=False,
             env=environment,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=_restore_interrupts,
         )
     except subprocess.TimeoutExpired as hung:
         raise AssertionError(f"the script hung; it had said {hung.stdout!r} {hung.stderr!r}") from None

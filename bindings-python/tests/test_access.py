@@ -1,4 +1,4 @@
-"""Access, secrets and the audit log: the table that every language runs, the calls, and that no secret gets out."""
+"""Access, secrets and the audit log: the table of cases that every language runs, every call, and secrecy."""
 
 import asyncio
 import dataclasses
@@ -48,7 +48,7 @@ def clock() -> must.ManualClock:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, clock: must.ManualClock) -> Iterator[must.Platform]:
+def platform(tmp_path: Path, clock: must.ManualClock) -> Iterator[must.Platform]:
     with must.Platform(
         tmp_path / "data",
         device="cpu",
@@ -83,14 +83,14 @@ def values_of(platform: must.Platform, clock: must.ManualClock) -> dict[str, str
     return values
 
 
-def test_every_case_of_the_table_has_its_one_answer(guarded: must.Platform, clock: must.ManualClock) -> None:
-    values, ran = values_of(guarded, clock), 0
+def test_every_case_of_the_table(platform: must.Platform, clock: must.ManualClock) -> None:
+    values, ran = values_of(platform, clock), 0
     for case in TABLE["cases"]:
         text = json.dumps(case["facts"])
         for name, value in values.items():
             text = text.replace(f"{{{{{name}}}}}", value)
         assert "{{" not in text, case["name"]
-        principal, refused = answer_of(guarded, facts_of(json.loads(text)))
+        principal, refused = answer_of(platform, facts_of(json.loads(text)))
         assert (principal, refused.code if refused else None) == (case.get("principal"), case.get("error")), case[
             "name"
         ]
@@ -104,8 +104,8 @@ def test_every_case_of_the_table_has_its_one_answer(guarded: must.Platform, cloc
     assert ran >= 273
 
 
-def test_a_key_lives_from_issue_to_revocation(guarded: must.Platform) -> None:
-    auth, list_keys = guarded.auth, guarded.auth.keys
+def test_a_key_from_issue_to_revocation(platform: must.Platform) -> None:
+    auth, list_keys = platform.auth, platform.auth.keys
     issued = auth.issue_key("studio", caller=must.Caller("ops", "cli", "ticket-7"))
     principal = auth.authorize(with_key(issued.secret))
     assert (principal.kind, principal.id, principal.name) == ("api_key", issued.key.id, "studio")
@@ -122,25 +122,25 @@ def test_a_key_lives_from_issue_to_revocation(guarded: must.Platform) -> None:
         auth.authorize(with_cookie(session.token))
     with pytest.raises(must.InvalidApiKeyError):
         auth.authorize(with_key(issued.secret))
-    event = guarded.audit.list(actor="ops").logs[0]
+    event = platform.audit.list(actor="ops").logs[0]
     assert (event.source, event.correlation_id, event.outcome) == ("cli", "ticket-7", "success")
 
 
-def test_sessions_end_one_by_one_and_all_at_once(guarded: must.Platform) -> None:
-    opened = [guarded.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1")) for _ in range(2)]
-    guarded.auth.revoke_session(opened[0].id)
-    assert guarded.auth.revoke_all_sessions() == 1
-    admin = guarded.admin.open_session(login())
+def test_sessions_end_one_by_one_and_all_at_once(platform: must.Platform) -> None:
+    opened = [platform.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1")) for _ in range(2)]
+    platform.auth.revoke_session(opened[0].id)
+    assert platform.auth.revoke_all_sessions() == 1
+    admin = platform.admin.open_session(login())
     assert admin.expires_at is None
-    state = guarded.admin.session_state(admin.id)
+    state = platform.admin.session_state(admin.id)
     assert state.active
     assert state.last_activity_at.tzinfo is not None
-    assert guarded.admin.revoke_all_sessions() == 1
-    assert guarded.auth.allows_origin("https://studio.example")
-    assert not guarded.auth.allows_origin("https://evil.example")
+    assert platform.admin.revoke_all_sessions() == 1
+    assert platform.auth.allows_origin("https://studio.example")
+    assert not platform.auth.allows_origin("https://evil.example")
 
 
-def test_headers_and_query_make_facts() -> None:
+def test_facts_are_read_from_headers_and_query() -> None:
     headers = [
         ("x-api-KEY", "one"),
         ("X-API-Key", "two"),
@@ -168,8 +168,8 @@ def test_headers_and_query_make_facts() -> None:
         assert must.RequestFacts.from_headers("admin", [], f"{name}=").query_admin_key_present
 
 
-def test_a_secret_lives_from_put_to_revocation(guarded: must.Platform) -> None:
-    secrets = guarded.secrets
+def test_a_secret_from_put_to_revocation(platform: must.Platform) -> None:
+    secrets = platform.secrets
     secrets.put_provider_token("clips-token", CANARY, scopes=["inference"], environment="dev")
     secrets.put("plain-token", CANARY + "1")
     assert secrets.get("plain-token") == CANARY + "1"
@@ -184,28 +184,28 @@ def test_a_secret_lives_from_put_to_revocation(guarded: must.Platform) -> None:
     assert CANARY not in str(gone.value)
 
 
-def test_revoking_the_pepper_says_what_ends_and_locks_nobody_out(guarded: must.Platform) -> None:
-    key = guarded.auth.issue_key("ended")
-    session = guarded.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1"))
+def test_revoking_the_pepper_needs_confirmation_and_allows_a_new_sign_in(platform: must.Platform) -> None:
+    key = platform.auth.issue_key("ended")
+    session = platform.auth.open_session(must.RequestFacts(route="auth", peer="198.51.100.1"))
     for confirm in (None, "salt"):
         with pytest.raises(must.ValidationError) as refused:
-            guarded.secrets.revoke("pepper", confirm=confirm)
+            platform.secrets.revoke("pepper", confirm=confirm)
     with pytest.raises(must.ValidationError, match="every API key") as refused:
-        guarded.secrets.revoke("pepper")
+        platform.secrets.revoke("pepper")
     assert "confirm" in refused.value.user_action
-    assert guarded.auth.authorize(with_key(key.secret)).kind == "api_key"
-    guarded.secrets.revoke("pepper", confirm="pepper")
+    assert platform.auth.authorize(with_key(key.secret)).kind == "api_key"
+    platform.secrets.revoke("pepper", confirm="pepper")
     with pytest.raises(must.InvalidApiKeyError):
-        guarded.auth.authorize(with_key(key.secret))
+        platform.auth.authorize(with_key(key.secret))
     with pytest.raises(must.SessionRequiredError):
-        guarded.auth.authorize(with_cookie(session.token))
-    list_keys = guarded.auth.keys
+        platform.auth.authorize(with_cookie(session.token))
+    list_keys = platform.auth.keys
     assert [one.status for one in list_keys()] == ["revoked"]
-    assert guarded.admin.open_session(login()).cookie == "gg_admin_session"
-    assert guarded.auth.authorize(with_key(guarded.auth.issue_key("new").secret)).name == "new"
+    assert platform.admin.open_session(login()).cookie == "gg_admin_session"
+    assert platform.auth.authorize(with_key(platform.auth.issue_key("new").secret)).name == "new"
 
 
-def test_keys_are_trimmed_blank_ones_are_not_set_and_others_are_refused(tmp_path: Path) -> None:
+def test_keys_are_trimmed_and_blank_keys_ignored_and_invalid_keys_refused(tmp_path: Path) -> None:
     with must.Platform(tmp_path / "a", paused=True, api_key=" sixteen letters!\n", admin_key="\r\n") as platform:
         assert platform.auth.authorize(with_key("sixteen letters!")).kind == "api_key"
         with pytest.raises(must.AdminMisconfiguredError):
@@ -230,8 +230,8 @@ def test_two_platforms_on_one_host_do_not_sign_each_other_out(tmp_path: Path) ->
         assert (one.auth.authorize(both).id, two.auth.authorize(both).id) == (first.id, second.id)
 
 
-def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platform, tmp_path: Path) -> None:
-    audit = guarded.audit
+def test_the_audit_log_is_written_read_proved_and_exported(platform: must.Platform, tmp_path: Path) -> None:
+    audit = platform.audit
     event = audit.append(
         actor="ops", source="cli", action="restart", target="lane", outcome="success", details={"why": "update"}
     )
@@ -281,25 +281,25 @@ def test_the_audit_log_is_written_read_proved_and_exported(guarded: must.Platfor
         ("audit.append", {"actor": "a", "source": "s", "action": "a", "target": "t", "outcome": "odd"}, "outcome"),
     ],
 )
-def test_wrong_arguments_are_refused(guarded: must.Platform, name: str, arguments: dict[str, Any], found: str) -> None:
+def test_wrong_arguments_are_refused(platform: must.Platform, name: str, arguments: dict[str, Any], found: str) -> None:
     with pytest.raises(must.ValidationError) as refused:
-        guarded._native.call(name, arguments)
+        platform._native.call(name, arguments)
     assert found in refused.value.detail
     assert refused.value.code == "validation_error"
     assert refused.value.user_action
     assert CANARY not in f"{refused.value} {refused.value!r} {refused.value.user_action}"
 
 
-def test_an_unknown_call_and_a_closed_platform_are_refused(guarded: must.Platform) -> None:
+def test_an_unknown_call_and_a_closed_platform_are_refused(platform: must.Platform) -> None:
     with pytest.raises(must.NotFoundError):
-        guarded._native.call("no.such", {})
-    guarded.close()
+        platform._native.call("no.such", {})
+    platform.close()
     with pytest.raises(must.InvalidStateError):
-        guarded.auth.keys()
+        platform.auth.keys()
 
 
-def test_a_secret_is_in_no_repr_and_no_error(guarded: must.Platform) -> None:
-    auth, secrets = guarded.auth, guarded.secrets
+def test_a_secret_is_in_no_repr_and_no_error(platform: must.Platform) -> None:
+    auth, secrets = platform.auth, platform.secrets
     everywhere = must.RequestFacts(
         route="generation",
         header_keys=(CANARY,),
@@ -311,7 +311,7 @@ def test_a_secret_is_in_no_repr_and_no_error(guarded: must.Platform) -> None:
         lambda: auth.authorize(everywhere),
         lambda: auth.open_session(with_key(CANARY, "auth", "198.51.100.1")),
         lambda: auth.session_state(with_cookie(CANARY)),
-        lambda: guarded.admin.open_session(
+        lambda: platform.admin.open_session(
             must.RequestFacts(route="admin_login", admin_header_keys=(CANARY,), peer="198.51.100.1")
         ),
         lambda: secrets.put("", CANARY),
@@ -328,7 +328,7 @@ def test_a_secret_is_in_no_repr_and_no_error(guarded: must.Platform) -> None:
     assert issued.secret not in repr(issued)
     assert session.token not in repr(session)
     secrets.put("plain-token", CANARY)
-    shown = repr([secrets.status(), auth.keys(), guarded.audit.list(limit=100)])
+    shown = repr([secrets.status(), auth.keys(), platform.audit.list(limit=100)])
     assert not any(secret in shown for secret in (CANARY, issued.secret, session.token, ADMIN_KEY))
 
 

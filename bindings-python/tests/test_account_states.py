@@ -1,4 +1,4 @@
-"""Accounts of workers: every state, at an address where nobody listens and at a worker that is well or not as told."""
+"""Accounts of workers: every state, with an address where nothing listens and with a fake worker."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ WORKERS: must.WorkerSettings = {
     "api_key": "canary-key-of-the-settings",
     "health_tries": 3,
     "health_pause_seconds": 0.05,
-    # Otherwise a failed account may come back between two lines of a test.
+    # Otherwise a failed account might be checked again between two lines of a test.
     "recheck_interval_seconds": 0,
 }
 ANSWERS = {
@@ -32,18 +32,18 @@ ANSWERS = {
 
 
 class Worker:
-    """Answers as a worker does that is well, or as none while `well` is false."""
+    """A fake worker: it answers like a healthy worker, or not like a worker while `healthy` is false."""
 
     def __init__(self) -> None:
-        self.well = True
+        self.healthy = True
         self.seen: list[tuple[str, str | None]] = []
         worker = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 worker.seen.append((self.path, self.headers["X-API-Key"]))
-                body = json.dumps(ANSWERS[self.path] if worker.well else {}).encode()
-                self.send_response(200 if worker.well else 503)
+                body = json.dumps(ANSWERS[self.path] if worker.healthy else {}).encode()
+                self.send_response(200 if worker.healthy else 503)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -74,8 +74,8 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture
-def nowhere() -> Iterator[str]:
-    """An address that refuses every connection: its port is taken, and nobody listens."""
+def dead_address() -> Iterator[str]:
+    """An address that refuses every connection: its port is bound, and nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -93,7 +93,7 @@ def gateway(tmp_path: Path) -> Iterator[must.Platform]:
 
 
 def checked(platform: must.Platform, id: str) -> must.Account:
-    """The account when nothing goes on with it any more."""
+    """The account once no check of it is running."""
     end = time.monotonic() + 20
     while (account := platform.accounts.get(id)).status is must.AccountStatus.CHECKING:
         assert time.monotonic() < end, account
@@ -101,10 +101,10 @@ def checked(platform: must.Platform, id: str) -> must.Account:
     return account
 
 
-def test_an_account_lives_from_registration_to_removal(gateway: must.Platform, nowhere: str) -> None:
+def test_an_account_from_registration_to_removal(gateway: must.Platform, dead_address: str) -> None:
     accounts = gateway.accounts
-    account = accounts.add("team-a", address=nowhere, caller=must.Caller("ops", "cli", "ticket-7"), **TOKENS)
-    assert (account.label, account.workspace, account.address) == ("team-a", "team-a", nowhere)
+    account = accounts.add("team-a", address=dead_address, caller=must.Caller("ops", "cli", "ticket-7"), **TOKENS)
+    assert (account.label, account.workspace, account.address) == ("team-a", "team-a", dead_address)
     assert (account.status, account.error, account.models) == (must.AccountStatus.PENDING, None, None)
     assert (account.active, account.dispatched, account.deployment) == (0, 0, None)
     assert (account.checked_at, account.used_at) == (None, None)
@@ -159,11 +159,11 @@ def test_a_passed_check_makes_an_account_ready(gateway: must.Platform, worker: W
     assert accounts.update("team-a", **TOKENS).status is must.AccountStatus.READY
     assert worker.seen[-1] == ("/models", "canary-key-of-its-own"), "a new token leaves the key as it is"
 
-    worker.well = False
+    worker.healthy = False
     assert accounts.get("team-a").status is must.AccountStatus.READY
     assert accounts.health("team-a").status is must.AccountStatus.FAILED
     accounts.disable("team-a")
-    worker.well = True
+    worker.healthy = True
     assert accounts.enable("team-a").status is must.AccountStatus.READY
     assert f"account-{account.id}" in {secret.name for secret in gateway.secrets.status()}
 
@@ -203,7 +203,7 @@ def test_a_workspace_is_deployed_in_the_background(tmp_path: Path, worker: Worke
         assert checked(platform, "team-a").status is must.AccountStatus.READY
 
 
-def test_a_deployment_that_fails_fails_the_account(tmp_path: Path, worker: Worker) -> None:
+def test_a_failed_deployment_makes_the_account_failed(tmp_path: Path, worker: Worker) -> None:
     with opened(tmp_path, deploy_command=["sh", "-c", "echo it went wrong; exit 3"]) as platform:
         platform.accounts.add("team-a", address=worker.url, **TOKENS)
         platform.accounts.deploy("team-a")
@@ -217,24 +217,24 @@ def test_a_deployment_that_fails_fails_the_account(tmp_path: Path, worker: Worke
     assert worker.seen == [], "health is not asked for after that"
 
 
-def test_without_a_command_nothing_is_deployed(gateway: must.Platform, nowhere: str) -> None:
-    gateway.accounts.add("team-a", address=nowhere, **TOKENS)
+def test_without_a_command_nothing_is_deployed(gateway: must.Platform, dead_address: str) -> None:
+    gateway.accounts.add("team-a", address=dead_address, **TOKENS)
     for refused in (lambda: gateway.accounts.deploy("team-a"), gateway.accounts.deploy_all):
         with pytest.raises(must.ValidationError):
             refused()
     assert gateway.accounts.get("team-a").status is must.AccountStatus.PENDING
 
 
-def test_the_settings_make_an_address(tmp_path: Path) -> None:
+def test_the_template_of_the_settings_gives_the_address(tmp_path: Path) -> None:
     with opened(tmp_path, address_template="https://{workspace}--must.modal.run") as platform:
         account = platform.accounts.add("team-a", **TOKENS)
         assert account.address == "https://team-a--must.modal.run"
 
 
-def test_what_makes_no_account_is_refused(gateway: must.Platform, nowhere: str) -> None:
+def test_invalid_accounts_are_refused(gateway: must.Platform, dead_address: str) -> None:
     accounts = gateway.accounts
-    accounts.add("team-a", address=nowhere, **TOKENS)
-    either: Any = {**TOKENS, "address": nowhere}
+    accounts.add("team-a", address=dead_address, **TOKENS)
+    either: Any = {**TOKENS, "address": dead_address}
     wrong: list[Callable[[], object]] = [
         lambda: accounts.add("team-a", **either),
         lambda: accounts.add(" ", **either),
@@ -243,7 +243,7 @@ def test_what_makes_no_account_is_refused(gateway: must.Platform, nowhere: str) 
         lambda: accounts.add("team-b", **TOKENS),
         lambda: accounts.add("team-b", **either | {"address": "http://8.8.8.8"}),
         lambda: accounts.add("team-b", **either | {"address": "https://10.0.0.1"}),
-        lambda: accounts.add("team-b", **either | {"address": f"{nowhere}/path"}),
+        lambda: accounts.add("team-b", **either | {"address": f"{dead_address}/path"}),
         lambda: accounts.add("team-b", **either | {"token_id": ""}),
         lambda: accounts.add("team-b", **either | {"token_secret": "two\nlines"}),
         lambda: accounts.add("team-b", **either | {"token_secret": TOKEN_SECRET.encode()}),
@@ -266,20 +266,20 @@ def test_what_makes_no_account_is_refused(gateway: must.Platform, nowhere: str) 
         accounts.update("nobody", label="somebody")
 
 
-def test_tokens_are_in_no_answer(gateway: must.Platform, nowhere: str) -> None:
-    account = gateway.accounts.add("team-a", address=nowhere, api_key="canary-key-of-its-own", **TOKENS)
+def test_tokens_are_in_no_answer(gateway: must.Platform, dead_address: str) -> None:
+    account = gateway.accounts.add("team-a", address=dead_address, api_key="canary-key-of-its-own", **TOKENS)
     gateway.accounts.health("team-a")
     shown = repr([account, gateway.accounts.list(), gateway.secrets.status(), gateway.audit.list(limit=100)])
     assert "canary" not in shown
 
 
-def test_the_same_calls_are_awaited(tmp_path: Path, worker: Worker, nowhere: str) -> None:
+def test_the_same_calls_are_awaited(tmp_path: Path, worker: Worker, dead_address: str) -> None:
     async def main() -> None:
         workers: Any = {**WORKERS, "deploy_command": ["true"]}
         async with must.AsyncPlatform(tmp_path / "data", device="cpu", paused=True, workers=workers) as platform:
             accounts = platform.accounts
             account = await accounts.add("team-a", address=worker.url, **TOKENS)
-            await accounts.add("team-b", address=nowhere, **TOKENS)
+            await accounts.add("team-b", address=dead_address, **TOKENS)
             both = await asyncio.gather(*(accounts.health(of) for of in ("team-a", "team-b")))
             assert [one.status for one in both] == ["ready", "failed"]
             assert (await accounts.disable("team-b")).status == "disabled"

@@ -1,4 +1,4 @@
-"""Accounts of workers, and tasks that run at one: a platform as a gateway to another, over loopback."""
+"""Accounts of workers and tasks that run at a worker: one platform is the gateway of another on this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add(gateway: must.Platform, address: str) -> must.Account:
     return gateway.accounts.add("Team A", workspace="team-a", address=address, token_id=CANARY, token_secret=CANARY)
 
 
-def test_an_account_lives_its_life(gateway: must.Platform, worker: str) -> None:
+def test_an_account_from_registration_to_removal(gateway: must.Platform, worker: str) -> None:
     account = add(gateway, worker)
     assert (account.status, account.models, account.deployment) == (must.AccountStatus.PENDING, None, None)
     checked = gateway.accounts.health("team-a", caller=must.Caller("admin:test", "test"))
@@ -96,7 +96,7 @@ def test_a_deployment_runs_in_the_background(gateway: must.Platform, worker: str
         {"label": " "},
     ],
 )
-def test_what_makes_no_account_is_refused(gateway: must.Platform, change: dict[str, str]) -> None:
+def test_invalid_accounts_are_refused(gateway: must.Platform, change: dict[str, str]) -> None:
     good = {"label": "Team A", "workspace": "team-a", "address": "http://127.0.0.1:1", "token_id": CANARY}
     arguments = good | {"token_secret": CANARY} | change
     with pytest.raises(must.ValidationError) as raised:
@@ -105,7 +105,7 @@ def test_what_makes_no_account_is_refused(gateway: must.Platform, change: dict[s
     assert gateway.accounts.list() == []
 
 
-async def _asynchronously(path: Path) -> None:
+async def _add_with_asyncio(path: Path) -> None:
     async with must.AsyncPlatform(path, workers={"networks": ["127.0.0.0/8"]}) as platform:
         await platform.accounts.add("team-a", address="http://127.0.0.1:1", token_id=CANARY, token_secret=CANARY)
         account = await platform.accounts.health("team-a")
@@ -117,4 +117,4 @@ async def _asynchronously(path: Path) -> None:
 def test_the_same_for_asyncio(tmp_path: Path) -> None:
     import asyncio
 
-    asyncio.run(_asynchronously(tmp_path / "data"))
+    asyncio.run(_add_with_asyncio(tmp_path / "data"))

@@ -79,7 +79,7 @@ def test_fifty_wait_for_one_task(tmp_path: Path) -> None:
     run(tmp_path, main)
 
 
-def test_the_loop_watches_nothing_once_nobody_waits(tmp_path: Path) -> None:
+def test_the_loop_watches_no_file_descriptor_without_waiters(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         loop = asyncio.get_running_loop()
         watched = len(loop._selector.get_map())  # type: ignore[attr-defined]
@@ -174,7 +174,7 @@ def test_one_platform_serves_loops_of_several_threads(tmp_path: Path) -> None:
         assert found == [must.Status.DONE] * 4
 
 
-def test_submissions_that_wait_for_a_place_hold_up_no_others(tmp_path: Path) -> None:
+def test_submissions_that_wait_for_a_place_do_not_delay_other_calls(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         for _ in range(2):
             await platform.submit("tiny-image", "a red circle", **QUICK)

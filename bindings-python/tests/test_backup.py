@@ -1,4 +1,4 @@
-"""Backups: made while the platform works, whole or not there at all, and opened as a data folder."""
+"""Backups: made while the platform works, complete or absent, and usable as a data folder."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path
     assert (event.target, event.outcome) == (str(made.folder), "success")
     assert event.details["tasks"] == "4"
     assert event.seq == made.audit_events, "noted after it was made"
-    # The original goes on, and is gone one day.
+    # The original changes, and is removed later.
     for task in tasks:
         platform.delete(task.id)
     platform.close()
@@ -64,7 +64,7 @@ def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path
         assert restored.submit("tiny-image", "a red circle", **QUICK).wait().status == "done"
 
 
-def test_without_its_keys_it_opens_and_loses_nothing(platform: must.Platform, tmp_path: Path) -> None:
+def test_a_backup_opens_without_its_keys_and_loses_nothing(platform: must.Platform, tmp_path: Path) -> None:
     task = platform.submit("tiny-image", "a red circle", **QUICK)
     task.wait()
     platform.secrets.put("mail", "canary")
@@ -79,8 +79,8 @@ def test_without_its_keys_it_opens_and_loses_nothing(platform: must.Platform, tm
         assert restored.secrets.get("mail") == "canary"
 
 
-def test_it_is_made_while_everything_goes_on(tmp_path: Path) -> None:
-    """Tasks are submitted, run and deleted meanwhile. What was acknowledged before is in it, with its files."""
+def test_a_backup_is_made_while_the_platform_works(tmp_path: Path) -> None:
+    """Tasks are submitted, run and deleted meanwhile. The backup has every task acknowledged before, with its files."""
     acknowledged: list[str] = []
     over = threading.Event()
     with must.Platform(tmp_path / "data", device="cpu", queue_depth=1000) as platform:
@@ -106,7 +106,7 @@ def test_it_is_made_while_everything_goes_on(tmp_path: Path) -> None:
                 before = list(acknowledged)
                 deleted_before = {id for id in before if not exists(platform, id)}
                 made = platform.backup(tmp_path / f"backup-{number}")
-                named, known = look_into(made.folder)
+                named, known = named_files_and_tasks(made.folder)
                 assert named == {name for name in files_in(made.folder) if name.startswith("results/")}
                 assert len(named) == made.files
                 assert made.missing_files == 0
@@ -129,7 +129,7 @@ def exists(platform: must.Platform, id: str) -> bool:
     return True
 
 
-def look_into(folder: Path) -> tuple[set[str], set[str]]:
+def named_files_and_tasks(folder: Path) -> tuple[set[str], set[str]]:
     """The files that the database of a backup names, and its tasks."""
     database = sqlite3.connect(folder / "must.db")
     assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -138,7 +138,7 @@ def look_into(folder: Path) -> tuple[set[str], set[str]]:
     return {path for row in rows for path in row[1:] if path is not None}, {row[0] for row in rows}
 
 
-def test_what_is_there_is_never_overwritten(platform: must.Platform, tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(platform: must.Platform, tmp_path: Path) -> None:
     platform.submit("tiny-image", "a red circle", **QUICK).wait()
     taken, file, data = tmp_path / "taken", tmp_path / "file", tmp_path / "data"
     taken.mkdir()
@@ -166,7 +166,7 @@ def test_what_is_there_is_never_overwritten(platform: must.Platform, tmp_path: P
     assert {event.outcome for event in platform.audit.list(action="backup").logs} == {"success"}
 
 
-def test_a_lost_file_is_counted_and_nothing_else_is(platform: must.Platform, tmp_path: Path) -> None:
+def test_only_lost_files_count_as_missing(platform: must.Platform, tmp_path: Path) -> None:
     for seed in range(2):
         platform.submit("tiny-image", "a red circle", seed=seed, **QUICK).wait()
     lost = next((tmp_path / "data" / "results").rglob("result.png"))
@@ -175,8 +175,8 @@ def test_a_lost_file_is_counted_and_nothing_else_is(platform: must.Platform, tmp
     assert (made.tasks, made.files, made.missing_files) == (2, 3, 1)
 
 
-def test_an_interruption_leaves_nothing_under_the_name(tmp_path: Path) -> None:
-    """Killed in the middle, again and again: there is a whole backup or none."""
+def test_an_interrupted_backup_does_not_appear(tmp_path: Path) -> None:
+    """The process is killed at several moments: there is a complete backup or none."""
     script = """
         import os, signal, sys, threading, time
         import must
@@ -194,7 +194,7 @@ def test_an_interruption_leaves_nothing_under_the_name(tmp_path: Path) -> None:
             run_script(script, tmp_path, str(delay))
     whole = [path for path in (tmp_path / "backups").iterdir() if not path.name.startswith(".")]
     for folder in whole:
-        named, known = look_into(folder)
+        named, known = named_files_and_tasks(folder)
         assert len(known) == 8
         assert named == {name for name in files_in(folder) if name.startswith("results/")}
         assert len(named) == 16
@@ -203,7 +203,7 @@ def test_an_interruption_leaves_nothing_under_the_name(tmp_path: Path) -> None:
         assert platform.audit.verify().ok
 
 
-def test_a_disk_that_is_full_or_not_there(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_or_missing(tmp_path: Path) -> None:
     run_script(
         """
         import os, sys
@@ -249,7 +249,7 @@ def mapped() -> tuple[str, ...]:
     return () if os.geteuid() == 0 else ("--map-root-user",)
 
 
-def test_a_closed_platform_makes_none(tmp_path: Path) -> None:
+def test_a_closed_platform_makes_no_backup(tmp_path: Path) -> None:
     platform = must.Platform(tmp_path / "data", device="cpu")
     platform.close()
     with pytest.raises(must.InvalidStateError):

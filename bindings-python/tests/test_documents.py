@@ -1,4 +1,4 @@
-"""What people are shown works: the snippets of the README and the example programs."""
+"""The snippets of the README and the example programs work."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the module do what they say."""
+"""The examples in the module's docstrings give the results that they show."""
 
 import doctest
 import importlib
@@ -35,7 +35,7 @@ BEGUN_WITH = {
     "must._types.Page",
     "must.asgi",
 }
-"""What programs begin with, which is not to be without an example."""
+"""The main entry points, which must have an example."""
 
 
 def found() -> Iterator[doctest.DocTest]:
@@ -48,12 +48,12 @@ def found() -> Iterator[doctest.DocTest]:
 EXAMPLES = {example.name: example for example in found() if example.examples}
 
 
-def test_what_programs_begin_with_has_an_example() -> None:
+def test_the_entry_points_have_examples() -> None:
     assert set(EXAMPLES) >= BEGUN_WITH
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_does_what_it_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_gives_its_result(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     with must.Platform("platform", device="cpu", admin_key="a key of 16 letters or more") as platform:

@@ -1,4 +1,4 @@
-"""A child that outlives its parent keeps nothing of it: not the folder's lock, not the database's, not a port."""
+"""A child that outlives its parent keeps none of the parent's folder lock, database locks and ports."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ PARENT = """
         platform.submit("tiny-image", "a red circle")
 
     def live(seconds=60):
-        # Told only here: nobody may kill the parent before its child is there.
+        # Printed only now: the test kills the parent after this, and its child must exist by then.
         print(os.getpid(), address, flush=True)
         time.sleep(seconds)
         os._exit(0)
@@ -73,13 +73,13 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
     folder = tmp_path / "data"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-c", textwrap.dedent(PARENT), str(folder), how]
-    # A group of its own, so that every child can be ended.
+    # A process group of its own, so that the test can kill every child.
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     try:
         assert parent.stdout is not None
         child, address = parent.stdout.readline().split()
         before_death = connected(address)
-        # Accepted, and everything taken: it ends with its server, and is not reset.
+        # The request is answered and read completely, so that the connection closes without a reset.
         before_death.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
@@ -96,11 +96,11 @@ def test_a_child_that_outlives_a_killed_parent_keeps_nothing(tmp_path: Path, how
             with platform.serve(address), connected(address) as connection:
                 assert connection.fileno() >= 0
         if how == "while opening and closing":
-            # Whatever moment the children were made at, and whatever moment it was killed at.
+            # This holds at whatever moment the children were made and the parent was killed.
             with must.Platform(f"{folder}-other", device="cpu", paused=True) as other:
                 assert other.audit.verify().ok
         before_death.settimeout(10)
-        assert before_death.recv(1) == b"", "the connection of the dead has ended"
+        assert before_death.recv(1) == b"", "the connection of the killed server is closed"
         before_death.close()
         os.kill(int(child), 0)
     finally:
@@ -147,7 +147,7 @@ def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) 
         parent.stdin.write("\n")
         parent.stdin.flush()
         assert parent.stdout.readline() == "forked\n"
-        # Open as long as its server lives, whatever the child let go of.
+        # The connection stays open as long as its server runs, whatever the child closed.
         connection.sendall(request)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         parent.kill()
@@ -166,7 +166,7 @@ def test_a_connection_made_before_the_fork_ends_with_its_server(tmp_path: Path) 
 
 
 def test_forks_leave_the_parent_as_it_was(platform: must.Platform) -> None:
-    """Its locks, its log and its descriptors are the parent's own, however often it forks."""
+    """The parent keeps its locks, its log and its file descriptors, however often it forks."""
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         child = os.fork()
@@ -179,7 +179,7 @@ def test_forks_leave_the_parent_as_it_was(platform: must.Platform) -> None:
 
 
 def test_a_child_may_open_files_of_its_own(platform: must.Platform, tmp_path: Path) -> None:
-    """What a child lets go of keeps its number, so that nothing inherited closes a file that the child opened."""
+    """Descriptors that a child gives up keep their numbers, so inherited objects cannot close the child's own files."""
     child = os.fork()
     if child == 0:
         files = [os.open(tmp_path / f"{number}", os.O_CREAT | os.O_RDWR) for number in range(50)]

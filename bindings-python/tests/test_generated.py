@@ -1,4 +1,4 @@
-"""Files that are generated and committed: a test fails when they drift, `MUST_REGEN=1` rewrites them."""
+"""Generated files that are committed: a test fails when one differs, and `MUST_REGEN=1` rewrites them."""
 
 import os
 import subprocess
@@ -76,7 +76,7 @@ def test_every_code_has_its_exception() -> None:
 
 
 def test_the_stub_matches_the_native_part() -> None:
-    """mypy's stubtest compares names, arguments and defaults with what was compiled."""
+    """mypy's stubtest compares names, arguments and defaults with the compiled module."""
     found = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "must._must"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What a host lends: keys of its own key store, a place for checkpoints, a clock; what it fails in stays shut."""
+"""What a host provides: keys, a store for checkpoints, a clock. When the host fails, access is refused."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ SECRET = "canary-of-the-key-store"
 
 
 class KeyStoreError(Exception):
-    """A key store that is away."""
+    """The key store cannot be reached."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def open_with(folder: Path, host: must.Host, **settings: Any) -> must.Platform:
     return must.Platform(folder / "data", device="cpu", paused=True, host=host, **settings)
 
 
-def away() -> str:
+def key_store_fails() -> str:
     raise KeyStoreError(SECRET)
 
 
@@ -61,10 +61,10 @@ def test_keys_come_from_the_host_and_nowhere_else(tmp_path: Path) -> None:
         assert platform.audit.verify().ok
 
 
-def test_without_keys_nothing_is_let_through(tmp_path: Path, unraisable: list[Any]) -> None:
+def test_without_keys_every_request_is_refused(tmp_path: Path, unraisable: list[Any]) -> None:
     with open_with(tmp_path, must.Host(audit_keys=lambda: KEYS[1])) as platform:
         key = platform.auth.issue_key("site").secret
-    with open_with(tmp_path, must.Host(master_keys=away, audit_keys=lambda: KEYS[1])) as platform:
+    with open_with(tmp_path, must.Host(master_keys=key_store_fails, audit_keys=lambda: KEYS[1])) as platform:
         asked = must.RequestFacts(route="generation", header_keys=(key,))
         for call in (
             lambda: platform.auth.authorize(asked),
@@ -77,17 +77,15 @@ def test_without_keys_nothing_is_let_through(tmp_path: Path, unraisable: list[An
             assert SECRET not in f"{failure.value!r} {failure.value.user_action}"
     assert [type(one.exc_value) for one in unraisable] == [KeyStoreError] * len(unraisable)
     assert unraisable
-    # No audit key: no event, no change.
-    with open_with(tmp_path, must.Host(audit_keys=away)) as platform:
+    # Without an audit key no event can be written, so no change is allowed.
+    with open_with(tmp_path, must.Host(audit_keys=key_store_fails)) as platform:
         list_keys = platform.auth.keys
         with pytest.raises(must.DependencyUnavailableError):
             platform.auth.issue_key("another")
         assert [one.name for one in list_keys()] == ["site"]
 
 
-def test_checkpoints_go_to_the_host_and_what_it_does_not_keep_stops_changes(
-    tmp_path: Path, unraisable: list[Any]
-) -> None:
+def test_the_host_gets_checkpoints_and_its_failure_stops_changes(tmp_path: Path, unraisable: list[Any]) -> None:
     notes: list[str] = []
     keeps = True
 
@@ -112,7 +110,7 @@ def test_checkpoints_go_to_the_host_and_what_it_does_not_keep_stops_changes(
     assert unraisable
 
 
-def test_numbers_are_exact_with_a_clock_that_is_set(tmp_path: Path) -> None:
+def test_limits_are_exact_with_a_manual_clock(tmp_path: Path) -> None:
     start = datetime(2026, 1, 31, 12, tzinfo=UTC)
     clock = must.ManualClock(start)
     with open_with(tmp_path, must.Host(clock=clock)) as platform:
@@ -136,7 +134,7 @@ def test_numbers_are_exact_with_a_clock_that_is_set(tmp_path: Path) -> None:
         must.ManualClock(datetime(2026, 1, 1))
 
 
-def test_a_host_lends_to_asyncio_too(tmp_path: Path) -> None:
+def test_a_host_works_with_asyncio(tmp_path: Path) -> None:
     notes: list[str] = []
 
     async def run() -> None:
@@ -149,7 +147,7 @@ def test_a_host_lends_to_asyncio_too(tmp_path: Path) -> None:
     assert notes
 
 
-def test_what_is_no_host_is_refused(tmp_path: Path) -> None:
+def test_invalid_hosts_are_refused(tmp_path: Path) -> None:
     wrong: Any = "keys"
     for make in (
         lambda: must.Host(master_keys=wrong),

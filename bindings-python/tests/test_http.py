@@ -112,7 +112,7 @@ def test_mounted_in_fastapi(platform: must.Platform) -> None:
     asyncio.run(run())
 
 
-def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
+def test_a_slow_body_is_accepted_while_it_arrives(tmp_path: Path) -> None:
     bounds: must.HttpSettings = {
         "body_timeout_seconds": 0.5,
         "body_bytes_per_second": 2000,
@@ -168,9 +168,9 @@ def test_a_body_may_take_its_time_as_long_as_it_comes(tmp_path: Path) -> None:
 
 
 def mounted(platform: must.Platform, root_path: str) -> fastapi.FastAPI:
-    """The application below `/must`, and below `/inner/must` in a router's application of its own."""
+    """The application at `/must`, and at `/inner/must` inside another mounted application."""
     with warnings.catch_warnings():
-        # Newer versions would have the server's own setting, older ones have this alone.
+        # Newer versions prefer the server's setting; older ones have only this one.
         warnings.simplefilter("ignore")
         app, inner = fastapi.FastAPI(root_path=root_path), fastapi.FastAPI()
     inner.get("/own")(lambda: "its own")
@@ -180,8 +180,8 @@ def mounted(platform: must.Platform, root_path: str) -> fastapi.FastAPI:
     return app
 
 
-async def everything_below(client: httpx2.AsyncClient, mount: str) -> None:
-    """A page, a file of it, a call, a stream, a result, and what is not there."""
+async def request_everything(client: httpx2.AsyncClient, mount: str) -> None:
+    """Requests a page, a file of the page, a call, a stream, a result, and a missing path."""
     assert (await client.get(f"{mount}/health")).json()["ok"] is True
     page = await client.get(f"{mount}/")
     assert (page.status_code, "<div id=" in page.text) == (200, True)
@@ -199,11 +199,11 @@ async def everything_below(client: httpx2.AsyncClient, mount: str) -> None:
     [
         ("", "", "/must"),
         ("", "", "/in%20ner/must"),
-        # A proxy strips it. FastAPI itself finds nothing in an application below another one then.
+        # A proxy strips it. FastAPI itself then finds no route in a nested application.
         ("/api", "", "/must"),
         ("/api/", "", "/must"),
         ("/a/pi v1", "", "/must"),
-        # A proxy passes it on.
+        # A proxy does not strip it.
         ("/api", "/api", "/must"),
         ("/api", "/api", "/in%20ner/must"),
     ],
@@ -212,16 +212,14 @@ def test_mounted_below_a_root_path(platform: must.Platform, root_path: str, aske
     async def run() -> None:
         transport = httpx2.ASGITransport(app=mounted(platform, root_path), client=("192.0.2.9", 1))
         async with httpx2.AsyncClient(transport=transport, base_url="http://must.test", headers=HEADERS[:1]) as client:
-            await everything_below(client, asked_at + mount)
+            await request_everything(client, asked_at + mount)
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize("root_path", ["/api", "/api/", "/a/pi v1"])
-def test_an_application_below_another_one_is_found_where_its_own_calls_are(
-    platform: must.Platform, root_path: str
-) -> None:
-    """Where a proxy has stripped the root path, FastAPI finds none of them: then it is no fault of the mount."""
+def test_a_nested_application_is_found_where_fastapi_finds_its_routes(platform: must.Platform, root_path: str) -> None:
+    """Where a proxy has stripped the root path, FastAPI does not find even its own nested routes."""
 
     async def run() -> None:
         app = mounted(platform, root_path)
@@ -266,9 +264,9 @@ def test_under_uvicorn_with_a_root_path(platform: must.Platform, root_path: str,
         ),
         ({"path": "/must", "raw_path": b"/must/must", "root_path": "/must", "app_root_path": ""}, "/must"),
         ({"path": "/", "raw_path": b"/must/", "root_path": "/must", "app_root_path": ""}, "/"),
-        # uvicorn before 0.26 told its root path and left it out of the path.
+        # uvicorn before 0.26 gave its root path but left it out of the path.
         ({"path": "/health", "raw_path": b"/health", "root_path": "/api"}, "/health"),
-        # As the specification of ASGI has it: all of it in the path.
+        # The ASGI specification: the whole root path is in the path.
         ({"path": "/api/health", "raw_path": b"/api/health", "root_path": "/api"}, "/health"),
         ({"path": "/api", "raw_path": b"/api", "root_path": "/api"}, "/"),
         ({"path": "/apiary", "raw_path": b"/apiary", "root_path": "/api"}, "/apiary"),
@@ -276,7 +274,7 @@ def test_under_uvicorn_with_a_root_path(platform: must.Platform, root_path: str,
         ({"path": "/must/sta tus", "root_path": "/must"}, "/sta%20tus"),
         ({"path": "/must/x", "raw_path": None, "root_path": "/must", "query_string": b"a=%20"}, "/x?a=%20"),
         ({"path": "/must/x", "raw_path": b"/must/x?a=1", "root_path": "/must", "query_string": b"a=1"}, "/x?a=1"),
-        # What is encoded below the mount stays so.
+        # Encoded characters below the mount stay encoded.
         ({"path": "/m t/a/b", "raw_path": b"/m%20t/a%2Fb", "root_path": "/m t", "app_root_path": ""}, "/a%2Fb"),
         ({"path": "/health"}, "/health"),
     ],

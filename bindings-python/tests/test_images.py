@@ -1,4 +1,4 @@
-"""Pictures in every form that people have them in, and what is wrong with one said in a MustError."""
+"""Pictures in every supported form; everything else is a MustError."""
 
 import array
 import asyncio
@@ -23,7 +23,7 @@ from must import _images
 from support import QUICK, data_uri, png
 
 COLOUR = (200, 40, 40)
-"""What `png()` is of."""
+"""The colour of `png()`."""
 
 
 def pixels(shape: tuple[int, ...] = (64, 64, 3), colour: tuple[int, ...] = COLOUR) -> Any:
@@ -38,7 +38,7 @@ def result_of(platform: must.Platform, image: Any, **more: Any) -> bytes:
 
 @contextlib.contextmanager
 def closing(*given: Any) -> Iterator[Any]:
-    """Close what can be closed in the end."""
+    """Close the objects that have `close`."""
     with contextlib.ExitStack() as stack:
         for one in given:
             if hasattr(one, "close"):
@@ -68,7 +68,7 @@ def mapped(path: Path) -> mmap.mmap:
 
 
 class Tensor:
-    """As much of torch's as is used."""
+    """The part of a torch tensor that is used."""
 
     def __init__(self, values: Any) -> None:
         self.values = values
@@ -78,7 +78,7 @@ class Tensor:
 
 
 class Stream:
-    """A file that cannot go back and gives little at a time, such as a socket's."""
+    """A file that cannot seek and returns few bytes at a time, such as one of a socket."""
 
     def __init__(self, data: bytes) -> None:
         self.inner = io.BytesIO(data)
@@ -88,7 +88,7 @@ class Stream:
 
 
 class Everything:
-    """A file that is read whole or not at all."""
+    """A file that can only be read as a whole."""
 
     def read(self) -> bytes:
         return png()
@@ -135,7 +135,7 @@ def test_a_picture_in_every_form(shared: must.Platform, expected: bytes, tmp_pat
     with closing(FORMS[form](tmp_path)) as image:
         got = result_of(shared, image)
     if form == "Pillow HSV":
-        # Its conversion back is not exact.
+        # The conversion back is not exact.
         assert abs(decoded(got).astype(int) - decoded(expected)).mean() < 3
     else:
         assert got == expected
@@ -145,7 +145,7 @@ def decoded(data: bytes) -> Any:
     return numpy.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def test_a_file_is_left_where_it_stood(shared: must.Platform) -> None:
+def test_a_file_keeps_its_position(shared: must.Platform) -> None:
     file = at(io.BytesIO(), 17)
     for _ in range(2):
         result_of(shared, file)
@@ -155,7 +155,7 @@ def test_a_file_is_left_where_it_stood(shared: must.Platform) -> None:
 def test_frames_of_a_list_in_every_form(tmp_path: Path) -> None:
     images = [form(tmp_path) for form in FORMS.values()]
     entries = [{"frame_index": index, "image": image} for index, image in enumerate(images)]
-    # The weights are missing, which is looked at after the pictures.
+    # The weights are missing, which is checked after the pictures.
     with (
         closing(*images),
         must.Platform(tmp_path / "data", paused=True) as platform,
@@ -164,13 +164,13 @@ def test_frames_of_a_list_in_every_form(tmp_path: Path) -> None:
         platform.submit("anisora", "a circle", mode="arbitrary_frame", arbitrary_frames=entries, num_frames=81)
 
 
-def test_what_arrays_mean() -> None:
+def test_axes_and_channels_of_arrays() -> None:
     grey = decoded(_images.plain("image", numpy.array([[0, 128], [200, 255]], numpy.uint8), True))  # type: ignore[arg-type]
     assert grey[..., 0].tolist() == [[0, 128], [200, 255]]
     assert (grey[..., 0] == grey[..., 2]).all()
     single = decoded(_images.plain("image", numpy.array([[[7]], [[9]]], numpy.uint8), True))  # type: ignore[arg-type]
     assert single.shape == (2, 1, 3)
-    # Height comes first, then width; red comes first; clear is white.
+    # Axes are height, width, RGBA; transparent pixels become white.
     wide = numpy.zeros((2, 5, 4), numpy.uint8)
     wide[0, 4] = (10, 20, 30, 255)
     shown = decoded(_images.plain("image", wide, True))  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_what_arrays_mean() -> None:
     assert shown[1, 0].tolist() == [255, 255, 255]
 
 
-def test_what_pillow_has_stays() -> None:
+def test_colour_profiles_and_depths_of_pillow_are_kept() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (4, 4), COLOUR)
     image.info["icc_profile"] = profile
@@ -188,7 +188,7 @@ def test_what_pillow_has_stays() -> None:
     image.info["exif"] = exif.tobytes()
     made = Image.open(io.BytesIO(_images.plain("image", image, True)))  # type: ignore[arg-type]
     assert made.info["icc_profile"] == profile
-    # The pixels are as Pillow shows them; turning them again would be one turn too many.
+    # Without the EXIF orientation the pixels are not rotated again.
     assert not made.getexif()
     inks = Image.new("CMYK", (4, 4), (0, 255, 255, 0))
     inks.info["icc_profile"] = b"a profile of inks"
@@ -270,7 +270,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_picture_is_a_must_error(shared: must.Platform, tmp_path: Path, kind: str) -> None:
+def test_other_objects_are_a_must_error(shared: must.Platform, tmp_path: Path, kind: str) -> None:
     make, named, advice = REFUSED[kind]
     before = shared.tasks().total
     with closing(make(tmp_path)) as image, pytest.raises(must.ValidationError) as caught:
@@ -290,7 +290,7 @@ def test_the_cause_of_a_failed_read_is_kept(shared: must.Platform) -> None:
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_only_what_is_an_error_is_turned_into_one(shared: must.Platform) -> None:
+def test_only_exceptions_become_must_errors(shared: must.Platform) -> None:
     class Interrupted:
         def read(self, size: int = -1) -> bytes:
             raise KeyboardInterrupt
@@ -309,7 +309,7 @@ class Endless:
         return part
 
 
-def test_no_more_is_read_than_a_picture_may_have(shared: must.Platform, tmp_path: Path) -> None:
+def test_reading_stops_at_the_size_limit(shared: must.Platform, tmp_path: Path) -> None:
     endless = Endless()
     huge = tmp_path / "huge.png"
     with huge.open("wb") as file:
@@ -321,11 +321,11 @@ def test_no_more_is_read_than_a_picture_may_have(shared: must.Platform, tmp_path
 
 
 def test_paths_as_text_can_be_forbidden(shared: must.Platform, expected: bytes, tmp_path: Path) -> None:
-    """For parameters that came from somebody else."""
+    """For parameters that come from other people."""
     path = written(tmp_path / "private.png")
     with pytest.raises(must.ValidationError, match="data URI"):
         result_of(shared, str(path), image_paths=False)
-    # What the host's own code opened, or made a path of, is its own.
+    # Paths and files that the host's own code made are allowed.
     assert result_of(shared, path, image_paths=False) == expected
     assert result_of(shared, data_uri(png()), image_paths=False) == expected
 
@@ -345,7 +345,7 @@ def test_numbers_of_numpy_are_numbers(shared: must.Platform) -> None:
             shared.submit("tiny-image", "a circle", **wrong)
 
 
-def test_bytes_are_no_settings_no_queries_and_no_arguments(shared: must.Platform, tmp_path: Path) -> None:
+def test_bytes_are_refused_in_settings_queries_and_arguments(shared: must.Platform, tmp_path: Path) -> None:
     with pytest.raises(must.ValidationError, match="api_key"):
         must.Platform(tmp_path, api_key=b"sixteen letters!")  # type: ignore[arg-type]
     with pytest.raises(must.ValidationError, match="model"):
@@ -354,7 +354,7 @@ def test_bytes_are_no_settings_no_queries_and_no_arguments(shared: must.Platform
         shared.secrets.put("name", io.BytesIO(b"secret"))  # type: ignore[arg-type]
 
 
-def test_asyncio_awaits_what_is_read_asynchronously(tmp_path: Path) -> None:
+def test_asyncio_awaits_async_reads(tmp_path: Path) -> None:
     async def run() -> None:
         async with must.AsyncPlatform(tmp_path / "data", device="cpu") as platform:
 

@@ -1,4 +1,4 @@
-"""What a platform logs, and that hearing it harms nothing."""
+"""What a platform logs, and that log functions do no harm."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ def cut(records: list[must.LogRecord]) -> must.LogRecord:
     return record
 
 
-def test_a_cut_prompt_is_a_warning_and_lanes_are_heard_at_debug(tmp_path: Path) -> None:
+def test_a_cut_prompt_is_a_warning_and_lanes_log_at_debug(tmp_path: Path) -> None:
     records: list[must.LogRecord] = []
     threads = set()
 
@@ -44,7 +44,7 @@ def test_a_cut_prompt_is_a_warning_and_lanes_are_heard_at_debug(tmp_path: Path) 
     assert "must-log" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_the_level_is_info_unless_asked_otherwise(tmp_path: Path) -> None:
+def test_the_level_is_info_by_default(tmp_path: Path) -> None:
     records: list[must.LogRecord] = []
     with must.Platform(tmp_path, device="cpu", log=records.append, image_limit_seconds=0) as platform:
         task = platform.submit("tiny-image", "a red circle", **QUICK)
@@ -52,7 +52,7 @@ def test_the_level_is_info_unless_asked_otherwise(tmp_path: Path) -> None:
     assert [(record.level, record.fields["code"]) for record in records] == [("warn", "task_timeout")]
 
 
-def test_logs_go_on_to_logging(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_records_can_be_passed_to_logging(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("must")
 
     def log(record: must.LogRecord) -> None:
@@ -63,7 +63,7 @@ def test_logs_go_on_to_logging(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert caplog.record_tuples[0][:2] == ("must", logging.WARNING)
 
 
-def test_a_log_function_that_raises_hears_the_next_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_function_that_raises_still_gets_the_next_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", raised.append)
 
@@ -94,7 +94,7 @@ def test_a_log_function_may_use_and_close_the_platform(tmp_path: Path) -> None:
     platform.close()
 
 
-def test_a_slow_log_function_holds_up_no_task(tmp_path: Path) -> None:
+def test_a_slow_log_function_delays_no_task(tmp_path: Path) -> None:
     go = threading.Event()
     with must.Platform(tmp_path, device="cpu", log=lambda _: go.wait(60), log_level="trace") as platform:
         for _ in range(3):
@@ -117,7 +117,7 @@ def test_asyncio_logs_and_loads(tmp_path: Path) -> None:
     assert cut(records).fields["kept"] == 16
 
 
-def test_the_load_tells_how_the_lanes_stand(tmp_path: Path) -> None:
+def test_load_gives_the_state_of_the_lanes(tmp_path: Path) -> None:
     with must.Platform(tmp_path, device="cpu", lanes=["tiny-video"]) as platform:
         platform.submit("tiny-image", "a red circle", **QUICK).wait()
         load = platform.load()
@@ -130,7 +130,7 @@ def test_the_load_tells_how_the_lanes_stand(tmp_path: Path) -> None:
         platform.load()
 
 
-def test_what_is_no_function_is_refused(tmp_path: Path) -> None:
+def test_invalid_log_functions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(must.ValidationError, match="log must be a function"):
         must.Platform(tmp_path, log="loud")  # type: ignore[arg-type]
     with pytest.raises(must.ValidationError, match="log_level: unknown variant") as caught:

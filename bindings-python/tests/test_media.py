@@ -13,7 +13,7 @@ import must
 from support import QUICK_CLIP, run_script
 
 
-def test_a_result_is_bytes_that_know_what_they_are(picture: must.Task, clip: must.Task) -> None:
+def test_a_result_is_bytes_with_a_type_and_a_name(picture: must.Task, clip: must.Task) -> None:
     result = picture.result()
     assert isinstance(result, bytes)
     assert (result.content_type, result.file_name.endswith(".png")) == ("image/png", True)
@@ -33,7 +33,7 @@ def test_a_picture_for_pillow_and_numpy(picture: must.Task) -> None:
     assert (frames[0] == numpy.asarray(image)).all()
     frames[0, 0, 0] = 1
     preview = picture.preview()
-    # Two decoders of JPEG may be one apart in each of the three components that are stored: 1 + 1.772 in blue, rounded.
+    # Two JPEG decoders may differ by one in each of the three stored components: 1 + 1.772 in blue, rounded.
     apart = abs(preview.frames()[0].astype(int) - numpy.asarray(preview.image()))
     assert (apart.max() <= 3, apart.mean() < 0.05) == (True, True)
 
@@ -47,7 +47,7 @@ def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:
     with pytest.raises(must.ValidationError, match="a clip, not a picture") as caught:
         clip.result().image()
     assert "frames()" in caught.value.user_action
-    # A frame is a picture again, and a result goes into the next request as it is.
+    # A frame can be used as a picture, and a result as input of the next request.
     again = shared.submit("tiny-video", "a circle", mode="i2v", reference_image=frames[-1], seed=1, **QUICK_CLIP)
     again.wait()
     same = shared.submit(
@@ -57,7 +57,7 @@ def test_the_frames_of_a_clip(shared: must.Platform, clip: must.Task) -> None:
     assert again.result() == same.result()
 
 
-def test_a_webm_clip_says_that_nothing_decodes_it(shared: must.Platform) -> None:
+def test_a_webm_clip_cannot_be_decoded(shared: must.Platform) -> None:
     task = shared.submit("tiny-video", "a circle", output_format="webm", **QUICK_CLIP)
     task.wait()
     with pytest.raises(must.ValidationError, match="WebM") as caught:
@@ -83,8 +83,8 @@ def test_asyncio_gives_the_same(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_neither_is_needed_and_neither_is_imported(tmp_path: Path) -> None:
-    """With both hidden, everything else works, and the error says what to install."""
+def test_pillow_and_numpy_are_optional_and_not_imported(tmp_path: Path) -> None:
+    """Without both, everything else works, and the error says what to install."""
     code = """
         import sys
         sys.modules["numpy"] = None

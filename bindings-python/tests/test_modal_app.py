@@ -1,4 +1,4 @@
-"""The worker for Modal, as far as it can be tried without Modal."""
+"""The worker for Modal, as far as it can be tested without Modal."""
 
 import importlib.util
 import sys
@@ -17,7 +17,7 @@ APP = Path(__file__).parents[2] / "deploy" / "modal" / "must_app.py"
 
 
 class Shared:
-    """What the app uses of a `modal.Dict`."""
+    """The methods of `modal.Dict` that the app uses."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def loaded() -> ModuleType:
     return module
 
 
-def test_its_settings_are_settings(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_are_valid(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(app.SECRETS.values()) <= set(must.Settings.__annotations__)
     assert (app.SOURCE / "bindings-python" / "pyproject.toml").is_file()
     assert app.GPU in app.GPUS
@@ -57,7 +57,7 @@ def test_its_settings_are_settings(app: ModuleType, monkeypatch: pytest.MonkeyPa
         loaded()
 
 
-def test_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> None:
+def test_only_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> None:
     shared = Shared()
     first, second = app.Lease(shared), app.Lease(shared)
     first.take()
@@ -74,7 +74,7 @@ def test_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> None:
     assert "owner" not in shared.entries
 
 
-def test_an_owner_that_is_gone_is_followed_by_the_next(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_takes_the_folder_of_a_dead_owner(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Shared()
     monkeypatch.setattr(app.Lease, "LIFE", 0.3)
     shared.put("owner", ("somebody who is gone", time.time()))
@@ -88,7 +88,7 @@ def test_an_owner_that_is_gone_is_followed_by_the_next(app: ModuleType, monkeypa
     lease.give_back()
 
 
-def test_of_many_that_wait_for_an_owner_that_is_gone_one_follows(
+def test_only_one_of_many_containers_takes_the_folder_of_a_dead_owner(
     app: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = Shared()
@@ -115,7 +115,7 @@ def test_of_many_that_wait_for_an_owner_that_is_gone_one_follows(
     took[-1].give_back()
 
 
-def test_one_that_has_lost_the_folder_stops(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_lost_the_folder_stops(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     shared, lost = Shared(), threading.Event()
     monkeypatch.setattr(app.Lease, "LIFE", 0.3)
     lease = app.Lease(shared, lost=lost.set)
@@ -132,7 +132,7 @@ def test_one_that_has_lost_the_folder_stops(app: ModuleType, monkeypatch: pytest
     assert lost.wait(5)
     deaf.give_back()
 
-    # A call that hangs hides nothing.
+    # A call that hangs does not hide the loss.
     lost.clear()
     hung, go_on = app.Lease(shared := Shared(), lost=lost.set), threading.Event()
     hung.take(0.01)

@@ -1,4 +1,4 @@
-"""The FastAPI app of the examples protects its own routes with nothing but the platform's access."""
+"""The FastAPI example protects its own routes with the platform's access control."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 APP = Path(__file__).parents[2] / "examples" / "mount" / "fastapi" / "app.py"
 
 
-def test_only_a_good_key_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_valid_key_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ADMIN_KEY", "sixteen letters!")
     spec = importlib.util.spec_from_file_location("mounted_app", APP)

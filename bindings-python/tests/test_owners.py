@@ -1,4 +1,4 @@
-"""The sign-in and the owners of tasks: who may start a session, whose a task is, and what a host sees."""
+"""Sign-in and owners of tasks: who may start a session, who owns a task, and what a host sees."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def start(platform: must.Platform, *keys: str) -> must.IssuedSession:
     return platform.auth.open_session(must.RequestFacts(route="auth", header_keys=keys, peer="192.0.2.7"))
 
 
-def test_a_session_takes_a_key_and_says_whose_tasks_it_sees(signing_in: must.Platform) -> None:
+def test_a_session_needs_a_key_and_has_its_owner(signing_in: must.Platform) -> None:
     issued = signing_in.auth.issue_key("anna")
     assert issued.key.owner == f"key:{issued.key.id}"
     assert signing_in.auth.rotate_key(issued.key.id).key.owner == issued.key.owner
@@ -69,7 +69,7 @@ def test_the_same_in_asyncio(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_number_of_sessions_beyond_its_bounds_opens_nothing(tmp_path: Path) -> None:
+def test_an_invalid_session_limit_is_refused(tmp_path: Path) -> None:
     for wrong in (0, 10_001):
         with pytest.raises(must.ValidationError, match="sessions_per_minute"):
             must.Platform(tmp_path / "data", device="cpu", sessions_per_minute=wrong)

@@ -1,4 +1,4 @@
-"""`pony` and `flux` from small files in true layouts."""
+"""`pony` and `flux` from small files with the real layouts."""
 
 import sys
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_every_mode(platform: must.Platform, model: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "mode", "more"), COUNTS)
-def test_what_is_asked_for_counts(platform: must.Platform, model: str, mode: str, more: Parameters) -> None:
+def test_every_parameter_changes_the_result(platform: must.Platform, model: str, mode: str, more: Parameters) -> None:
     assert picture(platform, model, mode, **more) != picture(platform, model, mode)
 
 
@@ -58,15 +58,15 @@ def test_pictures_of_any_size_are_fitted(platform: must.Platform, model: str) ->
         assert probe(made).size == (96, 48)
 
 
-def test_what_no_file_can_do_is_refused(platform: must.Platform) -> None:
+def test_unsupported_requests_are_refused(platform: must.Platform) -> None:
     with pytest.raises(must.MustError, match="clip_skip"):
         picture(platform, "flux", clip_skip=2)
     with pytest.raises(must.MustError, match="sampler"):
         picture(platform, "pony", sampler="flow-matching")
 
 
-def test_a_turned_picture_is_upright(platform: must.Platform) -> None:
-    """EXIF orientation counts before the picture is cut."""
+def test_exif_orientation_is_applied(platform: must.Platform) -> None:
+    """The orientation is applied before the picture is cropped."""
     Image = pytest.importorskip("PIL.Image")
     import io
 

@@ -1,4 +1,4 @@
-"""The pictures of tests/golden/pictures: what the table says is read is taken, the rest is refused by name."""
+"""The files of tests/golden/pictures: readable formats, as the table says, are accepted, the others refused by name."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def start(platform: must.Platform, name: str) -> must.Task:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
-def test_a_picture_is_taken_or_refused_by_name(paused: must.Platform, row: list[str]) -> None:
+def test_a_picture_is_accepted_or_refused_by_name(paused: must.Platform, row: list[str]) -> None:
     name, verdict, *more = row
     if verdict == "read":
         assert start(paused, name).status().status == "pending"
@@ -37,7 +37,7 @@ def test_a_picture_is_taken_or_refused_by_name(paused: must.Platform, row: list[
 
 
 @pytest.mark.parametrize(("name", "same"), [("16-bit-alpha.png", "on-white.png"), ("orientation-6.webp", "turned.png")])
-def test_what_looks_alike_makes_the_same(shared: must.Platform, name: str, same: str) -> None:
+def test_equal_pictures_give_equal_results(shared: must.Platform, name: str, same: str) -> None:
     made = []
     for picture in (name, same):
         task = start(shared, picture)

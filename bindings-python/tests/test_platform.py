@@ -1,4 +1,4 @@
-"""Every call of the threaded platform, on good input."""
+"""Every call of the threaded platform with valid input."""
 
 import dataclasses
 import io
@@ -123,7 +123,7 @@ def test_a_clip_between_two_frames(shared: must.Platform) -> None:
     assert task.wait().mode == "first_last_frame"
 
 
-def test_numbers_that_are_not_pythons_own_are_taken(shared: must.Platform) -> None:
+def test_number_types_other_than_pythons_own_are_accepted(shared: must.Platform) -> None:
     class Whole:
         def __index__(self) -> int:
             return 4
@@ -144,7 +144,7 @@ def test_none_counts_as_not_given(shared: must.Platform) -> None:
     assert task.wait().negative_prompt == ""
 
 
-def test_iterating_a_task_follows_it_to_its_end(shared: must.Platform) -> None:
+def test_iterating_a_task_gives_its_changes_to_the_end(shared: must.Platform) -> None:
     task = shared.submit("tiny-video", "a red circle moving left", **QUICK_CLIP)
     states = list(task)
     order = list(must.Status)
@@ -155,7 +155,7 @@ def test_iterating_a_task_follows_it_to_its_end(shared: must.Platform) -> None:
     assert list(task) == [states[-1]]
 
 
-def test_a_handle_is_had_again_by_id(shared: must.Platform, picture: must.Task) -> None:
+def test_an_id_gives_a_handle_again(shared: must.Platform, picture: must.Task) -> None:
     again = shared.task(picture.id)
     assert again.id == picture.id
     assert again.state == picture.status()
@@ -173,7 +173,7 @@ def test_saving_to_a_file_and_into_a_folder(picture: must.Task, tmp_path: Path) 
     assert named.read_bytes() == own.read_bytes() == picture.result()
 
 
-def test_listing_goes_by_page_and_is_narrowed(platform: must.Platform) -> None:
+def test_listings_are_paged_and_filtered(platform: must.Platform) -> None:
     tasks = [platform.submit("tiny-image", f"picture {n}", **QUICK) for n in range(5)]
     for task in tasks:
         task.wait()
@@ -212,7 +212,7 @@ def test_tasks_outlive_the_platform(tmp_path: Path) -> None:
             assert platform.task(id).wait().status is must.Status.DONE
 
 
-def test_settings_are_taken(tmp_path: Path) -> None:
+def test_settings_have_effect(tmp_path: Path) -> None:
     with must.Platform(
         os.fspath(tmp_path / "data"),
         models_dir=tmp_path / "weights",
@@ -232,7 +232,7 @@ def test_settings_are_taken(tmp_path: Path) -> None:
 
 
 def test_the_settings_are_those_of_the_core(tmp_path: Path) -> None:
-    """The core's refusal names every field that it knows."""
+    """The core's error names every field that it knows."""
     with pytest.raises(must.ValidationError) as caught:
         must.Platform(tmp_path, no_such_setting=1)  # type: ignore[call-arg]
     known = set(caught.value.detail.split("expected one of", 1)[1].split("`")[1::2])

@@ -1,4 +1,4 @@
-"""What concerns the process as a whole: fork, signals, exit, other interpreters, memory, the disk."""
+"""The process as a whole: fork, signals, exit, other interpreters, memory, the disk."""
 
 import ctypes
 import os
@@ -32,7 +32,7 @@ FORK = """
                 assert error.user_action
             else:
                 os._exit(3)
-        # An ordinary end, so that what runs at exit runs here too.
+        # A normal exit, so that exit handlers run here too.
         sys.exit(0)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, status
@@ -64,7 +64,7 @@ def test_a_forked_child_opens_a_platform_only_when_its_parent_had_none(tmp_path:
             with must.Platform(sys.argv[1] + "/child", device="cpu") as mine:
                 mine.submit("tiny-image", "a red circle", seed=7, steps=4).wait()
 
-        def be_refused():
+        def expect_refusal():
             try:
                 must.Platform(sys.argv[1] + "/other", device="cpu")
             except must.InvalidStateError as error:
@@ -74,9 +74,9 @@ def test_a_forked_child_opens_a_platform_only_when_its_parent_had_none(tmp_path:
 
         fork(generate)
         platform = must.Platform(sys.argv[1] + "/parent", device="cpu")
-        fork(be_refused)
+        fork(expect_refusal)
         platform.close()
-        fork(be_refused)
+        fork(expect_refusal)
         """,
         tmp_path,
     )
@@ -128,7 +128,7 @@ INTERRUPT = """
         else:
             sys.exit("was not interrupted")
 
-    # Paused, nothing runs: no wait ends by itself, and the queue stays full: two places and the idle lane's.
+    # Paused, so nothing runs: no wait ends by itself, and the queue stays full with its two places and the lane's own.
     with must.Platform(sys.argv[1], device="cpu", queue_depth=2, queue_wait_seconds=60, paused=True) as platform:
         tasks = [platform.submit("tiny-video", "a red circle moving left") for _ in range(3)]
         task = tasks[-1]
@@ -244,7 +244,7 @@ def test_another_interpreter_of_the_process_is_refused() -> None:
     )
 
 
-def test_a_second_process_is_told_that_the_folder_is_taken(platform: must.Platform, tmp_path: Path) -> None:
+def test_a_second_process_cannot_open_the_folder(platform: must.Platform, tmp_path: Path) -> None:
     assert platform.tasks().total == 0
     run_script(
         """
@@ -264,7 +264,7 @@ def test_a_second_process_is_told_that_the_folder_is_taken(platform: must.Platfo
 
 
 def test_a_folder_that_cannot_be_written() -> None:
-    """The system lets its administrator write anywhere, so the script steps down to somebody else first."""
+    """Root may write anywhere, so the script switches to another user first."""
     folder = Path(tempfile.mkdtemp(prefix="must-"))
     folder.chmod(0o555)
     try:
@@ -292,7 +292,7 @@ def test_a_folder_that_cannot_be_written() -> None:
 
 
 def mounted(size: str, folder: Path) -> tuple[str, ...]:
-    """A command that runs another one with a small disk of its own at `folder`, which nobody else sees."""
+    """A command prefix: runs another command with a small private disk mounted at `folder`."""
     script = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
     rights = () if os.geteuid() == 0 else ("--map-root-user",)
     return ("unshare", *rights, "--mount", "sh", "-c", script, str(folder))
@@ -345,7 +345,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     )
 
 
-def test_a_thousand_calls_do_not_grow(shared: must.Platform, picture: must.Task) -> None:
+def test_memory_does_not_grow_with_calls(shared: must.Platform, picture: must.Task) -> None:
     def calls() -> None:
         picture.status()
         picture.result()
@@ -367,7 +367,7 @@ def test_a_thousand_calls_do_not_grow(shared: must.Platform, picture: must.Task)
     assert resident_bytes() - before < 4 << 20
 
 
-def test_opening_and_closing_does_not_grow(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_opening_and_closing(tmp_path: Path) -> None:
     def cycle() -> int:
         with must.Platform(tmp_path, device="cpu", threads=1) as platform:
             platform.tasks()
@@ -380,7 +380,7 @@ def test_opening_and_closing_does_not_grow(tmp_path: Path) -> None:
     for _ in range(40):
         after = cycle()
     assert after - before < 4 << 20
-    # The threads of a closed platform may take a moment to be gone.
+    # The threads of a closed platform may take a moment to end.
     deadline = time.monotonic() + 10
     while len(os.listdir("/proc/self/task")) > threads and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -388,7 +388,7 @@ def test_opening_and_closing_does_not_grow(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) <= files
 
 
-def test_generations_do_not_grow(shared: must.Platform) -> None:
+def test_memory_does_not_grow_with_generations(shared: must.Platform) -> None:
     def cycle() -> None:
         task = shared.submit("tiny-image", "a red circle", **QUICK)
         for _ in task:

@@ -1,4 +1,4 @@
-"""What is refused: each with its code, a detail that names the fault, advice, and no row left behind."""
+"""Refused requests: each error has its code, a detail that names the fault, and advice, and no task is stored."""
 
 import copy
 import math
@@ -86,7 +86,7 @@ def test_invalid_requests(shared: must.Platform, name: str) -> None:
     assert shared.tasks().total == before
 
 
-def test_an_image_of_more_pixels_than_memory_holds(shared: must.Platform) -> None:
+def test_an_image_with_more_pixels_than_fit_into_memory(shared: must.Platform) -> None:
     before = shared.tasks().total
     with pytest.raises((must.PayloadTooLargeError, must.ValidationError)) as caught:
         shared.submit("tiny-video", "a red circle moving left", mode="i2v", reference_image=bomb())
@@ -177,13 +177,13 @@ def test_a_folder_that_is_open_already(platform: must.Platform, tmp_path: Path) 
     platform.submit("tiny-image", "a red circle", **QUICK).wait()
 
 
-def test_errors_are_copied_and_pickled_whole() -> None:
+def test_errors_can_be_copied_and_pickled() -> None:
     error = must.ValidationError("what happened", "what to do")
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(again) is must.ValidationError
         assert (again.detail, again.user_action, again.__notes__) == ("what happened", "what to do", ["what to do"])
 
 
-def test_a_timeout_that_is_no_number(picture: must.Task) -> None:
+def test_an_invalid_timeout(picture: must.Task) -> None:
     with pytest.raises(must.ValidationError):
         picture.wait(math.nan)

@@ -1,4 +1,4 @@
-"""A second SQLite in the host's own process: Python's. Whatever it does, nothing that was acknowledged is lost."""
+"""A second SQLite library in the host's process, Python's own: no acknowledged task is lost, whatever it does."""
 
 import os
 import signal
@@ -79,14 +79,14 @@ SUBMITTER = """
         print(task.id, flush=True)
         if turn % 8 == 3 and (how != "meanwhile" or turn < 8):
             steps[how]()
-    # As seen from the same process, and from another.
+    # Checked from the same process and from another one.
     assert {task.id for page in (1, 2) for task in platform.tasks(page=page, per_page=100)} >= set(kept)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def acknowledged(script: str, *arguments: str | Path) -> list[str]:
-    """What a script that kills itself had been told before."""
+    """Runs a script that kills itself. Returns the tasks that it printed as acknowledged before."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
@@ -112,7 +112,7 @@ def test_no_acknowledged_task_is_lost(tmp_path: Path, how: str) -> None:
         assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
-def test_the_log_stays_while_a_second_sqlite_closes(platform: must.Platform, tmp_path: Path) -> None:
+def test_the_wal_file_stays_when_a_second_sqlite_closes(platform: must.Platform, tmp_path: Path) -> None:
     log, index = (tmp_path / "data" / f"must.db-{kind}" for kind in ("wal", "shm"))
     platform.submit("tiny-image", "a red circle", steps=4).wait()
     before = [os.stat(file).st_ino for file in (log, index)]
@@ -127,7 +127,7 @@ def test_the_log_stays_while_a_second_sqlite_closes(platform: must.Platform, tmp
 
 
 def test_locks_are_seen_in_both_directions(platform: must.Platform, tmp_path: Path) -> None:
-    """A writer holds up the other SQLite's writer, and a reader keeps its view, as between processes."""
+    """A writer blocks the writer of the other SQLite, and a reader keeps its snapshot, as between processes."""
     platform.submit("tiny-image", "a red circle", steps=4).wait()
     other = sqlite3.connect(tmp_path / "data" / "must.db", isolation_level=None, timeout=5)
     other.execute("BEGIN")
@@ -145,7 +145,7 @@ def test_locks_are_seen_in_both_directions(platform: must.Platform, tmp_path: Pa
     other.close()
 
 
-def test_one_that_was_first_and_stays_until_after_harms_nothing(tmp_path: Path) -> None:
+def test_a_connection_that_opens_first_and_closes_last_does_no_harm(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with must.Platform(folder, device="cpu", paused=True) as platform:
         platform.submit("tiny-image", "a red circle")
@@ -160,8 +160,8 @@ def test_one_that_was_first_and_stays_until_after_harms_nothing(tmp_path: Path) 
     assert len(tasks_in(folder)) == 11
 
 
-def test_another_process_finds_what_it_always_found(platform: must.Platform, tmp_path: Path) -> None:
-    """After the host has opened and closed the files itself, which ends every POSIX lock of its process on them."""
+def test_another_process_still_sees_every_task(platform: must.Platform, tmp_path: Path) -> None:
+    """Also after the host opened and closed the files, which releases every POSIX lock of its process on them."""
     platform.submit("tiny-image", "a red circle", steps=4).wait()
     for name in ("must.db", "must.db-shm", "must.db-wal", "must.lock"):
         (tmp_path / "data" / name).read_bytes()

@@ -12,11 +12,11 @@ from support import LONG, QUICK
 
 
 def occupy(platform: must.Platform, tasks: int = 4) -> must.Task:
-    """Give the platform work, and return the last task, which does not begin before the others have ended."""
+    """Submit several tasks and return the last, which does not start before the others have ended."""
     return [platform.submit("tiny-video", "a red circle moving left", **LONG) for _ in range(tasks)][-1]
 
 
-def test_waiting_gives_up_after_the_timeout_and_the_task_goes_on(platform: must.Platform) -> None:
+def test_a_wait_ends_after_the_timeout_and_the_task_continues(platform: must.Platform) -> None:
     task = occupy(platform)
     for timeout in (0, -1, 0.2):
         before = time.monotonic()
@@ -122,7 +122,7 @@ def test_closing_ends_waits_and_every_later_call(tmp_path: Path) -> None:
     platform.close()
 
 
-def test_a_full_queue_is_told(tmp_path: Path) -> None:
+def test_a_full_queue_is_an_error(tmp_path: Path) -> None:
     with must.Platform(tmp_path, device="cpu", queue_depth=1, queue_wait_seconds=0.05) as platform:
         with pytest.raises(must.QueueOverloadedError) as caught:
             occupy(platform, 8)

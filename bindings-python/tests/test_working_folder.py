@@ -1,4 +1,4 @@
-"""Relative paths of the settings stay where they are when the process goes to another folder."""
+"""Relative paths of the settings stay valid when the process changes its working folder."""
 
 from pathlib import Path
 from textwrap import dedent
@@ -13,7 +13,7 @@ CHECK = dedent("""
     os.chdir(sys.argv[1])
     for name in ("here", "there", "there/data"):
         os.makedirs(name)
-    # A stranger's database where a relative path would lead later.
+    # Another database at the place to which the relative path would lead later.
     with sqlite3.connect("there/data/must.db") as decoy:
         decoy.execute("CREATE TABLE stranger (value)")
     decoy.close()
@@ -51,7 +51,7 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
             first.wait()
             assert second.wait().status == "done"
             assert first.result() == second.result()
-            # More readers than were open before.
+            # More concurrent readers than before, so that new connections are opened.
             import concurrent.futures
             with concurrent.futures.ThreadPoolExecutor(16) as pool:
                 assert all(page.total == 2 for page in pool.map(lambda _: platform.tasks(), range(200)))
@@ -111,7 +111,7 @@ def test_asyncio_and_a_catalog(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_no_path_is_refused(tmp_path: Path) -> None:
+def test_invalid_paths_are_refused(tmp_path: Path) -> None:
     run_script(
         """
         import os, sys

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often a deployment is looked after, at most.
-const LOOK: Duration = Duration::from_millis(200);
+/// Time between two looks at a running deployment.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What the calls that take tokens are given.
+/// Arguments of the calls that take tokens.
 #[derive(Serialize)]
-struct WithTokens<'a> {
+struct TokenArguments<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,12 +35,12 @@ struct WithTokens<'a> {
     api_key: Option<&'a str>,
 }
 
-/// Token id, token secret and perhaps an API key.
+/// Token id, token secret and, if given, an API key.
 struct Tokens(SecretText, SecretText, Option<SecretText>);
 
 impl Tokens {
-    fn arguments(&self) -> WithTokens<'_> {
-        WithTokens {
+    fn arguments(&self) -> TokenArguments<'_> {
+        TokenArguments {
             id: None,
             label: None,
             workspace: None,
@@ -59,7 +59,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
         AccountCommand::Add { label, workspace, address } => {
             let tokens = read_tokens()?;
             let (workspace, address) = (workspace.as_deref(), address.as_deref());
-            let new = WithTokens { label: Some(label), workspace, address, ..tokens.arguments() };
+            let new = TokenArguments { label: Some(label), workspace, address, ..tokens.arguments() };
             show(output, &[ask(platform, "accounts.add", &new)?])
         }
         AccountCommand::List => {
@@ -70,7 +70,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
         }
         AccountCommand::Tokens { id } => {
             let tokens = read_tokens()?;
-            show(output, &[ask(platform, "accounts.update", &WithTokens { id: Some(id), ..tokens.arguments() })?])
+            show(output, &[ask(platform, "accounts.update", &TokenArguments { id: Some(id), ..tokens.arguments() })?])
         }
         AccountCommand::Enable { id } => on("accounts.enable", id),
         AccountCommand::Disable { id } => on("accounts.disable", id),
@@ -103,7 +103,8 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     Ok(interrupted)
 }
 
-/// Waits until a deployment and its checks have ended. One of the command's own platform ends with it; in a running one it goes on.
+/// Waits until a deployment and its checks have ended. When the command is interrupted, a deployment of its own platform ends with it,
+/// and a deployment in a running platform continues.
 fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) -> Result<Answer, Error> {
     loop {
         if interrupted.load(Ordering::SeqCst) {
@@ -111,17 +112,17 @@ fn deployed(platform: &Connection, account: &Value, interrupted: &AtomicBool) ->
                 ErrorCode::Cancelled,
                 "the command was interrupted while it waited for a deployment",
             )
-            .with_action("Look how the accounts stand with must accounts list."));
+            .with_action("See the state of the accounts with must accounts list."));
         }
         let account = ask(platform, "accounts.get", &json!({"id": field(account, "id")}))?;
         if text(&account, "status") != "checking" {
             return Ok(account);
         }
-        std::thread::sleep(platform.pause().max(LOOK));
+        std::thread::sleep(platform.pause().max(POLL_INTERVAL));
     }
 }
 
-/// Shows accounts; a failed one is not what was wanted.
+/// Shows accounts. The exit code is 1 if one has failed.
 fn show(output: &Output, accounts: &[Answer]) -> Result<ExitCode, Error> {
     let mut lines: Vec<String> = Vec::new();
     for account in accounts {
@@ -152,7 +153,7 @@ fn line(account: &Value) -> String {
     format!("{id}  {workspace:<24} {status:<9} {address}  {label}{why}")
 }
 
-/// Tokens from standard input, a line each.
+/// Reads tokens from standard input, one on each line.
 fn read_tokens() -> Result<Tokens, Error> {
     let mut text = zeroize::Zeroizing::new(String::new());
     std::io::stdin().read_to_string(&mut text).map_err(|error| {
@@ -164,6 +165,6 @@ fn read_tokens() -> Result<Tokens, Error> {
         _ => Err(Error::validation(
             "standard input must hold the token id, the token secret and, if there is one, an API key",
         )
-        .with_action("Give each on a line of its own.")),
+        .with_action("Write each on a separate line.")),
     }
 }

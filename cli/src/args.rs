@@ -1,4 +1,4 @@
-//! What may be asked of the program.
+//! The command line.
 
 use crate::environment;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -6,17 +6,17 @@ use must::{Environment, Error, Status};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// What every command takes: shown after the options of its own.
+/// Heading of the options that every command takes. The help shows them after the command's own options.
 const GENERAL: &str = "General options";
 
-/// Generate images and videos, and look after the tasks that did.
+/// Generate images and videos, and administer the platform that does so
 #[derive(Debug, Parser)]
 #[command(name = "must", version, about)]
 pub(crate) struct Args {
     /// Folder of the database and the results [default: must in the user's data folder]
     #[arg(long, global = true, help_heading = GENERAL, env = "MUST_DATA_DIR", value_parser = environment::path(), value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Folder with one folder of weights a model [default: models in the data folder]
+    /// Folder that has one folder of weights for each model [default: models in the data folder]
     #[arg(long, global = true, help_heading = GENERAL, env = "MUST_MODELS_DIR", value_parser = environment::path(), value_name = "DIR")]
     pub(crate) models: Option<PathBuf>,
     /// File of the master keys [default: keys/master.key in the data folder; MUST_ACCOUNTS_KEY holds the key itself]
@@ -25,13 +25,13 @@ pub(crate) struct Args {
     /// File of the keys that sign the audit log [default: keys/audit.key in the data folder]
     #[arg(long, global = true, help_heading = GENERAL, env = "MUST_AUDIT_KEY_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_key_file: Option<PathBuf>,
-    /// File that checkpoints of the audit log are appended to [default: audit.anchors in the data folder]
+    /// File to which checkpoints of the audit log are appended [default: audit.anchors in the data folder]
     #[arg(long, global = true, help_heading = GENERAL, env = "MUST_AUDIT_ANCHOR_FILE", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) audit_anchor_file: Option<PathBuf>,
-    /// Base URL of a platform to talk to, in place of the data folder; MUST_ADMIN_KEY holds its admin key [default of smoke: http://127.0.0.1:8000]
+    /// Base URL of a platform to use instead of the data folder; MUST_ADMIN_KEY holds its admin key [default of smoke: http://127.0.0.1:8000]
     #[arg(long, global = true, help_heading = GENERAL, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Answer in JSON, one value on standard output; errors too, on standard error
+    /// Print the answer as one JSON value on standard output, and errors as JSON on standard error
     #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// List the models and say which can run here
     Models,
-    /// Look at tasks and end them
+    /// Show, cancel and delete tasks
     #[command(subcommand)]
     Tasks(TaskCommand),
     /// List finished tasks, newest first
@@ -54,33 +54,33 @@ pub(crate) enum Command {
     /// Issue, replace and revoke API keys
     #[command(subcommand)]
     Keys(KeyCommand),
-    /// Keep, replace and revoke secrets, and see how they stand
+    /// Store, replace and revoke secrets, and show their states
     #[command(subcommand)]
     Secrets(SecretCommand),
     /// Register, check and deploy the accounts of workers
     Accounts(Accounts),
-    /// Drive a running platform through what its users do, and write a report; MUST_API_KEY and MUST_ADMIN_KEY hold its keys
+    /// Test a running platform with the steps that users do, and write a report; MUST_API_KEY and MUST_ADMIN_KEY hold its keys
     Smoke(Smoke),
     /// Read the audit log, and check that it is whole
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Write a copy of the data folder, checked, while the platform goes on
+    /// Make a checked copy of the data folder while the platform works
     Backup {
         /// An empty or new folder, on the platform's machine
         folder: PathBuf,
     },
 }
 
-/// Settings that several commands take.
+/// Options for settings that several commands take.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Configured {
-    /// File of settings in JSON; arguments and variables come before it
+    /// File with settings in JSON; arguments and variables override it
     #[arg(long, env = "MUST_CONFIG", value_parser = environment::path(), value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where workspaces are: https://{workspace}--must.modal.run
+    /// Template for addresses of workspaces, such as https://{workspace}--must.modal.run
     #[arg(long, env = "MUST_WORKER_ADDRESS", value_parser = environment::text(), value_name = "TEMPLATE")]
     pub(crate) worker_address: Option<String>,
-    /// Addresses and networks besides the public ones that workers may be at, separated by commas
+    /// Private addresses and networks in which workers may be, separated by commas
     #[arg(long, env = "MUST_WORKER_NETWORKS", value_parser = environment::text(), value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) worker_networks: Vec<String>,
     /// Program and arguments that deploy a workspace, separated by spaces; {workspace} and {label} are filled in
@@ -98,72 +98,72 @@ pub(crate) struct Accounts {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Smoke {
-    /// File that holds the API key, in place of MUST_API_KEY
+    /// File with the API key, instead of MUST_API_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
-    /// File that holds the admin key, in place of MUST_ADMIN_KEY
+    /// File with the admin key, instead of MUST_ADMIN_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_key_file: Option<PathBuf>,
-    /// Folder that smoke.md and smoke.json are written into
+    /// Folder for smoke.md and smoke.json
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(crate) report: PathBuf,
-    /// Seconds that a picture or a clip may take
+    /// Seconds that one picture or clip may take
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     pub(crate) timeout: u64,
-    /// Makes the picture
+    /// Model for the picture
     #[arg(long, default_value = "tiny-image", value_name = "MODEL")]
     pub(crate) image_model: String,
-    /// Makes the clip
+    /// Model for the clip
     #[arg(long, default_value = "tiny-video", value_name = "MODEL")]
     pub(crate) video_model: String,
-    /// What to show
+    /// Prompt for both
     #[arg(long, default_value = "a red circle moving left")]
     pub(crate) prompt: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Register an account; its tokens are read from standard input, a line each: token id, token secret and, if there is one, the worker's API key
+    /// Register an account; its tokens are read from standard input, one on each line: token id, token secret and, if there is one, the worker's API key
     Add {
-        /// What to call it
+        /// Name of the account
         label: String,
         /// Its workspace [default: the label]
         #[arg(long)]
         workspace: Option<String>,
-        /// Base URL [default: made by the template of the settings]
+        /// Base URL [default: made from the template in the settings]
         #[arg(long, value_name = "URL")]
         address: Option<String>,
     },
     /// List all accounts, without their tokens
     List,
-    /// Give an account new tokens, read as for a new one
+    /// Give an account new tokens, read from standard input as by add
     Tokens {
         /// Its id or its workspace
         id: String,
     },
-    /// Check a disabled account and take it back in
+    /// Check a disabled account and enable it
     Enable {
         /// Its id or its workspace
         id: String,
     },
-    /// Send nothing more to an account
+    /// Send no more tasks to an account
     Disable {
         /// Its id or its workspace
         id: String,
     },
-    /// Ask a worker for its health; exits with 1 when it does not pass
+    /// Check a worker; exits with 1 when it does not pass
     Health {
         /// Its id or its workspace
         id: String,
     },
-    /// Deploy a workspace and wait for its health; exits with 1 when it does not pass
+    /// Deploy a workspace and check it; exits with 1 when it does not pass
     Deploy {
         /// Its id or its workspace
         id: String,
     },
     /// Deploy every account that is not disabled; exits with 1 when one does not pass
     DeployAll,
-    /// Let an account go; what it had not finished fails
+    /// Remove an account; its unfinished tasks fail
     Remove {
         /// Its id or its workspace
         id: String,
@@ -172,7 +172,7 @@ pub(crate) enum AccountCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Address and port; port 0 takes a free one
+    /// Address and port; port 0 chooses a free port
     #[arg(long, env = "MUST_ADDR", value_parser = environment::text(), default_value = "127.0.0.1:8000", value_name = "ADDR")]
     pub(crate) addr: String,
     #[command(flatten)]
@@ -180,28 +180,28 @@ pub(crate) struct Serve {
     /// Origins of pages that may call from another site, separated by commas: https://studio.example, tauri://localhost
     #[arg(long, env = "MUST_FRONTEND_ORIGINS", value_parser = environment::text(), value_name = "ORIGINS", value_delimiter = ',')]
     pub(crate) frontend_origins: Vec<String>,
-    /// Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas
+    /// Addresses and networks of proxies whose X-Forwarded-For is trusted, separated by commas
     #[arg(long, env = "MUST_TRUSTED_PROXIES", value_parser = environment::text(), value_name = "NETWORKS", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
-    /// Generation sessions that one address may start in a minute, 1 to 10000; raise it where many people share one [default: 10]
+    /// Generation sessions that one address may start in a minute, 1 to 10000; raise it if many people share an address [default: 10]
     #[arg(long, env = "MUST_SESSIONS_PER_MINUTE", value_parser = environment::number(), value_name = "NUMBER")]
     pub(crate) sessions_per_minute: Option<u32>,
-    /// Whether people sign in with an access key, and see their own results alone [default: false]
+    /// Whether people sign in with an access key and see only their own results [default: false]
     #[arg(long, env = "MUST_SIGN_IN_REQUIRED", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) sign_in_required: Option<bool>,
-    /// Where clients reach the server, such as https://example.com/must: what absolute addresses begin with
+    /// Address at which clients reach the server, such as https://example.com/must; absolute addresses in answers begin with it
     #[arg(long, env = "MUST_PUBLIC_URL", value_parser = environment::text(), value_name = "URL")]
     pub(crate) public_url: Option<String>,
     /// Whether session cookies are for HTTPS only [default: true]
     #[arg(long, env = "MUST_SESSION_COOKIE_SECURE", value_parser = environment::flag(), value_name = "BOOL")]
     pub(crate) session_cookie_secure: Option<bool>,
-    /// Path of session cookies: that which the platform is served under, behind a proxy [default: /]
+    /// Path of session cookies: behind a proxy, the path under which the platform is served [default: /]
     #[arg(long, env = "MUST_SESSION_COOKIE_PATH", value_parser = environment::text(), value_name = "PATH")]
     pub(crate) session_cookie_path: Option<String>,
     /// Added to the names of session cookies after an underscore [default: nothing]
     #[arg(long, env = "MUST_SESSION_COOKIE_SUFFIX", value_parser = environment::text(), value_name = "NAME")]
     pub(crate) session_cookie_suffix: Option<String>,
-    /// Where this platform runs: provider tokens for another environment are refused
+    /// Environment of this platform; provider tokens for another environment are refused
     #[arg(long, env = "MUST_ENVIRONMENT", value_parser = environment::name::<EnvironmentName>(), ignore_case = true, value_name = "ENVIRONMENT")]
     pub(crate) environment: Option<EnvironmentName>,
 }
@@ -225,9 +225,9 @@ impl From<EnvironmentName> for Environment {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a new key; it is shown this once
+    /// Make a new key; it is shown only once
     Issue {
-        /// What to call it
+        /// Name of the key
         name: String,
         /// Days until it ends, 90 at most
         #[arg(long, default_value_t = 90, value_name = "DAYS")]
@@ -235,11 +235,11 @@ pub(crate) enum KeyCommand {
     },
     /// List all keys, without the keys themselves
     List,
-    /// Replace a key by a new one, which is shown this once
+    /// Replace a key with a new one, which is shown only once
     Rotate {
         /// Id of the old one
         id: String,
-        /// How long the old one stays good, 7 days at most
+        /// Hours that the old key stays valid, 7 days at most
         #[arg(long, default_value_t = 24, value_name = "HOURS")]
         overlap: u64,
     },
@@ -252,29 +252,29 @@ pub(crate) enum KeyCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
-    /// How every secret stands; no values
+    /// Show the state of every secret, without values
     Status,
-    /// Keep a secret; its value is read from standard input
+    /// Store a secret; its value is read from standard input
     Put {
-        /// Name to find it by
+        /// Name of the secret
         name: String,
     },
-    /// Keep a provider's token; it is read from standard input
+    /// Store a provider's token; it is read from standard input
     PutToken {
-        /// Name to find it by
+        /// Name of the token
         name: String,
-        /// What it is good for: inference, model:download
+        /// Scope of the token: inference, model:download
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// Where it is for: dev, stage, prod
+        /// Environment that it is for: dev, stage, prod
         #[arg(long = "for")]
         environment: String,
     },
-    /// Replace a secret; the new value is read from standard input, except of master_key, audit_key and pepper, which are drawn at random
+    /// Replace a secret; the new value is read from standard input, except for master_key, audit_key and pepper, which get random values
     Rotate {
         /// Its name
         name: String,
-        /// How long the old one stays good
+        /// Hours that the old value stays valid
         #[arg(long, default_value_t = 24, value_name = "HOURS")]
         overlap: u64,
     },
@@ -282,7 +282,7 @@ pub(crate) enum SecretCommand {
     Revoke {
         /// Its name
         name: String,
-        /// Its name again; needed for the pepper, which ends every API key and session with it
+        /// Its name again; needed for the pepper, because revoking it ends every API key and session
         #[arg(long, value_name = "NAME")]
         confirm: Option<String>,
     },
@@ -292,7 +292,7 @@ pub(crate) enum SecretCommand {
 pub(crate) enum AuditCommand {
     /// List events, newest first
     List {
-        /// At most so many
+        /// Maximum number of events
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// Only events with a smaller number
@@ -323,9 +323,9 @@ pub(crate) enum AuditCommand {
         #[arg(long, default_value_t = 90, value_name = "DAYS")]
         older_than: u64,
     },
-    /// Go on with a log that no longer holds what was anchored, such as a restored backup
+    /// Continue a log that no longer agrees with its anchors, such as that of a restored backup
     Recover {
-        /// Why; goes into the log
+        /// Reason, which is written into the log
         #[arg(long)]
         reason: String,
     },
@@ -333,24 +333,24 @@ pub(crate) enum AuditCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Generate {
-    /// What to show
+    /// What to generate
     pub(crate) prompt: String,
-    /// File to write; its ending picks picture or clip (png, jpg, webp, mp4, webm)
+    /// File to write; its extension decides between picture and clip (png, jpg, webp, mp4, webm)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Model [default: tiny-image or tiny-video, by the file's ending]
+    /// Model [default: tiny-image or tiny-video, by the file's extension]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
     /// Mode of the model [default: the model's own]
     #[arg(long)]
     pub(crate) mode: Option<String>,
-    /// What to avoid
+    /// What the result should not show
     #[arg(long, value_name = "PROMPT")]
     pub(crate) negative: Option<String>,
-    /// The same seed gives the same result; -1 draws one
+    /// The same seed gives the same result; -1 chooses one at random
     #[arg(short, long, allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
-    /// Any other parameter, such as steps=30; several times for several
+    /// Any other parameter, such as steps=30; may be given several times
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
     /// An image file for a parameter, such as reference_image=cat.png
@@ -367,7 +367,7 @@ pub(crate) enum TaskCommand {
     List {
         #[command(flatten)]
         page: Page,
-        /// Only these
+        /// Only tasks of this status
         #[arg(long)]
         status: Option<StatusName>,
     },
@@ -376,7 +376,7 @@ pub(crate) enum TaskCommand {
         /// Its id
         id: String,
     },
-    /// End a task that is pending or was cut short
+    /// Cancel a task that has not ended
     Cancel {
         /// Its id
         id: String,
@@ -390,16 +390,16 @@ pub(crate) enum TaskCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Page {
-    /// Which page, from 1
+    /// Number of the page, from 1
     #[arg(long, default_value_t = 1)]
     page: u32,
     /// Tasks on a page, at most 100
     #[arg(long, default_value_t = 20)]
     per_page: u32,
-    /// Only of this model
+    /// Only tasks of this model
     #[arg(long)]
     model: Option<String>,
-    /// Only of this owner; "" for those that have none
+    /// Only tasks of this owner; "" for tasks without an owner
     #[arg(long)]
     owner: Option<String>,
 }
@@ -432,7 +432,7 @@ impl From<StatusName> for Status {
 }
 
 impl Args {
-    /// Whether the data folder was named, rather than left to the default.
+    /// Whether the data folder was given and is not the default.
     pub(crate) const fn names_data_dir(&self) -> bool {
         self.data.is_some()
     }
@@ -443,7 +443,7 @@ impl Args {
             base.or_else(|| std::env::home_dir().map(|home| home.join(".local/share"))).map(|base| base.join("must"))
         };
         self.data.clone().or_else(user_data).ok_or_else(|| {
-            Error::validation("there is no home folder to keep the data in").with_action("Name a folder with --data.")
+            Error::validation("there is no home folder for the data").with_action("Name a folder with --data.")
         })
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(platform: &Connection, command: &AuditCommand, output: &Output
         }
         AuditCommand::Recover { reason } => {
             let event = ask(platform, "audit.recover", &json!({"reason": reason}))?;
-            output.show(event.json(), &[format!("the log goes on as {}", text(&event, "target"))])?;
+            output.show(event.json(), &[format!("the log continues as {}", text(&event, "target"))])?;
         }
     }
     Ok(ExitCode::SUCCESS)

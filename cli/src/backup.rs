@@ -11,8 +11,9 @@ pub(crate) fn run(platform: &Connection, folder: &Path, output: &Output) -> Resu
     output.indented(ask(platform, "backup", &json!({"folder": absolute(folder)?}))?.json())
 }
 
-/// A folder as the platform has to hear of it, whose working folder is another.
+/// The absolute path of a folder, because the platform has another working folder.
 pub(crate) fn absolute(folder: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(folder)
-        .map_err(|error| Error::validation(format!("the folder {} cannot be named in full: {error}", folder.display())))
+    std::path::absolute(folder).map_err(|error| {
+        Error::validation(format!("the absolute path of the folder {} cannot be found: {error}", folder.display()))
+    })
 }

@@ -6,7 +6,7 @@ use crate::environment::secret;
 use must::{Error, Settings};
 use serde_json::{Value, json};
 
-/// The settings of a command that takes a file of them.
+/// The settings of a command that takes a settings file.
 pub(crate) fn configured(args: &Args, given: &Configured) -> Result<Settings, Error> {
     let data_dir = args.data_dir()?;
     let mut settings = match &given.config {

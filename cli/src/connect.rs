@@ -1,4 +1,4 @@
-//! Which platform a command talks to: the one at a URL, the one that has the data folder open, or one of the command's own.
+//! Chooses the platform of a command: the one at a URL, the one that has the data folder open, or a new one in the command's process.
 
 use crate::args::{Args, Command};
 use crate::{common, config, secret};
@@ -14,8 +14,7 @@ use std::ops::Deref;
 pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     if let Some(url) = &args.url {
         let key = secret("MUST_ADMIN_KEY")?.ok_or_else(|| {
-            Error::validation("--url needs the admin key of the platform there")
-                .with_action("Put it into MUST_ADMIN_KEY.")
+            Error::validation("--url needs the admin key of that platform").with_action("Put it into MUST_ADMIN_KEY.")
         })?;
         return Connection::at_url(url, &key);
     }
@@ -28,7 +27,7 @@ pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
         }
     };
     settings.paused = !matches!(args.command, Command::Generate(_));
-    // Others wait for what is soon done, and are let in meanwhile where it takes longer.
+    // Quick commands open no control socket, and other commands wait for them. Longer commands let other commands use their platform.
     settings.control_socket &= !matches!(
         args.command,
         Command::Keys(_) | Command::Secrets(_) | Command::Tasks(_) | Command::Gallery(_) | Command::Models
@@ -36,14 +35,14 @@ pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     Ok(Connection::in_folder(settings, caller()))
 }
 
-/// What a call answered: as it came, whose fields are in the order in which people read them, and as a value.
+/// The answer to a call: its JSON text, with fields in the order for readers, and its value.
 pub(crate) struct Answer {
     json: SecretText,
     value: Value,
 }
 
 impl Answer {
-    /// The answer as it came.
+    /// The unchanged JSON text.
     pub(crate) fn json(&self) -> &str {
         self.json.expose()
     }
@@ -71,7 +70,7 @@ pub(crate) fn ask(platform: &Connection, name: &str, arguments: &impl Serialize)
     }
 }
 
-/// On whose behalf the program acts.
+/// The actor for the audit log.
 fn caller() -> Caller {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     Caller::new(user.map_or_else(|| "cli".to_owned(), |user| format!("cli:{user}")), "cli")

@@ -1,5 +1,5 @@
-//! Arguments, and the variables that stand in for them as people have them: left blank by `${X:-}` or an example file, which counts as
-//! not set; with the line break of the file or the command that they come from; with yes and no as Unix writes them.
+//! Arguments, and the environment variables that replace them. Empty variables, as from `${X:-}` or an example file, count as not set.
+//! Spaces and line breaks at the ends are removed. Yes and no can be written in the usual ways.
 
 use crate::args::Args;
 use clap::builder::{EnumValueParser, PathBufValueParser, Resettable, StringValueParser, TypedValueParser};
@@ -12,19 +12,19 @@ use std::path::PathBuf;
 /// Reads the arguments, of which the first is the program's name, and the variables.
 ///
 /// # Errors
-/// What clap says of those that make no sense, help and the version included.
+/// clap's error for invalid arguments, or its request to show help or the version.
 pub(crate) fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
-    let matches = without_blanks(Args::command()).try_get_matches_from(arguments)?;
+    let matches = without_empty_variables(Args::command()).try_get_matches_from(arguments)?;
     Args::from_arg_matches(&matches)
 }
 
-/// The command without the variables that are blank.
-fn without_blanks(command: Command) -> Command {
+/// The command without the variables that are empty.
+fn without_empty_variables(command: Command) -> Command {
     let set = |arg: Arg| {
         let value = arg.get_env().and_then(std::env::var_os);
         if value.is_some_and(|value| is_blank(&value)) { arg.env(Resettable::Reset) } else { arg }
     };
-    command.mut_args(set).mut_subcommands(without_blanks)
+    command.mut_args(set).mut_subcommands(without_empty_variables)
 }
 
 fn is_blank(value: &OsStr) -> bool {
@@ -39,17 +39,17 @@ pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-/// A text, without what is blank at its ends.
+/// A text, without spaces and line breaks at its ends.
 pub(crate) fn text() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().map(|text| text.trim().to_owned())
 }
 
-/// A number, without what is blank at its ends.
+/// A number, without spaces and line breaks at its ends.
 pub(crate) fn number() -> impl TypedValueParser<Value = u32> {
     StringValueParser::new().try_map(|text| text.trim().parse::<u32>())
 }
 
-/// Yes or no, in whatever letters.
+/// Yes or no, in upper or lower case.
 pub(crate) fn flag() -> impl TypedValueParser<Value = bool> {
     StringValueParser::new().try_map(|text| match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
@@ -58,12 +58,12 @@ pub(crate) fn flag() -> impl TypedValueParser<Value = bool> {
     })
 }
 
-/// One of some names, in whatever letters.
+/// One of several names, in upper or lower case.
 pub(crate) fn name<T: ValueEnum + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
     Trimmed(EnumValueParser::new())
 }
 
-/// Reads a value without what is blank at its ends, and knows the names that another parser does.
+/// Removes spaces and line breaks at the ends of a value for another parser, and offers that parser's names.
 #[derive(Clone)]
 struct Trimmed<P>(P);
 
@@ -80,10 +80,10 @@ impl<P: TypedValueParser> TypedValueParser for Trimmed<P> {
     }
 }
 
-/// A secret from the environment: as an argument, every user of the machine would see it. A blank one is not set.
+/// A secret from the environment, because every user of the machine could see an argument. An empty one counts as not set.
 ///
 /// # Errors
-/// `validation_error` for one that is not text.
+/// `validation_error` for a value that is not text.
 pub(crate) fn secret(name: &str) -> Result<Option<SecretText>, Error> {
     let Some(value) = std::env::var_os(name).filter(|value| !is_blank(value)) else { return Ok(None) };
     match value.to_str() {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_read_in_every_way_that_people_write_them() {
+    fn yes_and_no_are_read_in_all_usual_forms() {
         for text in ["1", "true", "True", "TRUE", "yes", "YES", "on", "On", " true\r\n"] {
             assert!(read(flag(), text).unwrap(), "{text:?}");
         }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn values_lose_what_files_leave_at_their_ends() {
+    fn spaces_and_line_breaks_at_the_ends_of_values_are_removed() {
         assert_eq!(read(text(), " 127.0.0.1:8000\r\n").unwrap(), "127.0.0.1:8000");
         assert_eq!(read(path(), "/srv/my data\r").unwrap(), PathBuf::from("/srv/my data"));
         for text in ["prod", "PROD", "prod\r"] {

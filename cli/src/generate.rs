@@ -17,7 +17,7 @@ pub(crate) fn run(platform: &Arc<Connection>, args: &Generate, output: &Output) 
     let task = ask(platform, "tasks.submit", &request(platform, args)?)?;
     let id = json!({"id": field(&task, "id")});
     let (handle, of_task) = (Arc::clone(platform), id.clone());
-    // Without a handler the program ends at once, and the task goes on at the next `generate`.
+    // If there is no handler, the program ends at once, and the next `generate` continues the task.
     let _ = on_interrupt(move || drop(handle.call("tasks.cancel", &of_task)));
     let ended = follow(platform, &id, args.quiet || output.is_json())?;
     if let Some(code) = field(field(&ended, "error"), "code").as_str() {
@@ -74,7 +74,7 @@ fn request(platform: &Connection, args: &Generate) -> Result<Value> {
             std::fs::read(file).map_err(|error| Error::validation(format!("cannot read the image {file}: {error}")))?;
         images.insert(name.to_owned(), STANDARD.encode(bytes).into());
     }
-    // A mode that fits the images given, so that nobody has to name both.
+    // The mode follows from the given images, so that people do not have to name both.
     let mode = match &args.mode {
         Some(mode) => Some(mode.clone()),
         None if images.is_empty() => None,
@@ -83,7 +83,7 @@ fn request(platform: &Connection, args: &Generate) -> Result<Value> {
     Ok(json!({"model": model, "mode": mode, "parameters": parameters, "images": images}))
 }
 
-/// The one mode of the model that needs exactly the images given.
+/// The only mode of the model that needs exactly the given images.
 fn mode_for(platform: &Connection, id: &str, images: &Map<String, Value>) -> Result<Option<String>> {
     let answer = ask(platform, "models.list", &json!({}))?;
     let model = list(field(&answer, "models"))
@@ -109,7 +109,7 @@ fn split<'a>(pair: &'a str, option: &str) -> Result<(&'a str, &'a str)> {
     pair.split_once('=').ok_or_else(|| Error::validation(format!("{option} takes NAME=VALUE, and got {pair:?}")))
 }
 
-/// Shows how the task goes until it has ended, and gives it as it stands then.
+/// Shows the progress of the task until it has ended, and returns its last state.
 fn follow(platform: &Connection, id: &Value, quiet: bool) -> Result<Answer> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(100) };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3}% {msg}") {

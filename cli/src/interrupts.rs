@@ -1,19 +1,19 @@
-//! Being told to end: Ctrl-C, and what service managers and closing terminals send.
+//! Interrupts: Ctrl-C, and the signals of service managers and of terminals that close.
 
 use must::Error;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-/// From now on calls `act`, on a thread of its own, whenever the program is told to end; nothing else ends it then.
+/// Calls `act` on a separate thread at each interrupt from now on. Interrupts then no longer end the program.
 ///
 /// # Errors
-/// `internal` when the system does not let it listen.
+/// `internal` when the system refuses to listen for signals.
 pub(crate) fn on_interrupt(mut act: impl FnMut() + Send + 'static) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::internal(format!("cannot listen for interrupts: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
     let mut told = {
         let _entered = runtime.enter();
-        Told::listen().map_err(failed)?
+        Interrupts::listen().map_err(failed)?
     };
     let listening = move || {
         runtime.block_on(async {
@@ -27,10 +27,10 @@ pub(crate) fn on_interrupt(mut act: impl FnMut() + Send + 'static) -> Result<(),
 }
 
 #[cfg(unix)]
-struct Told([tokio::signal::unix::Signal; 3]);
+struct Interrupts([tokio::signal::unix::Signal; 3]);
 
 #[cfg(unix)]
-impl Told {
+impl Interrupts {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
@@ -45,7 +45,7 @@ impl Told {
 }
 
 #[cfg(windows)]
-struct Told(
+struct Interrupts(
     tokio::signal::windows::CtrlC,
     tokio::signal::windows::CtrlBreak,
     tokio::signal::windows::CtrlClose,
@@ -53,7 +53,7 @@ struct Told(
 );
 
 #[cfg(windows)]
-impl Told {
+impl Interrupts {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
         Ok(Self(ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?))

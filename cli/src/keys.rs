@@ -39,7 +39,7 @@ pub(crate) fn run(platform: &Connection, command: &KeyCommand, output: &Output) 
     }
 }
 
-/// Shows a new key, this once.
+/// Shows a new key. It cannot be shown again.
 fn issued(output: &Output, issued: &Answer) -> Result<(), Error> {
     let (secret, key) = (text(issued, "secret"), field(issued, "key"));
     let lines = [

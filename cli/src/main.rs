@@ -1,8 +1,9 @@
-//! The `must` program: one platform, from the command line. It is the one that has the data folder open, the one at a URL, or one of
-//! the command's own.
+//! The `must` program: a platform on the command line. The platform is the one that has the data folder open, the one at a URL, or a new
+//! one in the command's process.
 //!
-//! Exit codes: 0 done, 1 the task, an account or a smoke test failed or the audit log is not whole, 2 the request or the command line is not valid, 3 the platform or the model cannot
-//! be used now, 4 there is no such task, secret or event, 130 interrupted, 141 whoever read the output was gone before its end.
+//! Exit codes: 0 success; 1 the task, an account or a smoke test failed, or the audit log is not whole; 2 the request or the command line
+//! is not valid; 3 the platform or the model cannot be used now; 4 the task, secret or event does not exist; 130 interrupted; 141 the
+//! reader of the output was gone before its end.
 
 mod accounts;
 mod args;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A server's requests are allocated on one thread and freed on another, in bursts; see "The program has an allocator of its own" in
+/// A server's requests are allocated on one thread and freed on another, in bursts; see "The program has its own allocator" in
 /// `docs/decisions.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    // Filling huge pages stalls calls; see the same place.
+    // Filling huge pages delays calls; see the same section.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
     let args = arguments();
@@ -53,12 +54,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments. Where they are none that the program takes, what it says of them quotes them, and a terminal only draws it.
+/// The arguments. The message about invalid arguments quotes them, so it is made safe for a terminal.
 fn arguments() -> Args {
     environment::try_parse(std::env::args_os()).unwrap_or_else(|error| {
         let drawn = |argument: OsString| OsString::from(terminal::line(&argument.to_string_lossy()).into_owned());
         let error = environment::try_parse(std::env::args_os().map(drawn)).err().unwrap_or(error);
-        // A variable may still be quoted as it is.
+        // clap may quote a variable without escaping it.
         let text = error.render().to_string();
         if text.chars().all(|character| character == '\n' || terminal::is_printable(character)) {
             error.exit()
@@ -71,8 +72,8 @@ fn arguments() -> Args {
 fn run(args: &Args, output: &Output) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Serve(_) if args.url.is_some() => {
-            return Err(Error::validation("serve serves a platform of its own, and takes no --url")
-                .with_action("Leave out --url, or give a command for the platform there."));
+            return Err(Error::validation("serve opens its own platform and takes no --url")
+                .with_action("Leave out --url, or give another command for that platform."));
         }
         Command::Serve(command) => return serve::run(args, command, output).map(|()| ExitCode::SUCCESS),
         Command::Smoke(command) => return smoke::run(args.url.as_deref(), command, output),
@@ -81,7 +82,9 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, Error> {
     let platform = Arc::new(connect::connect(args)?);
     let done = |()| ExitCode::SUCCESS;
     let outcome = match &args.command {
-        Command::Serve(_) | Command::Smoke(_) => Err(Error::internal("it is done before a platform is connected to")),
+        Command::Serve(_) | Command::Smoke(_) => {
+            Err(Error::internal("this command runs before a platform is connected"))
+        }
         Command::Generate(request) => generate::run(&platform, request, output),
         Command::Models => tasks::models(&platform, output).map(done),
         Command::Tasks(command) => tasks::run(&platform, command, output).map(done),
@@ -96,7 +99,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, Error> {
     outcome
 }
 
-/// Takes over what every command can be told, from arguments and then from the environment.
+/// Sets the settings that every command has, from arguments and then from the environment.
 fn common(settings: &mut Settings, args: &Args) -> Result<(), Error> {
     let take = |to: &mut Option<std::path::PathBuf>, from: &Option<std::path::PathBuf>| {
         if from.is_some() {

@@ -1,14 +1,14 @@
-//! How the program answers: lines for people, or one JSON value. Whatever they hold, a terminal only draws it.
+//! The output of the program: lines for people, or one JSON value. All text is made safe for a terminal.
 
 use must::{Error, ErrorCode, Result, terminal};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
 
-/// What the program ends with when whoever read its output is gone: what a shell says of a program that SIGPIPE ended.
+/// The exit code when the reader of the output is gone. It is the code that a shell gives for a program that SIGPIPE ended.
 pub(crate) const READER_GONE: u8 = 141;
 
-/// Where answers go.
+/// Writes answers.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -24,12 +24,12 @@ impl Output {
         self.json
     }
 
-    /// Whether somebody closed the other end of the pipe, as `head` does. What was asked is done all the same.
+    /// Whether the reader closed the pipe, as `head` does. The command still completes its work.
     pub(crate) const fn reader_is_gone(&self) -> bool {
         self.reader_gone.get()
     }
 
-    /// This JSON, or these lines.
+    /// Writes this JSON, or these lines.
     pub(crate) fn show(&self, json: &str, lines: &[impl AsRef<str>]) -> Result<()> {
         if self.json {
             self.write(format!("{}\n", terminal::json(json)))
@@ -38,12 +38,12 @@ impl Output {
         }
     }
 
-    /// This JSON, on one line or on many.
+    /// Writes this JSON: on one line, or indented for people.
     pub(crate) fn indented(&self, json: &str) -> Result<()> {
         self.show(json, &indented(&terminal::json(json)).lines().collect::<Vec<_>>())
     }
 
-    /// A line about what is going on, for people alone.
+    /// Writes a line about progress, only in the output for people.
     pub(crate) fn step(&self, line: &str) -> Result<()> {
         if self.json { Ok(()) } else { self.write(format!("{}\n", terminal::line(line))) }
     }
@@ -70,7 +70,7 @@ impl Output {
             Err(error) => {
                 let detail = format!("cannot write to standard output: {error}");
                 Err(Error::new(ErrorCode::DependencyUnavailable, detail)
-                    .with_action("What was asked is done. Look where standard output goes: it may be full."))
+                    .with_action("The command itself succeeded. Check the target of standard output: it may be full."))
             }
             Ok(()) => Ok(()),
         }
@@ -79,11 +79,11 @@ impl Output {
 
 /// Writes lines on standard error.
 pub(crate) fn complain(lines: &str) {
-    // Nowhere is left to report that standard error is closed.
+    // If standard error is closed, there is no place to report it.
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
-/// JSON without spaces, written a field a line.
+/// JSON without spaces, written with one field on each line.
 fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -124,17 +124,17 @@ fn indented(json: &str) -> String {
     text
 }
 
-/// A field of an answer; null when there is none.
+/// A field of an answer; null when it is missing.
 pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
     value.get(name).unwrap_or(&Value::Null)
 }
 
-/// A field that is a text; empty when there is none.
+/// A text field; empty when it is missing.
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     field(value, name).as_str().unwrap_or_default()
 }
 
-/// The things in a list of an answer.
+/// The items of a list in an answer.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::Read as _;
 
-/// Secrets whose new value is drawn, not given.
-const DRAWN: [&str; 3] = ["master_key", "pepper", "audit_key"];
+/// Secrets that get a random new value instead of a given one.
+const RANDOM: [&str; 3] = ["master_key", "pepper", "audit_key"];
 
-/// A secret and its value, as calls take them.
+/// Arguments of calls that take a secret and its value.
 #[derive(Serialize)]
 struct WithValue<'a> {
     name: &'a str,
@@ -29,7 +29,7 @@ struct Token<'a> {
     environment: &'a str,
 }
 
-/// What a secret is replaced by, and for how many seconds the old one stays good.
+/// The new value of a secret, and the seconds that the old one stays valid.
 #[derive(Serialize)]
 struct Replacement<'a> {
     name: &'a str,
@@ -61,7 +61,7 @@ pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Outpu
             output.show(&json!({"name": name, "kept": true}).to_string(), &["kept"])
         }
         SecretCommand::Rotate { name, overlap } => {
-            let value = if DRAWN.contains(&name.as_str()) { None } else { Some(read_value()?) };
+            let value = if RANDOM.contains(&name.as_str()) { None } else { Some(read_value()?) };
             let overlap = overlap.saturating_mul(60 * 60);
             let replacement =
                 Replacement { name, value: value.as_ref().map(SecretText::expose), overlap_seconds: overlap };
@@ -75,7 +75,7 @@ pub(crate) fn run(platform: &Connection, command: &SecretCommand, output: &Outpu
     }
 }
 
-/// A secret from standard input, without its last line break.
+/// Reads a secret from standard input, without its last line break.
 fn read_value() -> Result<SecretText, Error> {
     let mut text = zeroize::Zeroizing::new(String::new());
     std::io::stdin().read_to_string(&mut text).map_err(|error| {

@@ -11,13 +11,13 @@ use serde_json::json;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long a data folder that another process has open is waited for: a server that is ending, or a command that found nobody there.
+/// How long to wait for a data folder that another process has open, such as a server that is ending or a short command.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// How often it is tried meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
+/// Time between two attempts to open it.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Serves until interrupted, then lets calls that run come to their end.
+/// Serves until interrupted, then waits for running calls.
 pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), Error> {
     let (interrupted, wait) = mpsc::channel();
     on_interrupt(move || {
@@ -33,20 +33,20 @@ pub(crate) fn run(args: &Args, command: &Serve, output: &Output) -> Result<(), E
     platform.close(CLOSE_DEADLINE)
 }
 
-/// Opens the platform. A restart may meet whoever has the folder for a moment more.
+/// Opens the platform. At a restart the folder may still be open in another process for a moment.
 fn open(settings: &Settings) -> Result<Platform, Error> {
     let until = Instant::now() + WAIT;
     loop {
         match Platform::open(settings.clone()) {
             Err(error) if error.code() == ErrorCode::DataDirLocked && Instant::now() < until => {
-                std::thread::sleep(LOOK)
+                std::thread::sleep(RETRY_INTERVAL)
             }
             outcome => return outcome,
         }
     }
 }
 
-/// Arguments and variables come first, then the file, then the defaults.
+/// The settings: arguments and variables override the file, and the file overrides the defaults.
 fn settings(args: &Args, command: &Serve) -> Result<Settings, Error> {
     let mut settings = configured(args, &command.settings)?;
     if let Some(key) = secret("MUST_API_KEY")? {

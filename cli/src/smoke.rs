@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Where a platform is when nobody says where.
-const BY_ITSELF: &str = "http://127.0.0.1:8000";
+/// The address of the platform when no `--url` is given.
+const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 pub(crate) fn run(url: Option<&str>, command: &Smoke, output: &Output) -> Result<ExitCode, Error> {
-    let mut options = Options::new(url.unwrap_or(BY_ITSELF));
+    let mut options = Options::new(url.unwrap_or(DEFAULT_URL));
     options.api_key = key(command.api_key_file.as_ref(), "MUST_API_KEY")?;
     options.admin_key = key(command.admin_key_file.as_ref(), "MUST_ADMIN_KEY")?;
     options.generation_limit = Duration::from_secs(command.timeout);

@@ -7,7 +7,7 @@ use must::Error;
 use must::control::Connection;
 use serde_json::{Value, json};
 
-/// Most characters of a prompt in a listing.
+/// Maximum number of characters of a prompt in a listing.
 const LONGEST_PROMPT: usize = 50;
 
 pub(crate) fn run(platform: &Connection, command: &TaskCommand, output: &Output) -> Result<(), Error> {
@@ -17,7 +17,7 @@ pub(crate) fn run(platform: &Connection, command: &TaskCommand, output: &Output)
         TaskCommand::Cancel { id } => {
             let answer = ask(platform, "tasks.cancel", &json!({"id": id}))?;
             let accepted = *field(&answer, "cancelled") == true;
-            let line = if accepted { "cancelled" } else { "had ended already" };
+            let line = if accepted { "cancelled" } else { "had already ended" };
             output.show(&json!({"id": id, "cancelled": accepted}).to_string(), &[line])
         }
         TaskCommand::Delete { id } => {
@@ -53,7 +53,7 @@ pub(crate) fn models(platform: &Connection, output: &Output) -> Result<(), Error
         let modes = list(field(model, "modes")).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
         let state = if *field(model, "available") == true { "available" } else { "not available" };
         lines.push(format!("{:<12} {:<6} {modes:<50} {state}", text(model, "id"), text(model, "type")));
-        // What was found, or what is wrong and what to do.
+        // The files that were found, or the reason why it is unavailable and what to do.
         for more in ["files", "unavailable_reason", "user_action"] {
             if let Some(more) = field(model, more).as_str() {
                 lines.push(format!("    {more}"));

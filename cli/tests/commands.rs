@@ -43,7 +43,7 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn the_help_of_a_command_has_its_own_options_first() {
+fn the_help_of_a_command_shows_its_own_options_first() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, own) in [(["generate", "--help"], "--output"), (["serve", "--help"], "--sessions-per-minute")] {
         let said = must(folder.path(), &arguments).stdout;
@@ -130,11 +130,10 @@ fn refusals_say_why_and_exit_with_their_code() {
     assert_eq!(must(&data, &["generate"]).code, 2);
 }
 
-/// The system lets its administrator write anywhere, so there the program runs as somebody else, from where that one may
-/// read it.
+/// root may write anywhere, so for root the program runs as another user, from a place that this user can read.
 #[cfg(unix)]
 #[test]
-fn a_folder_that_cannot_be_written_is_said_to_be_so() {
+fn a_read_only_folder_is_reported() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::process::CommandExt;
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +160,7 @@ fn a_folder_that_cannot_be_written_is_said_to_be_so() {
 }
 
 #[test]
-fn a_host_that_does_not_listen_keeps_the_folder_to_itself() {
+fn commands_cannot_use_the_folder_of_a_host_without_a_socket() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = must::Settings::new(folder.path());
     settings.control_socket = false;
@@ -173,7 +172,7 @@ fn a_host_that_does_not_listen_keeps_the_folder_to_itself() {
 }
 
 #[test]
-fn keys_secrets_and_the_log_of_them() {
+fn keys_and_secrets_and_their_events() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let ok = |arguments: &[&str]| {
@@ -209,7 +208,7 @@ fn keys_secrets_and_the_log_of_them() {
     let exported = ok(&["audit", "export", export.to_str().unwrap()]);
     assert!(export.join("checkpoint").exists(), "{exported}");
 
-    // Without what was anchored, nothing that needs an event is done until somebody says why.
+    // When the log no longer agrees with its anchors, events can only be added after `audit recover` with a reason.
     for entry in ["must.db", "must.db-wal", "must.db-shm"] {
         let _ = std::fs::remove_file(data.join(entry));
     }
@@ -219,7 +218,7 @@ fn keys_secrets_and_the_log_of_them() {
 }
 
 #[test]
-fn a_log_that_was_changed_is_found_by_its_exit_code() {
+fn verify_exits_with_1_for_a_changed_log() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     assert_eq!(must(&data, &["keys", "issue", "studio"]).code, 0);

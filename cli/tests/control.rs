@@ -1,4 +1,4 @@
-//! The `must` program while another process has the data folder open, and the platform at a URL: each command does what it does alone.
+//! The `must` program with a platform in another process or at a URL: each command works as with its own platform.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,7 +55,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Runs a command with this on standard input; its exit code, and what it says.
+/// Runs a command with `input` on standard input. Returns its exit code and its output.
 fn run(place: &[&str], folder: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     let mut command = program();
     command.current_dir(folder).args(place).arg("--json").args(arguments);
@@ -66,7 +66,7 @@ fn run(place: &[&str], folder: &Path, arguments: &[&str], input: &str) -> (i32, 
     (output.status.code().unwrap_or(-1), String::from_utf8(said).unwrap())
 }
 
-/// Where commands are given, and which platform they are for.
+/// The working folder of commands, and their platform.
 #[derive(Clone, Copy)]
 struct At<'a> {
     place: &'a [&'a str],
@@ -98,7 +98,7 @@ impl At<'_> {
     }
 }
 
-/// Each command is written once, so it has to do the same wherever the platform is.
+/// Each command is written only once, so it has to do the same with every kind of connection.
 fn keys_and_secrets(at: At) {
     let (ok, ok_with, fails) =
         (|it: &[&str]| at.ok(it), |it: &[&str], input: &str| at.ok_with(it, input), |it: &[&str]| at.fails(it));
@@ -133,7 +133,7 @@ fn accounts(at: At) {
     );
     assert_eq!(account["status"], "pending");
     assert_eq!(ok_with(&["accounts", "tokens", "team-a"], "ak-2\nas-2\n")["workspace"], "team-a");
-    // Nobody is there.
+    // Nothing listens at that address.
     assert_eq!(at.code(&["accounts", "health", "team-a"]), 1);
     assert_eq!(ok(&["accounts", "disable", "team-a"])["status"], "disabled");
     assert_eq!(at.code(&["accounts", "enable", "team-a"]), 1);
@@ -168,7 +168,7 @@ fn tasks_and_log(at: At) {
     assert!(ok(&["audit", "prove", "0"])["text"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1"));
     assert_eq!(fails(&["audit", "prune", "--older-than", "89"]).0, 2);
     assert_eq!(fails(&["audit", "recover", "--reason", "none"]).1, "invalid_state");
-    // A folder is the one that the caller means, whatever folder the platform works in; over HTTP there is none that both could mean.
+    // A relative folder is relative to the caller's working folder, not to the platform's. Over HTTP these commands are refused.
     for command in [&["audit", "export", "export"][..], &["backup", "backup"]] {
         let written = at.folder.join(command[command.len() - 1]);
         if at.over_http() {
@@ -192,7 +192,7 @@ fn every_command_works_while_a_server_has_the_folder() {
         commands(here);
     }
 
-    // What is killed leaves its socket behind, and it is in nobody's way.
+    // A killed server leaves its socket behind, and commands still work.
     server.kill();
     assert!(data.join("run/control.sock").exists());
     assert_eq!(run(in_data, folder.path(), &["keys", "list"], "").0, 0);
@@ -214,7 +214,7 @@ fn every_command_works_while_a_server_has_the_folder() {
     assert_eq!(wrong.unwrap().status.code(), Some(3));
 }
 
-/// An administrator may sign in thirty times a minute, so each part has a platform of its own.
+/// An administrator may sign in thirty times a minute, so each part has its own platform.
 #[test]
 fn every_command_works_on_a_platform_at_a_url() {
     for commands in [keys_and_secrets, accounts, tasks_and_log] {
@@ -225,7 +225,7 @@ fn every_command_works_on_a_platform_at_a_url() {
 }
 
 #[test]
-fn whoever_signs_in_too_often_is_told_how_long_to_wait() {
+fn too_many_sign_ins_are_refused_with_the_time_to_wait() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"));
     let listed = || run(&["--url", &server.url], folder.path(), &["keys", "list"], "");
@@ -235,9 +235,9 @@ fn whoever_signs_in_too_often_is_told_how_long_to_wait() {
     assert!(error["user_action"].as_str().unwrap().starts_with("Wait for "), "{error}");
 }
 
-/// Commands that each open the folder take turns, and a `generate` lets others in.
+/// Commands that open the folder take turns, and other commands can use the platform of a `generate`.
 #[test]
-fn commands_at_the_same_time_all_do_what_was_asked() {
+fn commands_at_the_same_time_all_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let in_data: &[&str] = &["--data", data.to_str().unwrap()];
@@ -267,9 +267,9 @@ fn commands_at_the_same_time_all_do_what_was_asked() {
     assert_eq!(json(&listed)["keys"].as_array().unwrap().len(), 4);
 }
 
-/// A restart meets the server before it, which is still ending, or a command that found nobody in the folder.
+/// At a restart the previous server, or a short command, may still have the folder open.
 #[test]
-fn a_server_waits_for_whoever_has_the_folder_for_a_moment_more() {
+fn a_server_waits_for_a_process_that_soon_closes_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut before = Server::start(&data);

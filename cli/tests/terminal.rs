@@ -1,5 +1,5 @@
-//! What the `must` program writes on a terminal and into pipes: nothing that a terminal would obey, and no complaint when a reader has
-//! had enough.
+//! The output of the `must` program on terminals and in pipes: it contains no control sequences, and a reader that closes the pipe causes
+//! no error message.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,17 +15,18 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Clears the screen, sets the title, rings, goes up a line, hides what follows, turns the direction around, and writes a line of its own.
+/// Clears the screen, sets the title, rings the bell, moves up a line, hides the following text, changes the reading direction, and adds a
+/// line.
 const EVIL: &str =
     "red\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}1A\u{9d}8;;x\u{9c}\u{8}\u{7f}\u{202e}\u{2066}\u{2028}\nforged\r\tend";
 
-/// The same in a name, which may hold no control character.
+/// The same for a name, which may not contain control characters.
 const EVIL_NAME: &str = "ada\u{202e}gpj\u{2066}\u{2028}forged";
 
 fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_must"));
     command.arg("--data").arg(data).args(arguments).env("USER", EVIL);
-    // Where a folder of such a name may be made.
+    // A folder in which a folder of such a name can be made.
     command.current_dir(data.parent().unwrap());
     command
 }
@@ -34,7 +35,7 @@ fn said(output: &Output) -> String {
     String::from_utf8([output.stdout.as_slice(), output.stderr.as_slice()].concat()).unwrap()
 }
 
-/// Runs a command; nothing of what it says is more than text and ends of lines.
+/// Runs a command and checks that its output contains only text and line breaks.
 fn safely(data: &Path, arguments: &[&str], input: &str) -> String {
     let mut command = program(data, arguments);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -47,7 +48,7 @@ fn safely(data: &Path, arguments: &[&str], input: &str) -> String {
 }
 
 #[test]
-fn what_people_wrote_is_shown_and_never_obeyed() {
+fn control_sequences_in_texts_are_shown_and_have_no_effect() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let picture = folder.path().join("a.png");
@@ -73,7 +74,7 @@ fn what_people_wrote_is_shown_and_never_obeyed() {
         &["accounts", "list"],
         &["audit", "list"],
         &["audit", "prove", "2"],
-        // Refused, and quoted.
+        // These are refused with an error that quotes them.
         &["tasks", "show", EVIL],
         &["tasks", "list", "--model", EVIL],
         &["generate", "a boat", "-o", EVIL],
@@ -102,7 +103,7 @@ fn what_people_wrote_is_shown_and_never_obeyed() {
 
 /// As `must ... | head -1` ends when head is done.
 #[test]
-fn a_reader_that_has_had_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let into_closed_pipe = |arguments: &[&str]| {
@@ -127,11 +128,11 @@ fn a_reader_that_has_had_enough_is_no_error() {
     let generate = ["generate", "a red circle", "-q", "-o", picture.to_str().unwrap(), "--set", "steps=4"];
     assert_eq!(into_closed_pipe(&generate), quietly);
     assert!(picture.exists(), "what was asked is done all the same");
-    // What goes wrong is said, reader or not.
+    // Errors are reported even if the reader is gone.
     let (code, said) = into_closed_pipe(&["tasks", "show", "nothing"]);
     assert_eq!(code, Some(4));
     assert!(said.starts_with("error (task_not_found)"), "{said}");
-    // A disk that is full is something else.
+    // A full disk is an error.
     #[cfg(target_os = "linux")]
     {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();

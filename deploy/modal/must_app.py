@@ -2,8 +2,8 @@
 
 modal deploy --strategy recreate deploy/modal/must_app.py
 
-Read when it is deployed: MUST_GPU, the GPU to run on (L4 when absent). The README beside this file says what the
-workspace has to have before, and what of this has been tried.
+The variable MUST_GPU is read at deployment: the GPU to run on (L4 when absent). The README beside this file says how to
+prepare the workspace, and which parts have been tried.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from must import asgi
 
 NAME = "must"
-"""Name of the app, of its secret and its volumes, and the end of its address."""
+"""Name of the app and its secret, prefix of its volumes, and suffix of its address."""
 
 GPUS = {"T4": 75, "A100": 80, "A100-80GB": 80, "A10": 86, "L4": 89, "L40S": 89, "H100": 90, "H200": 90, "B200": 100}
-"""Each GPU with its compute capability: kernels are compiled while no GPU is there to ask."""
+"""Each GPU with its compute capability, because there is no GPU to ask while the kernels are compiled."""
 
 GPU = os.environ.get("MUST_GPU", "").strip() or "L4"
 if GPU not in GPUS:
@@ -35,18 +35,18 @@ if GPU not in GPUS:
 
 IN_IMAGE = "/usr/src/must"
 SOURCE = Path(__file__).resolve().parents[2] if modal.is_local() else Path(IN_IMAGE)
-"""The project's root. In a container this file is elsewhere, and nothing is copied any more."""
+"""The project's root, from which the image copies. In a container this file is elsewhere, and nothing is copied."""
 
 NOT_COPIED = [".git", "**/target", "**/node_modules", "**/__pycache__", "**/.*_cache", "**/*.so", "**/*.node"]
 
 CUDA = "nvidia/cuda:12.8.1-devel-ubuntu24.04"
-"""What compiles the kernels has the libraries that run them too."""
+"""The image of CUDA's compiler. It also has the libraries that run the kernels."""
 
 SECRETS = {"MUST_API_KEY": "api_key", "MUST_ADMIN_KEY": "admin_key", "MUST_ACCOUNTS_KEY": "master_key"}
-"""Keys of the workspace's secret, and the settings that they are."""
+"""Keys of the workspace's secret, and the settings that they set."""
 
 CLOSING = 15.0
-"""Seconds that running tasks get to stop in. Modal gives a container 30, and the volume is committed in them too."""
+"""Seconds for running tasks to stop. Modal gives a container 30, which also have to be enough to commit the volume."""
 
 
 def image() -> modal.Image:
@@ -58,7 +58,7 @@ def image() -> modal.Image:
         .env(
             {
                 "PATH": "/root/.cargo/bin:/usr/local/cuda/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                # The driver comes with the GPU; until then there is something of its shape to link to.
+                # The driver is only present with a GPU; the stubs replace it for linking.
                 "LIBRARY_PATH": "/usr/local/cuda/lib64/stubs",
                 "CUDA_COMPUTE_CAP": str(GPUS[GPU]),
             }
@@ -73,13 +73,13 @@ def image() -> modal.Image:
 
 
 class Lease:
-    """One container at a time has the data folder. Those of two deployments overlap, and a volume knows no locks."""
+    """Lets one container at a time have the data folder. Containers of two deployments overlap, and volumes have no locks."""
 
     LIFE = 60.0
-    """Seconds after which an owner that was not heard of counts as gone."""
+    """Seconds after which an owner that has not renewed its lease counts as gone."""
 
     def __init__(self, shared: Any, lost: Callable[[], object] = lambda: None) -> None:
-        """Kept in a `modal.Dict`. `lost` is called when another has the folder, or when nobody can say who has."""
+        """A lease in a `modal.Dict`. `lost` is called when another container has it, or when it cannot be read."""
         self._shared = shared
         self._lost = lost
         self._me = uuid.uuid4().hex
@@ -89,16 +89,16 @@ class Lease:
         self._watcher = threading.Thread(target=self._watch, name="lease-watch", daemon=True)
 
     def take(self, pause: float = 1.0) -> None:
-        """Wait until the folder is free, and say from then on that it is not."""
+        """Wait until the folder is free, take the lease, and keep renewing it."""
         while True:
             if self._shared.put("owner", self._entry(), skip_if_exists=True):
-                # One that was slow to remove an owner that is gone may have removed this entry.
+                # A slower container that removed the dead owner may have removed this entry instead.
                 time.sleep(pause)
                 if self._now()[0] == self._me:
                     break
                 continue
             gone, heard = self._now()
-            # A dictionary knows no compare-and-swap: of those who see that an owner is gone, one may remove it.
+            # A dictionary has no compare-and-swap, so only one of the containers that see a dead owner may remove it.
             if time.time() - heard > self.LIFE and self._may_remove(gone):
                 self._shared.pop("owner", None)
             else:
@@ -112,7 +112,7 @@ class Lease:
         return bool(self._shared.put(f"after {gone}, turn {turn}", self._me, skip_if_exists=True))
 
     def give_back(self) -> None:
-        """Let the next one have it."""
+        """Release the lease for the next container."""
         self._over.set()
         self._keeper.join(self.LIFE / 6)
         if self._now()[0] == self._me:
@@ -120,7 +120,7 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._over.wait(self.LIFE / 6):
-            # One that could not be written is written the next time.
+            # If a write fails, the next one renews the lease.
             with contextlib.suppress(Exception):
                 if self._now()[0] != self._me:
                     self._said = -self.LIFE
@@ -129,7 +129,7 @@ class Lease:
                 self._said = time.monotonic()
 
     def _watch(self) -> None:
-        # A thread of its own: a call that hangs must not hide that the others are about to count this one as gone.
+        # This runs on its own thread, so that a hanging call cannot hide that the lease is about to expire.
         while not self._over.wait(self.LIFE / 60):
             if time.monotonic() - self._said > self.LIFE / 2:
                 self._over.set()
@@ -155,20 +155,20 @@ owner = modal.Dict.from_name(f"{NAME}-owner", create_if_missing=True)
     gpu=GPU,
     volumes={"/data": data, "/models": models},
     secrets=[modal.Secret.from_name(NAME, required_keys=["MUST_API_KEY"])],
-    # The data folder has one owner, and tasks go on while nobody calls.
+    # The data folder has one owner, and tasks run while nobody calls.
     min_containers=1,
     max_containers=1,
     startup_timeout=600,
-    # The longest that a caller may follow the events of a task.
+    # Longest time that a caller may follow the events of a task.
     timeout=3600,
 )
 @modal.concurrent(max_inputs=500)
 class Worker:
-    """One platform, for as long as the container lives."""
+    """One platform for the lifetime of the container."""
 
     @modal.enter()
     def open(self) -> None:
-        """Open the data folder as the container before this one left it."""
+        """Open the data folder in the state that the previous container left."""
         import must
 
         self.lease = Lease(owner, lost=self.give_up)
@@ -185,14 +185,14 @@ class Worker:
         return asgi.App(self.platform)
 
     def give_up(self) -> None:
-        """Leave the folder to whoever has it now: stop at once, write nothing more to the volume, and let Modal start another."""
+        """Leave the folder to its new owner: stop at once, write nothing, and let Modal start another container."""
         with contextlib.suppress(Exception):
             self.platform.close(CLOSING)
         os._exit(1)
 
     @modal.exit()
     def close(self) -> None:
-        """Stop what runs, which goes on in the next container, and leave the folder whole."""
+        """Stop running tasks, which continue in the next container, and close the folder."""
         self.platform.close(CLOSING)
         data.commit()
         self.lease.give_back()

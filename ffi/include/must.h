@@ -1,33 +1,33 @@
 /*
  * MUST: image and video generation, with the whole platform around it, inside your own process.
  *
- * CALLS. Most functions return an int32_t: 0 (MUST_OK) when they did what they say, otherwise a must_code_t. Places for
+ * CALLS. Most functions return an int32_t: 0 (MUST_OK) on success, otherwise a must_code_t. Variables for
  * answers, named ..._out, are written only when the call succeeds and must not be NULL unless the function says so.
  * Functions that read a part of a handle return that part; on a handle that is not live they return the empty text, NULL, 0
  * or -1, as each says.
  *
  * ERRORS. A function that can fail takes `must_error_t **error_out`. It may be NULL; otherwise it is written only when the
  * call fails, and receives an object with the code, a `detail` that says what happened, and a `user_action` that says what
- * a person can do about it. The caller ends it with must_error_free. Argument mistakes (NULL where a value is needed, text
+ * a person can do about it. The caller frees it with must_error_free. Argument mistakes (NULL where a value is needed, text
  * that is not UTF-8, an impossible length, a pointer that is not aligned) are MUST_VALIDATION_ERROR.
  *
  * HANDLES. A must_..._t pointer is a handle and not an address: it can be copied, compared and passed to any thread, and
- * nothing else. Each function that ends one takes a pointer to the variable and sets the variable to NULL; ending NULL is
- * fine. Using a handle that was ended, ending it twice through a copy, or casting one kind to another gives
- * MUST_INVALID_STATE and harms nothing. Handles are independent: a task, page, buffer or error outlives the platform it
+ * nothing else. Each function that frees one takes a pointer to the variable and sets the variable to NULL; freeing NULL
+ * does nothing. Using a freed handle, freeing it twice through a copy, or casting one kind to another gives
+ * MUST_INVALID_STATE and does no harm. Handles are independent: a task, page, buffer or error outlives the platform it
  * came from.
  *
  * TEXT is UTF-8. Going in, it is a pointer and a length and need not end in NUL; MUST_STR("...") writes both. Coming out,
- * it ends in NUL and belongs to the handle it was asked of, until that handle is ended. The library copies what it is given
- * before the call returns, and frees nothing that the caller allocated, nor the caller what the library did.
+ * it ends in NUL and belongs to the handle that it came from, until that handle is freed. The library copies what it is given
+ * before the call returns. It frees nothing that the caller allocated, and the caller frees nothing that it allocated.
  *
- * THREADS. Every function may be called from any thread, at the same time as any other and on the same handle. The one
- * thing the host sees to is that no thread reads a text or bytes while another ends the handle they belong to. Calls that
+ * THREADS. Every function may be called from any thread, at the same time as any other and on the same handle. One
+ * rule is left to the host: no thread may read a text or bytes while another frees the handle they belong to. Calls that
  * wait block only their own thread; must_platform_close and must_cancel wake them. The library installs no signal handler,
  * changes no signal disposition, and blocks SIGPIPE on its own threads only.
  *
  * FORK. A child made by fork() owns none of its parent's handles: each call on one gives MUST_INVALID_STATE, and so does
- * opening a platform when the parent had one. A child that calls exec() starts afresh.
+ * opening a platform when the parent had one. After exec() a child is a new process without these limits.
  *
  * VERSIONS. Functions and codes are only ever added. A program checks that the library is not older than its header:
  *
@@ -137,12 +137,13 @@ typedef enum must_code_t {
 
 
 /**
- * Number of the binary interface that a header describes. It grows when functions are added; none ever changes or goes.
+ * Number of the binary interface that a header describes. It grows when functions are added; functions are never changed or
+ * removed.
  */
 #define MUST_ABI_VERSION 1
 
 /**
- * Where a task stands. It moves from pending over processing to done or failed, never back.
+ * Status of a task. It goes from pending through processing to done or failed, and never back.
  */
 enum must_status_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -154,7 +155,7 @@ enum must_status_t
    */
   MUST_STATUS_NONE = 0,
   /**
-   * Durable, waiting for a lane.
+   * Stored, waiting for a lane.
    */
   MUST_STATUS_PENDING = 1,
   /**
@@ -179,7 +180,7 @@ typedef int32_t must_status_t;
 #endif // __cplusplus
 
 /**
- * What came of waiting for the next change of a task.
+ * Result of waiting for the next change of a task.
  */
 enum must_event_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -187,11 +188,11 @@ enum must_event_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * The task changed; it comes with the event.
+   * The task changed; the event holds its new state.
    */
   MUST_EVENT_CHANGED = 1,
   /**
-   * The task has ended, and its last change has been handed out.
+   * The task has ended, and its last change was already returned.
    */
   MUST_EVENT_ENDED = 2,
   /**
@@ -212,7 +213,7 @@ typedef int32_t must_event_t;
 #endif // __cplusplus
 
 /**
- * How much a log record matters.
+ * Severity of a log record.
  */
 enum must_log_level_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -220,11 +221,11 @@ enum must_log_level_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * Something was lost, or will be unless a person acts.
+   * Something was lost, or will be lost unless a person acts.
    */
   MUST_LOG_LEVEL_ERROR = 1,
   /**
-   * Something is not as it should be, and work goes on.
+   * Something is wrong, and work continues.
    */
   MUST_LOG_LEVEL_WARN = 2,
   /**
@@ -232,7 +233,7 @@ enum must_log_level_t
    */
   MUST_LOG_LEVEL_INFO = 3,
   /**
-   * What the platform does, such as loading and letting go of pipelines.
+   * What the platform does, such as loading and unloading pipelines.
    */
   MUST_LOG_LEVEL_DEBUG = 4,
   /**
@@ -249,61 +250,61 @@ typedef int32_t must_log_level_t;
 #endif // __cplusplus
 
 /**
- * The answer to an HTTP request. Made by `must_handle`, ended by `must_answer_free`.
+ * The answer to an HTTP request. Made by `must_handle`, freed by `must_answer_free`.
  */
 typedef struct must_answer_t must_answer_t;
 
 /**
- * Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
+ * Bytes that the library holds: a picture, a clip, or a text; freed by `must_buffer_free`.
  */
 typedef struct must_buffer_t must_buffer_t;
 
 /**
- * A clock that stands still until it is told to go on. Made by `must_clock_new`, ended by `must_clock_free`.
+ * A clock whose time changes only by `must_clock_advance`. Made by `must_clock_new`, freed by `must_clock_free`.
  */
 typedef struct must_clock_t must_clock_t;
 
 /**
- * What went wrong. Ended by `must_error_free`.
+ * What went wrong; freed by `must_error_free`.
  */
 typedef struct must_error_t must_error_t;
 
 /**
- * The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
+ * The changes of one task, read one after another. Made by `must_events_open`, freed by `must_events_free`.
  */
 typedef struct must_events_t must_events_t;
 
 /**
- * What a host lends to platforms: functions and a clock. Made by `must_host_new`, ended by `must_host_free`.
+ * What a host provides to platforms: callbacks and a clock. Made by `must_host_new`, freed by `must_host_free`.
  */
 typedef struct must_host_t must_host_t;
 
 /**
- * One page of tasks. Ended by `must_page_free`.
+ * One page of tasks; freed by `must_page_free`.
  */
 typedef struct must_page_t must_page_t;
 
 /**
- * A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
+ * A running platform in one data folder. Made by `must_platform_open`, freed by `must_platform_free`.
  */
 typedef struct must_platform_t must_platform_t;
 
 /**
- * A running HTTP server. Made by `must_serve`, ended by `must_server_free`.
+ * A running HTTP server. Made by `must_serve`, freed by `must_server_free`.
  */
 typedef struct must_server_t must_server_t;
 
 /**
- * A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
+ * The state of a task at the moment when it was asked for; it does not change afterwards; freed by `must_task_free`.
  */
 typedef struct must_task_t must_task_t;
 
 /**
- * Called by a platform with what it logs, on a thread of the library, one call at a time and in order.
+ * Called by a platform with each log record, on a thread of the library, one call at a time and in order.
  *
  * `level` is a `must_log_level_t`, `target` the module that logs, `message` what happened, `json` the whole record:
- * `{"time", "level", "target", "message", "fields"}`, where `fields` says what it happened to (`task`, `code`, `model` and so
- * on). The texts are the library's and live until the callback returns. None holds a prompt or a secret. The callback may
+ * `{"time", "level", "target", "message", "fields"}`, where `fields` has the details (`task`, `code`, `model` and so
+ * on). The library owns the texts, which are valid until the callback returns. None holds a prompt or a secret. The callback may
  * call any function of this header; it must return normally (no `longjmp`, no C++ exception).
  */
 typedef void (*must_log_fn)(void *user, int32_t level, const char *target, const char *message, const char *json);
@@ -318,16 +319,16 @@ typedef void (*must_destroy_fn)(void *user);
  * signs, the others open and verify.
  *
  * Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
- * `*length_out`, and returns 0; anything else says that there are no keys to be had. Called on the thread that opens the platform
- * or rotates the key, by several at once. Must return normally (no `longjmp`, no C++ exception).
+ * `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or
+ * rotates the key, also on several threads at once. Must return normally (no `longjmp`, no C++ exception).
  */
 typedef int32_t (*must_keys_fn)(void *user, char *buffer, size_t capacity, size_t *length_out);
 
 /**
  * Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
  *
- * Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
- * call functions of the platform that it is called by, which would wait for it, and must return normally.
+ * Returns 0 once the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
+ * time. It must not call functions of the platform that calls it, which would wait for it, and must return normally.
  */
 typedef int32_t (*must_anchor_fn)(void *user, const char *note, size_t note_len);
 
@@ -357,8 +358,8 @@ typedef struct {
 /**
  * Called by `must_watch` with each change of a task, on a thread of the library, one call at a time.
  *
- * `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and in the end once `MUST_EVENT_ENDED` or
- * `MUST_EVENT_CLOSED` with NULL. The task is the library's and lives until the callback returns: do not free it. Returning
+ * `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and at the end once `MUST_EVENT_ENDED` or
+ * `MUST_EVENT_CLOSED` with NULL. The library owns the task, which is valid until the callback returns: do not free it. Returning
  * anything but 0 ends the watch. The callback may call any function of this header; it must return normally (no `longjmp`,
  * no C++ exception).
  */
@@ -384,10 +385,10 @@ const char *must_version(void);
 int32_t must_abi_version(void);
 
 /**
- * Opens a data folder, brings back what a crash interrupted, and starts to work.
+ * Opens a data folder, recovers tasks that a crash interrupted, and starts to work.
  *
  * `settings` is a JSON object, UTF-8, such as `{"data_dir": "/var/lib/must"}`; the folder is made when absent.
- * `*platform_out` receives a platform that the caller ends with `must_platform_free`. Errors: `validation_error`,
+ * `*platform_out` receives a platform that the caller frees with `must_platform_free`. Errors: `validation_error`,
  * `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`. Since 0.1.0.
  */
 int32_t must_platform_open(const char *settings,
@@ -396,15 +397,15 @@ int32_t must_platform_open(const char *settings,
                            must_error_t **error_out);
 
 /**
- * Opens a data folder as `must_platform_open` does, and hands what the platform logs to a callback.
+ * Opens a data folder as `must_platform_open` does, and passes log records to a callback.
  *
  * `on_log` is called with `user` as its type says, with records at least as important as the setting `log_level` (`error`,
- * `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. It holds up
- * nothing but the next record: when it falls more than a thousand behind, records are dropped, and one that says how many
- * comes in their place. Loading, finding and letting go of pipelines is logged at `debug`. `destroy`, which may be NULL, is
- * called once with `user` after the last record, on that thread, when the platform has been closed; closing waits for that
- * up to a second. When this function fails, `on_log` is not called any more, `destroy` is not called at all, and `user`
- * stays the caller's. Since 0.1.0.
+ * `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. A slow
+ * callback delays only the next record: when more than a thousand records wait, records are dropped, and one record that says
+ * how many takes their place. Loading, reusing and unloading of pipelines is logged at `debug`. `destroy`, which may be NULL, is
+ * called once with `user` after the last record, on that thread, when the platform has been closed; closing waits up to a
+ * second for that. When this function fails, `on_log` is not called any more, `destroy` is never called, and the caller still
+ * owns `user`. Since 0.1.0.
  */
 int32_t must_platform_open_with_log(const char *settings,
                                     size_t settings_len,
@@ -415,7 +416,7 @@ int32_t must_platform_open_with_log(const char *settings,
                                     must_error_t **error_out);
 
 /**
- * Opens a data folder as `must_platform_open` does, with what a host lends: keys, a place for checkpoints, logs, a clock.
+ * Opens a data folder as `must_platform_open` does, with what a host provides: callbacks for keys, checkpoints and logs, a clock.
  *
  * Functions of the host may be called before this returns. Errors: as for `must_platform_open`. Since 0.1.0.
  */
@@ -426,20 +427,18 @@ int32_t must_platform_open_with_host(const char *settings,
                                      must_error_t **error_out);
 
 /**
- * Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
+ * Accepts no more work, asks running tasks to stop, waits for them up to `deadline_ms`, and closes the data folder.
  *
- * Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
+ * Unfinished tasks continue when the folder is opened again. Calls that wait return `invalid_state`, as does every
  * call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
  */
-int32_t must_platform_close(const must_platform_t *platform,
-                            int64_t deadline_ms,
-                            must_error_t **error_out);
+int32_t must_platform_close(const must_platform_t *platform, int64_t deadline_ms, must_error_t **error_out);
 
 /**
- * Ends a platform and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees a platform and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
- * An open platform is closed first, as soon as calls that are still under way on it have returned; to bound that time, or
- * to hear of errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+ * An open platform is closed first, as soon as calls that still run on it have returned; to bound that time, or to learn of
+ * errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
  * platform. Since 0.1.0.
  */
 int32_t must_platform_free(must_platform_t **platform);
@@ -447,16 +446,16 @@ int32_t must_platform_free(must_platform_t **platform);
 /**
  * The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
  *
- * `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
+ * `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Since 0.1.0.
  */
 int32_t must_models(const must_platform_t *platform, must_buffer_t **models_out, must_error_t **error_out);
 
 /**
- * How the lanes stand: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for one.
+ * State of the lanes: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for a lane.
  *
  * A lane has `model` (null for the shared one), `loaded` (ids of the models whose weights are loaded), `memory_bytes` that
  * they hold, and since the platform was opened `hits` and `misses` (tasks that found their pipeline loaded, or not), `loads`
- * and `evictions`. `*load_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`.
+ * and `evictions`. `*load_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`.
  * Since 0.1.0.
  */
 int32_t must_load(const must_platform_t *platform,
@@ -464,28 +463,28 @@ int32_t must_load(const must_platform_t *platform,
                   must_error_t **error_out);
 
 /**
- * Makes a host that lends nothing yet. `*host_out` receives it; the caller ends it with `must_host_free`.
+ * Makes a host that provides nothing yet. `*host_out` receives it; the caller frees it with `must_host_free`.
  *
- * Functions are added to it, then platforms are opened with `must_platform_open_with_host`. What a platform was opened with
- * stays with it: the host may be changed, used for another platform, or ended at once. Since 0.1.0.
+ * Set its functions, then open platforms with `must_platform_open_with_host`. A platform keeps what it was opened with: the
+ * host may be changed, used for another platform, or freed afterwards. Since 0.1.0.
  */
 int32_t must_host_new(must_host_t **host_out,
                       must_error_t **error_out);
 
 /**
- * Ends a host and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees a host and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
- * Platforms that were opened with it keep what they got. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+ * Platforms that were opened with it keep its functions. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
  * host. Since 0.1.0.
  */
 int32_t must_host_free(must_host_t **host);
 
 /**
- * Hands what platforms log to a function, as `must_platform_open_with_log` does.
+ * Sets a callback for log records, as `must_platform_open_with_log` does.
  *
- * `on_log` is called with `user` on one thread a platform. Once this has succeeded the library owns `user`: `destroy`, which may
- * be NULL, is called once with it after the host was ended and the last platform that uses it was closed and ended, or another
- * function was set. When this fails, `user` stays the caller's. Since 0.1.0.
+ * `on_log` is called with `user` on one thread per platform. Once this has succeeded the library owns `user`: `destroy`, which
+ * may be NULL, is called once with it after the host was freed, or another function was set, and the last platform that uses
+ * it was closed and freed. When this fails, the caller still owns `user`. Since 0.1.0.
  */
 int32_t must_host_set_log(const must_host_t *host,
                           must_log_fn on_log,
@@ -494,9 +493,10 @@ int32_t must_host_set_log(const must_host_t *host,
                           must_error_t **error_out);
 
 /**
- * Lets a function give the master keys, which seal stored secrets, instead of a file or a setting: those of a key store of the host.
+ * Sets a callback that gives the master keys, which seal stored secrets, in place of a file or a setting: for a host with a
+ * key store.
  *
- * `give_keys` is called when a platform is opened and when the master key is rotated, see its type. Ownership of `user` is as for
+ * `give_keys` is called when a platform is opened and when the master key is rotated; see its type. Ownership of `user` is as for
  * `must_host_set_log`. Since 0.1.0.
  */
 int32_t must_host_set_master_keys(const must_host_t *host,
@@ -506,9 +506,9 @@ int32_t must_host_set_master_keys(const must_host_t *host,
                                   must_error_t **error_out);
 
 /**
- * Lets a function give the keys that sign the audit log, instead of a file.
+ * Sets a callback that gives the keys that sign the audit log, in place of a file.
  *
- * `give_keys` is called when a platform is opened and when the audit key is rotated, see its type. Ownership of `user` is as for
+ * `give_keys` is called when a platform is opened and when the audit key is rotated; see its type. Ownership of `user` is as for
  * `must_host_set_log`. Since 0.1.0.
  */
 int32_t must_host_set_audit_keys(const must_host_t *host,
@@ -518,12 +518,12 @@ int32_t must_host_set_audit_keys(const must_host_t *host,
                                  must_error_t **error_out);
 
 /**
- * Hands each checkpoint of the audit log to a function, besides the anchor file, so that the host can keep it where nobody who
- * can write the data folder can reach it.
+ * Sets a callback that receives each checkpoint of the audit log, in addition to the anchor file, so that the host can keep
+ * checkpoints where nobody with access to the data folder can change them.
  *
- * `take_checkpoint` is called on the thread that writes, see its type: every other write waits for it. While it fails, what needs
- * an audit event fails with `dependency_unavailable`; the newest checkpoint is offered again. Ownership of `user` is as for
- * `must_host_set_log`. Since 0.1.0.
+ * `take_checkpoint` is called on the writer thread (see its type): every other write waits for it. While it fails, calls that
+ * need an audit event fail with `dependency_unavailable`; the newest checkpoint is offered again. Ownership of `user` is as
+ * for `must_host_set_log`. Since 0.1.0.
  */
 int32_t must_host_set_anchor(const must_host_t *host,
                              must_anchor_fn take_checkpoint,
@@ -532,33 +532,34 @@ int32_t must_host_set_anchor(const must_host_t *host,
                              must_error_t **error_out);
 
 /**
- * Lets a clock of the caller's decide what time it is for everything that expires, is counted in a window, or is written to the
- * audit log: for tests. The clock may be ended at once; it goes on with the platforms that use it. Since 0.1.0.
+ * Sets the clock for everything that expires, is counted in a time window, or is written to the audit log: for tests. The
+ * handle of the clock may be freed afterwards; platforms that use the clock keep it. Since 0.1.0.
  */
 int32_t must_host_set_clock(const must_host_t *host,
                             const must_clock_t *clock,
                             must_error_t **error_out);
 
 /**
- * Makes a clock that stands still until it is told to go on. `now_ms` are milliseconds since 1970, UTC. `*clock_out` receives it; the
- * caller ends it with `must_clock_free`. Errors: `validation_error` for a time before 1970 or after the year 9999. Since 0.1.0.
+ * Makes a clock whose time changes only by `must_clock_advance`. `now_ms` are milliseconds since 1970, UTC. `*clock_out`
+ * receives it; the caller frees it with `must_clock_free`. Errors: `validation_error` for a time before 1970 or after the year
+ * 9999. Since 0.1.0.
  */
 int32_t must_clock_new(int64_t now_ms,
                        must_clock_t **clock_out,
                        must_error_t **error_out);
 
 /**
- * Lets a clock go on by `by_ms` milliseconds, 0 or more. Since 0.1.0.
+ * Advances a clock by `by_ms` milliseconds, 0 or more. Since 0.1.0.
  */
 int32_t must_clock_advance(const must_clock_t *clock, int64_t by_ms, must_error_t **error_out);
 
 /**
- * What a clock shows, in milliseconds since 1970; -1 when the handle is not a live clock. Since 0.1.0.
+ * The time of a clock, in milliseconds since 1970; -1 when the handle is not a live clock. Since 0.1.0.
  */
 int64_t must_clock_now(const must_clock_t *clock);
 
 /**
- * Ends a clock and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees a clock and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live clock. Since 0.1.0.
  */
@@ -568,9 +569,9 @@ int32_t must_clock_free(must_clock_t **clock);
  * Checks a request, makes a durable task of it and queues it. Does not wait for the result.
  *
  * `request` is a JSON object, UTF-8: `{"model": "tiny-video", "prompt": "a red circle moving left", "seed": 7}`, with
- * `mode` and any parameter of the model beside. Images are data URIs in it, or come as bytes in `images`, an array of
+ * `mode` and any parameter of the model. Images are data URIs in it, or bytes in `images`, an array of
  * `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
- * task; the caller ends it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
+ * task; the caller frees it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
  * `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_submit(const must_platform_t *platform,
@@ -584,9 +585,9 @@ int32_t must_submit(const must_platform_t *platform,
 /**
  * `must_submit` with options about the submission itself.
  *
- * `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}` for whose task it is to be, 1 to 200 characters without control
- * characters; NULL with length 0 means none. `must_tasks` lists by it, and over HTTP, where the setting `sign_in_required` is on,
- * that owner alone sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
+ * `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}`, the owner of the task, 1 to 200 characters without control
+ * characters; NULL with length 0 means none. `must_tasks` can list by owner, and over HTTP, where the setting `sign_in_required`
+ * is on, only that owner sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
  * Since 0.1.0.
  */
 int32_t must_submit_with(const must_platform_t *platform,
@@ -600,9 +601,9 @@ int32_t must_submit_with(const must_platform_t *platform,
                          must_error_t **error_out);
 
 /**
- * A task as it stands now.
+ * The current state of a task.
  *
- * `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+ * `*task_out` receives it; the caller frees it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_status(const must_platform_t *platform,
                     const char *id,
@@ -611,9 +612,9 @@ int32_t must_status(const must_platform_t *platform,
                     must_error_t **error_out);
 
 /**
- * Waits until a task has ended or `timeout_ms` is over (-1: as long as it takes), and gives the task as it stands then.
+ * Waits until a task has ended or `timeout_ms` is over (-1: without limit), and gives the state of the task at that moment.
  *
- * Neither a failed task nor the end of the time is an error: look at `must_task_status`. Otherwise as `must_status`.
+ * Neither a failed task nor a timeout is an error: look at `must_task_status`. Otherwise as `must_status`.
  * Since 0.1.0.
  */
 int32_t must_wait(const must_platform_t *platform,
@@ -643,8 +644,8 @@ int32_t must_cancel(const must_platform_t *platform,
 int32_t must_delete(const must_platform_t *platform, const char *id, size_t id_len, must_error_t **error_out);
 
 /**
- * Id of a task. This text, like every other of a task, is UTF-8, belongs to the handle and lives until `must_task_free`;
- * it is empty when the handle is not a live task.
+ * Id of a task. This text, like every other text of a task, is UTF-8, belongs to the handle and is valid until
+ * `must_task_free`; it is empty when the handle is not a live task.
  *
  * Since 0.1.0.
  */
@@ -672,14 +673,14 @@ const char *must_task_mode(const must_task_t *task);
 const char *must_task_prompt(const must_task_t *task);
 
 /**
- * Whose task it is; empty when it is nobody's in particular.
+ * Owner of the task; empty when it has none.
  *
  * Since 0.1.0.
  */
 const char *must_task_owner(const must_task_t *task);
 
 /**
- * Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
+ * Status of the task; `MUST_STATUS_NONE` when the handle is not a live task.
  *
  * Since 0.1.0.
  */
@@ -728,14 +729,15 @@ int32_t must_task_error_code(const must_task_t *task);
 const char *must_task_error_detail(const must_task_t *task);
 
 /**
- * Everything about the task, as the JSON object that every language and HTTP show.
+ * All fields of the task, as the JSON object that every language and HTTP return.
  *
  * Since 0.1.0.
  */
 const char *must_task_json(const must_task_t *task);
 
 /**
- * Ends a task handle and sets the variable to NULL; the task itself goes on. NULL, or a variable that holds NULL, is fine.
+ * Frees a task handle and sets the variable to NULL; the task itself continues. Passing NULL, or a variable that holds NULL,
+ * does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live task. Since 0.1.0.
  */
@@ -744,9 +746,10 @@ int32_t must_task_free(must_task_t **task);
 /**
  * Lists tasks of every status.
  *
- * `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (the empty text stands for
- * tasks that have none), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
- * caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
+ * `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (an empty text selects
+ * tasks without an owner), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (1 or
+ * more) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the caller frees with
+ * `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_tasks(const must_platform_t *platform,
                    const char *query,
@@ -789,7 +792,7 @@ bool must_page_has_more(const must_page_t *page);
 /**
  * A task of a page, `index` from 0.
  *
- * `*task_out` receives a copy that outlives the page; the caller ends it with `must_task_free`. Errors: `validation_error`
+ * `*task_out` receives a copy that outlives the page; the caller frees it with `must_task_free`. Errors: `validation_error`
  * when there is no such index, `invalid_state`. Since 0.1.0.
  */
 int32_t must_page_task(const must_page_t *page,
@@ -799,23 +802,23 @@ int32_t must_page_task(const must_page_t *page,
 
 /**
  * The page as a JSON object with `items`, `total`, `page`, `per_page` and `has_more`; empty when the handle is not a live
- * page. The text is the page's and lives until `must_page_free`.
+ * page. The page owns the text; it is valid until `must_page_free`.
  *
  * Since 0.1.0.
  */
 const char *must_page_json(const must_page_t *page);
 
 /**
- * Ends a page and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees a page and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live page. Since 0.1.0.
  */
 int32_t must_page_free(must_page_t **page);
 
 /**
- * Begins to follow a task. The first event is the task as it stands, the last one the task as it ended.
+ * Begins to follow a task. The first event is the current state of the task, the last one its final state.
  *
- * `*events_out` receives a handle that the caller ends with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
+ * `*events_out` receives a handle that the caller frees with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
  * Since 0.1.0.
  */
 int32_t must_events_open(const must_platform_t *platform,
@@ -825,10 +828,10 @@ int32_t must_events_open(const must_platform_t *platform,
                          must_error_t **error_out);
 
 /**
- * Waits up to `timeout_ms` (-1: as long as it takes) for the next change.
+ * Waits up to `timeout_ms` (-1: without limit) for the next change.
  *
- * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller ends
- * with `must_task_free`; with any other it is not written. Changes that come quickly one after another are one. Errors:
+ * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller frees
+ * with `must_task_free`; with any other event it is not written. Changes in quick succession are merged into one event. Errors:
  * `task_not_found` when the task was deleted, `invalid_state` when the platform was closed or another thread is waiting on
  * this handle. Since 0.1.0.
  */
@@ -839,7 +842,7 @@ int32_t must_events_next(const must_events_t *events,
                          must_error_t **error_out);
 
 /**
- * Ends events and sets the variable to NULL. NULL, or a variable that holds NULL, is fine. The task goes on.
+ * Frees events and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing. The task continues.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not live events. Since 0.1.0.
  */
@@ -849,9 +852,9 @@ int32_t must_events_free(must_events_t **events);
  * Follows a task by a callback on a thread that the library makes for it.
  *
  * `on_event` is called with `user` as its type says. `destroy`, which may be NULL, is called once with `user` when the watch
- * is over, on that thread and after the last event; a host that must know that no callback will come any more waits for
- * it. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
- * fails, neither is called and `user` stays the caller's. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+ * is over, on that thread and after the last event; a host that must know that no more callbacks will come waits for that
+ * call. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
+ * fails, neither is called and the caller still owns `user`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_watch(const must_platform_t *platform,
                    const char *id,
@@ -866,9 +869,9 @@ int32_t must_watch(const must_platform_t *platform,
  * (`accounts.*`), the audit log (`audit.*`), and `backup`, which copies the data folder while the platform works.
  *
  * `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
- * arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
- * `must_buffer_free`; it may hold a secret, and its memory is wiped then. Errors: those of the call; `not_found` for a name that
- * there is none of; `validation_error` that names the argument at fault and quotes nothing of it. Since 0.1.0.
+ * arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller frees with
+ * `must_buffer_free`, which also wipes its memory, because the answer may hold a secret. Errors: those of the call; `not_found`
+ * for an unknown name; `validation_error`, which names the wrong argument without quoting its value. Since 0.1.0.
  */
 int32_t must_call(const must_platform_t *platform,
                   const char *name,
@@ -881,8 +884,8 @@ int32_t must_call(const must_platform_t *platform,
 /**
  * Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
  *
- * `*server_out` receives a server that the caller ends with `must_server_free`. It keeps the platform's memory; closing the
- * platform makes its calls fail. Errors: `validation_error` for an address that is none, `dependency_unavailable` when it is
+ * `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform's memory; closing
+ * the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
  * taken, `invalid_state`. Since 0.1.0.
  */
 int32_t must_serve(const must_platform_t *platform,
@@ -892,13 +895,13 @@ int32_t must_serve(const must_platform_t *platform,
                    must_error_t **error_out);
 
 /**
- * Where a server listens, such as `127.0.0.1:8000`: a string that lives as long as the server; empty when the handle is not a
+ * The address of a server, such as `127.0.0.1:8000`: a string that is valid as long as the server; empty when the handle is not a
  * live server. Since 0.1.0.
  */
 const char *must_server_address(const must_server_t *server);
 
 /**
- * Takes no more connections, ends event streams, and waits up to `deadline_ms` for calls that run. `*all_ended_out`, which may
+ * Accepts no more connections, ends event streams, and waits up to `deadline_ms` for running calls. `*all_ended_out`, which may
  * be NULL, receives 1 when all had ended by then, else 0. Errors: `invalid_state`. Since 0.1.0.
  */
 int32_t must_server_stop(const must_server_t *server,
@@ -907,7 +910,8 @@ int32_t must_server_stop(const must_server_t *server,
                          must_error_t **error_out);
 
 /**
- * Stops a server, where that has not been done, and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Stops a server if it still runs, frees it and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does
+ * nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live server. Since 0.1.0.
  */
@@ -919,7 +923,7 @@ int32_t must_server_free(must_server_t **server);
  *
  * `head` is a JSON object: `method`, `target` (path and query as they were sent), `headers` (an array of pairs), and `peer`
  * (the address at the other end, which throttling counts by); all but `target` may be left out. `body` may be NULL when empty.
- * `*answer_out` receives an answer that the caller ends with `must_answer_free`. Errors: `validation_error` for what is no HTTP
+ * `*answer_out` receives an answer that the caller frees with `must_answer_free`. Errors: `validation_error` for a malformed HTTP
  * request, `invalid_state`; every refusal of the request itself is an answer. Since 0.1.0.
  */
 int32_t must_handle(const must_platform_t *platform,
@@ -933,16 +937,16 @@ int32_t must_handle(const must_platform_t *platform,
 /**
  * Status and headers of an answer: a JSON object `{"status": 200, "headers": [["content-type", "application/json"], ...]}`.
  *
- * `*head_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
+ * `*head_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
  */
 int32_t must_answer_head(const must_answer_t *answer,
                          must_buffer_t **head_out,
                          must_error_t **error_out);
 
 /**
- * Waits up to `timeout_ms` (-1: as long as it takes) for the next piece of an answer's body.
+ * Waits up to `timeout_ms` (-1: without limit) for the next piece of an answer's body.
  *
- * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*piece_out` receives the piece, which the caller ends
+ * `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*piece_out` receives the piece, which the caller frees
  * with `must_buffer_free`; with `MUST_EVENT_ENDED` and `MUST_EVENT_TIMED_OUT` it is not written. Errors: `invalid_state` when
  * another thread is waiting on this handle. Since 0.1.0.
  */
@@ -953,17 +957,17 @@ int32_t must_answer_next(const must_answer_t *answer,
                          must_error_t **error_out);
 
 /**
- * Ends an answer, and the call behind it where it goes on, and sets the variable to NULL. NULL, or a variable that holds NULL,
- * is fine.
+ * Frees an answer, ends its call if it still runs, and sets the variable to NULL. Passing NULL, or a variable that holds NULL,
+ * does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live answer. Since 0.1.0.
  */
 int32_t must_answer_free(must_answer_t **answer);
 
 /**
- * What the platform counts and measures, in the text format of Prometheus.
+ * The platform's metrics, in the text format of Prometheus.
  *
- * `*text_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`,
+ * `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`,
  * `dependency_unavailable`. Since 0.1.0.
  */
 int32_t must_metrics(const must_platform_t *platform, must_buffer_t **text_out, must_error_t **error_out);
@@ -971,7 +975,7 @@ int32_t must_metrics(const must_platform_t *platform, must_buffer_t **text_out, 
 /**
  * The result of a task that is done: the file of the picture or the clip.
  *
- * `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,
+ * `*result_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `task_not_found`,
  * `result_not_ready`, `result_gone`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_result(const must_platform_t *platform,
@@ -983,7 +987,7 @@ int32_t must_result(const must_platform_t *platform,
 /**
  * The preview of a task that is done: a JPEG of at most 512 by 512 pixels.
  *
- * `*preview_out` receives a buffer that the caller ends with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
+ * `*preview_out` receives a buffer that the caller frees with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
  */
 int32_t must_preview(const must_platform_t *platform,
                      const char *id,
@@ -994,10 +998,10 @@ int32_t must_preview(const must_platform_t *platform,
 /**
  * The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
  *
- * `*frames_out` receives a buffer that the caller ends with `must_buffer_free`: frame by frame, row by row without gaps, one byte
- * each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
- * `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which
- * nothing here decodes; `payload_too_large` where there is no memory for the frames. Since 0.1.0.
+ * `*frames_out` receives a buffer that the caller frees with `must_buffer_free`: frame by frame, row by row without gaps, one
+ * byte each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
+ * `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which the
+ * library cannot decode; `payload_too_large` when there is not enough memory for the frames. Since 0.1.0.
  */
 int32_t must_frames(const must_platform_t *platform,
                     const char *id,
@@ -1009,7 +1013,7 @@ int32_t must_frames(const must_platform_t *platform,
 
 /**
  * Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
- * They are the buffer's and live until `must_buffer_free`.
+ * The buffer owns them; they are valid until `must_buffer_free`.
  *
  * Since 0.1.0.
  */
@@ -1023,7 +1027,7 @@ const uint8_t *must_buffer_data(const must_buffer_t *buffer);
 size_t must_buffer_size(const must_buffer_t *buffer);
 
 /**
- * Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Lives as the bytes do.
+ * Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Valid as long as the bytes.
  *
  * Since 0.1.0.
  */
@@ -1031,14 +1035,14 @@ const char *must_buffer_content_type(const must_buffer_t *buffer);
 
 /**
  * A file name with the right ending for the bytes; the empty text for texts and when the handle is not a live buffer.
- * Lives as the bytes do.
+ * Valid as long as the bytes.
  *
  * Since 0.1.0.
  */
 const char *must_buffer_file_name(const must_buffer_t *buffer);
 
 /**
- * Ends a buffer and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees a buffer and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live buffer. Since 0.1.0.
  */
@@ -1053,7 +1057,7 @@ int32_t must_error_code(const must_error_t *error);
 
 /**
  * What happened, in one line of UTF-8; the empty text for NULL or a handle that is not a live error.
- * The text is the error's and lives until `must_error_free`.
+ * The error owns the text; it is valid until `must_error_free`.
  *
  * Since 0.1.0.
  */
@@ -1067,7 +1071,7 @@ const char *must_error_detail(const must_error_t *error);
 const char *must_error_user_action(const must_error_t *error);
 
 /**
- * Ends an error and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+ * Frees an error and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
  *
  * Returns 0, or `MUST_INVALID_STATE` when the handle was not a live error. Since 0.1.0.
  */

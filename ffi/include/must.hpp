@@ -5,22 +5,22 @@
 /// compiler and standard library works with the libmust that is installed, also a later one. Link with `must::must` (CMake)
 /// or `pkg-config --libs must`.
 ///
-/// Owners (Platform, Task, Events, Media, Server, Response) are move-only and let go in their destructors. Records (Snapshot,
-/// ApiKey, Account, AuditEvent and so on) are plain values. What Platform::auth, ::admin, ::secrets, ::accounts and ::audit give
-/// are light values that name the platform and do not keep it. What fails throws must::Error with the stable code, what
-/// happened, and what a person can do. Every class may be used from any thread; one object at a time by one thread, except
-/// Platform, Task and those five, whose const members any number of threads may call at once. What belongs to a Platform that
-/// is gone throws `invalid_state`.
+/// Owners (Platform, Task, Events, Media, Server, Response) are move-only; their destructors free what they own. Records
+/// (Snapshot, ApiKey, Account, AuditEvent and so on) are plain values. Platform::auth, ::admin, ::secrets, ::accounts and
+/// ::audit give small values that name the platform and do not own it. A call that fails throws must::Error with the stable
+/// code, what happened, and what a person can do. Every class may be used from any thread; one object at a time by one
+/// thread, except Platform, Task and those five, whose const members any number of threads may call at once. Objects of a
+/// Platform that was destroyed throw `invalid_state`.
 ///
-/// No name here is one that <X11/Xlib.h>, <windows.h> or Qt define as a macro, so the order of includes does not matter. RTTI is
-/// not needed. Exceptions are: where a program is compiled without them, must.h is the header to use.
+/// No name here is one that <X11/Xlib.h>, <windows.h> or Qt define as a macro, so the order of includes does not matter.
+/// RTTI is not needed. Exceptions are: where a program is compiled without them, must.h is the header to use.
 ///
-/// A key, token or password is a must::SecretText, which is wiped when it is let go of and cannot be printed.
+/// A key, token or password is a must::SecretText, which is wiped when it is freed and cannot be printed.
 ///
 ///     must::Platform platform(must::Settings("must-data").admin_key(key));
 ///     const auto issued = platform.auth().issue_key("studio", std::chrono::hours(24));
 ///     const auto facts = must::RequestFacts::from_headers(must::Route::generation, headers, query, peer);
-///     const auto principal = platform.auth().authorize(facts);  // Or throws what the request is to be answered with.
+///     const auto principal = platform.auth().authorize(facts);  // Or throws the error to answer the request with.
 ///     platform.audit().append({principal.actor, "desk", "poster_ordered", "poster:7"});
 #ifndef MUST_HPP
 #define MUST_HPP

@@ -1,4 +1,4 @@
-//! Bytes handed out: results, previews and texts.
+//! Buffers that callers receive: results, previews and texts.
 
 use crate::entry::{Out, c_text, enter, free, text};
 use crate::error::view;
@@ -10,10 +10,10 @@ use must::{Media, Platform, Result};
 use std::ffi::{CString, c_char};
 use zeroize::Zeroize as _;
 
-/// Bytes with what they are. One NUL follows them in memory, so that a text can be read as a C string.
+/// Bytes with their content type and file name. One NUL follows them in memory, so that a text can be read as a C string.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
-    /// Whether the bytes are wiped in the end.
+    /// Whether the bytes are wiped when the buffer is dropped.
     secret: bool,
     content_type: CString,
     file_name: CString,
@@ -24,7 +24,7 @@ impl Buffer {
         Self::new(text.into_bytes(), "application/json", "")
     }
 
-    /// Bytes of no kind that is known.
+    /// Bytes of an unknown type.
     pub(crate) fn bytes_of(bytes: Vec<u8>) -> Self {
         Self::new(bytes, "application/octet-stream", "")
     }
@@ -66,11 +66,11 @@ impl From<Media> for Buffer {
 
 /// The result of a task that is done: the file of the picture or the clip.
 ///
-/// `*result_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `task_not_found`,
+/// `*result_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `task_not_found`,
 /// `result_not_ready`, `result_gone`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `id` points to `id_len` bytes; `result_out` points to memory for a handle; `error_out` is NULL or does.
+/// `id` points to `id_len` bytes; `result_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_result(
     platform: *const must_platform_t,
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn must_result(
 
 /// The preview of a task that is done: a JPEG of at most 512 by 512 pixels.
 ///
-/// `*preview_out` receives a buffer that the caller ends with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
+/// `*preview_out` receives a buffer that the caller frees with `must_buffer_free`. Errors as for `must_result`. Since 0.1.0.
 ///
 /// # Safety
 /// As for `must_result`.
@@ -103,10 +103,10 @@ pub unsafe extern "C" fn must_preview(
 
 /// The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
 ///
-/// `*frames_out` receives a buffer that the caller ends with `must_buffer_free`: frame by frame, row by row without gaps, one byte
-/// each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
-/// `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which
-/// nothing here decodes; `payload_too_large` where there is no memory for the frames. Since 0.1.0.
+/// `*frames_out` receives a buffer that the caller frees with `must_buffer_free`: frame by frame, row by row without gaps, one
+/// byte each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
+/// `must_buffer_size / (3 * width * height)` frames. Errors as for `must_result`; `validation_error` for a WebM clip, which the
+/// library cannot decode; `payload_too_large` when there is not enough memory for the frames. Since 0.1.0.
 ///
 /// # Safety
 /// As for `must_result`; `width_out` and `height_out` point to a number each.
@@ -155,7 +155,7 @@ unsafe fn media(
 }
 
 /// Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
-/// They are the buffer's and live until `must_buffer_free`.
+/// The buffer owns them; they are valid until `must_buffer_free`.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -171,7 +171,7 @@ pub extern "C" fn must_buffer_size(buffer: *const must_buffer_t) -> usize {
     handle::get::<Buffer>(buffer).map_or(0, |buffer| buffer.bytes().len())
 }
 
-/// Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Lives as the bytes do.
+/// Content type of a buffer, such as `video/mp4`; the empty text when the handle is not a live buffer. Valid as long as the bytes.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -180,7 +180,7 @@ pub extern "C" fn must_buffer_content_type(buffer: *const must_buffer_t) -> *con
 }
 
 /// A file name with the right ending for the bytes; the empty text for texts and when the handle is not a live buffer.
-/// Lives as the bytes do.
+/// Valid as long as the bytes.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -188,7 +188,7 @@ pub extern "C" fn must_buffer_file_name(buffer: *const must_buffer_t) -> *const 
     view::<Buffer>(buffer, |buffer| &buffer.file_name)
 }
 
-/// Ends a buffer and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees a buffer and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live buffer. Since 0.1.0.
 ///

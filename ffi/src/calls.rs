@@ -10,13 +10,13 @@ use std::ffi::c_char;
 /// (`accounts.*`), the audit log (`audit.*`), and `backup`, which copies the data folder while the platform works.
 ///
 /// `name` is a call such as `auth.authorize`, `arguments` a JSON object, both UTF-8; `docs/calls.md` lists every call with its
-/// arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller ends with
-/// `must_buffer_free`; it may hold a secret, and its memory is wiped then. Errors: those of the call; `not_found` for a name that
-/// there is none of; `validation_error` that names the argument at fault and quotes nothing of it. Since 0.1.0.
+/// arguments and its answer. `*answer_out` receives a buffer with the answer as JSON that the caller frees with
+/// `must_buffer_free`, which also wipes its memory, because the answer may hold a secret. Errors: those of the call; `not_found`
+/// for an unknown name; `validation_error`, which names the wrong argument without quoting its value. Since 0.1.0.
 ///
 /// # Safety
 /// `name` points to `name_len` bytes, `arguments` to `arguments_len`; `answer_out` points to memory for a handle; `error_out` is
-/// NULL or does.
+/// NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_call(
     platform: *const must_platform_t,

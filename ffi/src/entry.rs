@@ -1,7 +1,7 @@
-//! The way in: what every function does with its error object, its arguments and its answers.
+//! What every function of the C ABI does first and last: it checks arguments, catches panics and writes answers and errors.
 //!
-//! Arguments are checked before anything happens: NULL, alignment, length and UTF-8 going in, NULL and alignment of the
-//! places that answers go to. Those places are written only when the call succeeds.
+//! Arguments are checked before anything happens: inputs for NULL, alignment, length and UTF-8, and the variables for answers for
+//! NULL and alignment. These variables are written only when the call succeeds.
 
 use crate::error::Failure;
 use crate::handle::{self, Object};
@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
-/// Longer waits are cut to this, so that adding one to a clock cannot overflow.
+/// Longer waits are shortened to this, so that adding a wait to the current time cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Makes a call, turns a panic into `internal`, writes the error object if one is wanted, and returns the code.
@@ -20,11 +20,11 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// # Safety
 /// `error_out` is NULL or points to memory for a handle.
 pub(crate) unsafe fn enter(error_out: *mut *mut must_error_t, call: impl FnOnce() -> Result<()>) -> i32 {
-    let Err(error) = guard(call) else { return 0 };
+    let Err(error) = catch_panic(call) else { return 0 };
     let code = error.code() as i32;
     if !error_out.is_null()
         && error_out.is_aligned()
-        && let Ok(handle) = guard(|| handle::insert(Failure::new(&error)))
+        && let Ok(handle) = catch_panic(|| handle::insert(Failure::new(&error)))
     {
         // SAFETY: not NULL, aligned, and by this function's contract memory for a handle.
         unsafe { error_out.write(handle) };
@@ -32,8 +32,8 @@ pub(crate) unsafe fn enter(error_out: *mut *mut must_error_t, call: impl FnOnce(
     code
 }
 
-/// Runs a call; a panic in it becomes `internal`.
-pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs a call and turns a panic in it into the error `internal`.
+pub(crate) fn catch_panic<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
         let message = payload
             .downcast_ref::<&str>()
@@ -42,18 +42,19 @@ pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
             .unwrap_or("no message");
         let error = Error::internal(format!("a fault inside the library was caught: {message}"))
             .with_action("Free the handle and open a new one; report the detail.");
-        // Dropping a payload may panic once more.
+        // Dropping a panic payload may panic again.
         std::mem::forget(payload);
         Err(error)
     })
 }
 
-/// Ends a handle and sets the caller's variable to NULL, whatever comes of it. NULL, or a variable that holds NULL, is fine.
+/// Frees a handle and sets the caller's variable to NULL, even when it returns an error. Passing NULL, or a variable that holds
+/// NULL, does nothing.
 ///
 /// # Safety
 /// `place` is NULL or points to a variable that holds a handle or NULL.
 pub(crate) unsafe fn free<T: Object>(place: *mut *mut T::Handle) -> i32 {
-    let taken = guard(|| {
+    let taken = catch_panic(|| {
         if place.is_null() {
             return Ok(());
         }
@@ -68,11 +69,11 @@ pub(crate) unsafe fn free<T: Object>(place: *mut *mut T::Handle) -> i32 {
     taken.map_or_else(|error| error.code() as i32, |()| 0)
 }
 
-/// A place that the caller has for an answer.
+/// A variable of the caller's that receives an answer.
 pub(crate) struct Out<T>(NonNull<T>);
 
 impl<T> Out<T> {
-    /// Checks the place.
+    /// Checks the pointer to the variable.
     ///
     /// # Safety
     /// `place` is NULL or points to memory for a `T` until the call returns.
@@ -81,7 +82,7 @@ impl<T> Out<T> {
         unsafe { Self::optional(name, place) }?.ok_or_else(|| null(name))
     }
 
-    /// The same where the caller may not want the answer.
+    /// Like [`Out::new`], for an answer that the caller may leave out with NULL.
     ///
     /// # Safety
     /// As for [`Out::new`].
@@ -98,14 +99,14 @@ impl<T> Out<T> {
 }
 
 impl<H> Out<*mut H> {
-    /// Writes a handle for the object.
+    /// Puts the object into the table of handles and writes its handle.
     pub(crate) fn give<T: Object<Handle = H>>(self, object: T) -> Result<()> {
         self.put(handle::insert(object)?);
         Ok(())
     }
 }
 
-/// An array argument. NULL is fine for an empty one.
+/// An array argument. NULL is allowed when the array is empty.
 ///
 /// # Safety
 /// `data` is NULL or points to `len` values that nobody changes while the slice is in use.
@@ -134,7 +135,7 @@ pub(crate) unsafe fn text<'a>(name: &str, data: *const c_char, len: usize) -> Re
     std::str::from_utf8(bytes).map_err(|error| argument(format!("{name} is not UTF-8: {error}")))
 }
 
-/// A waiting time: -1 waits as long as it takes.
+/// A waiting time in milliseconds; -1 means without limit.
 pub(crate) fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
     match u64::try_from(milliseconds) {
         Ok(milliseconds) => Ok(Some(Duration::from_millis(milliseconds).min(LONGEST))),

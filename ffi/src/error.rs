@@ -20,7 +20,8 @@ impl Failure {
     }
 }
 
-/// Reads a text of the object behind a handle; the empty text when there is none. The pointer is good until the handle ends.
+/// A text of the object that a handle names; the empty text when there is no such object. The pointer is valid until the handle
+/// is freed.
 pub(crate) fn view<T: Object>(handle: *const T::Handle, read: impl FnOnce(&T) -> &CStr) -> *const c_char {
     handle::get::<T>(handle).map_or(c"".as_ptr(), |object| read(&object).as_ptr())
 }
@@ -37,7 +38,7 @@ pub extern "C" fn must_error_code(error: *const must_error_t) -> i32 {
 }
 
 /// What happened, in one line of UTF-8; the empty text for NULL or a handle that is not a live error.
-/// The text is the error's and lives until `must_error_free`.
+/// The error owns the text; it is valid until `must_error_free`.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -53,7 +54,7 @@ pub extern "C" fn must_error_user_action(error: *const must_error_t) -> *const c
     view::<Failure>(error, |failure| &failure.user_action)
 }
 
-/// Ends an error and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees an error and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live error. Since 0.1.0.
 ///

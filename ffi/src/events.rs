@@ -1,6 +1,6 @@
 //! Following a task: by asking for the next change, or by a callback.
 
-use crate::entry::{Out, enter, free, guard, text, timeout};
+use crate::entry::{Out, catch_panic, enter, free, text, timeout};
 use crate::handle;
 use crate::platform::open;
 use crate::signals::block_sigpipe;
@@ -15,13 +15,13 @@ use std::ffi::{c_char, c_void};
 /// The changes of one task; one thread at a time takes the next.
 pub(crate) struct Events(Mutex<TaskEvents>);
 
-/// Begins to follow a task. The first event is the task as it stands, the last one the task as it ended.
+/// Begins to follow a task. The first event is the current state of the task, the last one its final state.
 ///
-/// `*events_out` receives a handle that the caller ends with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
+/// `*events_out` receives a handle that the caller frees with `must_events_free`. Errors: `task_not_found`, `invalid_state`.
 /// Since 0.1.0.
 ///
 /// # Safety
-/// `id` points to `id_len` bytes; `events_out` points to memory for a handle; `error_out` is NULL or does.
+/// `id` points to `id_len` bytes; `events_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_events_open(
     platform: *const must_platform_t,
@@ -41,10 +41,10 @@ pub unsafe extern "C" fn must_events_open(
     }
 }
 
-/// Waits up to `timeout_ms` (-1: as long as it takes) for the next change.
+/// Waits up to `timeout_ms` (-1: without limit) for the next change.
 ///
-/// `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller ends
-/// with `must_task_free`; with any other it is not written. Changes that come quickly one after another are one. Errors:
+/// `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*task_out` receives the task, which the caller frees
+/// with `must_task_free`; with any other event it is not written. Changes in quick succession are merged into one event. Errors:
 /// `task_not_found` when the task was deleted, `invalid_state` when the platform was closed or another thread is waiting on
 /// this handle. Since 0.1.0.
 ///
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn must_events_next(
     }
 }
 
-/// Ends events and sets the variable to NULL. NULL, or a variable that holds NULL, is fine. The task goes on.
+/// Frees events and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing. The task continues.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not live events. Since 0.1.0.
 ///
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn must_events_free(events: *mut *mut must_events_t) -> i3
     unsafe { free::<Events>(events) }
 }
 
-/// The host's callback with what belongs to it. Dropping it calls the destroy function.
+/// The host's callback, its user pointer and its destroy function, which is called on drop.
 struct Watcher {
     on_event: unsafe extern "C" fn(*mut c_void, i32, *const must_task_t) -> i32,
     user: *mut c_void,
@@ -107,13 +107,13 @@ struct Watcher {
 unsafe impl Send for Watcher {}
 
 impl Watcher {
-    /// Hands out one event; true when the host wants the next.
+    /// Calls the callback with one event. Returns true when the host wants the next event.
     fn call(&self, event: must_event_t, task: *const must_task_t) -> bool {
         // SAFETY: by the contract of `must_watch` the function may be called so until `destroy` is.
         unsafe { (self.on_event)(self.user, event as i32, task) == 0 }
     }
 
-    /// Hands out a change; the task's handle lives as long as the callback runs.
+    /// Calls the callback with a change; the task's handle is valid while the callback runs.
     fn changed(&self, task: Task) -> Result<bool> {
         let handle = handle::insert(Snapshot::from(task))?;
         let more = self.call(must_event_t::Changed, handle);
@@ -123,8 +123,8 @@ impl Watcher {
 
     fn run(self, mut events: TaskEvents) {
         loop {
-            match guard(|| events.next(None)) {
-                Ok(Event::Changed(task)) => match guard(|| self.changed(task)) {
+            match catch_panic(|| events.next(None)) {
+                Ok(Event::Changed(task)) => match catch_panic(|| self.changed(task)) {
                     Ok(true) => {}
                     Ok(false) => return,
                     Err(_) => break,
@@ -153,9 +153,9 @@ impl Drop for Watcher {
 /// Follows a task by a callback on a thread that the library makes for it.
 ///
 /// `on_event` is called with `user` as its type says. `destroy`, which may be NULL, is called once with `user` when the watch
-/// is over, on that thread and after the last event; a host that must know that no callback will come any more waits for
-/// it. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
-/// fails, neither is called and `user` stays the caller's. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+/// is over, on that thread and after the last event; a host that must know that no more callbacks will come waits for that
+/// call. The watch ends with the task, with the platform, or when the callback returns anything but 0. When this function
+/// fails, neither is called and the caller still owns `user`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
 /// `id` points to `id_len` bytes; `on_event` and `destroy` may be called with `user` on another thread until `destroy` has
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn must_watch(
             let watcher = Watcher { on_event, user, destroy: None };
             let run = move || {
                 block_sigpipe();
-                // Only now that the thread exists: until then `user` stays the caller's.
+                // Set only now that the thread runs: if it cannot be started, the caller still owns `user`.
                 let mut watcher = watcher;
                 watcher.destroy = destroy;
                 watcher.run(events);

@@ -1,11 +1,11 @@
 //! The table of live handles.
 //!
 //! A handle is a number in the shape of a pointer: 8 fixed bits that make it an address no machine maps, 32 bits of
-//! generation, 24 bits of index. Looking one up checks all three and the type behind it, so a handle that was freed, belongs
-//! to another kind or was never given out is `invalid_state`. What a handle stands for is shared: a call that is under way
-//! keeps it alive while another thread frees the handle. Any thread may enter; nothing is dropped while the lock is held.
+//! generation, 24 bits of index. A lookup checks all three and the object's type, so a handle that was freed, is of another
+//! kind or was never issued gives `invalid_state`. The objects are shared: a running call keeps its object alive while another
+//! thread frees the handle. Any thread may call these functions; nothing is dropped while the lock is held.
 //!
-//! A child made by `fork` gets a table of its own, empty, and so never touches (nor locks) what its parent had open.
+//! A child made by `fork` gets an empty table of its own, so it never uses or locks what its parent had open.
 
 use crate::types::{
     must_answer_t, must_buffer_t, must_clock_t, must_error_t, must_events_t, must_host_t, must_page_t, must_platform_t,
@@ -23,9 +23,9 @@ const GENERATION_BITS: u32 = 32;
 const MARK: usize = 0xA5 << (INDEX_BITS + GENERATION_BITS);
 const _: () = assert!(usize::BITS == 64, "handles need 64-bit pointers");
 
-/// Something that can stand behind a handle.
+/// A type whose objects handles can name.
 pub(crate) trait Object: Send + Sync + Sized + 'static {
-    /// Its type in C.
+    /// The type of its handles in C.
     type Handle;
     /// What error messages call it.
     const NAME: &'static str;
@@ -41,15 +41,15 @@ macro_rules! objects {
 }
 
 objects! {
-    crate::platform::Open => must_platform_t, "platform";
+    crate::platform::OpenPlatform => must_platform_t, "platform";
     crate::task::Snapshot => must_task_t, "task";
     crate::listing::Page => must_page_t, "page";
     crate::events::Events => must_events_t, "events";
     crate::buffer::Buffer => must_buffer_t, "buffer";
-    crate::http::Listening => must_server_t, "server";
-    crate::http::Answering => must_answer_t, "answer";
-    crate::host::Lender => must_host_t, "host";
-    crate::host::Hands => must_clock_t, "clock";
+    crate::http::HttpServer => must_server_t, "server";
+    crate::http::HttpAnswer => must_answer_t, "answer";
+    crate::host::Host => must_host_t, "host";
+    crate::host::HostClock => must_clock_t, "clock";
     crate::error::Failure => must_error_t, "error";
 }
 
@@ -68,7 +68,7 @@ struct Slots {
 
 struct Table {
     process: u32,
-    /// The table of the process that this one was forked from: kept, and never looked into.
+    /// The table of the process that this one was forked from. It is never freed and never read.
     parent: Option<&'static Table>,
     slots: RwLock<Slots>,
 }
@@ -107,7 +107,7 @@ fn decode(handle: usize) -> Option<(usize, u32)> {
     Some((handle & ((1 << INDEX_BITS) - 1), generation))
 }
 
-/// Gives out a handle for an object.
+/// Adds an object to the table and returns its handle.
 pub(crate) fn insert<T: Object>(object: T) -> Result<*mut T::Handle> {
     let table = table();
     let mut guard = table.slots.write();
@@ -130,7 +130,7 @@ pub(crate) fn insert<T: Object>(object: T) -> Result<*mut T::Handle> {
     Ok(ptr::without_provenance_mut(encode(index, slot.generation)))
 }
 
-/// The object behind a handle.
+/// The object that a handle names.
 pub(crate) fn get<T: Object>(handle: *const T::Handle) -> Result<Arc<T>> {
     let table = table();
     let object = decode(live::<T>(handle)?)
@@ -142,7 +142,7 @@ pub(crate) fn get<T: Object>(handle: *const T::Handle) -> Result<Arc<T>> {
     object.downcast().map_err(|_| other_kind::<T>())
 }
 
-/// Takes an object out of the table; its handle is dead from then on.
+/// Takes an object out of the table; its handle is invalid from then on.
 pub(crate) fn remove<T: Object>(handle: *const T::Handle) -> Result<Arc<T>> {
     let table = table();
     let (index, generation) = decode(live::<T>(handle)?).ok_or_else(|| stale::<T>(table))?;
@@ -152,7 +152,7 @@ pub(crate) fn remove<T: Object>(handle: *const T::Handle) -> Result<Arc<T>> {
     let object = slot.object.as_ref().ok_or_else(|| stale::<T>(table))?;
     let object = Arc::clone(object).downcast().map_err(|_| other_kind::<T>())?;
     slot.object = None;
-    // A slot whose generations are used up is never given out again.
+    // A slot whose generations are used up is never used again.
     if let Some(next) = slot.generation.checked_add(1) {
         slot.generation = next;
         free.push(index);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_under_way_outlives_the_handle() {
+    fn an_object_lives_until_the_call_that_uses_it_returns() {
         let handle = buffer();
         let object = get::<Buffer>(handle).unwrap();
         remove::<Buffer>(handle).unwrap();

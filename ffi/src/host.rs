@@ -1,4 +1,4 @@
-//! What a host lends to a platform besides settings: functions that give keys, take checkpoints and hear logs, and a clock.
+//! What a host provides to a platform besides settings: callbacks for keys, checkpoints and logs, and a clock.
 
 use crate::entry::{Out, c_text, duration, enter, free};
 use crate::handle;
@@ -14,18 +14,18 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Most bytes that a function may give as the text of a key file.
+/// Maximum length in bytes of the key text that a callback gives.
 const KEYS_CAPACITY: usize = 1 << 16;
 
-/// A function of the host with what belongs to it. Dropping it calls the destroy function.
+/// A callback of the host, its user pointer and its destroy function, which is called on drop.
 struct Callback<F> {
     function: F,
     user: *mut c_void,
     destroy: must_destroy_fn,
 }
 
-// SAFETY: the types of the functions tell the host that they are called with the user pointer on threads of the library, some
-// of them at once.
+// SAFETY: the callback types document that the callbacks are called with the user pointer on threads of the library, some of
+// them at the same time.
 unsafe impl<F: Send> Send for Callback<F> {}
 // SAFETY: the same.
 unsafe impl<F: Sync> Sync for Callback<F> {}
@@ -42,7 +42,7 @@ impl<F> Callback<F> {
 impl<F> Drop for Callback<F> {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: by its contract it may be called so once, after the last call of the function.
+            // SAFETY: `must_destroy_fn` may be called once with the user pointer, after the last call of the callback.
             unsafe { destroy(self.user) };
         }
     }
@@ -52,44 +52,40 @@ type OnLog = unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char
 type GiveKeys = unsafe extern "C" fn(*mut c_void, *mut c_char, usize, *mut usize) -> i32;
 type TakeCheckpoint = unsafe extern "C" fn(*mut c_void, *const c_char, usize) -> i32;
 
-/// What stands behind a `must_host_t`.
+/// The object that a `must_host_t` names.
 #[derive(Default)]
-pub(crate) struct Lender(Mutex<Lent>);
+pub(crate) struct Host(Mutex<Parts>);
 
 #[derive(Default)]
-struct Lent {
+struct Parts {
     host: must::Host,
     log: Option<Arc<Callback<OnLog>>>,
 }
 
-/// The host behind a handle.
-fn lender(host: *const must_host_t) -> Result<Arc<Lender>> {
-    handle::get(host)
-}
-
-impl Lender {
-    /// Changes what is lent from now on. What stood in its place is let go of outside the lock: its `destroy` may call us.
-    fn lend<T>(&self, change: impl FnOnce(&mut Lent) -> T) -> Result<()> {
-        let before = change(&mut self.0.lock());
-        drop(before);
+impl Host {
+    /// Sets one part; `set` returns the old one. The old part is dropped outside the lock, because its `destroy` may call the
+    /// library.
+    fn set<T>(&self, set: impl FnOnce(&mut Parts) -> T) -> Result<()> {
+        let old = set(&mut self.0.lock());
+        drop(old);
         Ok(())
     }
 
-    /// Opens a platform with what is lent so far.
+    /// Opens a platform with the parts that are set so far.
     pub(crate) fn open(&self, settings: Settings) -> Result<Platform> {
         let (host, log) = {
-            let lent = self.0.lock();
-            (lent.host.clone(), lent.log.clone())
+            let parts = self.0.lock();
+            (parts.host.clone(), parts.log.clone())
         };
         match log {
             None => Platform::open_with(settings, host),
-            Some(log) => Platform::open_with_host_and_log(settings, host, move |record| hand_over(&log, record)),
+            Some(log) => Platform::open_with_host_and_log(settings, host, move |record| call_log(&log, record)),
         }
     }
 }
 
 /// Calls a log function with a record.
-fn hand_over(log: &Callback<OnLog>, record: &LogRecord) {
+fn call_log(log: &Callback<OnLog>, record: &LogRecord) {
     let (target, message) = (c_text(&record.target), c_text(&record.message));
     let json = c_text(&serde_json::to_string(record).unwrap_or_default());
     // SAFETY: by the contract of `must_host_set_log` the function may be called so until `destroy` is.
@@ -98,10 +94,11 @@ fn hand_over(log: &Callback<OnLog>, record: &LogRecord) {
 
 fn keys(callback: Arc<Callback<GiveKeys>>) -> KeyCallback {
     Arc::new(move || {
-        // Wiped when it is dropped, whatever comes of the call.
+        // Wiped on drop, however the call ends.
         let mut buffer = Zeroizing::new(vec![0u8; KEYS_CAPACITY]);
         let mut length = 0;
-        // SAFETY: by the contract of the setter the function may be called so until `destroy` is; there are as many bytes.
+        // SAFETY: by the contract of the setter the function may be called so until `destroy` is; `buffer` has `KEYS_CAPACITY`
+        // bytes.
         let outcome =
             unsafe { (callback.function)(callback.user, buffer.as_mut_ptr().cast(), KEYS_CAPACITY, &raw mut length) };
         if outcome != 0 {
@@ -124,22 +121,22 @@ fn anchor(callback: Arc<Callback<TakeCheckpoint>>) -> AnchorCallback {
     })
 }
 
-/// Makes a host that lends nothing yet. `*host_out` receives it; the caller ends it with `must_host_free`.
+/// Makes a host that provides nothing yet. `*host_out` receives it; the caller frees it with `must_host_free`.
 ///
-/// Functions are added to it, then platforms are opened with `must_platform_open_with_host`. What a platform was opened with
-/// stays with it: the host may be changed, used for another platform, or ended at once. Since 0.1.0.
+/// Set its functions, then open platforms with `must_platform_open_with_host`. A platform keeps what it was opened with: the
+/// host may be changed, used for another platform, or freed afterwards. Since 0.1.0.
 ///
 /// # Safety
-/// `host_out` points to memory for a handle; `error_out` is NULL or does.
+/// `host_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_host_new(host_out: *mut *mut must_host_t, error_out: *mut *mut must_error_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { enter(error_out, || Out::new("host_out", host_out)?.give(Lender::default())) }
+    unsafe { enter(error_out, || Out::new("host_out", host_out)?.give(Host::default())) }
 }
 
-/// Ends a host and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees a host and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
-/// Platforms that were opened with it keep what they got. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+/// Platforms that were opened with it keep its functions. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
 /// host. Since 0.1.0.
 ///
 /// # Safety
@@ -147,18 +144,18 @@ pub unsafe extern "C" fn must_host_new(host_out: *mut *mut must_host_t, error_ou
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_host_free(host: *mut *mut must_host_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { free::<Lender>(host) }
+    unsafe { free::<Host>(host) }
 }
 
-/// Hands what platforms log to a function, as `must_platform_open_with_log` does.
+/// Sets a callback for log records, as `must_platform_open_with_log` does.
 ///
-/// `on_log` is called with `user` on one thread a platform. Once this has succeeded the library owns `user`: `destroy`, which may
-/// be NULL, is called once with it after the host was ended and the last platform that uses it was closed and ended, or another
-/// function was set. When this fails, `user` stays the caller's. Since 0.1.0.
+/// `on_log` is called with `user` on one thread per platform. Once this has succeeded the library owns `user`: `destroy`, which
+/// may be NULL, is called once with it after the host was freed, or another function was set, and the last platform that uses
+/// it was closed and freed. When this fails, the caller still owns `user`. Since 0.1.0.
 ///
 /// # Safety
 /// `error_out` is NULL or points to memory for a handle; the functions may be called with `user` on other threads until `destroy`
-/// has been.
+/// has been called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_host_set_log(
     host: *const must_host_t,
@@ -170,16 +167,17 @@ pub unsafe extern "C" fn must_host_set_log(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let lender = lender(host)?;
+            let host: Arc<Host> = handle::get(host)?;
             let log = Callback::new("on_log", on_log, user, destroy)?;
-            lender.lend(|lent| lent.log.replace(log))
+            host.set(|parts| parts.log.replace(log))
         })
     }
 }
 
-/// Lets a function give the master keys, which seal stored secrets, instead of a file or a setting: those of a key store of the host.
+/// Sets a callback that gives the master keys, which seal stored secrets, in place of a file or a setting: for a host with a
+/// key store.
 ///
-/// `give_keys` is called when a platform is opened and when the master key is rotated, see its type. Ownership of `user` is as for
+/// `give_keys` is called when a platform is opened and when the master key is rotated; see its type. Ownership of `user` is as for
 /// `must_host_set_log`. Since 0.1.0.
 ///
 /// # Safety
@@ -195,16 +193,16 @@ pub unsafe extern "C" fn must_host_set_master_keys(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let lender = lender(host)?;
+            let host: Arc<Host> = handle::get(host)?;
             let keys = keys(Callback::new("give_keys", give_keys, user, destroy)?);
-            lender.lend(|lent| lent.host.master_keys.replace(keys))
+            host.set(|parts| parts.host.master_keys.replace(keys))
         })
     }
 }
 
-/// Lets a function give the keys that sign the audit log, instead of a file.
+/// Sets a callback that gives the keys that sign the audit log, in place of a file.
 ///
-/// `give_keys` is called when a platform is opened and when the audit key is rotated, see its type. Ownership of `user` is as for
+/// `give_keys` is called when a platform is opened and when the audit key is rotated; see its type. Ownership of `user` is as for
 /// `must_host_set_log`. Since 0.1.0.
 ///
 /// # Safety
@@ -220,19 +218,19 @@ pub unsafe extern "C" fn must_host_set_audit_keys(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let lender = lender(host)?;
+            let host: Arc<Host> = handle::get(host)?;
             let keys = keys(Callback::new("give_keys", give_keys, user, destroy)?);
-            lender.lend(|lent| lent.host.audit_keys.replace(keys))
+            host.set(|parts| parts.host.audit_keys.replace(keys))
         })
     }
 }
 
-/// Hands each checkpoint of the audit log to a function, besides the anchor file, so that the host can keep it where nobody who
-/// can write the data folder can reach it.
+/// Sets a callback that receives each checkpoint of the audit log, in addition to the anchor file, so that the host can keep
+/// checkpoints where nobody with access to the data folder can change them.
 ///
-/// `take_checkpoint` is called on the thread that writes, see its type: every other write waits for it. While it fails, what needs
-/// an audit event fails with `dependency_unavailable`; the newest checkpoint is offered again. Ownership of `user` is as for
-/// `must_host_set_log`. Since 0.1.0.
+/// `take_checkpoint` is called on the writer thread (see its type): every other write waits for it. While it fails, calls that
+/// need an audit event fail with `dependency_unavailable`; the newest checkpoint is offered again. Ownership of `user` is as
+/// for `must_host_set_log`. Since 0.1.0.
 ///
 /// # Safety
 /// As for `must_host_set_log`.
@@ -247,15 +245,15 @@ pub unsafe extern "C" fn must_host_set_anchor(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let lender = lender(host)?;
+            let host: Arc<Host> = handle::get(host)?;
             let anchor = anchor(Callback::new("take_checkpoint", take_checkpoint, user, destroy)?);
-            lender.lend(|lent| lent.host.anchor.replace(anchor))
+            host.set(|parts| parts.host.anchor.replace(anchor))
         })
     }
 }
 
-/// Lets a clock of the caller's decide what time it is for everything that expires, is counted in a window, or is written to the
-/// audit log: for tests. The clock may be ended at once; it goes on with the platforms that use it. Since 0.1.0.
+/// Sets the clock for everything that expires, is counted in a time window, or is written to the audit log: for tests. The
+/// handle of the clock may be freed afterwards; platforms that use the clock keep it. Since 0.1.0.
 ///
 /// # Safety
 /// `error_out` is NULL or points to memory for a handle.
@@ -268,21 +266,22 @@ pub unsafe extern "C" fn must_host_set_clock(
     // SAFETY: the same contract.
     unsafe {
         enter(error_out, || {
-            let lender = lender(host)?;
-            let clock: Arc<Hands> = handle::get(clock)?;
-            lender.lend(|lent| std::mem::replace(&mut lent.host.clock, Arc::clone(&clock.0) as Arc<dyn Clock>))
+            let host: Arc<Host> = handle::get(host)?;
+            let clock: Arc<HostClock> = handle::get(clock)?;
+            host.set(|parts| std::mem::replace(&mut parts.host.clock, Arc::clone(&clock.0) as Arc<dyn Clock>))
         })
     }
 }
 
-/// What stands behind a `must_clock_t`.
-pub(crate) struct Hands(Arc<ManualClock>);
+/// The object that a `must_clock_t` names.
+pub(crate) struct HostClock(Arc<ManualClock>);
 
-/// Makes a clock that stands still until it is told to go on. `now_ms` are milliseconds since 1970, UTC. `*clock_out` receives it; the
-/// caller ends it with `must_clock_free`. Errors: `validation_error` for a time before 1970 or after the year 9999. Since 0.1.0.
+/// Makes a clock whose time changes only by `must_clock_advance`. `now_ms` are milliseconds since 1970, UTC. `*clock_out`
+/// receives it; the caller frees it with `must_clock_free`. Errors: `validation_error` for a time before 1970 or after the year
+/// 9999. Since 0.1.0.
 ///
 /// # Safety
-/// `clock_out` points to memory for a handle; `error_out` is NULL or does.
+/// `clock_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_clock_new(
     now_ms: i64,
@@ -293,12 +292,12 @@ pub unsafe extern "C" fn must_clock_new(
     unsafe {
         enter(error_out, || {
             let out = Out::new("clock_out", clock_out)?;
-            out.give(Hands(Arc::new(ManualClock::at(now_ms)?)))
+            out.give(HostClock(Arc::new(ManualClock::at(now_ms)?)))
         })
     }
 }
 
-/// Lets a clock go on by `by_ms` milliseconds, 0 or more. Since 0.1.0.
+/// Advances a clock by `by_ms` milliseconds, 0 or more. Since 0.1.0.
 ///
 /// # Safety
 /// `error_out` is NULL or points to memory for a handle.
@@ -312,19 +311,19 @@ pub unsafe extern "C" fn must_clock_advance(
     unsafe {
         enter(error_out, || {
             let by = duration("by_ms", by_ms)?;
-            handle::get::<Hands>(clock)?.0.advance(by);
+            handle::get::<HostClock>(clock)?.0.advance(by);
             Ok(())
         })
     }
 }
 
-/// What a clock shows, in milliseconds since 1970; -1 when the handle is not a live clock. Since 0.1.0.
+/// The time of a clock, in milliseconds since 1970; -1 when the handle is not a live clock. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn must_clock_now(clock: *const must_clock_t) -> i64 {
-    handle::get::<Hands>(clock).map_or(-1, |clock| clock.0.now().0)
+    handle::get::<HostClock>(clock).map_or(-1, |clock| clock.0.now().0)
 }
 
-/// Ends a clock and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees a clock and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live clock. Since 0.1.0.
 ///
@@ -333,5 +332,5 @@ pub extern "C" fn must_clock_now(clock: *const must_clock_t) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_clock_free(clock: *mut *mut must_clock_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { free::<Hands>(clock) }
+    unsafe { free::<HostClock>(clock) }
 }

@@ -12,26 +12,27 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use std::ffi::{CString, c_char};
 
-/// A running server with its address as C reads it.
-pub(crate) struct Listening {
+/// A running server and its address as a C string.
+pub(crate) struct HttpServer {
     server: Server,
     address: CString,
 }
 
-/// An answer; one thread at a time takes the next piece.
-pub(crate) struct Answering {
+/// An answer; one thread at a time takes the next piece of its body.
+pub(crate) struct HttpAnswer {
     head: String,
     answer: Mutex<Answer>,
 }
 
 /// Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
 ///
-/// `*server_out` receives a server that the caller ends with `must_server_free`. It keeps the platform's memory; closing the
-/// platform makes its calls fail. Errors: `validation_error` for an address that is none, `dependency_unavailable` when it is
+/// `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform's memory; closing
+/// the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
 /// taken, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `address` points to `address_len` bytes; `server_out` points to memory for a handle; `error_out` is NULL or does.
+/// `address` points to `address_len` bytes; `server_out` points to memory for a handle; `error_out` is NULL or points to such
+/// memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_serve(
     platform: *const must_platform_t,
@@ -47,19 +48,19 @@ pub unsafe extern "C" fn must_serve(
             let address = text("address", address, address_len)?;
             let server = open(platform)?.http_service()?.serve(address)?;
             let address = c_text(&server.address().to_string());
-            out.give(Listening { server, address })
+            out.give(HttpServer { server, address })
         })
     }
 }
 
-/// Where a server listens, such as `127.0.0.1:8000`: a string that lives as long as the server; empty when the handle is not a
+/// The address of a server, such as `127.0.0.1:8000`: a string that is valid as long as the server; empty when the handle is not a
 /// live server. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn must_server_address(server: *const must_server_t) -> *const c_char {
-    view::<Listening>(server, |listening| &listening.address)
+    view::<HttpServer>(server, |server| &server.address)
 }
 
-/// Takes no more connections, ends event streams, and waits up to `deadline_ms` for calls that run. `*all_ended_out`, which may
+/// Accepts no more connections, ends event streams, and waits up to `deadline_ms` for running calls. `*all_ended_out`, which may
 /// be NULL, receives 1 when all had ended by then, else 0. Errors: `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn must_server_stop(
         enter(error_out, || {
             let out = Out::optional("all_ended_out", all_ended_out)?;
             let deadline = duration("deadline_ms", deadline_ms)?;
-            let ended = handle::get::<Listening>(server)?.server.stop(deadline);
+            let ended = handle::get::<HttpServer>(server)?.server.stop(deadline);
             if let Some(out) = out {
                 out.put(i32::from(ended));
             }
@@ -85,7 +86,8 @@ pub unsafe extern "C" fn must_server_stop(
     }
 }
 
-/// Stops a server, where that has not been done, and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Stops a server if it still runs, frees it and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does
+/// nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live server. Since 0.1.0.
 ///
@@ -94,7 +96,7 @@ pub unsafe extern "C" fn must_server_stop(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_server_free(server: *mut *mut must_server_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { free::<Listening>(server) }
+    unsafe { free::<HttpServer>(server) }
 }
 
 /// Answers one HTTP request without a socket, so that a host can mount the HTTP API in a server of its own. Waits for status
@@ -102,12 +104,12 @@ pub unsafe extern "C" fn must_server_free(server: *mut *mut must_server_t) -> i3
 ///
 /// `head` is a JSON object: `method`, `target` (path and query as they were sent), `headers` (an array of pairs), and `peer`
 /// (the address at the other end, which throttling counts by); all but `target` may be left out. `body` may be NULL when empty.
-/// `*answer_out` receives an answer that the caller ends with `must_answer_free`. Errors: `validation_error` for what is no HTTP
+/// `*answer_out` receives an answer that the caller frees with `must_answer_free`. Errors: `validation_error` for a malformed HTTP
 /// request, `invalid_state`; every refusal of the request itself is an answer. Since 0.1.0.
 ///
 /// # Safety
 /// `head` points to `head_len` bytes, `body` to `body_len`; `answer_out` points to memory for a handle; `error_out` is NULL or
-/// does.
+/// points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_handle(
     platform: *const must_platform_t,
@@ -143,17 +145,17 @@ pub unsafe extern "C" fn must_handle(
                 .collect();
             let headers = serde_json::to_string(&headers).map_err(|error| Error::internal(error.to_string()))?;
             let head = format!("{{\"status\":{},\"headers\":{headers}}}", answer.status);
-            out.give(Answering { head, answer: Mutex::new(answer) })
+            out.give(HttpAnswer { head, answer: Mutex::new(answer) })
         })
     }
 }
 
 /// Status and headers of an answer: a JSON object `{"status": 200, "headers": [["content-type", "application/json"], ...]}`.
 ///
-/// `*head_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
+/// `*head_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `head_out` points to memory for a handle; `error_out` is NULL or does.
+/// `head_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_answer_head(
     answer: *const must_answer_t,
@@ -164,14 +166,14 @@ pub unsafe extern "C" fn must_answer_head(
     unsafe {
         enter(error_out, || {
             let out = Out::new("head_out", head_out)?;
-            out.give(Buffer::text(handle::get::<Answering>(answer)?.head.clone()))
+            out.give(Buffer::text(handle::get::<HttpAnswer>(answer)?.head.clone()))
         })
     }
 }
 
-/// Waits up to `timeout_ms` (-1: as long as it takes) for the next piece of an answer's body.
+/// Waits up to `timeout_ms` (-1: without limit) for the next piece of an answer's body.
 ///
-/// `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*piece_out` receives the piece, which the caller ends
+/// `*event_out` receives a `must_event_t`. With `MUST_EVENT_CHANGED`, `*piece_out` receives the piece, which the caller frees
 /// with `must_buffer_free`; with `MUST_EVENT_ENDED` and `MUST_EVENT_TIMED_OUT` it is not written. Errors: `invalid_state` when
 /// another thread is waiting on this handle. Since 0.1.0.
 ///
@@ -190,7 +192,7 @@ pub unsafe extern "C" fn must_answer_next(
         enter(error_out, || {
             let (event_out, piece_out) = (Out::new("event_out", event_out)?, Out::new("piece_out", piece_out)?);
             let timeout = timeout(timeout_ms)?;
-            let answering = handle::get::<Answering>(answer)?;
+            let answering = handle::get::<HttpAnswer>(answer)?;
             let mut answer = answering.answer.try_lock().ok_or_else(|| {
                 Error::invalid_state("another thread is waiting on this answer", "Let one thread read an answer.")
             })?;
@@ -208,8 +210,8 @@ pub unsafe extern "C" fn must_answer_next(
     }
 }
 
-/// Ends an answer, and the call behind it where it goes on, and sets the variable to NULL. NULL, or a variable that holds NULL,
-/// is fine.
+/// Frees an answer, ends its call if it still runs, and sets the variable to NULL. Passing NULL, or a variable that holds NULL,
+/// does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live answer. Since 0.1.0.
 ///
@@ -218,16 +220,16 @@ pub unsafe extern "C" fn must_answer_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_answer_free(answer: *mut *mut must_answer_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { free::<Answering>(answer) }
+    unsafe { free::<HttpAnswer>(answer) }
 }
 
-/// What the platform counts and measures, in the text format of Prometheus.
+/// The platform's metrics, in the text format of Prometheus.
 ///
-/// `*text_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`,
+/// `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`,
 /// `dependency_unavailable`. Since 0.1.0.
 ///
 /// # Safety
-/// `text_out` points to memory for a handle; `error_out` is NULL or does.
+/// `text_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_metrics(
     platform: *const must_platform_t,

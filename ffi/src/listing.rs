@@ -18,12 +18,14 @@ pub(crate) struct Page {
 
 /// Lists tasks of every status.
 ///
-/// `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (the empty text stands for
-/// tasks that have none), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (from 1) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the
-/// caller ends with `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
+/// `query` is a JSON object, UTF-8, with any of `status`, `model`, `type` (`image`, `video`), `owner` (an empty text selects
+/// tasks without an owner), `after` (the id of a task, after which the pages begin), `sort` (`newest`, `oldest`), `page` (1 or
+/// more) and `per_page` (1 to 100); NULL with length 0 means the newest 20. `*page_out` receives a page that the caller frees with
+/// `must_page_free`. Errors: `validation_error`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `query` is NULL or points to `query_len` bytes; `page_out` points to memory for a handle; `error_out` is NULL or does.
+/// `query` is NULL or points to `query_len` bytes; `page_out` points to memory for a handle; `error_out` is NULL or points to
+/// such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_tasks(
     platform: *const must_platform_t,
@@ -102,11 +104,11 @@ pub extern "C" fn must_page_has_more(page: *const must_page_t) -> bool {
 
 /// A task of a page, `index` from 0.
 ///
-/// `*task_out` receives a copy that outlives the page; the caller ends it with `must_task_free`. Errors: `validation_error`
+/// `*task_out` receives a copy that outlives the page; the caller frees it with `must_task_free`. Errors: `validation_error`
 /// when there is no such index, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `task_out` points to memory for a handle; `error_out` is NULL or does.
+/// `task_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_page_task(
     page: *const must_page_t,
@@ -129,7 +131,7 @@ pub unsafe extern "C" fn must_page_task(
 }
 
 /// The page as a JSON object with `items`, `total`, `page`, `per_page` and `has_more`; empty when the handle is not a live
-/// page. The text is the page's and lives until `must_page_free`.
+/// page. The page owns the text; it is valid until `must_page_free`.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -137,7 +139,7 @@ pub extern "C" fn must_page_json(page: *const must_page_t) -> *const c_char {
     view::<Page>(page, |page| page.json.get_or_init(|| c_text(&serde_json::to_string(&page.page).unwrap_or_default())))
 }
 
-/// Ends a page and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees a page and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live page. Since 0.1.0.
 ///

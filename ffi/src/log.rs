@@ -1,4 +1,4 @@
-//! Handing what a platform logs to a function of the host.
+//! Passes log records to a callback of the host.
 
 use crate::entry::c_text;
 use crate::types::{must_destroy_fn, must_log_fn};
@@ -7,7 +7,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The host's function with what belongs to it. Dropping it calls the destroy function, once the platform was opened.
+/// The host's callback, its user pointer and its destroy function, which is called on drop once [`Logger::owned`] is set.
 pub(crate) struct Logger {
     on_log: unsafe extern "C" fn(
         *mut c_void,
@@ -25,7 +25,7 @@ pub(crate) struct Logger {
 unsafe impl Send for Logger {}
 
 impl Logger {
-    /// Checks the function; until [`Logger::owned`] is set, `user` stays the caller's.
+    /// Checks the callback; until [`Logger::owned`] is set, the caller owns `user`.
     pub(crate) fn new(on_log: must_log_fn, user: *mut c_void, destroy: must_destroy_fn) -> Result<Self> {
         let on_log = on_log.ok_or_else(|| {
             Error::validation("on_log is NULL").with_action("Pass a function, or use must_platform_open.")

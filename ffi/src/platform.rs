@@ -1,9 +1,9 @@
-//! Opening, closing and asking a platform; the version.
+//! Opening, closing and querying a platform; the version.
 
 use crate::buffer::Buffer;
 use crate::entry::{Out, duration, enter, free, text};
 use crate::handle;
-use crate::host::Lender;
+use crate::host::Host;
 use crate::log::Logger;
 use crate::types::{must_buffer_t, must_destroy_fn, must_error_t, must_host_t, must_log_fn, must_platform_t};
 use must::http::HttpService;
@@ -18,17 +18,18 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
     Err(_) => c"",
 };
 
-/// Number of the binary interface that a header describes. It grows when functions are added; none ever changes or goes.
+/// Number of the binary interface that a header describes. It grows when functions are added; functions are never changed or
+/// removed.
 pub const MUST_ABI_VERSION: i32 = 1;
 
-/// A platform and whether a panic went through it.
-pub(crate) struct Open {
+/// A platform, and whether a call on it panicked.
+pub(crate) struct OpenPlatform {
     platform: Platform,
     poisoned: AtomicBool,
     http_service: Mutex<Option<HttpService>>,
 }
 
-impl Open {
+impl OpenPlatform {
     pub(crate) fn new(platform: Platform) -> Self {
         Self { platform, poisoned: AtomicBool::new(false), http_service: Mutex::default() }
     }
@@ -44,10 +45,10 @@ impl Open {
         })
     }
 
-    /// Makes a call on the platform. After a call that panicked, every other is refused: what it left behind is unknown.
+    /// Makes a call on the platform. After a call that panicked, every other call is refused, because the state is unknown.
     pub(crate) fn call<T>(&self, call: impl FnOnce(&Platform) -> Result<T>) -> Result<T> {
-        struct Watch<'a>(&'a AtomicBool);
-        impl Drop for Watch<'_> {
+        struct PoisonOnPanic<'a>(&'a AtomicBool);
+        impl Drop for PoisonOnPanic<'_> {
             fn drop(&mut self) {
                 if std::thread::panicking() {
                     self.0.store(true, Ordering::Release);
@@ -60,13 +61,13 @@ impl Open {
                 "Free the platform and open it again.",
             ));
         }
-        let _watch = Watch(&self.poisoned);
+        let _poison = PoisonOnPanic(&self.poisoned);
         call(&self.platform)
     }
 }
 
-/// The platform behind a handle.
-pub(crate) fn open(platform: *const must_platform_t) -> Result<Arc<Open>> {
+/// The platform that a handle names.
+pub(crate) fn open(platform: *const must_platform_t) -> Result<Arc<OpenPlatform>> {
     handle::get(platform)
 }
 
@@ -87,14 +88,15 @@ pub extern "C" fn must_abi_version() -> i32 {
     MUST_ABI_VERSION
 }
 
-/// Opens a data folder, brings back what a crash interrupted, and starts to work.
+/// Opens a data folder, recovers tasks that a crash interrupted, and starts to work.
 ///
 /// `settings` is a JSON object, UTF-8, such as `{"data_dir": "/var/lib/must"}`; the folder is made when absent.
-/// `*platform_out` receives a platform that the caller ends with `must_platform_free`. Errors: `validation_error`,
+/// `*platform_out` receives a platform that the caller frees with `must_platform_free`. Errors: `validation_error`,
 /// `data_dir_locked`, `dependency_unavailable` (cannot be written), `storage_full`, `storage_corrupt`. Since 0.1.0.
 ///
 /// # Safety
-/// `settings` points to `settings_len` bytes; `platform_out` points to memory for a handle; `error_out` is NULL or does.
+/// `settings` points to `settings_len` bytes; `platform_out` points to memory for a handle; `error_out` is NULL or points to
+/// such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_platform_open(
     settings: *const c_char,
@@ -108,23 +110,24 @@ pub unsafe extern "C" fn must_platform_open(
             let out = Out::new("platform_out", platform_out)?;
             let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
             let platform = Platform::open(settings)?;
-            out.give(Open::new(platform))
+            out.give(OpenPlatform::new(platform))
         })
     }
 }
 
-/// Opens a data folder as `must_platform_open` does, and hands what the platform logs to a callback.
+/// Opens a data folder as `must_platform_open` does, and passes log records to a callback.
 ///
 /// `on_log` is called with `user` as its type says, with records at least as important as the setting `log_level` (`error`,
-/// `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. It holds up
-/// nothing but the next record: when it falls more than a thousand behind, records are dropped, and one that says how many
-/// comes in their place. Loading, finding and letting go of pipelines is logged at `debug`. `destroy`, which may be NULL, is
-/// called once with `user` after the last record, on that thread, when the platform has been closed; closing waits for that
-/// up to a second. When this function fails, `on_log` is not called any more, `destroy` is not called at all, and `user`
-/// stays the caller's. Since 0.1.0.
+/// `warn`, `info`, `debug` or `trace`; `info` when not given); the first may come before this function returns. A slow
+/// callback delays only the next record: when more than a thousand records wait, records are dropped, and one record that says
+/// how many takes their place. Loading, reusing and unloading of pipelines is logged at `debug`. `destroy`, which may be NULL, is
+/// called once with `user` after the last record, on that thread, when the platform has been closed; closing waits up to a
+/// second for that. When this function fails, `on_log` is not called any more, `destroy` is never called, and the caller still
+/// owns `user`. Since 0.1.0.
 ///
 /// # Safety
-/// As for `must_platform_open`; `on_log` and `destroy` may be called with `user` on another thread until `destroy` has been.
+/// As for `must_platform_open`; `on_log` and `destroy` may be called with `user` on another thread until `destroy` has been
+/// called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_platform_open_with_log(
     settings: *const c_char,
@@ -143,15 +146,15 @@ pub unsafe extern "C" fn must_platform_open_with_log(
             let owned = logger.owned();
             let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
             let platform = Platform::open_with_log(settings, move |record| logger.call(record))?;
-            // A platform that gets no handle is closed again, and `user` stays the caller's all the same.
-            out.give(Open::new(platform))?;
+            // When no handle can be made, the platform is closed again and the caller still owns `user`.
+            out.give(OpenPlatform::new(platform))?;
             owned.store(true, Ordering::Release);
             Ok(())
         })
     }
 }
 
-/// Opens a data folder as `must_platform_open` does, with what a host lends: keys, a place for checkpoints, logs, a clock.
+/// Opens a data folder as `must_platform_open` does, with what a host provides: callbacks for keys, checkpoints and logs, a clock.
 ///
 /// Functions of the host may be called before this returns. Errors: as for `must_platform_open`. Since 0.1.0.
 ///
@@ -169,16 +172,16 @@ pub unsafe extern "C" fn must_platform_open_with_host(
     unsafe {
         enter(error_out, || {
             let out = Out::new("platform_out", platform_out)?;
-            let lender: Arc<Lender> = handle::get(host)?;
+            let host: Arc<Host> = handle::get(host)?;
             let settings = Settings::from_json(text("settings", settings, settings_len)?)?;
-            out.give(Open::new(lender.open(settings)?))
+            out.give(OpenPlatform::new(host.open(settings)?))
         })
     }
 }
 
-/// Stops taking work, asks what runs to stop, waits for it up to `deadline_ms`, and closes the data folder.
+/// Accepts no more work, asks running tasks to stop, waits for them up to `deadline_ms`, and closes the data folder.
 ///
-/// Tasks that are not finished go on when the folder is opened again. Calls that wait return `invalid_state`, as does every
+/// Unfinished tasks continue when the folder is opened again. Calls that wait return `invalid_state`, as does every
 /// call after this one; closing again does nothing. The handle stays until `must_platform_free`. Since 0.1.0.
 ///
 /// # Safety
@@ -198,10 +201,10 @@ pub unsafe extern "C" fn must_platform_close(
     }
 }
 
-/// Ends a platform and sets the variable to NULL. NULL, or a variable that holds NULL, is fine.
+/// Frees a platform and sets the variable to NULL. Passing NULL, or a variable that holds NULL, does nothing.
 ///
-/// An open platform is closed first, as soon as calls that are still under way on it have returned; to bound that time, or
-/// to hear of errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
+/// An open platform is closed first, as soon as calls that still run on it have returned; to bound that time, or to learn of
+/// errors, call `must_platform_close` before. Returns 0, or `MUST_INVALID_STATE` when the handle was not a live
 /// platform. Since 0.1.0.
 ///
 /// # Safety
@@ -209,15 +212,15 @@ pub unsafe extern "C" fn must_platform_close(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_platform_free(platform: *mut *mut must_platform_t) -> i32 {
     // SAFETY: the same contract.
-    unsafe { free::<Open>(platform) }
+    unsafe { free::<OpenPlatform>(platform) }
 }
 
 /// The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
 ///
-/// `*models_out` receives a buffer that the caller ends with `must_buffer_free`. Since 0.1.0.
+/// `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Since 0.1.0.
 ///
 /// # Safety
-/// `models_out` points to memory for a handle; `error_out` is NULL or does.
+/// `models_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_models(
     platform: *const must_platform_t,
@@ -236,15 +239,15 @@ pub unsafe extern "C" fn must_models(
     }
 }
 
-/// How the lanes stand: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for one.
+/// State of the lanes: a JSON object with `lanes`, the shared one last, and `waiting`, the number of tasks that wait for a lane.
 ///
 /// A lane has `model` (null for the shared one), `loaded` (ids of the models whose weights are loaded), `memory_bytes` that
 /// they hold, and since the platform was opened `hits` and `misses` (tasks that found their pipeline loaded, or not), `loads`
-/// and `evictions`. `*load_out` receives a buffer that the caller ends with `must_buffer_free`. Errors: `invalid_state`.
+/// and `evictions`. `*load_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`.
 /// Since 0.1.0.
 ///
 /// # Safety
-/// `load_out` points to memory for a handle; `error_out` is NULL or does.
+/// `load_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_load(
     platform: *const must_platform_t,

@@ -1,29 +1,29 @@
 //! For hosts whose program is part Rust, part C or C++: one platform on both sides of the C ABI.
 //!
 //! Only one platform may have a data folder open, so such a host cannot open a second one for its other half. These functions
-//! are Rust and no part of `must.h`. What the two halves have are owners of one platform: it is closed when either half calls
-//! close, or when the last owner has gone.
+//! are for Rust and not in `must.h`. Both halves own the platform: it is closed when either half calls close, or when the last
+//! owner is dropped.
 
 use crate::handle;
-use crate::platform::{Open, open};
+use crate::platform::{OpenPlatform, open};
 use crate::types::must_platform_t;
 use must::{Platform, Result};
 
-/// Gives out a handle for a platform that Rust has open. Whoever gets it ends it with `must_platform_free`, which leaves the
-/// platform open as long as Rust has it.
+/// Makes a handle for a platform that Rust has open. Its receiver frees it with `must_platform_free`, which leaves the platform
+/// open as long as Rust has it.
 ///
 /// # Errors
 /// `invalid_state` for a platform that is closed or belongs to the process that this one was forked from.
 pub fn share(platform: &Platform) -> Result<*mut must_platform_t> {
     platform.access()?;
-    handle::insert(Open::new(platform.clone()))
+    handle::insert(OpenPlatform::new(platform.clone()))
 }
 
-/// The platform behind a handle, for Rust to have as well; it stays when the handle is freed.
+/// The platform that a handle names, shared with Rust: it stays open when the handle is freed.
 ///
 /// # Errors
-/// `validation_error` for NULL; `invalid_state` for a handle that is not a live platform, for one that a fault inside the
-/// library ended, and for a platform that is closed.
+/// `validation_error` for NULL; `invalid_state` for a handle that is not a live platform, for one that a panic inside the
+/// library made unusable, and for a platform that is closed.
 pub fn platform(handle: *const must_platform_t) -> Result<Platform> {
     open(handle)?.call(|platform| {
         platform.access()?;

@@ -1,4 +1,4 @@
-//! Keeps SIGPIPE away from the library's threads, so that a peer that goes away cannot end the host.
+//! Blocks SIGPIPE on the library's threads, so that a closed connection cannot end the host process.
 
 /// Blocks SIGPIPE on this thread.
 pub(crate) fn block_sigpipe() {

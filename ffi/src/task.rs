@@ -1,4 +1,4 @@
-//! One task: submitting, asking, waiting, cancelling, deleting; and reading the answer.
+//! One task: submit, query, wait, cancel, delete; and read its fields.
 
 use crate::entry::{Out, c_text, enter, free, slice, text, timeout};
 use crate::error::view;
@@ -9,7 +9,7 @@ use must::{ErrorCode, GenerateRequest, Platform, Status, SubmitOptions, Task};
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
 
-/// A task as it stood, with its texts ready for C.
+/// The state of a task at one moment, with its texts as C strings.
 pub(crate) struct Snapshot {
     task: Task,
     id: CString,
@@ -43,13 +43,14 @@ impl From<Task> for Snapshot {
 /// Checks a request, makes a durable task of it and queues it. Does not wait for the result.
 ///
 /// `request` is a JSON object, UTF-8: `{"model": "tiny-video", "prompt": "a red circle moving left", "seed": 7}`, with
-/// `mode` and any parameter of the model beside. Images are data URIs in it, or come as bytes in `images`, an array of
+/// `mode` and any parameter of the model. Images are data URIs in it, or bytes in `images`, an array of
 /// `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
-/// task; the caller ends it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
+/// task; the caller frees it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
 /// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// Each pointer is good for the length given with it; `task_out` points to memory for a handle; `error_out` is NULL or does.
+/// Each pointer is valid for the length given with it; `task_out` points to memory for a handle; `error_out` is NULL or points
+/// to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_submit(
     platform: *const must_platform_t,
@@ -68,9 +69,9 @@ pub unsafe extern "C" fn must_submit(
 
 /// `must_submit` with options about the submission itself.
 ///
-/// `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}` for whose task it is to be, 1 to 200 characters without control
-/// characters; NULL with length 0 means none. `must_tasks` lists by it, and over HTTP, where the setting `sign_in_required` is on,
-/// that owner alone sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
+/// `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}`, the owner of the task, 1 to 200 characters without control
+/// characters; NULL with length 0 means none. `must_tasks` can list by owner, and over HTTP, where the setting `sign_in_required`
+/// is on, only that owner sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
 /// Since 0.1.0.
 ///
 /// # Safety
@@ -106,12 +107,12 @@ pub unsafe extern "C" fn must_submit_with(
     }
 }
 
-/// A task as it stands now.
+/// The current state of a task.
 ///
-/// `*task_out` receives it; the caller ends it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
+/// `*task_out` receives it; the caller frees it with `must_task_free`. Errors: `task_not_found`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
-/// `id` points to `id_len` bytes; `task_out` points to memory for a handle; `error_out` is NULL or does.
+/// `id` points to `id_len` bytes; `task_out` points to memory for a handle; `error_out` is NULL or points to such memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn must_status(
     platform: *const must_platform_t,
@@ -130,9 +131,9 @@ pub unsafe extern "C" fn must_status(
     }
 }
 
-/// Waits until a task has ended or `timeout_ms` is over (-1: as long as it takes), and gives the task as it stands then.
+/// Waits until a task has ended or `timeout_ms` is over (-1: without limit), and gives the state of the task at that moment.
 ///
-/// Neither a failed task nor the end of the time is an error: look at `must_task_status`. Otherwise as `must_status`.
+/// Neither a failed task nor a timeout is an error: look at `must_task_status`. Otherwise as `must_status`.
 /// Since 0.1.0.
 ///
 /// # Safety
@@ -213,8 +214,8 @@ fn read<T>(task: *const must_task_t, otherwise: T, read: impl FnOnce(&Task) -> T
     handle::get::<Snapshot>(task).map_or(otherwise, |snapshot| read(&snapshot.task))
 }
 
-/// Id of a task. This text, like every other of a task, is UTF-8, belongs to the handle and lives until `must_task_free`;
-/// it is empty when the handle is not a live task.
+/// Id of a task. This text, like every other text of a task, is UTF-8, belongs to the handle and is valid until
+/// `must_task_free`; it is empty when the handle is not a live task.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -246,7 +247,7 @@ pub extern "C" fn must_task_prompt(task: *const must_task_t) -> *const c_char {
     view::<Snapshot>(task, |task| &task.prompt)
 }
 
-/// Whose task it is; empty when it is nobody's in particular.
+/// Owner of the task; empty when it has none.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -254,7 +255,7 @@ pub extern "C" fn must_task_owner(task: *const must_task_t) -> *const c_char {
     view::<Snapshot>(task, |task| &task.owner)
 }
 
-/// Where the task stands; `MUST_STATUS_NONE` when the handle is not a live task.
+/// Status of the task; `MUST_STATUS_NONE` when the handle is not a live task.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -317,7 +318,7 @@ pub extern "C" fn must_task_error_detail(task: *const must_task_t) -> *const c_c
     view::<Snapshot>(task, |task| &task.error_detail)
 }
 
-/// Everything about the task, as the JSON object that every language and HTTP show.
+/// All fields of the task, as the JSON object that every language and HTTP return.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -327,7 +328,8 @@ pub extern "C" fn must_task_json(task: *const must_task_t) -> *const c_char {
     })
 }
 
-/// Ends a task handle and sets the variable to NULL; the task itself goes on. NULL, or a variable that holds NULL, is fine.
+/// Frees a task handle and sets the variable to NULL; the task itself continues. Passing NULL, or a variable that holds NULL,
+/// does nothing.
 ///
 /// Returns 0, or `MUST_INVALID_STATE` when the handle was not a live task. Since 0.1.0.
 ///

@@ -6,34 +6,34 @@
 
 use std::ffi::{c_char, c_void};
 
-/// A running platform in one data folder. Made by `must_platform_open`, ended by `must_platform_free`.
+/// A running platform in one data folder. Made by `must_platform_open`, freed by `must_platform_free`.
 pub struct must_platform_t(());
 
-/// A task as it stood when it was asked for; it does not change afterwards. Ended by `must_task_free`.
+/// The state of a task at the moment when it was asked for; it does not change afterwards; freed by `must_task_free`.
 pub struct must_task_t(());
 
-/// One page of tasks. Ended by `must_page_free`.
+/// One page of tasks; freed by `must_page_free`.
 pub struct must_page_t(());
 
-/// The changes of one task, to be taken one after another. Made by `must_events_open`, ended by `must_events_free`.
+/// The changes of one task, read one after another. Made by `must_events_open`, freed by `must_events_free`.
 pub struct must_events_t(());
 
-/// Bytes that the library holds: a picture, a clip, or a text. Ended by `must_buffer_free`.
+/// Bytes that the library holds: a picture, a clip, or a text; freed by `must_buffer_free`.
 pub struct must_buffer_t(());
 
-/// A running HTTP server. Made by `must_serve`, ended by `must_server_free`.
+/// A running HTTP server. Made by `must_serve`, freed by `must_server_free`.
 pub struct must_server_t(());
 
-/// The answer to an HTTP request. Made by `must_handle`, ended by `must_answer_free`.
+/// The answer to an HTTP request. Made by `must_handle`, freed by `must_answer_free`.
 pub struct must_answer_t(());
 
-/// What a host lends to platforms: functions and a clock. Made by `must_host_new`, ended by `must_host_free`.
+/// What a host provides to platforms: callbacks and a clock. Made by `must_host_new`, freed by `must_host_free`.
 pub struct must_host_t(());
 
-/// A clock that stands still until it is told to go on. Made by `must_clock_new`, ended by `must_clock_free`.
+/// A clock whose time changes only by `must_clock_advance`. Made by `must_clock_new`, freed by `must_clock_free`.
 pub struct must_clock_t(());
 
-/// What went wrong. Ended by `must_error_free`.
+/// What went wrong; freed by `must_error_free`.
 pub struct must_error_t(());
 
 /// An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
@@ -50,12 +50,12 @@ pub struct must_image_t {
     pub data_len: usize,
 }
 
-/// Where a task stands. It moves from pending over processing to done or failed, never back.
+/// Status of a task. It goes from pending through processing to done or failed, and never back.
 #[repr(i32)]
 pub enum must_status_t {
     /// Not a task: the handle that was asked is NULL, freed, or of another kind.
     None = 0,
-    /// Durable, waiting for a lane.
+    /// Stored, waiting for a lane.
     Pending = 1,
     /// Running.
     Processing = 2,
@@ -65,12 +65,12 @@ pub enum must_status_t {
     Failed = 4,
 }
 
-/// What came of waiting for the next change of a task.
+/// Result of waiting for the next change of a task.
 #[repr(i32)]
 pub enum must_event_t {
-    /// The task changed; it comes with the event.
+    /// The task changed; the event holds its new state.
     Changed = 1,
-    /// The task has ended, and its last change has been handed out.
+    /// The task has ended, and its last change was already returned.
     Ended = 2,
     /// The time ran out first.
     TimedOut = 3,
@@ -80,32 +80,32 @@ pub enum must_event_t {
 
 /// Called by `must_watch` with each change of a task, on a thread of the library, one call at a time.
 ///
-/// `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and in the end once `MUST_EVENT_ENDED` or
-/// `MUST_EVENT_CLOSED` with NULL. The task is the library's and lives until the callback returns: do not free it. Returning
+/// `event` is a `must_event_t`: `MUST_EVENT_CHANGED` with the task, and at the end once `MUST_EVENT_ENDED` or
+/// `MUST_EVENT_CLOSED` with NULL. The library owns the task, which is valid until the callback returns: do not free it. Returning
 /// anything but 0 ends the watch. The callback may call any function of this header; it must return normally (no `longjmp`,
 /// no C++ exception).
 pub type must_watch_fn = Option<unsafe extern "C" fn(user: *mut c_void, event: i32, task: *const must_task_t) -> i32>;
 
-/// How much a log record matters.
+/// Severity of a log record.
 #[repr(i32)]
 pub enum must_log_level_t {
-    /// Something was lost, or will be unless a person acts.
+    /// Something was lost, or will be lost unless a person acts.
     Error = 1,
-    /// Something is not as it should be, and work goes on.
+    /// Something is wrong, and work continues.
     Warn = 2,
     /// Something that a person running the platform may want to know.
     Info = 3,
-    /// What the platform does, such as loading and letting go of pipelines.
+    /// What the platform does, such as loading and unloading pipelines.
     Debug = 4,
     /// Everything.
     Trace = 5,
 }
 
-/// Called by a platform with what it logs, on a thread of the library, one call at a time and in order.
+/// Called by a platform with each log record, on a thread of the library, one call at a time and in order.
 ///
 /// `level` is a `must_log_level_t`, `target` the module that logs, `message` what happened, `json` the whole record:
-/// `{"time", "level", "target", "message", "fields"}`, where `fields` says what it happened to (`task`, `code`, `model` and so
-/// on). The texts are the library's and live until the callback returns. None holds a prompt or a secret. The callback may
+/// `{"time", "level", "target", "message", "fields"}`, where `fields` has the details (`task`, `code`, `model` and so
+/// on). The library owns the texts, which are valid until the callback returns. None holds a prompt or a secret. The callback may
 /// call any function of this header; it must return normally (no `longjmp`, no C++ exception).
 pub type must_log_fn = Option<
     unsafe extern "C" fn(
@@ -124,14 +124,14 @@ pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// signs, the others open and verify.
 ///
 /// Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
-/// `*length_out`, and returns 0; anything else says that there are no keys to be had. Called on the thread that opens the platform
-/// or rotates the key, by several at once. Must return normally (no `longjmp`, no C++ exception).
+/// `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or
+/// rotates the key, also on several threads at once. Must return normally (no `longjmp`, no C++ exception).
 pub type must_keys_fn = Option<
     unsafe extern "C" fn(user: *mut c_void, buffer: *mut c_char, capacity: usize, length_out: *mut usize) -> i32,
 >;
 
 /// Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
 ///
-/// Returns 0 once it is kept; anything else says that it is not. Called on a thread of the library, one call at a time. It must not
-/// call functions of the platform that it is called by, which would wait for it, and must return normally.
+/// Returns 0 once the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
+/// time. It must not call functions of the platform that calls it, which would wait for it, and must return normally.
 pub type must_anchor_fn = Option<unsafe extern "C" fn(user: *mut c_void, note: *const c_char, note_len: usize) -> i32>;

@@ -1,4 +1,4 @@
-//! `include/must.h` is what cbindgen and the table of error codes say. `MUST_REGEN=1` writes it anew.
+//! `include/must.h` is what cbindgen and the table of error codes say. With `MUST_REGEN=1` the test rewrites it.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,12 +42,12 @@ fn header() -> String {
         MODULES.iter().fold(builder, |builder, module| builder.with_src(root.join(format!("src/{module}.rs"))));
     let mut bytes = Vec::new();
     builder.generate().unwrap().write(&mut bytes);
-    // The `_t` of a type's name is no part of the names of its values.
+    // The `_t` of a type's name does not belong in the names of its values.
     let text = String::from_utf8(bytes).unwrap().replace("_T_", "_");
     without_safety(&text)
 }
 
-/// The sections on safety are for Rust readers; the C reader has the prose at the top and the text above them.
+/// Leaves out the sections on safety, which are for Rust readers: the top of the header has the rules for C.
 fn without_safety(text: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut skipping = false;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes an audit log with the `must` program, exports it, has it verified by Go's sumdb packages, then damages the export in
-# several ways and sees that each is refused.
+# Makes an audit log with the `must` program, exports it, and verifies it with Go's sumdb packages. Then damages the export in
+# several ways, and checks that each is refused.
 #
 #   tests/audit/run.sh MUST_PROGRAM
 set -eu

@@ -1,9 +1,9 @@
-// Checks an exported audit log with code that is not ours: golang.org/x/mod/sumdb (note, tlog), as Debian packages it.
+// Checks an exported audit log with independent code: golang.org/x/mod/sumdb (note, tlog) from Debian's packages.
 //
 //	GO111MODULE=off go run verify.go FOLDER
 //
-// Exits with 0 when the checkpoint is signed by the key in the file "verifier", the tiles are those of its root, and every
-// event is the leaf that the tiles say; else with 1.
+// Exits with 0 when the checkpoint is signed by the key in the file "verifier", the tiles have its root, and every event has
+// its leaf in the tiles; else with 1.
 package main
 
 import (

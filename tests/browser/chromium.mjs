@@ -1,4 +1,4 @@
-// A page in headless Chromium, and what it reports. Needs only Node and a Chromium (CHROMIUM names it; `chromium` otherwise).
+// Opens a page in headless Chromium and returns its report. Needs only Node and Chromium (`chromium`, or the program in CHROMIUM).
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,8 +9,8 @@ import { join } from "node:path";
 const limit = 60_000;
 
 /**
- * Serves `page` at `/` of `http://HOST:PORT` and whatever `files` holds beside it ({ path: { type, bytes } }), opens it, and
- * answers with the value that the page posts to `/result`, or with { error }.
+ * Serves `page` at `/` of `http://HOST:PORT`, and `files` ({ path: { type, bytes } }) beside it, and opens the page. Returns the value
+ * that the page posts to `/result`, or { error }.
  */
 export async function report(page, { host = "127.0.0.1", port = 0, files = {} } = {}) {
   const { server, reported } = await serve(page, port, files);
@@ -45,7 +45,7 @@ export async function report(page, { host = "127.0.0.1", port = 0, files = {} } 
     return await Promise.race([reported, ended, late]);
   } finally {
     clearTimeout(timer);
-    // The whole group: its helpers go on writing to the profile otherwise.
+    // Kill the whole process group, because its helpers would continue to write to the profile.
     try {
       process.kill(-browser.pid, "SIGKILL");
     } catch {

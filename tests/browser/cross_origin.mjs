@@ -1,15 +1,15 @@
-// A page of another origin calls a server, in headless Chromium: everything works where the origin is allowed, nothing elsewhere.
+// A page of another origin calls a server, in headless Chromium. All calls work if the origin is allowed, and none otherwise.
 //
 //   node cross_origin.mjs SERVER_URL ALLOWED_PORT
 //
-// The server allows http://127.0.0.1:ALLOWED_PORT. The stranger is at http://localhost:PORT, which is another site. Prints what
-// both saw as one line of JSON.
+// The server allows http://127.0.0.1:ALLOWED_PORT. The page that is not allowed is at http://localhost:PORT, which is another site. Prints
+// the results of both pages as one line of JSON.
 
 import { report } from "./chromium.mjs";
 
 const [server, port] = process.argv.slice(2);
 
-// Each step leaves its outcome or why there is none; a blocked call says only that it failed.
+// Each step records its result or its error. The error of a blocked call only says that it failed.
 const page = (steps) => `<!doctype html><meta charset="utf-8"><script type="module">
 const server = ${JSON.stringify(server)};
 const seen = {};

@@ -1,10 +1,9 @@
-// Results as a browser shows them by themselves, in a tab, and in the pages of other sites: pictures, clips and frames; and what a
-// download is called.
+// Results in a browser: in a tab, and in pages of other sites as pictures, clips and frames; and the file name of a download.
 //
 //   node embed.mjs SERVER_URL ALLOWED_PORT API_KEY
 //
-// The server allows http://localhost:ALLOWED_PORT, which is another site than its own 127.0.0.1, and its cookies go along. The
-// stranger is at another port of localhost. Prints what was seen as one line of JSON.
+// The server allows http://localhost:ALLOWED_PORT, which is another site than its own 127.0.0.1, with cookies. The site that is not allowed
+// is at another port of localhost. Prints the results as one line of JSON.
 
 import { createServer } from "node:http";
 import { PROFILE, launch } from "../web/devtools.mjs";
@@ -36,13 +35,13 @@ function serve(wanted) {
   );
 }
 
-/** A refusal in a page's own notes; a missing icon of a tab is none. */
+/** Errors and warnings of a page, without the one about a missing icon. */
 const troubles = (page) => page.troubles.filter((trouble) => !trouble.includes("favicon"));
 
 const newSession = (page, server) =>
   page.evaluate(async (server) => (await fetch(`${server}/auth/session`, { method: "POST", credentials: "include" })).status, server);
 
-/** A result's own address, opened. */
+/** Opens a result's address in a tab. */
 async function inTab(page, picture, clip) {
   await page.goto(server + picture);
   const width = await page.until(() => document.images[0]?.naturalWidth);
@@ -51,7 +50,7 @@ async function inTab(page, picture, clip) {
   const clipWidth = await page.evaluate(() => document.querySelector("video").videoWidth);
   const plays = await page.evaluate(async () => {
     const video = document.querySelector("video");
-    // A tab plays what it shows.
+    // The tab plays the video, so pause it first.
     video.pause();
     video.currentTime = 0.5;
     await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
@@ -60,7 +59,7 @@ async function inTab(page, picture, clip) {
   return { picture: width, clip: clipWidth, plays, troubles: troubles(page) };
 }
 
-/** The same in elements of a page, which say nothing of where they belong. */
+/** Shows the results in elements of a page without `crossorigin`. */
 async function inPage(page, picture, clip) {
   const seen = await page.evaluate(
     async (picture, clip) => {
@@ -105,7 +104,7 @@ async function inPage(page, picture, clip) {
 }
 
 const sites = [await serve(Number(port)), await serve(0)];
-// Whether a site within another one keeps its cookies is a person's choice; here it does.
+// The user's setting decides whether a site inside another one keeps its cookies; here it does.
 const browser = await launch({ preferences: { profile: { cookie_controls_mode: 0 } } });
 try {
   const picture = await make("tiny-image", "a red circle");

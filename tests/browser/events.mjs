@@ -1,9 +1,9 @@
-// A page of the server's own follows a task with the browser's EventSource, and does nothing when the task has ended: the browser
-// itself has to stop asking.
+// A page of the server itself follows a task with the browser's EventSource, and does nothing when the task has ended. The browser itself
+// has to stop connecting.
 //
 //   node events.mjs SERVER_URL
 //
-// Prints what the page saw as one line of JSON.
+// Prints the results as one line of JSON.
 
 import { launch } from "../web/devtools.mjs";
 
@@ -12,7 +12,7 @@ const [server] = process.argv.slice(2);
 const browser = await launch();
 try {
   const page = await browser.open();
-  // Not the UI itself, which would make calls of its own.
+  // Not the web UI, because it makes calls itself.
   await page.goto(`${server}/health`);
   const seen = await page.evaluate(async () => {
     const session = (await fetch("/auth/session", { method: "POST" })).status;
@@ -29,7 +29,7 @@ try {
     source.addEventListener("status", ({ data }) => states.push(JSON.parse(data).status));
     const until = Date.now() + 60_000;
     while (source.readyState !== EventSource.CLOSED && Date.now() < until) await new Promise((wait) => setTimeout(wait, 50));
-    // Longer than the pause between two tries.
+    // Longer than the pause between two connections.
     await new Promise((wait) => setTimeout(wait, 5_000));
     return { states, opened, closed: source.readyState === EventSource.CLOSED, session };
   });

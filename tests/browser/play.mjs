@@ -3,7 +3,7 @@
 //   node play.mjs clip.mp4 clip.webm ...
 //
 // The clips are those of `cargo test -p must --test media_external -- --ignored samples`: 64x64, 17 frames at 16 a second,
-// a red disc on a light ground. Needs only Node and a Chromium (CHROMIUM names it; `chromium` otherwise).
+// a red disc on a light background. Needs only Node and Chromium (`chromium`, or the program in CHROMIUM).
 
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";

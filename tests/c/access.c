@@ -1,4 +1,4 @@
-/* Access, secrets and the audit log by must_call: the table of tests/conformance/access.json, and a life of each. */
+/* Access, secrets and the audit log through must_call: the table of tests/conformance/access.json, and every call. */
 #include "check.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 
 enum { TEXT = 8192, MOST_VALUES = 32 };
 
-/* A name of the table, such as key.right, and the credential that it stands for. */
+/* A name in the table, such as key.right, and the credential that replaces it. */
 struct value {
   char name[64];
   char text[256];
@@ -22,7 +22,7 @@ static void set(const char *name, const char *text) {
   strcpy(values[value_count++].text, text);
 }
 
-/* Makes a call that must work; the answer is cut out between `before` and the next quote, or is whole without `before`. */
+/* Makes a call that must succeed. TEXT gets the part of the answer between `before` and the next quote, or all of it without `before`. */
 static void answer(must_platform_t *platform, const char *name, const char *arguments, const char *before, char *text) {
   must_buffer_t *buffer = NULL;
   must_error_t *error = NULL;
@@ -83,7 +83,7 @@ static void fill(const char *facts, size_t length, char *text) {
   text[used] = 0;
 }
 
-/* The values that the table gives: lines `"name": "text"` between "values" and "cases". */
+/* Reads the values of the table: lines `"name": "text"` between "values" and "cases". */
 static void read_values(const char *table) {
   const char *line = strstr(table, "\"values\""), *end = strstr(table, "\"cases\"");
   CHECK(line != NULL && end != NULL);

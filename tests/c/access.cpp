@@ -1,4 +1,4 @@
-// The table of tests/conformance/access.json by the typed calls.
+// The table of tests/conformance/access.json with the typed calls.
 #include "check.hpp"
 
 #include <chrono>
@@ -34,7 +34,7 @@ static must::RequestFacts facts_of(const must::Json &raw, const std::map<std::st
   facts.origin = raw["origin"].get<std::optional<std::string>>();
   facts.peer = raw["peer"].get<std::optional<std::string>>();
   facts.correlation_id = raw["correlation_id"].get<std::optional<std::string>>();
-  // Nothing of the case may be lost on the way.
+  // Every fact of the case must have been read.
   for (const auto &[name, value] : raw.members()) CHECK(!facts.to_json()[name].is_null() && !value.is_null());
   return facts;
 }

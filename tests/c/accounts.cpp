@@ -22,11 +22,11 @@ static must::WorkerSettings workers() {
   must::WorkerSettings settings;
   settings.networks({"127.0.0.0/8"}).api_key("sixteen-letters!").health_tries(3).health_pause(50ms);
   settings.connect_timeout(10s).answer_timeout(20s).transfer_timeout(60s).max_result_bytes(1 << 20).poll_interval(1s);
-  // Otherwise a failed account may come back between two lines of a test.
+  // Otherwise a failed account might be checked again between two lines of a test.
   return settings.recheck_interval(0s);
 }
 
-// The account when nothing goes on with it any more.
+// The account once no check of it is running.
 static must::Account checked(const must::Platform &platform, const std::string &id) {
   for (;;) {
     auto account = platform.accounts().get(id);
@@ -35,10 +35,10 @@ static must::Account checked(const must::Platform &platform, const std::string &
   }
 }
 
-static void a_life(const must::Platform &platform, const std::string &nowhere) {
+static void from_registration_to_removal(const must::Platform &platform, const std::string &dead_address) {
   const auto accounts = platform.accounts();
-  const auto added = accounts.add(account("team-a", nowhere), ops);
-  CHECK(added.label == "team-a" && added.workspace == "team-a" && added.address == nowhere &&
+  const auto added = accounts.add(account("team-a", dead_address), ops);
+  CHECK(added.label == "team-a" && added.workspace == "team-a" && added.address == dead_address &&
         added.status == AccountStatus::pending);
   CHECK(!added.error && !added.models && added.active == 0 && added.dispatched == 0 && !added.deployment);
   CHECK(!added.checked_at && !added.used_at && added.updated_at >= added.created_at);
@@ -60,12 +60,12 @@ static void a_life(const must::Platform &platform, const std::string &nowhere) {
   THROWS(MUST_VALIDATION_ERROR, accounts.deploy("team-a"));
   THROWS(MUST_VALIDATION_ERROR, accounts.deploy_all());
 
-  THROWS(MUST_VALIDATION_ERROR, accounts.add(account("team-a", nowhere)));
-  THROWS(MUST_VALIDATION_ERROR, accounts.add(account(" ", nowhere)));
+  THROWS(MUST_VALIDATION_ERROR, accounts.add(account("team-a", dead_address)));
+  THROWS(MUST_VALIDATION_ERROR, accounts.add(account(" ", dead_address)));
   THROWS(MUST_VALIDATION_ERROR, accounts.add(account("team-b", "http://8.8.8.8")));
   THROWS(MUST_VALIDATION_ERROR, accounts.add(account("team-b", "https://10.0.0.1")));
   THROWS(MUST_VALIDATION_ERROR, accounts.add({"team-b", canary, token_secret}));
-  auto empty = account("team-b", nowhere);
+  auto empty = account("team-b", dead_address);
   empty.token_id = "";
   THROWS(MUST_VALIDATION_ERROR, accounts.add(empty));
   must::AccountChange half;
@@ -89,7 +89,7 @@ static void a_life(const must::Platform &platform, const std::string &nowhere) {
   CHECK(event.actor == "ops" && event.correlation_id == "ticket-7" && event.target == "account:" + added.id);
 }
 
-static void a_worker(const must::Platform &platform, const std::string &address) {
+static void with_a_worker(const must::Platform &platform, const std::string &address) {
   const auto accounts = platform.accounts();
   auto team = account("Team A", address);
   team.workspace = "team-a";
@@ -136,7 +136,7 @@ static void deploying(const std::string &folder, const std::string &address) {
   CHECK(checked(platform, "team-a").status == AccountStatus::ready);
   THROWS(MUST_NOT_FOUND, accounts.deploy("no-such"));
 
-  // The settings make an address where an account names none.
+  // The template in the settings gives the address of an account without one.
   settings.address_template("https://{workspace}--must.example");
   const must::Platform templated(guarded(folder, "cpp-template").workers(settings));
   CHECK(templated.accounts().add({"team-b", canary, token_secret}).address == "https://team-b--must.example");
@@ -147,11 +147,11 @@ void test_accounts(const std::string &folder) {
   const auto server = worker.serve("127.0.0.1:0");
   const auto address = "http://" + server.address();
   {
-    // The port is free again, and nobody listens there.
-    const auto nowhere = "http://" + worker.serve("127.0.0.1:0").address();
+    // The port is free again, and nothing listens there.
+    const auto dead_address = "http://" + worker.serve("127.0.0.1:0").address();
     const must::Platform platform(guarded(folder, "cpp-accounts").workers(workers()));
-    a_life(platform, nowhere);
-    a_worker(platform, address);
+    from_registration_to_removal(platform, dead_address);
+    with_a_worker(platform, address);
   }
   deploying(folder, address);
 }

@@ -1,4 +1,4 @@
-// Every typed call of access, secrets and the audit log: doing what it is there for, and refusing what it must.
+// Every typed call of access, secrets and the audit log: its effect and its refusals.
 #include "check.hpp"
 
 #include <algorithm>
@@ -185,7 +185,7 @@ static void secrets(const must::Platform &platform) {
   secrets.rotate("master_key");
   CHECK(secrets.get("hub").reveal() == canary);
 
-  // It ends every key and session, so it takes its name twice; the admin key opens a session afterwards as before.
+  // It ends every key and session, so its name has to be given twice. The admin key still opens a session after_the_end.
   const auto key = platform.auth().issue_key("ended", std::nullopt, ops);
   const auto before = platform.admin().open_session(login());
   THROWS(MUST_VALIDATION_ERROR, secrets.revoke("pepper"));
@@ -260,7 +260,7 @@ static void audit(const must::Platform &platform, const std::string &folder) {
   THROWS(MUST_INVALID_STATE, audit.recover("for no reason", ops));
 }
 
-// A data folder that was put back from a copy has lost the events after it: the anchors say so. The log can be taken up again.
+// A data folder that was restored from a copy lacks the later events, and the anchors show this. The log can be continued.
 static void damage(const std::string &folder) {
   namespace fs = std::filesystem;
   const auto data = folder + "/cpp-damage", copy = folder + "/cpp-damage-copy";
@@ -278,7 +278,7 @@ static void damage(const std::string &folder) {
   CHECK(platform.audit().append({"ops", "cli", "fourth", "door"}).outcome == must::Outcome::success);
 }
 
-// A copy of the folder that is made while the platform works, and opens as a folder itself.
+// A copy of the folder that is made while the platform works, and can be opened as a data folder.
 static void backup(const must::Platform &platform, const std::string &folder) {
   const auto made = platform.backup(folder + "/cpp-backup", ops);
   CHECK(made.folder == folder + "/cpp-backup" && made.database_bytes > 0 && made.audit_ok && made.missing_files == 0);
@@ -297,15 +297,15 @@ static void by_name(const must::Platform &platform) {
   CHECK(platform.call("audit.verify").rfind("{\"ok\":true,", 0) == 0);
   THROWS(MUST_NOT_FOUND, platform.call("audit.nothing"));
   THROWS(MUST_VALIDATION_ERROR, platform.call("audit.verify", "[]"));
-  // An answer that is not what this layer reads.
+  // An answer of an unexpected form.
   must::detail::BufferHandle models;
   must::detail::call(must_models, platform.handle(), models.out());
   THROWS(MUST_INTERNAL, must::detail::answer<must::Load>("must_models", models));
   THROWS(MUST_INTERNAL, must::detail::answer<must::IssuedKey>("must_models", {}));
 }
 
-// What is kept of a platform says so when it is closed, and when it is gone.
-static void afterwards(must::Platform platform) {
+// Objects of a platform fail with an error after the platform is closed or destroyed.
+static void after_the_end(must::Platform platform) {
   const auto auth = platform.auth();
   const auto audit = platform.audit();
   const auto moved = std::make_unique<must::Platform>(std::move(platform));
@@ -328,7 +328,7 @@ void test_administration(const std::string &folder) {
     audit(platform, folder);
     backup(platform, folder);
     by_name(platform);
-    afterwards(std::move(platform));
+    after_the_end(std::move(platform));
   }
   damage(folder);
   must::Auth gone(nullptr);

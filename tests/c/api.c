@@ -1,11 +1,11 @@
-/* Every function, doing what it is there for. */
+/* Every function and its effect. */
 #include "check.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
-/* The table of codes: names, numbers and advice, without gaps and both ways. */
+/* The table of codes: names, numbers and advice, without gaps, and converted in both directions. */
 static void codes(void) {
   int count = 0;
   CHECK(strcmp(must_code_name(MUST_OK), "ok") == 0 && must_code_from_name(MUST_STR("ok")) == MUST_OK);
@@ -22,7 +22,7 @@ static void codes(void) {
   CHECK(must_code_from_name(MUST_STR("nothing")) == -1 && must_code_from_name(NULL, 3) == -1);
 }
 
-/* A task followed by events to its end, its result and its preview. Returns its id in a task handle. */
+/* Follows a task by events to its end, and reads its result and its preview. Returns a handle of the task. */
 static must_task_t *generate(must_platform_t *platform) {
   must_error_t *error = NULL;
   must_task_t *task = submit_picture(platform), *now = NULL;
@@ -67,7 +67,7 @@ static must_task_t *generate(must_platform_t *platform) {
   OK(must_preview(platform, MUST_STR(id), &buffer, &error));
   CHECK(strcmp(must_buffer_content_type(buffer), "image/jpeg") == 0);
 
-  /* The preview as the image that another task starts from, by its bytes. */
+  /* The bytes of the preview as the input image of another task. */
   must_image_t image = {"reference_image", strlen("reference_image"), must_buffer_data(buffer), must_buffer_size(buffer)};
   must_task_t *second = NULL;
   const char *request = "{\"model\": \"tiny-image\", \"mode\": \"img2img\", \"prompt\": \"a red circle\", \"steps\": 4}";
@@ -134,7 +134,7 @@ static void listings(must_platform_t *platform, const char *id) {
   must_page_free(&page);
 }
 
-/* Whose a task is: said when it is submitted, shown, and listed by. */
+/* Owners of tasks: set at submission, shown, and used as a filter. */
 static void owners(must_platform_t *platform) {
   must_error_t *error = NULL;
   must_task_t *task = NULL, *none = NULL;
@@ -174,7 +174,7 @@ static void on_log(void *user, int32_t level, const char *target, const char *me
   CHECK(strlen(target) > 0 && strlen(message) > 0 && strstr(json, message) != NULL && strstr(json, "\"fields\"") != NULL);
   pthread_mutex_lock(&log->lock);
   if (level == MUST_LOG_LEVEL_WARN) {
-    /* A prompt of 40 words, of which the small model reads fewer. Calling the platform from here is fine. */
+    /* The prompt has 40 words, more than the small model reads. The platform may be called from here. */
     CHECK(strstr(json, "\"tokens\"") != NULL && strstr(json, "\"task\"") != NULL && strstr(json, "circle") == NULL);
     must_error_t *error = NULL;
     must_page_t *page = NULL;
@@ -194,7 +194,7 @@ static void on_log_destroy(void *user) {
   pthread_mutex_unlock(&log->lock);
 }
 
-/* What a platform logs reaches the callback, until the platform is closed; how its lanes stand. */
+/* The callback gets the platform's log records until the platform is closed; the state of the lanes. */
 static void logs_and_load(const char *folder) {
   must_error_t *error = NULL;
   must_platform_t *none = NULL;
@@ -273,7 +273,7 @@ void test_api(const char *folder) {
   FAILS(MUST_INVALID_STATE, must_tasks(platform, NULL, 0, &(must_page_t *){NULL}, &error));
   CHECK(must_platform_free(&platform) == MUST_OK && platform == NULL);
 
-  /* Tasks that wait: the end of a time, a result too early, cancelling, and a platform that closes under a watch. */
+  /* Waiting tasks: a timeout, a result that is not ready, cancelling, and closing the platform during a watch. */
   platform = open_in(folder, "paused", true);
   owners(platform);
   task = submit_picture(platform);

@@ -1,4 +1,4 @@
-/* Bad input: each gives its code and a sentence a person can act on, and leaves no task behind. */
+/* Bad input: each case gives its code and an action for the reader, and stores no task. */
 #include "check.h"
 
 #include <string.h>
@@ -46,7 +46,7 @@ void test_bad_input(const char *folder) {
   snprintf(request, sizeof request, "{\"model\": \"tiny-video\", \"prompt\": \"%s\"}", prompt);
   refused(bad, request, NULL);
 
-  /* Images: JPEG that calls itself PNG, no image at all, a PNG of 60000 by 60000 pixels in 69 bytes, a name of no parameter. */
+  /* Images: JPEG bytes with a PNG header, no image, a PNG of 60000 by 60000 pixels in 69 bytes, an unknown parameter name. */
   const char *i2v = "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\"}";
   refused(bad,
           "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\", "

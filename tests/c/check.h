@@ -1,4 +1,4 @@
-/* What the tests of the C interface share: checks that name the line, and calls that are expected to fail. */
+/* Shared by the tests of the C interface: checks that name the line, and calls that are expected to fail. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -16,9 +16,9 @@
     }                                                                         \
   } while (0)
 
-/* A call whose last argument is &error, and which must work. */
+/* A call whose last argument is &error, and which must succeed. */
 #define OK(call) check_ok(call, &error, __FILE__, __LINE__, #call)
-/* The same where the call must fail with this code, and say what happened and what to do. */
+/* A call that must fail with this code and say what happened and what to do. */
 #define FAILS(code, call) check_fails(code, call, &error, __FILE__, __LINE__, #call)
 
 static inline void check_ok(int32_t code, must_error_t **error, const char *file, int line, const char *call) {
@@ -42,7 +42,7 @@ static inline void check_fails(int32_t expected, int32_t code, must_error_t **er
 /* Opens a platform in FOLDER/NAME. A paused one makes tasks and does not run them. */
 must_platform_t *open_in(const char *folder, const char *name, bool paused);
 
-/* Submits a small picture, and fails the test when that fails. */
+/* Submits a small picture. The test fails if the submission fails. */
 must_task_t *submit_picture(must_platform_t *platform);
 
 void test_api(const char *folder);
@@ -56,7 +56,7 @@ void test_host(const char *folder);
 void test_http(const char *folder);
 void test_pictures(const char *folder);
 
-/* The other side of test_processes: opens the folder and returns the code. */
+/* The child process of test_processes: opens the folder and returns the code. */
 int open_as_child(const char *how, const char *folder);
 
 #endif

@@ -1,4 +1,4 @@
-// What the tests of the C++ layer share: checks that name the line, calls that must fail, memory that is looked through.
+// Shared by the tests of the C++ layer: checks that name the line, calls that must fail, and the search in freed memory.
 #ifndef CHECK_HPP
 #define CHECK_HPP
 
@@ -15,10 +15,10 @@
     }                                                                                 \
   } while (0)
 
-/// The call must throw an error of this code that says what happened and what to do, and quotes no canary.
+/// The call must throw an error of this code that says what happened and what to do, and does not quote the canary.
 #define THROWS(code, ...) check_throws(code, [&] { static_cast<void>(__VA_ARGS__); }, __FILE__, __LINE__)
 
-/// Every secret of these tests that is made up holds this.
+/// Every invented secret of these tests contains this text.
 inline constexpr const char *canary = "canary-5f0e1d7b6a59";
 
 template <typename Call>
@@ -38,13 +38,13 @@ void check_throws(must::ErrorCode code, Call call, const char *file, int line) {
   std::exit(1);
 }
 
-/// A paused platform in FOLDER/NAME with the admin key of the table of access, more settings beside.
+/// Settings of a paused platform in FOLDER/NAME with the admin key of the access table. More settings can be added.
 inline must::Settings guarded(const std::string &folder, const std::string &name) {
   auto settings = must::Settings(folder + "/" + name).device("cpu").paused().admin_key("sixteen letters!");
   return settings.frontend_origins({"https://studio.example"}).environment("dev");
 }
 
-/// How many blocks of memory that C++ gave back held `text`, while the calls between `watch` and this went on. See memory.cpp.
+/// Starts to count the freed memory blocks of C++ code that contain `text` or `or_this`. See memory.cpp.
 void watch_memory(const char *text, const char *or_this);
 int blocks_left_behind();
 

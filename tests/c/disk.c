@@ -1,4 +1,4 @@
-/* A disk that is full: what is refused, what is kept, and that all goes on when there is room again. */
+/* A full disk: what is refused, what is kept, and that everything works again when there is space. */
 #include "check.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Takes every byte that is left. */
+/* Fills the disk completely. */
 static void fill(const char *path) {
   static const char zeros[65536];
   int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);

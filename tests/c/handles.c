@@ -1,11 +1,11 @@
-/* Misuse: NULL, handles after their end, ended twice, of another kind, made up; impossible arguments. Errors, never harm. */
+/* Misuse: NULL, freed handles, handles freed twice, handles of another type, invalid handles, impossible arguments. Each is an error. */
 #include "check.h"
 
 #include <string.h>
 
 static must_error_t *error;
 
-/* Every function on a handle that is no platform. */
+/* Every function with a handle that is not a platform. */
 static void no_platform(int32_t code, must_platform_t *platform) {
   must_task_t *task = NULL;
   must_page_t *page = NULL;
@@ -37,7 +37,7 @@ static void never_destroy(void *user) {
   abort();
 }
 
-/* Readers and enders on handles that are not live. */
+/* Functions that read and free, with handles that are not live. */
 static void dead(void *handle) {
   must_task_t *task = handle;
   must_page_t *page = handle;
@@ -55,7 +55,7 @@ static void dead(void *handle) {
   CHECK(*must_error_detail(failure) == 0 && *must_error_user_action(failure) == 0);
 }
 
-/* Each kind of handle ended twice through a copy. */
+/* Each type of handle freed twice through a copy. */
 static void twice(must_platform_t *platform, must_task_t *task) {
   must_task_t *task_copy = task;
   must_page_t *page = NULL, *page_copy;
@@ -86,7 +86,7 @@ void test_handles(const char *folder) {
   const char *id = must_task_id(task);
   const int32_t bad = MUST_VALIDATION_ERROR;
 
-  /* NULL where a value is needed; error_out itself may be NULL. */
+  /* NULL for a required value; error_out itself may be NULL. */
   no_platform(bad, NULL);
   FAILS(bad, must_platform_open(NULL, 5, &none, &error));
   FAILS(bad, must_platform_open(MUST_STR("{\"data_dir\": \"x\"}"), NULL, &error));
@@ -113,7 +113,7 @@ void test_handles(const char *folder) {
   CHECK(must_buffer_free(NULL) == MUST_OK && must_error_free(NULL) == MUST_OK);
   dead(NULL);
 
-  /* Text that is not UTF-8, lengths that cannot be, times that cannot be, places that are not aligned. */
+  /* Text that is not UTF-8, impossible lengths, impossible times, misaligned pointers. */
   FAILS(bad, must_status(platform, MUST_STR("\xff\xfe"), &other, &error));
   FAILS(bad, must_status(platform, id, SIZE_MAX, &other, &error));
   FAILS(bad, must_status(platform, id, (size_t)PTRDIFF_MAX + 1, &other, &error));
@@ -123,7 +123,7 @@ void test_handles(const char *folder) {
   char space[sizeof(void *) * 2] = {0};
   FAILS(bad, must_status(platform, MUST_STR(id), (must_task_t **)(void *)(space + 1), &error));
 
-  /* Another kind, and addresses that were never a handle. */
+  /* Another type of handle, and addresses that were never a handle. */
   no_platform(MUST_INVALID_STATE, (must_platform_t *)task);
   no_platform(MUST_INVALID_STATE, (must_platform_t *)(void *)space);
   no_platform(MUST_INVALID_STATE, (must_platform_t *)8);
@@ -139,7 +139,7 @@ void test_handles(const char *folder) {
   twice(platform, task);
   CHECK(other == NULL && none == NULL && events == NULL);
 
-  /* A platform after its end; what came from it lives on. */
+  /* A freed platform; handles that came from it are still valid. */
   must_task_t *kept = submit_picture(platform);
   must_platform_t *copy = platform;
   OK(must_events_open(platform, MUST_STR(must_task_id(kept)), &events, &error));

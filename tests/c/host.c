@@ -1,4 +1,4 @@
-/* What a host lends: keys, a place for checkpoints, logs and a clock, by its functions; and that it is let go of once. */
+/* Functions of a host for keys, checkpoints, logs and a clock; each is released exactly once. */
 #include "check.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #define KEY_1 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define KEY_2 "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 
-struct lent {
+struct host_state {
   const char *keys;
   bool fails;
   int asked, taken, heard, ended;
@@ -15,12 +15,12 @@ struct lent {
 };
 
 static int32_t give_keys(void *user, char *buffer, size_t capacity, size_t *length) {
-  struct lent *lent = user;
-  lent->asked++;
-  if (lent->fails) return 7;
-  *length = strlen(lent->keys);
+  struct host_state *state = user;
+  state->asked++;
+  if (state->fails) return 7;
+  *length = strlen(state->keys);
   if (*length > capacity) return 8;
-  memcpy(buffer, lent->keys, *length);
+  memcpy(buffer, state->keys, *length);
   return 0;
 }
 
@@ -32,21 +32,21 @@ static int32_t give_too_much(void *user, char *buffer, size_t capacity, size_t *
 }
 
 static int32_t take_checkpoint(void *user, const char *note, size_t length) {
-  struct lent *lent = user;
-  CHECK(strlen(note) == length && length < sizeof lent->note);
-  lent->taken++;
-  if (lent->fails) return 9;
-  strcpy(lent->note, note);
+  struct host_state *state = user;
+  CHECK(strlen(note) == length && length < sizeof state->note);
+  state->taken++;
+  if (state->fails) return 9;
+  strcpy(state->note, note);
   return 0;
 }
 
 static void on_log(void *user, int32_t level, const char *target, const char *message, const char *json) {
-  struct lent *lent = user;
+  struct host_state *state = user;
   CHECK(level > 0 && *target && *message && *json == '{');
-  lent->heard++;
+  state->heard++;
 }
 
-static void destroy(void *user) { ((struct lent *)user)->ended++; }
+static void destroy(void *user) { ((struct host_state *)user)->ended++; }
 
 static must_platform_t *open_with(must_host_t *host, const char *folder, const char *name) {
   must_platform_t *platform = NULL;
@@ -73,20 +73,20 @@ static int32_t call(must_platform_t *platform, const char *name, const char *arg
 static void keys_and_checkpoints(const char *folder) {
   must_host_t *host = NULL;
   must_error_t *error = NULL;
-  struct lent master = {.keys = "1 " KEY_1 "\n"}, audit = {.keys = KEY_2}, anchor = {0}, logs = {0};
+  struct host_state master = {.keys = "1 " KEY_1 "\n"}, audit = {.keys = KEY_2}, anchor = {0}, logs = {0};
   char text[8192];
   OK(must_host_new(&host, &error));
   OK(must_host_set_master_keys(host, give_keys, &master, destroy, &error));
   OK(must_host_set_audit_keys(host, give_keys, &audit, destroy, &error));
   OK(must_host_set_anchor(host, take_checkpoint, &anchor, destroy, &error));
   OK(must_host_set_log(host, on_log, &logs, destroy, &error));
-  must_platform_t *platform = open_with(host, folder, "lent");
+  must_platform_t *platform = open_with(host, folder, "host_state");
   CHECK(must_host_free(&host) == MUST_OK && host == NULL);
   CHECK(master.asked > 0 && audit.asked > 0 && anchor.taken > 0 && strncmp(anchor.note, "must/", 5) == 0);
   CHECK(call(platform, "secrets.put", "{\"name\": \"mail\", \"value\": \"canary\"}", NULL, 0) == MUST_OK);
   CHECK(call(platform, "secrets.get", "{\"name\": \"mail\"}", text, sizeof text) == MUST_OK && strcmp(text, "\"canary\"") == 0);
 
-  /* A new key of the key store: everything is sealed anew under it, and the audit log goes on under two. */
+  /* A new key of the key store: all secrets are encrypted again under it, and the audit log is signed with two keys. */
   CHECK(call(platform, "secrets.rotate", "{\"name\": \"master_key\"}", NULL, 0) == MUST_VALIDATION_ERROR);
   master.keys = "1 " KEY_1 "\n2 " KEY_2 "\n";
   CHECK(call(platform, "secrets.rotate", "{\"name\": \"master_key\"}", NULL, 0) == MUST_OK);
@@ -97,7 +97,7 @@ static void keys_and_checkpoints(const char *folder) {
   const char *line = strstr(anchor.note, "\n\n");
   CHECK(line != NULL && strchr(line + 2, '\n') != strrchr(line + 2, '\n'));
 
-  /* A host that does not keep checkpoints: what needs an event fails, and goes on when it does again. */
+  /* While the host does not store checkpoints, calls that need an event fail. Afterwards they work again. */
   anchor.fails = true;
   call(platform, "auth.issue_key", "{\"name\": \"site\"}", NULL, 0);
   CHECK(call(platform, "auth.issue_key", "{\"name\": \"site\"}", NULL, 0) == MUST_DEPENDENCY_UNAVAILABLE);
@@ -107,12 +107,12 @@ static void keys_and_checkpoints(const char *folder) {
   CHECK(must_platform_free(&platform) == MUST_OK);
   CHECK(master.ended == 1 && audit.ended == 1 && anchor.ended == 1 && logs.ended == 1 && logs.heard > 0);
 
-  /* Without the right keys nothing is let through. */
+  /* Without the right keys every request is refused. */
   OK(must_host_new(&host, &error));
-  struct lent none = {.fails = true}, same = {.keys = audit.keys};
+  struct host_state none = {.fails = true}, same = {.keys = audit.keys};
   OK(must_host_set_master_keys(host, give_keys, &none, destroy, &error));
   OK(must_host_set_audit_keys(host, give_keys, &same, NULL, &error));
-  platform = open_with(host, folder, "lent");
+  platform = open_with(host, folder, "host_state");
   CHECK(call(platform, "secrets.get", "{\"name\": \"mail\"}", NULL, 0) == MUST_DEPENDENCY_UNAVAILABLE);
   CHECK(call(platform, "auth.issue_key", "{\"name\": \"site\"}", NULL, 0) == MUST_DEPENDENCY_UNAVAILABLE);
   CHECK(call(platform, "auth.authorize",
@@ -120,10 +120,10 @@ static void keys_and_checkpoints(const char *folder) {
              "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW1BbgYe\"]}}",
              NULL, 0) == MUST_DEPENDENCY_UNAVAILABLE);
   CHECK(must_platform_free(&platform) == MUST_OK && none.ended == 0);
-  /* Another function in its place: the one before is let go. */
+  /* When a function is replaced, the previous one is released. */
   OK(must_host_set_master_keys(host, give_too_much, NULL, NULL, &error));
   CHECK(none.ended == 1);
-  platform = open_with(host, folder, "lent");
+  platform = open_with(host, folder, "host_state");
   CHECK(call(platform, "secrets.get", "{\"name\": \"mail\"}", NULL, 0) == MUST_DEPENDENCY_UNAVAILABLE);
   CHECK(must_platform_free(&platform) == MUST_OK && must_host_free(&host) == MUST_OK);
 }
@@ -151,7 +151,7 @@ static void clocks(const char *folder) {
   FAILS(MUST_VALIDATION_ERROR, must_clock_new(0, NULL, &error));
   CHECK(must_clock_free(&clock) == MUST_OK && must_clock_free(&clock) == MUST_OK);
   CHECK(must_clock_now(clock) == -1);
-  /* The platform goes on with it. */
+  /* The platform still uses it. */
   CHECK(call(platform, "auth.open_session", ask, NULL, 0) == MUST_OK);
   CHECK(must_platform_free(&platform) == MUST_OK && must_host_free(&host) == MUST_OK);
 }
@@ -161,20 +161,20 @@ static void misuse(void) {
   must_clock_t *clock = NULL;
   must_platform_t *platform = NULL;
   must_error_t *error = NULL;
-  struct lent lent = {0};
+  struct host_state host_state = {0};
   FAILS(MUST_VALIDATION_ERROR, must_host_new(NULL, &error));
   OK(must_host_new(&host, &error));
-  FAILS(MUST_VALIDATION_ERROR, must_host_set_log(host, NULL, &lent, destroy, &error));
-  FAILS(MUST_VALIDATION_ERROR, must_host_set_master_keys(host, NULL, &lent, destroy, &error));
-  FAILS(MUST_VALIDATION_ERROR, must_host_set_audit_keys(host, NULL, &lent, destroy, &error));
-  FAILS(MUST_VALIDATION_ERROR, must_host_set_anchor(host, NULL, &lent, destroy, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_host_set_log(host, NULL, &host_state, destroy, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_host_set_master_keys(host, NULL, &host_state, destroy, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_host_set_audit_keys(host, NULL, &host_state, destroy, &error));
+  FAILS(MUST_VALIDATION_ERROR, must_host_set_anchor(host, NULL, &host_state, destroy, &error));
   CHECK(must_host_set_clock(host, NULL, &error) != MUST_OK && must_error_free(&error) == MUST_OK);
-  CHECK(lent.ended == 0);
+  CHECK(host_state.ended == 0);
   copy = host;
   CHECK(must_host_free(&host) == MUST_OK);
-  FAILS(MUST_INVALID_STATE, must_host_set_log(copy, on_log, &lent, destroy, &error));
+  FAILS(MUST_INVALID_STATE, must_host_set_log(copy, on_log, &host_state, destroy, &error));
   FAILS(MUST_INVALID_STATE, must_platform_open_with_host(MUST_STR("{\"data_dir\": \"never\"}"), copy, &platform, &error));
-  CHECK(must_host_free(&copy) == MUST_INVALID_STATE && copy == NULL && lent.ended == 0);
+  CHECK(must_host_free(&copy) == MUST_INVALID_STATE && copy == NULL && host_state.ended == 0);
   CHECK(must_clock_free(&clock) == MUST_OK && platform == NULL);
 }
 

@@ -1,4 +1,4 @@
-// What a host lends, by must::Host: keys of a key store, a place for checkpoints, logs and a clock.
+// Functions of a host through must::Host: keys of a key store, a store for checkpoints, logs and a clock.
 #include "check.hpp"
 
 #include <atomic>
@@ -28,7 +28,7 @@ void test_host(const std::string &folder) {
     const must::Platform platform(guarded(folder, "cpp-host").log_level("debug"), host);
     platform.secrets().put("mail", canary);
     CHECK(platform.secrets().get("mail").reveal() == canary && notes.find("must/") != std::string::npos);
-    // What expires does so by this clock.
+    // Keys expire by this clock.
     const auto key = platform.auth().issue_key("site", std::chrono::hours(1));
     auto facts = must::RequestFacts::of(must::Route::generation);
     facts.header_keys.emplace_back(key.secret.reveal());
@@ -46,7 +46,7 @@ void test_host(const std::string &folder) {
     keeps = true;
     static_cast<void>(platform.auth().issue_key("three"));
     CHECK(platform.audit().verify().ok);
-    // The key that was replaced signs too for as long as is said.
+    // The replaced key signs too during the overlap.
     THROWS(MUST_VALIDATION_ERROR, platform.audit().rotate_key());
     keys = "1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n2 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
     CHECK(platform.audit().rotate_key(std::chrono::hours(2)).details.count("overlap_until") == 1);

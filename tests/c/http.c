@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What a server at ADDRESS answers to GET /health; 0 when it does not listen. */
+/* Reads the answer of the server at ADDRESS to GET /health. Returns its length; 0 when nothing listens. */
 static size_t ask(const char *address, char *answer, size_t size) {
   static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1))};
@@ -47,7 +47,7 @@ static void serves(must_platform_t *platform) {
   FAILS(MUST_VALIDATION_ERROR, must_serve(NULL, MUST_STR("127.0.0.1:0"), &server, &error));
 }
 
-/* Reads an answer to its end into BODY; its length. */
+/* Reads an answer to its end into BODY. Returns its length. */
 static size_t read_all(must_answer_t *answer, char *body, size_t size) {
   must_error_t *error = NULL;
   size_t length = 0;
@@ -65,7 +65,7 @@ static size_t read_all(must_answer_t *answer, char *body, size_t size) {
   return length;
 }
 
-/* Sends a request and reads all of its answer; whether the head holds EXPECTED. */
+/* Sends a request, reads the whole answer, and checks that its head contains EXPECTED. */
 static void exchange(must_platform_t *platform, const char *head, const char *body, const char *expected, char *out,
                      size_t size) {
   must_error_t *error = NULL;

@@ -1,4 +1,4 @@
-// Tests of what the C++ layer is made of: JSON, times, names, secrets in memory, the facts of a request.
+// The parts of the C++ layer: JSON, times, names, secrets in memory, the facts of a request.
 #include "check.hpp"
 
 #include <chrono>
@@ -27,7 +27,7 @@ static_assert(std::is_convertible_v<const char *, must::SecretText> && std::is_n
 static_assert(!std::is_convertible_v<void *, Json> && std::is_nothrow_move_constructible_v<Json>);
 
 static void reading_and_writing() {
-  // What is read is written as it was.
+  // Text that is read is written unchanged.
   for (const char *text : {"null", "true", "false", "0", "-7", "18446744073709551615", "-9223372036854775808",
                            "9223372036854775807", "0.1", "-2.5", "1e+300", "1.7976931348623157e+308", "0.30000000000000004",
                            "\"\"", "[]", "{}", "\"a \\\" \\\\ / \\u0000 \\u001f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"",
@@ -44,7 +44,7 @@ static void reading_and_writing() {
         Json::parse("-0").get<int>() == 0);
   CHECK(Json::parse("18446744073709551616").get<double>() > 1.8e19 && Json::parse("5e-324").get<double>() > 0);
 
-  // What is no JSON says where, and quotes nothing.
+  // The error for invalid JSON gives the position and quotes nothing.
   for (const char *text : {"",
                            " ",
                            "nul",
@@ -107,7 +107,7 @@ static void reading_and_writing() {
   THROWS(MUST_VALIDATION_ERROR, Json::parse(std::string(130, '[') + std::string(130, ']')));
   THROWS(MUST_VALIDATION_ERROR, Json::parse(std::string(100000, '[')));
 
-  // Cut anywhere and with any byte changed, it is read or refused, and nothing else happens.
+  // Truncated anywhere, or with any byte changed, the text is read or refused, without other effects.
   const std::string whole = R"({"a":[1,-2.5e3,"x\u00e9\ud83d\ude00",null,true],"b":{"c":"d"}})";
   for (std::size_t at = 0; at < whole.size(); ++at) {
     THROWS(MUST_VALIDATION_ERROR, Json::parse(std::string_view(whole).substr(0, at)));
@@ -147,7 +147,7 @@ static void values() {
       (Json::parse(R"({"a":"b"})").get<std::map<std::string, std::string>>() == std::map<std::string, std::string>{{"a", "b"}}));
   CHECK(Json::parse("2e3").get<int>() == 2000 && Json::parse("3").get<float>() > 2.9F && Json(std::int8_t{-3}).get<int>() == -3);
 
-  // What a value is not, and numbers that do not fit.
+  // Wrong types, and numbers that do not fit.
   THROWS(MUST_VALIDATION_ERROR, Json("x").get<int>());
   THROWS(MUST_VALIDATION_ERROR, Json(1).get<bool>());
   THROWS(MUST_VALIDATION_ERROR, Json(true).get<int>());
@@ -169,7 +169,7 @@ static void values() {
   CHECK(Json(-128).get<std::int8_t>() == -128 &&
         Json(-9223372036854775808.0).get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
 
-  // A value is its own: copies do not share, and what was moved from is null or empty.
+  // Copies are independent, and a moved-from value is null or empty.
   Json copy = json;
   copy.set("flag", false);
   CHECK(json["flag"].get<bool>() && !copy["flag"].get<bool>());

@@ -1,4 +1,4 @@
-/* Many calls: from eight threads at once, waiters that a close wakes, and a loop whose memory must not grow. */
+/* Many calls: from eight threads at once, waiting threads that a close wakes, and a loop whose memory must not grow. */
 #include "check.h"
 
 #include <pthread.h>
@@ -113,7 +113,7 @@ void test_load(const char *folder, int calls) {
   for (int i = 0; i < calls; i++) one_round(must_task_id(task));
   long growth = resident() - before;
   printf("   memory after %d rounds of calls: %ld KiB, %+ld KiB\n", calls, before + growth, growth);
-  /* Address checkers keep freed memory back on purpose. */
+  /* Memory checkers do not reuse freed memory, on purpose. */
   CHECK(getenv("MUST_TEST_TOOL") != NULL || growth < 2048);
   OK(must_cancel(platform, MUST_STR(must_task_id(task)), NULL, &error));
   must_task_free(&task);

@@ -1,4 +1,4 @@
-// That no secret stays in memory that was given back: every block that C++ code frees is looked through.
+// Checks that no secret stays in freed memory: every block that C++ code frees is searched.
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 namespace {
 
-// A block begins with its size. What is allocated is 0, so that looking through it reads nothing that was never written.
+// A block begins with its size. Allocated memory is set to 0, so that the search never reads uninitialised memory.
 constexpr std::size_t head = alignof(std::max_align_t) > sizeof(std::size_t) ? alignof(std::max_align_t) : sizeof(std::size_t);
 std::atomic<bool> watching{false};
 std::atomic<int> found{0};
@@ -58,12 +58,12 @@ int blocks_left_behind() {
 
 void test_memory(const std::string &folder) {
   using namespace std::chrono_literals;
-  // Valgrind puts an operator new of its own in the place of the one above.
+  // Valgrind replaces the operator new above with its own.
   const char *tool = std::getenv("MUST_TEST_TOOL");
   if (tool != nullptr && std::string(tool) == "valgrind") return;
   watch_memory(canary, "must_");
   delete new std::string(std::string(40, 'x') + canary);
-  CHECK(blocks_left_behind() >= 1);  // It would be seen.
+  CHECK(blocks_left_behind() >= 1);  // The search finds such a block.
 
   const must::Platform platform(guarded(folder, "cpp-memory"));
   watch_memory(canary, "must_");

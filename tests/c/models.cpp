@@ -1,4 +1,4 @@
-// `pony` and `flux` from small files in true layouts, which MUST_SMALL_MODELS names: see tests/models/small.py.
+// `pony` and `flux` from small files in real layouts, in the folder MUST_SMALL_MODELS: see tests/models/small.py.
 #include "check.hpp"
 
 #include <cstring>
@@ -19,7 +19,7 @@ std::string bytes_of(const must::Platform &platform, const must::GenerateRequest
   return {result.begin(), result.end()};
 }
 
-/// The width and the height that the header of a PNG says.
+/// The width and the height in the header of a PNG.
 std::pair<unsigned, unsigned> size_of(const std::string &png) {
   const auto number = [&](std::size_t at) {
     unsigned value = 0;
@@ -33,8 +33,7 @@ std::pair<unsigned, unsigned> size_of(const std::string &png) {
 
 void test_models(const std::string &folder) {
   const char *tool = std::getenv("MUST_TEST_TOOL");
-  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0)
-    return;  // Inference is the library's own, which is tested without it.
+  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0) return;  // Inference is tested without these tools.
   const char *small = std::getenv("MUST_SMALL_MODELS");
   CHECK(small != nullptr);
   auto settings = must::Settings(folder + "/cpp-models").device("cpu").models_dir(small);

@@ -1,4 +1,4 @@
-// The pictures of tests/golden/pictures through the C++ layer: what the table says is read is taken, the rest is refused by name.
+// The pictures of tests/golden/pictures through the C++ layer: each is accepted, or refused by name, as the table says.
 #include "check.hpp"
 
 #include <cstring>
@@ -20,8 +20,7 @@ static must::GenerateRequest from_picture(const std::string &name) {
 
 void test_pictures(const std::string &folder) {
   const char *tool = std::getenv("MUST_TEST_TOOL");
-  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0)
-    return;  // Decoding is the library's own, which is tested without it.
+  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0) return;  // Decoding is tested without these tools.
   const must::Platform paused(must::Settings(folder + "/cpp-pictures").device("cpu").paused().queue_depth(1000));
   std::istringstream table(bytes_of("table.tsv"));
   int read = 0, refused = 0;
@@ -46,7 +45,7 @@ void test_pictures(const std::string &folder) {
   }
   CHECK(read > 80 && refused > 25);
 
-  // Palette, transparency and 16 bits come out as the very pixels that they stand for.
+  // Pictures with palette, transparency or 16 bits give the same result as plain ones with these pixels.
   const must::Platform platform(must::Settings(folder + "/cpp-alike").device("cpu").threads(1));
   const auto made = [&](const char *name) {
     const auto task = platform.submit(from_picture(name));

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Opens the folder, makes a child, notes which, and waits to be killed. */
+/* Opens the folder, makes a child, writes down its id, and waits to be killed. */
 static int be_outlived(const char *folder) {
   char settings[4096], note[4096];
   must_platform_t *platform = NULL;
@@ -26,7 +26,7 @@ static int be_outlived(const char *folder) {
 
 int open_as_child(const char *how, const char *folder) {
   if (strcmp(how, "outlived") == 0) return be_outlived(folder);
-  /* Root may write anywhere; give that up. */
+  /* Root may write anywhere, so give up these rights. */
   if (strcmp(how, "readonly") == 0 && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) return 99;
   char settings[4096];
   must_platform_t *platform = NULL;
@@ -57,7 +57,7 @@ static int another_process(const char *program, const char *how, const char *fol
   return exit_status(child);
 }
 
-/* What a forked child does with what its parent has, and with a folder of its own: each is told so, and none hangs. */
+/* Calls of a forked child with its parent's handles, and opening its own folder: each is an error, and none hangs. */
 static void forked(must_platform_t *platform, must_task_t *task, const char *folder) {
   must_error_t *error = NULL;
   must_page_t *page = NULL;
@@ -72,7 +72,7 @@ static void forked(must_platform_t *platform, must_task_t *task, const char *fol
   FAILS(MUST_INVALID_STATE, must_platform_open(MUST_STR(settings), &own, &error));
 }
 
-/* A child that lives on after its parent was killed keeps nothing of the folder. */
+/* A child that still runs after its parent was killed keeps no lock of the folder. */
 static void outlived(const char *folder, const char *program) {
   char path[4096], note[4200];
   snprintf(path, sizeof path, "%s/outlived", folder);
@@ -117,14 +117,14 @@ void test_processes(const char *folder, const char *program) {
   pid_t child = fork();
   if (child == 0) {
     forked(platform, task, folder);
-    /* Ends by exec: in a forked child a leak check would find all that the parent's other threads own. */
+    /* End with exec, because a leak check in a forked child would report the memory of the parent's other threads. */
     execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
     _exit(97);
   }
   CHECK(exit_status(child) == 0);
   outlived(folder, program);
 
-  /* The parent has noticed nothing. */
+  /* The parent is unaffected. */
   must_page_t *page = NULL;
   OK(must_tasks(platform, NULL, 0, &page, &error));
   CHECK(must_page_total(page) == 1 && must_task_status(task) == MUST_STATUS_PENDING);

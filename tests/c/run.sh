@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds libmust, installs it to a scratch prefix, and runs the C and C++ tests and examples against it: as they are, under
-# AddressSanitizer, and under valgrind. Installs nothing; says what is missing. Ends with 1 at the first failure.
+# Builds libmust, installs it to a temporary prefix, and runs the C and C++ tests and examples against it: plain, with
+# AddressSanitizer, and under valgrind. It names missing programs and does not install them. Exits with 1 at the first failure.
 #
 #   tests/c/run.sh [quick]      quick leaves valgrind out
 set -eu
@@ -42,7 +42,7 @@ for function in $functions; do
 done
 
 step headers
-# Each C++ header alone, with every warning; the whole layer as later standards read it too.
+# Compile each C++ header alone with all warnings, and the whole layer with later standards too.
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
 for compiler in c++ clang++; do
   command -v "$compiler" >/dev/null || continue
@@ -55,8 +55,8 @@ for compiler in c++ clang++; do
     "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "must.hpp is no $standard"
   done
 
-  # Behind headers that define plain words as macros: those that are written down here, before the headers of the language and
-  # behind them, and the real ones where they are installed.
+  # Compile after headers that define plain words as macros: the ones in tests/c/headers, before and after the standard headers, and
+  # the real headers if they are installed.
   grep -ho '^#include <[a-z_]*>' "$prefix"/include/must/*.hpp | sort -u >"$work/standard.h"
   python=$(python3-config --includes 2>/dev/null || true)
   macros=$(for header in xlib windows qt others; do printf -- "-include $here/headers/$header.h "; done)
@@ -73,7 +73,7 @@ for compiler in c++ clang++; do
     done
   done
 
-  # Without exceptions must.h is the way, and must.hpp says so; with an older C++ too.
+  # Without exceptions, or with an older C++, must.hpp fails with a message that says to use must.h.
   echo "#include <must.hpp>" >"$work/alone.cpp"
   ! "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" ||
     fail "must.hpp claims to do without exceptions"
@@ -84,7 +84,7 @@ for compiler in c++ clang++; do
     -Wl,-rpath,"$prefix/lib" -o "$work/no-exceptions"
   "$work/no-exceptions" | grep -q '^validation_error: ' || fail "a program without exceptions cannot use must.h"
 done
-# Every administrative call has its typed member in C++, by the name that docs/calls.md lists, and a test that makes it.
+# Every administrative call in docs/calls.md must have a typed member of that name in C++, and a test that calls it.
 calls=$(sed -n 's/^### `\(\(auth\|admin\|secrets\|accounts\|audit\)\.[a-z_]*\|backup\)`$/\1/p' "$root/docs/calls.md" | sort)
 [ "$(echo "$calls" | wc -l)" -gt 30 ] || fail "docs/calls.md lists no calls"
 cat "$prefix"/include/must/*.hpp | grep -v '^#include' | grep -o '"\(\(auth\|admin\|secrets\|accounts\|audit\)\.[a-z_]*\|backup\)"' | tr -d '"' | sort -u >"$work/typed"

@@ -1,4 +1,4 @@
-// Tests of the C++ layer: every class doing what it is there for, the errors it throws, and who owns what.
+// Tests of the C++ layer: every class, the errors that it throws, and ownership.
 //
 //     must-cpp-test FOLDER [PART...]     parts: json values access host administration accounts memory generation owners logs http pictures models;
 //                                        all of them when none is named
@@ -71,7 +71,7 @@ static void waiting(const must::Platform &platform) {
   THROWS(MUST_RESULT_NOT_READY, task.result());
   THROWS(MUST_INVALID_STATE, task.remove());
 
-  // Another thread is already waiting on these events. Whichever of the two comes second is told so, and asks again.
+  // Two threads wait on the same events. The second one gets an error and tries again.
   std::thread waiter([&] {
     for (;;) {
       try {
@@ -91,7 +91,7 @@ static void waiting(const must::Platform &platform) {
     }
   }
 
-  // Two watches: one to the end, one that a thrown exception ends.
+  // Two watches: one runs to the end, and an exception ends the other.
   std::mutex lock;
   std::condition_variable over;
   int watches = 0;
@@ -135,7 +135,7 @@ static void bad_input(const must::Platform &platform) {
   THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings("x").set_json("no_such", "1")));
   CHECK(platform.tasks().total == before);
 
-  // What JSON must escape arrives as it was.
+  // Characters that JSON escapes arrive unchanged.
   const std::string prompt = "a \"red\" \\ circle\nmoving\tleft \x01 \xc3\xa9";
   const auto task = platform.submit(picture().set("negative_prompt", prompt).set("guidance_scale", 3.5));
   CHECK(task.snapshot().json.find("\\\"red\\\" \\\\ circle\\nmoving\\tleft \\u0001 \xc3\xa9") != std::string::npos);
@@ -158,8 +158,8 @@ static void owners(const std::string &folder) {
   CHECK(principal.owner == issued.key.owner && principal.name == "anna");
 
   const auto task = platform.submit(picture(), must::SubmitOptions().owner(*principal.owner));
-  const auto nobodys = platform.submit(picture());
-  CHECK(task.snapshot().owner == issued.key.owner && nobodys.snapshot().owner.empty());
+  const auto without_owner = platform.submit(picture());
+  CHECK(task.snapshot().owner == issued.key.owner && without_owner.snapshot().owner.empty());
   must::Query query;
   query.owner = issued.key.owner;
   const auto own = platform.tasks(query);
@@ -221,14 +221,14 @@ static void http(const std::string &folder) {
       .event_keep_alive(500ms);
   http.public_url("https://must.example/gen");
   auto settings = must::Settings(folder + "/cpp-http").set_json("paused", "true").api_key("sixteen letters!").http(http);
-  // Every other setting, with a value of the kind that the library reads.
+  // Every other setting, with a value of the right type.
   settings.models_dir(folder + "/models").control_socket(false).queue_wait(1s).video_limit(1h).video_stale(2h).idle_evict(10min);
   settings.master_key_file(folder + "/cpp-http-keys/master").audit_key_file(folder + "/cpp-http-keys/audit");
   settings.audit_anchor_file(folder + "/cpp-http-anchors").trusted_proxies({"10.0.0.0/8"}).environment("stage");
   must::Platform platform(settings);
   THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings(folder + "/x").http(must::HttpSettings().set("no such", 1))));
   THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings(folder + "/x").catalog(folder + "/no-such.json")));
-  // Without a master key that is one, the vault is shut, and the rest goes on.
+  // With an invalid master key, secrets cannot be used, and everything else works.
   const must::Platform shut(must::Settings(folder + "/cpp-shut").paused().master_key(canary));
   THROWS(MUST_DEPENDENCY_UNAVAILABLE, shut.secrets().put("mail", canary));
   CHECK(shut.tasks().total == 0);
@@ -259,7 +259,7 @@ static void adopting(const std::string &folder) {
     const auto platform = must::Platform::adopt(handle);
     CHECK(platform.handle() == handle && platform.models().find("\"tiny-image\"") != std::string::npos);
   }
-  // Its destructor ended the handle and closed the folder, which can be opened again.
+  // Its destructor freed the handle and closed the folder, which can be opened again.
   CHECK(must_platform_free(&handle) == MUST_INVALID_STATE && handle == nullptr);
   handle = opened_in_c(folder);
   must_platform_t *const freed = handle;
@@ -267,7 +267,7 @@ static void adopting(const std::string &folder) {
   THROWS(MUST_VALIDATION_ERROR, must::Platform::adopt(nullptr));
   THROWS(MUST_INVALID_STATE, must::Platform::adopt(freed));
 
-  // What is not taken over stays the caller's.
+  // A handle that is not adopted still belongs to the caller.
   handle = opened_in_c(folder);
   CHECK(must_platform_close(handle, 1000, nullptr) == MUST_OK);
   THROWS(MUST_INVALID_STATE, must::Platform::adopt(handle));

@@ -1,7 +1,7 @@
-"""Servers to test against: the `must` program that MUST_PROGRAM names, on data folders of their own.
+"""Servers to test against: the `must` program that MUST_PROGRAM names, each with its own data folder.
 
 MUST_TRANSPORT chooses another way to the same API: `handle` or `asgi` of the Python module, `node` of the Node addon.
-Tests of sockets and processes are left out then; what a gateway reaches is the program all the same.
+Tests of sockets and processes are then left out. The workers of a gateway are always `must` programs.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class Server:
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, transport=self.transport)
 
     def bare(self, method: str, path: str, **given: Any) -> httpx.Response:
-        """One request with nothing but what is given."""
+        """Make one request with only the given headers."""
         with self.open({}) as client:
             return client.request(method, self.url + path, **given)
 
@@ -60,7 +60,7 @@ class Server:
         return str(answer.json()["task_id"])
 
     def finish(self, task: str) -> dict[str, Any]:
-        """Follows a task by its events until it has ended."""
+        """Follow a task by its events until it has ended."""
         last: dict[str, Any] = {}
         with self.client.stream("GET", f"/events/{task}") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
@@ -77,7 +77,7 @@ class Server:
         return self.open({"Cookie": answer.headers["set-cookie"].split(";")[0]})
 
     def raw(self, sent: bytes, *, half_close: bool = False, timeout: float = 20) -> bytes:
-        """Sends bytes as they are, and reads until the server is done."""
+        """Send these bytes, and read until the server closes the connection."""
         with socket.create_connection(self.address, timeout=timeout) as connection:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(sent)
@@ -91,7 +91,7 @@ class Server:
 
 
 def failure(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """Asserts that an answer is this failure, in the one shape of all failures, or in that of OpenAI's addresses."""
+    """Assert that an answer is this failure, in the shape of all failures, or in that of the calls under /v1."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     body: dict[str, Any] = answer.json()
     if answer.request.url.path.startswith("/v1/"):
@@ -107,7 +107,7 @@ def failure(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
-    """A server for as long as the block lasts; it has to stop gracefully."""
+    """A server for the duration of the block. It has to stop gracefully."""
     if TRANSPORT != "socket":
         keys = {"api_key": API_KEY, "admin_key": variables.get("MUST_ADMIN_KEY", ADMIN_KEY), "frontend_origins": [ORIGIN]}
         http = {"scrape_token": SCRAPE_TOKEN, **(settings or {}).get("http", {})}
@@ -120,7 +120,7 @@ def serving(data: Path, settings: dict[str, Any] | None = None, **variables: str
 
 @contextlib.contextmanager
 def listening(data: Path, settings: dict[str, Any] | None = None, **variables: str) -> Iterator[Server]:
-    """The same over a socket, whatever MUST_TRANSPORT says."""
+    """A server on a socket, independent of MUST_TRANSPORT."""
     config = data.with_suffix(".json")
     config.write_text(json.dumps({"http": {"header_timeout_seconds": 2, "body_timeout_seconds": 2}, **(settings or {})}))
     environment = {
@@ -163,13 +163,13 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def done(server: Server) -> dict[str, Any]:
-    """How a finished clip stands."""
+    """The state of a finished clip."""
     return server.finish(server.submit(model="tiny-video", prompt="a red circle moving left", seed=1))
 
 
 @pytest.fixture
 def paused(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers whose tasks stay pending."""
+    """A function that starts servers whose tasks stay pending."""
     with contextlib.ExitStack() as stack:
 
         def start(**settings: Any) -> Server:

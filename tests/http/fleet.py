@@ -1,4 +1,4 @@
-"""A gateway with two workers in processes of their own; a wire on the way to the first one holds what a test wants."""
+"""A gateway with two workers, each in its own process. A proxy before the first worker can hold exchanges."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 from conftest import API_KEY
-from mortals import TOKENS, WORKERS, Mortal, mortals
-from wire import PATIENCE, Wire
+from server_processes import TOKENS, WORKERS, ServerProcess, server_processes
+from holding_proxy import PATIENCE, HoldingProxy
 
-# Fewer calls than those after which an admin session is throttled, and a pause that keeps their sum below its ceiling.
+# Fewer calls than the limit of an admin session, and a pause that keeps all calls below the limit of the network.
 ADMIN_CALLS = 100
 ADMIN_PAUSE = 0.1
 
@@ -32,14 +32,14 @@ RETRYABLE = {
     "dependency_unavailable",
     "storage_full",
 }
-"""Codes of failures that may be gone when the same is asked again."""
+"""Codes of failures after which the same request may succeed later."""
 
 LONG = {"model": "tiny-video", "steps": 50}
-"""What takes seconds: nothing that is to be stopped ends before."""
+"""A request that takes seconds, so that it does not end before it is stopped."""
 
 
 def until(condition: Callable[[], Any], what: str, pause: float = 0.02) -> None:
-    """Waits for a condition."""
+    """Wait for a condition."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, what
@@ -48,9 +48,9 @@ def until(condition: Callable[[], Any], what: str, pause: float = 0.02) -> None:
 
 @dataclass
 class Submission:
-    """A task as its caller knows it: what was asked under which key, the id that it got, how it is to end.
+    """A task from its caller's view: the request, its key, its id and its expected end.
 
-    Without a code it is to be done, else to fail with one of them.
+    Without codes it has to be done. With codes it has to fail with one of them.
     """
 
     request: dict[str, Any]
@@ -73,19 +73,19 @@ class Submission:
 
 
 class Fleet:
-    def __init__(self, gateway: Mortal, first: Mortal, second: Mortal, wire: Wire, pool: ThreadPoolExecutor) -> None:
-        self.gateway, self.first, self.second, self.wire, self._pool = gateway, first, second, wire, pool
+    def __init__(self, gateway: ServerProcess, first: ServerProcess, second: ServerProcess, proxy: HoldingProxy, pool: ThreadPoolExecutor) -> None:
+        self.gateway, self.first, self.second, self.proxy, self._pool = gateway, first, second, proxy, pool
         self.submissions: list[Submission] = []
         self._numbers = itertools.count(1)
         self._admin: httpx.Client | None = None
         self._admin_calls = 0
-        for name, url in (("first", wire.url), ("second", second.url)):
+        for name, url in (("first", proxy.url), ("second", second.url)):
             added = self.admin("POST", "", json={"label": name, "address": url, **TOKENS})
             assert added.status_code == 201, added.text
             self.admin("POST", f"/{name}/health")
 
     def admin(self, method: str, path: str, **given: Any) -> httpx.Response:
-        """One call on accounts."""
+        """Make one administrative call on accounts."""
         if self._admin is None or self._admin_calls >= ADMIN_CALLS:
             if self._admin is not None:
                 self._admin.close()
@@ -98,8 +98,8 @@ class Fleet:
         assert answer.status_code == 200, answer.text
         return {account["workspace"]: account for account in answer.json()["accounts"]}
 
-    def becomes(self, name: str, status: str) -> dict[str, Any]:
-        """Waits until an account has a status."""
+    def wait_for_account(self, name: str, status: str) -> dict[str, Any]:
+        """Wait until an account has a status."""
         account: dict[str, Any] = {}
 
         def is_it() -> bool:
@@ -110,60 +110,60 @@ class Fleet:
         until(is_it, f"the account {name} does not become {status}", ADMIN_PAUSE)
         return account
 
-    def let_in(self, name: str) -> None:
-        """Lets a worker have tasks, as soon as it is well."""
+    def make_ready(self, name: str) -> None:
+        """Wait until a worker is ready for tasks; enables it if it is disabled."""
         status = self.accounts()[name]["status"]
         if status == "disabled":
             assert self.admin("POST", f"/{name}/enable").json()["status"] == "ready"
         elif status != "ready":
-            self.becomes(name, "ready")
+            self.wait_for_account(name, "ready")
 
     def only_first(self) -> None:
-        """Lets the first worker have every task."""
+        """Make the first worker the only one that gets tasks."""
         accounts = self.accounts()
         assert accounts["first"]["status"] != "disabled"
         if accounts["first"]["status"] != "ready":
-            self.becomes("first", "ready")
+            self.wait_for_account("first", "ready")
         if accounts["second"]["status"] != "disabled":
             assert self.admin("POST", "/second/disable").json()["status"] == "disabled"
 
-    def second_takes_over(self) -> None:
-        """While the first worker is away the second one has what comes."""
-        self.let_in("second")
+    def use_second(self) -> None:
+        """Enable the second worker, and check that it gets the next task."""
+        self.make_ready("second")
         submission = self.submit()
         assert submission.id.startswith("second::"), submission.id
-        self.ends(submission)
+        self.wait_for_end(submission)
 
-    def start(self, worker: Mortal) -> None:
+    def start(self, worker: ServerProcess) -> None:
         worker.start()
         if worker is self.first:
-            self.wire.open()
+            self.proxy.open()
 
-    def kill(self, worker: Mortal) -> None:
-        """Kills a server; nobody listens where it was."""
+    def kill(self, worker: ServerProcess) -> None:
+        """Kill a server. Its address then refuses connections."""
         worker.kill()
         if worker is self.first:
-            self.wire.shut()
+            self.proxy.shut()
 
     def ask(self, method: str, path: str) -> httpx.Response:
-        """One request of a caller's."""
+        """Make one request as a caller."""
         return self.gateway.client.request(method, path)
 
-    def asking(self, method: str, path: str) -> Future[httpx.Response | None]:
-        """The same beside the test; none when the connection broke."""
-        return self._pool.submit(unbroken, lambda: self.ask(method, path))
+    def ask_in_background(self, method: str, path: str) -> Future[httpx.Response | None]:
+        """Make a request in the background. The result is None when the connection breaks."""
+        return self._pool.submit(or_none, lambda: self.ask(method, path))
 
-    def asking_for_health(self) -> Future[httpx.Response | None]:
-        """An administrator asks for the health of the first worker, beside the test."""
+    def check_health_in_background(self) -> Future[httpx.Response | None]:
+        """Check the health of the first worker in the background."""
 
         def ask() -> httpx.Response:
             with self.gateway.admin() as admin:
                 return admin.post("/admin/accounts/first/health")
 
-        return self._pool.submit(unbroken, ask)
+        return self._pool.submit(or_none, ask)
 
-    def is_now(self, submission: Submission, status: str) -> None:
-        """Waits until a task has this status at the gateway."""
+    def wait_for_status(self, submission: Submission, status: str) -> None:
+        """Wait until a task has this status at the gateway."""
         state: dict[str, Any] = {}
 
         def is_it() -> bool:
@@ -173,21 +173,21 @@ class Fleet:
 
         until(is_it, f"{submission.id} is not {status}")
 
-    def runs_for_a_while(self, submission: Submission) -> None:
-        """Waits until a long task is so old that its age reaches the limit before the silence of its worker does."""
+    def wait_until_old(self, submission: Submission) -> None:
+        """Wait until a long task is so old that it reaches its age limit before the limit of its worker's silence."""
         until(
             lambda: self.ask("GET", f"/status/{submission.id}").json()["progress"] >= 30,
             f"{submission.id} does not run",
         )
 
-    def at_first(self, submission: Submission) -> str:
-        """The status of a task at the first worker, by its own word."""
+    def status_at_first(self, submission: Submission) -> str:
+        """The status of a task in the answer of the first worker."""
         return str(self.first.client.get(f"/status/{submission.at_worker}").json()["status"])
 
     def submit(self, code: str | None = None, **request: Any) -> Submission:
-        """Submits a task as a client would: again and again under the same key until there is an answer.
+        """Submit a task like a client: repeat it with the same key until there is an answer.
 
-        It has to end with this code, or else as done.
+        It has to fail with `code`, or be done without one.
         """
         number = next(self._numbers)
         request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4, **request}
@@ -207,27 +207,27 @@ class Fleet:
             assert time.monotonic() < deadline, "the gateway does not come back"
             time.sleep(0.02)
 
-    def freeze_in(self, stage: str, **request: Any) -> Submission:
-        """Submits a task to the first worker, and freezes that while the task is in a stage, by its last word.
+    def submit_and_freeze(self, stage: str, **request: Any) -> Submission:
+        """Submit a task to the first worker, and freeze the worker while the task's last known stage is `stage`.
 
-        A stage may be over before it can be seen: such a task ends as it would, and another one is submitted.
+        If the stage is over too soon, that task runs to its end, and another task is submitted.
         """
         for _ in range(40):
             if stage == "loading":
-                self.first.again(0)
-                self.becomes("first", "ready")
-            hold = self.wire.hold("answered", "POST", "/generate_direct")
+                self.first.restart(0)
+                self.wait_for_account("first", "ready")
+            hold = self.proxy.hold("answered", "POST", "/generate_direct")
             submission = self.submit(**request)
             hold.wait()
-            caught = frozen_in(self.first, stage, hold.answer()["task_id"])
+            caught = freeze_in_stage(self.first, stage, hold.answer()["task_id"])
             hold.go()
             if caught:
                 return submission
-            self.ends(submission)
+            self.wait_for_end(submission)
         raise AssertionError(f"no task was seen in the stage {stage}")
 
-    def ends(self, submission: Submission) -> dict[str, Any]:
-        """Waits for the end of a task, which has to be the one that was expected."""
+    def wait_for_end(self, submission: Submission) -> dict[str, Any]:
+        """Wait for the end of a task, which has to be as expected."""
         state: dict[str, Any] = {}
 
         def ended() -> bool:
@@ -245,18 +245,18 @@ class Fleet:
         return state
 
     def delete(self, submission: Submission) -> None:
-        """Deletes an ended task; this time it has to succeed."""
+        """Delete an ended task, which has to succeed."""
         assert self.ask("DELETE", f"/gallery/{submission.id}").json() == {"deleted": True, "id": submission.id}
         assert self.ask("GET", f"/status/{submission.id}").status_code == 404
         submission.deleted = True
 
-    def agree(self) -> None:
-        """Whatever was acknowledged has ended as it should, and nobody has anything else."""
+    def check(self) -> None:
+        """Check that every acknowledged task has ended as expected, and that there are no other tasks."""
         for submission in self.submissions:
             if submission.deleted:
                 continue
             if submission.state is None:
-                self.ends(submission)
+                self.wait_for_end(submission)
             if not submission.codes and not submission.result:
                 submission.result = self.result(submission)
         done = [submission.id for submission in self.submissions if not submission.codes and not submission.deleted]
@@ -265,23 +265,23 @@ class Fleet:
         until(lambda: self.gateway.unfinished() == 0, "the gateway has unfinished tasks")
         for name, worker in (("first", self.first), ("second", self.second)):
             own = {item["id"].removeprefix(f"{name}::") for item in finished if item["workspace"] == name}
-            agrees(name, worker, own)
+            check_worker(name, worker, own)
 
-    def agree_on_all(self) -> None:
-        """The same; nothing has changed since it ended, and every key still stands for its one task."""
-        self.agree()
+    def check_all(self) -> None:
+        """Do the same check, and check that no ended task has changed and that every key still belongs to one task."""
+        self.check()
         for submission in self.submissions:
             if not submission.deleted:
                 assert self.ask("GET", f"/status/{submission.id}").json() == submission.state, "it ended once"
                 if submission.state["error_code"] in RETRYABLE:
-                    self.begins_anew(submission)
+                    self.check_new_task(submission)
                 else:
                     assert self._submit(submission.request, submission.key) == submission.id, "one key, one task"
                 assert submission.codes or self.result(submission) == submission.result
-        self.agree()
+        self.check()
 
-    def begins_anew(self, submission: Submission) -> None:
-        """After a failure that may be gone by now the same key makes one new task. It goes again: all is as before."""
+    def check_new_task(self, submission: Submission) -> None:
+        """Check that the same key makes one new task after a retryable failure. The new task is deleted afterwards."""
         new = self._submit(submission.request, submission.key)
         assert new != submission.id, "the failure is not the answer"
         assert self._submit(submission.request, submission.key) == new, "one key, one task"
@@ -291,7 +291,7 @@ class Fleet:
         assert self.ask("DELETE", f"/gallery/{new}").json() == {"deleted": True, "id": new}
 
     def result(self, submission: Submission) -> bytes:
-        """A result and its preview, which have to be what they are said to be."""
+        """Fetch a result and its preview, and check their file types."""
         result = self.ask("GET", f"/results/{submission.id}")
         assert result.status_code == 200, result.text
         kind = {"tiny-image": (0, b"\x89PNG"), "tiny-video": (4, b"ftyp")}[submission.request["model"]]
@@ -302,8 +302,8 @@ class Fleet:
         return result.content
 
 
-def agrees(name: str, worker: Mortal, own: set[str]) -> None:
-    """Waits until a worker has these results, and no others, and nothing to do."""
+def check_worker(name: str, worker: ServerProcess, own: set[str]) -> None:
+    """Wait until a worker has exactly these results and no unfinished tasks."""
     there: list[str] = []
 
     def same() -> bool:
@@ -319,14 +319,14 @@ def agrees(name: str, worker: Mortal, own: set[str]) -> None:
         ) from None
 
 
-def unbroken(ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+def or_none(ask: Callable[[], httpx.Response]) -> httpx.Response | None:
     with contextlib.suppress(httpx.TransportError):
         return ask()
     return None
 
 
-def frozen_in(worker: Mortal, stage: str, task: str) -> bool:
-    """Freezes a worker in a stage of a task. False when the stage was over before the worker stood still."""
+def freeze_in_stage(worker: ServerProcess, stage: str, task: str) -> bool:
+    """Freeze a worker in a stage of a task. Returns false when the stage was over before the worker was frozen."""
     asked = f"GET /events/{task} HTTP/1.1\r\nHost: worker\r\nX-API-Key: {API_KEY}\r\nConnection: close\r\n\r\n"
     said = b""
 
@@ -342,7 +342,7 @@ def frozen_in(worker: Mortal, stage: str, task: str) -> bool:
                 return False
             said += part
         worker.freeze()
-        # What it said before it stood still is on its way.
+        # Read the events that it sent before it was frozen.
         events.settimeout(0.01)
         with contextlib.suppress(TimeoutError):
             while part := events.recv(65536):
@@ -355,11 +355,11 @@ def frozen_in(worker: Mortal, stage: str, task: str) -> bool:
 
 @contextlib.contextmanager
 def fleet(folder: Path, **settings: Any) -> Iterator[Fleet]:
-    """A fleet for as long as the block lasts, whose gateway has these settings besides the usual ones."""
+    """A fleet for the duration of the block. Its gateway has these settings in addition to the usual ones."""
     given = {"gateway": {"workers": WORKERS, **settings}, "first": {}, "second": {}}
     with (
-        mortals(folder, **given) as (gateway, first, second),
-        contextlib.closing(Wire(first.port)) as wire,
+        server_processes(folder, **given) as (gateway, first, second),
+        contextlib.closing(HoldingProxy(first.port)) as proxy,
         ThreadPoolExecutor(16) as pool,
     ):
-        yield Fleet(gateway, first, second, wire, pool)
+        yield Fleet(gateway, first, second, proxy, pool)

@@ -1,5 +1,5 @@
-"""What schemathesis has to know beyond the document: how pictures look, that a key stands for one submission, and that who
-calls too often is told to wait."""
+"""Hooks for schemathesis. They generate pictures, give each submission its own key, and spread calls over addresses and
+administrators, so that calls are not throttled."""
 
 import base64
 import itertools
@@ -18,7 +18,7 @@ schemathesis.openapi.format(
 )
 
 
-# Fewer than an administrator may make in a minute.
+# Fewer calls than an administrator may make in a minute.
 CALLS_OF_ONE = 100
 
 sessions = os.environ["FUZZ_ADMIN_SESSIONS"].split()
@@ -26,8 +26,7 @@ calls, administrative = itertools.count(), itertools.count()
 
 
 def from_elsewhere(request: Any) -> Any:
-    """Every call comes from another address, and several administrators take turns: how many calls one may make is not what is
-    tried here."""
+    """Give every call another address, and use several administrators in turn, because throttling is not tested here."""
     high, low = divmod(next(calls), 256)
     request.headers["X-Forwarded-For"] = f"10.0.{high}.{low}"
     cookie = request.headers.get("Cookie", "")
@@ -39,7 +38,7 @@ def from_elsewhere(request: Any) -> Any:
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
-    """Two different submissions under one key are refused, and rightly so: each gets a key of its own."""
+    """Give each submission its own key, because two different submissions with one key are refused."""
     kwargs["auth"] = from_elsewhere
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
@@ -47,5 +46,5 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Without its pepper a session is none any more."""
+    """Leave out the call that revokes the pepper, because it ends the session."""
     return case.path != "/admin/secrets/{name}/revoke" or case.path_parameters.get("name") != "pepper"

@@ -1,4 +1,5 @@
-// Answers requests with `platform.handle`: a JSON object a line in, one a line out; bodies are base64. The settings are the argument.
+// Answers requests with `platform.handle`. Each line of input and of output is a JSON object; bodies are in base64. The argument has the
+// settings.
 
 import { createInterface } from "node:readline";
 import { Platform } from "../../bindings-node/dist/index.js";

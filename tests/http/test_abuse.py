@@ -1,4 +1,4 @@
-"""What no client should send, and what no client should wait for: refused with its code, and the server goes on."""
+"""Invalid requests and slow clients are refused with the right code, and the server continues to work."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ AUTHORIZED = f"Host: x\r\nX-API-Key: {API_KEY}\r\n".encode()
 
 
 def refusal(received: bytes, status: int) -> None:
-    """What is not HTTP has no body in the answer, and the connection ends."""
+    """The answer to bytes that are not HTTP has no body, and the connection is closed."""
     head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode()), received[:300]
     assert body == b"" and b"content-length: 0" in head.lower(), received[:600]
@@ -32,12 +32,12 @@ def refusal(received: bytes, status: int) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_what_is_not_http(server: Server, sent: bytes) -> None:
+def test_bytes_that_are_not_http(server: Server, sent: bytes) -> None:
     refusal(server.raw(sent), 400)
     assert server.client.get("/health").status_code == 200
 
 
-def test_a_length_and_chunks_at_once_smuggle_nothing(server: Server) -> None:
+def test_a_length_together_with_chunks_is_refused(server: Server) -> None:
     sent = b"POST /generate HTTP/1.1\r\n" + AUTHORIZED + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
     received = server.raw(sent + b"0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b'"app":"must"' not in received, received
@@ -70,7 +70,7 @@ def test_a_body_too_large(server: Server) -> None:
     failure(chunked, 413, "payload_too_large")
 
 
-def test_slow_clients_are_let_go(server: Server) -> None:
+def test_slow_clients_are_disconnected(server: Server) -> None:
     began = time.monotonic()
     assert server.raw(b"GET /health HTTP/1.1\r\nHost: x\r\n") == b"", "headers that never end"
     body = b"POST /generate HTTP/1.1\r\n" + AUTHORIZED + b"Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
@@ -80,7 +80,7 @@ def test_slow_clients_are_let_go(server: Server) -> None:
     assert server.client.get("/health").status_code == 200
 
 
-def test_half_open_connections_hold_nobody_up(server: Server) -> None:
+def test_half_open_connections_do_not_delay_others(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(200):
             connection = stack.enter_context(socket.create_connection(server.address))

@@ -1,4 +1,4 @@
-"""Bodies that come slowly or packed, and answers that go out packed."""
+"""Slow bodies, compressed bodies and compressed answers."""
 
 import contextlib
 import gzip
@@ -30,7 +30,7 @@ def post(server: Server, body: bytes, encoding: str, **headers: str) -> httpx.Re
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_packed_body_is_unpacked(server: Server, encoding: str) -> None:
+def test_a_compressed_body_is_decompressed(server: Server, encoding: str) -> None:
     answer = post(server, PACKED[encoding](REQUEST), encoding)
     assert answer.status_code == 202, answer.text
     assert server.finish(answer.json()["task_id"])["status"] == "done"
@@ -39,12 +39,12 @@ def test_a_packed_body_is_unpacked(server: Server, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_packed_body_has_the_limit_of_any_other(server: Server, encoding: str) -> None:
+def test_a_compressed_body_has_the_same_size_limit(server: Server, encoding: str) -> None:
     failure(post(server, PACKED[encoding](b" " * (LIMIT + 1)), encoding), 413, "payload_too_large")
     padded = PACKED[encoding](REQUEST + b" " * (LIMIT - len(REQUEST)))
     assert len(padded) < LIMIT // 500
     assert post(server, padded, encoding).status_code == 202
-    # 512 MiB out of half a megabyte, and nobody who may.
+    # Half a megabyte that decompresses to 512 MiB.
     bomb = PACKED[encoding](bytes(512 << 20))
     began = time.monotonic()
     failure(post(server, bomb, encoding), 413, "payload_too_large")
@@ -53,7 +53,7 @@ def test_a_packed_body_has_the_limit_of_any_other(server: Server, encoding: str)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip", "gzip;q=1"])
-def test_what_cannot_be_unpacked_is_refused_by_name(server: Server, encoding: str) -> None:
+def test_other_encodings_are_refused_by_name(server: Server, encoding: str) -> None:
     answer = post(server, REQUEST, encoding)
     said = failure(answer, 415, "validation_error")
     assert answer.headers["accept-encoding"] == "gzip, deflate"
@@ -69,7 +69,7 @@ def test_a_damaged_body_is_refused(server: Server, encoding: str) -> None:
     assert post(server, REQUEST, "identity").status_code == 202
 
 
-def test_long_answers_are_packed_for_those_who_take_it(server: Server) -> None:
+def test_long_answers_are_compressed_for_clients_that_accept_it(server: Server) -> None:
     def ask(path: str, encoding: str, **headers: str) -> httpx.Response:
         return server.client.get(path, headers={"Accept-Encoding": encoding, **headers})
 
@@ -86,7 +86,7 @@ def test_long_answers_are_packed_for_those_who_take_it(server: Server) -> None:
     assert (scraped.headers["content-encoding"], "must_tasks" in scraped.text) == ("gzip", True)
 
 
-def test_a_packed_file_has_a_tag_of_its_own(server: Server) -> None:
+def test_a_compressed_file_has_its_own_etag(server: Server) -> None:
     for name in ("app.js", "style.css"):
         tags = {}
         for encoding in ("gzip", "identity"):
@@ -104,7 +104,7 @@ def test_a_packed_file_has_a_tag_of_its_own(server: Server) -> None:
         assert server.bare("GET", f"/assets/{name}", headers=crossed).status_code == 200
 
 
-def test_what_is_never_packed(server: Server, done: dict[str, str]) -> None:
+def test_answers_that_are_never_compressed(server: Server, done: dict[str, str]) -> None:
     takes = {"Accept-Encoding": "gzip"}
     for path in (done["result_url"], done["preview_url"], f"/events/{done['task_id']}"):
         assert "content-encoding" not in server.client.get(path, headers=takes).headers, path
@@ -114,12 +114,12 @@ def test_what_is_never_packed(server: Server, done: dict[str, str]) -> None:
     for path in ("/admin/logs", "/admin/health", "/admin/secrets"):
         answer = admin.get(path, headers=takes)
         assert (answer.status_code, "content-encoding" in answer.headers) == (200, False), path
-    # What is shorter than this is packed nowhere: a log below it would show nothing.
+    # Shorter answers are never compressed, so the log has to be longer for this test.
     assert len(admin.get("/admin/logs", params={"limit": 1000}).content) > 1024
 
 
 def send(server: Server, pieces: list[bytes], pause: float) -> bytes:
-    """Sends a body piece by piece, and gives the answer, or what there is of it when the server has had enough."""
+    """Send a body in pieces, and return the answer, or its beginning if the server closes the connection."""
     size = sum(map(len, pieces))
     head = f"POST /generate HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
     with socket.create_connection(server.address, timeout=30) as connection:
@@ -136,8 +136,8 @@ def send(server: Server, pieces: list[bytes], pause: float) -> bytes:
 
 
 @over_sockets
-def test_a_body_that_flows_may_take_longer_than_any_pause(tmp_path: Path) -> None:
-    # Time for a pause is one second; the body takes four.
+def test_a_steady_body_may_take_longer_than_the_longest_pause(tmp_path: Path) -> None:
+    # The longest pause is one second; the body takes four.
     with serving(tmp_path / "data", {"http": {"body_timeout_seconds": 1}}) as server:
         began = time.monotonic()
         received = send(server, [REQUEST, *[b" " * 2048] * 12], 0.33)

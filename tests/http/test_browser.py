@@ -1,4 +1,4 @@
-"""A browser's calls from other origins, and results that it shows by themselves and in pages of other sites: the pages are in
+"""A browser's calls from other origins, and results that it shows in tabs and in pages of other sites. The pages are in
 tests/browser."""
 
 import json
@@ -39,7 +39,7 @@ def test_results_in_tabs_and_in_pages_of_other_sites(tmp_path: Path) -> None:
         assert seen["allowed site"] == {**shown, "framed": True}
         assert seen["stranger"]["picture"] == seen["stranger"]["clip"] == "refused"
         assert seen["stranger"]["framed"] is False
-        assert seen["stranger by key"]["picture"] == 64, "whoever has the address may show it"
+        assert seen["stranger by key"]["picture"] == 64, "an address with a key may be shown by any page"
         saved = seen["saved"]
         assert saved["picture"].startswith("tiny-image-1-a-red-circle-")
         assert saved["clip"].startswith("tiny-video-1-красный-круг-")

@@ -54,7 +54,7 @@ def test_health_is_open(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), GENERATION)
-def test_generation_calls_ask_for_a_key_or_a_session(server: Server, method: str, path: str) -> None:
+def test_generation_calls_need_a_key_or_a_session(server: Server, method: str, path: str) -> None:
     failure(server.bare(method, path), 401, "session_required")
     failure(server.bare(method, path, headers={"X-API-Key": "wrong"}), 403, "invalid_api_key")
     failure(server.bare(method, path, params={"api_key": "wrong"}), 403, "invalid_api_key")
@@ -66,7 +66,7 @@ def test_generation_calls_ask_for_a_key_or_a_session(server: Server, method: str
 
 
 @pytest.mark.parametrize(("method", "path"), ADMIN)
-def test_admin_calls_ask_for_an_admin_session(server: Server, method: str, path: str) -> None:
+def test_admin_calls_need_an_admin_session(server: Server, method: str, path: str) -> None:
     failure(server.bare(method, path), 401, "admin_session_required")
     failure(server.bare(method, path, headers={"X-API-Key": API_KEY}), 401, "admin_session_required")
     failure(server.bare(method, path, headers={"X-Admin-Key": ADMIN_KEY}), 401, "admin_session_required")
@@ -201,8 +201,8 @@ def test_a_repeated_submission_is_one_task(paused: Callable[..., Server]) -> Non
     assert mine.json() != first.json(), "another caller's key is another key"
 
 
-def test_a_type_beside_the_model_has_to_agree(server: Server) -> None:
-    """Clients from before this platform name the type as well."""
+def test_a_type_has_to_fit_the_model(server: Server) -> None:
+    """Clients of an earlier platform send the type too."""
     for model, kind in (("tiny-image", "image"), ("tiny-video", "video"), ("tiny-image", None)):
         assert server.finish(server.submit(model=model, type=kind))["status"] == "done"
     for wrong in ("video", "picture", 1):
@@ -244,7 +244,7 @@ def test_admin_calls_are_throttled_by_session(paused: Callable[..., Server]) -> 
 
 def test_paths_and_methods(server: Server) -> None:
     failure(server.client.get("/nowhere"), 404, "not_found")
-    # The client would read two slashes at the beginning as a host, and take dots away by itself.
+    # The client would read two slashes at the beginning as a host, and would remove dots.
     failure(server.client.get(f"{server.url}//health"), 404, "not_found")
     answer = server.client.put("/generate")
     failure(answer, 405, "method_not_allowed")
@@ -258,7 +258,7 @@ def test_paths_and_methods(server: Server) -> None:
         assert answer.json()["code"] in ("not_found", "task_not_found", "proxy_target_invalid"), task
 
 
-def test_the_web_ui_is_open_and_closed_off(server: Server) -> None:
+def test_the_web_ui_needs_no_credential_and_has_a_strict_policy(server: Server) -> None:
     page = server.bare("GET", "/")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = page.headers["content-security-policy"]
@@ -300,7 +300,7 @@ def test_events_survive_a_reconnect(server: Server) -> None:
     assert '"status":"done"' in events[-1]
 
 
-def test_a_stream_that_ended_is_not_asked_for_for_ever(server: Server) -> None:
+def test_a_reconnect_to_an_ended_stream_gets_204(server: Server) -> None:
     task = server.submit()
     server.finish(task)
     with server.client.stream("GET", f"/events/{task}") as answer:
@@ -313,10 +313,10 @@ def test_a_stream_that_ended_is_not_asked_for_for_ever(server: Server) -> None:
     assert (ended.status_code, ended.content) == (204, b""), "what makes EventSource stop"
     for other in ("", "nonsense", last.replace("done", "processing")):
         again = server.client.get(f"/events/{task}", headers={"Last-Event-ID": other})
-        assert '"status":"done"' in again.text, "whoever has not seen the end is told"
+        assert '"status":"done"' in again.text, "a client that has not seen the last event gets it"
 
 
-def test_metrics_move(server: Server) -> None:
+def test_metrics_change(server: Server) -> None:
     def scrape() -> str:
         answer = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"})
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -1,4 +1,4 @@
-"""The program `must` talks to whatever process has the data folder open: a server, or a host in Python or Node."""
+"""The program `must` talks to the process that has the data folder open: a server, or a host in Python or Node."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def test_commands_reach_the_host_that_has_the_folder(server: Server, tmp_path: P
     assert answer(*here, "audit", "verify")["ok"] is True
 
 
-def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_open_the_socket(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data) as server:
         assert server.bare("GET", "/health").status_code == 200
@@ -44,7 +44,7 @@ def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
     assert not (data / "run/control.sock").exists()
 
 
-def test_a_host_that_does_not_listen_is_told_of(tmp_path: Path) -> None:
+def test_a_host_without_a_socket_is_reported(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data, {"control_socket": False}) as server:
         assert server.bare("GET", "/health").status_code == 200

@@ -1,4 +1,4 @@
-"""Browsers from other sites: exact origins, or nothing."""
+"""Browsers with pages of other sites: only exact origins are allowed."""
 
 import pytest
 from conftest import ORIGIN, Server, failure
@@ -8,7 +8,7 @@ PATHS = ["/health", "/generate", "/gallery", "/auth/session", "/admin/session", 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{ORIGIN}.evil.example", f"{ORIGIN}:444"])
-def test_other_origins_get_nothing(server: Server, path: str, origin: str) -> None:
+def test_other_origins_are_refused(server: Server, path: str, origin: str) -> None:
     for method, more in [("GET", {}), ("OPTIONS", {"Access-Control-Request-Method": "POST"})]:
         answer = server.bare(method, path, headers={"Origin": origin, **more})
         failure(answer, 403, "cors_origin_blocked")
@@ -36,7 +36,7 @@ def test_our_own_pages_and_changes_from_elsewhere(server: Server) -> None:
         failure(answer, 403, "cors_origin_blocked")
     answer = server.client.post("/generate", json={}, headers={"Sec-Fetch-Site": "same-origin"})
     failure(answer, 422, "validation_error")
-    # Behind a proxy that puts its own name into Host, the browser alone knows.
+    # Behind a proxy that puts its own name into Host, only the browser knows that the origin is the same.
     proxied = {"Origin": "https://must.example", "Host": "127.0.0.1:8000"}
     answer = server.client.post("/generate", json={}, headers={**proxied, "Sec-Fetch-Site": "same-origin"})
     failure(answer, 422, "validation_error")

@@ -1,4 +1,4 @@
-"""The program's variables as people have them, key files as Kubernetes mounts them, and two servers on one host."""
+"""Values of the program's variables, key files as Kubernetes mounts them, and two servers on one host."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ VARIABLES = [line.strip("#").split("=")[0] for line in EXAMPLE.read_text().split
 
 
 def program(data: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """One command of the program, with these variables and no others of its own."""
+    """Run one command of the program, with these variables and no other variables of the program."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MUST_")}
     command = [os.environ["MUST_PROGRAM"], "--json", "--data", str(data), *arguments]
     return subprocess.run(command, env=environment | variables, capture_output=True, text=True, timeout=60, check=False)
@@ -28,7 +28,7 @@ def program(data: Path, *arguments: str, **variables: str) -> subprocess.Complet
 
 @contextlib.contextmanager
 def serving(folder: Path, **variables: str) -> Iterator[str]:
-    """`must serve` with these variables and no others of its own; its address."""
+    """Run `must serve` with these variables and no other variables of the program. Gives its address."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MUST_")}
     command = [os.environ["MUST_PROGRAM"], "--json", "serve", "--addr", "127.0.0.1:0"]
     process = subprocess.Popen(
@@ -52,11 +52,11 @@ def models(url: str, key: str) -> httpx.Response:
     return httpx.get(f"{url}/models", headers={"X-API-Key": key})
 
 
-def test_variables_that_are_left_blank_are_not_set(tmp_path: Path) -> None:
+def test_empty_variables_count_as_not_set(tmp_path: Path) -> None:
     assert len(VARIABLES) >= 21
     for number, blank in enumerate(("", "  ", "\n")):
         variables = dict.fromkeys(VARIABLES, blank) | {"MUST_API_KEY": API_KEY}
-        # The address is given as an argument, which comes first.
+        # The address is given as an argument, which overrides the variable.
         with serving(tmp_path / str(number), **variables) as url:
             assert models(url, API_KEY).status_code == 200
             failure(httpx.post(f"{url}/admin/session", headers={"X-Admin-Key": "x"}), 403, "admin_misconfigured")
@@ -67,7 +67,7 @@ def test_variables_that_are_left_blank_are_not_set(tmp_path: Path) -> None:
         assert said.returncode == 0, (name, said.stderr)
 
 
-def test_what_is_left_blank_takes_nothing_from_the_image_and_the_unit(tmp_path: Path) -> None:
+def test_empty_variables_do_not_change_the_folders_of_image_and_unit(tmp_path: Path) -> None:
     deploy = EXAMPLE.parent / "deploy"
     image = (deploy / "Containerfile").read_text().splitlines()
     unit = (deploy / "must.service").read_text().splitlines()
@@ -75,7 +75,7 @@ def test_what_is_left_blank_takes_nothing_from_the_image_and_the_unit(tmp_path: 
     assert own == ["ENV XDG_DATA_HOME=/srv", "Environment=XDG_DATA_HOME=/var/lib"]
     assert any(line.endswith("ln -s /data /srv/must") for line in image)
     assert 'CMD ["serve", "--addr", "0.0.0.0:8000"]' in image
-    # The same in folders of the test: the default folder is a link to the volume.
+    # The test uses its own folders; the default folder is a link to the volume, as in the image.
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "must").symlink_to(tmp_path / "data")
     blank = dict.fromkeys(VARIABLES, "")
@@ -89,7 +89,7 @@ def test_what_is_left_blank_takes_nothing_from_the_image_and_the_unit(tmp_path: 
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", " "])
-def test_values_lose_what_files_leave_at_their_ends(tmp_path: Path, ending: str) -> None:
+def test_spaces_and_line_breaks_at_the_ends_of_values_are_removed(tmp_path: Path, ending: str) -> None:
     given = {
         "MUST_API_KEY": API_KEY,
         "MUST_ADMIN_KEY": ADMIN_KEY,
@@ -117,12 +117,12 @@ def test_values_lose_what_files_leave_at_their_ends(tmp_path: Path, ending: str)
     [("1", True), ("true", True), ("TRUE", True), ("yes", True), ("On", True), ("", True)]
     + [("0", False), ("false", False), ("False", False), ("no", False), ("OFF", False)],
 )
-def test_yes_and_no_are_read_in_every_way_that_people_write_them(tmp_path: Path, text: str, secure: bool) -> None:
+def test_yes_and_no_are_read_in_all_usual_forms(tmp_path: Path, text: str, secure: bool) -> None:
     with serving(tmp_path, MUST_SESSION_COOKIE_SECURE=text) as url:
         assert ("; Secure" in httpx.post(f"{url}/auth/session").headers["set-cookie"]) is secure
 
 
-def test_values_that_make_no_sense_are_refused_by_name(tmp_path: Path) -> None:
+def test_invalid_values_are_refused_by_name(tmp_path: Path) -> None:
     for name, value in {
         "MUST_SESSION_COOKIE_SECURE": "perhaps",
         "MUST_ENVIRONMENT": "production",
@@ -149,7 +149,7 @@ def test_key_files_of_a_kubernetes_secret_are_accepted_and_open_ones_are_not(tmp
         said = program(tmp_path, "keys", "issue", "next")
         assert said.returncode == 0, (oct(mode), said.stderr)
     assert program(tmp_path, "secrets", "rotate", "master_key").returncode == 0
-    assert stat.S_IMODE(files[0].stat().st_mode) == 0o660, "whoever could read it still can"
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o660, "the group can still read it"
     for mode in (0o444, 0o644, 0o604):
         for file in files:
             file.chmod(mode)
@@ -184,7 +184,7 @@ def test_two_servers_on_one_host_do_not_sign_each_other_out(tmp_path: Path) -> N
         assert [browser.get(f"{url}/models").status_code for url in urls] == [200, 200]
 
 
-def test_revoking_the_pepper_is_confirmed_and_the_administrator_gets_in_again(tmp_path: Path) -> None:
+def test_revoking_the_pepper_needs_confirmation_and_allows_a_new_login(tmp_path: Path) -> None:
     with serving(tmp_path, MUST_ADMIN_KEY=ADMIN_KEY, MUST_SESSION_COOKIE_SECURE="0") as url, httpx.Client(base_url=url) as admin:
         assert admin.post("/admin/session", headers={"X-Admin-Key": ADMIN_KEY}).status_code == 204
         body = failure(admin.post("/admin/secrets/pepper/revoke"), 422, "validation_error")
@@ -205,7 +205,7 @@ def test_revoking_the_pepper_is_confirmed_and_the_administrator_gets_in_again(tm
         assert httpx.post(f"{url}/admin/session", headers={"X-Admin-Key": ADMIN_KEY}).status_code == 204
 
 
-def test_a_picture_is_the_answer_to_the_retry_of_a_caller_that_timed_out(tmp_path: Path) -> None:
+def test_a_retry_after_a_timeout_gets_the_picture(tmp_path: Path) -> None:
     request = {"model": "tiny-image", "prompt": "a red circle", "seed": 7}
     headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": "once"}
     with serving(tmp_path, MUST_API_KEY=API_KEY) as url:

@@ -1,4 +1,4 @@
-"""A fuzzer of OpenAPI servers drives every documented call, with credentials, and finds nothing."""
+"""A fuzzer for OpenAPI servers makes every documented call, with credentials, and finds no fault."""
 
 import json
 import os
@@ -18,7 +18,7 @@ MODELS = ("tiny-image", "tiny-video")
 ADMINISTRATORS = 25
 EXAMPLES = 40
 SEED = 1
-# Ending the session would end the run; pictures that are waited for never come while tasks stay pending.
+# Ending the session would end the run, and calls that wait for pictures would never end while tasks stay pending.
 LEFT_OUT = "^/(admin/session|auth/session|v1/images/(generations|edits))$"
 
 
@@ -37,8 +37,8 @@ def credentials(server: Server) -> dict[str, str]:
     }
 
 
-def nobody_was_throttled(server: Server) -> None:
-    """A call that is told to wait tries nothing, and finds nothing."""
+def check_that_no_call_was_throttled(server: Server) -> None:
+    """A throttled call tests nothing."""
     metrics = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"}).text
     assert 'must_denials_total{code="invalid_api_key"}' in metrics
     assert 'must_denials_total{code="rate_limited"}' not in metrics
@@ -46,7 +46,7 @@ def nobody_was_throttled(server: Server) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Any:
-    """A server with a finished task, whose catalog holds what runs here and whose new tasks stay pending."""
+    """A server with a finished task. Its catalog has only models that run here, and new tasks stay pending."""
     catalog = json.loads((ROOT / "core/catalog.json").read_text())
     catalog["models"] = [model for model in catalog["models"] if model["id"] in MODELS]
     used = {value for model in catalog["models"] for value in json.dumps(model).split('"')}
@@ -90,7 +90,7 @@ def test_the_fuzzer_finds_nothing(server: Server, tmp_path: Path) -> None:
     }
     outcome = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert outcome.returncode == 0, outcome.stdout[-60000:] + outcome.stderr[-2000:]
-    nobody_was_throttled(server)
+    check_that_no_call_was_throttled(server)
 
 
 @pytest.mark.skipif(TRANSPORT != "asgi", reason="the run that mounts the application")
@@ -121,4 +121,4 @@ def test_the_fuzzer_finds_nothing_in_this_process(server: Server, monkeypatch: p
             wrong.append(event)
     assert not wrong, "\n\n".join(map(str, wrong))
     assert tried > 1000, tried
-    nobody_was_throttled(server)
+    check_that_no_call_was_throttled(server)

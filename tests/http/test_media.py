@@ -1,4 +1,4 @@
-"""Results in whole and in part, as players and browsers ask for them."""
+"""Whole results and ranges of them, as players and browsers request them."""
 
 import re
 import subprocess
@@ -33,13 +33,13 @@ def test_ranges(server: Server, done: dict[str, Any]) -> None:
     assert (head.content, head.headers["content-length"], head.headers["etag"]) == (b"", str(size), tag)
 
 
-def test_a_caller_that_has_it_gets_nothing(server: Server, done: dict[str, Any]) -> None:
+def test_an_unchanged_result_is_not_sent_again(server: Server, done: dict[str, Any]) -> None:
     tag = server.client.get(done["result_url"]).headers["etag"]
     answer = server.client.get(done["result_url"], headers={"If-None-Match": f'"x", {tag}'})
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
 
 
-def test_media_is_shown_by_a_browser_and_runs_nothing(server: Server, done: dict[str, Any]) -> None:
+def test_browsers_show_media_and_run_no_scripts_in_it(server: Server, done: dict[str, Any]) -> None:
     for url in (done["result_url"], done["preview_url"]):
         headers = server.client.get(url).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -68,7 +68,7 @@ def test_downloads_are_named(server: Server, done: dict[str, Any]) -> None:
     assert named(content) == (f"{name}.mp4", f"{name}.mp4")
 
 
-def test_a_prompt_becomes_no_header_and_no_path(server: Server) -> None:
+def test_a_prompt_cannot_add_headers_or_paths(server: Server) -> None:
     for prompt, kept in [
         ("красный круг", "-красный-круг"),
         ('a"; filename="evil.exe', "-a-filename-evil-exe"),
@@ -81,7 +81,7 @@ def test_a_prompt_becomes_no_header_and_no_path(server: Server) -> None:
         request = {"model": "tiny-image", "prompt": prompt, "seed": 3, "steps": 4}
         answer = server.client.post("/generate", json=request)
         if answer.status_code == 422:
-            # Some of these are no prompts either.
+            # Some of these are refused as prompts.
             assert not prompt.isprintable()
             continue
         task = answer.json()["task_id"]
@@ -93,7 +93,7 @@ def test_a_prompt_becomes_no_header_and_no_path(server: Server) -> None:
         assert "set-cookie" not in result.headers
 
 
-def test_pages_that_are_let_in_may_show_media(server: Server, done: dict[str, Any]) -> None:
+def test_pages_of_allowed_origins_may_show_media(server: Server, done: dict[str, Any]) -> None:
     url = done["result_url"]
 
     def policy(**headers: str) -> str:
@@ -106,7 +106,7 @@ def test_pages_that_are_let_in_may_show_media(server: Server, done: dict[str, An
     for other in ("https://evil.example/", f"{ORIGIN}.evil.example/", f"https://evil.example/{ORIGIN}/", f"{ORIGIN}@evil.example/"):
         assert policy(Referer=other) == "same-site", other
     assert policy() == "same-site"
-    # Whoever has an address with a key in it may show what is there; a header decides alone.
+    # An address that contains a key may be shown by any page. A key in a header replaces the one in the query.
     asked = server.bare("GET", f"{url}?api_key={API_KEY}")
     assert asked.headers["cross-origin-resource-policy"] == "cross-origin"
     both = server.bare("GET", f"{url}?api_key={API_KEY}", headers={"X-API-Key": API_KEY})

@@ -11,7 +11,7 @@ import pytest
 from conftest import API_KEY, Server, failure
 from pictures import picture as gray
 
-# OpenAI ends its own video service; the calls stay, and so do programs that make them.
+# OpenAI is ending its own video service, but the client still has these calls, and programs use them.
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
 
@@ -129,7 +129,7 @@ def test_videos(client: openai.OpenAI, server: Server) -> None:
     by_object = client.videos.create(
         prompt="a red circle",
         seconds="4",
-        # The client's own type of this field is a file; the interface takes an object too.
+        # The client declares this field as a file; the API also accepts an object.
         extra_body={"input_reference": {"image_url": "data:image/jpeg;base64," + base64.b64encode(frame).decode()}},
     )
     assert client.videos.poll(by_object.id, poll_interval_ms=200).seconds == "2", "the nearest length"

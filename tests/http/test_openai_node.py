@@ -1,4 +1,4 @@
-"""OpenAI's own Node client: the tests are in openai_node/."""
+"""Runs the tests of OpenAI's own Node client, which are in openai_node/."""
 
 import os
 import subprocess

@@ -1,4 +1,5 @@
-"""The sign-in: sessions that take an access key, each caller's own tasks alone, administrators who see all, and what is off by default."""
+"""Signing in: sessions need an access key, callers see only their own tasks, and administrators see all tasks. Without the
+setting, tasks have no owner."""
 
 import concurrent.futures
 import contextlib
@@ -45,7 +46,7 @@ def signing_in(folder: Path, **settings: Any) -> Iterator[Server]:
         yield running
 
 
-def test_a_session_takes_a_key_and_no_other_is_started(folder: Path) -> None:
+def test_a_session_can_only_be_started_with_a_key(folder: Path) -> None:
     with signing_in(folder, paused=True) as server:
         refused = failure(session(server), 401, "session_required")
         assert "access key" in refused["user_action"]
@@ -61,8 +62,8 @@ def test_a_session_takes_a_key_and_no_other_is_started(folder: Path) -> None:
         assert server.bare("GET", "/studio", headers={"Cookie": cookie}).json()["session"] is None
 
 
-def test_what_one_owner_makes_no_other_sees(folder: Path) -> None:
-    # A session from before people signed in owns by itself: the second owner.
+def test_owners_see_only_their_own_tasks(folder: Path) -> None:
+    # A session from before the setting was on is an owner too; it is the second owner here.
     with serving(folder, {"paused": True}) as server:
         stranger = cookie_of(session(server))
         before = server.submit()
@@ -91,7 +92,7 @@ def test_what_one_owner_makes_no_other_sees(folder: Path) -> None:
             failure(foreign, 404, "task_not_found")
             assert foreign.text.replace(task, "ID") == missing.text.replace(UNKNOWN, "ID")
             assert set(foreign.headers) == set(missing.headers)
-        # What was made before belongs to nobody.
+        # Tasks from before the setting was on have no owner.
         for client in (anna, other):
             failure(client.get(f"/status/{before}"), 404, "task_not_found")
         own = other.post("/generate", json=REQUEST).json()["task_id"]
@@ -141,7 +142,7 @@ def test_administrators_of_tasks_need_their_session(server: Server) -> None:
     failure(server.admin().get("/admin/tasks", params={"nonsense": 1}), 422, "validation_error")
 
 
-def test_a_gateway_keeps_the_owner_of_what_a_worker_runs(folder: Path, worker: Server) -> None:
+def test_a_gateway_keeps_the_owner_of_a_task_at_a_worker(folder: Path, worker: Server) -> None:
     before = serving(folder, {"paused": True})
     with before as server:
         stranger = cookie_of(session(server))
@@ -164,7 +165,7 @@ def test_a_gateway_keeps_the_owner_of_what_a_worker_runs(folder: Path, worker: S
         failure(other.get("/status/team-b::nothing"), 400, "proxy_target_invalid")
         assert other.get("/gallery").json()["total"] == 0
         assert gateway.client.get("/gallery").json()["total"] == 1
-        # The worker knows it as its caller's, the gateway's.
+        # At the worker, the owner is the gateway's key.
         there = worker.client.get(f"/status/{task.removeprefix('team-a::')}")
         assert there.json()["status"] == "done"
         assert admin.delete(f"/admin/tasks/{task}").status_code == 200
@@ -195,7 +196,7 @@ def test_a_variable_sets_both(tmp_path: Path) -> None:
         assert server.bare("POST", "/admin/session", headers={"X-Admin-Key": ADMIN_KEY}).status_code == 204
 
 
-def test_off_nothing_has_an_owner_and_everybody_sees_everything(paused: Callable[..., Server]) -> None:
+def test_without_sign_in_tasks_have_no_owner_and_everyone_sees_them(paused: Callable[..., Server]) -> None:
     server = paused()
     one, two = cookie_of(session(server)), cookie_of(session(server))
     task = server.bare("POST", "/generate", json=REQUEST, headers={"Cookie": one}).json()["task_id"]

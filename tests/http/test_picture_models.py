@@ -1,4 +1,4 @@
-"""`pony` and `flux` from small files in true layouts: every mode and parameter, OpenAI's client, what is refused."""
+"""`pony` and `flux` from small files in real layouts: every mode and parameter, OpenAI's client, and refusals."""
 
 import base64
 import io
@@ -53,7 +53,7 @@ def listed(server: Server, model: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", MODES)
-def test_it_is_available_in_all_its_modes(studio: Server, model: str) -> None:
+def test_the_model_offers_all_its_modes(studio: Server, model: str) -> None:
     entry = listed(studio, model)
     assert (entry["available"], entry["modes"]) == (True, list(MODES[model])), entry
     assert entry["files"].startswith({"pony": "SDXL", "flux": "FLUX.1"}[model]), entry["files"]
@@ -68,7 +68,7 @@ def test_every_mode(studio: Server, model: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "mode", "more"), COUNTS)
-def test_what_is_asked_for_counts(studio: Server, model: str, mode: str, more: Parameters) -> None:
+def test_every_parameter_changes_the_result(studio: Server, model: str, mode: str, more: Parameters) -> None:
     assert picture(studio, model, mode, **more) != picture(studio, model, mode)
 
 
@@ -79,7 +79,7 @@ def test_portrait_and_landscape(studio: Server, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODES)
-def test_the_steps_that_really_run_are_reported(studio: Server, model: str) -> None:
+def test_progress_counts_the_steps_that_run(studio: Server, model: str) -> None:
     task = studio.submit(**request(model, "img2img", steps=20, denoising_strength=0.5))
     details = set()
     with studio.client.stream("GET", f"/events/{task}") as answer:
@@ -89,7 +89,7 @@ def test_the_steps_that_really_run_are_reported(studio: Server, model: str) -> N
 
 
 @pytest.mark.parametrize("model", MODES)
-def test_a_strength_of_0_gives_the_picture_back(studio: Server, model: str) -> None:
+def test_a_strength_of_0_gives_the_same_picture(studio: Server, model: str) -> None:
     kept = picture(studio, model, "img2img", denoising_strength=0.0)
     assert picture(studio, model, "img2img", denoising_strength=0.0, seed=2, prompt="a dog") == kept
 
@@ -111,7 +111,7 @@ def test_openais_client(studio: Server, model: str) -> None:
     assert probe(base64.b64decode(edited[0].b64_json or "")).size == (64, 64)
 
 
-def test_what_no_file_can_do_is_refused(studio: Server) -> None:
+def test_parameters_without_support_are_refused(studio: Server) -> None:
     for model, more, word in (
         ("pony", {"clip_skip": 5}, "clip_skip"),
         ("pony", {"sampler": "Euler"}, "sampler"),
@@ -124,6 +124,6 @@ def test_what_no_file_can_do_is_refused(studio: Server) -> None:
 
 
 @pytest.mark.parametrize("model", MODES)
-def test_a_picture_that_cannot_fit_into_memory_is_not_begun(studio: Server, model: str) -> None:
+def test_a_picture_that_does_not_fit_into_memory_is_refused(studio: Server, model: str) -> None:
     ended = studio.finish(studio.submit(**request(model, width=1 << 16, height=1 << 16)))
     assert (ended["status"], ended["error_code"]) == ("failed", "gpu_memory_exceeded"), ended

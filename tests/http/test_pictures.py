@@ -1,4 +1,4 @@
-"""The pictures of tests/golden/pictures as data URIs: what the table says is read is taken, the rest is refused by name."""
+"""The pictures of tests/golden/pictures as data URIs: each is accepted, or refused by name, as the table says."""
 
 import base64
 from collections.abc import Callable
@@ -10,7 +10,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "golden" / "pictures"
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif", ".svg": "image/svg+xml"}
 
 
-def test_a_picture_is_taken_or_refused_by_name(paused: Callable[..., Server]) -> None:
+def test_a_picture_is_accepted_or_refused_by_name(paused: Callable[..., Server]) -> None:
     server = paused()
     counts = {"read": 0, "refused": 0}
     for line in (PICTURES / "table.tsv").read_text().splitlines():
@@ -18,7 +18,7 @@ def test_a_picture_is_taken_or_refused_by_name(paused: Callable[..., Server]) ->
         path = PICTURES / name
         kind = TYPES.get(path.suffix, f"image/{path.suffix.removeprefix('.')}")
         if path.suffix not in TYPES and kind not in ("image/heic", "image/avif", "image/bmp", "image/tiff", "image/jxl"):
-            continue  # A type that no picture has is refused for that alone.
+            continue  # A data URI of such a type is refused because of its type.
         uri = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
         request = {"model": "tiny-image", "prompt": "a red circle", "mode": "img2img", "steps": 4, "reference_image": uri}
         answer = server.client.post("/generate", json=request)

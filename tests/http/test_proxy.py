@@ -1,4 +1,4 @@
-"""Behind nginx as it comes: a configuration that sets nothing but `proxy_pass`."""
+"""Behind nginx with a configuration that only has `proxy_pass`."""
 
 import contextlib
 import gzip
@@ -24,7 +24,7 @@ pytestmark = [
 
 SCRIPT = Path(__file__).resolve().parents[1] / "browser" / "events.mjs"
 
-# `gzip on` is in Debian's own nginx.conf; the rest is where files go.
+# `gzip on` is in Debian's own nginx.conf; the other lines set the places of files.
 CONFIGURATION = """
 daemon off;
 {user}
@@ -51,7 +51,7 @@ http {{
 
 @contextlib.contextmanager
 def nginx(folder: Path, behind: str) -> Iterator[str]:
-    """nginx in front of a server, for as long as the block lasts."""
+    """nginx in front of a server for the duration of the block."""
     folder.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -74,7 +74,7 @@ def nginx(folder: Path, behind: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    """A server whose event streams say every second that they live, and where nginx has it."""
+    """A server whose event streams send a keep-alive every second, and its address at nginx."""
     folder = tmp_path_factory.mktemp("proxied")
     with serving(folder / "data", {"http": {"event_keep_alive_seconds": 1}}) as server, nginx(folder / "nginx", server.url) as url:
         yield server, url
@@ -98,7 +98,7 @@ def test_events_come_one_by_one(tmp_path: Path) -> None:
             alive = time.monotonic() - began
             client.post(f"/tasks/{task}/cancel")
             seen.extend(lines)
-        # The task stood still until it was cancelled: none of this waited for more to come.
+        # The task did not change until it was cancelled, so nginx passed these events on without waiting for more data.
         assert first < 1
         assert 2 <= alive < 4
         assert sum(line.startswith("data: ") for line in seen) == 2
@@ -120,7 +120,7 @@ def test_event_source_stops_at_the_end(proxied: tuple[Server, str]) -> None:
 
 
 def streams(server: Server) -> dict[str, int]:
-    """How many streams were answered with each status."""
+    """The number of answers to requests for streams, by status."""
     text = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"}).text
     counts = {"200": 0, "204": 0}
     for line in text.splitlines():
@@ -136,7 +136,7 @@ def test_the_page_and_its_calls_work(proxied: tuple[Server, str]) -> None:
         script = client.get("/assets/app.js")
         assert script.headers["content-encoding"] == "gzip"
         assert client.get("/assets/app.js", headers={"If-None-Match": script.headers["etag"]}).status_code == 304
-        # nginx names its own upstream as the host; the browser says that the page asks its own address.
+        # nginx sends its upstream's name as the host; the browser says that the page calls its own address.
         page = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
         assert client.post("/auth/session", headers=page).status_code == 201
         stranger = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}

@@ -1,4 +1,4 @@
-"""Accounts over HTTP, and tasks that a gateway hands to workers in processes of their own, which die at any moment."""
+"""Accounts over HTTP, and tasks that a gateway sends to worker processes that are killed at any moment."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Server, failure, over_sockets, serving
-from mortals import TOKENS, WORKERS, mortals
+from server_processes import TOKENS, WORKERS, server_processes
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def test_an_account_lives_its_life(gateway: Server, worker: Server) -> None:
+def test_an_account_from_registration_to_removal(gateway: Server, worker: Server) -> None:
     admin = gateway.admin()
     new = {"label": "Team A", "workspace": "team-a", "address": worker.url, **TOKENS}
     added = admin.post("/admin/accounts", json=new)
@@ -51,7 +51,7 @@ def test_an_account_lives_its_life(gateway: Server, worker: Server) -> None:
     failure(gateway.client.post(f"/tasks/{task}/cancel"), 409, "invalid_state")
     assert gateway.client.delete(f"/gallery/{task}").json() == {"deleted": True, "id": task}
     failure(worker.client.get(f"/status/{task.removeprefix('team-a::')}"), 404, "task_not_found")
-    # What has to run here does.
+    # /generate_direct runs on the gateway itself.
     direct = gateway.client.post("/generate_direct", json={"model": "tiny-image", "prompt": "a red circle"})
     assert "::" not in direct.json()["task_id"]
 
@@ -80,7 +80,7 @@ def test_an_account_lives_its_life(gateway: Server, worker: Server) -> None:
 
 
 @pytest.mark.parametrize("verb", ["", "/enable", "/disable", "/health", "/deploy"])
-def test_an_account_that_is_none(gateway: Server, verb: str) -> None:
+def test_calls_on_an_unknown_account_are_refused(gateway: Server, verb: str) -> None:
     method = "POST" if verb else "GET"
     failure(gateway.admin().request(method, f"/admin/accounts/nobody{verb}"), 404, "not_found")
 
@@ -98,7 +98,7 @@ def test_an_account_that_is_none(gateway: Server, verb: str) -> None:
         {"address": None},
     ],
 )
-def test_what_makes_no_account(gateway: Server, change: dict[str, Any]) -> None:
+def test_invalid_accounts_are_refused(gateway: Server, change: dict[str, Any]) -> None:
     good = {"label": "Team X", "workspace": "team-x", "address": "http://127.0.0.1:1", **TOKENS}
     body = failure(gateway.admin().post("/admin/accounts", json=good | change), 422, "validation_error")
     assert "canary" not in json.dumps(body)
@@ -106,7 +106,7 @@ def test_what_makes_no_account(gateway: Server, change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("task", ["team-z::abc", "TEAM::abc", "team-a::..%2F..%2Fadmin", "%3A%3Aabc", "127.0.0.1::abc"])
-def test_a_strange_workspace_is_no_target(gateway: Server, task: str) -> None:
+def test_an_unknown_workspace_is_refused(gateway: Server, task: str) -> None:
     for method, path in [
         ("GET", "/status/{}"),
         ("GET", "/events/{}"),
@@ -118,7 +118,7 @@ def test_a_strange_workspace_is_no_target(gateway: Server, task: str) -> None:
         failure(gateway.client.request(method, path.format(task)), 400, "proxy_target_invalid")
 
 
-def test_without_workers_and_without_weights_there_is_nobody(tmp_path: Path) -> None:
+def test_without_workers_and_without_weights_a_task_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path / "data", {"workers": WORKERS}) as gateway:
         gateway.admin().post("/admin/accounts", json={"label": "team-a", "address": "http://127.0.0.1:1", **TOKENS})
         answer = gateway.client.post("/generate", json={"model": "pony", "prompt": "a red circle"})
@@ -128,11 +128,11 @@ def test_without_workers_and_without_weights_there_is_nobody(tmp_path: Path) -> 
 
 
 @over_sockets
-def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
+def test_no_task_is_lost_or_made_twice_when_processes_are_killed(tmp_path: Path) -> None:
     seed = int(os.environ.get("MUST_KILL_SEED", "1"))
     dice = random.Random(seed)
     settings = {"gateway": {"workers": WORKERS}, "first": {}, "second": {}}
-    with mortals(tmp_path, **settings) as (gateway, first, second):
+    with server_processes(tmp_path, **settings) as (gateway, first, second):
         admin = gateway.admin()
         for name, worker in (("first", first), ("second", second)):
             admin.post("/admin/accounts", json={"label": name, "address": worker.url, **TOKENS})
@@ -147,7 +147,7 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
                 with lock:
                     number = next(numbers)
                 request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4}
-                # As a client would: again and again under the same key until there is an answer.
+                # Like a client: repeat it with the same key until there is an answer.
                 while number not in acknowledged:
                     with contextlib.suppress(httpx.HTTPError):
                         headers = {"Idempotency-Key": f"number-{number}"}
@@ -163,7 +163,7 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
             thread.start()
         for _ in range(12):
             time.sleep(dice.random() * 0.6)
-            dice.choice([first, first, second, second, gateway]).again(dice.random() * 0.4)
+            dice.choice([first, first, second, second, gateway]).restart(dice.random() * 0.4)
         stop.set()
         for thread in threads:
             thread.join(60)
@@ -182,7 +182,7 @@ def test_nothing_is_lost_or_done_twice_whoever_dies(tmp_path: Path) -> None:
         finished = gateway.finished()
         assert sorted(item["seed"] for item in finished) == sorted(acknowledged), "each once, and no other"
         assert {item["id"] for item in finished} == set(acknowledged.values())
-        # What a worker had taken before it fell silent is ended there, or removed when it was faster.
+        # A task that a worker took before it was killed is ended there, or removed if it had already ended.
         for name, worker in (("first", first), ("second", second)):
             own = sorted(item["seed"] for item in finished if item["workspace"] == name)
             assert own, f"nothing ran at {name}"

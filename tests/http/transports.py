@@ -1,4 +1,4 @@
-"""The same HTTP API without a socket: platforms in this process, mounted as ASGI or asked by `handle`, or in Node's."""
+"""The same HTTP API without a socket: a platform in this process, over ASGI or `handle`, or a platform in a Node process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODE_HOST = Path(__file__).parent / "node_host.mjs"
 
 @contextlib.contextmanager
 def mounted(kind: str, data: Path, settings: dict[str, Any]) -> Iterator[httpx.BaseTransport]:
-    """A platform mounted in this way, for as long as the block lasts."""
+    """A platform with this transport for the duration of the block."""
     if kind == "node":
         with _node({"data_dir": str(data), **settings}) as transport:
             yield transport
@@ -54,7 +54,7 @@ def _target(request: httpx.Request) -> str:
 
 
 class Handle(httpx.BaseTransport):
-    """`Platform.handle`, whose answers come piece by piece."""
+    """Calls `Platform.handle`. Answers come in pieces."""
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
@@ -65,7 +65,7 @@ class Handle(httpx.BaseTransport):
         return httpx.Response(answer.status, headers=answer.headers, stream=_Pieces(answer))
 
     def close(self) -> None:
-        """The platform is its maker's to close."""
+        """Do nothing, because the creator of the platform closes it."""
 
 
 class _Pieces(httpx.SyncByteStream):
@@ -80,7 +80,7 @@ class _Pieces(httpx.SyncByteStream):
 
 
 class Asgi(httpx.BaseTransport):
-    """An ASGI application on an event loop of its own; answers come whole."""
+    """Calls an ASGI application on its own event loop. Answers come as a whole."""
 
     def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
         self.app = app
@@ -124,11 +124,11 @@ class Asgi(httpx.BaseTransport):
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=b"".join(pieces))
 
     def close(self) -> None:
-        """Ended with the block that it is made in."""
+        """Do nothing, because the block that made it ends it."""
 
 
 class Node(httpx.BaseTransport):
-    """`platform.handle` of Node, asked over a pipe; answers come whole."""
+    """Calls `platform.handle` in a Node process over a pipe. Answers come as a whole."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -147,7 +147,7 @@ class Node(httpx.BaseTransport):
         return httpx.Response(said["status"], headers=said["headers"], content=base64.b64decode(said["body"]))
 
     def close(self) -> None:
-        """Ended with the block that it is made in."""
+        """Do nothing, because the block that made it ends it."""
 
 
 @contextlib.contextmanager
@@ -165,19 +165,14 @@ def _node(settings: dict[str, Any]) -> Iterator[Node]:
         process.stdout.close()
 
 
-TIMES = ("_wait", "_timeout", "_limit", "_stale", "_pause", "_interval")
-
-
 def _camel(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as Node names them: camelCase, and times in milliseconds."""
+    """Settings with Node's camelCase names."""
     camel: dict[str, Any] = {}
     for name, value in settings.items():
         first, *rest = name.split("_")
         ours = first + "".join(part.capitalize() for part in rest)
         if isinstance(value, dict):
             camel[ours] = _camel(value)
-        elif name.endswith(TIMES):
-            camel[f"{ours}Ms"] = value * 1000
         else:
             camel[ours] = value
     return camel

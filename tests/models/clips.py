@@ -1,4 +1,4 @@
-"""Pictures that go in, and clips that come out: ffprobe and ffmpeg read them."""
+"""Pictures for requests, and functions that read clips with ffprobe and ffmpeg."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ BACKGROUND = (240, 240, 240)
 
 
 def disc(x: int, color: tuple[int, int, int]) -> bytes:
-    """A PNG of a disc whose centre is `x` pixels from the left, as the tiny model knows them."""
+    """A PNG of a disc like those in the tiny model's training data, with its centre `x` pixels from the left."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -30,7 +30,7 @@ def disc(x: int, color: tuple[int, int, int]) -> bytes:
 
 @dataclass(frozen=True)
 class Clip:
-    """What ffprobe says of a clip."""
+    """Properties of a clip from ffprobe."""
 
     codec: str
     size: tuple[int, int]
@@ -39,7 +39,7 @@ class Clip:
 
 
 def probe(data: bytes) -> Clip:
-    """What ffprobe says of these bytes."""
+    """The properties of a clip from ffprobe."""
     command = ["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", "-"]
     (stream,) = json.loads(subprocess.run(command, input=data, check=True, capture_output=True).stdout)["streams"]
     size = (stream["width"], stream["height"])

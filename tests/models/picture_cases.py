@@ -1,4 +1,4 @@
-"""What `pony` and `flux` are asked for, whatever way it goes there. Pictures are bytes of PNG files."""
+"""Requests for `pony` and `flux`, shared by all interfaces. Pictures are bytes of PNG files."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SIDE = 64
 MODES: dict[str, dict[str, Parameters]] = {
     model: {"txt2img": {}, "img2img": {"reference_image": RED}} for model in ("pony", "flux")
 }
-"""Every mode, with the least that it asks for."""
+"""Every mode with its required parameters."""
 
 EVERYWHERE: list[tuple[str, Parameters]] = [
     ("txt2img", {"prompt": "a dog"}),
@@ -54,4 +54,4 @@ COUNTS = (
     + [("pony", *change) for change in PONY]
     + [("flux", *change) for change in FLUX]
 )
-"""What makes another picture of what `MODES` asks for: the model, the mode, and what is asked for besides."""
+"""Parameters that change the result of the requests in `MODES`: the model, the mode and the parameters."""

@@ -1,6 +1,6 @@
-"""Small models of every family with weights drawn at random, in layouts that people have.
+"""Small models of every family with random weights, in common layouts.
 
-The tests of the crate of inference write them, since the golden data of some keep names and sizes only:
+The tests of the inference crate write them, because the golden data of some families has only names and sizes:
 
     MUST_SMALL_MODELS=FOLDER cargo test -p must-diffusion --lib -- --ignored small_models
 """
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def folder() -> Path:
-    """A folder with `pony` and `flux` below it: that of `MUST_SMALL_MODELS`, or one that is made now."""
+    """A folder with the folders `pony` and `flux`: the one in `MUST_SMALL_MODELS`, or one that is made now."""
     place = Path(os.environ.get("MUST_SMALL_MODELS") or ROOT / "target" / "small-models")
     if not (place / "flux").is_dir():
         command = ["cargo", "test", "--quiet", "-p", "must-diffusion", "--lib", "--", "--ignored", "small_models"]
@@ -25,7 +25,7 @@ def folder() -> Path:
 
 
 def catalog(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
-    """The library's catalog with smaller and larger sizes than it allows, and with what `change` does to its models."""
+    """Write the library's catalog with a wider range of sizes, after `change` has edited its models."""
     changed = json.loads((ROOT / "core" / "catalog.json").read_text())
     for side in ("width", "height"):
         changed["parameters"][side].update(minimum=32, maximum=1 << 16, step=16)

@@ -1,4 +1,4 @@
-"""What `anisora` and `phr00t` are asked for, whatever way it goes there. Pictures are bytes of PNG files."""
+"""Requests for `anisora` and `phr00t`, shared by all interfaces. Pictures are bytes of PNG files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ GREEN = disc(32, (40, 180, 60))
 PROMPT = "a large red circle moving left on a white background"
 
 TRUE_SIZE: Parameters = {"width": SIDE, "height": SIDE}
-"""That of the pictures, and of what the tiny model was trained with."""
+"""The prompt for the pictures, in the form of the tiny model's training data."""
 
 
 def given(index: int, image: bytes, **more: Any) -> Parameters:
-    """A frame at a place of the clip."""
+    """A frame at a position of the clip."""
     return {"frame_index": index, "image": image, **more}
 
 
@@ -38,7 +38,7 @@ MODES: dict[str, dict[str, Parameters]] = {
     },
     "phr00t": {"t2v": {}, "i2v": {"reference_image": RED}, "first_last_frame": BOTH},
 }
-"""Every mode, with the least that it asks for."""
+"""Every mode with its required parameters."""
 
 EVERYWHERE: list[tuple[str, Parameters]] = [
     ("t2v", {"prompt": "a small blue triangle standing still on a black background"}),
@@ -67,12 +67,12 @@ ANISORA: list[tuple[str, Parameters]] = [
 ]
 
 COUNTS = [(model, *change) for model in MODES for change in EVERYWHERE] + [("anisora", *change) for change in ANISORA]
-"""What makes another clip of what `MODES` asks for: the model, the mode, and what is asked for besides."""
+"""Parameters that change the result of the requests in `MODES`: the model, the mode and the parameters."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """A parameter that holds a frame of the clip to a picture: the higher, the nearer."""
+    """A strength parameter. The higher it is, the nearer a frame of the clip is to its picture."""
 
     name: str
     model: str
@@ -82,7 +82,7 @@ class Strength:
     picture: bytes
 
     def request(self, value: float) -> Parameters:
-        """What is asked for at this value."""
+        """The parameters of the request with this value."""
         if self.mode == "arbitrary_frame":
             frames = [given(self.frame, self.picture, strength=value)]
             return {**TRUE_SIZE, "num_frames": 17, "arbitrary_frames": frames}
@@ -99,12 +99,12 @@ STRENGTHS = [
     ),
     Strength("strength", "anisora", "arbitrary_frame", (0.1, 0.5, 1.0), 8, RED),
 ]
-"""For weights that are trained: those that are drawn at random show no direction."""
+"""Only for trained weights: random weights show an effect, but not its direction."""
 
 
 @dataclass(frozen=True)
 class Still:
-    """What a denoising strength of 0 gives back: at each frame the nearest picture, which does not move."""
+    """The result of a denoising strength of 0: a still clip that shows the nearest picture at each frame."""
 
     model: str
     mode: str
@@ -113,7 +113,7 @@ class Still:
     """Some of the frames."""
 
     def request(self, value: float) -> Parameters:
-        """What is asked for at this value."""
+        """The parameters of the request with this value."""
         return {**TRUE_SIZE, **self.parameters, "denoising_strength": value}
 
 
@@ -127,10 +127,10 @@ STILL = [
         {0: RED, 4: RED, 8: BLUE},
     ),
 ]
-"""For weights that are trained."""
+"""Only for trained weights."""
 
 SAMPLERS = ["UniPC", "Euler", "DPM++ 2M", "Euler a", "SA-Solver", "iPNDM"]
-"""What a catalog may offer for a model of the family."""
+"""Samplers that a catalog may offer for a model of the family."""
 
 
 def sampler(choices: list[str]) -> Parameters:
@@ -146,4 +146,4 @@ OFFERS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("the sampler Heun", lambda models: models["anisora"]["parameters"].update(sampler=sampler([*SAMPLERS, "Heun"]))),
     ("the sampler Heun", lambda models: models["anisora"]["sampling"].update(sampler="Heun")),
 ]
-"""What no model of the family obeys, and how a host's catalog comes to offer it."""
+"""Offers that no model of the family supports, with the change of the catalog that makes the offer."""

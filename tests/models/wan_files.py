@@ -1,7 +1,7 @@
-"""Small models of the Wan family in the layouts that people have, in the folders of `anisora` and `phr00t`.
+"""Small models of the Wan family in common layouts, in the folders of `anisora` and `phr00t`.
 
-Most are made of the checkpoints in `tests/golden/wan`, whose weights are drawn at random: tensors get the names of a
-layout, and their bytes are copied as they are, so that nothing but Python is needed.
+Most are made of the checkpoints in `tests/golden/wan`, which have random weights. Tensors get the names of a layout, and
+their bytes are copied unchanged. This needs only Python.
 """
 
 import json
@@ -21,7 +21,7 @@ SMALL = 32
 """Pixels of a side of the smallest clip that the tests' catalog allows."""
 
 HUGE = 1 << 16
-"""Pixels of a side of a clip that fits into no machine's memory."""
+"""Pixels of a side of a clip that is too large for the memory of any machine."""
 
 HIGH_NOISE = "diffusion_models/wan_high_noise.safetensors"
 LOW_NOISE = "diffusion_models/wan_low_noise.safetensors"
@@ -32,12 +32,12 @@ NETWORKS = {HIGH_NOISE: "transformer", LOW_NOISE: "transformer_2", TEXT_ENCODER:
 """ComfyUI's split files of a variant with two experts."""
 
 TEXT_PREFIX = "text_encoders.umt5xxl.transformer."
-"""What the text encoder's names begin with in ComfyUI's files with everything."""
+"""The prefix of the text encoder's names in ComfyUI's files that hold every part."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor as a file holds it."""
+    """A tensor as it is stored in a file."""
 
     dtype: str
     shape: list[int]
@@ -62,7 +62,7 @@ def read(files: Iterable[Path]) -> Part:
 
 
 def write(path: Path, part: Part) -> None:
-    """A safetensors file of these tensors."""
+    """Write a safetensors file with these tensors."""
     header, offset = {}, 0
     for name, tensor in part.items():
         end = offset + len(tensor.data)
@@ -75,19 +75,19 @@ def write(path: Path, part: Part) -> None:
 
 
 def network(variant: str, name: str) -> Part:
-    """A network of a golden variant, under the names that ComfyUI's files have."""
+    """A network of a golden variant, with the names that ComfyUI's files use."""
     listed = json.loads((GOLDEN / variant / "parts.json").read_text())
     ours = (at for at in listed["files"] if at.startswith(f"{name}/") and at.endswith(".safetensors"))
     part = read(GOLDEN / listed["files"][at] for at in ours)
     if name == "text_encoder":
-        # The names of the transformers library.
+        # ComfyUI uses the names of the transformers library here.
         return part
     table = json.loads((GOLDEN / "names.json").read_text())[listed["parts"][name]]["original"]
     return {theirs: part[ours] for ours, _, theirs in table if theirs}
 
 
 def tokenizer(folder: Path) -> None:
-    """The small vocabulary, with digits in it: a motion score is read as text."""
+    """Write the small vocabulary with digits added, because a motion score is part of the text."""
     place = folder / "tokenizer"
     shutil.copytree(GOLDEN / "shared" / "tokenizer", place, copy_function=shutil.copyfile, dirs_exist_ok=True)
     described = json.loads((place / "tokenizer.json").read_text())
@@ -96,12 +96,12 @@ def tokenizer(folder: Path) -> None:
 
 
 def split_file(folder: Path, file: str, variant: str = "i2v_a14b") -> None:
-    """One of the split files."""
+    """Write one of the split files."""
     write(folder / file, network(variant, NETWORKS[file]))
 
 
 def split_files(folder: Path, *, without: str | None = None) -> None:
-    """The split files of Wan 2.2 I2V A14B, as AniSora V3.2 has them, all or all but one."""
+    """Write the split files of Wan 2.2 I2V A14B, as AniSora V3.2 has them, except `without`."""
     tokenizer(folder)
     for file in NETWORKS:
         if file != without:
@@ -109,7 +109,7 @@ def split_files(folder: Path, *, without: str | None = None) -> None:
 
 
 def one_file(path: Path, variant: str, transformer: str = "transformer") -> None:
-    """One file with everything, and the vocabulary beside it."""
+    """Write one file with every part, and the vocabulary beside it."""
     tokenizer(path.parent)
     names = {"model.diffusion_model.": transformer, TEXT_PREFIX: "text_encoder", "vae.": "vae"}
     parts = {prefix: network(variant, name) for prefix, name in names.items()}
@@ -117,19 +117,19 @@ def one_file(path: Path, variant: str, transformer: str = "transformer") -> None
 
 
 def two_files(folder: Path) -> None:
-    """Two files with everything, for high noise and for low noise."""
+    """Write two files with every part, for high noise and for low noise."""
     for noise, transformer in (("high_noise", "transformer"), ("low_noise", "transformer_2")):
         one_file(folder / f"rapid-{noise}.safetensors", "i2v_a14b", transformer)
 
 
-def drawn(models: Path) -> None:
-    """Both models with weights that are drawn at random: `anisora` from split files, `phr00t` from one file, a VACE."""
+def random_weights(models: Path) -> None:
+    """Write both models with random weights: `anisora` as split files, `phr00t` as one VACE file."""
     split_files(models / "anisora")
     one_file(models / "phr00t" / "rapid-mega.safetensors", "vace")
 
 
-def trained(models: Path) -> None:
-    """Both models with the weights of the tiny model, which has the shape of Wan 2.2 I2V: `anisora` has them twice."""
+def trained_weights(models: Path) -> None:
+    """Write both models with the tiny model's weights, which have the shape of Wan 2.2 I2V. `anisora` has them twice."""
     for model in ("anisora", "phr00t"):
         shutil.copytree(TINY, models / model, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
     shutil.copytree(TINY / "transformer", models / "anisora" / "transformer_2")

@@ -1,4 +1,4 @@
-"""The pages of docs/start: every block of code is in a program, and every program does what its page says.
+"""The pages of docs/start: every block of code is quoted from a program, and every program works as its page says.
 
 `MUST_TARGET` is cargo's target folder, where `cargo xtask test examples` builds the programs of Rust, C and C++.
 """
@@ -24,7 +24,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Language:
-    """A page: how its blocks are marked, what they are quoted from, and its two programs."""
+    """A page: the marker of its code blocks, the quoted files, and the commands of its two programs."""
 
     fence: str
     sources: tuple[str, ...]
@@ -78,7 +78,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def is_quoted(block: str, source: str) -> bool:
-    """Whether the lines of `block` stand in `source` one after another, all of them as far to the right."""
+    """Whether `source` has the lines of `block` in sequence, all with the same additional indentation."""
     lines, wanted = source.split("\n"), block.rstrip("\n").split("\n")
     for start in range(len(lines) - len(wanted) + 1):
         margin = lines[start].removesuffix(wanted[0])
@@ -96,7 +96,7 @@ def test_every_block_is_quoted_from_a_program(name: str) -> None:
     assert len(code) >= 7
     for block in code:
         assert any(is_quoted(block, source) for source in sources), f"this is in no program:\n{block}"
-    # A block of another kind is a shell's, or a dependency of Cargo, and no code that is not looked at.
+    # Other blocks may only be shell commands or a Cargo dependency, so that all code is checked.
     assert {fence for fence, _ in found} <= {language.fence, "sh", "toml"}
 
 
@@ -123,7 +123,7 @@ def test_the_first_picture(name: str, tmp_path: Path) -> None:
 
 @contextmanager
 def running(command: tuple[str | Path, ...], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The service on a free port; it is ended when it takes too long."""
+    """Run the service on a free port. It is ended when the test takes too long."""
     environment = {**os.environ, "ADMIN_KEY": "a key of 16 letters or more"}
     with subprocess.Popen(
         [*command, "data", "127.0.0.1:0"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
@@ -138,7 +138,7 @@ def running(command: tuple[str | Path, ...], folder: Path) -> Iterator[subproces
 
 
 def said(process: subprocess.Popen[str], word: str) -> str:
-    """What comes behind `word` in the next line."""
+    """The rest of the next line, after `word`."""
     assert process.stdout is not None
     line = process.stdout.readline().rstrip("\n")
     assert line.startswith(f"{word} "), line
@@ -146,7 +146,7 @@ def said(process: subprocess.Popen[str], word: str) -> str:
 
 
 def stopped(process: subprocess.Popen[str]) -> str:
-    """What the service says when it is told to stop."""
+    """Stop the service and return its remaining output."""
     process.send_signal(signal.SIGTERM)
     rest, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, rest
@@ -183,7 +183,7 @@ def test_the_service(name: str, tmp_path: Path) -> None:
         rest = stopped(process)
         assert "denied_invalid_api_key" in rest
         assert "audit log whole: true" in rest.lower()
-    # A key that is there is not issued again.
+    # When there is an active key, no other is issued.
     with running(LANGUAGES[name].service, tmp_path) as process:
         said(process, "serving")
         assert "audit log whole: true" in stopped(process).lower()

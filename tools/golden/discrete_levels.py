@@ -1,6 +1,6 @@
 """Spacings of the noise levels of Stable Diffusion XL that no scheduler of diffusers has, for `discrete_samplers.py`.
 
-Each is written out from where it comes from, in float64, over the table of levels that diffusers computes:
+Each is implemented here from its source, in float64, with the table of levels that diffusers computes:
 
 - simple: `simple_scheduler` of <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/samplers.py>;
 - normal: `DiscreteSchedule.get_sigmas` of <https://github.com/crowsonkb/k-diffusion/blob/master/k_diffusion/external.py>;

@@ -1,9 +1,9 @@
 """Writes the golden data of the samplers over discrete noise levels (Stable Diffusion XL), of FLUX's walk and of Brownian motions.
 
-Every step is taken by a scheduler of diffusers. Where its class has no option for a spacing, it is given the levels of
-`discrete_levels.py`; DDIM and LCM, whose classes know whole timesteps only, are written out for those. The denoiser is random
-numbers plus something of its input and its time, so that a wrong scale or a wrong time shows. Noise is the generator's own, and
-torchsde's for DPM++ SDE. Run it again when a sampler is added:
+A scheduler of diffusers makes every step. If its class has no option for a spacing, it gets the levels of `discrete_levels.py`. DDIM
+and LCM, whose classes support only whole timesteps, are implemented here for those spacings. The denoiser gives random numbers plus a
+part of its input and its time, so that a wrong scale or a wrong time shows. Noise is from the random generator, and from torchsde for
+DPM++ SDE. Run it again when a sampler is added:
 
     PYTHON tools/golden/discrete_samplers.py
 """
@@ -91,7 +91,7 @@ def finite_table(zero_snr):
 
 
 def prepare(scheduler, steps, spacing, zero_snr):
-    """Sets the steps; `spacing` is one that the class lacks."""
+    """Sets the steps. `spacing` is one that the class does not support."""
     if spacing is None:
         scheduler.set_timesteps(steps)
         return
@@ -183,7 +183,7 @@ def scheduler_of(sampler, **settings):
 
 
 def settings_of(scheduler):
-    # The library keeps the names of those that were left out in a set.
+    # The library stores the names of settings that were left out in a set.
     left_out = sorted(scheduler.config["_use_default_values"])
     return {"_class_name": type(scheduler).__name__, **scheduler.config, "_use_default_values": left_out}
 
@@ -194,7 +194,7 @@ def config_of(scheduler, zero_snr):
 
 
 def cases():
-    """Name, sampler, the class's settings, and a spacing that is written out."""
+    """Name, sampler, the class's settings, and a spacing that is computed here."""
     for sampler, kind in CLASSES.items():
         options = inspect.signature(kind.__init__).parameters
         for prediction in PREDICTIONS:
@@ -243,7 +243,7 @@ def write_case(tensors, name, sampler, prediction, settings, spacing):
 
 
 def write_flux(tensors):
-    """FLUX's pipelines give even levels to the scheduler, and the shift for the picture's size."""
+    """FLUX's pipelines give evenly spaced levels to the scheduler, and the shift for the picture's size."""
     cases = []
     for name, tokens, settings in [
         ("flux.dev.1024", 4096, dict(shift=3.0, use_dynamic_shifting=True)),

@@ -1,9 +1,9 @@
-"""Writes tests/golden/encodings: small files of every encoding, and what the references' own dequantisers make of them.
+"""Writes tests/golden/encodings: small files of every encoding, and their numbers as decoded by the reference libraries.
 
-Writes diffusion/fuzz/seeds too, the same in smaller pieces.
+Also writes diffusion/fuzz/seeds, with the same data in smaller pieces.
 
-Needs gguf 0.19.0 and bitsandbytes 0.50.2 beside requirements.txt. GGML blocks are drawn at random, since the gguf
-package quantises to a few types only; it dequantises all of them. Run from anywhere: python tools/golden/encodings.py
+Needs gguf 0.19.0 and bitsandbytes 0.50.2 beside requirements.txt. GGML blocks are random, because the gguf package can only quantise
+to a few types; it dequantises all of them. Run from anywhere: python tools/golden/encodings.py
 """
 
 import json
@@ -26,11 +26,11 @@ expected: dict[str, torch.Tensor] = {}
 
 
 def blocks(kind: Q, rows: int, columns: int, rng: numpy.random.Generator) -> numpy.ndarray:
-    """Random blocks, with scales that float16 holds."""
+    """Random blocks, with scales that float16 can represent."""
     block, size = gguf.GGML_QUANT_SIZES[kind]
     count = rows * columns // block
     data = rng.integers(0, 256, (count, size), dtype=numpy.uint8)
-    # Where the float16 numbers of a block are.
+    # Positions of the float16 numbers in a block.
     scales = {
         Q.Q4_0: [0], Q.Q4_1: [0, 2], Q.Q5_0: [0], Q.Q5_1: [0, 2], Q.Q8_0: [0],
         Q.Q2_K: [80, 82], Q.Q3_K: [108], Q.Q4_K: [0, 2], Q.Q5_K: [0, 2], Q.Q6_K: [208],
@@ -68,7 +68,7 @@ def write_gguf() -> None:
     brain = torch.from_numpy(dense).to(torch.bfloat16)
     writer.add_tensor("BF16", brain.view(torch.uint8).numpy(), raw_dtype=Q.BF16)
     expected["gguf/BF16"] = brain.to(torch.float32)
-    # As ComfyUI-GGUF keeps a convolution, and as its tools keep five axes.
+    # A convolution as in ComfyUI-GGUF's files, and five axes as from its tools.
     data = blocks(Q.Q8_0, 2, 256, rng)
     writer.add_array("comfy.gguf.orig_shape.conv.weight", [4, 8, 4, 4])
     writer.add_tensor("conv.weight", data, raw_dtype=Q.Q8_0)
@@ -127,7 +127,7 @@ def write_eight_bits() -> None:
     tensors["scaled_fp8"] = torch.empty(0, dtype=torch.float8_e4m3fn)
     tensors["bias"] = torch.randn(3, generator=generator)
     expected["eight_bits/bias"] = tensors["bias"]
-    # What ComfyUI says beside a layer.
+    # ComfyUI's description beside a layer.
     for name, kind, stored, format in [
         ("quant.e4m3", torch.float8_e4m3fn, None, {"format": "float8_e4m3fn"}),
         ("quant.e5m2", torch.float8_e5m2, torch.uint8, {"format": "float8_e5m2", "full_precision_matrix_mult": True}),
@@ -141,7 +141,7 @@ def write_eight_bits() -> None:
         tensors[f"{name}.weight_scale"] = factor
         tensors[f"{name}.comfy_quant"] = text(format)
         add(name, factor, weight.float())
-    # And what it says once for all layers, whose names may lack their beginning.
+    # ComfyUI's description of all layers together, whose names may lack their prefix.
     layers = {}
     for name, said in [("model.diffusion_model.a.b", "a.b"), ("model.diffusion_model.c", "model.diffusion_model.c")]:
         weight = layer(name, (4, 7), torch.float8_e4m3fn)
@@ -202,7 +202,7 @@ def write_dense() -> None:
 
 
 def write_seeds() -> None:
-    """Small sound files for the fuzz targets in diffusion/fuzz."""
+    """Small valid files for the fuzz targets in diffusion/fuzz."""
     for kind in ["safetensors", "gguf", "index", "companions"]:
         (SEEDS / kind).mkdir(parents=True, exist_ok=True)
     rng = numpy.random.default_rng(4)
@@ -224,7 +224,7 @@ def write_seeds() -> None:
     (SEEDS / "index" / "sound.json").write_text(sound)
     (SEEDS / "index" / "bare.json").write_text('{"weight_map":{"a":"m-00001-of-00002.safetensors"}}')
 
-    # One layer a file: as safetensors, and as the records that the target `companions` reads.
+    # One layer in each file: as safetensors, and as the records that the target `companions` reads.
     names = companion_names()
     for file in ["eight_bits", "bitsandbytes"]:
         with safe_open(OUT / f"{file}.safetensors", "pt") as golden:

@@ -1,4 +1,4 @@
-"""Writes `tests/golden/flux`: small random checkpoints of FLUX.1 dev and schnell and what the reference pipelines do with them.
+"""Writes `tests/golden/flux`: small random checkpoints of FLUX.1 dev and schnell, and results of the reference pipelines with them.
 
     PYTHON tools/golden/flux.py
 
@@ -6,9 +6,9 @@ Runs the pipelines of diffusers in float32 on the CPU. A second run writes the s
 requests; `<variant>/parts.json` says which files make the variant's whole folder; `<variant>/golden.safetensors` holds tensors
 without a batch axis, named `<case>.<what>`, latents as `[channels, 1, height, width]`.
 
-Two things are not diffusers' own. A picture that is changed enters by the mean of what the autoencoder gives, where diffusers
-draws around it. And a case with `comfyui` walks over the noise levels that ComfyUI's "euler" with its "simple" scheduler has:
-every so many entries, from the end, of a table of that shift.
+Two things differ from diffusers. An input picture is encoded to the mean of the autoencoder's distribution, where diffusers takes a
+random sample. And a case with `comfyui` uses the noise levels of ComfyUI's "euler" with its "simple" scheduler: evenly spaced
+entries, from the end, of a table with that shift.
 """
 
 import json
@@ -38,20 +38,20 @@ PROMPTS = [
     "a small blue triangle standing still on a black background",
     "",
     "a green cross  moving up on a gray background",
-    # More than CLIP reads and less than T5 does.
+    # Longer than CLIP reads and shorter than T5 reads.
     ", ".join(["a large red circle on a white background", "a small yellow square on a black background"] * 4),
 ]
 LENGTHS = {"dev": 512, "schnell": 256}
 BASE = dict(prompt=0, width=48, height=48, steps=4, guidance=3.5)
 # Entries of ComfyUI's tables and the logarithms of their shifts: `ModelSamplingFlux` and `ModelSamplingDiscreteFlow`.
 COMFYUI = {"dev": dict(entries=10000, mu=1.15), "schnell": dict(entries=1000, mu=0.0)}
-# Cases of which the picture is kept; of the others the latents are.
+# Cases whose picture is stored; for the others the latents are stored.
 PICTURES = ("square", "change_60", "four_steps")
-# Cases of which denoiser calls are kept: the first one and the last one.
+# Cases whose first and last denoiser calls are stored.
 CALLS = ("square", "landscape", "portrait", "negative", "four_steps", "one_step")
 CASES = {
     "dev": {
-        # 1000 times this guidance is a number that bfloat16 has.
+        # bfloat16 can represent 1000 times this guidance exactly.
         "square": BASE | dict(width=64, height=64, guidance=4.0, seed=1),
         "landscape": BASE | dict(prompt=1, width=96, steps=3, guidance=1.0, seed=2),
         "portrait": BASE | dict(prompt=3, height=80, guidance=7.0, seed=3),
@@ -98,7 +98,7 @@ def comfyui_levels(steps: int, entries: int, mu: float) -> list[float]:
 
 
 class Recorder:
-    """Watches one run of a pipeline: denoiser calls and the latents after each step."""
+    """Records one run of a pipeline: denoiser calls and the latents after each step."""
 
     def __init__(self, pipe):
         self.calls, self.latents = [], None

@@ -1,8 +1,8 @@
 """Small random checkpoints of FLUX.1 dev and schnell, saved as diffusers and transformers save them.
 
-All numbers are stored in 16 bits (those of the autoencoder in 8), so that whoever reads the files sees the same values as the
-reference run. Both transformers share one body, kept once in `shared/`; the guidance embedding is a shard of its own, which
-schnell does not have.
+All numbers are stored in 16 bits (those of the autoencoder in 8), so that readers of the files get the same values as the reference
+run. Both transformers share one body, stored once in `shared/`. The guidance embedding is a separate shard, which schnell does not
+have.
 """
 
 import json
@@ -25,7 +25,7 @@ VARIANTS = {"dev": True, "schnell": False}
 GUIDANCE = "time_text_embed.guidance_embedder."
 NORMS = ("norm_q.weight", "norm_k.weight", "norm_added_q.weight", "norm_added_k.weight", "layer_norm.weight",
          "layer_norm1.weight", "layer_norm2.weight", "norm1.weight", "norm2.weight", "group_norm.weight", "conv_norm_out.weight")
-# Weights that are drawn smaller or larger than others, so that every part of a model has an effect and none drowns the rest.
+# Factors for some weights, so that every part of a model has an effect and none dominates.
 SCALES = {".norm1.linear.": 0.5, ".norm1_context.linear.": 0.5, ".norm.linear.": 0.5, "norm_out.linear.": 0.5,
           "SelfAttention.q": 0.25, "SelfAttention.o": 0.7, "DenseReluDense.wo": 0.7, "decoder.conv_out": 0.6}
 
@@ -45,7 +45,7 @@ def spread(name: str, shape: torch.Size) -> tuple[float, float]:
 
 
 def fill(model: torch.nn.Module, part: str, dtype: torch.dtype) -> torch.nn.Module:
-    """Draws each tensor from a generator of its own, seeded by its name, and rounds it to `dtype`."""
+    """Fills each tensor from its own random generator, seeded by its name, and rounds it to `dtype`."""
     for name, parameter in model.named_parameters():
         generator = torch.Generator("cpu").manual_seed(zlib.crc32(f"flux/{part}/{name}".encode()))
         mean, deviation = spread(name, parameter.shape)
@@ -86,7 +86,7 @@ def make_t5(folder: pathlib.Path) -> None:
 
 
 def make_t5_tokenizer(source: pathlib.Path, folder: pathlib.Path) -> None:
-    """The vocabulary of the tiny models, with the limit that the published folders say."""
+    """The vocabulary of the tiny models, with the length limit of the published folders."""
     folder.mkdir(parents=True, exist_ok=True)
     data = json.loads((source / "tokenizer.json").read_text())
     data["truncation"] = data["padding"] = None
@@ -110,7 +110,7 @@ MERGES = ["r e", "re d</w>", "i n", "in g</w>", "l a", "la r", "g e</w>", "lar g
 
 
 def make_clip_tokenizer(folder: pathlib.Path) -> int:
-    """A vocabulary as CLIP's, with few merges. Returns how many ids it has; the last one ends a text."""
+    """A vocabulary like CLIP's, with few merges. Returns the number of ids; the last one ends a text."""
     folder.mkdir(parents=True, exist_ok=True)
     letters = byte_letters()
     tokens = letters + [f"{letter}</w>" for letter in letters] + [merge.replace(" ", "") for merge in MERGES]
@@ -124,7 +124,7 @@ def make_clip_tokenizer(folder: pathlib.Path) -> int:
 
 
 def make_clip(folder: pathlib.Path, vocabulary: int) -> None:
-    """The configuration says the ids that published folders say; the library then looks for the largest id of a text."""
+    """The configuration has the ids of the published folders; with these the library looks for the largest id of a text."""
     config = CLIPTextConfig(vocab_size=vocabulary, hidden_size=POOLED_DIM, intermediate_size=128, projection_dim=POOLED_DIM,
                             num_hidden_layers=2, num_attention_heads=1, max_position_embeddings=77, hidden_act="quick_gelu",
                             bos_token_id=0, eos_token_id=2, pad_token_id=1)
@@ -144,14 +144,14 @@ def make_autoencoder(folder: pathlib.Path) -> None:
 
 
 def scheduler(guided: bool) -> FlowMatchEulerDiscreteScheduler:
-    """As the published folders have it."""
+    """The scheduler of the published folders."""
     return FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0 if guided else 1.0,
                                            use_dynamic_shifting=guided, base_shift=0.5, max_shift=1.15,
                                            base_image_seq_len=256, max_image_seq_len=4096)
 
 
 def make_variants(root: pathlib.Path) -> None:
-    """What a variant has besides shared weights, and `parts.json`: which file goes where in its whole folder."""
+    """The files of a variant besides shared weights, and `parts.json`, which says where each file belongs in the complete folder."""
     for variant, guided in VARIANTS.items():
         scheduler(guided).save_pretrained(root / variant / "scheduler")
         index = {"_class_name": "FluxPipeline", "_diffusers_version": "0.42.1",
@@ -180,7 +180,7 @@ def make(root: pathlib.Path, tiny_tokenizer: pathlib.Path) -> None:
 
 
 def assemble(root: pathlib.Path, variant: str, folder: pathlib.Path) -> pathlib.Path:
-    """The whole folder of a variant, as `parts.json` says."""
+    """Makes the complete folder of a variant from `parts.json`."""
     for target, source in json.loads((root / variant / "parts.json").read_text())["files"].items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / source, folder / target)

@@ -1,10 +1,10 @@
-"""Writes `tests/golden/kl`: two small random autoencoders of pictures and what the reference library makes with them.
+"""Writes `tests/golden/kl`: two small random autoencoders of pictures, and results of the reference library with them.
 
     PYTHON tools/golden/kl.py
 
-`AutoencoderKL` of diffusers in float32 on the CPU: one as SDXL has it (4 latent channels, `sdxl`), one as FLUX.1 has it (16, and
-no convolutions beside the latents, `flux`). Most weights are shared and kept once, in `body.safetensors`; what depends on the
-latents is in `<name>.safetensors`. `golden.safetensors` holds tensors without a batch axis, named `<name>.<case>.<what>`.
+It uses `AutoencoderKL` of diffusers in float32 on the CPU: one like SDXL's (4 latent channels, `sdxl`), and one like FLUX.1's (16
+channels and no convolutions beside the latents, `flux`). Most weights are shared and stored once, in `body.safetensors`. Weights that
+depend on the latents are in `<name>.safetensors`. `golden.safetensors` has tensors without a batch axis, named `<name>.<case>.<what>`.
 """
 
 import math
@@ -46,7 +46,7 @@ def spread(name: str, shape: torch.Size) -> tuple[float, float]:
 
 
 def fill(model: torch.nn.Module, salt: str) -> None:
-    """Draws each tensor from a generator of its own and rounds it to float16, as which it is kept."""
+    """Fills each tensor from its own random generator and rounds it to float16, in which it is stored."""
     for name, parameter in model.named_parameters():
         key = f"{salt}.{name}" if name.startswith(ENDS) else name
         generator = torch.Generator("cpu").manual_seed(zlib.crc32(key.encode()))
@@ -56,7 +56,7 @@ def fill(model: torch.nn.Module, salt: str) -> None:
 
 
 def picture(height: int, width: int) -> torch.Tensor:
-    """A disc on a ground that shades off, `[1, 3, height, width]` from -1 to 1."""
+    """A disc on a background with a gradient, `[1, 3, height, width]` from -1 to 1."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     ground = torch.stack([rows / height, columns / width, (rows + columns) / (height + width)]) * 1.2 - 0.6
     inside = (rows - height / 2) ** 2 + (columns - width * 0.4) ** 2 < (min(height, width) / 4) ** 2

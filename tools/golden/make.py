@@ -1,7 +1,7 @@
 """Writes the golden data that the Rust tests of `must::diffusion` are checked against.
 
 Runs the reference library (PyTorch, diffusers, transformers) in float32 on the weights in `diffusion/models/tiny` and on small
-random models of other shapes, and saves what goes in and out of each part to `tests/golden`. Run it again whenever those
+random models of other shapes, and saves the inputs and outputs of each part to `tests/golden`. Run it again whenever those
 weights change:
 
     PYTHON tools/golden/make.py

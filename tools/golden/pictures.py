@@ -1,9 +1,9 @@
-"""Writes the pictures that decoding is tested with, and what each must look like: `tests/golden/pictures`.
+"""Writes `tests/golden/pictures`: pictures for the tests of decoding, and the expected result of each.
 
-`table.tsv` has one line a picture: its file, what becomes of it (`read` or `refused`), and then either the largest difference of a
-channel that is allowed and the file that has the very same pixels (`-` where there is none), or words of the refusal.
-`expected/FILE.png` is the picture as it must be read: in sRGB, upright, on white. It is made without the library: by Pillow with
-libjpeg, libwebp and littlecms, and where Pillow does not know a format, by the formula of its standard, written out here.
+`table.tsv` has one line for each picture: its file, its outcome (`read` or `refused`), and then either the largest allowed difference of a
+channel and the file with exactly the same pixels (`-` if there is none), or words of the refusal. `expected/FILE.png` is the expected
+result: in sRGB, upright, on white. It is made without the library, with Pillow, libjpeg, libwebp and littlecms. For formats that Pillow
+does not support, it is computed here with the formulas of the standard.
 
     python3 -m venv /tmp/pictures && /tmp/pictures/bin/pip install pillow==13.0.0 numpy imagecodecs pillow-heif
     apt-get install libjpeg-turbo-progs
@@ -46,7 +46,7 @@ def refused(name: str, data: bytes, words: str) -> None:
 
 
 def base() -> np.ndarray:
-    """Flat fields of strong colours, large enough for the blocks of JPEG; no two halves alike, so that turning shows."""
+    """Fields of strong colours, large enough for the blocks of JPEG. All halves differ, so that a wrong orientation shows."""
     colours = [(200, 40, 40), (40, 180, 60), (50, 60, 200), (230, 200, 50), (40, 170, 190), (120, 120, 120)]
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for index, colour in enumerate(colours):
@@ -57,7 +57,7 @@ def base() -> np.ndarray:
 
 
 def alpha() -> np.ndarray:
-    """From nothing on the left to everything on the right."""
+    """A gradient from transparent on the left to opaque on the right."""
     return np.tile(np.linspace(0, 255, WIDTH).round().astype(np.uint8), (HEIGHT, 1))
 
 
@@ -204,7 +204,7 @@ def table_profile(space: bytes, kind: bytes, channels: int, points: int, to_xyz)
 
 
 def inks_to_xyz(inks: np.ndarray) -> np.ndarray:
-    """Papers and inks that no press has: each ink takes most of its part of the light, black all of it."""
+    """Idealised paper and inks: each ink absorbs most of its part of the light, and black absorbs all of it."""
     takes = np.array([[0.95, 0.25, 0.08], [0.10, 0.90, 0.25], [0.02, 0.08, 0.90]])
     light = np.ones((*inks.shape[:-1], 3))
     for ink in range(3):
@@ -214,7 +214,7 @@ def inks_to_xyz(inks: np.ndarray) -> np.ndarray:
 
 
 def shown(image: Image.Image, icc: bytes) -> np.ndarray:
-    """By littlecms, which does so for Pillow."""
+    """Converts to sRGB with littlecms, through Pillow."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     target = ImageCms.createProfile("sRGB")
     return np.array(ImageCms.profileToProfile(image, source, target, renderingIntent=0, outputMode="RGB"))
@@ -246,7 +246,7 @@ def without(data: bytes, marker: int) -> bytes:
 
 
 def patched(data: bytes, marker: int, offset: int, new: bytes) -> bytes:
-    """With other bytes at a place behind a marker's length."""
+    """The file with other bytes at an offset after a marker's length."""
     for found, start, _ in segments(data):
         if found == marker:
             at = start + 4 + offset
@@ -293,7 +293,7 @@ def jpegs(pixels: np.ndarray) -> None:
         data = saved(pixels, "JPEG", exif=b"Exif\0\0" + exif(orientation), **best)
         read(f"orientation-{orientation}.jpg", data, rgb_of(data), 3)
 
-    # What phones and cameras put behind the picture.
+    # Data that phones and cameras append to the picture.
     clip = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\xff\xda\x00\x08 no picture \xff\xda" * 3 + b"\xff"
     read("motion-photo.jpg", plain + clip, upright, 3, "plain.jpg")
     second = saved(255 - pixels, "JPEG", **best)
@@ -319,7 +319,7 @@ def jpegs(pixels: np.ndarray) -> None:
     cmyk = saved(Image.fromarray(inks, "CMYK"), "JPEG", quality=98)
     read("cmyk.jpg", cmyk, rgb_of(cmyk), 3)
     read("cmyk-unmarked.jpg", without(cmyk, 0xEE), rgb_of(without(cmyk, 0xEE)), 3, "cmyk.jpg")
-    # As Adobe writes it: the three inks as YCbCr of the light that they leave, marked by the transform 2.
+    # Adobe's form: the three inks as YCbCr of the remaining light, marked by the transform 2.
     ycc = np.array(Image.fromarray(inks[..., :3]).convert("YCbCr"))
     ycck = saved(Image.fromarray(np.dstack([255 - ycc, inks[..., 3]]), "CMYK"), "JPEG", quality=98)
     ycck = patched(ycck, 0xEE, 11, b"\2")
@@ -346,7 +346,7 @@ def jpegs(pixels: np.ndarray) -> None:
     read("profile-of-another-kind.jpg", data, upright, 3, "plain.jpg")
     press = table_profile(b"CMYK", b"prtr", 4, 9, inks_to_xyz)
     data = saved(Image.fromarray(inks, "CMYK"), "JPEG", quality=98, icc_profile=press)
-    # Pillow gives inks as they are meant, 255 for all of it, and so littlecms takes them.
+    # Pillow gives inks with 255 for full ink, and littlecms reads them so.
     read("cmyk-profile.jpg", data, shown(pil(data), press), 6)
 
     refused("cut-short.jpg", plain[:-60], "cut short")
@@ -436,7 +436,7 @@ def pngs(pixels: np.ndarray) -> None:
     read("channels-swapped.png", png(pixels, 2, 8, icc(swapped)), pixels[..., [2, 0, 1]], 1)
     table = table_profile(b"RGB ", b"mntr", 3, 17, lambda rgb: (rgb**1.8) @ colorants(P3, D65).T)
     read("profile-of-tables.png", png(pixels, 2, 8, icc(table)), shown(image, table), 4)
-    # By the formula: littlecms works with tables that are coarse in the dark.
+    # Computed by formula, because littlecms uses tables that are coarse for dark values.
     light = grey[..., 0] / 255
     encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
     linear = np.repeat(np.rint(encoded).astype(np.uint8)[..., None], 3, axis=-1)
@@ -460,7 +460,7 @@ def pngs(pixels: np.ndarray) -> None:
     read("gamma-and-primaries.png", png(pixels, 2, 8, gamma(1 / 1.8) + primaries(ADOBE)), shown(image, matrix_profile(ADOBE, 1.8)), 2)
     read("primaries-of-srgb.png", png(pixels, 2, 8, gamma(0.45455) + primaries(SRGB)), pixels, **same)
     read("primaries-nonsense.png", png(pixels, 2, 8, gamma(0.45455) + primaries(((0, 0), (0, 0), (0, 0)), (0, 0))), pixels, **same)
-    # What says more goes before what says less.
+    # More specific colour information has priority.
     srgb = chunk(b"sRGB", b"\0")
     read("srgb-before-gamma.png", png(pixels, 2, 8, srgb + gamma(1.0) + primaries(ADOBE)), pixels, **same)
     read("profile-before-gamma.png", png(pixels, 2, 8, gamma(1.0) + icc(adobe)), converted, 1, "adobe-rgb.png")

@@ -1,5 +1,5 @@
-"""Makes tests/golden/prompts: 2,000 prompts as people write them for SDXL, and the ids and weights that AUTOMATIC1111's rule
-makes of them.
+"""Makes tests/golden/prompts: 2,000 prompts like those that people write for SDXL, and their ids and weights by
+AUTOMATIC1111's rule.
 
 prompts.txt holds the prompts, one a line, as JSON. For each prompt, hashes.bin holds two hashes (FNV-1a, 32 bits, little-endian),
 of its chunks for the encoder L and for bigG, which differ in what stands behind the end: of all ids (32 bits each) and
@@ -62,7 +62,7 @@ def escaped(text):
 
 
 def dressed(draw, text, depth=0):
-    """A tag with brackets around it, perhaps."""
+    """A tag, with or without brackets around it."""
     kind = draw.random()
     if kind < 0.55 or depth > 3:
         return text if draw.random() < 0.3 else escaped(text)
@@ -93,7 +93,7 @@ def prompt(draw, number):
     if kind == 5:
         return " ".join(dressed(draw, draw.choice(SENTENCES)) for _ in range(draw.randint(1, 5)))
     if kind == 6:
-        # No comma is near where the chunk is full.
+        # No comma is near the place where the chunk is full.
         words = [draw.choice(DETAILS).replace(",", "") for _ in range(draw.randint(15, 45))]
         words = [dressed(draw, word) if draw.random() < 0.2 else word for word in words]
         return " ".join(word + ("," if draw.random() < 0.06 else "") for word in words)

@@ -1,8 +1,8 @@
 """Writes the golden data of the samplers, schedules and spacings in `diffusion/src/sample`.
 
 UniPC, Euler and DPM++ 2M are run by diffusers in float32. Euler a, SA-Solver, iPNDM and the spacings "simple" and "beta" come
-from ComfyUI, which is no library: their formulas are written out here from the papers, in float64 and in another form than
-the Rust code has, so that the two check each other. Predictions and noise are random numbers, because a sampler must be right
+from ComfyUI, which is not a library: their formulas are written here from the papers, in float64 and in another form than in
+the Rust code, so that the two check each other. Predictions and noise are random numbers, because a sampler must be right
 for any denoiser. Run it again when a sampler is added:
 
     PYTHON tools/golden/samplers.py
@@ -65,7 +65,7 @@ def beta(shift, steps):
     return np.append(table(shift)[entries[kept]], np.float32(0))
 
 
-# Samplers of ComfyUI. Each is given the levels that it visits and yields the sample after each step.
+# Samplers of ComfyUI. Each gets its noise levels and yields the sample after each step.
 
 
 def euler(levels, sample, _shift):

@@ -1,10 +1,10 @@
-"""Writes `tests/golden/sdxl`: what the reference does with small SDXL checkpoints in true names.
+"""Writes `tests/golden/sdxl`: results of the reference with small SDXL checkpoints that have the real names.
 
     PYTHON tools/golden/sdxl.py
 
-No weights are kept: they follow from the names of the tensors by `sdxl_weights.py`, in the tests as here. `<part>/config.json` is what
-diffusers and transformers save; `weights.json` lists the tensors of every part; `names.json` their names in the original layout;
-`cases.json` the requests; `golden.safetensors` tensors without a batch axis, `<case>.latents`, `<case>.image` and, of single
+No weights are stored: `sdxl_weights.py` computes them from the names of the tensors, and so do the tests. `<part>/config.json` is saved
+by diffusers and transformers. `weights.json` lists the tensors of every part, `names.json` their names in the original layout, and
+`cases.json` the requests. `golden.safetensors` has tensors without a batch axis: `<case>.latents`, `<case>.image` and, for single
 modules, `<module>.<what>`. A second run writes the same files.
 """
 
@@ -44,7 +44,7 @@ UNET = dict(
     use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=256,
     projection_class_embeddings_input_dim=WIDTHS["projection"] + 6 * 256,
 )
-# Rows of 256 weights and more, as some quantised encodings need.
+# Rows of 256 weights and more, which some quantised encodings need.
 WIDE = UNET | dict(block_out_channels=(32, 64, 256), transformer_layers_per_block=(1, 1, 1), attention_head_dim=(1, 1, 4))
 VAE = dict(
     in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(32, 32, 64, 64), layers_per_block=2, sample_size=64,
@@ -61,12 +61,12 @@ PROMPTS = [
     "score_9, score_8_up, a photo of a cat sitting on a red chair",
     "",
     "blurry, low quality",
-    # Words of one token each and no comma, so that every rule for long prompts cuts where the chunk is full.
+    # Words of one token each and no comma, so that every rule for long prompts splits where the chunk is full.
     " ".join(["cat dog house tree river mountain sun moon star sea"] * 17),
     " ".join(["dark sad old bad wrong ugly cold dirty"] * 10),
 ]
 
-# As the scheduler of the published base model is configured.
+# The configuration of the published base model's scheduler.
 TRAINED = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
 LEADING = TRAINED | dict(timestep_spacing="leading", steps_offset=1)
 ZERO_SNR = TRAINED | dict(prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
@@ -132,7 +132,7 @@ def chunks(tokenizer, text: str, pad: int) -> torch.Tensor:
 
 
 def encode(pipe, text: str, clip_skip: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """States and pooled state of a prompt of any length: each chunk by itself, behind each other; pooled is that of the first."""
+    """States and pooled state of a prompt of any length. Each chunk is encoded by itself, and the pooled state is that of the first."""
     layer = -(clip_skip or 2)
     first = pipe.text_encoder(chunks(pipe.tokenizer, text, 49407), output_hidden_states=True).hidden_states[layer]
     second = pipe.text_encoder_2(chunks(pipe.tokenizer_2, text, 0), output_hidden_states=True)
@@ -141,7 +141,7 @@ def encode(pipe, text: str, clip_skip: int | None) -> tuple[torch.Tensor, torch.
 
 
 def embeddings(pipe, case: dict) -> dict:
-    """The prompts of a case as the pipeline takes them, with equal lengths."""
+    """The prompts of a case in the form that the pipeline needs, with equal lengths."""
     skip = case.get("clip_skip")
     states, pooled = encode(pipe, PROMPTS[case["prompt"]], skip)
     negative = PROMPTS[case["negative"]]
@@ -149,7 +149,7 @@ def embeddings(pipe, case: dict) -> dict:
         without, without_pooled = torch.zeros_like(states), torch.zeros_like(pooled)
     else:
         without, without_pooled = encode(pipe, negative, skip)
-    # The reference wants equal lengths. Attention over states that are repeated as a whole is attention over them once.
+    # The reference requires equal lengths. Attention over repeated copies of all states equals attention over the states once.
     length = math.lcm(states.shape[1], without.shape[1])
     longer = lambda states: states.repeat(1, length // states.shape[1], 1)
     given = dict(prompt_embeds=longer(states), pooled_prompt_embeds=pooled)
@@ -159,7 +159,7 @@ def embeddings(pipe, case: dict) -> dict:
 
 
 def reference_embeddings(pipe, case: dict) -> dict:
-    """The same by the pipeline's own code, which knows one chunk only."""
+    """The same with the pipeline's own code, which supports only one chunk."""
     negative = PROMPTS[case["negative"]] or (None if case["zeros"] else "")
     skip = case.get("clip_skip")
     guided = case["guidance"] > 1.0
@@ -168,7 +168,7 @@ def reference_embeddings(pipe, case: dict) -> dict:
     names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
     given = {name: value for name, value in zip(names, states) if value is not None}
     if skip is not None and guided:
-        # The reference leaves out layers of the prompt alone; people mean both.
+        # The reference skips layers only for the prompt; this project skips them for both prompts.
         given["negative_prompt_embeds"] = pipe.encode_prompt(negative, do_classifier_free_guidance=False, clip_skip=skip - 2)[0]
     return given
 
@@ -182,7 +182,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 
 def run(parts: dict, case: dict, results: dict, name: str) -> dict:
-    """One request to the reference; its entry of `cases.json`."""
+    """Runs one request with the reference, and returns its entry of `cases.json`."""
     kind, settings = SCHEDULERS[case["scheduler"]]
     if kind is DPMSolverSDEScheduler:
         settings = settings | dict(noise_sampler_seed=case["seed"])
@@ -199,7 +199,7 @@ def run(parts: dict, case: dict, results: dict, name: str) -> dict:
     size = (case["height"], case["width"])
     if "strength" in case:
         image = torch.from_numpy(picture(*size)).permute(2, 0, 1)[None].float() / 255 * 2 - 1
-        # The mean of what the encoder gives, where the pipeline would draw from it.
+        # The mean of the encoder's distribution, where the pipeline would take a random sample.
         latents = pipe.vae.encode(image).latent_dist.mode() * pipe.vae.config.scaling_factor
         options |= dict(image=latents, strength=case["strength"], original_size=size, target_size=size)
     else:
@@ -215,7 +215,7 @@ def run(parts: dict, case: dict, results: dict, name: str) -> dict:
         clipped = ((results[f"{name}.image"] == 0) | (results[f"{name}.image"] == 1)).float().mean()
         print(f"  {name}: image deviation {results[f'{name}.image'].std():.2f}, clipped {clipped:.1%}")
     print(f"  {name}: latents to {latents.abs().max():.2f}, {len(calls)} calls")
-    # Python writes infinite numbers, which JSON does not have.
+    # Python would write infinite numbers, which JSON does not allow.
     said = lambda key, value: not key.startswith("_") and value is not None and value not in (math.inf, -math.inf)
     config = {key: value for key, value in scheduler.config.items() if said(key, value)}
     return case | {"times": calls, "scheduler_config": {"_class_name": kind.__name__, **config}}
@@ -261,7 +261,7 @@ def texts(pipe, results: dict) -> None:
     for index in (0, 2, 3):
         for skip in (1, 2, 3, 4) if index == 0 else (2,):
             states, pooled = encode(pipe, PROMPTS[index], skip)
-            # One row in seven says enough.
+            # One row in seven is enough.
             results[f"text.{index}.{skip}"] = plain(states)[::7].contiguous()
         results[f"text.{index}.pooled"] = plain(pooled)
 
@@ -288,7 +288,7 @@ def main() -> None:
     parts |= {"tokenizer": tokenizer, "tokenizer_2": second_tokenizer(tokenizer)}
     modules(parts, results)
     for name, case in CASES.items():
-        # At its first level, 4096, a unit in the last place of Euler's sample is 1.7e-4 of what comes out.
+        # At its first level, 4096, a unit in the last place of Euler's sample is 1.7e-4 of the result.
         with rounded_correctly() if name == "euler_v_zero_snr" else contextlib.nullcontext():
             cases[name] = run(parts, case, results, name)
     texts(StableDiffusionXLPipeline(**parts, scheduler=EulerDiscreteScheduler(**LEADING)), results)
@@ -304,7 +304,7 @@ def main() -> None:
 
 
 def second_tokenizer(tokenizer):
-    """The one of the second encoder fills up with id 0."""
+    """The second encoder's tokenizer pads with id 0."""
     import copy
     second = copy.deepcopy(tokenizer)
     second.pad_token = "!"

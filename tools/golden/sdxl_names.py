@@ -1,5 +1,5 @@
-"""The original names of SDXL's tensors, written out by the structure of the original code and checked by the converters of
-diffusers: whatever they make of these names has to be the tensors that diffusers saves."""
+"""The original names of SDXL's tensors, from the structure of the original code. The converters of diffusers check them: they have to
+convert these names to the tensors that diffusers saves."""
 
 import json
 
@@ -14,7 +14,7 @@ ENDS = {"conv_in": "input_blocks.0.0", "time_embedding.linear_1": "time_embed.0"
 
 
 def unet(name: str) -> str:
-    """Of three levels with two blocks on the way down and three on the way up."""
+    """The original name for a UNet of three levels, with two blocks on the way down and three on the way up."""
     module, leaf = name.rsplit(".", 1)
     if module in ENDS:
         return f"{ENDS[module]}.{leaf}"
@@ -39,7 +39,7 @@ def unet(name: str) -> str:
 
 
 def vae(name: str) -> str:
-    """Of four levels."""
+    """The original name for an autoencoder of four levels."""
     parts = name.split(".")
     if parts[0] not in ("encoder", "decoder"):
         return name

@@ -45,7 +45,7 @@ def values(text: str, shape: list[int], exponent: int | None) -> np.ndarray:
 
 
 def exponent(name: str, shape: tuple) -> int | None:
-    """What keeps every part of a model at work: states of about 1."""
+    """The exponent that keeps states at about 1, so that every part of a model has an effect."""
     if name.endswith(".bias"):
         return -4
     if "norm" in name:

@@ -1,4 +1,4 @@
-"""Random models of shapes that the shipped one does not have, so that the code is proven general."""
+"""Random models with other shapes than the included one, to test that the code is general."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ def public_config(model):
 
 
 def make(folder: pathlib.Path) -> None:
-    """Writes a random autoencoder and a random text-to-video transformer with what goes in and out of each."""
+    """Writes a random autoencoder and a random text-to-video transformer, with inputs and outputs of each."""
     torch.manual_seed(1)
     tensors = {}
     vae = AutoencoderKLWan(base_dim=8, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=2, temperal_downsample=[True, True],

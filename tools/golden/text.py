@@ -1,4 +1,4 @@
-"""Makes tests/golden/text: small random text encoders as FLUX and SDXL have them, and what transformers makes of some ids.
+"""Makes tests/golden/text: small random text encoders like those of FLUX and SDXL, and results of transformers for some ids.
 
     PYTHON tools/golden/text.py
 
@@ -45,7 +45,7 @@ def framed(tokens, pad):
 
 
 def tokens(number, count):
-    """Some ids, the same in every run."""
+    """Random ids that are the same in every run."""
     generator = torch.Generator("cpu").manual_seed(number)
     return torch.randint(1, START, (count,), generator=generator).tolist()
 
@@ -63,7 +63,7 @@ def clip(golden, name, model, pad):
         "short": framed(tokens(1, 6), pad),
         "empty": framed([], pad),
         "full": framed(tokens(2, LENGTH - 2), pad),
-        # The first of two ends counts, and, where the configuration says which id is the end, no larger id.
+        # The first of two end tokens counts. If the configuration names the end id, larger ids do not count.
         "ends": framed([*tokens(3, 4), END, *tokens(4, 5)], pad),
     }
     if name == "clip_g":
@@ -102,13 +102,13 @@ def clip(golden, name, model, pad):
 def t5(golden):
     config = T5Config(vocab_size=300, d_model=32, d_kv=8, d_ff=64, num_layers=3, num_heads=4, feed_forward_proj="gated-gelu",
                       relative_attention_num_buckets=32, relative_attention_max_distance=128)
-    # T5 does not scale its scores: queries as large as keys would make every token see one other alone.
+    # T5 does not scale its scores. With queries as large as keys, every token would attend to only one other token.
     model = made(T5EncoderModel(config), "t5", {"SelfAttention.q": 0.25, "SelfAttention.o": 0.7, "DenseReluDense.wo": 0.7})
     for case, count, length in [("short", 11, 512), ("empty", 0, 256), ("full", 127, 128)]:
         generator = torch.Generator("cpu").manual_seed(count)
         inside = torch.randint(3, 300, (count,), generator=generator).tolist()
         ids = [*inside, 1, *[0] * (length - 1 - count)]
-        # As FLUX's pipeline does: no mask, so padding is read.
+        # No mask, as in FLUX's pipeline, so padding is read.
         with torch.no_grad():
             golden[f"t5.{case}.states"] = model(torch.tensor([ids])).last_hidden_state[0]
         golden[f"t5.{case}.ids"] = torch.tensor(ids)

@@ -1,4 +1,4 @@
-"""Makes tests/golden/tokens: 10,000 prompts and what the reference makes of them.
+"""Makes tests/golden/tokens: 10,000 prompts and the results of the reference for them.
 
 Prompts are drawn by a small generator that exists here and in diffusion/src/text/tests.rs, from fragments that are
 written to fragments.json. Of each prompt, hashes.bin holds five hashes (FNV-1a, 32 bits, little-endian): of the cleaned
@@ -74,7 +74,7 @@ QUOTES = ["“quoted”", "‘single’", "it’s", "„tief“", "«fr»", "‹
 
 SPACES = ["", "", " ", " ", " ", "  ", "   ", ", ", ". ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2003", "\u200b", "\u2028", " , ", " | ", "-", "_"]
 
-# Ranges of code points that nonsense is made of.
+# Ranges of code points for random text.
 RANGES = [(0x00, 0x7F), (0x20, 0x7E), (0x20, 0x7E), (0x80, 0xFF), (0xA0, 0x24F), (0x250, 0x36F), (0x370, 0x3FF), (0x400, 0x52F),
           (0x531, 0x556), (0x561, 0x587), (0x591, 0x5C7), (0x5D0, 0x5EA), (0x600, 0x6FF), (0x900, 0x97F), (0xE01, 0xE5B), (0x1100, 0x11FF), (0x1E00, 0x1FFF), (0x2000, 0x206F),
           (0x2070, 0x218B), (0x2190, 0x23FF), (0x2460, 0x27BF), (0x3000, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA960, 0xA97C),
@@ -183,7 +183,7 @@ def hashed(data):
 
 
 def clip_tokenizer(sources, folder):
-    """transformers' tokenizer from a folder as SDXL and FLUX have it."""
+    """transformers' tokenizer from a folder like those of SDXL and FLUX."""
     merges = pack.content(sources, "clip_merges").decode()
     pairs = [line.split() for line in merges.split("\n")[1:] if line]
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -227,7 +227,7 @@ def flux_document(sources):
 
 
 class Slow:
-    """What transformers' converter asks of a tokenizer that it converts."""
+    """The members that transformers' converter needs of a tokenizer that it converts."""
 
     _extra_ids = 100
     legacy = False
@@ -242,7 +242,7 @@ class Slow:
 def small_models(folder):
     """(name, bytes, converted tokenizer) of two SentencePiece models: with T5's character map, and with none, spaces
     kept, bytes for unknown characters and symbols of its own."""
-    # A model keeps the names of the files that it was made with.
+    # A model contains the names of the files from which it was made.
     os.chdir(folder)
     with open("corpus.txt", "w", encoding="utf-8") as file:
         for number in range(300):
@@ -265,7 +265,7 @@ def small_models(folder):
         with open(name + ".model", "rb") as file:
             model = file.read()
         converted = T5Converter(Slow(name + ".model")).converted()
-        # As transformers' own class does with what was converted.
+        # As transformers' own class does after conversion.
         converted.add_special_tokens(["<pad>", "</s>", "<unk>", *(f"<extra_id_{number}>" for number in range(100))])
         yield name, model, converted
 
@@ -310,7 +310,7 @@ def main():
         file.write("[\n" + ",\n".join(json.dumps(sample) for sample in samples) + "\n]\n")
     models = []
     for name, model, converted in small:
-        # The converter does not read the setting that keeps spaces, so the text has none to keep.
+        # The converter ignores the setting that keeps spaces, so the text must have none to keep.
         texts = [sample["prompt" if name == "mapped" else "clean"] for sample in samples]
         ids = [converted.encode(text).ids for text in texts]
         models.append({"name": name, "model": base64.b64encode(model).decode(), "ids": ids})

@@ -1,4 +1,4 @@
-"""Writes `tests/golden/wan`: small random checkpoints of every Wan variant and what the reference pipelines do with them.
+"""Writes `tests/golden/wan`: small random checkpoints of every Wan variant, and results of the reference pipelines with them.
 
     PYTHON tools/golden/wan.py
 
@@ -36,7 +36,7 @@ PROMPTS = [
     "",
     "a green cross  moving up on a gray background",
 ]
-# What most requests have.
+# Values of most requests.
 BASE = dict(prompt=0, negative=3, width=32, height=32, frames=5, steps=4, guidance=5.0)
 PICTURE = BASE | dict(prompt=1, frames=1)
 PLAIN = dict(boundary_ratio=None, expand_timesteps=False)
@@ -94,7 +94,7 @@ def picture(height: int, width: int, x: float, colour: tuple, back: tuple) -> np
 
 
 def pictures() -> dict[str, np.ndarray]:
-    """Every picture, clip and mask that a case gives."""
+    """Every picture, clip and mask of the cases."""
     red, blue = (220, 40, 40), (50, 80, 220)
     images = {
         "first": picture(32, 48, 0.3, red, (200, 200, 190)),
@@ -142,7 +142,7 @@ def decode(vae, latents: torch.Tensor) -> torch.Tensor:
 
 
 class Recorder:
-    """Watches one run of a pipeline: noise draws, denoiser calls, the latents that are decoded."""
+    """Records one run of a pipeline: noise, denoiser calls, the latents that are decoded."""
 
     def __init__(self, pipe):
         self.pipe, self.draws, self.calls, self.samples, self.decoded = pipe, [], [], [], None
@@ -181,7 +181,7 @@ class Recorder:
 
 
 def arguments(case: dict, images: dict) -> dict:
-    """What the pipeline is called with for the pictures of a case."""
+    """Arguments of the pipeline for the pictures of a case."""
     image = lambda name: Image.fromarray(images[name])
     frames = lambda name: [Image.fromarray(frame) for frame in images[name]]
     given = {}
@@ -202,7 +202,7 @@ def arguments(case: dict, images: dict) -> dict:
 
 def run(pipe, case: dict, images: dict) -> tuple[Recorder, torch.Tensor]:
     """One request to the reference pipeline; its frames as [frames, h, w, 3] from 0 to 1."""
-    # diffusers has no one-frame picture of a first-last-frame model: the one image stands for both.
+    # diffusers cannot make a single frame with a first-last-frame model, so the one image is used for both.
     if case.get("image_tokens_twice"):
         original = pipe.encode_image
         pipe.encode_image = lambda image, device: original([image, image], device)

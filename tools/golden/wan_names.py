@@ -1,4 +1,4 @@
-"""Names of the same tensors in the layouts in which Wan's parts are published: the inverse of the published conversions.
+"""Names of the same tensors in the published layouts of Wan's parts: the inverse of the published conversions.
 
 Sources: `scripts/convert_wan_to_diffusers.py` and `loaders/single_file_utils.py` of diffusers, `wan/modules` of Wan 2.1 and
 2.2, and `gguf-py/gguf/tensor_mapping.py` of llama.cpp for UMT5.
@@ -89,7 +89,7 @@ CLIP = [
     (r"^encoder\.layers\.(\d+)\.mlp\.fc1\.", r"visual.transformer.\1.mlp.0."),
     (r"^encoder\.layers\.(\d+)\.mlp\.fc2\.", r"visual.transformer.\1.mlp.2."),
 ]
-# Published files hold these too; no Wan model uses them.
+# Published files also contain these; no Wan model uses them.
 CLIP_UNUSED = [["visual.head", [80, 32]], ["log_scale", []], ["textual.token_embedding.weight", [8, 4]]]
 
 
@@ -129,14 +129,14 @@ def autoencoder(name: str, config: dict) -> str:
 
 
 def clip_original(shapes: dict[str, list[int]]) -> list:
-    """Names with a separate attention matrix have none; the joined ones follow as objects."""
+    """Separate attention matrices have no original name; the joined matrices follow as objects."""
     entries, joins = [], []
     for name, shape in shapes.items():
         if re.search(r"self_attn\.[qkv]_proj\.", name):
             entries.append([name, shape, None])
             continue
         original = renamed(name, CLIP)
-        # The original keeps these two with leading axes of one.
+        # The original has these two with leading axes of length one.
         reshaped = {"visual.cls_embedding": [1, 1, *shape], "visual.pos_embedding": [1, *shape]}.get(original)
         entries.append([name, shape, original] + ([reshaped] if reshaped else []))
     for name, shape in shapes.items():
@@ -185,7 +185,7 @@ def make(root: pathlib.Path, bodies: dict[str, str | None]) -> dict:
 
 
 def check(names: dict) -> None:
-    """No two tensors get one name, and the published conversions turn the originals back into the canonical names."""
+    """Checks that no two tensors have the same name, and that the published conversions give the canonical names."""
     from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers, convert_wan_vae_to_diffusers
 
     for part, layouts in names.items():
@@ -201,7 +201,7 @@ def check(names: dict) -> None:
 
 
 def write(names: dict, path: pathlib.Path) -> None:
-    """One entry a line."""
+    """Writes one entry on each line."""
     lines = []
     for part, layouts in names.items():
         inner = []

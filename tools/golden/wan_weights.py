@@ -1,8 +1,8 @@
 """Small random Wan checkpoints of every variant, saved as diffusers and transformers save them.
 
-All numbers are stored in 16 bits (the wide transformer's matrices in 8), so that whoever reads the files sees the same values
-as the reference run. Each other transformer is saved in two shards: a body that several transformers share, kept once in
-`shared/`, and the ends (patch embedding, output projection, image tokens, control blocks) that are its own.
+All numbers are stored in 16 bits (the wide transformer's matrices in 8), so that readers of the files get the same values as the
+reference run. Each other transformer is saved in two shards: a body that several transformers share, stored once in `shared/`,
+and its own ends (patch embedding, output projection, image tokens, control blocks).
 """
 
 import json
@@ -31,8 +31,8 @@ STD_22 = [0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.4990, 0.4818, 0.5013, 0.8158
           0.3943, 0.5537, 0.5444, 0.4089, 0.7468, 0.7744]
 
 CLIP_TOKENS = dict(in_channels=36, image_dim=IMAGE_DIM, added_kv_proj_dim=128)
-# Folder of a transformer: the body that it shares, if any, and what differs from the text-to-video configuration. The wide one
-# has rows of 256 weights, as some quantised encodings need.
+# Folder of a transformer: the shared body, if any, and the differences from the text-to-video configuration. The wide one has rows
+# of 256 weights, which some quantised encodings need.
 TRANSFORMERS = {
     "t2v/transformer": ("a", {}),
     "i2v/transformer": ("a", CLIP_TOKENS),
@@ -72,7 +72,7 @@ def spread(name: str, shape: torch.Size, scale: float) -> tuple[float, float]:
 
 
 def fill(model: torch.nn.Module, key, dtype: torch.dtype, scales: dict[str, float] | None = None) -> torch.nn.Module:
-    """Draws each tensor from a generator of its own, seeded by `key(name)`, and rounds it to `dtype`."""
+    """Fills each tensor from its own random generator, seeded by `key(name)`, and rounds it to `dtype`."""
     scales = scales or {}
     for name, parameter in model.named_parameters():
         generator = torch.Generator("cpu").manual_seed(zlib.crc32(key(name).encode()))
@@ -132,7 +132,7 @@ def make_text_encoder(folder: pathlib.Path) -> None:
 
 
 def make_tokenizer(source: pathlib.Path, folder: pathlib.Path) -> None:
-    """The vocabulary of the tiny models, without a limit, as UMT5's tokenizer says it."""
+    """The vocabulary of the tiny models without a length limit, like UMT5's tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     data = json.loads((source / "tokenizer.json").read_text())
     data["truncation"] = data["padding"] = None

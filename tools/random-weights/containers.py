@@ -1,4 +1,4 @@
-"""Writers of safetensors and GGUF that hold no tensor: headers first, then the bytes of one tensor after the other."""
+"""Writers of safetensors and GGUF that keep no tensor in memory: they write headers, and then the bytes of one tensor after the other."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def size(shape, encoding):
 
 
 def safetensors(path, tensors):
-    """`tensors`: a list of `(name, shape, encoding, chunks)`; `chunks()` gives the arrays to write."""
+    """Write a file. `tensors` is a list of `(name, shape, encoding, chunks)`; `chunks()` gives the arrays to write."""
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape, encoding, _ in tensors:
         end = offset + size(shape, encoding)
@@ -50,7 +50,7 @@ def field(key, value):
 
 
 def gguf(path, metadata, tensors):
-    """The same for GGUF 3; shapes are written fastest axis first."""
+    """Write a GGUF 3 file with such tensors. Shapes are written with the fastest axis first."""
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))
     head += b"".join(field(key, value) for key, value in metadata.items())
     offset = 0

@@ -1,14 +1,14 @@
-"""Writes the networks of Wan, SDXL and FLUX.1 in true size with random weights, in layouts and encodings that people publish.
+"""Writes the networks of Wan, SDXL and FLUX.1 in full size with random weights, in published layouts and encodings.
 
-The real files cannot be had where the project is tested, and memory and time do not depend on what the weights are. Norms
-are near 1, matrices keep the size of what they are applied to, so every activation stays finite; the frames are noise.
+The real files are not available where the project is tested, and memory and time do not depend on the values of the weights.
+Norms are near 1 and matrices preserve the size of their inputs, so every activation stays finite; the frames are noise.
 
     python tools/random-weights/make.py OUT --models 14b-q4k,umt5-fp8,umt5-q8,1.3b-bf16,vae
     python tools/random-weights/make.py OUT --models sdxl-f16,flux-q4k,t5-fp8,clip-l,ae
     python tools/random-weights/make.py --sizes
 
-Needs numpy alone. Memory stays below 200 MB; time is mostly the disk's. `--layers 2` cuts transformers and encoders short, for a
-quick look at the layout.
+Needs only numpy. Memory stays below 200 MB, and most of the time is for the disk. `--layers 2` writes transformers and encoders
+with only two layers, to look at the layout quickly.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import shapes  # noqa: E402
 import shapes_image  # noqa: E402
 from values import FP8_DEVIATION, Values, deviation  # noqa: E402
 
-# What a quantised transformer keeps in 16 bits: of Wan, then of FLUX.1.
+# Tensors that a quantised transformer keeps in 16 bits: of Wan, then of FLUX.1.
 KEPT = ("text_embedding.", "time_embedding.", "time_projection.", "img_emb.", "head.",
         "img_in.", "txt_in.", "time_in.", "vector_in.", "guidance_in.", "final_layer.")
 # transformers' names and llama.cpp's.
@@ -47,8 +47,8 @@ def small(shape):
     return len(shape) == 1 or math.prod(shape) <= 1024
 
 
-# File type, base encoding, encoding of the n-th value matrix and of the last layer of a feed-forward part, as the patched
-# quantising tool of ComfyUI-GGUF mixes them.
+# File type, base encoding, encoding of the n-th value matrix and of the last layer of a feed-forward part, as in the mix of the
+# patched quantising tool of ComfyUI-GGUF.
 MIXES = {
     "Q8_0": (7, "Q8_0", lambda n: "Q8_0", "Q8_0"),
     "Q6_K": (18, "Q6_K", lambda n: "Q6_K", "Q6_K"),
@@ -90,7 +90,7 @@ def k_quants(values, shapes, architecture, mix):
 
 
 def t5_fp8(values, encoder, dense):
-    """UMT5 or T5 as ComfyUI publishes it: matrices in fp8, a scale for each, the embedding in 16 bits."""
+    """UMT5 or T5 as published by ComfyUI: matrices in fp8 with one scale each, the embedding in 16 bits."""
     tensors = [("scaled_fp8", (0,), "F8_E4M3", lambda: [])]
     for name, shape, kind in encoder:
         encoding = "F8_E4M3" if kind in ("weight", "query") else dense
@@ -102,7 +102,7 @@ def t5_fp8(values, encoder, dense):
 
 
 def umt5_q8(values, layers):
-    """UMT5 under llama.cpp's names, without the vocabulary that real files carry."""
+    """UMT5 with llama.cpp's names, without the vocabulary that real files contain."""
     tensors = []
     for name, shape, kind in shapes.umt5(layers):
         for pattern, to in LLAMA.items():
@@ -153,7 +153,7 @@ MODELS = {
 
 
 def sizes():
-    """Elements of each part, and gigabytes (10^9 bytes) of its tensors in the encodings that people publish."""
+    """Print the elements of each part, and the gigabytes (10^9 bytes) of its tensors in the published encodings."""
     gigabytes = lambda tensors: f"{sum(containers.size(s, e) for _, s, _, e in tensors) / 1e9:.2f}"  # noqa: E731
     print(f"| transformer | elements | 16 bits | fp8 | {' | '.join(MIXES)} |\n|{'---|' * (4 + len(MIXES))}")
     for name in shapes.TRANSFORMERS:

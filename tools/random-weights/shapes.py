@@ -1,6 +1,6 @@
-"""Names and shapes of Wan's networks in true size, as their original repositories and ComfyUI's files have them.
+"""Names and shapes of Wan's networks in full size, as in their original repositories and in ComfyUI's files.
 
-Each function yields `(name, shape, kind)`. `kind` says what values the tensor gets (see `values.py`): `weight` (a matrix or
+Each function yields `(name, shape, kind)`. `kind` decides the values of the tensor (see `values.py`): `weight` (a matrix or
 a convolution), `bias`, `gain` (of a norm), `modulation` and `embedding`.
 """
 
@@ -42,7 +42,7 @@ def block(name, dim, feed, image):
 
 
 def transformer(name, layers=None):
-    """A transformer of the table above; `layers` cuts it short."""
+    """A transformer of the table above, with only `layers` layers if given."""
     dim, feed, depth, channels, outputs, image, vace = TRANSFORMERS[name]
     depth, vace = min(depth, layers or depth), min(vace, layers or vace)
     yield "patch_embedding.weight", (dim, channels, 1, 2, 2), "weight"
@@ -79,7 +79,7 @@ def norm(name, width):
 
 
 def umt5(layers=None, vocabulary=256384, own_bias=True):
-    """The encoder of UMT5-XXL under transformers' names; of T5-XXL, where only the first layer has a bias, with 32128 words."""
+    """The encoder of UMT5-XXL with transformers' names; or that of T5-XXL, with a bias only in the first layer and 32128 words."""
     width, feed, heads = 4096, 10240, 64
     yield "shared.weight", (vocabulary, width), "embedding"
     for index in range(min(24, layers or 24)):
@@ -99,7 +99,7 @@ def umt5(layers=None, vocabulary=256384, own_bias=True):
 
 
 def clip_vision(layers=32, width=CLIP, feed=5120, patch=14, side=224):
-    """The image tower of ViT-H under transformers' names."""
+    """The image encoder of ViT-H with transformers' names."""
     yield "vision_model.embeddings.class_embedding", (width,), "bias"
     yield "vision_model.embeddings.patch_embedding.weight", (width, 3, patch, patch), "weight"
     yield "vision_model.embeddings.position_embedding.weight", (1 + (side // patch) ** 2, width), "bias"

@@ -1,4 +1,4 @@
-"""Names and shapes of SDXL and FLUX.1 in true size, as one-file checkpoints, the original repositories and ComfyUI have them.
+"""Names and shapes of SDXL and FLUX.1 in full size, as in one-file checkpoints, the original repositories and ComfyUI's files.
 
 Each function yields `(name, shape, kind)`, as in `shapes.py`.
 """
@@ -161,7 +161,7 @@ def below(prefix, tensors):
 
 
 def sdxl(layers=None):
-    """One file with everything, as sites that share models have them."""
+    """One file with every part, as published on model sites."""
     yield from below("model.diffusion_model.", unet(layers))
     yield from below("conditioner.embedders.0.transformer.", clip_l(layers))
     yield from below("conditioner.embedders.1.model.", clip_g(layers))

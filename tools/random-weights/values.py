@@ -1,7 +1,7 @@
-"""Random values for tensors of any size, from one block of random numbers that is used again and again.
+"""Random values for tensors of any size, cut from one block of random numbers.
 
-Drawing 14 billion numbers takes minutes; cutting them from one block takes as long as writing them. The block's length is
-prime, and each tensor starts elsewhere in it, so that neither rows nor tensors are alike.
+Generating 14 billion random numbers takes minutes; cutting them from one block takes only as long as writing them. The block's
+length is prime, and each tensor starts at another place in it, so that rows and tensors differ.
 """
 
 import math
@@ -17,7 +17,7 @@ Q8_0 = np.dtype([("d", "<f2"), ("q", "i1", 32)])
 Q4_K = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("q", "u1", 128)])
 Q5_K = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("high", "u1", 32), ("q", "u1", 128)])
 Q6_K = np.dtype([("low", "u1", 128), ("high", "u1", 64), ("scales", "i1", 16), ("d", "<f2")])
-# Not written, only counted.
+# These types are only used to compute sizes.
 Q3_K, Q2_K = np.dtype((np.void, 110)), np.dtype((np.void, 84))
 BLOCK = {
     "Q8_0": (Q8_0, 32),
@@ -28,12 +28,12 @@ BLOCK = {
     "Q6_K": (Q6_K, 256),
 }
 DENSE = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}
-# fp8 codes stand for normal numbers of this deviation: up to 5.6 deviations below the largest, 448.
+# Standard deviation of the numbers in fp8. The largest fp8 number, 448, is 5.6 deviations away.
 FP8_DEVIATION = 80.0
 
 
 def deviation(shape, kind):
-    """Standard deviation of a tensor's values: matrices keep the size of what they are applied to."""
+    """Standard deviation of a tensor's values, chosen so that matrices preserve the size of their inputs."""
     inputs = math.prod(shape[1:])
     return {
         "weight": 1 / math.sqrt(inputs),
@@ -98,7 +98,7 @@ class Values:
         if kept is None:
             kept = self.blocks[encoding] = self.draw(encoding)
         block, unit = kept
-        # Scales are stored as halves: small ones lose a little precision, no more.
+        # Scales are stored in float16, so small ones only lose a little precision.
         block["d"] = spread / unit
         if "dmin" in block.dtype.names:
             block["dmin"] = spread / unit * (7.5 if encoding == "Q4_K" else 15.5)
@@ -118,7 +118,7 @@ class Values:
             scales = random.integers(16, 49, (BLOCKS, 16)) * random.choice([-1, 1], (BLOCKS, 16))
             block["scales"] = scales
             return block, math.sqrt(np.mean(scales**2.0)) * 64 / math.sqrt(12)
-        # Eight scales and eight offsets of six bits. Each offset is near the middle of what its scale reaches.
+        # Eight scales and eight offsets of six bits. Each offset is near the middle of the range of its scale.
         scales = random.integers(24, 57, (BLOCKS, 8)).astype("u1")
         offsets = (scales + random.integers(-6, 7, scales.shape)).astype("u1")
         packed = block["scales"]

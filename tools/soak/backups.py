@@ -1,4 +1,4 @@
-"""Backups that are made while a platform works, restored, and compared with what had been acknowledged before."""
+"""Backups that are made while a platform works, restored, and compared with the tasks that were acknowledged before."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ledger import Ledger
 from servers import API_KEY, bare_environment
 
 COMPARED = 10
-"""Results of a restored backup that are compared."""
+"""Number of results of a restored backup that are compared."""
 
 
 @dataclass
 class Backups:
-    """Backups of every data folder in turns; each is restored and compared with what had been acknowledged before."""
+    """Backs up every data folder in turn; each backup is restored and compared with the tasks acknowledged before."""
 
     program: str
     folders: dict[str, Path]
@@ -36,7 +36,7 @@ class Backups:
     made: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> None:
-        """One after another."""
+        """Make one backup after another."""
         number = 0
         while not self.stop.wait(self.pause):
             name = list(self.folders)[number % len(self.folders)]
@@ -47,14 +47,14 @@ class Backups:
                 self.ledger.fault("a backup failed", f"{name}: {error!r}")
 
     def back_up(self, name: str, place: Path) -> None:
-        """Makes one, restores it, and takes it away."""
+        """Make a backup, restore it, and delete it."""
         while True:
             known, began = self.known(name), time.time()
             try:
                 told = must(self.program, self.folders[name], "backup", str(place))
                 break
             except RuntimeError as error:
-                # A server that ends meanwhile takes the backup with it, and leaves nothing under its name.
+                # If the server ends meanwhile, the backup fails, and there must be no folder with its name.
                 if not self.ledger.failed("backups", name, "backup", began, str(error)) or place.exists():
                     raise
                 time.sleep(3)
@@ -69,7 +69,7 @@ class Backups:
         shutil.rmtree(place)
 
     def known(self, name: str) -> dict[str, str | None]:
-        """What has been acknowledged: ids of tasks, with what their results are where those were seen."""
+        """The ids of acknowledged tasks, each with the hash of its result if it was fetched."""
         journal = self.folders[name].parent / "journal"
         if journal.exists():
             words = [line.split() for line in journal.read_text().splitlines()]
@@ -78,7 +78,7 @@ class Backups:
         return {task.id: task.sha256 for task in tasks if task.server == name and not task.deleted}
 
     def restore(self, name: str, place: Path, known: dict[str, str | None]) -> int:
-        """Serves it with the keys in place: every task that was known is there with its result, and the log is whole."""
+        """Serve it with its keys, and check that it has every known task and result, and that its audit log is whole."""
         shutil.copytree(self.folders[name] / "keys", place / "keys", dirs_exist_ok=True)
         settings = place.with_suffix(".json")
         settings.write_text(json.dumps({"paused": True}))
@@ -109,7 +109,7 @@ class Backups:
 
 
 def must(program: str, folder: Path, *arguments: str) -> dict[str, Any]:
-    """A command on a folder, whoever has it open."""
+    """Run a command on a folder, which another process may have open."""
     command = [program, "--json", "--data", str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=bare_environment(), timeout=300, check=False)
     if done.returncode != 0:
@@ -129,7 +129,7 @@ def listed(program: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def code_of(text: str) -> str:
-    """What an error on standard error says, in one line."""
+    """The code and the detail of an error on standard error, in one line."""
     try:
         told = json.loads(text.strip().splitlines()[-1])
         return f"{told['code']}: {told['detail']}"

@@ -1,9 +1,9 @@
-// Pages in headless Chromium that stay open through everything: of other origins, with sessions and event streams, and the web UI
-// of each server.
+// Pages in headless Chromium that stay open for the whole run: pages of other origins, with sessions and event streams, and the web UI of
+// each server.
 //
 //   node browser.mjs '{"servers": {"first": URL, ...}, "ports": {"first": PORT, ...}, "hosts": {...}, "pause": SECONDS}'
 //
-// Prints what was seen, one JSON value a line. Ends when its standard input does.
+// Prints the events, one JSON value on each line. Ends when its standard input ends.
 
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +13,7 @@ const { servers, ports, hosts, pause } = JSON.parse(process.argv[2]);
 const now = () => Date.now() / 1000;
 const tell = (kind, server, more) => console.log(JSON.stringify({ kind, server, ...more }));
 
-/** What each page is at. */
+/** The present step of each page. */
 const at = {};
 let stopped = false;
 process.stdin.resume().on("end", () => {
@@ -30,7 +30,7 @@ function site(host, port) {
   return new Promise((resolve) => listener.listen(port, "127.0.0.1", () => resolve(`http://${host}:${port}/`)));
 }
 
-/** One round in a page of another origin: it tells what came of each step. Runs in the page. */
+/** One round in a page of another origin. Returns the outcome of each step. Runs in the page. */
 async function round(server, body, deletes) {
   const told = [];
   const now = () => Date.now() / 1000;
@@ -48,7 +48,7 @@ async function round(server, body, deletes) {
       }
       seen = `${answer.status} ${(await answer.text()).slice(0, 100)}`;
     } catch (reason) {
-      // nginx's own pages have no CORS headers: the page is told nothing.
+      // nginx's own pages have no CORS headers, so the page cannot read them.
       seen = reason.name;
     }
     tell("failed", { what: `${options?.method ?? "GET"} ${path}`, began, ended: now(), seen });
@@ -73,7 +73,7 @@ async function round(server, body, deletes) {
   const id = (await submitted.json()).task_id;
   tell("task", { id, key, model: body.model });
 
-  // EventSource connects again by itself, unless what it is answered is no stream: then a page makes a new one.
+  // EventSource reconnects by itself unless the answer is not a stream. In that case the page makes a new one.
   const until = Date.now() + 240_000;
   let state = null;
   while (state === null && Date.now() < until) {
@@ -114,7 +114,7 @@ async function round(server, body, deletes) {
     });
   }
   const began = now();
-  // A browser does not load clips in pages that nobody looks at; pictures it does.
+  // A browser does not load clips in pages in the background, but it loads pictures.
   const element = new Image();
   element.crossOrigin = "use-credentials";
   const loaded = await new Promise((resolve) => {
@@ -155,10 +155,10 @@ async function elsewhere(browser, server) {
   delete at[`page for ${server}`];
 }
 
-/** What the web UI keeps of its tasks, newest first. Runs in the page. */
+/** The tasks that the web UI stores, newest first. Runs in the page. */
 const kept = () => JSON.parse(localStorage.getItem((location.pathname === "/" ? "" : location.pathname) + "must.tasks") ?? "[]");
 
-/** The web UI of a server, which stays open, and where somebody makes a picture now and then. */
+/** The web UI of a server, which stays open. A picture is made in it from time to time. */
 async function studio(browser, server) {
   const page = await browser.open({ context: PROFILE, newWindow: true });
   await page.goto(`${servers[server]}/`);
@@ -182,7 +182,7 @@ async function studio(browser, server) {
             break;
           }
         } else if (Date.now() - pressed > 15_000) {
-          // It tries a few times, says that the platform cannot be reached, and leaves it to whoever sits there.
+          // The UI tries a few times and then says that the platform cannot be reached, so press the button again.
           await page.click(".generate");
           pressed = Date.now();
           tell("note", server, { what: "times that somebody pressed Generate again" });

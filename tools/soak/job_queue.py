@@ -1,4 +1,4 @@
-"""A job queue that forks, as Python's are: the module `must` in its own process, on a data folder of its own.
+"""A job queue that forks, like common Python job queues. It uses the module `must` in its own process and its own data folder.
 
     python job_queue.py FOLDER JOURNAL [--horses]
 
@@ -28,18 +28,18 @@ import must
 FORK = multiprocessing.get_context("fork")
 REQUEST: dict[str, Any] = {"prompt": "a red circle", "steps": 4}
 OLD = 10
-"""Results of earlier processes that are looked at again at a start."""
+"""Number of results of earlier processes that are checked at a start."""
 
 stopping = False
 
 
 def tell(kind: str, **more: object) -> None:
-    """One line for whoever started this."""
+    """Print one line for the process that started this one."""
     os.write(1, (json.dumps({"kind": kind, **more}) + "\n").encode())
 
 
 class Journal:
-    """What the queue itself knows of its jobs."""
+    """The queue's own record of its jobs."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class Journal:
                 self.open.remove(id)
 
     def write(self, *words: str) -> None:
-        """A line that is on the disk when this returns."""
+        """Write a line, which is on the disk when this returns."""
         with self.path.open("a") as file:
             file.write(" ".join(words) + "\n")
             file.flush()
@@ -66,7 +66,7 @@ class Journal:
 
 
 def finish(platform: must.Platform, journal: Journal, id: str) -> bytes:
-    """Waits for a job and notes what came of it."""
+    """Wait for a job and record its outcome."""
     task = platform.task(id)
     state = task.wait(240, raise_on_failure=False)
     if state.status != "done":
@@ -80,7 +80,7 @@ def finish(platform: must.Platform, journal: Journal, id: str) -> bytes:
 
 
 def look_back(platform: must.Platform, journal: Journal) -> None:
-    """After a start: jobs that an earlier process was told of come to their end, and what was done is as it was."""
+    """After a start, wait for acknowledged jobs of an earlier process, and check that earlier results are unchanged."""
     for id in list(journal.open):
         tell("note", what="jobs of a killed process that went on")
         finish(platform, journal, id)
@@ -91,14 +91,14 @@ def look_back(platform: must.Platform, journal: Journal) -> None:
 
 
 def submit(platform: must.Platform, journal: Journal) -> str:
-    """One job, noted as soon as it is acknowledged."""
+    """Submit one job, and record it as soon as it is acknowledged."""
     id: str = platform.submit("tiny-image", seed=random.randrange(1 << 31), **REQUEST).id
     journal.write("got", id)
     return id
 
 
 def after_job(platform: must.Platform, result: bytes, out: Path, lingers: float) -> None:
-    """In a child: the platform is the parent's alone; bytes are anybody's."""
+    """Run in a child. It cannot use the parent's platform, but it can use the bytes of a result."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         platform.tasks()
@@ -111,13 +111,13 @@ def after_job(platform: must.Platform, result: bytes, out: Path, lingers: float)
 
 
 def stop(_signal: int, _frame: object) -> None:
-    """Ends after the job at hand."""
+    """End after the present job."""
     global stopping
     stopping = True
 
 
 def opened(folder: Path) -> must.Platform:
-    """The platform; a command that found nobody in the folder may have it open for a moment."""
+    """Open the platform. A command may have the folder open for a moment, so try again."""
     until = time.monotonic() + 30
     while True:
         try:
@@ -130,7 +130,7 @@ def opened(folder: Path) -> must.Platform:
 
 
 def with_platform(folder: Path, journal: Journal) -> None:
-    """The queue that has the platform open and forks for what comes after."""
+    """The queue that has the platform open, and forks a child after each job."""
     began = time.monotonic()
     platform = opened(folder)
     tell("note", what="starts of the queue")
@@ -145,8 +145,8 @@ def with_platform(folder: Path, journal: Journal) -> None:
             result = finish(platform, journal, id)
             lingers = 45.0 if number % 5 == 0 else 0.0
             if number % 4 == 0 and not multiprocessing.active_children():
-                # A child that ends as a program does: what runs at an interpreter's exit runs in it too. (With children of
-                # multiprocessing alive, that module's own exit fails in it.)
+                # The child ends like a program, with the interpreter's exit functions. (The exit function of multiprocessing
+                # fails in it while children of multiprocessing run.)
                 sys.stdout.flush()
                 child_id = os.fork()
                 if child_id == 0:
@@ -167,7 +167,7 @@ def with_platform(folder: Path, journal: Journal) -> None:
 
 
 def horse(folder: Path, journal: Journal) -> None:
-    """In a child: one job with a platform of its own, and an end without closing it, as RQ's horses end."""
+    """Run in a child, like a work horse of RQ: do one job with its own platform, and end without closing it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         platform = must.Platform(folder, device="cpu", threads=1)
@@ -182,7 +182,7 @@ def horse(folder: Path, journal: Journal) -> None:
 
 
 def with_horses(folder: Path, path: Path) -> None:
-    """The queue that opens nothing itself."""
+    """The queue that does not open the platform itself; its children do."""
     tell("ready", seconds=0)
     while not stopping:
         journal = Journal(path)
@@ -198,7 +198,7 @@ def with_horses(folder: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Until SIGTERM."""
+    """Run until SIGTERM."""
     folder, path = Path(sys.argv[1]), Path(sys.argv[2])
     signal.signal(signal.SIGTERM, stop)
     if "--horses" in sys.argv[3:]:

@@ -1,7 +1,7 @@
-"""What was acknowledged, what was asked, when servers were away, and what was not as it should be.
+"""The record of a run: acknowledged tasks, calls, absences of servers, and faults.
 
-Always holds: a task that a caller was told of stands here from that moment on, and every failure of a call is either explained by
-a server that was being started again at the time, or is a fault of the report.
+Two things always hold. A task is recorded here as soon as its caller gets its id. A failed call is explained by a restart of
+its server at that time, or it is a fault in the report.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 GRACE = 1.5
-"""Seconds around an absence in which a call may have met it: clocks are read at both ends of a call, nginx notes whole seconds."""
+"""Seconds before and after an absence in which a failed call counts as explained, because nginx logs only whole seconds."""
 
 MOST_FAULTS = 40
-"""Faults of one kind that are told in full; the rest is counted."""
+"""Number of faults of one kind that are reported in full; the others are only counted."""
 
 
 @dataclass
 class Absence:
-    """A server that was told to end, or killed, until it listened again."""
+    """The time from the end of a server, by a signal, until it listens again."""
 
     server: str
     how: str
@@ -33,7 +33,7 @@ class Absence:
 
 @dataclass
 class Task:
-    """A task as its caller knows it."""
+    """A task from its caller's view."""
 
     server: str
     id: str
@@ -44,13 +44,13 @@ class Task:
     may_be_cancelled: bool = False
     deleted: bool = False
     sha256: str | None = None
-    """Of its result, as it was fetched first."""
+    """Hash of its result when it was first fetched."""
     state: str | None = None
 
 
 @dataclass
 class Streams:
-    """Event streams, by how they ended."""
+    """Counts of event streams by the way in which they ended."""
 
     opened: int = 0
     with_task: int = 0
@@ -60,23 +60,23 @@ class Streams:
 
 @dataclass
 class Ledger:
-    """Shared by every caller."""
+    """The record, shared by all callers."""
 
     tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     unmet: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Calls that met a server that was away, by caller and by what they saw."""
+    """Calls that failed during an absence of a server, by caller and error."""
     faults: dict[str, list[str]] = field(default_factory=dict)
     fault_counts: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     absences: list[Absence] = field(default_factory=list)
     results: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of a result by what was asked: the same request gives the same bytes."""
+    """SHA-256 of the result of each request, because the same request gives the same bytes."""
     streams: dict[str, Streams] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fault(self, kind: str, detail: object) -> None:
-        """Something that must not be."""
+        """Record a fault."""
         with self._lock:
             self.fault_counts[kind] += 1
             told = self.faults.setdefault(kind, [])
@@ -85,26 +85,26 @@ class Ledger:
                 print(f"FAULT {kind}: {told[-1]}", flush=True)
 
     def note(self, kind: str, count: int = 1) -> None:
-        """Something worth counting that may be."""
+        """Count an event that is not a fault."""
         with self._lock:
             self.notes[kind] += count
 
-    # Servers that are away
+    # Absences of servers
 
     def away(self, server: str, how: str) -> Absence:
-        """From now on until `back`."""
+        """Begin an absence, which lasts until `back`."""
         absence = Absence(server, how, time.time())
         with self._lock:
             self.absences.append(absence)
         return absence
 
     def back(self, absence: Absence) -> None:
-        """It listens again."""
+        """End an absence, because the server listens again."""
         with self._lock:
             absence.ended = time.time()
 
     def explained(self, server: str, began: float, ended: float) -> bool:
-        """Whether a server was away at some time between these two."""
+        """Whether a server was absent at some time between these two."""
         with self._lock:
             return any(
                 absence.server == server
@@ -116,12 +116,12 @@ class Ledger:
     # Calls and tasks
 
     def called(self, caller: str, what: str) -> None:
-        """A call that came to what it was for."""
+        """Count a successful call."""
         with self._lock:
             self.calls[(caller, what)] += 1
 
     def failed(self, caller: str, server: str, what: str, began: float, seen: str, ended: float | None = None) -> bool:
-        """A call that failed; whether a restart explains it."""
+        """Record a failed call. Returns whether a restart explains it."""
         if self.explained(server, began, ended or time.time()):
             with self._lock:
                 self.unmet[(caller, seen[:60])] += 1
@@ -130,12 +130,12 @@ class Ledger:
         return False
 
     def acknowledged(self, server: str, id: str, caller: str, **more: Any) -> Task:
-        """A caller was told of a task."""
+        """Record a task when its caller gets its id."""
         with self._lock:
             return self.tasks.setdefault((server, id), Task(server, id, caller, time.time(), **more))
 
     def result(self, task: Task, asked: str | None, sha256: str) -> None:
-        """A result was fetched: the same task gives the same bytes for ever, and so does the same request."""
+        """Record a fetched result. The same task, and the same request, must always give the same bytes."""
         with self._lock:
             if task.sha256 not in (None, sha256):
                 self.fault("a result changed", f"{task.server} {task.id}: {task.sha256} and then {sha256}")
@@ -148,10 +148,10 @@ class Ledger:
         with self._lock:
             return self.streams.setdefault(caller, Streams())
 
-    # What programs of other languages tell
+    # Output of programs in other languages
 
     def told(self, caller: str, line: dict[str, Any]) -> None:
-        """One line of a caller in a process of its own; times are seconds since 1970."""
+        """Record one line of output of a caller in another process. Times are seconds since 1970."""
         with self._lock, contextlib.suppress(KeyError):
             kind, server = line["kind"], line.get("server", "")
             if kind == "call":
@@ -178,7 +178,7 @@ class Ledger:
         self.fault("a caller told what is not known", f"{caller}: {line}")
 
     def locked_by(self, detail: str) -> None:
-        """A start found the folder open: by a command at that moment, or by a process that is gone, which must not be."""
+        """Record that the folder was open at a start. A command may have had it open; a dead process is a fault."""
         number = "".join(character for character in detail.split(" has ")[0] if character.isdigit())
         program = Path(f"/proc/{number}/cmdline")
         name = program.read_bytes().split(b"\0")[0].decode() if number and program.exists() else ""
@@ -188,7 +188,7 @@ class Ledger:
             self.fault("a start found the folder open", f"{detail}: {name}")
 
     def stream_ended(self, caller: str, server: str, began: float, how: str, after_end: float = 0.0) -> None:
-        """A stream is over: `task` when the task's end was its last event, else what cut it."""
+        """Record the end of a stream: `task` if the task's end was its last event, else the cause."""
         with self._lock:
             streams = self.stream(caller)
             streams.opened += 1

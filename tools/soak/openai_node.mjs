@@ -1,8 +1,8 @@
-// OpenAI's own Node client as programs use it: its own retries, pictures, streams, edits with files, clips.
+// A program with OpenAI's own Node client: the client's retries, pictures, streams, edits with files, clips.
 //
 //   node openai_node.mjs '{"servers": {"first": URL, ...}, "key": KEY, "pause": SECONDS}'
 //
-// Prints what it was told of and what failed, one JSON value a line. Ends when its standard input does.
+// Prints acknowledged tasks and failures, one JSON value on each line. Ends when its standard input ends.
 
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
@@ -21,7 +21,7 @@ process.stdin.resume().on("end", () => {
   stopped = true;
 });
 
-/** What a failure shows to whoever meets it. */
+/** The status and the code of an error of the client; null for other errors. */
 const shown = (error) => (error instanceof OpenAI.APIError ? `${error.status ?? error.constructor.name} ${error.code ?? ""}`.trim() : null);
 
 function program(server, url) {
@@ -139,7 +139,7 @@ function program(server, url) {
         await work();
         tell("call", server, { what: name });
       } catch (error) {
-        // A connection that breaks while an answer is read is no error of the client's own.
+        // When a connection breaks while an answer is read, the error is not one of the client's classes.
         const seen = shown(error) ?? (error instanceof TypeError ? `${error.message} ${error.cause?.code ?? ""}` : null);
         if (seen === null) tell("fault", server, { what: "a caller failed", detail: `${name}: ${error.stack}` });
         else tell("failed", server, { what: name, began, ended: now(), seen });

@@ -1,4 +1,4 @@
-"""OpenAI's own Python client as programs use it: its own retries, pictures, streams, edits with files, clips."""
+"""A program with OpenAI's own Python client: the client's retries, pictures, streams, edits with files, clips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ledger import Ledger, Task
 from plain import PATIENCE
 from servers import API_KEY
 
-# OpenAI ends its own video service; the calls stay, and so do programs that make them.
+# OpenAI is ending its own video service, but the client still has these calls, and programs use them.
 warnings.filterwarnings("ignore", "The Sora API", DeprecationWarning)
 
 FEW = {"steps": 4}
@@ -28,7 +28,7 @@ FEW = {"steps": 4}
 
 @dataclass
 class OpenAIPython:
-    """One such program."""
+    """One program with OpenAI's Python client."""
 
     server: str
     url: str
@@ -44,7 +44,7 @@ class OpenAIPython:
         self.picture = b""
 
     def run(self) -> None:
-        """Calls in turns, with a rest between them."""
+        """Make each call in turn, with a pause between them."""
         turns: list[Callable[[], None]] = [
             self.models, self.picture_in_base64, self.picture_by_address, self.stream, self.edit, self.clip,
             self.timed_out, self.picture_in_base64, self.remix, self.stream, self.lists, self.deleted, self.too_large,
@@ -60,7 +60,7 @@ class OpenAIPython:
             except openai.APIError as error:
                 self.ledger.failed(self.caller, self.server, work.__name__, began, type(error).__name__)
             except Exception as error:
-                # A connection that breaks while an answer is read shows as an error of the transport, whichever it has.
+                # When a connection breaks while an answer is read, the error is one of the HTTP library.
                 if type(error).__module__.startswith("httpx"):
                     self.ledger.failed(self.caller, self.server, work.__name__, began, type(error).__name__)
                 else:
@@ -124,7 +124,7 @@ class OpenAIPython:
             self.finish(video.id)
 
     def finish(self, id: str) -> None:
-        """Follows a clip to its end and fetches it."""
+        """Wait for the end of a clip and fetch it."""
         task = self.ledger.acknowledged(self.server, id, self.caller, model="tiny-video")
         until = time.monotonic() + PATIENCE
         while (video := self.retrieved(id)) is None or video.status not in ("completed", "failed"):
@@ -143,7 +143,7 @@ class OpenAIPython:
         self.clips.append(task)
 
     def retrieved(self, id: str) -> openai.types.Video | None:
-        """How a clip stands; nothing while nobody answers."""
+        """The state of a clip; None while the server does not answer."""
         began = time.time()
         try:
             return self.client.videos.retrieve(id)
@@ -162,19 +162,19 @@ class OpenAIPython:
             assert self.client.videos.delete(task.id).deleted
 
     def timed_out(self) -> None:
-        """A caller that gives up, and asks again under the same key: it gets its picture, and there is one alone."""
+        """Time out and ask again with the same key, which must give the picture, and only one picture must be made."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        hasty = self.client.with_options(timeout=openai.Timeout(30, read=0.02), max_retries=0)
+        impatient = self.client.with_options(timeout=openai.Timeout(30, read=0.02), max_retries=0)
         ask = {"prompt": f"a green circle {key['Idempotency-Key']}", "extra_body": {"steps": 10}, "extra_headers": key}
         try:
-            hasty.images.generate(**ask)  # type: ignore[call-overload]
+            impatient.images.generate(**ask)  # type: ignore[call-overload]
         except openai.APITimeoutError:
             self.ledger.note("calls given up by their client and repeated under their key")
         made = self.client.images.generate(**ask)  # type: ignore[call-overload]
         assert len(made.data or []) == 1
 
     def too_large(self) -> None:
-        """nginx as it comes takes no body above 1 MiB."""
+        """By default nginx refuses a body above 1 MiB."""
         large = ("a.png", io.BytesIO(b"\x89PNG" + bytes(2 << 20)), "image/png")
         try:
             self.client.images.edit(image=large, prompt="a blue circle")

@@ -1,5 +1,5 @@
-"""Programs of a company's own that call the HTTP API through nginx: keys that make repeating safe, events or polling, ranges,
-deletion and cancelling."""
+"""Programs that call the HTTP API through nginx: idempotency keys, event streams or polling, ranges, deletion and
+cancelling."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ledger import Ledger, Task
 from servers import API_KEY
 
 PATIENCE = 240.0
-"""Seconds in which a task has to have ended, restarts among them."""
+"""Seconds within which a task has to end, including restarts."""
 
 SILENCE = 40.0
-"""Seconds in which an event stream has to say something: its keep-alive comes every 15."""
+"""Seconds within which an event stream has to send data. Its keep-alive comes every 15."""
 
 REPEATS = 400
-"""Submissions under a key that are remembered, to be repeated later."""
+"""Number of submissions with a key that are remembered to be repeated later."""
 
 
 def recipe(rng: random.Random) -> dict[str, Any]:
-    """A request of few steps, of which there are not many different ones: the same gives the same bytes."""
+    """A random request with few steps, from a small number of possible ones, so that results can be compared."""
     seed = rng.randrange(4)
     if rng.random() < 0.2:
         return {"model": "tiny-video", "prompt": "a red circle moving left", "seed": seed, "steps": 4, "num_frames": 5}
@@ -38,7 +38,7 @@ def recipe(rng: random.Random) -> dict[str, Any]:
 
 @dataclass
 class Submission:
-    """What was sent under a key, and the task that it became."""
+    """A submission with a key, and its task."""
 
     key: str
     body: dict[str, Any]
@@ -47,7 +47,7 @@ class Submission:
 
 @dataclass
 class Plain:
-    """One such program, which goes on until it is told to stop."""
+    """One program, which runs until it is stopped."""
 
     server: str
     url: str
@@ -63,7 +63,7 @@ class Plain:
         self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": API_KEY}, timeout=60)
 
     def run(self) -> None:
-        """Rounds with a rest between them."""
+        """Run rounds with a pause between them."""
         while not self.stop.wait(self.pause * self.rng.uniform(0.5, 1.5)):
             try:
                 self.round()
@@ -71,7 +71,7 @@ class Plain:
                 self.ledger.fault("a caller failed", f"{self.caller}, {self.server}: {type(error).__name__}: {error}")
 
     def ask(self, method: str, path: str, good: tuple[int, ...], **given: Any) -> httpx.Response | None:
-        """One call; none when it failed, which then has been noted."""
+        """Make one call. Returns None when it failed; the failure is then recorded."""
         began, what = time.time(), f"{method} {path.split('?')[0]}"
         try:
             answer = self.client.request(method, path, **given)
@@ -85,7 +85,7 @@ class Plain:
         return None
 
     def round(self) -> None:
-        """One request from submission to its end, and now and then an older one again."""
+        """Run one request from submission to its end, and sometimes repeat an older one."""
         if self.submissions and self.rng.random() < 0.3:
             self.repeat(self.rng.choice(self.submissions))
         body, keyed = recipe(self.rng), self.rng.random() < 0.6
@@ -93,7 +93,7 @@ class Plain:
         if cancels:
             body = {**body, "steps": 50, "seed": self.rng.randrange(1 << 31)}
         key = str(uuid.uuid4()) if keyed else None
-        # Words that no other request has tell how many tasks came of this one, however often it was sent.
+        # A unique prompt shows how many tasks this request made, however often it was sent.
         marked = keyed and self.rng.random() < 0.4
         if marked:
             body = {**body, "prompt": f"{body['prompt']} {key}"}
@@ -112,7 +112,7 @@ class Plain:
                 self.delete(task)
 
     def submit(self, body: dict[str, Any], key: str | None, cancels: bool) -> Task | None:
-        """A submission; under a key it is sent again until it is acknowledged."""
+        """Submit a request. With a key it is sent again until it is acknowledged."""
         headers = {"Idempotency-Key": key} if key else {}
         until = time.monotonic() + PATIENCE
         while True:
@@ -130,7 +130,7 @@ class Plain:
         return task
 
     def repeat(self, one: Submission) -> None:
-        """The same submission under the same key, however old: the same task. Another request under it is refused."""
+        """Repeat a submission with its key, which must give the same task. Another request with the key must be refused."""
         headers = {"Idempotency-Key": one.key}
         again = self.ask("POST", "/generate", (202,), json=one.body, headers=headers)
         if again is not None:
@@ -141,7 +141,7 @@ class Plain:
             self.ask("POST", "/generate", (422,), json={**one.body, "prompt": "another"}, headers=headers)
 
     def follow(self, task: Task) -> dict[str, Any] | None:
-        """By event streams, each connected again where it is cut."""
+        """Follow a task by event streams, and reconnect when one is cut."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             began, last, how = time.time(), None, "it ended before its task"
@@ -169,7 +169,7 @@ class Plain:
         return None
 
     def poll(self, task: Task) -> dict[str, Any] | None:
-        """By asking again and again."""
+        """Follow a task by polling."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             answer = self.ask("GET", f"/status/{task.id}", (200,))
@@ -180,7 +180,7 @@ class Plain:
         return None
 
     def fetch(self, task: Task, asked: str | None) -> None:
-        """The result, a part of it, and its preview."""
+        """Fetch the result, a range of it, and its preview."""
         whole = self.ask("GET", f"/results/{task.id}", (200,))
         if whole is None:
             return
@@ -192,14 +192,14 @@ class Plain:
         self.ask("GET", f"/results/{task.id}", (304,), headers={"If-None-Match": whole.headers["etag"]})
 
     def delete(self, task: Task) -> None:
-        """Deletes a task, which is gone then."""
+        """Delete a task, and check that it no longer exists."""
         task.deleted = True
         if self.ask("DELETE", f"/gallery/{task.id}", (200,)) is not None:
             self.ask("GET", f"/status/{task.id}", (404,))
 
 
 def seen(answer: httpx.Response) -> str:
-    """Status and code of a failure; nginx's own pages have none."""
+    """The status and the code of a failure. nginx's own pages have no code."""
     try:
         body = answer.json()
         return f"{answer.status_code} {body['code']}: {body['detail']}"

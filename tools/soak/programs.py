@@ -1,4 +1,4 @@
-"""Callers in processes of their own: OpenAI's Node client, the browser, the job queues. They tell the ledger what they see."""
+"""Callers in separate processes: OpenAI's Node client, the browser, the job queues. Their output goes to the ledger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass
 class Program:
-    """One of them. It ends when its standard input does, or by a signal."""
+    """One caller. It ends when its standard input ends, or by a signal."""
 
     caller: str
     command: list[str]
@@ -32,10 +32,10 @@ class Program:
     ready: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[str] | None = None
     wanted: bool = False
-    """Whether its end would be one of its own."""
+    """Whether it would be a fault if the process ended now."""
 
     def start(self) -> None:
-        """Starts it, in a group of its own: what it leaves behind can be ended too."""
+        """Start it in its own process group, so that its children can be ended too."""
         self.ready.clear()
         self.wanted = True
         self.process = subprocess.Popen(
@@ -69,7 +69,7 @@ class Program:
             self.ledger.fault("a caller ended", f"{self.caller}: exit {code}; see {self.log}")
 
     def end(self, kill: bool) -> None:
-        """Ends it alone: children that it forked live on."""
+        """End only this process; its forked children continue to run."""
         process, self.process, self.wanted = self.process, None, False
         assert process is not None
         process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
@@ -81,7 +81,7 @@ class Program:
         self.lives[-1].ended, self.lives[-1].end = time.time(), "SIGKILL" if kill else "SIGTERM"
 
     def stop(self, seconds: float = 300) -> None:
-        """Tells it to come to its end, and ends what is left of its group."""
+        """Tell it to end, and then end the rest of its process group."""
         process = self.process
         if process is None:
             return
@@ -99,14 +99,14 @@ class Program:
         self.sweep()
 
     def sweep(self) -> None:
-        """Ends what is left of every group that this started."""
+        """End the rest of every process group that was started here."""
         for life in self.lives:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(life.pid, signal.SIGKILL)
 
 
 def node(caller: str, script: str, given: dict[str, Any], ledger: Ledger, folder: Path) -> Program:
-    """A script for Node beside this file."""
+    """A Node script beside this file."""
     return Program(caller, ["node", str(HERE / script), json.dumps(given)], ledger, folder / f"{Path(script).stem}.log")
 
 

@@ -1,4 +1,4 @@
-"""The two instances as a service manager keeps them, their environment as compose gives it, and nginx in front."""
+"""The two servers, restarted as by a service manager, with an environment as from compose, and nginx in front of them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ADMIN_KEY = "the-admin-key-of-a-small-company"
 SCRAPE_TOKEN = "the-scrape-token-of-a-small-company"
 
 START = 60.0
-"""Seconds in which a server has to listen, and in which one that was told to end has to have ended."""
+"""Seconds within which a server has to listen, and within which it has to end after a signal."""
 
 RESTART = 2.0
-"""Seconds after which a service manager starts again what has ended (`RestartSec` of deploy/must.service)."""
+"""Seconds after which a service manager restarts a service that has ended (`RestartSec` in deploy/must.service)."""
 
-# `gzip on` and the access log are in Debian's own nginx.conf; the rest is where files go. Of the locations nothing is set.
+# `gzip on` and the access log are in Debian's own nginx.conf; the other lines set the places of files. Locations have no settings.
 CONFIGURATION = """
 daemon off;
 {user}
@@ -57,19 +57,19 @@ http {{
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A port that is not in use."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def bare_environment() -> dict[str, str]:
-    """This process's environment without variables of MUST."""
+    """This process's environment without MUST's variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MUST_")}
 
 
 def composed(values: dict[str, str]) -> dict[str, str]:
-    """What compose makes of `NAME: ${NAME:-}` for every variable of .env.example, where an .env file has these values."""
+    """The environment from compose with `NAME: ${NAME:-}` for every variable of .env.example, and an .env file with these values."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     names = [line.strip("#").split("=")[0] for line in lines if line.startswith("#MUST_")]
     unknown = values.keys() - set(names)
@@ -79,7 +79,7 @@ def composed(values: dict[str, str]) -> dict[str, str]:
 
 @dataclass
 class Life:
-    """One process of a server."""
+    """One process of a server, with its measurements."""
 
     server: str
     pid: int
@@ -87,12 +87,12 @@ class Life:
     ended: float | None = None
     end: str = "the end of the run"
     samples: list[tuple[float, float, float, int, int]] = field(default_factory=list)
-    """Seconds since it began, MiB that are resident, MiB of these that are no pages of files, open descriptors, threads."""
+    """Seconds since its start, resident MiB, resident MiB without pages of files, open descriptors, threads."""
 
 
 @dataclass
 class Instance:
-    """`must serve` in a container of its own."""
+    """A `must serve` with an environment as in a container."""
 
     name: str
     program: str
@@ -106,21 +106,21 @@ class Instance:
 
     @property
     def data(self) -> Path:
-        """The folder of the default, which blank variables lead to."""
+        """The default data folder, which is used because the variables are empty."""
         return self.folder / "must"
 
     @property
     def log(self) -> Path:
-        """What it writes on standard error."""
+        """The file with its standard error."""
         return self.folder / "stderr.log"
 
     @property
     def environment(self) -> dict[str, str]:
-        """As in the container: blank variables where nothing is set, and the image's own."""
+        """The environment in the container: empty variables, and the variables of the image."""
         return {**bare_environment(), "XDG_DATA_HOME": str(self.folder), **composed(self.values)}
 
     def start(self) -> None:
-        """Starts it as a service manager does, again and again until it listens."""
+        """Start it like a service manager: try again until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         until = time.monotonic() + START
         while not self._start():
@@ -140,7 +140,7 @@ class Instance:
             code = process.wait(START)
             self._said.close()
             last = self.log.read_text().strip().splitlines()[-1:]
-            # A command that found nobody in the folder has it open for a moment; the service manager tries again.
+            # A command may have the folder open for a moment; the service manager tries again.
             if any("data_dir_locked" in text for text in last):
                 self.ledger.note(f"{self.name}: a start met a command that had the folder open")
             else:
@@ -152,7 +152,7 @@ class Instance:
         return True
 
     def end(self, kill: bool) -> None:
-        """Ends it, by SIGKILL or by SIGTERM; the latter has to be obeyed."""
+        """End it, by SIGKILL or by SIGTERM. It has to end on SIGTERM."""
         process, life = self.process, self.lives[-1]
         assert process is not None
         assert process.stdout is not None
@@ -175,8 +175,8 @@ class Instance:
             self._said.close()
         self.process = None
 
-    def again(self, kill: bool) -> Absence:
-        """Ends it and starts it again."""
+    def restart(self, kill: bool) -> Absence:
+        """End it and start it again."""
         absence = self.ledger.away(self.name, "SIGKILL" if kill else "SIGTERM")
         self.end(kill)
         time.sleep(RESTART)
@@ -185,7 +185,7 @@ class Instance:
         return absence
 
     def command(self, *arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
-        """A command of the program, as `podman exec` gives it: in the same environment."""
+        """Run a command of the program in the same environment, like `podman exec`."""
         where = ["--url", url] if url else []
         return subprocess.run(
             [self.program, "--json", *where, *arguments],
@@ -200,7 +200,7 @@ class Instance:
 
 @dataclass
 class Nginx:
-    """nginx as it comes, with nothing but `proxy_pass`."""
+    """nginx with only `proxy_pass`."""
 
     folder: Path
     first: int
@@ -210,11 +210,11 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it and waits for it."""
+        """Start it and wait until it listens."""
         self.folder.mkdir(parents=True)
         user = "user root;" if os.geteuid() == 0 else ""
         filled = CONFIGURATION.format(folder=self.folder, port=self.port, first=self.first, second=self.second, user=user)
@@ -236,7 +236,7 @@ class Nginx:
             self.process.wait(20)
 
     def answers(self) -> list[tuple[float, str, str, int]]:
-        """Every answer that its access log has: when, whose, what, and the status."""
+        """Every answer in its access log: the time, the server, the request and the status."""
         pattern = re.compile(r'\[([^\]]+)\] "(\S+) (\S+)[^"]*" (\d+)')
         found = []
         with (self.folder / "access.log").open(errors="replace") as lines:
@@ -255,6 +255,6 @@ def shape(path: str) -> str:
 
 
 def missing_tools() -> list[str]:
-    """Programs that a run needs and that are not here."""
+    """Programs that a run needs and that are missing."""
     chromium = os.environ.get("CHROMIUM", "chromium")
     return [name for name in ("nginx", "node", "npm", chromium) if shutil.which(name) is None]

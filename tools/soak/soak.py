@@ -1,11 +1,10 @@
-"""A small company's platforms for an hour: what happens is counted, and what must not happen is a fault.
+"""A load test of an hour that simulates the use by a small company. It counts events and reports faults.
 
     python soak.py --program target/debug/must --minutes 60 --out benches/results/soak.json
 
-Two instances of `must serve` with the variables that compose leaves blank, behind one nginx that sets nothing but `proxy_pass`;
-programs that call them over HTTP, OpenAI's clients for Python and Node, pages of other origins and the web UI in Chromium, two job
-queues in Python that fork; commands, backups that are restored, and restarts of everything. README.md says more. Exit codes: 0 no
-fault, 1 faults.
+It runs two `must serve`, with empty variables as from compose, behind one nginx with only `proxy_pass`. Their clients are programs
+over HTTP, OpenAI's clients for Python and Node, pages of other origins and the web UI in Chromium. Two job queues in Python fork. There
+are commands, backups that are restored, and restarts of everything. README.md says more. Exit codes: 0 no fault, 1 faults.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Run:
         self.program, self.folder, self.minutes = str(program.resolve()), folder, minutes
         self.ledger, self.stop, self.done = Ledger(), threading.Event(), threading.Event()
         pages = {name: free_port() for name in ("first", "second")}
-        # A page of the same site, and one of another site, for which cookies have to be SameSite=None.
+        # A page of the same site, and one of another site, which needs cookies with SameSite=None.
         hosts = {"first": "127.0.0.1", "second": "localhost"}
         port = free_port()
         urls = {"first": f"http://127.0.0.1:{port}", "second": f"http://127.0.0.1:{port}/second"}
@@ -89,7 +88,7 @@ class Run:
             made.mkdir()
 
     def run(self) -> dict[str, Any]:
-        """All of it; the report."""
+        """Run everything and return the report."""
         began, load = time.time(), os.getloadavg()
         try:
             for instance, _ in self.instances.values():
@@ -129,7 +128,7 @@ class Run:
         return self.report(began, load, tasks)
 
     def wait(self, until: float) -> None:
-        """The time of the run, with a word a minute."""
+        """Wait for the time of the run, and print a line every minute."""
         while (left := until - time.time()) > 0:
             time.sleep(min(60, left))
             tasks, faults = len(self.ledger.tasks), sum(self.ledger.fault_counts.values())
@@ -137,7 +136,7 @@ class Run:
             print(said, *self.ledger.fault_counts.items(), flush=True)
 
     def report(self, began: float, load: tuple[float, float, float], tasks: dict[str, Any]) -> dict[str, Any]:
-        """Everything that was counted."""
+        """The report with all counts."""
         lives = [life for instance, _ in self.instances.values() for life in instance.lives] + self.queue.lives
         files = [instance.log for instance, _ in self.instances.values()]
         files += [program.log for program in self.programs]
@@ -179,7 +178,7 @@ def limited(value: float, least: float, most: float) -> float:
 
 
 def machine(program: str, load: tuple[float, float, float]) -> dict[str, Any]:
-    """What it ran on."""
+    """A description of the machine and the program."""
     said = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False)
@@ -198,7 +197,7 @@ def machine(program: str, load: tuple[float, float, float]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Reads the arguments, runs, tells."""
+    """Read the arguments, run, and print the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--program", type=Path, default=ROOT / "target/debug/must", help="the program must")
     parser.add_argument("--minutes", type=float, default=60)

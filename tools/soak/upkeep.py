@@ -1,4 +1,4 @@
-"""Who looks after the platforms: commands of the program, restarts, samples of memory."""
+"""Maintenance of the platforms: commands of the program, restarts, and measurements of memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from programs import Program
 from servers import SCRAPE_TOKEN, Instance, Life
 
 SAMPLE = 10.0
-"""Seconds between two looks at memory and descriptors."""
+"""Seconds between two measurements of memory and descriptors."""
 
 PLAIN = (
     "keys list",
@@ -37,7 +37,7 @@ PLAIN = (
 
 @dataclass
 class Commands:
-    """An administrator at a terminal: commands beside the running server, and over `--url`."""
+    """Commands of an administrator: over the control socket of the running server, and over `--url`."""
 
     instances: dict[str, tuple[Instance, str]]
     queue: Path
@@ -48,7 +48,7 @@ class Commands:
     pause: float
 
     def run(self) -> None:
-        """One after another, at either platform."""
+        """Run one command after another, on both platforms."""
         rng, number = random.Random("commands"), 0
         plain = [words.split() for words in PLAIN]
         rotated = ("master_key", "audit_key", "pepper")
@@ -75,7 +75,7 @@ class Commands:
                 self.ledger.fault("a command failed", repr(error))
 
     def give(self, name: str, words: list[str], url: str | None) -> dict[str, Any] | None:
-        """A command; nothing when it met a restart."""
+        """Run a command. Returns None when a restart explains its failure."""
         began = time.time()
         done = self.instances[name][0].command(*words, url=url)
         shown = " ".join(words[:1] if words[0] in ("generate", "smoke") else words[:2])
@@ -92,7 +92,7 @@ class Commands:
         return told
 
     def key(self, name: str) -> None:
-        """A key that is issued, used, replaced and revoked."""
+        """Issue, use, replace and revoke a key."""
         url = self.instances[name][1]
         issued = self.give(name, ["keys", "issue", "studio"], None)
         if issued is None:
@@ -106,7 +106,7 @@ class Commands:
             self.used(name, url, issued["api_key"], 403)
 
     def used(self, name: str, url: str, key: str, wanted: int) -> None:
-        """A call with a key."""
+        """Make a call with a key, and check its status."""
         began = time.time()
         status = httpx.get(f"{url}/models", headers={"X-API-Key": key}, timeout=60).status_code
         if status == wanted:
@@ -115,7 +115,7 @@ class Commands:
             self.ledger.failed("issued keys", name, "GET /models", began, f"{status} in place of {wanted}")
 
     def at_queue(self, words: list[str]) -> None:
-        """A command on the folder that the job queue has open."""
+        """Run a command on the folder that the job queue has open."""
         began = time.time()
         try:
             must(self.program, self.queue, *words)
@@ -127,7 +127,7 @@ class Commands:
 
 @dataclass
 class Restarts:
-    """Every server and the queue, in turns, by SIGTERM and by SIGKILL."""
+    """Restarts the servers and the queue in turn, by SIGTERM and by SIGKILL."""
 
     instances: list[Instance]
     queue: Program
@@ -135,11 +135,11 @@ class Restarts:
     stop: threading.Event
     every: float
     calm_after: float
-    """Seconds after which all but the first instance are left alone, so that their memory can be looked at for long."""
+    """Seconds after which only the first server is restarted, so that the memory of the others can be measured for long."""
     away: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> None:
-        """One of them a pause."""
+        """Restart one of them after each pause."""
         began, number = time.monotonic(), 0
         turns: list[Instance | None] = [*self.instances, None]
         while not self.stop.wait(self.every / len(turns)):
@@ -147,12 +147,12 @@ class Restarts:
             number += 1
             calm = time.monotonic() - began > self.calm_after
             if one is self.instances[0]:
-                self.noted(one.again(kill))
+                self.noted(one.restart(kill))
             elif not calm:
-                self.queue_again(kill) if one is None else self.noted(one.again(kill))
+                self.restart_queue(kill) if one is None else self.noted(one.restart(kill))
 
-    def queue_again(self, kill: bool) -> None:
-        """Ends the queue, whose children live on, and starts it again at once."""
+    def restart_queue(self, kill: bool) -> None:
+        """End the queue, whose children continue to run, and start it again at once."""
         absence = self.ledger.away("queue", "SIGKILL" if kill else "SIGTERM")
         self.queue.end(kill)
         self.queue.start()
@@ -162,24 +162,24 @@ class Restarts:
         self.noted(absence)
 
     def noted(self, absence: Absence) -> None:
-        """For the report."""
+        """Record an absence for the report."""
         seconds = round((absence.ended or absence.began) - absence.began, 1)
         self.away.append({"of": absence.server, "by": absence.how, "seconds": seconds})
 
 
 @dataclass
 class Watch:
-    """Memory, descriptors and threads of every process that has a platform open, and what /metrics counts."""
+    """Measures memory, descriptors and threads of every process with an open platform, and reads /metrics."""
 
     instances: dict[str, tuple[Instance, str]]
     programs: list[Program]
     ledger: Ledger
     stop: threading.Event
     answers: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    """Answers that a process of a server itself has counted, by status."""
+    """Answers by status, as counted by the server processes themselves."""
 
     def run(self) -> None:
-        """A look every ten seconds."""
+        """Measure every ten seconds."""
         while not self.stop.wait(SAMPLE):
             for instance, url in self.instances.values():
                 if instance.process is not None:
@@ -190,7 +190,7 @@ class Watch:
                     sample(program.lives[-1])
 
     def scrape(self, instance: Instance, url: str) -> None:
-        """As Prometheus does."""
+        """Read /metrics like Prometheus."""
         began, pid = time.time(), instance.lives[-1].pid
         try:
             answer = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"}, timeout=30)
@@ -213,7 +213,7 @@ class Watch:
 
 
 def sample(life: Life) -> None:
-    """Adds a look at a process to its life, if it lives."""
+    """Add a measurement of a process, if it runs."""
     try:
         status = Path(f"/proc/{life.pid}/status").read_text()
         descriptors = len(os.listdir(f"/proc/{life.pid}/fd"))
@@ -226,7 +226,7 @@ def sample(life: Life) -> None:
 
 
 def threads(*works: Callable[[], None]) -> list[threading.Thread]:
-    """Starts each on a thread of its own."""
+    """Start each function on its own thread."""
     started = [threading.Thread(target=work, daemon=True) for work in works]
     for thread in started:
         thread.start()

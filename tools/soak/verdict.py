@@ -1,4 +1,4 @@
-"""What came of a run: every task that was acknowledged, the logs, memory over time; and how it is told."""
+"""The checks at the end of a run, of every acknowledged task, of the logs and of memory over time, and the table of results."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from ledger import Ledger
 from servers import API_KEY, Instance, Life, Nginx
 
 DRAIN = 300.0
-"""Seconds in which everything has to have ended once nobody submits any more."""
+"""Seconds within which every task has to end after the last submission."""
 
 SETTLED = 120.0
-"""Seconds after which a process is past its start."""
+"""Seconds after which the start phase of a process is over."""
 
 LONG = 480.0
-"""Seconds that a process has to have lived for its growth to mean something."""
+"""Minimum lifetime of a process in seconds for the check of its growth."""
 
 GROWTH = 16.0
-"""MiB by which the median of the last third of a life may lie above that of the first one."""
+"""MiB by which the median of the last third of a process's lifetime may be above that of the first third."""
 
 DESCRIPTORS = 8
-"""The same for file descriptors."""
+"""The same limit for file descriptors."""
 
 KINDS = ("resident_mb", "own_mb", "descriptors", "threads")
-"""What is looked at of a process; `own_mb` is what is no pages of files, such as those of the program itself."""
+"""The measured values of a process. `own_mb` is memory without pages of files, such as those of the program itself."""
 
 WORDS = re.compile(r"database is locked|SQLITE_BUSY|panicked|RUST_BACKTRACE|malformed", re.IGNORECASE)
-"""What no log may say."""
+"""Texts that no log may contain."""
 
 
 def tasks_of_server(instance: Instance, url: str, ledger: Ledger) -> dict[str, Any]:
-    """Waits for what is unfinished; then every task that a caller was told of has ended, and its result is what it was."""
+    """Wait for unfinished tasks; then check that every acknowledged task has ended and has an unchanged result."""
     until = time.monotonic() + DRAIN
     while True:
         there = {task["id"]: task for task in listed(instance.program, instance.data)}
@@ -57,7 +57,7 @@ def tasks_of_server(instance: Instance, url: str, ledger: Ledger) -> dict[str, A
         states[f"failed: {code}" if task["status"] == "failed" else task["status"]] += 1
         if task["status"] == "failed" and code != "cancelled":
             ledger.fault("a task failed", f"{instance.name} {id}: {task['error']}")
-    # A caller that gave up and asked again under its key has one picture, whose prompt no other has.
+    # A caller that timed out and asked again with its key must have only one picture. Its prompt is unique.
     marked = Counter(
         task["prompt"] for task in there.values() if task["status"] == "done" and re.search("[0-9a-f]{8}-", task["prompt"])
     )
@@ -94,7 +94,7 @@ def tasks_of_server(instance: Instance, url: str, ledger: Ledger) -> dict[str, A
 
 
 def tasks_of_queue(program: str, folder: Path, ledger: Ledger, name: str) -> dict[str, Any]:
-    """What the queue's own journal knows, against the folder."""
+    """Compare the queue's own journal with the folder."""
     there = {task["id"]: task["status"] for task in listed(program, folder / "data")}
     lines = [line.split() for line in (folder / "journal").read_text().splitlines()]
     got = {line[1] for line in lines if line[0] == "got"}
@@ -107,7 +107,7 @@ def tasks_of_queue(program: str, folder: Path, ledger: Ledger, name: str) -> dic
 
 
 def closed(instance: Instance, ledger: Ledger) -> dict[str, Any]:
-    """A folder that nobody has open: its log and its database are whole."""
+    """Check the audit log and the database of a folder that no process has open."""
     told = must(instance.program, instance.data, "audit", "verify")
     if not told["ok"]:
         ledger.fault("the audit log is not whole", f"{instance.name}: {told['fault']}")
@@ -124,13 +124,13 @@ def closed(instance: Instance, ledger: Ledger) -> dict[str, Any]:
 
 
 def answers(nginx: Nginx, ledger: Ledger) -> dict[str, Any]:
-    """Every answer that nginx passed on or made: those of 500 and above are all within an absence of their server."""
+    """Check every answer of nginx: those with status 500 or above must be within an absence of their server."""
     counts: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for at, server, what, status in nginx.answers():
         counts[str(status)] += 1
         if status >= 500:
-            # It notes whole seconds, cut off.
+            # nginx logs whole seconds, rounded down.
             if ledger.explained(server, at, at + 1):
                 within[str(status)] += 1
             else:
@@ -140,7 +140,7 @@ def answers(nginx: Nginx, ledger: Ledger) -> dict[str, Any]:
 
 
 def logs(files: list[Path], nginx: Nginx, ledger: Ledger) -> dict[str, int]:
-    """What must stand in no log, and what nginx says of the servers behind it."""
+    """Count forbidden texts in all logs, and the messages of nginx about the servers."""
     for file in files:
         for line in file.read_text(errors="replace").splitlines() if file.exists() else []:
             if WORDS.search(line):
@@ -161,7 +161,7 @@ def logs(files: list[Path], nginx: Nginx, ledger: Ledger) -> dict[str, int]:
 
 
 def memory(lives: list[Life], ledger: Ledger) -> list[dict[str, Any]]:
-    """Each process over its time; one that lived for long has not grown beyond its start."""
+    """Check the memory of each process over time. A long-running process must not grow."""
     told = []
     for life in lives:
         settled = [sample for sample in life.samples if sample[0] >= SETTLED]
@@ -189,7 +189,7 @@ def memory(lives: list[Life], ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for people."""
+    """The report as a table for people."""
     rows: list[tuple[str, object]] = [("minutes", report["minutes"])]
     for name, tasks in report["tasks"].items():
         rows.append((f"tasks, {name}", f"{tasks['acknowledged']} acknowledged, {tasks['lost']} lost; {tasks['in_the_database']}"))

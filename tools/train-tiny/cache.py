@@ -1,7 +1,7 @@
 """The training set of the transformer: scenes with their latents and condition latents, encoded once.
 
-The set is a folder of shards. Shard ``n`` depends on the seed and on ``n`` alone, so several processes may each
-make a part of them. A shard holds, for CLIPS_PER_SHARD clips in float16:
+The set is a folder of shards. Shard ``n`` depends only on the seed and on ``n``, so several processes may each
+make a part of them. A shard has, for CLIPS_PER_SHARD clips in float16:
 
 - ``clips``: latents of the whole clip, [N, 16, 5, 8, 8]. The autoencoder is causal, so that the first k latent
   frames are those of the clip cut off after 4k - 3 frames; the first alone is a picture.
@@ -62,7 +62,7 @@ def shard_path(folder, number):
 
 
 def build(folder, vae, seed, numbers):
-    """Make the shards that are not there yet."""
+    """Make the missing shards."""
     os.makedirs(folder, exist_ok=True)
     for number in numbers:
         path = shard_path(folder, number)
@@ -75,7 +75,7 @@ def build(folder, vae, seed, numbers):
 
 
 class Cache:
-    """All shards of a folder in memory; ``refresh`` takes up those that have appeared since."""
+    """All shards of a folder in memory; ``refresh`` adds new ones."""
 
     def __init__(self, folder):
         self.folder, self.read = folder, set()

@@ -1,11 +1,11 @@
-"""Evaluate a diffusers folder of the tiny model on random prompts of the world.
+"""Evaluate a diffusers folder of the tiny model on random prompts for the training scenes.
 
     python evaluate.py run MODEL OUT --task t2v --items 0:500
     python evaluate.py report OUT [--markdown FILE] [--json FILE]
     python evaluate.py sheet MODEL FILE.png
 
-Tasks: ``t2v``, ``txt2img``, ``i2v``, ``first_last_frame``; and to check the judge, ``rendered`` (true clips) and
-``reconstructed`` (true clips through the autoencoder). Item ``n`` of a task is always the same prompt and noise,
+Tasks: ``t2v``, ``txt2img``, ``i2v``, ``first_last_frame``; and to check the evaluation, ``rendered`` (rendered clips)
+and ``reconstructed`` (rendered clips through the autoencoder). Item ``n`` of a task is always the same prompt and noise,
 drawn from a seed that training does not use, so that a task may be split over several processes. Results are
 appended to OUT/TASK.jsonl, one line for each item.
 """
@@ -27,7 +27,7 @@ import world
 SEED = "evaluation-1"
 TASKS = ["rendered", "reconstructed", "t2v", "txt2img", "i2v", "first_last_frame"]
 PROPERTIES = ["shape", "colour", "background", "motion", "size"]
-FULL_PROMPTS = 2 / 3  # of the prompts, how many leave nothing out
+FULL_PROMPTS = 2 / 3  # share of prompts that leave nothing out
 OMITTED = {"size": 0.35, "colour": 0.1, "shape": 0.1, "motion": 0.35, "background": 0.35}
 GIVEN_FRAME_GOAL = 25.0  # dB
 
@@ -114,7 +114,7 @@ def make_clips(task, items, sampler):
 
 
 def score(task, item, clip):
-    """What was asked, what was seen, and how well given frames were met."""
+    """The requested properties, the recognised ones, and the PSNR of given frames."""
     clip, true = (clip.float() + 1) / 2, (item["clip"] + 1) / 2
     asked = {key: value for key, value in item["scene"].items() if key not in item["left_out"]}
     if task == "txt2img":
@@ -130,7 +130,7 @@ def score(task, item, clip):
 
 
 def run(options):
-    """Make and judge the items that are not in the results yet."""
+    """Make and evaluate the items that are not in the results yet."""
     os.makedirs(options.out, exist_ok=True)
     path = os.path.join(options.out, options.task + ".jsonl")
     done = {record["number"] for record in read_records(path)}

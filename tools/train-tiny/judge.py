@@ -1,14 +1,14 @@
-"""What is in a clip, by plain image analysis: no model has a part in it.
+"""Recognises the properties of a clip by plain image analysis, without a model.
 
 Frames are [3, H, W] in [0, 1]. A frame is read in four steps:
 
-1. background: the median of the outermost two pixels, and the nearest background of the world;
-2. colour: the pixels farthest from the background, their median, and the nearest colour of the world;
-3. mask: how far each pixel has gone from background to colour, in [0, 1];
+1. background: the median of the outermost two pixels, and the nearest background of the training data;
+2. colour: the pixels farthest from the background, their median, and the nearest colour of the training data;
+3. mask: how far each pixel is between background and colour, in [0, 1];
 4. shape: the mask is compared with drawn templates of the four shapes, over radii and sub-pixel positions; the
-   greatest intersection over union wins, and its radius says the size.
+   greatest intersection over union is chosen, and its radius gives the size.
 
-Motion is the way of the mask's centroid from the first frame to the last.
+Motion is the path of the mask's centroid from the first frame to the last.
 """
 
 import functools
@@ -18,10 +18,10 @@ import torch
 
 import world
 
-LEAST_CONTRAST = 0.12  # a frame whose pixels all lie nearer to the background shows nothing
-LEAST_IOU = 0.6  # below that a shape is none of the four
+LEAST_CONTRAST = 0.12  # a frame whose pixels are all nearer to the background has no shape
+LEAST_IOU = 0.6  # below this a shape is not one of the four
 STILL = 6.0  # pixels that a shape standing still may drift
-MOVED = 13.0  # pixels that a moving one must travel (half of what it should)
+MOVED = 13.0  # pixels that a moving shape must travel at least (half of the full distance)
 RADII = [6.0 + 0.75 * step for step in range(19)]  # 6 to 19.5
 
 

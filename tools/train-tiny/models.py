@@ -24,7 +24,7 @@ def new_tokenizer():
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -3.0)]
     vocabulary = special + [("\u2581" + word, -2.0) for word in WORDS]
     tokenizer = T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=PROMPT_TOKENS)
-    # One call, so that the saved tokenizer pads and cuts to the prompt length by itself.
+    # This call stores the settings, so that the saved tokenizer pads and cuts to the prompt length.
     tokenizer("", padding="max_length", max_length=PROMPT_TOKENS, truncation=True)
     return tokenizer
 
@@ -111,7 +111,7 @@ def save(folder, tokenizer, text_encoder, transformer, vae):
 
 
 def _clean_config(path):
-    """Take out what says only where and how the file was made."""
+    """Remove metadata that only says where and how the file was made."""
     with open(path) as file:
         config = json.load(file)
     config.pop("_name_or_path", None)

@@ -4,9 +4,9 @@
     python train.py export RUN OUT --vae MODEL_FOLDER
     python train.py move OUT --start MODEL_FOLDER --ends MODEL_FOLDER [MODEL_FOLDER ...] --factor 1.3
 
-``run`` goes on from RUN/state.pt if that exists. ``export`` writes the averaged weights as a diffusers folder; it
-may be called at any time, also while a run is under way. ``move`` writes the weights that lie ``factor`` times as
-far from a start as the mean of some ends: less than 1 goes part of the way, more goes on beyond.
+``run`` continues from RUN/state.pt if that exists. ``export`` writes the averaged weights as a diffusers folder; it
+may be called at any time, also during a run. ``move`` writes weights on the line from a start through the mean of
+some ends, at ``factor`` times the distance: less than 1 interpolates, more extrapolates.
 """
 
 import argparse
@@ -23,21 +23,21 @@ import world
 from cache import Cache
 from muon import Muon
 
-# Of the clips in a batch, how many are made from text alone, from the first frame, from both ends.
+# Numbers of clips in a batch that are made from text only, from the first frame, from both ends.
 KINDS = {"text": 35, "first": 20, "both": 25}
 EMPTY_CAPTIONS = 0.10
-# The same where frames are given: there guidance should find little to push at, for the frames say it all, so the
-# prediction without words must be as good as the one with them.
+# The same for clips with given frames. The frames determine the clip, so the prediction without a caption must be as
+# good as the one with it, and guidance has little effect.
 GIVEN_EMPTY_CAPTIONS = 0.30
-PICTURE_MOTION_OMITTED = 0.5  # pictures are mostly asked for without a motion
-FULL_LENGTH = 0.8  # of the steps; the others train on 2, 3 or 4 latent frames
+PICTURE_MOTION_OMITTED = 0.5  # most prompts for pictures have no motion
+FULL_LENGTH = 0.8  # share of steps with full length; the others train on 2, 3 or 4 latent frames
 EMA = 0.998
 NOISE_SPREAD = 1.2  # standard deviation of the logit of the noise level, before the shift
-GIVEN_WEIGHT = 3.0  # of the error in latent frames that the mask says are given
-LAST_WEIGHT = 8.0  # of the error in the last latent frame when its last frame, one of four, is given
+GIVEN_WEIGHT = 3.0  # weight of the error in latent frames that the mask marks as given
+LAST_WEIGHT = 8.0  # weight of the error in the last latent frame when its last frame, one of four, is given
 END_OF_TEXT = 1  # the only token of an empty caption
-GUIDANCE = 3.0  # that a pair is guided with
-GUIDED_WEIGHT = 1.0  # of the error of a pair's guided prediction
+GUIDANCE = 3.0  # guidance of a pair
+GUIDED_WEIGHT = 1.0  # weight of the error of a pair's guided prediction
 
 
 # --- Batches -------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def draw_noise_levels(count, generator=None):
 
 
 def error_weight(mask):
-    """How often the error in each latent frame counts, by its four mask channels."""
+    """The weight of the error in each latent frame, by its four mask channels."""
     whole, last = mask.amin(1, keepdim=True), mask[:, 3:]
     return 1 + (GIVEN_WEIGHT - 1) * whole + (LAST_WEIGHT - 1) * (last - whole)
 
@@ -184,7 +184,7 @@ def validation_batches(folder, tokenizer, count):
 
 
 class Run:
-    """Everything that a run carries from step to step."""
+    """The state of a run."""
 
     def __init__(self, options):
         self.options = options
@@ -219,7 +219,7 @@ class Run:
         return result
 
     def fraction(self):
-        """How much of the run is over: by steps if a number of steps was asked for, else by time."""
+        """The completed share of the run: by steps if a number of steps is given, else by time."""
         if self.options.steps:
             return self.step / self.options.steps
         return self.elapsed / (self.options.minutes * 60)

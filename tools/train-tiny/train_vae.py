@@ -1,4 +1,4 @@
-"""Train the autoencoder from nothing, in three stages, each a share of the time (or of the steps):
+"""Train the autoencoder from scratch, in three stages, each a share of the time (or of the steps):
 
 1. single pictures, 32x32 crops around the shape (the causal model is started as a per-picture one);
 2. clips of nine frames, the same crops;
@@ -6,11 +6,11 @@
 
     python train_vae.py --out RUN --minutes 25 [--device cuda]
 
-Colours are random RGB in most examples, so that colours come out true. RUN/vae is the autoencoder of a diffusers
-folder, with the statistics of its latents; RUN/state.pt lets an interrupted run go on.
+Colours are random RGB in most examples, so that the model learns all colours. RUN/vae is the autoencoder of a
+diffusers folder, with the statistics of its latents; with RUN/state.pt an interrupted run can continue.
 
-With ``--refine MODEL_FOLDER`` only the decoder of that folder's autoencoder is trained on, on whole clips: the latents
-stay what they are, so that caches and transformers made for them stay good.
+With ``--refine MODEL_FOLDER`` only the decoder of that folder's autoencoder is trained further, on whole clips. The
+latents do not change, so caches and transformers made for them stay valid.
 """
 
 import argparse
@@ -33,10 +33,10 @@ SQUARED_ERROR_ONLY_UNTIL = 0.35
 ANY_COLOUR = 0.6
 CROP = 32
 REFINE_ANY_COLOUR = 0.25
-REFINE_SMALL = 0.5  # of the shapes, how many are made small whatever was drawn: they are the hard ones
-REFINE_NOISE = 0.1  # of the latents' deviation, at most: what a transformer makes is never exact
+REFINE_SMALL = 0.5  # share of shapes that are made small, because small shapes are harder
+REFINE_NOISE = 0.1  # maximum noise, relative to the latents' deviation, because a transformer's latents are never exact
 EDGE_WEIGHT = 0.2
-OUTLINE_WEIGHT = 8.0  # of the error around a shape's outline, while only the decoder is trained: few pixels say which shape it is
+OUTLINE_WEIGHT = 8.0  # weight of the error near a shape's outline while only the decoder is trained, because it shows the shape
 OUTLINE_REACH = 2  # pixels on either side
 
 
@@ -67,7 +67,7 @@ def start_as_picture_model(vae):
 
 
 def crop(rng, frames):
-    """The most eventful of three random crops of a random clip."""
+    """Of three random crops of a random clip, the one with the most change."""
     clip = world.render(world.random_scene(rng), rng, 1 if frames == 1 else world.NATIVE_FRAMES, any_colour=ANY_COLOUR)
     start = rng.randint(0, clip.shape[1] - frames)
     candidates = []
@@ -100,7 +100,7 @@ def picture_loss(error, edge_weight, weight=1.0):
 
 
 def outline_weight(clips):
-    """1, and more within reach of a place where a true picture changes: (batch, 1, frame, height, width)."""
+    """A weight of 1, and more near edges of the true picture: (batch, 1, frame, height, width)."""
     across = torch.nn.functional.pad((clips[..., 1:] - clips[..., :-1]).abs(), (0, 1))
     down = torch.nn.functional.pad((clips[..., 1:, :] - clips[..., :-1, :]).abs(), (0, 0, 0, 1))
     changes = ((across + down).sum(1, keepdim=True) > 0.2).float()
@@ -110,7 +110,7 @@ def outline_weight(clips):
 
 
 def reconstruction_loss(vae, clips, edge_weight):
-    """Loss of the pictures, and a light pull of the latents towards the prior."""
+    """Loss of the pictures, and a small loss that keeps the latents near the prior."""
     mean, log_variance = autoencoder.encode(vae, clips).chunk(2, 1)
     log_variance = log_variance.clamp(-20, 10)
     made = autoencoder.decode(vae, mean + torch.randn_like(mean) * (0.5 * log_variance).exp()).float()

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders import autoencoder_kl_wan as wan
 
-LATENT_FRAMES = 5  # of a clip of 17 frames: the first alone, then one for every four
+LATENT_FRAMES = 5  # latent frames of a clip of 17 frames: one for the first frame, then one for every four
 
 
 # --- Faster layers, the same mathematics ---------------------------------------------------------------------
@@ -95,7 +95,7 @@ def decode_latents(vae, latents):
 
 
 def condition_clip(clips, last):
-    """What the autoencoder is shown as condition: the first frame, mid-gray, and the last frame if ``last``."""
+    """The condition clip for the autoencoder: the first frame, mid-gray, and the last frame if ``last``."""
     shown = torch.zeros_like(clips)
     shown[:, :, 0] = clips[:, :, 0]
     if last:
@@ -104,7 +104,7 @@ def condition_clip(clips, last):
 
 
 def condition_mask(batch, latent_frames, last, height=8, width=8):
-    """The four mask channels: one on the frames that are given, the first frame counted four times."""
+    """The four mask channels: 1 on given frames, with the first frame counted four times."""
     mask = torch.zeros(batch, 4, latent_frames, height, width)
     mask[:, :, 0] = 1
     if last:

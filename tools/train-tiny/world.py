@@ -1,4 +1,4 @@
-"""The world that the tiny models know: one coloured shape that moves over a plain background.
+"""The scenes of the tiny models' training data: one coloured shape that moves over a plain background.
 
 Everything here is deterministic given a ``random.Random``. A *scene* is a dictionary with the keys
 ``size``, ``colour``, ``shape``, ``motion`` and ``background``; ``render`` turns it into a clip with values in

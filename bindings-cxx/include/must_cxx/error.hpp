@@ -1,6 +1,5 @@
 /// @file
-/// Errors over the border to Rust: must::from_rust and must::calling_rust for what Rust failed with, must::to_rust for what
-/// C++ throws.
+/// Errors between C++ and Rust: must::from_rust and must::calling_rust for errors of Rust, must::to_rust for exceptions of C++.
 #ifndef MUST_CXX_ERROR_HPP
 #define MUST_CXX_ERROR_HPP
 
@@ -17,13 +16,13 @@
 namespace must {
 namespace detail {
 
-/// What a text that carries an error begins with. `src/error.rs` has the same.
+/// Prefix of a text that carries an error. `src/error.rs` has the same.
 inline constexpr std::string_view error_mark = "must::Error ";
 
 }  // namespace detail
 
-/// The text that carries an error to Rust, where `must_cxx::from_cpp` reads it. For a host whose bridge has a `trycatch` of its
-/// own; must_cxx/trycatch.hpp calls it otherwise.
+/// The text that carries an error to Rust, where `must_cxx::from_cpp` reads it. Only hosts whose bridge has its own
+/// `trycatch` call it; for all others must_cxx/trycatch.hpp does.
 [[nodiscard]] inline std::string to_rust(const Error &error) {
   const auto text = [](const std::string &part) { return Json(detail::whole_utf8(part)); };
   Json carried;
@@ -31,8 +30,8 @@ inline constexpr std::string_view error_mark = "must::Error ";
   return std::string(detail::error_mark) + carried.dump();
 }
 
-/// The error that a Rust function of a bridge failed with: what its `must_cxx::Thrown` holds, or `internal` with the text of
-/// any other error of Rust's.
+/// The error that a Rust function of a bridge failed with: the contents of its `must_cxx::Thrown`, or `internal` with the
+/// text of any other Rust error.
 [[nodiscard]] inline Error from_rust(const rust::Error &error) {
   const std::string_view text = error.what();
   if (text.substr(0, detail::error_mark.size()) == detail::error_mark) {
@@ -42,13 +41,13 @@ inline constexpr std::string_view error_mark = "must::Error ";
       const int32_t code = must_code_from_name(name.data(), name.size());
       return Error(code > 0 ? static_cast<ErrorCode>(code) : MUST_INTERNAL, carried["detail"].get<std::string>(),
                    carried["user_action"].get<std::string>());
-    } catch (const Error &) {  // Not what the mark promised: it is a text like any other.
+    } catch (const Error &) {  // The text after the prefix is not an error object: treat it as any other text.
     }
   }
   return Error(MUST_INTERNAL, "Rust failed: " + std::string(text));
 }
 
-/// Calls functions of Rust, and throws what they fail with as must::Error:
+/// Calls a function that calls Rust, and throws Rust's errors as must::Error:
 /// `const auto id = must::calling_rust([&] { return studio::register_poster(name); });`
 template <typename Function>
 decltype(auto) calling_rust(Function &&function) {

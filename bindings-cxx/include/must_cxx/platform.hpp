@@ -1,5 +1,5 @@
 /// @file
-/// What the bridge of the crate must-cxx asks of must::Platform.
+/// Functions of the bridge of the crate must-cxx on must::Platform.
 #ifndef MUST_CXX_PLATFORM_HPP
 #define MUST_CXX_PLATFORM_HPP
 
@@ -12,7 +12,7 @@
 namespace must {
 namespace detail {
 
-/// An object over a handle. When this throws the caller ends the handle; ending it once more is an error and no harm.
+/// An object that owns the handle. When this throws, the caller frees the handle; freeing it twice is an error without harm.
 [[nodiscard]] inline std::unique_ptr<Platform> adopted(must_platform_t *handle) {
   return std::make_unique<Platform>(Platform::adopt(handle));
 }

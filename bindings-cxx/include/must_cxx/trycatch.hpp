@@ -1,6 +1,6 @@
 /// @file
-/// How exceptions leave the C++ functions of a bridge: must::Error with all that it says, any other with its text. cxx finds
-/// this in each bridge that includes it. A host with a `trycatch` of its own includes must_cxx/error.hpp and
+/// Converts exceptions that leave the C++ functions of a bridge: must::Error with all its fields, any other exception with its
+/// text. cxx uses this in each bridge that includes it. A host with a `trycatch` of its own includes must_cxx/error.hpp and
 /// must_cxx/platform.hpp instead of must_cxx.hpp, and calls must::to_rust.
 #ifndef MUST_CXX_TRYCATCH_HPP
 #define MUST_CXX_TRYCATCH_HPP
@@ -12,7 +12,7 @@
 namespace rust {
 namespace behavior {
 
-/// Makes the call; what it throws becomes the text that Rust gets. Without the last clause an exception that is no
+/// Makes the call and passes the text of an exception to Rust. Without the last clause an exception that is not a
 /// `std::exception` would end the program.
 template <typename Try, typename Fail>
 static void trycatch(Try &&call, Fail &&fail) noexcept {
@@ -21,7 +21,7 @@ static void trycatch(Try &&call, Fail &&fail) noexcept {
   } catch (const must::Error &error) {
     try {
       fail(must::to_rust(error));
-    } catch (...) {  // No memory for the long form.
+    } catch (...) {  // Not enough memory for the long form.
       fail(error.what());
     }
   } catch (const std::exception &exception) {

@@ -1,5 +1,5 @@
-// Starts a long task, prints its id, and ends in the way that is asked for; with "log" it hears what the platform logs meanwhile,
-// with "host" it keeps the checkpoints of the audit log.
+// Starts a long task, prints its id, and ends in the given way. With "log" it has a log function, and with "host" it stores the checkpoints
+// of the audit log.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { writeSync } from "node:fs";
@@ -8,7 +8,7 @@ import { Platform } from "must";
 const [dataDir, end, lent] = isMainThread ? process.argv.slice(2) : workerData;
 
 if (isMainThread && end === "worker") {
-  // The worker alone loads a platform; the process exits while it generates.
+  // Only the worker opens a platform; the process exits while it generates.
   const worker = new Worker(new URL(import.meta.url), { workerData: [dataDir, "stay", lent] });
   worker.once("message", () => process.exit(4));
 } else {

@@ -1,4 +1,4 @@
-// Fills the small file system of the data folder, submits, makes room again and submits once more.
+// Fills the small file system of the data folder, submits, frees space and submits again.
 
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Calls everything a thousand times, and again until the process has stopped growing; prints by how much it grew last.
+// Makes every call a thousand times, and repeats that until the process stops growing. Prints the last growth.
 
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
@@ -35,8 +35,8 @@ const round = async () => {
   await platform.submit({ model: "tiny-image", prompt: "x", mode: "img2img", reference_image: picture }).catch(() => {});
 };
 
-// What is kept for reuse (V8's heap, memory of the pool's threads, SQLite's caches) reaches its full size in the first
-// thousands of rounds; a leak goes on for ever.
+// Memory that is kept for reuse (V8's heap, memory of the pool's threads, SQLite's caches) reaches its full size in the first
+// thousands of rounds. A leak continues for ever.
 let before = await resident();
 let grown = Infinity;
 let thousands = 0;

@@ -1,4 +1,4 @@
-// Opens a folder and says what came of it; "as-nobody" gives up first what lets an administrator write anywhere.
+// Opens a folder and prints the outcome. With "as-nobody" it first gives up the rights of root, which may write anywhere.
 
 import { Platform } from "must";
 

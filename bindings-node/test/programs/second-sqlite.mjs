@@ -1,4 +1,4 @@
-// Submits tasks and says so, while node:sqlite opens, reads, copies and closes the database; then kills itself.
+// Submits tasks and prints their ids, while node:sqlite opens, reads, copies and closes the database; then kills itself.
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";

@@ -1,4 +1,4 @@
-// Loads the addon in one worker after another, generates there and terminates the worker while it does; exits with 7.
+// Loads the addon in one worker after another, and terminates each worker while it generates. Exits with 7.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// A platform with relative paths in a program that goes to another folder, where a stranger's database is.
+// A platform with relative paths in a program that changes to another folder, which has a database of another program.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ process.chdir(join(base, "here"));
 const settings = { dataDir: "data", masterKeyFile: "keys/one", auditKeyFile: "keys/two", auditAnchorFile: "anchors", device: "cpu" };
 const request = { model: "tiny-image", prompt: "a red circle", steps: 4, seed: 7 };
 
-// The call is made here, and the program goes on at once.
+// The program makes the call and changes the folder at once.
 const opening = Platform.open(settings);
 process.chdir(join(base, "there"));
 const platform = await opening;

@@ -1,7 +1,7 @@
 """Image and video generation, with the whole platform around it, inside your own process.
 
-`Platform` is for threads, `AsyncPlatform` for asyncio; both open a folder, take requests and give handles on durable
-tasks. Every failure is a `MustError` of the class that goes with its code.
+`Platform` is for threads, `AsyncPlatform` for asyncio; both open a data folder, accept requests and return handles of
+stored tasks. Every error is a `MustError`, with one subclass for each code.
 
 >>> import must
 >>> with must.Platform("data") as platform:

@@ -1,4 +1,4 @@
-"""The platform for asyncio: no call blocks the loop, and a task that is waited for takes no thread."""
+"""The platform for asyncio: no call blocks the loop, and waiting for a task takes no thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from must._wakeups import Waiters
 T = TypeVar("T")
 
 CALLERS = 4
-"""Threads for calls, which are short. The library checks submissions on threads of its own."""
+"""Number of threads for calls, all of which are short. The library checks submissions on its own threads."""
 
 
 class AsyncPlatform:
@@ -47,7 +47,7 @@ class AsyncPlatform:
     >>> asyncio.run(main())
     ('100% done', 'circle.png')
 
-    Cancelling an asyncio task that waits leaves the generation running; `AsyncTask.cancel` ends it.
+    Cancelling an asyncio task that waits does not stop the generation; `AsyncTask.cancel` does.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class AsyncPlatform:
         host: Host | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        """Keep the settings for `open`, which `async with` calls. See `Platform`.
+        """Store the settings for `open`, which `async with` calls. See `Platform`.
 
-        `log` has a thread of its own; the functions of `host` are called on threads of the library.
+        `log` is called on a thread of its own; the functions of `host` are called on threads of the library.
         """
         self._data_dir = data_dir
         self._settings = settings
@@ -116,19 +116,20 @@ class AsyncPlatform:
         await self.close()
 
     async def close(self, deadline_seconds: float = _native.CLOSE_TIMEOUT) -> None:
-        """Stop taking work, ask what runs to stop, wait at most `deadline_seconds` for it, and close the data folder.
+        """Ask running tasks to stop, wait for them up to `deadline_seconds`, and close the data folder.
 
-        Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
+        The platform accepts no more work from the start of this call on. Unfinished tasks continue when the folder is
+        opened again. Closing again does nothing.
         """
         if self._opened is not None:
             await self._call(self._opened.close, deadline_seconds)
 
     async def load(self) -> Load:
-        """How the lanes and their pipelines stand."""
+        """State of the lanes and their pipelines."""
         return Load.from_native(await self._call(self._native.load))
 
     async def metrics(self) -> str:
-        """What the platform counts and measures, in the text format of Prometheus."""
+        """The platform's metrics, in the text format of Prometheus."""
         return await self._call(self._native.metrics)
 
     async def backup(self, folder: str | PathLike[str], *, caller: Caller | None = None) -> Backup:
@@ -165,10 +166,10 @@ class AsyncPlatform:
         image_paths: bool = True,
         **parameters: Parameter | AsyncFile,
     ) -> AsyncTask:
-        """Check the request and make a durable task; see `Platform.submit`.
+        """Check the request and store it as a task; see `Platform.submit`.
 
-        An image may also be a file whose `read` is awaited, such as FastAPI's `UploadFile`. A submission that is
-        cancelled before it has returned leaves no task running.
+        An image may also be a file with an async `read`, such as FastAPI's `UploadFile`. When a submission is
+        cancelled before it returns, its task is cancelled too.
         """
         ready = await awaited("", parameters)
         submission = await self._call(
@@ -177,20 +178,20 @@ class AsyncPlatform:
         try:
             raw = await Waiters.of_running_loop().submitted(submission)
         finally:
-            # Given up before the task is there, it leaves none running, whose id nobody would have.
+            # When the caller gives up before it has the task's id, the task must not run: nobody could cancel it.
             submission.close()
         return AsyncTask(self, TaskState.from_native(raw))
 
     async def task(self, id: str) -> AsyncTask:
-        """The handle of a task that was submitted before; see `Platform.task`."""
+        """A handle of an existing task; see `Platform.task`."""
         return AsyncTask(self, TaskState.from_native(await self._call(self._native.status, id)))
 
     async def tasks(self, **query: Unpack[Query]) -> Page:
-        """One page of the tasks of every status, newest first unless asked otherwise."""
+        """One page of tasks of every status, newest first by default."""
         return Page.from_native(await self._call(self._native.tasks, dict(query)))
 
     async def gallery(self, **query: Unpack[Query]) -> Page:
-        """One page of the finished tasks that have a result, newest first unless asked otherwise."""
+        """One page of finished tasks with a result, newest first by default."""
         return Page.from_native(await self._call(self._native.gallery, dict(query)))
 
     async def delete(self, id: str) -> None:
@@ -199,14 +200,14 @@ class AsyncPlatform:
 
     @property
     def _native(self) -> NativePlatform:
-        return self._now_open.native
+        return self._opened_or_raise.native
 
     @property
     def _http_service(self) -> NativeHttpService:
-        return self._now_open.http_service
+        return self._opened_or_raise.http_service
 
     @property
-    def _now_open(self) -> Opened:
+    def _opened_or_raise(self) -> Opened:
         if self._opened is None:
             raise InvalidStateError("the platform is not open", "Use `async with`, or await `open()` first.")
         return self._opened
@@ -216,7 +217,7 @@ class AsyncPlatform:
 
 
 class AsyncTask:
-    """A handle on one task. `async for` follows its changes until it has ended; `await` waits for its end."""
+    """A handle of one task. `async for` gives its changes until it has ended; `await` waits for its end."""
 
     __slots__ = ("_platform", "_state")
 
@@ -236,22 +237,22 @@ class AsyncTask:
 
     @property
     def state(self) -> TaskState:
-        """The state that this handle saw last; `status()` asks anew."""
+        """The last state that this handle received; `status()` asks for the current one."""
         return self._state
 
     async def status(self) -> TaskState:
-        """The task as it stands."""
-        return self._see(await self._platform._call(self._platform._native.status, self.id))
+        """The current state of the task."""
+        return self._update(await self._platform._call(self._platform._native.status, self.id))
 
     async def __aiter__(self) -> AsyncIterator[TaskState]:
-        """The present state, then every change, last the state that the task ended in; see `Task.__iter__`."""
+        """The current state, then every change, last the final state; see `Task.__iter__`."""
         events = await self._platform._call(self._platform._native.events, self.id)
         waiters = Waiters.of_running_loop()
         while (raw := await waiters.next_change(events)) is not None:
-            yield self._see(raw)
+            yield self._update(raw)
 
     def __await__(self) -> Generator[Any, None, TaskState]:
-        """The same as `wait()`."""
+        """Same as `wait()`."""
         return self.wait().__await__()
 
     async def wait(self, timeout_seconds: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
@@ -274,10 +275,10 @@ class AsyncTask:
         return Media(*await self._platform._call(self._platform._native.preview, self.id))
 
     async def save(self, path: str | PathLike[str]) -> Path:
-        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is."""
+        """Write the result to a file, or into a folder under its own name, and return the file's path."""
         media = await self._platform._call(self._platform._native.result, self.id)
         return await self._platform._call(_native.save, media, path)
 
-    def _see(self, raw: dict[str, object]) -> TaskState:
+    def _update(self, raw: dict[str, object]) -> TaskState:
         self._state = TaskState.from_native(raw)
         return self._state

@@ -1,6 +1,6 @@
-"""Administrative calls written once for threads and for asyncio.
+"""Administrative calls, written once for threads and for asyncio.
 
-A service builds a `Request`; whether its answer comes at once or is awaited is for the service's base class to say.
+Each method of a service builds a `Request`. The service's base class, `Blocking` or `Awaited`, runs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """One call: its name, how its answer is read, and its arguments, of which those that are `None` are not given."""
+    """One call: its name, the function that reads its answer, and its arguments. `None` arguments are not sent."""
 
     name: str
     read: Callable[[Any], T]
@@ -74,10 +74,10 @@ class HasExecutor(Protocol):
 
 
 class call(Generic[P, T]):
-    """Makes a method that builds a request into one that makes the call."""
+    """Decorator: turns a method that builds a request into one that makes the call."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
-        """Take what builds the request."""
+        """Decorate `build`, which builds the request."""
         self._build = build
         self.__doc__ = build.__doc__
 
@@ -88,7 +88,7 @@ class call(Generic[P, T]):
     @overload
     def __get__(self, service: Awaited, owner: type[object]) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, service: Blocking | Awaited | None, owner: type[object]) -> Any:
-        """The method of this service."""
+        """The method, bound to this service."""
         if service is None:
             return self
 
@@ -100,31 +100,31 @@ class call(Generic[P, T]):
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """A path as the library takes it, seen from the working folder as it is now and not when a thread takes it up."""
+    """The path made absolute now, because the working folder may change before a thread uses the path."""
     text = os.fspath(path)
-    # Of an empty one the library says that it is empty.
+    # An empty path stays empty, so that the library can report it.
     return os.path.abspath(text) if text else text
 
 
 def nothing(raw: object) -> None:
-    """Read an answer that says nothing."""
+    """Reader of an answer without content."""
 
 
 def given(caller: Caller | None) -> dict[str, Any] | None:
-    """The native form of a caller, where there is one."""
+    """The native form of a caller, or `None`."""
     return None if caller is None else caller.to_native()
 
 
 def moment(time: datetime | int | str | None) -> int | str | None:
-    """A moment as the library takes it: its own text, or milliseconds since 1970."""
+    """A time in the library's form: RFC 3339 text or milliseconds since 1970."""
     return round(time.timestamp() * 1000) if isinstance(time, datetime) else time
 
 
 def maybe(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """What reads a value that may be none."""
+    """Reader of a value that may be `None`."""
     return lambda raw: None if raw is None else read(raw)
 
 
 def each(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
-    """What reads a list."""
+    """Reader of a list."""
     return lambda raw: [read(item) for item in raw]

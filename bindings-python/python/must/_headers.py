@@ -1,4 +1,4 @@
-"""What the header lines and the query of a request say of who makes it."""
+"""Reads credentials and addresses from the headers and the query of a request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 ADMIN_QUERY_NAMES = frozenset({"admin_key", "admin-key", "admin_api_key", "x-admin-key"})
-"""Names under which a query must not hold an admin key."""
+"""Names of query parameters that would hold an admin key, which is not allowed."""
 
 
 def read_headers(headers: Iterable[tuple[str, str]], query: str, peer: str | None) -> dict[str, Any]:
-    """The members of `RequestFacts` but for the route."""
+    """The members of `RequestFacts`, except the route."""
     lines = [(name.lower(), value) for name, value in headers]
     pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
 
@@ -25,7 +25,7 @@ def read_headers(headers: Iterable[tuple[str, str]], query: str, peer: str | Non
         "cookies": every("cookie"),
         "admin_header_keys": every("x-admin-key"),
         "query_admin_key_present": any(name.lower() in ADMIN_QUERY_NAMES for name, _ in pairs),
-        # Browsers send one; two are no origin that is allowed.
+        # Browsers send one. Two are joined, which matches no allowed origin.
         "origin": ", ".join(origins) if origins else None,
         "peer": peer,
         "forwarded_for": every("x-forwarded-for"),

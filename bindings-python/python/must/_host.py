@@ -1,4 +1,4 @@
-"""What a host lends to a platform besides settings: keys of its own key store, a place for checkpoints, a clock."""
+"""What a host provides to a platform besides settings: functions for keys and checkpoints, and a clock."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from must._must import NativeClock
 KeyFunction: TypeAlias = Callable[[], str]
 """Gives keys as the text of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64.
 
-The highest version seals and signs, the others open and verify. Whatever it raises means that there are no keys."""
+The highest version seals and signs, the others open and verify. Any exception means that it has no keys."""
 
 AnchorFunction: TypeAlias = Callable[[str], object]
-"""Keeps a checkpoint of the audit log, a signed note. Whatever it raises means that it was not kept."""
+"""Stores a checkpoint of the audit log, a signed note. Any exception means that it was not stored."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ManualClock:
-    """A clock that stands still until it is told to go on: for tests of what expires or is counted in a window.
+    """A clock whose time changes only by `advance`: for tests of expiry and time windows.
 
     >>> clock = must.ManualClock()
     >>> with must.Platform("data", host=must.Host(clock=clock)) as platform:
@@ -33,10 +33,10 @@ class ManualClock:
     """
 
     def __init__(self, now: datetime | None = None) -> None:
-        """Show `now`, which has a time zone; the present when left out.
+        """Start at `now`, which needs a time zone; at the current time when left out.
 
         Raises:
-            ValidationError: It has no time zone, or is before 1970.
+            ValidationError: `now` has no time zone, or is before 1970.
         """
         now = datetime.now(UTC) if now is None else now
         if now.tzinfo is None:
@@ -45,22 +45,22 @@ class ManualClock:
 
     @property
     def now(self) -> datetime:
-        """What it shows, in UTC."""
+        """The clock's time, in UTC."""
         return EPOCH + timedelta(milliseconds=self._native.now())
 
     def advance(self, seconds: float) -> None:
-        """Go on by so many seconds, 0 or more."""
+        """Advance the time by 0 or more seconds."""
         if not seconds >= 0:
-            raise ValidationError("a clock goes on by 0 or more seconds", "Pass a length of time.")
+            raise ValidationError("a clock can only be advanced by 0 or more seconds", "Pass a number of seconds.")
         self._native.advance(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a host lends.
+    """What a host provides to a platform.
 
-    The functions are called on threads of the library, beside any event loop; they must not block for long. What they
-    raise goes to `sys.unraisablehook`, and the platform says that the function failed, not why.
+    The functions are called on threads of the library, outside any event loop; they must not block for long. Their
+    exceptions go to `sys.unraisablehook`; the platform's error says only that the function failed.
 
     >>> kept = []
     >>> with must.Platform("data", host=must.Host(anchor=kept.append)) as platform:
@@ -70,19 +70,19 @@ class Host:
     """
 
     master_keys: KeyFunction | None = None
-    """Gives the master keys, which seal stored secrets, instead of a file or a setting. Called when the platform is
+    """Gives the master keys, which seal stored secrets, in place of a file or a setting. Called when the platform is
     opened and when the master key is rotated."""
     audit_keys: KeyFunction | None = None
-    """Gives the keys that sign the audit log, likewise."""
+    """Gives the keys that sign the audit log, in place of a file."""
     anchor: AnchorFunction | None = None
-    """Takes each checkpoint of the audit log, besides the anchor file, to keep it where nobody who can write the data
-    folder can reach it. Every write waits for it, so it must not call the platform; while it fails, what needs an audit
-    event fails."""
+    """Receives each checkpoint of the audit log, in addition to the anchor file, to store it where nobody with access
+    to the data folder can change it. Every write waits for it, so it must not call the platform; while it fails, calls
+    that need an audit event fail."""
     clock: ManualClock | None = None
-    """What time it is for everything that expires, is counted in a window, or is written to the audit log."""
+    """The clock for everything that expires, is counted in a time window, or is written to the audit log."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be called."""
+        """Check that the functions are callable."""
         for name in ("master_keys", "audit_keys", "anchor"):
             function = getattr(self, name)
             if function is not None and not callable(function):

@@ -10,14 +10,14 @@ from must._must import NativeAnswer, NativeServer
 from must._wakeups import Waiters
 
 Headers = list[tuple[str, str]]
-"""Names and values in order; a name may come more than once."""
+"""Names and values in order; a name may occur more than once."""
 
 STOP_TIMEOUT = 10.0
-"""Seconds that stopping waits for calls that run, unless told otherwise."""
+"""Seconds that stopping waits for running calls by default."""
 
 
 class Server:
-    """A running HTTP server. It stops at the end of a `with` block, by `stop`, or when it is collected.
+    """A running HTTP server. It stops at the end of a `with` block, by `stop`, or when it is garbage-collected.
 
     >>> with platform.serve("127.0.0.1:0") as server:
     ...     print(server.url.removesuffix(server.address))
@@ -30,36 +30,36 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where it listens: `127.0.0.1:8000`."""
+        """The address that it listens at, such as `127.0.0.1:8000`."""
         return self._native.address
 
     @property
     def url(self) -> str:
-        """The same as a URL."""
+        """The address as a URL."""
         return f"http://{self.address}"
 
     def stop(self, deadline_seconds: float = STOP_TIMEOUT) -> bool:
-        """Take no more connections, end event streams, and wait at most `deadline_seconds` for calls that run.
+        """Accept no more connections, end event streams, and wait up to `deadline_seconds` for running calls.
 
-        True when all of them had ended by then.
+        True when all of them ended in time.
         """
         return self._native.stop(deadline_seconds)
 
     def __enter__(self) -> Self:
-        """Serve for as long as the block lasts."""
+        """The server itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the server."""
         self.stop()
 
 
 class Response:
-    """The answer to a request: `status`, `headers`, and a body that comes piece by piece.
+    """The answer to a request: `status`, `headers`, and a body that arrives piece by piece.
 
-    Iterating gives the pieces; an event stream goes on until its task has ended. `close` ends it before.
+    Iterating gives the pieces; an event stream lasts until its task has ended. `close` ends it earlier.
 
     >>> import json
     >>> response = platform.handle("GET", "/health")
@@ -79,11 +79,11 @@ class Response:
             yield chunk
 
     def read(self) -> bytes:
-        """The whole body, or what is left of it."""
+        """The whole body, or the rest of it."""
         return b"".join(self)
 
     def close(self) -> None:
-        """Ask for no more of it."""
+        """End the answer before its body is complete."""
         self._native.close()
 
 
@@ -112,16 +112,16 @@ class AsyncResponse:
             yield chunk
 
     async def read(self) -> bytes:
-        """The whole body, or what is left of it."""
+        """The whole body, or the rest of it."""
         return b"".join([chunk async for chunk in self])
 
     def close(self) -> None:
-        """Ask for no more of it."""
+        """End the answer before its body is complete."""
         self._native.close()
 
 
 def encoded(headers: Iterable[tuple[str | bytes, str | bytes]]) -> list[tuple[bytes, bytes]]:
-    """Headers as they go over a wire."""
+    """Headers as bytes."""
 
     def plain(text: str | bytes) -> bytes:
         return text if isinstance(text, bytes) else text.encode("latin-1")

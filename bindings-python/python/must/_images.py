@@ -1,6 +1,6 @@
-"""Parameters that are neither JSON nor bytes: pictures in the forms that people have them in, numbers of libraries.
+"""Converts parameters that are neither JSON nor bytes: pictures in many forms, and numbers of libraries such as numpy.
 
-Nothing here imports Pillow, numpy or torch: their objects are told by what they can do.
+This module does not import Pillow, numpy or torch: it recognises their objects by their attributes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from must._exceptions import MustError
 from must._must import MAX_IMAGE_BYTES, png_of_pixels, read_image_file
 
 MAX_DEPTH = 16
-"""Deepest nesting of lists and dicts; the catalog's own is three."""
+"""Maximum nesting of lists and dicts; parameters of the catalog need three levels."""
 
 PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
-"""Modes of Pillow that a PNG holds as they are."""
+"""Modes of Pillow that a PNG can store without conversion."""
 
 FLOATS = frozenset("efdg")
-"""Formats of buffers that hold fractions."""
+"""Buffer formats of floating-point numbers."""
 
 
 def plain(name: str, value: Any, pictures: bool) -> bytes | bool | int | float | str:
     """The value as a number, as text, or, where `pictures` are allowed, as the bytes of a picture's file.
 
     Raises:
-        ValidationError: It is none of these, or reading it failed.
+        ValidationError: The value is of another type, or reading it failed.
         PayloadTooLargeError: The file is too large for a picture.
     """
     try:
@@ -49,7 +49,7 @@ def plain(name: str, value: Any, pictures: bool) -> bytes | bool | int | float |
 
 
 async def awaited(name: str, value: Any, depth: int = 0) -> Any:
-    """The same value with the bytes of every file in it whose `read` is awaited, such as FastAPI's `UploadFile`.
+    """The value with the bytes of every file in it that has an async `read`, such as FastAPI's `UploadFile`.
 
     Raises:
         ValidationError: Reading one failed, or the value is nested too deeply.
@@ -79,7 +79,7 @@ def _plain(name: str, value: Any, pictures: bool) -> bytes | bool | int | float 
         raise _not_awaited(name, value)
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and not shape:
-        # A number of numpy or torch, which is an array too.
+        # A scalar of numpy or torch, which is an array too.
         item = value.item()
         return item if isinstance(item, (bool, int, float, str)) else None
     if pictures and (data := _picture(name, value)) is not None:
@@ -104,18 +104,18 @@ def _picture(name: str, value: Any) -> bytes | None:
             return None
         view = memoryview(value.__array__())
     if view.ndim == 1 and view.itemsize == 1:
-        # Bytes of a file. The core refuses what is too large; there is no use in copying all of it.
+        # Bytes of a file. The core refuses files that are too large, so there is no need to copy more than its limit.
         return view[: MAX_IMAGE_BYTES + 1].tobytes()
     return _of_array(name, view)
 
 
 def _of_pillow(name: str, image: Any) -> bytes:
-    """A PNG of the pixels as Pillow has them, with their colour profile."""
+    """A PNG of the image's pixels, with its colour profile."""
     if image.mode == "F":
         raise _fractions(name, "an image of mode F")
     options: dict[str, Any] = {"compress_level": 1, "exif": b""}
     if image.mode not in PNG_MODES and image.mode != "I":
-        # The profile is one of the colours that it had.
+        # The colour profile no longer fits after the conversion.
         image = image.convert("RGBA" if image.mode in ("RGBa", "La", "PA") else "RGB")
         options["icc_profile"] = None
     file = io.BytesIO()
@@ -142,11 +142,11 @@ def _of_array(name: str, view: memoryview) -> bytes:
         advice = "Put the channels last: array.transpose(1, 2, 0), or tensor.permute(1, 2, 0)."
     elif view.ndim == 4:
         advice = "Give one picture at a time, such as array[0]."
-    raise ValidationError(f"{name} is an array of the shape {'x'.join(map(str, shape))}, which is no picture", advice)
+    raise ValidationError(f"{name} is an array of shape {'x'.join(map(str, shape))}, which is not a picture", advice)
 
 
 def _of_file(name: str, file: Any) -> bytes:
-    """What a file holds from its start on, wherever it stands; it is left standing there."""
+    """The whole contents of a file, whatever its position is; the position is restored."""
     if inspect.iscoroutinefunction(file.read):
         raise _not_awaited(name, None)
     if isinstance(file, io.TextIOBase):
@@ -160,7 +160,7 @@ def _of_file(name: str, file: Any) -> bytes:
 
 
 def _rewound(file: Any) -> int | None:
-    """Where the file stood before it was taken to its start; none where it has no start to go to."""
+    """Moves the file to its start and returns its old position; `None` when it cannot seek."""
     try:
         if hasattr(file, "seekable") and not file.seekable():
             return None
@@ -172,14 +172,14 @@ def _rewound(file: Any) -> int | None:
 
 
 def _read(name: str, read: Callable[..., Any]) -> bytes:
-    """All that `read` gives, or just more than a picture may have, which the core refuses."""
+    """All bytes from `read`, up to one more than a picture may have, which the core then refuses."""
     parts: list[bytes] = []
     wanted = MAX_IMAGE_BYTES + 1
     while wanted > 0:
         try:
             part = read(wanted)
         except TypeError:
-            # Some read everything or nothing.
+            # Some files only support reading everything at once.
             part, wanted = read(), 0
         data = _checked(name, part)
         parts.append(data)
@@ -195,7 +195,7 @@ def _checked(name: str, part: Any) -> bytes:
     if isinstance(part, str):
         raise _text(name)
     if not isinstance(part, (bytes, bytearray, memoryview)):
-        raise ValidationError(f"{name} is a file whose read gave {type(part).__name__}, not bytes")
+        raise ValidationError(f"{name} is a file whose read returned {type(part).__name__}, not bytes")
     return bytes(part)
 
 
@@ -225,7 +225,7 @@ def _not_awaited(name: str, waiting: Any) -> ValidationError:
     if inspect.iscoroutine(waiting):
         waiting.close()
     return ValidationError(
-        f"{name} is read asynchronously, and this call does not await",
+        f"{name} has an async read, which this call cannot await",
         "Give what `await upload.read()` gives, or `upload.file`; AsyncPlatform awaits the file itself.",
     )
 
@@ -236,7 +236,7 @@ def _text(name: str) -> ValidationError:
 
 def _fractions(name: str, what: str) -> ValidationError:
     return ValidationError(
-        f"{name} is {what}, whose range nobody knows",
+        f"{name} is {what}, whose value range is unknown",
         'Scale it to 0 to 255 and convert it: (array * 255).round().astype("uint8") for values from 0 to 1.',
     )
 

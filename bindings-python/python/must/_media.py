@@ -1,4 +1,4 @@
-"""Results and previews: bytes that know what they are."""
+"""Results and previews: bytes with a content type and a file name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Media(bytes):
-    """The bytes of a picture or a clip: a file as it is on disk.
+    """The bytes of a picture file or a video file.
 
     >>> task = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
     >>> state = task.wait()
@@ -25,7 +25,7 @@ class Media(bytes):
     """
 
     content_type: str
-    """Such as `image/png` or `video/mp4`."""
+    """Content type, such as `image/png` or `video/mp4`."""
 
     file_name: str
     """A file name with the right ending."""
@@ -38,11 +38,11 @@ class Media(bytes):
         return media
 
     def __getnewargs__(self) -> Any:
-        """What copying and pickling make it of."""
+        """The arguments with which copying and pickling make it again."""
         return bytes(self), self.content_type, self.file_name
 
     def __repr__(self) -> str:
-        """What they are and how many; not the bytes, which can be millions."""
+        """Content type and size, without the bytes."""
         return f"<must.Media {self.content_type}, {len(self)} bytes>"
 
     __str__ = __repr__
@@ -51,7 +51,7 @@ class Media(bytes):
         """The picture as Pillow's `Image`, loaded.
 
         Raises:
-            ValidationError: It is a clip.
+            ValidationError: The result is a clip.
             DependencyUnavailableError: Pillow is not installed.
         """
         if self.content_type.startswith("video/"):
@@ -67,14 +67,14 @@ class Media(bytes):
         return picture
 
     def frames(self) -> NDArray[numpy.uint8]:
-        """The frames as an array of numpy: frames by height by width by 3, from 0 to 255, red first.
+        """The frames as an array of numpy: frames by height by width by 3 (RGB, 0 to 255).
 
-        A picture is one frame. A clip's frames are decoded from its file; it lets other threads run meanwhile, and in
-        asyncio belongs into `asyncio.to_thread`.
+        A picture is one frame. A clip's frames are decoded from its file. Other threads run meanwhile; in asyncio call
+        this with `asyncio.to_thread`.
 
         Raises:
-            ValidationError: It is a WebM clip, which nothing here decodes: generate it with `output_format="mp4"`.
-            PayloadTooLargeError: There is no memory for the frames.
+            ValidationError: The result is a WebM clip, which the library cannot decode: use `output_format="mp4"`.
+            PayloadTooLargeError: There is not enough memory for the frames.
             DependencyUnavailableError: numpy is not installed.
         """
         try:

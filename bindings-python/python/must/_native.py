@@ -1,4 +1,4 @@
-"""What the threaded and the asyncio platform share: opening, closing at exit, asking the native part."""
+"""Shared by the threaded and the asyncio platform: opening, closing at exit, calls of the native part."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from must._must import Logs, NativeHttpService, NativePlatform, NativeSubmission
 from must._types import LogFunction, LogRecord, Parameter, Settings
 
 CLOSE_TIMEOUT = 10.0
-"""Seconds that closing waits for what runs, unless told otherwise."""
+"""Seconds that closing waits for running tasks by default."""
 
 EXIT_TIMEOUT = 5.0
-"""The same for a platform that was left open until the interpreter ends."""
+"""Seconds that closing waits for a platform that is still open when the interpreter exits."""
 
 
 LOG_TIMEOUT = 1.0
-"""Seconds that closing waits for a log function to take what is left."""
+"""Seconds that closing waits for a log function to process the remaining records."""
 
 
 class LogThread:
@@ -37,26 +37,26 @@ class LogThread:
         if not callable(log):
             raise ValidationError("log must be a function", "Pass a function of one argument, or leave it out.")
         self.logs = Logs()
-        self._thread = threading.Thread(target=_hand_over, args=(self.logs, log), name="must-log", daemon=True)
+        self._thread = threading.Thread(target=_call_log, args=(self.logs, log), name="must-log", daemon=True)
         self._thread.start()
 
     def join(self) -> None:
-        """Wait a moment for the thread to end, unless it is the one that calls."""
+        """Wait up to `LOG_TIMEOUT` for the thread to end. Does nothing when called on that thread."""
         if self._thread is not threading.current_thread():
             self._thread.join(LOG_TIMEOUT)
 
 
-def _hand_over(logs: Logs, log: LogFunction) -> None:
+def _call_log(logs: Logs, log: LogFunction) -> None:
     while (raw := logs.next()) is not None:
         try:
             log(LogRecord.from_native(raw))
         except Exception:
-            # As for any thread whose function raises; but this one goes on.
+            # Report the exception like one of any thread, and continue with the next record.
             threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
 
 class Opened:
-    """An open platform of the native part, with the thread that hands over its logs where there is one."""
+    """An open platform of the native part, and its log thread if it has one."""
 
     def __init__(
         self, data_dir: str | os.PathLike[str], settings: Settings, log: LogFunction | None, host: Host | None
@@ -91,19 +91,19 @@ class Opened:
         return self.native.http_service()
 
     def close(self, timeout: float) -> None:
-        """Close the platform, then let its log function take what is left."""
+        """Close the platform, then wait for its log function to process the remaining records."""
         self.native.close(timeout)
         if self._log is not None:
             self._log.join()
 
 
 def close_at_exit(owner: object, opened: Opened) -> None:
-    """Close the platform when `owner` is collected or the interpreter ends, whichever is first."""
+    """Close the platform when `owner` is garbage-collected or the interpreter exits."""
     weakref.finalize(owner, _close_quietly, opened)
 
 
 def _close_quietly(opened: Opened) -> None:
-    # Closed already, or a forked child: in both cases there is nothing to close.
+    # An error means that it is closed already or that this is a forked child: nothing has to be closed then.
     with contextlib.suppress(MustError):
         opened.close(EXIT_TIMEOUT)
 
@@ -130,12 +130,12 @@ def submit_async(
     image_paths: bool,
     parameters: Mapping[str, Parameter],
 ) -> NativeSubmission:
-    """Make a submission of a generation, to be awaited: that takes no thread of Python's."""
+    """Start a submission that can be awaited without a Python thread."""
     return native.submit_async(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:
-    """Write a result to a file, or under its own name into a folder."""
+    """Write a result to a file, or into a folder under its own name. Returns the file's path."""
     data, _, file_name = media
     target = Path(path)
     if target.is_dir():

@@ -1,4 +1,4 @@
-"""The platform for threads: every call blocks, lets other threads run meanwhile, and gives way to Ctrl-C."""
+"""The platform for threads: every call blocks, lets other threads run meanwhile, and can be interrupted by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settin
 class Platform:
     """A running platform in one data folder.
 
-    Opening it brings back what a crash interrupted and starts the lanes. Any thread of this process may use it; a child
-    made by `fork` gets `InvalidStateError` from every call and cannot open a platform of its own. Left open, a platform
-    is closed when it is collected or the interpreter ends.
+    Opening it recovers tasks that a crash interrupted and starts the lanes. Any thread of this process may use it; a
+    child made by `fork` gets `InvalidStateError` from every call and cannot open a platform of its own. A platform that
+    is left open is closed when it is garbage-collected or the interpreter exits.
 
     >>> with must.Platform("data", threads=2, queue_depth=100) as platform:
     ...     task = platform.submit("tiny-video", "a red circle moving left", seed=7, steps=4)
@@ -46,14 +46,14 @@ class Platform:
         host: Host | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        """Open the data folder; it is made when absent. `host` is what the host lends.
+        """Open the data folder, which is made when absent. `host` has functions and a clock of the host.
 
-        Relative paths are seen from the working folder as it is now, and stay where they are when that changes.
+        Relative paths are resolved now, so they stay valid when the working folder changes.
 
-        `log` is a function that hears what the platform logs, records at least as important as the setting `log_level`.
-        It is called with a `LogRecord` on a thread of its own, one record at a time, and may call the platform; what it
-        raises goes to `threading.excepthook`. Nothing waits for it: when it falls more than a thousand records behind,
-        records are dropped, and one says how many. Closing gives it a second to take what is left.
+        `log` is called with each `LogRecord` that is at least as important as the setting `log_level`, on a thread of
+        its own, one record at a time, and may call the platform; its exceptions go to `threading.excepthook`. The
+        platform does not wait for it: when it is more than a thousand records behind, records are dropped, and one
+        record says how many. Closing waits up to a second for it to process the remaining records.
 
         >>> records = []
         >>> with must.Platform("data", log=records.append, log_level="debug"):
@@ -62,11 +62,11 @@ class Platform:
         True
 
         Raises:
-            DataDirLockedError: Another process or platform has the folder open.
-            DependencyUnavailableError: The folder cannot be written, or the GPU asked for cannot be used.
+            DataDirLockedError: Another process or another platform has the folder open.
+            DependencyUnavailableError: The folder cannot be written, or the requested GPU cannot be used.
             StorageFullError: The disk is full.
             StorageCorruptError: The database is damaged.
-            ValidationError: A setting or the catalog makes no sense.
+            ValidationError: A setting or the catalog is invalid.
             InvalidStateError: This process was forked from one that had a platform open.
         """
         self._opened = _native.Opened(data_dir, settings, log, host)
@@ -153,14 +153,15 @@ class Platform:
         self.close()
 
     def close(self, deadline_seconds: float = _native.CLOSE_TIMEOUT) -> None:
-        """Stop taking work, ask what runs to stop, wait at most `deadline_seconds` for it, and close the data folder.
+        """Ask running tasks to stop, wait for them up to `deadline_seconds`, and close the data folder.
 
-        Tasks that have not finished go on when the folder is opened again. Closing again does nothing.
+        The platform accepts no more work from the start of this call on. Unfinished tasks continue when the folder is
+        opened again. Closing again does nothing.
         """
         self._opened.close(deadline_seconds)
 
     def load(self) -> Load:
-        """How the lanes and their pipelines stand.
+        """State of the lanes and their pipelines.
 
         >>> platform.load().waiting
         0
@@ -168,7 +169,7 @@ class Platform:
         return Load.from_native(self._native.load())
 
     def metrics(self) -> str:
-        """What the platform counts and measures, in the text format of Prometheus.
+        """The platform's metrics, in the text format of Prometheus.
 
         >>> "# TYPE must_audit_events gauge" in platform.metrics()
         True
@@ -179,15 +180,16 @@ class Platform:
         """Copy the data folder into a new or empty folder while the platform works, and check the copy.
 
         To restore, open the folder as a data folder, with the key files, which are not in it. The folder appears under
-        its name when all of it is there; when this fails, there is nothing. Use this and not a second SQLite.
+        its name once it is complete, and not at all when this fails. Use this, not a second SQLite library on the
+        database.
 
         >>> copy = platform.backup("copy")
         >>> copy.audit_ok, copy.tasks
         (True, 0)
 
         Raises:
-            ValidationError: The folder holds something, or is inside the data folder.
-            StorageFullError: There is no room for it.
+            ValidationError: The folder is not empty, or is inside the data folder.
+            StorageFullError: There is not enough space for it.
             StorageCorruptError: The database is damaged.
             DependencyUnavailableError: The folder cannot be written.
         """
@@ -201,8 +203,8 @@ class Platform:
         True
 
         Raises:
-            ValidationError: The address is none.
-            DependencyUnavailableError: It is taken.
+            ValidationError: The address is invalid.
+            DependencyUnavailableError: The address is in use.
         """
         return Server(self._http_service.serve(address))
 
@@ -217,7 +219,7 @@ class Platform:
     ) -> Response:
         """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
 
-        `target` is the path with the query as it was sent; throttling counts by `peer`, the address at the other end.
+        `target` is the path with the query as it was sent; `peer` is the client's address, by which throttling counts.
 
         >>> response = platform.handle("GET", "/health", peer="192.0.2.7")
         >>> response.status
@@ -248,17 +250,16 @@ class Platform:
         image_paths: bool = True,
         **parameters: Parameter,
     ) -> Task:
-        """Check the request, make a durable task, and return at once with its handle.
+        """Check the request, store it as a task, and return a handle without waiting for the result.
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
-        model's own: see `parameters_schema` in `models()`. A full queue is waited for, up to the setting
-        `queue_wait_seconds`.
-        `owner` says whose task it is to be: the `owner` that `auth.authorize` answers with, or a name of your own where
-        nobody asks over HTTP.
+        model's own: see `parameters_schema` in `models()`. When the queue is full, this waits up to the setting
+        `queue_wait_seconds`. `owner` is the owner of the task: the `owner` that `auth.authorize` answers with, or any
+        name when tasks are not served over HTTP.
 
         Images may be bytes, a path, a file open in binary mode, a data URI, a Pillow image, or an array of pixels
-        (`uint8`, height by width, or by 3 or 4). Text that is not a data URI is the path of a file: set `image_paths`
-        to false where parameters come from somebody else, who could name any file of this machine.
+        (`uint8`, height by width, or height by width by 3 or 4). A string that is not a data URI is the path of a file:
+        set `image_paths` to false when parameters come from other people, who could name any file of this machine.
 
         >>> first = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
         >>> sketch = first.wait() and first.result()
@@ -272,29 +273,29 @@ class Platform:
         validation_error
 
         Raises:
-            ValidationError: The catalog does not allow the request; the detail names the parameter.
+            ValidationError: The catalog does not allow a parameter, which the detail names.
             PayloadTooLargeError: An image is too large.
             ModelUnavailableError: The model's weights are not on this machine.
-            QueueOverloadedError: The queue stayed full.
+            QueueOverloadedError: The queue was still full after the wait.
             StorageFullError: The disk is full.
         """
         raw = _native.submit(self._native, model, prompt, mode, owner, image_paths, parameters)
         return Task(self, TaskState.from_native(raw))
 
     def task(self, id: str) -> Task:
-        """The handle of a task that was submitted before, by this process or an earlier one.
+        """A handle of an existing task, also of one from an earlier process.
 
         >>> task = platform.submit("tiny-image", "a red circle", steps=4)
         >>> platform.task(task.id).state.prompt
         'a red circle'
 
         Raises:
-            TaskNotFoundError: There is no such task.
+            TaskNotFoundError: No task has this id.
         """
         return Task(self, TaskState.from_native(self._native.status(id)))
 
     def tasks(self, **query: Unpack[Query]) -> Page:
-        """One page of the tasks of every status, newest first unless asked otherwise.
+        """One page of tasks of every status, newest first by default.
 
         >>> failed = platform.tasks(status="failed", per_page=50)
         >>> len(failed), failed.total, failed.has_more
@@ -303,7 +304,7 @@ class Platform:
         return Page.from_native(self._native.tasks(dict(query)))
 
     def gallery(self, **query: Unpack[Query]) -> Page:
-        """One page of the finished tasks that have a result, newest first unless asked otherwise.
+        """One page of finished tasks with a result, newest first by default.
 
         >>> [state.prompt for state in platform.gallery(type="video")]
         []
@@ -318,14 +319,14 @@ class Platform:
         >>> platform.delete(task.id)
 
         Raises:
-            TaskNotFoundError: There is no such task.
-            InvalidStateError: It has not ended: cancel it first.
+            TaskNotFoundError: No task has this id.
+            InvalidStateError: The task has not ended: cancel it first.
         """
         self._native.delete(id)
 
 
 class Task:
-    """A handle on one task. Iterating it follows its changes until it has ended.
+    """A handle of one task. Iterating it gives its changes until it has ended.
 
     >>> task = platform.submit("tiny-image", "a red circle", steps=4)
     >>> for state in task:
@@ -352,29 +353,29 @@ class Task:
 
     @property
     def state(self) -> TaskState:
-        """The state that this handle saw last; `status()` asks anew."""
+        """The last state that this handle received; `status()` asks for the current one."""
         return self._state
 
     def status(self) -> TaskState:
-        """The task as it stands."""
-        return self._see(self._platform._native.status(self.id))
+        """The current state of the task."""
+        return self._update(self._platform._native.status(self.id))
 
     def __iter__(self) -> Iterator[TaskState]:
-        """The present state, then every change, last the state that the task ended in. A failure is not raised.
+        """The current state, then every change, last the final state. A failed task does not raise.
 
-        Changes that come quickly one after another are one.
+        Changes in quick succession are merged into one.
 
         Raises:
             InvalidStateError: The platform was closed before the task ended.
         """
         events = self._platform._native.events(self.id)
         while (raw := events.next(None)) is not None:
-            yield self._see(raw)
+            yield self._update(raw)
 
     def wait(self, timeout_seconds: float | None = None, *, raise_on_failure: bool = True) -> TaskState:
-        """Wait until the task has ended, at most `timeout_seconds`, and return the state it ended in.
+        """Wait until the task has ended, at most `timeout_seconds`, and return its final state.
 
-        Stopping to wait, by the timeout or by Ctrl-C, leaves the generation running.
+        When the wait ends early, by the timeout or by Ctrl-C, the generation continues.
 
         >>> task = platform.submit("tiny-video", "a red circle moving left", steps=50)
         >>> cancelled = task.cancel()
@@ -385,20 +386,20 @@ class Task:
         cancelled
 
         Raises:
-            TimeoutError: The task has not ended in time.
+            TimeoutError: The task did not end in time.
             MustError: The task's own error when it failed, unless `raise_on_failure` is false.
             InvalidStateError: The platform was closed before the task ended.
         """
         end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         events = self._platform._native.events(self.id)
         while (raw := events.next(None if end is None else end - time.monotonic())) is not None:
-            self._see(raw)
+            self._update(raw)
         return self._state.raise_for_failure() if raise_on_failure else self._state
 
     def cancel(self) -> bool:
         """Ask the task to end: true when it was waiting or running, false when it had ended already.
 
-        A running one stops within one step and ends failed, with the code `cancelled`. Any thread may cancel.
+        A running task stops within one step and fails with the code `cancelled`. Any thread may cancel.
         """
         return self._platform._native.cancel(self.id)
 
@@ -407,7 +408,7 @@ class Task:
 
         Raises:
             ResultNotReadyError: The task has not ended.
-            ResultGoneError: The task failed, or its files are gone.
+            ResultGoneError: The task failed, or its files no longer exist.
         """
         return Media(*self._platform._native.result(self.id))
 
@@ -416,7 +417,7 @@ class Task:
         return Media(*self._platform._native.preview(self.id))
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the result to `path`, or under a name of its own into the folder `path`, and return where it is.
+        """Write the result to the file `path`, or into the folder `path` under its own name. Returns the file's path.
 
         >>> task = platform.submit("tiny-image", "a red circle", seed=7, steps=4)
         >>> state = task.wait()
@@ -425,6 +426,6 @@ class Task:
         """
         return _native.save(self._platform._native.result(self.id), path)
 
-    def _see(self, raw: dict[str, object]) -> TaskState:
+    def _update(self, raw: dict[str, object]) -> TaskState:
         self._state = TaskState.from_native(raw)
         return self._state

@@ -1,4 +1,4 @@
-"""What the platform answers with: plain values, fixed when they were asked for."""
+"""Types of settings, queries and answers. Answers are plain values that do not change."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ class ArrayInterface(Protocol):
 
     @property
     def __array_interface__(self) -> Mapping[str, Any]:
-        """Where the pixels are and what they are."""
+        """Description of the array's memory."""
 
 
 class ArrayLike(Protocol):
-    """What makes an array of numpy of itself, such as a tensor of torch in the memory of the CPU."""
+    """An object that converts itself to a numpy array, such as a torch tensor in CPU memory."""
 
     def __array__(self) -> Any:
         """The array."""
 
 
 class ReadableFile(Protocol):
-    """A file open in binary mode, or anything that is read like one."""
+    """A file open in binary mode, or an object with the same `read`."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Give at most so many bytes; none at the end."""
+        """Return at most `size` bytes; empty at the end."""
 
 
 class AsyncFile(Protocol):
-    """A file whose `read` is awaited, such as FastAPI's `UploadFile`."""
+    """A file with an async `read`, such as FastAPI's `UploadFile`."""
 
     async def read(self, size: int = -1, /) -> bytes:
-        """Give at most so many bytes; none at the end."""
+        """Return at most `size` bytes; empty at the end."""
 
 
 Image: TypeAlias = (
@@ -59,18 +59,18 @@ Image: TypeAlias = (
 )
 """A picture.
 
-The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, wherever it stands),
-or a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4
+The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, not its position), or
+a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4
 for RGB, with alpha."""
 
 Parameter: TypeAlias = (
     bool | int | float | SupportsIndex | SupportsFloat | Image | Sequence["Parameter"] | Mapping[str, Any] | None
 )
-"""What a parameter may be given as. `None` counts as not given."""
+"""Type of a parameter. `None` counts as not given."""
 
 
 class Status(StrEnum):
-    """Where a task stands. `pending -> processing -> done | failed`, never backwards."""
+    """Status of a task. `pending -> processing -> done | failed`, never backwards."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -91,39 +91,39 @@ class MediaType(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """How much a log record matters."""
+    """Severity of a log record."""
 
     ERROR = "error"
-    """Something was lost, or will be unless a person acts."""
+    """Something was lost, or will be lost unless a person acts."""
     WARN = "warn"
-    """Something is not as it should be, and work goes on."""
+    """Something is wrong, and work continues."""
     INFO = "info"
     """Something that a person running the platform may want to know."""
     DEBUG = "debug"
-    """What the platform does, such as loading and letting go of pipelines."""
+    """What the platform does, such as loading and unloading pipelines."""
     TRACE = "trace"
     """Everything."""
 
     @property
     def number(self) -> int:
-        """The level of `logging` that goes with it; 5 for `trace`."""
+        """The corresponding level of `logging`; 5 for `trace`."""
         return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One thing that a platform logged. Holds no prompt and no secret."""
+    """A log record of a platform. Holds no prompt and no secret."""
 
     time: datetime
     """When it was logged, in UTC."""
     level: LogLevel
-    """How much it matters."""
+    """Severity."""
     target: str
     """Module of the library that logged it."""
     message: str
     """What happened, in one sentence."""
     fields: Mapping[str, Any]
-    """What it happened to: `task`, `code`, `model` and so on."""
+    """Details: `task`, `code`, `model` and so on."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
@@ -133,14 +133,14 @@ class LogRecord:
 
 
 LogFunction: TypeAlias = Callable[[LogRecord], object]
-"""Hears what a platform logs, on a thread of its own, one record at a time."""
+"""Receives log records of a platform, on a thread of its own, one record at a time."""
 
 
 class HttpSettings(TypedDict, total=False):
     """Settings of the HTTP service."""
 
     session_cookie_secure: bool
-    """Whether session cookies are for HTTPS only, which they are when left out."""
+    """Whether session cookies are for HTTPS only; true when left out."""
     session_cookie_same_site: Literal["strict", "lax", "none"]
     """Which requests from other sites carry session cookies; `strict` when left out."""
     session_cookie_path: str
@@ -148,37 +148,38 @@ class HttpSettings(TypedDict, total=False):
     session_cookie_suffix: str
     """Added to the names of session cookies after an underscore."""
     public_url: str
-    """Where clients reach the service, such as `https://example.com/must`; when left out, what each request says."""
+    """The address at which clients reach the service, such as `https://example.com/must`: absolute addresses in answers
+    begin with it. When left out, each request determines it."""
     scrape_token: str
-    """Opens `GET /metrics` to whoever sends it as a bearer token."""
+    """A bearer token that opens `GET /metrics`."""
     max_body_bytes: int
-    """Bytes of a request's body."""
+    """Maximum bytes of a request's body."""
     max_connections: int
-    """Connections that are open at once; more wait."""
+    """Maximum number of open connections; further ones wait."""
     header_timeout_seconds: float
     """How long a request's headers may take to arrive."""
     body_timeout_seconds: float
-    """How long no piece of a request's body may come, and a client may take nothing of an answer."""
+    """How long a client may send no more of a request's body, or read nothing of an answer."""
     body_bytes_per_second: int
-    """Bytes of a body that have to come each second on average, beyond one granted `body_timeout_seconds`; 0 for any
-    number."""
+    """Minimum average rate at which a body must arrive, after a first `body_timeout_seconds` without this limit; 0
+    means no minimum."""
     body_time_limit_seconds: float
     """How long a request's body may take as a whole."""
     retry_window_seconds: float
-    """How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone."""
+    """How long pictures requested with an `Idempotency-Key` are still generated after the caller disconnected."""
     event_keep_alive_seconds: float
-    """How often an idle event stream says that it lives."""
+    """How often an idle event stream sends a keep-alive."""
 
 
 class WorkerSettings(TypedDict, total=False):
     """How workers are reached and deployed."""
 
     address_template: str
-    """Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`."""
+    """Address of a workspace whose account has none; `https://{workspace}--must.modal.run` when left out."""
     networks: Sequence[str]
-    """Addresses and networks besides the public ones that workers may be at; only there `http://` will do."""
+    """Private addresses and networks that workers may use; only there `http://` is allowed."""
     api_key: str
-    """The API key that workers ask for, where an account has none of its own."""
+    """The API key for workers whose account has none of its own."""
     deploy_command: Sequence[str]
     """Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in."""
     deploy_limit_seconds: float
@@ -190,37 +191,37 @@ class WorkerSettings(TypedDict, total=False):
     transfer_timeout_seconds: float
     """How long the transfer of a result may take."""
     max_result_bytes: int
-    """Bytes of a result that is fetched from a worker."""
+    """Maximum bytes of a result that is fetched from a worker."""
     health_tries: int
-    """How often health is asked for after a deployment."""
+    """How many times a worker's health is checked after a deployment."""
     health_pause_seconds: float
-    """The time between two of these."""
+    """The pause between two of these checks."""
     poll_interval_seconds: float
-    """How often a worker is asked how a task stands."""
+    """How often a worker is asked for the status of a task."""
     recheck_interval_seconds: float
-    """How often a failed account is checked again by itself; 0 means never."""
+    """How often a failed account is checked again automatically; 0 means never."""
 
 
 class Settings(TypedDict, total=False):
-    """How a platform is set up. Whatever is left out has the default of the library."""
+    """Settings of a platform. A setting that is left out has the library's default."""
 
     models_dir: str | PathLike[str]
     """Folder with one folder of weights a model; `models` in the data folder when left out."""
     catalog: str | PathLike[str]
-    """A catalog file that stands in for the built-in one."""
+    """A catalog file in place of the built-in catalog."""
     device: Literal["auto", "cpu", "cuda"]
     """Where inference runs."""
     threads: int
-    """Threads that inference on the CPU uses; 0 means one a core."""
+    """Threads that inference on the CPU uses; 0 means one per core."""
     lanes: Sequence[str]
-    """Models that get a lane of their own, where their pipeline stays warm."""
+    """Models that get a lane of their own, in which their pipeline stays loaded."""
     paused: bool
-    """Starts no lane: tasks are taken and kept, and run when the folder is opened without this."""
+    """Starts no lane: tasks are accepted and stored, and run when the folder is opened without this setting."""
     control_socket: bool
-    """Whether the program `must` can reach the platform over a socket in the data folder, which its owner alone can
-    open; it can when left out."""
+    """Whether the program `must` can reach the platform over a socket in the data folder, which only the folder's owner
+    can open; true when left out."""
     queue_depth: int
-    """Places in the shared queue."""
+    """Length of the shared queue."""
     queue_wait_seconds: float
     """How long a submission waits for a place in a full queue before `QueueOverloadedError`."""
     image_limit_seconds: float
@@ -228,17 +229,17 @@ class Settings(TypedDict, total=False):
     video_limit_seconds: float
     """How long a clip may run."""
     image_stale_seconds: float
-    """When a picture that is still processing is given up."""
+    """After how long a picture that is still processing fails."""
     video_stale_seconds: float
-    """When a clip that is still processing is given up."""
+    """After how long a clip that is still processing fails."""
     idle_evict_seconds: float
     """How long an unused pipeline stays loaded."""
     log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
-    """Least important records that the log function hears; `info` when left out."""
+    """Lowest level of the records that the log function receives; `info` when left out."""
     master_key: str
-    """Master keys as the text of a key file; stands in for `master_key_file`."""
+    """Master keys as the text of a key file, in place of `master_key_file`."""
     master_key_file: str | PathLike[str]
-    """File of the master keys, made at the first use; `keys/master.key` in the data folder when left out."""
+    """File of the master keys, made at first use; `keys/master.key` in the data folder when left out."""
     audit_key_file: str | PathLike[str]
     """File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out."""
     audit_anchor_file: str | PathLike[str]
@@ -248,11 +249,11 @@ class Settings(TypedDict, total=False):
     frontend_origins: Sequence[str]
     """Browser origins that may call from another site, exactly as browsers send them."""
     trusted_proxies: Sequence[str]
-    """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
+    """Addresses and networks of proxies whose `X-Forwarded-For` is trusted."""
     sessions_per_minute: int
     """Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when left out."""
     sign_in_required: bool
-    """Whether people sign in: a session then takes an access key, and over HTTP each sees its own tasks alone."""
+    """Whether people must sign in: a session then needs an access key, and HTTP callers see only their own tasks."""
     api_key: str
     """An API key of the operator's own, at least 16 characters."""
     http: HttpSettings
@@ -264,26 +265,26 @@ class Settings(TypedDict, total=False):
 
 
 class Query(TypedDict, total=False):
-    """Which tasks to list. Whatever is left out does not narrow the listing."""
+    """Which tasks to list. Fields that are left out do not filter."""
 
     status: Status | Literal["pending", "processing", "done", "failed"] | None
-    """Only these; the gallery has none but done tasks."""
+    """Only tasks with this status; the gallery has only done tasks."""
     model: str | None
     """Only of this model, by id or alias."""
     type: MediaType | Literal["image", "video"] | None
     """Only pictures or only clips."""
     owner: str | None
-    """Only of this owner; the empty text stands for those that have none."""
+    """Only of this owner; an empty string selects tasks without an owner."""
     sort: Literal["newest", "oldest"]
-    """Newest first unless asked otherwise."""
+    """Newest first by default."""
     page: int
     """From 1."""
     per_page: int
-    """1 to 100; 20 unless asked otherwise."""
+    """1 to 100; 20 by default."""
 
 
 class Model(TypedDict):
-    """One model of the catalog, as `GET /models` shows it."""
+    """One model of the catalog, as in the answer of `GET /models`."""
 
     id: str
     aliases: list[str]
@@ -299,36 +300,36 @@ class Model(TypedDict):
     parameters_schema: dict[str, dict[str, Any]]
     available: bool
     files: NotRequired[str]
-    """What its files on this machine are, where it has any."""
+    """What its files on this machine are; absent when it has none."""
     unavailable_reason: NotRequired[str]
     """Why it cannot run here; absent when it can."""
     user_action: NotRequired[str]
-    """What to do so that it can; absent when it can."""
+    """What to do so that it can run here; absent when it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """How one lane stands; what is counted is counted since the platform was opened."""
+    """State of one lane. Counts begin when the platform is opened."""
 
     model: str | None
     """The model that the lane belongs to; none for the shared lane."""
     loaded: tuple[str, ...]
     """Ids of the models whose weights are loaded, in the order of their last use."""
     memory_bytes: int
-    """Bytes that they hold."""
+    """Bytes of memory that their weights use."""
     hits: int
     """Tasks that found their pipeline loaded."""
     misses: int
-    """Tasks that did not."""
+    """Tasks that had to load their pipeline."""
     loads: int
     """Pipelines that were loaded."""
     evictions: int
-    """Pipelines that were let go, for room, for idleness or after an error."""
+    """Pipelines that were unloaded: to free memory, because they were unused, or after an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How the lanes stand."""
+    """State of the lanes."""
 
     lanes: tuple[LaneStatus, ...]
     """Every lane; the shared one is the last."""
@@ -353,20 +354,20 @@ class TaskFailure:
     """What happened."""
 
     def exception(self) -> MustError:
-        """The exception of the class that goes with the code."""
+        """The exception for the code."""
         return error_from(self.code, self.detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """One task, as it stood when it was asked for."""
+    """The state of a task at the moment when it was asked for."""
 
     id: str
     """Stable id."""
     workspace: str | None
-    """Workspace that runs it; none when it runs here."""
+    """Workspace that runs the task; `None` when it runs here."""
     owner: str | None
-    """Whose it is; none when it is nobody's in particular."""
+    """Owner; `None` when it has none."""
     model: str
     """Catalog id of the model."""
     type: MediaType
@@ -374,11 +375,11 @@ class TaskState:
     mode: str
     """Mode of the model."""
     prompt: str
-    """What to show."""
+    """The prompt."""
     negative_prompt: str
-    """What to avoid."""
+    """The negative prompt."""
     parameters: Mapping[str, Any]
-    """Every other parameter, defaults filled in; images are named, not held."""
+    """Every other parameter, with defaults filled in. Images appear by name, without their bytes."""
     seed: int
     """Seed in use; drawn when -1 was asked for."""
     width: int
@@ -386,7 +387,7 @@ class TaskState:
     height: int
     """Pixels."""
     status: Status
-    """Where it stands."""
+    """Status."""
     progress: int
     """0 to 100, never falling."""
     stage: str
@@ -394,11 +395,11 @@ class TaskState:
     stage_detail: str
     """More about the stage, such as `step 3 of 20`."""
     result_path: str | None
-    """File of the result, relative to the data folder. Present exactly when done."""
+    """File of the result, relative to the data folder; `None` until the task is done."""
     preview_path: str | None
     """File of the preview, relative to the data folder."""
     error: TaskFailure | None
-    """Why it failed. Present exactly when failed."""
+    """Why it failed; `None` unless it failed."""
     created_at: datetime
     """When it was submitted, in UTC."""
     updated_at: datetime
@@ -421,7 +422,7 @@ class TaskState:
         True
 
         Raises:
-            MustError: Of the class that goes with the task's error code, such as `must.CancelledError`.
+            MustError: The class for the task's error code, such as `must.CancelledError`.
         """
         if self.error is not None:
             raise self.error.exception()
@@ -475,7 +476,7 @@ class Page:
     page: int
     """From 1."""
     per_page: int
-    """Most items on a page."""
+    """Maximum number of items on a page."""
     has_more: bool
     """Whether another page follows."""
 

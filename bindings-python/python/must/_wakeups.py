@@ -1,4 +1,4 @@
-"""How many asyncio tasks of one loop wait on threads of the library through one file descriptor."""
+"""Lets many asyncio tasks of one loop wait for the library through one file descriptor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from must._must import Events, NativeAnswer, NativeSubmission, Wakeups
 
 
 class Waiters:
-    """The waiters of one loop. The loop watches the file descriptor only while somebody waits."""
+    """The waiters of one loop. The loop watches the file descriptor only while there are waiters."""
 
     _of_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Waiters]] = WeakKeyDictionary()
 
@@ -23,7 +23,7 @@ class Waiters:
 
     @classmethod
     def of_running_loop(cls) -> Waiters:
-        """The waiters of the loop that runs now."""
+        """The waiters of the running loop."""
         loop = asyncio.get_running_loop()
         waiters = cls._of_loop.get(loop)
         if waiters is None:
@@ -40,7 +40,7 @@ class Waiters:
             await self._woken(token)
 
     async def submitted(self, submission: NativeSubmission) -> dict[str, Any]:
-        """The task of a submission, once it is durable."""
+        """The task of a submission, once it is stored."""
         while True:
             token = next(self._tokens)
             task = submission.poll(self._wakeups, token)
@@ -67,7 +67,7 @@ class Waiters:
             await self._woken(token)
 
     async def _woken(self, token: int) -> None:
-        # Between the poll and here the loop has not run, so a wakeup that came meanwhile is still in the queue.
+        # The loop has not run since the poll, so a wakeup in between is still in its queue.
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.add_reader(self._wakeups.fileno(), self._wake)

@@ -6,9 +6,9 @@
 >>> site = FastAPI()
 >>> site.mount("/must", app)
 
-uvicorn serves either: `uvicorn module:app`.
+uvicorn can serve both: `uvicorn module:app`.
 
-It finds its own part of a path below any mount, with `FastAPI(root_path=...)` and uvicorn's `--root-path` too.
+The application works at any mount path, also with `FastAPI(root_path=...)` and uvicorn's `--root-path`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class App:
-    """An ASGI 3 application over a platform, which stays its maker's to close."""
+    """An ASGI 3 application for a platform. It does not close the platform."""
 
     def __init__(self, platform: Platform | AsyncPlatform) -> None:
         """Answer with this platform."""
@@ -45,11 +45,11 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _lifespan(receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:
-            # There are no WebSockets here: refused before they are accepted.
+            # WebSockets are not supported: close them before they are accepted.
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
@@ -62,13 +62,13 @@ class App:
         if body is None:
             return
         client = scope.get("client")
-        # What absolute addresses in the answer begin with.
+        # Absolute addresses in the answer begin with these.
         mount = (scope.get("scheme", "http"), scope.get("root_path", ""))
         native = self._platform._http_service.handle(
             scope["method"], _target(scope), list(scope["headers"]), body, client[0] if client else None, mount
         )
-        gone = asyncio.ensure_future(_gone(receive))
-        answering = asyncio.ensure_future(_pass_on(native, send))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        answering = asyncio.ensure_future(_send_answer(native, send))
         try:
             await asyncio.wait([gone, answering], return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
@@ -81,9 +81,10 @@ class App:
                     await task
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The body; none when the client went away. Too large a one is cut just beyond the limit, and refused there.
+        """The body; `None` when the client disconnected. A body over the limit is cut after the piece that exceeds it;
+        the service refuses it.
 
-        Raises when it comes too slowly.
+        Raises when the body arrives too slowly.
         """
         parts: list[bytes] = []
         service = self._platform._http_service
@@ -107,7 +108,7 @@ class App:
                 return b"".join(parts)
 
 
-async def _pass_on(native: NativeAnswer, send: Send) -> None:
+async def _send_answer(native: NativeAnswer, send: Send) -> None:
     response = await AsyncResponse.of(native)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -119,7 +120,7 @@ async def _pass_on(native: NativeAnswer, send: Send) -> None:
 async def _refuse(error: MustError, target: str, send: Send) -> None:
     said: dict[str, Any] = {"code": error.code, "detail": error.detail, "user_action": error.user_action}
     if target.startswith("/v1/"):
-        # As OpenAI's clients read it.
+        # The form that OpenAI's clients read.
         kind = "server_error" if error.http_status >= 500 else "invalid_request_error"
         message = f"{error.detail}. {error.user_action}"
         said["error"] = {"message": message, "type": kind, "param": None, "code": error.code}
@@ -132,7 +133,7 @@ async def _refuse(error: MustError, target: str, send: Send) -> None:
 def _target(scope: Scope) -> str:
     """Path and query as they were sent, below the path that the application is mounted at."""
     path: str = scope["path"]
-    # Some servers leave the query in it; some have none.
+    # Some servers leave the query in `raw_path`; some do not set it.
     raw = (scope.get("raw_path") or quote(path).encode()).split(b"?")[0].decode("latin-1")
     below = _below(raw, path, scope.get("root_path", ""), scope.get("app_root_path", "")) or "/"
     query = scope.get("query_string", b"").decode("latin-1")
@@ -142,9 +143,10 @@ def _target(scope: Scope) -> str:
 def _below(raw: str, path: str, root: str, outer: str) -> str:
     """The end of `raw` that is below the mount.
 
-    `root` is where the application is, `outer` the part of it that a server or a proxy serves the whole framework at.
-    What `path` holds of these differs: all of it (Starlette from 0.33 on, uvicorn from 0.26 on), only what is below
-    `outer` (a proxy has stripped that, as with `FastAPI(root_path=...)`), or nothing (earlier versions of both).
+    `root` is the path of the application, and `outer` its first part, at which a server or a proxy serves the whole
+    framework. How much of them `path` contains depends on the server: all of `root` (Starlette from 0.33 on, uvicorn
+    from 0.26 on), only the part below `outer` (a proxy has stripped `outer`, as with `FastAPI(root_path=...)`), or
+    nothing (earlier versions of both).
     """
     shortened = unquote(raw) != path
     if shortened and (rest := _end(raw, path)) is not None:
@@ -157,7 +159,7 @@ def _below(raw: str, path: str, root: str, outer: str) -> str:
 
 
 def _without(raw: str, prefix: str) -> str | None:
-    """What comes behind `prefix`, which is not encoded; none where the path is not below it."""
+    """The rest of `raw` after `prefix`, which is not encoded; `None` when `raw` does not begin with it."""
     prefix = prefix.rstrip("/")
     for end in _ends_of_segments(raw):
         if unquote(raw[:end]) == prefix:
@@ -166,7 +168,7 @@ def _without(raw: str, prefix: str) -> str | None:
 
 
 def _end(raw: str, path: str) -> str | None:
-    """The end of `raw` that `path` is without its encoding."""
+    """The end of `raw` that decodes to `path`."""
     for start in _ends_of_segments(raw):
         if unquote(raw[start:]) == path:
             return raw[start:]
@@ -177,12 +179,12 @@ def _ends_of_segments(raw: str) -> list[int]:
     return [*(at for at, letter in enumerate(raw) if letter == "/"), len(raw)]
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

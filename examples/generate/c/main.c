@@ -1,4 +1,4 @@
-/* Generates a clip: opens a platform, submits, follows, saves, and shows what else there is. C11, libmust. */
+/* Generates a clip: opens a platform, submits, follows, saves, and shows other calls. C11, libmust. */
 #include <inttypes.h>
 #include <must.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 static must_platform_t *platform;
 
-/* Ends the program when a call failed, with what a person needs to know. */
+/* Ends the program with the error of a call that failed. */
 static void check(int32_t code, must_error_t **error) {
   if (code == MUST_OK) return;
   fprintf(stderr, "%s: %s %s\n", must_code_name(code), must_error_detail(*error), must_error_user_action(*error));

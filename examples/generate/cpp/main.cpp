@@ -1,4 +1,4 @@
-// Generates a clip: opens a platform, submits, follows, saves, and shows what else there is. C++17, libmust.
+// Generates a clip: opens a platform, submits, follows, saves, and shows other calls. C++17, libmust.
 #include <cstdlib>
 #include <iostream>
 #include <must.hpp>

@@ -1,4 +1,4 @@
-// Makes a clip in a data folder, follows it, saves it, and tidies up.
+// Makes a clip in a data folder, follows it, saves it, and cleans up.
 //
 // npm install && node main.mjs DATA_DIR CLIP.mp4
 
@@ -16,7 +16,7 @@ async function main(dataDir, clip) {
     for await (const { status, progress, stage, stage_detail } of task) {
       console.error(`${status} ${progress}% ${stage} ${stage_detail}`);
     }
-    const done = await task.wait(); // Throws the task's own error when it failed.
+    const done = await task.wait(); // Throws the task's error if it failed.
     await task.save(clip);
     await writeFile(clip.replace(/(\.\w+)?$/, ".preview.jpg"), await task.preview());
 

@@ -1,4 +1,4 @@
-"""Makes a clip in a data folder, follows it, saves it, and tidies up.
+"""Makes a clip in a data folder, follows it, saves it, and cleans up.
 
 python main.py DATA_DIR CLIP.mp4
 """
@@ -19,7 +19,7 @@ def main(data_dir: str, clip: Path) -> None:
         task = platform.submit("tiny-video", "a red circle moving left", seed=7)
         for state in task:
             print(f"{state.status} {state.progress:3}% {state.stage} {state.stage_detail}", file=sys.stderr)
-        task.wait()  # Raises the task's own error when it failed.
+        task.wait()  # Raises the task's error if it failed.
         task.save(clip)
         clip.with_suffix(".preview.jpg").write_bytes(task.preview())
 

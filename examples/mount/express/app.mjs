@@ -1,4 +1,4 @@
-// An Express app with routes of its own, which only the platform's access protects.
+// An Express app with its own routes, which the platform's access control protects.
 //
 //     npm install && ADMIN_KEY=... node app.mjs
 
@@ -9,7 +9,7 @@ import { errorCodes, MustError, Platform, requestFacts } from "must";
 /** The app over an open platform. */
 export function createApp(platform) {
   const app = express();
-  // The routes below run only when the platform lets the request through. It comes before the body is read.
+  // The routes below run only when the platform authorizes the request. This is checked before the body is read.
   app.use(async (request, response, next) => {
     response.locals.principal = await platform.auth.authorize(requestFacts("generation", request));
     next();
@@ -17,7 +17,7 @@ export function createApp(platform) {
   app.use(express.json());
   app.post("/generate", async (request, response) => {
     const { model, prompt, parameters = {} } = request.body ?? {};
-    // What a caller sends must not choose files of this machine.
+    // Values from callers must not choose files of this machine.
     const task = await platform.submit({ ...parameters, model, prompt }, { imagePaths: false });
     response.status(202).json({ id: task.id, for: response.locals.principal.actor });
   });

@@ -1,4 +1,4 @@
-"""A FastAPI app with routes of its own, which only the platform's access protects.
+"""A FastAPI app with its own routes, which the platform's access control protects.
 
     ADMIN_KEY=... uvicorn app:app
 """
@@ -16,7 +16,7 @@ import must
 
 
 class Wish(BaseModel):
-    """What is to be made."""
+    """The body of a request for a generation."""
 
     model: str
     prompt: str
@@ -25,7 +25,7 @@ class Wish(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the platform for as long as the app runs."""
+    """Keep the platform open while the app runs."""
     async with must.AsyncPlatform(
         os.environ.get("DATA_DIR", "data"), device="cpu", admin_key=os.environ["ADMIN_KEY"]
     ) as platform:
@@ -44,7 +44,7 @@ async def answer_error(request: Request, error: must.MustError) -> JSONResponse:
 
 
 async def principal(request: Request) -> must.Principal:
-    """Who calls; the routes below run only when the platform lets the request through."""
+    """The caller. The routes below run only when the platform authorizes the request."""
     peer = request.client.host if request.client else None
     facts = must.RequestFacts.from_headers("generation", request.headers.items(), request.url.query, peer)
     platform: must.AsyncPlatform = request.app.state.platform
@@ -57,13 +57,13 @@ Known = Annotated[must.Principal, Depends(principal)]
 @app.post("/generate", status_code=202)
 async def generate(request: Request, wish: Wish, known: Known) -> dict[str, str]:
     """Submit a generation."""
-    # What a caller sends must not choose files of this machine.
+    # Values from callers must not choose files of this machine.
     task = await request.app.state.platform.submit(wish.model, wish.prompt, image_paths=False, **wish.parameters)
     return {"id": task.id, "for": known.actor}
 
 
 @app.get("/status/{id}")
 async def status(request: Request, id: str, known: Known) -> dict[str, Any]:
-    """How a task stands."""
+    """The state of a task."""
     state = (await request.app.state.platform.task(id)).state
     return {"id": state.id, "status": state.status, "progress": state.progress}

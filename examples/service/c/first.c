@@ -1,4 +1,4 @@
-/* The first picture: it comes to lie in circle.png. */
+/* The first picture, in circle.png. */
 #include <must.h>
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
 
 static must_platform_t *platform;
 
-/* Ends the program when a call failed, with what a person needs to know. */
+/* Ends the program with the error of a call that failed. */
 static void check(int32_t code, must_error_t **error) {
   if (code == MUST_OK) return;
   fprintf(stderr, "%s: %s %s\n", must_code_name(code), must_error_detail(*error), must_error_user_action(*error));
@@ -27,7 +27,7 @@ static must_buffer_t *call(const char *name, const char *arguments) {
 
 static const char *text(const must_buffer_t *buffer) { return (const char *)must_buffer_data(buffer); }
 
-static void hear(void *user, int32_t level, const char *target, const char *message, const char *json) {
+static void on_log(void *user, int32_t level, const char *target, const char *message, const char *json) {
   (void)user, (void)target;
   fprintf(stderr, "%d %s %s\n", (int)level, message, json);
 }
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     return 2;
   }
 
-  /* Ctrl-C and `kill` are waited for below. They are blocked before there are other threads, which take that over. */
+  /* Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below. */
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGINT);
@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
   snprintf(settings, sizeof settings,
            "{\"data_dir\": \"%s\", \"queue_depth\": 100, \"image_limit_seconds\": 60, \"admin_key\": \"%s\"}", argv[1],
            admin_key != NULL ? admin_key : "");
-  check(must_platform_open_with_log(MUST_STR(settings), hear, NULL, NULL, &platform, &error), &error);
+  check(must_platform_open_with_log(MUST_STR(settings), on_log, NULL, NULL, &platform, &error), &error);
 
   must_buffer_t *keys = call("auth.keys", "{}");
   if (strstr(text(keys), "\"status\":\"active\"") == NULL) {
@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   }
   must_buffer_free(&keys);
 
-  /* In a server of your own: a request in, an answer out, without a socket. */
+  /* For your own server: answers a request without a socket. */
   must_answer_t *answer = NULL;
   must_buffer_t *part = NULL;
   int32_t event = 0;

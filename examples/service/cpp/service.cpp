@@ -8,7 +8,7 @@
 #include <string>
 
 static void serve(const std::string &data, const std::string &address) {
-  // Ctrl-C and `kill` are waited for below. They are blocked before there are other threads, which take that over.
+  // Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below.
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGINT);
@@ -30,7 +30,7 @@ static void serve(const std::string &data, const std::string &address) {
     std::cout << "key " << issued.secret.reveal() << std::endl;
   }
 
-  // In a server of your own: a request in, an answer out, without a socket.
+  // For your own server: answers a request without a socket.
   const auto answer = platform.handle(R"({"method": "GET", "target": "/health"})");
   std::cerr << answer.head() << "\n" << answer.read() << "\n";
 

@@ -6,7 +6,7 @@ import { Platform } from "must";
 
 const [dataDir, address] = process.argv.slice(2);
 
-// The server has threads of its own, which do not keep the process alive.
+// The server's threads do not keep the process alive.
 const alive = setInterval(() => {}, 60_000);
 const stopped = new Promise((stop) => ["SIGINT", "SIGTERM"].forEach((signal) => process.once(signal, stop)));
 

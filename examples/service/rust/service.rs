@@ -15,7 +15,7 @@ fn main() -> must::Result<()> {
         std::process::exit(2);
     };
 
-    // Ctrl-C and `kill` are waited for below. They are blocked before there are other threads, which take that over.
+    // Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below.
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGINT);
     stop.add(Signal::SIGTERM);

@@ -1,6 +1,6 @@
-//! A clip on one platform that two languages have. Usage: shared DATA_FOLDER CLIP_FILE
+//! A clip from one platform that Rust and C++ share. Usage: shared DATA_FOLDER CLIP_FILE
 //!
-//! The Rust half opens the platform, lends it to the C++ half (`studio.cpp`), and goes on with what that made.
+//! The Rust part opens the platform and passes it to the C++ part (`studio.cpp`), which makes a clip. The Rust part then uses its task.
 
 #![expect(
     unsafe_code,
@@ -29,7 +29,7 @@ mod studio {
     }
 }
 
-/// What the C++ half asks of the Rust half.
+/// A function of the Rust part that the C++ part calls.
 fn register_title(prompt: &str) -> Result<String, Thrown> {
     match prompt.split_whitespace().next() {
         Some(_) => Ok(format!("\"{prompt}\"")),
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let platform = Platform::open(Settings::new(data))?;
     let shared = must_cxx::Platform::share(&platform)?;
 
-    // Thrown in Rust, passed through C++, caught in Rust: the same error.
+    // The error goes from Rust through C++ back to Rust and stays the same.
     match studio::film(&shared, " ", &clip).map_err(from_cpp) {
         Err(error) if error.code() == ErrorCode::ValidationError => {
             writeln!(stderr(), "refused: {}: {} {}", error.code(), error.detail(), error.user_action())?;
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let id = studio::film(&shared, "a red circle moving left", &clip).map_err(from_cpp)?;
-    drop(shared); // The C++ half has let go; the platform stays open.
+    drop(shared); // The C++ part no longer owns the platform, which stays open.
 
     let ended = platform.status(&id)?;
     let media = platform.result(&id)?;

@@ -8,10 +8,10 @@
 namespace studio {
 
 rust::String film(const must::Platform &platform, rust::Str prompt, rust::Str path) {
-  // A function of the Rust half. What it fails with arrives as must::Error, with its code.
+  // A function of the Rust part. Its error arrives as a must::Error with its code.
   const std::string title = std::string(must::calling_rust([&] { return register_title(prompt); }));
 
-  // Everything of must.hpp is there. A bad request is thrown from here, and arrives in the Rust half with its code.
+  // Everything in must.hpp can be used. The error of a bad request is thrown here, and arrives in the Rust part with its code.
   const auto task = platform.submit(must::GenerateRequest("tiny-video", std::string(prompt)).seed(7));
   for (const auto &now : task.events()) {
     std::cerr << title << ": " << now.progress << "% " << now.stage << "\n";

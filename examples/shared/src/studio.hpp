@@ -1,4 +1,4 @@
-// The C++ half: draws on a platform that it is lent.
+// The C++ part, which generates on the platform of the Rust part.
 #ifndef STUDIO_HPP
 #define STUDIO_HPP
 

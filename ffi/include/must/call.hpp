@@ -13,14 +13,15 @@
 namespace must {
 namespace detail {
 
-/// What a value is as JSON text, in memory that is wiped.
+/// A value as JSON text, in memory that is wiped when it is freed.
 [[nodiscard]] inline WipedText dumped(const Json &json) {
   WipedText text;
   json.write(text);
   return text;
 }
 
-/// What the library answered to a call. Throws `internal` when it is not what this layer reads; it quotes nothing of it.
+/// Reads the library's answer to a call. Throws `internal`, without quoting the answer, when it does not have the expected
+/// form.
 template <typename Answer>
 [[nodiscard]] Answer answer(std::string_view name, const BufferHandle &buffer) {
   try {
@@ -31,14 +32,14 @@ template <typename Answer>
   }
 }
 
-/// Calls of one subject on a platform. Holds the platform's handle, not the platform: once that is gone, calls throw
-/// `invalid_state`.
+/// Base of the classes that group calls by subject. Holds the platform's handle and does not own the platform: once the
+/// platform is destroyed, calls throw `invalid_state`.
 class Service {
  public:
   explicit Service(must_platform_t *platform) noexcept : platform_(platform) {}
 
  protected:
-  /// Makes a call and reads its answer, where it has one.
+  /// Makes a call and reads its answer, if it has one.
   template <typename Answer = void>
   Answer ask(std::string_view name, const Fields &arguments = {}) const {
     const WipedText text = dumped(arguments.json());

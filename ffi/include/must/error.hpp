@@ -1,5 +1,5 @@
 /// @file
-/// What goes wrong: must::Error, which every call of this layer throws when it fails.
+/// Errors: must::Error, which every call of this layer throws when it fails.
 #ifndef MUST_ERROR_HPP
 #define MUST_ERROR_HPP
 
@@ -19,16 +19,16 @@
 
 namespace must {
 
-/// What went wrong, as a value to branch on: `MUST_VALIDATION_ERROR` and so on.
+/// The kind of an error, as a value to branch on: `MUST_VALIDATION_ERROR` and so on.
 using ErrorCode = ::must_code_t;
 
-/// A failure: what kind, what happened, what to do.
+/// An error: its code, what happened, and what to do about it.
 class Error : public std::runtime_error {
  public:
   /// An error as the library gives it.
   Error(ErrorCode code, const std::string &detail, std::string user_action)
       : std::runtime_error(name_of(code) + ": " + detail), code_(code), detail_(detail), user_action_(std::move(user_action)) {}
-  /// With what a person can do about errors of this code in general.
+  /// An error with the general advice for its code.
   Error(ErrorCode code, const std::string &detail) : Error(code, detail, action_of(code)) {}
 
   /// The code to branch on.

@@ -1,5 +1,5 @@
 /// @file
-/// How this layer holds what the C interface gives: handles that end themselves, and calls that throw.
+/// Wrappers of the C interface: handles that free themselves, and calls that throw.
 #ifndef MUST_HANDLE_HPP
 #define MUST_HANDLE_HPP
 
@@ -15,12 +15,12 @@ namespace must {
 /// How long a call may wait.
 using Timeout = std::chrono::milliseconds;
 
-/// As long as it takes.
+/// Waits without limit.
 inline constexpr Timeout no_limit{-1};
 
 namespace detail {
 
-/// A handle of the C interface that ends itself.
+/// A handle of the C interface that its destructor frees.
 template <typename T, int32_t (*Free)(T **)>
 class Handle {
  public:
@@ -50,7 +50,7 @@ using ServerHandle = Handle<must_server_t, must_server_free>;
 using AnswerHandle = Handle<must_answer_t, must_answer_free>;
 using ErrorHandle = Handle<must_error_t, must_error_free>;
 
-/// Makes a call with an error object at its end, and throws what it says.
+/// Calls a function whose last argument is an error object, and throws that error if the call fails.
 template <typename Function, typename... Arguments>
 void call(Function function, Arguments... arguments) {
   ErrorHandle error;
@@ -59,7 +59,7 @@ void call(Function function, Arguments... arguments) {
   }
 }
 
-/// The text in a buffer; it lives as long as the buffer.
+/// The text in a buffer; valid as long as the buffer.
 [[nodiscard]] inline std::string_view text_of(const BufferHandle &buffer) noexcept {
   return {reinterpret_cast<const char *>(must_buffer_data(buffer.get())), must_buffer_size(buffer.get())};
 }

@@ -1,5 +1,5 @@
 /// @file
-/// What a request's header lines and query say of who makes it; must::RequestFacts::from_headers puts them together.
+/// Reads credentials and addresses from a request's headers and query for must::RequestFacts::from_headers.
 #ifndef MUST_HEADERS_HPP
 #define MUST_HEADERS_HPP
 
@@ -14,7 +14,7 @@
 namespace must {
 namespace detail {
 
-/// ASCII letters made small, as names of headers are compared.
+/// The text with ASCII letters in lower case, as header names are compared.
 [[nodiscard]] inline std::string lower(std::string_view text) {
   std::string lowered(text);
   for (char &c : lowered) {
@@ -23,7 +23,7 @@ namespace detail {
   return lowered;
 }
 
-/// A name or value of a query without its percent encoding. What is encoded wrongly stays as it is.
+/// A name or value of a query without its percent encoding. A wrong encoding is left unchanged.
 [[nodiscard]] inline WipedText decoded(std::string_view text) {
   const auto digit = [&](std::size_t at) {
     const char c = at < text.size() ? text[at] : '\0';
@@ -39,7 +39,7 @@ namespace detail {
   return bytes;
 }
 
-/// Puts what header lines say into the facts of a request.
+/// Adds the header lines of a request to its facts.
 template <typename Facts, typename Headers>
 void read_headers(Facts &facts, const Headers &headers) {
   for (const auto &[header, value] : headers) {
@@ -50,13 +50,13 @@ void read_headers(Facts &facts, const Headers &headers) {
     if (name == "cookie") facts.cookies.emplace_back(text);
     if (name == "x-admin-key") facts.admin_header_keys.emplace_back(text);
     if (name == "x-forwarded-for") facts.forwarded_for.emplace_back(text);
-    // Browsers send one; two together are no origin that is allowed.
+    // Browsers send one. Two are joined, which matches no allowed origin.
     if (name == "origin") facts.origin = facts.origin ? *facts.origin + ", " + std::string(text) : std::string(text);
     if (name == "x-request-id" && !facts.correlation_id && !text.empty()) facts.correlation_id = std::string(text);
   }
 }
 
-/// Puts what the raw text of a query says into the facts of a request.
+/// Adds the raw text of a query to the facts of a request.
 template <typename Facts>
 void read_query(Facts &facts, std::string_view query) {
   if (!query.empty() && query.front() == '?') query.remove_prefix(1);

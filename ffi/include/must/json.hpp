@@ -1,5 +1,5 @@
 /// @file
-/// JSON as a value: what must::Json::parse reads, what must::Json::dump writes, and what C++ values are made of it.
+/// JSON values: must::Json, which parses, writes and converts them.
 #ifndef MUST_JSON_HPP
 #define MUST_JSON_HPP
 
@@ -22,16 +22,15 @@
 namespace must {
 namespace detail {
 
-/// How a C++ value is made of a JSON value.
+/// Converts a JSON value to a C++ value.
 template <typename T, typename = void>
 struct FromJson;
 
 }  // namespace detail
 
 /// A JSON value: null, a boolean, a number, a text, an array or an object. Integers of 64 bits are kept exactly, objects keep
-/// their order. The memory of every text in it is wiped when it is let go of, since a text may be a secret; names are not.
-///
-/// Asking a value for what it is not throws `validation_error`, which quotes nothing of it.
+/// their order. The memory of every text value is wiped when it is freed, since a text may be a secret; names are not wiped.
+/// Reading a value as another kind throws `validation_error`, which does not quote the value.
 class Json {
  public:
   /// The kinds of value.
@@ -45,7 +44,7 @@ class Json {
 
   /// Null.
   Json() = default;
-  /// The same.
+  /// Null.
   Json(std::nullptr_t) {}
   /// A text, UTF-8.
   template <typename Text, std::enable_if_t<detail::is_text<Text>, int> = 0>
@@ -71,9 +70,9 @@ class Json {
   /// An object.
   [[nodiscard]] static Json object(Object members = {}) { return Json(Value(std::move(members)), 0); }
 
-  /// Reads JSON text (RFC 8259), nested at most 128 deep. Throws `validation_error` that says at which byte it is none.
+  /// Reads JSON text (RFC 8259), nested at most 128 deep. Throws `validation_error` with the byte at which it is not valid.
   [[nodiscard]] static Json parse(std::string_view text);
-  /// Writes the value as JSON text without spaces. Whoever keeps the text of a secret wipes it.
+  /// The value as JSON text without spaces. If the value holds a secret, the caller must wipe the text.
   [[nodiscard]] std::string dump() const {
     std::string text;
     write(text);
@@ -89,13 +88,13 @@ class Json {
   /// Whether it is null.
   [[nodiscard]] bool is_null() const noexcept { return kind() == Kind::null; }
 
-  /// The text; the view is good as long as this value is, unchanged.
+  /// The text; the view is valid as long as this value exists and is not changed.
   [[nodiscard]] std::string_view text() const { return detail::view(as<detail::WipedText>("a text")); }
   /// The items of an array.
   [[nodiscard]] const Array &items() const { return as<Array>("an array"); }
   /// The members of an object.
   [[nodiscard]] const Object &members() const { return as<Object>("an object"); }
-  /// The member of an object with a name, or nullptr. Of several with one name it is the last.
+  /// The member of an object with this name, or nullptr. Where a name occurs more than once, the last member counts.
   [[nodiscard]] const Json *find(std::string_view name) const {
     const Object &all = members();
     for (auto member = all.rbegin(); member != all.rend(); ++member) {
@@ -103,7 +102,7 @@ class Json {
     }
     return nullptr;
   }
-  /// The same, and null where there is none.
+  /// The member of an object with this name, or null where there is none.
   [[nodiscard]] const Json &operator[](std::string_view name) const {
     static const Json null;
     const Json *member = find(name);
@@ -117,7 +116,7 @@ class Json {
   template <typename T>
   [[nodiscard]] T get() const;
 
-  /// Sets a member of an object, which null becomes first.
+  /// Sets a member of an object. Null becomes an object first.
   Json &set(std::string_view name, Json value) {
     if (is_null()) value_ = Object();
     Object &all = as<Object>("an object");
@@ -130,7 +129,7 @@ class Json {
     all.emplace_back(name, std::move(value));
     return *this;
   }
-  /// Adds an item to an array, which null becomes first.
+  /// Adds an item to an array. Null becomes an array first.
   Json &push(Json value) {
     if (is_null()) value_ = Array();
     as<Array>("an array").push_back(std::move(value));
@@ -173,12 +172,12 @@ class Json {
     return const_cast<T &>(std::as_const(*this).as<T>(expected));
   }
 
-  /// Whether an integer type can hold a number, without what C++ does when signs differ.
+  /// Whether an integer type can hold a number, without C++'s conversions between signed and unsigned.
   template <typename To, typename From>
   [[nodiscard]] static bool fits(From number) noexcept {
     using Limits = std::numeric_limits<To>;
     if constexpr (std::is_floating_point_v<From>) {
-      // The bounds are powers of two, which a double holds exactly, where the greatest value may be none.
+      // The bounds are powers of two, which a double holds exactly; it cannot always hold the greatest value.
       return number >= static_cast<From>((Limits::min)()) && number < std::ldexp(From{1}, Limits::digits) &&
              number == std::trunc(number);
     } else {

@@ -1,5 +1,5 @@
 /// @file
-/// How JSON text is read (RFC 8259): must::Json::parse.
+/// The parser of JSON text (RFC 8259): must::Json::parse.
 #ifndef MUST_JSON_PARSE_HPP
 #define MUST_JSON_PARSE_HPP
 
@@ -20,12 +20,12 @@
 namespace must {
 namespace detail {
 
-/// Reads one JSON text from front to back. What it refuses it names by its place, and quotes nothing of it.
+/// Reads one JSON text from start to end. Errors give the position and do not quote the text.
 class JsonParser {
  public:
   explicit JsonParser(std::string_view text) : text_(text) {}
 
-  /// The one value that the text is.
+  /// Reads the whole text as one value.
   [[nodiscard]] Json whole() {
     Json json = value(0);
     skip_space();
@@ -34,7 +34,7 @@ class JsonParser {
   }
 
  private:
-  /// As deep as the library itself reads; what is nested deeper would only use up the stack.
+  /// Maximum nesting, the same as the library's own: deeper nesting could exhaust the stack.
   static constexpr int deepest = 128;
 
   [[nodiscard]] Json value(int depth) {
@@ -204,7 +204,7 @@ class JsonParser {
     return error == std::errc() && rest == end;
   }
 
-  /// `std::from_chars` for this is not in every standard library yet, and the locale must not matter.
+  /// Not every standard library has `std::from_chars` for floating-point numbers, and the locale must not matter.
   [[nodiscard]] Json fraction(const std::string &digits) {
     std::istringstream stream(digits);
     stream.imbue(std::locale::classic());
@@ -215,7 +215,7 @@ class JsonParser {
     return Json(number);
   }
 
-  /// The next byte; NUL at the end, which is no part of JSON.
+  /// The next byte; at the end NUL, which JSON never contains.
   [[nodiscard]] char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
   void expect(char c) {
     if (peek() != c) fail(std::string("a ") + c + " is missing");

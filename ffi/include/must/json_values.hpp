@@ -1,5 +1,5 @@
 /// @file
-/// What C++ values are made of JSON values, and the other way round: must::Json::get, and the arguments of calls.
+/// Conversions between JSON values and C++ values: must::Json::get, and the arguments of calls.
 #ifndef MUST_JSON_VALUES_HPP
 #define MUST_JSON_VALUES_HPP
 
@@ -19,7 +19,7 @@
 namespace must {
 namespace detail {
 
-/// Anything that says itself how it is made.
+/// Types that have a function `from_json`.
 template <typename T, typename>
 struct FromJson {
   static T read(const Json &json) { return T::from_json(json); }
@@ -84,7 +84,7 @@ inline constexpr bool has_to_json<T, std::void_t<decltype(std::declval<const T &
 inline Json json_of(Seconds length) { return Json(length.count()); }
 /// A moment as calls take it, in milliseconds since 1970.
 inline Json json_of(Time moment) { return Json(static_cast<std::int64_t>(moment.time_since_epoch().count())); }
-/// Anything that JSON has, that has a name, or that says itself how it is written.
+/// Values that JSON has, enums with names, and types that have a function `to_json`.
 template <typename T>
 Json json_of(const T &value) {
   if constexpr (has_to_json<T>) {

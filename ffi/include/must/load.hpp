@@ -12,17 +12,17 @@
 
 namespace must {
 
-/// How one lane stands.
+/// State of one lane.
 struct Lane {
   std::optional<std::string> model;  ///< The model that the lane belongs to; none for the shared lane.
   std::vector<std::string> loaded;   ///< Ids of the models whose weights are loaded, in the order of their last use.
-  std::uint64_t memory_bytes = 0;    ///< Bytes that they hold.
+  std::uint64_t memory_bytes = 0;    ///< Bytes of memory that their weights use.
   std::uint64_t hits = 0;            ///< Tasks that found their pipeline loaded since the platform was opened.
-  std::uint64_t misses = 0;          ///< Tasks that did not.
+  std::uint64_t misses = 0;          ///< Tasks that had to load their pipeline.
   std::uint64_t loads = 0;           ///< Pipelines that were loaded.
-  std::uint64_t evictions = 0;       ///< Pipelines that were let go.
+  std::uint64_t evictions = 0;       ///< Pipelines that were unloaded.
 
-  /// Reads a lane out of an answer.
+  /// Reads a lane from an answer.
   [[nodiscard]] static Lane from_json(const Json &json) {
     return {json["model"].get<std::optional<std::string>>(),
             json["loaded"].get<std::vector<std::string>>(),
@@ -34,7 +34,7 @@ struct Lane {
   }
 };
 
-/// How the lanes stand.
+/// State of the lanes.
 struct Load {
   std::vector<Lane> lanes;    ///< Every lane; the shared one is the last.
   std::uint64_t waiting = 0;  ///< Tasks that wait for a lane.

@@ -1,5 +1,5 @@
 /// @file
-/// What a platform logs, and who hears it: must::LogRecord, must::LogFunction.
+/// Logging: must::LogRecord, must::LogFunction.
 #ifndef MUST_LOG_HPP
 #define MUST_LOG_HPP
 
@@ -12,12 +12,12 @@
 
 namespace must {
 
-/// How much a log record matters.
+/// Severity of a log record.
 enum class LogLevel : int32_t {
-  error = MUST_LOG_LEVEL_ERROR,  ///< Something was lost, or will be unless a person acts.
-  warn = MUST_LOG_LEVEL_WARN,    ///< Something is not as it should be, and work goes on.
+  error = MUST_LOG_LEVEL_ERROR,  ///< Something was lost, or will be lost unless a person acts.
+  warn = MUST_LOG_LEVEL_WARN,    ///< Something is wrong, and work continues.
   info = MUST_LOG_LEVEL_INFO,    ///< Something that a person running the platform may want to know.
-  debug = MUST_LOG_LEVEL_DEBUG,  ///< What the platform does, such as loading and letting go of pipelines.
+  debug = MUST_LOG_LEVEL_DEBUG,  ///< What the platform does, such as loading and unloading pipelines.
   trace = MUST_LOG_LEVEL_TRACE,  ///< Everything.
 };
 
@@ -33,21 +33,21 @@ enum class LogLevel : int32_t {
   return "";
 }
 
-/// One thing that a platform logged. Holds no prompt and no secret.
+/// A log record of a platform. Holds no prompt and no secret.
 struct LogRecord {
-  LogLevel level{};     ///< How much it matters.
+  LogLevel level{};     ///< Severity.
   std::string target;   ///< Module that logged it.
   std::string message;  ///< What happened.
   std::string json;     ///< The whole record: a JSON object with `time`, `level`, `target`, `message` and `fields`.
 };
 
-/// A function that hears what a platform logs. Called on a thread of the library, one record at a time; may call the
-/// platform. What it throws is dropped, and the next record comes.
+/// A function that receives log records. Called on a thread of the library, one record at a time; it may call the platform.
+/// Exceptions from it are ignored.
 using LogFunction = std::function<void(const LogRecord &)>;
 
 namespace detail {
 
-/// A log function that the library holds; `destroy` ends it.
+/// A log function that the library owns until it calls `destroy`.
 struct Logger {
   LogFunction log;
 

@@ -1,5 +1,5 @@
 /// @file
-/// Enums that have stable names in JSON, and what becomes of a name that this header does not know.
+/// Stable names of enum values in JSON. A name that this header does not know is read as `unknown`.
 #ifndef MUST_NAMES_HPP
 #define MUST_NAMES_HPP
 
@@ -16,7 +16,7 @@ struct Named {
   const char *name;
 };
 
-/// The names of an enum: a specialisation beside each enum has them as `table`. The enum's 0 is `unknown`.
+/// The names of an enum: each enum specialises this with its names in `table`. The enum's value 0 is `unknown`.
 template <typename Enum>
 struct Names;
 
@@ -25,7 +25,7 @@ inline constexpr bool has_names = false;
 template <typename Enum>
 inline constexpr bool has_names<Enum, std::void_t<decltype(Names<Enum>::table)>> = true;
 
-/// The value with a stable name; `unknown` for one that only a later version has.
+/// The value with this stable name; `unknown` for a name that only a later version has.
 template <typename Enum>
 [[nodiscard]] constexpr Enum from_name(std::string_view name) noexcept {
   for (const auto &named : Names<Enum>::table) {

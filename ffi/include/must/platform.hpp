@@ -1,5 +1,5 @@
 /// @file
-/// A running platform in one data folder: must::Platform, where everything begins.
+/// A running platform in one data folder: must::Platform, the class to begin with.
 #ifndef MUST_PLATFORM_HPP
 #define MUST_PLATFORM_HPP
 
@@ -32,29 +32,29 @@ namespace must {
 /// A running platform in one data folder. Its destructor closes it. Every call throws `invalid_state` once it is closed.
 class Platform {
  public:
-  /// Opens the data folder, brings back what a crash interrupted, and starts to work. Throws `validation_error`,
+  /// Opens the data folder, recovers tasks that a crash interrupted, and starts to work. Throws `validation_error`,
   /// `data_dir_locked`, `dependency_unavailable` when the folder cannot be written, `storage_full`, `storage_corrupt`.
   explicit Platform(const Settings &settings) { open(settings, must_platform_open); }
-  /// The same, and what the platform logs goes to `log`: records at least as important as `Settings::log_level`.
+  /// Opens the data folder and passes log records to `log`: those at least as important as `Settings::log_level`.
   Platform(const Settings &settings, LogFunction log) {
     if (!log) throw Error(MUST_VALIDATION_ERROR, "the log function is empty", "Pass a function, or leave it out.");
     auto logger = std::make_unique<detail::Logger>(detail::Logger{std::move(log)});
     open(settings, must_platform_open_with_log, &detail::Logger::call, static_cast<void *>(logger.get()),
          &detail::Logger::destroy);
-    static_cast<void>(logger.release());  // The library's now; `destroy` ends it.
+    static_cast<void>(logger.release());  // The library owns it now and calls `destroy`.
   }
-  /// The same with what a host lends: keys, a place for checkpoints, logs, a clock.
+  /// Opens the data folder with what a host provides: callbacks for keys, checkpoints and logs, and a clock.
   Platform(const Settings &settings, const Host &host) { open(settings, must_platform_open_with_host, host.handle()); }
-  /// The same with the defaults.
+  /// Opens the data folder with default settings.
   explicit Platform(std::string_view data_dir) : Platform(Settings(data_dir)) {}
 
-  /// Takes over a handle of must.h, such as one that code in another language gave out: this object ends it from now on. Throws
+  /// Takes ownership of a handle of must.h, such as one from code in another language: this object frees it from now on. Throws
   /// `validation_error` for NULL, `invalid_state` for a handle that is not a live platform and for a platform that is closed;
-  /// the handle is not taken over then.
+  /// the caller still owns the handle then.
   [[nodiscard]] static Platform adopt(must_platform_t *handle) {
     require_library();
     detail::BufferHandle load;
-    detail::call(must_load, handle, load.out());  // Asks every question about the handle, and changes nothing.
+    detail::call(must_load, handle, load.out());  // Checks the handle and the platform, and changes nothing.
     Platform platform;
     *platform.platform_.out() = handle;
     return platform;
@@ -67,9 +67,9 @@ class Platform {
     return std::string(detail::text_of(buffer));
   }
 
-  /// Checks the request, makes a durable task of it, whose it is by the options, and queues it. Does not wait for the result.
-  /// Throws `validation_error`,
-  /// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; there is no task then.
+  /// Checks the request, stores it as a task, whose owner the options may name, and queues it. Does not wait for the result.
+  /// Throws `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`;
+  /// no task exists then.
   [[nodiscard]] Task submit(const GenerateRequest &request, const SubmitOptions &options = {}) const {
     std::vector<must_image_t> images;
     for (const auto &[name, bytes] : request.images()) {
@@ -83,16 +83,16 @@ class Platform {
     return Task(platform_.get(), must_task_id(task.get()));
   }
 
-  /// The task with this id, whether there is one or not: its members say.
+  /// The task with this id. Whether it exists shows when a member is called.
   [[nodiscard]] Task task(std::string_view id) const { return Task(platform_.get(), std::string(id)); }
 
-  /// Tasks of every status. Throws `validation_error` for a query that makes no sense.
+  /// Tasks of every status. Throws `validation_error` for an invalid query.
   [[nodiscard]] Page tasks(const Query &query = {}) const { return list(must_tasks, query); }
 
   /// Finished tasks with a result. Throws as `tasks`.
   [[nodiscard]] Page gallery(const Query &query = {}) const { return list(must_gallery, query); }
 
-  /// API keys and generation sessions. Like the four below it is a light value that may be kept; it does not keep the platform.
+  /// API keys and generation sessions. Like the four below it is a small value that may be kept; it does not own the platform.
   [[nodiscard]] Auth auth() const noexcept { return Auth(platform_.get()); }
   /// Admin sessions.
   [[nodiscard]] Admin admin() const noexcept { return Admin(platform_.get()); }
@@ -103,17 +103,18 @@ class Platform {
   /// The audit log.
   [[nodiscard]] Audit audit() const noexcept { return Audit(platform_.get()); }
 
-  /// Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the folder as a
-  /// data folder, with the key files, which are not in it. The folder appears under its name when all of it is there. Use this and
-  /// not a second SQLite. Throws `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
-  /// `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
+  /// Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the
+  /// folder as a data folder, with the key files, which are not in it. The folder appears under its name once it is
+  /// complete. Use this, not a second SQLite library on the database. Throws `validation_error` for a folder that holds
+  /// something or is inside the data folder; `storage_full`; `storage_corrupt` when the database is damaged;
+  /// `dependency_unavailable` when the folder cannot be written.
   Backup backup(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
     return detail::PlatformCalls(platform_.get()).backup(folder, caller);
   }
 
   /// Makes an administrative call by name, such as one that only a later library has: `arguments` and the answer are JSON, see
-  /// docs/calls.md. The answer may hold a secret; whoever keeps it wipes it. Throws the errors of the call; `not_found` for a
-  /// name that there is none of; `validation_error` that names the argument at fault and quotes nothing of it.
+  /// docs/calls.md. The answer may hold a secret, which the caller must wipe. Throws the errors of the call; `not_found` for an
+  /// unknown name; `validation_error`, which names the wrong argument without quoting its value.
   [[nodiscard]] std::string call(std::string_view name, std::string_view arguments = "{}") const {
     detail::BufferHandle buffer;
     detail::call(must_call, platform_.get(), name.data(), name.size(), arguments.data(), arguments.size(), buffer.out());
@@ -121,7 +122,7 @@ class Platform {
   }
 
   /// Serves the HTTP API at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one. Throws
-  /// `validation_error` for an address that is none, `dependency_unavailable` when it is taken.
+  /// `validation_error` for an invalid address, `dependency_unavailable` when it is taken.
   [[nodiscard]] Server serve(std::string_view address) const {
     Server server;
     detail::call(must_serve, platform_.get(), address.data(), address.size(), server.server_.out());
@@ -129,7 +130,7 @@ class Platform {
   }
 
   /// Answers one HTTP request without a socket. `head` is a JSON object with `method`, `target`, `headers` (pairs) and `peer`.
-  /// Throws `validation_error` for what is no HTTP request; every refusal of the request itself is an answer.
+  /// Throws `validation_error` for a malformed HTTP request; every refusal of the request itself is an answer.
   [[nodiscard]] Response handle(std::string_view head, std::string_view body = {}) const {
     Response response;
     detail::call(must_handle, platform_.get(), head.data(), head.size(), reinterpret_cast<const std::uint8_t *>(body.data()),
@@ -137,31 +138,31 @@ class Platform {
     return response;
   }
 
-  /// What the platform counts and measures, in the text format of Prometheus. Throws `dependency_unavailable`.
+  /// The platform's metrics, in the text format of Prometheus. Throws `dependency_unavailable`.
   [[nodiscard]] std::string metrics() const {
     detail::BufferHandle buffer;
     detail::call(must_metrics, platform_.get(), buffer.out());
     return std::string(detail::text_of(buffer));
   }
 
-  /// How the lanes and their pipelines stand.
+  /// State of the lanes and their pipelines.
   [[nodiscard]] Load load() const {
     detail::BufferHandle buffer;
     detail::call(must_load, platform_.get(), buffer.out());
     return detail::answer<Load>("must_load", buffer);
   }
 
-  /// Stops taking work, asks what runs to stop, waits for it up to `deadline`, and closes the data folder. Tasks that are
-  /// not finished go on when the folder is opened again. Closing again does nothing.
+  /// Accepts no more work, asks running tasks to stop, waits for them up to `deadline`, and closes the data folder. Unfinished
+  /// tasks continue when the folder is opened again. Closing again does nothing.
   void close(Timeout deadline = std::chrono::seconds(10)) const {
     detail::call(must_platform_close, platform_.get(), static_cast<int64_t>(deadline.count()));
   }
 
-  /// The handle, for functions of must.h; it stays this object's.
+  /// The handle, for functions of must.h; this object still owns it.
   [[nodiscard]] must_platform_t *handle() const noexcept { return platform_.get(); }
 
  private:
-  /// None yet.
+  /// Holds no platform yet.
   Platform() = default;
 
   static void require_library() {
@@ -171,7 +172,7 @@ class Platform {
     }
   }
 
-  /// Opens the platform by a function that takes the settings, then `arguments`, then the place for the handle.
+  /// Opens the platform with a function that takes the settings, then `arguments`, then a pointer to the handle.
   template <typename Function, typename... Arguments>
   void open(const Settings &settings, Function function, Arguments... arguments) {
     require_library();

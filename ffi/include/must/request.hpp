@@ -1,5 +1,5 @@
 /// @file
-/// What is asked for: must::GenerateRequest, and must::Query with the must::Page that it gives.
+/// Requests: must::GenerateRequest, and must::Query with the must::Page that it gives.
 #ifndef MUST_REQUEST_HPP
 #define MUST_REQUEST_HPP
 
@@ -32,7 +32,7 @@ class GenerateRequest {
     json_.set(name, std::move(value));
     return *this;
   }
-  /// Sets one parameter to JSON text. Throws `validation_error` for what is none.
+  /// Sets one parameter to JSON text. Throws `validation_error` if it is not valid JSON.
   GenerateRequest &set_json(std::string_view name, std::string_view json) { return set(name, Json::parse(json)); }
 
   /// Adds the bytes of a PNG, JPEG or WebP file under the parameter's name, such as `reference_image`.
@@ -51,11 +51,11 @@ class GenerateRequest {
   std::vector<std::pair<std::string, std::string>> images_;
 };
 
-/// How a request is submitted. What is not set is as when nothing is said.
+/// Options of a submission. All may be left out.
 class SubmitOptions {
  public:
-  /// Whose task it is to be: 1 to 200 characters without control characters. A host that judges requests itself gives
-  /// Principal::owner; any other name will do where nobody asks over HTTP.
+  /// Owner of the task: 1 to 200 characters without control characters. A host that authorizes requests itself gives
+  /// Principal::owner. A host that does not serve tasks over HTTP may give any name.
   SubmitOptions &owner(std::string_view owner) {
     json_.set("owner", owner);
     return *this;
@@ -68,12 +68,12 @@ class SubmitOptions {
   Json json_ = Json::object();
 };
 
-/// Which tasks to list. What is not set does not narrow the list.
+/// Which tasks to list. Fields that are not set do not filter.
 struct Query {
-  std::optional<TaskStatus> status;  ///< Only these.
+  std::optional<TaskStatus> status;  ///< Only tasks with this status.
   std::string model;                 ///< Only of this model, id or alias.
   std::string type;                  ///< Only `image` or only `video`.
-  std::optional<std::string> owner;  ///< Only of this owner; the empty text stands for tasks that have none.
+  std::optional<std::string> owner;  ///< Only of this owner; an empty text selects tasks without an owner.
   bool oldest_first = false;         ///< Newest first otherwise.
   std::uint32_t page = 1;            ///< From 1.
   std::uint32_t per_page = 20;       ///< 1 to 100.

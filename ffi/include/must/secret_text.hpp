@@ -1,5 +1,5 @@
 /// @file
-/// Secrets in memory: wiped when they are let go of, shown nowhere by accident.
+/// Secrets in memory: wiped when they are freed, and never printed by accident.
 #ifndef MUST_SECRET_TEXT_HPP
 #define MUST_SECRET_TEXT_HPP
 
@@ -18,7 +18,7 @@ inline void wipe(void *memory, std::size_t size) noexcept {
   for (std::size_t index = 0; index < size; ++index) bytes[index] = 0;
 }
 
-/// Gives memory back wiped, also where a container grows out of it.
+/// Wipes memory before it frees it, also when a container grows and moves.
 template <typename T>
 struct WipingAllocator {
   using value_type = T;
@@ -43,31 +43,31 @@ struct WipingAllocator {
   }
 };
 
-/// A text that leaves nothing behind. A vector and not a string, which keeps short texts inside itself, where no allocator
-/// comes by.
+/// A text whose memory is wiped. It is a vector because a string stores short texts inside itself, where the allocator cannot
+/// wipe them.
 using WipedText = std::vector<char, WipingAllocator<char>>;
 
 [[nodiscard]] inline std::string_view view(const WipedText &text) noexcept { return {text.data(), text.size()}; }
 
-/// Whether something can be read as a text.
+/// Whether a type can be read as a text.
 template <typename Text>
 inline constexpr bool is_text = std::is_convertible_v<const Text &, std::string_view>;
 
 }  // namespace detail
 
-/// A text that must not be seen: a key, a token, a password. It is made from any text, cannot be printed or compared, and its
-/// memory is wiped when it is let go of; so is that of each copy.
+/// A text that must not be seen: a key, a token, a password. It can be made from any text and cannot be printed or compared.
+/// Its memory is wiped when it is freed, and so is that of each copy.
 class SecretText {
  public:
   /// The empty text.
   SecretText() = default;
-  /// Copies a text. Whoever has the original wipes it.
+  /// Copies a text. The caller must wipe the original.
   template <typename Text, std::enable_if_t<detail::is_text<Text>, int> = 0>
   SecretText(const Text &text) : SecretText(std::string_view(text), 0) {}
 
-  /// The text itself; the view is good as long as this object is, unchanged.
+  /// The text itself; the view is valid as long as this object exists and is not changed.
   [[nodiscard]] std::string_view reveal() const noexcept { return detail::view(text_); }
-  /// Whether there is nothing in it.
+  /// Whether the text is empty.
   [[nodiscard]] bool empty() const noexcept { return text_.empty(); }
 
  private:

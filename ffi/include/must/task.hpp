@@ -1,5 +1,5 @@
 /// @file
-/// A task: must::Task to work with it, must::Snapshot as it stood, must::Events as it goes on, must::Media that came of it.
+/// Tasks: must::Task, its state as must::Snapshot, its changes as must::Events, its result as must::Media and must::Frames.
 #ifndef MUST_TASK_HPP
 #define MUST_TASK_HPP
 
@@ -18,7 +18,7 @@
 
 namespace must {
 
-/// Where a task stands. It moves from pending over processing to done or failed, never back.
+/// Status of a task. It goes from pending through processing to done or failed, and never back.
 enum class TaskStatus : int32_t {
   pending = MUST_STATUS_PENDING,
   processing = MUST_STATUS_PROCESSING,
@@ -37,24 +37,24 @@ enum class TaskStatus : int32_t {
   return "";
 }
 
-/// A task as it stood when it was asked for.
+/// The state of a task at the moment when it was asked for.
 struct Snapshot {
   std::string id;            ///< Stable id.
   std::string model;         ///< Catalog id of the model.
   std::string mode;          ///< Mode of the model.
-  std::string prompt;        ///< What to show.
-  TaskStatus status{};       ///< Where it stands.
+  std::string prompt;        ///< The prompt.
+  TaskStatus status{};       ///< Status.
   int progress = 0;          ///< 0 to 100, never falling.
   std::string stage;         ///< Name of the stage it is in.
   std::string stage_detail;  ///< More about the stage, such as `step 3 of 20`.
   std::int64_t seed = 0;     ///< Seed in use; drawn when -1 was asked for.
   ErrorCode error_code{};    ///< Why it failed; `MUST_OK` unless it did.
   std::string error_detail;  ///< What happened when it failed.
-  std::string owner;         ///< Whose it is; empty when it is nobody's in particular.
-  std::string json;          ///< Everything about it, as the JSON object that every language shows.
+  std::string owner;         ///< Owner; empty when it has none.
+  std::string json;          ///< All fields, as the JSON object that every language returns.
 
   Snapshot() = default;
-  /// Copies what a handle of the C interface holds.
+  /// Copies the task of a handle of the C interface.
   explicit Snapshot(const must_task_t *task)
       : id(must_task_id(task)),
         model(must_task_model(task)),
@@ -77,10 +77,10 @@ struct Snapshot {
 /// The bytes of a result or a preview.
 class Media {
  public:
-  /// Takes a buffer of the C interface over.
+  /// Takes ownership of a buffer of the C interface.
   explicit Media(detail::BufferHandle buffer) : buffer_(std::move(buffer)) {}
 
-  /// The bytes; they live as long as this object.
+  /// The bytes; valid as long as this object.
   [[nodiscard]] const std::uint8_t *data() const noexcept { return must_buffer_data(buffer_.get()); }
   /// How many there are.
   [[nodiscard]] std::size_t size() const noexcept { return must_buffer_size(buffer_.get()); }
@@ -88,9 +88,10 @@ class Media {
   [[nodiscard]] const std::uint8_t *begin() const noexcept { return data(); }
   /// Past the last byte.
   [[nodiscard]] const std::uint8_t *end() const noexcept { return data() + size(); }
-  /// Such as `video/mp4`.
+  /// Content type, such as `video/mp4`.
   [[nodiscard]] std::string content_type() const { return must_buffer_content_type(buffer_.get()); }
-  /// A file name with the right ending, by model, seed and the first words of the prompt: letters, digits, `-`, `_` and `.` alone.
+  /// A file name with the right ending, by model, seed and the first words of the prompt: letters, digits, `-`, `_` and `.`
+  /// alone.
   [[nodiscard]] std::string file_name() const { return must_buffer_file_name(buffer_.get()); }
 
   /// Writes the bytes to a file, or under `file_name` into a folder, and gives the file's path. Throws `dependency_unavailable`
@@ -117,7 +118,7 @@ class Media {
 /// The frames of a result as pixels: frame by frame, row by row without gaps, one byte each for red, green and blue.
 class Frames {
  public:
-  /// Takes a buffer of the C interface over.
+  /// Takes ownership of a buffer of the C interface.
   Frames(detail::BufferHandle buffer, std::uint32_t width, std::uint32_t height)
       : buffer_(std::move(buffer)), width_(width), height_(height) {}
 
@@ -131,7 +132,7 @@ class Frames {
   }
   /// Bytes of a frame.
   [[nodiscard]] std::size_t frame_size() const noexcept { return std::size_t{3} * width_ * height_; }
-  /// The pixels of a frame, counted from 0 and less than `count()`; they live as long as this object.
+  /// The pixels of a frame, `index` from 0 and less than `count()`; valid as long as this object.
   [[nodiscard]] const std::uint8_t *frame(std::size_t index) const noexcept {
     return must_buffer_data(buffer_.get()) + index * frame_size();
   }
@@ -142,26 +143,26 @@ class Frames {
   std::uint32_t height_;
 };
 
-/// What came of waiting for the next change of a task.
+/// Result of waiting for the next change of a task.
 struct Event {
   /// The kinds of event.
   enum class Kind : int32_t {
     changed = MUST_EVENT_CHANGED,     ///< The task changed.
-    ended = MUST_EVENT_ENDED,         ///< It has ended, and its last change has been handed out.
+    ended = MUST_EVENT_ENDED,         ///< The task has ended, and its last change was already returned.
     timed_out = MUST_EVENT_TIMED_OUT  ///< The time ran out first.
   };
-  Kind kind;      ///< Which of them.
-  Snapshot task;  ///< The task as it stands now; only with `changed`.
+  Kind kind;      ///< Kind of the event.
+  Snapshot task;  ///< The current state of the task; only with `changed`.
 };
 
-/// The changes of one task, first the present state, last the terminal one: `for (const auto &task : events)`.
+/// The changes of one task, first its current state, last its final state: `for (const auto &task : events)`.
 class Events {
  public:
-  /// Takes events of the C interface over.
+  /// Takes ownership of events of the C interface.
   explicit Events(detail::EventsHandle events) : events_(std::move(events)) {}
 
-  /// Waits for the next change. Throws `task_not_found` when the task was deleted; `invalid_state` when the platform was closed,
-  /// or while another thread waits on these events.
+  /// Waits for the next change. Throws `task_not_found` when the task was deleted; `invalid_state` when the platform was
+  /// closed, or while another thread waits on these events.
   [[nodiscard]] Event next(Timeout timeout = no_limit) {
     int32_t kind = 0;
     detail::TaskHandle task;
@@ -170,7 +171,7 @@ class Events {
                                       : Event{static_cast<Event::Kind>(kind), {}};
   }
 
-  /// Where a range-for over events stops.
+  /// The end of a range-based for loop over events.
   struct Sentinel {};
 
   /// An input iterator over the changes.
@@ -192,14 +193,14 @@ class Events {
 
   /// Waits for the first change.
   [[nodiscard]] Iterator begin() { return Iterator(*this); }
-  /// Where the changes end.
+  /// The end of the changes.
   [[nodiscard]] Sentinel end() const noexcept { return {}; }
 
  private:
   detail::EventsHandle events_;
 };
 
-/// A task of a platform. Letting go of it does not end the task. Every call throws `task_not_found` when there is none with its
+/// A task of a platform. Destroying this object does not end the task. Every call throws `task_not_found` when no task has this
 /// id, and `invalid_state` when the platform is closed.
 class Task {
  public:
@@ -213,17 +214,17 @@ class Task {
   /// Stable id.
   [[nodiscard]] const std::string &id() const noexcept { return id_; }
 
-  /// Where the task stands now.
+  /// The current status of the task.
   [[nodiscard]] TaskStatus status() const { return snapshot().status; }
 
-  /// The task as it stands now.
+  /// The current state of the task.
   [[nodiscard]] Snapshot snapshot() const {
     detail::TaskHandle task;
     detail::call(must_status, platform_, id_.data(), id_.size(), task.out());
     return Snapshot(task.get());
   }
 
-  /// Waits until the task has ended or the time is over, and gives it as it stands then. A failed task does not throw.
+  /// Waits until the task has ended or the time is over, and gives its state at that moment. A failed task does not throw.
   Snapshot wait(Timeout timeout = no_limit) const {
     detail::TaskHandle task;
     detail::call(must_wait, platform_, id_.data(), id_.size(), static_cast<int64_t>(timeout.count()), task.out());
@@ -244,13 +245,13 @@ class Task {
     return Events(std::move(events));
   }
 
-  /// Follows the task by a function that the library calls with each change, on a thread of its own, until it returns false
-  /// or the task ends; then `over`, with whether the task's last change was handed out. An exception ends the watch.
+  /// Calls `changed` with each change of the task, on a thread of the library, until it returns false or the task ends. Then
+  /// calls `over` with true when `changed` got the task's last change. An exception ends the watch.
   void watch(std::function<bool(const Snapshot &)> changed, std::function<void(bool ended)> over = {}) const {
     auto watcher = std::make_unique<Watcher>(Watcher{std::move(changed), std::move(over), false});
     detail::call(must_watch, platform_, id_.data(), id_.size(), &Watcher::call, static_cast<void *>(watcher.get()),
                  &Watcher::destroy);
-    static_cast<void>(watcher.release());  // The library's now; `destroy` ends it.
+    static_cast<void>(watcher.release());  // The library owns it now and calls `destroy`.
   }
 
   /// The result. Throws `result_not_ready` until the task is done; `result_gone` when its file is no longer there.
@@ -268,7 +269,7 @@ class Task {
   }
 
   /// The frames of the result: one of a picture, all of an MP4 clip, decoded from its file. Throws as `result`;
-  /// `validation_error` for a WebM clip, which nothing here decodes.
+  /// `validation_error` for a WebM clip, which the library cannot decode.
   [[nodiscard]] Frames frames() const {
     detail::BufferHandle buffer;
     std::uint32_t width = 0;

@@ -1,5 +1,5 @@
 /// @file
-/// Moments and lengths of time.
+/// Points in time and durations.
 #ifndef MUST_TIME_HPP
 #define MUST_TIME_HPP
 
@@ -33,7 +33,7 @@ namespace detail {
 /// Reads a moment as the library writes it, RFC 3339 in UTC: `2026-11-24T09:15:00.000Z`.
 [[nodiscard]] inline Time time_from(std::string_view text) {
   const auto refuse = [] { throw Error(MUST_VALIDATION_ERROR, "a time must be as 2026-11-24T09:15:00.000Z, and is not"); };
-  // Digits where a 0 stands; the fraction may have any number of them.
+  // Each 0 stands for a digit; the fraction may have any number of digits.
   static constexpr std::string_view form = "0000-00-00T00:00:00";
   if (text.size() <= form.size() || text.back() != 'Z') refuse();
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -59,7 +59,7 @@ namespace detail {
   }
   const std::int64_t month = number(5, 2), day = number(8, 2), hour = number(11, 2), minute = number(14, 2),
                      second = number(17, 2);
-  // 60 is a leap second, which is the first moment of the next minute here.
+  // Second 60 is a leap second; it is read as the first moment of the next minute.
   if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) refuse();
   const std::int64_t seconds = ((days_from_date(number(0, 4), month, day) * 24 + hour) * 60 + minute) * 60 + second;
   return Time(std::chrono::milliseconds(seconds * 1000 + milliseconds));

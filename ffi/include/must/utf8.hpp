@@ -1,5 +1,5 @@
 /// @file
-/// UTF-8 as far as this layer must know it: what is whole, and how to put right what is not.
+/// Checks and repairs UTF-8.
 #ifndef MUST_UTF8_HPP
 #define MUST_UTF8_HPP
 
@@ -19,7 +19,7 @@ namespace detail {
   if (first < 0x80) return 1;
   const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
   if (length == 0 || text.size() < length) return 0;
-  // The second byte says what the first leaves open: too long a form, a surrogate, past the last character.
+  // The second byte excludes forms that are too long, surrogates, and code points past the last character.
   const unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
   const unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
   if (byte(1) < low || byte(1) > high) return 0;
@@ -50,7 +50,7 @@ void append_utf8(Text &text, std::uint32_t character) {
   }
 }
 
-/// A text in which the replacement character stands for each byte that is no part of a character.
+/// The text with the replacement character in place of each byte that belongs to no character.
 template <typename Text = std::string>
 [[nodiscard]] Text whole_utf8(std::string_view text) {
   Text whole;

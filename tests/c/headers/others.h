@@ -1,5 +1,5 @@
-/* Macros of others that hosts have: <complex.h>, <sys/sysmacros.h>, <sys/param.h>, glog, Objective-C, Arduino, and what compilers
-   define by themselves where extensions are on. */
+/* Macros of other headers that hosts include: <complex.h>, <sys/sysmacros.h>, <sys/param.h>, glog, Objective-C, Arduino, and macros
+   that compilers define when extensions are on. */
 #define I _Complex_I
 #define complex _Complex
 #define major(device) gnu_dev_major(device)

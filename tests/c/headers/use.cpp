@@ -1,4 +1,4 @@
-// What a host writes with the C++ layer, compiled behind the headers of others: templates too are made only here.
+// Typical code of a host with the C++ layer, compiled after the headers of other libraries. Templates are only instantiated here.
 #include <must.hpp>
 
 std::string followed(const must::Settings &settings, must::LogLevel level);

@@ -1,4 +1,4 @@
-/* Macros of <windows.h> and what it takes in (wingdi.h, winnt.h, minwindef.h, rpcndr.h, winuser.h), without NOMINMAX. */
+/* Macros of <windows.h> and of the headers that it includes (wingdi.h, winnt.h, minwindef.h, rpcndr.h, winuser.h), without NOMINMAX. */
 #define max(a, b) (((a) > (b)) ? (a) : (b))
 #define min(a, b) (((a) < (b)) ? (a) : (b))
 #define ERROR 0

@@ -1,4 +1,4 @@
-/* Macros of <X11/X.h>, <X11/Xlib.h> and <X11/Xutil.h> that are plain words; run.sh takes the real headers too, where they are. */
+/* Macros of <X11/X.h>, <X11/Xlib.h> and <X11/Xutil.h> that are plain words. run.sh also uses the real headers if they are installed. */
 #define Bool int
 #define Status int
 #define True 1

@@ -111,9 +111,9 @@ test("failures have their classes", async () => {
   await assert.rejects(open({ baseURL: "http://127.0.0.1:1/v1" }).models.list(), OpenAI.APIConnectionError);
 });
 
-test("what is sent again after a failure on the way is one task under one key", async () => {
+test("a request that is sent again after a lost answer makes one task with one key", async () => {
   let tries = 0;
-  // The first answer is lost after the server has given it; the second try is the client's own.
+  // The first answer is lost on its way; the client itself sends the second request.
   const lossy = async (place, given) => {
     const answer = await fetch(place, given);
     tries += 1;
@@ -133,7 +133,7 @@ test("what is sent again after a failure on the way is one task under one key", 
   await client.videos.delete(video.id);
 });
 
-test("a deliberate end is not asked for again", async () => {
+test("a failure that would happen again is not retried", async () => {
   let tries = 0;
   const counted = (place, given) => {
     tries += 1;

@@ -19,7 +19,7 @@ Caught caught(const must::Error &error) {
   return {static_cast<std::int32_t>(error.code()), rust::String::lossy(error.detail()), rust::String::lossy(error.user_action())};
 }
 
-/// A handle of must.h, as code that knows only the C interface has it.
+/// A handle of must.h, opened by code that uses only the C interface.
 must_platform_t *opened(rust::Str folder) {
   const std::string settings = must::Settings(std::string(folder)).paused().json();
   must_platform_t *handle = nullptr;
@@ -27,7 +27,7 @@ must_platform_t *opened(rust::Str folder) {
   return handle;
 }
 
-/// What a call ends with in a child of this process.
+/// The error code of a call in a child of this process.
 template <typename Call>
 std::int32_t in_child(Call call) {
   const pid_t child = fork();
@@ -60,7 +60,7 @@ rust::String wait(const must::Task &task) { return must::to_string(task.wait().s
 
 std::size_t models(std::shared_ptr<must::Platform> platform) { return must::Json::parse(platform->models()).items().size(); }
 
-void let_go(must::Platform &platform) noexcept { const must::Platform gone = std::move(platform); }
+void move_out(must::Platform &platform) noexcept { const must::Platform gone = std::move(platform); }
 
 void adopt_null() { static_cast<void>(must::Platform::adopt(nullptr)); }
 
@@ -78,7 +78,7 @@ void adopt_closed(rust::Str folder) {
   try {
     static_cast<void>(must::Platform::adopt(handle));
   } catch (...) {
-    // It stayed ours, or freeing it would fail.
+    // This function still owns it; otherwise freeing it would fail.
     if (must_platform_free(&handle) != MUST_OK) throw std::logic_error("the handle was taken over");
     throw;
   }
@@ -128,7 +128,7 @@ rust::Vec<std::int32_t> ask_in_child(const must::Platform &platform, const Half 
     }
     return 0;
   }));
-  codes.push_back(in_child([&] { return again(half); }));
+  codes.push_back(in_child([&] { return share_again(half); }));
   return codes;
 }
 

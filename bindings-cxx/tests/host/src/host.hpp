@@ -1,4 +1,4 @@
-// The C++ half of the test host. What each function is for stands in the bridge, in lib.rs.
+// The C++ half of the test host. The bridge in lib.rs documents each function.
 #ifndef HOST_HPP
 #define HOST_HPP
 
@@ -19,7 +19,7 @@ rust::Vec<std::uint8_t> generate(const must::Platform &platform, rust::Str promp
 std::unique_ptr<must::Task> submit(const must::Platform &platform, rust::Str prompt, std::int64_t seed);
 rust::String wait(const must::Task &task);
 std::size_t models(std::shared_ptr<must::Platform> platform);
-void let_go(must::Platform &platform) noexcept;
+void move_out(must::Platform &platform) noexcept;
 
 void adopt_null();
 void adopt_freed(rust::Str folder);

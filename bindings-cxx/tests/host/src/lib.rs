@@ -1,4 +1,4 @@
-//! The bridge of a host: what its C++ half can do, and what that half asks of Rust.
+//! The bridge of a host: functions of its C++ half, and functions of Rust that the C++ half calls.
 
 #![expect(unsafe_code, reason = "the border to C++; cxx checks that both sides mean the same")]
 
@@ -36,20 +36,20 @@ pub mod bridge {
         fn close(platform: &Platform) -> Result<()>;
         /// Generates a picture and gives its bytes.
         fn generate(platform: &Platform, prompt: &str, seed: i64) -> Result<Vec<u8>>;
-        /// Submits a picture, and leaves the task to the caller.
+        /// Submits a picture and returns the task.
         fn submit(platform: &Platform, prompt: &str, seed: i64) -> Result<UniquePtr<Task>>;
-        /// Waits for a task that the caller has, and gives its status.
+        /// Waits for a task and gives its status.
         fn wait(task: &Task) -> Result<String>;
         /// How many models there are, asked through a second owner.
         fn models(platform: SharedPtr<Platform>) -> Result<usize>;
-        /// Moves a platform out of its object, which stays behind empty, and lets go of it.
-        fn let_go(platform: Pin<&mut Platform>);
+        /// Moves a platform out of its object, which stays empty, and destroys it.
+        fn move_out(platform: Pin<&mut Platform>);
 
-        /// Takes over NULL.
+        /// Adopts NULL.
         fn adopt_null() -> Result<()>;
-        /// Takes over a handle that was freed.
+        /// Adopts a handle that was freed.
         fn adopt_freed(folder: &str) -> Result<()>;
-        /// Takes over a handle whose platform is closed, and frees it.
+        /// Adopts a handle whose platform is closed, and frees it.
         fn adopt_closed(folder: &str) -> Result<()>;
 
         /// Throws an error with this code.
@@ -60,39 +60,39 @@ pub mod bridge {
         fn throw_standard() -> Result<()>;
         /// Throws a number.
         fn throw_number() -> Result<()>;
-        /// Calls [`super::fail`] and lets what it throws pass through, unread.
+        /// Calls [`super::fail`] and does not catch its error.
         fn pass_through(code: i32, detail: &str, user_action: &str) -> Result<()>;
-        /// Calls [`super::fail`] and gives what it caught.
+        /// Calls [`super::fail`] and gives the error that it caught.
         fn catch_rust(code: i32, detail: &str, user_action: &str) -> Result<Caught>;
-        /// Calls [`super::fail_otherwise`] and gives what it caught.
+        /// Calls [`super::fail_otherwise`] and gives the error that it caught.
         fn catch_other(text: &str) -> Result<Caught>;
         /// Calls [`super::twice`].
         fn call_rust(number: i32) -> Result<i32>;
 
-        /// Forks, and asks in the child: the code of the error that C++ gets from the platform, then that of [`super::again`].
+        /// Forks, and gives two error codes of the child: that of a C++ call on the platform, then that of [`super::share_again`].
         fn ask_in_child(platform: &Platform, half: &Half) -> Result<Vec<i32>>;
     }
 
     extern "Rust" {
-        /// What the Rust half has.
+        /// The Rust half of the host.
         type Half;
-        fn again(half: &Half) -> i32;
+        fn share_again(half: &Half) -> i32;
         fn fail(code: i32, detail: &str, user_action: &str) -> Result<()>;
         fn fail_otherwise(text: &str) -> Result<()>;
         fn twice(number: i32) -> Result<i32>;
     }
 }
 
-/// What the Rust half has.
+/// The Rust half of the host.
 #[derive(Debug)]
 pub struct Half(pub must::Platform);
 
-/// The code that sharing the platform of the Rust half fails with; 0 when it does not.
-pub fn again(half: &Half) -> i32 {
+/// Shares the platform of the Rust half. Returns the error code, or 0 on success.
+pub fn share_again(half: &Half) -> i32 {
     must_cxx::Platform::share(&half.0).map_or_else(|error| error.code() as i32, |_| 0)
 }
 
-/// Fails as it is told to.
+/// Fails with the given error.
 ///
 /// # Errors
 /// Always.
@@ -101,7 +101,7 @@ pub fn fail(code: i32, detail: &str, user_action: &str) -> Result<(), Thrown> {
     Err(Error::new(code.unwrap_or(ErrorCode::Internal), detail).with_action(user_action))?
 }
 
-/// Fails with an error that is none of MUST's.
+/// Fails with an error that is not from MUST.
 ///
 /// # Errors
 /// Always.
@@ -112,7 +112,7 @@ pub fn fail_otherwise(text: &str) -> Result<(), std::io::Error> {
 /// Twice the number.
 ///
 /// # Errors
-/// `validation_error` for one that is too large.
+/// `validation_error` for a number that is too large.
 pub fn twice(number: i32) -> Result<i32, Thrown> {
     Ok(number.checked_mul(2).ok_or_else(|| Error::validation("the number is too large"))?)
 }

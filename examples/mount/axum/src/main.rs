@@ -1,4 +1,4 @@
-//! An axum app with routes of its own, which only the platform's access protects, and all of MUST below /must.
+//! An axum app with its own routes, which the platform's access control protects, and all of MUST below /must.
 //!
 //!     ADMIN_KEY=... cargo run -p must-example-axum
 
@@ -61,7 +61,7 @@ async fn status(
     .await
 }
 
-/// What access is judged by: everything that the request brought along.
+/// The parts of a request that access depends on.
 fn facts(headers: &HeaderMap, peer: SocketAddr) -> RequestFacts {
     let every = |name: &str| -> Vec<String> {
         headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
@@ -75,7 +75,7 @@ fn facts(headers: &HeaderMap, peer: SocketAddr) -> RequestFacts {
     facts
 }
 
-/// Does `work`, which blocks, on a thread for that, and answers a failure with its own status.
+/// Runs the blocking `work` on a thread for blocking calls, and answers a failure with its own status.
 async fn answer(status: StatusCode, work: impl FnOnce() -> must::Result<Value> + Send + 'static) -> Response {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.unwrap_or_else(|_| Err(Error::internal("the call panicked")));

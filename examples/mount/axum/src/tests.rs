@@ -1,4 +1,4 @@
-//! Only a good key gets through to the app's own routes.
+//! The app's own routes need a valid key.
 
 use super::app;
 use axum::Router;
@@ -30,7 +30,7 @@ fn generate(key: Option<&str>) -> Request<Body> {
 }
 
 #[test]
-fn only_a_good_key_gets_through() {
+fn the_routes_need_a_valid_key() {
     let folder = tempfile::tempdir().unwrap();
     let platform = Platform::open(Settings::new(folder.path())).unwrap();
     let app = app(&platform).unwrap();

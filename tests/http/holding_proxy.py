@@ -1,4 +1,4 @@
-"""A way to a server that notes what is asked over it, and holds an exchange at a named point for a test."""
+"""A proxy that records requests and holds an exchange at a named point for a test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Point = Literal["connected", "asked", "read", "answered", "half"]
-"""Where an exchange is held.
+"""The point at which an exchange is held.
 
-connected  the connection is there, and nothing is read from it
-asked      the whole request is here, and nothing has gone to the server
-read       the server has read all of it, and has not answered
-answered   the whole answer is here, and nothing of it has gone back
-half       the same, and half of it has gone back
+connected  the client has connected, and nothing was read from it
+asked      the proxy has the whole request, and the server has nothing
+read       the server has read the whole request and has not answered
+answered   the proxy has the whole answer, and the client has nothing
+half       the proxy has the whole answer, and the client has half of it
 """
 
 PATIENCE = 30.0
@@ -27,7 +27,7 @@ PATIENCE = 30.0
 
 @dataclass
 class Hold:
-    """What is to be held, and then what was."""
+    """Which exchanges to hold, and the exchanges that were held."""
 
     point: Point
     method: str
@@ -39,27 +39,27 @@ class Hold:
     cut_off: bool = True
 
     def wait(self) -> None:
-        """Until an exchange is where it is to be held."""
+        """Wait until an exchange is held."""
         assert self.reached.wait(PATIENCE), f"no {self.method} {self.path.pattern} was {self.point}"
 
     def go(self) -> None:
-        """Lets what is held, and what comes later, go on."""
+        """Release the held exchanges and hold no more."""
         self.cut_off = False
         self.over.set()
 
     def cut(self) -> None:
-        """Breaks the connections of what is held, as the end of a process does."""
+        """Break the connections of the held exchanges, as when a process ends."""
         self.over.set()
 
     def answer(self) -> Any:
-        """The JSON of the answer that was held first."""
+        """The JSON of the first held answer."""
         return json.loads(self.answers[0].partition(b"\r\n\r\n")[2])
 
-    def wants(self, point: Point, method: str, path: str) -> bool:
+    def matches(self, point: Point, method: str, path: str) -> bool:
         return point == self.point and method == self.method and self.path.fullmatch(path) is not None
 
-    def here(self, request: tuple[str, str], answer: bytes = b"") -> bool:
-        """Holds one exchange; whether it may go on."""
+    def hold(self, request: tuple[str, str], answer: bytes = b"") -> bool:
+        """Hold one exchange. Returns whether it may continue afterwards."""
         self.requests.append(request)
         self.answers.append(answer)
         self.reached.set()
@@ -71,11 +71,11 @@ class Hold:
 
 
 class Broken(Exception):
-    """An exchange that ends here."""
+    """The exchange was cut off."""
 
 
-class Wire:
-    """Passes on one request for each connection."""
+class HoldingProxy:
+    """Passes on one request on each connection."""
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -93,26 +93,26 @@ class Wire:
         self._thread.start()
 
     def hold(self, point: Point, method: str, path: str) -> Hold:
-        """Holds every exchange that fits, from now on until it is let go or cut off."""
+        """Hold every matching exchange from now on, until the returned hold is released or cut."""
         self._hold = Hold(point, method, re.compile(path))
         return self._hold
 
     def shut(self) -> None:
-        """Connections are refused, as they are while nobody listens."""
+        """Refuse connections, as if nothing listened."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 
     def open(self) -> None:
-        """Connections are taken again; those that were parked go on."""
+        """Accept connections again, and continue parked ones."""
         if self._listener.fileno() < 0:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._listen()
         self._through.set()
 
     def park(self) -> None:
-        """Connections are taken, and wait until the wire is opened."""
+        """Accept connections, and let them wait until `open`."""
         self._through.clear()
 
     def close(self) -> None:
@@ -136,18 +136,18 @@ class Wire:
             try:
                 self._exchange(near)
             except (Broken, OSError):
-                # Not in order: whoever asked finds the connection reset.
+                # The client sees a reset connection.
                 with contextlib.suppress(OSError):
                     near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _exchange(self, near: socket.socket) -> None:
         hold = self._hold
         if hold is not None and hold.point == "connected" and not hold.over.is_set():
-            # Of what lies there unread no more than a look is taken, to tell what it is.
+            # The request is only peeked at, to identify it.
             seen = _peek(near)
-            # The server has this connection, on which it hears nothing.
+            # The server gets a connection on which nothing is sent.
             with socket.create_connection(self._target, timeout=PATIENCE):
-                if hold.wants("connected", *seen) and not hold.here(seen):
+                if hold.matches("connected", *seen) and not hold.hold(seen):
                     raise Broken
         request = _message(near)
         asked = _asked(request)
@@ -176,11 +176,11 @@ class Wire:
 
     def _wanted(self, point: Point, asked: tuple[str, str]) -> Hold | None:
         hold = self._hold
-        return hold if hold is not None and not hold.over.is_set() and hold.wants(point, *asked) else None
+        return hold if hold is not None and not hold.over.is_set() and hold.matches(point, *asked) else None
 
     def _held(self, point: Point, asked: tuple[str, str], answer: bytes = b"") -> None:
         hold = self._wanted(point, asked)
-        if hold is not None and not hold.here(asked, answer):
+        if hold is not None and not hold.hold(asked, answer):
             raise Broken
 
 
@@ -197,7 +197,7 @@ def _peek(near: socket.socket) -> tuple[str, str]:
 
 
 def _message(source: socket.socket) -> bytes:
-    """A request or an answer, whole."""
+    """Read a whole request or answer."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += _more(source)
@@ -219,7 +219,7 @@ def _more(source: socket.socket) -> bytes:
 
 
 def _unread(server: int, client: int) -> bool:
-    """Whether the server's end of a connection holds bytes that the server has not read, or is not there yet."""
+    """Whether the server's end of a connection has unread bytes, or does not exist yet."""
     with open("/proc/net/tcp") as table:
         for line in table:
             _, local, remote, state, queues, *_ = line.split()

@@ -1,4 +1,4 @@
-"""Servers in processes of their own that may be frozen, killed and started again, and how gateways are set up."""
+"""Server processes that tests can freeze, kill and start again, and settings of gateways."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ WORKERS = {
 }
 
 
-class Mortal:
-    """A server on a port of its own that may be killed and started again on the same folder."""
+class ServerProcess:
+    """A server process with its own port, which can be killed and started again on the same folder."""
 
     def __init__(self, data: Path, settings: dict[str, Any]) -> None:
         with socket.socket() as free:
@@ -57,18 +57,18 @@ class Mortal:
         self.start()
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """What the next start finds."""
+        """Write the settings for the next start."""
         self.config.write_text(json.dumps({"threads": 1, "queue_depth": 1000, **settings}))
 
     def start(self) -> None:
-        # The way to a worker is its registered address, whatever proxies there are.
+        # A gateway must connect to the registered address of a worker and ignore the proxies of the environment.
         proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
         keys = {"MUST_API_KEY": API_KEY, "MUST_ADMIN_KEY": ADMIN_KEY, "MUST_SCRAPE_TOKEN": SCRAPE_TOKEN}
         environment = {**os.environ, **proxies, **keys}
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         assert "listening" in self.process.stdout.readline()
-        # Not before: the last one to close tidies up what a killed process left.
+        # Not earlier, because closing the last connection cleans up the files of the killed process.
         while self.locks:
             self.locks.pop().close()
 
@@ -78,13 +78,13 @@ class Mortal:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def again(self, pause: float) -> None:
+    def restart(self, pause: float) -> None:
         self.kill()
         time.sleep(pause)
         self.start()
 
     def freeze(self) -> None:
-        """Stops the process where it is; every thread stands still when this returns."""
+        """Stop the process at its present point. All its threads are stopped when this returns."""
         os.kill(self.process.pid, signal.SIGSTOP)
         _, status = os.waitpid(self.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), status
@@ -94,7 +94,7 @@ class Mortal:
 
     @contextlib.contextmanager
     def writes_held(self) -> Iterator[None]:
-        """The database takes no writes for as long as the block lasts: another process holds the lock."""
+        """Block all writes to the database during the block, because another process holds the lock."""
         held = sqlite3.connect(self.data / "must.db", isolation_level=None, timeout=5)
         held.execute("BEGIN IMMEDIATE")
         try:
@@ -118,18 +118,18 @@ class Mortal:
                 return items
 
     def unfinished(self) -> int:
-        """How many tasks have not ended, those included whose ids nobody is told."""
+        """The number of unfinished tasks, including tasks whose id no caller got."""
         text = self.client.get("/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"}).text
         counts = re.findall(r'^must_tasks\{[^}]*status="(?:pending|processing)"[^}]*\} (\d+)$', text, re.MULTILINE)
         return sum(int(count) for count in counts)
 
 
 @contextlib.contextmanager
-def mortals(folder: Path, **settings: dict[str, Any]) -> Iterator[list[Mortal]]:
-    running: list[Mortal] = []
+def server_processes(folder: Path, **settings: dict[str, Any]) -> Iterator[list[ServerProcess]]:
+    running: list[ServerProcess] = []
     try:
         for name, given in settings.items():
-            running.append(Mortal(folder / name, given))
+            running.append(ServerProcess(folder / name, given))
         yield running
     finally:
         for one in running:
