@@ -5,14 +5,16 @@ import { Admin, Auth } from "./generated/access";
 import { Accounts } from "./generated/accounts";
 import { Audit } from "./generated/audit";
 import { backup, type Backup } from "./generated/backup";
+import type { GenerateRequest } from "./generated/request";
 import { Secrets } from "./generated/secrets";
 import { asker } from "./host";
 import { handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
 import { readAll } from "./images";
 import { answer, type ListenerRequest, type ListenerResponse } from "./listener";
-import { encodeQuery, encodeRequest, encodeSettings, textArgument, timeArgument } from "./request";
+import { encodeQuery, encodeRequest, textArgument, timeArgument } from "./request";
+import { encodeSettings } from "./settings";
 import { Task } from "./task";
-import type { GenerateRequest, Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
+import type { Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
 
 /** How to submit. */
 export interface SubmitOptions {

@@ -4,41 +4,11 @@
  */
 
 import type { ErrorCode } from "./generated/codes";
-import type { Mode, ModelId, Parameters } from "./generated/parameters";
+import type { LogLevel, Settings as CoreSettings } from "./generated/settings";
 import type { Host } from "./host";
 
-/** Settings of a platform. Only `dataDir` is required. */
-export interface Settings {
-  /** Folder of the database and the results; created when it does not exist. Only one process at a time can have it open. */
-  dataDir: string;
-  /** Folder that has one folder of weights for each model; `models` in the data folder when absent. */
-  modelsDir?: string | undefined;
-  /** A catalog file that replaces the built-in catalog. */
-  catalog?: string | undefined;
-  /** Device for inference. `auto`, the default, is the first GPU that works, else the CPU. */
-  device?: "auto" | "cpu" | "cuda" | undefined;
-  /** Threads that inference on the CPU uses; 0 means one for each core. */
-  threads?: number | undefined;
-  /** Models that get their own lane, in which their pipeline stays loaded. */
-  lanes?: string[] | undefined;
-  /** Whether tasks are only stored. They run when the folder is opened again without this setting. */
-  paused?: boolean | undefined;
-  /** Whether the program `must` can use the platform over a socket in the data folder that only the owner can open; true when absent. */
-  controlSocket?: boolean | undefined;
-  /** Places in the shared queue. */
-  queueDepth?: number | undefined;
-  /** How long a submission waits for a place in a full queue before `queue_overloaded`. */
-  queueWaitSeconds?: number | undefined;
-  /** How long a picture may run. */
-  imageLimitSeconds?: number | undefined;
-  /** How long a clip may run. */
-  videoLimitSeconds?: number | undefined;
-  /** Time after which a picture that is still processing fails as stale. */
-  imageStaleSeconds?: number | undefined;
-  /** Time after which a clip that is still processing fails as stale. */
-  videoStaleSeconds?: number | undefined;
-  /** How long an unused pipeline stays loaded. */
-  idleEvictSeconds?: number | undefined;
+/** Settings of a platform: those of the core, and functions. Only `dataDir` is required. */
+export interface Settings extends CoreSettings {
   /**
    * Receives the platform's log records, one at a time, when the event loop is free. It does not keep the process alive. An
    * exception in it becomes a warning of the process. Records may be lost while the event loop is blocked for long.
@@ -46,100 +16,7 @@ export interface Settings {
   log?: ((record: LogRecord) => void) | undefined;
   /** Functions of the host: they give keys from its key store, store checkpoints of the audit log, and provide a clock. */
   host?: Host | undefined;
-  /** The least important level that `log` receives; `info` when absent. */
-  logLevel?: LogLevel | undefined;
-  /** Master keys as the text of a key file; used instead of `masterKeyFile`. */
-  masterKey?: string | undefined;
-  /** File of the master keys, created at the first use; `keys/master.key` in the data folder when absent. */
-  masterKeyFile?: string | undefined;
-  /** File of the keys that sign the audit log; `keys/audit.key` in the data folder when absent. */
-  auditKeyFile?: string | undefined;
-  /** File to which checkpoints of the audit log are appended; `audit.anchors` in the data folder when absent. */
-  auditAnchorFile?: string | undefined;
-  /** The key for admin sessions, at least 16 characters. */
-  adminKey?: string | undefined;
-  /** Browser origins that may call from another site, exactly as browsers send them. */
-  frontendOrigins?: string[] | undefined;
-  /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
-  trustedProxies?: string[] | undefined;
-  /** Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when absent. */
-  sessionsPerMinute?: number | undefined;
-  /** Whether people sign in: a generation session then needs an access key, and callers over HTTP see only their own tasks. */
-  signInRequired?: boolean | undefined;
-  /** Environment of this platform; provider tokens for another environment are refused. */
-  environment?: "dev" | "stage" | "prod" | undefined;
-  /** The operator's own API key, at least 16 characters. */
-  apiKey?: string | undefined;
-  /** Settings of the HTTP service. */
-  http?: HttpSettings | undefined;
-  /** Workers that tasks may be sent to. */
-  workers?: WorkerSettings | undefined;
 }
-
-/** Settings for reaching and deploying workers. */
-export interface WorkerSettings {
-  /** Template for the address of a workspace whose account has no address: `https://{workspace}--must.modal.run`. */
-  addressTemplate?: string | undefined;
-  /** Private addresses and networks in which workers may be; `http://` is allowed only there. */
-  networks?: string[] | undefined;
-  /** The API key of workers whose account has no key. */
-  apiKey?: string | undefined;
-  /** Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. */
-  deployCommand?: string[] | undefined;
-  /** How long a deployment may take. */
-  deployLimitSeconds?: number | undefined;
-  /** How long connecting may take. */
-  connectTimeoutSeconds?: number | undefined;
-  /** How long an answer may take. */
-  answerTimeoutSeconds?: number | undefined;
-  /** How long the transfer of a result may take. */
-  transferTimeoutSeconds?: number | undefined;
-  /** Maximum bytes of a result that is fetched from a worker. */
-  maxResultBytes?: number | undefined;
-  /** Number of health checks after a deployment. */
-  healthTries?: number | undefined;
-  /** Time between two health checks. */
-  healthPauseSeconds?: number | undefined;
-  /** Time between two status requests for a task at a worker. */
-  pollIntervalSeconds?: number | undefined;
-  /** Time after which a failed account is checked again automatically; 0 means never. */
-  recheckIntervalSeconds?: number | undefined;
-}
-
-/** Settings of the HTTP service. */
-export interface HttpSettings {
-  /** Whether session cookies are for HTTPS only; true when absent. */
-  sessionCookieSecure?: boolean | undefined;
-  /** Which requests from other sites carry session cookies; `strict` when absent. */
-  sessionCookieSameSite?: "strict" | "lax" | "none" | undefined;
-  /** Path of session cookies; `/` when absent. Behind a proxy, the path that the platform is served under. */
-  sessionCookiePath?: string | undefined;
-  /** Added to the names of session cookies after an underscore. */
-  sessionCookieSuffix?: string | undefined;
-  /** Address at which clients reach the HTTP service, such as `https://example.com/must`; from each request's headers when absent. */
-  publicUrl?: string | undefined;
-  /** A bearer token that gives access to `GET /metrics`. */
-  scrapeToken?: string | undefined;
-  /** Maximum bytes of a request's body; 32 MiB when absent. */
-  maxBodyBytes?: number | undefined;
-  /** Maximum number of open connections; more connections wait. */
-  maxConnections?: number | undefined;
-  /** How long a request's headers may take to arrive. */
-  headerTimeoutSeconds?: number | undefined;
-  /** Longest pause while a request's body arrives, and while a client reads an answer. */
-  bodyTimeoutSeconds?: number | undefined;
-  /** How long pictures with an `Idempotency-Key` continue when their caller has disconnected. */
-  retryWindowSeconds?: number | undefined;
-  /** Bytes of a body that must arrive each second on average, after a first `bodyTimeoutSeconds`; 0 means no limit. */
-  bodyBytesPerSecond?: number | undefined;
-  /** Longest time for a whole request body. */
-  bodyTimeLimitSeconds?: number | undefined;
-  /** Time between two keep-alive comments of an idle event stream. */
-  eventKeepAliveSeconds?: number | undefined;
-}
-
-/** Levels of log records, from the most to the least important. */
-export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 
 /** One log record of a platform. It contains no prompt and no secret. */
 export interface LogRecord {
@@ -229,14 +106,6 @@ export interface Frames {
   /** The pixels of all frames, row by row without gaps, with one byte each for red, green and blue. */
   data: Buffer;
 }
-
-/** What to generate: the model, its mode and its parameters in one flat object. */
-export type GenerateRequest = {
-  /** Catalog id or alias. */
-  model: ModelId | (string & {});
-  /** The model's default mode when absent. */
-  mode?: Mode | (string & {}) | undefined;
-} & Parameters;
 
 /** Why a task failed. */
 export interface TaskFailure {

@@ -1,7 +1,7 @@
 // Opening, the catalog, listings, closing.
 
 import assert from "node:assert/strict";
-import { chmod, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -97,25 +97,6 @@ test("settings are checked before anything is opened", async (t) => {
   await rejects(Platform.open({ dataDir, device: "abacus" }), "validation_error", /abacus/);
   await rejects(Platform.open({ dataDir, catalog: join(dataDir, "none.json") }), "validation_error", /none\.json/);
   await (await Platform.open({ dataDir, device: "cpu", lanes: ["tiny-image"], queueDepth: 3, queueWaitSeconds: 0.05, threads: 1 })).close();
-});
-
-test("every setting of the core has a name in this module", async () => {
-  const ours = await readFile(new URL("../src/request.ts", import.meta.url), "utf8");
-  for (const [file, name] of [
-    ["mod.rs", "Settings"],
-    ["http.rs", "HttpSettings"],
-    ["workers.rs", "WorkerSettings"],
-  ]) {
-    const core = await readFile(new URL(`../../core/src/settings/${file}`, import.meta.url), "utf8");
-    const begin = core.indexOf(`pub struct ${name}`);
-    const struct = core.slice(begin, core.indexOf("\n}", begin));
-    const fields = [...struct.matchAll(/^    pub (\w+): (\w+)/gm)].filter(([, , type]) => !type.endsWith("Settings"));
-    assert.ok(fields.length > 5);
-    for (const [, field, type] of fields) {
-      const name = type === "Duration" ? `${field}_seconds` : field;
-      assert.ok(ours.includes(`["${name}", `), `${name} is missing in src/request.ts`);
-    }
-  }
 });
 
 test("a refused setting is named, without a position in the generated JSON", async (t) => {

@@ -231,22 +231,6 @@ def test_settings_have_effect(tmp_path: Path) -> None:
         assert os.fspath(tmp_path / "weights") in str(flux["user_action"])  # type: ignore[typeddict-item]
 
 
-def test_the_settings_are_those_of_the_core(tmp_path: Path) -> None:
-    """The core's error names every field that it knows."""
-    with pytest.raises(must.ValidationError) as caught:
-        must.Platform(tmp_path, no_such_setting=1)  # type: ignore[call-arg]
-    known = set(caught.value.detail.split("expected one of", 1)[1].split("`")[1::2])
-    assert known - {"data_dir"} == set(must.Settings.__annotations__)
-
-
-@pytest.mark.parametrize(("name", "settings"), [("http", must.HttpSettings), ("workers", must.WorkerSettings)])
-def test_the_settings_of_a_part_are_those_of_the_core(tmp_path: Path, name: str, settings: Any) -> None:
-    with pytest.raises(must.ValidationError) as caught:
-        must.Platform(tmp_path, **{name: {"no_such_setting": 1}})  # type: ignore[arg-type]
-    known = set(caught.value.detail.split("expected one of", 1)[1].split("`")[1::2])
-    assert known == set(settings.__annotations__)
-
-
 def test_a_path_need_not_be_valid_text(tmp_path: Path) -> None:
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/not-\xff-utf8")
     with must.Platform(folder, device="cpu") as platform:

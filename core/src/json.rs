@@ -5,10 +5,12 @@
 
 use crate::error::{Error, Result};
 use crate::keyring::SecretText;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// Reads an object. `fault` begins the detail of a refusal; `needed` are fields that no object may leave out, with values
 /// that are always good.
@@ -96,13 +98,13 @@ fn secret_fault<T: DeserializeOwned>(
         let field: String = field.chars().take(64).collect();
         return (format!("there is no argument {field}"), Some(field));
     }
+    let read = |fields: Map<String, Value>| serde_json::from_value::<T>(Value::Object(fields));
+    // At fault is what is refused alone too, or is all that stands in the way.
     let refused = fields.keys().find(|name| {
-        let mut others = fields.clone();
+        let (mut alone, mut others) = (fields.clone(), fields.clone());
+        alone.retain(|other, _| other == *name);
         others.remove(*name);
-        match serde_json::from_value::<T>(Value::Object(others)) {
-            Ok(_) => true,
-            Err(error) => error.to_string().starts_with(&format!("missing field `{name}`")),
-        }
+        read(alone).is_err_and(|error| !error.to_string().starts_with("missing field `")) || read(others).is_ok()
     });
     let found = match refused {
         Some(name) => format!("{name} is not what it must be"),
@@ -117,6 +119,48 @@ fn secret_fault<T: DeserializeOwned>(
 /// `internal`.
 pub(crate) fn secret_text(value: &impl Serialize) -> Result<SecretText> {
     serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// A length of time, in JSON a number of seconds: the value of an argument, or of a field that is a [`Duration`] and has
+/// `#[serde(with = "Seconds")]`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Seconds(f64);
+
+impl Seconds {
+    /// # Errors
+    /// `validation_error` that names the argument, for a number below 0 or one that is too large.
+    pub(crate) fn duration(self, argument: &str) -> Result<Duration> {
+        Duration::try_from_secs_f64(self.0).map_err(|_| {
+            Error::validation(format!("{argument} {NO_LENGTH_OF_TIME}"))
+                .with_action("Correct the arguments of the call.")
+        })
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(|_| D::Error::custom(NO_LENGTH_OF_TIME))
+    }
+
+    /// For the default in the schema of a field.
+    pub(crate) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_f64(length.as_secs_f64())
+    }
+}
+
+const NO_LENGTH_OF_TIME: &str = "must be a number of seconds, 0 or more, and not too large";
+
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "number", "format": "seconds"})
+    }
 }
 
 /// What a doc comment says, without the examples in Rust that come after it: what is made of a schema has readers of other languages.

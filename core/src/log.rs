@@ -11,6 +11,7 @@ use crate::fields::Fields;
 use crate::time::Timestamp;
 use crate::{terminal, thread};
 use parking_lot::{Condvar, Mutex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Debug;
@@ -32,7 +33,7 @@ const LONGEST_QUEUE: usize = 1024;
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// How much a log record matters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(i32)]
 pub enum LogLevel {

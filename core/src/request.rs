@@ -26,9 +26,10 @@ impl MediaType {
     }
 }
 
-/// A request to generate a picture or a clip. In JSON it is one flat object: `{"model": .., "mode": .., "prompt": .., ...}`.
-/// Images are data URIs in the parameters, or raw bytes in `images` under the parameter's name (`reference_image`,
-/// `arbitrary_frames[0].image`).
+/// A request to generate a picture or a clip: a model, its mode and its parameters.
+///
+/// In JSON it is one flat object: `{"model": .., "mode": .., "prompt": .., ...}`. Images are data URIs in the parameters, or raw
+/// bytes in `images` under the parameter's name (`reference_image`, `arbitrary_frames[0].image`).
 ///
 /// ```
 /// use must::GenerateRequest;
@@ -40,15 +41,17 @@ impl MediaType {
 /// assert_eq!(request, same);
 /// # Ok::<(), must::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
 pub struct GenerateRequest {
     /// Catalog id or alias.
     pub model: String,
-    /// Mode of the model. `None` means the model's default.
+    /// Mode of the model; its default mode when left out.
     pub mode: Option<String>,
     /// Values of the model's parameters by name, such as `prompt` and `steps`.
+    #[schemars(flatten)]
     pub parameters: Map<String, Value>,
     /// Raw image bytes by parameter name.
+    #[schemars(skip)]
     pub images: BTreeMap<String, Vec<u8>>,
 }
 

@@ -32,6 +32,7 @@
 #include "must/backup.hpp"
 #include "must/error.hpp"
 #include "must/facts.hpp"
+#include "must/generate_request.hpp"
 #include "must/handle.hpp"
 #include "must/host.hpp"
 #include "must/http.hpp"

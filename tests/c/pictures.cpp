@@ -14,8 +14,7 @@ static std::string bytes_of(const std::string &name) {
 }
 
 static must::GenerateRequest from_picture(const std::string &name) {
-  auto request = must::GenerateRequest("tiny-image", "a red circle").mode("img2img").seed(7).set("steps", 4);
-  return request.image("reference_image", bytes_of(name));
+  return must::GenerateRequest("tiny-image", "a red circle").mode("img2img").seed(7).steps(4).reference_image(bytes_of(name));
 }
 
 void test_pictures(const std::string &folder) {

@@ -21,7 +21,22 @@ static_assert(!std::is_copy_constructible_v<must::Server> && !std::is_copy_const
 static_assert(std::is_copy_constructible_v<must::Auth> && std::is_copy_constructible_v<must::IssuedKey>);
 static_assert(std::is_copy_constructible_v<must::Snapshot> && std::is_base_of_v<std::runtime_error, must::Error>);
 
-static must::GenerateRequest picture() { return must::GenerateRequest("tiny-image", "a red circle").seed(7).set("steps", 4); }
+static must::GenerateRequest picture() { return must::GenerateRequest("tiny-image", "a red circle").seed(7).steps(4); }
+
+static void asking() {
+  const auto all = must::GenerateRequest("a", "b")
+                       .mode("c")
+                       .steps(4)
+                       .cfg_scale(1.5)
+                       .sampler("Euler")
+                       .fps(16)
+                       .reference_image("bytes")
+                       .arbitrary_frames(must::Json::parse("[{}]"))
+                       .image("arbitrary_frames[0].image", "more");
+  CHECK(all.json() == R"({"model":"a","prompt":"b","mode":"c","steps":4,"cfg_scale":1.5,"sampler":"Euler","fps":16,)"
+                      R"("arbitrary_frames":[{}]})");
+  CHECK(all.images().size() == 2 && all.images()[0] == std::make_pair(std::string("reference_image"), std::string("bytes")));
+}
 
 static void generating(const must::Platform &platform) {
   CHECK(platform.models().find("\"tiny-image\"") != std::string::npos);
@@ -280,6 +295,7 @@ static void generation(const std::string &folder) {
     auto settings = must::Settings(folder + "/cpp").device("cpu").threads(1).queue_depth(10);
     settings.image_limit(2h).image_stale(4h);  // For valgrind, where a picture takes minutes.
     must::Platform platform(settings);
+    asking();
     generating(platform);
     THROWS(MUST_DATA_DIR_LOCKED, must::Platform(folder + "/cpp"));
     platform.close(10s);

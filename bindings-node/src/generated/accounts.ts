@@ -75,9 +75,9 @@ export interface NewAccount {
   tokenId: string;
   /** The provider's token. */
   tokenSecret: string;
-  /** What ids of its tasks begin with; the label when left out. */
+  /** What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name. */
   workspace?: string | undefined;
-  /** Where the workspace is reached; made by the template of the settings when left out. */
+  /** Where the workspace is reached, a base URL; made by the template of the settings when left out. */
   address?: string | undefined;
   /** The API key that the worker asks for; the one of the settings when left out. */
   apiKey?: string | undefined;
@@ -85,9 +85,9 @@ export interface NewAccount {
 
 /** What is to be changed about an account; the rest stays. */
 export interface AccountChange {
-  /** What people call it. */
+  /** What people call it: 1 to 64 characters. */
   label?: string | undefined;
-  /** Where the workspace is reached. */
+  /** Where the workspace is reached, a base URL. */
   address?: string | undefined;
   /** Id of the provider's token; together with `token_secret`. */
   tokenId?: string | undefined;
@@ -108,7 +108,7 @@ export class Accounts {
 
   /**
    * Registers an account, which is `pending` until it is checked.
-   * @param label What people call it.
+   * @param label What people call it: 1 to 64 characters.
    * @throws MustError `validation_error`, also for a workspace that is registered, and for an address that is not public and in none
    * of the networks of the settings.
    */

@@ -48,15 +48,18 @@ export interface ProviderToken {
 
 /** How to make the call `secrets.rotate`. */
 export interface RotateSecretOptions extends CallerOptions {
-  /** The new value, for a secret that comes from outside. */
+  /** The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random. */
   value?: string | undefined;
-  /** How long the old value stays good, where its kind has an overlap; not at all when left out. */
+  /**
+   * How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise
+   * not at all.
+   */
   overlapSeconds?: number | undefined;
 }
 
 /** How to make the call `secrets.revoke`. */
 export interface RevokeSecretOptions extends CallerOptions {
-  /** The secret's name again; needed for `pepper`. */
+  /** The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too. */
   confirm?: string | undefined;
 }
 

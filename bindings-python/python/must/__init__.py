@@ -52,16 +52,15 @@ from must._http import AsyncResponse, Response, Server
 from must._media import Media
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretState, SecretStatus
+from must._settings import DeviceChoice, Environment, HttpSettings, LogLevel, SameSite, Settings, WorkerSettings
 from must._sync import Platform, Task
 from must._types import (
     ArrayInterface,
     ArrayLike,
     AsyncFile,
-    HttpSettings,
     Image,
     LaneStatus,
     Load,
-    LogLevel,
     LogRecord,
     MediaType,
     Model,
@@ -69,11 +68,9 @@ from must._types import (
     Parameter,
     Query,
     ReadableFile,
-    Settings,
     Status,
     TaskFailure,
     TaskState,
-    WorkerSettings,
 )
 
 __all__ = [
@@ -105,6 +102,8 @@ __all__ = [
     "ConsistencyProof",
     "Damage",
     "Deployment",
+    "DeviceChoice",
+    "Environment",
     "Exported",
     "Fault",
     "Host",
@@ -136,6 +135,7 @@ __all__ = [
     "RequestFacts",
     "Response",
     "Route",
+    "SameSite",
     "SecretState",
     "SecretStatus",
     "Secrets",

@@ -150,11 +150,12 @@ class AccountsCalls:
         """Registers an account, which is `pending` until it is checked.
 
         Args:
-            label: What people call it.
+            label: What people call it: 1 to 64 characters.
             token_id: Id of the provider's token.
             token_secret: The provider's token.
-            workspace: What ids of its tasks begin with; the label when left out.
-            address: Where the workspace is reached; made by the template of the settings when left out.
+            workspace: What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label,
+                which then must be such a name.
+            address: Where the workspace is reached, a base URL; made by the template of the settings when left out.
             api_key: The API key that the worker asks for; the one of the settings when left out.
 
         Raises:
@@ -208,8 +209,8 @@ class AccountsCalls:
 
         Args:
             id: Id of the account, or its workspace.
-            label: What people call it.
-            address: Where the workspace is reached.
+            label: What people call it: 1 to 64 characters.
+            address: Where the workspace is reached, a base URL.
             token_id: Id of the provider's token; together with `token_secret`.
             token_secret: The provider's token; together with `token_id`.
             api_key: The API key that the worker asks for.

@@ -24,7 +24,8 @@ from must._media import Media
 from must._must import NativeHttpService, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets
-from must._types import AsyncFile, Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
+from must._settings import Settings
+from must._types import AsyncFile, Load, LogFunction, Model, Page, Parameter, Query, TaskState
 from must._wakeups import Waiters
 
 T = TypeVar("T")

@@ -16,7 +16,8 @@ from must._errors import ValidationError
 from must._exceptions import MustError
 from must._host import Host
 from must._must import Logs, NativeHttpService, NativePlatform, NativeSubmission
-from must._types import LogFunction, LogRecord, Parameter, Settings
+from must._settings import Settings
+from must._types import LogFunction, LogRecord, Parameter
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that closing waits for running tasks by default."""

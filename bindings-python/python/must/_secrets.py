@@ -142,9 +142,10 @@ class SecretsCalls:
 
         Args:
             name: What it is stored under.
-            value: The new value, for a secret that comes from outside.
-            overlap_seconds: How long the old value stays good, where its kind has an overlap; not at all when left
-                out.
+            value: The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are
+                drawn at random.
+            overlap_seconds: How long the old value stays good, where its kind has an overlap: 7 days at most. When
+                left out, a day over HTTP, and otherwise not at all.
 
         Raises:
             MustError: `validation_error`, `not_found`.
@@ -168,7 +169,8 @@ class SecretsCalls:
 
         Args:
             name: What it is stored under.
-            confirm: The secret's name again; needed for `pepper`.
+            confirm: The secret's name again. Needed for `pepper`, which ends every API key and session with it, the
+                caller's own too.
 
         Raises:
             MustError: `not_found`; `validation_error` for the master key, which is rotated.

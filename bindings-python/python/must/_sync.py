@@ -20,7 +20,8 @@ from must._http import Response, Server, encoded
 from must._media import Media
 from must._must import NativeHttpService
 from must._secrets import Secrets
-from must._types import Load, LogFunction, Model, Page, Parameter, Query, Settings, TaskState
+from must._settings import Settings
+from must._types import Load, LogFunction, Model, Page, Parameter, Query, TaskState
 
 
 class Platform:

@@ -23,6 +23,7 @@ from typing import (
 
 from must._errors import error_from
 from must._exceptions import MustError
+from must._settings import LogLevel
 
 
 class ArrayInterface(Protocol):
@@ -90,26 +91,6 @@ class MediaType(StrEnum):
     VIDEO = "video"
 
 
-class LogLevel(StrEnum):
-    """Severity of a log record."""
-
-    ERROR = "error"
-    """Something was lost, or will be lost unless a person acts."""
-    WARN = "warn"
-    """Something is wrong, and work continues."""
-    INFO = "info"
-    """Something that a person running the platform may want to know."""
-    DEBUG = "debug"
-    """What the platform does, such as loading and unloading pipelines."""
-    TRACE = "trace"
-    """Everything."""
-
-    @property
-    def number(self) -> int:
-        """The corresponding level of `logging`; 5 for `trace`."""
-        return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
-
-
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """A log record of a platform. Holds no prompt and no secret."""
@@ -134,134 +115,6 @@ class LogRecord:
 
 LogFunction: TypeAlias = Callable[[LogRecord], object]
 """Receives log records of a platform, on a thread of its own, one record at a time."""
-
-
-class HttpSettings(TypedDict, total=False):
-    """Settings of the HTTP service."""
-
-    session_cookie_secure: bool
-    """Whether session cookies are for HTTPS only; true when left out."""
-    session_cookie_same_site: Literal["strict", "lax", "none"]
-    """Which requests from other sites carry session cookies; `strict` when left out."""
-    session_cookie_path: str
-    """Path of session cookies; `/` when left out. Behind a proxy, the path that the platform is served under."""
-    session_cookie_suffix: str
-    """Added to the names of session cookies after an underscore."""
-    public_url: str
-    """The address at which clients reach the service, such as `https://example.com/must`: absolute addresses in answers
-    begin with it. When left out, each request determines it."""
-    scrape_token: str
-    """A bearer token that opens `GET /metrics`."""
-    max_body_bytes: int
-    """Maximum bytes of a request's body."""
-    max_connections: int
-    """Maximum number of open connections; further ones wait."""
-    header_timeout_seconds: float
-    """How long a request's headers may take to arrive."""
-    body_timeout_seconds: float
-    """How long a client may send no more of a request's body, or read nothing of an answer."""
-    body_bytes_per_second: int
-    """Minimum average rate at which a body must arrive, after a first `body_timeout_seconds` without this limit; 0
-    means no minimum."""
-    body_time_limit_seconds: float
-    """How long a request's body may take as a whole."""
-    retry_window_seconds: float
-    """How long pictures requested with an `Idempotency-Key` are still generated after the caller disconnected."""
-    event_keep_alive_seconds: float
-    """How often an idle event stream sends a keep-alive."""
-
-
-class WorkerSettings(TypedDict, total=False):
-    """How workers are reached and deployed."""
-
-    address_template: str
-    """Address of a workspace whose account has none; `https://{workspace}--must.modal.run` when left out."""
-    networks: Sequence[str]
-    """Private addresses and networks that workers may use; only there `http://` is allowed."""
-    api_key: str
-    """The API key for workers whose account has none of its own."""
-    deploy_command: Sequence[str]
-    """Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in."""
-    deploy_limit_seconds: float
-    """How long a deployment may take."""
-    connect_timeout_seconds: float
-    """How long connecting may take."""
-    answer_timeout_seconds: float
-    """How long an answer may take."""
-    transfer_timeout_seconds: float
-    """How long the transfer of a result may take."""
-    max_result_bytes: int
-    """Maximum bytes of a result that is fetched from a worker."""
-    health_tries: int
-    """How many times a worker's health is checked after a deployment."""
-    health_pause_seconds: float
-    """The pause between two of these checks."""
-    poll_interval_seconds: float
-    """How often a worker is asked for the status of a task."""
-    recheck_interval_seconds: float
-    """How often a failed account is checked again automatically; 0 means never."""
-
-
-class Settings(TypedDict, total=False):
-    """Settings of a platform. A setting that is left out has the library's default."""
-
-    models_dir: str | PathLike[str]
-    """Folder with one folder of weights a model; `models` in the data folder when left out."""
-    catalog: str | PathLike[str]
-    """A catalog file in place of the built-in catalog."""
-    device: Literal["auto", "cpu", "cuda"]
-    """Where inference runs."""
-    threads: int
-    """Threads that inference on the CPU uses; 0 means one per core."""
-    lanes: Sequence[str]
-    """Models that get a lane of their own, in which their pipeline stays loaded."""
-    paused: bool
-    """Starts no lane: tasks are accepted and stored, and run when the folder is opened without this setting."""
-    control_socket: bool
-    """Whether the program `must` can reach the platform over a socket in the data folder, which only the folder's owner
-    can open; true when left out."""
-    queue_depth: int
-    """Length of the shared queue."""
-    queue_wait_seconds: float
-    """How long a submission waits for a place in a full queue before `QueueOverloadedError`."""
-    image_limit_seconds: float
-    """How long a picture may run."""
-    video_limit_seconds: float
-    """How long a clip may run."""
-    image_stale_seconds: float
-    """After how long a picture that is still processing fails."""
-    video_stale_seconds: float
-    """After how long a clip that is still processing fails."""
-    idle_evict_seconds: float
-    """How long an unused pipeline stays loaded."""
-    log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
-    """Lowest level of the records that the log function receives; `info` when left out."""
-    master_key: str
-    """Master keys as the text of a key file, in place of `master_key_file`."""
-    master_key_file: str | PathLike[str]
-    """File of the master keys, made at first use; `keys/master.key` in the data folder when left out."""
-    audit_key_file: str | PathLike[str]
-    """File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out."""
-    audit_anchor_file: str | PathLike[str]
-    """File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when left out."""
-    admin_key: str
-    """The key that opens admin sessions, at least 16 characters."""
-    frontend_origins: Sequence[str]
-    """Browser origins that may call from another site, exactly as browsers send them."""
-    trusted_proxies: Sequence[str]
-    """Addresses and networks of proxies whose `X-Forwarded-For` is trusted."""
-    sessions_per_minute: int
-    """Generation sessions that one address may start in 60 seconds, 1 to 10,000; 10 when left out."""
-    sign_in_required: bool
-    """Whether people must sign in: a session then needs an access key, and HTTP callers see only their own tasks."""
-    api_key: str
-    """An API key of the operator's own, at least 16 characters."""
-    http: HttpSettings
-    """Settings of the HTTP service."""
-    workers: WorkerSettings
-    """Workers that tasks may be sent to."""
-    environment: Literal["dev", "stage", "prod"]
-    """Where this platform runs; provider tokens for another environment are refused."""
 
 
 class Query(TypedDict, total=False):

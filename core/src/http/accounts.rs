@@ -3,67 +3,15 @@
 use super::call::{Call, Reply};
 use crate::audit::Caller;
 use crate::error::Result;
-use crate::keyring::SecretText;
 use crate::workers::{Account, AccountChange, NewAccount, Workers};
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// All accounts.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Accounts {
     accounts: Vec<Account>,
-}
-
-/// A request to register an account.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AccountRequest {
-    /// The name for people.
-    #[schemars(length(min = 1, max = 64))]
-    label: String,
-    /// The workspace's name. Absent: the label, if it has this form.
-    #[serde(default)]
-    #[schemars(regex(pattern = r"^[a-z0-9-]{3,64}$"))]
-    workspace: Option<String>,
-    /// Base URL. Absent: made from the template in the settings.
-    #[serde(default)]
-    address: Option<String>,
-    /// Id of the provider's token.
-    #[schemars(with = "String", length(min = 1, max = 4096))]
-    token_id: SecretText,
-    /// The provider's token.
-    #[schemars(with = "String", length(min = 1, max = 4096))]
-    token_secret: SecretText,
-    /// The API key that the worker requires.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    api_key: Option<SecretText>,
-}
-
-/// The fields to change; the others stay as they are.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AccountPatch {
-    /// The name for people.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64))]
-    label: Option<String>,
-    /// Base URL.
-    #[serde(default)]
-    address: Option<String>,
-    /// Id of the provider's token; together with `token_secret`.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    token_id: Option<SecretText>,
-    /// The provider's token; together with `token_id`.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    token_secret: Option<SecretText>,
-    /// The API key that the worker requires.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    api_key: Option<SecretText>,
 }
 
 /// Confirms that an account was removed.
@@ -80,15 +28,7 @@ pub(super) fn list(call: &Call) -> Result<Reply> {
 
 pub(super) fn add(call: &Call) -> Result<Reply> {
     call.only(&[])?;
-    let asked: AccountRequest = call.json()?;
-    let new = NewAccount {
-        label: asked.label,
-        workspace: asked.workspace,
-        address: asked.address,
-        token_id: asked.token_id,
-        token_secret: asked.token_secret,
-        api_key: asked.api_key,
-    };
+    let new: NewAccount = call.json()?;
     Reply::json(StatusCode::CREATED, &call.platform().workers()?.add(new, &call.caller()?)?)
 }
 
@@ -98,9 +38,7 @@ pub(super) fn show(call: &Call) -> Result<Reply> {
 }
 
 pub(super) fn change(call: &Call) -> Result<Reply> {
-    let asked: AccountPatch = call.json()?;
-    let token = AccountChange::token(asked.token_id, asked.token_secret)?;
-    let change = AccountChange { label: asked.label, address: asked.address, token, api_key: asked.api_key };
+    let change: AccountChange = call.json()?;
     on_account(call, |workers, id, caller| workers.update(id, change, caller))
 }
 

@@ -9,6 +9,7 @@ use crate::keyring::OVERLAP;
 use crate::keyring::SecretText;
 use crate::metrics::LaneStatus;
 use crate::platform::outside::{self, Waits};
+use crate::platform::{Revocation, Rotation};
 use crate::secrets::SecretStatus;
 use crate::task::SubmitOptions;
 use crate::time::Timestamp;
@@ -16,9 +17,8 @@ use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Whether a part of the platform can be used.
 #[derive(Serialize, JsonSchema)]
@@ -140,20 +140,6 @@ pub(super) fn secrets(call: &Call) -> Result<Reply> {
     Reply::ok(&Secrets { secrets: call.platform().secret_status()? })
 }
 
-/// How to replace a secret.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rotation {
-    /// The new value. Absent for the master key, the pepper and the audit key, which are made at random.
-    #[serde(default)]
-    #[schemars(length(min = 1))]
-    value: Option<String>,
-    /// How many seconds the old value stays valid; default one day, at most 7 days.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 604_800))]
-    overlap_seconds: Option<f64>,
-}
-
 /// Confirms that a secret was replaced or revoked.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SecretDone {
@@ -163,26 +149,10 @@ pub(super) struct SecretDone {
 
 pub(super) fn rotate(call: &Call) -> Result<Reply> {
     call.only(&[])?;
-    let rotation: Rotation =
-        if call.body.is_empty() { Rotation { value: None, overlap_seconds: None } } else { call.json()? };
-    let overlap = match rotation.overlap_seconds {
-        None => OVERLAP,
-        Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Error::validation("overlap_seconds must be a number of seconds, 0 or more"))?,
-    };
-    let value = rotation.value.map(SecretText::new);
+    let rotation: Rotation = if call.body.is_empty() { Rotation::default() } else { call.json()? };
     let name = call.part("name");
-    call.platform().rotate_secret(name, value.as_ref(), overlap, &call.caller()?)?;
+    rotation.apply(call.platform(), name, OVERLAP, &call.caller()?)?;
     Reply::ok(&SecretDone { name: name.to_owned(), done: "rotated" })
-}
-
-/// How to revoke a secret.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Revocation {
-    /// The secret's name again. Required for the pepper: revoking it ends every API key and session, also the caller's own.
-    #[serde(default)]
-    confirm: Option<String>,
 }
 
 pub(super) fn revoke(call: &Call) -> Result<Reply> {

@@ -1,8 +1,8 @@
 //! The table of all calls of the HTTP API.
 
 #[cfg(feature = "workers")]
-use super::accounts::{self, AccountPatch, AccountRequest, Accounts, Removed};
-use super::admin::{self, AdminHealth, Revocation, Rotation, SecretDone, Secrets};
+use super::accounts::{self, Accounts, Removed};
+use super::admin::{self, AdminHealth, SecretDone, Secrets};
 use super::all_tasks::{self, AllTasks};
 use super::call::{Call, Reply};
 use super::openai::{edits, images, models, remix, request, videos};
@@ -18,8 +18,9 @@ use super::web;
 use super::{auth, events, generation, media, metrics, openapi};
 use crate::audit::{AuditPage, Verdict};
 use crate::error::{ErrorCode as E, Result};
+use crate::platform::{Revocation, Rotation};
 #[cfg(feature = "workers")]
-use crate::workers::Account;
+use crate::workers::{Account, AccountChange, NewAccount};
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
@@ -311,7 +312,7 @@ fn accounts() -> Vec<Route> {
             .answers::<Accounts>(200, json!({"accounts": [account]})),
         post("/admin/accounts", RouteAccess::Admin, Handler::Blocking(accounts::add))
             .about("accounts", "Register an account; it is pending until it is checked")
-            .takes_json::<AccountRequest>(true, new)
+            .takes_json::<NewAccount>(true, new)
             .answers::<Account>(201, account.clone()),
         get("/admin/accounts/{id}", RouteAccess::Admin, Handler::Blocking(accounts::show))
             .about("accounts", "One account, by its id or its workspace")
@@ -319,7 +320,7 @@ fn accounts() -> Vec<Route> {
             .fails(&[E::NotFound]),
         Route::new(Method::PATCH, "/admin/accounts/{id}", RouteAccess::Admin, Handler::Check(accounts::change))
             .about("accounts", "Change an account; a ready one is checked again")
-            .takes_json::<AccountPatch>(true, json!({"label": "Team B"}))
+            .takes_json::<AccountChange>(true, json!({"label": "Team B"}))
             .answers::<Account>(200, account.clone())
             .fails(&[E::NotFound, E::InvalidState]),
         delete("/admin/accounts/{id}", RouteAccess::Admin, Handler::Blocking(accounts::remove))

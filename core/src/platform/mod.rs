@@ -29,6 +29,7 @@ use crate::task::{self, LaneObserver, Tasks};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::workers::{self, Workers};
 pub(crate) use calls::outside;
+pub(crate) use secrets::{Revocation, Rotation};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,11 @@ use super::{Parts, Platform};
 use crate::access::{ApiKey, KeyStatus};
 use crate::audit::Caller;
 use crate::error::{Error, Result};
+use crate::json::Seconds;
 use crate::keyring::SecretText;
 use crate::secrets::{PEPPER, SecretState, SecretStatus};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// Names of the keys that are kept elsewhere than in the vault.
@@ -16,6 +19,41 @@ const AUDIT_KEY: &str = "audit_key";
 
 /// What the name of an API key begins with in the view; its id follows.
 const API_KEY: &str = "key:";
+
+/// How a secret is replaced.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    value: Option<SecretText>,
+    /// How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise
+    /// not at all.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 604_800))]
+    overlap_seconds: Option<Seconds>,
+}
+
+impl Rotation {
+    /// Replaces the secret of that name, whose old value stays good for `overlap` where nothing else is asked for.
+    ///
+    /// # Errors
+    /// As [`Platform::rotate_secret`].
+    pub(crate) fn apply(self, platform: &Platform, name: &str, overlap: Duration, caller: &Caller) -> Result<()> {
+        let overlap = self.overlap_seconds.map_or(Ok(overlap), |length| length.duration("overlap_seconds"))?;
+        platform.rotate_secret(name, self.value.as_ref(), overlap, caller)
+    }
+}
+
+/// How a secret is revoked.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revocation {
+    /// The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too.
+    #[serde(default)]
+    pub(crate) confirm: Option<String>,
+}
 
 impl Platform {
     /// How every secret stands, without its value. An API key has the name `key:ID`.

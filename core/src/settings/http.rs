@@ -1,12 +1,13 @@
 //! Settings of the HTTP service.
 
 use crate::error::{Error, Result};
+use crate::json::Seconds;
 use crate::keyring::SecretText;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Settings of the HTTP service. In JSON every field may be left out; a duration is a number of seconds, and its
-/// name ends in `_seconds`.
+/// Settings of the HTTP service.
 ///
 /// ```
 /// use must::http::SameSite;
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// let platform = Platform::open(settings)?;
 /// # Ok::<(), must::Error>(())
 /// ```
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct HttpSettings {
@@ -28,7 +29,7 @@ pub struct HttpSettings {
     /// Which requests from other sites carry session cookies.
     pub session_cookie_same_site: SameSite,
     /// Path of session cookies: `/` sends them with every request to the host; behind a proxy that serves the platform under a path
-    /// of its own, that path keeps them from whatever else the host serves.
+    /// of its own, that path keeps them from everything else that the host serves.
     pub session_cookie_path: String,
     /// Added to the names of session cookies after an underscore: `studio` makes `gg_session_studio`. Without it the names are
     /// `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them. Platforms on one host need
@@ -37,34 +38,34 @@ pub struct HttpSettings {
     /// Where clients reach the service, such as `https://example.com/must`: what absolute addresses in answers begin with.
     /// Without it they are made of what each request says.
     pub public_url: Option<String>,
-    /// Opens `GET /metrics` to whoever sends it as a bearer token; without it only an admin session does.
+    /// Opens `GET /metrics` to callers that send it as a bearer token; without it only an admin session does.
     pub scrape_token: Option<SecretText>,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
     /// Connections that are open at once; more wait.
     pub max_connections: usize,
     /// How long a request's headers may take to arrive, and a connection may wait for the next request.
-    #[serde(rename = "header_timeout_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "header_timeout_seconds", with = "Seconds")]
     pub header_timeout: Duration,
     /// How long no piece of a request's body may come, and a client may take nothing of an answer.
-    #[serde(rename = "body_timeout_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "body_timeout_seconds", with = "Seconds")]
     pub body_timeout: Duration,
     /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
     /// gets them until then. After that they are ended, and the same call makes new ones.
-    #[serde(rename = "retry_window_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "retry_window_seconds", with = "Seconds")]
     pub retry_window: Duration,
     /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
     pub body_bytes_per_second: u64,
     /// How long a request's body may take as a whole.
-    #[serde(rename = "body_time_limit_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "body_time_limit_seconds", with = "Seconds")]
     pub body_time_limit: Duration,
     /// How often an idle event stream says that it lives.
-    #[serde(rename = "event_keep_alive_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "event_keep_alive_seconds", with = "Seconds")]
     pub event_keep_alive: Duration,
 }
 
 /// The `SameSite` attribute of session cookies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SameSite {
     /// Never with requests from other sites.

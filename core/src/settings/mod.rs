@@ -1,5 +1,8 @@
 //! What a host decides when it opens a platform. Read once; never changes while the platform is open, and means the same wherever
 //! the process goes meanwhile: relative paths are fixed.
+//!
+//! The settings of Python, Node and C++ are made of these types by `cargo xtask regen`, with the first paragraph of each type's
+//! comment, each field's comment and default. A name of another field between backticks becomes the name that it has there.
 
 mod access;
 mod http;
@@ -12,15 +15,15 @@ pub use workers::WorkerSettings;
 
 use crate::audit::ANCHOR_FILE;
 use crate::error::{Error, ErrorCode, Result};
-use crate::json;
+use crate::json::{self, Seconds};
 use crate::keyring::{KeySource, SecretText};
 use crate::log::LogLevel;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a platform is set up. In JSON every field but `data_dir` may be left out; a duration is a number of seconds, and its
-/// name ends in `_seconds`.
+/// How a platform is set up.
 ///
 /// A relative path is seen from the folder that the process works in when the platform is opened, and stays where it is when the
 /// process goes to another folder later.
@@ -39,17 +42,20 @@ use std::time::Duration;
 /// let platform = Platform::open(settings)?;
 /// # Ok::<(), must::Error>(())
 /// ```
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
     /// Folder of the database and the results; made when absent. One process at a time.
+    #[schemars(extend("format" = "path"))]
     pub data_dir: PathBuf,
-    /// Folder with one folder of weights a model; `models` in the data folder when absent.
+    /// Folder with one folder of weights a model; `models` in the data folder when left out.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub models_dir: Option<PathBuf>,
     /// A catalog file that stands in for the built-in one.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub catalog: Option<PathBuf>,
     /// Whether inference runs on the CPU or on a GPU.
     #[serde(default)]
@@ -64,46 +70,49 @@ pub struct Settings {
     #[serde(default)]
     pub paused: bool,
     /// Whether the program `must` can reach this platform while it is open, over a socket in the data folder (`run/control.sock`) that
-    /// only the folder's owner can open. [`crate::control`] says what can be asked there.
+    /// only the folder's owner can open.
     #[serde(default = "defaults::control_socket")]
     pub control_socket: bool,
     /// Places in the shared queue.
     #[serde(default = "defaults::queue_depth")]
     pub queue_depth: usize,
     /// How long a submission waits for a place in a full queue before `queue_overloaded`.
-    #[serde(rename = "queue_wait_seconds", default = "defaults::queue_wait", deserialize_with = "seconds")]
+    #[serde(rename = "queue_wait_seconds", default = "defaults::queue_wait", with = "Seconds")]
     pub queue_wait: Duration,
     /// How long a picture may run.
-    #[serde(rename = "image_limit_seconds", default = "defaults::image_limit", deserialize_with = "seconds")]
+    #[serde(rename = "image_limit_seconds", default = "defaults::image_limit", with = "Seconds")]
     pub image_limit: Duration,
     /// How long a clip may run.
-    #[serde(rename = "video_limit_seconds", default = "defaults::video_limit", deserialize_with = "seconds")]
+    #[serde(rename = "video_limit_seconds", default = "defaults::video_limit", with = "Seconds")]
     pub video_limit: Duration,
     /// When a picture that is still processing is given up.
-    #[serde(rename = "image_stale_seconds", default = "defaults::image_stale", deserialize_with = "seconds")]
+    #[serde(rename = "image_stale_seconds", default = "defaults::image_stale", with = "Seconds")]
     pub image_stale: Duration,
     /// When a clip that is still processing is given up.
-    #[serde(rename = "video_stale_seconds", default = "defaults::video_stale", deserialize_with = "seconds")]
+    #[serde(rename = "video_stale_seconds", default = "defaults::video_stale", with = "Seconds")]
     pub video_stale: Duration,
     /// How long an unused pipeline stays loaded.
-    #[serde(rename = "idle_evict_seconds", default = "defaults::idle_evict", deserialize_with = "seconds")]
+    #[serde(rename = "idle_evict_seconds", default = "defaults::idle_evict", with = "Seconds")]
     pub idle_evict: Duration,
-    /// Least important records that the function given to [`Platform::open_with_log`](crate::Platform::open_with_log) hears.
+    /// Least important records that the host's log function hears.
     #[serde(default)]
     pub log_level: LogLevel,
     /// Master keys as the text of a key file; stands in for `master_key_file`.
     #[serde(default)]
     pub master_key: Option<SecretText>,
-    /// File of the master keys; `keys/master.key` in the data folder when absent. Made at the first use; keep a copy, and
+    /// File of the master keys; `keys/master.key` in the data folder when left out. Made at the first use; keep a copy, and
     /// better keep it elsewhere than the data.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub master_key_file: Option<PathBuf>,
-    /// File of the keys that sign the audit log; `keys/audit.key` in the data folder when absent.
+    /// File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub audit_key_file: Option<PathBuf>,
-    /// File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when absent. It protects best
-    /// where whoever can change the data folder cannot reach it.
+    /// File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when left out. It protects best
+    /// where nobody who can change the data folder can reach it.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub audit_anchor_file: Option<PathBuf>,
     /// The key that opens admin sessions, at least 16 characters.
     #[serde(default)]
@@ -118,8 +127,8 @@ pub struct Settings {
     /// Generation sessions that one address may start in 60 seconds, 1 to 10,000; raise it where many people share one.
     #[serde(default = "defaults::sessions_per_minute")]
     pub sessions_per_minute: u32,
-    /// Whether people sign in: a generation session then takes an access key, tasks belong to whoever made them (`Task::owner`),
-    /// and over HTTP each caller sees its own alone. Administrators and the host see all.
+    /// Whether people sign in: a generation session then takes an access key, each task has an owner, and over HTTP each caller sees
+    /// only its own tasks. Administrators and the host see all.
     #[serde(default)]
     pub sign_in_required: bool,
     /// Where this platform runs; provider tokens for another environment are refused.
@@ -137,7 +146,7 @@ pub struct Settings {
 }
 
 /// Where a platform runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// A developer's machine.
@@ -162,7 +171,7 @@ impl Environment {
 }
 
 /// Whether inference runs on the CPU or on a GPU.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
     /// The first GPU that works, else the CPU.
@@ -210,7 +219,8 @@ impl Settings {
         }
     }
 
-    /// Reads a JSON object with the fields of this struct. A duration is a number of seconds, and its name ends in `_seconds`.
+    /// Reads a JSON object with the fields of this struct, of which only `data_dir` must be there. A duration is a number of seconds,
+    /// and its name ends in `_seconds`.
     ///
     /// ```
     /// use must::{ErrorCode, Settings};
@@ -343,12 +353,6 @@ fn fix(name: &str, path: &mut PathBuf) -> Result<()> {
         Error::new(ErrorCode::DependencyUnavailable, detail).with_action("Give an absolute path.")
     })?;
     Ok(())
-}
-
-pub(crate) fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
-    let seconds = f64::deserialize(deserializer)?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| serde::de::Error::custom("must be a number of seconds, 0 or more, and not too large"))
 }
 
 mod defaults {

@@ -1,13 +1,14 @@
 //! What a host decides about its workers.
 
+use crate::json::Seconds;
 use crate::keyring::SecretText;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How workers are reached and deployed. In JSON every field may be left out; a duration is a number of seconds, and its name ends in
-/// `_seconds`.
-#[derive(Debug, Clone, Deserialize)]
+/// How workers are reached and deployed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct WorkerSettings {
@@ -24,29 +25,29 @@ pub struct WorkerSettings {
     #[serde(skip)]
     pub(crate) deploy_folder: Option<PathBuf>,
     /// How long a deployment may take.
-    #[serde(rename = "deploy_limit_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "deploy_limit_seconds", with = "Seconds")]
     pub deploy_limit: Duration,
     /// How long connecting may take.
-    #[serde(rename = "connect_timeout_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "connect_timeout_seconds", with = "Seconds")]
     pub connect_timeout: Duration,
     /// How long an answer may take: longer than workers let a submission wait for a place in their queue.
-    #[serde(rename = "answer_timeout_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "answer_timeout_seconds", with = "Seconds")]
     pub answer_timeout: Duration,
     /// How long the transfer of a result may take.
-    #[serde(rename = "transfer_timeout_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "transfer_timeout_seconds", with = "Seconds")]
     pub transfer_timeout: Duration,
     /// Bytes of a result that is fetched from a worker.
     pub max_result_bytes: usize,
     /// How often health is asked for after a deployment.
     pub health_tries: u32,
     /// The time between two of these.
-    #[serde(rename = "health_pause_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "health_pause_seconds", with = "Seconds")]
     pub health_pause: Duration,
     /// How often a worker is asked how a task stands.
-    #[serde(rename = "poll_interval_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "poll_interval_seconds", with = "Seconds")]
     pub poll_interval: Duration,
     /// How often a failed account is checked again by itself; 0 means never.
-    #[serde(rename = "recheck_interval_seconds", deserialize_with = "super::seconds")]
+    #[serde(rename = "recheck_interval_seconds", with = "Seconds")]
     pub recheck_interval: Duration,
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::keyring::SecretText;
 use crate::time::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -116,20 +116,28 @@ pub struct Account {
 }
 
 /// An account to be registered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NewAccount {
-    /// 1 to 64 characters.
+    /// What people call it: 1 to 64 characters.
+    #[schemars(length(min = 1, max = 64))]
     pub label: String,
-    /// 3 to 64 of `a-z 0-9 -`; the label, when it is such a name, where this is absent.
-    pub workspace: Option<String>,
-    /// Base URL; made by the template of the settings where this is absent.
-    pub address: Option<String>,
     /// Id of the provider's token.
+    #[schemars(length(min = 1, max = 4096))]
     pub token_id: SecretText,
     /// The provider's token.
+    #[schemars(length(min = 1, max = 4096))]
     pub token_secret: SecretText,
-    /// The API key that the worker asks for; the one of the settings where this is absent.
+    /// What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^[a-z0-9-]{3,64}$"))]
+    pub workspace: Option<String>,
+    /// Where the workspace is reached, a base URL; made by the template of the settings when left out.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// The API key that the worker asks for; the one of the settings when left out.
+    #[serde(default)]
     pub api_key: Option<SecretText>,
 }
 
@@ -161,36 +169,38 @@ impl NewAccount {
     }
 }
 
-/// What is to be changed in an account; the rest stays.
-#[derive(Debug, Clone, Default)]
+/// What is to be changed about an account; the rest stays.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AccountChange {
-    /// Another label, 1 to 64 characters.
+    /// What people call it: 1 to 64 characters.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64))]
     pub label: Option<String>,
-    /// Another base URL, `https://` and a host.
+    /// Where the workspace is reached, a base URL.
+    #[serde(default)]
     pub address: Option<String>,
-    /// Another token: its id and the token itself.
-    pub token: Option<(SecretText, SecretText)>,
-    /// Another API key that the worker asks for.
+    /// Id of the provider's token; together with `token_secret`.
+    #[serde(default)]
+    pub token_id: Option<SecretText>,
+    /// The provider's token; together with `token_id`.
+    #[serde(default)]
+    pub token_secret: Option<SecretText>,
+    /// The API key that the worker asks for.
+    #[serde(default)]
     pub api_key: Option<SecretText>,
 }
 
 impl AccountChange {
-    /// Both halves of a token, or none.
+    /// Takes the id and the token itself out, where both are there.
     ///
     /// # Errors
-    /// `validation_error` for one half.
-    pub(crate) fn token(
-        id: Option<SecretText>,
-        secret: Option<SecretText>,
-    ) -> Result<Option<(SecretText, SecretText)>> {
-        match (id, secret) {
+    /// `validation_error` for one without the other.
+    pub(super) fn take_token(&mut self) -> Result<Option<(SecretText, SecretText)>> {
+        match (self.token_id.take(), self.token_secret.take()) {
             (Some(id), Some(secret)) => Ok(Some((id, secret))),
             (None, None) => Ok(None),
             _ => Err(Error::validation("token_id and token_secret are changed together")),
         }
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.label.is_none() && self.address.is_none() && self.token.is_none() && self.api_key.is_none()
     }
 }

@@ -90,9 +90,10 @@ impl Workers {
     /// # Errors
     /// `not_found`, `validation_error`, also for another host without the key that the account has of its own,
     /// `dependency_unavailable`.
-    pub fn update(&self, id: &str, change: AccountChange, caller: &Caller) -> Result<Account> {
+    pub fn update(&self, id: &str, mut change: AccountChange, caller: &Caller) -> Result<Account> {
         let shared = &self.shared;
-        if change.is_empty() {
+        let new_token = change.take_token()?;
+        if change.label.is_none() && change.address.is_none() && new_token.is_none() && change.api_key.is_none() {
             return Err(Error::validation("nothing is to be changed")
                 .with_action("Give a label, an address, a token or an API key."));
         }
@@ -103,10 +104,10 @@ impl Workers {
         let address = change.address.as_deref().map(|text| shared.addresses.check_url(text)).transpose()?;
         let now = shared.clock.now();
         let new_key = change.api_key.is_some();
-        let sealed = if change.token.is_some() || change.api_key.is_some() {
+        let sealed = if new_token.is_some() || change.api_key.is_some() {
             // A token that has run out is replaced, and what is kept beside it goes on.
             let before = shared.last_tokens(&account)?;
-            let tokens = match (change.token, before) {
+            let tokens = match (new_token, before) {
                 (Some((token_id, token_secret)), before) => {
                     let api_key = change.api_key.or(before.and_then(|tokens| tokens.api_key));
                     Tokens { token_id, token_secret, api_key }

@@ -127,15 +127,15 @@ struct Account {
 
 /// An account to be registered.
 struct NewAccount {
-  /// What people call it.
+  /// What people call it: 1 to 64 characters.
   std::string label;
   /// Id of the provider's token.
   SecretText token_id;
   /// The provider's token.
   SecretText token_secret;
-  /// What ids of its tasks begin with; the label when left out.
+  /// What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name.
   std::optional<std::string> workspace{};
-  /// Where the workspace is reached; made by the template of the settings when left out.
+  /// Where the workspace is reached, a base URL; made by the template of the settings when left out.
   std::optional<std::string> address{};
   /// The API key that the worker asks for; the one of the settings when left out.
   std::optional<SecretText> api_key{};
@@ -143,9 +143,9 @@ struct NewAccount {
 
 /// What is to be changed about an account; the rest stays.
 struct AccountChange {
-  /// What people call it.
+  /// What people call it: 1 to 64 characters.
   std::optional<std::string> label{};
-  /// Where the workspace is reached.
+  /// Where the workspace is reached, a base URL.
   std::optional<std::string> address{};
   /// Id of the provider's token; together with `token_secret`.
   std::optional<SecretText> token_id{};

@@ -8,6 +8,7 @@
 #include "audit.hpp"
 #include "backup.hpp"
 #include "call.hpp"
+#include "generate_request.hpp"
 #include "handle.hpp"
 #include "host.hpp"
 #include "http.hpp"

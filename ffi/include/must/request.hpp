@@ -1,5 +1,5 @@
 /// @file
-/// Requests: must::GenerateRequest, and must::Query with the must::Page that it gives.
+/// Submissions: must::SubmitOptions; and must::Query with the must::Page that it gives.
 #ifndef MUST_REQUEST_HPP
 #define MUST_REQUEST_HPP
 
@@ -10,46 +10,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace must {
-
-/// What to generate: a model, a prompt, and any parameter of the model.
-class GenerateRequest {
- public:
-  /// A request to a model, by id or alias.
-  GenerateRequest(std::string_view model, std::string_view prompt) { set("model", model).set("prompt", prompt); }
-
-  /// The model's mode; its default when not set.
-  GenerateRequest &mode(std::string_view mode) { return set("mode", mode); }
-  /// The seed; drawn by the platform when not set.
-  GenerateRequest &seed(std::int64_t seed) { return set("seed", seed); }
-
-  /// Sets one parameter: a text, a number, true or false, or any other JSON value. Throws `validation_error` for a number that
-  /// is not finite.
-  GenerateRequest &set(std::string_view name, Json value) {
-    json_.set(name, std::move(value));
-    return *this;
-  }
-  /// Sets one parameter to JSON text. Throws `validation_error` if it is not valid JSON.
-  GenerateRequest &set_json(std::string_view name, std::string_view json) { return set(name, Json::parse(json)); }
-
-  /// Adds the bytes of a PNG, JPEG or WebP file under the parameter's name, such as `reference_image`.
-  GenerateRequest &image(std::string_view name, std::string_view bytes) {
-    images_.emplace_back(name, bytes);
-    return *this;
-  }
-
-  /// The request as the JSON object that the C interface takes, without the images.
-  [[nodiscard]] std::string json() const { return json_.dump(); }
-  /// The images, by parameter name.
-  [[nodiscard]] const std::vector<std::pair<std::string, std::string>> &images() const noexcept { return images_; }
-
- private:
-  Json json_;
-  std::vector<std::pair<std::string, std::string>> images_;
-};
 
 /// Options of a submission. All may be left out.
 class SubmitOptions {

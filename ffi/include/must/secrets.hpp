@@ -107,8 +107,10 @@ class Secrets : private detail::Service {
   /// Puts `value`, or for a secret of the platform's own a new one, in a secret's place. Throws `validation_error`,
   /// `not_found`.
   /// @param name What it is stored under.
-  /// @param value The new value, for a secret that comes from outside.
-  /// @param overlap How long the old value stays good, where its kind has an overlap; not at all when left out.
+  /// @param value The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at
+  /// random.
+  /// @param overlap How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day
+  /// over HTTP, and otherwise not at all.
   void rotate(std::string_view name, const std::optional<SecretText> &value = std::nullopt,
               std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -129,7 +131,8 @@ class Secrets : private detail::Service {
   /// as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key. Throws
   /// `not_found`; `validation_error` for the master key, which is rotated.
   /// @param name What it is stored under.
-  /// @param confirm The secret's name again; needed for `pepper`.
+  /// @param confirm The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's
+  /// own too.
   void revoke(std::string_view name, std::string_view confirm, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("confirm", confirm).set("caller", caller));
   }

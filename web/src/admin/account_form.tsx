@@ -2,7 +2,7 @@
 
 import { useId, useState } from "react";
 import type { FormEvent } from "react";
-import type { Account, AccountPatch, AccountRequest } from "../api/types";
+import type { Account, AccountChange, NewAccount } from "../api/types";
 import { useText } from "../i18n/language";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -16,7 +16,7 @@ interface Props {
 }
 
 /** The fields that were filled in. */
-function filled(form: FormData): Partial<AccountRequest> {
+function filled(form: FormData): Partial<NewAccount> {
   const entries = [...form.entries()].map(([name, value]) => [name, String(value).trim()] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== ""));
 }
@@ -38,10 +38,10 @@ export function AccountForm({ account, onClose, onDone }: Props) {
     setError(null);
     try {
       if (account) {
-        const patch: AccountPatch = { ...given };
-        if (patch.label === account.label) delete patch.label;
-        if (patch.address === account.address) delete patch.address;
-        onDone(await call<Account>(`/admin/accounts/${encodeURIComponent(account.id)}`, { method: "PATCH", json: patch }));
+        const change: AccountChange = { ...given };
+        if (change.label === account.label) delete change.label;
+        if (change.address === account.address) delete change.address;
+        onDone(await call<Account>(`/admin/accounts/${encodeURIComponent(account.id)}`, { method: "PATCH", json: change }));
       } else {
         onDone(await call<Account>("/admin/accounts", { method: "POST", json: given }));
       }

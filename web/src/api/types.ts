@@ -32,6 +32,20 @@ export interface Account {
   deployment: Deployment | null;
 }
 
+/** What is to be changed about an account; the rest stays. */
+export interface AccountChange {
+  /** Where the workspace is reached, a base URL. */
+  address?: string;
+  /** The API key that the worker asks for. */
+  api_key?: string;
+  /** What people call it: 1 to 64 characters. */
+  label?: string;
+  /** Id of the provider's token; together with `token_secret`. */
+  token_id?: string;
+  /** The provider's token; together with `token_id`. */
+  token_secret?: string;
+}
+
 /** Why an account failed. */
 export interface AccountFailure {
   /** Name of an error code, such as `remote_failed`. */
@@ -40,54 +54,24 @@ export interface AccountFailure {
   detail: string;
 }
 
-/** The fields to change; the others stay as they are. */
-export interface AccountPatch {
-  /** Base URL. */
-  address?: string;
-  /** The API key that the worker requires. */
-  api_key?: string;
-  /** The name for people. */
-  label?: string;
-  /** Id of the provider's token; together with `token_secret`. */
-  token_id?: string;
-  /** The provider's token; together with `token_id`. */
-  token_secret?: string;
-}
-
-/** A request to register an account. */
-export interface AccountRequest {
-  /** The name for people. */
-  label: string;
-  /** Id of the provider's token. */
-  token_id: string;
-  /** The provider's token. */
-  token_secret: string;
-  /** Base URL. Absent: made from the template in the settings. */
-  address?: string;
-  /** The API key that the worker requires. */
-  api_key?: string;
-  /** The workspace's name. Absent: the label, if it has this form. */
-  workspace?: string;
-}
-
 /** Where an account stands. */
 export type AccountStatus = "pending" | "checking" | "ready" | "failed" | "disabled";
 
-/** All accounts. */
+/** Every account. */
 export interface Accounts {
   accounts: Account[];
 }
 
-/** The state of the parts of the platform. */
+/** How the parts of the platform stand. */
 export interface AdminHealth {
   ok: boolean;
   storage: Readiness;
   secrets: Readiness;
   audit: Readiness;
-  /** Worker accounts by state. */
+  /** Accounts of workers by state. */
   accounts: Record<string, number>;
   lanes: LaneStatus[];
-  /** How many tasks wait for a lane. */
+  /** Tasks that wait for a lane. */
   waiting: number;
 }
 
@@ -107,7 +91,7 @@ export interface AllTasks {
   has_more: boolean;
 }
 
-/** One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written in version 1 are shown in this form, too, but their hash is over their own form. */
+/** One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written in version 1 are shown in this form too, and hashed in their own. */
 export interface AuditEvent {
   /** Version of the form that is hashed. */
   v: number;
@@ -115,44 +99,44 @@ export interface AuditEvent {
   seq: number;
   /** When, in UTC. */
   timestamp: string;
-  /** Who did it. */
+  /** Who. */
   actor: string;
   /** From where. */
   source: string;
   /** What was done. */
   action: string;
-  /** What it was done to. */
+  /** To what. */
   target: string;
-  /** The outcome. */
+  /** How it went. */
   outcome: Outcome;
-  /** Ties the event to a request. */
+  /** What ties it to a request. */
   correlation_id: string;
-  /** More details by name. */
+  /** More about it. */
   details: Record<string, string>;
   /** Leaf hash of the event before, in hexadecimal; zeros for the first. */
   prev: string;
-  /** How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is detected. `None` in version 1. */
+  /** How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it. None in version 1. */
   signed: number | null;
 }
 
-/** A page of events, newest first. */
+/** Some events, newest first. */
 export interface AuditPage {
   /** The events. */
   logs: AuditEvent[];
-  /** The value of `before` for the next page; `None` on the last page. */
+  /** What to give as `before` for the next page; none on the last. */
   next: number | null;
 }
 
-/** The answer to a request to cancel a task. */
+/** What came of asking a task to end. */
 export interface Cancelling {
   task_id: string;
   status: string;
 }
 
-/** A kind of damage to the log. */
+/** How the log was found to be damaged. */
 export type Damage = "missing" | "altered" | "broken_chain" | "time_reversed" | "tree" | "checkpoint" | "truncated" | "rewritten" | "storage";
 
-/** Confirms that a finished task and its files were removed. */
+/** That a finished task and its files are gone. */
 export interface Deleted {
   deleted: boolean;
   id: string;
@@ -170,7 +154,7 @@ export interface Deployment {
   output: string;
 }
 
-/** A failed call. */
+/** Every failure. */
 export interface Failure {
   /** Stable name to branch on. */
   code: string;
@@ -180,13 +164,13 @@ export interface Failure {
   user_action: string;
 }
 
-/** The first fault in a log. */
+/** The first thing that is wrong with a log. */
 export interface Fault {
-  /** Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it covers. */
+  /** Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event that it is over. */
   seq: number;
-  /** The kind of damage. */
+  /** What kind of damage it is. */
   damage: Damage;
-  /** A description of the fault. */
+  /** What was found. */
   detail: string;
 }
 
@@ -218,7 +202,7 @@ export interface GalleryPage {
   has_more: boolean;
 }
 
-/** The platform is running. */
+/** That the platform is there. */
 export interface Health {
   ok: boolean;
   status: string;
@@ -226,21 +210,21 @@ export interface Health {
   app: string;
 }
 
-/** The pipelines that a lane has loaded, and counts of their use since the platform was opened. */
+/** What a lane's memory of loaded pipelines went through since the platform was opened. */
 export interface LaneStatus {
-  /** The model that the lane belongs to. `None` for the shared lane. */
+  /** The model that the lane belongs to; none for the shared lane. */
   model: string | null;
   /** Ids of the models whose weights are loaded, in the order of their last use. */
   loaded: string[];
-  /** Memory that the loaded pipelines use, in bytes. */
+  /** Bytes that they hold. */
   memory_bytes: number;
-  /** Number of tasks that found their pipeline loaded. */
+  /** Tasks that found their pipeline loaded. */
   hits: number;
-  /** Number of tasks that did not find their pipeline loaded. */
+  /** Tasks that did not. */
   misses: number;
-  /** Number of times that a pipeline was loaded. */
+  /** Pipelines that were loaded. */
   loads: number;
-  /** Number of times that a pipeline was unloaded, because of memory, idleness or an error. */
+  /** Pipelines that were let go, for room, for idleness or after an error. */
   evictions: number;
 }
 
@@ -263,29 +247,45 @@ export interface Model {
   family: string;
   /** A sentence for people. */
   description: string;
-  /** The inputs that it can start from. */
+  /** What it can start from. */
   modes: string[];
   /** The mode when none is asked for. */
   default_mode: string;
-  /** Values that apply to every request and cannot be changed. */
+  /** Values that every request has and none can change. */
   fixed_parameters: Record<string, unknown>;
-  /** The values that work best. */
+  /** Values that work best. */
   recommended_parameters: Record<string, unknown>;
   /** Its parameters, in the order in which people should see them. */
   parameters_schema: Record<string, Parameter>;
-  /** Whether the model can run here. */
+  /** Whether it can run here. */
   available: boolean;
-  /** A description of the model's files, if it has its own and can run. */
+  /** What its files are, where it has some of its own and can run. */
   files?: string;
-  /** Why the model cannot run here. Absent when it can. */
+  /** Why it cannot run here, when it cannot. */
   unavailable_reason?: string;
-  /** What makes the model run here. Absent when it can run. */
+  /** What would make it run here, when it cannot. */
   user_action?: string;
 }
 
 /** The catalog. */
 export interface Models {
   models: Model[];
+}
+
+/** An account to be registered. */
+export interface NewAccount {
+  /** What people call it: 1 to 64 characters. */
+  label: string;
+  /** Id of the provider's token. */
+  token_id: string;
+  /** The provider's token. */
+  token_secret: string;
+  /** Where the workspace is reached, a base URL; made by the template of the settings when left out. */
+  address?: string;
+  /** The API key that the worker asks for; the one of the settings when left out. */
+  api_key?: string;
+  /** What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name. */
+  workspace?: string;
 }
 
 /** A new generation session; its token is in the cookie. */
@@ -295,15 +295,15 @@ export interface NewSession {
   expires_at: string | null;
 }
 
-/** The outcome of the action that an event records. */
+/** How what an event tells of went. */
 export type Outcome = "success" | "failure" | "denied";
 
-/** A task and its owner. */
+/** A task and whose it is. */
 export interface OwnedTask {
   id: string;
-  /** Absent when the task has no owner. */
+  /** None when it is nobody's in particular. */
   owner: string | null;
-  /** Name of the owner's API key. */
+  /** Name of the API key that the owner is known by. */
   owner_name: string | null;
   workspace: string | null;
   model: string;
@@ -326,19 +326,19 @@ export interface OwnedTask {
 
 /** The rules of one parameter. */
 export interface Parameter {
-  /** The kind of value. */
+  /** What sort of value it takes. */
   type: ParameterKind;
   /** A short name for people. */
   label: string;
   /** The allowed values of a choice. */
   choices?: (string | number)[];
-  /** The value that is used when none is given. */
+  /** What stands in when it is left out. */
   default?: unknown;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
   item?: Record<string, ParameterItem>;
-  /** Whether every value but the default is refused. */
+  /** Whether any value but the default is refused. */
   locked?: boolean;
   /** Most characters. */
   max_length?: number;
@@ -346,7 +346,7 @@ export interface Parameter {
   maximum?: number;
   /** Fewest entries of a list. */
   min_items?: number;
-  /** Fewest characters. If this is above 0, the text must not be blank. */
+  /** Fewest characters, and then not blank. */
   min_length?: number;
   /** Least value. */
   minimum?: number;
@@ -358,13 +358,13 @@ export interface Parameter {
   required_if?: Record<string, unknown[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given: under this rule, or always without one. */
+  /** When it may be given; always when absent. */
   visible_if?: Record<string, unknown[]>;
 }
 
 /** One field of an entry of a list. */
 export interface ParameterItem {
-  /** The kind of value. */
+  /** What sort of value it takes. */
   type: ParameterKind;
   /** A short name for people. */
   label: string;
@@ -372,13 +372,13 @@ export interface ParameterItem {
   below?: string;
   /** The allowed values of a choice. */
   choices?: (string | number)[];
-  /** The value that is used when none is given. */
+  /** What stands in when it is left out. */
   default?: unknown;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
   item?: Record<string, ParameterItem>;
-  /** Whether every value but the default is refused. */
+  /** Whether any value but the default is refused. */
   locked?: boolean;
   /** Most characters. */
   max_length?: number;
@@ -386,7 +386,7 @@ export interface ParameterItem {
   maximum?: number;
   /** Fewest entries of a list. */
   min_items?: number;
-  /** Fewest characters. If this is above 0, the text must not be blank. */
+  /** Fewest characters, and then not blank. */
   min_length?: number;
   /** Least value. */
   minimum?: number;
@@ -398,70 +398,70 @@ export interface ParameterItem {
   required_if?: Record<string, unknown[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given: under this rule, or always without one. */
+  /** When it may be given; always when absent. */
   visible_if?: Record<string, unknown[]>;
 }
 
-/** The kind of value that a parameter takes. */
+/** What sort of value a parameter takes. */
 export type ParameterKind = "string" | "integer" | "number" | "choice" | "image" | "frames";
 
 /** Whether a part of the platform can be used. */
 export interface Readiness {
   ok: boolean;
-  /** Why it cannot be used. */
+  /** Why not. */
   detail: string | null;
 }
 
-/** Confirms that an account was removed. */
+/** That an account was let go. */
 export interface Removed {
   removed: boolean;
   id: string;
 }
 
-/** How to revoke a secret. */
+/** How a secret is revoked. */
 export interface Revocation {
-  /** The secret's name again. Required for the pepper: revoking it ends every API key and session, also the caller's own. */
+  /** The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too. */
   confirm?: string;
 }
 
-/** How to replace a secret. */
+/** How a secret is replaced. */
 export interface Rotation {
-  /** How many seconds the old value stays valid; default one day, at most 7 days. */
+  /** How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise not at all. */
   overlap_seconds?: number;
-  /** The new value. Absent for the master key, the pepper and the audit key, which are made at random. */
+  /** The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random. */
   value?: string;
 }
 
-/** Confirms that a secret was replaced or revoked. */
+/** That a secret was replaced or revoked. */
 export interface SecretDone {
   name: string;
   done: string;
 }
 
-/** The state of a secret. */
+/** How a secret stands. */
 export type SecretState = "valid" | "overlapping" | "expired" | "revoked";
 
-/** Facts about a secret, without its value. */
+/** What is to be known about a secret without seeing it. */
 export interface SecretStatus {
   /** Name to rotate or revoke it by. */
   name: string;
   /** `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`. */
   kind: string;
-  /** Tells secrets of the same name apart. */
+  /** Which one of its name. */
   id: string;
-  /** The state of the secret. */
+  /** How it stands. */
   state: SecretState;
-  /** When it was made. For a key that is kept elsewhere, when it was first seen. */
+  /** When it was made, or first seen. */
   issued_at: string;
-  /** When it must be replaced at the latest. */
+  /** When it is to be replaced. */
   rotate_by: string;
-  /** Until when it is accepted after it was replaced. */
+  /** Until when it is good although it was replaced. */
   overlap_until: string | null;
   /** When it was revoked. */
   revoked_at: string | null;
 }
 
-/** All secrets, without their values. */
+/** Every secret, without its value. */
 export interface Secrets {
   secrets: SecretStatus[];
 }
@@ -473,14 +473,14 @@ export interface SessionView {
   expires_at: string;
 }
 
-/** The status of a task: `pending -> processing -> done | failed`, never backwards. */
+/** Where a task stands. `pending -> processing -> done | failed`, never backwards. */
 export type Status = "pending" | "processing" | "done" | "failed";
 
-/** The status of a task. */
+/** How a task stands. */
 export interface StatusView {
   task_id: string;
   status: Status;
-  /** 0 to 100, never decreasing. */
+  /** 0 to 100, never falling. */
   progress: number;
   stage: string;
   stage_detail: string;
@@ -493,22 +493,22 @@ export interface StatusView {
   updated_at: string;
 }
 
-/** The data that a page begins with. */
+/** How a page may begin. */
 export interface Studio {
-  /** Whether a session needs an access key. */
+  /** Whether a session takes an access key. */
   sign_in_required: boolean;
-  /** The browser's valid session; absent without one. */
+  /** The good session that the browser has; none where it has none. */
   session: StudioSession | null;
-  /** The catalog, as `/models` shows it; absent before signing in where that is required. */
+  /** The catalog, as `/models` shows it; none before signing in where that is required. */
   models: Model[] | null;
 }
 
-/** A valid session. */
+/** A session that goes on. */
 export interface StudioSession {
   expires_at: string;
   /** Name of the access key that it was started with; empty when it was started without one. */
   name: string;
-  /** The owner of the results that it shows; absent where everybody sees all. */
+  /** Whose results it shows; none where everybody sees all. */
   owner: string | null;
 }
 
@@ -518,9 +518,9 @@ export interface Submitted {
   status: Status;
 }
 
-/** The result of verifying the whole log. */
+/** What verifying the whole log found. */
 export interface Verdict {
-  /** Whether the whole log is as it was written. */
+  /** Whether all of it is as it was written. */
   ok: boolean;
   /** Name of the log. */
   origin: string;
@@ -528,12 +528,12 @@ export interface Verdict {
   min_index: number;
   /** How many events were ever written. */
   size: number;
-  /** Root hash of the tree over all events, in hexadecimal. */
+  /** Root hash of the tree over them, in hexadecimal. */
   root: string;
-  /** How many stored checkpoints were checked: all of them, unless a fault was found first. */
+  /** How many stored checkpoints were checked: every one. */
   checkpoints: number;
   /** How many checkpoints of the anchor file were compared. */
   anchors: number;
-  /** The first fault; null when there is none. */
+  /** What is wrong; null where nothing is. */
   fault: Fault | null;
 }

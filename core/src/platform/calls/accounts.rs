@@ -3,7 +3,6 @@
 use super::{CallerArgument, Entry, IdAndCaller, Nothing, OnlyCaller, Waits, call, caller};
 use crate::audit::Caller;
 use crate::error::Result;
-use crate::keyring::SecretText;
 use crate::platform::Platform;
 use crate::workers::{Account, AccountChange, NewAccount, Workers};
 use schemars::JsonSchema;
@@ -61,29 +60,14 @@ pub(super) fn calls() -> Vec<Entry> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAccount {
-    /// What people call it.
-    label: String,
-    /// Id of the provider's token.
-    token_id: SecretText,
-    /// The provider's token.
-    token_secret: SecretText,
-    /// What ids of its tasks begin with; the label when left out.
-    #[serde(default)]
-    workspace: Option<String>,
-    /// Where the workspace is reached; made by the template of the settings when left out.
-    #[serde(default)]
-    address: Option<String>,
-    /// The API key that the worker asks for; the one of the settings when left out.
-    #[serde(default)]
-    api_key: Option<SecretText>,
+    #[serde(flatten)]
+    account: NewAccount,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn add(platform: &Platform, asked: AddAccount) -> Result<Account> {
-    let AddAccount { label, token_id, token_secret, workspace, address, api_key, caller: by } = asked;
-    let new = NewAccount { label, workspace, address, token_id, token_secret, api_key };
-    platform.workers()?.add(new, &caller(by))
+fn add(platform: &Platform, AddAccount { account, caller: by }: AddAccount) -> Result<Account> {
+    platform.workers()?.add(account, &caller(by))
 }
 
 fn list(platform: &Platform, Nothing {}: Nothing) -> Result<Vec<Account>> {
@@ -107,28 +91,13 @@ fn get(platform: &Platform, OneAccount { id }: OneAccount) -> Result<Account> {
 struct UpdateAccount {
     /// Id of the account, or its workspace.
     id: String,
-    /// What people call it.
-    #[serde(default)]
-    label: Option<String>,
-    /// Where the workspace is reached.
-    #[serde(default)]
-    address: Option<String>,
-    /// Id of the provider's token; together with `token_secret`.
-    #[serde(default)]
-    token_id: Option<SecretText>,
-    /// The provider's token; together with `token_id`.
-    #[serde(default)]
-    token_secret: Option<SecretText>,
-    /// The API key that the worker asks for.
-    #[serde(default)]
-    api_key: Option<SecretText>,
+    #[serde(flatten)]
+    change: AccountChange,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn update(platform: &Platform, asked: UpdateAccount) -> Result<Account> {
-    let UpdateAccount { id, label, address, token_id, token_secret, api_key, caller: by } = asked;
-    let change = AccountChange { label, address, token: AccountChange::token(token_id, token_secret)?, api_key };
+fn update(platform: &Platform, UpdateAccount { id, change, caller: by }: UpdateAccount) -> Result<Account> {
     platform.workers()?.update(&id, change, &caller(by))
 }
 

@@ -19,14 +19,14 @@ mod values;
 
 use super::Platform;
 use crate::error::{Error, ErrorCode, Result};
-use crate::json;
+use crate::json::{self, Seconds};
 use crate::keyring::SecretText;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::sync::LazyLock;
-use values::{CallerArgument, IdAndCaller, Moment, Nothing, OnlyCaller, Seconds, Shown, caller};
+use values::{CallerArgument, IdAndCaller, Moment, Nothing, OnlyCaller, Shown, caller};
 
 /// Makes a schema.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;

@@ -1,9 +1,10 @@
 //! `secrets.*`.
 
-use super::{CallerArgument, Entry, Nothing, Seconds, Shown, call, caller};
+use super::{CallerArgument, Entry, Nothing, Shown, call, caller};
 use crate::error::Result;
 use crate::keyring::SecretText;
 use crate::platform::Platform;
+use crate::platform::secrets::{Revocation, Rotation};
 use crate::secrets::SecretStatus;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -99,19 +100,14 @@ fn get(platform: &Platform, OneSecret { name }: OneSecret) -> Result<Shown> {
 struct RotateSecret {
     /// What it is stored under.
     name: String,
-    /// The new value, for a secret that comes from outside.
-    #[serde(default)]
-    value: Option<SecretText>,
-    /// How long the old value stays good, where its kind has an overlap; not at all when left out.
-    #[serde(default)]
-    overlap_seconds: Option<Seconds>,
+    #[serde(flatten)]
+    rotation: Rotation,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn rotate(platform: &Platform, RotateSecret { name, value, overlap_seconds, caller: by }: RotateSecret) -> Result<()> {
-    let overlap = overlap_seconds.map_or(Ok(Duration::ZERO), |length| length.duration("overlap_seconds"))?;
-    platform.rotate_secret(&name, value.as_ref(), overlap, &caller(by))
+fn rotate(platform: &Platform, RotateSecret { name, rotation, caller: by }: RotateSecret) -> Result<()> {
+    rotation.apply(platform, &name, Duration::ZERO, &caller(by))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -119,13 +115,12 @@ fn rotate(platform: &Platform, RotateSecret { name, value, overlap_seconds, call
 struct RevokeSecret {
     /// What it is stored under.
     name: String,
-    /// The secret's name again; needed for `pepper`.
-    #[serde(default)]
-    confirm: Option<String>,
+    #[serde(flatten)]
+    revocation: Revocation,
     #[serde(default)]
     caller: Option<CallerArgument>,
 }
 
-fn revoke(platform: &Platform, RevokeSecret { name, confirm, caller: by }: RevokeSecret) -> Result<()> {
-    platform.revoke_secret(&name, confirm.as_deref(), &caller(by))
+fn revoke(platform: &Platform, RevokeSecret { name, revocation, caller: by }: RevokeSecret) -> Result<()> {
+    platform.revoke_secret(&name, revocation.confirm.as_deref(), &caller(by))
 }

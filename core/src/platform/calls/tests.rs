@@ -127,8 +127,16 @@ fn what_is_wrong_is_named_and_never_quoted() {
         ("secrets.put", json!({"name": "a", "value": [CANARY]}), "value is not what it must be"),
         ("secrets.put", json!({"name": "a", "value": CANARY, "extra": CANARY}), "there is no argument extra"),
         ("secrets.put", json!([CANARY]), "they must be an object"),
+        ("secrets.rotate", json!({"name": "a", "value": [CANARY]}), "value is not what it must be"),
+        ("secrets.rotate", json!({"name": "a", "value": CANARY, "extra": CANARY}), "there is no argument extra"),
+        ("secrets.rotate", json!({"value": CANARY}), "name is missing"),
+        (
+            "secrets.rotate",
+            json!({"name": "a", "value": [CANARY], "overlap_seconds": CANARY}),
+            "an argument is not what it must be",
+        ),
         ("secrets.put", json!({"name": "a"}), "value is missing"),
-        ("secrets.put", json!({"name": 7, "value": CANARY, "caller": CANARY}), "an argument is not what it must be"),
+        ("secrets.put", json!({"name": 7, "value": CANARY, "caller": CANARY}), "caller is not what it must be"),
         (
             "auth.issue_key",
             json!({"name": "a", "valid_for_seconds": -1}),

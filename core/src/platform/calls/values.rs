@@ -7,7 +7,6 @@ use crate::time::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
-use std::time::Duration;
 
 /// On whose behalf an administrative call is made, for the audit log; the host itself when left out.
 #[derive(Deserialize, JsonSchema)]
@@ -55,22 +54,6 @@ pub(super) struct IdAndCaller {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// A length of time in seconds.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Seconds(f64);
-
-impl Seconds {
-    /// # Errors
-    /// `validation_error` that names the argument, for a number below 0 or one that is too large.
-    pub(super) fn duration(self, argument: &str) -> Result<Duration> {
-        Duration::try_from_secs_f64(self.0).map_err(|_| {
-            Error::validation(format!("{argument} must be a number of seconds, 0 or more, and not too large"))
-                .with_action("Correct the arguments of the call.")
-        })
-    }
-}
-
 /// A moment: as events say it, or in milliseconds since 1970.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -102,27 +85,19 @@ impl Serialize for Shown {
     }
 }
 
-/// Gives a type a schema that is written out wherever it is used.
-macro_rules! inline_schema {
-    ($type:ident, $schema:tt) => {
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
+impl JsonSchema for Moment {
+    fn inline_schema() -> bool {
+        true
+    }
 
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64"}]})
+    }
 }
-
-inline_schema!(Seconds, {"type": "number", "format": "seconds"});
-inline_schema!(Moment, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64"}]});
 
 impl JsonSchema for Shown {
     fn inline_schema() -> bool {

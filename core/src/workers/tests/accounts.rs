@@ -12,6 +12,11 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+fn new_token(change: AccountChange) -> AccountChange {
+    let (id, token) = (SecretText::new("canary-new-id"), SecretText::new("canary-new-secret"));
+    AccountChange { token_id: Some(id), token_secret: Some(token), ..change }
+}
+
 fn status(platform: &Platform, id: &str) -> AccountStatus {
     platform.workers().unwrap().get(id).unwrap().status
 }
@@ -141,10 +146,10 @@ fn a_refused_account_stores_nothing() {
         assert!(!format!("{error:?}").contains("canary"));
     }
     assert_eq!(workers.list().unwrap().len(), 1);
-    assert_eq!(
-        workers.update("team-a", AccountChange::default(), &caller()).unwrap_err().code(),
-        ErrorCode::ValidationError
-    );
+    let half = AccountChange { token_secret: None, ..new_token(AccountChange::default()) };
+    for change in [AccountChange::default(), half] {
+        assert_eq!(workers.update("team-a", change, &caller()).unwrap_err().code(), ErrorCode::ValidationError);
+    }
     for call in [
         workers.get("nobody").map(drop),
         workers.health("nobody", &caller()).map(drop),
@@ -169,11 +174,7 @@ fn tokens_are_sealed_and_can_be_changed() {
             fake.seen().last().unwrap().head.contains("x-api-key: canary-own-key"),
             "it is checked with the new key"
         );
-        let change = AccountChange {
-            token: Some((SecretText::new("canary-new-id"), SecretText::new("canary-new-secret"))),
-            ..AccountChange::default()
-        };
-        workers.update(&account.id, change, &caller()).unwrap();
+        workers.update(&account.id, new_token(AccountChange::default()), &caller()).unwrap();
         assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "the key is unchanged");
         let shown = serde_json::to_string(&workers.list().unwrap()).unwrap() + &format!("{:?}", workers.list());
         assert!(!shown.contains("canary"), "{shown}");
@@ -249,8 +250,7 @@ fn an_account_with_expired_tokens_fails_and_new_tokens_keep_its_key() {
     clock.advance(std::time::Duration::from_secs(91 * 24 * 3600));
     let failed = workers.health(&id, &caller()).unwrap();
     assert_eq!(failed.error.unwrap().code, "dependency_unavailable");
-    let token = Some((SecretText::new("new-id"), SecretText::new("new-secret")));
-    workers.update(&id, AccountChange { token, ..AccountChange::default() }, &caller()).unwrap();
+    workers.update(&id, new_token(AccountChange::default()), &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
     assert!(fake.seen().last().unwrap().head.contains("canary-own-key"), "its own key is unchanged");
     let (secret, text) = (format!("account-{id}"), SecretText::new("no tokens"));
@@ -264,8 +264,7 @@ fn an_account_with_expired_tokens_fails_and_new_tokens_keep_its_key() {
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Failed);
     let change = || AccountChange { api_key: Some(SecretText::new("another-key")), ..AccountChange::default() };
     assert_eq!(workers.update(&id, change(), &caller()).unwrap_err().code(), ErrorCode::DependencyUnavailable);
-    let token = Some((SecretText::new("new-id"), SecretText::new("new-secret")));
-    workers.update(&id, AccountChange { token, ..change() }, &caller()).unwrap();
+    workers.update(&id, new_token(change()), &caller()).unwrap();
     assert_eq!(workers.health(&id, &caller()).unwrap().status, AccountStatus::Ready);
 }
 

@@ -425,7 +425,7 @@ fn argument_with_default(field: &Field) -> String {
     format!("{kind}{space}{}{default}", local(field))
 }
 
-fn ty(kind: &Kind) -> String {
+pub(super) fn ty(kind: &Kind) -> String {
     match kind {
         Kind::Text | Kind::Path => "std::string".to_owned(),
         Kind::Secret => "SecretText".to_owned(),
@@ -462,7 +462,7 @@ fn enumeration_block(enumeration: &Enumeration) -> String {
     text
 }
 
-fn comment(indent: &str, paragraphs: &[String]) -> String {
+pub(super) fn comment(indent: &str, paragraphs: &[String]) -> String {
     let lines = paragraphs.iter().flat_map(|paragraph| wrapped(paragraph, WIDTH - 4 - indent.len()));
     lines.map(|line| format!("{indent}/// {line}\n")).collect()
 }

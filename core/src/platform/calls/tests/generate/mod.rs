@@ -1,10 +1,12 @@
-//! What is made of the table of calls: `docs/calls.md` and the typed layers of Python, Node and C++. Each file must be the one that is
-//! made here; `cargo xtask regen` rewrites it instead.
+//! What is made of the table of calls, of the settings and of the request: `docs/calls.md` and the typed layers of Python, Node and C++.
+//! Each file must be the one that is made here; `cargo xtask regen` rewrites it instead.
 
 mod cpp;
 mod docs;
 mod node;
 mod python;
+mod request;
+mod settings;
 mod types;
 
 use std::collections::BTreeSet;
@@ -137,5 +139,5 @@ fn check(relative: &str, content: &str) {
         std::fs::write(&path, content).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == content, "{relative} is not what the table of calls makes: run `cargo xtask regen`");
+    assert!(committed == content, "{relative} is not what the code makes: run `cargo xtask regen`");
 }

@@ -95,7 +95,7 @@ fn imports(all: &Calls, group: &Group, body: &str) -> String {
     text
 }
 
-fn enumeration(text: &mut String, enumeration: &Enumeration) {
+pub(super) fn enumeration(text: &mut String, enumeration: &Enumeration) {
     let values: Vec<String> = enumeration.values.iter().map(|(name, _)| format!("{name:?}")).collect();
     let meanings = enumeration.values.iter().filter(|(_, about)| !about.is_empty());
     let meanings: Vec<String> = meanings.map(|(name, about)| format!("- `{name}`: {about}")).collect();
@@ -275,7 +275,7 @@ fn given_type(kind: &Kind) -> String {
     if *kind == Kind::Path { "string | URL".to_owned() } else { ty(kind) }
 }
 
-fn ty(kind: &Kind) -> String {
+pub(super) fn ty(kind: &Kind) -> String {
     match kind {
         Kind::Nothing => "null".to_owned(),
         Kind::Text | Kind::Secret | Kind::Path | Kind::Moment => "string".to_owned(),
@@ -296,7 +296,7 @@ pub(super) fn camel(name: &str) -> String {
     words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }
 
-fn comment(text: &mut String, indent: &str, paragraphs: &[String]) {
+pub(super) fn comment(text: &mut String, indent: &str, paragraphs: &[String]) {
     let paragraphs: Vec<&String> = paragraphs.iter().filter(|paragraph| !paragraph.is_empty()).collect();
     match paragraphs.as_slice() {
         [] => {}

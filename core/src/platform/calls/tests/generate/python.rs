@@ -13,7 +13,7 @@ const BY_POSITION: &[(&str, usize)] =
     &[("accounts.add", 1), ("secrets.put_provider_token", 2), ("secrets.rotate", 2), ("audit.append", 0)];
 
 /// Enumerations that are classes; the others are texts of a literal type.
-const CLASSES: &[&str] = &["AccountStatus"];
+const CLASSES: &[&str] = &["AccountStatus", "LogLevel"];
 
 /// Records that are made by name alone.
 const BY_NAME: &[&str] = &["RequestFacts"];
@@ -42,6 +42,15 @@ const MORE: &[(&str, &str)] = &[
         A header or query name that comes more than once must be given more than once: two different keys are refused.
         """
         return cls(route=route, **read_headers(headers, query, peer))
+"#,
+    ),
+    (
+        "LogLevel",
+        r#"
+    @property
+    def number(self) -> int:
+        """The level of `logging` that goes with it; 5 for `trace`."""
+        return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
 "#,
     ),
     (
@@ -105,17 +114,7 @@ impl<'a> Module<'a> {
                 self.class(&mut blocks, subject, &calls);
             }
         }
-        // Two lines before what is a class or a function, and after it; the imports end with one.
-        let stands_alone = |block: &str| ["class ", "@", "def "].iter().any(|word| block.starts_with(word));
-        let mut body = String::new();
-        let mut after_one = false;
-        for block in &blocks {
-            if stands_alone(block) || after_one {
-                body.push('\n');
-            }
-            after_one = stands_alone(block);
-            write!(body, "{}\n\n", block.trim_end()).unwrap();
-        }
+        let body = joined(&blocks);
         format!(
             "\"\"\"{}\n\nMade from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.\n\"\"\"\n\n\
              from __future__ import annotations\n\n{}{}\n",
@@ -126,15 +125,10 @@ impl<'a> Module<'a> {
     }
 
     fn imports(&self, body: &str) -> String {
-        // Docstrings use the same words.
-        let code = body.split("\"\"\"").step_by(2).collect::<String>();
-        let uses = |word: &str| super::has_word(&code, word);
-        let line = |module: &str, names: &[&str]| {
-            let used: Vec<&str> = names.iter().copied().filter(|name| uses(name)).collect();
-            if used.is_empty() { String::new() } else { format!("from {module} import {}\n", used.join(", ")) }
-        };
+        let code = code(body);
+        let line = |module: &str, names: &[&str]| import(&code, module, names);
         let standard = [
-            if uses("os") { "import os\n".to_owned() } else { String::new() },
+            if super::has_word(&code, "os") { "import os\n".to_owned() } else { String::new() },
             line("collections.abc", &["Iterable", "Iterator", "Mapping"]),
             line("dataclasses", &["dataclass", "field"]),
             line("datetime", &["datetime"]),
@@ -188,9 +182,7 @@ impl<'a> Module<'a> {
             writeln!(body, "    {}: {annotation}", field.name).unwrap();
             docstring(&mut body, "    ", &field.about, &[]);
         }
-        if let Some((_, more)) = MORE.iter().find(|(name, _)| *name == record.name) {
-            body.push_str(more);
-        }
+        body.push_str(more(&record.name));
         if is_taken {
             body.push_str(
                 "\n    def to_native(self) -> dict[str, Any]:\n        \"\"\"The native form.\"\"\"\n        \
@@ -237,7 +229,7 @@ impl<'a> Module<'a> {
             Kind::Path => Some("Path".to_owned()),
             Kind::List(inner) if self.reader(inner).is_none() => Some("tuple".to_owned()),
             Kind::Named(name) if self.is_record(name) => Some(format!("{name}.from_native")),
-            Kind::Named(name) if CLASSES.contains(&name.as_str()) => Some(name.clone()),
+            Kind::Named(name) if is_class(name) => Some(name.clone()),
             Kind::Maybe(inner) => self.reader(inner).map(|read| format!("maybe({read})")),
             _ => None,
         }
@@ -385,9 +377,43 @@ impl<'a> Module<'a> {
     }
 }
 
-fn enumeration_block(enumeration: &Enumeration) -> String {
+/// The blocks of a module after its imports, which end with one empty line: two before what is a class or a function, and after it.
+pub(super) fn joined(blocks: &[String]) -> String {
+    let stands_alone = |block: &str| ["class ", "@", "def "].iter().any(|word| block.starts_with(word));
+    let mut body = String::new();
+    let mut after_one = false;
+    for block in blocks {
+        if stands_alone(block) || after_one {
+            body.push('\n');
+        }
+        after_one = stands_alone(block);
+        write!(body, "{}\n\n", block.trim_end()).unwrap();
+    }
+    body
+}
+
+/// The line of an import, with those of the names that the code uses.
+pub(super) fn import(code: &str, module: &str, names: &[&str]) -> String {
+    let used: Vec<&str> = names.iter().copied().filter(|name| super::has_word(code, name)).collect();
+    if used.is_empty() { String::new() } else { format!("from {module} import {}\n", used.join(", ")) }
+}
+
+/// A text of Python without its docstrings, which use the same words.
+pub(super) fn code(body: &str) -> String {
+    body.split("\"\"\"").step_by(2).collect()
+}
+
+pub(super) fn is_class(name: &str) -> bool {
+    CLASSES.contains(&name)
+}
+
+fn more(name: &str) -> &'static str {
+    MORE.iter().find(|(known, _)| *known == name).map_or("", |(_, more)| more)
+}
+
+pub(super) fn enumeration_block(enumeration: &Enumeration) -> String {
     let mut text = String::new();
-    if CLASSES.contains(&enumeration.name.as_str()) {
+    if is_class(&enumeration.name) {
         writeln!(text, "class {}(StrEnum):", enumeration.name).unwrap();
         docstring(&mut text, "    ", &enumeration.about, &[]);
         text.push('\n');
@@ -395,6 +421,7 @@ fn enumeration_block(enumeration: &Enumeration) -> String {
             writeln!(text, "    {} = \"{name}\"", name.to_uppercase()).unwrap();
             docstring(&mut text, "    ", about, &[]);
         }
+        text.push_str(more(&enumeration.name));
         return text;
     }
     let values: Vec<String> = enumeration.values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
@@ -424,7 +451,7 @@ fn written(field: &Field) -> String {
     }
 }
 
-fn plain(kind: &Kind) -> String {
+pub(super) fn plain(kind: &Kind) -> String {
     match kind {
         Kind::Text | Kind::Secret => "str",
         Kind::Path => "Path",
@@ -440,7 +467,7 @@ fn plain(kind: &Kind) -> String {
 }
 
 /// A docstring: a paragraph, then sections with a title and items that are indented under it.
-fn docstring(text: &mut String, indent: &str, paragraph: &str, sections: &[(&str, Vec<String>)]) {
+pub(super) fn docstring(text: &mut String, indent: &str, paragraph: &str, sections: &[(&str, Vec<String>)]) {
     if sections.is_empty() && indent.len() + paragraph.chars().count() + 6 <= WIDTH {
         writeln!(text, "{indent}\"\"\"{paragraph}\"\"\"").unwrap();
         return;

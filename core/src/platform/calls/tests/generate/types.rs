@@ -1,9 +1,9 @@
-//! The calls and their types as the generators read them: from the schemas of the table.
+//! The calls, the settings, the request and their types as the generators read them: from the schemas of the Rust types.
 
 use crate::json::without_examples;
 use crate::platform::calls::{CALLS, Entry, Reach};
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -46,8 +46,10 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) kind: Kind,
-    /// Whether whoever makes a call may leave it out.
+    /// Whether it may be left out by the caller.
     pub(super) optional: bool,
+    /// What stands in when it is left out; null where nothing does.
+    pub(super) default: Value,
 }
 
 impl Field {
@@ -160,6 +162,21 @@ impl Calls {
         all
     }
 
+    /// A type that is given to no call, and the types that it is made of.
+    pub(super) fn of_type<T: JsonSchema>() -> Self {
+        let settings = SchemaSettings::draft2020_12();
+        let mut reading = settings.clone().for_deserialize().into_generator();
+        let mut writing = settings.for_serialize().into_generator();
+        let all = kind(reading.subschema_for::<T>().as_value());
+        writing.subschema_for::<T>();
+        let (reading, writing) = (reading.take_definitions(false), writing.take_definitions(false));
+        let mut taken = BTreeSet::new();
+        mention(&all, &reading, &mut taken);
+        let mut made = Self { calls: Vec::new(), definitions: Vec::new(), begun: BTreeSet::new() };
+        made.define(&all, &reading, &writing, &taken);
+        made
+    }
+
     fn define(
         &mut self,
         kind: &Kind,
@@ -254,13 +271,15 @@ fn fields(reading: &Value, writing: &Value) -> Vec<Field> {
     let member = |name: String| {
         let schema = &reading["properties"][&name];
         let optional = !needed.contains(&name);
-        Field { about: about(schema), kind: kind(schema), optional, name }
+        Field { about: about(schema), kind: kind(schema), optional, default: schema["default"].clone(), name }
     };
     order.into_iter().map(member).collect()
 }
 
+/// The first paragraph of a comment: the further ones are for hosts in Rust.
 fn about(schema: &Value) -> String {
-    without_examples(schema["description"].as_str().unwrap_or_default()).replace('\n', " ")
+    let comment = without_examples(schema["description"].as_str().unwrap_or_default());
+    comment.split("\n\n").next().unwrap_or_default().replace('\n', " ")
 }
 
 /// The names of an enumeration; none for any other schema.
