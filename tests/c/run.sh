@@ -21,7 +21,8 @@ folder() { new=$work/data${1:-}; rm -rf "$new"; mkdir -p "$new"; chmod 755 "$new
 # Runs a command beside the next ones, until `join` waits for it.
 beside() { "$@" & beside=$!; }
 join() { wait "$beside" || fail "the tests in C failed"; }
-step() { echo "== $*"; }
+began=$(date +%s)
+step() { echo "== $* (after $(($(date +%s) - began)) s)"; }
 fail() { echo "tests/c: $*" >&2; exit 1; }
 
 step install

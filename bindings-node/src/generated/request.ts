@@ -81,10 +81,10 @@ export interface Parameters {
   arbitrary_frames?: ArbitraryFrame[] | undefined;
 }
 
-/** What to generate: a model, its mode and its parameters. */
+/** A request to generate a picture or a clip: a model, its mode and its parameters. */
 export interface GenerateRequest extends Parameters {
   /** Catalog id or alias. */
   model: ModelId | (string & {});
-  /** The model's default mode when left out. */
+  /** Mode of the model; its default mode when left out. */
   mode?: Mode | (string & {}) | undefined;
 }

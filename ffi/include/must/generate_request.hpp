@@ -14,14 +14,14 @@
 
 namespace must {
 
-/// What to generate: a model, its mode and its parameters. There is a member for each parameter of the built-in catalog;
-/// which model takes which, and its bounds, is in Platform::models.
+/// A request to generate a picture or a clip: a model, its mode and its parameters. There is a member for each parameter of
+/// the built-in catalog; which model takes which, and its bounds, is in Platform::models.
 class GenerateRequest {
  public:
   /// A request to a model, by its id or an alias.
   GenerateRequest(std::string_view model, std::string_view prompt) { json_.set("model", model).set("prompt", prompt); }
 
-  /// The model's default mode when left out.
+  /// Mode of the model; its default mode when left out.
   GenerateRequest &mode(std::string_view value) { return set("mode", value); }
   /// What to avoid.
   GenerateRequest &negative_prompt(std::string_view value) { return set("negative_prompt", value); }

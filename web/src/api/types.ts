@@ -57,21 +57,21 @@ export interface AccountFailure {
 /** Where an account stands. */
 export type AccountStatus = "pending" | "checking" | "ready" | "failed" | "disabled";
 
-/** Every account. */
+/** All accounts. */
 export interface Accounts {
   accounts: Account[];
 }
 
-/** How the parts of the platform stand. */
+/** The state of the parts of the platform. */
 export interface AdminHealth {
   ok: boolean;
   storage: Readiness;
   secrets: Readiness;
   audit: Readiness;
-  /** Accounts of workers by state. */
+  /** Worker accounts by state. */
   accounts: Record<string, number>;
   lanes: LaneStatus[];
-  /** Tasks that wait for a lane. */
+  /** How many tasks wait for a lane. */
   waiting: number;
 }
 
@@ -91,7 +91,7 @@ export interface AllTasks {
   has_more: boolean;
 }
 
-/** One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written in version 1 are shown in this form too, and hashed in their own. */
+/** One event of the log. Its JSON form, compact and in this order, is the leaf whose hash the tree holds. Events that were written in version 1 are shown in this form, too, but their hash is over their own form. */
 export interface AuditEvent {
   /** Version of the form that is hashed. */
   v: number;
@@ -99,44 +99,44 @@ export interface AuditEvent {
   seq: number;
   /** When, in UTC. */
   timestamp: string;
-  /** Who. */
+  /** Who did it. */
   actor: string;
   /** From where. */
   source: string;
   /** What was done. */
   action: string;
-  /** To what. */
+  /** What it was done to. */
   target: string;
-  /** How it went. */
+  /** The outcome. */
   outcome: Outcome;
-  /** What ties it to a request. */
+  /** Ties the event to a request. */
   correlation_id: string;
-  /** More about it. */
+  /** More details by name. */
   details: Record<string, string>;
   /** Leaf hash of the event before, in hexadecimal; zeros for the first. */
   prev: string;
-  /** How many events the newest checkpoint was over when this one was written: a checkpoint that is gone is missed by it. None in version 1. */
+  /** How many events the newest checkpoint covered when this event was written, so that a missing checkpoint is detected. `None` in version 1. */
   signed: number | null;
 }
 
-/** Some events, newest first. */
+/** A page of events, newest first. */
 export interface AuditPage {
   /** The events. */
   logs: AuditEvent[];
-  /** What to give as `before` for the next page; none on the last. */
+  /** The value of `before` for the next page; `None` on the last page. */
   next: number | null;
 }
 
-/** What came of asking a task to end. */
+/** The answer to a request to cancel a task. */
 export interface Cancelling {
   task_id: string;
   status: string;
 }
 
-/** How the log was found to be damaged. */
+/** A kind of damage to the log. */
 export type Damage = "missing" | "altered" | "broken_chain" | "time_reversed" | "tree" | "checkpoint" | "truncated" | "rewritten" | "storage";
 
-/** That a finished task and its files are gone. */
+/** Confirms that a finished task and its files were removed. */
 export interface Deleted {
   deleted: boolean;
   id: string;
@@ -154,7 +154,7 @@ export interface Deployment {
   output: string;
 }
 
-/** Every failure. */
+/** A failed call. */
 export interface Failure {
   /** Stable name to branch on. */
   code: string;
@@ -164,13 +164,13 @@ export interface Failure {
   user_action: string;
 }
 
-/** The first thing that is wrong with a log. */
+/** The first fault in a log. */
 export interface Fault {
-  /** Number of the event at fault. Where only a range is known to hold it, the first of the range; of a checkpoint, the last event that it is over. */
+  /** Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it covers. */
   seq: number;
-  /** What kind of damage it is. */
+  /** The kind of damage. */
   damage: Damage;
-  /** What was found. */
+  /** A description of the fault. */
   detail: string;
 }
 
@@ -202,7 +202,7 @@ export interface GalleryPage {
   has_more: boolean;
 }
 
-/** That the platform is there. */
+/** The platform is running. */
 export interface Health {
   ok: boolean;
   status: string;
@@ -210,21 +210,21 @@ export interface Health {
   app: string;
 }
 
-/** What a lane's memory of loaded pipelines went through since the platform was opened. */
+/** The pipelines that a lane has loaded, and counts of their use since the platform was opened. */
 export interface LaneStatus {
-  /** The model that the lane belongs to; none for the shared lane. */
+  /** The model that the lane belongs to. `None` for the shared lane. */
   model: string | null;
   /** Ids of the models whose weights are loaded, in the order of their last use. */
   loaded: string[];
-  /** Bytes that they hold. */
+  /** Memory that the loaded pipelines use, in bytes. */
   memory_bytes: number;
-  /** Tasks that found their pipeline loaded. */
+  /** Number of tasks that found their pipeline loaded. */
   hits: number;
-  /** Tasks that did not. */
+  /** Number of tasks that did not find their pipeline loaded. */
   misses: number;
-  /** Pipelines that were loaded. */
+  /** Number of times that a pipeline was loaded. */
   loads: number;
-  /** Pipelines that were let go, for room, for idleness or after an error. */
+  /** Number of times that a pipeline was unloaded, because of memory, idleness or an error. */
   evictions: number;
 }
 
@@ -247,23 +247,23 @@ export interface Model {
   family: string;
   /** A sentence for people. */
   description: string;
-  /** What it can start from. */
+  /** The inputs that it can start from. */
   modes: string[];
   /** The mode when none is asked for. */
   default_mode: string;
-  /** Values that every request has and none can change. */
+  /** Values that apply to every request and cannot be changed. */
   fixed_parameters: Record<string, unknown>;
-  /** Values that work best. */
+  /** The values that work best. */
   recommended_parameters: Record<string, unknown>;
   /** Its parameters, in the order in which people should see them. */
   parameters_schema: Record<string, Parameter>;
-  /** Whether it can run here. */
+  /** Whether the model can run here. */
   available: boolean;
-  /** What its files are, where it has some of its own and can run. */
+  /** A description of the model's files, if it has its own and can run. */
   files?: string;
-  /** Why it cannot run here, when it cannot. */
+  /** Why the model cannot run here. Absent when it can. */
   unavailable_reason?: string;
-  /** What would make it run here, when it cannot. */
+  /** What makes the model run here. Absent when it can run. */
   user_action?: string;
 }
 
@@ -295,15 +295,15 @@ export interface NewSession {
   expires_at: string | null;
 }
 
-/** How what an event tells of went. */
+/** The outcome of the action that an event records. */
 export type Outcome = "success" | "failure" | "denied";
 
-/** A task and whose it is. */
+/** A task and its owner. */
 export interface OwnedTask {
   id: string;
-  /** None when it is nobody's in particular. */
+  /** Absent when the task has no owner. */
   owner: string | null;
-  /** Name of the API key that the owner is known by. */
+  /** Name of the owner's API key. */
   owner_name: string | null;
   workspace: string | null;
   model: string;
@@ -326,19 +326,19 @@ export interface OwnedTask {
 
 /** The rules of one parameter. */
 export interface Parameter {
-  /** What sort of value it takes. */
+  /** The kind of value. */
   type: ParameterKind;
   /** A short name for people. */
   label: string;
   /** The allowed values of a choice. */
   choices?: (string | number)[];
-  /** What stands in when it is left out. */
+  /** The value that is used when none is given. */
   default?: unknown;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
   item?: Record<string, ParameterItem>;
-  /** Whether any value but the default is refused. */
+  /** Whether every value but the default is refused. */
   locked?: boolean;
   /** Most characters. */
   max_length?: number;
@@ -346,7 +346,7 @@ export interface Parameter {
   maximum?: number;
   /** Fewest entries of a list. */
   min_items?: number;
-  /** Fewest characters, and then not blank. */
+  /** Fewest characters. If this is above 0, the text must not be blank. */
   min_length?: number;
   /** Least value. */
   minimum?: number;
@@ -358,13 +358,13 @@ export interface Parameter {
   required_if?: Record<string, unknown[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given; always when absent. */
+  /** When it may be given: under this rule, or always without one. */
   visible_if?: Record<string, unknown[]>;
 }
 
 /** One field of an entry of a list. */
 export interface ParameterItem {
-  /** What sort of value it takes. */
+  /** The kind of value. */
   type: ParameterKind;
   /** A short name for people. */
   label: string;
@@ -372,13 +372,13 @@ export interface ParameterItem {
   below?: string;
   /** The allowed values of a choice. */
   choices?: (string | number)[];
-  /** What stands in when it is left out. */
+  /** The value that is used when none is given. */
   default?: unknown;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
   item?: Record<string, ParameterItem>;
-  /** Whether any value but the default is refused. */
+  /** Whether every value but the default is refused. */
   locked?: boolean;
   /** Most characters. */
   max_length?: number;
@@ -386,7 +386,7 @@ export interface ParameterItem {
   maximum?: number;
   /** Fewest entries of a list. */
   min_items?: number;
-  /** Fewest characters, and then not blank. */
+  /** Fewest characters. If this is above 0, the text must not be blank. */
   min_length?: number;
   /** Least value. */
   minimum?: number;
@@ -398,21 +398,21 @@ export interface ParameterItem {
   required_if?: Record<string, unknown[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given; always when absent. */
+  /** When it may be given: under this rule, or always without one. */
   visible_if?: Record<string, unknown[]>;
 }
 
-/** What sort of value a parameter takes. */
+/** The kind of value that a parameter takes. */
 export type ParameterKind = "string" | "integer" | "number" | "choice" | "image" | "frames";
 
 /** Whether a part of the platform can be used. */
 export interface Readiness {
   ok: boolean;
-  /** Why not. */
+  /** Why it cannot be used. */
   detail: string | null;
 }
 
-/** That an account was let go. */
+/** Confirms that an account was removed. */
 export interface Removed {
   removed: boolean;
   id: string;
@@ -432,36 +432,36 @@ export interface Rotation {
   value?: string;
 }
 
-/** That a secret was replaced or revoked. */
+/** Confirms that a secret was replaced or revoked. */
 export interface SecretDone {
   name: string;
   done: string;
 }
 
-/** How a secret stands. */
+/** The state of a secret. */
 export type SecretState = "valid" | "overlapping" | "expired" | "revoked";
 
-/** What is to be known about a secret without seeing it. */
+/** Facts about a secret, without its value. */
 export interface SecretStatus {
   /** Name to rotate or revoke it by. */
   name: string;
   /** `master_key`, `pepper`, `provider_token`, `stored`, `api_key`, `admin_key` or `audit_key`. */
   kind: string;
-  /** Which one of its name. */
+  /** Tells secrets of the same name apart. */
   id: string;
-  /** How it stands. */
+  /** The state of the secret. */
   state: SecretState;
-  /** When it was made, or first seen. */
+  /** When it was made. For a key that is kept elsewhere, when it was first seen. */
   issued_at: string;
-  /** When it is to be replaced. */
+  /** When it must be replaced at the latest. */
   rotate_by: string;
-  /** Until when it is good although it was replaced. */
+  /** Until when it is accepted after it was replaced. */
   overlap_until: string | null;
   /** When it was revoked. */
   revoked_at: string | null;
 }
 
-/** Every secret, without its value. */
+/** All secrets, without their values. */
 export interface Secrets {
   secrets: SecretStatus[];
 }
@@ -473,14 +473,14 @@ export interface SessionView {
   expires_at: string;
 }
 
-/** Where a task stands. `pending -> processing -> done | failed`, never backwards. */
+/** The status of a task: `pending -> processing -> done | failed`, never backwards. */
 export type Status = "pending" | "processing" | "done" | "failed";
 
-/** How a task stands. */
+/** The status of a task. */
 export interface StatusView {
   task_id: string;
   status: Status;
-  /** 0 to 100, never falling. */
+  /** 0 to 100, never decreasing. */
   progress: number;
   stage: string;
   stage_detail: string;
@@ -493,22 +493,22 @@ export interface StatusView {
   updated_at: string;
 }
 
-/** How a page may begin. */
+/** The data that a page begins with. */
 export interface Studio {
-  /** Whether a session takes an access key. */
+  /** Whether a session needs an access key. */
   sign_in_required: boolean;
-  /** The good session that the browser has; none where it has none. */
+  /** The browser's valid session; absent without one. */
   session: StudioSession | null;
-  /** The catalog, as `/models` shows it; none before signing in where that is required. */
+  /** The catalog, as `/models` shows it; absent before signing in where that is required. */
   models: Model[] | null;
 }
 
-/** A session that goes on. */
+/** A valid session. */
 export interface StudioSession {
   expires_at: string;
   /** Name of the access key that it was started with; empty when it was started without one. */
   name: string;
-  /** Whose results it shows; none where everybody sees all. */
+  /** The owner of the results that it shows; absent where everybody sees all. */
   owner: string | null;
 }
 
@@ -518,9 +518,9 @@ export interface Submitted {
   status: Status;
 }
 
-/** What verifying the whole log found. */
+/** The result of verifying the whole log. */
 export interface Verdict {
-  /** Whether all of it is as it was written. */
+  /** Whether the whole log is as it was written. */
   ok: boolean;
   /** Name of the log. */
   origin: string;
@@ -528,12 +528,12 @@ export interface Verdict {
   min_index: number;
   /** How many events were ever written. */
   size: number;
-  /** Root hash of the tree over them, in hexadecimal. */
+  /** Root hash of the tree over all events, in hexadecimal. */
   root: string;
-  /** How many stored checkpoints were checked: every one. */
+  /** How many stored checkpoints were checked: all of them, unless a fault was found first. */
   checkpoints: number;
   /** How many checkpoints of the anchor file were compared. */
   anchors: number;
-  /** What is wrong; null where nothing is. */
+  /** The first fault; null when there is none. */
   fault: Fault | null;
 }
