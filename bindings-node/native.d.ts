@@ -2,13 +2,13 @@
 
 /* eslint-disable */
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that changes only when `advance` is called. */
 export declare class NativeClock {
-  /** Shows this many milliseconds since 1970, UTC. */
+  /** Makes a clock with this time in milliseconds since 1970, UTC. */
   constructor(milliseconds: number)
-  /** Milliseconds since 1970. */
+  /** Returns the time in milliseconds since 1970. */
   now(): number
-  /** Goes on by this many milliseconds. */
+  /** Moves the clock forward by this many milliseconds. */
   advance(milliseconds: number): void
 }
 
@@ -30,88 +30,91 @@ export interface NativeImage {
   bytes: Uint8Array
 }
 
-/** Which functions JavaScript has. */
+/** Which functions the JavaScript host provides. */
 export interface NativeLent {
-  /** Whether it gives master keys. */
+  /** Whether it provides master keys. */
   masterKeys: boolean
-  /** Whether it gives audit keys. */
+  /** Whether it provides audit keys. */
   auditKeys: boolean
-  /** Whether it takes checkpoints. */
+  /** Whether it stores checkpoints. */
   anchor: boolean
 }
 
-/** One platform handle. Every method but `answer`, `unfollow`, `forget` and `release` answers through `reply`, under the number `call`. */
+/**
+ * A handle of a platform. Every method except `answer`, `unfollow`, `forget` and `release` answers by calling `reply` with the number
+ * `call`.
+ */
 export declare class NativePlatform {
-  /** Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave. */
+  /** Starts the threads of the handle. `reply` is called with the number of the call, and its failure or its answer. */
   constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
   /**
-   * Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. What of `lent` there is
-   * is asked of `ask` by a number, which `answer` is called with. Gives null.
+   * Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
+   * question to one of the functions in `lent`, and the answer is given by calling `answer` with this number. Answers null.
    */
   open(call: number, settings: string, log: ((record: string) => void) | null, ask: (question: number, what: string, checkpoint: string | null) => void, lent: NativeLent, clock?: NativeClock | undefined | null): void
-  /** Answers a question of `ask`: the text of keys, nothing for a checkpoint that is kept, or the class of what was thrown. */
+  /** Answers a question of `ask`: with the text of keys, with nothing if a checkpoint was stored, or with the class of the thrown error. */
   answer(question: number, text?: string | undefined | null, thrown?: string | undefined | null): void
-  /** Gives how the lanes stand. */
+  /** Answers the load of the lanes. */
   load(call: number): void
-  /** Gives the array of models. */
+  /** Answers the array of models. */
   models(call: number): void
   /**
-   * Submits a request, JSON beside raw images, for an owner. With `image_paths`, text for an image may be the path of a file. Gives
-   * the task.
+   * Submits a request for an owner. The request is JSON with separate raw images. With `image_paths`, a text for an image may be the
+   * path of a file. Answers the task.
    */
   submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, owner?: string | null): void
-  /** Gives the task as it stands. */
+  /** Answers the current state of the task. */
   status(call: number, task: string): void
-  /** Gives the task once it has ended. */
+  /** Answers the task when it has ended. */
   wait(call: number, task: string): void
-  /** Begins to follow a task; `call` is the stream's number from then on. Gives null. */
+  /** Begins to follow a task. From then on, `call` is the number of the stream. Answers null. */
   follow(call: number, task: string): void
-  /** Gives the next state of a followed task, null after the last. */
+  /** Answers the next state of a followed task, and null after the last one. */
   next(call: number, stream: number): void
   /** Ends a stream. */
   unfollow(stream: number): void
-  /** Gives up a `wait` or a `next`; it is not answered. */
+  /** Abandons a `wait` or a `next`, which is then not answered. */
   forget(call: number): void
-  /** Gives whether the task was still pending or running. */
+  /** Asks a task to end. Answers whether it was still pending or running. */
   cancel(call: number, task: string): void
-  /** Gives the bytes of the result. */
+  /** Answers the bytes of the result. */
   result(call: number, task: string): void
-  /** Gives the frames of the result: four bytes each for width and height, the lowest first, then the pixels. */
+  /** Answers the frames of the result: four bytes each for width and height, little-endian, then the pixels. */
   frames(call: number, task: string): void
-  /** Gives the bytes of the preview. */
+  /** Answers the bytes of the preview. */
   preview(call: number, task: string): void
-  /** Writes the result to a file, or under its own name into a folder. Gives the file's path. */
+  /** Writes the result to a file, or into a folder under its own name. Answers the path of the file. */
   save(call: number, task: string, path: string): void
-  /** Gives a page of tasks; `query` is JSON. */
+  /** Answers a page of tasks. `query` is JSON. */
   tasks(call: number, query: string): void
-  /** Gives a page of finished tasks; `query` is JSON. */
+  /** Answers a page of finished tasks. `query` is JSON. */
   gallery(call: number, query: string): void
-  /** Removes an ended task and its files. Gives null. */
+  /** Removes an ended task and its files. Answers null. */
   delete(call: number, task: string): void
-  /** Makes one of the calls by name, `arguments` being JSON. Gives what it answers. */
+  /** Makes an administrative call by its name. `arguments` is JSON. Answers the answer of the call. */
   invoke(call: number, name: string, arguments: string): void
-  /** Serves the HTTP API; `call` is the server's number from then on. Gives where it listens. */
+  /** Serves the HTTP API. From then on, `call` is the number of the server. Answers the address. */
   serve(call: number, address: string): void
-  /** Stops a server. Gives whether all its calls had ended by then. */
+  /** Stops a server. Answers whether all its calls had ended by then. */
   stopServer(call: number, server: number, deadlineMs: number): void
   /**
-   * Gives the milliseconds to wait for the next piece of a request's body of which `received` bytes came in `elapsed_ms`, the
-   * last of them `idle_ms` ago.
+   * Answers how many milliseconds to wait for the next part of a request's body. `received` bytes have arrived in `elapsed_ms`, the
+   * last ones `idle_ms` ago.
    */
   bodyWait(call: number, received: number, elapsedMs: number, idleMs: number): void
   /**
-   * Answers an HTTP request; `head` is JSON with method, target, headers, peer and mount. Gives status and headers, and `call` is
-   * the answer's number from then on.
+   * Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers status and headers. From then on,
+   * `call` is the number of this response.
    */
   request(call: number, head: string, body: Uint8Array): void
-  /** Gives the next piece of an answer's body, null at its end. */
+  /** Answers the next part of a response's body, and null at its end. */
   chunk(call: number, answer: number): void
-  /** Asks for no more of an answer. */
+  /** Ends a response whose remaining body is not wanted. */
   endAnswer(answer: number): void
-  /** Gives what the platform counts and measures, as Prometheus reads it. */
+  /** Answers the metrics in the text format of Prometheus. */
   metrics(call: number): void
-  /** Closes the platform and ends its threads, then gives null. */
+  /** Closes the platform and ends its threads. Then answers null. */
   close(call: number, deadlineMs: number): void
-  /** Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process. */
+  /** Closes the platform if it is open, and blocks until its threads have ended. For the end of a process. */
   release(deadlineMs: number): void
 }

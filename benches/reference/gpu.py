@@ -1,10 +1,10 @@
-"""The reference library's side of `must-benches gpu`: one model with random weights on the first NVIDIA GPU.
+"""Measures the reference library for `must-benches gpu`: one model with random weights on the first NVIDIA GPU.
 
     PYTHON gpu.py sdxl|flux|wan WIDTH HEIGHT FRAMES FEW MANY GUIDANCE
 
 Makes the networks of diffusers in their true sizes on the GPU, in bfloat16, with the autoencoder in the type that its pipeline
 uses. Prints a line of JSON: the seconds of a step (from the difference of runs with FEW and MANY steps), and of decoding.
-Prompts are random states. The text encoders are left out here, but are part of `rest_seconds` on MUST's side.
+Prompts are random states. There are no text encoders here, but MUST's `rest_seconds` include them.
 """
 
 import json
@@ -30,7 +30,7 @@ WAN = {"num_attention_heads": 12, "attention_head_dim": 128, "ffn_dim": 8960, "n
 BF16 = torch.bfloat16
 
 
-def made(kind, config, dtype):
+def make_network(kind, config, dtype):
     """Makes a network with random weights on the GPU."""
     torch.set_default_dtype(dtype)
     with torch.device("cuda"):
@@ -46,7 +46,7 @@ def randn(*shape, dtype=BF16):
 
 def sdxl(width, height, _frames, guidance):
     """SDXL with both branches in one batch, like its pipeline. Its autoencoder computes in float32, as its file demands."""
-    unet, vae = made(UNet2DConditionModel, SDXL, BF16), made(AutoencoderKL, KL, torch.float32)
+    unet, vae = make_network(UNet2DConditionModel, SDXL, BF16), make_network(AutoencoderKL, KL, torch.float32)
     states, pooled = randn(2, 77, 2048), randn(2, 1280)
     sizes = torch.tensor([[height, width, 0, 0, height, width]] * 2, device="cuda", dtype=BF16)
 
@@ -64,8 +64,8 @@ def sdxl(width, height, _frames, guidance):
 
 def flux(width, height, _frames, guidance):
     """FLUX.1 with one branch and guidance as an input."""
-    transformer = made(FluxTransformer2DModel, {"guidance_embeds": True}, BF16)
-    vae = made(AutoencoderKL, KL | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}, BF16)
+    transformer = make_network(FluxTransformer2DModel, {"guidance_embeds": True}, BF16)
+    vae = make_network(AutoencoderKL, KL | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}, BF16)
     down, across = height // 16, width // 16
     states, pooled = randn(1, 512, 4096), randn(1, 768)
     text = torch.zeros(512, 3, device="cuda")
@@ -87,7 +87,7 @@ def flux(width, height, _frames, guidance):
 
 def wan(width, height, frames, guidance):
     """Wan with one branch after the other, like its pipeline. Its autoencoder computes in float32, as its docs say."""
-    transformer, vae = made(WanTransformer3DModel, WAN, BF16), made(AutoencoderKLWan, {}, torch.float32)
+    transformer, vae = make_network(WanTransformer3DModel, WAN, BF16), make_network(AutoencoderKLWan, {}, torch.float32)
     towards, away = randn(1, 512, 4096), randn(1, 512, 4096)
 
     def step(latents, time):
@@ -107,19 +107,19 @@ def main(name, width, height, frames, few, many, guidance):
     """Measures and prints."""
     latents, step, decode = {"sdxl": sdxl, "flux": flux, "wan": wan}[name](width, height, frames, guidance)
 
-    def walk(steps):
+    def run(steps):
         torch.cuda.synchronize()
         began = time.perf_counter()
         at = latents
         for moment in torch.linspace(999, 1, steps, device="cuda"):
             at = step(at, moment)
         torch.cuda.synchronize()
-        walked = time.perf_counter()
+        finished = time.perf_counter()
         decode(at).float().cpu()
-        return walked - began, time.perf_counter() - walked
+        return finished - began, time.perf_counter() - finished
 
-    walk(few)
-    (short, rest), (long, _) = walk(few), walk(many)
+    run(few)
+    (short, rest), (long, _) = run(few), run(many)
     figures = {"step_seconds": (long - short) / (many - few), "rest_seconds": rest, "torch": torch.__version__, "diffusers": version}
     print(json.dumps(figures))
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// One model: its name here and in the peer's script, its files, and the size of its result.
+/// One model: its name here and in the script for diffusers, its files, and the size of its result.
 struct Case {
     name: &'static str,
     peer: &'static str,
@@ -110,7 +110,7 @@ fn number(figures: &Value, name: &str) -> f64 {
     figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
-/// Returns name, driver and memory of the GPU.
+/// Returns the name, the driver and the memory of the GPU.
 fn gpu() -> Option<String> {
     let asked = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"];
     let output = Command::new("nvidia-smi").args(asked).output().ok()?;
@@ -129,7 +129,7 @@ impl Memory {
     }
 
     /// Returns the peak, in MiB.
-    fn most(mut self) -> Option<f64> {
+    fn peak(mut self) -> Option<f64> {
         let mut reader = self.reader.take()?;
         reader.kill().ok()?;
         let output = reader.wait_with_output().ok()?;
@@ -142,13 +142,13 @@ impl Memory {
 fn watched(command: &mut Command) -> Outcome<Value> {
     let memory = Memory::watch();
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    let most = memory.most();
+    let peak = memory.peak();
     if !output.status.success() {
         return Err(format!("{command:?} failed"));
     }
     let mut figures: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
     if let Some(figures) = figures.as_object_mut() {
-        figures.insert("peak_mib".to_owned(), json!(most));
+        figures.insert("peak_mib".to_owned(), json!(peak));
     }
     Ok(figures)
 }

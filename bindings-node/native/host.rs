@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-/// How long JavaScript may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit for an answer from JavaScript.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The arguments of JavaScript's function: the question's number, the name of the question, and the checkpoint if there is one.
 pub(crate) type AskArgs = FnArgs<(u32, String, Option<String>)>;
@@ -24,37 +24,37 @@ pub(crate) type AskArgs = FnArgs<(u32, String, Option<String>)>;
 type Question = (u32, &'static str, Option<String>);
 type Reply = Result<SecretText, String>;
 
-/// Which functions JavaScript has.
+/// Which functions the JavaScript host provides.
 #[napi(object)]
 pub struct NativeLent {
-    /// Whether it gives master keys.
+    /// Whether it provides master keys.
     pub master_keys: bool,
-    /// Whether it gives audit keys.
+    /// Whether it provides audit keys.
     pub audit_keys: bool,
-    /// Whether it takes checkpoints.
+    /// Whether it stores checkpoints.
     pub anchor: bool,
 }
 
-/// A clock that stands still until it is told to go on.
+/// A clock that changes only when `advance` is called.
 #[napi]
 pub struct NativeClock(Arc<ManualClock>);
 
 #[napi]
 impl NativeClock {
-    /// Shows this many milliseconds since 1970, UTC.
+    /// Makes a clock with this time in milliseconds since 1970, UTC.
     #[napi(constructor)]
     pub fn new(milliseconds: i64) -> napi::Result<Self> {
         let clock = ManualClock::at(milliseconds).map_err(|error| napi::Error::from_reason(error.detail()))?;
         Ok(Self(Arc::new(clock)))
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the time in milliseconds since 1970.
     #[napi]
     pub fn now(&self) -> i64 {
         self.0.now().0
     }
 
-    /// Goes on by this many milliseconds.
+    /// Moves the clock forward by this many milliseconds.
     #[napi]
     pub fn advance(&self, milliseconds: f64) {
         self.0.advance(Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default());
@@ -132,11 +132,11 @@ impl HostFunctions {
             self.waiting.lock().questions.remove(&number);
             return Err(ending());
         }
-        receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+        receiver.recv_timeout(ANSWER_LIMIT).unwrap_or_else(|error| {
             self.waiting.lock().questions.remove(&number);
             Err(match error {
                 std::sync::mpsc::RecvTimeoutError::Timeout => {
-                    format!("its function did not answer within {} s", PATIENCE.as_secs())
+                    format!("its function did not answer within {} s", ANSWER_LIMIT.as_secs())
                 }
                 std::sync::mpsc::RecvTimeoutError::Disconnected => ending(),
             })

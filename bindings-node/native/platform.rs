@@ -21,7 +21,8 @@ pub struct NativeImage {
     pub bytes: Uint8Array,
 }
 
-/// One platform handle. Every method but `answer`, `unfollow`, `forget` and `release` answers through `reply`, under the number `call`.
+/// A handle of a platform. Every method except `answer`, `unfollow`, `forget` and `release` answers by calling `reply` with the number
+/// `call`.
 #[napi]
 pub struct NativePlatform {
     driver: Arc<Driver>,
@@ -30,7 +31,7 @@ pub struct NativePlatform {
 
 #[napi]
 impl NativePlatform {
-    /// Starts the threads of the handle. `reply` takes the call's number, why it failed, and what it gave.
+    /// Starts the threads of the handle. `reply` is called with the number of the call, and its failure or its answer.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -50,8 +51,8 @@ impl NativePlatform {
         Ok(Self { driver, hook: Some(hook) })
     }
 
-    /// Opens the data folder; `settings` is JSON. What the platform logs goes to `log`, each record as JSON. What of `lent` there is
-    /// is asked of `ask` by a number, which `answer` is called with. Gives null.
+    /// Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
+    /// question to one of the functions in `lent`, and the answer is given by calling `answer` with this number. Answers null.
     #[napi]
     pub fn open(
         &self,
@@ -82,7 +83,7 @@ impl NativePlatform {
         Ok(())
     }
 
-    /// Answers a question of `ask`: the text of keys, nothing for a checkpoint that is kept, or the class of what was thrown.
+    /// Answers a question of `ask`: with the text of keys, with nothing if a checkpoint was stored, or with the class of the thrown error.
     #[napi]
     pub fn answer(&self, question: u32, text: Option<String>, thrown: Option<String>) {
         let reply = match thrown {
@@ -92,20 +93,20 @@ impl NativePlatform {
         self.driver.answer(question, reply);
     }
 
-    /// Gives how the lanes stand.
+    /// Answers the load of the lanes.
     #[napi]
     pub fn load(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.load()?));
     }
 
-    /// Gives the array of models.
+    /// Answers the array of models.
     #[napi]
     pub fn models(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.models()?));
     }
 
-    /// Submits a request, JSON beside raw images, for an owner. With `image_paths`, text for an image may be the path of a file. Gives
-    /// the task.
+    /// Submits a request for an owner. The request is JSON with separate raw images. With `image_paths`, a text for an image may be the
+    /// path of a file. Answers the task.
     #[napi]
     pub fn submit(
         &self,
@@ -127,25 +128,25 @@ impl NativePlatform {
         });
     }
 
-    /// Gives the task as it stands.
+    /// Answers the current state of the task.
     #[napi]
     pub fn status(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.status(&task)?));
     }
 
-    /// Gives the task once it has ended.
+    /// Answers the task when it has ended.
     #[napi]
     pub fn wait(&self, call: u32, task: String) {
         self.driver.wait(call, task);
     }
 
-    /// Begins to follow a task; `call` is the stream's number from then on. Gives null.
+    /// Begins to follow a task. From then on, `call` is the number of the stream. Answers null.
     #[napi]
     pub fn follow(&self, call: u32, task: String) {
         self.driver.follow(call, task);
     }
 
-    /// Gives the next state of a followed task, null after the last.
+    /// Answers the next state of a followed task, and null after the last one.
     #[napi]
     pub fn next(&self, call: u32, stream: u32) {
         self.driver.next(call, stream);
@@ -157,25 +158,25 @@ impl NativePlatform {
         self.driver.unfollow(stream);
     }
 
-    /// Gives up a `wait` or a `next`; it is not answered.
+    /// Abandons a `wait` or a `next`, which is then not answered.
     #[napi]
     pub fn forget(&self, call: u32) {
         self.driver.forget(call);
     }
 
-    /// Gives whether the task was still pending or running.
+    /// Asks a task to end. Answers whether it was still pending or running.
     #[napi]
     pub fn cancel(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.cancel(&task)?));
     }
 
-    /// Gives the bytes of the result.
+    /// Answers the bytes of the result.
     #[napi]
     pub fn result(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Ok(bytes(platform.result(&task)?)));
     }
 
-    /// Gives the frames of the result: four bytes each for width and height, the lowest first, then the pixels.
+    /// Answers the frames of the result: four bytes each for width and height, little-endian, then the pixels.
     #[napi]
     pub fn frames(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| {
@@ -188,13 +189,13 @@ impl NativePlatform {
         });
     }
 
-    /// Gives the bytes of the preview.
+    /// Answers the bytes of the preview.
     #[napi]
     pub fn preview(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Ok(bytes(platform.preview(&task)?)));
     }
 
-    /// Writes the result to a file, or under its own name into a folder. Gives the file's path.
+    /// Writes the result to a file, or into a folder under its own name. Answers the path of the file.
     #[napi]
     pub fn save(&self, call: u32, task: String, path: String) {
         self.driver.call(call, move |platform| {
@@ -208,44 +209,44 @@ impl NativePlatform {
         });
     }
 
-    /// Gives a page of tasks; `query` is JSON.
+    /// Answers a page of tasks. `query` is JSON.
     #[napi]
     pub fn tasks(&self, call: u32, query: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.tasks(&TaskQuery::from_json(&query)?)?));
     }
 
-    /// Gives a page of finished tasks; `query` is JSON.
+    /// Answers a page of finished tasks. `query` is JSON.
     #[napi]
     pub fn gallery(&self, call: u32, query: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.gallery(&TaskQuery::from_json(&query)?)?));
     }
 
-    /// Removes an ended task and its files. Gives null.
+    /// Removes an ended task and its files. Answers null.
     #[napi]
     pub fn delete(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.delete(&task)?));
     }
 
-    /// Makes one of the calls by name, `arguments` being JSON. Gives what it answers.
+    /// Makes an administrative call by its name. `arguments` is JSON. Answers the answer of the call.
     #[napi]
     pub fn invoke(&self, call: u32, name: String, arguments: String) {
         self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
     }
 
-    /// Serves the HTTP API; `call` is the server's number from then on. Gives where it listens.
+    /// Serves the HTTP API. From then on, `call` is the number of the server. Answers the address.
     #[napi]
     pub fn serve(&self, call: u32, address: String) {
         self.driver.serve(call, address);
     }
 
-    /// Stops a server. Gives whether all its calls had ended by then.
+    /// Stops a server. Answers whether all its calls had ended by then.
     #[napi]
     pub fn stop_server(&self, call: u32, server: u32, deadline_ms: f64) {
         self.driver.stop_server(call, server, milliseconds(deadline_ms));
     }
 
-    /// Gives the milliseconds to wait for the next piece of a request's body of which `received` bytes came in `elapsed_ms`, the
-    /// last of them `idle_ms` ago.
+    /// Answers how many milliseconds to wait for the next part of a request's body. `received` bytes have arrived in `elapsed_ms`, the
+    /// last ones `idle_ms` ago.
     #[napi]
     pub fn body_wait(&self, call: u32, received: f64, elapsed_ms: f64, idle_ms: f64) {
         #[expect(
@@ -257,8 +258,8 @@ impl NativePlatform {
         self.driver.body_wait(call, received, milliseconds(elapsed_ms), milliseconds(idle_ms));
     }
 
-    /// Answers an HTTP request; `head` is JSON with method, target, headers, peer and mount. Gives status and headers, and `call` is
-    /// the answer's number from then on.
+    /// Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers status and headers. From then on,
+    /// `call` is the number of this response.
     #[napi]
     pub fn request(&self, call: u32, head: String, body: Uint8Array) {
         let head = serde_json::from_str(&head)
@@ -266,31 +267,31 @@ impl NativePlatform {
         self.driver.request(call, head, body.to_vec());
     }
 
-    /// Gives the next piece of an answer's body, null at its end.
+    /// Answers the next part of a response's body, and null at its end.
     #[napi]
     pub fn chunk(&self, call: u32, answer: u32) {
         self.driver.chunk(call, answer);
     }
 
-    /// Asks for no more of an answer.
+    /// Ends a response whose remaining body is not wanted.
     #[napi]
     pub fn end_answer(&self, answer: u32) {
         self.driver.end_answer(answer);
     }
 
-    /// Gives what the platform counts and measures, as Prometheus reads it.
+    /// Answers the metrics in the text format of Prometheus.
     #[napi]
     pub fn metrics(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.metrics()?));
     }
 
-    /// Closes the platform and ends its threads, then gives null.
+    /// Closes the platform and ends its threads. Then answers null.
     #[napi]
     pub fn close(&self, call: u32, deadline_ms: f64) {
         self.driver.close(call, milliseconds(deadline_ms));
     }
 
-    /// Closes the platform where that has not been done, and blocks until its threads have ended. For the end of a process.
+    /// Closes the platform if it is open, and blocks until its threads have ended. For the end of a process.
     #[napi]
     pub fn release(&mut self, env: Env, deadline_ms: f64) -> napi::Result<()> {
         self.driver.stop(milliseconds(deadline_ms));

@@ -97,7 +97,7 @@ error_codes! {
     /// The id names a workspace that is not registered on this platform.
     ProxyTargetInvalid = 14, "proxy_target_invalid", 400, false, "Use a task id that this platform gave out.";
     /// A remote worker did not answer, or not as expected.
-    RemoteFailed = 15, "remote_failed", 502, true, "Try again; if it goes on, check the worker account.";
+    RemoteFailed = 15, "remote_failed", 502, true, "Try again. If it fails again, check the worker account.";
     /// No worker can take the task.
     NoWorkers = 16, "no_workers", 503, true, "Enable a worker account, or try again later.";
     /// The model is known, but cannot run on this machine.
@@ -123,7 +123,7 @@ error_codes! {
     /// A fault in the platform itself.
     Internal = 27, "internal", 500, false, "Report it with the correlation id or the detail.";
     /// The call is not possible in the object's current state: closed, ended, or used in a forked child.
-    InvalidState = 28, "invalid_state", 409, false, "Ask how things stand, and make the call that fits.";
+    InvalidState = 28, "invalid_state", 409, false, "Check the state of the object, then make a call that this state allows.";
     /// Another process has the data folder open.
     DataDirLocked = 29, "data_dir_locked", 409, true, "Close the other process, or use another data folder.";
     /// The disk is full.

@@ -1,7 +1,7 @@
-//! Reading JSON objects that hosts give: what is wrong is said with the name of the field.
+//! Reads JSON objects from hosts. Errors name the invalid field.
 //!
-//! Most hosts never see the text (Python and Node make it of their own values), so a place in it is told only where the text
-//! itself is not JSON.
+//! Most hosts never see the text, because Python and Node make it from their own values. So an error gives a line and column only if
+//! the text is not JSON at all.
 
 use crate::error::{Error, Result};
 use crate::keyring::SecretText;
@@ -12,11 +12,10 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// Reads an object. `fault` begins the detail of a refusal; `needed` are fields that no object may leave out, with values
-/// that are always good.
+/// Reads an object. The detail of an error begins with `fault`. `needed` are the required fields, each with a valid value.
 ///
 /// # Errors
-/// `validation_error` that names the field at fault.
+/// `validation_error`, which names the invalid field.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, fault: &str, needed: &[(&str, Value)]) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         let found = match error.classify() {
@@ -29,7 +28,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, fault: &str, needed: &[(&str
 
 fn data_fault<T: DeserializeOwned>(text: &str, error: &serde_json::Error, needed: &[(&str, Value)]) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return "it must be a JSON object".to_owned() };
-    // One field at a time beside those that must be there: the first that is refused is at fault.
+    // Try each field alone with the required ones. The first field that is refused is the invalid one.
     let refused = fields.into_iter().find_map(|(name, value)| {
         let mut alone: Map<String, Value> =
             needed.iter().map(|(name, good)| ((*name).to_owned(), good.clone())).collect();
@@ -43,7 +42,7 @@ fn data_fault<T: DeserializeOwned>(text: &str, error: &serde_json::Error, needed
     }
 }
 
-/// What an error says, without the place, and with words for Rust's types.
+/// Returns the message of an error without the line and column, and with plain words for Rust's types.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -58,16 +57,16 @@ fn plain(error: &serde_json::Error) -> String {
     .fold(text.to_owned(), |text, (rust, words)| text.replace(rust, words))
 }
 
-/// Reads an object that may hold a secret: a refusal quotes names of fields and never a value. `name` is what the object is the arguments of.
+/// Reads the arguments of the call `name`, which may contain a secret. Errors quote names of fields and never a value.
 ///
 /// # Errors
-/// `validation_error` that names the field at fault.
+/// `validation_error`, which names the invalid field.
 pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     let fault = |found: String| {
         Error::validation(format!("the arguments of {name} are not valid: {found}"))
             .with_action("Correct the arguments of the call.")
     };
-    // A list would be read as the fields in their order.
+    // Otherwise a list would be read as the values of the fields in order.
     if !text.trim_start().starts_with('{') {
         return Err(fault("they must be an object".to_owned()));
     }
@@ -81,11 +80,11 @@ pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result
             }
         }
         Ok(_) => fault("they must be an object".to_owned()),
-        Err(error) => fault(format!("they are no JSON from line {}, column {} on", error.line(), error.column())),
+        Err(error) => fault(format!("they are not JSON from line {}, column {} on", error.line(), error.column())),
     })
 }
 
-/// What is wrong, in words that quote names of fields and never a value; and the field at fault.
+/// Returns a description that quotes names of fields and never a value, and the name of the invalid field.
 fn secret_fault<T: DeserializeOwned>(
     fields: &Map<String, Value>,
     error: &serde_json::Error,
@@ -99,7 +98,7 @@ fn secret_fault<T: DeserializeOwned>(
         return (format!("there is no argument {field}"), Some(field));
     }
     let read = |fields: Map<String, Value>| serde_json::from_value::<T>(Value::Object(fields));
-    // At fault is what is refused alone too, or is all that stands in the way.
+    // A field is invalid if it is refused on its own, or if the object is accepted without it.
     let refused = fields.keys().find(|name| {
         let (mut alone, mut others) = (fields.clone(), fields.clone());
         alone.retain(|other, _| other == *name);
@@ -113,7 +112,7 @@ fn secret_fault<T: DeserializeOwned>(
     (found, refused.cloned())
 }
 
-/// Writes down an answer that may hold a secret.
+/// Writes an answer, which may contain a secret, as JSON.
 ///
 /// # Errors
 /// `internal`.
@@ -121,33 +120,34 @@ pub(crate) fn secret_text(value: &impl Serialize) -> Result<SecretText> {
     serde_json::to_string(value).map(SecretText::new).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// A length of time, in JSON a number of seconds: the value of an argument, or of a field that is a [`Duration`] and has
+/// A duration, which is a number of seconds in JSON. It is the type of an argument, or reads a [`Duration`] field with the attribute
 /// `#[serde(with = "Seconds")]`.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Seconds(f64);
 
 impl Seconds {
+    /// Returns the duration.
+    ///
     /// # Errors
-    /// `validation_error` that names the argument, for a number below 0 or one that is too large.
+    /// `validation_error`, which names the argument, if the number is below 0 or too large.
     pub(crate) fn duration(self, argument: &str) -> Result<Duration> {
         Duration::try_from_secs_f64(self.0).map_err(|_| {
-            Error::validation(format!("{argument} {NO_LENGTH_OF_TIME}"))
-                .with_action("Correct the arguments of the call.")
+            Error::validation(format!("{argument} {NOT_A_DURATION}")).with_action("Correct the arguments of the call.")
         })
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(|_| D::Error::custom(NO_LENGTH_OF_TIME))
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(|_| D::Error::custom(NOT_A_DURATION))
     }
 
-    /// For the default in the schema of a field.
+    /// Writes the default value in the schema of a field.
     pub(crate) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_f64(length.as_secs_f64())
     }
 }
 
-const NO_LENGTH_OF_TIME: &str = "must be a number of seconds, 0 or more, and not too large";
+const NOT_A_DURATION: &str = "must be a number of seconds, 0 or more, and not too large";
 
 impl JsonSchema for Seconds {
     fn inline_schema() -> bool {
@@ -163,7 +163,7 @@ impl JsonSchema for Seconds {
     }
 }
 
-/// What a doc comment says, without the examples in Rust that come after it: what is made of a schema has readers of other languages.
+/// Returns a doc comment without its examples in Rust. Texts that are made from a schema are for readers of other languages.
 pub(crate) fn without_examples(comment: &str) -> &str {
     comment.split("```").next().unwrap_or(comment).trim_end()
 }
@@ -173,7 +173,7 @@ mod tests {
     use crate::{Settings, TaskQuery};
 
     #[test]
-    fn a_refusal_names_the_field_and_no_place() {
+    fn an_error_names_the_field_and_no_line() {
         for (text, expected) in [
             (r#"{"threads": 1}"#, "missing field `data_dir`"),
             (r#"{"data_dir": 7}"#, "data_dir: invalid type: integer `7`, expected a string"),
@@ -201,7 +201,10 @@ mod tests {
             assert!(!error.detail().contains(" at line ") && !error.user_action().is_empty(), "{error}");
         }
         let error = Settings::from_json("{\"data_dir\": \"x\"").unwrap_err();
-        assert!(error.detail().contains("line 1 column 16"), "text that is not JSON keeps its place: {error}");
+        assert!(
+            error.detail().contains("line 1 column 16"),
+            "the error for text that is not JSON gives the line: {error}"
+        );
         let error = TaskQuery::from_json(r#"{"per_page": "all"}"#).unwrap_err();
         assert_eq!(
             error.detail(),

@@ -1,10 +1,10 @@
-//! What a platform logs, handed to the host that opened it: for hosts that cannot hear `tracing` themselves.
+//! Passes a platform's log records to a function of the host, for hosts that cannot use `tracing` themselves.
 //!
-//! Owns the subscriber of one platform, its queue and the thread that hands records to the host's function. What always
-//! holds: whoever logs only puts a record into the queue and goes on, so a slow function holds up nothing but later records;
-//! past [`LONGEST_QUEUE`] they are counted instead of kept; records come one at a time and in order; a panic of the function
-//! is caught. Nothing global is set: the subscriber is in force on the platform's own threads and during calls into it.
-//! Without a function there is no subscriber either, and a host's own hears everything.
+//! This module has the subscriber of one platform, its queue, and the thread that calls the host's function. Logging only puts a
+//! record into the queue, so a slow function delays nothing but later records. If more than [`LONGEST_QUEUE`] records wait, further
+//! ones are dropped and counted. The function gets one record at a time and in order. If it panics, the panic is caught.
+//! Nothing global is set: the subscriber is active on the platform's own threads and during calls into the platform. Without a
+//! function there is no subscriber, and the host's own subscriber gets all records.
 
 use crate::error::Result;
 use crate::fields::Fields;
@@ -26,32 +26,32 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Most records that wait for the host's function.
+/// The largest number of records that wait for the host's function.
 const LONGEST_QUEUE: usize = 1024;
 
-/// How long closing waits for the host's function to take what is left.
+/// How long closing waits for the host's function to receive the remaining records.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// How much a log record matters.
+/// The importance of a log record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(i32)]
 pub enum LogLevel {
     /// Something was lost, or will be unless a person acts.
     Error = 1,
-    /// Something is not as it should be, and work goes on.
+    /// Something is wrong, but work continues.
     Warn = 2,
-    /// Something that a person running the platform may want to know.
+    /// Information for the person who runs the platform.
     #[default]
     Info = 3,
-    /// What the platform does, such as loading and letting go of pipelines.
+    /// What the platform does, such as loading and unloading pipelines.
     Debug = 4,
     /// Everything.
     Trace = 5,
 }
 
 impl LogLevel {
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,24 +84,24 @@ impl LogLevel {
     }
 }
 
-/// One thing that was logged. Holds no prompt, no picture and no secret, and in its texts nothing that a terminal would obey: see
-/// [`crate::terminal`].
+/// A log record. It contains no prompt, no picture and no secret. Control characters in its texts are escaped, so that printing them
+/// to a terminal is safe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LogRecord {
     /// When it was logged.
     pub time: Timestamp,
-    /// How much it matters.
+    /// How important it is.
     pub level: LogLevel,
-    /// Module that logged it, such as `must::task::runner`.
+    /// The module that logged it, such as `must::task::runner`.
     pub target: String,
     /// What happened, in one sentence.
     pub message: String,
-    /// What it happened to: `task`, `code`, `model` and so on.
+    /// What it is about: `task`, `code`, `model` and so on.
     pub fields: Fields,
 }
 
-/// Where a platform's logs go.
+/// The destination of a platform's log records.
 pub(crate) struct Log {
     sink: Option<Sink>,
 }
@@ -113,28 +113,28 @@ struct Sink {
 }
 
 impl Log {
-    /// To whatever subscriber the host has.
+    /// Returns a log that uses the host's subscriber, if it has one.
     pub(crate) const fn of_host() -> Self {
         Self { sink: None }
     }
 
-    /// To a function, called on a thread of its own.
+    /// Returns a log that calls a function on its own thread.
     ///
     /// # Errors
-    /// `dependency_unavailable` when the system has no thread to give.
+    /// `dependency_unavailable` if the system cannot start a thread.
     pub(crate) fn start(level: LogLevel, mut function: impl FnMut(&LogRecord) + Send + 'static) -> Result<Self> {
         let queue = Arc::new(Queue::default());
         let records = Arc::clone(&queue);
         let thread = thread::spawn("must-log", move || {
             while let Some(records) = records.take() {
-                records.iter().for_each(|record| hand_over(&mut function, record));
+                records.iter().for_each(|record| call_function(&mut function, record));
             }
         })?;
         let dispatch = Dispatch::new(Collector { level: level.filter(), queue: Arc::clone(&queue) });
         Ok(Self { sink: Some(Sink { dispatch, queue, thread: Mutex::new(Some(thread)) }) })
     }
 
-    /// Does `work` on this thread, and what it logs goes here.
+    /// Runs `work` on this thread. Its log records go to this log.
     pub(crate) fn scope<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.sink {
             Some(sink) => dispatcher::with_default(&sink.dispatch, work),
@@ -142,12 +142,12 @@ impl Log {
         }
     }
 
-    /// Takes no more records, and waits a moment for the function to take those that are left.
+    /// Takes no more records, and waits a second at most until the function has received the remaining ones.
     pub(crate) fn close(&self) {
         self.finish(Some(FLUSH));
     }
 
-    /// The same, as long as it takes: the function is not called any more when this returns.
+    /// Like [`Log::close`], but waits without a limit. The function is not called after this returns.
     pub(crate) fn end(&self) {
         self.finish(None);
     }
@@ -157,7 +157,7 @@ impl Log {
         sink.queue.close();
         let Some(thread) = sink.thread.lock().take() else { return };
         if thread.thread().id() == std::thread::current().id() {
-            // The function itself closes the platform; its thread ends when it returns.
+            // The function itself is closing the platform. Its thread ends when it returns.
             return;
         }
         let deadline = limit.map(|limit| Instant::now() + limit);
@@ -172,20 +172,20 @@ impl Log {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        // However the platform ended: the thread ends too.
+        // The thread must end however the platform ended.
         self.queue.close();
     }
 }
 
-/// The subscriber of the platform that this thread works for, for a thread that it starts.
+/// Returns the subscriber of the platform that this thread works for. A thread that it starts uses it too.
 pub(crate) fn inherited() -> Option<Dispatch> {
     dispatcher::get_default(|dispatch| dispatch.is::<Collector>().then(|| dispatch.clone()))
 }
 
-/// Starts a named thread that logs to where the thread that starts it does.
+/// Starts a named thread that uses the same log as the current thread.
 ///
 /// # Errors
-/// `dependency_unavailable` when the system has no thread to give.
+/// `dependency_unavailable` if the system cannot start a thread.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let log = inherited();
     thread::spawn(name, move || match &log {
@@ -194,9 +194,9 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
     })
 }
 
-fn hand_over(function: &mut impl FnMut(&LogRecord), record: &LogRecord) {
+fn call_function(function: &mut impl FnMut(&LogRecord), record: &LogRecord) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(record))) {
-        // Dropping a payload may panic once more.
+        // Dropping the payload may panic again.
         std::mem::forget(payload);
     }
 }
@@ -228,7 +228,7 @@ impl Queue {
         }
     }
 
-    /// What has been logged since the last call, waiting for something; none once closed and empty.
+    /// Returns the records since the last call. Waits until there is one. Returns `None` when the queue is closed and empty.
     fn take(&self) -> Option<Vec<LogRecord>> {
         let mut state = self.state.lock();
         while state.records.is_empty() && !state.closed {
@@ -257,7 +257,7 @@ impl Queue {
     }
 }
 
-/// The subscriber: events up to a level become records; spans are not kept.
+/// The subscriber. It makes records from events up to a level, and ignores spans.
 struct Collector {
     level: LevelFilter,
     queue: Arc<Queue>,
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// A log of this level, and what comes out of it.
+    /// Returns a log with this level, and a receiver of its records.
     fn log(level: LogLevel) -> (Log, mpsc::Receiver<LogRecord>) {
         let (sender, receiver) = mpsc::channel();
         let log = Log::start(level, move |record: &LogRecord| drop(sender.send(record.clone()))).unwrap();
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_record_is_obeyed_by_a_terminal() {
+    fn control_characters_in_a_record_are_escaped() {
         let (log, records) = log(LogLevel::Info);
         log.scope(|| tracing::info!(text = "a\u{1b}b", shown = %"c\u{9b}d", "label e\u{202e}f\r\ng"));
         log.end();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_panics_hears_the_next_record() {
+    fn a_function_that_panics_gets_the_next_record() {
         let (sender, records) = mpsc::channel();
         let log = Log::start(LogLevel::Info, move |record: &LogRecord| {
             sender.send(record.message.clone()).unwrap();
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_function_holds_up_nobody_and_learns_what_it_missed() {
+    fn a_slow_function_delays_nobody_and_is_told_how_many_records_were_dropped() {
         let (go, wait) = mpsc::channel::<()>();
         let (sender, records) = mpsc::channel();
         let log = Log::start(LogLevel::Info, move |record: &LogRecord| {
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_may_close_what_calls_it() {
+    fn a_function_may_close_its_log() {
         let place = Arc::new(Mutex::new(None::<Arc<Log>>));
         let (sender, closed) = mpsc::channel();
         let inside = Arc::clone(&place);

@@ -45,7 +45,7 @@ impl MediaType {
 pub struct GenerateRequest {
     /// Catalog id or alias.
     pub model: String,
-    /// Mode of the model; its default mode when left out.
+    /// Mode of the model. The default is the model's default mode.
     pub mode: Option<String>,
     /// Values of the model's parameters by name, such as `prompt` and `steps`.
     #[schemars(flatten)]
@@ -56,7 +56,7 @@ pub struct GenerateRequest {
 }
 
 impl GenerateRequest {
-    /// A request with only a prompt.
+    /// Returns a request with only a prompt.
     pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
         let mut request = Self { model: model.into(), ..Self::default() };
         request.parameters.insert("prompt".to_owned(), Value::String(prompt.into()));

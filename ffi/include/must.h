@@ -96,7 +96,7 @@ typedef enum must_code_t {
   MUST_RESULT_GONE = 13,
   /** `proxy_target_invalid`. Use a task id that this platform gave out. */
   MUST_PROXY_TARGET_INVALID = 14,
-  /** `remote_failed`. Try again; if it goes on, check the worker account. */
+  /** `remote_failed`. Try again. If it fails again, check the worker account. */
   MUST_REMOTE_FAILED = 15,
   /** `no_workers`. Enable a worker account, or try again later. */
   MUST_NO_WORKERS = 16,
@@ -122,7 +122,7 @@ typedef enum must_code_t {
   MUST_PAYLOAD_TOO_LARGE = 26,
   /** `internal`. Report it with the correlation id or the detail. */
   MUST_INTERNAL = 27,
-  /** `invalid_state`. Ask how things stand, and make the call that fits. */
+  /** `invalid_state`. Check the state of the object, then make a call that this state allows. */
   MUST_INVALID_STATE = 28,
   /** `data_dir_locked`. Close the other process, or use another data folder. */
   MUST_DATA_DIR_LOCKED = 29,

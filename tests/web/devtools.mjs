@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const PATIENCE = 60_000;
 
-/** Starts a browser; `close` ends it with all of its helpers. `preferences` are those that a person may set in its profile. */
+/** Starts a browser. `close` ends it and all of its helper processes. `preferences` are preferences of its profile. */
 export async function launch({ preferences = {} } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "must-web-"));
   mkdirSync(join(profile, "Default"));
@@ -94,12 +94,12 @@ class Protocol {
   }
 }
 
-/** The context of the browser's own profile. Every other one is private, and a private one keeps no cookies of sites within sites. */
+/** The context of the browser's own profile. All others are private. A private one does not store cookies of embedded sites. */
 export const PROFILE = "";
 
 /**
- * Opens a page of its own: cookies and storage are shared with no other one unless `context` of that one is given. Of the pages of
- * one window a browser draws the newest alone; one with a `newWindow` is drawn beside them.
+ * Opens a page. It shares cookies and storage with another page only if the `context` of that page is given. A browser draws only the
+ * newest page of a window. With `newWindow` the page gets its own window and is drawn too.
  */
 async function open(
   protocol,
@@ -121,8 +121,8 @@ async function open(
 
 export class Page {
   /** Everything that the browser calls an error or a warning: exceptions, the console, refused loads, violations of the policy. */
-  troubles = [];
-  /** What requests were made: { method, path, headers, status }. */
+  problems = [];
+  /** The requests that the page made: { method, path, headers, status }. */
   requests = [];
 
   constructor(protocol, session, target, context) {
@@ -134,11 +134,11 @@ export class Page {
     protocol.listen(({ sessionId, method, params }) => {
       if (sessionId !== session) return;
       if (method === "Runtime.exceptionThrown") {
-        this.troubles.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
+        this.problems.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
       } else if (method === "Runtime.consoleAPICalled" && ["error", "warning", "assert"].includes(params.type)) {
-        this.troubles.push(params.args.map((arg) => arg.value ?? arg.description).join(" "));
+        this.problems.push(params.args.map((arg) => arg.value ?? arg.description).join(" "));
       } else if (method === "Log.entryAdded" && ["error", "warning"].includes(params.entry.level)) {
-        this.troubles.push(`${params.entry.text} ${params.entry.url ?? ""}`);
+        this.problems.push(`${params.entry.text} ${params.entry.url ?? ""}`);
       } else if (method === "Network.requestWillBeSent" && params.request.url.startsWith("http")) {
         const request = {
           method: params.request.method,
@@ -159,7 +159,7 @@ export class Page {
     return this.protocol.send(method, params, this.session);
   }
 
-  /** The name that the next download is going to have. */
+  /** Waits for the next download and returns its name. */
   async download() {
     const downloadPath = mkdtempSync(join(tmpdir(), "must-downloads-"));
     const begun = new Promise((resolve) => {
@@ -173,7 +173,7 @@ export class Page {
     const behavior = { behavior: "allow", downloadPath, eventsEnabled: true, browserContextId: this.context };
     await this.protocol.send("Browser.setDownloadBehavior", behavior);
     const { suggestedFilename, guid } = await begun;
-    // Else the browser may put a file into the folder while it is removed. What is there whole already cannot be cancelled.
+    // Otherwise the browser may write a file into the folder while it is being removed. A finished download cannot be cancelled.
     await this.protocol.send("Browser.cancelDownload", { guid, browserContextId: this.context }).catch(() => {});
     await rm(downloadPath, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     return suggestedFilename;
@@ -197,7 +197,7 @@ export class Page {
     await this.until(() => !window.before && document.readyState === "complete");
   }
 
-  /** The value of a function in the page; its arguments are copied there. */
+  /** Calls a function in the page with copies of the arguments, and returns its value. */
   async evaluate(work, ...given) {
     const expression = `(${work})(${given.map((value) => JSON.stringify(value)).join(",")})`;
     const { result, exceptionDetails } = await this.send("Runtime.evaluate", {
@@ -210,7 +210,7 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until a function in the page gives something, and gives it. */
+  /** Waits until a function in the page returns a value, and returns it. */
   async until(work, ...given) {
     const end = Date.now() + PATIENCE;
     let last;
@@ -230,12 +230,12 @@ export class Page {
     return this.evaluate(() => document.body.innerText);
   }
 
-  /** Waits for an element, by a selector and words that are in it or name it. */
+  /** Waits for an element that matches a selector and has these words in its text or its label. */
   find(selector, words = "") {
     return this.until(FIND, selector, words);
   }
 
-  /** Presses the middle of an element, as a pointer does. */
+  /** Clicks the middle of an element, like a mouse. */
   async click(selector, words = "") {
     await this.find(selector, words);
     const at = await this.evaluate(
@@ -285,8 +285,8 @@ export class Page {
   }
 }
 
-// The innermost open dialog is looked through alone: what is behind it cannot be reached. Within the page it gives the element to
-// whoever asks for it, and otherwise just says that it is there.
+// Searches only in the innermost open dialog, because a user cannot reach anything behind it. Returns the element if `wanted` is true,
+// which works only inside the page. Otherwise returns whether the element exists.
 const FIND = (selector, words, wanted) => {
   const dialogs = document.querySelectorAll("dialog[open]");
   const root = dialogs.length > 0 ? dialogs[dialogs.length - 1] : document;

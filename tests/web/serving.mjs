@@ -1,5 +1,5 @@
-// Servers for the tests of the web UI: the `must` program that MUST_PROGRAM names, on a data folder of its own; and a small one in
-// front of it that serves core/web, under a path of its own, or in the place of a program that does not serve it.
+// Servers for the tests of the web UI. One is the `must` program that MUST_PROGRAM names, with a new data folder. The other is a small
+// server in front of it that serves core/web, either under another path or because the program does not serve it.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,14 +11,14 @@ import { fileURLToPath } from "node:url";
 
 export const ADMIN_KEY = "an-admin-key-of-the-tests";
 
-/** What the platform sends with the page: nothing inline, nothing from elsewhere. */
+/** The content security policy that the platform sends with the page. It allows no inline code and nothing from other sites. */
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const dist = fileURLToPath(new URL("../../core/web/", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** Starts the program, with an access key for each of `people`; `stop` ends it and takes its data away. */
+/** Starts the program, with an access key for each of `people`. `stop` ends it and deletes its data. */
 export async function serveProgram(settings = {}, people = []) {
   const folder = mkdtempSync(join(tmpdir(), "must-web-data-"));
   const config = join(folder, "settings.json");
@@ -53,8 +53,8 @@ export async function serveProgram(settings = {}, people = []) {
 }
 
 /**
- * Serves core/web at `mount` and passes every other call on to the platform behind it, its paths shortened by the mount.
- * `broken` is asked for each call and may say that it does not arrive ("unsent"), or that its answer does not ("unanswered").
+ * Serves core/web at `mount` and passes every other call on to the platform behind it, without the mount in its path. `broken` is called
+ * for each call. If it returns "unsent", the call does not reach the platform. If it returns "unanswered", the answer is lost.
  */
 export async function serveInFront(behind, { mount = "/", broken = () => null } = {}) {
   const server = createServer((request, response) => {
@@ -103,7 +103,7 @@ function sendFile(response, name) {
   }
 }
 
-/** The UI at the root: the program's own, or with MUST_WEB_DIST that of core/web in front of it. */
+/** The UI at the root: the one of the program, or, with MUST_WEB_DIST, the one of core/web in front of it. */
 export async function serveUi(settings = {}, people = []) {
   const program = await serveProgram(settings, people);
   if (!process.env.MUST_WEB_DIST) return { ...program, api: program.url };

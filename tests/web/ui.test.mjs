@@ -2,8 +2,8 @@
 //
 //   MUST_PROGRAM=target/debug/must node --test tests/web/ui.test.mjs
 //
-// MUST_WEB_DIST=1 puts core/web in front of a program that does not serve it. MUST_SHOTS names a folder for pictures of every page.
-// Anything that the browser calls an error, violations of the page's policy among them, fails the test that saw it.
+// MUST_WEB_DIST=1 serves core/web in front of a program that does not serve it. MUST_SHOTS names a folder for screenshots of every page.
+// A test fails if the browser reports an error, such as a violation of the page's policy.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { launch } from "./devtools.mjs";
 import { ADMIN_KEY, POLICY, serveInFront, serveUi } from "./serving.mjs";
 
-// Workers at this machine itself, where nothing listens: a check of theirs fails at once.
+// Workers on this machine, where nothing listens, so that their checks fail immediately.
 const settings = {
   workers: { networks: ["127.0.0.0/8"], deploy_command: ["echo", "deployed {workspace}"], health_tries: 2, health_pause_seconds: 0.1 },
 };
@@ -34,11 +34,11 @@ after(async () => {
 /** A test whose page may report nothing but what is expected of it. */
 const quiet = (name, work, expected = []) =>
   test(name, async (context) => {
-    page.troubles.length = 0;
+    page.problems.length = 0;
     page.requests.length = 0;
     await work(context);
     assert.deepEqual(
-      page.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+      page.problems.filter((trouble) => !expected.some((known) => trouble.includes(known))),
       [],
     );
   });
@@ -72,7 +72,7 @@ const go = (hash, which = page) =>
     location.hash = hash;
   }, hash);
 
-test("the page comes with its policy and holds nothing inline", async () => {
+test("the page has its policy and contains no inline code", async () => {
   const answer = await fetch(`${ui.url}/`);
   assert.equal(answer.status, 200);
   assert.match(answer.headers.get("content-type"), /^text\/html/);
@@ -134,7 +134,7 @@ quiet("the frame that a clip shows becomes the reference of the next one", async
   await page.click('[role="tab"]', "From text");
 });
 
-quiet("what is not allowed is said beside its field, and nothing is sent", async () => {
+quiet("an invalid value is reported next to its field, and nothing is sent", async () => {
   await page.fill('[data-field="prompt"] textarea', "");
   await page.fill('[data-field="steps"] .number-box', "3");
   await page.click(".generate");
@@ -146,7 +146,7 @@ quiet("what is not allowed is said beside its field, and nothing is sent", async
   await page.until(() => document.querySelector('[data-field="steps"] .issue') === null);
 });
 
-quiet("a model that is not installed says what to put where, and cannot be submitted", async () => {
+quiet("the page says which files a missing model needs, and the model cannot be used", async () => {
   await choose("FLUX.1-dev");
   await page.find(".unavailable", "models/flux");
   assert.ok(await page.evaluate(() => document.querySelector(".generate").disabled));
@@ -162,7 +162,7 @@ quiet("a running task is cancelled", async () => {
   await page.find(".ended", "Cancelled");
 });
 
-quiet("the keyboard alone submits, and a task goes on being followed over a reload", async () => {
+quiet("a task can be submitted with only the keyboard, and is still followed after a reload", async () => {
   await page.fill('[data-field="prompt"] textarea', "a yellow circle moving up");
   const count = (await tasks()).length;
   await page.key("Enter", 2);
@@ -174,14 +174,14 @@ quiet("the keyboard alone submits, and a task goes on being followed over a relo
 });
 
 quiet(
-  "a session that is lost is renewed without anybody noticing",
+  "a lost session is renewed automatically",
   async () => {
     await page.send("Network.clearBrowserCookies");
     await go("#/gallery");
     await page.until(() => document.querySelectorAll(".card").length === 4);
     assert.equal(page.requests.filter(({ path }) => path === "/auth/session").length, 1);
     await go("#/");
-    // The browser's notes of what was refused first.
+    // The browser reports the calls that were refused first.
   },
   ["/gallery?", "/preview/"],
 );
@@ -198,7 +198,7 @@ quiet("the history shows every state after a reload", async () => {
   );
 });
 
-quiet("the gallery shows what was made, by type, and deletes", async () => {
+quiet("the gallery shows results by type, and deletes them", async () => {
   await go("#/gallery");
   await page.until(() => document.querySelectorAll(".card").length === 4);
   await page.until(() => [...document.querySelectorAll(".card img")].every((image) => image.naturalWidth > 0));
@@ -220,7 +220,7 @@ quiet("the gallery shows what was made, by type, and deletes", async () => {
   assert.ok((await tasks()).find(({ request }) => request.prompt === "a red circle").gone);
 });
 
-quiet("Russian is chosen, complete, and remembered", async () => {
+quiet("Russian can be chosen, is complete, and is remembered", async () => {
   await page.click(".languages button", "RU");
   await page.until(() => document.querySelector("h1").textContent === "Галерея" && document.documentElement.lang === "ru");
   await page.reload();
@@ -232,7 +232,7 @@ quiet("Russian is chosen, complete, and remembered", async () => {
 });
 
 quiet(
-  "an administrator signs in with the key alone",
+  "an administrator signs in with only the key",
   async () => {
     await go("#/admin");
     await page.fill("#admin-key", "not-the-admin-key");
@@ -244,7 +244,7 @@ quiet(
     await page.find("tbody th", "Shared lane");
     const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
     assert.ok(!kept.includes(ADMIN_KEY));
-    // What the browser itself notes of the refused key.
+    // The browser reports the call with the refused key.
   },
   ["/admin/session"],
 );
@@ -306,7 +306,7 @@ quiet("the audit log is read, filtered and verified", async () => {
   await page.find(".event .rows", "Correlation id");
 });
 
-quiet("no page is wider than a small telephone, and everything that is pressed or filled has a name", async () => {
+quiet("every page fits a small telephone, and every button and field has a name", async () => {
   const shots = process.env.MUST_SHOTS;
   if (shots) mkdirSync(shots, { recursive: true });
   const views = {
@@ -356,12 +356,12 @@ quiet(
     await page.click("button", "Sign out");
     await page.find("#admin-key");
     assert.equal(await page.evaluate(async () => (await fetch("admin/session")).status), 401);
-    // The browser's note of the call just made.
+    // The browser reports the call above.
   },
   ["/admin/session"],
 );
 
-test("mounted at a path of its own, everything is asked for there", async () => {
+test("a page mounted at a path makes all its requests below this path", async () => {
   const front = await serveInFront(ui.api, { mount: "/deep/studio/" });
   const other = await browser.open({ language: "ru-RU" });
   try {
@@ -371,14 +371,14 @@ test("mounted at a path of its own, everything is asked for there", async () => 
     assert.equal((await ended(other)).state.status, "done");
     await other.until(() => document.querySelector("img.media")?.naturalWidth === 64);
     assert.ok(other.requests.every(({ path }) => path.startsWith("/deep/studio/")));
-    assert.deepEqual(other.troubles, []);
+    assert.deepEqual(other.problems, []);
   } finally {
     await other.close();
     await front.stop();
   }
 });
 
-test("a submission whose answers are lost is one task, and is followed without streams", async () => {
+test("a submission whose answers are lost makes one task, which is followed without streams", async () => {
   let lost = 0;
   const broken = ({ method, url }) => {
     if (url.startsWith("/events/")) return "unsent";
@@ -395,7 +395,7 @@ test("a submission whose answers are lost is one task, and is followed without s
     assert.equal(task.state.status, "done");
     await other.until(() => document.querySelector("img.media")?.naturalWidth === 64);
     const keys = other.requests.filter(({ path }) => path === "/generate").map(({ headers }) => headers["Idempotency-Key"]);
-    // The browser repeats some by itself, which the page does not see.
+    // The browser repeats some calls by itself. The page does not notice it.
     assert.equal(lost, 5);
     assert.equal(new Set(keys).size, 1);
     assert.ok(other.requests.some(({ path }) => path === `/status/${task.id}`));
@@ -407,7 +407,7 @@ test("a submission whose answers are lost is one task, and is followed without s
   }
 });
 
-test("a result that meets a restart is shown when the platform is back", async () => {
+test("a result that is requested during a restart is shown when the platform runs again", async () => {
   let lost = 0;
   // The browser repeats some calls by itself.
   const broken = ({ url }) => (url.startsWith("/results/") && (lost += 1) <= 6 ? "unsent" : null);
@@ -425,7 +425,7 @@ test("a result that meets a restart is shown when the platform is back", async (
   }
 });
 
-test("the eleventh visitor reads and fills in the studio meanwhile, and goes on by itself with what was typed", async () => {
+test("the eleventh visitor can fill in the studio while waiting, and the session then starts with the text kept", async () => {
   const crowded = await serveUi();
   const late = await browser.open();
   try {
@@ -437,7 +437,7 @@ test("the eleventh visitor reads and fills in the studio meanwhile, and goes on 
     await late.fill('[data-field="prompt"] textarea', "a red circle");
     await late.click(".generate");
     await late.find(".generate", "Handing in…");
-    // A minute is the window of the limit.
+    // The limit counts sessions in one minute.
     const end = Date.now() + 90_000;
     while ((await tasks(late)).length === 0 && Date.now() < end) await sleep(500);
     assert.equal((await ended(late)).state.status, "done");
@@ -452,7 +452,7 @@ test("the eleventh visitor reads and fills in the studio meanwhile, and goes on 
     await late.until(() => document.querySelector("img.media")?.naturalWidth === 64);
     assert.equal(late.requests.filter(({ path }) => path === "/auth/session").length, 2, "the session is used again");
     assert.deepEqual(
-      late.troubles.filter((trouble) => !trouble.includes("/auth/session")),
+      late.problems.filter((trouble) => !trouble.includes("/auth/session")),
       [],
     );
   } finally {
@@ -461,7 +461,7 @@ test("the eleventh visitor reads and fills in the studio meanwhile, and goes on 
   }
 });
 
-test("people sign in with a key, see their own results alone, and sign out; an administrator sees all", async () => {
+test("people sign in with a key, see only their own results, and sign out; an administrator sees all", async () => {
   const house = await serveUi({ sign_in_required: true }, ["anna", "boris"]);
   const [anna, boris] = [await browser.open(), await browser.open({ language: "ru-RU" })];
   const signIn = async (which, key) => {
@@ -536,7 +536,7 @@ test("people sign in with a key, see their own results alone, and sign out; an a
     const expected = ["/auth/session", "/gallery"];
     for (const which of [anna, boris])
       assert.deepEqual(
-        which.troubles.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+        which.problems.filter((trouble) => !expected.some((known) => trouble.includes(known))),
         [],
       );
   } finally {

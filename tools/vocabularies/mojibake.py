@@ -1,6 +1,6 @@
 """Writes the tables of prompt cleaning: diffusion/src/text/prompt/tables.rs.
 
-The classes of characters that ftfy looks at, the single-byte encodings that it tries and the HTML entities that
+The tables are the character classes that ftfy checks, the single-byte encodings that it tries, and the HTML entities that
 Python resolves without a semicolon. Needs ftfy 6.3.1.
 
     python mojibake.py ../../diffusion/src/text/prompt/tables.rs
@@ -56,7 +56,7 @@ HEAD = """//! Tables of prompt cleaning: classes of characters, single-byte enco
 
 
 def members(ranges):
-    """The characters of the inside of a regular expression's brackets."""
+    """Returns the characters that the content of a regular expression's brackets matches."""
     found, place = set(), 0
     while place < len(ranges):
         last = ranges[place + 2] if ranges[place + 1 : place + 2] == "-" else ranges[place]
@@ -70,7 +70,7 @@ def letter(character):
 
 
 def rows(classes):
-    """(first, last, classes) of neighbours that are in the same classes."""
+    """Returns (first, last, classes) for each range of characters with the same classes."""
     found = []
     for character in map(chr, range(0x10000)):
         names = [NAMES[name] for name, inside in classes.items() if character in inside]

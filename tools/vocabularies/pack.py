@@ -1,18 +1,19 @@
 """Makes the vocabularies of diffusion/vocabularies from a published package: clip.bin, t5.bin and umt5.bin.
 
-The source is the crate diffusion-rs-sys 0.1.20 (MIT), which carries stable-diffusion.cpp (MIT) and in it CLIP's merges
-and the `tokenizer.json` of T5 and UMT5 as C headers. Their SHA-256 are checked. Needs cargo and Python's own library.
+The source is the crate diffusion-rs-sys 0.1.20 (MIT). It contains stable-diffusion.cpp (MIT), which has CLIP's merges and
+the `tokenizer.json` of T5 and UMT5 as C headers. Their SHA-256 are checked. Needs cargo and Python's standard library.
 
     python pack.py ../../diffusion/vocabularies
 
-Layout of a file, all of it one zlib stream:
+Each file is one zlib stream. Its content:
 
 - clip.bin: CLIP's `merges.txt` without its first line.
-- t5.bin, umt5.bin: the number of pieces and of ids (32 bits each, little-endian), then planes of one byte a piece. For the pieces in
-  ascending order of their bytes: how many bytes each shares with the one before; how many follow; the three bytes of its
-  id, lowest plane first. For the pieces in order of their ids: the four bytes of the difference of the score's bits
-  (float32) to those of the score before, lowest plane first. Then the following bytes of all pieces, and to the end of
-  the file the character map. Pieces without a character are left out, and so are the tokens `<extra_id_...>`.
+- t5.bin, umt5.bin: the number of pieces and the number of ids (32 bits each, little-endian), then planes with one byte for each
+  piece. The first planes have the pieces in ascending order of their bytes: how many bytes a piece shares with the previous
+  one; how many further bytes it has; the three bytes of its id, lowest plane first. The next planes have the pieces in order of
+  their ids: the four bytes of the difference between the bits of the score (float32) and those of the previous score, lowest
+  plane first. Then come the further bytes of all pieces, and the rest of the file is the character map. The file does not
+  contain pieces without a character, or the tokens `<extra_id_...>`.
 """
 
 import base64
@@ -37,8 +38,8 @@ CONTENT_SHA256 = {
 }
 
 
-def fetched():
-    """The folder of the crate's sources, fetched by cargo and checked."""
+def fetch_sources():
+    """Downloads the crate with cargo, checks it, and returns the folder of its sources."""
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(os.path.join(folder, "src"))
         open(os.path.join(folder, "src", "lib.rs"), "w").close()
@@ -54,7 +55,7 @@ def fetched():
 
 
 def content(sources, name):
-    """The bytes of the first array in one of the C headers."""
+    """Returns the bytes of the first array in one of the C headers."""
     with open(f"{sources}/stable-diffusion.cpp/src/tokenizers/vocab/{name}.hpp") as file:
         text = file.read()
     start = text.index("{")
@@ -65,12 +66,12 @@ def content(sources, name):
 
 
 def planes(numbers, count):
-    """The lowest `count` bytes of each number, all lowest ones first."""
+    """Returns the lowest `count` bytes of all numbers: first the lowest byte of each, then the next one."""
     return b"".join(bytes(number >> 8 * place & 0xFF for number in numbers) for place in range(count))
 
 
 def unigram(document):
-    """A T5 vocabulary in our layout."""
+    """Returns a T5 vocabulary in the layout of the file."""
     pieces = [(text, score) for text, score in document["model"]["vocab"] if not text.startswith("<extra_id_")]
     scores = [struct.unpack("<I", struct.pack("<f", score))[0] for _, score in pieces]
     assert [struct.unpack("<f", struct.pack("<I", bits))[0] for bits in scores] == [score for _, score in pieces]
@@ -103,13 +104,13 @@ def unigram(document):
 
 def main():
     out = sys.argv[1]
-    sources = fetched()
-    made = {
+    sources = fetch_sources()
+    contents = {
         "clip.bin": content(sources, "clip_merges").split(b"\n", 1)[1],
         "t5.bin": unigram(json.loads(content(sources, "t5"))),
         "umt5.bin": unigram(json.loads(content(sources, "umt5"))),
     }
-    for name, data in made.items():
+    for name, data in contents.items():
         packed = zlib.compress(data, 9)
         with open(os.path.join(out, name), "wb") as file:
             file.write(packed)

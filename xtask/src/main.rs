@@ -1,6 +1,6 @@
-//! The chores of the project: `cargo xtask setup | test | format | advisories | regen | golden | soak | bench | package`.
+//! The tasks of development: `cargo xtask setup | test | format | advisories | regen | golden | soak | bench | package`.
 //!
-//! `test` is the whole gate; a part may be named to run it alone. It installs nothing of the system: `setup` does.
+//! `test` runs all tests, or only the named parts. It installs nothing on the system. `setup` does that.
 
 mod bench;
 mod golden;
@@ -13,18 +13,18 @@ mod tools;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <chore>
+const USAGE: &str = "usage: cargo xtask <task>
   setup [PART ...]  install what the tests need, or only what these parts need
-  test [PART ...]   run all tests, or only these parts; says what is missing
-  test --fast       the part for in between: formats, spelling, dependencies, clippy, quick unit tests (also: setup --fast)
+  test [PART ...]   run all tests, or only these parts; names missing programs
+  test --fast       run only quick checks: formats, spelling, dependencies, clippy, quick unit tests (also: setup --fast)
   test --list       the parts
   format            rewrite every file in the project's style
-  advisories        compare the dependencies with RustSec's database of known faults (fetches it)
+  advisories        compare the dependencies with RustSec's database of known vulnerabilities (downloads it)
   regen             rewrite every generated file that is committed
-  golden            make the golden data again with the reference library (downloads PyTorch), then check against it
+  golden            make the golden data again with the reference library (downloads PyTorch), then compare MUST with it
   soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
-  bench [NAME ...]  run the benchmarks and keep their results under benches/results/
-  package [KIND ...] make what is published (crates, c, python, node) and try it where there is no Rust";
+  bench [NAME ...]  run the benchmarks and store their results in benches/results/
+  package [KIND ...] build the packages to publish (crates, c, python, node) and test them without Rust";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

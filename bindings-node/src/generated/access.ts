@@ -1,6 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-// Who may call: API keys, generation sessions, admin sessions.
+// Access control: API keys, generation sessions, admin sessions.
 
 import { invoke, optionsOf, seconds, veiled } from "../administration";
 import type { CallerOptions } from "../administration";
@@ -8,18 +8,18 @@ import type { Calls } from "../calls";
 import { textArgument } from "../request";
 import type { Principal, RequestFacts } from "./facts";
 
-/** A new session. Its token is shown this once. */
+/** A new session. Its token is shown only here. */
 export interface IssuedSession {
   /** Stable id. */
   id: string;
   /**
-   * Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of another
-   * platform on the same host in that one.
+   * Name of the cookie: `gg_session` or `gg_admin_session`. It has a suffix if the request has a session of another platform on the
+   * same host in the cookie of that name.
    */
   cookie: string;
   /** Value of the cookie. */
   readonly token: string;
-  /** When it ends by itself; null for an admin session, which ends when it is idle. */
+  /** When the session expires. Null for an admin session, which expires after a time without calls. */
   expires_at: string | null;
 }
 
@@ -33,9 +33,9 @@ export interface SessionState {
   expires_at: string;
 }
 
-/** How many sessions a call ended. */
+/** The number of sessions that a call ended. */
 export interface EndedSessions {
-  /** How many. */
+  /** Number of sessions. */
   sessions: number;
 }
 
@@ -71,11 +71,11 @@ export interface ApiKey {
   owner: string;
 }
 
-/** A new key. Its secret is shown this once. */
+/** A new key. Its secret is shown only here. */
 export interface IssuedKey {
   /** The key. */
   key: ApiKey;
-  /** What a caller sends as `X-API-Key`. */
+  /** The text to send as `X-API-Key`. */
   readonly secret: string;
 }
 
@@ -93,13 +93,13 @@ export interface AdminSessionState {
 
 /** How to make the call `auth.issue_key`. */
 export interface IssueKeyOptions extends CallerOptions {
-  /** How long it is good; 90 days when left out. */
+  /** How long the key is valid. The default is 90 days. */
   validForSeconds?: number | undefined;
 }
 
 /** How to make the call `auth.rotate_key`. */
 export interface RotateKeyOptions extends CallerOptions {
-  /** How long the old key stays good, but not beyond its own end; 24 hours when left out. */
+  /** How long the old key stays valid, at most until its own expiry. The default is 24 hours. */
   overlapSeconds?: number | undefined;
 }
 
@@ -113,9 +113,9 @@ export class Auth {
   }
 
   /**
-   * Says who a request is from.
-   * @param facts What the request brought along.
-   * @throws MustError the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`,
+   * Determines who sent a request.
+   * @param facts Facts about the request.
+   * @throws MustError the code to answer the request with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`,
    * `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`, `admin_session_required` or
    * `admin_session_expired`.
    */
@@ -126,7 +126,7 @@ export class Auth {
   /**
    * Opens a generation session for a request of the route `auth`. The request needs an API key while the setting `sign_in_required` is
    * on.
-   * @param facts What the request brought along.
+   * @param facts Facts about the request.
    * @throws MustError the codes of `auth.authorize`; `validation_error` for facts of another route.
    */
   async openSession(facts: RequestFacts): Promise<IssuedSession> {
@@ -134,8 +134,8 @@ export class Auth {
   }
 
   /**
-   * Says how the session in the request's cookie stands.
-   * @param facts What the request brought along.
+   * Returns the state of the session in the request's cookie.
+   * @param facts Facts about the request.
    * @throws MustError `session_required`, `session_expired`, `cors_origin_blocked`.
    */
   async sessionState(facts: RequestFacts): Promise<SessionState> {
@@ -143,8 +143,8 @@ export class Auth {
   }
 
   /**
-   * Ends a session, from the next call on. Ending it again changes nothing.
-   * @param id Id of what the call is about.
+   * Ends a session. The next call with it is refused. Ending it again changes nothing.
+   * @param id Id of the object of the call.
    * @throws MustError `not_found`.
    */
   async revokeSession(id: string, options?: CallerOptions): Promise<void> {
@@ -152,15 +152,15 @@ export class Auth {
     await invoke(this.#calls, "auth.revoke_session", { id: textArgument("id", id), caller });
   }
 
-  /** Ends every session, and says how many were still going. */
+  /** Ends every session, and returns how many were still active. */
   async revokeAllSessions(options?: CallerOptions): Promise<EndedSessions> {
     const { caller } = optionsOf(options);
     return invoke(this.#calls, "auth.revoke_all_sessions", { caller });
   }
 
   /**
-   * Whether a browser's page of this origin may call.
-   * @param origin As the browser sends it, such as `https://studio.example`.
+   * Returns whether web pages of this origin may call the platform.
+   * @param origin The origin as the browser sends it, such as `https://studio.example`.
    */
   async allowsOrigin(origin: string): Promise<boolean> {
     return invoke(this.#calls, "auth.allows_origin", { origin: textArgument("origin", origin) });
@@ -168,9 +168,9 @@ export class Auth {
 
   /**
    * Issues an API key.
-   * @param name What a person calls it: 1 to 64 characters.
-   * @throws MustError `validation_error` for a name that is not 1 to 64 characters without control characters, and for a life of 0 or
-   * of more than 90 days.
+   * @param name A name for people to read: 1 to 64 characters.
+   * @throws MustError `validation_error` if the name is not 1 to 64 characters without control characters, or if the validity is 0 or
+   * more than 90 days.
    */
   async issueKey(name: string, options?: IssueKeyOptions): Promise<IssuedKey> {
     const { validForSeconds, caller } = optionsOf(options);
@@ -178,16 +178,16 @@ export class Auth {
     return veiled(await invoke<IssuedKey>(this.#calls, "auth.issue_key", given), "secret");
   }
 
-  /** Every key, newest first, revoked ones too. */
+  /** Lists every key, also revoked ones, newest first. */
   async keys(): Promise<ApiKey[]> {
     return invoke(this.#calls, "auth.keys");
   }
 
   /**
-   * Issues a key in the place of another, with its name and as long a life.
+   * Issues a key that replaces another one. It has the same name and the same validity period.
    * @param id Id of the key.
-   * @throws MustError `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key that was revoked,
-   * has expired or was rotated already.
+   * @throws MustError `validation_error` if the overlap is more than 7 days; `not_found`; `invalid_state` if the key was revoked, has
+   * expired or was already rotated.
    */
   async rotateKey(id: string, options?: RotateKeyOptions): Promise<IssuedKey> {
     const { overlapSeconds, caller } = optionsOf(options);
@@ -196,9 +196,9 @@ export class Auth {
   }
 
   /**
-   * Revokes a key and every session that was opened with it, from the next call on, and says how many sessions these were. Revoking it
-   * again changes nothing.
-   * @param id Id of what the call is about.
+   * Revokes a key and every session that was opened with it, and returns the number of these sessions. The next call with any of them
+   * is refused. Revoking it again changes nothing.
+   * @param id Id of the object of the call.
    * @throws MustError `not_found`.
    */
   async revokeKey(id: string, options?: CallerOptions): Promise<EndedSessions> {
@@ -218,7 +218,7 @@ export class Admin {
 
   /**
    * Opens an admin session for a request of the route `admin_login`.
-   * @param facts What the request brought along.
+   * @param facts Facts about the request.
    * @throws MustError the codes of `auth.authorize`; `validation_error` for facts of another route.
    */
   async openSession(facts: RequestFacts): Promise<IssuedSession> {
@@ -226,8 +226,8 @@ export class Admin {
   }
 
   /**
-   * Says how an admin session stands; the id is that of the principal of an authorized admin request.
-   * @param id Id of what the call is about.
+   * Returns the state of an admin session. The id is that of the principal of an authorized admin request.
+   * @param id Id of the object of the call.
    * @throws MustError `not_found`, `admin_session_expired`.
    */
   async sessionState(id: string, options?: CallerOptions): Promise<AdminSessionState> {
@@ -236,8 +236,8 @@ export class Admin {
   }
 
   /**
-   * Ends an admin session, from the next call on. Ending it again changes nothing.
-   * @param id Id of what the call is about.
+   * Ends an admin session. The next call with it is refused. Ending it again changes nothing.
+   * @param id Id of the object of the call.
    * @throws MustError `not_found`.
    */
   async revokeSession(id: string, options?: CallerOptions): Promise<void> {
@@ -245,7 +245,7 @@ export class Admin {
     await invoke(this.#calls, "admin.revoke_session", { id: textArgument("id", id), caller });
   }
 
-  /** Ends every admin session, and says how many were still going. */
+  /** Ends every admin session, and returns how many were still active. */
   async revokeAllSessions(options?: CallerOptions): Promise<EndedSessions> {
     const { caller } = optionsOf(options);
     return invoke(this.#calls, "admin.revoke_all_sessions", { caller });

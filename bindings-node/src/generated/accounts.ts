@@ -8,12 +8,12 @@ import type { Calls } from "../calls";
 import { textArgument } from "../request";
 
 /**
- * Where an account stands.
- * - `pending`: Registered, and never checked.
- * - `checking`: Being deployed or asked for its health.
- * - `ready`: Gets tasks.
- * - `failed`: Did not pass a check, or failed a task on its way.
- * - `disabled`: Gets nothing until an administrator enables it.
+ * The state of an account.
+ * - `pending`: Registered, but never checked.
+ * - `checking`: Being deployed or checked.
+ * - `ready`: It gets tasks.
+ * - `failed`: It did not pass a check, or a task could not be sent to it.
+ * - `disabled`: It gets no tasks until an administrator enables it.
  */
 export type AccountStatus = "pending" | "checking" | "ready" | "failed" | "disabled";
 
@@ -29,11 +29,11 @@ export interface AccountFailure {
 export interface Deployment {
   /** When it began. */
   started_at: string;
-  /** When the command ended; none while it runs. */
+  /** When the command ended. Null while it runs. */
   finished_at: string | null;
   /** Whether the command succeeded. */
   ok: boolean;
-  /** The end of what it wrote, without the account's tokens. */
+  /** The last part of the command's output, without the account's tokens. */
   output: string;
 }
 
@@ -41,27 +41,27 @@ export interface Deployment {
 export interface Account {
   /** Stable id. */
   id: string;
-  /** What people call it. */
+  /** A name for people to read. */
   label: string;
-  /** Its workspace: what ids of its tasks begin with. */
+  /** Its workspace. The ids of its tasks begin with it. */
   workspace: string;
-  /** Where the workspace is reached. */
+  /** The base URL of the workspace. */
   address: string;
-  /** Where it stands. */
+  /** Its state. */
   status: AccountStatus;
-  /** Why it failed; only while it is `failed`. */
+  /** Why it failed. Given only while the state is `failed`. */
   error: AccountFailure | null;
-  /** Ids of the models that the worker offers; none while that is unknown. */
+  /** Ids of the models that the worker offers. Null while they are unknown. */
   models: string[] | null;
-  /** Tasks that have not ended there. */
+  /** Number of tasks at this worker that have not ended. */
   active: number;
-  /** Tasks that were ever accepted there. */
+  /** Number of tasks that this worker has ever accepted. */
   dispatched: number;
   /** When it was registered. */
   created_at: string;
-  /** When anything last changed. */
+  /** When the account last changed. */
   updated_at: string;
-  /** When its health was last asked for. */
+  /** When the worker was last asked for its health. */
   checked_at: string | null;
   /** When a task was last sent to it. */
   used_at: string | null;
@@ -69,31 +69,34 @@ export interface Account {
   deployment: Deployment | null;
 }
 
-/** An account to be registered. */
+/** The account to register. */
 export interface NewAccount {
   /** Id of the provider's token. */
   tokenId: string;
   /** The provider's token. */
   tokenSecret: string;
-  /** What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name. */
+  /**
+   * Its workspace: 3 to 64 of the characters `a-z 0-9 -`. The ids of its tasks begin with it. The default is the label, which then
+   * must have this form.
+   */
   workspace?: string | undefined;
-  /** Where the workspace is reached, a base URL; made by the template of the settings when left out. */
+  /** The base URL of the workspace. The default is made from the template of the settings. */
   address?: string | undefined;
-  /** The API key that the worker asks for; the one of the settings when left out. */
+  /** The API key that the worker requires. The default is the key of the settings. */
   apiKey?: string | undefined;
 }
 
-/** What is to be changed about an account; the rest stays. */
+/** The changes to an account. Everything that is not given stays as it is. */
 export interface AccountChange {
-  /** What people call it: 1 to 64 characters. */
+  /** A name for people to read: 1 to 64 characters. */
   label?: string | undefined;
-  /** Where the workspace is reached, a base URL. */
+  /** The base URL of the workspace. */
   address?: string | undefined;
-  /** Id of the provider's token; together with `token_secret`. */
+  /** Id of the provider's token. It must be given together with `token_secret`. */
   tokenId?: string | undefined;
-  /** The provider's token; together with `token_id`. */
+  /** The provider's token. It must be given together with `token_id`. */
   tokenSecret?: string | undefined;
-  /** The API key that the worker asks for. */
+  /** The API key that the worker requires. */
   apiKey?: string | undefined;
 }
 
@@ -107,9 +110,9 @@ export class Accounts {
   }
 
   /**
-   * Registers an account, which is `pending` until it is checked.
-   * @param label What people call it: 1 to 64 characters.
-   * @throws MustError `validation_error`, also for a workspace that is registered, and for an address that is not public and in none
+   * Registers an account. It is `pending` until it is checked.
+   * @param label A name for people to read: 1 to 64 characters.
+   * @throws MustError `validation_error`, also if the workspace is already registered, or if the address is neither public nor in one
    * of the networks of the settings.
    */
   async add(label: string, account: NewAccount, options?: CallerOptions): Promise<Account> {
@@ -127,13 +130,13 @@ export class Accounts {
     return invoke(this.#calls, "accounts.add", given);
   }
 
-  /** Every account, in the order in which they were registered. */
+  /** Lists every account in the order of registration. */
   async list(): Promise<Account[]> {
     return invoke(this.#calls, "accounts.list");
   }
 
   /**
-   * One account.
+   * Returns one account.
    * @param id Id of the account, or its workspace.
    * @throws MustError `not_found`.
    */
@@ -142,9 +145,9 @@ export class Accounts {
   }
 
   /**
-   * Changes an account; a ready one is checked again when its address, token or key changed.
+   * Changes an account. A ready account is checked again if its address, token or key has changed.
    * @param id Id of the account, or its workspace.
-   * @throws MustError `not_found`; `validation_error`, also for half a token.
+   * @throws MustError `not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given.
    */
   async update(id: string, change: AccountChange, options?: CallerOptions): Promise<Account> {
     const { label, address, tokenId, tokenSecret, apiKey } = optionsOf(change);
@@ -162,9 +165,9 @@ export class Accounts {
   }
 
   /**
-   * Checks a disabled account and takes it back in; it is `ready` or `failed` then.
-   * @param id Id of what the call is about.
-   * @throws MustError `not_found`; `invalid_state` for an account that is not disabled.
+   * Checks a disabled account and enables it. Its status is then `ready` or `failed`.
+   * @param id Id of the object of the call.
+   * @throws MustError `not_found`; `invalid_state` if the account is not disabled.
    */
   async enable(id: string, options?: CallerOptions): Promise<Account> {
     const { caller } = optionsOf(options);
@@ -172,9 +175,9 @@ export class Accounts {
   }
 
   /**
-   * Sends nothing more to an account; the tasks that it has are followed to their end.
-   * @param id Id of what the call is about.
-   * @throws MustError `not_found`; `invalid_state` for an account that is disabled.
+   * Sends no more tasks to an account. Its unfinished tasks are still followed until they end.
+   * @param id Id of the object of the call.
+   * @throws MustError `not_found`; `invalid_state` if the account is already disabled.
    */
   async disable(id: string, options?: CallerOptions): Promise<Account> {
     const { caller } = optionsOf(options);
@@ -182,9 +185,9 @@ export class Accounts {
   }
 
   /**
-   * Asks the worker for its health once; the account is `ready` or `failed` then.
-   * @param id Id of what the call is about.
-   * @throws MustError `not_found`; `invalid_state` for an account that is disabled or being checked.
+   * Asks the worker for its health once. The status of the account is then `ready` or `failed`.
+   * @param id Id of the object of the call.
+   * @throws MustError `not_found`; `invalid_state` if the account is disabled or being checked.
    */
   async health(id: string, options?: CallerOptions): Promise<Account> {
     const { caller } = optionsOf(options);
@@ -192,9 +195,9 @@ export class Accounts {
   }
 
   /**
-   * Deploys a workspace in the background; the account is `checking` until its health has been asked for.
-   * @param id Id of what the call is about.
-   * @throws MustError `not_found`; `validation_error` without a command in the settings; `invalid_state` for an account that is
+   * Deploys a workspace in the background. The status of the account is `checking` until the worker has been asked for its health.
+   * @param id Id of the object of the call.
+   * @throws MustError `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if the account is
    * disabled or being checked.
    */
   async deploy(id: string, options?: CallerOptions): Promise<Account> {
@@ -203,8 +206,8 @@ export class Accounts {
   }
 
   /**
-   * Deploys every account that is neither disabled nor being checked, and gives those.
-   * @throws MustError `validation_error` without a command in the settings.
+   * Deploys every account that is neither disabled nor being checked, and returns these accounts.
+   * @throws MustError `validation_error` if the settings have no deploy command.
    */
   async deployAll(options?: CallerOptions): Promise<Account[]> {
     const { caller } = optionsOf(options);
@@ -212,8 +215,8 @@ export class Accounts {
   }
 
   /**
-   * Removes an account; what it had not finished ends failed with `remote_failed`.
-   * @param id Id of what the call is about.
+   * Removes an account. Its unfinished tasks fail with `remote_failed`.
+   * @param id Id of the object of the call.
    * @throws MustError `not_found`.
    */
   async remove(id: string, options?: CallerOptions): Promise<void> {

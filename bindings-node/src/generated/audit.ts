@@ -1,6 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-// The audit log: who did what, each event tied to all before it and signed.
+// The audit log: who did what. Each event is signed and linked to all earlier ones.
 
 import { invoke, objectOf, optionsOf, seconds } from "../administration";
 import type { CallerOptions } from "../administration";
@@ -24,19 +24,19 @@ export interface AuditEvent {
   v: number;
   /** Number of the event, from 0, without gaps. */
   seq: number;
-  /** When, in UTC. */
+  /** The time of the event, in UTC. */
   timestamp: string;
   /** Who did it. */
   actor: string;
-  /** From where. */
+  /** Where the action came from. */
   source: string;
-  /** What was done. */
+  /** The action. */
   action: string;
-  /** What it was done to. */
+  /** What the action was applied to. */
   target: string;
   /** The outcome. */
   outcome: Required<Outcome>;
-  /** Ties the event to a request. */
+  /** An id that links the event to a request. */
   correlation_id: string;
   /** More details by name. */
   details: Record<string, string>;
@@ -53,7 +53,7 @@ export interface AuditEvent {
 export interface AuditPage {
   /** The events. */
   logs: AuditEvent[];
-  /** The value of `before` for the next page; `None` on the last page. */
+  /** The value of `before` for the next page. Null on the last page. */
   next: number | null;
 }
 
@@ -101,7 +101,7 @@ export interface Verdict {
   fault: Fault | null;
 }
 
-/** That an event is in the log (RFC 6962, 2.1.1). */
+/** A proof that an event is in the log (RFC 6962, 2.1.1). */
 export interface InclusionProof {
   /** Number of the event. */
   index: number;
@@ -109,9 +109,9 @@ export interface InclusionProof {
   leaf: string;
   /** Hashes from the leaf to the root, in base64. */
   proof: string[];
-  /** Signed checkpoint that the proof ends in. */
+  /** The signed checkpoint with the root that the proof leads to. */
   checkpoint: string;
-  /** The same as the text of a `.tlog-proof` file. */
+  /** The same proof as the text of a `.tlog-proof` file. */
   text: string;
 }
 
@@ -149,45 +149,45 @@ export interface Pruned {
   min_index: number;
 }
 
-/** An event of the host's own, to be written. It must hold no secret. */
+/** An event of the host to write. It must contain no secret. */
 export interface NewAuditEvent {
-  /** Who. */
+  /** Who did it. */
   actor: string;
-  /** From where: an address, `cli`, `host`. */
+  /** Where the action came from: an address, `cli`, `host`. */
   source: string;
-  /** What was done. */
+  /** The action. */
   action: string;
-  /** To what. */
+  /** What the action was applied to. */
   target: string;
-  /** How it went. */
+  /** The outcome of the action. */
   outcome: Outcome;
-  /** What ties it to a request; a new one when left out. */
+  /** An id that links the event to a request. The default is a new id. */
   correlation_id?: string | undefined;
-  /** More about it. */
+  /** More information by name. */
   details?: Record<string, string> | undefined;
 }
 
-/** Which events to list; the newest when nothing is said. */
+/** Which events to list. Without any condition these are the newest ones. */
 export interface AuditQuery {
-  /** Only events with a smaller number: `next` of the page before. */
+  /** Only events with a smaller number. Give `next` of the previous page. */
   before?: number | undefined;
-  /** How many at most: 100 when left out, 1,000 at most. */
+  /** The largest number of events to return, at most 1,000. The default is 100. */
   limit?: number | undefined;
-  /** Only of this actor. */
+  /** Only events of this actor. */
   actor?: string | undefined;
-  /** Only this action. */
+  /** Only events with this action. */
   action?: string | undefined;
-  /** Only this outcome. */
+  /** Only events with this outcome. */
   outcome?: Outcome | undefined;
-  /** Only from this moment on: as events say it, or in milliseconds since 1970. */
+  /** Only events at or after this time, in the form of `timestamp` or in milliseconds since 1970. */
   since?: string | number | undefined;
-  /** Only before this moment. */
+  /** Only events before this time. */
   until?: string | number | undefined;
 }
 
 /** How to make the call `audit.rotate_key`. */
 export interface RotateAuditKeyOptions extends CallerOptions {
-  /** How long the old key signs too; 24 hours when left out. */
+  /** How long the old key also signs. The default is 24 hours. */
   overlapSeconds?: number | undefined;
 }
 
@@ -201,23 +201,26 @@ export class Audit {
   }
 
   /**
-   * Writes an event of the host's own, and gives it once it is durable, signed and anchored. It must hold no secret.
-   * @throws MustError `validation_error` for an event that lacks a required part.
+   * Writes an event of the host, and returns it when it is durable, signed and anchored. It must contain no secret.
+   * @throws MustError `validation_error` if a required part of the event is missing.
    */
   async append(event: NewAuditEvent): Promise<AuditEvent> {
     return invoke(this.#calls, "audit.append", { ...objectOf("the event", event) });
   }
 
   /**
-   * Some events, newest first. Reading the log is itself logged.
-   * @throws MustError `validation_error` for a limit of more than 1,000.
+   * Lists a page of events, newest first. This call is itself logged.
+   * @throws MustError `validation_error` if the limit is more than 1,000.
    */
   async list(query: AuditQuery = {}, options?: CallerOptions): Promise<AuditPage> {
     const { caller } = optionsOf(options);
     return invoke(this.#calls, "audit.list", { ...objectOf("the query", query), caller });
   }
 
-  /** Reads the whole log and compares it with its hashes, signatures and anchors. A log that is damaged is no error. */
+  /**
+   * Reads the whole log and compares it with its hashes, signatures and anchors. The answer says whether the log is damaged; damage is
+   * not an error of the call.
+   */
   async verify(): Promise<Verdict> {
     return invoke(this.#calls, "audit.verify");
   }
@@ -225,25 +228,25 @@ export class Audit {
   /**
    * Proves that an event is in the log.
    * @param index Number of the event.
-   * @throws MustError `not_found` for one that is not there or was pruned.
+   * @throws MustError `not_found` if the event does not exist or was pruned.
    */
   async proveInclusion(index: number): Promise<InclusionProof> {
     return invoke(this.#calls, "audit.prove_inclusion", { index });
   }
 
   /**
-   * Proves that the log only grew since it had `old_size` events.
-   * @param oldSize How many events the log had.
-   * @throws MustError `validation_error` when there are not so many; `not_found` when they were pruned.
+   * Proves that the log has only grown since it had `old_size` events.
+   * @param oldSize The number of events that the log had.
+   * @throws MustError `validation_error` if the log has fewer events; `not_found` if they were pruned.
    */
   async proveConsistency(oldSize: number): Promise<ConsistencyProof> {
     return invoke(this.#calls, "audit.prove_consistency", { old_size: oldSize });
   }
 
   /**
-   * Writes a copy of the log into a new or empty folder, as static files that other tools verify.
-   * @param folder A folder that is not there yet, or is empty.
-   * @throws MustError `validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be written.
+   * Writes a copy of the log into a new or empty folder, as static files that other tools can verify.
+   * @param folder A folder that does not exist yet or is empty.
+   * @throws MustError `validation_error` if the folder is not empty; `dependency_unavailable` if it cannot be written.
    */
   async export(folder: string | URL, options?: CallerOptions): Promise<Exported> {
     const { caller } = optionsOf(options);
@@ -251,29 +254,29 @@ export class Audit {
   }
 
   /**
-   * Removes old events, in whole bundles of 256; what is left can still be verified.
-   * @param ageSeconds How old events must be to be removed: 90 days or more.
-   * @throws MustError `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is damaged.
+   * Removes old events in whole bundles of 256. The remaining events can still be verified.
+   * @param ageSeconds The age from which events are removed: 90 days or more.
+   * @throws MustError `validation_error` if the age is less than 90 days; `dependency_unavailable` if the log is damaged.
    */
   async prune(ageSeconds: number, options?: CallerOptions): Promise<Pruned> {
     const { caller } = optionsOf(options);
     return invoke(this.#calls, "audit.prune", { age_seconds: seconds("ageSeconds", ageSeconds), caller });
   }
 
-  /** The newest signed checkpoint; null when the log is empty. */
+  /** Returns the newest signed checkpoint, or null if the log is empty. */
   async checkpoint(): Promise<string | null> {
     return invoke(this.#calls, "audit.checkpoint");
   }
 
-  /** The key that verifies the log's signatures. */
+  /** Returns the key that verifies the signatures of the log. */
   async verifier(): Promise<string> {
     return invoke(this.#calls, "audit.verifier");
   }
 
   /**
-   * Signs with a new key from now on, and gives the event that says so.
-   * @throws MustError `validation_error` when the host keeps the keys and has put no newer one in place, or for an overlap of more
-   * than 7 days.
+   * Changes the key that signs the log, and returns the event about it.
+   * @throws MustError `validation_error` if the host keeps the keys and has not added a newer one, or if the overlap is more than 7
+   * days.
    */
   async rotateKey(options?: RotateAuditKeyOptions): Promise<AuditEvent> {
     const { overlapSeconds, caller } = optionsOf(options);
@@ -282,9 +285,10 @@ export class Audit {
   }
 
   /**
-   * Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why.
-   * @param reason Why, for the log.
-   * @throws MustError `invalid_state` when nothing is wrong.
+   * Accepts a log that differs from its anchors, so that writing can continue, and returns the event with the reason. The log itself
+   * is not changed.
+   * @param reason The reason, which is written into the log.
+   * @throws MustError `invalid_state` if the log agrees with its anchors.
    */
   async recover(reason: string, options?: CallerOptions): Promise<AuditEvent> {
     const { caller } = optionsOf(options);

@@ -1,6 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-// A copy of the data folder that is made while the platform works.
+// A copy of the data folder that is made while the platform is running.
 
 import { invoke, optionsOf } from "../administration";
 import type { CallerOptions } from "../administration";
@@ -30,11 +30,11 @@ export interface Backup {
 }
 
 /**
- * Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the folder as a
- * data folder, with the key files, which are not in it.
- * @param folder A folder that is not there yet or is empty, outside the data folder.
- * @throws MustError `validation_error` for a folder that holds something or is inside the data folder; `storage_full`;
- * `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written.
+ * Copies the data folder into a new or empty folder while the platform is running, and checks the copy. To restore, open the copy as
+ * a data folder. The key files are not in the copy and are needed too.
+ * @param folder A folder outside the data folder that does not exist yet or is empty.
+ * @throws MustError `validation_error` if the folder is not empty or is inside the data folder; `storage_full`; `storage_corrupt` if
+ * the database is damaged; `dependency_unavailable` if the folder cannot be written.
  */
 export async function backup(calls: Calls, folder: string | URL, options?: CallerOptions): Promise<Backup> {
   const { caller } = optionsOf(options);

@@ -1,6 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-// What a request says about itself, who it is from, and on whose behalf an administrative call is made.
+// Facts about a request, its sender, and the caller of an administrative call.
 
 /**
  * The kind of call.
@@ -12,8 +12,8 @@
 export type Route = "generation" | "auth" | "admin_login" | "admin";
 
 /**
- * Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every value in
- * its order, unchanged: two different keys are refused.
+ * The facts about a request that decide whether it is allowed. In JSON only `route` is required. A list holds every value in its
+ * order, unchanged: two different keys are refused.
  */
 export interface RequestFacts {
   /** The kind of call. */
@@ -34,7 +34,7 @@ export interface RequestFacts {
   peer?: string | undefined;
   /** Every `X-Forwarded-For` header line, in order. */
   forwarded_for?: string[] | undefined;
-  /** Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced. */
+  /** An id that links audit events to the request: at most 128 visible ASCII characters. Anything else is replaced by a new id. */
   correlation_id?: string | undefined;
 }
 
@@ -48,30 +48,31 @@ export interface RequestFacts {
  */
 export type PrincipalKind = "api_key" | "session" | "anonymous" | "admin_key" | "admin_session";
 
-/** On whose behalf an administrative call is made, for the audit log; the host itself when left out. */
+/** Who makes an administrative call, for the audit log. The default is the host itself. */
 export interface Caller {
-  /** Who: `key:ID`, `admin:ID`, or a name of the host's own. */
+  /** Who it is: `key:ID`, `admin:ID`, or a name that the host chooses. */
   actor: string;
-  /** From where: an address, `cli`, `host`. */
+  /** Where the call comes from: an address, `cli`, `host`. */
   source: string;
-  /** What ties the call to a request; a new one when left out. */
+  /** An id that links the call to a request. The default is a new id. */
   correlation_id?: string | undefined;
 }
 
-/** Who a request is from. */
+/** The sender of a request. */
 export interface Principal {
-  /** What it showed. */
+  /** The kind of credential that the request has. */
   kind: PrincipalKind;
-  /** Id of the key or session; `key` for the admin key, empty when anonymous. */
+  /** Id of the key or session. It is `key` for the admin key and empty for an anonymous request. */
   id: string;
-  /** Name of the key, or of the one that the session was opened with; else empty. */
+  /** Name of the key, or of the key that the session was opened with; otherwise empty. */
   name: string;
-  /** The same as the audit log names it. */
+  /** The name of the sender in the audit log. */
   actor: string;
-  /** The caller of administrative calls on its behalf. */
+  /** The caller to give to administrative calls on behalf of the sender. */
   caller: Required<Caller>;
   /**
-   * Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off: they see all.
+   * The owner of the tasks that the sender makes and sees. Null for administrators, and for everyone while the setting
+   * `sign_in_required` is off: they see all tasks.
    */
   owner: string | null;
 }

@@ -18,7 +18,7 @@ export interface ArbitraryFrame {
   strength?: number | undefined;
 }
 
-/** Parameters of the built-in catalog; which model takes which, and their bounds, is in `platform.models()`. */
+/** Parameters of the built-in catalog. `platform.models()` tells which model takes which, and their bounds. */
 export interface Parameters {
   /** What to show. */
   prompt: string;
@@ -85,6 +85,6 @@ export interface Parameters {
 export interface GenerateRequest extends Parameters {
   /** Catalog id or alias. */
   model: ModelId | (string & {});
-  /** Mode of the model; its default mode when left out. */
+  /** Mode of the model. The default is the model's default mode. */
   mode?: Mode | (string & {}) | undefined;
 }

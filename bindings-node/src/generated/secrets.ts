@@ -1,6 +1,6 @@
 // Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.
 
-// Secrets that the platform keeps sealed.
+// Secrets, which the platform stores encrypted.
 
 import { invoke, optionalText, optionsOf, seconds } from "../administration";
 import type { CallerOptions } from "../administration";
@@ -40,30 +40,33 @@ export interface SecretStatus {
 export interface ProviderToken {
   /** The token. */
   value: string;
-  /** What it may be used for: `inference`, `model:download`. */
+  /** What the token may be used for: `inference`, `model:download`. */
   scopes: string[];
-  /** What it is for: `dev`, `stage` or `prod`, which must be the platform's own. */
+  /** The environment that the token is for: `dev`, `stage` or `prod`. It must be the platform's own. */
   environment: string;
 }
 
 /** How to make the call `secrets.rotate`. */
 export interface RotateSecretOptions extends CallerOptions {
-  /** The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random. */
+  /** The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get random values. */
   value?: string | undefined;
   /**
-   * How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise
-   * not at all.
+   * How long the old value stays valid, if this kind of secret has an overlap: 7 days at most. The default is one day over HTTP, and 0
+   * otherwise.
    */
   overlapSeconds?: number | undefined;
 }
 
 /** How to make the call `secrets.revoke`. */
 export interface RevokeSecretOptions extends CallerOptions {
-  /** The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too. */
+  /**
+   * The name of the secret again. Required for `pepper`, because revoking it ends every API key and session, including the caller's
+   * own.
+   */
   confirm?: string | undefined;
 }
 
-/** Secrets, encrypted at rest. */
+/** Secrets, which are encrypted at rest. */
 export class Secrets {
   readonly #calls: Calls;
 
@@ -72,17 +75,17 @@ export class Secrets {
     this.#calls = calls;
   }
 
-  /** How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them. */
+  /** Returns the state of every secret, including API keys (`key:ID`), the admin key and the audit key. */
   async status(): Promise<SecretStatus[]> {
     return invoke(this.#calls, "secrets.status");
   }
 
   /**
-   * Keeps a secret under a name, sealed; one that has the name already is replaced at once.
-   * @param name What it is stored under.
+   * Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately.
+   * @param name Name of the secret.
    * @param value The secret.
-   * @throws MustError `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a
-   * value that is empty.
+   * @throws MustError `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's
+   * tokens, or if the value is empty.
    */
   async put(name: string, value: string, options?: CallerOptions): Promise<void> {
     const { caller } = optionsOf(options);
@@ -91,9 +94,9 @@ export class Secrets {
   }
 
   /**
-   * Keeps a provider's token with what it may be used for and the environment that it is for.
-   * @param name What it is stored under.
-   * @throws MustError `validation_error` for a wider scope or another environment than the platform's own.
+   * Stores a provider's token together with its scopes and its environment.
+   * @param name Name of the secret.
+   * @throws MustError `validation_error` if a scope is not allowed or the environment is not the platform's own.
    */
   async putProviderToken(name: string, token: ProviderToken, options?: CallerOptions): Promise<void> {
     const { value, scopes, environment } = optionsOf(token);
@@ -109,18 +112,18 @@ export class Secrets {
   }
 
   /**
-   * The secret itself.
-   * @param name What it is stored under.
-   * @throws MustError `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open or, for a
-   * provider token, is not for this environment.
+   * Returns the value of a secret.
+   * @param name Name of the secret.
+   * @throws MustError `not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit or cannot be
+   * decrypted, or if it is a provider token for another environment.
    */
   async get(name: string): Promise<string> {
     return invoke(this.#calls, "secrets.get", { name: textArgument("name", name) });
   }
 
   /**
-   * Puts `value`, or for a secret of the platform's own a new one, in a secret's place.
-   * @param name What it is stored under.
+   * Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value.
+   * @param name Name of the secret.
    * @throws MustError `validation_error`, `not_found`.
    */
   async rotate(name: string, options?: RotateSecretOptions): Promise<void> {
@@ -135,10 +138,10 @@ export class Secrets {
   }
 
   /**
-   * Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again as
-   * `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key.
-   * @param name What it is stored under.
-   * @throws MustError `not_found`; `validation_error` for the master key, which is rotated.
+   * Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the name again
+   * as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin key.
+   * @param name Name of the secret.
+   * @throws MustError `not_found`; `validation_error` for the master key, which can only be rotated.
    */
   async revoke(name: string, options?: RevokeSecretOptions): Promise<void> {
     const { confirm, caller } = optionsOf(options);

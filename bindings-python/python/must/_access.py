@@ -1,4 +1,4 @@
-"""Who may call: API keys, generation sessions, admin sessions.
+"""Access control: API keys, generation sessions, admin sessions.
 
 Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 """
@@ -16,22 +16,22 @@ from must._facts import Caller, Principal, RequestFacts
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A new session. Its token is shown this once."""
+    """A new session. Its token is shown only here."""
 
     id: str
     """Stable id."""
     cookie: str
-    """Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a
-    session of another platform on the same host in that one.
+    """Name of the cookie: `gg_session` or `gg_admin_session`. It has a suffix if the request has a session of another
+    platform on the same host in the cookie of that name.
     """
     token: str = field(repr=False)
     """Value of the cookie."""
     expires_at: datetime | None
-    """When it ends by itself; null for an admin session, which ends when it is idle."""
+    """When the session expires. Null for an admin session, which expires after a time without calls."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             id=raw["id"],
             cookie=raw["cookie"],
@@ -53,7 +53,7 @@ class SessionState:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             id=raw["id"],
             active=raw["active"],
@@ -96,7 +96,7 @@ class ApiKey:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             id=raw["id"],
             name=raw["name"],
@@ -111,16 +111,16 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key. Its secret is shown this once."""
+    """A new key. Its secret is shown only here."""
 
     key: ApiKey
     """The key."""
     secret: str = field(repr=False)
-    """What a caller sends as `X-API-Key`."""
+    """The text to send as `X-API-Key`."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             key=ApiKey.from_native(raw["key"]),
             secret=raw["secret"],
@@ -142,7 +142,7 @@ class AdminSessionState:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             id=raw["id"],
             active=raw["active"],
@@ -158,13 +158,13 @@ class AuthCalls:
 
     @call
     def authorize(self, facts: RequestFacts) -> Request[Principal]:
-        """Says who a request is from.
+        """Determines who sent a request.
 
         Args:
-            facts: What the request brought along.
+            facts: Facts about the request.
 
         Raises:
-            MustError: the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`,
+            MustError: the code to answer the request with: `cors_origin_blocked`, `rate_limited`,
                 `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
                 `admin_session_required` or `admin_session_expired`.
         """
@@ -176,7 +176,7 @@ class AuthCalls:
         `sign_in_required` is on.
 
         Args:
-            facts: What the request brought along.
+            facts: Facts about the request.
 
         Raises:
             MustError: the codes of `auth.authorize`; `validation_error` for facts of another route.
@@ -185,10 +185,10 @@ class AuthCalls:
 
     @call
     def session_state(self, facts: RequestFacts) -> Request[SessionState]:
-        """Says how the session in the request's cookie stands.
+        """Returns the state of the session in the request's cookie.
 
         Args:
-            facts: What the request brought along.
+            facts: Facts about the request.
 
         Raises:
             MustError: `session_required`, `session_expired`, `cors_origin_blocked`.
@@ -197,10 +197,10 @@ class AuthCalls:
 
     @call
     def revoke_session(self, id: str, *, caller: Caller | None = None) -> Request[None]:
-        """Ends a session, from the next call on. Ending it again changes nothing.
+        """Ends a session. The next call with it is refused. Ending it again changes nothing.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
             MustError: `not_found`.
@@ -209,15 +209,15 @@ class AuthCalls:
 
     @call
     def revoke_all_sessions(self, *, caller: Caller | None = None) -> Request[int]:
-        """Ends every session, and says how many were still going."""
+        """Ends every session, and returns how many were still active."""
         return Request("auth.revoke_all_sessions", lambda raw: int(raw["sessions"]), {"caller": given(caller)})
 
     @call
     def allows_origin(self, origin: str) -> Request[bool]:
-        """Whether a browser's page of this origin may call.
+        """Returns whether web pages of this origin may call the platform.
 
         Args:
-            origin: As the browser sends it, such as `https://studio.example`.
+            origin: The origin as the browser sends it, such as `https://studio.example`.
         """
         return Request("auth.allows_origin", bool, {"origin": origin})
 
@@ -232,12 +232,12 @@ class AuthCalls:
         """Issues an API key.
 
         Args:
-            name: What a person calls it: 1 to 64 characters.
-            valid_for_seconds: How long it is good; 90 days when left out.
+            name: A name for people to read: 1 to 64 characters.
+            valid_for_seconds: How long the key is valid. The default is 90 days.
 
         Raises:
-            MustError: `validation_error` for a name that is not 1 to 64 characters without control characters, and
-                for a life of 0 or of more than 90 days.
+            MustError: `validation_error` if the name is not 1 to 64 characters without control characters, or if
+                the validity is 0 or more than 90 days.
         """
         return Request(
             "auth.issue_key",
@@ -251,7 +251,7 @@ class AuthCalls:
 
     @call
     def keys(self) -> Request[list[ApiKey]]:
-        """Every key, newest first, revoked ones too."""
+        """Lists every key, also revoked ones, newest first."""
         return Request("auth.keys", each(ApiKey.from_native))
 
     @call
@@ -262,15 +262,16 @@ class AuthCalls:
         overlap_seconds: float | None = None,
         caller: Caller | None = None,
     ) -> Request[IssuedKey]:
-        """Issues a key in the place of another, with its name and as long a life.
+        """Issues a key that replaces another one. It has the same name and the same validity period.
 
         Args:
             id: Id of the key.
-            overlap_seconds: How long the old key stays good, but not beyond its own end; 24 hours when left out.
+            overlap_seconds: How long the old key stays valid, at most until its own expiry. The default is 24
+                hours.
 
         Raises:
-            MustError: `validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key
-                that was revoked, has expired or was rotated already.
+            MustError: `validation_error` if the overlap is more than 7 days; `not_found`; `invalid_state` if the
+                key was revoked, has expired or was already rotated.
         """
         return Request(
             "auth.rotate_key",
@@ -284,11 +285,11 @@ class AuthCalls:
 
     @call
     def revoke_key(self, id: str, *, caller: Caller | None = None) -> Request[int]:
-        """Revokes a key and every session that was opened with it, from the next call on, and says how many sessions
-        these were. Revoking it again changes nothing.
+        """Revokes a key and every session that was opened with it, and returns the number of these sessions. The next
+        call with any of them is refused. Revoking it again changes nothing.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
             MustError: `not_found`.
@@ -318,7 +319,7 @@ class AdminCalls:
         """Opens an admin session for a request of the route `admin_login`.
 
         Args:
-            facts: What the request brought along.
+            facts: Facts about the request.
 
         Raises:
             MustError: the codes of `auth.authorize`; `validation_error` for facts of another route.
@@ -327,10 +328,10 @@ class AdminCalls:
 
     @call
     def session_state(self, id: str, *, caller: Caller | None = None) -> Request[AdminSessionState]:
-        """Says how an admin session stands; the id is that of the principal of an authorized admin request.
+        """Returns the state of an admin session. The id is that of the principal of an authorized admin request.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
             MustError: `not_found`, `admin_session_expired`.
@@ -339,10 +340,10 @@ class AdminCalls:
 
     @call
     def revoke_session(self, id: str, *, caller: Caller | None = None) -> Request[None]:
-        """Ends an admin session, from the next call on. Ending it again changes nothing.
+        """Ends an admin session. The next call with it is refused. Ending it again changes nothing.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
             MustError: `not_found`.
@@ -351,7 +352,7 @@ class AdminCalls:
 
     @call
     def revoke_all_sessions(self, *, caller: Caller | None = None) -> Request[int]:
-        """Ends every admin session, and says how many were still going."""
+        """Ends every admin session, and returns how many were still active."""
         return Request("admin.revoke_all_sessions", lambda raw: int(raw["sessions"]), {"caller": given(caller)})
 
 

@@ -16,18 +16,18 @@ from must._facts import Caller
 
 
 class AccountStatus(StrEnum):
-    """Where an account stands."""
+    """The state of an account."""
 
     PENDING = "pending"
-    """Registered, and never checked."""
+    """Registered, but never checked."""
     CHECKING = "checking"
-    """Being deployed or asked for its health."""
+    """Being deployed or checked."""
     READY = "ready"
-    """Gets tasks."""
+    """It gets tasks."""
     FAILED = "failed"
-    """Did not pass a check, or failed a task on its way."""
+    """It did not pass a check, or a task could not be sent to it."""
     DISABLED = "disabled"
-    """Gets nothing until an administrator enables it."""
+    """It gets no tasks until an administrator enables it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class AccountFailure:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             code=raw["code"],
             detail=raw["detail"],
@@ -55,15 +55,15 @@ class Deployment:
     started_at: datetime
     """When it began."""
     finished_at: datetime | None
-    """When the command ended; none while it runs."""
+    """When the command ended. Null while it runs."""
     ok: bool
     """Whether the command succeeded."""
     output: str
-    """The end of what it wrote, without the account's tokens."""
+    """The last part of the command's output, without the account's tokens."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             started_at=datetime.fromisoformat(raw["started_at"]),
             finished_at=maybe(datetime.fromisoformat)(raw["finished_at"]),
@@ -79,27 +79,27 @@ class Account:
     id: str
     """Stable id."""
     label: str
-    """What people call it."""
+    """A name for people to read."""
     workspace: str
-    """Its workspace: what ids of its tasks begin with."""
+    """Its workspace. The ids of its tasks begin with it."""
     address: str
-    """Where the workspace is reached."""
+    """The base URL of the workspace."""
     status: AccountStatus
-    """Where it stands."""
+    """Its state."""
     error: AccountFailure | None
-    """Why it failed; only while it is `failed`."""
+    """Why it failed. Given only while the state is `failed`."""
     models: tuple[str, ...] | None
-    """Ids of the models that the worker offers; none while that is unknown."""
+    """Ids of the models that the worker offers. Null while they are unknown."""
     active: int
-    """Tasks that have not ended there."""
+    """Number of tasks at this worker that have not ended."""
     dispatched: int
-    """Tasks that were ever accepted there."""
+    """Number of tasks that this worker has ever accepted."""
     created_at: datetime
     """When it was registered."""
     updated_at: datetime
-    """When anything last changed."""
+    """When the account last changed."""
     checked_at: datetime | None
-    """When its health was last asked for."""
+    """When the worker was last asked for its health."""
     used_at: datetime | None
     """When a task was last sent to it."""
     deployment: Deployment | None
@@ -107,7 +107,7 @@ class Account:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             id=raw["id"],
             label=raw["label"],
@@ -127,7 +127,7 @@ class Account:
 
 
 AccountList: TypeAlias = list[Account]
-"""Several, where a method is called `list`."""
+"""A list. In classes with a method `list`, the builtin cannot be named."""
 
 
 class AccountsCalls:
@@ -147,20 +147,20 @@ class AccountsCalls:
         api_key: str | None = None,
         caller: Caller | None = None,
     ) -> Request[Account]:
-        """Registers an account, which is `pending` until it is checked.
+        """Registers an account. It is `pending` until it is checked.
 
         Args:
-            label: What people call it: 1 to 64 characters.
+            label: A name for people to read: 1 to 64 characters.
             token_id: Id of the provider's token.
             token_secret: The provider's token.
-            workspace: What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label,
-                which then must be such a name.
-            address: Where the workspace is reached, a base URL; made by the template of the settings when left out.
-            api_key: The API key that the worker asks for; the one of the settings when left out.
+            workspace: Its workspace: 3 to 64 of the characters `a-z 0-9 -`. The ids of its tasks begin with it. The
+                default is the label, which then must have this form.
+            address: The base URL of the workspace. The default is made from the template of the settings.
+            api_key: The API key that the worker requires. The default is the key of the settings.
 
         Raises:
-            MustError: `validation_error`, also for a workspace that is registered, and for an address that is not
-                public and in none of the networks of the settings.
+            MustError: `validation_error`, also if the workspace is already registered, or if the address is neither
+                public nor in one of the networks of the settings.
         """
         return Request(
             "accounts.add",
@@ -178,12 +178,12 @@ class AccountsCalls:
 
     @call
     def list(self) -> Request[AccountList]:
-        """Every account, in the order in which they were registered."""
+        """Lists every account in the order of registration."""
         return Request("accounts.list", each(Account.from_native))
 
     @call
     def get(self, id: str) -> Request[Account]:
-        """One account.
+        """Returns one account.
 
         Args:
             id: Id of the account, or its workspace.
@@ -205,18 +205,18 @@ class AccountsCalls:
         api_key: str | None = None,
         caller: Caller | None = None,
     ) -> Request[Account]:
-        """Changes an account; a ready one is checked again when its address, token or key changed.
+        """Changes an account. A ready account is checked again if its address, token or key has changed.
 
         Args:
             id: Id of the account, or its workspace.
-            label: What people call it: 1 to 64 characters.
-            address: Where the workspace is reached, a base URL.
-            token_id: Id of the provider's token; together with `token_secret`.
-            token_secret: The provider's token; together with `token_id`.
-            api_key: The API key that the worker asks for.
+            label: A name for people to read: 1 to 64 characters.
+            address: The base URL of the workspace.
+            token_id: Id of the provider's token. It must be given together with `token_secret`.
+            token_secret: The provider's token. It must be given together with `token_id`.
+            api_key: The API key that the worker requires.
 
         Raises:
-            MustError: `not_found`; `validation_error`, also for half a token.
+            MustError: `not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given.
         """
         return Request(
             "accounts.update",
@@ -234,68 +234,69 @@ class AccountsCalls:
 
     @call
     def enable(self, id: str, *, caller: Caller | None = None) -> Request[Account]:
-        """Checks a disabled account and takes it back in; it is `ready` or `failed` then.
+        """Checks a disabled account and enables it. Its status is then `ready` or `failed`.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
-            MustError: `not_found`; `invalid_state` for an account that is not disabled.
+            MustError: `not_found`; `invalid_state` if the account is not disabled.
         """
         return Request("accounts.enable", Account.from_native, {"id": id, "caller": given(caller)})
 
     @call
     def disable(self, id: str, *, caller: Caller | None = None) -> Request[Account]:
-        """Sends nothing more to an account; the tasks that it has are followed to their end.
+        """Sends no more tasks to an account. Its unfinished tasks are still followed until they end.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
-            MustError: `not_found`; `invalid_state` for an account that is disabled.
+            MustError: `not_found`; `invalid_state` if the account is already disabled.
         """
         return Request("accounts.disable", Account.from_native, {"id": id, "caller": given(caller)})
 
     @call
     def health(self, id: str, *, caller: Caller | None = None) -> Request[Account]:
-        """Asks the worker for its health once; the account is `ready` or `failed` then.
+        """Asks the worker for its health once. The status of the account is then `ready` or `failed`.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
-            MustError: `not_found`; `invalid_state` for an account that is disabled or being checked.
+            MustError: `not_found`; `invalid_state` if the account is disabled or being checked.
         """
         return Request("accounts.health", Account.from_native, {"id": id, "caller": given(caller)})
 
     @call
     def deploy(self, id: str, *, caller: Caller | None = None) -> Request[Account]:
-        """Deploys a workspace in the background; the account is `checking` until its health has been asked for.
+        """Deploys a workspace in the background. The status of the account is `checking` until the worker has been
+        asked for its health.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
-            MustError: `not_found`; `validation_error` without a command in the settings; `invalid_state` for an
-                account that is disabled or being checked.
+            MustError: `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if
+                the account is disabled or being checked.
         """
         return Request("accounts.deploy", Account.from_native, {"id": id, "caller": given(caller)})
 
     @call
     def deploy_all(self, *, caller: Caller | None = None) -> Request[AccountList]:
-        """Deploys every account that is neither disabled nor being checked, and gives those.
+        """Deploys every account that is neither disabled nor being checked, and returns these accounts.
 
         Raises:
-            MustError: `validation_error` without a command in the settings.
+            MustError: `validation_error` if the settings have no deploy command.
         """
         return Request("accounts.deploy_all", each(Account.from_native), {"caller": given(caller)})
 
     @call
     def remove(self, id: str, *, caller: Caller | None = None) -> Request[None]:
-        """Removes an account; what it had not finished ends failed with `remote_failed`.
+        """Removes an account. Its unfinished tasks fail with `remote_failed`.
 
         Args:
-            id: Id of what the call is about.
+            id: Id of the object of the call.
 
         Raises:
             MustError: `not_found`.

@@ -1,4 +1,4 @@
-"""The audit log: who did what, each event tied to all before it and signed.
+"""The audit log: who did what. Each event is signed and linked to all earlier ones.
 
 Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 """
@@ -35,19 +35,19 @@ class AuditEvent:
     seq: int
     """Number of the event, from 0, without gaps."""
     timestamp: str
-    """When, in UTC."""
+    """The time of the event, in UTC."""
     actor: str
     """Who did it."""
     source: str
-    """From where."""
+    """Where the action came from."""
     action: str
-    """What was done."""
+    """The action."""
     target: str
-    """What it was done to."""
+    """What the action was applied to."""
     outcome: Outcome
     """The outcome."""
     correlation_id: str
-    """Ties the event to a request."""
+    """An id that links the event to a request."""
     details: Mapping[str, str]
     """More details by name."""
     prev: str
@@ -59,12 +59,12 @@ class AuditEvent:
 
     @property
     def time(self) -> datetime:
-        """When, in UTC."""
+        """The time of the event, in UTC."""
         return datetime.fromisoformat(self.timestamp)
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             v=raw["v"],
             seq=raw["seq"],
@@ -88,19 +88,19 @@ class AuditPage:
     logs: tuple[AuditEvent, ...]
     """The events."""
     next: int | None
-    """The value of `before` for the next page; `None` on the last page."""
+    """The value of `before` for the next page. Null on the last page."""
 
     def __iter__(self) -> Iterator[AuditEvent]:
         """The events."""
         return iter(self.logs)
 
     def __len__(self) -> int:
-        """How many events there are on this page."""
+        """The number of events on this page."""
         return len(self.logs)
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             logs=tuple(AuditEvent.from_native(item) for item in raw["logs"]),
             next=raw["next"],
@@ -148,7 +148,7 @@ class Fault:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             seq=raw["seq"],
             damage=raw["damage"],
@@ -179,7 +179,7 @@ class Verdict:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             ok=raw["ok"],
             origin=raw["origin"],
@@ -194,7 +194,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That an event is in the log (RFC 6962, 2.1.1)."""
+    """A proof that an event is in the log (RFC 6962, 2.1.1)."""
 
     index: int
     """Number of the event."""
@@ -203,13 +203,13 @@ class InclusionProof:
     proof: tuple[str, ...]
     """Hashes from the leaf to the root, in base64."""
     checkpoint: str
-    """Signed checkpoint that the proof ends in."""
+    """The signed checkpoint with the root that the proof leads to."""
     text: str
-    """The same as the text of a `.tlog-proof` file."""
+    """The same proof as the text of a `.tlog-proof` file."""
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             index=raw["index"],
             leaf=raw["leaf"],
@@ -234,7 +234,7 @@ class ConsistencyProof:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             old_size=raw["old_size"],
             old_root=raw["old_root"],
@@ -260,7 +260,7 @@ class Exported:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             folder=Path(raw["folder"]),
             size=raw["size"],
@@ -281,7 +281,7 @@ class Pruned:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             removed=raw["removed"],
             min_index=raw["min_index"],
@@ -305,20 +305,20 @@ class AuditCalls:
         correlation_id: str | None = None,
         details: Mapping[str, str] | None = None,
     ) -> Request[AuditEvent]:
-        """Writes an event of the host's own, and gives it once it is durable, signed and anchored. It must hold no
+        """Writes an event of the host, and returns it when it is durable, signed and anchored. It must contain no
         secret.
 
         Args:
-            actor: Who.
-            source: From where: an address, `cli`, `host`.
-            action: What was done.
-            target: To what.
-            outcome: How it went.
-            correlation_id: What ties it to a request; a new one when left out.
-            details: More about it.
+            actor: Who did it.
+            source: Where the action came from: an address, `cli`, `host`.
+            action: The action.
+            target: What the action was applied to.
+            outcome: The outcome of the action.
+            correlation_id: An id that links the event to a request. The default is a new id.
+            details: More information by name.
 
         Raises:
-            MustError: `validation_error` for an event that lacks a required part.
+            MustError: `validation_error` if a required part of the event is missing.
         """
         return Request(
             "audit.append",
@@ -347,19 +347,19 @@ class AuditCalls:
         until: datetime | int | str | None = None,
         caller: Caller | None = None,
     ) -> Request[AuditPage]:
-        """Some events, newest first. Reading the log is itself logged.
+        """Lists a page of events, newest first. This call is itself logged.
 
         Args:
-            before: Only events with a smaller number: `next` of the page before.
-            limit: How many at most: 100 when left out, 1,000 at most.
-            actor: Only of this actor.
-            action: Only this action.
-            outcome: Only this outcome.
-            since: Only from this moment on: as events say it, or in milliseconds since 1970.
-            until: Only before this moment.
+            before: Only events with a smaller number. Give `next` of the previous page.
+            limit: The largest number of events to return, at most 1,000. The default is 100.
+            actor: Only events of this actor.
+            action: Only events with this action.
+            outcome: Only events with this outcome.
+            since: Only events at or after this time, in the form of `timestamp` or in milliseconds since 1970.
+            until: Only events before this time.
 
         Raises:
-            MustError: `validation_error` for a limit of more than 1,000.
+            MustError: `validation_error` if the limit is more than 1,000.
         """
         return Request(
             "audit.list",
@@ -378,8 +378,8 @@ class AuditCalls:
 
     @call
     def verify(self) -> Request[Verdict]:
-        """Reads the whole log and compares it with its hashes, signatures and anchors. A log that is damaged is no
-        error.
+        """Reads the whole log and compares it with its hashes, signatures and anchors. The answer says whether the log
+        is damaged; damage is not an error of the call.
         """
         return Request("audit.verify", Verdict.from_native)
 
@@ -391,68 +391,68 @@ class AuditCalls:
             index: Number of the event.
 
         Raises:
-            MustError: `not_found` for one that is not there or was pruned.
+            MustError: `not_found` if the event does not exist or was pruned.
         """
         return Request("audit.prove_inclusion", InclusionProof.from_native, {"index": index})
 
     @call
     def prove_consistency(self, old_size: int) -> Request[ConsistencyProof]:
-        """Proves that the log only grew since it had `old_size` events.
+        """Proves that the log has only grown since it had `old_size` events.
 
         Args:
-            old_size: How many events the log had.
+            old_size: The number of events that the log had.
 
         Raises:
-            MustError: `validation_error` when there are not so many; `not_found` when they were pruned.
+            MustError: `validation_error` if the log has fewer events; `not_found` if they were pruned.
         """
         return Request("audit.prove_consistency", ConsistencyProof.from_native, {"old_size": old_size})
 
     @call
     def export(self, folder: str | os.PathLike[str], *, caller: Caller | None = None) -> Request[Exported]:
-        """Writes a copy of the log into a new or empty folder, as static files that other tools verify.
+        """Writes a copy of the log into a new or empty folder, as static files that other tools can verify.
 
         Args:
-            folder: A folder that is not there yet, or is empty.
+            folder: A folder that does not exist yet or is empty.
 
         Raises:
-            MustError: `validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be
+            MustError: `validation_error` if the folder is not empty; `dependency_unavailable` if it cannot be
                 written.
         """
         return Request("audit.export", Exported.from_native, {"folder": absolute(folder), "caller": given(caller)})
 
     @call
     def prune(self, age_seconds: float, *, caller: Caller | None = None) -> Request[Pruned]:
-        """Removes old events, in whole bundles of 256; what is left can still be verified.
+        """Removes old events in whole bundles of 256. The remaining events can still be verified.
 
         Args:
-            age_seconds: How old events must be to be removed: 90 days or more.
+            age_seconds: The age from which events are removed: 90 days or more.
 
         Raises:
-            MustError: `validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is
+            MustError: `validation_error` if the age is less than 90 days; `dependency_unavailable` if the log is
                 damaged.
         """
         return Request("audit.prune", Pruned.from_native, {"age_seconds": age_seconds, "caller": given(caller)})
 
     @call
     def checkpoint(self) -> Request[str | None]:
-        """The newest signed checkpoint; null when the log is empty."""
+        """Returns the newest signed checkpoint, or null if the log is empty."""
         return Request("audit.checkpoint", maybe(str))
 
     @call
     def verifier(self) -> Request[str]:
-        """The key that verifies the log's signatures."""
+        """Returns the key that verifies the signatures of the log."""
         return Request("audit.verifier", str)
 
     @call
     def rotate_key(self, *, overlap_seconds: float | None = None, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Signs with a new key from now on, and gives the event that says so.
+        """Changes the key that signs the log, and returns the event about it.
 
         Args:
-            overlap_seconds: How long the old key signs too; 24 hours when left out.
+            overlap_seconds: How long the old key also signs. The default is 24 hours.
 
         Raises:
-            MustError: `validation_error` when the host keeps the keys and has put no newer one in place, or for an
-                overlap of more than 7 days.
+            MustError: `validation_error` if the host keeps the keys and has not added a newer one, or if the
+                overlap is more than 7 days.
         """
         return Request(
             "audit.rotate_key",
@@ -465,13 +465,14 @@ class AuditCalls:
 
     @call
     def recover(self, reason: str, *, caller: Caller | None = None) -> Request[AuditEvent]:
-        """Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why.
+        """Accepts a log that differs from its anchors, so that writing can continue, and returns the event with the
+        reason. The log itself is not changed.
 
         Args:
-            reason: Why, for the log.
+            reason: The reason, which is written into the log.
 
         Raises:
-            MustError: `invalid_state` when nothing is wrong.
+            MustError: `invalid_state` if the log agrees with its anchors.
         """
         return Request("audit.recover", AuditEvent.from_native, {"reason": reason, "caller": given(caller)})
 

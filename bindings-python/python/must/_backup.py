@@ -1,4 +1,4 @@
-"""A copy of the data folder that is made while the platform works.
+"""A copy of the data folder that is made while the platform is running.
 
 Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 """
@@ -40,7 +40,7 @@ class Backup:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             folder=Path(raw["folder"]),
             database_bytes=raw["database_bytes"],
@@ -55,15 +55,14 @@ class Backup:
 
 
 def backup(folder: str | os.PathLike[str], *, caller: Caller | None = None) -> Request[Backup]:
-    """Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open
-    the folder as a data folder, with the key files, which are not in it.
+    """Copies the data folder into a new or empty folder while the platform is running, and checks the copy. To restore,
+    open the copy as a data folder. The key files are not in the copy and are needed too.
 
     Args:
-        folder: A folder that is not there yet or is empty, outside the data folder.
+        folder: A folder outside the data folder that does not exist yet or is empty.
 
     Raises:
-        MustError: `validation_error` for a folder that holds something or is inside the data folder;
-            `storage_full`; `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder
-            cannot be written.
+        MustError: `validation_error` if the folder is not empty or is inside the data folder; `storage_full`;
+            `storage_corrupt` if the database is damaged; `dependency_unavailable` if the folder cannot be written.
     """
     return Request("backup", Backup.from_native, {"folder": absolute(folder), "caller": given(caller)})

@@ -221,13 +221,13 @@ class ProxyTargetInvalidError(MustError):
 
 
 class RemoteFailedError(MustError):
-    """`remote_failed`. Try again; if it goes on, check the worker account."""
+    """`remote_failed`. Try again. If it fails again, check the worker account."""
 
     code = ErrorCode.REMOTE_FAILED
     number = 15
     http_status = 502
     retryable = True
-    default_user_action = "Try again; if it goes on, check the worker account."
+    default_user_action = "Try again. If it fails again, check the worker account."
 
 
 class NoWorkersError(MustError):
@@ -351,13 +351,13 @@ class InternalError(MustError):
 
 
 class InvalidStateError(MustError):
-    """`invalid_state`. Ask how things stand, and make the call that fits."""
+    """`invalid_state`. Check the state of the object, then make a call that this state allows."""
 
     code = ErrorCode.INVALID_STATE
     number = 28
     http_status = 409
     retryable = False
-    default_user_action = "Ask how things stand, and make the call that fits."
+    default_user_action = "Check the state of the object, then make a call that this state allows."
 
 
 class DataDirLockedError(MustError):

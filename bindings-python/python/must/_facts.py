@@ -1,4 +1,4 @@
-"""What a request says about itself, who it is from, and on whose behalf an administrative call is made.
+"""Facts about a request, its sender, and the caller of an administrative call.
 
 Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 """
@@ -23,8 +23,8 @@ Route: TypeAlias = Literal["generation", "auth", "admin_login", "admin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list
-    holds every value in its order, unchanged: two different keys are refused.
+    """The facts about a request that decide whether it is allowed. In JSON only `route` is required. A list holds every
+    value in its order, unchanged: two different keys are refused.
     """
 
     route: Route
@@ -46,7 +46,9 @@ class RequestFacts:
     forwarded_for: tuple[str, ...] = ()
     """Every `X-Forwarded-For` header line, in order."""
     correlation_id: str | None = None
-    """Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced."""
+    """An id that links audit events to the request: at most 128 visible ASCII characters. Anything else is replaced by
+    a new id.
+    """
 
     @classmethod
     def from_headers(
@@ -87,14 +89,14 @@ PrincipalKind: TypeAlias = Literal["api_key", "session", "anonymous", "admin_key
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf an administrative call is made, for the audit log; the host itself when left out."""
+    """Who makes an administrative call, for the audit log. The default is the host itself."""
 
     actor: str
-    """Who: `key:ID`, `admin:ID`, or a name of the host's own."""
+    """Who it is: `key:ID`, `admin:ID`, or a name that the host chooses."""
     source: str
-    """From where: an address, `cli`, `host`."""
+    """Where the call comes from: an address, `cli`, `host`."""
     correlation_id: str | None = None
-    """What ties the call to a request; a new one when left out."""
+    """An id that links the call to a request. The default is a new id."""
 
     def to_native(self) -> dict[str, Any]:
         """The native form."""
@@ -103,7 +105,7 @@ class Caller:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             actor=raw["actor"],
             source=raw["source"],
@@ -113,26 +115,26 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request is from."""
+    """The sender of a request."""
 
     kind: PrincipalKind
-    """What it showed."""
+    """The kind of credential that the request has."""
     id: str
-    """Id of the key or session; `key` for the admin key, empty when anonymous."""
+    """Id of the key or session. It is `key` for the admin key and empty for an anonymous request."""
     name: str
-    """Name of the key, or of the one that the session was opened with; else empty."""
+    """Name of the key, or of the key that the session was opened with; otherwise empty."""
     actor: str
-    """The same as the audit log names it."""
+    """The name of the sender in the audit log."""
     caller: Caller
-    """The caller of administrative calls on its behalf."""
+    """The caller to give to administrative calls on behalf of the sender."""
     owner: str | None
-    """Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off:
-    they see all.
+    """The owner of the tasks that the sender makes and sees. Null for administrators, and for everyone while the
+    setting `sign_in_required` is off: they see all tasks.
     """
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             kind=raw["kind"],
             id=raw["id"],

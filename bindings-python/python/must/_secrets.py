@@ -1,4 +1,4 @@
-"""Secrets that the platform keeps sealed.
+"""Secrets, which the platform stores encrypted.
 
 Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 """
@@ -46,7 +46,7 @@ class SecretStatus:
 
     @classmethod
     def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form. Members that this version does not know are left out."""
+        """Read the native form. Members that this version does not know are ignored."""
         return cls(
             name=raw["name"],
             kind=raw["kind"],
@@ -60,26 +60,26 @@ class SecretStatus:
 
 
 class SecretsCalls:
-    """Secrets, encrypted at rest."""
+    """Secrets, which are encrypted at rest."""
 
     __slots__ = ()
 
     @call
     def status(self) -> Request[list[SecretStatus]]:
-        """How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them."""
+        """Returns the state of every secret, including API keys (`key:ID`), the admin key and the audit key."""
         return Request("secrets.status", each(SecretStatus.from_native))
 
     @call
     def put(self, name: str, value: str, *, caller: Caller | None = None) -> Request[None]:
-        """Keeps a secret under a name, sealed; one that has the name already is replaced at once.
+        """Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately.
 
         Args:
-            name: What it is stored under.
+            name: Name of the secret.
             value: The secret.
 
         Raises:
-            MustError: `validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's
-                tokens, and for a value that is empty.
+            MustError: `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name
+                of an account's tokens, or if the value is empty.
         """
         return Request("secrets.put", nothing, {"name": name, "value": value, "caller": given(caller)})
 
@@ -93,16 +93,17 @@ class SecretsCalls:
         environment: str,
         caller: Caller | None = None,
     ) -> Request[None]:
-        """Keeps a provider's token with what it may be used for and the environment that it is for.
+        """Stores a provider's token together with its scopes and its environment.
 
         Args:
-            name: What it is stored under.
+            name: Name of the secret.
             value: The token.
-            scopes: What it may be used for: `inference`, `model:download`.
-            environment: What it is for: `dev`, `stage` or `prod`, which must be the platform's own.
+            scopes: What the token may be used for: `inference`, `model:download`.
+            environment: The environment that the token is for: `dev`, `stage` or `prod`. It must be the platform's
+                own.
 
         Raises:
-            MustError: `validation_error` for a wider scope or another environment than the platform's own.
+            MustError: `validation_error` if a scope is not allowed or the environment is not the platform's own.
         """
         return Request(
             "secrets.put_provider_token",
@@ -118,14 +119,14 @@ class SecretsCalls:
 
     @call
     def get(self, name: str) -> Request[str]:
-        """The secret itself.
+        """Returns the value of a secret.
 
         Args:
-            name: What it is stored under.
+            name: Name of the secret.
 
         Raises:
-            MustError: `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does
-                not open or, for a provider token, is not for this environment.
+            MustError: `not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit
+                or cannot be decrypted, or if it is a provider token for another environment.
         """
         return Request("secrets.get", str, {"name": name})
 
@@ -138,14 +139,14 @@ class SecretsCalls:
         overlap_seconds: float | None = None,
         caller: Caller | None = None,
     ) -> Request[None]:
-        """Puts `value`, or for a secret of the platform's own a new one, in a secret's place.
+        """Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value.
 
         Args:
-            name: What it is stored under.
-            value: The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are
-                drawn at random.
-            overlap_seconds: How long the old value stays good, where its kind has an overlap: 7 days at most. When
-                left out, a day over HTTP, and otherwise not at all.
+            name: Name of the secret.
+            value: The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get
+                random values.
+            overlap_seconds: How long the old value stays valid, if this kind of secret has an overlap: 7 days at
+                most. The default is one day over HTTP, and 0 otherwise.
 
         Raises:
             MustError: `validation_error`, `not_found`.
@@ -163,28 +164,28 @@ class SecretsCalls:
 
     @call
     def revoke(self, name: str, *, confirm: str | None = None, caller: Caller | None = None) -> Request[None]:
-        """Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its
-        name again as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with
-        the admin key.
+        """Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and
+        requires the name again as `confirm`. A new pepper is made in the same change, so that an administrator can
+        sign in with the admin key.
 
         Args:
-            name: What it is stored under.
-            confirm: The secret's name again. Needed for `pepper`, which ends every API key and session with it, the
-                caller's own too.
+            name: Name of the secret.
+            confirm: The name of the secret again. Required for `pepper`, because revoking it ends every API key and
+                session, including the caller's own.
 
         Raises:
-            MustError: `not_found`; `validation_error` for the master key, which is rotated.
+            MustError: `not_found`; `validation_error` for the master key, which can only be rotated.
         """
         return Request("secrets.revoke", nothing, {"name": name, "confirm": confirm, "caller": given(caller)})
 
 
 class Secrets(SecretsCalls, Blocking):
-    """Secrets, encrypted at rest, of a `Platform`."""
+    """Secrets, which are encrypted at rest, of a `Platform`."""
 
     __slots__ = ()
 
 
 class AsyncSecrets(SecretsCalls, Awaited):
-    """Secrets, encrypted at rest, of an `AsyncPlatform`."""
+    """Secrets, which are encrypted at rest, of an `AsyncPlatform`."""
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""How a platform is set up.
+"""The settings of a platform.
 
 Made from core/src/settings by `cargo xtask regen`; do not edit.
 """
@@ -13,179 +13,185 @@ from typing import Literal, TypeAlias, TypedDict
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 """Whether inference runs on the CPU or on a GPU.
 
-- `auto`: The first GPU that works, else the CPU.
+- `auto`: The first GPU that works. If there is none, the CPU.
 - `cpu`: The CPU.
-- `cuda`: The first NVIDIA GPU; opening fails without one.
+- `cuda`: The first NVIDIA GPU. Opening the platform fails if there is none.
 """
 
 
 class LogLevel(StrEnum):
-    """How much a log record matters."""
+    """The importance of a log record."""
 
     ERROR = "error"
     """Something was lost, or will be unless a person acts."""
     WARN = "warn"
-    """Something is not as it should be, and work goes on."""
+    """Something is wrong, but work continues."""
     INFO = "info"
-    """Something that a person running the platform may want to know."""
+    """Information for the person who runs the platform."""
     DEBUG = "debug"
-    """What the platform does, such as loading and letting go of pipelines."""
+    """What the platform does, such as loading and unloading pipelines."""
     TRACE = "trace"
     """Everything."""
 
     @property
     def number(self) -> int:
-        """The level of `logging` that goes with it; 5 for `trace`."""
+        """The matching level of `logging`. It is 5 for `trace`."""
         return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
 
 
 Environment: TypeAlias = Literal["dev", "stage", "prod"]
-"""Where a platform runs.
+"""The environment that a platform runs in.
 
 - `dev`: A developer's machine.
-- `stage`: For trying out.
-- `prod`: The real thing.
+- `stage`: A system for testing.
+- `prod`: The production system.
 """
 
 SameSite: TypeAlias = Literal["strict", "lax", "none"]
 """The `SameSite` attribute of session cookies.
 
-- `strict`: Never with requests from other sites.
-- `lax`: Only when a link from another site is followed.
-- `none`: Always: for a user interface on another site, over HTTPS.
+- `strict`: The cookies are never sent with requests from other sites.
+- `lax`: The cookies are sent only when a link from another site is followed.
+- `none`: The cookies are always sent. This is for a user interface on another site, over HTTPS.
 """
 
 
 class HttpSettings(TypedDict, total=False):
-    """Settings of the HTTP service. What is left out has its default."""
+    """Settings of the HTTP service. Settings that are not given have their defaults."""
 
     session_cookie_secure: bool
-    """Whether session cookies are for HTTPS only. Browsers make an exception for `localhost`. True when left out."""
+    """Whether session cookies are sent only over HTTPS. Browsers make an exception for `localhost`. The default is
+    true.
+    """
     session_cookie_same_site: SameSite
-    """Which requests from other sites carry session cookies. `strict` when left out."""
+    """Which requests from other sites carry session cookies. The default is `strict`."""
     session_cookie_path: str
-    """Path of session cookies: `/` sends them with every request to the host; behind a proxy that serves the platform
-    under a path of its own, that path keeps them from everything else that the host serves. `/` when left out.
+    """Path of session cookies. With `/` browsers send them with every request to the host. If a proxy serves the
+    platform under its own path, set that path, so that other services of the host do not receive the cookies. The
+    default is `/`.
     """
     session_cookie_suffix: str
-    """Added to the names of session cookies after an underscore: `studio` makes `gg_session_studio`. Without it the
-    names are `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them.
-    Platforms on one host need it where they cannot see each other's cookies: one over HTTPS and one over HTTP.
+    """Text that is added to the names of session cookies after an underscore: `studio` gives `gg_session_studio`.
+    Without it the names are `gg_session` and `gg_admin_session`, and the platform chooses others if a request has
+    another platform's session in them. Platforms on one host need the suffix if they cannot see each other's
+    cookies: one over HTTPS and one over HTTP.
     """
     public_url: str
-    """Where clients reach the service, such as `https://example.com/must`: what absolute addresses in answers begin
-    with. Without it they are made of what each request says.
+    """Where clients reach the service, such as `https://example.com/must`. Absolute addresses in answers begin with it.
+    Without it they are made from the headers of each request.
     """
     scrape_token: str
-    """Opens `GET /metrics` to callers that send it as a bearer token; without it only an admin session does."""
+    """Callers that send this text as a bearer token may call `GET /metrics`. Without it only administrators may."""
     max_body_bytes: int
-    """Bytes of a request's body. 33,554,432 when left out."""
+    """Largest size of a request's body in bytes. The default is 33,554,432."""
     max_connections: int
-    """Connections that are open at once; more wait. 4,096 when left out."""
+    """Largest number of open connections. Further ones wait. The default is 4,096."""
     header_timeout_seconds: float
-    """How long a request's headers may take to arrive, and a connection may wait for the next request. 10 seconds when
-    left out.
+    """Time limit for the headers of a request, and for an idle connection between two requests. The default is 10
+    seconds.
     """
     body_timeout_seconds: float
-    """How long no piece of a request's body may come, and a client may take nothing of an answer. 30 seconds when left
-    out.
+    """Longest time during which no part of a request's body arrives, or the client reads no part of an answer. The
+    default is 30 seconds.
     """
     retry_window_seconds: float
-    """How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the
-    same call gets them until then. After that they are ended, and the same call makes new ones. 60 seconds when left
-    out.
+    """How long pictures that were requested with an `Idempotency-Key` are still made after their caller has
+    disconnected. Until then the same call returns them. After that they are cancelled, and the same call makes new
+    ones. The default is 60 seconds.
     """
     body_bytes_per_second: int
-    """Bytes of a body that have to come each second on average, beyond one `body_timeout_seconds` that is granted; 0
-    for any number. 1,024 when left out.
+    """Smallest average speed of a request's body in bytes per second, after one `body_timeout_seconds` without this
+    check. 0 means no limit. The default is 1,024.
     """
     body_time_limit_seconds: float
-    """How long a request's body may take as a whole. 3,600 seconds when left out."""
+    """Time limit for the whole body of a request. The default is 3,600 seconds."""
     event_keep_alive_seconds: float
-    """How often an idle event stream says that it lives. 15 seconds when left out."""
+    """Time between two keep-alive messages of an idle event stream. The default is 15 seconds."""
 
 
 class WorkerSettings(TypedDict, total=False):
-    """How workers are reached and deployed. What is left out has its default."""
+    """Settings of workers: how they are reached and deployed. Settings that are not given have their defaults."""
 
     address_template: str
-    """Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`."""
+    """Template for the address of an account that has none: `https://{workspace}--must.modal.run`."""
     networks: Sequence[str]
-    """Addresses and networks besides the public ones that workers may be at; only there `http://` will do."""
+    """Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there."""
     api_key: str
-    """The API key that workers ask for, where an account has none of its own."""
+    """The API key that workers require. It is used for accounts without their own key."""
     deploy_command: Sequence[str]
-    """Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. It runs in the folder
-    that the process worked in when the platform was opened.
+    """Program and arguments that deploy a workspace. `{workspace}` and `{label}` are replaced. The program runs in the
+    folder that was the working folder of the process when the platform was opened.
     """
     deploy_limit_seconds: float
-    """How long a deployment may take. 300 seconds when left out."""
+    """Time limit for a deployment. The default is 300 seconds."""
     connect_timeout_seconds: float
-    """How long connecting may take. 3 seconds when left out."""
+    """Time limit for connecting. The default is 3 seconds."""
     answer_timeout_seconds: float
-    """How long an answer may take: longer than workers let a submission wait for a place in their queue. 40 seconds
-    when left out.
+    """Time limit for an answer. It must be longer than a submission may wait for a place in the queue of a worker. The
+    default is 40 seconds.
     """
     transfer_timeout_seconds: float
-    """How long the transfer of a result may take. 900 seconds when left out."""
+    """Time limit for the transfer of a result. The default is 900 seconds."""
     max_result_bytes: int
-    """Bytes of a result that is fetched from a worker. 268,435,456 when left out."""
+    """Largest size of a result from a worker, in bytes. The default is 268,435,456."""
     health_tries: int
-    """How often health is asked for after a deployment. 12 when left out."""
+    """How many times a worker is asked for its health after a deployment. The default is 12."""
     health_pause_seconds: float
-    """The time between two of these. 5 seconds when left out."""
+    """Time between two of these requests. The default is 5 seconds."""
     poll_interval_seconds: float
-    """How often a worker is asked how a task stands. 1 second when left out."""
+    """Time between two requests for the status of a task at a worker. The default is 1 second."""
     recheck_interval_seconds: float
-    """How often a failed account is checked again by itself; 0 means never. 60 seconds when left out."""
+    """Time between two automatic checks of a failed account. 0 means that there are none. The default is 60 seconds."""
 
 
 class Settings(TypedDict, total=False):
-    """How a platform is set up. What is left out has its default."""
+    """The settings of a platform. Settings that are not given have their defaults."""
 
     models_dir: str | PathLike[str]
-    """Folder with one folder of weights a model; `models` in the data folder when left out."""
+    """Folder that contains one folder of weights for each model. The default is `models` in the data folder."""
     catalog: str | PathLike[str]
-    """A catalog file that stands in for the built-in one."""
+    """Catalog file to use instead of the built-in catalog."""
     device: DeviceChoice
-    """Whether inference runs on the CPU or on a GPU. `auto` when left out."""
+    """Whether inference runs on the CPU or on a GPU. The default is `auto`."""
     threads: int
-    """Threads that inference on the CPU uses; 0 means one a core. 0 when left out."""
+    """Number of threads for inference on the CPU. 0 means one for each core. The default is 0."""
     lanes: Sequence[str]
-    """Models that get a lane of their own, where their pipeline stays warm."""
+    """Models that get their own lane, so that no task of another model evicts their pipeline."""
     paused: bool
-    """Whether tasks stay where they are: nothing runs until the folder is opened again without this."""
+    """Whether tasks are kept without running. They run when the folder is opened again without this setting."""
     control_socket: bool
     """Whether the program `must` can reach this platform while it is open, over a socket in the data folder
-    (`run/control.sock`) that only the folder's owner can open. True when left out.
+    (`run/control.sock`) that only the folder's owner can open. The default is true.
     """
     queue_depth: int
-    """Places in the shared queue. 25 when left out."""
+    """Number of places in the shared queue. The default is 25."""
     queue_wait_seconds: float
-    """How long a submission waits for a place in a full queue before `queue_overloaded`. 30 seconds when left out."""
+    """How long a submission waits for a place in a full queue before it fails with `queue_overloaded`. The default is
+    30 seconds.
+    """
     image_limit_seconds: float
-    """How long a picture may run. 300 seconds when left out."""
+    """Time limit for generating a picture. The default is 300 seconds."""
     video_limit_seconds: float
-    """How long a clip may run. 900 seconds when left out."""
+    """Time limit for generating a clip. The default is 900 seconds."""
     image_stale_seconds: float
-    """When a picture that is still processing is given up. 600 seconds when left out."""
+    """Time after which a picture that is still processing fails with `task_stale`. The default is 600 seconds."""
     video_stale_seconds: float
-    """When a clip that is still processing is given up. 1,800 seconds when left out."""
+    """Time after which a clip that is still processing fails with `task_stale`. The default is 1,800 seconds."""
     idle_evict_seconds: float
-    """How long an unused pipeline stays loaded. 300 seconds when left out."""
+    """How long an unused pipeline stays loaded. The default is 300 seconds."""
     log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
-    """Least important records that the host's log function hears. `info` when left out."""
+    """Least important level of log records that the host's log function receives. The default is `info`."""
     master_key: str
-    """Master keys as the text of a key file; stands in for `master_key_file`."""
+    """Master keys as the text of a key file. If given, `master_key_file` is not used."""
     master_key_file: str | PathLike[str]
-    """File of the master keys; `keys/master.key` in the data folder when left out. Made at the first use; keep a copy,
-    and better keep it elsewhere than the data.
+    """File of the master keys. The default is `keys/master.key` in the data folder. It is made when it is first needed.
+    Keep a copy of it, and preferably do not keep it in the same place as the data.
     """
     audit_key_file: str | PathLike[str]
-    """File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out."""
+    """File of the keys that sign the audit log. The default is `keys/audit.key` in the data folder."""
     audit_anchor_file: str | PathLike[str]
-    """File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when left out. It
-    protects best where nobody who can change the data folder can reach it.
+    """File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It
+    protects best in a place that nobody who can change the data folder can reach.
     """
     admin_key: str
     """The key that opens admin sessions, at least 16 characters."""
@@ -194,20 +200,22 @@ class Settings(TypedDict, total=False):
     `https://studio.example:8443`, `tauri://localhost`.
     """
     trusted_proxies: Sequence[str]
-    """Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`."""
+    """Addresses and networks of proxies whose `X-Forwarded-For` is trusted: `10.0.0.7`, `fd00::/8`."""
     sessions_per_minute: int
-    """Generation sessions that one address may start in 60 seconds, 1 to 10,000; raise it where many people share one.
-    10 when left out.
+    """How many generation sessions one address may start in 60 seconds, 1 to 10,000. Raise it if many people share an
+    address. The default is 10.
     """
     sign_in_required: bool
-    """Whether people sign in: a generation session then takes an access key, each task has an owner, and over HTTP each
-    caller sees only its own tasks. Administrators and the host see all.
+    """Whether people must sign in. Starting a generation session then requires an API key, each task has an owner, and
+    over HTTP each caller sees only its own tasks. Administrators and the host see all tasks.
     """
     environment: Environment
-    """Where this platform runs; provider tokens for another environment are refused. `dev` when left out."""
+    """The environment that this platform runs in. Provider tokens for another environment are refused. The default is
+    `dev`.
+    """
     api_key: str
-    """An API key of the operator's own, at least 16 characters, good for as long as it is set."""
+    """An API key that the operator chooses, at least 16 characters. It is valid as long as it is set."""
     http: HttpSettings
     """Settings of the HTTP service: bodies, connections, cookies."""
     workers: WorkerSettings
-    """How workers that tasks may be sent to are reached and deployed."""
+    """Settings of workers that tasks may be sent to: how they are reached and deployed."""

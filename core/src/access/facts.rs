@@ -38,7 +38,7 @@ impl RouteClass {
     }
 }
 
-/// Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every value
+/// The facts about a request that decide whether it is allowed. In JSON only `route` is required. A list holds every value
 /// in its order, unchanged: two different keys are refused.
 ///
 /// ```
@@ -85,7 +85,7 @@ pub struct RequestFacts {
     /// Every `X-Forwarded-For` header line, in order.
     #[serde(default)]
     pub forwarded_for: Vec<String>,
-    /// Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
+    /// An id that links audit events to the request: at most 128 visible ASCII characters. Anything else is replaced by a new id.
     #[serde(default)]
     pub correlation_id: Option<String>,
 }

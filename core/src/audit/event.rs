@@ -55,7 +55,7 @@ pub struct NewEvent {
     pub target: String,
     /// Whether the action was done, failed, or was refused.
     pub outcome: Outcome,
-    /// Ties the event to a request; [`new_correlation_id`] makes one.
+    /// An id that links the event to a request. [`new_correlation_id`] makes one.
     pub correlation_id: String,
     /// More details by name; at most 32 entries are kept.
     pub details: BTreeMap<String, String>,
@@ -137,19 +137,19 @@ pub struct AuditEvent {
     v: u32,
     /// Number of the event, from 0, without gaps.
     pub seq: u64,
-    /// When, in UTC.
+    /// The time of the event, in UTC.
     pub timestamp: Timestamp,
     /// Who did it.
     pub actor: String,
-    /// From where.
+    /// Where the action came from.
     pub source: String,
-    /// What was done.
+    /// The action.
     pub action: String,
-    /// What it was done to.
+    /// What the action was applied to.
     pub target: String,
     /// The outcome.
     pub outcome: Outcome,
-    /// Ties the event to a request.
+    /// An id that links the event to a request.
     pub correlation_id: String,
     /// More details by name.
     pub details: BTreeMap<String, String>,

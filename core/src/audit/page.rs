@@ -28,6 +28,6 @@ pub struct AuditQuery {
 pub struct AuditPage {
     /// The events.
     pub logs: Vec<AuditEvent>,
-    /// The value of `before` for the next page; `None` on the last page.
+    /// The value of `before` for the next page. Null on the last page.
     pub next: Option<u64>,
 }

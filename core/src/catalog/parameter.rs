@@ -58,7 +58,7 @@ pub struct Parameter {
     /// Fewest characters. If this is above 0, the text must not be blank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_length: Option<usize>,
-    /// Most characters.
+    /// Largest number of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// Fewest entries of a list.

@@ -82,7 +82,7 @@ impl Connection {
         let entry = outside::entry(name)?;
         match &self.target {
             #[cfg(feature = "client")]
-            Target::Url(_) if entry.names_folder => Err(outside::folder_elsewhere(ErrorCode::ValidationError)),
+            Target::Url(_) if entry.names_folder => Err(outside::folder_on_other_machine(ErrorCode::ValidationError)),
             #[cfg(feature = "client")]
             Target::Url(session) => session.call(name, &text(arguments)?),
             Target::Folder { settings, own } if entry.takes_caller => {

@@ -88,7 +88,7 @@ fn web_ui() -> Vec<Route> {
             .answers_with(200, Content::Bytes(&["text/javascript", "text/css", "image/svg+xml"]))
             .fails(&[E::NotFound]),
         get("/studio", RouteAccess::Open, Handler::Blocking(studio::show))
-            .about("platform", "What the web UI needs before it has a session")
+            .about("platform", "Information for the web UI before it has a session")
             .answers::<Studio>(200, Value::Null),
     ]
 }
@@ -122,14 +122,14 @@ fn generating() -> Vec<Route> {
     };
     vec![
         get("/models", RouteAccess::Generation, Handler::Blocking(generation::models))
-            .about("generation", "The catalog, with what can run here")
+            .about("generation", "The catalog, and which models can run on this machine")
             .answers::<Models>(200, Value::Null),
         submission("/generate", RouteAccess::Generation, Handler::Async(generation::generate), "Submit a task"),
         submission(
             "/generate_direct",
             RouteAccess::ApiKey,
             Handler::Async(generation::generate_direct),
-            "Submit a task that has to run here",
+            "Submit a task that must run on this machine",
         ),
         get("/status/{id}", RouteAccess::Generation, Handler::Brief(generation::status))
             .about("generation", "The status of a task")
@@ -161,7 +161,7 @@ fn generating() -> Vec<Route> {
             .query("page", whole(1, u64::from(u32::MAX)), "From 1")
             .query("per_page", whole(1, 100), "Items on a page; 20 by default")
             .query("sort", one_of(&["newest", "oldest"]), "Newest first by default")
-            .query("model", json!({"type": "string"}), "Only of this model")
+            .query("model", json!({"type": "string"}), "Only tasks of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
             .answers::<GalleryPage>(200, Value::Null),
         delete("/gallery/{id}", RouteAccess::Generation, Handler::Proxied(generation::delete))
@@ -210,17 +210,17 @@ fn administration() -> Vec<Route> {
             .about("administration", "The audit log, newest first")
             .query("limit", whole(1, 1000), "Events on a page; 100 by default")
             .query("before", whole(0, u64::MAX), "Only events with a smaller number")
-            .query("actor", json!({"type": "string"}), "Only of this actor")
-            .query("action", json!({"type": "string"}), "Only this action")
-            .query("outcome", one_of(&["success", "failure", "denied"]), "Only this outcome")
-            .query("since", moment.clone(), "Only at or after this; numbers are milliseconds since 1970")
-            .query("until", moment, "Only before this")
+            .query("actor", json!({"type": "string"}), "Only events of this actor")
+            .query("action", json!({"type": "string"}), "Only events with this action")
+            .query("outcome", one_of(&["success", "failure", "denied"]), "Only events with this outcome")
+            .query("since", moment.clone(), "Only events at or after this time; numbers are milliseconds since 1970")
+            .query("until", moment, "Only events before this time")
             .answers::<AuditPage>(200, Value::Null),
         get("/admin/audit/verify", RouteAccess::Admin, Handler::Blocking(admin::verify))
             .about("administration", "Verify the audit log")
             .answers::<Verdict>(200, Value::Null),
         post("/admin/calls/{call}", RouteAccess::Admin, Handler::Async(admin::call))
-            .about("administration", "Make any administrative call by its name, as the program `must` does")
+            .about("administration", "Make any administrative call by its name, like the program `must`")
             .takes(BodyKind::Arguments, true, json!({}))
             .answers_with(200, Content::Answer)
             .fails(TASK_ERRORS)
@@ -235,7 +235,7 @@ fn administration() -> Vec<Route> {
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "rotated"}))
             .fails(&[E::NotFound]),
         post("/admin/secrets/{name}/revoke", RouteAccess::Admin, Handler::Blocking(admin::revoke))
-            .about("administration", "Revoke a secret, and what was made with it; the pepper takes `confirm`")
+            .about("administration", "Revoke a secret and everything made with it; the pepper requires `confirm`")
             .takes_json::<Revocation>(false, json!({"confirm": "hub"}))
             .answers::<SecretDone>(200, json!({"name": "hub", "done": "revoked"}))
             .fails(&[E::NotFound]),
@@ -255,37 +255,37 @@ fn tasks_of_all() -> Vec<Route> {
     vec![
         get("/admin/tasks", RouteAccess::Admin, Handler::Blocking(all_tasks::list))
             .about("tasks", "Tasks of every owner and every status")
-            .query("page", whole(1, u64::from(u32::MAX)), "From 1")
+            .query("page", whole(1, u64::from(u32::MAX)), "Number of the page, from 1")
             .query("per_page", whole(1, 100), "Tasks on a page; 20 by default")
             .query("sort", one_of(&["newest", "oldest"]), "Newest first by default")
-            .query("model", json!({"type": "string"}), "Only of this model")
+            .query("model", json!({"type": "string"}), "Only tasks of this model")
             .query("type", one_of(&["image", "video"]), "Only pictures or only clips")
-            .query("status", one_of(&["pending", "processing", "done", "failed"]), "Only these")
+            .query("status", one_of(&["pending", "processing", "done", "failed"]), "Only tasks with this status")
             .query(
                 "owner",
                 json!({"type": "string"}),
-                "Only of this owner; the empty text means tasks without an owner",
+                "Only tasks of this owner; the empty text means tasks without an owner",
             )
             .answers::<AllTasks>(200, Value::Null),
         media(
             "/admin/tasks/{id}/result",
             Handler::Proxied(all_tasks::result),
-            "The result of anybody's task",
+            "The result of a task of any owner",
             &["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm"],
         ),
         media(
             "/admin/tasks/{id}/preview",
             Handler::Proxied(all_tasks::preview),
-            "The preview of anybody's task",
+            "The preview of a task of any owner",
             &["image/jpeg"],
         ),
         post("/admin/tasks/{id}/cancel", RouteAccess::Admin, Handler::Blocking(all_tasks::cancel))
-            .about("tasks", "Ask anybody's task to end")
+            .about("tasks", "Ask a task of any owner to end")
             .answers::<Cancelling>(202, json!({"task_id": TASK, "status": "cancelling"}))
             .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),
         delete("/admin/tasks/{id}", RouteAccess::Admin, Handler::Proxied(all_tasks::delete))
-            .about("tasks", "Remove anybody's ended task and its files")
+            .about("tasks", "Remove an ended task of any owner and its files")
             .answers::<Deleted>(200, json!({"deleted": true, "id": TASK}))
             .fails(TASK_ERRORS)
             .fails(&[E::InvalidState]),

@@ -1,5 +1,5 @@
-//! Every kind of secret in one view: the master keys, peppers and stored secrets of the vault, API keys, the admin key and the
-//! key that signs the audit log; and rotation and revocation by the name that the view gives.
+//! Lists every kind of secret together: the master keys, peppers and stored secrets of the vault, API keys, the admin key and the
+//! key that signs the audit log. Each can be rotated or revoked by its name in this list.
 
 use super::{Parts, Platform};
 use crate::access::{ApiKey, KeyStatus};
@@ -12,31 +12,31 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Names of the keys that are kept elsewhere than in the vault.
+/// Names of the keys that are not stored in the vault.
 const ADMIN_KEY: &str = "admin_key";
 const OWN_KEY: &str = "api_key";
 const AUDIT_KEY: &str = "audit_key";
 
-/// What the name of an API key begins with in the view; its id follows.
+/// The start of an API key's name in the list. The id of the key follows.
 const API_KEY: &str = "key:";
 
-/// How a secret is replaced.
+/// How to replace a secret.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rotation {
-    /// The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random.
+    /// The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get random values.
     #[serde(default)]
     #[schemars(length(min = 1))]
     value: Option<SecretText>,
-    /// How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise
-    /// not at all.
+    /// How long the old value stays valid, if this kind of secret has an overlap: 7 days at most. The default is one day over HTTP,
+    /// and 0 otherwise.
     #[serde(default)]
     #[schemars(range(min = 0, max = 604_800))]
     overlap_seconds: Option<Seconds>,
 }
 
 impl Rotation {
-    /// Replaces the secret of that name, whose old value stays good for `overlap` where nothing else is asked for.
+    /// Replaces the secret of that name. Its old value stays valid for `overlap` unless the rotation gives another time.
     ///
     /// # Errors
     /// As [`Platform::rotate_secret`].
@@ -46,17 +46,18 @@ impl Rotation {
     }
 }
 
-/// How a secret is revoked.
+/// How to revoke a secret.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revocation {
-    /// The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too.
+    /// The name of the secret again. Required for `pepper`, because revoking it ends every API key and session, including the
+    /// caller's own.
     #[serde(default)]
     pub(crate) confirm: Option<String>,
 }
 
 impl Platform {
-    /// How every secret stands, without its value. An API key has the name `key:ID`.
+    /// Returns the state of every secret, without its value. An API key has the name `key:ID`.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -70,7 +71,7 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `dependency_unavailable` while the vault is shut or the database cannot be read.
+    /// `dependency_unavailable` if the vault is shut or the database cannot be read.
     pub fn secret_status(&self) -> Result<Vec<SecretStatus>> {
         let parts = self.parts()?;
         let mut all = parts.vault.status()?;
@@ -79,8 +80,8 @@ impl Platform {
         Ok(all)
     }
 
-    /// Replaces a secret: a stored one by `value`, the old one staying good for `overlap`; the master key, the pepper and the audit
-    /// key by new random ones. The old audit key signs too for `overlap`.
+    /// Replaces a secret. A stored secret gets `value`, and its old value stays valid for `overlap`. The master key, the pepper and the
+    /// audit key get new random values. The old audit key also signs for `overlap`.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -93,14 +94,14 @@ impl Platform {
     /// platform.secrets()?.put("clip-provider", &SecretText::new("a token"), &caller)?;
     /// platform.rotate_secret("clip-provider", Some(&SecretText::new("the next token")), Duration::ZERO, &caller)?;
     /// assert_eq!(platform.secrets()?.get("clip-provider")?.expose(), "the next token");
-    /// // The platform's own keys are drawn at random.
+    /// // The platform's own keys get random values.
     /// platform.rotate_secret("master_key", None, Duration::ZERO, &caller)?;
     /// # Ok::<(), must::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`Vault::rotate`](crate::secrets::Vault::rotate) and [`Audit::rotate_key`](crate::audit::Audit::rotate_key);
-    /// `validation_error` for the admin key, which is a setting, and for an API key, whose rotation hands out the new one.
+    /// `validation_error` for the admin key, which is a setting, and for an API key: another call rotates it and returns the new key.
     pub fn rotate_secret(
         &self,
         name: &str,
@@ -110,16 +111,17 @@ impl Platform {
     ) -> Result<()> {
         match (name, value) {
             (AUDIT_KEY, None) => self.audit()?.rotate_key(overlap, caller).map(drop),
-            (AUDIT_KEY, Some(_)) => Err(Error::validation("the audit key is drawn at random: give no value")),
+            (AUDIT_KEY, Some(_)) => Err(Error::validation("the audit key is always random, so no value can be given")),
             (ADMIN_KEY | OWN_KEY, _) => Err(key_is_a_setting("replaced")),
-            _ if name.starts_with(API_KEY) => Err(Error::validation("an API key is rotated by a call of its own")
-                .with_action("Call rotate_key with its id: it answers with the new key.")),
+            _ if name.starts_with(API_KEY) => Err(Error::validation("this call does not rotate API keys")
+                .with_action("Call rotate_key with the id of the key: it returns the new key.")),
             _ => self.secrets()?.rotate(name, value, overlap, caller),
         }
     }
 
-    /// Revokes a secret, and what was made with it. Revoking the pepper ends every API key and session at once and takes `confirm`,
-    /// which is the name again; a new pepper is made in the same change, so that whoever has the admin key can sign in.
+    /// Revokes a secret and everything that was made with it. Revoking the pepper ends every API key and session immediately, and
+    /// requires the name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the
+    /// admin key.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -137,19 +139,19 @@ impl Platform {
     ///
     /// # Errors
     /// As [`Vault::revoke`](crate::secrets::Vault::revoke) and [`Access::revoke_key`](crate::access::Access::revoke_key);
-    /// `validation_error` for the admin key and the audit key, and for the pepper without `confirm`: it says what would end.
+    /// `validation_error` for the admin key and the audit key, and for the pepper without `confirm`. The latter says what would end.
     pub fn revoke_secret(&self, name: &str, confirm: Option<&str>, caller: &Caller) -> Result<()> {
         if confirm.is_some_and(|confirm| confirm != name) {
-            return Err(Error::validation("confirm is not the name of the secret that is to be revoked")
+            return Err(Error::validation("confirm is not the name of the secret to revoke")
                 .with_action("Give the same name twice, or leave confirm out."));
         }
         match name {
             ADMIN_KEY | OWN_KEY => Err(key_is_a_setting("revoked")),
-            AUDIT_KEY => Err(Error::validation("the audit key is replaced, not revoked")
-                .with_action("Rotate audit_key: what the old key signed stays verifiable.")),
+            AUDIT_KEY => Err(Error::validation("the audit key can be replaced, but not revoked")
+                .with_action("Rotate audit_key. Everything that the old key signed can still be verified.")),
             PEPPER => {
                 if confirm.is_none() {
-                    return Err(self.what_ends_with_the_pepper()?);
+                    return Err(self.pepper_needs_confirmation()?);
                 }
                 self.secrets()?.revoke(name, caller)?;
                 self.access()?.end_credentials_of_revoked_peppers(caller)
@@ -161,35 +163,37 @@ impl Platform {
         }
     }
 
-    fn what_ends_with_the_pepper(&self) -> Result<Error> {
+    /// The error for revoking the pepper without `confirm`. It says what would end.
+    fn pepper_needs_confirmation(&self) -> Result<Error> {
         let (keys, sessions) = self.access()?.usable()?;
         let detail = format!(
-            "revoking the pepper ends every API key ({keys}) and every session ({sessions}), those of administrators too"
+            "revoking the pepper ends every API key ({keys}) and every session ({sessions}), including those of administrators"
         );
         Ok(Error::validation(detail).with_action(
-            "If that is wanted, make the call again with confirm set to \"pepper\"; then sign in with the admin key and issue new API keys.",
+            "To do this, make the call again with confirm set to \"pepper\", then sign in with the admin key and issue new API keys.",
         ))
     }
 }
 
 impl Parts {
-    /// How the admin key and the audit key stand, by when they were first seen; notes those that are new.
+    /// Returns the states of the admin key, the key of the settings and the audit key, which depend on when each key was first seen.
+    /// Records the time for new keys.
     pub(super) fn own_keys(&self) -> Result<Vec<SecretStatus>> {
         let mut keys = Vec::new();
         if let Some(fingerprint) = self.access.admin_key_fingerprint()? {
-            keys.push(self.vault.seen_elsewhere(ADMIN_KEY, &fingerprint)?);
+            keys.push(self.vault.external_key_status(ADMIN_KEY, &fingerprint)?);
         }
         if let Some(fingerprint) = self.access.api_key_fingerprint()? {
-            keys.push(self.vault.seen_elsewhere(OWN_KEY, &fingerprint)?);
+            keys.push(self.vault.external_key_status(OWN_KEY, &fingerprint)?);
         }
-        keys.push(self.vault.seen_elsewhere(AUDIT_KEY, self.audit.verifier()?.as_bytes())?);
+        keys.push(self.vault.external_key_status(AUDIT_KEY, self.audit.verifier()?.as_bytes())?);
         Ok(keys)
     }
 }
 
 fn key_is_a_setting(done: &str) -> Error {
-    Error::validation(format!("the key is a setting and not {done} by a call"))
-        .with_action("Give the platform another key and open it again: sessions made with the old one end.")
+    Error::validation(format!("the key is a setting, so it cannot be {done} by a call"))
+        .with_action("Change the setting and open the platform again. Sessions that were opened with the old key end.")
 }
 
 fn api_key(key: &ApiKey) -> SecretStatus {

@@ -130,7 +130,7 @@ impl Platform {
 
     /// Like [`Platform::prepare`], but does slow work on a thread of the platform.
     async fn prepare_async(self, wanted: Arc<(GenerateRequest, SubmitOptions)>) -> Result<Prepared> {
-        if self.on_tasks(|tasks| Ok(tasks.is_soon_prepared(&wanted.0, &wanted.1)))? {
+        if self.on_tasks(|tasks| Ok(tasks.is_quick_to_prepare(&wanted.0, &wanted.1)))? {
             return self.prepare(&wanted.0, &wanted.1);
         }
         self.on_thread(move |platform| platform.prepare(&wanted.0, &wanted.1)).await
@@ -156,7 +156,7 @@ async fn submit<F: Future<Output = Result<Prepared>>>(
             Prepared::Known(task) => return Ok(task),
             Prepared::New(draft) => break draft,
             Prepared::Sending(earlier) => {
-                if let Some(task) = platform.parts()?.tasks.made_before(&earlier).await? {
+                if let Some(task) = platform.parts()?.tasks.earlier_task(&earlier).await? {
                     return Ok(task);
                 }
             }

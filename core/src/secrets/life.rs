@@ -245,7 +245,7 @@ impl Vault {
 
     /// Returns the state of a key that is kept elsewhere, judged by when it was first seen. `fingerprint` tells keys of the same
     /// name apart and must not help anyone to guess the key.
-    pub(crate) fn seen_elsewhere(&self, name: &str, fingerprint: &[u8]) -> Result<SecretStatus> {
+    pub(crate) fn external_key_status(&self, name: &str, fingerprint: &[u8]) -> Result<SecretStatus> {
         let issued_at = self.first_seen(name, fingerprint)?;
         let state = external_key_state(issued_at, self.clock.now());
         Ok(external_status(name, name, name.to_owned(), issued_at, state))

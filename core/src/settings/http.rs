@@ -24,42 +24,42 @@ use std::time::Duration;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct HttpSettings {
-    /// Whether session cookies are for HTTPS only. Browsers make an exception for `localhost`.
+    /// Whether session cookies are sent only over HTTPS. Browsers make an exception for `localhost`.
     pub session_cookie_secure: bool,
     /// Which requests from other sites carry session cookies.
     pub session_cookie_same_site: SameSite,
-    /// Path of session cookies: `/` sends them with every request to the host; behind a proxy that serves the platform under a path
-    /// of its own, that path keeps them from everything else that the host serves.
+    /// Path of session cookies. With `/` browsers send them with every request to the host. If a proxy serves the platform under its
+    /// own path, set that path, so that other services of the host do not receive the cookies.
     pub session_cookie_path: String,
-    /// Added to the names of session cookies after an underscore: `studio` makes `gg_session_studio`. Without it the names are
-    /// `gg_session` and `gg_admin_session`, unless a request brings another platform's session in them. Platforms on one host need
-    /// it where they cannot see each other's cookies: one over HTTPS and one over HTTP.
+    /// Text that is added to the names of session cookies after an underscore: `studio` gives `gg_session_studio`. Without it the
+    /// names are `gg_session` and `gg_admin_session`, and the platform chooses others if a request has another platform's session
+    /// in them. Platforms on one host need the suffix if they cannot see each other's cookies: one over HTTPS and one over HTTP.
     pub session_cookie_suffix: Option<String>,
-    /// Where clients reach the service, such as `https://example.com/must`: what absolute addresses in answers begin with.
-    /// Without it they are made of what each request says.
+    /// Where clients reach the service, such as `https://example.com/must`. Absolute addresses in answers begin with it. Without it
+    /// they are made from the headers of each request.
     pub public_url: Option<String>,
-    /// Opens `GET /metrics` to callers that send it as a bearer token; without it only an admin session does.
+    /// Callers that send this text as a bearer token may call `GET /metrics`. Without it only administrators may.
     pub scrape_token: Option<SecretText>,
-    /// Bytes of a request's body.
+    /// Largest size of a request's body in bytes.
     pub max_body_bytes: usize,
-    /// Connections that are open at once; more wait.
+    /// Largest number of open connections. Further ones wait.
     pub max_connections: usize,
-    /// How long a request's headers may take to arrive, and a connection may wait for the next request.
+    /// Time limit for the headers of a request, and for an idle connection between two requests.
     #[serde(rename = "header_timeout_seconds", with = "Seconds")]
     pub header_timeout: Duration,
-    /// How long no piece of a request's body may come, and a client may take nothing of an answer.
+    /// Longest time during which no part of a request's body arrives, or the client reads no part of an answer.
     #[serde(rename = "body_timeout_seconds", with = "Seconds")]
     pub body_timeout: Duration,
-    /// How long pictures that were asked for under an `Idempotency-Key` go on to be made when their caller has gone: the same call
-    /// gets them until then. After that they are ended, and the same call makes new ones.
+    /// How long pictures that were requested with an `Idempotency-Key` are still made after their caller has disconnected. Until then
+    /// the same call returns them. After that they are cancelled, and the same call makes new ones.
     #[serde(rename = "retry_window_seconds", with = "Seconds")]
     pub retry_window: Duration,
-    /// Bytes of a body that have to come each second on average, beyond one `body_timeout` that is granted; 0 for any number.
+    /// Smallest average speed of a request's body in bytes per second, after one `body_timeout` without this check. 0 means no limit.
     pub body_bytes_per_second: u64,
-    /// How long a request's body may take as a whole.
+    /// Time limit for the whole body of a request.
     #[serde(rename = "body_time_limit_seconds", with = "Seconds")]
     pub body_time_limit: Duration,
-    /// How often an idle event stream says that it lives.
+    /// Time between two keep-alive messages of an idle event stream.
     #[serde(rename = "event_keep_alive_seconds", with = "Seconds")]
     pub event_keep_alive: Duration,
 }
@@ -68,17 +68,17 @@ pub struct HttpSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SameSite {
-    /// Never with requests from other sites.
+    /// The cookies are never sent with requests from other sites.
     #[default]
     Strict,
-    /// Only when a link from another site is followed.
+    /// The cookies are sent only when a link from another site is followed.
     Lax,
-    /// Always: for a user interface on another site, over HTTPS.
+    /// The cookies are always sent. This is for a user interface on another site, over HTTPS.
     None,
 }
 
 impl SameSite {
-    /// The attribute's value.
+    /// Returns the value of the attribute.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -111,17 +111,17 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
-    /// The path of session cookies without a slash at its end, which would keep them from the path itself.
+    /// Returns the path of session cookies without a slash at its end. With the slash, browsers would not send the cookies to the path
+    /// itself.
     ///
     /// # Errors
-    /// `validation_error` for what is no path.
+    /// `validation_error` if it is not a path.
     pub(crate) fn cookie_path(&self) -> Result<String> {
         let path = self.session_cookie_path.trim();
         let good = |byte: u8| byte.is_ascii_graphic() && !b";,\"\\?#".contains(&byte);
         if !path.is_empty() && (!path.starts_with('/') || !path.bytes().all(good)) {
-            return Err(Error::validation(format!("http.session_cookie_path: {path:?} is not a path")).with_action(
-                "Set the path that the platform is served under, such as /studio, or / for the whole host.",
-            ));
+            return Err(Error::validation(format!("http.session_cookie_path: {path:?} is not a path"))
+                .with_action("Set the path of the platform, such as /studio, or / for the whole host."));
         }
         match path.trim_end_matches('/') {
             "" => Ok("/".to_owned()),
@@ -129,10 +129,10 @@ impl HttpSettings {
         }
     }
 
-    /// Where clients reach the HTTP service; `None` where that is blank.
+    /// Returns the address at which clients reach the HTTP service, or `None` if the setting is blank.
     ///
     /// # Errors
-    /// `validation_error` for what is not the address of a web server.
+    /// `validation_error` if it is not the address of a web server.
     pub(crate) fn public_url(&self) -> Result<Option<String>> {
         let Some(url) = self.public_url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else {
             return Ok(None);
@@ -141,10 +141,10 @@ impl HttpSettings {
         Ok(Some(url.to_owned()))
     }
 
-    /// What is added to the names of session cookies.
+    /// Returns the text that is added to the names of session cookies.
     ///
     /// # Errors
-    /// `validation_error` for what no cookie's name can have.
+    /// `validation_error` if the name of a cookie cannot contain it.
     pub(crate) fn cookie_suffix(&self) -> Result<Option<String>> {
         let Some(suffix) = self.session_cookie_suffix.as_deref().map(str::trim).filter(|suffix| !suffix.is_empty())
         else {
@@ -164,7 +164,7 @@ impl HttpSettings {
 /// Checks the setting `public_url`.
 ///
 /// # Errors
-/// `validation_error` unless it is `http` or `https`, a host, and at most a port and a path.
+/// `validation_error` unless it consists of `http` or `https`, a host, and optionally a port and a path.
 fn check_public_url(text: &str) -> Result<()> {
     let plain = |url: url::Url| {
         matches!(url.scheme(), "http" | "https")
@@ -177,8 +177,9 @@ fn check_public_url(text: &str) -> Result<()> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) && url::Url::parse(text).is_ok_and(plain) {
         return Ok(());
     }
-    Err(Error::validation(format!("http.public_url: {text:?} is not the address of a web server"))
-        .with_action("Give it as clients reach it, such as https://must.example or https://example.com/must."))
+    Err(Error::validation(format!("http.public_url: {text:?} is not the address of a web server")).with_action(
+        "Give the address at which clients reach it, such as https://must.example or https://example.com/must.",
+    ))
 }
 
 #[cfg(test)]
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_url_is_one_of_a_server() {
+    fn a_public_url_is_the_address_of_a_web_server() {
         for good in ["https://must.example", "http://localhost:8000/", "https://example.com/must"] {
             assert!(check_public_url(good).is_ok(), "{good}");
         }

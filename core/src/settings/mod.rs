@@ -1,8 +1,8 @@
-//! What a host decides when it opens a platform. Read once; never changes while the platform is open, and means the same wherever
-//! the process goes meanwhile: relative paths are fixed.
+//! The settings that a host gives when it opens a platform. They are read once and do not change while the platform is open.
+//! Relative paths are made absolute, so they mean the same after the process has changed its working folder.
 //!
-//! The settings of Python, Node and C++ are made of these types by `cargo xtask regen`, with the first paragraph of each type's
-//! comment, each field's comment and default. A name of another field between backticks becomes the name that it has there.
+//! `cargo xtask regen` makes the settings of Python, Node and C++ from these types: from the first paragraph of each type's comment,
+//! and from the comment and default of each field. A field name between backticks is replaced by the field's name in that language.
 
 mod access;
 mod http;
@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a platform is set up.
+/// The settings of a platform.
 ///
-/// A relative path is seen from the folder that the process works in when the platform is opened, and stays where it is when the
-/// process goes to another folder later.
+/// Relative paths are resolved against the working folder of the process when the platform is opened. They do not change when the
+/// process changes its working folder later.
 ///
 /// ```
 /// use must::{DeviceChoice, Platform, Settings};
@@ -46,71 +46,71 @@ use std::time::Duration;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Folder of the database and the results; made when absent. One process at a time.
+    /// Folder of the database and the results. It is made if it does not exist. Only one process can have it open at a time.
     #[schemars(extend("format" = "path"))]
     pub data_dir: PathBuf,
-    /// Folder with one folder of weights a model; `models` in the data folder when left out.
+    /// Folder that contains one folder of weights for each model. The default is `models` in the data folder.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub models_dir: Option<PathBuf>,
-    /// A catalog file that stands in for the built-in one.
+    /// Catalog file to use instead of the built-in catalog.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub catalog: Option<PathBuf>,
     /// Whether inference runs on the CPU or on a GPU.
     #[serde(default)]
     pub device: DeviceChoice,
-    /// Threads that inference on the CPU uses; 0 means one a core.
+    /// Number of threads for inference on the CPU. 0 means one for each core.
     #[serde(default)]
     pub threads: usize,
-    /// Models that get a lane of their own, where their pipeline stays warm.
+    /// Models that get their own lane, so that no task of another model evicts their pipeline.
     #[serde(default)]
     pub lanes: Vec<String>,
-    /// Whether tasks stay where they are: nothing runs until the folder is opened again without this.
+    /// Whether tasks are kept without running. They run when the folder is opened again without this setting.
     #[serde(default)]
     pub paused: bool,
     /// Whether the program `must` can reach this platform while it is open, over a socket in the data folder (`run/control.sock`) that
     /// only the folder's owner can open.
     #[serde(default = "defaults::control_socket")]
     pub control_socket: bool,
-    /// Places in the shared queue.
+    /// Number of places in the shared queue.
     #[serde(default = "defaults::queue_depth")]
     pub queue_depth: usize,
-    /// How long a submission waits for a place in a full queue before `queue_overloaded`.
+    /// How long a submission waits for a place in a full queue before it fails with `queue_overloaded`.
     #[serde(rename = "queue_wait_seconds", default = "defaults::queue_wait", with = "Seconds")]
     pub queue_wait: Duration,
-    /// How long a picture may run.
+    /// Time limit for generating a picture.
     #[serde(rename = "image_limit_seconds", default = "defaults::image_limit", with = "Seconds")]
     pub image_limit: Duration,
-    /// How long a clip may run.
+    /// Time limit for generating a clip.
     #[serde(rename = "video_limit_seconds", default = "defaults::video_limit", with = "Seconds")]
     pub video_limit: Duration,
-    /// When a picture that is still processing is given up.
+    /// Time after which a picture that is still processing fails with `task_stale`.
     #[serde(rename = "image_stale_seconds", default = "defaults::image_stale", with = "Seconds")]
     pub image_stale: Duration,
-    /// When a clip that is still processing is given up.
+    /// Time after which a clip that is still processing fails with `task_stale`.
     #[serde(rename = "video_stale_seconds", default = "defaults::video_stale", with = "Seconds")]
     pub video_stale: Duration,
     /// How long an unused pipeline stays loaded.
     #[serde(rename = "idle_evict_seconds", default = "defaults::idle_evict", with = "Seconds")]
     pub idle_evict: Duration,
-    /// Least important records that the host's log function hears.
+    /// Least important level of log records that the host's log function receives.
     #[serde(default)]
     pub log_level: LogLevel,
-    /// Master keys as the text of a key file; stands in for `master_key_file`.
+    /// Master keys as the text of a key file. If given, `master_key_file` is not used.
     #[serde(default)]
     pub master_key: Option<SecretText>,
-    /// File of the master keys; `keys/master.key` in the data folder when left out. Made at the first use; keep a copy, and
-    /// better keep it elsewhere than the data.
+    /// File of the master keys. The default is `keys/master.key` in the data folder. It is made when it is first needed. Keep a copy of
+    /// it, and preferably do not keep it in the same place as the data.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub master_key_file: Option<PathBuf>,
-    /// File of the keys that sign the audit log; `keys/audit.key` in the data folder when left out.
+    /// File of the keys that sign the audit log. The default is `keys/audit.key` in the data folder.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub audit_key_file: Option<PathBuf>,
-    /// File that checkpoints of the audit log are appended to; `audit.anchors` in the data folder when left out. It protects best
-    /// where nobody who can change the data folder can reach it.
+    /// File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects best in
+    /// a place that nobody who can change the data folder can reach.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub audit_anchor_file: Option<PathBuf>,
@@ -121,45 +121,45 @@ pub struct Settings {
     /// `https://studio.example:8443`, `tauri://localhost`.
     #[serde(default)]
     pub frontend_origins: Vec<String>,
-    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.7`, `fd00::/8`.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is trusted: `10.0.0.7`, `fd00::/8`.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
-    /// Generation sessions that one address may start in 60 seconds, 1 to 10,000; raise it where many people share one.
+    /// How many generation sessions one address may start in 60 seconds, 1 to 10,000. Raise it if many people share an address.
     #[serde(default = "defaults::sessions_per_minute")]
     pub sessions_per_minute: u32,
-    /// Whether people sign in: a generation session then takes an access key, each task has an owner, and over HTTP each caller sees
-    /// only its own tasks. Administrators and the host see all.
+    /// Whether people must sign in. Starting a generation session then requires an API key, each task has an owner, and over HTTP each
+    /// caller sees only its own tasks. Administrators and the host see all tasks.
     #[serde(default)]
     pub sign_in_required: bool,
-    /// Where this platform runs; provider tokens for another environment are refused.
+    /// The environment that this platform runs in. Provider tokens for another environment are refused.
     #[serde(default)]
     pub environment: Environment,
-    /// An API key of the operator's own, at least 16 characters, good for as long as it is set.
+    /// An API key that the operator chooses, at least 16 characters. It is valid as long as it is set.
     #[serde(default)]
     pub api_key: Option<SecretText>,
     /// Settings of the HTTP service: bodies, connections, cookies.
     #[serde(default)]
     pub http: HttpSettings,
-    /// How workers that tasks may be sent to are reached and deployed.
+    /// Settings of workers that tasks may be sent to: how they are reached and deployed.
     #[serde(default)]
     pub workers: WorkerSettings,
 }
 
-/// Where a platform runs.
+/// The environment that a platform runs in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// A developer's machine.
     #[default]
     Dev,
-    /// For trying out.
+    /// A system for testing.
     Stage,
-    /// The real thing.
+    /// The production system.
     Prod,
 }
 
 impl Environment {
-    /// The name in settings and on provider tokens.
+    /// Returns the name that settings and provider tokens use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -174,17 +174,17 @@ impl Environment {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
-    /// The first GPU that works, else the CPU.
+    /// The first GPU that works. If there is none, the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The first NVIDIA GPU; opening fails without one.
+    /// The first NVIDIA GPU. Opening the platform fails if there is none.
     Cuda,
 }
 
 impl Settings {
-    /// The defaults, in this data folder.
+    /// Returns the default settings with this data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -219,8 +219,8 @@ impl Settings {
         }
     }
 
-    /// Reads a JSON object with the fields of this struct, of which only `data_dir` must be there. A duration is a number of seconds,
-    /// and its name ends in `_seconds`.
+    /// Reads a JSON object with the fields of this struct. Only `data_dir` is required. A duration is a number of seconds, and its name
+    /// ends in `_seconds`.
     ///
     /// ```
     /// use must::{ErrorCode, Settings};
@@ -236,14 +236,14 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` that names the field at fault.
+    /// `validation_error`, which names the invalid field.
     pub fn from_json(text: &str) -> Result<Self> {
         json::read(text, "the settings are not valid", &[("data_dir", "".into())])
             .map_err(|error| error.with_action("Correct the settings and open the platform again."))
     }
 
-    /// The same settings with every path absolute, seen from the folder that the process works in now. Opening a platform does
-    /// this; a host that opens it later, on another thread, does it first.
+    /// Returns the settings with all paths absolute, resolved against the current working folder. Opening a platform does this. A host
+    /// that opens the platform later or on another thread may do it first.
     ///
     /// ```
     /// let settings = must::Settings::new("data").with_fixed_paths()?;
@@ -252,8 +252,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` for a path that is empty; `dependency_unavailable` for a relative one when the folder that the process
-    /// works in cannot be found.
+    /// `validation_error` if a path is empty; `dependency_unavailable` if a path is relative and the working folder cannot be found.
     pub fn with_fixed_paths(mut self) -> Result<Self> {
         fix("data_dir", &mut self.data_dir)?;
         let others = [
@@ -268,18 +267,18 @@ impl Settings {
                 fix(name, path)?;
             }
         }
-        // The command and its arguments may be paths too. Fixed already, it stays.
+        // The command and its arguments may be paths too. A folder that is already set is kept.
         if self.workers.deploy_folder.is_none() {
             self.workers.deploy_folder = std::env::current_dir().ok();
         }
         Ok(self)
     }
 
-    /// Reads the settings as people give them: a path or a key that is blank is not set, and a key loses the blanks and line breaks at
-    /// its ends, which files and variables leave there.
+    /// Cleans the settings: a blank path or key counts as not set, and blanks and line breaks at the ends of a key are removed. Files
+    /// and environment variables often leave them there.
     ///
     /// # Errors
-    /// `validation_error` for a key that no caller could send, and for the path or the suffix of cookies that cannot be one.
+    /// `validation_error` for a key that no caller could send, and for a cookie path or suffix that is not valid.
     pub(crate) fn tidied(mut self) -> Result<Self> {
         for path in [
             &mut self.models_dir,
@@ -346,7 +345,7 @@ impl Settings {
 fn fix(name: &str, path: &mut PathBuf) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Err(Error::validation(format!("the setting {name} is empty"))
-            .with_action("Give a path, or leave the setting out where it may be."));
+            .with_action("Give a path, or remove the setting if it is optional."));
     }
     *path = std::path::absolute(&*path).map_err(|error| {
         let detail = format!("the setting {name} is relative to a working folder that cannot be found: {error}");
@@ -392,7 +391,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_is_fixed() {
+    fn every_path_is_made_absolute() {
         let given = r#"{"data_dir": "d", "models_dir": "m", "catalog": "c", "master_key_file": "k/1", "audit_key_file": "../k/2",
             "audit_anchor_file": "/absolute/a", "workers": {"deploy_command": ["./deploy"]}}"#;
         let fixed = Settings::from_json(given).unwrap().with_fixed_paths().unwrap();
@@ -405,7 +404,7 @@ mod tests {
         assert_eq!(fixed.audit_anchors(), PathBuf::from("/absolute/a"));
         assert_eq!(fixed.workers.deploy_folder, Some(here));
         let before = format!("{fixed:?}");
-        assert_eq!(format!("{:?}", fixed.with_fixed_paths().unwrap()), before, "what is fixed stays");
+        assert_eq!(format!("{:?}", fixed.with_fixed_paths().unwrap()), before, "absolute paths are unchanged");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a host decides about its workers.
+//! Settings of workers.
 
 use crate::json::Seconds;
 use crate::keyring::SecretText;
@@ -7,46 +7,46 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How workers are reached and deployed.
+/// Settings of workers: how they are reached and deployed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct WorkerSettings {
-    /// Where a workspace is when its account names no address: `https://{workspace}--must.modal.run`.
+    /// Template for the address of an account that has none: `https://{workspace}--must.modal.run`.
     pub address_template: Option<String>,
-    /// Addresses and networks besides the public ones that workers may be at; only there `http://` will do.
+    /// Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there.
     pub networks: Vec<String>,
-    /// The API key that workers ask for, where an account has none of its own.
+    /// The API key that workers require. It is used for accounts without their own key.
     pub api_key: Option<SecretText>,
-    /// Program and arguments that deploy a workspace; `{workspace}` and `{label}` are filled in. It runs in the folder that the
-    /// process worked in when the platform was opened.
+    /// Program and arguments that deploy a workspace. `{workspace}` and `{label}` are replaced. The program runs in the folder that was
+    /// the working folder of the process when the platform was opened.
     pub deploy_command: Vec<String>,
-    /// Where that program runs: where the process worked when the platform was opened.
+    /// The folder that this program runs in.
     #[serde(skip)]
     pub(crate) deploy_folder: Option<PathBuf>,
-    /// How long a deployment may take.
+    /// Time limit for a deployment.
     #[serde(rename = "deploy_limit_seconds", with = "Seconds")]
     pub deploy_limit: Duration,
-    /// How long connecting may take.
+    /// Time limit for connecting.
     #[serde(rename = "connect_timeout_seconds", with = "Seconds")]
     pub connect_timeout: Duration,
-    /// How long an answer may take: longer than workers let a submission wait for a place in their queue.
+    /// Time limit for an answer. It must be longer than a submission may wait for a place in the queue of a worker.
     #[serde(rename = "answer_timeout_seconds", with = "Seconds")]
     pub answer_timeout: Duration,
-    /// How long the transfer of a result may take.
+    /// Time limit for the transfer of a result.
     #[serde(rename = "transfer_timeout_seconds", with = "Seconds")]
     pub transfer_timeout: Duration,
-    /// Bytes of a result that is fetched from a worker.
+    /// Largest size of a result from a worker, in bytes.
     pub max_result_bytes: usize,
-    /// How often health is asked for after a deployment.
+    /// How many times a worker is asked for its health after a deployment.
     pub health_tries: u32,
-    /// The time between two of these.
+    /// Time between two of these requests.
     #[serde(rename = "health_pause_seconds", with = "Seconds")]
     pub health_pause: Duration,
-    /// How often a worker is asked how a task stands.
+    /// Time between two requests for the status of a task at a worker.
     #[serde(rename = "poll_interval_seconds", with = "Seconds")]
     pub poll_interval: Duration,
-    /// How often a failed account is checked again by itself; 0 means never.
+    /// Time between two automatic checks of a failed account. 0 means that there are none.
     #[serde(rename = "recheck_interval_seconds", with = "Seconds")]
     pub recheck_interval: Duration,
 }

@@ -1,7 +1,7 @@
-//! From a model of the catalog to the files that are here for it: what they are, what they can do, and a pipeline of them.
+//! Finds the files of a model of the catalog, reads what they are and which modes they can do, and loads a pipeline from them.
 //!
-//! Always holds: files are looked at again once a name, a size or a time of change in their folder is another; what is
-//! remembered of them is headers alone.
+//! The files are inspected again whenever a name, a size or a modification time in their folder has changed. Only their headers are
+//! kept in memory.
 
 use crate::catalog::{self, Catalog, Model, Weights};
 use crate::error::{Error, ErrorCode, Result};
@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Name, length and time of change of every file of a folder.
+/// Name, length and modification time of every file of a folder.
 type Stamp = Vec<(String, u64, Option<SystemTime>)>;
 
-/// What was found in a model's folder: for which model, and when that is no longer so.
+/// The result of inspecting a model's folder: for which model it is, and the state of the folder at that time.
 struct Known {
     weights: Weights,
     family: String,
@@ -26,8 +26,8 @@ struct Known {
 }
 
 impl Known {
-    /// Whether it is for this model, by all that `inspect` reads: models that are alike in it share one checkpoint and so one
-    /// pipeline.
+    /// Whether this result is for the model. Everything that `inspect` reads is compared, so models that agree in it share one
+    /// checkpoint and therefore one pipeline.
     fn is_for(&self, model: &Model, lighting: Option<&str>) -> bool {
         self.weights == model.weights
             && self.family == model.family
@@ -45,30 +45,30 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Those under `models_dir`, for the device that the settings choose.
+    /// Returns the files under `models_dir`, for the device that the settings choose.
     ///
     /// # Errors
-    /// `dependency_unavailable` when a GPU is demanded and none works.
+    /// `dependency_unavailable` if the settings require a GPU and none works.
     pub(super) fn new(models_dir: PathBuf, choice: DeviceChoice) -> Result<Self> {
         let device = device(choice)?;
         let budget = Budget::of(&device);
         Ok(Self { models_dir, device, budget, known: Mutex::default() })
     }
 
-    /// The files of a model, recognised. `lighting` chooses between two files where a model has that parameter.
+    /// Returns the inspected files of a model. If the model has the parameter, `lighting` chooses between two files.
     ///
     /// # Errors
-    /// `model_unavailable`: why the model cannot run here and what a person can do about it.
+    /// `model_unavailable`, which says why the model cannot run here and what a person can do about it.
     pub(super) fn get(&self, model: &Model, lighting: Option<&str>) -> Result<Arc<dyn Checkpoint>> {
         let files = self.files(model)?;
         let stamp = stamp(&files)?;
-        let is_for_it = |known: &Known| known.is_for(model, lighting);
-        if let Some(known) = self.known.lock().iter().find(|known| is_for_it(known) && known.stamp == stamp) {
+        let matches = |known: &Known| known.is_for(model, lighting);
+        if let Some(known) = self.known.lock().iter().find(|known| matches(known) && known.stamp == stamp) {
             return known.outcome.clone();
         }
         let outcome = inspect(model, &files, lighting);
         let mut known = self.known.lock();
-        known.retain(|known| !is_for_it(known));
+        known.retain(|known| !matches(known));
         known.push(Known {
             weights: model.weights.clone(),
             family: model.family.clone(),
@@ -83,7 +83,7 @@ impl Checkpoints {
     fn files(&self, model: &Model) -> Result<ModelFiles> {
         match &model.weights {
             Weights::Embedded { name } => must_diffusion::embedded(name).cloned().ok_or_else(|| {
-                Error::new(ErrorCode::ModelUnavailable, format!("the library carries no weights named {name}"))
+                Error::new(ErrorCode::ModelUnavailable, format!("the library contains no weights named {name}"))
             }),
             Weights::Folder { folder, expects } => {
                 let place = self.models_dir.join(folder);
@@ -102,8 +102,8 @@ impl Checkpoints {
     /// Loads a pipeline.
     ///
     /// # Errors
-    /// `model_unavailable` when files are missing, damaged or of a kind that cannot be run; `gpu_memory_exceeded`; the error of
-    /// `control` when the caller wants no more.
+    /// `model_unavailable` if files are missing, damaged or of a kind that cannot be run; `gpu_memory_exceeded`; the error of
+    /// `control` if it stops the loading.
     pub(super) fn load(
         &self,
         checkpoint: &Arc<dyn Checkpoint>,
@@ -115,7 +115,7 @@ impl Checkpoints {
     /// Refuses a request that cannot fit into this machine's memory, before anything is loaded for it.
     ///
     /// # Errors
-    /// `gpu_memory_exceeded` with the numbers and what would help.
+    /// `gpu_memory_exceeded`, which gives the numbers and advice.
     pub(super) fn check_memory(&self, checkpoint: &dyn Checkpoint, request: &Request) -> Result<()> {
         match self.budget.bytes {
             Some(bytes) => Ok(checkpoint.needs(request).check(bytes)?),
@@ -124,7 +124,7 @@ impl Checkpoints {
     }
 }
 
-/// Refuses a mode that the model's files cannot do, and a request that they cannot make.
+/// Refuses a mode that the model's files do not support, and a request that they cannot fulfil.
 ///
 /// # Errors
 /// `model_unavailable`, `validation_error`.
@@ -146,11 +146,11 @@ pub(super) fn check(checkpoint: &dyn Checkpoint, model: &Model, mode: &str, requ
     Ok(checkpoint.check(request)?)
 }
 
-/// Refuses a catalog that offers a mode, a parameter or a sampler that no code of the model's family obeys. Models of families
-/// that this version does not have are listed as unavailable.
+/// Refuses a catalog that offers a mode, a parameter or a sampler for which the model's family has no code. Models of families
+/// that this version does not have are not checked: they are listed as unavailable.
 ///
 /// # Errors
-/// `validation_error` that names the model and what is offered.
+/// `validation_error`, which names the model and what it offers.
 pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
     for model in catalog.models() {
         let Some(family) = must_diffusion::family(&model.family) else { continue };
@@ -177,7 +177,7 @@ pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
                 model.family,
                 known.join(", ")
             ))
-            .with_action("Take it out of the catalog file and open the platform again."));
+            .with_action("Remove it from the catalog file and open the platform again."));
         }
     }
     Ok(())
@@ -210,11 +210,11 @@ fn stamp(files: &ModelFiles) -> Result<Stamp> {
         .collect())
 }
 
-/// The device that the settings choose.
+/// Opens the device that the settings choose.
 fn device(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::cpu()),
-        // Compiled in is not the same as present: only opening it tells.
+        // Support may be compiled in on a machine without a GPU. Only opening one shows whether it works.
         DeviceChoice::Auto => Ok(Device::gpu().unwrap_or(Device::cpu())),
         DeviceChoice::Cuda => Device::gpu().map_err(|error| {
             Error::from(error)
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_catalog_offers_what_code_obeys() {
+    fn the_built_in_catalog_offers_only_what_code_supports() {
         check_catalog(&Catalog::built_in().unwrap()).unwrap();
         assert!(
             Catalog::built_in().unwrap().models().iter().any(|model| must_diffusion::family(&model.family).is_some())
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalog_that_offers_more_is_refused_by_name() {
+    fn a_catalog_that_offers_something_without_code_is_refused() {
         let rule = serde_json::json!({
             "type": "number", "label": "Hue", "help": "Which colour.", "minimum": 0.0, "maximum": 1.0, "default": 0.5
         });

@@ -1,4 +1,4 @@
-//! From a checked request to a durable task, and from a task's row back to what a pipeline runs.
+//! Makes a task from a checked request, and makes the request to a pipeline from a stored task.
 
 use super::place::Place;
 use super::types::{Status, Task};
@@ -11,17 +11,17 @@ use crate::time::Timestamp;
 use must_diffusion::{Frames, GivenFrame, Request, Start};
 use serde_json::{Value, json};
 
-/// Parameters that are columns of a task, and not among its others.
+/// Parameters that have their own columns in the table of tasks. The others are stored together.
 const COLUMNS: [&str; 5] = ["prompt", "negative_prompt", "seed", "width", "height"];
 
-/// A task that is ready to be stored: its row and its pictures, decoded, cut to size and written as PNG.
+/// A task that is ready to be stored: its row and its pictures, which are decoded, resized and encoded as PNG.
 pub(super) struct NewTask {
     pub(super) task: Task,
     pub(super) inputs: Vec<(String, Vec<u8>)>,
 }
 
 impl NewTask {
-    /// Decodes the pictures, draws a seed where none was given, and makes the row.
+    /// Decodes the pictures, chooses a random seed if none was given, and makes the row.
     pub(super) fn prepare(valid: ValidRequest<'_>, now: Timestamp) -> Result<Self> {
         let mut values = valid.values;
         let width = dimension(&values, "width")?;
@@ -77,7 +77,7 @@ impl NewTask {
     }
 }
 
-/// What a pipeline is asked for, read from a task and its stored pictures.
+/// Makes the request to a pipeline from a task and its stored pictures.
 pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<Request> {
     let num_frames = match task.media_type {
         MediaType::Image => 1,
@@ -130,12 +130,12 @@ pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Re
     })
 }
 
-/// Which of two files of a model runs, where it has that parameter.
+/// Returns which of a model's two files to run, if the model has that parameter.
 pub(super) fn lighting_of(parameters: &Fields) -> Option<&str> {
     parameters.get("lighting_variant").and_then(Value::as_str)
 }
 
-/// The format and the frame rate that a task asks for.
+/// Returns the format and the frame rate of a task's result.
 pub(super) fn output_of(task: &Task) -> Result<(OutputFormat, u32)> {
     let format = task.parameters.get("output_format").and_then(Value::as_str).and_then(OutputFormat::from_name);
     let fps = if task.media_type == MediaType::Video { count(task, "fps")? } else { 1 };
@@ -169,7 +169,7 @@ fn in_parameter(name: &str, error: &Error) -> Error {
         .with_parameter(name)
 }
 
-/// A seed between 0 and 2147483647: the last bits of a new id, which come from the system's random source.
+/// Returns a seed between 0 and 2147483647. It is the last bits of a new id, which come from the system's random source.
 fn seed_of(id: uuid::Uuid) -> i64 {
     i64::try_from(id.as_u128() & 0x7fff_ffff).unwrap_or(0)
 }
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drawn_seeds_are_all_over_their_range() {
+    fn random_seeds_cover_their_range() {
         let seeds: std::collections::HashSet<i64> = (0..1000).map(|_| seed_of(uuid::Uuid::now_v7())).collect();
         assert!(seeds.len() > 990 && seeds.iter().all(|seed| (0..=0x7fff_ffff).contains(seed)));
         let (every, some) = seeds.iter().fold((0x7fff_ffff, 0), |(every, some), seed| (every & seed, some | seed));

@@ -1,7 +1,7 @@
-//! A lane's thread: takes a task, claims it, runs its pipeline, writes its files, ends it.
+//! The thread of a lane. It takes a task, claims it, runs its pipeline, writes its files and ends it.
 //!
-//! Everything it writes carries the lease of the claim; files go to a folder named after the epoch, so that a run which has
-//! lost its lease can neither end the task nor touch the files of the run that holds it.
+//! Every write to the database checks the lease of the claim, and the files go to a folder named after the epoch. A run that has
+//! lost its lease can therefore neither end the task nor change the files of the run that holds the lease now.
 
 use super::job::{diffusion_request, lighting_of, output_of};
 use super::live_tasks::{Live, show_claimed};
@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::field::Empty;
 
-/// How often a lane without work looks for idle pipelines.
+/// How often a lane without work checks for idle pipelines.
 const IDLE_LOOK: Duration = Duration::from_secs(1);
 
-/// How often progress is written to the database, at most.
+/// The shortest time between two writes of progress to the database.
 const PROGRESS_WRITES: Duration = Duration::from_secs(1);
 
 pub(super) fn run_lane(shared: &Arc<Shared>, lane: usize, mut residency: Residency, pool: &ThreadPool) {
@@ -46,10 +46,10 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     let claimed = shared.store.write(move |connection| store::claim(connection, &id, epoch, now));
     let (lease, live) = match (claimed, shared.live_tasks.get(&entry.id)) {
         (Ok(Some(lease)), Some(live)) => (lease, live),
-        // It has ended; whoever took it up in between hears of it.
+        // The task has ended. Show its end to callers that began to follow it in the meantime.
         (Ok(_), _) => return shared.show_end(&entry.id),
         (Err(error), _) => {
-            // Not claimed, so not ours to end: it stays as it is and runs after the next start.
+            // Without a claim this run may not end the task. It stays as it is and runs after the next start.
             tracing::error!(task = entry.id, code = error.code().as_str(), "a task could not be claimed");
             return;
         }
@@ -65,7 +65,7 @@ fn run_task(shared: &Arc<Shared>, entry: &Entry, residency: &mut Residency, pool
     end(shared, &task, &live, lease, outcome);
 }
 
-/// The span of a run, in the trace of the request that it comes from; each stage is a span inside it.
+/// Makes the span of a run, in the trace of the request that made the task. Each stage is a span inside it.
 fn span_of(shared: &Shared, task: &Task) -> Span {
     let span = tracing::info_span!(
         "task",
@@ -84,7 +84,7 @@ fn span_of(shared: &Shared, task: &Task) -> Span {
     span
 }
 
-/// Runs the pipeline and writes the files; the paths of result and preview, relative to the data folder.
+/// Runs the pipeline and writes the files. Returns the paths of the result and the preview, relative to the data folder.
 fn produce(
     shared: &Arc<Shared>,
     task: &Task,
@@ -105,7 +105,7 @@ fn produce(
     shared.checkpoints.check_memory(checkpoint.as_ref(), &request)?;
     let mut control = TaskControl::new(shared, task, live, lease, run);
     let generate = |pipeline: &mut dyn Pipeline, control: &mut dyn Control| -> Result<Frames> {
-        // The send-able halves go to the pool's threads; the lane waits here.
+        // The pipeline runs on the pool's threads, and the lane's thread waits here.
         let mut outcome = None;
         pool.install(|| outcome = Some(pipeline.generate(&request, control)));
         Ok(outcome.ok_or_else(|| Error::internal("the run did not end"))??)
@@ -130,14 +130,14 @@ fn produce(
     Ok((format!("{folder}/{name}"), format!("{folder}/preview.jpg")))
 }
 
-/// Makes the end durable, then shows it.
+/// Stores the end of a task, then shows it to its followers.
 fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Result<(String, String)>) {
     let (id, now) = (task.id.clone(), shared.clock.now());
     let ended = match outcome {
         Ok((result, preview)) => {
             shared.store.write(move |connection| store::complete(connection, &id, lease, &result, &preview, now))
         }
-        // Stopped by the platform's own end: the task stays as it is and goes on after the next start.
+        // The platform is closing. The task stays as it is and runs again after the next start.
         Err(_) if shared.queue.is_closed() && !live.cancel_requested() => return,
         Err(error) => {
             let code = error.code();
@@ -152,7 +152,7 @@ fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Re
     match ended {
         Ok(true) => {}
         Ok(false) => {
-            tracing::warn!(task = task.id, "a run lost its lease; what it made is thrown away");
+            tracing::warn!(task = task.id, "a run lost its lease, so its result is deleted");
             shared.remove_files(&format!("results/{}/{}", task.id, lease.epoch));
         }
         Err(error) => {
@@ -164,7 +164,7 @@ fn end(shared: &Arc<Shared>, task: &Task, live: &Live, lease: Lease, outcome: Re
     shared.show_end(&task.id);
 }
 
-/// What a pipeline hears and says while it runs a task.
+/// Stops a pipeline when its task has to end, and shows the progress that the pipeline reports.
 struct TaskControl<'a> {
     shared: &'a Arc<Shared>,
     task: &'a Task,
@@ -173,7 +173,7 @@ struct TaskControl<'a> {
     deadline: Instant,
     written: Instant,
     stage: Option<(&'static str, Instant)>,
-    /// What the task shows: stage, progress, detail.
+    /// The stage, progress and detail that the task shows.
     shown: (&'static str, u8, String),
     run: &'a Span,
     stage_span: Span,
@@ -199,7 +199,10 @@ impl<'a> TaskControl<'a> {
         }
     }
 
-    /// The error that ends the run, when there is a reason to end it.
+    /// Returns an error if there is a reason to end the run.
+    ///
+    /// # Errors
+    /// `cancelled`, `invalid_state` when the platform closes, `task_timeout`.
     fn check(&self) -> Result<()> {
         if self.live.cancel_requested() {
             return Err(Error::new(ErrorCode::Cancelled, "cancelled while it ran"));
@@ -216,7 +219,7 @@ impl<'a> TaskControl<'a> {
         Ok(())
     }
 
-    /// Measures the stage that ends here.
+    /// Begins a stage, and records how long the previous one took.
     fn enter(&mut self, stage: &'static str) {
         let now = Instant::now();
         match self.stage {
@@ -225,7 +228,7 @@ impl<'a> TaskControl<'a> {
             None => {}
         }
         self.stage = Some((stage, now));
-        // The one before ends here. It is never entered: a stage may go from one thread to another.
+        // This ends the span of the previous stage. The span is never entered, because a stage may move between threads.
         self.stage_span = tracing::info_span!(parent: self.run, "stage", name = stage);
     }
 
@@ -238,7 +241,7 @@ impl<'a> TaskControl<'a> {
     fn show(&mut self, stage: &'static str, detail: String, (from, to): (usize, usize), done: usize, total: usize) {
         self.enter(stage);
         let progress = u8::try_from(from + (to - from) * done.min(total) / total.max(1)).unwrap_or(99);
-        // Parts of a large model may be loaded, and said to be, again in between.
+        // Parts of a large model may be loaded again in between. The shown progress must not go back.
         let progress = progress.max(self.shown.1);
         let shown = (stage, progress, detail.clone());
         if self.shown == shown {

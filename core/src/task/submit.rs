@@ -1,7 +1,7 @@
-//! From a request to a durable task in a lane's queue.
+//! Submits a request: makes a task from it, stores the task and puts it into a lane's queue.
 //!
-//! What always holds: a caller hears of a task after its row is durable and it is among the live tasks and the queue; a submission that is
-//! refused leaves nothing behind.
+//! A caller gets the task only after its row is durable and after it is in the queue and among the live tasks. A refused
+//! submission leaves nothing behind.
 
 use super::idempotency::{Submission, SubmitOptions};
 use super::job::NewTask;
@@ -21,47 +21,48 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long a submission waits for an earlier one of the same key that is on its way to a worker.
+/// How long a submission waits for an earlier one with the same key that is being sent to a worker.
 const LONGEST_DISPATCH: Duration = Duration::from_secs(300);
 
 /// How often to check whether an earlier submission with the same key has reached its worker.
 const DISPATCH_POLL: Duration = Duration::from_millis(10);
 
-/// A task that is stored nowhere yet.
+/// A task that is not stored yet.
 pub(crate) struct Draft {
     pub(crate) task: Task,
     pub(crate) inputs: Vec<(String, Vec<u8>)>,
     pub(super) submission: Option<Submission>,
     pub(super) trace: Option<TraceParent>,
-    /// Id of the task that it is a remix of.
+    /// Id of the task that this one is a remix of.
     pub(super) remix_of: Option<String>,
-    /// How many pictures of its way are wanted.
+    /// How many partial pictures the caller wants during the run.
     pub(super) partial_images: u8,
-    /// Whether it has to run here.
+    /// Whether the task must run on this machine.
     pub(super) local_only: bool,
-    /// Why the task cannot run here.
+    /// Why the task cannot run on this machine, if it cannot.
     pub(super) missing: Option<Error>,
 }
 
-/// What a submission comes to.
+/// The outcome of preparing a submission.
 pub(crate) enum Prepared {
-    /// It was made before.
+    /// An earlier submission with the same key made this task.
     Known(Task),
-    /// It was made before, and is on its way to a worker, where it gets another id: [`Tasks::made_before`] waits for that.
+    /// An earlier submission with the same key is being sent to a worker, where its task gets another id.
+    /// [`Tasks::earlier_task`] waits for that.
     Sending(Submission),
-    /// It is new.
+    /// The submission is new.
     New(Draft),
 }
 
-/// What the table of keys knows of a submission.
+/// The task of an earlier submission with the same key.
 #[expect(clippy::large_enum_variant, reason = "lives for one match")]
-enum Made {
-    Not,
+enum Earlier {
+    None,
     Sending,
     Known(Task),
 }
 
-/// What is stored of a task, and shown of it from then on.
+/// The parts of a draft that are stored and then shown to callers.
 struct Admission {
     live: Arc<Live>,
     inputs: Vec<(String, Vec<u8>)>,
@@ -78,37 +79,37 @@ impl From<Draft> for Admission {
 }
 
 impl Tasks {
-    /// Whether [`Tasks::prepare`] takes a moment and memory alone: no picture to decode, no key to look up, and a model whose files
-    /// are in the library itself.
-    pub(crate) fn is_soon_prepared(&self, request: &GenerateRequest, options: &SubmitOptions) -> bool {
+    /// Whether [`Tasks::prepare`] is quick and reads nothing from disk: there is no picture to decode and no key to look up, and the
+    /// model's files are part of the library.
+    pub(crate) fn is_quick_to_prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> bool {
         if options.idempotency.is_some() || !request.images.is_empty() {
             return false;
         }
-        // A model that does not exist is refused at once.
+        // A request for an unknown model is refused immediately.
         let Some(model) = self.shared.catalog.model(&request.model) else { return true };
         let is_given = |name: &str| request.parameters.contains_key(name);
         matches!(model.weights, Weights::Embedded { .. })
             && !model.parameters.iter().any(|(name, rules)| rules.is_media() && is_given(name))
     }
 
-    /// Checks a request and makes a task of it that is stored nowhere yet; or finds the one that an earlier submission under the
-    /// same key made.
+    /// Checks a request and makes a task from it, which is not stored yet. If an earlier submission with the same key made a task,
+    /// returns that one.
     pub(crate) fn prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Prepared> {
         let shared = &self.shared;
         let valid = shared.catalog.validate(request)?;
         let key = options.idempotency.as_ref();
         let submission = key.map(|key| Submission::new(key, options.owner.as_deref(), request)).transpose()?;
         let Some(submission) = submission else { return shared.draft(valid, None, options).map(Prepared::New) };
-        match shared.made(&submission)? {
-            Made::Known(task) => Ok(Prepared::Known(task)),
-            Made::Sending => Ok(Prepared::Sending(submission)),
-            Made::Not => shared.draft(valid, Some(submission), options).map(Prepared::New),
+        match shared.find_earlier(&submission)? {
+            Earlier::Known(task) => Ok(Prepared::Known(task)),
+            Earlier::Sending => Ok(Prepared::Sending(submission)),
+            Earlier::None => shared.draft(valid, Some(submission), options).map(Prepared::New),
         }
     }
 
-    /// Makes a draft durable and hands it to a lane. Waits for a place in a full queue and for the commit without a thread; `made`
-    /// becomes true when the task may be durable.
-    pub(crate) async fn submit(&self, mut draft: Draft, made: &AtomicBool) -> Result<Task> {
+    /// Stores a draft and puts it into the queue. Waits for a place in a full queue and for the commit without using a thread.
+    /// `may_be_stored` is true from the moment when the task may be durable.
+    pub(crate) async fn submit(&self, mut draft: Draft, may_be_stored: &AtomicBool) -> Result<Task> {
         let shared = &self.shared;
         if let Some(error) = draft.missing.take() {
             return Err(error);
@@ -121,41 +122,41 @@ impl Tasks {
             let place = match (place, &admission.submission) {
                 (Ok(place), _) => place,
                 (Err(error), None) => return Err(error),
-                // The same submission may have come in twice and the first have got a place: then this is no refusal.
-                (Err(error), Some(submission)) => return self.made_before(submission).await?.ok_or(error),
+                // If the same submission arrived twice and the first one got a place, this one returns its task.
+                (Err(error), Some(submission)) => return self.earlier_task(submission).await?.ok_or(error),
             };
-            made.store(true, Ordering::SeqCst);
+            may_be_stored.store(true, Ordering::SeqCst);
             let (tell, told) = oneshot::channel();
-            // A caller that is gone needs no answer.
+            // If the caller is gone, nobody receives the answer.
             shared.keep(Arc::clone(&admission), place, move |kept| drop(tell.send(kept)))?;
             if told.await.map_err(|_| Error::internal("a submission was not answered"))?? {
                 return Ok(task);
             }
-            made.store(false, Ordering::SeqCst);
-            // When the first submission under this key was taken back meanwhile, this one takes its place.
+            may_be_stored.store(false, Ordering::SeqCst);
+            // If the first submission with this key was undone in the meantime, the loop stores this one.
             if let Some(submission) = &admission.submission
-                && let Some(task) = self.made_before(submission).await?
+                && let Some(task) = self.earlier_task(submission).await?
             {
                 return Ok(task);
             }
         }
     }
 
-    /// The task that was made under a key before; none when it was taken back. One that is on its way to a worker gets another id
-    /// there: it is waited for, without a thread.
-    pub(crate) async fn made_before(&self, submission: &Submission) -> Result<Option<Task>> {
+    /// Returns the task of an earlier submission with the same key, or `None` if that submission was undone. If the task is being
+    /// sent to a worker, waits for the id that it gets there, without using a thread.
+    pub(crate) async fn earlier_task(&self, submission: &Submission) -> Result<Option<Task>> {
         let queue = &self.shared.queue;
         let deadline = Instant::now() + LONGEST_DISPATCH;
         loop {
-            match self.shared.made(submission)? {
-                Made::Not => return Ok(None),
-                Made::Known(task) => return Ok(Some(task)),
-                Made::Sending if queue.is_closed() => return Err(super::queue::closed()),
-                Made::Sending if Instant::now() < deadline => queue.sleep(DISPATCH_POLL).await?,
-                Made::Sending => {
+            match self.shared.find_earlier(submission)? {
+                Earlier::None => return Ok(None),
+                Earlier::Known(task) => return Ok(Some(task)),
+                Earlier::Sending if queue.is_closed() => return Err(super::queue::closed()),
+                Earlier::Sending if Instant::now() < deadline => queue.sleep(DISPATCH_POLL).await?,
+                Earlier::Sending => {
                     return Err(Error::invalid_state(
-                        "the first submission is still on its way",
-                        "Send the same submission again in a while.",
+                        "the first submission with this key is still being sent to a worker",
+                        "Send the same submission again later.",
                     ));
                 }
             }
@@ -164,29 +165,29 @@ impl Tasks {
 }
 
 impl Shared {
-    fn made(&self, submission: &Submission) -> Result<Made> {
+    fn find_earlier(&self, submission: &Submission) -> Result<Earlier> {
         let Some(id) = self.store.read(|connection| submission.find(connection, self.clock.now()))? else {
-            return Ok(Made::Not);
+            return Ok(Earlier::None);
         };
         let task = match self.live_tasks.get(&id) {
             Some(live) => Ok(live.snapshot()),
             None => self.store.read(|connection| store::get(connection, &id)),
         };
         match task {
-            Ok(task) if task.place == Place::Sending => Ok(Made::Sending),
-            Ok(task) => Ok(Made::Known(task)),
-            // It got its other id, or was taken back, in between: the next look says.
-            Err(error) if error.code() == ErrorCode::TaskNotFound => Ok(Made::Sending),
+            Ok(task) if task.place == Place::Sending => Ok(Earlier::Sending),
+            Ok(task) => Ok(Earlier::Known(task)),
+            // In the meantime the task got its other id, or its submission was undone. The next lookup shows which.
+            Err(error) if error.code() == ErrorCode::TaskNotFound => Ok(Earlier::Sending),
             Err(error) => Err(error),
         }
     }
 
-    /// A task of a valid request, stored nowhere yet.
+    /// Makes a task from a valid request. It is not stored yet.
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
         options.owner.as_deref().map_or(Ok(()), owner::check)?;
         let model = valid.model;
         let checkpoint = self.checkpoints.get(model, job::lighting_of(&valid.values));
-        // After the key was looked for: a gateway takes this for proof that the task is not here from before.
+        // This must come after the lookup of the key: a gateway concludes from this error that no earlier submission is here.
         if let (Err(error), true) = (&checkpoint, options.local_only) {
             return Err(error.clone());
         }
@@ -205,10 +206,11 @@ impl Shared {
         Ok(Draft { task, inputs, submission, trace, remix_of, partial_images, local_only, missing })
     }
 
-    /// Makes a task durable, and puts it into the place that is held for it. `done` hears of it on the writer thread: true, or
-    /// false when another submission under its key came first.
+    /// Stores a task and puts it into its reserved place in the queue. Calls `done` on the writer thread with true, or with false if
+    /// another submission with its key came first.
     ///
-    /// What the live tasks and the queue hold is made here: the writer thread, which all submissions wait for, only puts it in.
+    /// The entries for the live tasks and the queue are made here, so that the writer thread, which all submissions wait for, only
+    /// inserts them.
     fn keep(
         self: &Arc<Self>,
         admission: Arc<Admission>,
@@ -268,13 +270,16 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_more_than_a_moment_is_told_by_the_request() {
+    fn the_request_shows_whether_preparing_it_is_quick() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(crate::store::Store::open(folder.path(), crate::platform::MIGRATIONS, None).unwrap());
         let tasks = tasks(&folder, &store);
         let plain = SubmitOptions::default();
-        assert!(tasks.is_soon_prepared(&request(1), &plain));
-        assert!(tasks.is_soon_prepared(&GenerateRequest::new("nothing", "a red circle"), &plain), "refused at once");
+        assert!(tasks.is_quick_to_prepare(&request(1), &plain));
+        assert!(
+            tasks.is_quick_to_prepare(&GenerateRequest::new("nothing", "a red circle"), &plain),
+            "refused immediately"
+        );
         let uri = request(1).set("reference_image", "data:image/png;base64,AA==");
         for (request, options) in [
             (request(1), plain.clone().idempotency("owner", "key")),
@@ -282,7 +287,7 @@ mod tests {
             (uri, plain.clone()),
             (GenerateRequest::new("pony", "a red circle"), plain.clone()),
         ] {
-            assert!(!tasks.is_soon_prepared(&request, &options), "{request:?}");
+            assert!(!tasks.is_quick_to_prepare(&request, &options), "{request:?}");
         }
         tasks.close(Duration::from_secs(5));
         store.close();
@@ -304,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_submission_that_blocks_nobody_is_the_same_as_one_that_blocks() {
+    fn an_asynchronous_submission_makes_the_same_task() {
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, true);
         let task = submit(&platform, request(7)).unwrap();
@@ -316,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_why_and_leaves_nothing() {
+    fn a_refused_submission_says_why_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, true);
         let code = |request| submit(&platform, request).unwrap_err().code();
@@ -329,7 +334,7 @@ mod tests {
         let broken = platform.make_and_submit(|_| panic!("while it is made"));
         assert_eq!(block_on(broken, None).unwrap().unwrap_err().code(), ErrorCode::Internal);
         assert!(ids(&platform).is_empty());
-        // One place, and one for the lane that stands idle.
+        // The queue has one place, and the idle lane takes one more task.
         for seed in 0..2 {
             submit(&platform, request(seed)).unwrap();
         }
@@ -340,13 +345,13 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_is_gone_leaves_its_task_to_run() {
+    fn a_task_runs_after_its_caller_is_gone() {
         use futures::FutureExt as _;
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, false);
-        // Handed in, and dropped before it is durable or soon after.
+        // The future is dropped before the task is durable or soon after.
         drop(platform.submit_async(request(9), SubmitOptions::default()).now_or_never());
-        // Writes are done in order: after this one the task is durable.
+        // Writes are done in order, so the first task is durable after this one.
         let last = platform.submit(&request(10)).unwrap();
         let first = ids(&platform).pop().unwrap();
         for id in [&first, &last.id] {
@@ -356,12 +361,12 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_is_gone_and_wants_nothing_any_more_leaves_nothing_running() {
+    fn dropping_a_submission_with_or_cancel_cancels_its_task() {
         use futures::FutureExt as _;
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(&folder, true);
         let dropped = platform.submit_async(request(9), SubmitOptions::default()).or_cancel().now_or_never();
-        assert!(dropped.is_none(), "a commit takes longer than one look");
+        assert!(dropped.is_none(), "a commit takes longer than one poll");
         let deadline = Instant::now() + Duration::from_secs(20);
         let ended = || ids(&platform).first().map(|id| platform.status(id).unwrap().status);
         while ended() != Some(Status::Failed) {

@@ -76,12 +76,12 @@ pub struct TaskError {
 pub struct Task {
     /// Stable id.
     pub id: String,
-    /// Workspace of the worker that runs it. `None` if it runs on this platform.
+    /// Workspace of the worker that runs it. Null if it runs on this platform.
     pub workspace: Option<String>,
     /// Its place. Not part of the JSON form, because callers can tell it from the id and the workspace.
     #[serde(skip)]
     pub(crate) place: Place,
-    /// The owner. `None` if the task has no owner.
+    /// The owner. Null if the task has no owner.
     pub owner: Option<String>,
     /// Catalog id of the model.
     pub model: String,
@@ -187,7 +187,7 @@ pub struct TaskPage {
     pub total: u64,
     /// Number of this page. The first page is 1.
     pub page: u32,
-    /// Most items on a page.
+    /// The largest number of items on a page.
     pub per_page: u32,
     /// Whether another page follows.
     pub has_more: bool,

@@ -1,4 +1,4 @@
-//! What an account is: the record that administrators see, and the states that it goes through.
+//! Worker accounts: the record that administrators see, and its states.
 
 use crate::error::{Error, Result};
 use crate::keyring::SecretText;
@@ -6,19 +6,19 @@ use crate::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where an account stands.
+/// The state of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
-    /// Registered, and never checked.
+    /// Registered, but never checked.
     Pending,
-    /// Being deployed or asked for its health.
+    /// Being deployed or checked.
     Checking,
-    /// Gets tasks.
+    /// It gets tasks.
     Ready,
-    /// Did not pass a check, or failed a task on its way.
+    /// It did not pass a check, or a task could not be sent to it.
     Failed,
-    /// Gets nothing until an administrator enables it.
+    /// It gets no tasks until an administrator enables it.
     Disabled,
 }
 
@@ -26,7 +26,7 @@ impl AccountStatus {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Checking, Self::Ready, Self::Failed, Self::Disabled];
 
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,14 +38,14 @@ impl AccountStatus {
         }
     }
 
-    /// The state with this stable name.
+    /// Returns the state with this stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether an account may go from this state to that. `ready` is reached by a passed check alone, and a disabled account
-    /// comes back by way of one. A trigger of the database keeps the same.
+    /// Whether an account may change from this state to `next`. It becomes `ready` only by passing a check. A disabled account must be
+    /// checked before it is used again. A trigger in the database enforces the same rules.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
@@ -73,11 +73,11 @@ pub struct AccountError {
 pub struct Deployment {
     /// When it began.
     pub started_at: Timestamp,
-    /// When the command ended; none while it runs.
+    /// When the command ended. Null while it runs.
     pub finished_at: Option<Timestamp>,
     /// Whether the command succeeded.
     pub ok: bool,
-    /// The end of what it wrote, without the account's tokens.
+    /// The last part of the command's output, without the account's tokens.
     pub output: String,
 }
 
@@ -87,27 +87,27 @@ pub struct Deployment {
 pub struct Account {
     /// Stable id.
     pub id: String,
-    /// What people call it.
+    /// A name for people to read.
     pub label: String,
-    /// Its workspace: what ids of its tasks begin with.
+    /// Its workspace. The ids of its tasks begin with it.
     pub workspace: String,
-    /// Where the workspace is reached.
+    /// The base URL of the workspace.
     pub address: String,
-    /// Where it stands.
+    /// Its state.
     pub status: AccountStatus,
-    /// Why it failed; only while it is `failed`.
+    /// Why it failed. Given only while the state is `failed`.
     pub error: Option<AccountError>,
-    /// Ids of the models that the worker offers; none while that is unknown.
+    /// Ids of the models that the worker offers. Null while they are unknown.
     pub models: Option<Vec<String>>,
-    /// Tasks that have not ended there.
+    /// Number of tasks at this worker that have not ended.
     pub active: u64,
-    /// Tasks that were ever accepted there.
+    /// Number of tasks that this worker has ever accepted.
     pub dispatched: u64,
     /// When it was registered.
     pub created_at: Timestamp,
-    /// When anything last changed.
+    /// When the account last changed.
     pub updated_at: Timestamp,
-    /// When its health was last asked for.
+    /// When the worker was last asked for its health.
     pub checked_at: Option<Timestamp>,
     /// When a task was last sent to it.
     pub used_at: Option<Timestamp>,
@@ -115,12 +115,12 @@ pub struct Account {
     pub deployment: Option<Deployment>,
 }
 
-/// An account to be registered.
+/// An account to register.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NewAccount {
-    /// What people call it: 1 to 64 characters.
+    /// A name for people to read: 1 to 64 characters.
     #[schemars(length(min = 1, max = 64))]
     pub label: String,
     /// Id of the provider's token.
@@ -129,39 +129,40 @@ pub struct NewAccount {
     /// The provider's token.
     #[schemars(length(min = 1, max = 4096))]
     pub token_secret: SecretText,
-    /// What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name.
+    /// Its workspace: 3 to 64 of the characters `a-z 0-9 -`. The ids of its tasks begin with it. The default is the label, which then
+    /// must have this form.
     #[serde(default)]
     #[schemars(regex(pattern = r"^[a-z0-9-]{3,64}$"))]
     pub workspace: Option<String>,
-    /// Where the workspace is reached, a base URL; made by the template of the settings when left out.
+    /// The base URL of the workspace. The default is made from the template of the settings.
     #[serde(default)]
     pub address: Option<String>,
-    /// The API key that the worker asks for; the one of the settings when left out.
+    /// The API key that the worker requires. The default is the key of the settings.
     #[serde(default)]
     pub api_key: Option<SecretText>,
 }
 
 impl NewAccount {
-    /// An account whose workspace is its label.
+    /// Returns an account whose workspace is its label.
     pub fn new(label: impl Into<String>, token_id: SecretText, token_secret: SecretText) -> Self {
         Self { label: label.into(), workspace: None, address: None, token_id, token_secret, api_key: None }
     }
 
-    /// The same account with a workspace of another name.
+    /// Returns the account with this workspace.
     #[must_use]
     pub fn workspace(mut self, workspace: impl Into<String>) -> Self {
         self.workspace = Some(workspace.into());
         self
     }
 
-    /// The same account at this address.
+    /// Returns the account with this address.
     #[must_use]
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The same account with an API key of its own.
+    /// Returns the account with its own API key.
     #[must_use]
     pub fn api_key(mut self, api_key: SecretText) -> Self {
         self.api_key = Some(api_key);
@@ -169,38 +170,38 @@ impl NewAccount {
     }
 }
 
-/// What is to be changed about an account; the rest stays.
+/// The changes to an account. Everything that is not given stays as it is.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountChange {
-    /// What people call it: 1 to 64 characters.
+    /// A name for people to read: 1 to 64 characters.
     #[serde(default)]
     #[schemars(length(min = 1, max = 64))]
     pub label: Option<String>,
-    /// Where the workspace is reached, a base URL.
+    /// The base URL of the workspace.
     #[serde(default)]
     pub address: Option<String>,
-    /// Id of the provider's token; together with `token_secret`.
+    /// Id of the provider's token. It must be given together with `token_secret`.
     #[serde(default)]
     pub token_id: Option<SecretText>,
-    /// The provider's token; together with `token_id`.
+    /// The provider's token. It must be given together with `token_id`.
     #[serde(default)]
     pub token_secret: Option<SecretText>,
-    /// The API key that the worker asks for.
+    /// The API key that the worker requires.
     #[serde(default)]
     pub api_key: Option<SecretText>,
 }
 
 impl AccountChange {
-    /// Takes the id and the token itself out, where both are there.
+    /// Removes the id and the token from the change and returns them, if both are given.
     ///
     /// # Errors
-    /// `validation_error` for one without the other.
+    /// `validation_error` if only one is given.
     pub(super) fn take_token(&mut self) -> Result<Option<(SecretText, SecretText)>> {
         match (self.token_id.take(), self.token_secret.take()) {
             (Some(id), Some(secret)) => Ok(Some((id, secret))),
             (None, None) => Ok(None),
-            _ => Err(Error::validation("token_id and token_secret are changed together")),
+            _ => Err(Error::validation("token_id and token_secret must be changed together")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What administrators do with accounts. Each call is one event of the audit log, written with its change.
+//! The calls of administrators on accounts. Each call writes an event of the audit log in the same transaction as its change.
 
 use super::account::{Account, AccountChange, AccountStatus, NewAccount};
 use super::address::{is_workspace, split_id};
@@ -22,17 +22,19 @@ const LONGEST_LABEL: usize = 64;
 const LONGEST_TOKEN: usize = 4096;
 
 impl Workers {
-    /// Registers an account; it is `pending` until it is checked.
+    /// Registers an account. It is `pending` until it is checked.
     ///
     /// # Errors
-    /// `validation_error`, also for a workspace that is registered; `dependency_unavailable` while the vault is shut.
+    /// `validation_error`, also if the workspace is already registered; `dependency_unavailable` if the vault is shut.
     pub fn add(&self, new: NewAccount, caller: &Caller) -> Result<Account> {
         let shared = &self.shared;
         check_label(&new.label)?;
         let workspace = new.workspace.clone().unwrap_or_else(|| new.label.clone());
         if !is_workspace(&workspace) {
-            return Err(Error::validation("a workspace is named by 3 to 64 of a-z, 0-9 and -")
-                .with_action("Give the account a workspace of such a name."));
+            return Err(Error::validation(
+                "the name of a workspace consists of 3 to 64 of the characters a-z, 0-9 and -",
+            )
+            .with_action("Give the account a workspace of such a name."));
         }
         let address = self.address(new.address.as_deref(), &workspace)?;
         let tokens = Tokens { token_id: new.token_id, token_secret: new.token_secret, api_key: new.api_key };
@@ -69,7 +71,7 @@ impl Workers {
         Ok(account)
     }
 
-    /// Every account, in the order in which they were registered.
+    /// Returns every account, in the order of registration.
     ///
     /// # Errors
     /// `dependency_unavailable` when the database cannot be read.
@@ -77,7 +79,7 @@ impl Workers {
         self.shared.store.read(store::all)
     }
 
-    /// The account with this id, or of this workspace.
+    /// Returns the account with this id or this workspace.
     ///
     /// # Errors
     /// `not_found`.
@@ -85,17 +87,18 @@ impl Workers {
         self.shared.store.read(|connection| found(connection, id))
     }
 
-    /// Changes an account. One that was `ready`, or is being checked, is checked again when its address, tokens or key changed.
+    /// Changes an account. If it is `ready` or `checking` and its address, tokens or key have changed, it is checked again.
     ///
     /// # Errors
-    /// `not_found`, `validation_error`, also for another host without the key that the account has of its own,
-    /// `dependency_unavailable`.
+    /// `not_found`; `validation_error`, also if the account has its own API key and the new address is on another host but the key is
+    /// not given again; `dependency_unavailable`.
     pub fn update(&self, id: &str, mut change: AccountChange, caller: &Caller) -> Result<Account> {
         let shared = &self.shared;
         let new_token = change.take_token()?;
         if change.label.is_none() && change.address.is_none() && new_token.is_none() && change.api_key.is_none() {
-            return Err(Error::validation("nothing is to be changed")
-                .with_action("Give a label, an address, a token or an API key."));
+            return Err(
+                Error::validation("no change is given").with_action("Give a label, an address, a token or an API key.")
+            );
         }
         if let Some(label) = &change.label {
             check_label(label)?;
@@ -105,7 +108,7 @@ impl Workers {
         let now = shared.clock.now();
         let new_key = change.api_key.is_some();
         let sealed = if new_token.is_some() || change.api_key.is_some() {
-            // A token that has run out is replaced, and what is kept beside it goes on.
+            // The token may have expired. It is replaced, and the API key that is stored with it is kept.
             let before = shared.last_tokens(&account)?;
             let tokens = match (new_token, before) {
                 (Some((token_id, token_secret)), before) => {
@@ -125,8 +128,8 @@ impl Workers {
         };
         let moved = address.as_ref().is_some_and(|address| !same_host(address, &account.address));
         if moved && !new_key && shared.last_tokens(&account)?.is_some_and(|tokens| tokens.api_key.is_some()) {
-            return Err(Error::validation("the account has an API key of its own, which is not sent to another host")
-                .with_action("Give the API key again, with the new address."));
+            return Err(Error::validation("the account has its own API key, which must not be sent to another host")
+                .with_action("Give the API key again, together with the new address."));
         }
         let recheck = sealed.is_some() || address.as_ref().is_some_and(|address| *address != account.address);
         let mut event = event(caller, "account_update", &account).with("tokens", sealed.is_some());
@@ -140,27 +143,27 @@ impl Workers {
             if let Some(sealed) = &sealed {
                 sealed.keep(connection, now)?;
             }
-            // Nothing is sent to what was not checked, and a check of what was there before says nothing any more.
-            let stands = matches!(account.status, AccountStatus::Ready | AccountStatus::Checking);
-            let epoch = (recheck && stands).then(|| store::begin_check(connection, &account, now)).transpose()?;
+            // Tasks are sent only to checked accounts, and a check of the old address or tokens is no longer valid.
+            let needs_check = matches!(account.status, AccountStatus::Ready | AccountStatus::Checking);
+            let epoch = (recheck && needs_check).then(|| store::begin_check(connection, &account, now)).transpose()?;
             Ok(((found(connection, &id)?, epoch), event))
         })?;
         epoch.map_or(Ok(changed), |epoch| self.end_check(&account.id, epoch))
     }
 
-    /// Takes a disabled account back in: it is checked, and then `ready` or `failed`.
+    /// Checks a disabled account and enables it. It is then `ready` or `failed`.
     ///
     /// # Errors
-    /// `not_found`; `invalid_state` for an account that is not disabled.
+    /// `not_found`; `invalid_state` if the account is not disabled.
     pub fn enable(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
         self.check(&account, event(caller, "account_enable", &account), Why::Enabled)
     }
 
-    /// Sends nothing more to an account; tasks that it has are followed to their end.
+    /// Sends no more tasks to an account. Its unfinished tasks are still followed until they end.
     ///
     /// # Errors
-    /// `not_found`; `invalid_state` for an account that is disabled.
+    /// `not_found`; `invalid_state` if the account is already disabled.
     pub fn disable(&self, id: &str, caller: &Caller) -> Result<Account> {
         let now = self.shared.clock.now();
         let (id, caller) = (id.to_owned(), caller.clone());
@@ -171,16 +174,16 @@ impl Workers {
         })
     }
 
-    /// Asks the worker for its health once; the account is `ready` or `failed` then.
+    /// Asks the worker for its health once. The account is then `ready` or `failed`.
     ///
     /// # Errors
-    /// `not_found`; `invalid_state` for an account that is disabled or being checked.
+    /// `not_found`; `invalid_state` if the account is disabled or being checked.
     pub fn health(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
         self.check(&account, event(caller, "account_health", &account), Why::Asked)
     }
 
-    /// Lets an account go. What it had not finished ends `failed` with `remote_failed`, and its worker is asked to stop.
+    /// Removes an account. Its unfinished tasks fail with `remote_failed`, and its worker is asked to cancel them.
     ///
     /// # Errors
     /// `not_found`.
@@ -188,12 +191,12 @@ impl Workers {
         let shared = &self.shared;
         let now = shared.clock.now();
         let (wanted, caller) = (id.to_owned(), caller.clone());
-        // Its worker is told to stop while there is something that opens its door.
+        // Cancelling at the worker needs the account's tokens, so they are read before they are revoked.
         let target = self.get(id).and_then(|account| shared.target(&account)).ok();
         let ended = shared.audit.record(move |connection| {
             let account = found(connection, &wanted)?;
-            let gone = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
-            let ended = fail_all_at(connection, &account.workspace, &gone, now)?;
+            let removed = Error::new(ErrorCode::RemoteFailed, format!("the account {} was removed", account.workspace));
+            let ended = fail_all_at(connection, &account.workspace, &removed, now)?;
             store::remove(connection, &account)?;
             revoke_in(connection, &secret_name(&account.id), now)?;
             let event = event(&caller, "account_remove", &account).with("tasks", ended.len());
@@ -214,30 +217,30 @@ impl Workers {
         Ok(())
     }
 
-    /// One check, begun in the name of whoever asked for it.
+    /// Checks an account once, and records `event` in the audit log.
     fn check(&self, account: &Account, event: NewEvent, why: Why) -> Result<Account> {
         let epoch = health::begin(&self.shared, &account.id, Some(event), why)?;
         self.end_check(&account.id, epoch)
     }
 
-    /// Asks once, and ends the check of this epoch.
+    /// Asks the worker once, and ends the check of this epoch.
     fn end_check(&self, id: &str, epoch: i64) -> Result<Account> {
         let (shared, wanted) = (Arc::clone(&self.shared), id.to_owned());
         self.wait(async move { health::finish(&shared, &wanted, epoch, 1).await })?;
         self.get(id)
     }
 
-    /// Where a workspace is: said, or made by the template.
-    fn address(&self, said: Option<&str>, workspace: &str) -> Result<String> {
-        let made = match (said, &self.shared.settings.address_template) {
-            (Some(said), _) => said.to_owned(),
+    /// Returns the address of a workspace: the given one, or one that is made from the template.
+    fn address(&self, given: Option<&str>, workspace: &str) -> Result<String> {
+        let address = match (given, &self.shared.settings.address_template) {
+            (Some(given), _) => given.to_owned(),
             (None, Some(template)) => template.replace("{workspace}", workspace),
             (None, None) => {
-                return Err(Error::validation("the account has no address, and there is no template for one")
+                return Err(Error::validation("the account has no address, and the settings have no template for it")
                     .with_action("Give the account an address, or set workers.address_template."));
             }
         };
-        self.shared.addresses.check_url(&made)
+        self.shared.addresses.check_url(&address)
     }
 }
 
@@ -248,7 +251,7 @@ pub(super) fn event(caller: &Caller, action: &str, account: &Account) -> NewEven
         .with("status", account.status.as_str())
 }
 
-/// Whether two addresses are of one host and port, over the same scheme.
+/// Whether two addresses have the same scheme, host and port.
 fn same_host(a: &str, b: &str) -> bool {
     let place = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
     place(a).is_some_and(|a| Some(a) == place(b))
@@ -261,7 +264,7 @@ fn check_label(label: &str) -> Result<()> {
     Ok(())
 }
 
-/// Tokens as they are kept: without the blanks and line breaks at their ends that files leave there.
+/// Checks tokens, and removes blanks and line breaks at their ends, which files often leave there.
 fn checked(tokens: &Tokens) -> Result<Tokens> {
     let tokens = Tokens {
         token_id: tokens.token_id.trimmed(),

@@ -35,7 +35,7 @@ impl Workers {
             made.store(matches!(dispatched, Dispatched::Task(_)), Ordering::SeqCst);
             draft = match dispatched {
                 Dispatched::Task(task) => return Ok(task),
-                Dispatched::AlreadySubmitted(draft, earlier) => match shared.tasks.made_before(&earlier).await? {
+                Dispatched::AlreadySubmitted(draft, earlier) => match shared.tasks.earlier_task(&earlier).await? {
                     Some(task) => return Ok(task),
                     // The earlier submission was undone, so this one is tried again.
                     None => draft,

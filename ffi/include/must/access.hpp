@@ -1,5 +1,5 @@
 /// @file
-/// Who may call: API keys, generation sessions, admin sessions.
+/// Access control: API keys, generation sessions, admin sessions.
 /// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_ACCESS_HPP
 #define MUST_ACCESS_HPP
@@ -16,19 +16,19 @@
 
 namespace must {
 
-/// A new session. Its token is shown this once.
+/// A new session. Its token is shown only here.
 struct IssuedSession {
   /// Stable id.
   std::string id;
-  /// Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of
-  /// another platform on the same host in that one.
+  /// Name of the cookie: `gg_session` or `gg_admin_session`. It has a suffix if the request has a session of another platform
+  /// on the same host in the cookie of that name.
   std::string cookie;
   /// Value of the cookie.
   SecretText token;
-  /// When it ends by itself; null for an admin session, which ends when it is idle.
+  /// When the session expires. Null for an admin session, which expires after a time without calls.
   std::optional<Time> expires_at;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static IssuedSession from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["cookie"].get<std::string>(),
@@ -46,7 +46,7 @@ struct SessionState {
   /// When the session expires.
   Time expires_at;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static SessionState from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["active"].get<bool>(),
@@ -56,12 +56,12 @@ struct SessionState {
 
 namespace detail {
 
-/// How many sessions a call ended.
+/// The number of sessions that a call ended.
 struct EndedSessions {
-  /// How many.
+  /// Number of sessions.
   std::uint64_t sessions = 0;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static EndedSessions from_json(const Json &json) {
     return {json["sessions"].get<std::uint64_t>()};
   }
@@ -71,7 +71,7 @@ struct EndedSessions {
 
 /// Whether a key can be used.
 enum class KeyStatus {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   active,  ///< The key is valid.
   rotated,  ///< The key was replaced, and is valid until it expires.
   expired,  ///< The key has expired.
@@ -107,7 +107,7 @@ struct ApiKey {
   /// first key in its chain of replacements. A key that replaces another keeps its owner.
   std::string owner;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static ApiKey from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["name"].get<std::string>(),
@@ -120,14 +120,14 @@ struct ApiKey {
   }
 };
 
-/// A new key. Its secret is shown this once.
+/// A new key. Its secret is shown only here.
 struct IssuedKey {
   /// The key.
   ApiKey key;
-  /// What a caller sends as `X-API-Key`.
+  /// The text to send as `X-API-Key`.
   SecretText secret;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static IssuedKey from_json(const Json &json) {
     return {json["key"].get<ApiKey>(),
             json["secret"].get<SecretText>()};
@@ -145,7 +145,7 @@ struct AdminSessionState {
   /// When the session was last used.
   Time last_activity_at;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static AdminSessionState from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["active"].get<bool>(),
@@ -154,50 +154,50 @@ struct AdminSessionState {
   }
 };
 
-/// API keys and generation sessions. Every call also throws `dependency_unavailable` when the database cannot be read or
-/// written, the vault is shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
+/// API keys and generation sessions. Every call also throws `dependency_unavailable` if the database cannot be read or
+/// written, the vault is shut or the audit log cannot be written, and `invalid_state` if the platform is closed.
 class Auth : private detail::Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
-  /// Says who a request is from. Throws the code that the request is to be answered with: `cors_origin_blocked`,
-  /// `rate_limited`, `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
+  /// Determines who sent a request. Throws the code to answer the request with: `cors_origin_blocked`, `rate_limited`,
+  /// `invalid_api_key`, `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`,
   /// `admin_session_required` or `admin_session_expired`.
-  /// @param facts What the request brought along.
+  /// @param facts Facts about the request.
   [[nodiscard]] Principal authorize(const RequestFacts &facts) const {
     return ask<Principal>("auth.authorize", detail::Fields().set("facts", facts));
   }
   /// Opens a generation session for a request of the route `auth`. The request needs an API key while the setting
   /// `sign_in_required` is on. Throws the codes of `auth.authorize`; `validation_error` for facts of another route.
-  /// @param facts What the request brought along.
+  /// @param facts Facts about the request.
   [[nodiscard]] IssuedSession open_session(const RequestFacts &facts) const {
     return ask<IssuedSession>("auth.open_session", detail::Fields().set("facts", facts));
   }
-  /// Says how the session in the request's cookie stands. Throws `session_required`, `session_expired`,
+  /// Returns the state of the session in the request's cookie. Throws `session_required`, `session_expired`,
   /// `cors_origin_blocked`.
-  /// @param facts What the request brought along.
+  /// @param facts Facts about the request.
   [[nodiscard]] SessionState session_state(const RequestFacts &facts) const {
     return ask<SessionState>("auth.session_state", detail::Fields().set("facts", facts));
   }
-  /// Ends a session, from the next call on. Ending it again changes nothing. Throws `not_found`.
-  /// @param id Id of what the call is about.
+  /// Ends a session. The next call with it is refused. Ending it again changes nothing. Throws `not_found`.
+  /// @param id Id of the object of the call.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("auth.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends every session, and says how many were still going.
+  /// Ends every session, and returns how many were still active.
   std::uint64_t revoke_all_sessions(const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("auth.revoke_all_sessions", detail::Fields().set("caller", caller)).sessions;
   }
-  /// Whether a browser's page of this origin may call.
-  /// @param origin As the browser sends it, such as `https://studio.example`.
+  /// Returns whether web pages of this origin may call the platform.
+  /// @param origin The origin as the browser sends it, such as `https://studio.example`.
   [[nodiscard]] bool allows_origin(std::string_view origin) const {
     return ask<bool>("auth.allows_origin", detail::Fields().set("origin", origin));
   }
-  /// Issues an API key. Throws `validation_error` for a name that is not 1 to 64 characters without control characters, and
-  /// for a life of 0 or of more than 90 days.
-  /// @param name What a person calls it: 1 to 64 characters.
-  /// @param valid_for How long it is good; 90 days when left out.
+  /// Issues an API key. Throws `validation_error` if the name is not 1 to 64 characters without control characters, or if the
+  /// validity is 0 or more than 90 days.
+  /// @param name A name for people to read: 1 to 64 characters.
+  /// @param valid_for How long the key is valid. The default is 90 days.
   [[nodiscard]] IssuedKey issue_key(std::string_view name, std::optional<Seconds> valid_for = std::nullopt,
                                     const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -206,14 +206,15 @@ class Auth : private detail::Service {
         .set("caller", caller);
     return ask<IssuedKey>("auth.issue_key", arguments);
   }
-  /// Every key, newest first, revoked ones too.
+  /// Lists every key, also revoked ones, newest first.
   [[nodiscard]] std::vector<ApiKey> keys() const {
     return ask<std::vector<ApiKey>>("auth.keys");
   }
-  /// Issues a key in the place of another, with its name and as long a life. Throws `validation_error` for an overlap of more
-  /// than 7 days; `not_found`; `invalid_state` for a key that was revoked, has expired or was rotated already.
+  /// Issues a key that replaces another one. It has the same name and the same validity period. Throws `validation_error` if
+  /// the overlap is more than 7 days; `not_found`; `invalid_state` if the key was revoked, has expired or was already
+  /// rotated.
   /// @param id Id of the key.
-  /// @param overlap How long the old key stays good, but not beyond its own end; 24 hours when left out.
+  /// @param overlap How long the old key stays valid, at most until its own expiry. The default is 24 hours.
   [[nodiscard]] IssuedKey rotate_key(std::string_view id, std::optional<Seconds> overlap = std::nullopt,
                                      const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -222,39 +223,39 @@ class Auth : private detail::Service {
         .set("caller", caller);
     return ask<IssuedKey>("auth.rotate_key", arguments);
   }
-  /// Revokes a key and every session that was opened with it, from the next call on, and says how many sessions these were.
-  /// Revoking it again changes nothing. Throws `not_found`.
-  /// @param id Id of what the call is about.
+  /// Revokes a key and every session that was opened with it, and returns the number of these sessions. The next call with
+  /// any of them is refused. Revoking it again changes nothing. Throws `not_found`.
+  /// @param id Id of the object of the call.
   std::uint64_t revoke_key(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("auth.revoke_key", detail::Fields().set("id", id).set("caller", caller)).sessions;
   }
 };
 
-/// Admin sessions. Every call also throws `dependency_unavailable` when the database cannot be read or written, the vault is
-/// shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
+/// Admin sessions. Every call also throws `dependency_unavailable` if the database cannot be read or written, the vault is
+/// shut or the audit log cannot be written, and `invalid_state` if the platform is closed.
 class Admin : private detail::Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
   /// Opens an admin session for a request of the route `admin_login`. Throws the codes of `auth.authorize`;
   /// `validation_error` for facts of another route.
-  /// @param facts What the request brought along.
+  /// @param facts Facts about the request.
   [[nodiscard]] IssuedSession open_session(const RequestFacts &facts) const {
     return ask<IssuedSession>("admin.open_session", detail::Fields().set("facts", facts));
   }
-  /// Says how an admin session stands; the id is that of the principal of an authorized admin request. Throws `not_found`,
-  /// `admin_session_expired`.
-  /// @param id Id of what the call is about.
+  /// Returns the state of an admin session. The id is that of the principal of an authorized admin request. Throws
+  /// `not_found`, `admin_session_expired`.
+  /// @param id Id of the object of the call.
   AdminSessionState session_state(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<AdminSessionState>("admin.session_state", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends an admin session, from the next call on. Ending it again changes nothing. Throws `not_found`.
-  /// @param id Id of what the call is about.
+  /// Ends an admin session. The next call with it is refused. Ending it again changes nothing. Throws `not_found`.
+  /// @param id Id of the object of the call.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("admin.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Ends every admin session, and says how many were still going.
+  /// Ends every admin session, and returns how many were still active.
   std::uint64_t revoke_all_sessions(const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("admin.revoke_all_sessions", detail::Fields().set("caller", caller)).sessions;
   }

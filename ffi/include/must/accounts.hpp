@@ -15,14 +15,14 @@
 
 namespace must {
 
-/// Where an account stands.
+/// The state of an account.
 enum class AccountStatus {
-  unknown,  ///< One that only a later version knows.
-  pending,  ///< Registered, and never checked.
-  checking,  ///< Being deployed or asked for its health.
-  ready,  ///< Gets tasks.
-  failed,  ///< Did not pass a check, or failed a task on its way.
-  disabled,  ///< Gets nothing until an administrator enables it.
+  unknown,  ///< A value of a later version.
+  pending,  ///< Registered, but never checked.
+  checking,  ///< Being deployed or checked.
+  ready,  ///< It gets tasks.
+  failed,  ///< It did not pass a check, or a task could not be sent to it.
+  disabled,  ///< It gets no tasks until an administrator enables it.
 };
 template <>
 struct detail::Names<AccountStatus> {
@@ -42,13 +42,13 @@ struct AccountFailure {
   /// What happened.
   std::string detail;
 
-  /// The code to branch on; `MUST_INTERNAL` for a name that the library does not know.
+  /// The code to branch on. It is `MUST_INTERNAL` if the library does not know the name.
   [[nodiscard]] ErrorCode error_code() const noexcept {
     const std::int32_t number = must_code_from_name(code.data(), code.size());
     return number < 0 ? MUST_INTERNAL : static_cast<ErrorCode>(number);
   }
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static AccountFailure from_json(const Json &json) {
     return {json["code"].get<std::string>(),
             json["detail"].get<std::string>()};
@@ -59,14 +59,14 @@ struct AccountFailure {
 struct Deployment {
   /// When it began.
   Time started_at;
-  /// When the command ended; none while it runs.
+  /// When the command ended. Null while it runs.
   std::optional<Time> finished_at;
   /// Whether the command succeeded.
   bool ok = false;
-  /// The end of what it wrote, without the account's tokens.
+  /// The last part of the command's output, without the account's tokens.
   std::string output;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Deployment from_json(const Json &json) {
     return {json["started_at"].get<Time>(),
             json["finished_at"].get<std::optional<Time>>(),
@@ -79,34 +79,34 @@ struct Deployment {
 struct Account {
   /// Stable id.
   std::string id;
-  /// What people call it.
+  /// A name for people to read.
   std::string label;
-  /// Its workspace: what ids of its tasks begin with.
+  /// Its workspace. The ids of its tasks begin with it.
   std::string workspace;
-  /// Where the workspace is reached.
+  /// The base URL of the workspace.
   std::string address;
-  /// Where it stands.
+  /// Its state.
   AccountStatus status{};
-  /// Why it failed; only while it is `failed`.
+  /// Why it failed. Given only while the state is `failed`.
   std::optional<AccountFailure> error;
-  /// Ids of the models that the worker offers; none while that is unknown.
+  /// Ids of the models that the worker offers. Null while they are unknown.
   std::optional<std::vector<std::string>> models;
-  /// Tasks that have not ended there.
+  /// Number of tasks at this worker that have not ended.
   std::uint64_t active = 0;
-  /// Tasks that were ever accepted there.
+  /// Number of tasks that this worker has ever accepted.
   std::uint64_t dispatched = 0;
   /// When it was registered.
   Time created_at;
-  /// When anything last changed.
+  /// When the account last changed.
   Time updated_at;
-  /// When its health was last asked for.
+  /// When the worker was last asked for its health.
   std::optional<Time> checked_at;
   /// When a task was last sent to it.
   std::optional<Time> used_at;
   /// Its last deployment.
   std::optional<Deployment> deployment;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Account from_json(const Json &json) {
     return {json["id"].get<std::string>(),
             json["label"].get<std::string>(),
@@ -125,46 +125,47 @@ struct Account {
   }
 };
 
-/// An account to be registered.
+/// The account to register.
 struct NewAccount {
-  /// What people call it: 1 to 64 characters.
+  /// A name for people to read: 1 to 64 characters.
   std::string label;
   /// Id of the provider's token.
   SecretText token_id;
   /// The provider's token.
   SecretText token_secret;
-  /// What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name.
+  /// Its workspace: 3 to 64 of the characters `a-z 0-9 -`. The ids of its tasks begin with it. The default is the label,
+  /// which then must have this form.
   std::optional<std::string> workspace{};
-  /// Where the workspace is reached, a base URL; made by the template of the settings when left out.
+  /// The base URL of the workspace. The default is made from the template of the settings.
   std::optional<std::string> address{};
-  /// The API key that the worker asks for; the one of the settings when left out.
+  /// The API key that the worker requires. The default is the key of the settings.
   std::optional<SecretText> api_key{};
 };
 
-/// What is to be changed about an account; the rest stays.
+/// The changes to an account. Everything that is not given stays as it is.
 struct AccountChange {
-  /// What people call it: 1 to 64 characters.
+  /// A name for people to read: 1 to 64 characters.
   std::optional<std::string> label{};
-  /// Where the workspace is reached, a base URL.
+  /// The base URL of the workspace.
   std::optional<std::string> address{};
-  /// Id of the provider's token; together with `token_secret`.
+  /// Id of the provider's token. It must be given together with `token_secret`.
   std::optional<SecretText> token_id{};
-  /// The provider's token; together with `token_id`.
+  /// The provider's token. It must be given together with `token_id`.
   std::optional<SecretText> token_secret{};
-  /// The API key that the worker asks for.
+  /// The API key that the worker requires.
   std::optional<SecretText> api_key{};
 };
 
-/// Accounts of workers. An account is named by its id or its workspace. Every call also throws `dependency_unavailable` when
-/// the database cannot be read or written, the vault is shut or the audit log cannot be kept, and `invalid_state` when the
+/// Accounts of workers. An account is named by its id or its workspace. Every call also throws `dependency_unavailable` if
+/// the database cannot be read or written, the vault is shut or the audit log cannot be written, and `invalid_state` if the
 /// platform is closed.
 class Accounts : private detail::Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
-  /// Registers an account, which is `pending` until it is checked. Throws `validation_error`, also for a workspace that is
-  /// registered, and for an address that is not public and in none of the networks of the settings.
+  /// Registers an account. It is `pending` until it is checked. Throws `validation_error`, also if the workspace is already
+  /// registered, or if the address is neither public nor in one of the networks of the settings.
   Account add(const NewAccount &account, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
         .set("label", account.label)
@@ -176,17 +177,17 @@ class Accounts : private detail::Service {
         .set("caller", caller);
     return ask<Account>("accounts.add", arguments);
   }
-  /// Every account, in the order in which they were registered.
+  /// Lists every account in the order of registration.
   [[nodiscard]] std::vector<Account> list() const {
     return ask<std::vector<Account>>("accounts.list");
   }
-  /// One account. Throws `not_found`.
+  /// Returns one account. Throws `not_found`.
   /// @param id Id of the account, or its workspace.
   [[nodiscard]] Account get(std::string_view id) const {
     return ask<Account>("accounts.get", detail::Fields().set("id", id));
   }
-  /// Changes an account; a ready one is checked again when its address, token or key changed. Throws `not_found`;
-  /// `validation_error`, also for half a token.
+  /// Changes an account. A ready account is checked again if its address, token or key has changed. Throws `not_found`;
+  /// `validation_error`, also if only one of `token_id` and `token_secret` is given.
   /// @param id Id of the account, or its workspace.
   Account update(std::string_view id, const AccountChange &change, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -199,38 +200,38 @@ class Accounts : private detail::Service {
         .set("caller", caller);
     return ask<Account>("accounts.update", arguments);
   }
-  /// Checks a disabled account and takes it back in; it is `ready` or `failed` then. Throws `not_found`; `invalid_state` for
-  /// an account that is not disabled.
-  /// @param id Id of what the call is about.
+  /// Checks a disabled account and enables it. Its status is then `ready` or `failed`. Throws `not_found`; `invalid_state` if
+  /// the account is not disabled.
+  /// @param id Id of the object of the call.
   Account enable(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.enable", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Sends nothing more to an account; the tasks that it has are followed to their end. Throws `not_found`; `invalid_state`
-  /// for an account that is disabled.
-  /// @param id Id of what the call is about.
+  /// Sends no more tasks to an account. Its unfinished tasks are still followed until they end. Throws `not_found`;
+  /// `invalid_state` if the account is already disabled.
+  /// @param id Id of the object of the call.
   Account disable(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.disable", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Asks the worker for its health once; the account is `ready` or `failed` then. Throws `not_found`; `invalid_state` for an
-  /// account that is disabled or being checked.
-  /// @param id Id of what the call is about.
+  /// Asks the worker for its health once. The status of the account is then `ready` or `failed`. Throws `not_found`;
+  /// `invalid_state` if the account is disabled or being checked.
+  /// @param id Id of the object of the call.
   Account health(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.health", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Deploys a workspace in the background; the account is `checking` until its health has been asked for. Throws
-  /// `not_found`; `validation_error` without a command in the settings; `invalid_state` for an account that is disabled or
-  /// being checked.
-  /// @param id Id of what the call is about.
+  /// Deploys a workspace in the background. The status of the account is `checking` until the worker has been asked for its
+  /// health. Throws `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if the account is
+  /// disabled or being checked.
+  /// @param id Id of the object of the call.
   Account deploy(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.deploy", detail::Fields().set("id", id).set("caller", caller));
   }
-  /// Deploys every account that is neither disabled nor being checked, and gives those. Throws `validation_error` without a
-  /// command in the settings.
+  /// Deploys every account that is neither disabled nor being checked, and returns these accounts. Throws `validation_error`
+  /// if the settings have no deploy command.
   std::vector<Account> deploy_all(const MaybeCaller &caller = std::nullopt) const {
     return ask<std::vector<Account>>("accounts.deploy_all", detail::Fields().set("caller", caller));
   }
-  /// Removes an account; what it had not finished ends failed with `remote_failed`. Throws `not_found`.
-  /// @param id Id of what the call is about.
+  /// Removes an account. Its unfinished tasks fail with `remote_failed`. Throws `not_found`.
+  /// @param id Id of the object of the call.
   void remove(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("accounts.remove", detail::Fields().set("id", id).set("caller", caller));
   }

@@ -1,5 +1,5 @@
 /// @file
-/// The audit log: who did what, each event tied to all before it and signed.
+/// The audit log: who did what. Each event is signed and linked to all earlier ones.
 /// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_AUDIT_HPP
 #define MUST_AUDIT_HPP
@@ -19,7 +19,7 @@ namespace must {
 
 /// The outcome of the action that an event records.
 enum class Outcome {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   success,  ///< The action was done.
   failure,  ///< The action was tried and failed.
   denied,  ///< The action was refused.
@@ -40,19 +40,19 @@ struct AuditEvent {
   std::uint32_t v = 0;
   /// Number of the event, from 0, without gaps.
   std::uint64_t seq = 0;
-  /// When, in UTC.
+  /// The time of the event, in UTC.
   std::string timestamp;
   /// Who did it.
   std::string actor;
-  /// From where.
+  /// Where the action came from.
   std::string source;
-  /// What was done.
+  /// The action.
   std::string action;
-  /// What it was done to.
+  /// What the action was applied to.
   std::string target;
   /// The outcome.
   Outcome outcome{};
-  /// Ties the event to a request.
+  /// An id that links the event to a request.
   std::string correlation_id;
   /// More details by name.
   std::map<std::string, std::string> details;
@@ -62,10 +62,10 @@ struct AuditEvent {
   /// `None` in version 1.
   std::optional<std::uint64_t> signed_size;
 
-  /// When.
+  /// The time of the event.
   [[nodiscard]] Time time() const { return detail::time_from(timestamp); }
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static AuditEvent from_json(const Json &json) {
     return {json["v"].get<std::uint32_t>(),
             json["seq"].get<std::uint64_t>(),
@@ -86,17 +86,17 @@ struct AuditEvent {
 struct AuditPage {
   /// The events.
   std::vector<AuditEvent> logs;
-  /// The value of `before` for the next page; `None` on the last page.
+  /// The value of `before` for the next page. Null on the last page.
   std::optional<std::uint64_t> next;
 
   /// The events, newest first.
   [[nodiscard]] auto begin() const noexcept { return logs.begin(); }
-  /// Past the last of them.
+  /// The end of the events.
   [[nodiscard]] auto end() const noexcept { return logs.end(); }
-  /// How many events are on this page.
+  /// The number of events on this page.
   [[nodiscard]] std::size_t size() const noexcept { return logs.size(); }
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static AuditPage from_json(const Json &json) {
     return {json["logs"].get<std::vector<AuditEvent>>(),
             json["next"].get<std::optional<std::uint64_t>>()};
@@ -105,7 +105,7 @@ struct AuditPage {
 
 /// A kind of damage to the log.
 enum class Damage {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   missing,  ///< An event is missing.
   altered,  ///< An event does not match its hash.
   broken_chain,  ///< An event does not follow the one before it.
@@ -141,7 +141,7 @@ struct Fault {
   /// A description of the fault.
   std::string detail;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Fault from_json(const Json &json) {
     return {json["seq"].get<std::uint64_t>(),
             json["damage"].get<Damage>(),
@@ -168,7 +168,7 @@ struct Verdict {
   /// The first fault; null when there is none.
   std::optional<Fault> fault;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Verdict from_json(const Json &json) {
     return {json["ok"].get<bool>(),
             json["origin"].get<std::string>(),
@@ -181,7 +181,7 @@ struct Verdict {
   }
 };
 
-/// That an event is in the log (RFC 6962, 2.1.1).
+/// A proof that an event is in the log (RFC 6962, 2.1.1).
 struct InclusionProof {
   /// Number of the event.
   std::uint64_t index = 0;
@@ -189,12 +189,12 @@ struct InclusionProof {
   std::string leaf;
   /// Hashes from the leaf to the root, in base64.
   std::vector<std::string> proof;
-  /// Signed checkpoint that the proof ends in.
+  /// The signed checkpoint with the root that the proof leads to.
   std::string checkpoint;
-  /// The same as the text of a `.tlog-proof` file.
+  /// The same proof as the text of a `.tlog-proof` file.
   std::string text;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static InclusionProof from_json(const Json &json) {
     return {json["index"].get<std::uint64_t>(),
             json["leaf"].get<std::string>(),
@@ -215,7 +215,7 @@ struct ConsistencyProof {
   /// The signed checkpoint whose root the proof gives.
   std::string checkpoint;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static ConsistencyProof from_json(const Json &json) {
     return {json["old_size"].get<std::uint64_t>(),
             json["old_root"].get<std::string>(),
@@ -237,7 +237,7 @@ struct Exported {
   /// The key that verifies its signatures.
   std::string verifier;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Exported from_json(const Json &json) {
     return {json["folder"].get<std::string>(),
             json["size"].get<std::uint64_t>(),
@@ -254,58 +254,58 @@ struct Pruned {
   /// Number of the first event that is still kept.
   std::uint64_t min_index = 0;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Pruned from_json(const Json &json) {
     return {json["removed"].get<std::uint64_t>(),
             json["min_index"].get<std::uint64_t>()};
   }
 };
 
-/// An event of the host's own, to be written. It must hold no secret.
+/// An event of the host to write. It must contain no secret.
 struct NewAuditEvent {
-  /// Who.
+  /// Who did it.
   std::string actor;
-  /// From where: an address, `cli`, `host`.
+  /// Where the action came from: an address, `cli`, `host`.
   std::string source;
-  /// What was done.
+  /// The action.
   std::string action;
-  /// To what.
+  /// What the action was applied to.
   std::string target;
-  /// How it went.
+  /// The outcome of the action.
   Outcome outcome = Outcome::success;
-  /// What ties it to a request; a new one when left out.
+  /// An id that links the event to a request. The default is a new id.
   std::optional<std::string> correlation_id{};
-  /// More about it.
+  /// More information by name.
   std::map<std::string, std::string> details{};
 };
 
-/// Which events to list; the newest when nothing is said.
+/// Which events to list. Without any condition these are the newest ones.
 struct AuditQuery {
-  /// Only events with a smaller number: `next` of the page before.
+  /// Only events with a smaller number. Give `next` of the previous page.
   std::optional<std::uint64_t> before{};
-  /// How many at most: 100 when left out, 1,000 at most.
+  /// The largest number of events to return, at most 1,000. The default is 100.
   std::optional<std::uint32_t> limit{};
-  /// Only of this actor.
+  /// Only events of this actor.
   std::optional<std::string> actor{};
-  /// Only this action.
+  /// Only events with this action.
   std::optional<std::string> action{};
-  /// Only this outcome.
+  /// Only events with this outcome.
   std::optional<Outcome> outcome{};
-  /// Only from this moment on: as events say it, or in milliseconds since 1970.
+  /// Only events at or after this time, in the form of `timestamp` or in milliseconds since 1970.
   std::optional<Time> since{};
-  /// Only before this moment.
+  /// Only events before this time.
   std::optional<Time> until{};
 };
 
-/// The audit log. Every call also throws `dependency_unavailable` when the database cannot be read or written, the vault is
-/// shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
+/// The audit log. Every call also throws `dependency_unavailable` if the database cannot be read or written, the vault is
+/// shut or the audit log cannot be written, and `invalid_state` if the platform is closed.
 class Audit : private detail::Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
-  /// Writes an event of the host's own, and gives it once it is durable, signed and anchored. It must hold no secret. Throws
-  /// `validation_error` for an event that lacks a required part.
+  /// Writes an event of the host, and returns it when it is durable, signed and anchored. It must contain no secret. Throws
+  /// `validation_error` if a required part of the event is missing.
   AuditEvent append(const NewAuditEvent &event) const {
     const detail::Fields arguments = detail::Fields()
         .set("actor", event.actor)
@@ -317,7 +317,8 @@ class Audit : private detail::Service {
         .set("details", event.details);
     return ask<AuditEvent>("audit.append", arguments);
   }
-  /// Some events, newest first. Reading the log is itself logged. Throws `validation_error` for a limit of more than 1,000.
+  /// Lists a page of events, newest first. This call is itself logged. Throws `validation_error` if the limit is more than
+  /// 1,000.
   AuditPage list(const AuditQuery &query = {}, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
         .set("before", query.before)
@@ -330,50 +331,51 @@ class Audit : private detail::Service {
         .set("caller", caller);
     return ask<AuditPage>("audit.list", arguments);
   }
-  /// Reads the whole log and compares it with its hashes, signatures and anchors. A log that is damaged is no error.
+  /// Reads the whole log and compares it with its hashes, signatures and anchors. The answer says whether the log is damaged;
+  /// damage is not an error of the call.
   [[nodiscard]] Verdict verify() const {
     return ask<Verdict>("audit.verify");
   }
-  /// Proves that an event is in the log. Throws `not_found` for one that is not there or was pruned.
+  /// Proves that an event is in the log. Throws `not_found` if the event does not exist or was pruned.
   /// @param index Number of the event.
   [[nodiscard]] InclusionProof prove_inclusion(std::uint64_t index) const {
     return ask<InclusionProof>("audit.prove_inclusion", detail::Fields().set("index", index));
   }
-  /// Proves that the log only grew since it had `old_size` events. Throws `validation_error` when there are not so many;
-  /// `not_found` when they were pruned.
-  /// @param old_size How many events the log had.
+  /// Proves that the log has only grown since it had `old_size` events. Throws `validation_error` if the log has fewer
+  /// events; `not_found` if they were pruned.
+  /// @param old_size The number of events that the log had.
   [[nodiscard]] ConsistencyProof prove_consistency(std::uint64_t old_size) const {
     return ask<ConsistencyProof>("audit.prove_consistency", detail::Fields().set("old_size", old_size));
   }
-  /// Writes a copy of the log into a new or empty folder, as static files that other tools verify. Throws `validation_error`
-  /// when the folder is not empty; `dependency_unavailable` when it cannot be written.
-  /// @param folder A folder that is not there yet, or is empty.
+  /// Writes a copy of the log into a new or empty folder, as static files that other tools can verify. Throws
+  /// `validation_error` if the folder is not empty; `dependency_unavailable` if it cannot be written.
+  /// @param folder A folder that does not exist yet or is empty.
   Exported export_to(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
     return ask<Exported>("audit.export", detail::Fields().set("folder", folder).set("caller", caller));
   }
-  /// Removes old events, in whole bundles of 256; what is left can still be verified. Throws `validation_error` for an age of
-  /// less than 90 days; `dependency_unavailable` when the log is damaged.
-  /// @param age How old events must be to be removed: 90 days or more.
+  /// Removes old events in whole bundles of 256. The remaining events can still be verified. Throws `validation_error` if the
+  /// age is less than 90 days; `dependency_unavailable` if the log is damaged.
+  /// @param age The age from which events are removed: 90 days or more.
   Pruned prune(Seconds age, const MaybeCaller &caller = std::nullopt) const {
     return ask<Pruned>("audit.prune", detail::Fields().set("age_seconds", age).set("caller", caller));
   }
-  /// The newest signed checkpoint; null when the log is empty.
+  /// Returns the newest signed checkpoint, or null if the log is empty.
   [[nodiscard]] std::optional<std::string> checkpoint() const {
     return ask<std::optional<std::string>>("audit.checkpoint");
   }
-  /// The key that verifies the log's signatures.
+  /// Returns the key that verifies the signatures of the log.
   [[nodiscard]] std::string verifier() const {
     return ask<std::string>("audit.verifier");
   }
-  /// Signs with a new key from now on, and gives the event that says so. Throws `validation_error` when the host keeps the
-  /// keys and has put no newer one in place, or for an overlap of more than 7 days.
-  /// @param overlap How long the old key signs too; 24 hours when left out.
+  /// Changes the key that signs the log, and returns the event about it. Throws `validation_error` if the host keeps the keys
+  /// and has not added a newer one, or if the overlap is more than 7 days.
+  /// @param overlap How long the old key also signs. The default is 24 hours.
   AuditEvent rotate_key(std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
     return ask<AuditEvent>("audit.rotate_key", detail::Fields().set("overlap_seconds", overlap).set("caller", caller));
   }
-  /// Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why. Throws
-  /// `invalid_state` when nothing is wrong.
-  /// @param reason Why, for the log.
+  /// Accepts a log that differs from its anchors, so that writing can continue, and returns the event with the reason. The
+  /// log itself is not changed. Throws `invalid_state` if the log agrees with its anchors.
+  /// @param reason The reason, which is written into the log.
   AuditEvent recover(std::string_view reason, const MaybeCaller &caller = std::nullopt) const {
     return ask<AuditEvent>("audit.recover", detail::Fields().set("reason", reason).set("caller", caller));
   }

@@ -1,5 +1,5 @@
 /// @file
-/// A copy of the data folder that is made while the platform works.
+/// A copy of the data folder that is made while the platform is running.
 /// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_BACKUP_HPP
 #define MUST_BACKUP_HPP
@@ -36,7 +36,7 @@ struct Backup {
   /// Key files that the backup needs but does not contain. Empty if no key is kept in a file.
   std::vector<std::string> key_files;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Backup from_json(const Json &json) {
     return {json["folder"].get<std::string>(),
             json["database_bytes"].get<std::uint64_t>(),
@@ -55,14 +55,14 @@ namespace detail {
 /// The calls of the platform itself.
 class PlatformCalls : private Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
-  /// Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open the
-  /// folder as a data folder, with the key files, which are not in it. Throws `validation_error` for a folder that holds
-  /// something or is inside the data folder; `storage_full`; `storage_corrupt` when the database is damaged;
-  /// `dependency_unavailable` when the folder cannot be written.
-  /// @param folder A folder that is not there yet or is empty, outside the data folder.
+  /// Copies the data folder into a new or empty folder while the platform is running, and checks the copy. To restore, open
+  /// the copy as a data folder. The key files are not in the copy and are needed too. Throws `validation_error` if the folder
+  /// is not empty or is inside the data folder; `storage_full`; `storage_corrupt` if the database is damaged;
+  /// `dependency_unavailable` if the folder cannot be written.
+  /// @param folder A folder outside the data folder that does not exist yet or is empty.
   Backup backup(std::string_view folder, const MaybeCaller &caller = std::nullopt) const {
     return ask<Backup>("backup", detail::Fields().set("folder", folder).set("caller", caller));
   }

@@ -1,5 +1,5 @@
 /// @file
-/// What a request says about itself, who it is from, and on whose behalf an administrative call is made.
+/// Facts about a request, its sender, and the caller of an administrative call.
 /// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_FACTS_HPP
 #define MUST_FACTS_HPP
@@ -16,7 +16,7 @@ namespace must {
 
 /// The kind of call.
 enum class Route {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   generation,  ///< Anything that generates, lists or shows. It needs an API key or a session.
   auth,  ///< A call for a new generation session.
   admin_login,  ///< A call for a new admin session. It needs the admin key.
@@ -32,8 +32,8 @@ struct detail::Names<Route> {
   };
 };
 
-/// Everything about a request that access is decided by. In JSON every field but `route` may be left out. A list holds every
-/// value in its order, unchanged: two different keys are refused.
+/// The facts about a request that decide whether it is allowed. In JSON only `route` is required. A list holds every value in
+/// its order, unchanged: two different keys are refused.
 struct RequestFacts {
   /// The kind of call.
   Route route = Route::generation;
@@ -53,7 +53,8 @@ struct RequestFacts {
   std::optional<std::string> peer{};
   /// Every `X-Forwarded-For` header line, in order.
   std::vector<std::string> forwarded_for{};
-  /// Ties audit events to the request: at most 128 visible ASCII characters; anything else is replaced.
+  /// An id that links audit events to the request: at most 128 visible ASCII characters. Anything else is replaced by a new
+  /// id.
   std::optional<std::string> correlation_id{};
 
   /// The facts of a request for a route, to be filled in.
@@ -65,14 +66,14 @@ struct RequestFacts {
 
   /// Reads the header lines of a request (anything that gives pairs of names and values, such as a vector or a multimap), the
   /// raw text of its query, and the address at the other end. A header that came more than once must be given more than once.
-  /// What is not UTF-8 is put right, and fits no key then.
+  /// Text that is not UTF-8 is repaired. It then matches no key.
   template <typename Headers>
   [[nodiscard]] static RequestFacts from_headers(Route route, const Headers &headers, std::string_view query = {},
                                                  const std::optional<std::string> &peer = std::nullopt) {
     RequestFacts facts = of(route);
     detail::read_headers(facts, headers);
     detail::read_query(facts, query);
-    // An address of a link has a zone behind it that means nothing here.
+    // A link-local address ends with its zone, which has no meaning here.
     if (peer) facts.peer = peer->substr(0, peer->find('%'));
     return facts;
   }
@@ -96,7 +97,7 @@ struct RequestFacts {
 
 /// How a caller proved who it is.
 enum class PrincipalKind {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   api_key,  ///< With an API key.
   session,  ///< With a generation session.
   anonymous,  ///< With nothing. Only a call for a new session may be anonymous.
@@ -114,16 +115,16 @@ struct detail::Names<PrincipalKind> {
   };
 };
 
-/// On whose behalf an administrative call is made, for the audit log; the host itself when left out.
+/// Who makes an administrative call, for the audit log. The default is the host itself.
 struct Caller {
-  /// Who: `key:ID`, `admin:ID`, or a name of the host's own.
+  /// Who it is: `key:ID`, `admin:ID`, or a name that the host chooses.
   std::string actor;
-  /// From where: an address, `cli`, `host`.
+  /// Where the call comes from: an address, `cli`, `host`.
   std::string source;
-  /// What ties the call to a request; a new one when left out.
+  /// An id that links the call to a request. The default is a new id.
   std::optional<std::string> correlation_id{};
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Caller from_json(const Json &json) {
     return {json["actor"].get<std::string>(),
             json["source"].get<std::string>(),
@@ -140,26 +141,26 @@ struct Caller {
   }
 };
 
-/// The caller of a call, where there is one to name.
+/// The caller of a call, or nothing for the host itself.
 using MaybeCaller = std::optional<Caller>;
 
-/// Who a request is from.
+/// The sender of a request.
 struct Principal {
-  /// What it showed.
+  /// The kind of credential that the request has.
   PrincipalKind kind{};
-  /// Id of the key or session; `key` for the admin key, empty when anonymous.
+  /// Id of the key or session. It is `key` for the admin key and empty for an anonymous request.
   std::string id;
-  /// Name of the key, or of the one that the session was opened with; else empty.
+  /// Name of the key, or of the key that the session was opened with; otherwise empty.
   std::string name;
-  /// The same as the audit log names it.
+  /// The name of the sender in the audit log.
   std::string actor;
-  /// The caller of administrative calls on its behalf.
+  /// The caller to give to administrative calls on behalf of the sender.
   Caller caller;
-  /// Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off: they
-  /// see all.
+  /// The owner of the tasks that the sender makes and sees. Null for administrators, and for everyone while the setting
+  /// `sign_in_required` is off: they see all tasks.
   std::optional<std::string> owner;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Principal from_json(const Json &json) {
     return {json["kind"].get<PrincipalKind>(),
             json["id"].get<std::string>(),

@@ -1,5 +1,5 @@
 /// @file
-/// What is asked for: must::GenerateRequest.
+/// The request for a generation: must::GenerateRequest.
 /// Made from core/src/request.rs and core/catalog.json by `cargo xtask regen`; do not edit.
 #ifndef MUST_GENERATE_REQUEST_HPP
 #define MUST_GENERATE_REQUEST_HPP
@@ -15,13 +15,13 @@
 namespace must {
 
 /// A request to generate a picture or a clip: a model, its mode and its parameters. There is a member for each parameter of
-/// the built-in catalog; which model takes which, and its bounds, is in Platform::models.
+/// the built-in catalog. Platform::models tells which model takes which, and their bounds.
 class GenerateRequest {
  public:
   /// A request to a model, by its id or an alias.
   GenerateRequest(std::string_view model, std::string_view prompt) { json_.set("model", model).set("prompt", prompt); }
 
-  /// Mode of the model; its default mode when left out.
+  /// Mode of the model. The default is the model's default mode.
   GenerateRequest &mode(std::string_view value) { return set("mode", value); }
   /// What to avoid.
   GenerateRequest &negative_prompt(std::string_view value) { return set("negative_prompt", value); }
@@ -74,13 +74,13 @@ class GenerateRequest {
   /// `arbitrary_frames[0].image`.
   GenerateRequest &arbitrary_frames(Json value) { return set("arbitrary_frames", std::move(value)); }
 
-  /// Sets one parameter: a text, a number, true or false, or any other JSON value. Throws `validation_error` for a number that
-  /// is not finite.
+  /// Sets one parameter: a text, a number, true or false, or any other JSON value. Throws `validation_error` if a
+  /// number is not finite.
   GenerateRequest &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;
   }
-  /// Sets one parameter to JSON text. Throws `validation_error` for what is none.
+  /// Sets one parameter to a value that is given as JSON text. Throws `validation_error` if the text is not JSON.
   GenerateRequest &set_json(std::string_view name, std::string_view json) { return set(name, Json::parse(json)); }
 
   /// Adds the bytes of a PNG, JPEG or WebP file under the parameter's name, such as `reference_image`.

@@ -1,5 +1,5 @@
 /// @file
-/// Secrets that the platform keeps sealed.
+/// Secrets, which the platform stores encrypted.
 /// Made from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.
 #ifndef MUST_SECRETS_HPP
 #define MUST_SECRETS_HPP
@@ -16,7 +16,7 @@ namespace must {
 
 /// The state of a secret.
 enum class SecretState {
-  unknown,  ///< One that only a later version knows.
+  unknown,  ///< A value of a later version.
   valid,  ///< In use.
   overlapping,  ///< Replaced, but still accepted until its overlap ends.
   expired,  ///< Past its rotation limit, or replaced and past its overlap.
@@ -51,7 +51,7 @@ struct SecretStatus {
   /// When it was revoked.
   std::optional<Time> revoked_at;
 
-  /// Reads one out of an answer.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static SecretStatus from_json(const Json &json) {
     return {json["name"].get<std::string>(),
             json["kind"].get<std::string>(),
@@ -64,30 +64,31 @@ struct SecretStatus {
   }
 };
 
-/// Secrets, encrypted at rest. Every call also throws `dependency_unavailable` when the database cannot be read or written,
-/// the vault is shut or the audit log cannot be kept, and `invalid_state` when the platform is closed.
+/// Secrets, which are encrypted at rest. Every call also throws `dependency_unavailable` if the database cannot be read or
+/// written, the vault is shut or the audit log cannot be written, and `invalid_state` if the platform is closed.
 class Secrets : private detail::Service {
  public:
-  /// Of the platform with this handle of must.h.
+  /// Makes the calls on the platform with this handle of must.h.
   using Service::Service;
 
-  /// How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them.
+  /// Returns the state of every secret, including API keys (`key:ID`), the admin key and the audit key.
   [[nodiscard]] std::vector<SecretStatus> status() const {
     return ask<std::vector<SecretStatus>>("secrets.status");
   }
-  /// Keeps a secret under a name, sealed; one that has the name already is replaced at once. Throws `validation_error` for a
-  /// name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a value that is empty.
-  /// @param name What it is stored under.
+  /// Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately. Throws
+  /// `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's tokens, or
+  /// if the value is empty.
+  /// @param name Name of the secret.
   /// @param value The secret.
   void put(std::string_view name, const SecretText &value, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.put", detail::Fields().set("name", name).set("value", value).set("caller", caller));
   }
-  /// Keeps a provider's token with what it may be used for and the environment that it is for. Throws `validation_error` for
-  /// a wider scope or another environment than the platform's own.
-  /// @param name What it is stored under.
+  /// Stores a provider's token together with its scopes and its environment. Throws `validation_error` if a scope is not
+  /// allowed or the environment is not the platform's own.
+  /// @param name Name of the secret.
   /// @param value The token.
-  /// @param scopes What it may be used for: `inference`, `model:download`.
-  /// @param environment What it is for: `dev`, `stage` or `prod`, which must be the platform's own.
+  /// @param scopes What the token may be used for: `inference`, `model:download`.
+  /// @param environment The environment that the token is for: `dev`, `stage` or `prod`. It must be the platform's own.
   void put_provider_token(std::string_view name, const SecretText &value, const std::vector<std::string> &scopes,
                           std::string_view environment, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -98,19 +99,19 @@ class Secrets : private detail::Service {
         .set("caller", caller);
     ask("secrets.put_provider_token", arguments);
   }
-  /// The secret itself. Throws `not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does
-  /// not open or, for a provider token, is not for this environment.
-  /// @param name What it is stored under.
+  /// Returns the value of a secret. Throws `not_found`; `dependency_unavailable` if the secret was revoked, is past its
+  /// rotation limit or cannot be decrypted, or if it is a provider token for another environment.
+  /// @param name Name of the secret.
   [[nodiscard]] SecretText get(std::string_view name) const {
     return ask<SecretText>("secrets.get", detail::Fields().set("name", name));
   }
-  /// Puts `value`, or for a secret of the platform's own a new one, in a secret's place. Throws `validation_error`,
-  /// `not_found`.
-  /// @param name What it is stored under.
-  /// @param value The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at
-  /// random.
-  /// @param overlap How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day
-  /// over HTTP, and otherwise not at all.
+  /// Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value. Throws
+  /// `validation_error`, `not_found`.
+  /// @param name Name of the secret.
+  /// @param value The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get random
+  /// values.
+  /// @param overlap How long the old value stays valid, if this kind of secret has an overlap: 7 days at most. The default is
+  /// one day over HTTP, and 0 otherwise.
   void rotate(std::string_view name, const std::optional<SecretText> &value = std::nullopt,
               std::optional<Seconds> overlap = std::nullopt, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()
@@ -120,19 +121,19 @@ class Secrets : private detail::Service {
         .set("caller", caller);
     ask("secrets.rotate", arguments);
   }
-  /// Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again
-  /// as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key. Throws
-  /// `not_found`; `validation_error` for the master key, which is rotated.
-  /// @param name What it is stored under.
+  /// Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the
+  /// name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin
+  /// key. Throws `not_found`; `validation_error` for the master key, which can only be rotated.
+  /// @param name Name of the secret.
   void revoke(std::string_view name, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("caller", caller));
   }
-  /// Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again
-  /// as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key. Throws
-  /// `not_found`; `validation_error` for the master key, which is rotated.
-  /// @param name What it is stored under.
-  /// @param confirm The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's
-  /// own too.
+  /// Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the
+  /// name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin
+  /// key. Throws `not_found`; `validation_error` for the master key, which can only be rotated.
+  /// @param name Name of the secret.
+  /// @param confirm The name of the secret again. Required for `pepper`, because revoking it ends every API key and session,
+  /// including the caller's own.
   void revoke(std::string_view name, std::string_view confirm, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("confirm", confirm).set("caller", caller));
   }

@@ -4,27 +4,27 @@
 export interface Account {
   /** Stable id. */
   id: string;
-  /** What people call it. */
+  /** A name for people to read. */
   label: string;
-  /** Its workspace: what ids of its tasks begin with. */
+  /** Its workspace. The ids of its tasks begin with it. */
   workspace: string;
-  /** Where the workspace is reached. */
+  /** The base URL of the workspace. */
   address: string;
-  /** Where it stands. */
+  /** Its state. */
   status: AccountStatus;
-  /** Why it failed; only while it is `failed`. */
+  /** Why it failed. Given only while the state is `failed`. */
   error: AccountFailure | null;
-  /** Ids of the models that the worker offers; none while that is unknown. */
+  /** Ids of the models that the worker offers. Null while they are unknown. */
   models: string[] | null;
-  /** Tasks that have not ended there. */
+  /** Number of tasks at this worker that have not ended. */
   active: number;
-  /** Tasks that were ever accepted there. */
+  /** Number of tasks that this worker has ever accepted. */
   dispatched: number;
   /** When it was registered. */
   created_at: string;
-  /** When anything last changed. */
+  /** When the account last changed. */
   updated_at: string;
-  /** When its health was last asked for. */
+  /** When the worker was last asked for its health. */
   checked_at: string | null;
   /** When a task was last sent to it. */
   used_at: string | null;
@@ -32,17 +32,17 @@ export interface Account {
   deployment: Deployment | null;
 }
 
-/** What is to be changed about an account; the rest stays. */
+/** The changes to an account. Everything that is not given stays as it is. */
 export interface AccountChange {
-  /** Where the workspace is reached, a base URL. */
+  /** The base URL of the workspace. */
   address?: string;
-  /** The API key that the worker asks for. */
+  /** The API key that the worker requires. */
   api_key?: string;
-  /** What people call it: 1 to 64 characters. */
+  /** A name for people to read: 1 to 64 characters. */
   label?: string;
-  /** Id of the provider's token; together with `token_secret`. */
+  /** Id of the provider's token. It must be given together with `token_secret`. */
   token_id?: string;
-  /** The provider's token; together with `token_id`. */
+  /** The provider's token. It must be given together with `token_id`. */
   token_secret?: string;
 }
 
@@ -54,7 +54,7 @@ export interface AccountFailure {
   detail: string;
 }
 
-/** Where an account stands. */
+/** The state of an account. */
 export type AccountStatus = "pending" | "checking" | "ready" | "failed" | "disabled";
 
 /** All accounts. */
@@ -97,19 +97,19 @@ export interface AuditEvent {
   v: number;
   /** Number of the event, from 0, without gaps. */
   seq: number;
-  /** When, in UTC. */
+  /** The time of the event, in UTC. */
   timestamp: string;
   /** Who did it. */
   actor: string;
-  /** From where. */
+  /** Where the action came from. */
   source: string;
-  /** What was done. */
+  /** The action. */
   action: string;
-  /** What it was done to. */
+  /** What the action was applied to. */
   target: string;
   /** The outcome. */
   outcome: Outcome;
-  /** Ties the event to a request. */
+  /** An id that links the event to a request. */
   correlation_id: string;
   /** More details by name. */
   details: Record<string, string>;
@@ -123,7 +123,7 @@ export interface AuditEvent {
 export interface AuditPage {
   /** The events. */
   logs: AuditEvent[];
-  /** The value of `before` for the next page; `None` on the last page. */
+  /** The value of `before` for the next page. Null on the last page. */
   next: number | null;
 }
 
@@ -146,11 +146,11 @@ export interface Deleted {
 export interface Deployment {
   /** When it began. */
   started_at: string;
-  /** When the command ended; none while it runs. */
+  /** When the command ended. Null while it runs. */
   finished_at: string | null;
   /** Whether the command succeeded. */
   ok: boolean;
-  /** The end of what it wrote, without the account's tokens. */
+  /** The last part of the command's output, without the account's tokens. */
   output: string;
 }
 
@@ -272,19 +272,19 @@ export interface Models {
   models: Model[];
 }
 
-/** An account to be registered. */
+/** An account to register. */
 export interface NewAccount {
-  /** What people call it: 1 to 64 characters. */
+  /** A name for people to read: 1 to 64 characters. */
   label: string;
   /** Id of the provider's token. */
   token_id: string;
   /** The provider's token. */
   token_secret: string;
-  /** Where the workspace is reached, a base URL; made by the template of the settings when left out. */
+  /** The base URL of the workspace. The default is made from the template of the settings. */
   address?: string;
-  /** The API key that the worker asks for; the one of the settings when left out. */
+  /** The API key that the worker requires. The default is the key of the settings. */
   api_key?: string;
-  /** What ids of its tasks begin with: 3 to 64 of `a-z 0-9 -`. When left out it is the label, which then must be such a name. */
+  /** Its workspace: 3 to 64 of the characters `a-z 0-9 -`. The ids of its tasks begin with it. The default is the label, which then must have this form. */
   workspace?: string;
 }
 
@@ -340,7 +340,7 @@ export interface Parameter {
   item?: Record<string, ParameterItem>;
   /** Whether every value but the default is refused. */
   locked?: boolean;
-  /** Most characters. */
+  /** Largest number of characters. */
   max_length?: number;
   /** Greatest value. */
   maximum?: number;
@@ -380,7 +380,7 @@ export interface ParameterItem {
   item?: Record<string, ParameterItem>;
   /** Whether every value but the default is refused. */
   locked?: boolean;
-  /** Most characters. */
+  /** Largest number of characters. */
   max_length?: number;
   /** Greatest value. */
   maximum?: number;
@@ -418,17 +418,17 @@ export interface Removed {
   id: string;
 }
 
-/** How a secret is revoked. */
+/** How to revoke a secret. */
 export interface Revocation {
-  /** The secret's name again. Needed for `pepper`, which ends every API key and session with it, the caller's own too. */
+  /** The name of the secret again. Required for `pepper`, because revoking it ends every API key and session, including the caller's own. */
   confirm?: string;
 }
 
-/** How a secret is replaced. */
+/** How to replace a secret. */
 export interface Rotation {
-  /** How long the old value stays good, where its kind has an overlap: 7 days at most. When left out, a day over HTTP, and otherwise not at all. */
+  /** How long the old value stays valid, if this kind of secret has an overlap: 7 days at most. The default is one day over HTTP, and 0 otherwise. */
   overlap_seconds?: number;
-  /** The new value, for a secret that comes from outside; `master_key`, `pepper` and `audit_key` are drawn at random. */
+  /** The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get random values. */
   value?: string;
 }
 

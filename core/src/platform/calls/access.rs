@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub(super) fn calls() -> Vec<Entry> {
     vec![
-        call("auth.authorize", authorize).about("Says who a request is from.").fails(
-            "the code that the request is to be answered with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`, \
+        call("auth.authorize", authorize).about("Determines who sent a request.").fails(
+            "the code to answer the request with: `cors_origin_blocked`, `rate_limited`, `invalid_api_key`, \
              `session_required`, `session_expired`, `admin_misconfigured`, `admin_key_invalid`, `admin_session_required` or \
              `admin_session_expired`",
         ),
@@ -24,101 +24,102 @@ pub(super) fn calls() -> Vec<Entry> {
             )
             .fails("the codes of `auth.authorize`; `validation_error` for facts of another route"),
         call("auth.session_state", session_state)
-            .about("Says how the session in the request's cookie stands.")
+            .about("Returns the state of the session in the request's cookie.")
             .fails("`session_required`, `session_expired`, `cors_origin_blocked`"),
         call("auth.revoke_session", |platform, one| revoke_session(platform, one, SessionKind::Generation))
-            .about("Ends a session, from the next call on. Ending it again changes nothing.")
+            .about("Ends a session. The next call with it is refused. Ending it again changes nothing.")
             .fails("`not_found`"),
         call("auth.revoke_all_sessions", |platform, by| revoke_all_sessions(platform, by, SessionKind::Generation))
-            .about("Ends every session, and says how many were still going."),
-        call("auth.allows_origin", allows_origin).about("Whether a browser's page of this origin may call."),
-        call("auth.issue_key", issue_key).about("Issues an API key.").outside_too().fails(
-            "`validation_error` for a name that is not 1 to 64 characters without control characters, and for a life of 0 or \
-             of more than 90 days",
+            .about("Ends every session, and returns how many were still active."),
+        call("auth.allows_origin", allows_origin).about("Returns whether web pages of this origin may call the platform."),
+        call("auth.issue_key", issue_key).about("Issues an API key.").also_outside().fails(
+            "`validation_error` if the name is not 1 to 64 characters without control characters, or if the validity is 0 or \
+             more than 90 days",
         ),
-        call("auth.keys", keys).about("Every key, newest first, revoked ones too.").outside_too(),
+        call("auth.keys", keys).about("Lists every key, also revoked ones, newest first.").also_outside(),
         call("auth.rotate_key", rotate_key)
-            .about("Issues a key in the place of another, with its name and as long a life.")
-            .outside_too()
+            .about("Issues a key that replaces another one. It has the same name and the same validity period.")
+            .also_outside()
             .fails(
-                "`validation_error` for an overlap of more than 7 days; `not_found`; `invalid_state` for a key that was revoked, \
-                 has expired or was rotated already",
+                "`validation_error` if the overlap is more than 7 days; `not_found`; `invalid_state` if the key was revoked, has \
+                 expired or was already rotated",
             ),
         call("auth.revoke_key", revoke_key)
             .about(
-                "Revokes a key and every session that was opened with it, from the next call on, and says how many sessions \
-                 these were. Revoking it again changes nothing.",
+                "Revokes a key and every session that was opened with it, and returns the number of these sessions. The next \
+                 call with any of them is refused. Revoking it again changes nothing.",
             )
-            .outside_too()
+            .also_outside()
             .fails("`not_found`"),
         call("admin.open_session", open_admin_session)
             .about("Opens an admin session for a request of the route `admin_login`.")
             .fails("the codes of `auth.authorize`; `validation_error` for facts of another route"),
         call("admin.session_state", admin_session_state)
-            .about("Says how an admin session stands; the id is that of the principal of an authorized admin request.")
+            .about("Returns the state of an admin session. The id is that of the principal of an authorized admin request.")
             .fails("`not_found`, `admin_session_expired`"),
         call("admin.revoke_session", |platform, one| revoke_session(platform, one, SessionKind::Admin))
-            .about("Ends an admin session, from the next call on. Ending it again changes nothing.")
+            .about("Ends an admin session. The next call with it is refused. Ending it again changes nothing.")
             .fails("`not_found`"),
         call("admin.revoke_all_sessions", |platform, by| revoke_all_sessions(platform, by, SessionKind::Admin))
-            .about("Ends every admin session, and says how many were still going."),
+            .about("Ends every admin session, and returns how many were still active."),
     ]
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Facts {
-    /// What the request brought along.
+    /// Facts about the request.
     facts: RequestFacts,
 }
 
-/// Who a request is from.
+/// The sender of a request.
 #[derive(Serialize, JsonSchema)]
 struct Principal {
-    /// What it showed.
+    /// The kind of credential that the request has.
     kind: PrincipalKind,
-    /// Id of the key or session; `key` for the admin key, empty when anonymous.
+    /// Id of the key or session. It is `key` for the admin key and empty for an anonymous request.
     id: String,
-    /// Name of the key, or of the one that the session was opened with; else empty.
+    /// Name of the key, or of the key that the session was opened with; otherwise empty.
     name: String,
-    /// The same as the audit log names it.
+    /// The name of the sender in the audit log.
     actor: String,
-    /// The caller of administrative calls on its behalf.
+    /// The caller to give to administrative calls on behalf of the sender.
     #[schemars(with = "CallerArgument")]
     caller: crate::audit::Caller,
-    /// Whose tasks the caller makes and sees. Null for administrators, and while the setting `sign_in_required` is off: they see all.
+    /// The owner of the tasks that the sender makes and sees. Null for administrators, and for everyone while the setting
+    /// `sign_in_required` is off: they see all tasks.
     owner: Option<String>,
 }
 
-/// A new session. Its token is shown this once.
+/// A new session. Its token is shown only here.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "IssuedSession")]
 struct NewSession {
     /// Stable id.
     id: String,
-    /// Name of the cookie: `gg_session` or `gg_admin_session`, and with something at its end where the request has a session of another
-    /// platform on the same host in that one.
+    /// Name of the cookie: `gg_session` or `gg_admin_session`. It has a suffix if the request has a session of another platform on the
+    /// same host in the cookie of that name.
     cookie: String,
     /// Value of the cookie.
     token: Shown,
-    /// When it ends by itself; null for an admin session, which ends when it is idle.
+    /// When the session expires. Null for an admin session, which expires after a time without calls.
     expires_at: Option<Timestamp>,
 }
 
-/// A new key. Its secret is shown this once.
+/// A new key. Its secret is shown only here.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "IssuedKey")]
 struct NewKey {
     /// The key.
     key: ApiKey,
-    /// What a caller sends as `X-API-Key`.
+    /// The text to send as `X-API-Key`.
     secret: Shown,
 }
 
-/// How many sessions a call ended.
+/// The number of sessions that a call ended.
 #[derive(Serialize, JsonSchema)]
 struct EndedSessions {
-    /// How many.
+    /// Number of sessions.
     sessions: usize,
 }
 
@@ -171,7 +172,7 @@ fn revoke_all_sessions(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OneOrigin {
-    /// As the browser sends it, such as `https://studio.example`.
+    /// The origin as the browser sends it, such as `https://studio.example`.
     origin: String,
 }
 
@@ -182,9 +183,9 @@ fn allows_origin(platform: &Platform, OneOrigin { origin }: OneOrigin) -> Result
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct IssueKey {
-    /// What a person calls it: 1 to 64 characters.
+    /// A name for people to read: 1 to 64 characters.
     name: String,
-    /// How long it is good; 90 days when left out.
+    /// How long the key is valid. The default is 90 days.
     #[serde(default)]
     valid_for_seconds: Option<Seconds>,
     #[serde(default)]
@@ -201,7 +202,7 @@ fn issue_key(platform: &Platform, IssueKey { name, valid_for_seconds, caller: by
 struct RotateKey {
     /// Id of the key.
     id: String,
-    /// How long the old key stays good, but not beyond its own end; 24 hours when left out.
+    /// How long the old key stays valid, at most until its own expiry. The default is 24 hours.
     #[serde(default)]
     overlap_seconds: Option<Seconds>,
     #[serde(default)]

@@ -11,52 +11,53 @@ use serde::Deserialize;
 pub(super) fn calls() -> Vec<Entry> {
     vec![
         call("accounts.add", add)
-            .about("Registers an account, which is `pending` until it is checked.")
-            .outside_too()
+            .about("Registers an account. It is `pending` until it is checked.")
+            .also_outside()
             .fails(
-                "`validation_error`, also for a workspace that is registered, and for an address that is not public and in none \
+                "`validation_error`, also if the workspace is already registered, or if the address is neither public nor in one \
                  of the networks of the settings",
             ),
-        call("accounts.list", list).about("Every account, in the order in which they were registered.").outside_too(),
-        call("accounts.get", get).about("One account.").outside_too().fails("`not_found`"),
+        call("accounts.list", list).about("Lists every account in the order of registration.").also_outside(),
+        call("accounts.get", get).about("Returns one account.").also_outside().fails("`not_found`"),
         call("accounts.update", update)
-            .about("Changes an account; a ready one is checked again when its address, token or key changed.")
-            .outside_too()
+            .about("Changes an account. A ready account is checked again if its address, token or key has changed.")
+            .also_outside()
             .waits(Waits::ForCheck)
-            .fails("`not_found`; `validation_error`, also for half a token"),
+            .fails("`not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given"),
         call("accounts.enable", |platform, one| on_account(platform, one, Workers::enable))
-            .about("Checks a disabled account and takes it back in; it is `ready` or `failed` then.")
-            .outside_too()
+            .about("Checks a disabled account and enables it. Its status is then `ready` or `failed`.")
+            .also_outside()
             .waits(Waits::ForCheck)
-            .fails("`not_found`; `invalid_state` for an account that is not disabled"),
+            .fails("`not_found`; `invalid_state` if the account is not disabled"),
         call("accounts.disable", |platform, one| on_account(platform, one, Workers::disable))
-            .about("Sends nothing more to an account; the tasks that it has are followed to their end.")
-            .outside_too()
-            .fails("`not_found`; `invalid_state` for an account that is disabled"),
+            .about("Sends no more tasks to an account. Its unfinished tasks are still followed until they end.")
+            .also_outside()
+            .fails("`not_found`; `invalid_state` if the account is already disabled"),
         call("accounts.health", |platform, one| on_account(platform, one, Workers::health))
-            .about("Asks the worker for its health once; the account is `ready` or `failed` then.")
-            .outside_too()
+            .about("Asks the worker for its health once. The status of the account is then `ready` or `failed`.")
+            .also_outside()
             .waits(Waits::ForCheck)
-            .fails("`not_found`; `invalid_state` for an account that is disabled or being checked"),
+            .fails("`not_found`; `invalid_state` if the account is disabled or being checked"),
         call("accounts.deploy", |platform, one| on_account(platform, one, Workers::deploy))
-            .about("Deploys a workspace in the background; the account is `checking` until its health has been asked for.")
-            .outside_too()
+            .about("Deploys a workspace in the background. The status of the account is `checking` until the worker has been asked for its \
+                 health.")
+            .also_outside()
             .fails(
-                "`not_found`; `validation_error` without a command in the settings; `invalid_state` for an account that is \
-                 disabled or being checked",
+                "`not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if the account is disabled \
+                 or being checked",
             ),
         call("accounts.deploy_all", deploy_all)
-            .about("Deploys every account that is neither disabled nor being checked, and gives those.")
-            .outside_too()
-            .fails("`validation_error` without a command in the settings"),
+            .about("Deploys every account that is neither disabled nor being checked, and returns these accounts.")
+            .also_outside()
+            .fails("`validation_error` if the settings have no deploy command"),
         call("accounts.remove", remove)
-            .about("Removes an account; what it had not finished ends failed with `remote_failed`.")
-            .outside_too()
+            .about("Removes an account. Its unfinished tasks fail with `remote_failed`.")
+            .also_outside()
             .fails("`not_found`"),
     ]
 }
 
-/// An account to be registered.
+/// The account to register.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAccount {
@@ -85,7 +86,7 @@ fn get(platform: &Platform, OneAccount { id }: OneAccount) -> Result<Account> {
     platform.workers()?.get(&id)
 }
 
-/// What is to be changed about an account; the rest stays.
+/// The changes to an account. Everything that is not given stays as it is.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateAccount {

@@ -16,66 +16,68 @@ use std::path::PathBuf;
 pub(super) fn calls() -> Vec<Entry> {
     vec![
         call("audit.append", append)
-            .about("Writes an event of the host's own, and gives it once it is durable, signed and anchored. It must hold no secret.")
-            .fails("`validation_error` for an event that lacks a required part"),
+            .about("Writes an event of the host, and returns it when it is durable, signed and anchored. It must contain no secret.")
+            .fails("`validation_error` if a required part of the event is missing"),
         call("audit.list", list)
-            .about("Some events, newest first. Reading the log is itself logged.")
-            .outside_too()
-            .fails("`validation_error` for a limit of more than 1,000"),
+            .about("Lists a page of events, newest first. This call is itself logged.")
+            .also_outside()
+            .fails("`validation_error` if the limit is more than 1,000"),
         call("audit.verify", verify)
             .about(
-                "Reads the whole log and compares it with its hashes, signatures and anchors. A log that is damaged is no error.",
+                "Reads the whole log and compares it with its hashes, signatures and anchors. The answer says whether the log is \
+                 damaged; damage is not an error of the call.",
             )
-            .outside_too(),
+            .also_outside(),
         call("audit.prove_inclusion", prove_inclusion)
             .about("Proves that an event is in the log.")
-            .outside_too()
-            .fails("`not_found` for one that is not there or was pruned"),
+            .also_outside()
+            .fails("`not_found` if the event does not exist or was pruned"),
         call("audit.prove_consistency", prove_consistency)
-            .about("Proves that the log only grew since it had `old_size` events.")
-            .fails("`validation_error` when there are not so many; `not_found` when they were pruned"),
+            .about("Proves that the log has only grown since it had `old_size` events.")
+            .fails("`validation_error` if the log has fewer events; `not_found` if they were pruned"),
         call("audit.export", export)
-            .about("Writes a copy of the log into a new or empty folder, as static files that other tools verify.")
-            .outside_too()
+            .about("Writes a copy of the log into a new or empty folder, as static files that other tools can verify.")
+            .also_outside()
             .into_folder()
-            .fails("`validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be written"),
+            .fails("`validation_error` if the folder is not empty; `dependency_unavailable` if it cannot be written"),
         call("audit.prune", prune)
-            .about("Removes old events, in whole bundles of 256; what is left can still be verified.")
-            .outside_too()
-            .fails("`validation_error` for an age of less than 90 days; `dependency_unavailable` when the log is damaged"),
-        call("audit.checkpoint", checkpoint).about("The newest signed checkpoint; null when the log is empty."),
-        call("audit.verifier", verifier).about("The key that verifies the log's signatures."),
+            .about("Removes old events in whole bundles of 256. The remaining events can still be verified.")
+            .also_outside()
+            .fails("`validation_error` if the age is less than 90 days; `dependency_unavailable` if the log is damaged"),
+        call("audit.checkpoint", checkpoint).about("Returns the newest signed checkpoint, or null if the log is empty."),
+        call("audit.verifier", verifier).about("Returns the key that verifies the signatures of the log."),
         call("audit.rotate_key", rotate_key)
-            .about("Signs with a new key from now on, and gives the event that says so.")
+            .about("Changes the key that signs the log, and returns the event about it.")
             .fails(
-                "`validation_error` when the host keeps the keys and has put no newer one in place, or for an overlap of more than \
+                "`validation_error` if the host keeps the keys and has not added a newer one, or if the overlap is more than \
                  7 days",
             ),
         call("audit.recover", recover)
-            .about("Goes on with a log that is not as it was anchored, which stays as it is, and gives the event that says why.")
-            .outside_too()
-            .fails("`invalid_state` when nothing is wrong"),
+            .about("Accepts a log that differs from its anchors, so that writing can continue, and returns the event with the reason. \
+                 The log itself is not changed.")
+            .also_outside()
+            .fails("`invalid_state` if the log agrees with its anchors"),
     ]
 }
 
-/// An event of the host's own, to be written. It must hold no secret.
+/// An event of the host to write. It must contain no secret.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AppendEvent {
-    /// Who.
+    /// Who did it.
     actor: String,
-    /// From where: an address, `cli`, `host`.
+    /// Where the action came from: an address, `cli`, `host`.
     source: String,
-    /// What was done.
+    /// The action.
     action: String,
-    /// To what.
+    /// What the action was applied to.
     target: String,
-    /// How it went.
+    /// The outcome of the action.
     outcome: Outcome,
-    /// What ties it to a request; a new one when left out.
+    /// An id that links the event to a request. The default is a new id.
     #[serde(default)]
     correlation_id: Option<String>,
-    /// More about it.
+    /// More information by name.
     #[serde(default)]
     details: BTreeMap<String, String>,
 }
@@ -86,29 +88,29 @@ fn append(platform: &Platform, asked: AppendEvent) -> Result<AuditEvent> {
     platform.audit()?.append(NewEvent { actor, source, action, target, outcome, correlation_id, details })
 }
 
-/// Which events to list; the newest when nothing is said.
+/// Which events to list. Without any condition these are the newest ones.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListEvents {
-    /// Only events with a smaller number: `next` of the page before.
+    /// Only events with a smaller number. Give `next` of the previous page.
     #[serde(default)]
     before: Option<u64>,
-    /// How many at most: 100 when left out, 1,000 at most.
+    /// The largest number of events to return, at most 1,000. The default is 100.
     #[serde(default)]
     limit: Option<u32>,
-    /// Only of this actor.
+    /// Only events of this actor.
     #[serde(default)]
     actor: Option<String>,
-    /// Only this action.
+    /// Only events with this action.
     #[serde(default)]
     action: Option<String>,
-    /// Only this outcome.
+    /// Only events with this outcome.
     #[serde(default)]
     outcome: Option<Outcome>,
-    /// Only from this moment on: as events say it, or in milliseconds since 1970.
+    /// Only events at or after this time, in the form of `timestamp` or in milliseconds since 1970.
     #[serde(default)]
     since: Option<Moment>,
-    /// Only before this moment.
+    /// Only events before this time.
     #[serde(default)]
     until: Option<Moment>,
     #[serde(default)]
@@ -134,7 +136,7 @@ struct OneEvent {
     index: u64,
 }
 
-/// That an event is in the log (RFC 6962, 2.1.1).
+/// A proof that an event is in the log (RFC 6962, 2.1.1).
 #[derive(Serialize, JsonSchema)]
 struct InclusionProof {
     /// Number of the event.
@@ -143,9 +145,9 @@ struct InclusionProof {
     leaf: String,
     /// Hashes from the leaf to the root, in base64.
     proof: Vec<String>,
-    /// Signed checkpoint that the proof ends in.
+    /// The signed checkpoint with the root that the proof leads to.
     checkpoint: String,
-    /// The same as the text of a `.tlog-proof` file.
+    /// The same proof as the text of a `.tlog-proof` file.
     text: String,
 }
 
@@ -158,7 +160,7 @@ fn prove_inclusion(platform: &Platform, OneEvent { index }: OneEvent) -> Result<
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OldLog {
-    /// How many events the log had.
+    /// The number of events that the log had.
     old_size: u64,
 }
 
@@ -169,7 +171,7 @@ fn prove_consistency(platform: &Platform, OldLog { old_size }: OldLog) -> Result
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExportLog {
-    /// A folder that is not there yet, or is empty.
+    /// A folder that does not exist yet or is empty.
     #[schemars(extend("format" = "path"))]
     folder: PathBuf,
     #[serde(default)]
@@ -183,7 +185,7 @@ fn export(platform: &Platform, ExportLog { folder, caller: by }: ExportLog) -> R
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PruneLog {
-    /// How old events must be to be removed: 90 days or more.
+    /// The age from which events are removed: 90 days or more.
     age_seconds: Seconds,
     #[serde(default)]
     caller: Option<CallerArgument>,
@@ -204,7 +206,7 @@ fn verifier(platform: &Platform, Nothing {}: Nothing) -> Result<String> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RotateAuditKey {
-    /// How long the old key signs too; 24 hours when left out.
+    /// How long the old key also signs. The default is 24 hours.
     #[serde(default)]
     overlap_seconds: Option<Seconds>,
     #[serde(default)]
@@ -222,7 +224,7 @@ fn rotate_key(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RecoverLog {
-    /// Why, for the log.
+    /// The reason, which is written into the log.
     reason: String,
     #[serde(default)]
     caller: Option<CallerArgument>,

@@ -11,14 +11,14 @@ pub(super) fn calls() -> Vec<Entry> {
     vec![
         call("backup", backup)
             .about(
-                "Copies the data folder into a new or empty folder while the platform works, and checks the copy. To restore, open \
-                 the folder as a data folder, with the key files, which are not in it.",
+                "Copies the data folder into a new or empty folder while the platform is running, and checks the copy. To restore, open \
+                 the copy as a data folder. The key files are not in the copy and are needed too.",
             )
-            .outside_too()
+            .also_outside()
             .into_folder()
             .fails(
-                "`validation_error` for a folder that holds something or is inside the data folder; `storage_full`; \
-                 `storage_corrupt` when the database is damaged; `dependency_unavailable` when the folder cannot be written",
+                "`validation_error` if the folder is not empty or is inside the data folder; `storage_full`; `storage_corrupt` if the \
+                 database is damaged; `dependency_unavailable` if the folder cannot be written",
             ),
     ]
 }
@@ -26,7 +26,7 @@ pub(super) fn calls() -> Vec<Entry> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MakeBackup {
-    /// A folder that is not there yet or is empty, outside the data folder.
+    /// A folder outside the data folder that does not exist yet or is empty.
     #[schemars(extend("format" = "path"))]
     folder: PathBuf,
     #[serde(default)]

@@ -1,9 +1,9 @@
-//! The one table of calls by name: arguments and answers are JSON, of the types that the table names.
+//! The table of all calls by name. Arguments and answers are JSON, and the table names their types.
 //!
 //! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`], [`crate::audit`] or the platform
-//! itself, and writes the answer down. It has no rules of its own. An error never quotes what it was given, for that may be a secret; an
-//! answer may hold one, and is wiped when it is dropped. The typed layers of C++, Python and Node, and `docs/calls.md`, are made from this
-//! table by `cargo xtask regen`.
+//! itself, and writes the answer as JSON. It has no rules of its own. An error never quotes the arguments, because they may contain a
+//! secret. An answer may contain one too, and is wiped when it is dropped. `cargo xtask regen` makes the typed calls of C++, Python
+//! and Node, and `docs/calls.md`, from this table.
 
 mod access;
 #[cfg(feature = "workers")]
@@ -28,10 +28,10 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use values::{CallerArgument, IdAndCaller, Moment, Nothing, OnlyCaller, Shown, caller};
 
-/// Makes a schema.
+/// A function that makes a schema.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// Makes a call: reads the arguments, and writes its answer.
+/// A function that makes a call: it reads the arguments and writes the answer.
 type Make = Box<dyn Fn(&Platform, &str) -> Result<SecretText> + Send + Sync>;
 
 /// Who can make a call.
@@ -41,33 +41,33 @@ enum Reach {
     Host,
     /// Programs outside the process, such as `must`.
     Outside,
-    /// Both.
+    /// The host and programs outside the process.
     All,
 }
 
-/// What a call may have to wait for, beyond the disk.
+/// What a call may wait for, apart from the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     ForNothing,
     /// A worker's check.
     ForCheck,
-    /// The worker that the task of the argument `id` is at, where it is at one.
+    /// The worker that has the task of the argument `id`, if a worker has it.
     ForWorkerOfTask,
-    /// A place in the queue: the caller of [`outside::submission_over_http`] waits for it without a thread.
+    /// A place in the queue. The caller of [`outside::submission_over_http`] waits for it without using a thread.
     InQueue,
 }
 
 /// One call.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
-    /// What it does, in one sentence or a few.
+    /// What it does, in one or a few sentences.
     pub(crate) about: &'static str,
-    /// What it fails with of its own, beyond what every call may fail with; empty where there is nothing.
+    /// The errors of this call, without those that every call may return. Empty if there are none.
     pub(crate) fails: &'static str,
     reach: Reach,
     /// Whether it takes a caller for the audit log.
     pub(crate) takes_caller: bool,
-    /// Whether it reads or writes a folder of the platform's machine, which a program on another machine cannot mean.
+    /// Whether it reads or writes a folder on the platform's machine. Such a call cannot be made from another machine.
     pub(crate) names_folder: bool,
     waits: Waits,
     /// The name of the arguments' type.
@@ -78,7 +78,7 @@ pub(crate) struct Entry {
     make: Make,
 }
 
-/// A call that the host makes, with the function that makes it.
+/// Describes a call that the host can make. `make` makes the call.
 fn call<A, R>(name: &'static str, make: fn(&Platform, A) -> Result<R>) -> Entry
 where
     A: DeserializeOwned + JsonSchema + 'static,
@@ -109,13 +109,13 @@ impl Entry {
         Self { fails, ..self }
     }
 
-    /// It can be made from outside the process, too.
-    fn outside_too(self) -> Self {
+    /// The call can also be made from outside the process.
+    fn also_outside(self) -> Self {
         Self { reach: Reach::All, ..self }
     }
 
-    /// It can be made from outside the process alone: in the process there is a method for it.
-    fn outside(self) -> Self {
+    /// The call can only be made from outside the process. Inside the process there is a method for it.
+    fn only_outside(self) -> Self {
         Self { reach: Reach::Outside, ..self }
     }
 
@@ -147,7 +147,7 @@ fn for_host() -> impl Iterator<Item = &'static Entry> {
 }
 
 impl Platform {
-    /// Makes the administrative call `name`, such as `auth.authorize`; `arguments` and the answer are JSON, see `docs/calls.md`.
+    /// Makes the administrative call `name`, such as `auth.authorize`. The arguments and the answer are JSON; see `docs/calls.md`.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -159,17 +159,17 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// Those of the call; `not_found` for a name that no call has; `validation_error` that names the argument at fault
-    /// and says nothing of what is in it.
+    /// Those of the call; `not_found` if there is no call of this name; `validation_error`, which names the invalid argument and
+    /// does not quote its value.
     pub fn call(&self, name: &str, arguments: &str) -> Result<SecretText> {
         let entry = for_host().find(|entry| entry.name == name).ok_or_else(|| {
             Error::new(ErrorCode::NotFound, "there is no call of this name")
-                .with_action("Take a name from the list in docs/calls.md.")
+                .with_action("Use a name from the list in docs/calls.md.")
         })?;
         entry.make(self, arguments)
     }
 
-    /// The names that [`Platform::call`] knows.
+    /// Returns the names of all calls that [`Platform::call`] can make.
     pub fn calls() -> impl Iterator<Item = &'static str> {
         for_host().map(|entry| entry.name)
     }

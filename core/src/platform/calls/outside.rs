@@ -1,5 +1,5 @@
-//! The calls that are made from outside the process: over the control socket, over HTTP by an administrator, and by a program that
-//! opens the folder itself.
+//! The calls that can be made from outside the process: over the control socket, over HTTP by an administrator, and by a program
+//! that opens the data folder itself.
 
 use super::{CALLS, Reach, tasks};
 pub(crate) use super::{Entry, Waits};
@@ -12,12 +12,12 @@ use crate::request::GenerateRequest;
 use crate::task::Task;
 use serde_json::{Map, Value};
 
-/// The calls that are made from outside.
+/// Returns the calls that can be made from outside the process.
 pub(crate) fn calls() -> impl Iterator<Item = &'static Entry> {
     CALLS.iter().filter(|entry| entry.reach != Reach::Host)
 }
 
-/// The calls that are made over HTTP.
+/// Returns the calls that can be made over HTTP.
 pub(crate) fn over_http() -> impl Iterator<Item = &'static Entry> {
     calls().filter(|entry| !entry.names_folder)
 }
@@ -32,38 +32,38 @@ pub(crate) fn entry(name: &str) -> Result<&'static Entry> {
 /// Makes the call on a platform in this process.
 ///
 /// # Errors
-/// Those of the call; `not_found` for a name that no call has.
+/// Those of the call; `not_found` if there is no call of this name.
 pub(crate) fn call(platform: &Platform, name: &str, arguments: &str) -> Result<SecretText> {
     entry(name)?.make(platform, arguments)
 }
 
-/// What a call may have to wait for; nothing when there is none of this name.
+/// Returns what a call may wait for. If there is no call of this name, that is nothing.
 pub(crate) fn waits(name: &str) -> Waits {
     entry(name).map_or(Waits::ForNothing, |entry| entry.waits)
 }
 
-/// What `tasks.submit` asks for.
+/// Reads the request from the arguments of `tasks.submit`.
 ///
 /// # Errors
-/// Those of the call, but for what is waited for.
+/// `validation_error` for arguments that are not valid; `invalid_state` if the platform is paused.
 pub(crate) fn submission_over_http(platform: &Platform, arguments: &str) -> Result<GenerateRequest> {
-    tasks::wanted(platform, json::read_secret("tasks.submit", arguments)?)
+    tasks::request_of(platform, json::read_secret("tasks.submit", arguments)?)
 }
 
-/// The answer to `tasks.submit`.
+/// Writes the answer of `tasks.submit`.
 pub(crate) fn submitted(task: &Task) -> Result<SecretText> {
     json::secret_text(task)
 }
 
-/// Makes the call for an admin session, which is who the audit log names.
+/// Makes the call for an admin session. The audit log names this session as the caller.
 ///
 /// # Errors
-/// Those of the call; `not_found` for a name that no call has, or of a call that is not made over HTTP; `validation_error` for arguments
-/// that say who the caller is.
+/// Those of the call; `not_found` if there is no call of this name or it cannot be made over HTTP; `validation_error` if the arguments
+/// name a caller.
 pub(crate) fn call_over_http(platform: &Platform, name: &str, arguments: &str, caller: &Caller) -> Result<SecretText> {
     let entry = entry(name)?;
     if entry.names_folder {
-        return Err(folder_elsewhere(ErrorCode::NotFound));
+        return Err(folder_on_other_machine(ErrorCode::NotFound));
     }
     if !entry.takes_caller {
         return entry.make(platform, arguments);
@@ -77,9 +77,9 @@ pub(crate) fn call_over_http(platform: &Platform, name: &str, arguments: &str, c
     entry.make(platform, SecretText::new(serde_json::to_string(&fields).map_err(not_json)?).expose())
 }
 
-pub(crate) fn folder_elsewhere(code: ErrorCode) -> Error {
-    Error::new(code, "what is written into a folder is written on the platform's machine, and not over HTTP")
-        .with_action("Run the command there, with the data folder of the platform in --data.")
+pub(crate) fn folder_on_other_machine(code: ErrorCode) -> Error {
+    Error::new(code, "this call writes into a folder on the platform's machine, so it cannot be made over HTTP")
+        .with_action("Run the command on that machine, and give the platform's data folder with --data.")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]

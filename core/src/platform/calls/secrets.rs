@@ -13,34 +13,35 @@ use std::time::Duration;
 pub(super) fn calls() -> Vec<Entry> {
     vec![
         call("secrets.status", status)
-            .about("How every secret stands, with API keys (`key:ID`), the admin key and the audit key among them.")
-            .outside_too(),
+            .about("Returns the state of every secret, including API keys (`key:ID`), the admin key and the audit key.")
+            .also_outside(),
         call("secrets.put", put)
-            .about("Keeps a secret under a name, sealed; one that has the name already is replaced at once.")
-            .outside_too()
+            .about("Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately.")
+            .also_outside()
             .fails(
-                "`validation_error` for a name that is not 1 to 64 of `a-z 0-9 _ -` or that holds an account's tokens, and for a \
-                 value that is empty",
+                "`validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's tokens, or \
+                 if the value is empty",
             ),
         call("secrets.put_provider_token", put_provider_token)
-            .about("Keeps a provider's token with what it may be used for and the environment that it is for.")
-            .outside_too()
-            .fails("`validation_error` for a wider scope or another environment than the platform's own"),
-        call("secrets.get", get).about("The secret itself.").fails(
-            "`not_found`; `dependency_unavailable` when it was revoked, is past its rotation limit, does not open or, for a provider \
-             token, is not for this environment",
+            .about("Stores a provider's token together with its scopes and its environment.")
+            .also_outside()
+            .fails("`validation_error` if a scope is not allowed or the environment is not the platform's own"),
+        call("secrets.get", get).about("Returns the value of a secret.").fails(
+            "`not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit or cannot be decrypted, or if it \
+             is a provider token for another environment",
         ),
         call("secrets.rotate", rotate)
-            .about("Puts `value`, or for a secret of the platform's own a new one, in a secret's place.")
-            .outside_too()
+            .about("Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value.")
+            .also_outside()
             .fails("`validation_error`, `not_found`"),
         call("secrets.revoke", revoke)
             .about(
-                "Ends a secret at once, every version of it. Revoking `pepper` ends every API key and session, and takes its name again \
-                 as `confirm`; a new pepper is made in the same change, so that an administrator can sign in with the admin key.",
+                "Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the \
+                 name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the \
+                 admin key.",
             )
-            .outside_too()
-            .fails("`not_found`; `validation_error` for the master key, which is rotated"),
+            .also_outside()
+            .fails("`not_found`; `validation_error` for the master key, which can only be rotated"),
     ]
 }
 
@@ -51,7 +52,7 @@ fn status(platform: &Platform, Nothing {}: Nothing) -> Result<Vec<SecretStatus>>
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PutSecret {
-    /// What it is stored under.
+    /// Name of the secret.
     name: String,
     /// The secret.
     value: SecretText,
@@ -67,13 +68,13 @@ fn put(platform: &Platform, PutSecret { name, value, caller: by }: PutSecret) ->
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PutProviderToken {
-    /// What it is stored under.
+    /// Name of the secret.
     name: String,
     /// The token.
     value: SecretText,
-    /// What it may be used for: `inference`, `model:download`.
+    /// What the token may be used for: `inference`, `model:download`.
     scopes: Vec<String>,
-    /// What it is for: `dev`, `stage` or `prod`, which must be the platform's own.
+    /// The environment that the token is for: `dev`, `stage` or `prod`. It must be the platform's own.
     environment: String,
     #[serde(default)]
     caller: Option<CallerArgument>,
@@ -87,7 +88,7 @@ fn put_provider_token(platform: &Platform, asked: PutProviderToken) -> Result<()
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OneSecret {
-    /// What it is stored under.
+    /// Name of the secret.
     name: String,
 }
 
@@ -98,7 +99,7 @@ fn get(platform: &Platform, OneSecret { name }: OneSecret) -> Result<Shown> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RotateSecret {
-    /// What it is stored under.
+    /// Name of the secret.
     name: String,
     #[serde(flatten)]
     rotation: Rotation,
@@ -113,7 +114,7 @@ fn rotate(platform: &Platform, RotateSecret { name, rotation, caller: by }: Rota
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RevokeSecret {
-    /// What it is stored under.
+    /// Name of the secret.
     name: String,
     #[serde(flatten)]
     revocation: Revocation,

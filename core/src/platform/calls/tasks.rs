@@ -1,4 +1,4 @@
-//! The calls on models and tasks, for programs outside the process; the host has methods for them.
+//! The calls on models and tasks, for programs outside the process. The host has methods for them.
 
 use super::{Entry, IdAndCaller, Nothing, Waits, call, caller};
 use crate::catalog::ModelView;
@@ -15,37 +15,40 @@ use std::collections::BTreeMap;
 
 pub(super) fn calls() -> Vec<Entry> {
     vec![
-        call("models.list", models).about("The models of the catalog, as `GET /models` has them.").outside(),
+        call("models.list", models).about("Lists the models of the catalog, like `GET /models`.").only_outside(),
         call("tasks.submit", submit)
-            .about("Makes a task and gives it; does not wait for its result.")
-            .outside()
+            .about("Makes a task and returns it. Does not wait for its result.")
+            .only_outside()
             .waits(Waits::InQueue)
-            .fails("`invalid_state` from a platform that is paused, and what every submission may fail with"),
-        call("tasks.status", status).about("The task as it stands.").outside().fails("`task_not_found`"),
+            .fails("`invalid_state` if the platform is paused, and the errors of every submission"),
+        call("tasks.status", status)
+            .about("Returns the current state of a task.")
+            .only_outside()
+            .fails("`task_not_found`"),
         call("tasks.list", |platform, query| platform.tasks(&query))
-            .about("One page of the tasks of every status.")
-            .outside(),
+            .about("Returns one page of the tasks of every status.")
+            .only_outside(),
         call("tasks.gallery", |platform, query| platform.gallery(&query))
-            .about("One page of the finished tasks that have a result.")
-            .outside(),
+            .about("Returns one page of the finished tasks that have a result.")
+            .only_outside(),
         call("tasks.result", result)
-            .about("The bytes of a task's result.")
-            .outside()
+            .about("Returns the bytes of a task's result.")
+            .only_outside()
             .waits(Waits::ForWorkerOfTask)
             .fails("`task_not_found`, `result_not_ready`, `result_gone`"),
         call("tasks.cancel", cancel)
-            .about("Asks a task to end. It is an event of the audit log.")
-            .outside()
+            .about("Asks a task to end. The audit log records it.")
+            .only_outside()
             .fails("`task_not_found`"),
         call("tasks.delete", delete)
-            .about("Removes an ended task and its files. It is an event of the audit log.")
-            .outside()
+            .about("Removes an ended task and its files. The audit log records it.")
+            .only_outside()
             .waits(Waits::ForWorkerOfTask)
-            .fails("`task_not_found`; `invalid_state` for a task that has not ended"),
+            .fails("`task_not_found`; `invalid_state` if the task has not ended"),
     ]
 }
 
-/// The catalog, its fields in the order in which people read them.
+/// The models of the catalog.
 #[derive(Serialize, JsonSchema)]
 struct Models {
     /// Every model.
@@ -56,29 +59,30 @@ fn models(platform: &Platform, Nothing {}: Nothing) -> Result<Models> {
     Ok(Models { models: platform.models()? })
 }
 
-/// A task to be made.
+/// The request for a task.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubmitTask {
     /// Id or alias of the model.
     model: String,
-    /// The model's default mode when left out.
+    /// Mode of the model. The default is the model's default mode.
     #[serde(default)]
     mode: Option<String>,
     /// Parameters of the model by name.
     #[serde(default)]
     parameters: Map<String, Value>,
-    /// Files of pictures by the name of their parameter, in base64.
+    /// Image files in base64, by the name of their parameter.
     #[serde(default)]
     images: BTreeMap<String, String>,
 }
 
 fn submit(platform: &Platform, asked: SubmitTask) -> Result<Task> {
-    platform.submit(&wanted(platform, asked)?)
+    platform.submit(&request_of(platform, asked)?)
 }
 
-/// Reads what is to be submitted. A program outside waits for the result, which would never come from a platform that is paused.
-pub(super) fn wanted(platform: &Platform, asked: SubmitTask) -> Result<GenerateRequest> {
+/// Makes the request from the arguments. A paused platform is refused, because programs outside wait for the result, which would never
+/// come.
+pub(super) fn request_of(platform: &Platform, asked: SubmitTask) -> Result<GenerateRequest> {
     let SubmitTask { model, mode, parameters, images } = asked;
     if platform.is_paused()? {
         return Err(Error::invalid_state(
@@ -105,14 +109,14 @@ fn status(platform: &Platform, OneTask { id }: OneTask) -> Result<Task> {
     platform.status(&id)
 }
 
-/// The file of a result.
+/// A result as a file.
 #[derive(Serialize, JsonSchema)]
 struct ResultFile {
     /// Content type, such as `video/mp4`.
     content_type: &'static str,
-    /// A name for it, with the right ending.
+    /// A file name with the right extension.
     file_name: String,
-    /// Its bytes, in base64.
+    /// The bytes of the file, in base64.
     bytes: String,
 }
 
@@ -125,19 +129,19 @@ fn result(platform: &Platform, OneTask { id }: OneTask) -> Result<ResultFile> {
     })
 }
 
-/// What came of asking a task to end.
+/// Whether a task was asked to end.
 #[derive(Serialize, JsonSchema)]
 struct CancelledTask {
-    /// False when it had ended already.
+    /// False if the task had already ended.
     cancelled: bool,
 }
 
-/// A caller outside is an administrator and seldom the task's owner, so the audit log notes it.
+/// Cancels a task. A caller outside the process is an administrator and usually not the task's owner, so the audit log records the call.
 fn cancel(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<CancelledTask> {
     Ok(CancelledTask { cancelled: platform.cancel_as(&id, &caller(by))? })
 }
 
-/// Noted like [`cancel`].
+/// Deletes a task. The audit log records it, as for [`cancel`].
 fn delete(platform: &Platform, IdAndCaller { id, caller: by }: IdAndCaller) -> Result<()> {
     platform.delete_as(&id, &caller(by))
 }

@@ -1,4 +1,4 @@
-//! The calls by name: what they do, what they refuse, and that no secret is seen.
+//! Tests of the calls by name: their effects, their errors, and that no secret is shown.
 
 mod canary;
 mod generate;
@@ -25,7 +25,7 @@ fn with_key(key: &Value) -> Value {
 }
 
 #[test]
-fn keys_and_sessions_live_their_lives_by_name() {
+fn keys_and_sessions_are_made_and_ended_by_name() {
     let (_folder, platform) = open();
     let issued = call(&platform, "auth.issue_key", json!({"name": "site", "valid_for_seconds": 3600})).unwrap();
     let id = issued["key"]["id"].as_str().unwrap();
@@ -62,7 +62,7 @@ fn keys_and_sessions_live_their_lives_by_name() {
 }
 
 #[test]
-fn secrets_and_the_log_are_reached_by_name() {
+fn secrets_and_the_log_are_used_by_name() {
     let (folder, platform) = open();
     call(&platform, "secrets.put", json!({"name": "mail", "value": CANARY})).unwrap();
     assert_eq!(call(&platform, "secrets.get", json!({"name": "mail"})).unwrap(), CANARY);
@@ -118,7 +118,7 @@ fn a_backup_is_made_by_name() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_never_quoted() {
+fn an_error_names_the_argument_and_never_quotes_it() {
     let (_folder, platform) = open();
     for (name, arguments, expected) in [
         ("auth.authorize", json!({}), "facts is missing"),

@@ -1,4 +1,4 @@
-//! What several calls take or answer with.
+//! Argument and answer types that several calls share.
 
 use crate::audit::{Caller, new_correlation_id};
 use crate::error::{Error, Result};
@@ -8,16 +8,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 
-/// On whose behalf an administrative call is made, for the audit log; the host itself when left out.
+/// Who makes an administrative call, for the audit log. The default is the host itself.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Caller")]
 pub(crate) struct CallerArgument {
-    /// Who: `key:ID`, `admin:ID`, or a name of the host's own.
+    /// Who it is: `key:ID`, `admin:ID`, or a name that the host chooses.
     actor: String,
-    /// From where: an address, `cli`, `host`.
+    /// Where the call comes from: an address, `cli`, `host`.
     source: String,
-    /// What ties the call to a request; a new one when left out.
+    /// An id that links the call to a request. The default is a new id.
     #[serde(default)]
     correlation_id: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) fn caller(argument: Option<CallerArgument>) -> Caller {
     }
 }
 
-/// The arguments of a call that takes a caller alone.
+/// The arguments of a call that takes only a caller.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OnlyCaller {
@@ -39,22 +39,22 @@ pub(super) struct OnlyCaller {
     pub(super) caller: Option<CallerArgument>,
 }
 
-/// The arguments of a call about one thing that has an id.
+/// The arguments of a call on one object that has an id.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdAndCaller {
-    /// Id of what the call is about.
+    /// Id of the object of the call.
     pub(super) id: String,
     #[serde(default)]
     pub(super) caller: Option<CallerArgument>,
 }
 
-/// The arguments of a call that takes none.
+/// The arguments of a call without arguments.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// A moment: as events say it, or in milliseconds since 1970.
+/// A time: in the form of audit events, or in milliseconds since 1970.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Moment {
@@ -63,20 +63,22 @@ pub(super) enum Moment {
 }
 
 impl Moment {
+    /// Returns the time in milliseconds since 1970.
+    ///
     /// # Errors
-    /// `validation_error` that names the argument, for a text that is no moment.
+    /// `validation_error`, which names the argument, if a text is not a time.
     pub(super) fn milliseconds(self, argument: &str) -> Result<i64> {
         match self {
             Self::Milliseconds(milliseconds) => Ok(milliseconds),
             Self::Text(text) => Timestamp::from_rfc3339(&text).map(|moment| moment.0).ok_or_else(|| {
-                Error::validation(format!("{argument} must be a moment of RFC 3339, or milliseconds since 1970"))
+                Error::validation(format!("{argument} must be a time in RFC 3339 form, or milliseconds since 1970"))
                     .with_action("Write it as events do: 2026-11-29T09:15:45.123Z.")
             }),
         }
     }
 }
 
-/// A secret that an answer hands out. The text of the answer is wiped when it is dropped.
+/// A secret that is part of an answer. The text of the answer is wiped when it is dropped.
 pub(super) struct Shown(pub(super) SecretText);
 
 impl Serialize for Shown {

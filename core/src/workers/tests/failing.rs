@@ -2,8 +2,8 @@
 
 use super::fake::{Fake, Received, Say, Script};
 use super::{
-    WORKER_KEY, add_ready, done, gateway, gateway_settings, hasty_gateway, host, picture, rows, until, until_ended,
-    worker,
+    WORKER_KEY, add_ready, done, gateway, gateway_settings, gateway_with_short_waits, host, picture, rows, until,
+    until_ended, worker,
 };
 use crate::keyring::SecretText;
 use crate::task::SubmitOptions;
@@ -47,7 +47,7 @@ fn a_task_goes_to_the_next_worker_if_one_fails() {
     for (way, blamed, script) in ways() {
         let bad = Fake::well(script);
         let good = worker(|settings| settings.paused = true);
-        let gateway = hasty_gateway();
+        let gateway = gateway_with_short_waits();
         add_ready(&gateway.platform, "bad-one", &bad.url());
         add_ready(&gateway.platform, "good-one", &good.address());
         // The bad worker is asked first, because neither was used and it was registered first.
@@ -156,7 +156,7 @@ fn a_worker_whose_files_hang_does_not_delay_other_workers() {
         }
     };
     let (bad, good) = (Fake::well(files(true)), Fake::well(files(false)));
-    let gateway = hasty_gateway();
+    let gateway = gateway_with_short_waits();
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let hung = gateway.platform.submit(&picture(1)).unwrap().id;
     add_ready(&gateway.platform, "good-one", &good.url());
@@ -231,7 +231,7 @@ fn a_task_that_a_silent_worker_took_is_cancelled_there_when_it_answers_again() {
         ("POST", "/tasks/taken-before/cancel") => Say::Json(202, json!({})),
         _ => Say::Json(404, json!({})),
     });
-    let gateway = hasty_gateway();
+    let gateway = gateway_with_short_waits();
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let task = gateway.platform.submit(&picture(1)).unwrap();
     assert_eq!(task.workspace, None, "it runs here");

@@ -55,7 +55,7 @@ fn gateway() -> Host {
 }
 
 /// A gateway with a short time limit for answers.
-fn hasty_gateway() -> Host {
+fn gateway_with_short_waits() -> Host {
     host(|settings| {
         gateway_settings(settings);
         settings.workers.answer_timeout = Duration::from_millis(1500);

@@ -1,4 +1,5 @@
-//! Unique secrets go through every call that takes or gives one, with failures provoked; then they are searched for everywhere.
+//! Sends unique secrets through every call that takes or returns one, also with invalid arguments. Then searches for them in everything
+//! that the platform wrote.
 
 use super::*;
 use base64::Engine as _;
@@ -7,11 +8,11 @@ use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Everything that could have been written somewhere, with where.
+/// Everything that the platform has written, each with its place.
 #[derive(Default)]
-struct Seen(Vec<(String, Vec<u8>)>);
+struct Written(Vec<(String, Vec<u8>)>);
 
-impl Seen {
+impl Written {
     fn add(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.0.push((place.into(), bytes.into()));
     }
@@ -27,7 +28,7 @@ impl Seen {
         }
     }
 
-    /// Where a text is, raw or encoded.
+    /// Returns the place that contains a text, raw or encoded.
     fn find(&self, secret: &str) -> Option<String> {
         let bytes = secret.as_bytes();
         let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
@@ -41,7 +42,7 @@ impl Seen {
             .collect();
         let mut forms = vec![secret.to_owned(), crate::audit::hex(bytes), crate::audit::hex(bytes).to_uppercase()];
         forms.extend([percent.to_lowercase(), percent, escaped.to_lowercase(), escaped]);
-        // In base64 a text looks different at each of three places; its first and last letters depend on its neighbours.
+        // In base64 a text has three forms, depending on its position. Its first and last letters depend on its neighbours.
         for skip in 0..3 {
             let whole = (bytes.len() - skip) / 3 * 3;
             for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
@@ -50,19 +51,19 @@ impl Seen {
         }
         self.0.iter().find_map(|(place, content)| {
             let found = forms.iter().find(|form| content.windows(form.len()).any(|part| part == form.as_bytes()));
-            found.map(|form| format!("{place} holds {form}"))
+            found.map(|form| format!("{place} contains {form}"))
         })
     }
 }
 
 #[test]
-fn no_secret_is_seen_anywhere() {
+fn no_secret_is_written_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (admin_key, master) = ("admin/canary+0=&%", "MDEyMzQ1Njc4OWNhbmFyeTAxMjM0NTY3ODljYW5hcnk=");
     let settings = json!({"data_dir": folder.path(), "admin_key": admin_key, "master_key": master, "paused": true, "log_level": "trace"});
     let settings = Settings::from_json(&settings.to_string()).unwrap();
-    let (mut seen, mut secrets) = (Seen::default(), vec![admin_key.to_owned(), master.to_owned()]);
-    seen.add("the settings in a debug print", format!("{settings:?}"));
+    let (mut written, mut secrets) = (Written::default(), vec![admin_key.to_owned(), master.to_owned()]);
+    written.add("the settings in a debug print", format!("{settings:?}"));
     let logged = Arc::new(Mutex::new(String::new()));
     let log = Arc::clone(&logged);
     let platform =
@@ -73,8 +74,8 @@ fn no_secret_is_seen_anywhere() {
         number += 1;
         format!("canary/{number}+s3cr3t=&%")
     };
-    let mut made = Vec::new();
-    // What callers present: wrong, malformed and in the wrong place.
+    let mut calls = Vec::new();
+    // Credentials of callers: wrong, malformed and in the wrong place.
     for route in ["generation", "auth", "admin_login", "admin", "nowhere"] {
         for field in
             ["header_keys", "query_keys", "cookies", "admin_header_keys", "forwarded_for", "correlation_id", "no_field"]
@@ -88,11 +89,11 @@ fn no_secret_is_seen_anywhere() {
             let value = if field == "correlation_id" { json!(value) } else { json!([value, value]) };
             let facts = json!({"facts": {"route": route, "peer": "192.0.2.9", field: value}});
             for name in ["auth.authorize", "auth.open_session", "auth.session_state", "admin.open_session"] {
-                made.push((name, facts.clone()));
+                calls.push((name, facts.clone()));
             }
         }
     }
-    // What is kept, with each argument wrong once.
+    // Stored secrets, with each argument wrong once.
     for (name, more) in [
         ("secrets.put", json!({})),
         ("secrets.put", json!({"name": "Not A Name"})),
@@ -112,16 +113,16 @@ fn no_secret_is_seen_anywhere() {
         let mut arguments = json!({"name": "mail", "value": value});
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         secrets.push(value);
-        made.push((name, arguments));
+        calls.push((name, arguments));
     }
     for field in ["scopes", "environment"] {
         let value = canary();
         let mut arguments = json!({"name": "hub", "value": "x", "scopes": ["inference"], "environment": "dev"});
         arguments[field] = if field == "scopes" { json!([value]) } else { json!(value) };
         secrets.push(value);
-        made.push(("secrets.put_provider_token", arguments));
+        calls.push(("secrets.put_provider_token", arguments));
     }
-    // An account, once right and with each argument wrong once; then its update.
+    // An account and its update, once valid and with each argument wrong once.
     for more in [
         json!({}),
         json!({"label": ""}),
@@ -143,28 +144,32 @@ fn no_secret_is_seen_anywhere() {
                 _ => arguments["id"] = json!("worker"),
             }
             arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            // Each secret in a shape that is not taken, too.
+            // Each secret also in a form that is refused.
             for (field, value) in ["token_id", "token_secret", "api_key"].into_iter().zip(&values) {
                 for wrong in [json!([value]), json!(format!("{value}\n")), json!(format!("{value}é"))] {
                     let mut arguments = arguments.clone();
                     arguments[field] = wrong;
-                    made.push((name, arguments));
+                    calls.push((name, arguments));
                 }
             }
             secrets.extend(values);
-            made.push((name, arguments));
+            calls.push((name, arguments));
         }
     }
-    for (name, arguments) in made {
+    for (name, arguments) in calls {
         match platform.call(name, &arguments.to_string()) {
-            Ok(answer) => seen.add(format!("the answer of {name}, printed"), format!("{answer:?}{}", answer.expose())),
-            Err(error) => seen.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action())),
+            Ok(answer) => {
+                written.add(format!("the answer of {name}, printed"), format!("{answer:?}{}", answer.expose()))
+            }
+            Err(error) => {
+                written.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action()))
+            }
         }
         let broken = arguments.to_string().replace('}', "");
         let error = platform.call(name, &broken).unwrap_err();
-        seen.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action()));
+        written.add(format!("an error of {name}"), format!("{error:?} {error} {}", error.user_action()));
     }
-    // What is made here and handed out once.
+    // Credentials that the platform makes and shows once.
     let key = call(&platform, "auth.issue_key", json!({"name": "site"})).unwrap();
     let newer = call(&platform, "auth.rotate_key", json!({"id": key["key"]["id"]})).unwrap();
     let auth = json!({"facts": {"route": "auth", "header_keys": [newer["secret"]], "peer": "192.0.2.10"}});
@@ -172,32 +177,32 @@ fn no_secret_is_seen_anywhere() {
     let session = call(&platform, "auth.open_session", auth).unwrap();
     let admin = call(&platform, "admin.open_session", login).unwrap();
     for made in [&key["secret"], &newer["secret"], &session["token"], &admin["token"]] {
-        // The secret part: the id before it is no secret.
+        // Only the last part is secret. The id before it is not.
         secrets.push(made.as_str().unwrap().rsplit('_').next().unwrap().to_owned());
         call(&platform, "auth.authorize", with_key(made)).ok();
     }
     let accounts = platform.call("accounts.list", "{}").unwrap().expose().to_owned();
     assert!(accounts.contains("worker.example"), "an account was made: {accounts}");
-    seen.add("accounts.list", accounts);
+    written.add("accounts.list", accounts);
     for name in ["secrets.status", "auth.keys", "audit.verify"] {
-        seen.add(name, platform.call(name, "{}").unwrap().expose());
+        written.add(name, platform.call(name, "{}").unwrap().expose());
     }
-    seen.add("audit.list", platform.call("audit.list", r#"{"limit": 1000}"#).unwrap().expose());
+    written.add("audit.list", platform.call("audit.list", r#"{"limit": 1000}"#).unwrap().expose());
     call(&platform, "audit.export", json!({"folder": folder.path().join("export")})).unwrap();
-    seen.add("a debug print", format!("{platform:?} {:?}", platform.access().unwrap()));
+    written.add("a debug print", format!("{platform:?} {:?}", platform.access().unwrap()));
     let beside = tempfile::tempdir().unwrap();
     call(&platform, "backup", json!({"folder": beside.path().join("backup")})).unwrap();
-    seen.files(beside.path());
-    // While it is open, so that the write-ahead log is there; and once more when it is closed.
-    seen.files(folder.path());
+    written.files(beside.path());
+    // The files are read while the platform is open, when there is a write-ahead log, and again after it was closed.
+    written.files(folder.path());
     platform.close(std::time::Duration::from_secs(5)).unwrap();
-    seen.files(folder.path());
-    seen.add("the log", logged.lock().clone());
-    assert!(seen.0.iter().any(|(place, _)| place.ends_with("-wal")) && seen.0.len() > 200 && secrets.len() > 40);
+    written.files(folder.path());
+    written.add("the log", logged.lock().clone());
+    assert!(written.0.iter().any(|(place, _)| place.ends_with("-wal")) && written.0.len() > 200 && secrets.len() > 40);
     for known in ["secret_put", "192.0.2.10"] {
-        assert!(seen.find(known).is_some(), "what is no secret is found: {known}");
+        assert!(written.find(known).is_some(), "a text that is not secret is found: {known}");
     }
     for secret in secrets {
-        assert_eq!(seen.find(&secret), None);
+        assert_eq!(written.find(&secret), None);
     }
 }

@@ -1,14 +1,15 @@
-//! The typed layer of C++: one header for each group of calls, in `ffi/include/must`.
+//! Generates the typed layer of C++: one header for each group of calls, in `ffi/include/must`.
 
 use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
 use super::{GROUPS, Group, check, class, taken, wrapped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// Most characters of a line.
+/// The largest number of characters in a line.
 const WIDTH: usize = 126;
 
-/// Calls whose arguments from one on are given as one structure, with the name of its type and what the argument is called.
+/// Calls that take their arguments after the first `first` ones as one structure. `kind` is the name of its type, and `word` the name of
+/// the argument.
 const STRUCTURES: &[(&str, Structure)] = &[
     ("accounts.add", Structure { kind: "NewAccount", word: "account", first: 0 }),
     ("accounts.update", Structure { kind: "AccountChange", word: "change", first: 1 }),
@@ -22,16 +23,16 @@ struct Structure {
     first: usize,
 }
 
-/// Calls that are made for what they do, and whose answer may be dropped, beside those that take a caller.
+/// Calls whose answer may be ignored, in addition to those that take a caller.
 const DONE_FOR_EFFECT: &[&str] = &["audit.append"];
 
-/// Calls with one form without and one with what may be left out.
+/// Calls with two forms: one without and one with the optional arguments.
 const TWO_FORMS: &[&str] = &["secrets.revoke"];
 
-/// Names that are words of C++.
+/// Names that are reserved words or macros of C++, with their replacements.
 const RENAMED: &[(&str, &str)] = &[("export", "export_to"), ("signed", "signed_size")];
 
-/// Members that the types have beyond those of the table.
+/// Additional members of the types, which the table of calls does not have.
 const MORE: &[(&str, &str)] = &[
     (
         "RequestFacts",
@@ -45,14 +46,14 @@ const MORE: &[(&str, &str)] = &[
 
   /// Reads the header lines of a request (anything that gives pairs of names and values, such as a vector or a multimap), the
   /// raw text of its query, and the address at the other end. A header that came more than once must be given more than once.
-  /// What is not UTF-8 is put right, and fits no key then.
+  /// Text that is not UTF-8 is repaired. It then matches no key.
   template <typename Headers>
   [[nodiscard]] static RequestFacts from_headers(Route route, const Headers &headers, std::string_view query = {},
                                                  const std::optional<std::string> &peer = std::nullopt) {
     RequestFacts facts = of(route);
     detail::read_headers(facts, headers);
     detail::read_query(facts, query);
-    // An address of a link has a zone behind it that means nothing here.
+    // A link-local address ends with its zone, which has no meaning here.
     if (peer) facts.peer = peer->substr(0, peer->find('%'));
     return facts;
   }
@@ -61,7 +62,7 @@ const MORE: &[(&str, &str)] = &[
     (
         "AccountFailure",
         r"
-  /// The code to branch on; `MUST_INTERNAL` for a name that the library does not know.
+  /// The code to branch on. It is `MUST_INTERNAL` if the library does not know the name.
   [[nodiscard]] ErrorCode error_code() const noexcept {
     const std::int32_t number = must_code_from_name(code.data(), code.size());
     return number < 0 ? MUST_INTERNAL : static_cast<ErrorCode>(number);
@@ -71,7 +72,7 @@ const MORE: &[(&str, &str)] = &[
     (
         "AuditEvent",
         r"
-  /// When.
+  /// The time of the event.
   [[nodiscard]] Time time() const { return detail::time_from(timestamp); }
 ",
     ),
@@ -80,9 +81,9 @@ const MORE: &[(&str, &str)] = &[
         r"
   /// The events, newest first.
   [[nodiscard]] auto begin() const noexcept { return logs.begin(); }
-  /// Past the last of them.
+  /// The end of the events.
   [[nodiscard]] auto end() const noexcept { return logs.end(); }
-  /// How many events are on this page.
+  /// The number of events on this page.
   [[nodiscard]] std::size_t size() const noexcept { return logs.size(); }
 ",
     ),
@@ -113,7 +114,7 @@ impl Header<'_> {
             });
             if definition.name() == "Caller" {
                 blocks.push(
-                    "/// The caller of a call, where there is one to name.\nusing MaybeCaller = std::optional<Caller>;\n"
+                    "/// The caller of a call, or nothing for the host itself.\nusing MaybeCaller = std::optional<Caller>;\n"
                         .to_owned(),
                 );
             }
@@ -171,7 +172,7 @@ impl Header<'_> {
             let members: Vec<String> = record.fields.iter().map(|field| self.read(field)).collect();
             writeln!(
                 text,
-                "\n  /// Reads one out of an answer.\n  [[nodiscard]] static {} from_json(const Json &json) {{\n    return {{{}}};\n  }}",
+                "\n  /// Reads it from the JSON of an answer.\n  [[nodiscard]] static {} from_json(const Json &json) {{\n    return {{{}}};\n  }}",
                 record.name,
                 members.join(",\n            ")
             )
@@ -198,7 +199,7 @@ impl Header<'_> {
 
     /// One member of a structure.
     fn member(&self, field: &Field, is_taken: bool) -> String {
-        if let Some(name) = length_of_time(field) {
+        if let Some(name) = whole_seconds(field) {
             return format!("std::chrono::seconds {name}{{}}");
         }
         let name = named(&field.name);
@@ -208,7 +209,7 @@ impl Header<'_> {
         let initial = match &field.kind {
             Kind::Flag => " = false".to_owned(),
             Kind::Whole { .. } => " = 0".to_owned(),
-            // What a caller has to say begins as the first value, what is answered as unknown.
+            // Arguments begin with the first value, members of answers with `unknown`.
             Kind::Named(name) if is_taken => match self.first_value(name) {
                 Some(value) => format!(" = {name}::{value}"),
                 None => String::new(),
@@ -227,7 +228,7 @@ impl Header<'_> {
         })
     }
 
-    /// The only member of a record that a call answers with, when that is a number.
+    /// Returns the only member of an answer if it is a number. The typed call then returns just the number.
     fn unwrapped(&self, name: &str) -> Option<&Field> {
         let record = self.all.records().find(|record| record.name == name)?;
         match record.fields.as_slice() {
@@ -236,15 +237,15 @@ impl Header<'_> {
         }
     }
 
-    /// What reads a member out of an answer.
+    /// Returns the code that reads a member of an answer.
     fn read(&self, field: &Field) -> String {
-        match length_of_time(field) {
+        match whole_seconds(field) {
             Some(_) => format!("std::chrono::seconds(json[\"{}\"].get<std::int64_t>())", field.name),
             None => format!("json[\"{}\"].get<{}>()", field.name, ty(&field.kind)),
         }
     }
 
-    /// The structure of [`STRUCTURES`] that takes a call's arguments.
+    /// Writes the structure of [`STRUCTURES`] for the arguments of a call.
     fn structure(&self, call: &Call) -> Option<String> {
         let structure = structure_of(call)?;
         let mut text = comment("", std::slice::from_ref(&call.arguments_about));
@@ -270,22 +271,22 @@ impl Header<'_> {
         if subject.is_empty() {
             return format!(
                 "namespace detail {{\n\n/// The calls of the platform itself.\nclass PlatformCalls : private Service {{\n public:\n  \
-                 /// Of the platform with this handle of must.h.\n  using Service::Service;\n\n{methods}}};\n\n}}  // namespace detail\n"
+                 /// Makes the calls on the platform with this handle of must.h.\n  using Service::Service;\n\n{methods}}};\n\n}}  // namespace detail\n"
             );
         }
         let (name, about) = class(subject);
         let about = format!(
-            "{about} Every call also throws `dependency_unavailable` when the database cannot be read or written, the vault is shut \
-             or the audit log cannot be kept, and `invalid_state` when the platform is closed."
+            "{about} Every call also throws `dependency_unavailable` if the database cannot be read or written, the vault is shut or \
+             the audit log cannot be written, and `invalid_state` if the platform is closed."
         );
         format!(
-            "{}class {name} : private detail::Service {{\n public:\n  /// Of the platform with this handle of must.h.\n  \
+            "{}class {name} : private detail::Service {{\n public:\n  /// Makes the calls on the platform with this handle of must.h.\n  \
              using Service::Service;\n\n{methods}}};\n",
             comment("", &[about])
         )
     }
 
-    /// A method; `with_all` says whether what may be left out has to be given or cannot be.
+    /// Writes a method. `with_all` tells whether it requires the optional arguments or does not have them.
     fn method(&self, call: &Call, with_all: Option<bool>) -> String {
         let structure = structure_of(call);
         let own = own(call);
@@ -382,13 +383,13 @@ fn structure_of(call: &Call) -> Option<&'static Structure> {
     STRUCTURES.iter().find(|(name, _)| *name == call.name).map(|(_, structure)| structure)
 }
 
-/// The arguments but for the caller.
+/// Returns the arguments without the caller.
 fn own(call: &Call) -> Vec<&Field> {
     call.arguments.iter().filter(|field| field.name != "caller").collect()
 }
 
-/// A length of time in whole seconds, whose type says the unit: its name without it.
-fn length_of_time(field: &Field) -> Option<&str> {
+/// Returns the name of a duration in whole seconds without its unit, because the type gives the unit.
+fn whole_seconds(field: &Field) -> Option<&str> {
     matches!(field.kind, Kind::Whole { .. }).then(|| field.name.strip_suffix("_seconds")).flatten()
 }
 
@@ -396,7 +397,7 @@ fn named(name: &str) -> &str {
     RENAMED.iter().find(|(known, _)| *known == name).map_or(name, |(_, other)| other)
 }
 
-/// The name of an argument: of a length of time without its unit, which the type says.
+/// Returns the name of an argument. The name of a duration has no unit, because the type gives the unit.
 fn local(field: &Field) -> &str {
     match field.present() {
         Kind::Seconds => field.name.strip_suffix("_seconds").unwrap_or(&field.name),
@@ -404,7 +405,7 @@ fn local(field: &Field) -> &str {
     }
 }
 
-/// The type of an argument; of one that may be left out, where `optional`.
+/// Returns the type of an argument, which may be optional.
 fn argument(kind: &Kind, optional: bool) -> String {
     match (kind, optional) {
         (Kind::Text | Kind::Path, false) => "std::string_view".to_owned(),
@@ -447,7 +448,7 @@ pub(super) fn ty(kind: &Kind) -> String {
 fn enumeration_block(enumeration: &Enumeration) -> String {
     let name = &enumeration.name;
     let mut text = comment("", std::slice::from_ref(&enumeration.about));
-    write!(text, "enum class {name} {{\n  unknown,  ///< One that only a later version knows.\n").unwrap();
+    write!(text, "enum class {name} {{\n  unknown,  ///< A value of a later version.\n").unwrap();
     for (value, about) in &enumeration.values {
         writeln!(text, "  {value},  ///< {about}").unwrap();
     }

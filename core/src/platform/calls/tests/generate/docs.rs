@@ -1,4 +1,4 @@
-//! The list of calls and types in `docs/calls.md`, between two marks; what stands around it is written by hand.
+//! Generates the list of calls and types in `docs/calls.md`, which is between two marks. The rest of the page is written by hand.
 
 use super::check;
 use super::types::{Call, Calls, Definition, Field, Kind};
@@ -54,10 +54,10 @@ fn call(text: &mut String, call: &Call) {
         fields(text, "argument", &call.arguments);
     }
     let reach = match (call.for_host, call.for_outside, call.names_folder) {
-        (true, false, _) => "Not made from outside.",
-        (true, true, false) => "Made from outside too.",
-        (true, true, true) => "Made from outside too, but not over HTTP.",
-        (false, ..) => "Made from outside alone.",
+        (true, false, _) => "Only the host can make this call.",
+        (true, true, false) => "Programs outside the process can also make this call.",
+        (true, true, true) => "Programs outside the process can also make this call, but not over HTTP.",
+        (false, ..) => "Only programs outside the process can make this call.",
     };
     writeln!(text, "\nAnswer: {}. {reach}", words(&call.answer)).unwrap();
 }
@@ -66,13 +66,13 @@ fn fields(text: &mut String, title: &str, fields: &[Field]) {
     write!(text, "\n| {title} | type | meaning |\n|---|---|---|\n").unwrap();
     for field in fields {
         let (name, kind) = match &field.kind {
-            // An argument that may be left out may be null too; that it may be left out is enough to say.
+            // An optional argument may also be null. The question mark after its name is enough.
             Kind::Maybe(kind) if field.optional => (format!("{}?", field.name), kind.as_ref()),
             kind if field.optional => (format!("{}?", field.name), kind),
             kind => (field.name.clone(), kind),
         };
         let about = if field.name == "caller" && field.about.is_empty() {
-            "On whose behalf the call is made."
+            "Who makes the call, for the audit log."
         } else {
             &field.about
         };

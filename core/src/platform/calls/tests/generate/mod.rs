@@ -1,5 +1,5 @@
-//! What is made of the table of calls, of the settings and of the request: `docs/calls.md` and the typed layers of Python, Node and C++.
-//! Each file must be the one that is made here; `cargo xtask regen` rewrites it instead.
+//! Generates `docs/calls.md` and the typed layers of Python, Node and C++ from the table of calls, the settings and the request. The tests
+//! compare each committed file with the generated text. `cargo xtask regen` writes the files instead.
 
 mod cpp;
 mod docs;
@@ -13,30 +13,35 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use types::{Calls, Definition, Kind};
 
-/// Calls and types that stand in one file in every language.
+/// Calls and types that are in one file in every language.
 struct Group {
     file: &'static str,
     about: &'static str,
-    /// What the names of its calls begin with.
+    /// The names of its calls begin with one of these.
     subjects: &'static [&'static str],
-    /// Types that are here, whichever call names them first.
+    /// Types that are in this file, whichever call uses them first.
     types: &'static [&'static str],
 }
 
 const GROUPS: &[Group] = &[
     Group {
         file: "facts",
-        about: "What a request says about itself, who it is from, and on whose behalf an administrative call is made.",
+        about: "Facts about a request, its sender, and the caller of an administrative call.",
         subjects: &[],
         types: &["Caller", "Route", "RequestFacts", "PrincipalKind", "Principal"],
     },
     Group {
         file: "access",
-        about: "Who may call: API keys, generation sessions, admin sessions.",
+        about: "Access control: API keys, generation sessions, admin sessions.",
         subjects: &["auth", "admin"],
         types: &[],
     },
-    Group { file: "secrets", about: "Secrets that the platform keeps sealed.", subjects: &["secrets"], types: &[] },
+    Group {
+        file: "secrets",
+        about: "Secrets, which the platform stores encrypted.",
+        subjects: &["secrets"],
+        types: &[],
+    },
     Group {
         file: "accounts",
         about: "Accounts of workers that tasks may be sent to.",
@@ -45,24 +50,24 @@ const GROUPS: &[Group] = &[
     },
     Group {
         file: "audit",
-        about: "The audit log: who did what, each event tied to all before it and signed.",
+        about: "The audit log: who did what. Each event is signed and linked to all earlier ones.",
         subjects: &["audit"],
         types: &[],
     },
     Group {
         file: "backup",
-        about: "A copy of the data folder that is made while the platform works.",
+        about: "A copy of the data folder that is made while the platform is running.",
         subjects: &[""],
         types: &[],
     },
 ];
 
-/// The class of a subject's calls, and what it says of itself.
+/// Returns the name of the class for a subject's calls, and its doc comment.
 fn class(subject: &str) -> (&'static str, &'static str) {
     match subject {
         "auth" => ("Auth", "API keys and generation sessions."),
         "admin" => ("Admin", "Admin sessions."),
-        "secrets" => ("Secrets", "Secrets, encrypted at rest."),
+        "secrets" => ("Secrets", "Secrets, which are encrypted at rest."),
         "accounts" => ("Accounts", "Accounts of workers. An account is named by its id or its workspace."),
         "audit" => ("Audit", "The audit log."),
         other => panic!("the calls {other}.* have no class"),
@@ -70,7 +75,7 @@ fn class(subject: &str) -> (&'static str, &'static str) {
 }
 
 impl Group {
-    /// The types of this file, those that others are made of first.
+    /// Returns the types of this file. A type comes after those that it is made of.
     fn definitions<'a>(&'a self, all: &'a Calls) -> impl Iterator<Item = &'a Definition> {
         all.definitions.iter().filter(|known| self.has(all, known.name()))
     }
@@ -86,7 +91,7 @@ impl Group {
     }
 }
 
-/// Whether a value holds one of the type of that name, however deep.
+/// Whether a value contains the type of that name at any depth.
 fn names(all: &Calls, kind: &Kind, name: &str) -> bool {
     match kind {
         Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => names(all, inner, name),
@@ -99,7 +104,7 @@ fn names(all: &Calls, kind: &Kind, name: &str) -> bool {
     }
 }
 
-/// The names of the records that calls take.
+/// Returns the names of the records that calls take.
 fn taken(all: &Calls) -> BTreeSet<String> {
     fn named(kind: &Kind, into: &mut BTreeSet<String>) {
         match kind {
@@ -113,12 +118,12 @@ fn taken(all: &Calls) -> BTreeSet<String> {
     names
 }
 
-/// Whether a text has a word, which is more than a part of another one.
+/// Whether a text contains a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word)
 }
 
-/// A text in lines of at most so many characters, as far as its words allow.
+/// Splits a text into lines of at most `width` characters. A longer word gets its own line.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

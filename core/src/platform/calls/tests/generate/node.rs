@@ -1,4 +1,4 @@
-//! The typed layer of Node: `bindings-node/src/generated`, one file for each group of calls.
+//! Generates the typed layer of Node: one file for each group of calls, in `bindings-node/src/generated`.
 
 use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
 use super::{GROUPS, Group, check, taken, wrapped};
@@ -7,17 +7,20 @@ use std::fmt::Write;
 
 const HEAD: &str = "// Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.\n\n";
 
-/// Calls whose arguments beyond some first ones are given as one object, with the name of its type, what messages call it, and whether
-/// its members keep the names of the call.
-const BAGS: &[(&str, Bag)] = &[
-    ("accounts.add", Bag { kind: "NewAccount", word: "account", first: 1, keeps_names: false }),
-    ("accounts.update", Bag { kind: "AccountChange", word: "change", first: 1, keeps_names: false }),
-    ("secrets.put_provider_token", Bag { kind: "ProviderToken", word: "token", first: 1, keeps_names: false }),
-    ("audit.append", Bag { kind: "NewAuditEvent", word: "event", first: 0, keeps_names: true }),
-    ("audit.list", Bag { kind: "AuditQuery", word: "query", first: 0, keeps_names: true }),
+/// Calls that take their arguments after the first `first` ones as one object. `kind` is the name of its type, `word` its name in
+/// messages, and `keeps_names` tells whether its members keep the names of the call.
+const ARGUMENT_OBJECTS: &[(&str, ArgumentObject)] = &[
+    ("accounts.add", ArgumentObject { kind: "NewAccount", word: "account", first: 1, keeps_names: false }),
+    ("accounts.update", ArgumentObject { kind: "AccountChange", word: "change", first: 1, keeps_names: false }),
+    (
+        "secrets.put_provider_token",
+        ArgumentObject { kind: "ProviderToken", word: "token", first: 1, keeps_names: false },
+    ),
+    ("audit.append", ArgumentObject { kind: "NewAuditEvent", word: "event", first: 0, keeps_names: true }),
+    ("audit.list", ArgumentObject { kind: "AuditQuery", word: "query", first: 0, keeps_names: true }),
 ];
 
-struct Bag {
+struct ArgumentObject {
     kind: &'static str,
     word: &'static str,
     first: usize,
@@ -44,7 +47,7 @@ fn file(all: &Calls, group: &Group) -> String {
     for subject in group.subjects {
         let calls: Vec<&Call> = all.calls.iter().filter(|call| call.subject() == *subject).collect();
         for call in &calls {
-            self::bag(&mut body, call);
+            object_type(&mut body, call);
         }
         if subject.is_empty() {
             for call in &calls {
@@ -63,9 +66,9 @@ fn file(all: &Calls, group: &Group) -> String {
     format!("{HEAD}// {}\n\n{}{}\n", group.about, imports(all, group, &body), body.trim_end())
 }
 
-/// What the file uses of others.
+/// Returns the imports of a file.
 fn imports(all: &Calls, group: &Group, body: &str) -> String {
-    // Comments use the same words.
+    // Comments may contain the same words.
     let code: String = body.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect();
     let uses = |word: &str| super::has_word(&code, word);
     let mut text = String::new();
@@ -113,7 +116,7 @@ fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<S
             _ if is_taken && field.optional => {
                 writeln!(text, "  {}?: {} | undefined;", field.name, ty(field.present()))
             }
-            // What is answered always has what could be left out of an argument.
+            // Members that are optional in arguments are always present in answers.
             Kind::Named(name) if taken.contains(name) && !is_taken => {
                 writeln!(text, "  {}: Required<{name}>;", field.name)
             }
@@ -124,14 +127,14 @@ fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<S
     text.push_str("}\n\n");
 }
 
-/// The object that takes the optional arguments of a call, or those of [`BAGS`].
-fn bag(text: &mut String, call: &Call) {
-    let Some((name, about, fields, keeps_names)) = bag_of(call) else { return };
+/// Writes the type of the object that has the optional arguments of a call, or those of [`ARGUMENT_OBJECTS`].
+fn object_type(text: &mut String, call: &Call) {
+    let Some((name, about, fields, keeps_names)) = object_of_call(call) else { return };
     if name == "CallerOptions" {
         return;
     }
     comment(text, "", &[about]);
-    let extends = if bagged(call).is_none() { " extends CallerOptions" } else { "" };
+    let extends = if listed_object(call).is_none() { " extends CallerOptions" } else { "" };
     writeln!(text, "export interface {name}{extends} {{").unwrap();
     for field in fields {
         comment(text, "  ", std::slice::from_ref(&field.about));
@@ -144,16 +147,16 @@ fn bag(text: &mut String, call: &Call) {
     text.push_str("}\n\n");
 }
 
-fn bagged(call: &Call) -> Option<&'static Bag> {
-    BAGS.iter().find(|(name, _)| *name == call.name).map(|(_, bag)| bag)
+fn listed_object(call: &Call) -> Option<&'static ArgumentObject> {
+    ARGUMENT_OBJECTS.iter().find(|(name, _)| *name == call.name).map(|(_, listed)| listed)
 }
 
-/// The type of the object of a call's last arguments, what it is, and its members; none for a call that takes no such object.
-fn bag_of(call: &Call) -> Option<(String, String, Vec<&Field>, bool)> {
+/// Returns the name, description and members of the object with a call's last arguments, or `None` if the call takes no such object.
+fn object_of_call(call: &Call) -> Option<(String, String, Vec<&Field>, bool)> {
     let own: Vec<&Field> = call.arguments.iter().filter(|field| field.name != "caller").collect();
-    if let Some(bag) = bagged(call) {
-        let fields = own[bag.first..].to_vec();
-        return Some((bag.kind.to_owned(), call.arguments_about.clone(), fields, bag.keeps_names));
+    if let Some(listed) = listed_object(call) {
+        let fields = own[listed.first..].to_vec();
+        return Some((listed.kind.to_owned(), call.arguments_about.clone(), fields, listed.keeps_names));
     }
     let optional: Vec<&Field> = own.into_iter().filter(|field| field.optional).collect();
     if !optional.is_empty() {
@@ -166,32 +169,32 @@ fn bag_of(call: &Call) -> Option<(String, String, Vec<&Field>, bool)> {
 
 fn method(text: &mut String, all: &Calls, call: &Call, is_function: bool) {
     let takes_caller = call.arguments.iter().any(|field| field.name == "caller");
-    let bag = bagged(call);
+    let listed = listed_object(call);
     let own: Vec<&Field> = call.arguments.iter().filter(|field| field.name != "caller").collect();
-    let apart: Vec<&Field> = match bag {
-        Some(bag) => own[..bag.first].to_vec(),
+    let apart: Vec<&Field> = match listed {
+        Some(listed) => own[..listed.first].to_vec(),
         None => own.iter().copied().filter(|field| !field.optional).collect(),
     };
     let mut parameters: Vec<String> =
         apart.iter().map(|field| format!("{}: {}", member(field), given_type(&field.kind))).collect();
     let mut given: Vec<String> = apart.iter().map(|field| entry(field, &member(field))).collect();
     let mut lines = Vec::new();
-    let options = bag_of(call);
-    if let (Some((kind, _, fields, keeps_names)), Some(bag)) = (&options, bag) {
-        let default = if bag.first == 0 && fields.iter().all(|field| field.optional) { " = {}" } else { "" };
-        parameters.push(format!("{}: {kind}{default}", bag.word));
+    let options = object_of_call(call);
+    if let (Some((kind, _, fields, keeps_names)), Some(listed)) = (&options, listed) {
+        let default = if listed.first == 0 && fields.iter().all(|field| field.optional) { " = {}" } else { "" };
+        parameters.push(format!("{}: {kind}{default}", listed.word));
         if *keeps_names {
-            given.push(format!("...objectOf(\"the {}\", {})", bag.word, bag.word));
+            given.push(format!("...objectOf(\"the {}\", {})", listed.word, listed.word));
         } else {
             let names: Vec<String> = fields.iter().map(|field| member(field)).collect();
-            lines.push(format!("const {{ {} }} = optionsOf({});", names.join(", "), bag.word));
+            lines.push(format!("const {{ {} }} = optionsOf({});", names.join(", "), listed.word));
             given.extend(fields.iter().map(|field| entry(field, &member(field))));
         }
     }
     if takes_caller {
         let optional =
-            if bag.is_some() { &[][..] } else { options.as_ref().map_or(&[][..], |(_, _, fields, _)| fields) };
-        let kind = if bag.is_some() { "CallerOptions" } else { options.as_ref().map_or("", |(name, ..)| name) };
+            if listed.is_some() { &[][..] } else { options.as_ref().map_or(&[][..], |(_, _, fields, _)| fields) };
+        let kind = if listed.is_some() { "CallerOptions" } else { options.as_ref().map_or("", |(name, ..)| name) };
         parameters.push(format!("options?: {kind}"));
         let names: Vec<String> = optional.iter().map(|field| member(field)).chain(["caller".to_owned()]).collect();
         lines.push(format!("const {{ {} }} = optionsOf(options);", names.join(", ")));
@@ -243,14 +246,14 @@ fn method(text: &mut String, all: &Calls, call: &Call, is_function: bool) {
     writeln!(text, "{indent}}}").unwrap();
 }
 
-/// The member of an answer that is a secret.
+/// Returns the name of an answer's member that is a secret.
 fn secret_of(all: &Calls, answer: &Kind) -> Option<String> {
     let Kind::Named(name) = answer else { return None };
     let record = all.records().find(|record| record.name == *name)?;
     record.fields.iter().find(|field| field.kind == Kind::Secret).map(|field| field.name.clone())
 }
 
-/// A member of the object that the core reads, with the check of what JSON cannot say.
+/// Returns a member of the object that the core reads, with a check for values that JSON cannot represent.
 fn entry(field: &Field, local: &str) -> String {
     let check = match (field.present(), field.optional) {
         (Kind::Text | Kind::Secret, false) => Some("textArgument"),
@@ -266,7 +269,7 @@ fn entry(field: &Field, local: &str) -> String {
     }
 }
 
-/// The name of an argument, in camelCase.
+/// Returns the name of an argument in camelCase.
 fn member(field: &Field) -> String {
     camel(&field.name)
 }

@@ -1,24 +1,24 @@
-//! The typed layer of Python: one module for each group of calls, with the types, and the calls for threads and for asyncio.
+//! Generates the typed layer of Python: one module for each group of calls. It has the types, and the calls for threads and for asyncio.
 
 use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
 use super::{GROUPS, Group, check, class, taken, wrapped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// Most characters of a line, as ruff has it.
+/// The largest number of characters in a line, which is also ruff's setting.
 const WIDTH: usize = 120;
 
-/// Calls that take another number of arguments by position than those that are needed.
+/// Calls and how many arguments they take by position, if that differs from the number of required arguments.
 const BY_POSITION: &[(&str, usize)] =
     &[("accounts.add", 1), ("secrets.put_provider_token", 2), ("secrets.rotate", 2), ("audit.append", 0)];
 
-/// Enumerations that are classes; the others are texts of a literal type.
+/// Enumerations that become classes. The others become literal types.
 const CLASSES: &[&str] = &["AccountStatus", "LogLevel"];
 
-/// Records that are made by name alone.
+/// Records whose constructor takes only named arguments.
 const BY_NAME: &[&str] = &["RequestFacts"];
 
-/// Methods that the types have beyond their members.
+/// Additional methods of the types.
 const MORE: &[(&str, &str)] = &[
     (
         "RequestFacts",
@@ -49,7 +49,7 @@ const MORE: &[(&str, &str)] = &[
         r#"
     @property
     def number(self) -> int:
-        """The level of `logging` that goes with it; 5 for `trace`."""
+        """The matching level of `logging`. It is 5 for `trace`."""
         return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
 "#,
     ),
@@ -58,7 +58,7 @@ const MORE: &[(&str, &str)] = &[
         r#"
     @property
     def time(self) -> datetime:
-        """When, in UTC."""
+        """The time of the event, in UTC."""
         return datetime.fromisoformat(self.timestamp)
 "#,
     ),
@@ -70,7 +70,7 @@ const MORE: &[(&str, &str)] = &[
         return iter(self.logs)
 
     def __len__(self) -> int:
-        """How many events there are on this page."""
+        """The number of events on this page."""
         return len(self.logs)
 "#,
     ),
@@ -100,7 +100,7 @@ impl<'a> Module<'a> {
         let mut blocks = Vec::new();
         for definition in self.group.definitions(self.all) {
             match definition {
-                // The answer is its one number.
+                // Such a call returns just the number, so the record needs no class.
                 Definition::Record(record) if self.unwrapped(&record.name).is_some() => {}
                 Definition::Record(record) => blocks.push(self.record(record)),
                 Definition::Enumeration(enumeration) => blocks.push(enumeration_block(enumeration)),
@@ -193,7 +193,7 @@ impl<'a> Module<'a> {
         if self.is_answered(&record.name) {
             body.push_str(
                 "\n    @classmethod\n    def from_native(cls, raw: Mapping[str, Any]) -> Self:\n        \
-                 \"\"\"Read the native form. Members that this version does not know are left out.\"\"\"\n        \
+                 \"\"\"Read the native form. Members that this version does not know are ignored.\"\"\"\n        \
                  return cls(\n",
             );
             for field in &record.fields {
@@ -209,7 +209,7 @@ impl<'a> Module<'a> {
         self.all.calls.iter().any(|call| super::names(self.all, &call.answer, name))
     }
 
-    /// The only member of a record that a call answers with, when that is a number.
+    /// Returns the only member of an answer if it is a number. The typed call then returns just the number.
     fn unwrapped(&self, name: &str) -> Option<&Field> {
         let record = self.all.records().find(|record| record.name == name)?;
         match record.fields.as_slice() {
@@ -222,7 +222,7 @@ impl<'a> Module<'a> {
         self.all.records().any(|record| record.name == name)
     }
 
-    /// What reads a value; none where the value is the same in Python.
+    /// Returns the function that reads a value, or `None` if the value is used unchanged.
     fn reader(&self, kind: &Kind) -> Option<String> {
         match kind {
             Kind::Moment => Some("datetime.fromisoformat".to_owned()),
@@ -235,7 +235,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The expression that makes a member of `raw`, an expression of the native form.
+    /// Returns the expression that makes a member from `raw`, an expression of the native form.
     fn read(&self, kind: &Kind, raw: &str) -> String {
         match kind {
             Kind::List(inner) => match self.reader(inner) {
@@ -246,7 +246,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The type of a member of an answer.
+    /// Returns the type of a member of an answer.
     fn answer_type(&self, kind: &Kind) -> String {
         match kind {
             Kind::List(inner) => format!("tuple[{}, ...]", self.answer_type(inner)),
@@ -256,7 +256,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The type of what a method gives, and what reads it.
+    /// Returns the type of a method's answer, and the function that reads it.
     fn answer(&self, call: &Call) -> (String, String) {
         match &call.answer {
             Kind::Nothing => ("None".to_owned(), "nothing".to_owned()),
@@ -278,7 +278,7 @@ impl<'a> Module<'a> {
     fn class(&self, blocks: &mut Vec<String>, subject: &str, calls: &[&Call]) {
         let (name, about) = class(subject);
         let about = about.trim_end_matches('.');
-        // A method of that name hides the builtin in the class.
+        // In the class, a method `list` hides the builtin.
         let hides_list = calls.iter().any(|call| call.verb() == "list");
         let mut methods = String::new();
         for call in calls {
@@ -289,7 +289,7 @@ impl<'a> Module<'a> {
                 let known = definition.name();
                 if methods.contains(&format!("{known}List")) {
                     blocks.push(format!(
-                        "{known}List: TypeAlias = list[{known}]\n\"\"\"Several, where a method is called `list`.\"\"\""
+                        "{known}List: TypeAlias = list[{known}]\n\"\"\"A list. In classes with a method `list`, the builtin cannot be named.\"\"\""
                     ));
                 }
             }
@@ -304,7 +304,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// A function that builds the request of a call.
+    /// Writes the function that builds the request of a call.
     fn definition(&self, call: &Call, indent: &str, hides_list: bool) -> String {
         let mut body = String::new();
         let needed = call.arguments.iter().filter(|field| !field.optional).count();
@@ -365,7 +365,7 @@ impl<'a> Module<'a> {
         body
     }
 
-    /// The type of an argument.
+    /// Returns the type of an argument.
     fn argument_type(&self, kind: &Kind) -> String {
         match kind {
             Kind::Path => "str | os.PathLike[str]".to_owned(),
@@ -377,7 +377,7 @@ impl<'a> Module<'a> {
     }
 }
 
-/// The blocks of a module after its imports, which end with one empty line: two before what is a class or a function, and after it.
+/// Joins the blocks of a module after its imports. There are two empty lines before and after a class or a function, otherwise one.
 pub(super) fn joined(blocks: &[String]) -> String {
     let stands_alone = |block: &str| ["class ", "@", "def "].iter().any(|word| block.starts_with(word));
     let mut body = String::new();
@@ -392,13 +392,13 @@ pub(super) fn joined(blocks: &[String]) -> String {
     body
 }
 
-/// The line of an import, with those of the names that the code uses.
+/// Returns an import line with those of the names that the code uses.
 pub(super) fn import(code: &str, module: &str, names: &[&str]) -> String {
     let used: Vec<&str> = names.iter().copied().filter(|name| super::has_word(code, name)).collect();
     if used.is_empty() { String::new() } else { format!("from {module} import {}\n", used.join(", ")) }
 }
 
-/// A text of Python without its docstrings, which use the same words.
+/// Returns Python code without its docstrings, which may contain the same words.
 pub(super) fn code(body: &str) -> String {
     body.split("\"\"\"").step_by(2).collect()
 }
@@ -436,7 +436,7 @@ pub(super) fn enumeration_block(enumeration: &Enumeration) -> String {
     text
 }
 
-/// How an argument is written down for the core.
+/// Returns the expression that converts an argument for the core.
 fn written(field: &Field) -> String {
     let name = &field.name;
     match field.present() {
@@ -466,7 +466,7 @@ pub(super) fn plain(kind: &Kind) -> String {
     .to_owned()
 }
 
-/// A docstring: a paragraph, then sections with a title and items that are indented under it.
+/// Writes a docstring: a paragraph, then sections with a title and indented items.
 pub(super) fn docstring(text: &mut String, indent: &str, paragraph: &str, sections: &[(&str, Vec<String>)]) {
     if sections.is_empty() && indent.len() + paragraph.chars().count() + 6 <= WIDTH {
         writeln!(text, "{indent}\"\"\"{paragraph}\"\"\"").unwrap();

@@ -1,4 +1,4 @@
-//! What a request is in Node and C++: the members of [`GenerateRequest`], and the parameters of the models of the built-in catalog.
+//! Generates the request type of Node and C++ from the members of [`GenerateRequest`] and the parameters of the built-in catalog.
 
 use super::types::{Calls, Record};
 use super::{check, cpp, node, settings};
@@ -16,12 +16,12 @@ fn the_request_of_cpp_is_the_committed_one() {
     check("ffi/include/must/generate_request.hpp", &of_cpp(&record(), &Catalog::built_in()));
 }
 
-/// What a request has beside its parameters.
+/// Returns the members of a request other than the parameters.
 fn record() -> Record {
     Calls::of_type::<GenerateRequest>().records().next().unwrap().clone()
 }
 
-/// The catalog's file; the definitions that models share have its order.
+/// The file of the catalog. The parameters have the order of the definitions that models share.
 #[derive(serde::Deserialize)]
 struct Catalog {
     parameters: Fields,
@@ -33,7 +33,7 @@ impl Catalog {
         serde_json::from_str(include_str!("../../../../../catalog.json")).unwrap()
     }
 
-    /// What models may choose from for a parameter.
+    /// Returns all choices of a parameter in all models.
     fn choices(&self, name: &str, rules: &Value) -> Vec<Value> {
         let own = self.models.iter().map(|model| &model["parameters"][name]);
         let mut choices = Vec::new();
@@ -72,7 +72,7 @@ fn of_node(record: &Record, catalog: &Catalog) -> String {
         text.push_str("}\n\n");
     }
     text.push_str(
-        "/** Parameters of the built-in catalog; which model takes which, and their bounds, is in `platform.models()`. */\n\
+        "/** Parameters of the built-in catalog. `platform.models()` tells which model takes which, and their bounds. */\n\
          export interface Parameters {\n",
     );
     for (name, rules) in catalog.parameters.iter() {
@@ -82,7 +82,7 @@ fn of_node(record: &Record, catalog: &Catalog) -> String {
     node::comment(&mut text, "", std::slice::from_ref(&record.about));
     writeln!(text, "export interface {} extends Parameters {{", record.name).unwrap();
     for field in &record.fields {
-        // A catalog of the host's own has other names.
+        // The host may use its own catalog with other names.
         let kind = match field.name.as_str() {
             "model" => "ModelId | (string & {})",
             "mode" => "Mode | (string & {})",
@@ -109,7 +109,7 @@ fn member(text: &mut String, catalog: &Catalog, name: &str, rules: &Value) {
     text.push_str(&node_member(name, &kind, rules["required"] != true));
 }
 
-/// A member of an interface. Left out and undefined are the same, under `exactOptionalPropertyTypes` too.
+/// Returns a member of an interface. An optional member may also be undefined, even under `exactOptionalPropertyTypes`.
 fn node_member(name: &str, kind: &str, optional: bool) -> String {
     if optional { format!("  {name}?: {kind} | undefined;\n") } else { format!("  {name}: {kind};\n") }
 }
@@ -170,12 +170,12 @@ fn of_cpp(record: &Record, catalog: &Catalog) -> String {
         setters.push_str(&settings::setter(name, parameter, kind, &body));
     }
     let about = format!(
-        "{} There is a member for each parameter of the built-in catalog; which model takes which, and its bounds, is in \
-         Platform::models.",
+        "{} There is a member for each parameter of the built-in catalog. Platform::models tells which model takes which, and their \
+         bounds.",
         record.about
     );
     format!(
-        "/// @file\n/// What is asked for: must::{name}.\n\
+        "/// @file\n/// The request for a generation: must::{name}.\n\
          /// Made from core/src/request.rs and core/catalog.json by `cargo xtask regen`; do not edit.\n\
          #ifndef MUST_GENERATE_REQUEST_HPP\n#define MUST_GENERATE_REQUEST_HPP\n\n#include \"json.hpp\"\n\n\
          #include <cstdint>\n#include <string>\n#include <string_view>\n#include <utility>\n#include <vector>\n\n\
@@ -186,15 +186,15 @@ fn of_cpp(record: &Record, catalog: &Catalog) -> String {
     )
 }
 
-/// The members of the class that are not made of anything.
+/// The members of the class that do not depend on the catalog.
 const REST: &str = r#"
-  /// Sets one parameter: a text, a number, true or false, or any other JSON value. Throws `validation_error` for a number that
-  /// is not finite.
+  /// Sets one parameter: a text, a number, true or false, or any other JSON value. Throws `validation_error` if a
+  /// number is not finite.
   GenerateRequest &set(std::string_view name, Json value) {
     json_.set(name, std::move(value));
     return *this;
   }
-  /// Sets one parameter to JSON text. Throws `validation_error` for what is none.
+  /// Sets one parameter to a value that is given as JSON text. Throws `validation_error` if the text is not JSON.
   GenerateRequest &set_json(std::string_view name, std::string_view json) { return set(name, Json::parse(json)); }
 
   /// Adds the bytes of a PNG, JPEG or WebP file under the parameter's name, such as `reference_image`.

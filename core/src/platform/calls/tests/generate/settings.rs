@@ -1,4 +1,4 @@
-//! The settings of a platform in Python, Node and C++: made of the schemas of [`Settings`] and its parts, with their defaults.
+//! Generates the settings of a platform in Python, Node and C++ from the schemas of [`Settings`] and its parts.
 
 use super::types::{Calls, Definition, Enumeration, Field, Kind, Record};
 use super::{check, cpp, node, python};
@@ -6,7 +6,7 @@ use crate::Settings;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// Most characters of a line of C++.
+/// The largest number of characters in a line of C++.
 const WIDTH: usize = 130;
 
 #[test]
@@ -43,13 +43,13 @@ fn of_python(all: &Calls) -> String {
     ];
     let imports = imports.map(|(module, names)| python::import(&code, module, names)).concat();
     format!(
-        "\"\"\"How a platform is set up.\n\nMade from core/src/settings by `cargo xtask regen`; do not edit.\n\"\"\"\n\n\
+        "\"\"\"The settings of a platform.\n\nMade from core/src/settings by `cargo xtask regen`; do not edit.\n\"\"\"\n\n\
          from __future__ import annotations\n\n{imports}\n{}\n",
         body.trim_end()
     )
 }
 
-/// What may be left out: the folder of a platform is an argument of its own.
+/// Writes a dictionary with the optional settings. The data folder is a separate argument.
 fn typed_dict(all: &Calls, record: &Record) -> String {
     let mut text = format!("class {}(TypedDict, total=False):\n", record.name);
     python::docstring(&mut text, "    ", &about(record), &[]);
@@ -66,7 +66,7 @@ fn python_type(all: &Calls, kind: &Kind) -> String {
     match kind {
         Kind::Path => "str | PathLike[str]".to_owned(),
         Kind::List(inner) => format!("Sequence[{}]", python_type(all, inner)),
-        // A member of the class, or its text.
+        // Either a member of the class or its text.
         Kind::Named(name) if python::is_class(name) => {
             let values: Vec<String> =
                 enumeration(all, name).unwrap().values.iter().map(|(value, _)| format!("\"{value}\"")).collect();
@@ -85,13 +85,13 @@ fn of_node(all: &Calls) -> String {
         }
     }
     format!(
-        "// Made from core/src/settings by `cargo xtask regen`. Do not edit.\n\n// How a platform is set up.\n\n\
+        "// Made from core/src/settings by `cargo xtask regen`. Do not edit.\n\n// The settings of a platform.\n\n\
          import type {{ SettingFields }} from \"../settings\";\n\n{}\n",
         body.trim_end()
     )
 }
 
-/// The type of settings, and the table that they are checked by.
+/// Writes the interface of the settings, and the table by which they are checked.
 fn interface(text: &mut String, all: &Calls, record: &Record) {
     node::comment(text, "", &[about(record)]);
     writeln!(text, "export interface {} {{", record.name).unwrap();
@@ -118,14 +118,14 @@ fn interface(text: &mut String, all: &Calls, record: &Record) {
     }
     write!(
         text,
-        "}}\n\n/** Each member of `{}`: its name in the core, and what it holds. */\nexport const {}: SettingFields = {{\n{table}}};\n\n",
+        "}}\n\n/** Each member of `{}`, with its name in the core and its kind. */\nexport const {}: SettingFields = {{\n{table}}};\n\n",
         record.name,
         table_of(&record.name)
     )
     .unwrap();
 }
 
-/// `httpSettingFields` of `HttpSettings`.
+/// Returns `httpSettingFields` for `HttpSettings`.
 fn table_of(record: &str) -> String {
     let name = record.trim_end_matches('s');
     format!("{}{}Fields", name[..1].to_lowercase(), &name[1..])
@@ -137,7 +137,7 @@ fn of_cpp(all: &Calls) -> String {
         Definition::Enumeration(_) => None,
     });
     format!(
-        "/// @file\n/// How a platform is set up: must::Settings, with must::HttpSettings and must::WorkerSettings in it.\n\
+        "/// @file\n/// The settings of a platform: must::Settings, which contains must::HttpSettings and must::WorkerSettings.\n\
          /// Made from core/src/settings by `cargo xtask regen`; do not edit.\n\
          #ifndef MUST_SETTINGS_HPP\n#define MUST_SETTINGS_HPP\n\n#include \"json.hpp\"\n\n#include <cstdint>\n#include <string>\n\
          #include <string_view>\n#include <utility>\n#include <vector>\n\nnamespace must {{\n\n{}\n}}  // namespace must\n\n\
@@ -146,7 +146,7 @@ fn of_cpp(all: &Calls) -> String {
     )
 }
 
-/// A class with a setter for each field that may be left out; the others are arguments of its constructor.
+/// Writes a class with a setter for each optional field. The required fields are arguments of its constructor.
 fn cpp_class(all: &Calls, record: &Record) -> String {
     let name = &record.name;
     let mut text = cpp::comment("", &[about(record)]);
@@ -181,16 +181,16 @@ fn cpp_class(all: &Calls, record: &Record) -> String {
     }
     write!(
         text,
-        "\n  /// Any of these by its name in JSON; a duration is a number of seconds, and its name ends in `_seconds`.\n  \
+        "\n  /// Sets one setting by its name in JSON. A duration is a number of seconds, and its name ends in `_seconds`.\n  \
          {name} &set(std::string_view name, Json value) {{\n    json_.set(name, std::move(value));\n    return *this;\n  }}\n"
     )
     .unwrap();
     if !needed.is_empty() {
         write!(
             text,
-            "  /// The same, as JSON text. Throws `validation_error` for what is none.\n  \
+            "  /// Sets one setting to a value that is given as JSON text. Throws `validation_error` if the text is not JSON.\n  \
              {name} &set_json(std::string_view name, std::string_view json) {{ return set(name, Json::parse(json)); }}\n\n  \
-             /// The settings as the JSON object that the C interface takes. It may hold a secret: wipe it after use.\n  \
+             /// The settings as the JSON object that the C interface takes. It may contain a secret, so wipe it after use.\n  \
              [[nodiscard]] std::string json() const {{ return json_.dump(); }}\n"
         )
         .unwrap();
@@ -202,7 +202,7 @@ fn cpp_class(all: &Calls, record: &Record) -> String {
     text
 }
 
-/// A method that gives back its object of the class; on one line where it fits, as clang-format has it.
+/// Writes a method that returns its object. It is on one line if it fits, like clang-format does it.
 pub(super) fn setter(class: &str, name: &str, parameter: &str, body: &str) -> String {
     let head = format!("  {class} &{name}({parameter}) {{");
     let line = format!("{head} {body} }}");
@@ -216,12 +216,12 @@ fn enumeration<'a>(all: &'a Calls, name: &str) -> Option<&'a Enumeration> {
     })
 }
 
-/// What a type says of itself.
+/// Returns the doc comment of a type.
 fn about(record: &Record) -> String {
-    format!("{} What is left out has its default.", record.about)
+    format!("{} Settings that are not given have their defaults.", record.about)
 }
 
-/// The name of a setting without the unit of a length of time, which a type may say.
+/// Returns the name of a setting. For a duration it is the name without `_seconds`, because the type gives the unit.
 fn short(field: &Field) -> &str {
     match field.present() {
         Kind::Seconds => field.name.strip_suffix("_seconds").unwrap_or(&field.name),
@@ -229,7 +229,7 @@ fn short(field: &Field) -> &str {
     }
 }
 
-/// What a field says of itself, with the names that other fields have in the language, and what stands in when it is left out.
+/// Returns the doc comment of a field, with the names that other fields have in the language, and with its default.
 fn described(record: &Record, field: &Field, named: impl Fn(&Field) -> String) -> String {
     let mut text = field.about.clone();
     for other in &record.fields {
@@ -238,7 +238,7 @@ fn described(record: &Record, field: &Field, named: impl Fn(&Field) -> String) -
         }
     }
     let default = match &field.default {
-        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(true) => "true".to_owned(),
         Value::String(value) => format!("`{value}`"),
         Value::Number(number) => {
             let number = number.as_f64().unwrap();
@@ -249,13 +249,13 @@ fn described(record: &Record, field: &Field, named: impl Fn(&Field) -> String) -
             };
             format!("{}{unit}", grouped(number))
         }
-        // Nobody expects more than nothing, an empty list or false.
+        // Defaults such as null, an empty list and false need no words.
         _ => return text,
     };
-    format!("{text} {default} when left out.")
+    format!("{text} The default is {default}.")
 }
 
-/// A whole number with commas between the thousands.
+/// Returns a whole number with commas between the thousands.
 fn grouped(number: f64) -> String {
     let digits = format!("{number}");
     let mut text = String::new();

@@ -1,4 +1,5 @@
-//! The calls, the settings, the request and their types as the generators read them: from the schemas of the Rust types.
+//! Descriptions of the calls, the settings, the request and their types, made from the schemas of the Rust types. The generators read
+//! them.
 
 use crate::json::without_examples;
 use crate::platform::calls::{CALLS, Entry, Reach};
@@ -7,19 +8,19 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Null alone: a call that answers with nothing.
+    /// Only null: the answer of a call that returns nothing.
     Nothing,
     Text,
-    /// A text that nobody may see.
+    /// A text that must stay secret.
     Secret,
     /// The path of a file or folder.
     Path,
-    /// RFC 3339 in UTC.
+    /// A time in RFC 3339 form, in UTC.
     Moment,
-    /// The same, or milliseconds since 1970.
+    /// A time in RFC 3339 form, or milliseconds since 1970.
     MomentOrMilliseconds,
     Flag,
     Whole {
@@ -27,14 +28,14 @@ pub(super) enum Kind {
         bits: u8,
     },
     Number,
-    /// A length of time.
+    /// A duration.
     Seconds,
     /// Any JSON.
     Any,
     List(Box<Self>),
     /// Values by name.
     Map(Box<Self>),
-    /// The same or null.
+    /// A value of the inner kind, or null.
     Maybe(Box<Self>),
     /// A record or an enumeration of that name.
     Named(String),
@@ -46,14 +47,14 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) kind: Kind,
-    /// Whether it may be left out by the caller.
+    /// Whether the caller may omit it.
     pub(super) optional: bool,
-    /// What stands in when it is left out; null where nothing does.
+    /// The default value. Null if there is none.
     pub(super) default: Value,
 }
 
 impl Field {
-    /// What the value is where there is one.
+    /// Returns the kind of the value when it is not null.
     pub(super) fn present(&self) -> &Kind {
         match &self.kind {
             Kind::Maybe(kind) => kind,
@@ -70,7 +71,7 @@ pub(super) struct Record {
     pub(super) fields: Vec<Field>,
 }
 
-/// A text that is one of some names, each with what it means.
+/// A text with a fixed set of values. Each value has a description.
 #[derive(Debug, Clone)]
 pub(super) struct Enumeration {
     pub(super) name: String,
@@ -98,9 +99,9 @@ pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) fails: &'static str,
-    /// The arguments, the caller among them where there is one.
+    /// The arguments, including the caller if the call takes one.
     pub(super) arguments: Vec<Field>,
-    /// The name of the arguments' type in Rust, and what it says of itself.
+    /// The name of the arguments' type in Rust, and its doc comment.
     pub(super) arguments_name: String,
     pub(super) arguments_about: String,
     pub(super) answer: Kind,
@@ -110,7 +111,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// What it does and what it fails with.
+    /// Returns what the call does and its errors.
     pub(super) fn described(&self) -> String {
         if self.fails.is_empty() {
             return self.about.to_owned();
@@ -118,30 +119,30 @@ impl Call {
         format!("{} Fails with {}.", self.about, self.fails)
     }
 
-    /// `auth` of `auth.issue_key`; empty for `backup`.
+    /// Returns `auth` for `auth.issue_key`, and an empty text for `backup`.
     pub(super) fn subject(&self) -> &'static str {
         self.name.split_once('.').map_or("", |(subject, _)| subject)
     }
 
-    /// `issue_key` of `auth.issue_key`.
+    /// Returns `issue_key` for `auth.issue_key`.
     pub(super) fn verb(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, verb)| verb)
     }
 }
 
-/// The calls, and every type that they name, those that others are made of first.
+/// The calls, and every type that they use. A type comes after those that it is made of.
 pub(super) struct Calls {
     pub(super) calls: Vec<Call>,
     pub(super) definitions: Vec<Definition>,
-    /// The names of these, and of what is being read.
+    /// The names of these types, and of the types that are being read.
     begun: BTreeSet<String>,
 }
 
 impl Calls {
-    /// The calls for which `chosen` says so.
+    /// Returns the calls for which `chosen` returns true.
     pub(super) fn of(chosen: impl Fn(&Call) -> bool) -> Self {
         let settings = SchemaSettings::draft2020_12();
-        // What a caller may leave out is in the schema for reading; the order of the members is in the one for writing, where all are required.
+        // The schema for reading tells which members are optional. The schema for writing requires all members, and so has their order.
         let mut reading = settings.clone().for_deserialize().into_generator();
         let mut writing = settings.for_serialize().into_generator();
         let calls = CALLS.iter().map(|entry| call(entry, &mut reading, &mut writing)).filter(chosen).collect();
@@ -162,7 +163,7 @@ impl Calls {
         all
     }
 
-    /// A type that is given to no call, and the types that it is made of.
+    /// Returns a type that no call uses, and the types that it is made of.
     pub(super) fn of_type<T: JsonSchema>() -> Self {
         let settings = SchemaSettings::draft2020_12();
         let mut reading = settings.clone().for_deserialize().into_generator();
@@ -185,7 +186,7 @@ impl Calls {
         taken: &BTreeSet<String>,
     ) {
         let Some(name) = name_in(kind) else { return };
-        // A type may hold itself, deeper down.
+        // A type may contain itself at some depth.
         if !self.begun.insert(name.to_owned()) {
             return;
         }
@@ -195,9 +196,9 @@ impl Calls {
                 Definition::Enumeration(Enumeration { name: name.to_owned(), about: about(written), values })
             }
             None => {
-                // What a caller may leave out is always there in an answer.
+                // Members that are optional in arguments are always present in answers.
                 let mut fields = fields(if taken.contains(name) { &reading[name] } else { written }, written);
-                // An event is hashed with its moment as this text, which is kept as it is.
+                // The hash of an event covers its time as this text, so the text is kept unchanged.
                 for field in fields.iter_mut().filter(|field| name == "AuditEvent" && field.kind == Kind::Moment) {
                     field.kind = Kind::Text;
                 }
@@ -218,7 +219,7 @@ impl Calls {
     }
 }
 
-/// The name of the type that a value holds.
+/// Returns the name of the type that a value contains.
 fn name_in(kind: &Kind) -> Option<&str> {
     match kind {
         Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => name_in(inner),
@@ -227,7 +228,7 @@ fn name_in(kind: &Kind) -> Option<&str> {
     }
 }
 
-/// Adds the names of the types that a value holds, however deep.
+/// Adds the names of the types that a value contains at any depth.
 fn mention(kind: &Kind, schemas: &Map<String, Value>, names: &mut BTreeSet<String>) {
     let Some(name) = name_in(kind) else { return };
     if names.insert(name.to_owned()) {
@@ -237,7 +238,7 @@ fn mention(kind: &Kind, schemas: &Map<String, Value>, names: &mut BTreeSet<Strin
 
 fn call(entry: &'static Entry, reading: &mut SchemaGenerator, writing: &mut SchemaGenerator) -> Call {
     let (read, written) = ((entry.arguments)(reading), (entry.arguments)(writing));
-    // The names of an answer's types are defined in both, so that one of them is enough to look at.
+    // The types of an answer are added to both generators, so that each has all definitions.
     (entry.answer)(reading);
     let answer = kind((entry.answer)(writing).as_value());
     let arguments = fields(read.as_value(), written.as_value());
@@ -257,14 +258,14 @@ fn call(entry: &'static Entry, reading: &mut SchemaGenerator, writing: &mut Sche
     }
 }
 
-/// The members of an object, in the order of the Rust type.
+/// Returns the members of an object in the order of the Rust type.
 fn fields(reading: &Value, writing: &Value) -> Vec<Field> {
     let names = |schema: &Value| -> Vec<String> {
         let names = schema["required"].as_array().into_iter().flatten();
         names.map(|name| name.as_str().unwrap().to_owned()).collect()
     };
     let (needed, mut order) = (names(reading), names(writing));
-    // What an answer may lack comes last.
+    // Members that may be missing in an answer come last.
     let properties = writing["properties"].as_object().into_iter().flatten();
     let lacking: Vec<String> = properties.map(|(name, _)| name).filter(|name| !order.contains(name)).cloned().collect();
     order.extend(lacking);
@@ -276,13 +277,13 @@ fn fields(reading: &Value, writing: &Value) -> Vec<Field> {
     order.into_iter().map(member).collect()
 }
 
-/// The first paragraph of a comment: the further ones are for hosts in Rust.
+/// Returns the first paragraph of a comment. Further paragraphs are for hosts in Rust.
 fn about(schema: &Value) -> String {
     let comment = without_examples(schema["description"].as_str().unwrap_or_default());
     comment.split("\n\n").next().unwrap_or_default().replace('\n', " ")
 }
 
-/// The names of an enumeration; none for any other schema.
+/// Returns the values of an enumeration, or `None` for any other schema.
 fn values(schema: &Value) -> Option<Vec<(String, String)>> {
     if let Some(names) = schema["enum"].as_array() {
         return names.iter().map(|name| Some((name.as_str()?.to_owned(), String::new()))).collect();
