@@ -4,10 +4,11 @@
 #   ffi/install.sh PREFIX [--profile dev|release]      (default: release)
 #
 # It installs PREFIX/include/{must.h,must.hpp,must/*.hpp}, PREFIX/lib/{libmust.so,libmust.a}, PREFIX/lib/pkgconfig/must.pc and
-# PREFIX/lib/cmake/must. The files find each other by relative paths, so the folder can be moved.
+# PREFIX/lib/cmake/must. The files find each other by relative paths, so the folder can be moved. CARGO_BUILD_TARGET is the triple to build
+# for, as cargo reads it; LD and OBJCOPY are the programs for that system (default: ld and objcopy).
 set -eu
 
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"
 prefix=$(cd "$1" && pwd)
 profile=release
@@ -22,7 +23,7 @@ case $profile in
 esac
 cargo build --quiet -p must-ffi --profile "$profile"
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-built=$target/$folder
+built=$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}$folder
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 mkdir -p "$prefix/include/must" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/must"
@@ -43,13 +44,14 @@ ln -sf "$shared" "$prefix/lib/$soname"
 ln -sf "$soname" "$prefix/lib/$plain"
 
 # The static library is one object that shows only must_*, so a host may also link its own SQLite or Rust library.
+objcopy=${OBJCOPY:-objcopy}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-if [ "$(uname)" = Linux ] && command -v objcopy >/dev/null; then
+if [ "$(uname)" = Linux ] && command -v "$objcopy" >/dev/null; then
   names=$(sed -n 's/^[a-z].*[ *]\(must_[a-z_]*\)(.*/\1/p' ffi/include/must.h | sort -u)
-  ld -r -o "$work/all.o" $(printf -- "-u %s " $names) "$built/libmust_ffi.a"
+  "${LD:-ld}" -r -o "$work/all.o" $(printf -- "-u %s " $names) "$built/libmust_ffi.a"
   # The standard library's objects contain bitcode of their compiler. Joined together, it breaks tools that try to read it.
-  objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
+  "$objcopy" --remove-section=.llvmbc --remove-section=.llvmcmd $(printf -- '--keep-global-symbol=%s ' $names) "$work/all.o" "$work/must.o"
   rm -f "$work/libmust.a" && ar rcs "$work/libmust.a" "$work/must.o"
   mv -f "$work/libmust.a" "$prefix/lib/libmust.a"
 else

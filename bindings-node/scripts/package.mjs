@@ -1,16 +1,18 @@
-// Makes the packages to publish: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon for this platform. Each
-// of the latter names its systems, and npm installs the one that fits. Run this after `npm install` here has built the addon in release.
+// Makes the packages to publish: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon, the file LIBRARY that
+// cargo built for that platform. Each of the latter names its systems, and npm installs the one that fits. `cargo xtask package node` calls
+// this after it has compiled src/ into dist/.
 //
-//   node scripts/package.mjs FOLDER
+//   node scripts/package.mjs FOLDER LIBRARY PLATFORM      (such as linux-x64-gnu)
 
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { addonPackage, addonPackages } from "./platforms.mjs";
+import { addonPackages } from "./platforms.mjs";
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = process.argv[2];
-if (!folder) throw new Error("usage: node scripts/package.mjs FOLDER");
+const [folder, library, platformName] = process.argv.slice(2);
+const platform = addonPackages.find(({ name }) => name === `must-${platformName}`);
+if (!platform) throw new Error(`there is no package must-${platformName}; usage: node scripts/package.mjs FOLDER LIBRARY PLATFORM`);
 
 const { devDependencies, scripts, private: _, ...shared } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 const { version, license, repository } = shared;
@@ -25,9 +27,8 @@ const main = start("must", {
 cpSync(join(here, "dist"), join(main, "dist"), { recursive: true, filter: (path) => !/must\.node|\.tsbuildinfo/.test(path) });
 for (const file of ["native.d.ts", "README.md"]) copyFileSync(join(here, file), join(main, file));
 mkdirSync(join(main, "scripts"));
-for (const file of ["check.mjs", "platforms.mjs"]) copyFileSync(join(here, "scripts", file), join(main, "scripts", file));
+copyFileSync(join(here, "scripts", "check.mjs"), join(main, "scripts", "check.mjs"));
 
-const platform = addonPackage();
 const addon = start(platform.name, {
   name: platform.name,
   version,
@@ -40,7 +41,7 @@ const addon = start(platform.name, {
   cpu: [platform.cpu],
   ...(platform.libc ? { libc: [platform.libc] } : {}),
 });
-copyFileSync(join(here, "dist", "must.node"), join(addon, "must.node"));
+copyFileSync(library, join(addon, "must.node"));
 
 /** Makes a folder with a package.json and the licences. */
 function start(name, description) {

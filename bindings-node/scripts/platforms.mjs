@@ -6,10 +6,3 @@ export const addonPackages = [
   { name: "must-darwin-arm64", os: "darwin", cpu: "arm64" },
   { name: "must-win32-x64", os: "win32", cpu: "x64" },
 ];
-
-/** The package for the present system. */
-export function addonPackage() {
-  const found = addonPackages.find(({ os, cpu }) => os === process.platform && cpu === process.arch);
-  if (!found) throw new Error(`there is no package with an addon for ${process.platform} on ${process.arch}`);
-  return found;
-}

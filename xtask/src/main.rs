@@ -24,7 +24,9 @@ const USAGE: &str = "usage: cargo xtask <task>
   golden            make the golden data again with the reference library (downloads PyTorch), then compare MUST with it
   soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
   bench [NAME ...]  run the benchmarks and store their results in benches/results/
-  package [KIND ...] build the packages to publish (crates, c, python, node) and test them without Rust";
+  package [KIND ...] build the packages to publish (crates, c, python, node) and test them without Rust:
+                    in an empty home, or with --in-debian in a Debian (needs root and mmdebstrap);
+                    --target TRIPLE builds them for another processor";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
         ["golden"] => golden::run_golden(),
         ["soak", options @ ..] => test::soak(options),
         ["bench", names @ ..] => bench::run(names),
-        ["package", kinds @ ..] => package::run_kinds(kinds),
+        ["package", words @ ..] => package::run_with(words),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

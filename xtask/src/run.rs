@@ -68,6 +68,11 @@ pub fn words(program: &str, line: &str) -> Command {
     command
 }
 
+/// What an error of the system says.
+pub fn text(error: std::io::Error) -> String {
+    error.to_string()
+}
+
 fn show(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")

@@ -1,0 +1,111 @@
+//! Where packages are tried: in an empty home on this system, or in a Debian of its own, without network.
+//!
+//! A Debian is made by mmdebstrap in Cargo's target folder at its first use, with Debian's packages that a reader of the guides would have,
+//! and stays. Programs run in it as root of a namespace of their own, so that nothing of this system is seen or changed.
+
+use crate::run::{Outcome, command, run, target, text, words};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The path of programs: no folder of cargo is in it. `chroot` is in /usr/sbin.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin";
+
+/// A release of Debian and the packages that a kind is used with.
+pub struct Debian {
+    pub suite: &'static str,
+    pub packages: &'static str,
+}
+
+/// An empty home without Rust.
+pub struct Elsewhere {
+    /// The root folder of another system.
+    root: Option<PathBuf>,
+    /// The home as programs see it.
+    home: PathBuf,
+}
+
+impl Elsewhere {
+    pub fn new(kind: &str, debian: Option<&Debian>) -> Result<Self, String> {
+        let home = std::env::temp_dir().join(format!("must-packages-{}", std::process::id())).join(kind);
+        let elsewhere = Self { root: debian.map(Debian::folder).transpose()?, home };
+        fs::create_dir_all(elsewhere.seen_from_here(&elsewhere.home)).map_err(text)?;
+        Ok(elsewhere)
+    }
+
+    /// Copies a file, or a folder, into the home; the path to it there.
+    pub fn bring(&self, from: &Path) -> Result<PathBuf, String> {
+        let inside = self.home.join(from.file_name().unwrap_or_default());
+        run(command("cp").arg("-r").arg(from).arg(self.seen_from_here(&inside)))?;
+        Ok(inside)
+    }
+
+    /// Writes a file of the home.
+    pub fn write(&self, name: &str, content: &str) -> Outcome {
+        fs::write(self.seen_from_here(&self.home.join(name)), content).map_err(text)
+    }
+
+    /// A program of the home.
+    pub fn own(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    /// Runs a program in the home.
+    pub fn run(&self, program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> Outcome {
+        let environment = [("PATH", OsStr::new(PATH)), ("HOME", self.home.as_os_str())];
+        let Some(root) = &self.root else {
+            let mut here = command(program);
+            return run(here.args(arguments).env_clear().envs(environment).current_dir(&self.home));
+        };
+        let mut inside = words("unshare", "--mount --pid --net --fork");
+        inside.arg(format!("--mount-proc={}/proc", root.display())).arg("chroot").arg(root);
+        inside.args(["env", "-C"]).arg(&self.home).arg(program).args(arguments);
+        run(inside.env_clear().envs(environment))
+    }
+
+    /// Runs a program of `examples/generate`: it makes a clip.
+    pub fn tries(&self, program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> Outcome {
+        let mut all = arguments.to_vec();
+        all.extend(["data", "clip.mp4"].map(OsStr::new));
+        self.run(program, &all)?;
+        let clip = self.seen_from_here(&self.own("clip.mp4"));
+        let bytes = fs::metadata(&clip).map_err(text)?.len();
+        let _ = fs::remove_file(&clip);
+        let _ = fs::remove_dir_all(self.seen_from_here(&self.own("data")));
+        eprintln!("it made a clip of {bytes} bytes, without Rust");
+        Ok(())
+    }
+
+    fn seen_from_here(&self, path: &Path) -> PathBuf {
+        match &self.root {
+            None => path.to_path_buf(),
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+        }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.seen_from_here(&self.home));
+    }
+}
+
+impl Debian {
+    /// Its root folder, which is made where it is missing.
+    fn folder(&self) -> Result<PathBuf, String> {
+        let folder = target().join("debian").join(self.suite);
+        let record = folder.with_extension("packages");
+        if fs::read_to_string(&record).is_ok_and(|made| made == self.packages) {
+            return Ok(folder);
+        }
+        if !crate::tools::exists("mmdebstrap") {
+            return Err("mmdebstrap is missing (Debian's package mmdebstrap)".to_owned());
+        }
+        fs::create_dir_all(target().join("debian")).map_err(text)?;
+        let include = format!("--include={}", self.packages.replace(' ', ","));
+        run(words("rm", "-rf").arg(&folder))?;
+        run(words("mmdebstrap", "--variant=minbase --quiet").arg(include).arg(self.suite).arg(&folder))?;
+        fs::write(record, self.packages).map_err(text)?;
+        Ok(folder)
+    }
+}
