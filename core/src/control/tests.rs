@@ -252,7 +252,7 @@ mod over_the_socket {
         let platform = Platform::open_with_log(settings(folder.path()), heard).unwrap();
         platform.access().unwrap().keys().unwrap();
         platform.close(Duration::from_secs(5)).unwrap();
-        assert!(records.iter().any(|message| message.contains("no control socket")));
+        assert!(records.iter().any(|message| message.contains("the control socket cannot be opened")));
     }
 
     #[test]
