@@ -259,11 +259,11 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "closed file": (lambda _: closed_file(), "cannot be read: ValueError: I/O operation on closed file", ""),
     "empty file": (lambda _: io.BytesIO(), "empty", ""),
     "file that fails": (lambda _: Unreadable(), "cannot be read: RuntimeError: the disk is on fire", ""),
-    "file that gives nothing yet": (lambda _: NotReady(), "read gave NoneType", ""),
-    "upload": (lambda _: UploadFile(io.BytesIO(png())), "read asynchronously", "await upload.read()"),
-    "asynchronous file": (lambda _: Asynchronous(), "read asynchronously", "AsyncPlatform"),
-    "file that gives a coroutine": (lambda _: Disguised(), "read asynchronously", "AsyncPlatform"),
-    "coroutine": (lambda _: UploadFile(io.BytesIO(png())).read(), "read asynchronously", "await upload.read()"),
+    "file that gives nothing yet": (lambda _: NotReady(), "read returned NoneType", ""),
+    "upload": (lambda _: UploadFile(io.BytesIO(png())), "async read", "await upload.read()"),
+    "asynchronous file": (lambda _: Asynchronous(), "async read", "AsyncPlatform"),
+    "file that gives a coroutine": (lambda _: Disguised(), "async read", "AsyncPlatform"),
+    "coroutine": (lambda _: UploadFile(io.BytesIO(png())).read(), "async read", "await upload.read()"),
     "damaged Pillow image": (lambda path: Image.open(io.BytesIO(png()[:-40])), "cannot be read: OSError", ""),
     "a set": (lambda _: {1, 2}, "cannot be of type set", ""),
 }
@@ -430,7 +430,7 @@ def test_an_upload_to_fastapi_becomes_a_picture(tmp_path: Path) -> None:
             sent = client.post("/pictures", files={"picture": ("a.png", png(80, 48), "image/png")})
             assert sent.json() == {"given": {"width": 80, "height": 48}}
             refused = client.post("/blocking", files={"picture": ("a.png", png(), "image/png")})
-            assert "read asynchronously" in refused.json()["refused"]
+            assert "async read" in refused.json()["refused"]
         finally:
             client.portal.call(platform.close)
 

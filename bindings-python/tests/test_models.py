@@ -145,7 +145,7 @@ def test_the_lighting_variant_selects_the_file(random_weights: must.Platform, tm
         assert low != high
         assert low == clip(both, "phr00t", "i2v"), "it is the default"
     error = refused(random_weights, must.ValidationError, "phr00t", lighting_variant="high_noise")
-    assert "lighting_variant chooses between two files, and this model has one" in error.detail
+    assert "lighting_variant chooses between two files, but this model has only one" in error.detail
     assert "with high_noise in its name" in error.user_action
 
 

@@ -36,7 +36,7 @@ function serve(wanted) {
 }
 
 /** Errors and warnings of a page, without the one about a missing icon. */
-const troubles = (page) => page.troubles.filter((trouble) => !trouble.includes("favicon"));
+const problems = (page) => page.problems.filter((problem) => !problem.includes("favicon"));
 
 const newSession = (page, server) =>
   page.evaluate(async (server) => (await fetch(`${server}/auth/session`, { method: "POST", credentials: "include" })).status, server);
@@ -56,7 +56,7 @@ async function inTab(page, picture, clip) {
     await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
     return video.currentTime === 0.5;
   });
-  return { picture: width, clip: clipWidth, plays, troubles: troubles(page) };
+  return { picture: width, clip: clipWidth, plays, problems: problems(page) };
 }
 
 /** Shows the results in elements of a page without `crossorigin`. */
@@ -85,7 +85,7 @@ async function inPage(page, picture, clip) {
     picture,
     clip,
   );
-  const before = page.troubles.length;
+  const before = page.problems.length;
   await page.evaluate(
     async (addresses) => {
       for (const address of addresses) {
@@ -99,8 +99,8 @@ async function inPage(page, picture, clip) {
     },
     [picture, clip],
   );
-  const refused = page.troubles.slice(before).filter((trouble) => /frame/i.test(trouble));
-  return { ...seen, framed: refused.length === 0, troubles: troubles(page) };
+  const refused = page.problems.slice(before).filter((problem) => /frame/i.test(problem));
+  return { ...seen, framed: refused.length === 0, problems: problems(page) };
 }
 
 const sites = [await serve(Number(port)), await serve(0)];

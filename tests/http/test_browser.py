@@ -32,7 +32,7 @@ def test_results_in_tabs_and_in_pages_of_other_sites(tmp_path: Path) -> None:
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert outcome.returncode == 0, outcome.stderr
         seen = json.loads(outcome.stdout)
-        shown = {"picture": 64, "clip": 64, "plays": True, "troubles": []}
+        shown = {"picture": 64, "clip": 64, "plays": True, "problems": []}
         assert seen["tab"] == shown
         assert seen["tab by key"] == shown
         assert seen["own page"] == {**shown, "framed": True}

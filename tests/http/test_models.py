@@ -233,7 +233,7 @@ def test_the_lighting_variant_selects_the_file(image_to_video: Server, tmp_path:
 def test_the_lighting_variant_needs_two_files(image_to_video: Server, random_weights: Server) -> None:
     for server in (image_to_video, random_weights):
         answer = refused(server, request("phr00t", lighting_variant="high_noise"), 422, "validation_error")
-        assert "lighting_variant chooses between two files, and this model has one" in answer["detail"]
+        assert "lighting_variant chooses between two files, but this model has only one" in answer["detail"]
         assert "put a second file of the model there, with high_noise in its name" in answer["user_action"]
 
 

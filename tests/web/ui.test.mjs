@@ -38,7 +38,7 @@ const quiet = (name, work, expected = []) =>
     page.requests.length = 0;
     await work(context);
     assert.deepEqual(
-      page.problems.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+      page.problems.filter((problem) => !expected.some((known) => problem.includes(known))),
       [],
     );
   });
@@ -452,7 +452,7 @@ test("the eleventh visitor can fill in the studio while waiting, and the session
     await late.until(() => document.querySelector("img.media")?.naturalWidth === 64);
     assert.equal(late.requests.filter(({ path }) => path === "/auth/session").length, 2, "the session is used again");
     assert.deepEqual(
-      late.problems.filter((trouble) => !trouble.includes("/auth/session")),
+      late.problems.filter((problem) => !problem.includes("/auth/session")),
       [],
     );
   } finally {
@@ -536,7 +536,7 @@ test("people sign in with a key, see only their own results, and sign out; an ad
     const expected = ["/auth/session", "/gallery"];
     for (const which of [anna, boris])
       assert.deepEqual(
-        which.problems.filter((trouble) => !expected.some((known) => trouble.includes(known))),
+        which.problems.filter((problem) => !expected.some((known) => problem.includes(known))),
         [],
       );
   } finally {

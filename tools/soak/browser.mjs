@@ -149,7 +149,7 @@ async function elsewhere(browser, server) {
   for (let number = 0; !stopped; number += 1) {
     at[`page for ${server}`] = `round ${number}, ${new Date().toISOString()}`;
     for (const { kind, ...more } of await page.evaluate(round, servers[server], body(number), number % 7 === 6)) tell(kind, server, more);
-    page.requests.length = page.troubles.length = 0;
+    page.requests.length = page.problems.length = 0;
     await rest();
   }
   delete at[`page for ${server}`];
@@ -195,7 +195,7 @@ async function studio(browser, server) {
       tell("fault", server, { what: "the web UI", detail: `from ${new Date(began * 1000).toISOString()}: ${error.message.slice(0, 400)}` });
       await page.goto(`${servers[server]}/`).catch(() => {});
     }
-    page.requests.length = page.troubles.length = 0;
+    page.requests.length = page.problems.length = 0;
     await rest();
   }
   delete at[`web UI of ${server}`];
