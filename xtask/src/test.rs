@@ -255,7 +255,7 @@ fn audit() -> Outcome {
 }
 
 /// Files of tests beside each other, each in one process: most of the time they wait for a server.
-const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--numprocesses=3", "--dist=loadfile", "--durations=5"];
+const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--numprocesses=2", "--dist=loadfile", "--durations=5"];
 
 fn python() -> Outcome {
     let python = python_module()?;
