@@ -7,6 +7,18 @@ if body and body ~= "" then
   wrk.headers["Content-Type"] = "application/json"
 end
 
+local idempotency = os.getenv("BENCH_IDEMPOTENCY")
+if idempotency == "same" then
+  wrk.headers["Idempotency-Key"] = "always-the-same"
+elseif idempotency == "new" then
+  local count = 0
+  function request()
+    count = count + 1
+    wrk.headers["Idempotency-Key"] = "request-" .. count
+    return wrk.format()
+  end
+end
+
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

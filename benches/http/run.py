@@ -91,10 +91,10 @@ def peer(python: str, folder: Path, workers: int) -> Iterator[tuple[str, subproc
         process.wait(60)
 
 
-def load(url: str, connections: int, seconds: float, body: str = "") -> dict[str, float]:
-    """Runs wrk and returns its figures."""
+def load(url: str, connections: int, seconds: float, body: str = "", idempotency: str = "") -> dict[str, float]:
+    """Runs wrk and returns its figures. `idempotency` says whether each request has a `new` key, all have the `same`, or none has one."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua"), url]
-    environment = {**os.environ, "BENCH_KEY": KEY, "BENCH_BODY": body}
+    environment = {**os.environ, "BENCH_KEY": KEY, "BENCH_BODY": body, "BENCH_IDEMPOTENCY": idempotency}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     found = json.loads(next(line for line in said.splitlines() if line.startswith("JSON ")).removeprefix("JSON "))
     return {

@@ -5,8 +5,11 @@ import { Admin, Auth } from "./generated/access";
 import { Accounts } from "./generated/accounts";
 import { Audit } from "./generated/audit";
 import { backup, type Backup } from "./generated/backup";
+import type { Load } from "./generated/load";
+import type { Model } from "./generated/models";
 import type { GenerateRequest } from "./generated/request";
 import { Secrets } from "./generated/secrets";
+import type { TaskPage, TaskQuery, TaskState } from "./generated/tasks";
 import { asker } from "./host";
 import { handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
 import { readAll } from "./images";
@@ -14,7 +17,7 @@ import { answer, type ListenerRequest, type ListenerResponse } from "./listener"
 import { encodeQuery, encodeRequest, textArgument, timeArgument } from "./request";
 import { encodeSettings } from "./settings";
 import { Task } from "./task";
-import type { Load, LogRecord, Model, Settings, TaskPage, TaskQuery, TaskState } from "./types";
+import type { LogRecord, Settings } from "./types";
 
 /** How to submit. */
 export interface SubmitOptions {

@@ -1,7 +1,8 @@
 import type { Calls } from "./calls";
 import { errorOf } from "./errors";
 import { pathArgument, textArgument, timeArgument } from "./request";
-import type { Frames, TaskState } from "./types";
+import type { TaskState } from "./generated/tasks";
+import type { Frames } from "./types";
 
 /** How to wait. */
 export interface WaitOptions {

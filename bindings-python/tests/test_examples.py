@@ -32,7 +32,7 @@ BEGUN_WITH = {
     "must._sync.Platform.submit",
     "must._sync.Platform.secrets",
     "must._sync.Task",
-    "must._types.Page",
+    "must._tasks.TaskPage.__iter__",
     "must.asgi",
 }
 """The main entry points, which must have an example."""

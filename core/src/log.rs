@@ -102,8 +102,9 @@ pub struct LogRecord {
 }
 
 /// The destination of a platform's log records.
+#[derive(Clone)]
 pub(crate) struct Log {
-    sink: Option<Sink>,
+    sink: Option<Arc<Sink>>,
 }
 
 struct Sink {
@@ -131,7 +132,7 @@ impl Log {
             }
         })?;
         let dispatch = Dispatch::new(Collector { level: level.filter(), queue: Arc::clone(&queue) });
-        Ok(Self { sink: Some(Sink { dispatch, queue, thread: Mutex::new(Some(thread)) }) })
+        Ok(Self { sink: Some(Arc::new(Sink { dispatch, queue, thread: Mutex::new(Some(thread)) })) })
     }
 
     /// Runs `work` on this thread. Its log records go to this log.

@@ -41,7 +41,7 @@ pub(crate) struct Metrics {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LaneStatus {
-    /// The model that the lane belongs to. `None` for the shared lane.
+    /// The model that the lane belongs to. Null for the shared lane.
     pub model: Option<String>,
     /// Ids of the models whose weights are loaded, in the order of their last use.
     pub loaded: Vec<String>,

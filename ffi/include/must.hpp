@@ -6,7 +6,7 @@
 /// or `pkg-config --libs must`.
 ///
 /// Owners (Platform, Task, Events, Media, Server, Response) are move-only; their destructors free what they own. Records
-/// (Snapshot, ApiKey, Account, AuditEvent and so on) are plain values. Platform::auth, ::admin, ::secrets, ::accounts and
+/// (TaskState, ApiKey, Account, AuditEvent and so on) are plain values. Platform::auth, ::admin, ::secrets, ::accounts and
 /// ::audit give small values that name the platform and do not own it. A call that fails throws must::Error with the stable
 /// code, what happened, and what a person can do. Every class may be used from any thread; one object at a time by one
 /// thread, except Platform, Task and those five, whose const members any number of threads may call at once. Objects of a
@@ -45,6 +45,7 @@
 #include "must/secrets.hpp"
 #include "must/settings.hpp"
 #include "must/task.hpp"
+#include "must/tasks.hpp"
 #include "must/time.hpp"
 
 #endif  // MUST_HPP

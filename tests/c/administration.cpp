@@ -300,7 +300,7 @@ static void by_name(const must::Platform &platform) {
   // An answer of an unexpected form.
   must::detail::BufferHandle models;
   must::detail::call(must_models, platform.handle(), models.out());
-  THROWS(MUST_INTERNAL, must::detail::answer<must::Load>("must_models", models));
+  THROWS(MUST_INTERNAL, must::detail::answer<must::Load>("must_models", must::detail::text_of(models)));
   THROWS(MUST_INTERNAL, must::detail::answer<must::IssuedKey>("must_models", {}));
 }
 

@@ -12,7 +12,7 @@ must::GenerateRequest asked(const std::string &model) {
 std::string bytes_of(const must::Platform &platform, const must::GenerateRequest &request) {
   const auto task = platform.submit(request);
   const auto done = task.wait();
-  if (done.status != must::TaskStatus::done) std::cerr << done.json << "\n";
+  if (done.status != must::TaskStatus::done) std::cerr << (done.error ? done.error->detail : done.stage) << "\n";
   CHECK(done.status == must::TaskStatus::done);
   const auto result = task.result();
   CHECK(result.content_type() == "image/png");

@@ -30,7 +30,7 @@ void test_pictures(const std::string &folder) {
     std::getline(columns, verdict, '\t');
     std::getline(columns, words, '\t');
     if (verdict == "read") {
-      CHECK(paused.submit(from_picture(name)).status() == must::TaskStatus::pending);
+      CHECK(paused.submit(from_picture(name)).status().status == must::TaskStatus::pending);
       ++read;
       continue;
     }

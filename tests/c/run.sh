@@ -20,7 +20,7 @@ prefix=$work/prefix
 folder() { new=$work/data${1:-}; rm -rf "$new"; mkdir -p "$new"; chmod 755 "$new"; echo "$new"; }
 # Runs a command beside the next ones, until `join` waits for it.
 beside() { "$@" & beside=$!; }
-join() { wait "$beside" || fail "the tests in C failed"; }
+join() { wait "$beside" || fail "what ran beside the other command failed"; }
 began=$(date +%s)
 step() { echo "== $* (after $(($(date +%s) - began)) s)"; }
 fail() { echo "tests/c: $*" >&2; exit 1; }
@@ -45,20 +45,22 @@ done
 step headers
 # Compile each C++ header alone with all warnings, and the whole layer with later standards too.
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
-for compiler in c++ clang++; do
-  command -v "$compiler" >/dev/null || continue
+headers() {
+  compiler=$1
+  own=$work/headers-$compiler
+  mkdir "$own"
   for header in must.hpp $(cd "$prefix/include" && echo must/*.hpp); do
-    echo "#include <$header>" >"$work/alone.cpp"
-    "$compiler" -std=c++17 $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "$header does not compile alone"
+    echo "#include <$header>" >"$own/alone.cpp"
+    "$compiler" -std=c++17 $warnings -I "$prefix/include" -fsyntax-only "$own/alone.cpp" || fail "$header does not compile alone"
   done
-  echo "#include <must.hpp>" >"$work/alone.cpp"
+  echo "#include <must.hpp>" >"$own/alone.cpp"
   for standard in c++20 c++2b; do
-    "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$work/alone.cpp" || fail "must.hpp is no $standard"
+    "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$own/alone.cpp" || fail "must.hpp is no $standard"
   done
 
   # Compile after headers that define plain words as macros: the ones in tests/c/headers, before and after the standard headers, and
   # the real headers if they are installed.
-  grep -ho '^#include <[a-z_]*>' "$prefix"/include/must/*.hpp | sort -u >"$work/standard.h"
+  grep -ho '^#include <[a-z_]*>' "$prefix"/include/must/*.hpp | sort -u >"$own/standard.h"
   python=$(python3-config --includes 2>/dev/null || true)
   macros=$(for header in xlib windows qt others; do printf -- "-include $here/headers/$header.h "; done)
   real=
@@ -66,7 +68,7 @@ for compiler in c++ clang++; do
     if echo "#include <$header>" | "$compiler" $python -x c++ -fsyntax-only - 2>/dev/null; then real="$real -include $header"; fi
   done
   for standard in c++17 gnu++17 c++20 c++2b; do
-    for before in "$macros" "-include $work/standard.h $macros" "$real"; do
+    for before in "$macros" "-include $own/standard.h $macros" "$real"; do
       "$compiler" -std=$standard $warnings -fno-rtti $python -I "$prefix/include" $before -fsyntax-only "$here/headers/use.cpp" ||
         fail "must.hpp does not compile as $standard behind $before"
       "$compiler" -std=$standard $warnings -fno-rtti -fno-exceptions $python -I "$prefix/include" $before -fsyntax-only \
@@ -75,16 +77,23 @@ for compiler in c++ clang++; do
   done
 
   # Without exceptions, or with an older C++, must.hpp fails with a message that says to use must.h.
-  echo "#include <must.hpp>" >"$work/alone.cpp"
-  ! "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" ||
+  echo "#include <must.hpp>" >"$own/alone.cpp"
+  ! "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$own/alone.cpp" 2>"$own/said" ||
     fail "must.hpp claims to do without exceptions"
-  grep -q 'or use must.h, whose functions return codes' "$work/said" || fail "must.hpp does not say what to do without exceptions"
-  ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$work/alone.cpp" 2>"$work/said" || fail "must.hpp claims to be C++14"
-  grep -q 'needs C++17' "$work/said" || fail "must.hpp does not say that it needs C++17"
+  grep -q 'or use must.h, whose functions return codes' "$own/said" || fail "must.hpp does not say what to do without exceptions"
+  ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$own/alone.cpp" 2>"$own/said" || fail "must.hpp claims to be C++14"
+  grep -q 'needs C++17' "$own/said" || fail "must.hpp does not say that it needs C++17"
   "$compiler" -std=c++17 $warnings -fno-exceptions -fno-rtti "$here/headers/no_exceptions.cpp" $(pkg-config --cflags --libs must) \
-    -Wl,-rpath,"$prefix/lib" -o "$work/no-exceptions"
-  "$work/no-exceptions" | grep -q '^validation_error: ' || fail "a program without exceptions cannot use must.h"
-done
+    -Wl,-rpath,"$prefix/lib" -o "$own/no-exceptions"
+  "$own/no-exceptions" | grep -q '^validation_error: ' || fail "a program without exceptions cannot use must.h"
+}
+others=
+if command -v clang++ >/dev/null; then
+  beside headers clang++
+  others=1
+fi
+headers c++
+[ -z "$others" ] || join
 # Every administrative call in docs/calls.md must have a typed member of that name in C++, and a test that calls it.
 calls=$(sed -n 's/^### `\(\(auth\|admin\|secrets\|accounts\|audit\)\.[a-z_]*\|backup\)`$/\1/p' "$root/docs/calls.md" | sort)
 [ "$(echo "$calls" | wc -l)" -gt 30 ] || fail "docs/calls.md lists no calls"
@@ -97,6 +106,8 @@ for call in $calls; do
 done
 
 step build
+beside c++ -std=c++17 -g -fsanitize=address,undefined -fno-sanitize-recover=all "$here"/*.cpp \
+  $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/cpp-asan"
 cmake -S "$here" -B "$work/tests" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug >/dev/null
 cmake --build "$work/tests" --parallel 2 >/dev/null
 cmake -S "$root/examples/generate/cpp" -B "$work/example-cpp" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
@@ -106,8 +117,7 @@ cc -std=c11 "$root/examples/generate/c/main.c" $(pkg-config --cflags must) "$pre
   $(pkg-config --libs --static must | sed 's/-lmust//') -o "$work/example-c/static"
 flags="-std=c11 -g -fsanitize=address -fno-omit-frame-pointer"
 cc $flags "$here"/*.c $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/c-asan"
-c++ -std=c++17 -g -fsanitize=address,undefined -fno-sanitize-recover=all "$here"/*.cpp \
-  $(pkg-config --cflags --libs must) -Wl,-rpath,"$prefix/lib" -pthread -o "$work/cpp-asan"
+join
 
 step examples
 expected='{"status":"done","model":"tiny-video","seed":7,"bytes":'

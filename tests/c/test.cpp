@@ -19,7 +19,7 @@ static_assert(!std::is_copy_constructible_v<must::Task> && std::is_move_construc
 static_assert(!std::is_copy_constructible_v<must::Events> && !std::is_copy_constructible_v<must::Media>);
 static_assert(!std::is_copy_constructible_v<must::Server> && !std::is_copy_constructible_v<must::Response>);
 static_assert(std::is_copy_constructible_v<must::Auth> && std::is_copy_constructible_v<must::IssuedKey>);
-static_assert(std::is_copy_constructible_v<must::Snapshot> && std::is_base_of_v<std::runtime_error, must::Error>);
+static_assert(std::is_copy_constructible_v<must::TaskState> && std::is_base_of_v<std::runtime_error, must::Error>);
 
 static must::GenerateRequest picture() { return must::GenerateRequest("tiny-image", "a red circle").seed(7).steps(4); }
 
@@ -47,11 +47,13 @@ static void generating(const must::Platform &platform) {
     progress = now.progress;
     ++changes;
   }
-  if (task.status() != must::TaskStatus::done) std::cerr << task.snapshot().json << "\n";
-  CHECK(changes >= 1 && progress == 100 && task.status() == must::TaskStatus::done);
+  CHECK(changes >= 1 && progress == 100 && task.status().status == must::TaskStatus::done);
   const auto done = task.wait();
-  CHECK(done.ended() && done.seed == 7 && done.error_code == MUST_OK && done.model == "tiny-image");
-  CHECK(done.json.find("\"seed\":7") != std::string::npos && !task.cancel());
+  CHECK(done.ended() && done.seed == 7 && !done.error && done.error_code() == MUST_OK && done.model == "tiny-image");
+  CHECK(done.type == must::MediaType::image && done.width == 64 && done.height == 64 && !done.workspace && !done.owner);
+  CHECK(done.parameters.at("steps").get<int>() == 4 && done.result_path && done.preview_path);
+  CHECK(done.started_at && done.finished_at && done.created_at <= *done.started_at && *done.started_at <= *done.finished_at);
+  CHECK(!task.cancel());
 
   const auto preview = task.preview();
   CHECK(preview.content_type() == "image/jpeg" && preview.file_name().find("tiny-image-7-") == 0);
@@ -66,15 +68,18 @@ static void generating(const must::Platform &platform) {
   CHECK(frames.count() == 1 && frames.width() == 64 && frames.height() == 64 && frames.frame_size() == 3 * 64 * 64);
   CHECK(frames.frame(0) != nullptr);
 
-  must::Query query;
+  must::TaskQuery query;
   query.model = "tiny-image";
-  query.type = "image";
+  query.type = must::MediaType::image;
   query.per_page = 1;
-  query.oldest_first = true;
+  query.sort = must::Sort::oldest;
   const auto page = platform.gallery(query);
-  CHECK(page.items.size() == 1 && page.total == 2 && page.has_more && page.items.front().id == task.id());
+  CHECK(page.size() == 1 && page.total == 2 && page.has_more && page.begin()->id == task.id());
+  CHECK(page.page == 1 && page.per_page == 1);
+  query.after = task.id();
+  CHECK(platform.gallery(query).items.front().id == second.id());
   task.remove();
-  THROWS(MUST_TASK_NOT_FOUND, task.snapshot());
+  THROWS(MUST_TASK_NOT_FOUND, task.status());
 }
 
 static void waiting(const must::Platform &platform) {
@@ -117,15 +122,15 @@ static void waiting(const must::Platform &platform) {
     ++watches;
     over.notify_all();
   };
-  task.watch([](const must::Snapshot &now) { return !now.id.empty(); }, count);
-  task.watch([](const must::Snapshot &) -> bool { throw std::runtime_error("enough"); }, count);
+  task.watch([](const must::TaskState &now) { return !now.id.empty(); }, count);
+  task.watch([](const must::TaskState &) -> bool { throw std::runtime_error("enough"); }, count);
   CHECK(task.cancel());
   waiter.join();
   std::unique_lock<std::mutex> guard(lock);
   over.wait(guard, [&] { return watches == 2; });
   CHECK(ended == 1);
-  const auto now = platform.task(task.id()).snapshot();
-  CHECK(now.error_code == MUST_CANCELLED && !now.error_detail.empty());
+  const auto now = platform.task(task.id()).status();
+  CHECK(now.error_code() == MUST_CANCELLED && now.error && now.error->code == "cancelled" && !now.error->detail.empty());
 }
 
 static void bad_input(const must::Platform &platform) {
@@ -153,7 +158,7 @@ static void bad_input(const must::Platform &platform) {
   // Characters that JSON escapes arrive unchanged.
   const std::string prompt = "a \"red\" \\ circle\nmoving\tleft \x01 \xc3\xa9";
   const auto task = platform.submit(picture().set("negative_prompt", prompt).set("guidance_scale", 3.5));
-  CHECK(task.snapshot().json.find("\\\"red\\\" \\\\ circle\\nmoving\\tleft \\u0001 \xc3\xa9") != std::string::npos);
+  CHECK(task.status().negative_prompt == prompt);
   task.cancel();
 }
 
@@ -174,8 +179,8 @@ static void owners(const std::string &folder) {
 
   const auto task = platform.submit(picture(), must::SubmitOptions().owner(*principal.owner));
   const auto without_owner = platform.submit(picture());
-  CHECK(task.snapshot().owner == issued.key.owner && without_owner.snapshot().owner.empty());
-  must::Query query;
+  CHECK(task.status().owner == issued.key.owner && !without_owner.status().owner);
+  must::TaskQuery query;
   query.owner = issued.key.owner;
   const auto own = platform.tasks(query);
   CHECK(own.total == 1 && own.items.front().id == task.id());

@@ -12,7 +12,9 @@ function schemaOf(own: Record<string, object>): Schema {
 
 export const models: Model[] = catalog.models.map((raw) => {
   const schema = schemaOf(raw.parameters as Record<string, object>);
-  const locked = Object.entries(schema).filter(([, parameter]) => parameter.locked);
+  const locked = Object.entries(schema).flatMap(([name, { locked, default: value }]) =>
+    locked && value !== undefined ? [[name, value] as const] : [],
+  );
   const embedded = raw.weights.source === "embedded";
   return {
     id: raw.id,
@@ -24,7 +26,7 @@ export const models: Model[] = catalog.models.map((raw) => {
     description: raw.description,
     modes: raw.modes,
     default_mode: raw.default_mode,
-    fixed_parameters: Object.fromEntries(locked.map(([name, parameter]) => [name, parameter.default])),
+    fixed_parameters: Object.fromEntries(locked),
     recommended_parameters: {},
     parameters_schema: schema,
     available: embedded,

@@ -47,6 +47,16 @@ pub fn run(command: &mut Command) -> Outcome {
     }
 }
 
+/// Runs two commands at the same time. Both must succeed.
+pub fn run_both(first: &mut Command, second: &mut Command) -> Outcome {
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| run(first));
+        let outcome = run(second);
+        let first = beside.join().unwrap_or_else(|_| Err("a thread panicked".to_owned()));
+        first.and(outcome)
+    })
+}
+
 /// Runs a command and returns its standard output.
 pub fn read(command: &mut Command) -> Result<String, String> {
     let shown = show(command);

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: runs all parts of the tests. The order makes failures show early.
 
-use crate::run::{Outcome, built, command, read, root, run, target, words};
+use crate::run::{Outcome, built, command, read, root, run, run_both, target, words};
 use crate::{setup, style, tools};
 use std::path::Path;
 use std::time::Instant;
@@ -120,23 +120,15 @@ pub fn run_parts(names: &[&str]) -> Outcome {
 /// Rewrites the committed files that are generated from the code.
 pub fn regen() -> Outcome {
     let (name, value) = REGENERATE;
-    run_tests(&["-p", "must", "--test", "generated"], |command| {
-        command.env(name, value);
-    })?;
-    run_tests(&["-p", "must", "--lib", "--", "committed_one"], |command| {
-        command.env(name, value);
-    })?;
-    run_tests(&["-p", "must-ffi"], |command| {
-        command.env(name, value);
-    })?;
+    run(tests(&["-p", "must", "--test", "generated"]).env(name, value))?;
+    run(tests(&["-p", "must", "--lib", "--", "committed_one"]).env(name, value))?;
+    run(tests(&["-p", "must-ffi"]).env(name, value))?;
     let environment = python_module()?;
     run(command(&environment)
         .args(["-m", "pytest", "-q", "tests/test_generated.py"])
         .current_dir(root().join("bindings-python"))
         .env(name, value))?;
-    run_tests(&["-p", "must-node"], |command| {
-        command.env(name, value);
-    })?;
+    run(tests(&["-p", "must-node"]).env(name, value))?;
     run(words("npm", "install --no-audit --no-fund")
         .current_dir(root().join("bindings-node"))
         .env("MUST_BUILD_PROFILE", "dev")
@@ -147,8 +139,15 @@ fn format() -> Outcome {
     run(&mut words("cargo", "fmt --all --check"))
 }
 
+/// All crates but the Python module, which only an interpreter can load.
+const CRATES: [&str; 3] = ["--workspace", "--exclude", "must-python"];
+
+/// The test that kills a process 200 times. It waits more than it computes, so the other tests run beside it.
+const KILL: &str = "nothing_acknowledged_is_lost_and_nothing_hangs";
+
 fn rust() -> Outcome {
-    run_tests(&["--workspace", "--exclude", "must-python"], |_| {})
+    run(tests(&CRATES).arg("--no-run"))?;
+    run_both(tests(&CRATES).args(["--test", "kill"]), tests(&CRATES).args(["--", "--skip", KILL]))
 }
 
 /// Unit tests that take several seconds each, by parts of their names: whole models, and damaged files of every kind.
@@ -170,15 +169,15 @@ const SLOW: &[&str] = &[
 
 fn unit() -> Outcome {
     let skipped = SLOW.iter().flat_map(|name| ["--skip", name]);
-    let arguments = ["--workspace", "--exclude", "must-python", "--lib", "--bins", "--"].into_iter().chain(skipped);
-    run_tests(&arguments.collect::<Vec<_>>(), |_| {})
+    run(tests(&CRATES).args(["--lib", "--bins", "--"]).args(skipped))
 }
 
-fn run_tests(arguments: &[&str], adjust: impl FnOnce(&mut std::process::Command)) -> Outcome {
+fn tests(arguments: &[&str]) -> std::process::Command {
     let mut tests = command("cargo");
-    tests.arg("test").args(arguments).env("MUST_REQUIRE_TOOLS", "1");
-    adjust(&mut tests);
-    run(&mut tests)
+    // Many tests wait for a file or a moment, so there are more of them at once than processors.
+    let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
+    tests.arg("test").args(arguments).env("MUST_REQUIRE_TOOLS", "1").env("RUST_TEST_THREADS", threads.to_string());
+    tests
 }
 
 fn c() -> Outcome {
@@ -269,10 +268,11 @@ fn python() -> Outcome {
     http_without_sockets(&python, "asgi", &["fuzz"])
 }
 
-/// Runs the tests of the HTTP API that need no socket again, over a transport without sockets. The workers are `must` programs.
-fn http_without_sockets(python: &Path, transport: &str, more: &[&str]) -> Outcome {
+/// Runs the tests of the HTTP API that need no socket again, over a transport without sockets. The workers are `must` programs. `longest`
+/// names files that are run too, and first, because they take as long as all others together.
+fn http_without_sockets(python: &Path, transport: &str, longest: &[&str]) -> Outcome {
     let names = ["contract", "control", "media", "bodies", "cors", "owners", "workers", "openai", "pictures"];
-    let tests = names.iter().chain(more).map(|name| format!("tests/http/test_{name}.py"));
+    let tests = longest.iter().chain(&names).map(|name| format!("tests/http/test_{name}.py"));
     run(command(python).args(PYTEST).args(tests).env("MUST_TRANSPORT", transport).env("MUST_PROGRAM", built("must")))
 }
 
@@ -375,7 +375,10 @@ fn cuda() -> Outcome {
         return Ok(());
     }
     let check = "cargo clippy --package must-diffusion --features cuda,cudnn -- -D warnings";
-    run(command("bash").args(["-c", &format!(". \"$0\" && exec {check}")]).arg(setup::cuda_environment()))
+    let mut shell = command("bash");
+    shell.args(["-c", &format!(". \"$0\" && exec {check}")]).arg(setup::cuda_environment());
+    // Nothing runs the kernels here, so they are compiled in the fastest way.
+    run(shell.env("NVCC_APPEND_FLAGS", "--Ofast-compile=max"))
 }
 
 fn lint() -> Outcome {

@@ -49,29 +49,15 @@ from must._exceptions import MustError
 from must._facts import Caller, Principal, PrincipalKind, RequestFacts, Route
 from must._host import AnchorFunction, Host, KeyFunction, ManualClock
 from must._http import AsyncResponse, Response, Server
+from must._load import LaneStatus, Load
 from must._media import Media
+from must._models import Model, ParameterItem, ParameterKind, ParameterSchema
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretState, SecretStatus
 from must._settings import DeviceChoice, Environment, HttpSettings, LogLevel, SameSite, Settings, WorkerSettings
 from must._sync import Platform, Task
-from must._types import (
-    ArrayInterface,
-    ArrayLike,
-    AsyncFile,
-    Image,
-    LaneStatus,
-    Load,
-    LogRecord,
-    MediaType,
-    Model,
-    Page,
-    Parameter,
-    Query,
-    ReadableFile,
-    Status,
-    TaskFailure,
-    TaskState,
-)
+from must._tasks import MediaType, Sort, Status, TaskFailure, TaskPage, TaskQuery, TaskState
+from must._types import ArrayInterface, ArrayLike, AsyncFile, Image, LogRecord, Parameter, ReadableFile
 
 __all__ = [
     "Account",
@@ -124,13 +110,14 @@ __all__ = [
     "Model",
     "MustError",
     "Outcome",
-    "Page",
     "Parameter",
+    "ParameterItem",
+    "ParameterKind",
+    "ParameterSchema",
     "Platform",
     "Principal",
     "PrincipalKind",
     "Pruned",
-    "Query",
     "ReadableFile",
     "RequestFacts",
     "Response",
@@ -142,9 +129,12 @@ __all__ = [
     "Server",
     "SessionState",
     "Settings",
+    "Sort",
     "Status",
     "Task",
     "TaskFailure",
+    "TaskPage",
+    "TaskQuery",
     "TaskState",
     "Verdict",
     "WorkerSettings",

@@ -20,12 +20,15 @@ from must._facts import Caller
 from must._host import Host
 from must._http import AsyncResponse, Server, encoded
 from must._images import awaited
+from must._load import Load
 from must._media import Media
+from must._models import Model
 from must._must import NativeHttpService, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets
 from must._settings import Settings
-from must._types import AsyncFile, Load, LogFunction, Model, Page, Parameter, Query, TaskState
+from must._tasks import TaskPage, TaskQuery, TaskState
+from must._types import AsyncFile, LogFunction, Parameter
 from must._wakeups import Waiters
 
 T = TypeVar("T")
@@ -187,13 +190,13 @@ class AsyncPlatform:
         """A handle of an existing task; see `Platform.task`."""
         return AsyncTask(self, TaskState.from_native(await self._call(self._native.status, id)))
 
-    async def tasks(self, **query: Unpack[Query]) -> Page:
+    async def tasks(self, **query: Unpack[TaskQuery]) -> TaskPage:
         """One page of tasks of every status, newest first by default."""
-        return Page.from_native(await self._call(self._native.tasks, dict(query)))
+        return TaskPage.from_native(await self._call(self._native.tasks, dict(query)))
 
-    async def gallery(self, **query: Unpack[Query]) -> Page:
+    async def gallery(self, **query: Unpack[TaskQuery]) -> TaskPage:
         """One page of finished tasks with a result, newest first by default."""
-        return Page.from_native(await self._call(self._native.gallery, dict(query)))
+        return TaskPage.from_native(await self._call(self._native.gallery, dict(query)))
 
     async def delete(self, id: str) -> None:
         """Remove an ended task and its files; see `Platform.delete`."""

@@ -17,11 +17,14 @@ from must._backup import Backup, backup
 from must._facts import Caller
 from must._host import Host
 from must._http import Response, Server, encoded
+from must._load import Load
 from must._media import Media
+from must._models import Model
 from must._must import NativeHttpService
 from must._secrets import Secrets
 from must._settings import Settings
-from must._types import Load, LogFunction, Model, Page, Parameter, Query, TaskState
+from must._tasks import TaskPage, TaskQuery, TaskState
+from must._types import LogFunction, Parameter
 
 
 class Platform:
@@ -295,22 +298,22 @@ class Platform:
         """
         return Task(self, TaskState.from_native(self._native.status(id)))
 
-    def tasks(self, **query: Unpack[Query]) -> Page:
+    def tasks(self, **query: Unpack[TaskQuery]) -> TaskPage:
         """One page of tasks of every status, newest first by default.
 
         >>> failed = platform.tasks(status="failed", per_page=50)
         >>> len(failed), failed.total, failed.has_more
         (0, 0, False)
         """
-        return Page.from_native(self._native.tasks(dict(query)))
+        return TaskPage.from_native(self._native.tasks(dict(query)))
 
-    def gallery(self, **query: Unpack[Query]) -> Page:
+    def gallery(self, **query: Unpack[TaskQuery]) -> TaskPage:
         """One page of finished tasks with a result, newest first by default.
 
         >>> [state.prompt for state in platform.gallery(type="video")]
         []
         """
-        return Page.from_native(self._native.gallery(dict(query)))
+        return TaskPage.from_native(self._native.gallery(dict(query)))
 
     def delete(self, id: str) -> None:
         """Remove an ended task and its files.

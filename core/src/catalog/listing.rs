@@ -1,7 +1,7 @@
 //! The list of models as callers and user interfaces see it.
 
 use super::load::{Mode, Model, Weights};
-use super::parameter::Parameter;
+use super::parameter::{Parameter, TextOrNumber};
 use crate::fields::Fields;
 use crate::request::MediaType;
 use schemars::JsonSchema;
@@ -33,8 +33,10 @@ pub struct ModelView {
     /// The mode when none is asked for.
     pub default_mode: Mode,
     /// Values that apply to every request and cannot be changed.
+    #[schemars(with = "Fields<TextOrNumber>")]
     pub fixed_parameters: Fields,
     /// The values that work best.
+    #[schemars(with = "Fields<TextOrNumber>")]
     pub recommended_parameters: Fields,
     /// Its parameters, in the order in which people should see them.
     pub parameters_schema: Fields<Parameter>,

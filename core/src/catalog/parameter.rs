@@ -1,9 +1,10 @@
 //! One parameter of one model: its kind, default, bounds, and the rules for when it applies.
 
 use crate::fields::Fields;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The kind of value that a parameter takes.
@@ -28,6 +29,23 @@ pub enum Kind {
 /// The accepted values of each named parameter (or of `mode`). The rule holds when all of them match.
 pub type Rule = BTreeMap<String, Vec<Value>>;
 
+/// The schema of a value that is a text or a number.
+pub(super) struct TextOrNumber;
+
+impl JsonSchema for TextOrNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TextOrNumber".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"type": ["string", "number"]})
+    }
+}
+
 /// The rules of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +63,7 @@ pub struct Parameter {
     pub required: bool,
     /// The value that is used when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub default: Option<Value>,
     /// Least value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,19 +85,22 @@ pub struct Parameter {
     pub min_items: Option<usize>,
     /// The allowed values of a choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("items" = {"type": ["string", "number"]}))]
+    #[schemars(with = "Vec<TextOrNumber>")]
     pub choices: Vec<Value>,
     /// Whether every value but the default is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
     /// The value that works best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub recommended: Option<Value>,
     /// When it may be given: under this rule, or always without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, Vec<TextOrNumber>>>")]
     pub visible_if: Option<Rule>,
     /// When it must be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, Vec<TextOrNumber>>>")]
     pub required_if: Option<Rule>,
     /// The fields of an entry of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]

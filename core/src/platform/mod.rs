@@ -30,6 +30,7 @@ pub(crate) use calls::outside;
 pub use host::Host;
 use open::forked;
 use parts::Parts;
+use schemars::JsonSchema;
 pub(crate) use secrets::{Revocation, Rotation};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ struct Inner {
 }
 
 /// The load of the lanes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Load {
     /// Every lane. The shared lane is the last.
     pub lanes: Vec<LaneStatus>,

@@ -1,6 +1,6 @@
 //! Opening and closing a platform, and its control socket.
 
-use super::parts::{DROP_DEADLINE, Parts, Started};
+use super::parts::{DROP_DEADLINE, Parts};
 use super::{Host, Inner, Platform, Share, outside};
 use crate::audit::Caller;
 use crate::error::{Error, Result};
@@ -105,16 +105,11 @@ impl Platform {
 
     fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
         let settings = settings.tidied().and_then(Settings::with_fixed_paths).inspect_err(|_| log.end())?;
-        let (http, data_dir, paused) = (settings.http.clone(), settings.data_dir.clone(), settings.paused);
         let control = settings.control_socket.then(|| settings.data_dir.clone());
-        let started = log.scope(|| Parts::start(settings, host));
-        let Started { tasks, workers, access, vault, audit, store, metrics, submitters } =
-            started.inspect_err(|_| log.end())?;
-        FIRST_PROCESS.get_or_init(std::process::id);
-        let parts =
-            Parts { log, tasks, workers, access, vault, audit, store, metrics, submitters, http, data_dir, paused };
+        let parts = log.scope(|| Parts::start(settings, host, log.clone())).inspect_err(|_| log.end())?;
+        FIRST_PROCESS.get_or_init(fork::process_id);
         // These fail while the vault is shut. Every later call that needs the vault reports it, so the errors are ignored here.
-        parts.log.scope(|| {
+        log.scope(|| {
             drop(parts.own_keys());
             drop(parts.access.end_credentials_of_revoked_peppers(&Caller::new("system", "internal")));
         });

@@ -38,20 +38,10 @@ pub(super) struct Parts {
     pub(super) paused: bool,
 }
 
-/// The parts that are started while the platform's log is in use.
-pub(super) struct Started {
-    pub(super) tasks: Arc<Tasks>,
-    pub(super) workers: Workers,
-    pub(super) access: Access,
-    pub(super) vault: Arc<Vault>,
-    pub(super) audit: Arc<Audit>,
-    pub(super) store: Arc<Store>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) submitters: BlockingThreads,
-}
-
 impl Parts {
-    pub(super) fn start(settings: Settings, host: Host) -> Result<Started> {
+    /// Starts the parts in the scope of the log.
+    pub(super) fn start(settings: Settings, host: Host, log: Log) -> Result<Self> {
+        let (http, data_dir, paused) = (settings.http.clone(), settings.data_dir.clone(), settings.paused);
         let catalog = match &settings.catalog {
             None => Catalog::built_in()?,
             Some(path) => {
@@ -83,7 +73,7 @@ impl Parts {
                 Arc::clone(&metrics),
                 &settings.access(),
             )?;
-            let (worker_settings, paused, pace) = (settings.workers.clone(), settings.paused, Pace::of(&settings.http));
+            let worker_settings = settings.workers.clone();
             let tasks = Tasks::start(
                 settings,
                 catalog,
@@ -100,7 +90,7 @@ impl Parts {
                 vault: Arc::clone(&vault),
                 clock,
                 metrics: Arc::clone(&metrics),
-                pace,
+                pace: Pace::of(&http),
             };
             match Workers::start(worker_settings, worker_parts, paused) {
                 Ok(workers) => Ok((tasks, workers, access, vault)),
@@ -111,9 +101,20 @@ impl Parts {
             }
         };
         match start_others() {
-            Ok((tasks, workers, access, vault)) => {
-                Ok(Started { tasks, workers, access, vault, audit, store, metrics, submitters })
-            }
+            Ok((tasks, workers, access, vault)) => Ok(Self {
+                log,
+                tasks,
+                workers,
+                access,
+                vault,
+                audit,
+                store,
+                metrics,
+                submitters,
+                http,
+                data_dir,
+                paused,
+            }),
             Err(error) => {
                 audit.close();
                 Err(error)

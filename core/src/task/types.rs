@@ -50,7 +50,7 @@ impl Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "TaskFailure")]
 pub struct TaskError {
-    /// Name of an [`ErrorCode`](crate::ErrorCode).
+    /// Name of an error code, such as `cancelled`.
     pub code: String,
     /// What happened.
     pub detail: String,

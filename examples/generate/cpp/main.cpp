@@ -21,9 +21,9 @@ static int generate(const std::string &folder, const std::string &path) {
   for (const auto &now : task.events()) {
     std::cerr << now.progress << "% " << now.stage << " " << now.stage_detail << "\n";
   }
-  const auto ended = task.snapshot();
+  const auto ended = task.status();
   if (ended.status != must::TaskStatus::done) {
-    std::cerr << must_code_name(ended.error_code) << ": " << ended.error_detail << "\n";
+    if (ended.error) std::cerr << ended.error->code << ": " << ended.error->detail << "\n";
     return EXIT_FAILURE;
   }
 
@@ -35,12 +35,12 @@ static int generate(const std::string &folder, const std::string &path) {
   // A task that is no longer wanted can be cancelled, and removed once it has ended.
   const auto unwanted = platform.submit(request);
   const bool cancelled = unwanted.cancel();
-  std::cerr << "cancelled: " << (cancelled ? "yes" : "no") << ", " << must_code_name(unwanted.wait().error_code) << "\n";
+  std::cerr << "cancelled: " << (cancelled ? "yes" : "no") << ", " << must_code_name(unwanted.wait().error_code()) << "\n";
   unwanted.remove();
 
   // The gallery holds what was generated.
-  must::Query clips;
-  clips.type = "video";
+  must::TaskQuery clips;
+  clips.type = must::MediaType::video;
   std::cerr << "clips in the gallery: " << platform.gallery(clips).total << "\n";
 
   std::cout << "{\"status\":\"" << must::to_string(ended.status) << "\",\"model\":\"" << ended.model

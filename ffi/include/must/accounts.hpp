@@ -43,10 +43,7 @@ struct AccountFailure {
   std::string detail;
 
   /// The code to branch on. It is `MUST_INTERNAL` if the library does not know the name.
-  [[nodiscard]] ErrorCode error_code() const noexcept {
-    const std::int32_t number = must_code_from_name(code.data(), code.size());
-    return number < 0 ? MUST_INTERNAL : static_cast<ErrorCode>(number);
-  }
+  [[nodiscard]] ErrorCode error_code() const noexcept { return detail::code_from(code); }
 
   /// Reads it from the JSON of an answer.
   [[nodiscard]] static AccountFailure from_json(const Json &json) {

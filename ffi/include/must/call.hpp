@@ -20,12 +20,12 @@ namespace detail {
   return text;
 }
 
-/// Reads the library's answer to a call. Throws `internal`, without quoting the answer, when it does not have the expected
-/// form.
+/// Reads the text that the library returned for a call. Throws `internal`, without quoting the text, when it does not have the
+/// expected form.
 template <typename Answer>
-[[nodiscard]] Answer answer(std::string_view name, const BufferHandle &buffer) {
+[[nodiscard]] Answer answer(std::string_view name, std::string_view text) {
   try {
-    return Json::parse(text_of(buffer)).get<Answer>();
+    return Json::parse(text).get<Answer>();
   } catch (const Error &error) {
     throw Error(MUST_INTERNAL, "the answer to " + std::string(name) + " cannot be read: " + error.detail(),
                 "Report it with the versions of libmust and its header.");
@@ -45,7 +45,7 @@ class Service {
     const WipedText text = dumped(arguments.json());
     BufferHandle buffer;  // The library wipes it.
     call(must_call, platform_, name.data(), name.size(), text.data(), text.size(), buffer.out());
-    if constexpr (!std::is_void_v<Answer>) return answer<Answer>(name, buffer);
+    if constexpr (!std::is_void_v<Answer>) return answer<Answer>(name, text_of(buffer));
   }
 
  private:

@@ -13,14 +13,26 @@
 
 #include "../must.h"
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace must {
 
 /// The kind of an error, as a value to branch on: `MUST_VALIDATION_ERROR` and so on.
 using ErrorCode = ::must_code_t;
+
+namespace detail {
+
+/// The code with this name. It is `MUST_INTERNAL` if the library does not know the name.
+[[nodiscard]] inline ErrorCode code_from(std::string_view name) noexcept {
+  const std::int32_t number = must_code_from_name(name.data(), name.size());
+  return number < 0 ? MUST_INTERNAL : static_cast<ErrorCode>(number);
+}
+
+}  // namespace detail
 
 /// An error: its code, what happened, and what to do about it.
 class Error : public std::runtime_error {

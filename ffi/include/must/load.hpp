@@ -1,5 +1,6 @@
 /// @file
-/// How busy a platform is: must::Load, must::Lane.
+/// The load of a platform.
+/// Made from types in core/src by `cargo xtask regen`; do not edit.
 #ifndef MUST_LOAD_HPP
 #define MUST_LOAD_HPP
 
@@ -12,18 +13,25 @@
 
 namespace must {
 
-/// State of one lane.
-struct Lane {
-  std::optional<std::string> model;  ///< The model that the lane belongs to; none for the shared lane.
-  std::vector<std::string> loaded;   ///< Ids of the models whose weights are loaded, in the order of their last use.
-  std::uint64_t memory_bytes = 0;    ///< Bytes of memory that their weights use.
-  std::uint64_t hits = 0;            ///< Tasks that found their pipeline loaded since the platform was opened.
-  std::uint64_t misses = 0;          ///< Tasks that had to load their pipeline.
-  std::uint64_t loads = 0;           ///< Pipelines that were loaded.
-  std::uint64_t evictions = 0;       ///< Pipelines that were unloaded.
+/// The pipelines that a lane has loaded, and counts of their use since the platform was opened.
+struct LaneStatus {
+  /// The model that the lane belongs to. Null for the shared lane.
+  std::optional<std::string> model;
+  /// Ids of the models whose weights are loaded, in the order of their last use.
+  std::vector<std::string> loaded;
+  /// Memory that the loaded pipelines use, in bytes.
+  std::uint64_t memory_bytes = 0;
+  /// Number of tasks that found their pipeline loaded.
+  std::uint64_t hits = 0;
+  /// Number of tasks that did not find their pipeline loaded.
+  std::uint64_t misses = 0;
+  /// Number of times that a pipeline was loaded.
+  std::uint64_t loads = 0;
+  /// Number of times that a pipeline was unloaded, because of memory, idleness or an error.
+  std::uint64_t evictions = 0;
 
-  /// Reads a lane from an answer.
-  [[nodiscard]] static Lane from_json(const Json &json) {
+  /// Reads it from the JSON of an answer.
+  [[nodiscard]] static LaneStatus from_json(const Json &json) {
     return {json["model"].get<std::optional<std::string>>(),
             json["loaded"].get<std::vector<std::string>>(),
             json["memory_bytes"].get<std::uint64_t>(),
@@ -34,14 +42,17 @@ struct Lane {
   }
 };
 
-/// State of the lanes.
+/// The load of the lanes.
 struct Load {
-  std::vector<Lane> lanes;    ///< Every lane; the shared one is the last.
-  std::uint64_t waiting = 0;  ///< Tasks that wait for a lane.
+  /// Every lane. The shared lane is the last.
+  std::vector<LaneStatus> lanes;
+  /// Number of tasks that wait for a lane.
+  std::uint64_t waiting = 0;
 
-  /// Reads the answer of `must_load`.
+  /// Reads it from the JSON of an answer.
   [[nodiscard]] static Load from_json(const Json &json) {
-    return {json["lanes"].get<std::vector<Lane>>(), json["waiting"].get<std::uint64_t>()};
+    return {json["lanes"].get<std::vector<LaneStatus>>(),
+            json["waiting"].get<std::uint64_t>()};
   }
 };
 

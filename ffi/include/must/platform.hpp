@@ -18,6 +18,7 @@
 #include "secrets.hpp"
 #include "settings.hpp"
 #include "task.hpp"
+#include "tasks.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -88,10 +89,10 @@ class Platform {
   [[nodiscard]] Task task(std::string_view id) const { return Task(platform_.get(), std::string(id)); }
 
   /// Tasks of every status. Throws `validation_error` for an invalid query.
-  [[nodiscard]] Page tasks(const Query &query = {}) const { return list(must_tasks, query); }
+  [[nodiscard]] TaskPage tasks(const TaskQuery &query = {}) const { return list("must_tasks", must_tasks, query); }
 
   /// Finished tasks with a result. Throws as `tasks`.
-  [[nodiscard]] Page gallery(const Query &query = {}) const { return list(must_gallery, query); }
+  [[nodiscard]] TaskPage gallery(const TaskQuery &query = {}) const { return list("must_gallery", must_gallery, query); }
 
   /// API keys and generation sessions. Like the four below it is a small value that may be kept; it does not own the platform.
   [[nodiscard]] Auth auth() const noexcept { return Auth(platform_.get()); }
@@ -150,7 +151,7 @@ class Platform {
   [[nodiscard]] Load load() const {
     detail::BufferHandle buffer;
     detail::call(must_load, platform_.get(), buffer.out());
-    return detail::answer<Load>("must_load", buffer);
+    return detail::answer<Load>("must_load", detail::text_of(buffer));
   }
 
   /// Accepts no more work, asks running tasks to stop, waits for them up to `deadline`, and closes the data folder. Unfinished
@@ -182,17 +183,11 @@ class Platform {
   }
 
   template <typename Function>
-  [[nodiscard]] Page list(Function function, const Query &query) const {
-    const std::string json = query.json();
-    detail::PageHandle handle;
-    detail::call(function, platform_.get(), json.data(), json.size(), handle.out());
-    Page page{{}, must_page_total(handle.get()), must_page_has_more(handle.get())};
-    for (std::size_t index = 0; index < must_page_size(handle.get()); ++index) {
-      detail::TaskHandle task;
-      detail::call(must_page_task, handle.get(), index, task.out());
-      page.items.emplace_back(task.get());
-    }
-    return page;
+  [[nodiscard]] TaskPage list(std::string_view name, Function function, const TaskQuery &query) const {
+    const std::string json = query.to_json().dump();
+    detail::PageHandle page;
+    detail::call(function, platform_.get(), json.data(), json.size(), page.out());
+    return detail::answer<TaskPage>(name, must_page_json(page.get()));
   }
 
   detail::PlatformHandle platform_;

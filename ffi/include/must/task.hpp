@@ -1,9 +1,11 @@
 /// @file
-/// Tasks: must::Task, its state as must::Snapshot, its changes as must::Events, its result as must::Media and must::Frames.
+/// A task: must::Task, its changes as must::Events, its result as must::Media and must::Frames.
 #ifndef MUST_TASK_HPP
 #define MUST_TASK_HPP
 
+#include "call.hpp"
 #include "handle.hpp"
+#include "tasks.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,61 +20,14 @@
 
 namespace must {
 
-/// Status of a task. It goes from pending through processing to done or failed, and never back.
-enum class TaskStatus : int32_t {
-  pending = MUST_STATUS_PENDING,
-  processing = MUST_STATUS_PROCESSING,
-  done = MUST_STATUS_DONE,
-  failed = MUST_STATUS_FAILED,
-};
+namespace detail {
 
-/// The stable name of a status.
-[[nodiscard]] inline const char *to_string(TaskStatus status) noexcept {
-  switch (status) {
-    case TaskStatus::pending: return "pending";
-    case TaskStatus::processing: return "processing";
-    case TaskStatus::done: return "done";
-    case TaskStatus::failed: return "failed";
-  }
-  return "";
+/// Copies the state of a task from a handle of the C interface.
+[[nodiscard]] inline TaskState state_of(const must_task_t *task) {
+  return answer<TaskState>("must_task_json", must_task_json(task));
 }
 
-/// The state of a task at the moment when it was asked for.
-struct Snapshot {
-  std::string id;            ///< Stable id.
-  std::string model;         ///< Catalog id of the model.
-  std::string mode;          ///< Mode of the model.
-  std::string prompt;        ///< The prompt.
-  TaskStatus status{};       ///< Status.
-  int progress = 0;          ///< 0 to 100, never falling.
-  std::string stage;         ///< Name of the stage it is in.
-  std::string stage_detail;  ///< More about the stage, such as `step 3 of 20`.
-  std::int64_t seed = 0;     ///< Seed in use; drawn when -1 was asked for.
-  ErrorCode error_code{};    ///< Why it failed; `MUST_OK` unless it did.
-  std::string error_detail;  ///< What happened when it failed.
-  std::string owner;         ///< Owner; empty when it has none.
-  std::string json;          ///< All fields, as the JSON object that every language returns.
-
-  Snapshot() = default;
-  /// Copies the task of a handle of the C interface.
-  explicit Snapshot(const must_task_t *task)
-      : id(must_task_id(task)),
-        model(must_task_model(task)),
-        mode(must_task_mode(task)),
-        prompt(must_task_prompt(task)),
-        status(static_cast<TaskStatus>(must_task_status(task))),
-        progress(must_task_progress(task)),
-        stage(must_task_stage(task)),
-        stage_detail(must_task_stage_detail(task)),
-        seed(must_task_seed(task)),
-        error_code(static_cast<ErrorCode>(must_task_error_code(task))),
-        error_detail(must_task_error_detail(task)),
-        owner(must_task_owner(task)),
-        json(must_task_json(task)) {}
-
-  /// Whether the task has ended.
-  [[nodiscard]] bool ended() const noexcept { return status == TaskStatus::done || status == TaskStatus::failed; }
-};
+}  // namespace detail
 
 /// The bytes of a result or a preview.
 class Media {
@@ -151,8 +106,8 @@ struct Event {
     ended = MUST_EVENT_ENDED,         ///< The task has ended, and its last change was already returned.
     timed_out = MUST_EVENT_TIMED_OUT  ///< The time ran out first.
   };
-  Kind kind;      ///< Kind of the event.
-  Snapshot task;  ///< The current state of the task; only with `changed`.
+  Kind kind;       ///< Kind of the event.
+  TaskState task;  ///< The current state of the task; only with `changed`.
 };
 
 /// The changes of one task, first its current state, last its final state: `for (const auto &task : events)`.
@@ -167,7 +122,7 @@ class Events {
     int32_t kind = 0;
     detail::TaskHandle task;
     detail::call(must_events_next, events_.get(), static_cast<int64_t>(timeout.count()), &kind, task.out());
-    return kind == MUST_EVENT_CHANGED ? Event{Event::Kind::changed, Snapshot(task.get())}
+    return kind == MUST_EVENT_CHANGED ? Event{Event::Kind::changed, detail::state_of(task.get())}
                                       : Event{static_cast<Event::Kind>(kind), {}};
   }
 
@@ -178,8 +133,8 @@ class Events {
   class Iterator {
    public:
     explicit Iterator(Events &events) : events_(&events) { ++*this; }
-    const Snapshot &operator*() const noexcept { return event_.task; }
-    const Snapshot *operator->() const noexcept { return &event_.task; }
+    const TaskState &operator*() const noexcept { return event_.task; }
+    const TaskState *operator->() const noexcept { return &event_.task; }
     Iterator &operator++() {
       event_ = events_->next();
       return *this;
@@ -214,21 +169,18 @@ class Task {
   /// Stable id.
   [[nodiscard]] const std::string &id() const noexcept { return id_; }
 
-  /// The current status of the task.
-  [[nodiscard]] TaskStatus status() const { return snapshot().status; }
-
   /// The current state of the task.
-  [[nodiscard]] Snapshot snapshot() const {
+  [[nodiscard]] TaskState status() const {
     detail::TaskHandle task;
     detail::call(must_status, platform_, id_.data(), id_.size(), task.out());
-    return Snapshot(task.get());
+    return detail::state_of(task.get());
   }
 
   /// Waits until the task has ended or the time is over, and gives its state at that moment. A failed task does not throw.
-  Snapshot wait(Timeout timeout = no_limit) const {
+  TaskState wait(Timeout timeout = no_limit) const {
     detail::TaskHandle task;
     detail::call(must_wait, platform_, id_.data(), id_.size(), static_cast<int64_t>(timeout.count()), task.out());
-    return Snapshot(task.get());
+    return detail::state_of(task.get());
   }
 
   /// Asks the task to end: true when it was still pending or running, false when it had ended already.
@@ -247,7 +199,7 @@ class Task {
 
   /// Calls `changed` with each change of the task, on a thread of the library, until it returns false or the task ends. Then
   /// calls `over` with true when `changed` got the task's last change. An exception ends the watch.
-  void watch(std::function<bool(const Snapshot &)> changed, std::function<void(bool ended)> over = {}) const {
+  void watch(std::function<bool(const TaskState &)> changed, std::function<void(bool ended)> over = {}) const {
     auto watcher = std::make_unique<Watcher>(Watcher{std::move(changed), std::move(over), false});
     detail::call(must_watch, platform_, id_.data(), id_.size(), &Watcher::call, static_cast<void *>(watcher.get()),
                  &Watcher::destroy);
@@ -283,7 +235,7 @@ class Task {
 
  private:
   struct Watcher {
-    std::function<bool(const Snapshot &)> changed;
+    std::function<bool(const TaskState &)> changed;
     std::function<void(bool)> over;
     bool ended;
 
@@ -291,7 +243,7 @@ class Task {
       auto *self = static_cast<Watcher *>(user);
       self->ended = event == MUST_EVENT_ENDED;
       try {
-        return event == MUST_EVENT_CHANGED && !self->changed(Snapshot(task)) ? 1 : 0;
+        return event == MUST_EVENT_CHANGED && !self->changed(detail::state_of(task)) ? 1 : 0;
       } catch (...) {
         return 1;
       }

@@ -5,7 +5,7 @@ std::string followed(const must::Settings &settings, must::LogLevel level);
 
 std::string followed(const must::Settings &settings, must::LogLevel level) {
   const must::Platform platform(settings);
-  must::Query query;
+  must::TaskQuery query;
   query.status = must::TaskStatus::done;
   std::string lines = must::to_string(level);
   for (const auto &task : platform.tasks(query).items) lines += must::to_string(task.status);

@@ -212,7 +212,7 @@ export interface Health {
 
 /** The pipelines that a lane has loaded, and counts of their use since the platform was opened. */
 export interface LaneStatus {
-  /** The model that the lane belongs to. `None` for the shared lane. */
+  /** The model that the lane belongs to. Null for the shared lane. */
   model: string | null;
   /** Ids of the models whose weights are loaded, in the order of their last use. */
   loaded: string[];
@@ -252,9 +252,9 @@ export interface Model {
   /** The mode when none is asked for. */
   default_mode: string;
   /** Values that apply to every request and cannot be changed. */
-  fixed_parameters: Record<string, unknown>;
+  fixed_parameters: Record<string, string | number>;
   /** The values that work best. */
-  recommended_parameters: Record<string, unknown>;
+  recommended_parameters: Record<string, string | number>;
   /** Its parameters, in the order in which people should see them. */
   parameters_schema: Record<string, Parameter>;
   /** Whether the model can run here. */
@@ -333,7 +333,7 @@ export interface Parameter {
   /** The allowed values of a choice. */
   choices?: (string | number)[];
   /** The value that is used when none is given. */
-  default?: unknown;
+  default?: string | number;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
@@ -351,15 +351,15 @@ export interface Parameter {
   /** Least value. */
   minimum?: number;
   /** The value that works best. */
-  recommended?: unknown;
+  recommended?: string | number;
   /** Whether every request must give it. */
   required?: boolean;
   /** When it must be given. */
-  required_if?: Record<string, unknown[]>;
+  required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
   /** When it may be given: under this rule, or always without one. */
-  visible_if?: Record<string, unknown[]>;
+  visible_if?: Record<string, (string | number)[]>;
 }
 
 /** One field of an entry of a list. */
@@ -373,7 +373,7 @@ export interface ParameterItem {
   /** The allowed values of a choice. */
   choices?: (string | number)[];
   /** The value that is used when none is given. */
-  default?: unknown;
+  default?: string | number;
   /** A sentence for people. */
   help?: string;
   /** The fields of an entry of a list. */
@@ -391,15 +391,15 @@ export interface ParameterItem {
   /** Least value. */
   minimum?: number;
   /** The value that works best. */
-  recommended?: unknown;
+  recommended?: string | number;
   /** Whether every request must give it. */
   required?: boolean;
   /** When it must be given. */
-  required_if?: Record<string, unknown[]>;
+  required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
   /** When it may be given: under this rule, or always without one. */
-  visible_if?: Record<string, unknown[]>;
+  visible_if?: Record<string, (string | number)[]>;
 }
 
 /** The kind of value that a parameter takes. */

@@ -9,9 +9,12 @@ mod request;
 mod settings;
 mod types;
 
+use crate::catalog::ModelView;
+use crate::platform::Load;
+use crate::task::{TaskPage, TaskQuery};
 use std::collections::BTreeSet;
 use std::path::Path;
-use types::{Calls, Definition, Kind};
+use types::{Calls, Definition, Kind, Root};
 
 /// Calls and types that are in one file in every language.
 struct Group {
@@ -21,46 +24,79 @@ struct Group {
     subjects: &'static [&'static str],
     /// Types that are in this file, whichever call uses them first.
     types: &'static [&'static str],
+    /// Types that no call uses. They are in this file, with those that they are made of.
+    roots: &'static [Root],
 }
 
 const GROUPS: &[Group] = &[
+    Group {
+        file: "tasks",
+        about: "Tasks: their state, and which of them to list.",
+        subjects: &[],
+        types: &[],
+        roots: &[Root::answer::<TaskPage>(), Root::argument::<TaskQuery>()],
+    },
+    Group {
+        file: "models",
+        about: "The models of the catalog.",
+        subjects: &[],
+        types: &[],
+        roots: &[Root::answer::<ModelView>()],
+    },
+    Group {
+        file: "load",
+        about: "The load of a platform.",
+        subjects: &[],
+        types: &[],
+        roots: &[Root::answer::<Load>()],
+    },
     Group {
         file: "facts",
         about: "Facts about a request, its sender, and the caller of an administrative call.",
         subjects: &[],
         types: &["Caller", "Route", "RequestFacts", "PrincipalKind", "Principal"],
+        roots: &[],
     },
     Group {
         file: "access",
         about: "Access control: API keys, generation sessions, admin sessions.",
         subjects: &["auth", "admin"],
         types: &[],
+        roots: &[],
     },
     Group {
         file: "secrets",
         about: "Secrets, which the platform stores encrypted.",
         subjects: &["secrets"],
         types: &[],
+        roots: &[],
     },
     Group {
         file: "accounts",
         about: "Accounts of workers that tasks may be sent to.",
         subjects: &["accounts"],
         types: &[],
+        roots: &[],
     },
     Group {
         file: "audit",
         about: "The audit log: who did what. Each event is signed and linked to all earlier ones.",
         subjects: &["audit"],
         types: &[],
+        roots: &[],
     },
     Group {
         file: "backup",
         about: "A copy of the data folder that is made while the platform is running.",
         subjects: &[""],
         types: &[],
+        roots: &[],
     },
 ];
+
+/// Types whose name in the languages differs from the one in Rust. There, a `Task` is a handle with methods, and a `Parameter` is a
+/// value.
+const RENAMED_TYPES: &[(&str, &str)] = &[("Task", "TaskState"), ("Parameter", "ParameterSchema")];
 
 /// Returns the name of the class for a subject's calls, and its doc comment.
 fn class(subject: &str) -> (&'static str, &'static str) {
@@ -75,6 +111,11 @@ fn class(subject: &str) -> (&'static str, &'static str) {
 }
 
 impl Group {
+    /// Returns where the types and calls of this file come from.
+    fn source(&self) -> &'static str {
+        if self.roots.is_empty() { "the table in core/src/platform/calls" } else { "types in core/src" }
+    }
+
     /// Returns the types of this file. A type comes after those that it is made of.
     fn definitions<'a>(&'a self, all: &'a Calls) -> impl Iterator<Item = &'a Definition> {
         all.definitions.iter().filter(|known| self.has(all, known.name()))
@@ -83,6 +124,9 @@ impl Group {
     fn has(&self, all: &Calls, name: &str) -> bool {
         if let Some(group) = GROUPS.iter().find(|group| group.types.contains(&name)) {
             return group.file == self.file;
+        }
+        if let Some(root) = all.roots.iter().find(|root| names(all, &root.kind, name)) {
+            return root.file == self.file;
         }
         let first = all.calls.iter().find(|call| {
             call.arguments.iter().map(|field| &field.kind).chain([&call.answer]).any(|kind| names(all, kind, name))
@@ -93,18 +137,17 @@ impl Group {
 
 /// Whether a value contains the type of that name at any depth.
 fn names(all: &Calls, kind: &Kind, name: &str) -> bool {
-    match kind {
-        Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => names(all, inner, name),
-        Kind::Named(known) if known == name => true,
-        Kind::Named(known) => all
-            .records()
-            .find(|record| record.name == *known)
-            .is_some_and(|record| record.fields.iter().any(|field| names(all, &field.kind, name))),
-        _ => false,
-    }
+    let Some(known) = types::name_in(kind) else { return false };
+    let record = all.records().find(|record| record.name == known);
+    known == name
+        || record.is_some_and(|record| {
+            // A type may contain itself.
+            let inner = record.fields.iter().filter(|field| types::name_in(&field.kind) != Some(known));
+            inner.into_iter().any(|field| names(all, &field.kind, name))
+        })
 }
 
-/// Returns the names of the records that calls take.
+/// Returns the names of the records that a caller gives.
 fn taken(all: &Calls) -> BTreeSet<String> {
     fn named(kind: &Kind, into: &mut BTreeSet<String>) {
         match kind {
@@ -115,7 +158,14 @@ fn taken(all: &Calls) -> BTreeSet<String> {
     }
     let mut names = BTreeSet::new();
     all.calls.iter().flat_map(|call| &call.arguments).for_each(|field| named(&field.kind, &mut names));
+    all.roots.iter().filter(|root| root.is_argument).for_each(|root| named(&root.kind, &mut names));
     names
+}
+
+/// Whether an answer contains the type of that name.
+fn is_answered(all: &Calls, name: &str) -> bool {
+    let roots = all.roots.iter().filter(|root| !root.is_argument).map(|root| &root.kind);
+    all.calls.iter().map(|call| &call.answer).chain(roots).any(|kind| names(all, kind, name))
 }
 
 /// Whether a text contains a whole word.

@@ -5,7 +5,8 @@ use super::{GROUPS, Group, check, taken, wrapped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-const HEAD: &str = "// Made from the table in core/src/platform/calls by `cargo xtask regen`. Do not edit.\n\n";
+/// Members whose type is more exact than the schema says.
+const EXACT: &[(&str, &str, &str)] = &[("TaskFailure", "code", "ErrorCode")];
 
 /// Calls that take their arguments after the first `first` ones as one object. `kind` is the name of its type, `word` its name in
 /// messages, and `keeps_names` tells whether its members keep the names of the call.
@@ -29,7 +30,7 @@ struct ArgumentObject {
 
 #[test]
 fn the_layer_of_node_is_the_committed_one() {
-    let all = Calls::of(|call| call.for_host);
+    let all = Calls::of_host();
     for group in GROUPS {
         check(&format!("bindings-node/src/generated/{}.ts", group.file), &file(&all, group));
     }
@@ -63,7 +64,13 @@ fn file(all: &Calls, group: &Group) -> String {
         }
         body.push_str("}\n\n");
     }
-    format!("{HEAD}// {}\n\n{}{}\n", group.about, imports(all, group, &body), body.trim_end())
+    format!(
+        "// Made from {} by `cargo xtask regen`. Do not edit.\n\n// {}\n\n{}{}\n",
+        group.source(),
+        group.about,
+        imports(all, group, &body),
+        body.trim_end()
+    )
 }
 
 /// Returns the imports of a file.
@@ -86,6 +93,7 @@ fn imports(all: &Calls, group: &Group, body: &str) -> String {
         "../administration",
     );
     line(&["Calls"], "../calls");
+    line(&["ErrorCode"], "./codes");
     line(&["pathArgument", "textArgument"], "../request");
     for other in GROUPS.iter().filter(|other| other.file != group.file) {
         let mut names: Vec<&str> = other.definitions(all).map(Definition::name).collect();
@@ -112,10 +120,16 @@ fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<S
     for field in &record.fields {
         comment(text, "  ", std::slice::from_ref(&field.about));
         let hidden = if field.kind == Kind::Secret && !is_taken { "readonly " } else { "" };
+        if let Some((.., kind)) = EXACT.iter().find(|(of, member, _)| (*of, *member) == (&record.name, &field.name)) {
+            writeln!(text, "  {}: {kind};", field.name).unwrap();
+            continue;
+        }
         match &field.kind {
             _ if is_taken && field.optional => {
                 writeln!(text, "  {}?: {} | undefined;", field.name, ty(field.present()))
             }
+            // A member that may be missing in an answer is missing or has a value.
+            _ if field.optional => writeln!(text, "  {}?: {};", field.name, ty(field.present())),
             // Members that are optional in arguments are always present in answers.
             Kind::Named(name) if taken.contains(name) && !is_taken => {
                 writeln!(text, "  {}: Required<{name}>;", field.name)
@@ -286,6 +300,8 @@ pub(super) fn ty(kind: &Kind) -> String {
         Kind::Flag => "boolean".to_owned(),
         Kind::Whole { .. } | Kind::Number | Kind::Seconds => "number".to_owned(),
         Kind::Any => "unknown".to_owned(),
+        Kind::TextOrNumber => "string | number".to_owned(),
+        Kind::List(kind) if matches!(**kind, Kind::TextOrNumber) => format!("({})[]", ty(kind)),
         Kind::List(kind) => format!("{}[]", ty(kind)),
         Kind::Map(kind) => format!("Record<string, {}>", ty(kind)),
         Kind::Maybe(kind) => format!("{} | null", ty(kind)),

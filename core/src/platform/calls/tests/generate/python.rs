@@ -13,10 +13,13 @@ const BY_POSITION: &[(&str, usize)] =
     &[("accounts.add", 1), ("secrets.put_provider_token", 2), ("secrets.rotate", 2), ("audit.append", 0)];
 
 /// Enumerations that become classes. The others become literal types.
-const CLASSES: &[&str] = &["AccountStatus", "LogLevel"];
+const CLASSES: &[&str] = &["AccountStatus", "LogLevel", "MediaType", "Status"];
 
 /// Records whose constructor takes only named arguments.
-const BY_NAME: &[&str] = &["RequestFacts"];
+const BY_NAME: &[&str] = &["RequestFacts", "TaskState"];
+
+/// Records that are dictionaries.
+const DICTIONARIES: &[&str] = &["TaskQuery", "Model", "ParameterSchema", "ParameterItem"];
 
 /// Additional methods of the types.
 const MORE: &[(&str, &str)] = &[
@@ -63,6 +66,64 @@ const MORE: &[(&str, &str)] = &[
 "#,
     ),
     (
+        "Status",
+        r#"
+    @property
+    def ended(self) -> bool:
+        """Whether the task has ended."""
+        return self in (Status.DONE, Status.FAILED)
+"#,
+    ),
+    (
+        "TaskFailure",
+        r#"
+    def exception(self) -> MustError:
+        """The exception for the code."""
+        return error_from(self.code, self.detail)
+"#,
+    ),
+    (
+        "TaskState",
+        r#"
+    @property
+    def ended(self) -> bool:
+        """Whether the task has ended."""
+        return self.status.ended
+
+    def raise_for_failure(self) -> Self:
+        """Return this state, or raise the task's own error when it failed.
+
+        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
+        >>> task.wait(raise_on_failure=False).raise_for_failure().error is None
+        True
+
+        Raises:
+            MustError: The class for the task's error code, such as `must.CancelledError`.
+        """
+        if self.error is not None:
+            raise self.error.exception()
+        return self
+"#,
+    ),
+    (
+        "TaskPage",
+        r#"
+    def __iter__(self) -> Iterator[TaskState]:
+        """The tasks of this page.
+
+        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
+        >>> state = task.wait()
+        >>> [state.prompt for state in platform.gallery()]
+        ['a red circle']
+        """
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """The number of tasks on this page."""
+        return len(self.items)
+"#,
+    ),
+    (
         "AuditPage",
         r#"
     def __iter__(self) -> Iterator[AuditEvent]:
@@ -78,7 +139,7 @@ const MORE: &[(&str, &str)] = &[
 
 #[test]
 fn the_layer_of_python_is_the_committed_one() {
-    let all = Calls::of(|call| call.for_host);
+    let all = Calls::of_host();
     for group in GROUPS {
         check(&format!("bindings-python/python/must/_{}.py", group.file), &Module::new(&all, group).text());
     }
@@ -102,6 +163,9 @@ impl<'a> Module<'a> {
             match definition {
                 // Such a call returns just the number, so the record needs no class.
                 Definition::Record(record) if self.unwrapped(&record.name).is_some() => {}
+                Definition::Record(record) if DICTIONARIES.contains(&record.name.as_str()) => {
+                    blocks.push(self.dictionary(record));
+                }
                 Definition::Record(record) => blocks.push(self.record(record)),
                 Definition::Enumeration(enumeration) => blocks.push(enumeration_block(enumeration)),
             }
@@ -116,9 +180,10 @@ impl<'a> Module<'a> {
         }
         let body = joined(&blocks);
         format!(
-            "\"\"\"{}\n\nMade from the table in core/src/platform/calls by `cargo xtask regen`; do not edit.\n\"\"\"\n\n\
+            "\"\"\"{}\n\nMade from {} by `cargo xtask regen`; do not edit.\n\"\"\"\n\n\
              from __future__ import annotations\n\n{}{}\n",
             self.group.about,
+            self.group.source(),
             self.imports(&body),
             body.trim_end(),
         )
@@ -129,12 +194,12 @@ impl<'a> Module<'a> {
         let line = |module: &str, names: &[&str]| import(&code, module, names);
         let standard = [
             if super::has_word(&code, "os") { "import os\n".to_owned() } else { String::new() },
-            line("collections.abc", &["Iterable", "Iterator", "Mapping"]),
+            line("collections.abc", &["Iterable", "Iterator", "Mapping", "Sequence"]),
             line("dataclasses", &["dataclass", "field"]),
             line("datetime", &["datetime"]),
             line("enum", &["StrEnum"]),
             line("pathlib", &["Path"]),
-            line("typing", &["Any", "Literal", "Self", "TypeAlias"]),
+            line("typing", &["Any", "Literal", "NotRequired", "Self", "TypeAlias", "TypedDict"]),
         ];
         let mut own = vec![(
             "must._calls".to_owned(),
@@ -149,7 +214,10 @@ impl<'a> Module<'a> {
             names.sort_unstable();
             own.push((module.clone(), line(&module, &names)));
         }
-        own.push(("must._headers".to_owned(), line("must._headers", &["read_headers"])));
+        for (module, name) in [("errors", "error_from"), ("exceptions", "MustError"), ("headers", "read_headers")] {
+            let module = format!("must._{module}");
+            own.push((module.clone(), line(&module, &[name])));
+        }
         own.sort();
         let own: String = own.into_iter().map(|(_, line)| line).collect();
         let separator = if own.is_empty() { "" } else { "\n" };
@@ -190,7 +258,7 @@ impl<'a> Module<'a> {
                  return {name: value for name, value in raw.items() if value is not None}\n",
             );
         }
-        if self.is_answered(&record.name) {
+        if super::is_answered(self.all, &record.name) {
             body.push_str(
                 "\n    @classmethod\n    def from_native(cls, raw: Mapping[str, Any]) -> Self:\n        \
                  \"\"\"Read the native form. Members that this version does not know are ignored.\"\"\"\n        \
@@ -205,8 +273,33 @@ impl<'a> Module<'a> {
         body
     }
 
-    fn is_answered(&self, name: &str) -> bool {
-        self.all.calls.iter().any(|call| super::names(self.all, &call.answer, name))
+    fn dictionary(&self, record: &Record) -> String {
+        let is_taken = self.taken.contains(&record.name);
+        let total = if is_taken { ", total=False" } else { "" };
+        let mut text = format!("class {}(TypedDict{total}):\n", record.name);
+        docstring(&mut text, "    ", &record.about, &[]);
+        text.push('\n');
+        for field in &record.fields {
+            let kind = match (is_taken, field.optional) {
+                (true, _) => given(self.all, &field.kind),
+                (false, true) => format!("NotRequired[{}]", self.raw(field.present())),
+                (false, false) => self.raw(&field.kind),
+            };
+            writeln!(text, "    {}: {kind}", field.name).unwrap();
+            docstring(&mut text, "    ", &field.about, &[]);
+        }
+        text
+    }
+
+    /// Returns the type of a value in a dictionary that is an answer.
+    fn raw(&self, kind: &Kind) -> String {
+        match kind {
+            Kind::List(inner) => format!("list[{}]", self.raw(inner)),
+            Kind::Map(inner) => format!("dict[str, {}]", self.raw(inner)),
+            Kind::Maybe(inner) => format!("{} | None", self.raw(inner)),
+            Kind::Named(name) if is_class(name) => literal(self.all, name),
+            kind => plain(kind),
+        }
     }
 
     /// Returns the only member of an answer if it is a number. The typed call then returns just the number.
@@ -451,6 +544,28 @@ fn written(field: &Field) -> String {
     }
 }
 
+/// Returns the type of a member of a dictionary that the caller gives.
+pub(super) fn given(all: &Calls, kind: &Kind) -> String {
+    match kind {
+        Kind::Path => "str | PathLike[str]".to_owned(),
+        Kind::List(inner) => format!("Sequence[{}]", given(all, inner)),
+        Kind::Maybe(inner) => format!("{} | None", given(all, inner)),
+        // Either a member of the class or its text.
+        Kind::Named(name) if is_class(name) => format!("{name} | {}", literal(all, name)),
+        kind => plain(kind),
+    }
+}
+
+/// Returns the type of the texts of an enumeration.
+fn literal(all: &Calls, name: &str) -> String {
+    let known = all.definitions.iter().find_map(|definition| match definition {
+        Definition::Enumeration(one) if one.name == name => Some(one),
+        _ => None,
+    });
+    let values: Vec<String> = known.unwrap().values.iter().map(|(value, _)| format!("\"{value}\"")).collect();
+    format!("Literal[{}]", values.join(", "))
+}
+
 pub(super) fn plain(kind: &Kind) -> String {
     match kind {
         Kind::Text | Kind::Secret => "str",
@@ -460,6 +575,7 @@ pub(super) fn plain(kind: &Kind) -> String {
         Kind::Whole { .. } => "int",
         Kind::Number | Kind::Seconds => "float",
         Kind::Any => "Any",
+        Kind::TextOrNumber => "str | float",
         Kind::Named(name) => name,
         other => panic!("no {other:?} in Python"),
     }

@@ -55,25 +55,11 @@ fn typed_dict(all: &Calls, record: &Record) -> String {
     python::docstring(&mut text, "    ", &about(record), &[]);
     text.push('\n');
     for field in record.fields.iter().filter(|field| field.optional) {
-        writeln!(text, "    {}: {}", field.name, python_type(all, field.present())).unwrap();
+        writeln!(text, "    {}: {}", field.name, python::given(all, field.present())).unwrap();
         let words = described(record, field, |field| field.name.clone());
         python::docstring(&mut text, "    ", &words, &[]);
     }
     text
-}
-
-fn python_type(all: &Calls, kind: &Kind) -> String {
-    match kind {
-        Kind::Path => "str | PathLike[str]".to_owned(),
-        Kind::List(inner) => format!("Sequence[{}]", python_type(all, inner)),
-        // Either a member of the class or its text.
-        Kind::Named(name) if python::is_class(name) => {
-            let values: Vec<String> =
-                enumeration(all, name).unwrap().values.iter().map(|(value, _)| format!("\"{value}\"")).collect();
-            format!("{name} | Literal[{}]", values.join(", "))
-        }
-        kind => python::plain(kind),
-    }
 }
 
 fn of_node(all: &Calls) -> String {

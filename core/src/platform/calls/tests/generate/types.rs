@@ -1,11 +1,12 @@
 //! Descriptions of the calls, the settings, the request and their types, made from the schemas of the Rust types. The generators read
 //! them.
 
+use super::{GROUPS, Group, RENAMED_TYPES};
 use crate::json::without_examples;
 use crate::platform::calls::{CALLS, Entry, Reach};
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Map, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// The kind of a value.
@@ -32,6 +33,8 @@ pub(super) enum Kind {
     Seconds,
     /// Any JSON.
     Any,
+    /// A text or a number.
+    TextOrNumber,
     List(Box<Self>),
     /// Values by name.
     Map(Box<Self>),
@@ -130,33 +133,84 @@ impl Call {
     }
 }
 
+/// A type that no call uses.
+pub(super) struct Root {
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    is_argument: bool,
+}
+
+impl Root {
+    pub(super) const fn answer<T: JsonSchema>() -> Self {
+        Self { schema: SchemaGenerator::subschema_for::<T>, is_argument: false }
+    }
+
+    pub(super) const fn argument<T: JsonSchema>() -> Self {
+        Self { schema: SchemaGenerator::subschema_for::<T>, is_argument: true }
+    }
+}
+
+/// A type that no call uses, as the generators need it.
+pub(super) struct Rooted {
+    /// The file of its group.
+    pub(super) file: &'static str,
+    pub(super) kind: Kind,
+    /// Whether the caller gives it.
+    pub(super) is_argument: bool,
+}
+
 /// The calls, and every type that they use. A type comes after those that it is made of.
 pub(super) struct Calls {
     pub(super) calls: Vec<Call>,
+    pub(super) roots: Vec<Rooted>,
     pub(super) definitions: Vec<Definition>,
     /// The names of these types, and of the types that are being read.
     begun: BTreeSet<String>,
 }
 
 impl Calls {
-    /// Returns the calls for which `chosen` returns true.
-    pub(super) fn of(chosen: impl Fn(&Call) -> bool) -> Self {
+    /// Returns all calls, for the documentation.
+    pub(super) fn all() -> Self {
+        Self::of(|_| true, &[])
+    }
+
+    /// Returns what the typed layers of the languages have: the calls of the host, and the types outside calls.
+    pub(super) fn of_host() -> Self {
+        let mut all = Self::of(|call| call.for_host, GROUPS);
+        for definition in &mut all.definitions {
+            match definition {
+                Definition::Record(record) => {
+                    rename(&mut record.name);
+                    record.fields.iter_mut().for_each(|field| rename_in(&mut field.kind));
+                }
+                Definition::Enumeration(enumeration) => rename(&mut enumeration.name),
+            }
+        }
+        all.roots.iter_mut().for_each(|root| rename_in(&mut root.kind));
+        all
+    }
+
+    fn of(chosen: impl Fn(&Call) -> bool, groups: &'static [Group]) -> Self {
         let settings = SchemaSettings::draft2020_12();
         // The schema for reading tells which members are optional. The schema for writing requires all members, and so has their order.
         let mut reading = settings.clone().for_deserialize().into_generator();
         let mut writing = settings.for_serialize().into_generator();
         let calls = CALLS.iter().map(|entry| call(entry, &mut reading, &mut writing)).filter(chosen).collect();
+        let roots = groups.iter().flat_map(|group| group.roots.iter().map(|root| (group.file, root)));
+        let roots = roots.map(|(file, &Root { schema, is_argument })| {
+            schema(&mut reading);
+            Rooted { file, kind: kind(schema(&mut writing).as_value()), is_argument }
+        });
+        let roots = roots.collect();
         let (reading, writing) = (reading.take_definitions(false), writing.take_definitions(false));
-        let mut all = Self { calls, definitions: Vec::new(), begun: BTreeSet::new() };
-        let mentioned: Vec<Kind> = all
-            .calls
-            .iter()
-            .flat_map(|call| call.arguments.iter().map(|field| field.kind.clone()).chain([call.answer.clone()]))
-            .collect();
+        let mut all = Self { calls, roots, definitions: Vec::new(), begun: BTreeSet::new() };
+        let mentioned =
+            all.calls.iter().flat_map(|call| call.arguments.iter().map(|field| &field.kind).chain([&call.answer]));
+        let mentioned: Vec<Kind> = all.roots.iter().map(|root| &root.kind).chain(mentioned).cloned().collect();
         let mut taken = BTreeSet::new();
         for call in &all.calls {
             call.arguments.iter().for_each(|field| mention(&field.kind, &reading, &mut taken));
         }
+        all.roots.iter().filter(|root| root.is_argument).for_each(|root| mention(&root.kind, &reading, &mut taken));
         for kind in &mentioned {
             all.define(kind, &reading, &writing, &taken);
         }
@@ -173,7 +227,7 @@ impl Calls {
         let (reading, writing) = (reading.take_definitions(false), writing.take_definitions(false));
         let mut taken = BTreeSet::new();
         mention(&all, &reading, &mut taken);
-        let mut made = Self { calls: Vec::new(), definitions: Vec::new(), begun: BTreeSet::new() };
+        let mut made = Self { calls: Vec::new(), roots: Vec::new(), definitions: Vec::new(), begun: BTreeSet::new() };
         made.define(&all, &reading, &writing, &taken);
         made
     }
@@ -219,8 +273,22 @@ impl Calls {
     }
 }
 
+fn rename(name: &mut String) {
+    if let Some((_, other)) = RENAMED_TYPES.iter().find(|(known, _)| known == name) {
+        (*other).clone_into(name);
+    }
+}
+
+fn rename_in(kind: &mut Kind) {
+    match kind {
+        Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => rename_in(inner),
+        Kind::Named(name) => rename(name),
+        _ => {}
+    }
+}
+
 /// Returns the name of the type that a value contains.
-fn name_in(kind: &Kind) -> Option<&str> {
+pub(super) fn name_in(kind: &Kind) -> Option<&str> {
     match kind {
         Kind::List(inner) | Kind::Map(inner) | Kind::Maybe(inner) => name_in(inner),
         Kind::Named(name) => Some(name),
@@ -305,6 +373,12 @@ fn kind(schema: &Value) -> Kind {
             _ => panic!("no generator knows {schema}"),
         };
         return if nulls.is_empty() { inner } else { Kind::Maybe(Box::new(inner)) };
+    }
+    if schema["type"] == json!(["string", "number"]) {
+        return Kind::TextOrNumber;
+    }
+    if schema["type"] == json!(["string", "number", "null"]) {
+        return Kind::Maybe(Box::new(Kind::TextOrNumber));
     }
     if let Some([Value::String(kind_name), Value::String(null)]) = schema["type"].as_array().map(Vec::as_slice)
         && null == "null"
